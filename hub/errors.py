@@ -1,0 +1,242 @@
+"""Every way in which Qianda says no, as one tree.
+
+Each class carries a `code` (stable, part of the public interface), a `sentence` that a person may read, and `retry`:
+whether the very same request can succeed later without anybody changing anything. HTTP appears only in `hub.web.problems`.
+
+    QiandaError
+    ├── BadInput            the request itself is wrong: UndrawableText, GuardianRequired, …
+    ├── NotFound            LinkNotValid, ContractNotFound
+    ├── NotAllowed          SessionNotValid, NotVerified, AccessDenied, …
+    ├── Refused             a check failed: WrongAnswer, WrongProof, WrongSignature, …
+    ├── Conflict            the contract is elsewhere in its life: DocumentBusy, DocumentChanged, NotYourTurn, …
+    ├── TooMany             a budget is used up: TooSoon, Locked
+    └── Unavailable         a part that we depend on is away: token, authority, timestamp, database
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class QiandaError(Exception):
+    """Base of all. `detail` is for the one who called, in plain words; it never holds secrets or personal data."""
+
+    code = "error"
+    sentence = "Something went wrong. Nothing was lost."
+    retry = False
+
+    def __init__(self, detail: str = "", *, retry_after: timedelta | None = None) -> None:
+        super().__init__(detail or self.sentence)
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class BadInput(QiandaError):
+    """The request is wrong; `field` names the part of it, as a path like `signers[0].phone`."""
+
+    code = "bad-input"
+    sentence = "Something in what was entered is not right."
+
+    def __init__(self, detail: str = "", *, field: str = "") -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class GuardianRequired(BadInput):
+    code = "guardian-required"
+    sentence = "The student is under 18: a guardian has to sign."
+
+
+class UndrawableText(BadInput):
+    code = "undrawable-text"
+    sentence = "The contract's font cannot show some of the characters."
+
+
+class TemplateFailed(BadInput):
+    code = "template-failed"
+    sentence = "The contract template could not be filled in."
+
+
+class IdempotencyMismatch(BadInput):
+    code = "idempotency-mismatch"
+    sentence = "This Idempotency-Key was used before with another request."
+
+
+class UnreadableFile(BadInput):
+    code = "unreadable-file"
+    sentence = "The file could not be read."
+
+
+class NotFound(QiandaError):
+    code = "not-found"
+    sentence = "There is nothing here."
+
+
+class LinkNotValid(NotFound):
+    """Unknown, expired and revoked tickets alike: the answer must not tell which."""
+
+    code = "link-not-valid"
+    sentence = "This link is no longer valid. You can ask for a new one."
+
+
+class ContractNotFound(NotFound):
+    code = "contract-not-found"
+    sentence = "There is no such contract here."
+
+
+class NotAllowed(QiandaError):
+    code = "not-allowed"
+    sentence = "You may not do this."
+
+
+class SessionNotValid(NotAllowed):
+    code = "session-not-valid"
+    sentence = "Your visit has ended. Please open the link again."
+
+
+class NotVerified(NotAllowed):
+    code = "not-verified"
+    sentence = "Please confirm your identity first."
+
+
+class KeyNotValid(NotAllowed):
+    code = "api-key-not-valid"
+    sentence = "The API key is missing or not valid."
+
+
+class LoginRequired(NotAllowed):
+    code = "login-required"
+    sentence = "Please log in."
+
+
+class AccessDenied(NotAllowed):
+    code = "access-denied"
+    sentence = "This account may not do this."
+
+
+class Refused(QiandaError):
+    code = "refused"
+    sentence = "This could not be accepted."
+
+
+class WrongAnswer(Refused):
+    """Wrong code or wrong identity answer: one class, so that the answer never tells which."""
+
+    code = "wrong-answer"
+    sentence = "The code, the name or the document digits do not match. Please check all three."
+
+
+class WrongProof(Refused):
+    code = "wrong-proof"
+    sentence = "The proof of the key does not fit. Please try to sign again."
+
+
+class WrongSignature(Refused):
+    code = "wrong-signature"
+    sentence = "The signature does not fit the certificate or the document."
+
+
+class WrongConsent(Refused):
+    code = "wrong-consent"
+    sentence = "The consent text has changed. Please read it again."
+
+
+class WrongDocument(Refused):
+    code = "wrong-document"
+    sentence = "The document is not the one that was shown."
+
+
+class FileFailedCheck(Refused):
+    """Our own check of a finished file found something: it must not be called completed."""
+
+    code = "file-failed-check"
+    sentence = "The finished file did not pass our own check."
+
+
+class DemoRefused(Refused):
+    code = "demo-refused"
+    sentence = "The demo does not start with this configuration."
+
+
+class Conflict(QiandaError):
+    code = "conflict"
+    sentence = "The contract has changed meanwhile."
+
+
+class IllegalMove(Conflict):
+    code = "illegal-move"
+    sentence = "The contract is in a state in which this is not possible."
+
+
+class StaleVersion(Conflict):
+    """Somebody else wrote first (compare-and-set failed)."""
+
+    code = "stale-version"
+    sentence = "The contract has changed meanwhile. Please try again."
+    retry = True
+
+
+class DocumentBusy(Conflict):
+    code = "document-busy"
+    sentence = "Somebody else is signing this contract right now. Please wait a moment."
+    retry = True
+
+
+class DocumentChanged(Conflict):
+    code = "document-changed"
+    sentence = "The contract has got another signature meanwhile. Please look at it again; nothing was lost."
+
+
+class NotYourTurn(Conflict):
+    code = "not-your-turn"
+    sentence = "Somebody else signs first. We will write to you when it is your turn."
+
+
+class NotCompleted(Conflict):
+    code = "not-completed"
+    sentence = "The contract is not completed yet."
+
+
+class AlreadySigned(Conflict):
+    """Answered as success: a repeated submission of an accepted signature."""
+
+    code = "already-signed"
+    sentence = "You have signed this contract already."
+
+
+class TooMany(QiandaError):
+    code = "too-many"
+    sentence = "Too many requests. Please wait."
+    retry = True
+
+
+class TooSoon(TooMany):
+    code = "too-soon"
+    sentence = "Please wait a moment before you ask again."
+
+
+class Locked(TooMany):
+    code = "locked"
+    sentence = "There were too many wrong answers today. Please try again tomorrow, or ask the school."
+
+
+class Unavailable(QiandaError):
+    code = "unavailable"
+    sentence = "A part that we need is not available right now. Nothing was lost; we try again by ourselves."
+    retry = True
+
+
+class TokenUnavailable(Unavailable):
+    code = "token-unavailable"
+
+
+class AuthorityUnavailable(Unavailable):
+    code = "authority-unavailable"
+
+
+class TimestampUnavailable(Unavailable):
+    code = "timestamp-unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database-unavailable"
