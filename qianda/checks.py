@@ -1,0 +1,122 @@
+"""No blind signing: the four checks that every client makes before its key is used.
+
+The hub prepares the file and the bytes to be signed; a hub that is mistaken, or not honest, must not get a signature
+over anything but the document that was shown. Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035
+(signing-certificate-v2), ISO 32000-2 12.8.1 (byte range), ETSI EN 319 142-1 (PAdES baseline).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from qianda import der
+from qianda.der import Element, NotDer
+
+_OID_CONTENT_TYPE = bytes.fromhex("06092a864886f70d010903")
+_OID_MESSAGE_DIGEST = bytes.fromhex("06092a864886f70d010904")
+_OID_SIGNING_CERTIFICATE_V2 = bytes.fromhex("060b2a864886f70d010910022f")
+_OID_DATA = bytes.fromhex("06092a864886f70d010701")
+_OID_SHA256 = bytes.fromhex("0609608648016503040201")
+_DER_NULL = bytes.fromhex("0500")
+_DIRECTORY_NAME = 0xA4  # the choice of GeneralName that holds a distinguished name
+_VERSION = 0xA0
+_SHA256_BYTES = 32
+_ALLOWED = {_OID_CONTENT_TYPE, _OID_MESSAGE_DIGEST, _OID_SIGNING_CERTIFICATE_V2}
+
+
+class RefusedToSign(Exception):  # noqa: N818 - the word of the protocol, not an error of the program
+    """What was prepared is not what the signer was shown; `number` is that of the check, 1 to 4."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"{number}: {reason}")
+        self.number = number
+        self.reason = reason
+
+
+def check_prepared(
+    shown: bytes, prepared: bytes, byte_range: Sequence[int], to_be_signed: bytes, own_certificate: bytes
+) -> None:
+    """Raise RefusedToSign unless a signature over `to_be_signed` is one over the shown document by this certificate.
+
+    `shown` are the bytes of the file the person looked at, `prepared` those of the file the hub wants signed,
+    `byte_range` its four numbers (offset and length, twice), `to_be_signed` the signed attributes as a DER SET,
+    `own_certificate` the signer's certificate in DER. The checks:
+
+    1. the prepared file begins with the shown bytes;
+    2. the byte range leaves out one gap of zeros in `<…>` behind them, and message-digest is SHA-256 over it;
+    3. signing-certificate-v2 is the signer's own certificate;
+    4. the attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
+    """
+    attributes = _attributes(to_be_signed)
+    if not shown or not prepared.startswith(shown):
+        raise RefusedToSign(1, "the prepared file does not begin with the bytes that were shown")
+    digest = _digest_of_ranges(len(shown), prepared, byte_range)
+    if attributes[_OID_MESSAGE_DIGEST].whole != bytes([der.OCTET_STRING, _SHA256_BYTES]) + digest:
+        raise RefusedToSign(2, "the message digest is not the hash over the byte range")
+    if not _names_only(attributes[_OID_SIGNING_CERTIFICATE_V2], own_certificate):
+        raise RefusedToSign(3, "the attributes name somebody else's certificate")
+
+
+def _attributes(to_be_signed: bytes) -> dict[bytes, Element]:
+    """The single value of each attribute, by the DER of its object identifier."""
+    try:
+        attributes = der.read(to_be_signed).children(der.SET)
+        values = dict(_type_and_value(attribute) for attribute in attributes)
+    except NotDer as error:
+        raise RefusedToSign(4, f"the signed attributes cannot be read: {error}") from error
+    encodings = [attribute.whole for attribute in attributes]
+    if encodings != sorted(encodings):
+        raise RefusedToSign(4, "the signed attributes are not in the order of DER")
+    if len(attributes) != len(_ALLOWED) or values.keys() != _ALLOWED:
+        raise RefusedToSign(4, "there are other attributes than the three allowed")
+    if values[_OID_CONTENT_TYPE].whole != _OID_DATA:
+        raise RefusedToSign(4, "the content type is not data")
+    return values
+
+
+def _type_and_value(attribute: Element) -> tuple[bytes, Element]:
+    parts = attribute.children(der.SEQUENCE)
+    if len(parts) != 2 or parts[0].tag != der.OID:
+        raise NotDer("an attribute is a type and its values")
+    return parts[0].whole, der.only(parts[1].children(der.SET))
+
+
+def _digest_of_ranges(shown_length: int, prepared: bytes, byte_range: Sequence[int]) -> bytes:
+    """SHA-256 over everything but the gap; the gap holds zeros alone and lies behind the shown bytes."""
+    if len(byte_range) != 4 or not all(type(number) is int and number >= 0 for number in byte_range):
+        raise RefusedToSign(2, "the byte range is not four numbers")
+    start, gap_at, resume_at, tail = byte_range
+    if start != 0 or resume_at + tail != len(prepared) or not shown_length <= gap_at < resume_at <= len(prepared):
+        raise RefusedToSign(2, "the byte range leaves out more than the place of the signature")
+    gap = prepared[gap_at:resume_at]
+    if len(gap) < 4 or gap != b"<" + b"0" * (len(gap) - 2) + b">":
+        raise RefusedToSign(2, "the gap of the byte range is not an empty place for a signature")
+    hashed = hashlib.sha256(prepared[:gap_at])
+    hashed.update(prepared[resume_at:])
+    return hashed.digest()
+
+
+def _names_only(value: Element, own_certificate: bytes) -> bool:
+    """SigningCertificateV2 with one ESSCertIDv2: [SHA-256], the certificate's hash, [its issuer and serial number]."""
+    try:
+        identifiers = der.only(value.children(der.SEQUENCE))  # the optional policies are not allowed
+        parts = der.only(identifiers.children(der.SEQUENCE)).children(der.SEQUENCE)
+        if parts and parts[0].tag == der.SEQUENCE:
+            if parts.pop(0).content not in (_OID_SHA256, _OID_SHA256 + _DER_NULL):
+                return False
+        if not parts or parts[0].tag != der.OCTET_STRING:
+            return False
+        same_hash = parts[0].content == hashlib.sha256(own_certificate).digest()
+        return same_hash and (len(parts) == 1 or (len(parts) == 2 and _same_issuer(parts[1], own_certificate)))
+    except (ValueError, IndexError):  # NotDer is a ValueError too
+        return False
+
+
+def _same_issuer(reference: Element, own_certificate: bytes) -> bool:
+    """IssuerSerial ::= SEQUENCE { GeneralNames, CertificateSerialNumber }, with one directory name."""
+    fields = der.read(own_certificate).children(der.SEQUENCE)[0].children(der.SEQUENCE)
+    serial, _algorithm, issuer = fields[1:4] if fields[0].tag == _VERSION else fields[:3]
+    names, number = reference.children(der.SEQUENCE)
+    name = der.only(der.only(names.children(der.SEQUENCE)).children(_DIRECTORY_NAME))
+    return name.whole == issuer.whole and number.whole == serial.whole

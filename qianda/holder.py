@@ -1,0 +1,44 @@
+"""Who holds a signer's private key: anything that can name its public key and sign. Never the hub."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+P256_BYTES = 32
+
+
+class Holder(Protocol):
+    """A P-256 key on some device."""
+
+    @property
+    def spki(self) -> bytes:
+        """The public key, SubjectPublicKeyInfo in DER (RFC 5480)."""
+
+    @property
+    def custody(self) -> str:
+        """Where the key is said to live: `software`, `usb-token`, `app-keystore`. A claim; the hub proves or keeps it."""
+
+    def sign(self, data: bytes) -> bytes:
+        """ECDSA over SHA-256 of `data` as raw r‖s, 64 bytes."""
+
+
+class SoftwareKey:
+    """A key in this process's memory, gone when the process ends."""
+
+    custody = "software"
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey | None = None) -> None:
+        self._key = key or ec.generate_private_key(ec.SECP256R1())
+
+    @property
+    def spki(self) -> bytes:
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return self._key.public_key().public_bytes(serialization.Encoding.DER, form)
+
+    def sign(self, data: bytes) -> bytes:
+        r, s = decode_dss_signature(self._key.sign(data, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(P256_BYTES, "big") + s.to_bytes(P256_BYTES, "big")

@@ -1,0 +1,17 @@
+"""Marks inside certificates that the hub writes and the verifier reads."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TRIAL_POLICY_OID: Final = "2.25.151475868289990718863625059524652513882"
+"""Certificate policy "for trial and internal use only": every certificate of the built-in authority carries it.
+
+An OID derived from a UUID (Rec. ITU-T X.667): nobody has to register it.
+"""
+
+TRIAL_TIMESTAMP_POLICY_OID: Final = "2.25.94403158214627390168925671437280915514"
+"""TSA policy (RFC 3161, 2.4.2) of the built-in timestamp authority, for trial and internal use only."""
+
+TRIAL_NOTICE: Final = "trial and internal use only"
+"""Stands, in brackets, in the organisation name of every issuer and subject of the built-in authority."""

@@ -1,0 +1,79 @@
+"""What a hub prepares, made by hand: a file with an empty place for a signature, and the attributes to be signed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import asn1crypto.tsp
+import asn1crypto.x509
+from asn1crypto import cms
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+SHOWN = b"%PDF-1.7\n" + bytes(range(1, 256)) * 4 + b"\n%%EOF\n"
+GAP = b"<" + b"0" * 64 + b">"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    shown: bytes
+    file: bytes
+    byte_range: tuple[int, int, int, int]
+    to_be_signed: bytes
+    certificate: bytes
+
+
+def certificate_for(public_key: ec.EllipticCurvePublicKey, issuer_key: ec.EllipticCurvePrivateKey) -> bytes:
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(_name("Li Lei")).issuer_name(_name("Small authority"))
+    builder = builder.public_key(public_key).serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(minutes=5)).not_valid_after(now + timedelta(days=30))
+    return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def new_certificate() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return certificate_for(key.public_key(), key)
+
+
+def prepared_over(shown: bytes, certificate: bytes, **attributes: object) -> Prepared:
+    before = shown + b"1 0 obj\n<< /Type /Sig /Contents "
+    file = before + GAP + b" >>\nendobj\n%%EOF\n"
+    byte_range = (0, len(before), len(before) + len(GAP), len(file) - len(before) - len(GAP))
+    digest = hashlib.sha256(before + file[len(before) + len(GAP) :]).digest()
+    return Prepared(shown, file, byte_range, signed_attributes(digest, certificate, **attributes), certificate)
+
+
+def signed_attributes(
+    digest: bytes,
+    certificate: bytes,
+    *,
+    content_type: str = "data",
+    explicit_algorithm: bool = False,
+    issuer_serial: bytes | None = None,
+    extra: bool = False,
+) -> bytes:
+    reference: dict[str, object] = {"cert_hash": hashlib.sha256(certificate).digest()}
+    if explicit_algorithm:
+        reference["hash_algorithm"] = {"algorithm": "sha256"}
+    if issuer_serial:
+        reference["issuer_serial"] = _issuer_serial(issuer_serial)
+    named = asn1crypto.tsp.SigningCertificateV2({"certs": [asn1crypto.tsp.ESSCertIDv2(reference)]})
+    values = [("content_type", content_type), ("message_digest", digest), ("signing_certificate_v2", named)]
+    if extra:
+        values.append(("signing_time", cms.Time({"utc_time": datetime(2026, 1, 1, tzinfo=UTC)})))
+    return bytes(cms.CMSAttributes([cms.CMSAttribute({"type": t, "values": [v]}) for t, v in values]).dump())
+
+
+def _issuer_serial(certificate: bytes) -> dict[str, object]:
+    parsed = asn1crypto.x509.Certificate.load(certificate)
+    issuer = asn1crypto.x509.GeneralName("directory_name", parsed.issuer)
+    return {"issuer": [issuer], "serial_number": parsed.serial_number}
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
