@@ -1,0 +1,92 @@
+"""A PKCS#11 module of this process: loaded once, with the system's locks, and reset when its tokens were lost.
+
+PKCS#11 keeps its state per process, not per caller (PKCS#11 v2.40, C_Initialize), so there is one object for each module.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Final
+
+import pkcs11
+from pkcs11.types import Token
+
+from hub.errors import TokenUnavailable
+
+CKF_OS_LOCKING_OK: Final = 2
+CKR_OK: Final = 0
+
+
+class _InitializeArguments(ctypes.Structure):
+    """CK_C_INITIALIZE_ARGS: no mutex functions of our own, only the flag "use those of the operating system"."""
+
+    _fields_ = (
+        ("create_mutex", ctypes.c_void_p),
+        ("destroy_mutex", ctypes.c_void_p),
+        ("lock_mutex", ctypes.c_void_p),
+        ("unlock_mutex", ctypes.c_void_p),
+        ("flags", ctypes.c_ulong),
+        ("reserved", ctypes.c_void_p),
+    )
+
+
+class Module:
+    """Calls into the module happen inside `calling()`; a reset waits until no call is under way."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._library = pkcs11.lib(path)
+            self._functions = ctypes.CDLL(path)  # the same loaded module, not a second copy
+        except (OSError, pkcs11.PKCS11Error) as error:
+            raise TokenUnavailable(f"the PKCS#11 module cannot be loaded: {error!r}") from error
+        self._idle = threading.Condition()
+        self._calls = 0
+        self._generation = 0
+        # python-pkcs11 initialises without locking, yet lets several threads into the module: SoftHSM crashes then.
+        self._initialise_with_locking()
+
+    @contextmanager
+    def calling(self) -> Iterator[int]:
+        """Gives the generation: sessions and handles of an earlier one are dead, and their numbers are used anew."""
+        with self._idle:
+            self._calls += 1
+            generation = self._generation
+        try:
+            yield generation
+        finally:
+            with self._idle:
+                self._calls -= 1
+                self._idle.notify_all()
+
+    def reset(self, seen: int, patience: float) -> None:
+        """Initialise again unless somebody did since generation `seen`. TokenUnavailable if calls hang for `patience` s.
+
+        A module need not notice that a token came back (SoftHSM never does) until it is initialised again.
+        """
+        with self._idle:
+            if not self._idle.wait_for(lambda: self._calls == 0, timeout=patience):
+                raise TokenUnavailable("the PKCS#11 module does not come back from a call")
+            if self._generation == seen:
+                self._generation += 1
+                self._initialise_with_locking()
+
+    def find_token(self, label: str) -> Token:
+        """The token with this label; only inside `calling()`."""
+        return self._library.get_token(token_label=label)
+
+    def _initialise_with_locking(self) -> None:
+        self._functions.C_Finalize(None)
+        arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
+        result = self._functions.C_Initialize(ctypes.byref(arguments))
+        if result != CKR_OK:
+            raise TokenUnavailable(f"the PKCS#11 module is away: C_Initialize says {result:#x}")
+
+
+@cache
+def loaded_module(path: str) -> Module:
+    """The module of this process at `path`; one object for all tokens that it drives."""
+    return Module(path)

@@ -1,0 +1,206 @@
+"""Keys on a PKCS#11 token: SoftHSM2 or any vendor's module."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
+from pkcs11 import exceptions as pkcs11_errors
+from pkcs11.types import PublicKey, Session, SignMixin
+from pkcs11.util.ec import encode_ec_public_key, encode_ecdsa_signature, encode_named_curve_parameters
+
+from hub.errors import TokenUnavailable
+from hub.tokens.module import loaded_module
+
+THREADS: Final = 8
+SIGN_DEADLINE: Final = 10.0  # seconds
+# Trying one of these again can only do harm: tokens lock themselves after a few wrong PINs.
+PIN_TROUBLE: Final = (
+    pkcs11_errors.PinExpired,
+    pkcs11_errors.PinIncorrect,
+    pkcs11_errors.PinInvalid,
+    pkcs11_errors.PinLenRange,
+    pkcs11_errors.PinLocked,
+    pkcs11_errors.UserPinNotInitialized,
+)
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class _OpenSession:
+    """A session serves one thread at a time; the handles of its private keys are looked up once."""
+
+    session: Session
+    generation: int
+    keys: dict[str, SignMixin] = field(default_factory=dict)
+
+    def private_key(self, label: str) -> SignMixin:
+        if label not in self.keys:
+            self.keys[label] = cast(SignMixin, self.session.get_key(ObjectClass.PRIVATE_KEY, label=label))
+        return self.keys[label]
+
+
+class Pkcs11Token:
+    """One token of one module. Build it once per process and token; the login belongs to the whole process.
+
+    Blocking calls run in threads of this object. A token that was away is opened again by the next call.
+    """
+
+    def __init__(self, module: str | Path, label: str, pin: str, *, deadline: float = SIGN_DEADLINE) -> None:
+        self.label = label
+        self._pin = pin
+        self._deadline = deadline
+        self._module = loaded_module(str(module))
+        self._lock = threading.Lock()  # guards the idle sessions and the login
+        self._idle: list[_OpenSession] = []
+        self._login = -1  # the generation of the module in which the PIN was given
+        self._pin_refused = False
+        self._mechanism: Mechanism | None = None
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="token")
+
+    async def has_key(self, label: str) -> bool:
+        return await self._in_thread(lambda: self._public_key(label) is not None)
+
+    async def key(self, label: str) -> TokenKey:
+        """The key with this label; TokenUnavailable when the token is away or has no such key."""
+        spki = await self._in_thread(lambda: self._public_key(label))
+        if spki is None:
+            raise TokenUnavailable(f"the token {self.label!r} has no key {label!r}")
+        return TokenKey(label, spki, self)
+
+    async def generate_key(self, label: str) -> TokenKey:
+        """A P-256 key made on the token, which never gives it out; the existing one when the label is taken."""
+        return TokenKey(label, await self._in_thread(lambda: self._generate(label)), self)
+
+    async def sign(self, label: str, message: bytes) -> bytes:
+        """ECDSA with SHA-256 in DER, within the deadline."""
+        return await self._in_thread(lambda: self._use(lambda opened: self._sign(opened, label, message)))
+
+    def close(self) -> None:
+        """Let the threads go; sessions end with the process."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, job: Callable[[], Result]) -> Result:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, job)
+        except TimeoutError as error:
+            raise TokenUnavailable(f"the token {self.label!r} did not answer in {self._deadline} s") from error
+
+    def _use(self, job: Callable[[_OpenSession], Result]) -> Result:
+        """Run `job` with a session; once more after a reset of the module when the token seems to have gone."""
+        for last_try in (False, True):
+            generation = -1
+            try:
+                with self._module.calling() as generation, self._session(generation) as opened:
+                    return job(opened)
+            except PIN_TROUBLE as error:
+                self._pin_refused = True
+                raise TokenUnavailable(f"the token {self.label!r} refuses the PIN; it is not tried again") from error
+            except pkcs11_errors.PKCS11Error as error:
+                if last_try:
+                    raise TokenUnavailable(f"the token {self.label!r} is away: {error!r}") from error
+            self._module.reset(generation, self._deadline)
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _session(self, generation: int) -> Iterator[_OpenSession]:
+        """A session of this generation; after a failure it is not used again."""
+        with self._lock:
+            self._idle = [opened for opened in self._idle if opened.generation == generation]
+            opened = self._idle.pop() if self._idle else self._logged_in_session(generation)
+        yield opened
+        with self._lock:
+            self._idle.append(opened)
+
+    def _logged_in_session(self, generation: int, rw: bool = False) -> _OpenSession:
+        if self._pin_refused:
+            raise TokenUnavailable(f"the token {self.label!r} refused the PIN before")
+        token = self._module.find_token(self.label)
+        if self._mechanism is None:
+            self._mechanism = _signing_mechanism(token.slot.get_mechanisms())
+        if self._login != generation:
+            # Somebody else in this process may have logged in: that counts for us, too.
+            with suppress(pkcs11_errors.UserAlreadyLoggedIn):
+                session = token.open(user_pin=self._pin, rw=rw)
+                self._login = generation
+                return _OpenSession(session, generation)
+        self._login = generation
+        return _OpenSession(token.open(rw=rw), generation)
+
+    def _sign(self, opened: _OpenSession, label: str, message: bytes) -> bytes:
+        key = opened.private_key(label)
+        if self._mechanism is Mechanism.ECDSA_SHA256:
+            raw = key.sign(message, mechanism=Mechanism.ECDSA_SHA256)
+        else:
+            raw = key.sign(hashlib.sha256(message).digest(), mechanism=Mechanism.ECDSA)
+        return encode_ecdsa_signature(raw)
+
+    def _public_key(self, label: str) -> bytes | None:
+        def look(opened: _OpenSession) -> bytes | None:
+            return _spki(opened.session, label)
+
+        return self._use(look)
+
+    def _generate(self, label: str) -> bytes:
+        def make(opened: _OpenSession) -> bytes:
+            with self._lock:  # two threads must not both find the label free
+                session = self._logged_in_session(opened.generation, rw=True).session
+                try:
+                    return _spki(session, label) or _new_key(session, label)
+                finally:
+                    session.close()
+
+        return self._use(make)
+
+
+@dataclass(frozen=True)
+class TokenKey:
+    """A P-256 key that never leaves its token."""
+
+    label: str
+    spki: bytes
+    _token: Pkcs11Token = field(repr=False)
+
+    async def sign(self, message: bytes) -> bytes:
+        """ECDSA with SHA-256 in DER; TokenUnavailable when the token is away or too slow."""
+        return await self._token.sign(self.label, message)
+
+
+def _signing_mechanism(offered: set[Mechanism]) -> Mechanism:
+    for mechanism in (Mechanism.ECDSA_SHA256, Mechanism.ECDSA):
+        if mechanism in offered:
+            return mechanism
+    raise TokenUnavailable("the token offers neither ECDSA_SHA256 nor ECDSA")
+
+
+def _spki(session: Session, label: str) -> bytes | None:
+    """The public key with this label; a private key without one is as good as none: nobody could name it."""
+    wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.LABEL: label}
+    found = list(session.get_objects(wanted))
+    if len(found) > 1:
+        raise TokenUnavailable(f"the token holds several keys with the label {label!r}")
+    return encode_ec_public_key(cast(PublicKey, found[0])) if found else None
+
+
+def _new_key(session: Session, label: str) -> bytes:
+    curve: dict[Attribute, Any] = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
+    parameters = session.create_domain_parameters(KeyType.EC, curve, local=True)
+    public, private = parameters.generate_keypair(
+        store=True,
+        label=label,
+        mechanism=Mechanism.EC_KEY_PAIR_GEN,
+        private_template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
+    )
+    if not private[Attribute.SENSITIVE] or private[Attribute.EXTRACTABLE]:
+        raise TokenUnavailable("the token would give the private key out")
+    return encode_ec_public_key(public)

@@ -1,0 +1,64 @@
+"""A SoftHSM2 token in a folder: the key device of the demo and of tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from hub.errors import TokenUnavailable
+
+DEBIAN_MODULE: Final = Path("/usr/lib/softhsm/libsofthsm2.so")
+INSTALL: Final = "SoftHSM2 is not installed: apt-get install softhsm2"
+DEADLINE: Final = 30.0  # seconds
+
+
+def module_path() -> Path:
+    """Where the PKCS#11 module of SoftHSM2 is; TokenUnavailable, with the command that installs it, if nowhere."""
+    candidates = [DEBIAN_MODULE]
+    if utility := shutil.which("softhsm2-util"):
+        prefix = Path(utility).resolve().parent.parent
+        candidates += [prefix / folder / "softhsm" / "libsofthsm2.so" for folder in ("lib", "lib64")]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise TokenUnavailable(INSTALL)
+
+
+def create_token(folder: Path, label: str, pin: str) -> None:
+    """Make the token `label` in `folder` (0700) unless it is there, and let this process use that folder.
+
+    Must run before the module is loaded: SoftHSM reads SOFTHSM2_CONF when it is initialised. An existing token is left
+    as it is, whatever the PIN. TokenUnavailable when softhsm2-util is missing or fails.
+    """
+    tokens = folder / "tokens"
+    for path in (folder, tokens):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    configuration = folder / "softhsm2.conf"
+    configuration.write_text(
+        f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n", encoding="utf-8"
+    )
+    os.environ["SOFTHSM2_CONF"] = str(configuration)
+    if label not in _labels():
+        _softhsm("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", pin)
+
+
+def _labels() -> list[str]:
+    lines = (line.strip() for line in _softhsm("--show-slots").splitlines())
+    return [line.removeprefix("Label:").strip() for line in lines if line.startswith("Label:")]
+
+
+def _softhsm(*arguments: str) -> str:
+    utility = shutil.which("softhsm2-util")
+    if utility is None:
+        raise TokenUnavailable(INSTALL)
+    try:
+        done = subprocess.run([utility, *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise TokenUnavailable("softhsm2-util did not answer") from error
+    if done.returncode != 0:
+        raise TokenUnavailable(f"softhsm2-util failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout

@@ -1,0 +1,34 @@
+"""A signing key in this process's memory: for tests, and where software custody is configured."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+
+class SoftKey:
+    """A P-256 key held in software. Whoever reads this process's memory has it: say so wherever it is used."""
+
+    def __init__(self, label: str, private_key: ec.EllipticCurvePrivateKey) -> None:
+        if private_key.curve.name != ec.SECP256R1.name:
+            raise ValueError("a signing key is a P-256 key")
+        self.label = label
+        self._private_key = private_key
+        self.spki = private_key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
+    @classmethod
+    def generate(cls, label: str) -> SoftKey:
+        return cls(label, ec.generate_private_key(ec.SECP256R1()))
+
+    @classmethod
+    def from_pem(cls, label: str, pem: bytes, password: bytes | None = None) -> SoftKey:
+        """Load a PKCS#8 file. ValueError when it holds anything but a P-256 key."""
+        private_key = serialization.load_pem_private_key(pem, password)
+        if not isinstance(private_key, ec.EllipticCurvePrivateKey):
+            raise ValueError("a signing key is a P-256 key")  # noqa: TRY004 - the file is wrong, not the caller's type
+        return cls(label, private_key)
+
+    async def sign(self, message: bytes) -> bytes:
+        return self._private_key.sign(message, ec.ECDSA(hashes.SHA256()))

@@ -1,0 +1,175 @@
+"""Keys on a real SoftHSM2 token; every program runs in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+InChild = Callable[[str], str]
+
+OPENING = """
+import asyncio, os, pathlib
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hub.errors import TokenUnavailable
+from hub.tokens.pkcs11 import Pkcs11Token
+from hub.tokens.softhsm import create_token
+
+folder = pathlib.Path(FOLDER)
+create_token(folder, "school", "2468")
+token = Pkcs11Token(MODULE, "school", "2468")
+
+def verify(key, signature, message):
+    public = serialization.load_der_public_key(key.spki)
+    assert isinstance(public.curve, ec.SECP256R1)
+    public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+"""
+
+
+def test_signs_in_eight_threads_twenty_times_without_a_crash(in_child: InChild) -> None:
+    printed = in_child(OPENING + """
+async def one(key, number):
+    for turn in range(10):
+        message = f"{number}/{turn}".encode()
+        verify(key, await key.sign(message), message)
+
+async def main():
+    key = await token.generate_key("seal")
+    for _round in range(20):
+        await asyncio.gather(*(one(key, number) for number in range(8)))
+
+asyncio.run(main())
+print("done")
+""")
+    assert printed == "done\n"
+
+
+def test_a_key_is_made_once_and_found_again(in_child: InChild) -> None:
+    in_child(OPENING + """
+async def main():
+    assert not await token.has_key("seal")
+    made = await asyncio.gather(*(token.generate_key("seal") for _ in range(4)))
+    assert len({key.spki for key in made}) == 1
+    assert await token.has_key("seal") and (await token.key("seal")).spki == made[0].spki
+    pathlib.Path(FOLDER, "spki").write_bytes(made[0].spki)
+
+asyncio.run(main())
+""")
+    in_child(OPENING + """
+async def main():
+    key = await token.generate_key("seal")
+    assert key.spki == pathlib.Path(FOLDER, "spki").read_bytes()
+    verify(key, await key.sign(b"again"), b"again")
+    try:
+        await token.key("another")
+    except TokenUnavailable as error:
+        assert "no key 'another'" in str(error)
+    else:
+        raise SystemExit("a key that is not there was found")
+
+asyncio.run(main())
+""")
+
+
+def test_the_private_key_cannot_be_taken_out(in_child: InChild) -> None:
+    in_child(OPENING + """
+import pkcs11
+asyncio.run(token.generate_key("seal"))
+session = pkcs11.lib(MODULE).get_token(token_label="school").open()
+key = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label="seal")
+assert key[pkcs11.Attribute.SENSITIVE] and not key[pkcs11.Attribute.EXTRACTABLE]
+try:
+    key[pkcs11.Attribute.VALUE]
+except pkcs11.exceptions.PKCS11Error:
+    pass
+else:
+    raise SystemExit("the private key was given out")
+""")
+
+
+def test_a_vanished_token_is_reported_and_used_again_when_it_is_back(in_child: InChild) -> None:
+    in_child(OPENING + """
+async def main():
+    key = await token.generate_key("seal")
+    await key.sign(b"before")
+    os.rename(folder / "tokens", folder / "gone")
+    for _ in range(3):
+        try:
+            await key.sign(b"meanwhile")
+        except TokenUnavailable as error:
+            assert error.retry and "away" in str(error)
+        else:
+            raise SystemExit("signed without a token")
+    os.rename(folder / "gone", folder / "tokens")
+    signed = await asyncio.gather(*(key.sign(b"after") for _ in range(8)))
+    for signature in signed:
+        verify(key, signature, b"after")
+
+asyncio.run(main())
+""")
+
+
+def test_two_tokens_of_one_module_survive_the_reset_that_one_of_them_needs(in_child: InChild) -> None:
+    in_child(OPENING + """
+create_token(folder, "authority", "1357")
+other = Pkcs11Token(MODULE, "authority", "1357")
+
+async def main():
+    seal, root = await token.generate_key("seal"), await other.generate_key("root")
+    stranger = Pkcs11Token(MODULE, "nobody", "1")
+    for _ in range(3):
+        missing, signature = await asyncio.gather(stranger.has_key("x"), root.sign(b"m"), return_exceptions=True)
+        assert isinstance(missing, TokenUnavailable)
+        verify(root, signature, b"m")
+        verify(seal, await seal.sign(b"n"), b"n")
+
+asyncio.run(main())
+""")
+
+
+def test_a_wrong_pin_is_tried_once_only(in_child: InChild) -> None:
+    printed = in_child(OPENING + """
+async def main():
+    wrong = Pkcs11Token(MODULE, "school", "9999")
+    for _ in range(4):
+        try:
+            await wrong.has_key("seal")
+        except TokenUnavailable as error:
+            print(error)
+
+asyncio.run(main())
+""")
+    first, *later = printed.splitlines()
+    assert "refuses the PIN" in first
+    assert len(later) == 3 and all("refused the PIN before" in line for line in later)
+    assert "9999" not in printed
+
+
+def test_the_loop_goes_on_while_the_token_works_and_a_slow_token_is_given_up(in_child: InChild) -> None:
+    in_child(OPENING + """
+import threading
+
+async def main():
+    await token.generate_key("seal")
+    hurried = Pkcs11Token(MODULE, "school", "2468", deadline=0.05)
+    release = threading.Event()
+    try:
+        await hurried._in_thread(release.wait)
+    except TokenUnavailable as error:
+        assert "did not answer" in str(error)
+    else:
+        raise SystemExit("waited for ever")
+    release.set()
+
+asyncio.run(main())
+""")
+
+
+def test_creating_a_token_again_changes_nothing(in_child: InChild, tmp_path: Path) -> None:
+    in_child(OPENING + """
+before = sorted(path.name for path in folder.glob("tokens/*"))
+create_token(folder, "school", "0000")
+assert sorted(path.name for path in folder.glob("tokens/*")) == before and len(before) == 1
+asyncio.run(token.generate_key("seal"))  # the PIN is still the first one
+""")
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o700
