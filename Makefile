@@ -1,0 +1,53 @@
+# Every target here installs what it needs first: a second call finds it there. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test real lint types check bench format lock clean ready-run ready-test
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# One installation at a time, even if two targets are started at once. (-o: a daemon that apt starts must not keep the lock.)
+LOCKED := $(if $(shell command -v flock),flock -o .venv.lock)
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra server --extra client
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+run: ready-run ## Start everything with a demo school on http://127.0.0.1:8080 (PORT=… and HOST=… to change)
+	@exec $(BIN)/qianda demo $(if $(PORT),--port '$(PORT)') $(if $(HOST),--host '$(HOST)')
+
+test: ready-test ## Run all tests but the slow ones (ARGS=… goes to pytest)
+	@$(PYTEST) -m 'not real' $(ARGS)
+
+real: ready-test ## Run the slow proofs with outside peers
+	@$(PYTEST) -m real -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
+
+lint: ready-test ## Check style and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+
+types: ready-test ## Check types (mypy, strict)
+	@$(BIN)/mypy
+
+check: lint types test ## Run lint, types and test
+
+bench: ready-test ## Measure (NAME=… for one bench only)
+	@$(BIN)/qianda bench $(or $(NAME),all)
+
+format: ready-test ## Lay out the code as ruff does
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## Renew the locked dependencies; needs uv on the PATH
+	$(LOCK) pyproject.toml --output-file requirements/server.txt
+	$(LOCK) --group dev pyproject.toml --output-file requirements/dev.txt
+
+clean: ## Remove what make made (.venv and caches), never the data folder
+	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+
+ready-run:
+	@$(LOCKED) install/system.sh run
+	@$(LOCKED) install/python.sh server
+
+ready-test:
+	@$(LOCKED) install/system.sh test
+	@$(LOCKED) install/python.sh dev

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Install the Debian packages that are missing: `system.sh run` for the demo, `system.sh test` for the tests as well.
+# As root, or with sudo that asks no password, it installs them; otherwise it stops with the command to type.
+# It never waits for an answer.
+set -euo pipefail
+
+packages=(softhsm2 fonts-noto-cjk)
+if [ "${1:-run}" = test ]; then
+    packages+=(chromium poppler-utils qpdf openssl faketime)
+fi
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "This is not a Debian system: please see to it yourself that these are installed: ${packages[*]}" >&2
+    exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+    status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if ! sudo -n true </dev/null 2>/dev/null; then
+        echo "Some Debian packages are missing. Please type this, then try again:" >&2
+        echo "    sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+        exit 1
+    fi
+    as_root=(sudo -n)
+fi
+
+apt() {
+    # A package's questions take their defaults, a busy package manager is waited for, a slow network tried again.
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -y \
+        -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold \
+        -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 "$@" </dev/null
+}
+
+echo "Installing ${missing[*]} …"
+for attempt in 1 2 3; do
+    # One broken package source among several need not matter: what counts is whether the packages come.
+    apt -qq update || echo "apt-get update had trouble; going on." >&2
+    if apt -qq install --no-install-recommends "${missing[@]}"; then
+        exit 0
+    fi
+    echo "apt-get failed (attempt $attempt of 3)." >&2
+    sleep 5
+done
+exit 1
