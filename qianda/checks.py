@@ -25,7 +25,7 @@ _SHA256_BYTES = 32
 _ALLOWED = {_OID_CONTENT_TYPE, _OID_MESSAGE_DIGEST, _OID_SIGNING_CERTIFICATE_V2}
 
 
-class RefusedToSign(Exception):  # noqa: N818 - the word of the protocol, not an error of the program
+class RefusedToSign(Exception):
     """What was prepared is not what the signer was shown; `number` is that of the check, 1 to 4."""
 
     def __init__(self, number: int, reason: str) -> None:
@@ -102,10 +102,9 @@ def _names_only(value: Element, own_certificate: bytes) -> bool:
     try:
         identifiers = der.only(value.children(der.SEQUENCE))  # the optional policies are not allowed
         parts = der.only(identifiers.children(der.SEQUENCE)).children(der.SEQUENCE)
-        if parts and parts[0].tag == der.SEQUENCE:
-            if parts.pop(0).content not in (_OID_SHA256, _OID_SHA256 + _DER_NULL):
-                return False
-        if not parts or parts[0].tag != der.OCTET_STRING:
+        if parts[0].tag == der.SEQUENCE and parts.pop(0).content not in (_OID_SHA256, _OID_SHA256 + _DER_NULL):
+            return False
+        if parts[0].tag != der.OCTET_STRING:
             return False
         same_hash = parts[0].content == hashlib.sha256(own_certificate).digest()
         return same_hash and (len(parts) == 1 or (len(parts) == 2 and _same_issuer(parts[1], own_certificate)))

@@ -20,7 +20,7 @@ class Holder(Protocol):
 
     @property
     def custody(self) -> str:
-        """Where the key is said to live: `software`, `usb-token`, `app-keystore`. A claim; the hub proves or keeps it."""
+        """Where the key is said to live: `software`, `usb-token`, `app-keystore`. A claim, not a proof."""
 
     def sign(self, data: bytes) -> bytes:
         """ECDSA over SHA-256 of `data` as raw r‖s, 64 bytes."""

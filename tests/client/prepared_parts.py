@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asn1crypto.tsp
 import asn1crypto.x509
@@ -40,7 +41,7 @@ def new_certificate() -> bytes:
     return certificate_for(key.public_key(), key)
 
 
-def prepared_over(shown: bytes, certificate: bytes, **attributes: object) -> Prepared:
+def prepared_over(shown: bytes, certificate: bytes, **attributes: Any) -> Prepared:
     before = shown + b"1 0 obj\n<< /Type /Sig /Contents "
     file = before + GAP + b" >>\nendobj\n%%EOF\n"
     byte_range = (0, len(before), len(before) + len(GAP), len(file) - len(before) - len(GAP))

@@ -1,0 +1,333 @@
+"""A client of the signing protocol `/sign/v1/*`, for native apps, programs and tests (needs the extra `client`).
+
+`SigningClient` has one method for each call; `sign` makes the last tap in one go and never signs blindly
+(`qianda.checks`). Binary values are standard base64, hashes lower-case hex, ECDSA values raw r‖s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from qianda.checks import RefusedToSign, check_prepared
+from qianda.holder import Holder, SoftwareKey
+from qianda.wire import BadAnswer, Json, ProtocolProblem, Wire, binary, origin_of
+
+BUSY_SECONDS = 240  # another signer's lease on the document lasts three minutes
+_KEY_PURPOSE = b"qianda-key-v1"
+
+
+@dataclass(frozen=True)
+class Consent:
+    version: str
+    text: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What there is to sign; `document_sha256` is that of the bytes `document` returns to this signer."""
+
+    title: str
+    summary: Any
+    pages: Any
+    document_sha256: str
+    consent: Consent
+    signers: Any
+
+
+@dataclass(frozen=True)
+class PreparedRequest:
+    """The answer of `prepare`: `to_be_signed` is the DER SET of the signed attributes, `prepared` the file's URL."""
+
+    request: str
+    expires_at: str
+    to_be_signed: bytes
+    byte_range: tuple[int, ...]
+    prepared: str
+
+
+@dataclass(frozen=True)
+class Signed:
+    state: str
+    request: str
+    certificate_chain: tuple[bytes, ...]
+    document_sha256: str
+
+
+class SigningClient:
+    """One visit of one signer. Use as an async context manager, or hand in an aiohttp session and close that.
+
+    `base_url` is the hub's public address; `origin` (scheme, host, port) is part of the proof of possession and taken
+    from it unless given. Network trouble raises aiohttp.ClientError or TimeoutError.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        http: aiohttp.ClientSession | None = None,
+        origin: str | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._origin = origin or origin_of(base_url)
+        self._owns_http = http is None
+        self._http = http or aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        self._wire = Wire(base_url, self._http)
+        self._sleep = sleep
+        self._challenge: bytes | None = None
+        self._certified: tuple[bytes, tuple[bytes, ...]] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        if self._owns_http:
+            await self._http.close()
+
+    @property
+    def bearer(self) -> str | None:
+        """The session's secret, to come back with; never log it."""
+        return self._wire.bearer
+
+    def resume(self, bearer: str) -> None:
+        """Go on with a session opened earlier."""
+        self._wire.bearer, self._challenge, self._certified = bearer, None, None
+
+    # ---- landing -----------------------------------------------------------------------------------------------
+
+    async def open(self, ticket: str) -> Json:
+        """`{session, key_challenge, school, campus}`. Unknown, expired and revoked tickets: `link-not-valid`."""
+        return await self._open({"ticket": ticket})
+
+    async def open_pickup(self, pickup_code: str, phone: str) -> Json:
+        return await self._open({"pickup_code": pickup_code, "phone": phone})
+
+    async def open_poster(self, poster: str, phone: str, name: str) -> Json:
+        return await self._open({"poster": poster, "phone": phone, "name": name})
+
+    async def _open(self, body: Json) -> Json:
+        return self._remember(await self._wire.post("open", body))
+
+    async def code(self) -> None:
+        """Ask for a one-time code; it goes to the phone on file."""
+        await self._wire.post("code", {})
+
+    async def verify(self, code: str, name: str, id_tail: str) -> list[Json]:
+        """Code and identity check; the contracts waiting, `{id, title, state}` each. The session's secret rotates."""
+        answer = self._remember(await self._wire.post("verify", {"code": code, "name": name, "id_tail": id_tail}))
+        return list(answer["contracts"])
+
+    async def session(self) -> Json:
+        """`{verified, contracts, key_challenge}`, with a fresh challenge."""
+        return self._remember(await self._wire.get("session"))
+
+    async def relink(self, *, ticket: str | None = None, phone: str | None = None) -> None:
+        """Ask for a new link; the answer is the same whether there is anything to send or not."""
+        await self._wire.post("relink", {"ticket": ticket} if ticket is not None else {"phone": phone})
+
+    # ---- reading -----------------------------------------------------------------------------------------------
+
+    async def contract(self, contract_id: str | None = None) -> Contract:
+        """Raises BadAnswer when the hash beside the consent text is not that of the text."""
+        answer = await self._wire.get("contract", contract_id)
+        try:
+            consent = Consent(**{name: answer["consent"][name] for name in ("version", "text", "sha256")})
+        except (KeyError, TypeError) as error:
+            raise BadAnswer("the contract's consent is incomplete") from error
+        if hashlib.sha256(consent.text.encode()).hexdigest() != consent.sha256:
+            raise BadAnswer("the consent's hash is not that of its text")
+        title, document = str(answer.get("title", "")), str(answer.get("document_sha256", ""))
+        return Contract(title, answer.get("summary"), answer.get("pages"), document, consent, answer.get("signers"))
+
+    async def page(self, number: int, contract_id: str | None = None) -> bytes:
+        """One page as PNG, counted from 1."""
+        return await self._wire.get_bytes(f"pages/{number}.png", contract_id)
+
+    async def text(self, contract_id: str | None = None) -> str:
+        return (await self._wire.get_bytes("text", contract_id)).decode()
+
+    async def document(self, contract_id: str | None = None) -> bytes:
+        """The PDF as this signer is shown it."""
+        return await self._wire.get_bytes("document.pdf", contract_id)
+
+    async def final(self, contract_id: str | None = None) -> bytes:
+        """The finished PDF, once the contract is completed."""
+        return await self._wire.get_bytes("final.pdf", contract_id)
+
+    async def evidence(self, contract_id: str | None = None) -> bytes:
+        return await self._wire.get_bytes("evidence.zip", contract_id)
+
+    # ---- answering ---------------------------------------------------------------------------------------------
+
+    async def decline(self, reason: str, contract_id: str | None = None) -> Json:
+        return await self._wire.post("decline", {"reason": reason}, contract_id)
+
+    async def question(self, text: str, contract_id: str | None = None) -> Json:
+        """ "Not me", "wrong", "I have a question": a person at the school answers, reminders stop."""
+        return await self._wire.post("question", {"text": text}, contract_id)
+
+    async def refused(self, request: str, reason: str, contract_id: str | None = None) -> None:
+        """Report that what was prepared did not pass the checks."""
+        await self._wire.post("refused", {"request": request, "reason": reason}, contract_id)
+
+    # ---- signing, step by step ---------------------------------------------------------------------------------
+
+    async def key(
+        self, holder: Holder, contract_id: str | None = None, *, chain: tuple[bytes, ...] | None = None
+    ) -> tuple[bytes, ...]:
+        """Prove possession of the holder's key; its certificate chain in DER, the signer's first.
+
+        With `chain` the key brings a certificate of its own; otherwise an authority issues one.
+        """
+        if self._challenge is None:
+            await self.session()
+        challenge, self._challenge = self._challenge or b"", None  # a challenge serves once
+        proof = holder.sign(possession_statement(challenge, self._origin, holder.spki))
+        body: Json = {"proof": b64encode(proof).decode(), "custody": holder.custody}
+        if chain is None:
+            body["spki"] = b64encode(holder.spki).decode()
+        else:
+            body["certificate_chain"] = [b64encode(certificate).decode() for certificate in chain]
+        answer = await self._wire.post("key", body, contract_id)
+        issued = tuple(binary(value) for value in answer.get("certificate_chain") or ()) or chain or ()
+        self._certified = (holder.spki, issued)
+        return issued
+
+    async def prepare(
+        self, contract: Contract, contract_id: str | None = None, *, strokes: Any = None
+    ) -> PreparedRequest:
+        """Have the file prepared for this signature; the document is then leased to us for three minutes.
+
+        `strokes` is the signer's drawing of the name, as the page sends it. Raises ProtocolProblem `document-busy`
+        while somebody else holds the lease, and `document-changed` when the document was signed meanwhile.
+        """
+        body = {
+            "document_sha256": contract.document_sha256,
+            "consent": {"version": contract.consent.version, "sha256": contract.consent.sha256},
+            "appearance": None if strokes is None else {"strokes": strokes},
+        }
+        answer = await self._wire.post("prepare", body, contract_id)
+        try:
+            byte_range = tuple(answer["byte_range"])
+            to_be_signed = binary(answer["to_be_signed"])
+            return PreparedRequest(
+                answer["request"], answer["expires_at"], to_be_signed, byte_range, answer["prepared"]
+            )
+        except (KeyError, TypeError) as error:
+            raise BadAnswer("the answer to prepare is incomplete") from error
+
+    async def prepared_file(self, prepared: PreparedRequest) -> bytes:
+        """Raises BadAnswer when its URL leads to another origin: the session's secret goes nowhere else."""
+        return await self._wire.follow(prepared.prepared)
+
+    async def signature(
+        self, request: str, signature: bytes, contract_id: str | None = None, *, assertion: Any = None
+    ) -> Json:
+        """Hand in the raw signature; `{state}`. A repeated one is answered as success."""
+        body: Json = {"request": request, "signature": b64encode(signature).decode()}
+        if assertion is not None:
+            body["assertion"] = assertion
+        return await self._wire.post("signature", body, contract_id)
+
+    # ---- signing, in one go ------------------------------------------------------------------------------------
+
+    async def sign(
+        self,
+        key: Holder | None = None,
+        contract_id: str | None = None,
+        strokes: Any = None,
+        *,
+        shown: bytes | None = None,
+    ) -> Signed:
+        """Sign one contract: key, certificate, prepare, the four checks, signature.
+
+        `shown` are the bytes of the document as the person saw it; without them they are fetched now. The same holder
+        signs all contracts of a bundle with one certificate. Waits while another signer holds the document.
+        Raises RefusedToSign, after reporting it, when what the hub prepared is not what was shown.
+        """
+        holder = key or SoftwareKey()
+        contract = await self.contract(contract_id)
+        shown = await self.document(contract_id) if shown is None else shown
+        if hashlib.sha256(shown).hexdigest() != contract.document_sha256:
+            raise RefusedToSign(1, "the document is not the one whose hash the contract names")
+        chain = await self._chain_for(holder, contract_id)
+        prepared = await self._prepare_in_turn(contract, contract_id, strokes)
+        await self._check(shown, prepared, holder, chain, contract_id)
+        answer = await self.signature(prepared.request, holder.sign(prepared.to_be_signed), contract_id)
+        return Signed(answer["state"], prepared.request, chain, contract.document_sha256)
+
+    async def _chain_for(self, holder: Holder, contract_id: str | None) -> tuple[bytes, ...]:
+        if self._certified is not None and self._certified[0] == holder.spki:
+            return self._certified[1]
+        return await self.key(holder, contract_id)
+
+    async def _prepare_in_turn(self, contract: Contract, contract_id: str | None, strokes: Any) -> PreparedRequest:
+        waited = 0.0
+        while True:
+            try:
+                return await self.prepare(contract, contract_id, strokes=strokes)
+            except ProtocolProblem as problem:
+                pause = max(problem.retry_after or 1.0, 0.05)
+                if problem.code != "document-busy" or waited + pause > BUSY_SECONDS:
+                    raise
+                await self._sleep(pause)
+                waited += pause
+
+    async def _check(
+        self,
+        shown: bytes,
+        prepared: PreparedRequest,
+        holder: Holder,
+        chain: tuple[bytes, ...],
+        contract_id: str | None,
+    ) -> None:
+        try:
+            if not chain or _spki_of(chain[0]) != holder.spki:
+                raise RefusedToSign(3, "the certificate is not for this key")
+            file = await self.prepared_file(prepared)
+            check_prepared(shown, file, prepared.byte_range, prepared.to_be_signed, chain[0])
+        except RefusedToSign as refusal:
+            await self._report(prepared.request, refusal, contract_id)
+            raise
+
+    async def _report(self, request: str, refusal: RefusedToSign, contract_id: str | None) -> None:
+        """A hub that cannot take the report must not hide the refusal itself."""
+        try:
+            await self.refused(request, str(refusal), contract_id)
+        except (ProtocolProblem, BadAnswer, aiohttp.ClientError, TimeoutError) as error:
+            refusal.add_note(f"the refusal could not be reported: {error}")
+
+    def _remember(self, answer: Json) -> Json:
+        self._wire.bearer = answer.get("session") or self._wire.bearer
+        if answer.get("key_challenge"):
+            self._challenge = binary(answer["key_challenge"])
+        return answer
+
+
+def possession_statement(challenge: bytes, origin: str, spki: bytes) -> bytes:
+    """What a key signs to prove that somebody at this origin holds it."""
+    return _KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + spki
+
+
+def _spki_of(certificate: bytes) -> bytes:
+    try:
+        public_key = x509.load_der_x509_certificate(certificate).public_key()
+    except ValueError as error:
+        raise RefusedToSign(3, "the certificate cannot be read") from error
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return public_key.public_bytes(serialization.Encoding.DER, form)

@@ -1,0 +1,122 @@
+"""How the signing protocol travels: JSON over HTTP, a bearer session, problem+json (RFC 9457) when the hub says no."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+CALL_SECONDS = 30
+LARGEST_ANSWER = 64 << 20  # bytes
+
+Json = dict[str, Any]
+
+
+class ProtocolProblem(Exception):
+    """The hub said no. `code` is the stable word of its problem+json, `retry_after` in seconds if it named any."""
+
+    def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class BadAnswer(Exception):
+    """The hub's answer does not follow the protocol."""
+
+
+class Wire:
+    """Calls one hub. `bearer` is the session's secret; it goes to the hub's own origin only."""
+
+    def __init__(self, base_url: str, http: aiohttp.ClientSession) -> None:
+        self._base = base_url.rstrip("/") + "/"
+        self._http = http
+        self.bearer: str | None = None
+
+    async def post(self, step: str, body: Json, contract_id: str | None = None) -> Json:
+        return _json_object(await self._call("POST", self._url(step), body, contract_id))
+
+    async def get(self, step: str, contract_id: str | None = None) -> Json:
+        return _json_object(await self._call("GET", self._url(step), None, contract_id))
+
+    async def get_bytes(self, step: str, contract_id: str | None = None) -> bytes:
+        return await self._call("GET", self._url(step), None, contract_id)
+
+    async def follow(self, link: str) -> bytes:
+        """What lies behind a link of the hub's answer, relative or absolute. Raises BadAnswer for another origin."""
+        url = urljoin(self._base, link)
+        if origin_of(url) != origin_of(self._base):
+            raise BadAnswer("the hub's answer leads to another origin")
+        return await self._call("GET", url, None, None)
+
+    def _url(self, step: str) -> str:
+        return f"{self._base}sign/v1/{step}"
+
+    async def _call(self, method: str, url: str, body: Json | None, contract_id: str | None) -> bytes:
+        request = self._http.request(
+            method,
+            url,
+            json=body,
+            params={"id": contract_id} if contract_id else None,
+            headers={"Authorization": f"Bearer {self.bearer}"} if self.bearer else {},
+            timeout=aiohttp.ClientTimeout(total=CALL_SECONDS),
+            allow_redirects=False,
+        )
+        async with request as response:
+            content = await _read_limited(response)
+            if not 200 <= response.status < 300:
+                raise _problem(response.status, content, response.headers.get("Retry-After"))
+            return content
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port as a browser writes them (RFC 6454): lower case, the scheme's own port left out."""
+    parts = urlsplit(url)
+    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
+    if ":" in host:
+        host = f"[{host}]"
+    usual = {"http": 80, "https": 443}.get(scheme)
+    return f"{scheme}://{host}" if parts.port in (None, usual) else f"{scheme}://{host}:{parts.port}"
+
+
+def binary(value: object) -> bytes:
+    """Standard base64, strictly. Raises BadAnswer."""
+    try:
+        return b64decode(str(value), validate=True)
+    except ValueError as error:
+        raise BadAnswer("a binary value is not standard base64") from error
+
+
+async def _read_limited(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(1 << 16):
+        content += chunk
+        if len(content) > LARGEST_ANSWER:
+            raise BadAnswer("the answer is too large")
+    return bytes(content)
+
+
+def _json_object(content: bytes) -> Json:
+    try:
+        value = json.loads(content or b"{}")
+    except ValueError as error:
+        raise BadAnswer("the answer is not JSON") from error
+    if not isinstance(value, dict):
+        raise BadAnswer("the answer is not a JSON object")
+    return value
+
+
+def _problem(status: int, content: bytes, retry_after: str | None) -> ProtocolProblem:
+    try:
+        said = _json_object(content)
+    except BadAnswer:
+        said = {}
+    code = str(said.get("code") or f"http-{status}")
+    detail = str(said.get("detail") or said.get("title") or "")
+    seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
+    return ProtocolProblem(status, code, detail, seconds)
