@@ -1,0 +1,97 @@
+"""Contract: one document to be signed, and the legal moves of its life."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from hub.errors import IllegalMove
+
+
+class ContractState(StrEnum):
+    """The names say who acts next: staff, the signers, the hub; then the final ones."""
+
+    DRAFT = "DRAFT"
+    ISSUED = "ISSUED"
+    SIGNED = "SIGNED"
+    COMPLETED = "COMPLETED"
+    DECLINED = "DECLINED"
+    EXPIRED = "EXPIRED"
+    VOIDED = "VOIDED"
+    SIGNED_ON_PAPER = "SIGNED_ON_PAPER"
+
+    @property
+    def final(self) -> bool:
+        return self not in (ContractState.DRAFT, ContractState.ISSUED, ContractState.SIGNED)
+
+
+_S = ContractState
+
+MOVES: Mapping[ContractState, frozenset[ContractState]] = {
+    _S.DRAFT: frozenset({_S.ISSUED, _S.VOIDED}),
+    _S.ISSUED: frozenset({_S.SIGNED, _S.DECLINED, _S.EXPIRED, _S.VOIDED, _S.SIGNED_ON_PAPER}),
+    _S.SIGNED: frozenset({_S.COMPLETED}),
+    _S.COMPLETED: frozenset(),
+    _S.DECLINED: frozenset(),
+    _S.EXPIRED: frozenset(),
+    _S.VOIDED: frozenset(),
+    _S.SIGNED_ON_PAPER: frozenset(),
+}
+"""Every legal move. A signed contract can only be completed: both sides are bound, and the hub's own trouble is no way out."""
+
+
+def check_move(before: ContractState, after: ContractState) -> None:
+    """Raise `IllegalMove` unless `MOVES` holds the move."""
+    if after not in MOVES[before]:
+        raise IllegalMove(f"a contract that is {before} cannot become {after}")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One document to be signed.
+
+    `version` rises with every write (compare-and-set). `revision` counts the signatures embedded so far; `document` is the
+    SHA-256 (lower-case hex) of the current file, `issued_sha256` that of the file with its signature fields as it was issued.
+    `deadline` is the moment up to which signers may sign. `stuck_since`/`stuck_reason` show a signed contract that the hub could
+    not finish yet.
+    """
+
+    id: UUID
+    number: str
+    campus: str
+    state: ContractState
+    version: int
+    template: str
+    template_version: str
+    language: str
+    title: str
+    deadline: datetime
+    created_at: datetime
+    course: str | None = None
+    external_id: str | None = None
+    enrolment: UUID | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    document: str | None = None
+    issued_sha256: str | None = None
+    revision: int = 0
+    pages: int = 0
+    fields: tuple[str, ...] = ()
+    issued_at: datetime | None = None
+    completed_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    stuck_since: datetime | None = None
+    stuck_reason: str | None = None
+
+    @property
+    def document_sha256(self) -> str:
+        """Hash of the issued file with its signature fields. Only a draft has none."""
+        if self.issued_sha256 is None:
+            raise IllegalMove("the contract has not been issued yet")
+        return self.issued_sha256

@@ -1,0 +1,45 @@
+"""Campus and Course: what an enrolment picks, and from which a contract is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Campus:
+    """A node of the campus tree; headquarters has no parent. `zone` is an IANA time zone."""
+
+    id: str
+    parent: str | None
+    name: str
+    name_en: str
+    zone: str
+    address: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True)
+class Course:
+    """`details` is the course's JSON as the contract template wants it: schedule, dates, lessons, fees, refund steps."""
+
+    id: str
+    campus: str
+    name: str
+    name_en: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """A line of the roster: one student, one course, the people who would sign. `people` is JSON as the API takes it."""
+
+    id: UUID
+    campus: str
+    course: str
+    student_name: str
+    people: Mapping[str, Any]
+    external_id: str | None = None
+    contract: UUID | None = None

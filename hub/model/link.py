@@ -1,0 +1,70 @@
+"""SignLink: a door to one signer's tasks. Its URL carries a ticket, which is derived and never stored.
+
+A ticket is a locator, not a credential: whoever has it still needs the one-time code and the identity check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O, U. It fits the alphanumeric mode of QR codes."""
+TICKET_LENGTH = 13
+_LOOKALIKES = str.maketrans("ILO", "110")
+
+
+class DoorKind(StrEnum):
+    """How the person came in. `sms`, `voice` and `email` are links inside messages; the others are rendered by a door."""
+
+    SMS = "sms"
+    QR = "qr"
+    APPLINK = "applink"
+    COPY = "copy"
+    DESK = "desk"
+
+
+@dataclass(frozen=True)
+class SignLink:
+    """One row per signer and door. `generation` rises only on a phone change or an explicit "revoke old links"."""
+
+    id: UUID
+    contract: UUID
+    signer: UUID
+    campus: str
+    door: DoorKind
+    generation: int
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def valid(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+def ticket_for(key: bytes, link: UUID, generation: int) -> str:
+    """13 Crockford characters: the first 65 bits of HMAC-SHA-256(key, link id ‖ generation)."""
+    digest = hmac.digest(key, link.bytes + generation.to_bytes(4, "big"), hashlib.sha256)
+    number = int.from_bytes(digest[:9], "big") >> (72 - 5 * TICKET_LENGTH)
+    characters = [ALPHABET[(number >> shift) & 31] for shift in range(5 * (TICKET_LENGTH - 1), -1, -5)]
+    return "".join(characters)
+
+
+def normalised_ticket(text: str) -> str | None:
+    """The ticket as it was issued: upper case, without hyphens, look-alikes mended. None if it cannot be a ticket."""
+    ticket = text.strip().upper().replace("-", "").translate(_LOOKALIKES)
+    return ticket if len(ticket) == TICKET_LENGTH and set(ticket) <= set(ALPHABET) else None
+
+
+def lookup_hash(key: bytes, ticket: str) -> bytes:
+    """What the database has instead of the ticket."""
+    return hmac.digest(key, b"ticket:" + ticket.encode("ascii"), hashlib.sha256)
+
+
+def short_code(ticket: str) -> str:
+    """The ticket in groups, as it is printed under a QR code for typing."""
+    return f"{ticket[:4]}-{ticket[4:8]}-{ticket[8:]}"

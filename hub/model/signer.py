@@ -1,0 +1,88 @@
+"""Signer: a person who must sign. SigningTask: what one signer has to do for one contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from hub.model.reminder import NextStep
+
+
+class Role(StrEnum):
+    STUDENT = "student"
+    GUARDIAN = "guardian"
+    REPRESENTATIVE = "representative"
+
+
+class TaskState(StrEnum):
+    WAITING = "WAITING"
+    OPEN = "OPEN"
+    SIGNED = "SIGNED"
+    DECLINED = "DECLINED"
+    CLOSED = "CLOSED"
+
+    @property
+    def final(self) -> bool:
+        return self not in (TaskState.WAITING, TaskState.OPEN)
+
+
+@dataclass(frozen=True)
+class Signer:
+    """`phone` is E.164. `person` is a keyed hash of the identity document: the same person has the same one in every
+    contract, and nobody without the key can compute it. `field` is the signature field in the PDF, for example `guardian-1`.
+    `order`: lower ones sign first; equal ones in any order. `relation` is a guardian's relation to the student.
+    """
+
+    id: UUID
+    contract: UUID
+    campus: str
+    role: Role
+    name: str
+    phone: str
+    person: str
+    id_type: str
+    id_number: str
+    order: int
+    language: str
+    field: str
+    channels: tuple[str, ...]
+    zone: str = "Asia/Shanghai"
+    email: str | None = None
+    relation: str | None = None
+
+
+@dataclass(frozen=True)
+class SigningTask:
+    """`step` is the one next thing that will happen by itself; only open tasks have one. `invited_at` is on the planning clock."""
+
+    id: UUID
+    contract: UUID
+    signer: UUID
+    campus: str
+    state: TaskState
+    order: int
+    step: NextStep | None = None
+    invited_at: datetime | None = None
+    opened_at: datetime | None = None
+    opened_through: str | None = None
+    accepted_at: datetime | None = None
+    signed_at: datetime | None = None
+    paused: bool = False
+
+
+def tasks_to_open(tasks: Sequence[SigningTask]) -> list[SigningTask]:
+    """The waiting tasks whose turn it is: all of the lowest order that is not finished."""
+    unfinished = [task for task in tasks if not task.state.final]
+    if not unfinished:
+        return []
+    turn = min(task.order for task in unfinished)
+    return [task for task in unfinished if task.order == turn and task.state is TaskState.WAITING]
+
+
+def all_signed(tasks: Iterable[SigningTask]) -> bool:
+    """A contract without tasks is not signed by anybody."""
+    states = [task.state for task in tasks]
+    return bool(states) and all(state is TaskState.SIGNED for state in states)

@@ -1,0 +1,58 @@
+"""Staff accounts and staff tasks, and which campuses somebody may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The campuses whose rows a piece of work may touch. `None` = all: the hub itself, headquarters, a verified signer's session."""
+
+    campuses: frozenset[str] | None
+
+    @property
+    def setting(self) -> str:
+        """As row-level security reads it: `*` or ids between commas."""
+        return "*" if self.campuses is None else "," + ",".join(sorted(self.campuses)) + ","
+
+    def covers(self, campus: str) -> bool:
+        return self.campuses is None or campus in self.campuses
+
+
+EVERYTHING = Scope(None)
+
+
+@dataclass(frozen=True)
+class Staff:
+    id: UUID
+    login: str
+    name: str
+    campus: str
+    role: str = "clerk"
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """`campus` bounds what the key may touch, like an account of staff."""
+
+    id: UUID
+    name: str
+    campus: str
+
+
+@dataclass(frozen=True)
+class StaffTask:
+    """Something that only a person can settle: a question, a locked signer, an unreachable one, a job that keeps failing."""
+
+    id: UUID
+    kind: str
+    text: str
+    campus: str
+    created_at: datetime
+    contract: UUID | None = None
+    signer: UUID | None = None
+    done_at: datetime | None = None
+    done_by: str | None = None

@@ -1,0 +1,43 @@
+"""Certificates that our authorities issued, so that they can be revoked and answered for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.store.tables import IssuedCertificateRow, table_of
+
+CERTIFICATE: Table = table_of(IssuedCertificateRow)
+
+
+class Certificates:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(
+        self, authority: str, serial: int, certificate: bytes, issued_at: datetime, not_after: datetime,
+        contract: UUID | None = None, signer: UUID | None = None,
+    ) -> None:  # fmt: skip
+        values = {"authority": authority, "serial": str(serial), "certificate": certificate, "issued_at": issued_at}
+        values |= {"not_after": not_after, "contract": contract, "signer": signer}
+        await self._connection.execute(insert(CERTIFICATE).values(values).on_conflict_do_nothing())
+
+    async def revoke(self, serial: int, at: datetime, reason: str) -> bool:
+        """False if it is unknown or revoked already."""
+        mine = (CERTIFICATE.c.serial == str(serial)) & CERTIFICATE.c.revoked_at.is_(None)
+        done = await self._connection.execute(
+            CERTIFICATE.update().where(mine).values(revoked_at=at, revocation_reason=reason)
+        )
+        return done.rowcount == 1
+
+    async def revoked(self, authority: str) -> list[tuple[int, datetime, str]]:
+        """Serial, moment and reason of every revoked certificate."""
+        found = (CERTIFICATE.c.authority == authority) & CERTIFICATE.c.revoked_at.is_not(None)
+        rows = await self._connection.execute(
+            select(CERTIFICATE.c.serial, CERTIFICATE.c.revoked_at, CERTIFICATE.c.revocation_reason).where(found)
+        )
+        return [(int(serial), at, reason or "unspecified") for serial, at, reason in rows]

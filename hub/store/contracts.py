@@ -1,0 +1,193 @@
+"""Contracts, their signers, and the version chain of their files. One function writes a contract's state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.errors import ContractNotFound, StaleVersion
+from hub.model.contract import Contract, ContractState, check_move
+from hub.model.signer import Role, Signer
+from hub.store.cipher import Cipher
+from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
+
+CONTRACT: Table = table_of(ContractRow)
+SIGNER: Table = table_of(SignerRow)
+NUMBER: Table = table_of(ContractNumberRow)
+VERSION: Table = table_of(DocumentVersionRow)
+_HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries"}
+
+
+class Contracts:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    # ---- contracts
+
+    async def next_number(self, year: int) -> str:
+        """`QD-2026-000001` and on, without gaps for committed contracts; concurrent issues wait for each other here."""
+        statement = insert(NUMBER).values(year=year, last=1)
+        statement = statement.on_conflict_do_update(index_elements=["year"], set_={"last": NUMBER.c.last + 1})
+        number = await self._connection.scalar(statement.returning(NUMBER.c.last))
+        return f"QD-{year}-{number:06d}"
+
+    async def add(self, contract: Contract, student_name: str) -> None:
+        values = {column.name: getattr(contract, column.name) for column in CONTRACT.c if column.name in _FIELDS}
+        values |= {"state": contract.state.value, "fields": list(contract.fields), "student_name": student_name}
+        values |= {"data_sealed": self._cipher.seal_json(contract.data), "hub_tries": 0}
+        await self._connection.execute(insert(CONTRACT).values(values))
+
+    async def get(self, contract: UUID) -> Contract:
+        """Raises ContractNotFound for an unknown one and for one outside the scope alike."""
+        return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract))
+
+    async def locked(self, contract: UUID) -> Contract:
+        """The same, holding its row until the unit ends: signing and sending take this lock."""
+        return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract).with_for_update())
+
+    async def _one(self, statement: Any) -> Contract:
+        row = (await self._connection.execute(statement)).mappings().first()
+        if row is None:
+            raise ContractNotFound
+        return self._contract(row)
+
+    def _contract(self, row: RowMapping) -> Contract:
+        values = {name: value for name, value in row.items() if name not in _HIDDEN}
+        data = self._cipher.open_json(row["data_sealed"])
+        values |= {"state": ContractState(row["state"]), "fields": tuple(row["fields"]), "data": data}
+        return Contract(**values)
+
+    async def by_external_id(self, external_id: str) -> Contract | None:
+        statement = select(CONTRACT).where(CONTRACT.c.external_id == external_id).order_by(CONTRACT.c.created_at.desc())
+        row = (await self._connection.execute(statement.limit(1))).mappings().first()
+        return self._contract(row) if row else None
+
+    async def listed(
+        self, *, state: str | None = None, campus: str | None = None, after: tuple[datetime, UUID] | None = None,
+        limit: int = 50,
+    ) -> list[Contract]:  # fmt: skip
+        """Newest first; `after` is creation time and id of the last one seen."""
+        statement = select(CONTRACT).order_by(CONTRACT.c.created_at.desc(), CONTRACT.c.id.desc()).limit(limit)
+        if state:
+            statement = statement.where(CONTRACT.c.state == state)
+        if campus:
+            statement = statement.where(CONTRACT.c.campus == campus)
+        if after:
+            created_at, last = after
+            earlier = CONTRACT.c.created_at < created_at
+            statement = statement.where(earlier | ((CONTRACT.c.created_at == created_at) & (CONTRACT.c.id < last)))
+        return [self._contract(row) for row in (await self._connection.execute(statement)).mappings()]
+
+    async def move(self, contract: Contract, after: ContractState, **values: Any) -> Contract:
+        """The one place that writes a state: checked against MOVES, compare-and-set on the version."""
+        check_move(contract.state, after)
+        return await self.change(contract, state=after, **values)
+
+    async def change(self, contract: Contract, **values: Any) -> Contract:
+        """Write fields by compare-and-set. Raises StaleVersion if somebody else wrote since `contract` was read."""
+        plain = {name: _plain(value) for name, value in values.items()}
+        statement = CONTRACT.update().where(CONTRACT.c.id == contract.id, CONTRACT.c.version == contract.version)
+        statement = statement.values(**plain, version=contract.version + 1).returning(CONTRACT)
+        row = (await self._connection.execute(statement)).mappings().first()
+        if row is None:
+            raise StaleVersion
+        return self._contract(row)
+
+    # ---- what the hub itself has to do next for a contract (embed, seal, close)
+
+    async def plan_hub_step(self, contract: UUID, due_at: datetime | None, tries: int = 0) -> None:
+        """When the job is asked for again should it not have ended by then. None: nothing left to do."""
+        statement = CONTRACT.update().where(CONTRACT.c.id == contract).values(hub_due_at=due_at, hub_tries=tries)
+        await self._connection.execute(statement)
+
+    async def hub_tries(self, contract: UUID) -> int:
+        return int(await self._connection.scalar(select(CONTRACT.c.hub_tries).where(CONTRACT.c.id == contract)) or 0)
+
+    async def hub_due(self, now: datetime, limit: int = 100) -> list[UUID]:
+        """Claim contracts whose hub step is due; concurrent callers get different ones."""
+        statement = select(CONTRACT.c.id).where(CONTRACT.c.hub_due_at <= now).order_by(CONTRACT.c.hub_due_at)
+        return list(await self._connection.scalars(statement.limit(limit).with_for_update(skip_locked=True)))
+
+    async def earliest_hub_step(self) -> datetime | None:
+        from_queue = select(CONTRACT.c.hub_due_at).where(CONTRACT.c.hub_due_at.is_not(None))
+        moment: datetime | None = await self._connection.scalar(from_queue.order_by(CONTRACT.c.hub_due_at).limit(1))
+        return moment
+
+    # ---- signers
+
+    async def add_signer(self, signer: Signer, salt: bytes) -> None:
+        seal = self._cipher.seal
+        await self._connection.execute(insert(SIGNER).values(
+            id=signer.id, contract=signer.contract, campus=signer.campus, role=signer.role.value, name=signer.name,
+            phone_sealed=seal(signer.phone), phone_hash=self._cipher.found_by("phone", signer.phone),
+            id_type=signer.id_type, id_number_sealed=seal(signer.id_number),
+            id_tail_hash=self._cipher.found_by("id-tail", signer.id_number[-4:].upper()),
+            person=signer.person, order=signer.order, language=signer.language, field=signer.field,
+            channels=list(signer.channels), zone=signer.zone, relation=signer.relation, salt=salt,
+            email_sealed=seal(signer.email) if signer.email else None,
+        ))  # fmt: skip
+
+    async def signers(self, contract: UUID) -> list[Signer]:
+        """In signing order."""
+        statement = select(SIGNER).where(SIGNER.c.contract == contract).order_by(SIGNER.c.order, SIGNER.c.field)
+        return [self._signer(row) for row in (await self._connection.execute(statement)).mappings()]
+
+    async def signer(self, signer: UUID) -> Signer:
+        row = (await self._connection.execute(select(SIGNER).where(SIGNER.c.id == signer))).mappings().first()
+        if row is None:
+            raise ContractNotFound
+        return self._signer(row)
+
+    async def salt(self, signer: UUID) -> bytes | None:
+        """None once the person was erased."""
+        salt: bytes | None = await self._connection.scalar(select(SIGNER.c.salt).where(SIGNER.c.id == signer))
+        return salt
+
+    async def same_person(self, signer: Signer) -> list[Signer]:
+        """The signer rows of this very person (document and phone) over all contracts, newest contract first."""
+        mine = (SIGNER.c.person == signer.person) & (
+            SIGNER.c.phone_hash == self._cipher.found_by("phone", signer.phone)
+        )
+        statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(mine)
+        rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(50))
+        return [self._signer(row) for row in rows.mappings()]
+
+    async def signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
+        """Everybody on file with this phone number (E.164)."""
+        found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
+        rows = await self._connection.execute(select(SIGNER).where(found).limit(limit))
+        return [self._signer(row) for row in rows.mappings()]
+
+    def _signer(self, row: RowMapping) -> Signer:
+        hidden = {"phone_sealed", "phone_hash", "id_number_sealed", "id_tail_hash", "email_sealed", "salt"}
+        values = {name: value for name, value in row.items() if name not in hidden}
+        opened = self._cipher.open
+        return Signer(**(values | {
+            "role": Role(row["role"]), "channels": tuple(row["channels"]), "phone": opened(row["phone_sealed"]),
+            "id_number": opened(row["id_number_sealed"]),
+            "email": opened(row["email_sealed"]) if row["email_sealed"] else None,
+        }))  # fmt: skip
+
+    # ---- files
+
+    async def add_version(self, contract: UUID, kind: str, sha256: str, size: int, at: datetime) -> None:
+        values = {"contract": contract, "kind": kind, "sha256": sha256, "size": size, "created_at": at}
+        await self._connection.execute(insert(VERSION).values(values))
+
+    async def versions(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
+        statement = select(VERSION).where(VERSION.c.contract == contract).order_by(VERSION.c.id)
+        return [dict(row) for row in (await self._connection.execute(statement)).mappings()]
+
+
+_FIELDS = set(Contract.__dataclass_fields__) - {"data"}
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, ContractState) else value

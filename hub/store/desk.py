@@ -1,0 +1,172 @@
+"""Staff accounts and their sessions, staff tasks, API keys and idempotent requests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.errors import IdempotencyMismatch, TooSoon
+from hub.model.staff import ApiKey, Staff, StaffTask
+from hub.store.cipher import Cipher
+from hub.store.tables import (
+    ApiKeyRow,
+    IdempotencyRow,
+    JobStartRow,
+    LoginFailureRow,
+    StaffRow,
+    StaffSessionRow,
+    StaffTaskRow,
+    table_of,
+)
+
+STAFF: Table = table_of(StaffRow)
+SESSION: Table = table_of(StaffSessionRow)
+TASK: Table = table_of(StaffTaskRow)
+FAILURE: Table = table_of(LoginFailureRow)
+KEY: Table = table_of(ApiKeyRow)
+REPLAY: Table = table_of(IdempotencyRow)
+STARTS: Table = table_of(JobStartRow)
+REPLAY_LIFE = timedelta(hours=24)
+
+
+def key_hash(secret: str) -> bytes:
+    """API keys and staff session secrets are random, so a plain hash keeps them out of the database."""
+    return hashlib.sha256(b"desk:" + secret.encode()).digest()
+
+
+class Desk:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    # ---- staff
+
+    async def put_staff(self, staff: Staff, password_hash: str, at: datetime) -> None:
+        values = {name: getattr(staff, name) for name in Staff.__dataclass_fields__}
+        values |= {"password_hash": password_hash, "created_at": at}
+        kept = {name: value for name, value in values.items() if name not in ("id", "created_at")}
+        await self._connection.execute(
+            insert(STAFF).values(values).on_conflict_do_update(index_elements=["login"], set_=kept)
+        )
+
+    async def staff_by_login(self, login: str) -> tuple[Staff, str] | None:
+        """The account and its password hash."""
+        found = (STAFF.c.login == login) & STAFF.c.disabled_at.is_(None)
+        row = (await self._connection.execute(select(STAFF).where(found))).mappings().first()
+        return (_staff(row), row["password_hash"]) if row else None
+
+    async def begin_session(self, staff: UUID, secret: str, now: datetime, life: timedelta) -> None:
+        values = {"secret_hash": key_hash(secret), "staff": staff, "created_at": now, "expires_at": now + life}
+        await self._connection.execute(insert(SESSION).values(values))
+
+    async def staff_by_session(self, secret: str, now: datetime) -> Staff | None:
+        live = (
+            (SESSION.c.secret_hash == key_hash(secret)) & (SESSION.c.expires_at > now) & STAFF.c.disabled_at.is_(None)
+        )
+        statement = select(STAFF).join(SESSION, SESSION.c.staff == STAFF.c.id).where(live)
+        row = (await self._connection.execute(statement)).mappings().first()
+        return _staff(row) if row else None
+
+    async def end_session(self, secret: str) -> None:
+        await self._connection.execute(SESSION.delete().where(SESSION.c.secret_hash == key_hash(secret)))
+
+    async def add_login_failure(self, login: str, at: datetime) -> None:
+        await self._connection.execute(insert(FAILURE).values(login=login, at=at))
+
+    async def login_failures(self, login: str, since: datetime) -> int:
+        statement = select(func.count()).select_from(FAILURE).where(FAILURE.c.login == login, FAILURE.c.at >= since)
+        return int(await self._connection.scalar(statement) or 0)
+
+    # ---- staff tasks
+
+    async def add_task(self, task: StaffTask) -> None:
+        values = {name: getattr(task, name) for name in StaffTask.__dataclass_fields__}
+        await self._connection.execute(insert(TASK).values(values))
+
+    async def add_task_once(self, task: StaffTask) -> None:
+        """Nothing if an open task of this kind exists for the same contract and signer."""
+        same = (TASK.c.kind == task.kind) & TASK.c.contract.is_not_distinct_from(task.contract)
+        same &= TASK.c.signer.is_not_distinct_from(task.signer) & TASK.c.done_at.is_(None)
+        if not await self._connection.scalar(select(func.count()).select_from(TASK).where(same)):
+            await self.add_task(task)
+
+    async def open_tasks(self, contract: UUID | None = None, limit: int = 100) -> list[StaffTask]:
+        statement = select(TASK).where(TASK.c.done_at.is_(None)).order_by(TASK.c.created_at)
+        if contract:
+            statement = statement.where(TASK.c.contract == contract)
+        rows = await self._connection.execute(statement.limit(limit))
+        return [StaffTask(**row) for row in rows.mappings()]
+
+    async def finish_task(self, task: UUID, by: str, at: datetime) -> bool:
+        mine = (TASK.c.id == task) & TASK.c.done_at.is_(None)
+        return (await self._connection.execute(TASK.update().where(mine).values(done_at=at, done_by=by))).rowcount == 1
+
+    # ---- API keys
+
+    async def put_api_key(self, name: str, secret: str, campus: str, at: datetime) -> None:
+        """One key per name: a new secret replaces the old."""
+        old = KEY.update().where(KEY.c.name == name, KEY.c.secret_hash != key_hash(secret), KEY.c.revoked_at.is_(None))
+        await self._connection.execute(old.values(revoked_at=at))
+        values = {"id": uuid4(), "name": name, "secret_hash": key_hash(secret), "campus": campus, "created_at": at}
+        await self._connection.execute(
+            insert(KEY).values(values).on_conflict_do_nothing(index_elements=["secret_hash"])
+        )
+
+    async def api_key(self, secret: str) -> ApiKey | None:
+        found = (KEY.c.secret_hash == key_hash(secret)) & KEY.c.revoked_at.is_(None)
+        row = (await self._connection.execute(select(KEY).where(found))).mappings().first()
+        return ApiKey(row["id"], row["name"], row["campus"]) if row else None
+
+    # ---- Idempotency-Key
+
+    async def replay(self, owner: UUID, key: str, request_hash: bytes, now: datetime) -> tuple[int, str] | None:
+        """Status and body of the first answer to this key; None: it is new, and now reserved.
+
+        Raises IdempotencyMismatch for another request, TooSoon while the first one is still being worked on.
+        """
+        await self._connection.execute(
+            REPLAY.delete().where(REPLAY.c.owner == owner, REPLAY.c.key == key, REPLAY.c.created_at < now - REPLAY_LIFE)
+        )
+        values = {"owner": owner, "key": key, "request_hash": request_hash, "created_at": now}
+        if (await self._connection.execute(insert(REPLAY).values(values).on_conflict_do_nothing())).rowcount:
+            return None
+        mine = (REPLAY.c.owner == owner) & (REPLAY.c.key == key)
+        row = (await self._connection.execute(select(REPLAY).where(mine))).mappings().one()
+        if row["request_hash"] != request_hash:
+            raise IdempotencyMismatch
+        if row["status"] is None:
+            raise TooSoon("the first request with this key is still being worked on", retry_after=timedelta(seconds=1))
+        return row["status"], self._cipher.open(row["body_sealed"])
+
+    async def keep_answer(self, owner: UUID, key: str, status: int, body: str) -> None:
+        mine = (REPLAY.c.owner == owner) & (REPLAY.c.key == key)
+        await self._connection.execute(
+            REPLAY.update().where(mine).values(status=status, body_sealed=self._cipher.seal(body))
+        )
+
+    async def forget_request(self, owner: UUID, key: str) -> None:
+        """The request failed: the same key may try again."""
+        await self._connection.execute(
+            REPLAY.delete().where(REPLAY.c.owner == owner, REPLAY.c.key == key, REPLAY.c.status.is_(None))
+        )
+
+    # ---- jobs
+
+    async def count_start(self, job: int) -> int:
+        statement = insert(STARTS).values(job=job, starts=1)
+        statement = statement.on_conflict_do_update(index_elements=["job"], set_={"starts": STARTS.c.starts + 1})
+        return int(await self._connection.scalar(statement.returning(STARTS.c.starts)) or 0)
+
+    async def forget_starts(self, job: int) -> None:
+        await self._connection.execute(STARTS.delete().where(STARTS.c.job == job))
+
+
+def _staff(row: RowMapping | Mapping[str, Any]) -> Staff:
+    return Staff(**{name: row[name] for name in Staff.__dataclass_fields__})

@@ -1,0 +1,39 @@
+"""Work that is not a schedule goes to PgQueuer, in the transaction of the row that it belongs to."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+COMPLETE = "complete"
+DELIVER = "deliver"
+LANES = {DELIVER: 10, COMPLETE: 0}
+"""Priorities: codes and answers to somebody's act go before sealing."""
+
+# "skip": a repeated dedupe key must not abort the transaction
+_ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
+
+
+class Jobs:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def enqueue(self, entrypoint: str, payload: dict[str, Any], dedupe_key: str) -> bool:
+        """Add a job to this transaction; False if one with this key is waiting already.
+
+        It goes through SQLAlchemy, which sends BEGIN with its first statement: the raw connection would not yet be in a
+        transaction, and the job would survive a rollback.
+        """
+        values = (
+            [LANES[entrypoint]],
+            [entrypoint],
+            [json.dumps(payload).encode()],
+            [timedelta(0)],
+            [dedupe_key],
+            ["{}"],
+        )
+        return bool((await self._connection.exec_driver_sql(_ENQUEUE, values)).fetchall())

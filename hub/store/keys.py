@@ -1,0 +1,51 @@
+"""The hub's own secrets, all derived from one master key that lies beside the data, never in the database."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+MASTER_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Keys:
+    """`link` derives tickets, `code` one-time codes; `columns` encrypts sealed columns, `lookup` makes them findable."""
+
+    link: bytes
+    code: bytes
+    columns: bytes
+    lookup: bytes
+
+    @classmethod
+    def derived_from(cls, master: bytes) -> Keys:
+        return cls(*(_derive(master, purpose) for purpose in ("link", "code", "columns", "lookup")))
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> Keys:
+        """Read the master key, or make one (mode 0600). Two processes that make it at once end up with the same."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            fresh = path.with_name(f"{path.name}.{os.getpid()}")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(MASTER_BYTES))
+                os.fsync(file.fileno())
+            try:
+                os.link(fresh, path)
+            except FileExistsError:
+                pass
+            finally:
+                fresh.unlink()
+        master = path.read_bytes()
+        if len(master) != MASTER_BYTES:
+            raise ValueError(f"{path} must hold {MASTER_BYTES} bytes")
+        return cls.derived_from(master)
+
+
+def _derive(master: bytes, purpose: str) -> bytes:
+    return HKDF(hashes.SHA256(), 32, salt=None, info=b"qianda:" + purpose.encode()).derive(master)

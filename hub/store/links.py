@@ -1,0 +1,62 @@
+"""Sign links: found by the hash of their ticket, which is derived and never stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.link import DoorKind, SignLink, lookup_hash, ticket_for
+from hub.model.signer import Signer
+from hub.store.keys import Keys
+from hub.store.tables import SignLinkRow, table_of
+
+LINK: Table = table_of(SignLinkRow)
+
+
+class Links:
+    def __init__(self, connection: AsyncConnection, keys: Keys) -> None:
+        self._connection = connection
+        self._key = keys.link
+
+    def ticket(self, link: SignLink) -> str:
+        return ticket_for(self._key, link.id, link.generation)
+
+    async def for_door(self, signer: Signer, door: DoorKind, now: datetime) -> SignLink:
+        """The signer's one lasting link of this door: made when first asked for, the same again afterwards."""
+        mine = (LINK.c.signer == signer.id) & (LINK.c.door == door.value)
+        lasting = mine & LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
+        row = (await self._connection.execute(select(LINK).where(lasting).limit(1))).mappings().first()
+        return _link(row) if row else await self.add(signer, door, now)
+
+    async def add(self, signer: Signer, door: DoorKind, now: datetime, expires_at: datetime | None = None) -> SignLink:
+        """A new row; a desk code is one for each rotation, with an expiry of its own."""
+        link = SignLink(uuid4(), signer.contract, signer.id, signer.campus, door, 1, now, expires_at)
+        await self._connection.execute(insert(LINK).values(
+            id=link.id, contract=link.contract, signer=link.signer, campus=link.campus, door=link.door.value,
+            generation=link.generation, created_at=now, expires_at=expires_at,
+            ticket_hash=lookup_hash(self._key, self.ticket(link)),
+        ))  # fmt: skip
+        return link
+
+    async def by_ticket(self, ticket: str) -> SignLink | None:
+        """`ticket` as `normalised_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
+        found = LINK.c.ticket_hash == lookup_hash(self._key, ticket)
+        row = (await self._connection.execute(select(LINK).where(found))).mappings().first()
+        return _link(row) if row else None
+
+    async def get(self, link: UUID) -> SignLink | None:
+        row = (await self._connection.execute(select(LINK).where(LINK.c.id == link))).mappings().first()
+        return _link(row) if row else None
+
+    async def revoke_all(self, signer: UUID, at: datetime) -> None:
+        statement = LINK.update().where(LINK.c.signer == signer, LINK.c.revoked_at.is_(None))
+        await self._connection.execute(statement.values(revoked_at=at))
+
+
+def _link(row: RowMapping) -> SignLink:
+    values = {name: value for name, value in row.items() if name != "ticket_hash"}
+    return SignLink(**(values | {"door": DoorKind(row["door"])}))

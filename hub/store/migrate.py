@@ -1,0 +1,75 @@
+"""Bring a database to the current schema, as the role `owner`.
+
+Our own tables come by Alembic; the queue's by PgQueuer, whose statements do not run inside an Alembic transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pgqueuer.queries import Queries
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+APP_ROLE = "app"
+_QUEUE_GRANTS = f"""
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {APP_ROLE};
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE};
+REVOKE UPDATE, DELETE, TRUNCATE ON record_entry FROM {APP_ROLE};
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM {APP_ROLE};
+REVOKE INSERT, DELETE, TRUNCATE ON installation FROM {APP_ROLE};
+"""
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def migrate(dsn: str) -> None:
+    """`dsn` is that of the role `owner`. Running it again changes nothing; two at once wait for each other."""
+    guard = await asyncpg.connect(dsn)
+    try:
+        await guard.execute("SELECT pg_advisory_lock(hashtext('qianda-migrate'))")
+        await _upgrade(dsn)
+        if not await guard.fetchval("SELECT to_regclass('pgqueuer') IS NOT NULL"):
+            await Queries.from_asyncpg_connection(guard).install()
+        await guard.execute(_QUEUE_GRANTS)
+    finally:
+        await guard.close()
+
+
+async def _upgrade(dsn: str) -> None:
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+        await connection.commit()
+    await engine.dispose()
+
+
+async def is_current(dsn: str) -> bool:
+    """Whether the database has exactly the newest migration."""
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
+    )
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    async with engine.connect() as connection:
+        now = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    await engine.dispose()
+    return now == head
+
+
+def migrate_now(dsn: str) -> None:
+    """`migrate` for programs without a running loop."""
+    asyncio.run(migrate(dsn))

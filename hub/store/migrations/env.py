@@ -1,0 +1,13 @@
+"""Alembic's environment: it runs on the connection that `hub.store.migrate` hands over, never on an address of its own."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from hub.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=metadata, transaction_per_migration=True
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,69 @@
+"""The record: appended in the transaction of what it records, chained per contract, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.record import GENESIS, RecordEntry, commitment, entry_digest
+from hub.model.signer import Signer
+from hub.store.cipher import Cipher
+from hub.store.tables import PersonalValueRow, RecordEntryRow, SignerRow, table_of
+
+ENTRY: Table = table_of(RecordEntryRow)
+VALUE: Table = table_of(PersonalValueRow)
+SIGNER: Table = table_of(SignerRow)
+
+
+class Record:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher, now: datetime) -> None:
+        self._connection = connection
+        self._cipher = cipher
+        self._now = now
+
+    async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
+        """One more entry. `facts` is plain JSON and holds no personal value; see `commit`."""
+        await self._connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:contract, 1))"), {"contract": str(contract)}
+        )
+        last = select(ENTRY.c.sequence, ENTRY.c.digest).where(ENTRY.c.contract == contract)
+        row = (await self._connection.execute(last.order_by(ENTRY.c.sequence.desc()).limit(1))).first()
+        sequence, previous = (row[0] + 1, row[1]) if row else (1, GENESIS)
+        digest = entry_digest(contract, sequence, self._now, kind, actor, facts, previous)
+        await self._connection.execute(insert(ENTRY).values(
+            contract=contract, sequence=sequence, campus=campus, at=self._now, kind=kind, actor=actor,
+            facts=dict(facts), previous=previous, digest=digest,
+        ))  # fmt: skip
+
+    async def commit(self, signer: Signer, salt: bytes, name: str, value: str) -> str:
+        """Keep a personal value in the side table; returns the commitment that stands for it in an entry."""
+        stands_for = commitment(salt, value)
+        await self._connection.execute(insert(VALUE).values(
+            contract=signer.contract, commitment=stands_for, campus=signer.campus, signer=signer.id, name=name,
+            value_sealed=self._cipher.seal(value),
+        ).on_conflict_do_nothing())  # fmt: skip
+        return stands_for
+
+    async def entries(self, contract: UUID) -> list[RecordEntry]:
+        statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.sequence)
+        return [_entry(row) for row in (await self._connection.execute(statement)).mappings()]
+
+    async def values(self, contract: UUID) -> dict[str, tuple[str, str]]:
+        """Commitment → (name, value) of what has not been erased."""
+        rows = await self._connection.execute(select(VALUE).where(VALUE.c.contract == contract))
+        return {row["commitment"]: (row["name"], self._cipher.open(row["value_sealed"])) for row in rows.mappings()}
+
+    async def erase(self, signer: UUID) -> None:
+        """Forget a person's values and salt: the chain stays whole, its commitments become meaningless."""
+        await self._connection.execute(VALUE.delete().where(VALUE.c.signer == signer))
+        await self._connection.execute(SIGNER.update().where(SIGNER.c.id == signer).values(salt=None))
+
+
+def _entry(row: RowMapping) -> RecordEntry:
+    return RecordEntry(**{name: row[name] for name in RecordEntry.__dataclass_fields__})

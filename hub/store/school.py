@@ -1,0 +1,132 @@
+"""Campuses, courses and enrolments."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.errors import BadInput, NotFound
+from hub.model.course import Campus, Course, Enrolment
+from hub.model.staff import EVERYTHING, Scope
+from hub.store.cipher import Cipher
+from hub.store.tables import CampusRow, CourseRow, EnrolmentRow, InstallationRow, table_of
+
+CAMPUS: Table = table_of(CampusRow)
+COURSE: Table = table_of(CourseRow)
+ENROLMENT: Table = table_of(EnrolmentRow)
+INSTALLATION: Table = table_of(InstallationRow)
+
+
+class School:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    # ---- the installation
+
+    async def kind(self) -> str | None:
+        """`demo` or `production`; None before the first start."""
+        kind: str | None = await self._connection.scalar(select(INSTALLATION.c.kind))
+        return kind
+
+    async def advance_clock(self, step: timedelta) -> None:
+        """Move the planning clock of a demo ahead."""
+        statement = INSTALLATION.update().where(INSTALLATION.c.kind == "demo")
+        await self._connection.execute(statement.values(clock_offset=INSTALLATION.c.clock_offset + step))
+
+    # ---- campuses
+
+    async def put_campus(self, campus: Campus) -> None:
+        values = {name: getattr(campus, name) for name in Campus.__dataclass_fields__}
+        statement = insert(CAMPUS).values(values)
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+
+    async def campuses(self) -> list[Campus]:
+        rows = await self._connection.execute(select(CAMPUS).order_by(CAMPUS.c.id))
+        return [Campus(**row) for row in rows.mappings()]
+
+    async def campus(self, campus: str) -> Campus:
+        row = (await self._connection.execute(select(CAMPUS).where(CAMPUS.c.id == campus))).mappings().first()
+        if row is None:
+            raise BadInput(f"there is no campus {campus}", field="campus")
+        return Campus(**row)
+
+    async def scope_below(self, campus: str) -> Scope:
+        """The campus and everything under it in the tree; headquarters covers all."""
+        campuses = {each.id: each.parent for each in await self.campuses()}
+        if campuses.get(campus, campus) is None:
+            return EVERYTHING
+        inside = {campus}
+        while grown := {each for each, parent in campuses.items() if parent in inside} - inside:
+            inside |= grown
+        return Scope(frozenset(inside))
+
+    # ---- courses
+
+    async def put_course(self, course: Course) -> None:
+        values = {name: getattr(course, name) for name in Course.__dataclass_fields__} | {
+            "details": dict(course.details)
+        }
+        statement = insert(COURSE).values(values)
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=["campus", "id"], set_=values))
+
+    async def course(self, campus: str, course: str) -> Course:
+        found = (COURSE.c.campus == campus) & (COURSE.c.id == course)
+        row = (await self._connection.execute(select(COURSE).where(found))).mappings().first()
+        if row is None:
+            raise BadInput(f"there is no course {course} at {campus}", field="course")
+        return Course(**row)
+
+    async def courses(self, campus: str | None = None) -> list[Course]:
+        statement = select(COURSE).order_by(COURSE.c.campus, COURSE.c.id)
+        rows = await self._connection.execute(statement.where(COURSE.c.campus == campus) if campus else statement)
+        return [Course(**row) for row in rows.mappings()]
+
+    # ---- enrolments
+
+    async def add_enrolment(self, enrolment: Enrolment, person: str, at: datetime) -> bool:
+        """False if this student is enrolled in this course already: loading a roster twice adds nothing."""
+        values: dict[str, Any] = {name: getattr(enrolment, name) for name in _PLAIN}
+        values |= {"people_sealed": self._cipher.seal_json(enrolment.people), "created_at": at}
+        values |= {"student_hash": self._cipher.found_by("enrolment", person)}
+        statement = insert(ENROLMENT).values(values)
+        done = await self._connection.execute(
+            statement.on_conflict_do_nothing(index_elements=["campus", "course", "student_hash"])
+        )
+        return done.rowcount == 1
+
+    async def enrolment(self, enrolment: UUID, *, lock: bool = False) -> Enrolment:
+        statement = select(ENROLMENT).where(ENROLMENT.c.id == enrolment)
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no enrolment {enrolment}")
+        return self._enrolment(row)
+
+    async def open_enrolments(self, campus: str | None = None, limit: int = 200) -> list[Enrolment]:
+        """Those without a contract, oldest first."""
+        statement = (
+            select(ENROLMENT).where(ENROLMENT.c.contract.is_(None)).order_by(ENROLMENT.c.created_at, ENROLMENT.c.id)
+        )
+        if campus:
+            statement = statement.where(ENROLMENT.c.campus == campus)
+        rows = await self._connection.execute(statement.limit(limit))
+        return [self._enrolment(row) for row in rows.mappings()]
+
+    async def count_open_enrolments(self) -> int:
+        statement = select(func.count()).select_from(ENROLMENT).where(ENROLMENT.c.contract.is_(None))
+        return int(await self._connection.scalar(statement) or 0)
+
+    async def contract_drawn(self, enrolment: UUID, contract: UUID) -> None:
+        await self._connection.execute(ENROLMENT.update().where(ENROLMENT.c.id == enrolment).values(contract=contract))
+
+    def _enrolment(self, row: RowMapping) -> Enrolment:
+        values = {name: row[name] for name in _PLAIN}
+        return Enrolment(**values, people=self._cipher.open_json(row["people_sealed"]))
+
+
+_PLAIN = set(Enrolment.__dataclass_fields__) - {"people"}

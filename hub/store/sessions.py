@@ -1,0 +1,125 @@
+"""Signing sessions, one-time codes and their budgets: all counted here, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, Table, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.session import CODE_LIFE, SigningSession, secret_hash
+from hub.store.tables import IdentityCheckRow, OneTimeCodeRow, PageSeenRow, SigningSessionRow, WrongAnswerRow, table_of
+
+SESSION: Table = table_of(SigningSessionRow)
+CODE: Table = table_of(OneTimeCodeRow)
+WRONG: Table = table_of(WrongAnswerRow)
+CHECK: Table = table_of(IdentityCheckRow)
+SEEN: Table = table_of(PageSeenRow)
+DAY = timedelta(days=1)
+
+
+class Sessions:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, session: SigningSession, secret: str) -> None:
+        values = {name: getattr(session, name) for name in _FIELDS}
+        values |= {"contracts": list(session.contracts), "certificate_chain": list(session.certificate_chain)}
+        await self._connection.execute(insert(SESSION).values(**values, secret_hash=secret_hash(secret)))
+
+    async def by_secret(self, secret: str, *, lock: bool = False) -> SigningSession | None:
+        statement = select(SESSION).where(SESSION.c.secret_hash == secret_hash(secret))
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        return _session(row) if row else None
+
+    async def verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:
+        """The visitor is who they say: the secret is rotated, the old one is worthless from now on."""
+        values = {"contracts": list(contracts), "secret_hash": secret_hash(secret), "verified_at": at}
+        await self._update(session, **values)
+
+    async def end_all(self, signer: UUID, at: datetime) -> None:
+        await self._connection.execute(SESSION.update().where(SESSION.c.signer == signer).values(expires_at=at))
+
+    async def new_challenge(self, session: UUID, challenge: bytes) -> None:
+        await self._update(session, key_challenge=challenge, challenge_used=False)
+
+    async def use_challenge(self, session: UUID) -> bytes | None:
+        """The challenge, once; None if it was used. Two requests at the same moment: one of them gets it."""
+        statement = SESSION.update().where(SESSION.c.id == session, SESSION.c.challenge_used.is_(False))
+        challenge: bytes | None = await self._connection.scalar(
+            statement.values(challenge_used=True).returning(SESSION.c.key_challenge)
+        )
+        return challenge
+
+    async def certified(self, session: UUID, spki: bytes, custody: str, chain: Sequence[bytes]) -> None:
+        await self._update(session, key_spki=spki, custody_claimed=custody, certificate_chain=list(chain))
+
+    async def _update(self, session: UUID, **values: Any) -> None:
+        await self._connection.execute(SESSION.update().where(SESSION.c.id == session).values(**values))
+
+    # ---- codes
+
+    async def one_at_a_time(self, person: str) -> None:
+        """Codes and answers of one person are counted one after the other, or a burst would slip through the budget."""
+        await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:person))"), {"person": person})
+
+    async def codes_issued(self, person: str, now: datetime) -> list[datetime]:
+        """When codes went to this person in the last day."""
+        return list(await self._connection.scalars(
+            select(CODE.c.created_at).where(CODE.c.person == person, CODE.c.created_at > now - DAY)))  # fmt: skip
+
+    async def add_code(self, person: str, session: UUID, now: datetime) -> UUID:
+        """A new code; it kills the old one of this person."""
+        live = (CODE.c.person == person) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > now)
+        await self._connection.execute(CODE.update().where(live).values(expires_at=now))
+        code = uuid4()
+        values = {"id": code, "person": person, "session": session, "created_at": now, "expires_at": now + CODE_LIFE}
+        await self._connection.execute(insert(CODE).values(values))
+        return code
+
+    async def live_code(self, person: str, session: UUID, now: datetime) -> UUID | None:
+        live = (CODE.c.person == person) & (CODE.c.session == session) & CODE.c.used_at.is_(None)
+        statement = select(CODE.c.id).where(live, CODE.c.expires_at > now).order_by(CODE.c.created_at.desc())
+        code: UUID | None = await self._connection.scalar(statement.limit(1))
+        return code
+
+    async def use_code(self, code: UUID, at: datetime) -> None:
+        await self._connection.execute(CODE.update().where(CODE.c.id == code).values(used_at=at))
+
+    async def wrong_answers(self, person: str, since: datetime) -> int:
+        statement = select(func.count()).select_from(WRONG).where(WRONG.c.person == person, WRONG.c.at >= since)
+        return int(await self._connection.scalar(statement) or 0)
+
+    async def add_wrong_answer(self, person: str, at: datetime) -> None:
+        await self._connection.execute(insert(WRONG).values(person=person, at=at))
+
+    # ---- what the visitor did
+
+    async def add_identity_check(
+        self, session: SigningSession, contract: UUID, signer: UUID, provider: str, method: str, at: datetime
+    ) -> None:
+        await self._connection.execute(insert(CHECK).values(
+            id=uuid4(), contract=contract, signer=signer, session=session.id, provider=provider, method=method,
+            result="matched", at=at,
+        ))  # fmt: skip
+
+    async def page_seen(self, task: UUID, document: str, page: int, at: datetime) -> None:
+        values = {"task": task, "document": document, "page": page, "at": at}
+        await self._connection.execute(insert(SEEN).values(values).on_conflict_do_nothing())
+
+    async def pages_seen(self, task: UUID, document: str) -> list[int]:
+        statement = select(SEEN.c.page).where(SEEN.c.task == task, SEEN.c.document == document).order_by(SEEN.c.page)
+        return list(await self._connection.scalars(statement))
+
+
+_FIELDS = set(SigningSession.__dataclass_fields__)
+
+
+def _session(row: RowMapping) -> SigningSession:
+    values = {name: row[name] for name in _FIELDS}
+    values |= {"contracts": tuple(row["contracts"]), "certificate_chain": tuple(row["certificate_chain"])}
+    return SigningSession(**values)

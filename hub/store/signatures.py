@@ -1,0 +1,86 @@
+"""Signature requests, and the attempts to reach the token and the timestamp authority."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.signature import RequestState, SignatureRequest
+from hub.store.tables import AttemptRow, SignatureRequestRow, table_of
+
+REQUEST: Table = table_of(SignatureRequestRow)
+ATTEMPT: Table = table_of(AttemptRow)
+_UNFINISHED = REQUEST.c.state.in_([RequestState.PREPARED.value, RequestState.ACCEPTED.value])
+
+
+class Signatures:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, request: SignatureRequest) -> None:
+        values = {name: getattr(request, name) for name in _FIELDS - {"gap"}}
+        values |= {"state": request.state.value, "chain": list(request.chain)}
+        values |= {"gap_start": request.gap[0], "gap_end": request.gap[1]}
+        await self._connection.execute(insert(REQUEST).values(values))
+
+    async def get(self, request: UUID) -> SignatureRequest | None:
+        row = (await self._connection.execute(select(REQUEST).where(REQUEST.c.id == request))).mappings().first()
+        return _request(row) if row else None
+
+    async def unfinished(self, contract: UUID) -> list[SignatureRequest]:
+        """Prepared or accepted ones, newest first. At most one is accepted."""
+        statement = select(REQUEST).where(REQUEST.c.contract == contract, _UNFINISHED)
+        rows = await self._connection.execute(statement.order_by(REQUEST.c.created_at.desc()))
+        return [_request(row) for row in rows.mappings()]
+
+    async def of_contract(self, contract: UUID) -> list[SignatureRequest]:
+        statement = select(REQUEST).where(REQUEST.c.contract == contract).order_by(REQUEST.c.created_at)
+        return [_request(row) for row in (await self._connection.execute(statement)).mappings()]
+
+    async def accept(self, request: UUID, signature: bytes, at: datetime) -> None:
+        await self._update(request, state=RequestState.ACCEPTED.value, signature=signature, accepted_at=at)
+
+    async def embedded(self, request: UUID, at: datetime) -> None:
+        await self._update(request, state=RequestState.EMBEDDED.value, embedded_at=at)
+
+    async def lapse(self, request: UUID) -> None:
+        await self._update(request, state=RequestState.LAPSED.value)
+
+    async def lapse_prepared(self, contract: UUID) -> None:
+        """What was prepared on an older revision can no longer be signed."""
+        prepared = (REQUEST.c.contract == contract) & (REQUEST.c.state == RequestState.PREPARED.value)
+        await self._connection.execute(REQUEST.update().where(prepared).values(state=RequestState.LAPSED.value))
+
+    async def _update(self, request: UUID, **values: Any) -> None:
+        await self._connection.execute(REQUEST.update().where(REQUEST.c.id == request).values(**values))
+
+    # ---- attempts: one row before each outside call
+
+    async def begin_attempt(self, kind: str, contract: UUID | None, request: UUID | None, at: datetime) -> UUID:
+        attempt = uuid4()
+        values = {"id": attempt, "kind": kind, "contract": contract, "request": request, "state": "started"}
+        await self._connection.execute(insert(ATTEMPT).values(**values, started_at=at))
+        return attempt
+
+    async def end_attempt(self, attempt: UUID, at: datetime, failure: str | None = None) -> None:
+        state = "failed" if failure else "done"
+        statement = ATTEMPT.update().where(ATTEMPT.c.id == attempt)
+        await self._connection.execute(statement.values(state=state, ended_at=at, failure=failure))
+
+    async def attempts(self, contract: UUID) -> list[dict[str, Any]]:
+        statement = select(ATTEMPT).where(ATTEMPT.c.contract == contract).order_by(ATTEMPT.c.started_at)
+        return [dict(row) for row in (await self._connection.execute(statement)).mappings()]
+
+
+_FIELDS = set(SignatureRequest.__dataclass_fields__)
+
+
+def _request(row: RowMapping) -> SignatureRequest:
+    values = {name: row[name] for name in _FIELDS - {"gap"}}
+    values |= {"state": RequestState(row["state"]), "chain": tuple(row["chain"])}
+    return SignatureRequest(**values, gap=(row["gap_start"], row["gap_end"]))

@@ -1,0 +1,66 @@
+"""The tables. Rows stay inside `hub.store`; outside there are the frozen dataclasses of `hub.model`.
+
+Every table that belongs to a campus carries `campus`, which row-level security compares with the unit's scope.
+Columns named `*_sealed` are encrypted (AES-GCM); `*_hash` are keyed hashes by which sealed values are found.
+"""
+
+from hub.store.tables.columns import metadata, table_of
+from hub.store.tables.contracts import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
+from hub.store.tables.desk import (
+    ApiKeyRow,
+    IdempotencyRow,
+    JobStartRow,
+    LoginFailureRow,
+    StaffRow,
+    StaffSessionRow,
+    StaffTaskRow,
+)
+from hub.store.tables.messages import DeliveryRow, OutboxMessageRow, ReminderEntryRow
+from hub.store.tables.records import PersonalValueRow, RecordEntryRow
+from hub.store.tables.school import CampusRow, CourseRow, EnrolmentRow, InstallationRow
+from hub.store.tables.signing import (
+    AttemptRow,
+    IdentityCheckRow,
+    IssuedCertificateRow,
+    OneTimeCodeRow,
+    PageSeenRow,
+    SignatureRequestRow,
+    SigningSessionRow,
+    SignLinkRow,
+    WrongAnswerRow,
+)
+
+__all__ = [
+    "ApiKeyRow",
+    "AttemptRow",
+    "CampusRow",
+    "ContractNumberRow",
+    "ContractRow",
+    "CourseRow",
+    "DeliveryRow",
+    "DocumentVersionRow",
+    "EnrolmentRow",
+    "IdempotencyRow",
+    "IdentityCheckRow",
+    "InstallationRow",
+    "IssuedCertificateRow",
+    "JobStartRow",
+    "LoginFailureRow",
+    "OneTimeCodeRow",
+    "OutboxMessageRow",
+    "PageSeenRow",
+    "PersonalValueRow",
+    "RecordEntryRow",
+    "ReminderEntryRow",
+    "SignLinkRow",
+    "SignatureRequestRow",
+    "SignerRow",
+    "SigningSessionRow",
+    "SigningTaskRow",
+    "StaffRow",
+    "StaffSessionRow",
+    "StaffTaskRow",
+    "WrongAnswerRow",
+    "metadata",
+    "table_of",
+]

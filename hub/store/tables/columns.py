@@ -1,0 +1,42 @@
+"""What all tables share: naming of constraints, and the kinds of columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import DateTime, LargeBinary, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+metadata: MetaData = SQLModel.metadata
+metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def moment(**options: Any) -> Any:
+    """A point in time, always with its zone."""
+    return Field(default=None, sa_type=DateTime(timezone=True), **options)
+
+
+def words(**options: Any) -> Any:
+    return Field(sa_type=Text, **options)
+
+
+def bytes_(**options: Any) -> Any:
+    return Field(default=None, sa_type=LargeBinary, **options)
+
+
+def json_() -> Any:
+    return Field(default_factory=dict, sa_type=JSONB)
+
+
+def table_of(row: type[SQLModel]) -> Table:
+    """The table behind a row class, for Core statements."""
+    table = row.__table__  # type: ignore[attr-defined]
+    assert isinstance(table, Table)
+    return table

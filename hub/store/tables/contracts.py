@@ -1,0 +1,130 @@
+"""Contracts, their signers and tasks, and the versions of their files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Computed, DateTime, Index, Text
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from hub.store.tables.columns import bytes_, moment, words
+
+OPEN_TASKS = sql("state = 'OPEN'")
+
+
+class ContractNumberRow(SQLModel, table=True):
+    __tablename__ = "contract_number"
+    year: int = Field(primary_key=True)
+    last: int = 0
+
+
+class ContractRow(SQLModel, table=True):
+    __tablename__ = "contract"
+    id: UUID = Field(primary_key=True)
+    number: str = words(unique=True)
+    campus: str = words(foreign_key="campus.id")
+    course: str | None = words(default=None)
+    enrolment: UUID | None = None
+    external_id: str | None = words(default=None)
+    state: str = words()
+    version: int = 0
+    template: str = words()
+    template_version: str = words()
+    language: str = words()
+    title: str = words()
+    student_name: str = words()
+    data_sealed: bytes = bytes_(nullable=False)
+    pages: int = 0
+    fields: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    document: str | None = words(default=None)
+    issued_sha256: str | None = words(default=None)
+    revision: int = 0
+    deadline: datetime = moment(nullable=False)
+    created_at: datetime = moment(nullable=False)
+    issued_at: datetime | None = moment()
+    completed_at: datetime | None = moment()
+    ended_at: datetime | None = moment()
+    reason: str | None = words(default=None)
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    hub_due_at: datetime | None = moment()
+    hub_tries: int = 0
+    stuck_since: datetime | None = moment()
+    stuck_reason: str | None = words(default=None)
+    __table_args__ = (
+        Index("ix_contract_board", "campus", "state", "created_at"),
+        Index("ix_contract_hub_due", "hub_due_at", postgresql_where=sql("hub_due_at IS NOT NULL")),
+        Index("ix_contract_stuck", "campus", "stuck_since", postgresql_where=sql("stuck_since IS NOT NULL")),
+        Index("ix_contract_external", "external_id", postgresql_where=sql("external_id IS NOT NULL")),
+        Index("ix_contract_recent", "created_at", "id"),
+    )
+
+
+class SignerRow(SQLModel, table=True):
+    __tablename__ = "signer"
+    id: UUID = Field(primary_key=True)
+    contract: UUID = Field(foreign_key="contract.id", index=True)
+    campus: str = words()
+    role: str = words()
+    name: str = words()
+    phone_sealed: bytes = bytes_(nullable=False)
+    phone_hash: bytes = bytes_(nullable=False)
+    id_type: str = words()
+    id_number_sealed: bytes = bytes_(nullable=False)
+    id_tail_hash: bytes = bytes_(nullable=False)
+    person: str = words()
+    order: int
+    language: str = words()
+    field: str = words()
+    channels: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    zone: str = words()
+    email_sealed: bytes | None = bytes_()
+    relation: str | None = words(default=None)
+    salt: bytes | None = bytes_()
+    __table_args__ = (
+        Index("ix_signer_person", "person"),
+        Index("ix_signer_phone_hash", "phone_hash"),
+        Index("ix_signer_id_tail", "campus", "id_tail_hash"),
+    )
+
+
+class SigningTaskRow(SQLModel, table=True):
+    """What sleeps is this row itself: a million sleepers cost nothing, and one UPDATE re-plans them."""
+
+    __tablename__ = "signing_task"
+    id: UUID = Field(primary_key=True)
+    contract: UUID = Field(foreign_key="contract.id", index=True)
+    signer: UUID = Field(foreign_key="signer.id", index=True)
+    campus: str = words()
+    state: str = words()
+    order: int
+    next_step: str | None = words(default=None)
+    step_number: int = 0
+    next_due_at: datetime | None = moment()
+    leased_until: datetime | None = moment()
+    claimable_at: datetime | None = Field(
+        default=None,
+        sa_column=Column(DateTime(timezone=True), Computed("greatest(next_due_at, leased_until)", persisted=True)),
+    )
+    invited_at: datetime | None = moment()
+    opened_at: datetime | None = moment()
+    opened_through: str | None = words(default=None)
+    accepted_at: datetime | None = moment()
+    signed_at: datetime | None = moment()
+    paused: bool = False
+    __table_args__ = (Index("ix_signing_task_claimable", "claimable_at", postgresql_where=OPEN_TASKS),)
+
+
+class DocumentVersionRow(SQLModel, table=True):
+    """The version chain of a contract: draft → issued → prepared/signed … → final, each by its hash."""
+
+    __tablename__ = "document_version"
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    contract: UUID = Field(foreign_key="contract.id", index=True)
+    kind: str = words()
+    sha256: str = words()
+    size: int
+    created_at: datetime = moment(nullable=False)

@@ -1,0 +1,60 @@
+"""Campuses, courses, enrolments, and what this database is for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, Interval
+from sqlalchemy import text as sql
+from sqlmodel import Field, SQLModel
+
+from hub.store.tables.columns import bytes_, json_, moment, words
+
+
+class InstallationRow(SQLModel, table=True):
+    """One row: what this database is for. The demo refuses one that it did not make, and only the demo moves its clock."""
+
+    __tablename__ = "installation"
+    one: bool = Field(default=True, primary_key=True)
+    kind: str = words()
+    clock_offset: timedelta = Field(default=timedelta(0), sa_type=Interval)
+    created_at: datetime = moment(nullable=False)
+
+
+class CampusRow(SQLModel, table=True):
+    __tablename__ = "campus"
+    id: str = words(primary_key=True)
+    parent: str | None = words(default=None, foreign_key="campus.id")
+    name: str = words()
+    name_en: str = words()
+    zone: str = words()
+    address: str = words(default="")
+    phone: str = words(default="")
+
+
+class CourseRow(SQLModel, table=True):
+    __tablename__ = "course"
+    campus: str = words(primary_key=True, foreign_key="campus.id")
+    id: str = words(primary_key=True)
+    name: str = words()
+    name_en: str = words()
+    details: dict[str, Any] = json_()
+
+
+class EnrolmentRow(SQLModel, table=True):
+    __tablename__ = "enrolment"
+    id: UUID = Field(primary_key=True)
+    campus: str = words(foreign_key="campus.id")
+    course: str = words()
+    student_name: str = words()
+    student_hash: bytes = bytes_(nullable=False)
+    people_sealed: bytes = bytes_(nullable=False)
+    external_id: str | None = words(default=None)
+    contract: UUID | None = None
+    created_at: datetime = moment(nullable=False)
+    __table_args__ = (
+        Index("ix_enrolment_open", "campus", "created_at", postgresql_where=sql("contract IS NULL")),
+        Index("uq_enrolment_line", "campus", "course", "student_hash", unique=True),
+    )

@@ -1,0 +1,148 @@
+"""Links, sessions, codes and signatures: everything between a visitor and an accepted signature."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Uuid
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from hub.store.tables.columns import bytes_, moment, words
+
+
+class SignLinkRow(SQLModel, table=True):
+    __tablename__ = "sign_link"
+    id: UUID = Field(primary_key=True)
+    contract: UUID = Field(foreign_key="contract.id", index=True)
+    signer: UUID = Field(foreign_key="signer.id", index=True)
+    campus: str = words()
+    door: str = words()
+    generation: int = 1
+    ticket_hash: bytes = bytes_(nullable=False, unique=True)
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime | None = moment()
+    revoked_at: datetime | None = moment()
+
+
+class SigningSessionRow(SQLModel, table=True):
+    __tablename__ = "signing_session"
+    id: UUID = Field(primary_key=True)
+    secret_hash: bytes = bytes_(nullable=False, unique=True)
+    link: UUID = Field(foreign_key="sign_link.id")
+    contract: UUID
+    signer: UUID = Field(index=True)
+    contracts: list[UUID] = Field(default_factory=list, sa_type=ARRAY(Uuid))
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False)
+    verified_at: datetime | None = moment()
+    key_challenge: bytes = bytes_(nullable=False)
+    challenge_used: bool = False
+    key_spki: bytes | None = bytes_()
+    custody_claimed: str | None = words(default=None)
+    certificate_chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
+
+
+class OneTimeCodeRow(SQLModel, table=True):
+    """The code itself is derived from `id`. A new one kills the old; budgets count these rows per person."""
+
+    __tablename__ = "one_time_code"
+    id: UUID = Field(primary_key=True)
+    person: str = words()
+    session: UUID
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False)
+    used_at: datetime | None = moment()
+    __table_args__ = (Index("ix_one_time_code_person", "person", "created_at"),)
+
+
+class WrongAnswerRow(SQLModel, table=True):
+    __tablename__ = "wrong_answer"
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    person: str = words()
+    at: datetime = moment(nullable=False)
+    __table_args__ = (Index("ix_wrong_answer_person", "person", "at"),)
+
+
+class IdentityCheckRow(SQLModel, table=True):
+    """Result, method and time of an identity check; the inputs are not kept."""
+
+    __tablename__ = "identity_check"
+    id: UUID = Field(primary_key=True)
+    contract: UUID = Field(foreign_key="contract.id", index=True)
+    signer: UUID
+    session: UUID
+    provider: str = words()
+    method: str = words()
+    result: str = words()
+    at: datetime = moment(nullable=False)
+
+
+class PageSeenRow(SQLModel, table=True):
+    __tablename__ = "page_seen"
+    task: UUID = Field(primary_key=True)
+    document: str = words(primary_key=True)
+    page: int = Field(primary_key=True)
+    at: datetime = moment(nullable=False)
+
+
+class SignatureRequestRow(SQLModel, table=True):
+    __tablename__ = "signature_request"
+    id: UUID = Field(primary_key=True)
+    contract: UUID = Field(foreign_key="contract.id")
+    task: UUID | None = None
+    session: UUID | None = None
+    field: str = words()
+    state: str = words()
+    base: str = words()
+    prepared: str = words()
+    gap_start: int
+    gap_end: int
+    document_digest: bytes = bytes_(nullable=False)
+    to_be_signed: bytes = bytes_(nullable=False)
+    chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
+    custody_claimed: str | None = words(default=None)
+    custody: str | None = words(default=None)
+    consent_version: str | None = words(default=None)
+    consent_sha256: str | None = words(default=None)
+    signature: bytes | None = bytes_()
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False)
+    accepted_at: datetime | None = moment()
+    embedded_at: datetime | None = moment()
+    __table_args__ = (
+        Index("ix_signature_request_contract", "contract", "state"),
+        # One accepted signature holds the revision; a contract has at most one seal that was not given up.
+        Index("uq_signature_request_accepted", "contract", unique=True, postgresql_where=sql("state = 'ACCEPTED'")),
+        Index("uq_signature_request_seal", "contract", unique=True,
+              postgresql_where=sql("task IS NULL AND state <> 'LAPSED'")),
+    )  # fmt: skip
+
+
+class IssuedCertificateRow(SQLModel, table=True):
+    __tablename__ = "issued_certificate"
+    serial: str = words(primary_key=True)
+    authority: str = words()
+    contract: UUID | None = None
+    signer: UUID | None = None
+    certificate: bytes = bytes_(nullable=False)
+    issued_at: datetime = moment(nullable=False)
+    not_after: datetime = moment(nullable=False)
+    revoked_at: datetime | None = moment()
+    revocation_reason: str | None = words(default=None)
+
+
+class AttemptRow(SQLModel, table=True):
+    """One outside call other than a message: written before it, closed after it. `kind`: certificate, timestamp, seal, close."""
+
+    __tablename__ = "attempt"
+    id: UUID = Field(primary_key=True)
+    kind: str = words()
+    contract: UUID | None = Field(default=None, index=True)
+    request: UUID | None = None
+    state: str = words()
+    started_at: datetime = moment(nullable=False)
+    ended_at: datetime | None = moment()
+    failure: str | None = words(default=None)

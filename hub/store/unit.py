@@ -1,0 +1,109 @@
+"""Unit of work: one transaction, one scope, and everything the store can do inside it.
+
+    async with database.unit(scope) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        ...
+
+Leaving the block commits; an exception rolls back. Nothing may leave the building before the block is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from hub.errors import DatabaseUnavailable
+from hub.model.staff import Scope
+from hub.store.certificates import Certificates
+from hub.store.cipher import Cipher
+from hub.store.contracts import Contracts
+from hub.store.deliveries import Deliveries
+from hub.store.desk import Desk
+from hub.store.jobs import Jobs
+from hub.store.keys import Keys
+from hub.store.links import Links
+from hub.store.record import Record
+from hub.store.reminders import Reminders
+from hub.store.school import School
+from hub.store.sessions import Sessions
+from hub.store.signatures import Signatures
+from hub.store.tasks import Tasks
+
+Clock = Callable[[], datetime]
+STATEMENT_SECONDS = 30
+
+
+class Unit:
+    def __init__(self, connection: AsyncConnection, scope: Scope, cipher: Cipher, keys: Keys, clock: Clock) -> None:
+        self.connection = connection
+        self.scope = scope
+        self.cipher = cipher
+        self.now = clock()
+        self._clock_offset_read = False
+        self.record = Record(connection, cipher, self.now)
+        self.contracts = Contracts(connection, cipher)
+        self.tasks = Tasks(connection)
+        self.links = Links(connection, keys)
+        self.sessions = Sessions(connection)
+        self.signatures = Signatures(connection)
+        self.certificates = Certificates(connection)
+        self.deliveries = Deliveries(connection, cipher)
+        self.reminders = Reminders(connection)
+        self.school = School(connection, cipher)
+        self.desk = Desk(connection, cipher)
+        self.jobs = Jobs(connection)
+
+    async def planning_now(self) -> datetime:
+        """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the real one."""
+        offset = await self.connection.scalar(text("SELECT clock_offset FROM installation WHERE kind = 'demo'"))
+        return self.now + offset if offset else self.now
+
+
+class Database:
+    """The pool of connections as the role `app`."""
+
+    def __init__(self, dsn: str, keys: Keys, clock: Clock, pool_size: int = 8) -> None:
+        self.dsn = dsn
+        self.keys = keys
+        self.clock = clock
+        self.cipher = Cipher(keys)
+        self.engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            pool_size=pool_size,
+            max_overflow=4,
+            pool_pre_ping=True,
+        )
+
+    async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
+        return await asyncpg.connect(self.dsn, timeout=10, command_timeout=STATEMENT_SECONDS)
+
+    @asynccontextmanager
+    async def unit(self, scope: Scope) -> AsyncIterator[Unit]:
+        """One transaction. Raises DatabaseUnavailable when the server is away."""
+        try:
+            async with self.engine.begin() as connection:
+                await connection.execute(
+                    text("SELECT set_config('qianda.scope', :scope, true)"), {"scope": scope.setting}
+                )
+                yield Unit(connection, scope, self.cipher, self.keys, self.clock)
+                await self.before_commit()
+        except (OSError, InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+            raise DatabaseUnavailable(type(error).__name__) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable(type(error).__name__) from error
+            raise
+
+    async def before_commit(self) -> None:
+        """Nothing. A harness that kills processes at every commit overrides it."""
+
+    async def close(self) -> None:
+        await asyncio.shield(self.engine.dispose())
