@@ -1,0 +1,1 @@
+"""Authorities: they issue certificates, revoke them and answer for them."""

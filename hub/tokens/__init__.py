@@ -1,4 +1,4 @@
-"""Keys that sign for the school and its authorities: on a PKCS#11 token, or in memory for tests and software custody."""
+"""Keys that sign for the school and its authorities: on a PKCS#11 token, or in memory (tests, software custody)."""
 
 from __future__ import annotations
 

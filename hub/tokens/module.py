@@ -1,6 +1,6 @@
 """A PKCS#11 module of this process: loaded once, with the system's locks, and reset when its tokens were lost.
 
-PKCS#11 keeps its state per process, not per caller (PKCS#11 v2.40, C_Initialize), so there is one object for each module.
+PKCS#11 keeps its state per process, not per caller (PKCS#11 v2.40, C_Initialize), so each module has one object.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ class Module:
                 self._idle.notify_all()
 
     def reset(self, seen: int, patience: float) -> None:
-        """Initialise again unless somebody did since generation `seen`. TokenUnavailable if calls hang for `patience` s.
+        """Initialise again unless somebody did since generation `seen`.
 
+        TokenUnavailable when a call does not end within `patience` seconds.
         A module need not notice that a token came back (SoftHSM never does) until it is initialised again.
         """
         with self._idle:

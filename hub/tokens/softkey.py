@@ -27,7 +27,7 @@ class SoftKey:
         """Load a PKCS#8 file. ValueError when it holds anything but a P-256 key."""
         private_key = serialization.load_pem_private_key(pem, password)
         if not isinstance(private_key, ec.EllipticCurvePrivateKey):
-            raise ValueError("a signing key is a P-256 key")  # noqa: TRY004 - the file is wrong, not the caller's type
+            raise ValueError("a signing key is a P-256 key")
         return cls(label, private_key)
 
     async def sign(self, message: bytes) -> bytes:

@@ -27,7 +27,9 @@ def verify(key, signature, message):
 
 
 def test_signs_in_eight_threads_twenty_times_without_a_crash(in_child: InChild) -> None:
-    printed = in_child(OPENING + """
+    printed = in_child(
+        OPENING
+        + """
 async def one(key, number):
     for turn in range(10):
         message = f"{number}/{turn}".encode()
@@ -40,12 +42,15 @@ async def main():
 
 asyncio.run(main())
 print("done")
-""")
+"""
+    )
     assert printed == "done\n"
 
 
 def test_a_key_is_made_once_and_found_again(in_child: InChild) -> None:
-    in_child(OPENING + """
+    in_child(
+        OPENING
+        + """
 async def main():
     assert not await token.has_key("seal")
     made = await asyncio.gather(*(token.generate_key("seal") for _ in range(4)))
@@ -54,8 +59,11 @@ async def main():
     pathlib.Path(FOLDER, "spki").write_bytes(made[0].spki)
 
 asyncio.run(main())
-""")
-    in_child(OPENING + """
+"""
+    )
+    in_child(
+        OPENING
+        + """
 async def main():
     key = await token.generate_key("seal")
     assert key.spki == pathlib.Path(FOLDER, "spki").read_bytes()
@@ -68,11 +76,14 @@ async def main():
         raise SystemExit("a key that is not there was found")
 
 asyncio.run(main())
-""")
+"""
+    )
 
 
 def test_the_private_key_cannot_be_taken_out(in_child: InChild) -> None:
-    in_child(OPENING + """
+    in_child(
+        OPENING
+        + """
 import pkcs11
 asyncio.run(token.generate_key("seal"))
 session = pkcs11.lib(MODULE).get_token(token_label="school").open()
@@ -84,11 +95,14 @@ except pkcs11.exceptions.PKCS11Error:
     pass
 else:
     raise SystemExit("the private key was given out")
-""")
+"""
+    )
 
 
 def test_a_vanished_token_is_reported_and_used_again_when_it_is_back(in_child: InChild) -> None:
-    in_child(OPENING + """
+    in_child(
+        OPENING
+        + """
 async def main():
     key = await token.generate_key("seal")
     await key.sign(b"before")
@@ -106,11 +120,14 @@ async def main():
         verify(key, signature, b"after")
 
 asyncio.run(main())
-""")
+"""
+    )
 
 
 def test_two_tokens_of_one_module_survive_the_reset_that_one_of_them_needs(in_child: InChild) -> None:
-    in_child(OPENING + """
+    in_child(
+        OPENING
+        + """
 create_token(folder, "authority", "1357")
 other = Pkcs11Token(MODULE, "authority", "1357")
 
@@ -124,11 +141,14 @@ async def main():
         verify(seal, await seal.sign(b"n"), b"n")
 
 asyncio.run(main())
-""")
+"""
+    )
 
 
 def test_a_wrong_pin_is_tried_once_only(in_child: InChild) -> None:
-    printed = in_child(OPENING + """
+    printed = in_child(
+        OPENING
+        + """
 async def main():
     wrong = Pkcs11Token(MODULE, "school", "9999")
     for _ in range(4):
@@ -138,15 +158,19 @@ async def main():
             print(error)
 
 asyncio.run(main())
-""")
+"""
+    )
     first, *later = printed.splitlines()
     assert "refuses the PIN" in first
-    assert len(later) == 3 and all("refused the PIN before" in line for line in later)
+    assert len(later) == 3
+    assert all("refused the PIN before" in line for line in later)
     assert "9999" not in printed
 
 
 def test_the_loop_goes_on_while_the_token_works_and_a_slow_token_is_given_up(in_child: InChild) -> None:
-    in_child(OPENING + """
+    in_child(
+        OPENING
+        + """
 import threading
 
 async def main():
@@ -162,14 +186,18 @@ async def main():
     release.set()
 
 asyncio.run(main())
-""")
+"""
+    )
 
 
 def test_creating_a_token_again_changes_nothing(in_child: InChild, tmp_path: Path) -> None:
-    in_child(OPENING + """
+    in_child(
+        OPENING
+        + """
 before = sorted(path.name for path in folder.glob("tokens/*"))
 create_token(folder, "school", "0000")
 assert sorted(path.name for path in folder.glob("tokens/*")) == before and len(before) == 1
 asyncio.run(token.generate_key("seal"))  # the PIN is still the first one
-""")
+"""
+    )
     assert (tmp_path / "token").stat().st_mode & 0o777 == 0o700

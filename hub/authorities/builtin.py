@@ -1,0 +1,124 @@
+"""The built-in authority, for trial and internal use: a root whose key lies where it is told, usually on a token."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from asn1crypto import x509
+
+from hub.authorities import profile
+from hub.authorities.profile import Extension, Revoked
+from hub.errors import BadInput
+
+ROOT_LIFE: Final = timedelta(days=20 * 365)
+SIGNER_LIFE: Final = timedelta(days=30)
+SEAL_LIFE: Final = timedelta(days=3 * 365)
+TIMESTAMP_LIFE: Final = timedelta(days=10 * 365)
+# A CRL has to run out before the certificates it speaks for: later validation goes back to its last usable moment.
+REVOCATION_LIST_LIFE: Final = timedelta(days=7)
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # notBefore lies this far back, for clocks that are late
+REVOCATION_LIST_PATH: Final = "/authority/revoked.crl"
+ROOT_PATH: Final = "/authority/root.cer"
+
+Clock = Callable[[], datetime]
+
+
+class AuthorityKey(Protocol):
+    """What the authority needs of its key; see `hub.tokens`."""
+
+    @property
+    def spki(self) -> bytes: ...
+
+    async def sign(self, message: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate in DER, and its chain: the certificate itself first, the root last."""
+
+    certificate: bytes
+    chain: tuple[bytes, ...]
+    serial: int
+    not_before: datetime
+    not_after: datetime
+
+
+def new_serial() -> int:
+    """Positive, unpredictable, at most 20 bytes in DER (RFC 5280, 4.1.2.2)."""
+    return secrets.randbits(158) | 1 << 158
+
+
+async def make_root(
+    key: AuthorityKey, clock: Clock, organisation: str, serial: Callable[[], int] = new_serial
+) -> bytes:
+    """The self-signed root certificate, DER, for 20 years. Make it once and keep it: a second one is another root."""
+    subject = profile.name(organisation, f"{profile.shortened(organisation, 40)} Root")
+    life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
+    body = profile.certificate_body(subject, subject, key.spki, serial(), life, profile.root_extensions(key.spki))
+    return profile.signed_certificate(body, await key.sign(body.dump()))
+
+
+class BuiltinAuthority:
+    """Issues and revokes under one root. TokenUnavailable comes through when the key is away."""
+
+    def __init__(
+        self,
+        key: AuthorityKey,
+        root: bytes,
+        clock: Clock,
+        organisation: str,
+        public_origin: str,
+        serial: Callable[[], int] = new_serial,
+    ) -> None:
+        """`root` is what `make_root` gave for this key (ValueError otherwise); `public_origin` like https://sign.example."""
+        self.root = root
+        self._root = x509.Certificate.load(root)
+        if self._root.public_key.dump() != key.spki:
+            raise ValueError("the root certificate is not for this key")
+        self._key, self._clock, self._organisation, self._new_serial = key, clock, organisation, serial
+        self._revocation_list_url = public_origin + REVOCATION_LIST_PATH
+        self._root_url = public_origin + ROOT_PATH
+
+    async def enrol(self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta = SIGNER_LIFE) -> Issued:
+        """A signer's certificate: the person's name, and a random pseudonym as serialNumber. BadInput when the key is weak."""
+        subject = profile.name(self._organisation, common_name, pseudonym)
+        return await self._issue(subject, spki, lifetime, profile.signing_extensions())
+
+    async def enrol_seal(self, spki: bytes, organisation_name: str, lifetime: timedelta = SEAL_LIFE) -> Issued:
+        """The certificate of an organisation's seal; its common name is the organisation's."""
+        subject = profile.name(self._organisation, organisation_name)
+        return await self._issue(subject, spki, lifetime, profile.signing_extensions())
+
+    async def enrol_timestamp(self, spki: bytes, lifetime: timedelta = TIMESTAMP_LIFE) -> Issued:
+        """The certificate of the built-in timestamp authority."""
+        subject = profile.name(self._organisation, f"{profile.shortened(self._organisation, 40)} Timestamps")
+        return await self._issue(subject, spki, lifetime, profile.timestamp_extensions())
+
+    async def revocation_list(self, revoked: Sequence[Revoked], *, speaks_until: datetime | None = None) -> bytes:
+        """The CRL of this moment, DER, for seven days.
+
+        `speaks_until`: the earliest end of a certificate that this copy is to be kept for; the CRL then ends no later.
+        """
+        now = self._clock()
+        ends = now + REVOCATION_LIST_LIFE
+        if speaks_until is not None:
+            ends = min(ends, speaks_until)
+        if ends <= now:
+            raise BadInput("the certificate has run out: no revocation list can speak for it")
+        body = profile.revocation_list_body(self._root.subject, self._key.spki, (now, ends), revoked)
+        return profile.signed_revocation_list(body, await self._key.sign(body.dump()))
+
+    async def _issue(
+        self, subject: x509.Name, spki: bytes, lifetime: timedelta, extensions: Sequence[Extension]
+    ) -> Issued:
+        now = self._clock().replace(microsecond=0)
+        life = (now - CLOCK_TOLERANCE, min(now + lifetime, self._root.not_valid_after))
+        common = profile.leaf_extensions(spki, self._key.spki, self._revocation_list_url, self._root_url)
+        serial = self._new_serial()
+        body = profile.certificate_body(self._root.subject, subject, spki, serial, life, [*common, *extensions])
+        certificate = profile.signed_certificate(body, await self._key.sign(body.dump()))
+        return Issued(certificate, (certificate, self.root), serial, *life)

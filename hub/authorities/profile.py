@@ -1,0 +1,213 @@
+"""What stands in a certificate or CRL of the built-in authority (RFC 5280, RFC 9336, RFC 3161).
+
+Nothing here signs: `builtin.py` does, with a key that may be on a token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from asn1crypto import algos, crl, keys, x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from hub.errors import BadInput
+from qianda.trust_marks import TRIAL_NOTICE, TRIAL_POLICY_OID
+
+LONGEST_NAME: Final = 64  # characters: the upper bound of common and organisation names (RFC 5280, appendix A)
+SMALLEST_RSA_KEY: Final = 2048  # bits
+DOCUMENT_SIGNING: Final = "1.3.6.1.5.5.7.3.36"  # RFC 9336; poppler wants emailProtection beside it
+SIGNING_PURPOSES: Final = (DOCUMENT_SIGNING, "email_protection")
+SIGNATURE_ALGORITHM: Final = {"algorithm": "sha256_ecdsa"}
+
+Extension = tuple[str, bool, Any]  # name, critical, value
+
+
+class Revoked(NamedTuple):
+    """One line of a CRL. `reason` is a name of asn1crypto's CRLReason, such as `key_compromise` or `superseded`."""
+
+    serial: int
+    revoked_at: datetime
+    reason: str
+
+
+def organisation_name(organisation: str) -> str:
+    """The organisation with the notice that its certificates are for trial only; both fit into 64 characters."""
+    notice = f" ({TRIAL_NOTICE})"
+    return shortened(organisation, LONGEST_NAME - len(notice)) + notice
+
+
+def shortened(name: str, limit: int = LONGEST_NAME) -> str:
+    """A name cut to `limit` characters with an ellipsis, never between a letter and its marks. BadInput when empty."""
+    clean = " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in name).split())
+    if not clean:
+        raise BadInput("a certificate needs a name")
+    if len(clean) <= limit:
+        return clean
+    end = limit - 1
+    while end > 1 and unicodedata.combining(clean[end]):
+        end -= 1
+    return clean[:end].rstrip() + "…"
+
+
+def name(organisation: str, common_name: str, serial_number: str | None = None) -> x509.Name:
+    parts = {"organization_name": organisation_name(organisation), "common_name": shortened(common_name)}
+    if serial_number is not None:
+        parts["serial_number"] = serial_number
+    return x509.Name.build(parts)
+
+
+def acceptable_key(spki: bytes) -> keys.PublicKeyInfo:
+    """A public key worth a certificate: P-256, or RSA from 2048 bits. BadInput otherwise."""
+    try:
+        public_key = serialization.load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadInput("the public key cannot be read", field="spki") from error
+    if isinstance(public_key, ec.EllipticCurvePublicKey):
+        fits = public_key.curve.name == ec.SECP256R1.name
+    else:
+        fits = isinstance(public_key, rsa.RSAPublicKey) and public_key.key_size >= SMALLEST_RSA_KEY
+    if not fits:
+        raise BadInput("the public key is neither P-256 nor RSA from 2048 bits", field="spki")
+    return keys.PublicKeyInfo.load(spki)
+
+
+def key_identifier(spki: bytes) -> bytes:
+    """SHA-1 over the key bits, as RFC 5280, 4.2.1.2 (1) has it: a name, not a protection."""
+    bits = acceptable_key(spki)["public_key"].contents[1:]
+    return hashlib.sha1(bits, usedforsecurity=False).digest()
+
+
+def root_extensions(spki: bytes) -> list[Extension]:
+    return [
+        ("basic_constraints", True, {"ca": True, "path_len_constraint": 0}),
+        ("key_usage", True, {"key_cert_sign", "crl_sign"}),
+        ("key_identifier", False, key_identifier(spki)),
+        ("certificate_policies", False, [{"policy_identifier": TRIAL_POLICY_OID}]),
+    ]
+
+
+def leaf_extensions(spki: bytes, issuer_spki: bytes, crl_url: str, issuer_url: str) -> list[Extension]:
+    """What signer, seal and timestamp certificates have in common."""
+    return [
+        ("basic_constraints", True, {"ca": False}),
+        ("key_identifier", False, key_identifier(spki)),
+        ("authority_key_identifier", False, {"key_identifier": key_identifier(issuer_spki)}),
+        ("certificate_policies", False, [{"policy_identifier": TRIAL_POLICY_OID}]),
+        ("crl_distribution_points", False, [{"distribution_point": ("full_name", [_uri(crl_url)])}]),
+        (
+            "authority_information_access",
+            False,
+            [{"access_method": "ca_issuers", "access_location": _uri(issuer_url)}],
+        ),
+    ]
+
+
+def signing_extensions() -> list[Extension]:
+    return [
+        ("key_usage", True, {"digital_signature", "non_repudiation"}),
+        ("extended_key_usage", False, list(SIGNING_PURPOSES)),
+    ]
+
+
+def timestamp_extensions() -> list[Extension]:
+    """RFC 3161, 2.3: time stamping alone, and critical."""
+    return [("key_usage", True, {"digital_signature"}), ("extended_key_usage", True, ["time_stamping"])]
+
+
+def certificate_body(
+    issuer: x509.Name,
+    subject: x509.Name,
+    spki: bytes,
+    serial: int,
+    life: tuple[datetime, datetime],
+    extensions: Sequence[Extension],
+) -> x509.TbsCertificate:
+    return x509.TbsCertificate(
+        {
+            "version": "v3",
+            "serial_number": serial,
+            "signature": SIGNATURE_ALGORITHM,
+            "issuer": issuer,
+            "validity": {"not_before": point_in_time(life[0]), "not_after": point_in_time(life[1])},
+            "subject": subject,
+            "subject_public_key_info": acceptable_key(spki),
+            "extensions": [
+                {"extn_id": extn_id, "critical": critical, "extn_value": value}
+                for extn_id, critical, value in extensions
+            ],
+        }
+    )
+
+
+def revocation_list_body(
+    issuer: x509.Name, issuer_spki: bytes, life: tuple[datetime, datetime], revoked: Sequence[Revoked]
+) -> crl.TbsCertList:
+    """The number grows with the clock, in milliseconds, so that nobody has to store the last one."""
+    body = {
+        "version": "v2",
+        "signature": SIGNATURE_ALGORITHM,
+        "issuer": issuer,
+        "this_update": point_in_time(life[0]),
+        "next_update": point_in_time(life[1]),
+        "crl_extensions": [
+            {"extn_id": "authority_key_identifier", "extn_value": {"key_identifier": key_identifier(issuer_spki)}},
+            {"extn_id": "crl_number", "extn_value": int(life[0].timestamp() * 1000)},
+        ],
+    }
+    if revoked:  # an empty list must be absent (RFC 5280, 5.1.2.6)
+        body["revoked_certificates"] = [_revoked_entry(entry) for entry in revoked]
+    return crl.TbsCertList(body)
+
+
+def signed_certificate(body: x509.TbsCertificate, signature: bytes) -> bytes:
+    return _der(
+        x509.Certificate(
+            {
+                "tbs_certificate": body,
+                "signature_algorithm": algos.SignedDigestAlgorithm(SIGNATURE_ALGORITHM),
+                "signature_value": signature,
+            }
+        )
+    )
+
+
+def signed_revocation_list(body: crl.TbsCertList, signature: bytes) -> bytes:
+    return _der(
+        crl.CertificateList(
+            {
+                "tbs_cert_list": body,
+                "signature_algorithm": algos.SignedDigestAlgorithm(SIGNATURE_ALGORITHM),
+                "signature": signature,
+            }
+        )
+    )
+
+
+def point_in_time(moment: datetime) -> x509.Time:
+    """UTCTime until 2049, GeneralizedTime from 2050 (RFC 5280, 4.1.2.5), whole seconds."""
+    whole = moment.astimezone(UTC).replace(microsecond=0)
+    return x509.Time("utc_time" if whole.year < 2050 else "general_time", whole)
+
+
+def _revoked_entry(entry: Revoked) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "user_certificate": entry.serial,
+        "revocation_date": point_in_time(entry.revoked_at),
+    }
+    if entry.reason != "unspecified":  # which should be left out (RFC 5280, 5.3.1)
+        line["crl_entry_extensions"] = [{"extn_id": "crl_reason", "extn_value": entry.reason}]
+    return line
+
+
+def _uri(url: str) -> x509.GeneralName:
+    return x509.GeneralName("uniform_resource_identifier", url)
+
+
+def _der(value: Any) -> bytes:
+    return bytes(value.dump())
