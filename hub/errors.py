@@ -240,3 +240,11 @@ class TimestampUnavailable(Unavailable):
 
 class DatabaseUnavailable(Unavailable):
     code = "database-unavailable"
+
+
+class FontMissing(Unavailable):
+    """The detail names the command that installs the contract's font."""
+
+    code = "font-missing"
+    sentence = "The font of the contracts is not installed on this machine."
+    retry = False

@@ -1,0 +1,143 @@
+"""A warm child process that does one kind of risky work, with limits of memory, CPU and time.
+
+Staff templates, uploaded files and PDF rendering run behind it: whatever they do to the child, the hub lives on, and the
+next question gets a fresh child. Frames in both directions: one status byte, four bytes of length, the body.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO
+
+DONE, REFUSED, OUT_OF_MEMORY = 0, 1, 2
+_HEAD = struct.Struct(">BI")
+
+
+class ChildFailed(Exception):
+    """The child could not do it. `refused` is true when it said so itself: the message may then be shown."""
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one question may cost; memory is the address space of the whole child."""
+
+    memory_bytes: int
+    cpu_seconds: int
+    seconds: float
+
+
+class LimitedChild:
+    """Runs `python -I -m MODULE` when first asked and keeps it. Safe to share between threads: they take turns."""
+
+    def __init__(self, module: str, limits: Limits) -> None:
+        self._module, self._limits = module, limits
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, question: bytes) -> bytes:
+        """The child's answer. Raises ChildFailed when it refused, ran into a limit or died."""
+        with self._lock:
+            process = self._process = self._process or self._start()
+            timer = threading.Timer(self._limits.seconds, process.kill)
+            timer.start()
+            try:
+                status, body = _exchange(process, question)
+            except (OSError, EOFError):
+                self._stop()
+                raise ChildFailed("it took too much time or memory, or the content broke the reader") from None
+            finally:
+                timer.cancel()
+            if status == OUT_OF_MEMORY:
+                self._stop()
+        if status == DONE:
+            return body
+        raise ChildFailed(body.decode("utf-8", "replace"), refused=status == REFUSED)
+
+    def close(self) -> None:
+        """Ends the child; asking again starts a new one."""
+        with self._lock:
+            self._stop()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        words = [str(self._limits.memory_bytes), str(self._limits.cpu_seconds)]
+        command = [sys.executable, "-I", "-m", self._module, *words]
+        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, env={"LC_ALL": "C.UTF-8"})
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            try:
+                if stream is not None:
+                    stream.close()
+            except OSError:  # what was left in the buffer has nobody to read it
+                continue
+
+
+def serve(answer: Callable[[bytes], bytes], refusals: tuple[type[Exception], ...]) -> None:
+    """The child's side: answers until its input ends. Exceptions of `refusals` are told to the parent in their words."""
+    memory, cpu_seconds = (int(word) for word in sys.argv[1:3])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    while (frame := _read_frame(source)) is not None:
+        _allow_cpu(cpu_seconds)
+        try:
+            status, body = DONE, answer(frame[1])
+        except refusals as error:
+            status, body = REFUSED, (str(error) or type(error).__name__).encode()
+        except MemoryError:
+            status, body = OUT_OF_MEMORY, b"it asked for too much memory"
+        except Exception as error:  # the words of an unforeseen error may hold personal data: only its kind leaves
+            status, body = REFUSED, type(error).__name__.encode()
+        _write_frame(sink, status, body)
+
+
+def _allow_cpu(seconds: int) -> None:
+    """RLIMIT_CPU counts over the whole life of a process, so it is moved ahead for every question."""
+    used = os.times()
+    soft = int(used.user + used.system) + 1 + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def _exchange(process: subprocess.Popen[bytes], question: bytes) -> tuple[int, bytes]:
+    if process.stdin is None or process.stdout is None:
+        raise EOFError
+    _write_frame(process.stdin, DONE, question)
+    frame = _read_frame(process.stdout)
+    if frame is None:
+        raise EOFError
+    return frame
+
+
+def _write_frame(sink: IO[bytes], status: int, body: bytes) -> None:
+    sink.write(_HEAD.pack(status, len(body)))
+    sink.write(body)
+    sink.flush()
+
+
+def _read_frame(source: IO[bytes]) -> tuple[int, bytes] | None:
+    head = source.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    status, length = _HEAD.unpack(head)
+    body = source.read(length)
+    if len(body) < length:
+        raise EOFError
+    return status, body

@@ -1,0 +1,172 @@
+"""Clause text that legal staff edit: Jinja2 in its sandbox, filled in by a limited child, read into blocks.
+
+The sandbox keeps a template from reaching Python, but not from using up memory: the child's limits do that. A line of the
+filled-in text is one block, told by how it begins:
+
+    # Fees          a heading; articles are numbered in order ("第三条", "3.")
+    + text          a numbered paragraph of the article ("3.1")
+    ! text          the same in bold: what limits the other party's rights must stand out (民法典 art. 496)
+    | a | b         a table's row; a row of one cell is the table's caption; `|=` begins a table's head
+    text            a paragraph without a number
+
+A value never becomes markup, whatever it holds: values are wrapped in private-use marks that the font check refuses in data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from hub.documents import wording
+from hub.documents.child import ChildFailed, LimitedChild, Limits, serve
+from hub.errors import TemplateFailed
+
+LIMITS = Limits(memory_bytes=256 * 1024 * 1024, cpu_seconds=2, seconds=10)
+MAX_TEXT = 200_000  # characters of a filled-in contract; a long one has 8,000
+_VALUE, _BAR = "\ue000", "\ue001"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The heading of an article, with its number as printed, e.g. 第三条 or 3."""
+
+    number: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """`number` is the printed number, e.g. 3.1, or empty; `strong` ones are set in bold."""
+
+    text: str
+    number: str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells; the first `head_rows` rows are column heads, otherwise each row's labels and values alternate."""
+
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    head_rows: int = 0
+
+
+Block = Heading | Paragraph | Table
+
+
+class ClauseWriter:
+    """Fills in clause templates in a warm child. One for a hub process; threads may share it."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._child = LimitedChild(__name__, limits)
+
+    def write(self, template: str, values: Mapping[str, Any], language: str) -> tuple[Block, ...]:
+        """The template's blocks. `values` are JSON data; raises TemplateFailed with a reason that legal staff understand."""
+        question = {"template": template, "values": values, "language": language}
+        try:
+            answer = self._child.ask(json.dumps(question, ensure_ascii=False).encode())
+        except ChildFailed as error:
+            raise TemplateFailed(f"The contract template could not be filled in: {error}") from None
+        return read_blocks(answer.decode(), language)
+
+    def close(self) -> None:
+        self._child.close()
+
+
+def read_blocks(text: str, language: str) -> tuple[Block, ...]:
+    """Reads a filled-in text; articles and their paragraphs get their numbers here."""
+    blocks: list[Block] = []
+    article = paragraph = 0
+    for line in filter(None, map(str.strip, text.splitlines())):
+        mark, rest = line[0], _plain(line[1:].strip())
+        if mark == "#":
+            article, paragraph = article + 1, 0
+            blocks.append(Heading(_article(article, language), rest))
+        elif mark in "+!":
+            paragraph += 1
+            blocks.append(Paragraph(rest, f"{article}.{paragraph}", strong=mark == "!"))
+        elif mark == "|":
+            _add_row(blocks, line)
+        else:
+            blocks.append(Paragraph(_plain(line)))
+    if article == 0:
+        raise TemplateFailed('The contract template has no article: no line begins with "# "')
+    return tuple(blocks)
+
+
+def _add_row(blocks: list[Block], line: str) -> None:
+    head = line.startswith("|=")
+    row = tuple(_plain(cell.strip()) for cell in line[2 if head else 1 :].split("|"))
+    last = blocks[-1] if blocks else None
+    if len(row) == 1:
+        blocks.append(Table((), caption=row[0]))
+    elif not isinstance(last, Table) or (head and last.rows):
+        blocks.append(Table((row,), head_rows=int(head)))
+    else:
+        _check_row(row, last)
+        blocks[-1] = Table((*last.rows, row), last.caption, last.head_rows or int(head))
+
+
+def _check_row(row: tuple[str, ...], table: Table) -> None:
+    """Below a head every row is as wide as the head; otherwise labels and values come in pairs."""
+    if table.head_rows and len(row) != len(table.rows[0]):
+        raise TemplateFailed(f"A table's row has {len(row)} cells, its head has {len(table.rows[0])}: {row[0]}")
+    if not table.head_rows and len(row) % 2:
+        raise TemplateFailed(f"A table's row has a label without a value: {row[-1]}")
+
+
+def _article(number: int, language: str) -> str:
+    return f"第{wording.chinese_number(number)}条" if language == "zh" else f"{number}."
+
+
+def _plain(text: str) -> str:
+    return text.replace(_VALUE, "").replace(_BAR, "|")
+
+
+def _guarded(value: Any) -> Any:
+    """Marks what a value prints, so that it neither begins a block nor divides a cell."""
+    return value if isinstance(value, StrictUndefined) else _VALUE + str(value).replace("|", _BAR)
+
+
+def _compiler(language: str) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        autoescape=False,  # plain text; Typst and the HTML page each escape in their own way
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_guarded,
+    )
+    environment.filters["money"] = lambda amount: wording.money(Decimal(amount))
+    environment.filters["capital"] = lambda amount: wording.capital_amount(Decimal(amount))
+    environment.filters["day"] = lambda value: wording.day(date.fromisoformat(value), language)
+    return environment
+
+
+@lru_cache(maxsize=32)
+def _compiled(template: str, language: str) -> Template:
+    return _compiler(language).from_string(template)
+
+
+def _answer(question: bytes) -> bytes:
+    asked = json.loads(question)
+    pieces: list[str] = []
+    length = 0
+    for piece in _compiled(asked["template"], asked["language"]).generate(asked["values"]):
+        length += len(piece)
+        if length > MAX_TEXT:
+            raise ValueError(f"the text is longer than {MAX_TEXT:,} characters")
+        pieces.append(piece)
+    return "".join(pieces).encode()
+
+
+if __name__ == "__main__":
+    serve(_answer, (TemplateError, ValueError, TypeError, ArithmeticError))

@@ -1,0 +1,173 @@
+"""What a contract is drawn from: plain values, already masked where the paper shows them masked.
+
+A contract shows a person's full name, because a contract is made with a named person. It shows only the last four characters of
+an ID number and a phone number masked in the middle: the paper is copied, mailed and photographed for years, and whoever must
+match it to a person asks for those four characters. The full numbers stay encrypted in the database, and the record
+holds commitments to them; a court can have them from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SchoolFacts:
+    """Party A. `licence` is the number of the school's operating permit (办学许可证)."""
+
+    name: str
+    credit_code: str
+    licence: str
+    representative: str = ""
+
+
+@dataclass(frozen=True)
+class CampusFacts:
+    name: str
+    address: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class RefundStep:
+    """What is paid back when party B withdraws: `when` in words, `share` in percent of the fee for lessons not yet held."""
+
+    when: str
+    share: int
+
+
+@dataclass(frozen=True)
+class CourseFacts:
+    """Prices in yuan; `schedule` in words, e.g. 每周六 09:00–10:30. `hours` is the whole course in clock hours."""
+
+    name: str
+    subject: str
+    lessons: int
+    minutes: int
+    starts: date
+    ends: date
+    schedule: str
+    place: str
+    class_size: int
+    teacher: str
+    price: Decimal
+    materials_fee: Decimal
+    refund_steps: tuple[RefundStep, ...]
+
+    @property
+    def total(self) -> Decimal:
+        return self.price + self.materials_fee
+
+    @property
+    def hours(self) -> str:
+        return f"{Decimal(self.lessons * self.minutes) / 60:.1f}".removesuffix(".0")
+
+    @property
+    def lesson_fee(self) -> Decimal:
+        """One lesson's fee, rounded to a fen; the basis of refunds."""
+        return (self.price / self.lessons).quantize(Decimal("0.01"))
+
+
+@dataclass(frozen=True)
+class StudentFacts:
+    """`id_type` is the document's name in the contract's language, `id_masked` its number masked to the last four."""
+
+    name: str
+    id_type: str
+    id_masked: str
+    birth_date: date | None = None
+    phone_masked: str = ""
+
+    def __post_init__(self) -> None:
+        _require_masked(self.id_masked, self.phone_masked)
+
+
+@dataclass(frozen=True)
+class GuardianFacts:
+    """`relation` to the student in the contract's language, e.g. 母亲."""
+
+    name: str
+    relation: str
+    phone_masked: str
+    id_type: str = ""
+    id_masked: str = ""
+
+    def __post_init__(self) -> None:
+        _require_masked(self.id_masked, self.phone_masked)
+
+
+@dataclass(frozen=True)
+class SignerFacts:
+    """`field` names the signature field: `student-1`, `guardian-1`, `guardian-2`, `representative-1` … `role` is the word shown."""
+
+    field: str
+    role: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ContractData:
+    """`issued_at` (aware) becomes the file's creation date, so that the same data gives the same bytes; `date` is shown.
+
+    `extra` holds what a school's own template asks for beside these.
+    """
+
+    number: str
+    date: date
+    issued_at: datetime
+    school: SchoolFacts
+    campus: CampusFacts
+    student: StudentFacts
+    signers: tuple[SignerFacts, ...]
+    guardians: tuple[GuardianFacts, ...] = ()
+    course: CourseFacts | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def student_signs(self) -> bool:
+        """True when the student is party B: of age on the contract's date, and no guardian is named."""
+        return not self.guardians
+
+    def values(self) -> dict[str, Any]:
+        """The data as JSON values for a template: dates as ISO text, amounts as decimal text."""
+        values: dict[str, Any] = _plain(dataclasses.asdict(self))
+        values["student_signs"] = self.student_signs
+        if self.course is not None:
+            computed = {"total": self.course.total, "hours": self.course.hours, "lesson_fee": self.course.lesson_fee}
+            values["course"].update(_plain(computed))
+        return values
+
+    def texts(self) -> Iterator[str]:
+        """Every text in the data, for the font's check."""
+        return _texts(self.values())
+
+
+def _require_masked(*values: str) -> None:
+    if any(value and "*" not in value for value in values):
+        raise ValueError("a number that a contract shows must be masked")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, date):  # datetime is one too
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)

@@ -1,0 +1,91 @@
+"""Contract templates as files: `templates/contracts/ID-LANGUAGE/{template.toml, clauses.txt.j2}`, one `layout.typ` for all.
+
+A folder may hold a `layout.typ` of its own. What legal staff edit is the clause text; the TOML holds title, consent and words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hub.errors import BadInput, TemplateFailed
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a signer agrees to before signing; `version` changes whenever the text does."""
+
+    version: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Lower-case hex of the text's UTF-8 bytes, as the signing protocol names it."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ContractTemplate:
+    """One template in one language. `layout` is the Typst file's path below the templates' folder."""
+
+    id: str
+    language: str
+    version: str
+    title: str
+    requires: tuple[str, ...]
+    consent: Consent
+    words: Mapping[str, str]
+    clauses: str
+    layout: str
+
+    @property
+    def sha256(self) -> str:
+        """Of everything that legal staff wrote: the first link of the chain template → draft → shown → signed."""
+        parts = (self.id, self.language, self.version, self.title, self.consent.text, *sorted(self.words.values()), self.clauses)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+class ContractTemplates:
+    """All templates below a folder, read once. Raises TemplateFailed when one of them is not complete."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        found = [_read(path.parent, folder) for path in sorted(folder.glob("*/template.toml"))]
+        self._templates = {(template.id, template.language): template for template in found}
+
+    def get(self, template_id: str, language: str) -> ContractTemplate:
+        """Raises BadInput (field `template` or `language`) when there is none."""
+        template = self._templates.get((template_id, language))
+        if template is None:
+            known = any(key[0] == template_id for key in self._templates)
+            raise BadInput("There is no such contract template.", field="language" if known else "template")
+        return template
+
+    def ids(self) -> list[str]:
+        return sorted({template_id for template_id, _ in self._templates})
+
+    def languages(self, template_id: str) -> list[str]:
+        return sorted(language for known, language in self._templates if known == template_id)
+
+
+def _read(folder: Path, root: Path) -> ContractTemplate:
+    try:
+        facts: dict[str, Any] = tomllib.loads((folder / "template.toml").read_text("utf-8"))
+        own = folder / "layout.typ"
+        return ContractTemplate(
+            id=facts["id"],
+            language=facts["language"],
+            version=facts["version"],
+            title=facts["title"],
+            requires=tuple(facts.get("requires", ())),
+            consent=Consent(**facts["consent"]),
+            words=facts["words"],
+            clauses=(folder / "clauses.txt.j2").read_text("utf-8"),
+            layout=str((own if own.is_file() else root / "layout.typ").relative_to(root)),
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise TemplateFailed(f"The contract template {folder.name} is not complete: {error!r}") from error

@@ -1,0 +1,60 @@
+"""The contract's font and what it can show.
+
+Typst takes another font, or draws a box, without a word when a character is missing: so every text is checked against the
+font's character map before it is laid out. Controls and invisible marks of direction are refused too, because they can make
+a contract read otherwise than it was written.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from fontTools.ttLib import TTCollection
+
+from hub.errors import FontMissing, UndrawableText
+
+FONT_FOLDER = Path("/usr/share/fonts/opentype/noto")  # where Debian's fonts-noto-cjk puts them
+FONT_NAME = "Noto Serif CJK SC"
+_FILES = ("NotoSerifCJK-Regular.ttc", "NotoSerifCJK-Bold.ttc")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+class ContractFont:
+    """Noto Serif CJK SC, regular and bold. Raises FontMissing, which names the command that installs it."""
+
+    def __init__(self, folder: Path = FONT_FOLDER) -> None:
+        self.folder = folder
+        files = [folder / name for name in _FILES]
+        for file in files:
+            if not file.is_file():
+                raise FontMissing(f"{file} is not there. Install it with: apt-get install fonts-noto-cjk")
+        self._characters = _characters(files[0]) & _characters(files[1])
+
+    def undrawable(self, text: str) -> list[str]:
+        """The characters of `text` that cannot stand in a contract, each once, in the order of their code points."""
+        return sorted(character for character in set(text) if not self._shows(character))
+
+    def check(self, texts: Iterable[str], *, field: str = "") -> None:
+        """Raises UndrawableText naming the characters and their code points."""
+        wrong = self.undrawable("".join(texts))
+        if wrong:
+            raise UndrawableText("The font cannot show: " + ", ".join(map(describe, wrong)), field=field)
+
+    def _shows(self, character: str) -> bool:
+        return ord(character) in self._characters and unicodedata.category(character) not in _UNSEEN
+
+
+def describe(character: str) -> str:
+    """A character for an error message: itself, unless one could not see it, its code point and its Unicode name."""
+    shown = "" if unicodedata.category(character) in _UNSEEN else f"{character} "
+    return f"{shown}U+{ord(character):04X} {unicodedata.name(character, 'unnamed')}"
+
+
+def _characters(file: Path) -> frozenset[int]:
+    with TTCollection(file, lazy=True) as collection:
+        for font in collection.fonts:
+            if font["name"].getDebugName(1) == FONT_NAME or font["name"].getDebugName(16) == FONT_NAME:
+                return frozenset(font.getBestCmap() or ())
+    raise FontMissing(f"{file} does not hold {FONT_NAME}. Install it with: apt-get install fonts-noto-cjk")

@@ -1,0 +1,193 @@
+"""From template and data to the contract's PDF, its signature boxes and its text version.
+
+The places of the boxes are computed here once and handed to Typst, which draws them there: the signing code and the paper
+cannot disagree. Same template, data and `issued_at` give the same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import pikepdf
+import typst
+
+from hub.documents.clauses import Block, ClauseWriter, Heading, Paragraph, Table
+from hub.documents.contract_data import ContractData
+from hub.documents.contract_templates import ContractTemplate, ContractTemplates
+from hub.documents.fonts import FONT_NAME, ContractFont
+from hub.errors import BadInput, FontMissing, TemplateFailed
+
+PDF_STANDARD = "a-2a"  # archivable and tagged; incremental updates with signatures keep it so (ISO 19005-2, PAdES)
+_POINTS = 72 / 25.4  # a millimetre in PDF points
+_PAGE_HEIGHT = 297.0
+_SIDE, _BOTTOM, _WIDTH, _GAP = 22.0, 22.0, 166.0, 6.0  # mm: A4's margins, the text's width, the gap between columns
+_CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, the gap below it
+_SEAL, _SEAL_CELL = 42.0, 52.0  # mm: a company seal is 38 to 42 mm wide
+MAX_SIGNERS = 4
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a signature field belongs: `page` from 0, PDF points from the page's lower left corner."""
+
+    name: str
+    page: int
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True)
+class LaidOut:
+    """`text` is the same contract as blocks, for screen readers and large type; `pages` is the number of pages."""
+
+    pdf: bytes
+    boxes: tuple[Box, ...]
+    text: tuple[Block, ...]
+    pages: int
+    title: str
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A party's place in the signature table, in mm from the table's upper left corner."""
+
+    field: str
+    caption: str
+    name: str
+    x: float
+    y: float
+    width: float
+    height: float
+    seal: bool = False
+
+
+class ContractPrinter:
+    """Lays contracts out. One for a hub process; each thread that uses it gets a Typst compiler of its own.
+
+    Raises hub.errors.FontMissing when it is made on a machine without the font.
+    """
+
+    def __init__(self, templates: ContractTemplates, writer: ClauseWriter, font: ContractFont) -> None:
+        self.templates, self._writer, self._font = templates, writer, font
+        self._typefaces = typst.Fonts(
+            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(font.folder)]
+        )
+        if FONT_NAME not in self._typefaces.families():  # Typst would print empty pages, and say nothing
+            raise FontMissing(f"Typst does not find {FONT_NAME} in {font.folder}.")
+        self._local = threading.local()
+
+    def lay_out(self, template_id: str, language: str, data: ContractData) -> LaidOut:
+        """Raises UndrawableText, TemplateFailed, or BadInput for data that the template needs and does not get."""
+        template = self.templates.get(template_id, language)
+        blocks = self.text_version(template_id, language, data)
+        cells, height = _signature_table(data, template)
+        pdf, pages = self._compile(template, data, blocks, cells, height)
+        boxes = tuple(_box(cell, height, pages - 1) for cell in cells)
+        return LaidOut(pdf, boxes, (*blocks, *_signers_text(data, template)), pages, template.title)
+
+    def text_version(self, template_id: str, language: str, data: ContractData) -> tuple[Block, ...]:
+        """The contract's blocks, from the same data as the PDF."""
+        template = self.templates.get(template_id, language)
+        _check_complete(template, data)
+        self._font.check(data.texts())
+        blocks = self._writer.write(template.clauses, data.values(), language)
+        self._font.check(block_texts(blocks), field="template")
+        return blocks
+
+    def _compile(
+        self, template: ContractTemplate, data: ContractData, blocks: tuple[Block, ...], cells: list[_Cell], height: float
+    ) -> tuple[bytes, int]:
+        contract = {
+            "language": template.language,
+            "title": template.title,
+            "number": data.number,
+            "school": data.school.name,
+            "words": dict(template.words),
+            "blocks": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in blocks],
+            "signing": {"height": height, "caption": _CAPTION, "seal": _SEAL, "cells": [dataclasses.asdict(cell) for cell in cells]},
+        }
+        inputs = {"contract": json.dumps(contract, ensure_ascii=False)}
+        try:
+            pdf = self._compiler(template.layout).compile(
+                format="pdf", sys_inputs=inputs, timestamp=data.issued_at, pdf_standards=PDF_STANDARD
+            )
+        except RuntimeError as error:
+            raise TemplateFailed(f"The contract could not be laid out: {error}") from error
+        if not isinstance(pdf, bytes):
+            raise TemplateFailed("The contract could not be laid out.")
+        return pdf, _count_pages(pdf)
+
+    def _compiler(self, layout: str) -> typst.Compiler:
+        """Typst compilers are not thread-safe ("Already borrowed"): one per thread and layout."""
+        compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
+        if layout not in compilers:
+            folder = self.templates.folder
+            compilers[layout] = typst.Compiler(
+                folder / layout, root=folder, font_paths=self._typefaces, ignore_system_fonts=True
+            )
+        return compilers[layout]
+
+
+def block_texts(blocks: tuple[Block, ...]) -> list[str]:
+    """Every text of the blocks, in reading order."""
+    texts: list[str] = []
+    for block in blocks:
+        match block:
+            case Heading(number, text) | Paragraph(text, number):
+                texts += [number, text]
+            case Table(rows, caption):
+                texts += [caption, *(cell for row in rows for cell in row)]
+    return texts
+
+
+def _check_complete(template: ContractTemplate, data: ContractData) -> None:
+    for name in template.requires:
+        value: Any = getattr(data, name, None) or data.extra.get(name)
+        if not value:
+            raise BadInput(f"The contract template needs: {name}", field=name)
+    if not 1 <= len(data.signers) <= MAX_SIGNERS:
+        raise BadInput(f"A contract has one to {MAX_SIGNERS} signers.", field="signers")
+    if len({signer.field for signer in data.signers}) < len(data.signers):
+        raise BadInput("Two signers have the same signature field.", field="signers")
+
+
+def _signature_table(data: ContractData, template: ContractTemplate) -> tuple[list[_Cell], float]:
+    """Party A on the left: the seal, then its representatives. Party B on the right. Also the table's height in mm."""
+    column = (_WIDTH - _GAP) / 2
+    cells = [_Cell("seal", template.words["party_a_seal"], data.school.name, 0, 0, column, _SEAL_CELL, seal=True)]
+    bottoms = {0: _SEAL_CELL + _ROW_GAP, 1: 0.0}
+    for signer in data.signers:
+        side = 0 if signer.field.startswith("representative") else 1
+        cells.append(_Cell(signer.field, signer.role, signer.name, side * (column + _GAP), bottoms[side], column, _CELL))
+        bottoms[side] += _CELL + _ROW_GAP
+    return cells, max(bottoms.values()) - _ROW_GAP
+
+
+def _box(cell: _Cell, height: float, page: int) -> Box:
+    """The part of a cell that is left for the signature, or the seal's square at the cell's right."""
+    top = _BOTTOM + height - cell.y
+    left, right, bottom = _SIDE + cell.x, _SIDE + cell.x + cell.width, top - cell.height
+    if cell.seal:
+        inset = 1.0
+        area = (right - _SEAL - inset, bottom + inset, right - inset, bottom + inset + _SEAL)
+    else:
+        area = (left + 1, bottom + 1, right - 1, top - _CAPTION)
+    return Box(cell.field, page, *(round(value * _POINTS, 2) for value in area))
+
+
+def _signers_text(data: ContractData, template: ContractTemplate) -> tuple[Block, ...]:
+    words = template.words
+    rows = [(words["party_a_seal"], data.school.name), *((signer.role, signer.name) for signer in data.signers)]
+    return (Heading("", words["signing"]), Table(tuple(rows)))
+
+
+def _count_pages(pdf: bytes) -> int:
+    with pikepdf.open(BytesIO(pdf)) as document:
+        return len(document.pages)
