@@ -87,6 +87,10 @@ class Sessions:
         code: UUID | None = await self._connection.scalar(statement.limit(1))
         return code
 
+    async def code_is_live(self, code: UUID, now: datetime) -> bool:
+        live = (CODE.c.id == code) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > now)
+        return await self._connection.scalar(select(CODE.c.id).where(live)) is not None
+
     async def use_code(self, code: UUID, at: datetime) -> None:
         await self._connection.execute(CODE.update().where(CODE.c.id == code).values(used_at=at))
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, func, select, text
+from sqlalchemy import ColumnElement, RowMapping, Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,8 +45,14 @@ class Tasks:
         )
         return [_task(row) for row in rows.mappings()]
 
+    async def get(self, task: UUID) -> SigningTask:
+        return await self._one(TASK.c.id == task)
+
     async def of_signer(self, signer: UUID) -> SigningTask:
-        row = (await self._connection.execute(select(TASK).where(TASK.c.signer == signer))).mappings().first()
+        return await self._one(TASK.c.signer == signer)
+
+    async def _one(self, found: ColumnElement[bool]) -> SigningTask:
+        row = (await self._connection.execute(select(TASK).where(found))).mappings().first()
         if row is None:
             raise ContractNotFound
         return _task(row)

@@ -1,0 +1,143 @@
+"""The channel router: which way to the person, and what became of the message.
+
+No provider offers an idempotent send. So there is an attempt row first (`sending`, committed by whoever decided to send), then
+the call, then its fate. A lost reply is `unknown`, and whoever finds `sending` or `unknown` later asks before sending again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from channels import CannotAsk, Channel, Doorway, Fate, Message, NotNow, Receipt, Refused, ReplyLost
+from hub.errors import Unavailable
+from hub.model.delivery import Delivery, DeliveryState
+from hub.model.link import DoorKind, short_code
+from hub.model.session import code_for
+from hub.model.signer import Signer, TaskState
+from hub.model.staff import EVERYTHING
+from hub.store.unit import Database, Unit
+
+PROVIDER_SECONDS = 10.0
+"""No provider call takes longer. The leases of workers are longer than this."""
+
+_FATES = {
+    Fate.ACCEPTED: DeliveryState.SENT,
+    Fate.DELIVERED: DeliveryState.DELIVERED,
+    Fate.UNDELIVERED: DeliveryState.UNDELIVERED,
+}
+log = structlog.get_logger()
+
+
+class Router:
+    """`channels` maps what a signer's ladder names (`sms`, `voice`, `email`) to what is configured for it."""
+
+    def __init__(self, database: Database, channels: Mapping[str, Channel], origin: str) -> None:
+        self._database = database
+        self._channels = channels
+        self.origin = origin.rstrip("/")
+
+    def channel_for(self, signer: Signer) -> str | None:
+        """The first rung of the signer's ladder that exists here; None: no message can reach this person."""
+        return next((name for name in signer.channels if name in self._channels and self.address(signer, name)), None)
+
+    @staticmethod
+    def address(signer: Signer, channel: str) -> str | None:
+        return signer.email if channel == "email" else signer.phone
+
+    def doorway(self, ticket: str) -> Doorway:
+        """URLs are built from the configured public origin, never from a request."""
+        return Doorway(f"{self.origin}/s/{ticket}", f"{self.origin}/S/{ticket}".upper(), ticket, short_code(ticket))
+
+    async def text_of(self, unit: Unit, delivery: Delivery) -> str:
+        """The text as the person reads it: link and code are put in now, and rest nowhere."""
+        text = delivery.text
+        if delivery.link and (link := await unit.links.get(delivery.link)):
+            text = text.replace("{link}", self.doorway(unit.links.ticket(link)).url)
+        if delivery.code:
+            text = text.replace("{code}", code_for(self._database.keys.code, delivery.code))
+        return text
+
+    async def carry(self, delivery_id: UUID, *, fresh: bool) -> DeliveryState | None:
+        """Bring a committed attempt to its provider. `fresh`: nobody can have called the provider for it before.
+
+        Raises Unavailable when the provider did not take it now, or could not be asked: call again later.
+        """
+        async with self._database.unit(EVERYTHING) as unit:
+            delivery = await unit.deliveries.get(delivery_id)
+            if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
+                return delivery.state if delivery else None
+            message = await self._message(unit, delivery)
+            obsolete = None if fresh else await self._obsolete(unit, delivery)
+        receipt = None if fresh else await self._asked(delivery)
+        if receipt is None and obsolete:
+            return await self._report(delivery, DeliveryState.WITHDRAWN, failure=obsolete)
+        return await self._report_receipt(delivery, receipt) if receipt else await self._send(delivery, message)
+
+    async def _message(self, unit: Unit, delivery: Delivery) -> Message:
+        text = await self.text_of(unit, delivery)
+        return Message(
+            delivery.key, delivery.to, delivery.purpose, delivery.language, text, delivery.purpose, delivery.variables
+        )
+
+    async def _obsolete(self, unit: Unit, delivery: Delivery) -> str | None:
+        """Why a message that did not get out before should not go out any more."""
+        if delivery.code and not await unit.sessions.code_is_live(delivery.code, unit.now):
+            return "the code is no longer valid"
+        if delivery.task and delivery.purpose in ("invitation", "reminder", "last-call", "your-turn"):
+            task = await unit.tasks.get(delivery.task)
+            if task.state is not TaskState.OPEN:
+                return "signed-meanwhile" if task.state is TaskState.SIGNED else "closed"
+        return None
+
+    async def _asked(self, delivery: Delivery) -> Receipt | None:
+        try:
+            return await asyncio.wait_for(self._channels[delivery.channel].find(delivery.key), PROVIDER_SECONDS)
+        except (CannotAsk, TimeoutError) as error:
+            raise Unavailable(f"the provider of {delivery.channel} gives no answer") from error
+
+    async def _send(self, delivery: Delivery, message: Message) -> DeliveryState:
+        try:
+            receipt = await asyncio.wait_for(self._channels[delivery.channel].send(message), PROVIDER_SECONDS)
+        except Refused as error:
+            return await self._report(delivery, DeliveryState.REFUSED, failure=str(error))
+        except (ReplyLost, TimeoutError) as error:
+            return await self._report(delivery, DeliveryState.UNKNOWN, failure=str(error) or "no reply in time")
+        except NotNow as error:
+            raise Unavailable(f"the provider of {delivery.channel} is busy") from error
+        return await self._report_receipt(delivery, receipt)
+
+    async def _report_receipt(self, delivery: Delivery, receipt: Receipt) -> DeliveryState:
+        return await self._report(delivery, _FATES[receipt.fate], reference=receipt.reference)
+
+    async def _report(
+        self, delivery: Delivery, state: DeliveryState, *, reference: str | None = None, failure: str | None = None
+    ) -> DeliveryState:
+        async with self._database.unit(EVERYTHING) as unit:
+            at = await unit.planning_now()
+            after = await unit.deliveries.report(delivery.id, state, at, reference=reference, failure=failure)
+        log.info("delivery", id=str(delivery.id), channel=delivery.channel, purpose=delivery.purpose, state=after.value)
+        return after
+
+    async def settle(self, before: datetime) -> int:
+        """Ask about every message whose fate is open since `before`; returns how many there were."""
+        async with self._database.unit(EVERYTHING) as unit:
+            open_ones = await unit.deliveries.unsettled(before)
+        for delivery in open_ones:
+            try:
+                await self.carry(delivery.id, fresh=False)
+            except Unavailable as error:
+                log.warning("delivery not settled", id=str(delivery.id), reason=str(error))
+        return len(open_ones)
+
+
+def door_of_channel(channel: str) -> DoorKind:
+    """A link inside a message is a door of that channel's name."""
+    return DoorKind(channel)
+
+
+__all__ = ["PROVIDER_SECONDS", "Router", "door_of_channel"]
