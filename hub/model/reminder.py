@@ -1,0 +1,369 @@
+"""ReminderPolicy: when the next message to a signer is due, from the invitation to the deadline.
+
+Every open signing task has exactly one next step. The plan is a pure function of the policy, the moment of the
+invitation and the deadline, so that any worker computes the same one, and nothing that sleeps can go stale. Days are
+counted on the signer's clock on the wall (10:00 stays 10:00 when summer time begins); every moment that goes in or
+out is an aware datetime in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from functools import cached_property
+from itertools import count, pairwise
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+EARLIEST = time(6)
+LATEST = time(23)
+"""No policy may open its window before `EARLIEST` or close it after `LATEST`."""
+APART = timedelta(hours=12)
+"""Planned messages of one task are never nearer to each other than this, not even after an outage."""
+
+Send = Literal["now", "policy", "none"]
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+
+
+class StepKind(StrEnum):
+    """What happens next by itself. All but the expiry are messages."""
+
+    INVITATION = "invitation"
+    REMINDER = "reminder"
+    LAST_CALL = "last-call"
+    EXPIRY = "expiry"
+
+
+class SkipReason(StrEnum):
+    """Why a planned step sent nothing, or not yet. The words stand in the reminder ledger and stay as they are."""
+
+    QUIET_HOURS = "quiet-hours"
+    SIGNED_MEANWHILE = "signed-meanwhile"
+    CAP = "cap"
+    OPTED_OUT = "opted-out"
+    NOT_THEIR_TURN = "not-their-turn"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """`number` is the reminder's place in the plan, from 1, and 0 for other kinds. Reminders that an outage swallowed
+    leave a hole in the numbers.
+    """
+
+    kind: StepKind
+    number: int
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class ReminderPolicy:
+    """The field names are the keys in configuration. Raises ValueError, `key: reason`, for a policy that would never
+    end, would wake people, or would send nothing.
+
+    `reminders_after` counts from the invitation; then one comes `repeat_every`. `last_call_before` counts back from
+    the deadline. The window (`window_opens` inclusive, `window_closes` exclusive) is in the signer's zone.
+    `messages_per_day` holds for one person over all contracts. The `manual_…` limits are those of reminders that
+    staff send by hand.
+    """
+
+    reminders_after: tuple[timedelta, ...] = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
+    repeat_every: timedelta = timedelta(days=7)
+    last_call_before: timedelta = timedelta(days=2)
+    window_opens: time = time(9)
+    window_closes: time = time(21)
+    messages_per_day: int = 2
+    manual_after_message: timedelta = timedelta(minutes=30)
+    manual_apart: timedelta = timedelta(minutes=10)
+    manual_per_day: int = 3
+
+    def __post_init__(self) -> None:
+        self._check_intervals()
+        self._check_window()
+        for key in ("messages_per_day", "manual_per_day"):
+            _demand(getattr(self, key) >= 1, key, "has to be at least 1")
+
+    def _check_intervals(self) -> None:
+        day = timedelta(days=1)
+        _demand(bool(self.reminders_after), "reminders_after", "has to name at least one reminder")
+        gaps = [later - earlier for earlier, later in pairwise((timedelta(0), *self.reminders_after))]
+        _demand(min(gaps) >= day, "reminders_after", "has to rise by a day or more each time, from the invitation on")
+        _demand(self.repeat_every >= day, "repeat_every", "has to be at least a day, or the reminders would never end")
+        for key in ("last_call_before", "manual_after_message", "manual_apart"):
+            _demand(getattr(self, key) > timedelta(0), key, "has to be longer than nothing")
+
+    def _check_window(self) -> None:
+        opens, closes = self.window_opens, self.window_closes
+        for key in ("window_opens", "window_closes"):
+            _demand(getattr(self, key).tzinfo is None, key, "is on the signer's clock and has no zone of its own")
+        _demand(opens >= EARLIEST, "window_opens", f"would wake people: not before {EARLIEST:%H:%M}")
+        _demand(closes <= LATEST, "window_closes", f"would wake people: not after {LATEST:%H:%M}")
+        # An hour at least, because what was deferred overnight is spread over the window. No window crosses midnight.
+        length = timedelta(hours=closes.hour - opens.hour, minutes=closes.minute - opens.minute)
+        reason = "has to be an hour or more after window_opens, on the same day"
+        _demand(length >= timedelta(hours=1), "window_closes", reason)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], base: ReminderPolicy | None = None) -> ReminderPolicy:
+        """The policy `base` (or the default one) with the keys in `data` changed: so policies cascade from
+        headquarters down.
+
+        Durations are "7d", "12h" or "30m", `reminders_after` a list of them, times of day "09:00", the rest whole
+        numbers. Raises ValueError, `key: reason`, for unknown keys and unreadable values too.
+        """
+        base = base or cls()
+        known = {field.name for field in fields(cls)}
+        changes: dict[str, Any] = {}
+        for key, value in data.items():
+            _demand(key in known, key, "is not part of a reminder policy")
+            changes[key] = _read(key, value, getattr(base, key))
+        return replace(base, **changes)
+
+
+@dataclass(frozen=True)
+class ManualVerdict:
+    """Whether staff may send a reminder by hand now; if not, from when on, and why, in plain words."""
+
+    allowed: bool
+    earliest: datetime
+    reason: str = ""
+
+
+def first_step(
+    policy: ReminderPolicy, *, opened_at: datetime, deadline: datetime, zone: ZoneInfo, send: Send, spread: float
+) -> NextStep:
+    """The step of a task that has just been opened.
+
+    "now": the invitation at once, at whatever hour, since it answers somebody's act. "policy": the invitation as soon
+    as the window allows. "none": the school hands out the link itself, so the first message is the first reminder, a
+    day later. Where the deadline comes before the first message may go out, the step is the expiry.
+    """
+    plan = _Plan(policy, opened_at, deadline, zone, spread)
+    if opened_at >= deadline:
+        return plan.expiry
+    if send == "none":
+        return plan.after(number=0, now=opened_at, free_from=opened_at)
+    due = opened_at.astimezone(UTC) if send == "now" else plan.in_window(opened_at)
+    return plan.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
+
+
+def following_step(
+    policy: ReminderPolicy,
+    *,
+    done: NextStep,
+    invited_at: datetime,
+    deadline: datetime,
+    now: datetime,
+    zone: ZoneInfo,
+    spread: float,
+) -> NextStep:
+    """The step after `done`, which was dealt with at `now` (late, perhaps: what was missed meanwhile is not made up
+    for).
+
+    Messages come strictly after `now` and before the deadline, reminders no nearer than `APART` to the last call. The
+    last call is followed by the expiry alone. Raises ValueError after the expiry, which nothing follows.
+    """
+    if done.kind is StepKind.EXPIRY:
+        raise ValueError("nothing follows the expiry")
+    plan = _Plan(policy, invited_at, deadline, zone, spread)
+    if done.kind is StepKind.LAST_CALL:
+        return plan.expiry
+    return plan.after(number=done.number, now=now, free_from=now + APART)
+
+
+def replanned(
+    policy: ReminderPolicy,
+    *,
+    old: NextStep,
+    done: NextStep | None,
+    invited_at: datetime,
+    deadline: datetime,
+    now: datetime,
+    zone: ZoneInfo,
+    spread: float,
+) -> NextStep:
+    """The step that takes the place of `old` under a new deadline. `done` is the last message sent, if there was one.
+
+    An invitation or reminder still to be sent stays, also an overdue one, unless the new deadline is too near for it.
+    After a last call the reminders go on, since it was not the last one after all.
+    """
+    plan = _Plan(policy, invited_at, deadline, zone, spread)
+    if old.kind is StepKind.INVITATION and old.due_at < deadline:
+        return old
+    if old.kind is StepKind.REMINDER and plan.has_room(old.due_at):
+        return old
+    free_from = done.due_at + APART if done else now
+    return plan.after(number=done.number if done else 0, now=now, free_from=free_from)
+
+
+def postponed(step: NextStep, *, until: datetime, deadline: datetime) -> NextStep:
+    """The same step at another moment (from `into_window` or `deferred_by_cap`), or the expiry if the deadline comes
+    first.
+    """
+    if until < deadline:
+        return replace(step, due_at=until.astimezone(UTC))
+    return NextStep(StepKind.EXPIRY, 0, deadline.astimezone(UTC))
+
+
+def into_window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo, spread: float) -> datetime:
+    """`moment` if the window is open then; otherwise the next opening plus the share `spread` (from 0, below 1) of
+    that day's window, so that what was deferred does not leave all at once.
+    """
+    opening, closing = _window(policy, moment, zone)
+    return moment.astimezone(UTC) if opening <= moment else _share(opening, closing, spread)
+
+
+def deferred_by_cap(policy: ReminderPolicy, now: datetime, zone: ZoneInfo, spread: float) -> datetime:
+    """When a message may go out that today's cap held back: in tomorrow's window, tomorrow being the signer's."""
+    _, tomorrow = local_day(now, zone)
+    return _share(*_window(policy, tomorrow, zone), spread)
+
+
+def allowed_today(policy: ReminderPolicy, sent_today: int) -> bool:
+    """Whether one more message may go to a person who got `sent_today` since the beginning of their `local_day`."""
+    return sent_today < policy.messages_per_day
+
+
+def local_day(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Beginning (inclusive) and end (exclusive) of the day that it is in `zone`: 23 or 25 hours apart when the clocks
+    change.
+    """
+    date = now.astimezone(zone).date()
+    begins, ends = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (date, date + timedelta(days=1)))
+    return begins, ends
+
+
+def manual_reminder_allowed(
+    policy: ReminderPolicy,
+    *,
+    now: datetime,
+    last_message_at: datetime | None,
+    manual_times_today: Sequence[datetime],
+    zone: ZoneInfo,
+) -> ManualVerdict:
+    """Whether staff may remind this signer by hand now. Times outside the signer's present day do not count towards
+    the day's limit. Several limits may hold at once; the verdict names the one that holds longest.
+    """
+    begins, ends = local_day(now, zone)
+    waits = [(now, "")]
+    if last_message_at is not None:
+        words = f"The last message to this person left less than {_minutes(policy.manual_after_message)} ago."
+        waits.append((last_message_at + policy.manual_after_message, words))
+    if manual_times_today:
+        words = f"The last reminder by hand was less than {_minutes(policy.manual_apart)} ago."
+        waits.append((max(manual_times_today) + policy.manual_apart, words))
+    if sum(begins <= sent < ends for sent in manual_times_today) >= policy.manual_per_day:
+        waits.append((ends, f"All reminders by hand for today ({policy.manual_per_day}) have been sent."))
+    earliest, reason = max(waits, key=lambda wait: wait[0])
+    return ManualVerdict(earliest <= now, earliest.astimezone(UTC), reason)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """All messages of one task, laid out between its invitation and its deadline."""
+
+    policy: ReminderPolicy
+    invited_at: datetime
+    deadline: datetime
+    zone: ZoneInfo
+    spread: float
+
+    @property
+    def expiry(self) -> NextStep:
+        return NextStep(StepKind.EXPIRY, 0, self.deadline.astimezone(UTC))
+
+    @cached_property
+    def last_call_at(self) -> datetime | None:
+        """None if there is no room for one. A near deadline does not make it come sooner than the first reminder
+        would.
+        """
+        counted_back = self._on_the_wall(self.deadline, -self.policy.last_call_before)
+        first_reminder = self._on_the_wall(self.invited_at, self.policy.reminders_after[0])
+        return self.in_window(max(counted_back, first_reminder))
+
+    def after(self, *, number: int, now: datetime, free_from: datetime) -> NextStep:
+        """The first step after `now` that is no reminder up to `number` and no message before `free_from`."""
+        last_call = self.last_call_at
+        if last_call is not None and last_call <= now:
+            return self.expiry
+        for following in count(number + 1):
+            due = self._reminder_at(following)
+            if not self.has_room(due):
+                break
+            if due > now and due >= free_from:
+                return NextStep(StepKind.REMINDER, following, due)
+        due_at = None if last_call is None else self.in_window(max(last_call, free_from))
+        return self.expiry if due_at is None else NextStep(StepKind.LAST_CALL, 0, due_at)
+
+    def has_room(self, due: datetime) -> bool:
+        """Whether a reminder may stand there: the last call takes the place of those that come close to it or later."""
+        last_call = self.last_call_at
+        return due < self.deadline and (last_call is None or last_call - due >= APART)
+
+    def in_window(self, moment: datetime) -> datetime | None:
+        """Like `into_window`, but spread over what the deadline leaves of that day's window. None if it leaves
+        nothing.
+        """
+        opening, closing = _window(self.policy, moment, self.zone)
+        if max(opening, moment) >= self.deadline:
+            return None
+        if opening <= moment:
+            return moment.astimezone(UTC)
+        return _share(opening, min(closing, self.deadline), self.spread)
+
+    def _reminder_at(self, number: int) -> datetime:
+        offsets = self.policy.reminders_after
+        repeats = max(0, number - len(offsets))
+        offset = offsets[min(number, len(offsets)) - 1] + repeats * self.policy.repeat_every
+        return into_window(self.policy, self._on_the_wall(self.invited_at, offset), self.zone, self.spread)
+
+    def _on_the_wall(self, moment: datetime, offset: timedelta) -> datetime:
+        return (moment.astimezone(self.zone) + offset).astimezone(UTC)
+
+
+def _window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Opening and closing of the window that is open at `moment`, or else of the next one."""
+    date = moment.astimezone(zone).date()
+    closing = datetime.combine(date, policy.window_closes, zone).astimezone(UTC)
+    if closing <= moment:
+        date += timedelta(days=1)
+        closing = datetime.combine(date, policy.window_closes, zone).astimezone(UTC)
+    return datetime.combine(date, policy.window_opens, zone).astimezone(UTC), closing
+
+
+def _share(opening: datetime, closing: datetime, spread: float) -> datetime:
+    """A moment of the window, to the second, rounded down: the closing itself is outside it."""
+    if not 0 <= spread < 1:
+        raise ValueError(f"spread: has to be from 0 up to, not including, 1, not {spread}")
+    seconds = int((closing - opening).total_seconds() * spread)
+    return opening + timedelta(seconds=seconds)
+
+
+def _demand(holds: bool, key: str, reason: str) -> None:
+    if not holds:
+        raise ValueError(f"{key}: {reason}")
+
+
+def _read(key: str, value: Any, like: Any) -> Any:
+    """`value` as it stands in configuration, turned into the type of `like`."""
+    if isinstance(like, tuple):
+        _demand(isinstance(value, Sequence) and not isinstance(value, str), key, 'has to be a list like ["1d", "3d"]')
+        return tuple(_read(key, item, timedelta()) for item in value)
+    if isinstance(like, timedelta):
+        _demand(isinstance(value, str) and value[-1:] in _UNITS, key, f"has to be like 7d, 12h or 30m, not {value!r}")
+        _demand(value[:-1].isascii() and value[:-1].isdigit() and len(value) <= 6, key, f"{value!r} is no duration")
+        return int(value[:-1]) * _UNITS[value[-1]]
+    if isinstance(like, time):
+        try:
+            return value if isinstance(value, time) else time.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{key}: has to be a time like 09:00, not {value!r}") from None
+    _demand(type(value) is int, key, f"has to be a whole number, not {value!r}")
+    return value
+
+
+def _minutes(duration: timedelta) -> str:
+    minutes = int(duration.total_seconds() // 60)
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"

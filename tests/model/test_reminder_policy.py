@@ -1,0 +1,129 @@
+"""What a policy may say, how it is read, and the limits on messages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from hub.model.reminder import ReminderPolicy, SkipReason, allowed_today, manual_reminder_allowed
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+POLICY = ReminderPolicy()
+NOW = datetime(2026, 12, 1, 15, 0, tzinfo=SHANGHAI).astimezone(UTC)
+MIDNIGHT = datetime(2026, 12, 2, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def ago(minutes: float) -> datetime:
+    return NOW - timedelta(minutes=minutes)
+
+
+def test_nothing_said_means_the_default() -> None:
+    assert ReminderPolicy.from_dict({}) == POLICY
+
+
+def test_everything_can_be_said() -> None:
+    assert ReminderPolicy.from_dict(
+        {
+            "reminders_after": ["2d", "96h"],
+            "repeat_every": "14d",
+            "last_call_before": "3d",
+            "window_opens": "08:30",
+            "window_closes": time(20, 0),
+            "messages_per_day": 1,
+            "manual_after_message": "45m",
+            "manual_apart": "20m",
+            "manual_per_day": 2,
+        }
+    ) == ReminderPolicy(
+        reminders_after=(timedelta(days=2), timedelta(days=4)),
+        repeat_every=timedelta(days=14),
+        last_call_before=timedelta(days=3),
+        window_opens=time(8, 30),
+        window_closes=time(20),
+        messages_per_day=1,
+        manual_after_message=timedelta(minutes=45),
+        manual_apart=timedelta(minutes=20),
+        manual_per_day=2,
+    )
+
+
+def test_a_campus_changes_only_what_it_names() -> None:
+    headquarters = ReminderPolicy.from_dict({"repeat_every": "5d", "messages_per_day": 1})
+    campus = ReminderPolicy.from_dict({"messages_per_day": 3}, headquarters)
+    assert (campus.repeat_every, campus.messages_per_day) == (timedelta(days=5), 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("repeat_every", "0d", "never end"),
+        ("repeat_every", "30m", "never end"),
+        ("repeat_every", "-7d", "no duration"),
+        ("repeat_every", "7", "has to be like"),
+        ("repeat_every", 7, "has to be like"),
+        ("repeat_every", "", "has to be like"),
+        ("repeat_every", "9999999d", "no duration"),
+        ("reminders_after", [], "at least one"),
+        ("reminders_after", ["0d", "3d"], "rise by a day"),
+        ("reminders_after", ["3d", "1d"], "rise by a day"),
+        ("reminders_after", ["1d", "1d"], "rise by a day"),
+        ("reminders_after", "1d", "a list"),
+        ("last_call_before", "0h", "longer than nothing"),
+        ("manual_apart", "0m", "longer than nothing"),
+        ("manual_after_message", "0m", "longer than nothing"),
+        ("window_opens", "05:59", "wake people"),
+        ("window_opens", "nine", "a time like"),
+        ("window_opens", 9, "a time like"),
+        ("window_opens", "09:00+08:00", "no zone"),
+        ("window_closes", "23:01", "wake people"),
+        ("window_closes", "02:00", "on the same day"),
+        ("window_closes", "09:30", "an hour or more"),
+        ("messages_per_day", 0, "at least 1"),
+        ("messages_per_day", True, "whole number"),
+        ("messages_per_day", "2", "whole number"),
+        ("manual_per_day", 0, "at least 1"),
+        ("quiet_from", "22:00", "not part of"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused_with_key_and_reason(key: str, value: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^{key}: .*{reason}"):
+        ReminderPolicy.from_dict({key: value})
+
+
+def test_two_messages_a_day() -> None:
+    assert [allowed_today(POLICY, sent) for sent in (0, 1, 2, 3)] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("last_message", "manual", "earliest", "words"),
+    [
+        (None, [], NOW, ""),
+        (ago(30), [], NOW, ""),
+        (ago(29), [], ago(-1), "30 minutes"),
+        (ago(500), [ago(10)], NOW, ""),
+        (ago(500), [ago(4)], ago(-6), "10 minutes"),
+        (ago(29), [ago(4)], ago(-6), "10 minutes"),
+        (ago(4), [ago(4)], ago(-26), "30 minutes"),
+        (ago(60), [ago(180), ago(120), ago(60)], MIDNIGHT, "(3)"),
+        (ago(60), [ago(60), ago(120), ago(15 * 60 + 1)], NOW, ""),  # the third was yesterday
+    ],
+)
+def test_reminders_by_hand(
+    last_message: datetime | None, manual: list[datetime], earliest: datetime, words: str
+) -> None:
+    verdict = manual_reminder_allowed(
+        POLICY, now=NOW, last_message_at=last_message, manual_times_today=manual, zone=SHANGHAI
+    )
+    assert verdict.allowed == (earliest == NOW)
+    assert verdict.earliest == max(earliest, NOW)
+    assert words in verdict.reason
+    assert verdict.allowed == (verdict.reason == "")
+
+
+def test_the_words_in_the_ledger_are_stable() -> None:
+    assert {str(reason) for reason in SkipReason} == set(
+        "quiet-hours signed-meanwhile cap opted-out not-their-turn closed".split()
+    )
