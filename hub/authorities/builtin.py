@@ -84,7 +84,7 @@ class BuiltinAuthority:
         self._root_url = public_origin + ROOT_PATH
 
     async def enrol(self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta = SIGNER_LIFE) -> Issued:
-        """A signer's certificate: the person's name, and a random pseudonym as serialNumber. BadInput when the key is weak."""
+        """A signer's certificate: the person's name, and a random pseudonym as serialNumber. BadInput: weak key."""
         subject = profile.name(self._organisation, common_name, pseudonym)
         return await self._issue(subject, spki, lifetime, profile.signing_extensions())
 
