@@ -59,7 +59,7 @@ SETTINGS = {
     "log_parameter_max_length": "0",
     "log_timezone": "UTC",
 }
-NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 FIRST_STATEMENTS = (
     "CREATE ROLE owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
     "CREATE ROLE app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
@@ -97,12 +97,12 @@ class EmbeddedPostgres:
     ) -> None:
         self.owner = DatabaseOwner(state_folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.home = self.owner.home_for(folder.resolve())
+        self.folder = folder.resolve()
+        self.home = self.owner.home_for(self.folder)
         self.programs = self.owner.reachable_programs(programs or find_programs())
         self.version = _major_version(self.programs)
         self.data = self.home / str(self.version)  # one folder for each major version
         self.durable = durable
-        self._process: subprocess.Popen[bytes] | None = None  # set only if this object started the server
         self._user_lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
@@ -139,8 +139,7 @@ class EmbeddedPostgres:
             except BlockingIOError:
                 return False
             if self.answers():
-                os.kill(self.server_pid(), signal.SIGINT)  # PostgreSQL's "fast" shutdown
-                self._wait_until_down()
+                self._shut_down()
             shutil.rmtree(self._socket_folder(), ignore_errors=True)
             if remove:
                 self.home.with_name(self.home.name + ".folder").unlink(missing_ok=True)
@@ -240,16 +239,18 @@ class EmbeddedPostgres:
         self.owner.make_private(folder)
         command = [str(self.programs / "postgres"), "-D", str(self.data), *self._options()]
         command += ["-c", f"unix_socket_directories={folder}"]
+        process: subprocess.Popen[bytes] | None = None
         began = time.monotonic()
-        while (waited := time.monotonic() - began) < START_SECONDS:
-            if self._process is None or self._process.poll() is not None:
-                if self._process is not None and waited > FALSE_START_SECONDS:
-                    break
-                self._process = self._spawn(command)
+        while not (self._is_ready() and self.answers()):
+            waited = time.monotonic() - began
+            ended = process is None or process.poll() is not None
+            if waited > START_SECONDS or (process is not None and ended and waited > FALSE_START_SECONDS):
+                raise DatabaseUnavailable(f"PostgreSQL did not start: {self._last_words()}")
+            if ended and not self._lives():
+                process = self._spawn(command)
             time.sleep(0.02)
-            if self._is_ready() and self.answers():
-                return
-        raise DatabaseUnavailable(f"PostgreSQL did not start: {self._last_words()}")
+        if process is not None:
+            process.returncode = 0  # it may outlive this object, of which Python would warn; we reap it by its number
 
     def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.home / "start.log").open("wb") as log:  # what it says before it opens its own log
@@ -263,22 +264,28 @@ class EmbeddedPostgres:
                 **self.owner.popen_options(),
             )
 
-    def _forget_dead_server(self) -> None:
-        """Let PostgreSQL see that the process named in `postmaster.pid` is not the server any more.
-
-        It only asks whether a process with that number exists: one that nobody reaped, or a stranger with the same
-        number, would stop the start for ever. It takes its parent's number, ours, for stale, and still checks the shared
-        memory named there.
-        """
+    def _lives(self) -> bool:
+        """Whether the process named in `postmaster.pid` is the server of these files: ready, recovering or hung."""
         try:
+            return (Path("/proc") / str(self.server_pid()) / "cwd").readlink() == self.data
+        except (OSError, ValueError, IndexError):
+            return False
+
+    def _forget_dead_server(self) -> None:
+        """Take away what would keep PostgreSQL from starting after its server was killed.
+
+        It only asks whether a process with the old number exists: one that nobody reaped, or a stranger with the same
+        number, would stop the start for ever. It takes its parent's number, ours, for stale, and still checks the
+        shared memory named there, which is what guards the files. The lock of the socket guards nothing in
+        our own folder.
+        """
+        with contextlib.suppress(FileNotFoundError, ValueError):
             pid, *rest = self._server_lines()
-        except (FileNotFoundError, ValueError):
-            return
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(int(pid), os.WNOHANG)
-        process = Path("/proc") / pid
-        if process.exists() and not _works_in(process, self.data):
+            _reap(int(pid), os.WNOHANG)
+            if self._lives():
+                return
             (self.data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *rest]) + "\n")
+        (self._socket_folder() / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _is_ready(self) -> bool:
         try:
@@ -291,23 +298,21 @@ class EmbeddedPostgres:
         logs = [self.home / "start.log", *own_logs[-1:]]
         return " … ".join(log.read_text(errors="replace")[-1000:].strip() for log in logs if log.exists())
 
-    def _wait_until_down(self) -> None:
+    def _shut_down(self) -> None:
+        pid = self.server_pid()
+        os.kill(pid, signal.SIGINT)  # PostgreSQL's "fast" shutdown
         deadline = time.monotonic() + STOP_SECONDS
         while (self.data / "postmaster.pid").exists():
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable(f"PostgreSQL did not stop: {self._last_words()}")
             time.sleep(0.01)
-        if self._process:
-            self._process.wait()  # reap it: an unreaped server still looks alive to the next start
-            self._process = None
+        _reap(pid)
 
 
-def _works_in(process: Path, folder: Path) -> bool:
-    """Whether a process (its folder in /proc) lives and has this current folder, as a server has its data folder."""
-    try:
-        return (process / "cwd").readlink() == folder
-    except OSError:
-        return False
+def _reap(pid: int, options: int = 0) -> None:
+    """Take note of a server's end if it is our child: until then it looks alive to the next start."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, options)
 
 
 def _major_version(programs: Path) -> int:
