@@ -1,0 +1,182 @@
+"""A signature in two steps: the hub prepares, the key holder signs, any process of the hub embeds.
+
+Between the steps there is only plain data. Sources: ISO 32000-2, 12.8; ETSI EN 319 142-1 (PAdES); RFC 5652, 5.4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from asn1crypto import algos, x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import fields, signers
+from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest
+from pyhanko.sign.signers.pdf_cms import ExternalSigner
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from hub.documents.appearance import stamp_style
+from hub.documents.cms import assembled, attributes_to_sign
+from hub.errors import WrongDocument, WrongSignature
+
+RESERVED_HEX_DIGITS: Final = 16384  # for EC or RSA chains and a timestamp with its certificates
+COORDINATE_BYTES: Final = 32  # P-256
+
+
+Result = TypeVar("Result")
+
+
+class Timestamps(Protocol):
+    """What signing needs of a timestamp authority; see `hub.timestamps`."""
+
+    async def timestamp(self, digest: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A file with an empty place for one signature, and what the holder has to sign."""
+
+    file: bytes
+    gap: tuple[int, int]  # from the `<` of the place to behind its `>`
+    document_digest: bytes  # SHA-256 over everything but the gap
+    to_be_signed: bytes  # DER of the signed attributes with the SET tag
+
+    @property
+    def byte_range(self) -> tuple[int, int, int, int]:
+        """As the signature dictionary has it: offset and length before the gap, offset and length behind it."""
+        start, end = self.gap
+        return (0, start, end, len(self.file) - end)
+
+
+async def prepare(
+    document: bytes, field: str, chain: Sequence[bytes], *, certify: bool, final: bool, appearance: bytes | None
+) -> Prepared:
+    """Reserve the place of a signature in `field`; the result begins with the document's very bytes.
+
+    `chain`: certificates in DER, the holder's first. `certify`: the first signature, which from then on allows nothing
+    but the other signatures. `final`: the seal, which allows nothing at all. `appearance`: a PDF page of the field's size.
+    """
+    return await asyncio.to_thread(
+        prepare_now, document, field, chain, certify=certify, final=final, appearance=appearance
+    )
+
+
+def prepare_now(
+    document: bytes, field: str, chain: Sequence[bytes], *, certify: bool, final: bool, appearance: bytes | None
+) -> Prepared:
+    """`prepare` for callers that may block. WrongDocument when there is no such empty field."""
+    metadata = signers.PdfSignatureMetadata(
+        field_name=field,
+        md_algorithm="sha256",
+        subfilter=fields.SigSeedSubFilter.PADES,
+        certify=certify,
+        docmdp_permissions=fields.MDPPerm.NO_CHANGES if final else fields.MDPPerm.FILL_FORMS,
+    )
+    signer = signers.PdfSigner(metadata, _placeholder(chain), stamp_style=stamp_style(appearance))
+    digest, output = _finished(_digested(signer, document))
+    file = bytes(output.getbuffer())
+    if not file.startswith(document):
+        raise WrongDocument("the prepared file does not begin with the document")
+    gap = (digest.reserved_region_start, digest.reserved_region_end)
+    attributes = attributes_to_sign(digest.document_digest, chain[0])
+    return Prepared(file, gap, digest.document_digest, attributes)
+
+
+async def embed(
+    prepared_file: bytes,
+    gap: tuple[int, int],
+    document_digest: bytes,
+    to_be_signed: bytes,
+    chain: Sequence[bytes],
+    signature_der: bytes,
+    timestamps: Timestamps,
+) -> bytes:
+    """The signed file: the holder's signature (DER, see `verified_der`) with a timestamp over it, in its place.
+
+    WrongDocument when the file is not the prepared one; TimestampUnavailable comes through, and nothing is lost by it.
+    """
+    await asyncio.to_thread(_check_prepared, prepared_file, gap, document_digest)
+    token = await timestamps.timestamp(hashlib.sha256(signature_der).digest())
+    return filled(prepared_file, gap, assembled(to_be_signed, signature_der, chain, token))
+
+
+def verified_der(spki: bytes, message: bytes, signature: bytes) -> bytes:
+    """What CMS wants of what a holder sent: raw r‖s (64 bytes) becomes DER, an RSA value (PKCS#1 v1.5) stays.
+
+    WrongSignature unless it was made over `message` with SHA-256 by the key of `spki`.
+    """
+    try:
+        public_key = serialization.load_der_public_key(spki)
+        if isinstance(public_key, rsa.RSAPublicKey):
+            public_key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+            return signature
+        return _verified_ecdsa(public_key, message, signature)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError) as error:
+        raise WrongSignature("not made by this key over these bytes") from error
+
+
+def filled(file: bytes, gap: tuple[int, int], content: bytes) -> bytes:
+    """The file with `content` in hexadecimal in the gap, between `<` and `>`, zeros behind it."""
+    start, end = gap[0] + 1, gap[1] - 1
+    digits = content.hex().encode("ascii")
+    if len(digits) > end - start:
+        raise WrongDocument("the reserved place is too small for the signature")
+    return b"".join((file[:start], digits.ljust(end - start, b"0"), file[end:]))
+
+
+def _verified_ecdsa(public_key: Any, message: bytes, raw: bytes) -> bytes:
+    if not isinstance(public_key, ec.EllipticCurvePublicKey) or public_key.curve.name != ec.SECP256R1.name:
+        raise WrongSignature("the key is neither P-256 nor RSA")
+    if len(raw) != 2 * COORDINATE_BYTES:
+        raise WrongSignature("a P-256 signature has 64 bytes")
+    r, s = (int.from_bytes(half, "big") for half in (raw[:COORDINATE_BYTES], raw[COORDINATE_BYTES:]))
+    der = encode_dss_signature(r, s)
+    public_key.verify(der, message, ec.ECDSA(hashes.SHA256()))
+    return der
+
+
+async def _digested(signer: signers.PdfSigner, document: bytes) -> tuple[PreparedByteRangeDigest, io.BytesIO]:
+    writer = IncrementalPdfFileWriter(io.BytesIO(document))
+    digest, _, output = await signer.async_digest_doc_for_signing(
+        writer, existing_fields_only=True, bytes_reserved=RESERVED_HEX_DIGITS
+    )
+    assert isinstance(output, io.BytesIO)
+    return digest, output
+
+
+def _finished(work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of a coroutine that waits for nothing: pyHanko's layout is one, and needs no event loop."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return cast(Result, end.value)
+    raise AssertionError("the layout of a signature waits for something")
+
+
+def _placeholder(chain: Sequence[bytes]) -> ExternalSigner:
+    """pyHanko wants a signer while it lays the file out; it never signs."""
+    certificates = [x509.Certificate.load(der) for der in chain]
+    return ExternalSigner(
+        signing_cert=certificates[0],
+        cert_registry=SimpleCertificateStore.from_certs(certificates),
+        signature_value=bytes(72),
+        signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+        embed_roots=False,
+    )
+
+
+def _check_prepared(file: bytes, gap: tuple[int, int], document_digest: bytes) -> None:
+    start, end = gap
+    empty = b"<" + b"0" * (end - start - 2) + b">"
+    ranges = hashlib.sha256(file[:start])
+    ranges.update(file[end:])
+    if file[start:end] != empty or ranges.digest() != document_digest:
+        raise WrongDocument("this is not the file that was prepared")

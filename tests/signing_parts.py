@@ -1,0 +1,191 @@
+"""Builds finished contract PDFs with soft keys, for every test that needs one: nothing in them is pretended.
+
+parts = await finished_contract(tmp_path, signers=("guardian-1", "student-1"))
+parts.final              # the finished file; parts.revisions has the earlier ones, by name
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from asn1crypto import pem
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from hub.authorities.builtin import BuiltinAuthority, Issued, make_root
+from hub.authorities.profile import Revoked
+from hub.documents.pdf import (
+    FieldBox,
+    close,
+    embed,
+    prepare,
+    verified_der,
+    with_signature_fields,
+    with_validation_data,
+)
+from hub.timestamps.builtin import BuiltinTimestamps
+from hub.tokens.softkey import SoftKey
+
+ORGANISATION = "示范学校"
+ORIGIN = "https://sign.school.example"
+SEAL = "seal"
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Pki:
+    """A built-in authority with its timestamp authority and the school's seal, all with soft keys."""
+
+    authority: BuiltinAuthority
+    timestamps: BuiltinTimestamps
+    seal_key: SoftKey
+    seal: Issued
+    clock: Clock
+
+    @classmethod
+    async def make(cls, clock: Clock = utc_now) -> Pki:
+        root_key, timestamp_key, seal_key = (SoftKey.generate(name) for name in ("root", "tsa", SEAL))
+        root = await make_root(root_key, clock, ORGANISATION)
+        authority = BuiltinAuthority(root_key, root, clock, ORGANISATION, ORIGIN)
+        timestamp_certificate = await authority.enrol_timestamp(timestamp_key.spki)
+        timestamps = BuiltinTimestamps(timestamp_key, timestamp_certificate.chain, clock)
+        return cls(authority, timestamps, seal_key, await authority.enrol_seal(seal_key.spki, ORGANISATION), clock)
+
+    def write_trust(self, path: Path) -> Path:
+        """Root and timestamp certificate in one PEM file, as `verify --trust` takes it."""
+        certificates = (self.authority.root, self.timestamps.certificates[0])
+        path.write_bytes(b"".join(pem.armor("CERTIFICATE", der) for der in certificates))
+        return path
+
+
+@dataclass(frozen=True)
+class FinishedParts:
+    """`revisions`: "unsigned", then per signer "NAME-signed" and "NAME-validated", "seal-signed", "final"."""
+
+    final: bytes
+    revisions: dict[str, bytes]
+    trust_pem: Path
+    pki: Pki
+    signers: dict[str, Issued]
+    signer_keys: dict[str, SoftKey] = field(default_factory=dict)
+
+
+async def finished_contract(
+    folder: Path,
+    *,
+    signers: Sequence[str] = ("guardian-1",),
+    names: Sequence[str] = ("王小明", "李雷", "Anna Müller"),
+    pki: Pki | None = None,
+    document: bytes | None = None,
+    appearances: dict[str, bytes] | None = None,
+    expired: bool = False,
+    revoked: Sequence[str] = (),
+    with_seal: bool = True,
+    closed: bool = True,
+) -> FinishedParts:
+    """A contract signed by `signers` in this order, sealed and closed (PAdES B-LTA).
+
+    `expired`: the certificate of the first signer had run out a day before it was used. `revoked`: signers whose
+    certificates stand in the CRL. `with_seal` and `closed` leave the last steps out.
+    """
+    pki = pki or await Pki.make()
+    shown = appearances or {}
+    revisions = {"unsigned": with_signature_fields(document or sample_pdf(), boxes_for(signers))}
+    keys = {name: SoftKey.generate(name) for name in signers}
+    issued: dict[str, Issued] = {}
+    current = revisions["unsigned"]
+    for number, name in enumerate(signers):
+        authority = _a_month_ago(pki) if expired and number == 0 else pki.authority
+        issued[name] = await authority.enrol(keys[name].spki, names[number % len(names)], f"P{number}")
+        current = await sign(
+            current, name, keys[name], issued[name].chain, pki, certify=number == 0, appearance=shown.get(name)
+        )
+        revisions[f"{name}-signed"] = current
+        current = with_validation_data(current, name, pki_certificates(pki), [await _crl(pki, issued, revoked)])
+        revisions[f"{name}-validated"] = current
+    if with_seal:
+        current = await sign(current, SEAL, pki.seal_key, pki.seal.chain, pki, final=True, appearance=shown.get(SEAL))
+        revisions["seal-signed"] = current
+    if closed:
+        current = await close(current, pki.timestamps, pki_certificates(pki), [await _crl(pki, issued, revoked)])
+    revisions["final"] = current
+    return FinishedParts(current, revisions, pki.write_trust(folder / "trust.pem"), pki, issued, keys)
+
+
+async def sign(
+    document: bytes,
+    name: str,
+    key: SoftKey,
+    chain: Sequence[bytes],
+    pki: Pki,
+    *,
+    certify: bool = False,
+    final: bool = False,
+    appearance: bytes | None = None,
+) -> bytes:
+    """One signature, the whole way: prepare, sign as a phone does (raw r‖s), verify, timestamp, embed."""
+    prepared = await prepare(document, name, chain, certify=certify, final=final, appearance=appearance)
+    der = verified_der(key.spki, prepared.to_be_signed, await raw_signature(key, prepared.to_be_signed))
+    return await embed(
+        prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, chain, der, pki.timestamps
+    )
+
+
+async def raw_signature(key: SoftKey, message: bytes) -> bytes:
+    """r‖s in 64 bytes, as WebCrypto returns it."""
+    r, s = decode_dss_signature(await key.sign(message))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def boxes_for(signers: Sequence[str]) -> list[FieldBox]:
+    boxes = [FieldBox(name, 0, 60 + 170 * n, 60, 210 + 170 * n, 120) for n, name in enumerate(signers)]
+    return [*boxes, FieldBox(SEAL, 0, 430, 150, 550, 270, seal=True)]
+
+
+def pki_certificates(pki: Pki) -> list[bytes]:
+    return [pki.authority.root, pki.timestamps.certificates[0]]
+
+
+def sample_pdf(text: str = "Course contract, amount CNY 12,800.00") -> bytes:
+    """A one-page PDF to sign; any PDF without fields will do."""
+    content = b"BT /F1 18 Tf 60 760 Td (%b) Tj ET" % text.encode("ascii")
+    bodies = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
+        b" /Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
+        b"<< /Length %d >>\nstream\n%b\nendstream" % (len(content), content),
+    ]
+    out = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+    offsets = []
+    for number, body in enumerate(bodies, start=1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    table_at = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(bodies) + 1)
+    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(bodies) + 1, table_at)
+    return bytes(out)
+
+
+def _a_month_ago(pki: Pki) -> BuiltinAuthority:
+    """The same authority as it was 31 days ago: what it issues for 30 days has run out."""
+    now = pki.authority
+    return BuiltinAuthority(
+        now._key, now.root, lambda: pki.clock() - timedelta(days=31), ORGANISATION, ORIGIN  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+async def _crl(pki: Pki, issued: dict[str, Issued], revoked: Sequence[str]) -> bytes:
+    entries = [
+        Revoked(issued[name].serial, pki.clock() - timedelta(minutes=1), "key_compromise")
+        for name in revoked
+        if name in issued
+    ]
+    return await pki.authority.revocation_list(entries)
