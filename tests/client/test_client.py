@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from qianda.checks import RefusedToSign
 from qianda.client import SigningClient
@@ -34,7 +35,7 @@ async def visit(hub: HubDouble, pauses: Pauses | None = None) -> AsyncIterator[S
         yield client
 
 
-def client_of(server: TestServer, pauses: Pauses, origin: str | None = None) -> SigningClient:
+def client_of(server: BaseTestServer[Any], pauses: Pauses, origin: str | None = None) -> SigningClient:
     return SigningClient(str(server.make_url("/")), origin=origin, sleep=pauses)
 
 

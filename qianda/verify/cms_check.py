@@ -1,0 +1,183 @@
+"""One CMS signature: digest, signature value and the certificate it names. RFC 5652 5, RFC 5035, ETSI EN 319 122-1."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from asn1crypto import cms, parser, tsp, x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from qianda.verify import reasons
+from qianda.verify.findings import Reason
+
+_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+_REQUIRED_ONCE = ("content_type", "message_digest")
+
+
+class WrongSignature(Exception):
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.en)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class CheckedCms:
+    """A signature whose digest and value fit; nothing is said yet about trust."""
+
+    certificate: x509.Certificate
+    certificates: tuple[x509.Certificate, ...]
+    signature: bytes
+    signer_info: cms.SignerInfo
+
+
+@dataclass(frozen=True)
+class CheckedTimestamp:
+    """An RFC 3161 token that fits what it stamps."""
+
+    time: datetime
+    certificate: x509.Certificate
+
+
+def check_detached(contents: bytes, digest: Callable[[str], bytes]) -> CheckedCms:
+    """A PAdES signature; `digest(algorithm)` hashes what it covers. Raises WrongSignature."""
+    try:
+        signed = _signed_data(contents)
+        if signed["encap_content_info"]["content_type"].native != "data":
+            raise WrongSignature(reasons.CMS_UNREADABLE)
+        if signed["encap_content_info"]["content"].native is not None:
+            raise WrongSignature(reasons.CMS_UNREADABLE)
+        return _checked(signed, "data", digest)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise WrongSignature(reasons.CMS_UNREADABLE) from error
+
+
+def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTimestamp:
+    """An RFC 3161 token, DER (zero padding may follow), over what `digest` hashes. Raises WrongSignature."""
+    try:
+        signed = _signed_data(token)
+        content = bytes(signed["encap_content_info"]["content"])
+        checked = _checked(signed, "tst_info", lambda algorithm: hashlib.new(algorithm, content).digest())
+        info = tsp.TSTInfo.load(content, strict=True)
+        imprint = info["message_imprint"]
+        algorithm = imprint["hash_algorithm"]["algorithm"].native
+        if algorithm not in _HASHES or imprint["hashed_message"].native != digest(algorithm):
+            raise WrongSignature(reasons.TIME_WRONG)
+        return CheckedTimestamp(info["gen_time"].native, checked.certificate)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise WrongSignature(reasons.TIME_WRONG) from error
+
+
+def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
+    """The timestamp over the signature value, an unsigned attribute. Raises WrongSignature; missing is wrong too."""
+    tokens = [
+        value
+        for attribute in checked.signer_info["unsigned_attrs"] or ()
+        if attribute["type"].native == "signature_time_stamp_token"
+        for value in attribute["values"]
+    ]
+    if not tokens:
+        raise WrongSignature(reasons.TIME_MISSING)
+    if len(tokens) > 1:
+        raise WrongSignature(reasons.TIME_WRONG)
+    return check_timestamp(tokens[0].dump(), lambda algorithm: hashlib.new(algorithm, checked.signature).digest())
+
+
+def _signed_data(contents: bytes) -> cms.SignedData:
+    length = parser.peek(contents)
+    if contents[length:].strip(b"\0"):
+        raise WrongSignature(reasons.CMS_UNREADABLE)
+    info = cms.ContentInfo.load(contents[:length], strict=True)
+    if info["content_type"].native != "signed_data" or len(info["content"]["signer_infos"]) != 1:
+        raise WrongSignature(reasons.CMS_UNREADABLE)
+    return info["content"]
+
+
+def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], bytes]) -> CheckedCms:
+    signer = signed["signer_infos"][0]
+    certificates = tuple(c.chosen for c in signed["certificates"] or () if isinstance(c.chosen, x509.Certificate))
+    certificate = _signer_certificate(signer["sid"].chosen, certificates)
+    values = _attribute_values(signer["signed_attrs"])
+    algorithm = signer["digest_algorithm"]["algorithm"].native
+    if algorithm not in _HASHES:
+        raise WrongSignature(reasons.ALGORITHM_UNKNOWN)
+    if values["content_type"].native != content_type or values["message_digest"].native != digest(algorithm):
+        raise WrongSignature(reasons.DIGEST_WRONG)
+    if not _named(values, certificate):
+        raise WrongSignature(reasons.CERTIFICATE_NOT_NAMED)
+    to_be_signed = b"\x31" + signer["signed_attrs"].dump()[1:]  # signed as SET, stored as [0]: RFC 5652 5.4
+    _verify_value(certificate, signer, algorithm, to_be_signed)
+    return CheckedCms(certificate, certificates, signer["signature"].native, signer)
+
+
+def _attribute_values(attributes: cms.CMSAttributes) -> dict[str, Any]:
+    """The signed attributes, each with its single value; the two of RFC 5652 11 must be there."""
+    values: dict[str, Any] = {}
+    for attribute in attributes:
+        name = attribute["type"].native
+        if name in values or len(attribute["values"]) != 1:
+            raise WrongSignature(reasons.CMS_UNREADABLE)
+        values[name] = attribute["values"][0]
+    if not all(name in values for name in _REQUIRED_ONCE):
+        raise WrongSignature(reasons.CMS_UNREADABLE)
+    return values
+
+
+def _signer_certificate(sid: Any, certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:
+    for certificate in certificates:
+        if isinstance(sid, cms.IssuerAndSerialNumber):
+            same_serial = certificate.serial_number == sid["serial_number"].native
+            if same_serial and certificate.issuer.dump() == sid["issuer"].dump():
+                return certificate
+        elif certificate.key_identifier == sid.native:
+            return certificate
+    raise WrongSignature(reasons.CERTIFICATE_NOT_NAMED)
+
+
+def _named(values: dict[str, Any], certificate: x509.Certificate) -> bool:
+    """ESSCertIDv2 (RFC 5035), or in timestamps ESSCertID with its SHA-1 (RFC 2634), is this certificate."""
+    encoded = certificate.dump()
+    if "signing_certificate_v2" in values:
+        first = values["signing_certificate_v2"]["certs"][0]
+        algorithm = first["hash_algorithm"]["algorithm"].native
+        return algorithm in _HASHES and first["cert_hash"].native == hashlib.new(algorithm, encoded).digest()
+    if "signing_certificate" in values and values["content_type"].native == "tst_info":
+        first = values["signing_certificate"]["certs"][0]
+        return bool(first["cert_hash"].native == hashlib.sha1(encoded, usedforsecurity=False).digest())
+    return False
+
+
+def _verify_value(certificate: x509.Certificate, signer: cms.SignerInfo, digest: str, data: bytes) -> None:
+    algorithm = signer["signature_algorithm"]
+    value = signer["signature"].native
+    try:
+        key = serialization.load_der_public_key(certificate.public_key.dump())
+        hashed = _HASHES[_hash_of(algorithm, digest)]
+        kind = algorithm.signature_algo
+        if kind == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(value, data, ec.ECDSA(hashed))
+        elif kind == "rsassa_pkcs1v15" and isinstance(key, rsa.RSAPublicKey):
+            key.verify(value, data, padding.PKCS1v15(), hashed)
+        else:
+            raise WrongSignature(reasons.ALGORITHM_UNKNOWN)
+    except (KeyError, UnsupportedAlgorithm) as error:
+        raise WrongSignature(reasons.ALGORITHM_UNKNOWN) from error
+    except InvalidSignature as error:
+        raise WrongSignature(reasons.VALUE_WRONG) from error
+
+
+def _hash_of(algorithm: cms.SignedDigestAlgorithm, digest: str) -> str:
+    """The hash the signature algorithm names, or, when it names none (plain rsaEncryption), that of the digest."""
+    try:
+        return str(algorithm.hash_algo)
+    except ValueError:
+        return digest

@@ -1,0 +1,57 @@
+"""What the verifier can say: the elements of a reliable signature, four words, and what was found wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Element(StrEnum):
+    """电子签名法 (Electronic Signature Law) art. 13, and the time of signing."""
+
+    OWNED = "exclusively owned"
+    USED = "exclusively used"
+    SIGNATURE = "signature unaltered"
+    TEXT = "text unaltered"
+    TIME = "time"
+
+
+class Word(StrEnum):
+    """From good to bad; `declared` and `not shown` do not fail."""
+
+    SHOWN = "shown"
+    DECLARED = "declared"
+    NOT_SHOWN = "not shown"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One sentence, in both languages."""
+
+    zh: str
+    en: str
+
+    def about(self, **values: object) -> Reason:
+        """The same sentence with its blanks filled in."""
+        return Reason(self.zh.format(**values), self.en.format(**values))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something is wrong with one element; `field` names the signature field, None the whole document."""
+
+    element: Element
+    reason: Reason
+    field: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.field or 'document'}: {self.element}: {self.reason.en}"
+
+
+class UnreadablePdf(Exception):
+    """The file cannot be read as a PDF, or is beyond the limits; `reason` says which."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.en)
+        self.reason = reason

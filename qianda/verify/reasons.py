@@ -1,0 +1,123 @@
+"""Every sentence the verifier can answer with, Chinese and English side by side."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qianda.verify.findings import Reason
+
+# ---- the file -----------------------------------------------------------------------------------------------------
+UNREADABLE: Final = Reason("无法按 PDF 读取这个文件。", "The file cannot be read as a PDF.")
+TOO_LARGE: Final = Reason("文件超过 {mib} MiB, 不予检查。", "The file is larger than {mib} MiB and is not looked at.")
+TOO_COMPLEX: Final = Reason(
+    "文件的版本或签名域过多, 不予检查。", "The file has more revisions or fields than are looked at."
+)
+TOO_SLOW: Final = Reason("检查未能在 {seconds} 秒内结束。", "The check did not end within {seconds} seconds.")
+CRASHED: Final = Reason(
+    "检查过程意外中止, 文件可能有意损坏。", "The check broke off: the file may be malformed on purpose."
+)
+ENCRYPTED: Final = Reason("文件已加密。", "The file is encrypted.")
+
+# ---- which signatures there are -----------------------------------------------------------------------------------
+NO_SIGNATURES: Final = Reason("文件里没有任何签名。", "There is no signature in the file.")
+UNSIGNED_FIELD: Final = Reason("签名域“{name}”尚未签署。", 'The signature field "{name}" is not signed.')
+NO_SEAL: Final = Reason(
+    "没有机构印章: 合同尚未完成, 或文件被截短。",
+    "There is no seal of the organisation: the contract is not finished, or the file was cut back.",
+)
+SEAL_NOT_LAST: Final = Reason("最后一个签名不是机构印章。", "The last signature is not the organisation's seal.")
+NO_SIGNER: Final = Reason("除印章外没有任何人的签名。", "There is no person's signature beside the seal.")
+NO_ARCHIVE_TIME: Final = Reason(
+    "没有覆盖全文的文档时间戳: 合同尚未完成, 或文件被截短。",
+    "No document timestamp closes the file: the contract is not finished, or the file was cut back.",
+)
+EARLY_ARCHIVE_TIME: Final = Reason(
+    "文档时间戳早于机构印章。", "A document timestamp stands before the organisation's seal."
+)
+UNEXPECTED_FIELDS: Final = Reason(
+    "应有签名 {expected}, 实有 {found}。", "Signatures expected: {expected}; found: {found}."
+)
+NOT_CERTIFIED: Final = Reason(
+    "第一个签名不是限定后续修改的认证签名。", "The first signature is not a certification that limits later changes."
+)
+HIDDEN_SIGNATURE: Final = Reason(
+    "文件里有一个签名不属于任何签名域, 可能有签名域被移除。",
+    "A signature in the file belongs to no field: a field may have been removed.",
+)
+SAME_CERTIFICATE: Final = Reason(
+    "印章与某位签署人使用了同一张证书。", "The seal was made with the certificate of one of the signers."
+)
+OTHER_FIELDS: Final = Reason("文件里有签名域以外的表单域。", "There are form fields other than signature fields.")
+BAD_FIELDS: Final = Reason(
+    "签名域清单不合规: 重名、嵌套或不完整。", "The list of fields is not as it must be: doubled, nested or incomplete."
+)
+
+# ---- text unaltered -----------------------------------------------------------------------------------------------
+RANGE_WRONG: Final = Reason("签名覆盖的字节范围不正确。", "The byte range of the signature is not what it must be.")
+NOT_TO_THE_END: Final = Reason("文档时间戳之后文件又有改动。", "The file was changed after its document timestamp.")
+REVISION_CHANGED: Final = Reason(
+    "首个签名之后加入了签名以外的内容 (第 {revision} 版: {what})。",
+    "Something other than a signature was added (revision {revision}: {what}).",
+)
+ACTIVE_CONTENT: Final = Reason(
+    "文件含有可改变显示内容的活动部分 ({what})。", "The file holds active parts that can change what is shown ({what})."
+)
+CHANGED_AFTER: Final = Reason("此签名之后文件有不被允许的改动。", "The document was changed after this signature.")
+
+# ---- signature unaltered ------------------------------------------------------------------------------------------
+CMS_UNREADABLE: Final = Reason("签名数据无法读取。", "The signature's data cannot be read.")
+DIGEST_WRONG: Final = Reason(
+    "文件内容与签名中的摘要不符。", "The bytes of the file do not have the digest that was signed."
+)
+VALUE_WRONG: Final = Reason("签名值与证书不符。", "The signature does not fit the certificate.")
+CERTIFICATE_NOT_NAMED: Final = Reason(
+    "签名没有绑定签署人的证书。", "The signature does not name the signer's certificate."
+)
+ALGORITHM_UNKNOWN: Final = Reason("签名算法不被接受。", "The algorithm of the signature is not accepted.")
+ADES_SIGNATURE: Final = Reason("签名未通过完整校验 ({what})。", "The signature did not pass the full check ({what}).")
+
+# ---- exclusively owned, exclusively used --------------------------------------------------------------------------
+CHAIN_WRONG: Final = Reason(
+    "证书不能追溯到受信任的证书机构, 或在签署时无效、已被吊销 ({what})。",
+    "The certificate does not lead to a trusted authority, or was not valid, or is revoked ({what}).",
+)
+CERTIFICATE_EXPIRED: Final = Reason(
+    "签署时间 {time} 不在证书有效期 {start} 至 {end} 之内。",
+    "Signed at {time}, outside the certificate's life from {start} to {end}.",
+)
+NO_TRUST: Final = Reason(
+    "没有可信任的证书机构: 请用 --trust 指定。", "No authority is trusted here: name one with --trust."
+)
+OWNED_TRIAL: Final = Reason(
+    "证书由内置机构签发, 仅供试用和内部使用。",
+    "The certificate is of the built-in authority: for trial and internal use.",
+)
+OWNED_DECLARED: Final = Reason(
+    "证书由外部机构签发; 单凭 PDF 不能证明密钥由谁保管。",
+    "The certificate is of an outside authority; a PDF alone does not prove who keeps the key.",
+)
+USED_DECLARED: Final = Reason(
+    "文件里没有对这次签署的单独确认 (口令、通行密钥) 的证据。",
+    "The file holds no evidence of a confirmation (PIN, passkey) of this very act.",
+)
+SIGNATURE_SHOWN: Final = Reason("摘要、签名值与证书一致。", "Digest, signature value and certificate fit together.")
+TEXT_SHOWN: Final = Reason(
+    "首个签名之后只加入了签名、校验资料和时间戳。",
+    "Since before the first signature nothing but signatures, their evidence and timestamps was added.",
+)
+
+# ---- time ---------------------------------------------------------------------------------------------------------
+TIME_MISSING: Final = Reason("签名没有时间戳。", "The signature has no timestamp.")
+TIME_WRONG: Final = Reason("时间戳与签名不符或已损坏。", "The timestamp does not fit the signature or is damaged.")
+TIME_UNTRUSTED: Final = Reason(
+    "时间戳不是由受信任的时间戳机构签发。", "The timestamp is not of a trusted timestamp authority."
+)
+TIME_TRIAL: Final = Reason(
+    "{time}, 由内置时间戳服务给出, 仅供试用和内部使用 (其证书为固定信任, 不查吊销)。",
+    "{time}, by the built-in timestamp service: for trial and internal use (its certificate is pinned, not checked "
+    "for revocation).",
+)
+TIME_SHOWN: Final = Reason(
+    "{time}, 由外部时间戳机构给出 (其证书为固定信任, 不查吊销)。",
+    "{time}, by an outside timestamp authority (its certificate is pinned, not checked for revocation).",
+)

@@ -1,0 +1,105 @@
+"""Reading a signed PDF: its revisions, its signature fields, and the limits a hostile file runs into."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+
+from pyhanko.pdf_utils.generic import DictionaryObject, EncryptedObjAccess, Reference
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+from qianda.verify import reasons
+from qianda.verify.findings import UnreadablePdf
+from qianda.verify.objects import Cache, Snapshot, reference, references
+
+LARGEST_FILE = 64 << 20  # bytes; a contract has about 200 KB
+MOST_REVISIONS = 200
+MOST_FIELDS = 100
+MOST_OBJECTS = 200_000
+
+
+@dataclass(frozen=True)
+class FieldSignature:
+    """The signature in one field. `byte_range` as it stands in the file, `contents` the DER with its zero padding."""
+
+    name: str
+    is_timestamp: bool
+    byte_range: tuple[int, ...]
+    contents: bytes
+    revision: int
+    certifies: bool
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last byte that is covered."""
+        return sum(self.byte_range[2:4])
+
+
+class SignedFile:
+    """A PDF in memory. Reading raises UnreadablePdf, or pyHanko's and Python's own errors on malformed parts."""
+
+    def __init__(self, pdf: bytes) -> None:
+        if len(pdf) > LARGEST_FILE:
+            raise UnreadablePdf(reasons.TOO_LARGE.about(mib=LARGEST_FILE >> 20))
+        if not pdf.startswith(b"%PDF-"):
+            raise UnreadablePdf(reasons.UNREADABLE)
+        self.pdf = pdf
+        self.reader = PdfFileReader(io.BytesIO(pdf), strict=True)
+        if "/Encrypt" in self.reader.trailer:
+            raise UnreadablePdf(reasons.ENCRYPTED)
+        if self.reader.xrefs.hybrid_xrefs_present:  # two tables of objects, and readers that choose differently
+            raise UnreadablePdf(reasons.UNREADABLE)
+        self.revisions = int(self.reader.xrefs.total_revisions)
+        if self.revisions > MOST_REVISIONS or int(self.reader.trailer["/Size"]) > MOST_OBJECTS:
+            raise UnreadablePdf(reasons.TOO_COMPLEX)
+        self._snapshots: dict[int, Snapshot] = {}
+        self._objects: Cache = {}
+
+    def at(self, revision: int) -> Snapshot:
+        """The document as it was in one of its revisions, counted from 0."""
+        if revision not in self._snapshots:
+            self._snapshots[revision] = Snapshot(self.reader, revision, self._objects)
+        return self._snapshots[revision]
+
+    @cached_property
+    def now(self) -> Snapshot:
+        return self.at(self.revisions - 1)
+
+    @cached_property
+    def fields(self) -> list[tuple[Reference | None, DictionaryObject]]:
+        """The form's fields as listed in the last revision."""
+        form = self.now.dictionary(self.now.root, "/AcroForm")
+        listed = references(self.now.array(form, "/Fields"))
+        if len(listed) > MOST_FIELDS:
+            raise UnreadablePdf(reasons.TOO_COMPLEX)
+        return list(zip(listed, self.now.items(form, "/Fields"), strict=True))
+
+    @cached_property
+    def signatures(self) -> list[FieldSignature]:
+        """The signed fields, in the order in which they were signed."""
+        signed = [field for _, field in self.fields if self.now.entry(field, "/FT") == "/Sig" and "/V" in field]
+        return sorted(map(self._signature, signed), key=lambda signature: (signature.end, signature.name))
+
+    def _signature(self, field: DictionaryObject) -> FieldSignature:
+        at = reference(field, "/V")
+        value = self.now.dictionary(field, "/V")
+        contents = value.raw_get("/Contents", decrypt=EncryptedObjAccess.RAW)
+        if at is None:
+            raise TypeError("a signature is an object of its own")
+        return FieldSignature(
+            name=str(self.now.entry(field, "/T")),
+            is_timestamp=self.now.entry(value, "/Type") == "/DocTimeStamp",
+            byte_range=tuple(int(number) for number in self.now.items(value, "/ByteRange")),
+            contents=bytes(contents.original_bytes),
+            revision=int(self.reader.xrefs.get_last_change(at)),
+            certifies=self._certifies(at, value),
+        )
+
+    def _certifies(self, at: Reference, value: DictionaryObject) -> bool:
+        """DocMDP "filling in forms and signing" (2), and the catalog says it is this one. ISO 32000-2 12.8.2.2."""
+        if reference(self.now.dictionary(self.now.root, "/Perms"), "/DocMDP") != at:
+            return False
+        parts = self.now.items(value, "/Reference")
+        limits = [part for part in parts if self.now.entry(part, "/TransformMethod") == "/DocMDP"]
+        return [self.now.entry(self.now.dictionary(part, "/TransformParams"), "/P") for part in limits] == [2]

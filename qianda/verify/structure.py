@@ -1,0 +1,185 @@
+"""Our own quick check of a finished contract: which signatures there are, what they cover, and that they fit.
+
+It asks nothing about trust (`qianda.verify.ades` does). The hub runs it on every contract before calling it completed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from qianda.verify import reasons
+from qianda.verify.cms_check import (
+    CheckedCms,
+    CheckedTimestamp,
+    WrongSignature,
+    check_detached,
+    check_timestamp,
+    signature_timestamp,
+)
+from qianda.verify.findings import Element, Finding, UnreadablePdf
+from qianda.verify.revisions import changes_beyond_signatures, page_widgets
+from qianda.verify.signed_file import FieldSignature, SignedFile
+
+SEAL_FIELD = "seal"
+_END_OF_REVISION = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\Z")
+_ACTIVE = ("/OpenAction", "/AA", "/OCProperties")
+
+
+@dataclass
+class Structure:
+    """What was read: the signatures in order, what each of them holds, and what is wrong."""
+
+    file: SignedFile
+    findings: list[Finding] = field(default_factory=list)
+    signatures: dict[str, CheckedCms] = field(default_factory=dict)
+    times: dict[str, CheckedTimestamp] = field(default_factory=dict)
+
+    @property
+    def regular(self) -> list[FieldSignature]:
+        return [signature for signature in self.file.signatures if not signature.is_timestamp]
+
+
+def check_finished(pdf: bytes, expected_fields: Sequence[str]) -> list[Finding]:
+    """What is wrong with a finished contract whose signature fields must be `expected_fields` (any order, seal too).
+
+    An empty list means: nothing. A file that cannot be read is one finding. Trust is not asked about.
+    """
+    try:
+        return examine(pdf, expected_fields).findings
+    except UnreadablePdf as error:
+        return [Finding(Element.TEXT, error.reason)]
+
+
+def examine(pdf: bytes, expected_fields: Sequence[str] | None = None) -> Structure:
+    """Everything this module looks at. Raises UnreadablePdf."""
+    try:
+        structure = Structure(SignedFile(pdf))
+        structure.findings += _fields(structure.file)
+        structure.findings += _order(structure.file, expected_fields)
+        structure.findings += _active_content(structure.file)
+        for signature in structure.file.signatures:
+            structure.findings += _range(structure.file, signature)
+            structure.findings += _cryptography(structure, signature)
+        structure.findings += _one_certificate_each(structure)
+        structure.findings += _revisions(structure.file)
+        return structure
+    except UnreadablePdf:
+        raise
+    except Exception as error:  # a hostile file may break the parser anywhere, and that is an answer, not a crash
+        raise UnreadablePdf(reasons.UNREADABLE) from error
+
+
+def _fields(file: SignedFile) -> Iterator[Finding]:
+    listed, fields = [at for at, _ in file.fields], [one for _, one in file.fields]
+    names = [str(file.now.entry(one, "/T")) for one in fields]
+    nested = any("/Kids" in one or "/Parent" in one or "/T" not in one for one in fields)
+    doubled = len(set(listed)) != len(listed) or len(set(names)) != len(names)
+    if nested or doubled or not page_widgets(file.now) <= set(listed):
+        yield Finding(Element.TEXT, reasons.BAD_FIELDS)
+    for name, one in zip(names, fields, strict=True):
+        if file.now.entry(one, "/FT") != "/Sig":
+            yield Finding(Element.TEXT, reasons.OTHER_FIELDS)
+        elif "/V" not in one:
+            yield Finding(Element.TEXT, reasons.UNSIGNED_FIELD.about(name=name), name)
+    if file.pdf.count(b"/ByteRange") != len(file.signatures):
+        yield Finding(Element.TEXT, reasons.HIDDEN_SIGNATURE)
+
+
+def _order(file: SignedFile, expected: Sequence[str] | None) -> Iterator[Finding]:
+    if not file.signatures:
+        yield Finding(Element.TEXT, reasons.NO_SIGNATURES)
+        return
+    regular = [signature.name for signature in file.signatures if not signature.is_timestamp]
+    if SEAL_FIELD not in regular:
+        yield Finding(Element.TEXT, reasons.NO_SEAL)
+    elif regular[-1] != SEAL_FIELD:
+        yield Finding(Element.TEXT, reasons.SEAL_NOT_LAST)
+    if not set(regular) - {SEAL_FIELD}:
+        yield Finding(Element.TEXT, reasons.NO_SIGNER)
+    if [signature.certifies for signature in file.signatures] != [True] + [False] * (len(file.signatures) - 1):
+        yield Finding(Element.TEXT, reasons.NOT_CERTIFIED)
+    if not file.signatures[-1].is_timestamp:
+        yield Finding(Element.TIME, reasons.NO_ARCHIVE_TIME)
+    if any(signature.is_timestamp for signature in file.signatures[: len(regular)]):
+        yield Finding(Element.TIME, reasons.EARLY_ARCHIVE_TIME)
+    if expected is not None and sorted(regular) != sorted(expected):
+        yield Finding(Element.TEXT, reasons.UNEXPECTED_FIELDS.about(expected=_list(expected), found=_list(regular)))
+
+
+def _active_content(file: SignedFile) -> Iterator[Finding]:
+    catalog = file.now.root
+    found = [name for name in _ACTIVE if name in catalog]
+    if "/JavaScript" in file.now.dictionary(catalog, "/Names"):
+        found.append("/JavaScript")
+    if found:
+        yield Finding(Element.TEXT, reasons.ACTIVE_CONTENT.about(what=", ".join(found)))
+
+
+def _range(file: SignedFile, signature: FieldSignature) -> Iterator[Finding]:
+    if not _range_is_right(file, signature):
+        yield Finding(Element.SIGNATURE, reasons.RANGE_WRONG, signature.name)
+    elif signature is file.signatures[-1] and signature.is_timestamp and signature.end != len(file.pdf):
+        yield Finding(Element.TEXT, reasons.NOT_TO_THE_END)
+
+
+def _range_is_right(file: SignedFile, signature: FieldSignature) -> bool:
+    """All of the file up to the end of the signature's own revision, but for its own value in `<…>`."""
+    if len(signature.byte_range) != 4 or min(signature.byte_range) < 0 or signature.end > len(file.pdf):
+        return False
+    start, gap_at, resume_at, _ = signature.byte_range
+    gap = file.pdf[gap_at:resume_at]
+    if start != 0 or gap[:1] != b"<" or gap[-1:] != b">" or gap[1:-1].lower() != signature.contents.hex().encode():
+        return False
+    last_words = _END_OF_REVISION.search(file.pdf[max(resume_at, signature.end - 64) : signature.end])
+    expected = file.reader.xrefs.get_startxref_for_revision(signature.revision)
+    return last_words is not None and int(last_words[1]) == expected
+
+
+def _cryptography(structure: Structure, signature: FieldSignature) -> Iterator[Finding]:
+    def digest(algorithm: str) -> bytes:
+        _, gap_at, resume_at, _ = signature.byte_range
+        view = memoryview(structure.file.pdf)
+        hashed = hashlib.new(algorithm, view[:gap_at])
+        hashed.update(view[resume_at : signature.end])
+        return hashed.digest()
+
+    element = Element.TIME if signature.is_timestamp else Element.SIGNATURE
+    try:
+        if signature.is_timestamp:
+            structure.times[signature.name] = check_timestamp(signature.contents, digest)
+            return
+        checked = structure.signatures[signature.name] = check_detached(signature.contents, digest)
+        element = Element.TIME
+        structure.times[signature.name] = signature_timestamp(checked)
+        yield from _alive(signature.name, checked, structure.times[signature.name])
+    except WrongSignature as wrong:
+        yield Finding(element, wrong.reason, None if signature.is_timestamp else signature.name)
+
+
+def _alive(name: str, checked: CheckedCms, stamp: CheckedTimestamp) -> Iterator[Finding]:
+    """The certificate's life must hold the timestamp; validators at large do not all ask this."""
+    start, end = checked.certificate.not_valid_before, checked.certificate.not_valid_after
+    if not start <= stamp.time <= end:
+        times = {"time": stamp.time, "start": start, "end": end}
+        words = {key: f"{value:%Y-%m-%d %H:%M:%S} UTC" for key, value in times.items()}
+        yield Finding(Element.OWNED, reasons.CERTIFICATE_EXPIRED.about(**words), name)
+
+
+def _one_certificate_each(structure: Structure) -> Iterator[Finding]:
+    seal = structure.signatures.get(SEAL_FIELD)
+    others = [checked.certificate.dump() for name, checked in structure.signatures.items() if name != SEAL_FIELD]
+    if seal is not None and seal.certificate.dump() in others:
+        yield Finding(Element.OWNED, reasons.SAME_CERTIFICATE, SEAL_FIELD)
+
+
+def _revisions(file: SignedFile) -> Iterator[Finding]:
+    if file.signatures:
+        first = min(signature.revision for signature in file.signatures)
+        yield from changes_beyond_signatures(file, max(first - 1, 0))
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(sorted(names)) or "-"
