@@ -27,6 +27,7 @@ _POINTS = 72 / 25.4  # a millimetre in PDF points
 _PAGE_HEIGHT = 297.0
 _SIDE, _BOTTOM, _WIDTH, _GAP = 22.0, 22.0, 166.0, 6.0  # mm: A4's margins, the text's width, the gap between columns
 _CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, the gap below it
+_HEAD = 8.0  # mm: the line above the table; it ties a page that holds nothing else to the contract
 _SEAL, _SEAL_CELL = 42.0, 52.0  # mm: a company seal is 38 to 42 mm wide
 MAX_SIGNERS = 4
 
@@ -161,8 +162,8 @@ def _check_complete(template: ContractTemplate, data: ContractData) -> None:
 def _signature_table(data: ContractData, template: ContractTemplate) -> tuple[list[_Cell], float]:
     """Party A on the left: the seal, then its representatives. Party B on the right. Also the table's height in mm."""
     column = (_WIDTH - _GAP) / 2
-    cells = [_Cell("seal", template.words["party_a_seal"], data.school.name, 0, 0, column, _SEAL_CELL, seal=True)]
-    bottoms = {0: _SEAL_CELL + _ROW_GAP, 1: 0.0}
+    cells = [_Cell("seal", template.words["party_a_seal"], data.school.name, 0, _HEAD, column, _SEAL_CELL, seal=True)]
+    bottoms = {0: _HEAD + _SEAL_CELL + _ROW_GAP, 1: _HEAD}
     for signer in data.signers:
         side = 0 if signer.field.startswith("representative") else 1
         cells.append(_Cell(signer.field, signer.role, signer.name, side * (column + _GAP), bottoms[side], column, _CELL))
