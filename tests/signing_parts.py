@@ -158,9 +158,9 @@ def sample_pdf(text: str = "Course contract, amount CNY 12,800.00") -> bytes:
     bodies = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
-        b" /Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
         b"<< /Length %d >>\nstream\n%b\nendstream" % (len(content), content),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
     out = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
     offsets = []
@@ -178,7 +178,7 @@ def _a_month_ago(pki: Pki) -> BuiltinAuthority:
     """The same authority as it was 31 days ago: what it issues for 30 days has run out."""
     now = pki.authority
     return BuiltinAuthority(
-        now._key, now.root, lambda: pki.clock() - timedelta(days=31), ORGANISATION, ORIGIN  # type: ignore[arg-type]
+        now._key, now.root, lambda: pki.clock() - timedelta(days=31), ORGANISATION, ORIGIN
     )  # fmt: skip
 
 

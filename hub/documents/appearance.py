@@ -6,12 +6,17 @@ import io
 from typing import Final
 
 from pyhanko.pdf_utils.content import PdfContent
-from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, Margins, SimpleBoxLayoutRule
+from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, InnerScaling, Margins, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.stamp import StaticStampStyle
 
 STAMP_NAME: Final = "/Stamp"
-FILLING_THE_FIELD: Final = SimpleBoxLayoutRule(AxisAlignment.ALIGN_MID, AxisAlignment.ALIGN_MID, margins=Margins())
+FILLING_THE_FIELD: Final = SimpleBoxLayoutRule(
+    AxisAlignment.ALIGN_MID,
+    AxisAlignment.ALIGN_MID,
+    margins=Margins(),
+    inner_content_scaling=InnerScaling.STRETCH_TO_FIT,
+)
 
 
 class _DrawnPage(PdfContent):

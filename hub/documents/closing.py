@@ -15,8 +15,8 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import SigFieldSpec
 from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObjSetup
-from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp, PreparedByteRangeDigest
 from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
+from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp, PreparedByteRangeDigest
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 
 from hub.documents.deferred import Timestamps, filled
@@ -34,7 +34,7 @@ def with_validation_data(signed: bytes, field: str, certificates: Sequence[bytes
     output = io.BytesIO(signed)
     writer = IncrementalPdfFileWriter(output)
     _supply(writer, _contents_of(signed, field), certificates, crls)
-    writer.write_in_place()
+    writer.write_in_place()  # type: ignore[no-untyped-call]  # pyHanko
     return output.getvalue()
 
 
@@ -62,7 +62,8 @@ def _prepared_for_timestamp(
         field_name=TIMESTAMP_FIELD, writer=writer, existing_fields_only=False
     )
     next(steps)
-    steps.send(SigObjSetup(sig_placeholder=DocumentTimestamp(bytes_reserved=RESERVED_HEX_DIGITS)))
+    place = DocumentTimestamp(bytes_reserved=RESERVED_HEX_DIGITS)  # type: ignore[no-untyped-call]  # pyHanko
+    steps.send(SigObjSetup(sig_placeholder=place))
     digest, output = steps.send(SigIOSetup(md_algorithm="sha256", in_place=False))
     return output.getvalue(), digest
 

@@ -62,7 +62,7 @@ async def prepare(
     """Reserve the place of a signature in `field`; the result begins with the document's very bytes.
 
     `chain`: certificates in DER, the holder's first. `certify`: the first signature, which from then on allows nothing
-    but the other signatures. `final`: the seal, which allows nothing at all. `appearance`: a PDF page of the field's size.
+    but the other signatures. `final`: the seal, which allows nothing at all. `appearance`: a PDF page to show.
     """
     return await asyncio.to_thread(
         prepare_now, document, field, chain, certify=certify, final=final, appearance=appearance
@@ -166,7 +166,7 @@ def _placeholder(chain: Sequence[bytes]) -> ExternalSigner:
     certificates = [x509.Certificate.load(der) for der in chain]
     return ExternalSigner(
         signing_cert=certificates[0],
-        cert_registry=SimpleCertificateStore.from_certs(certificates),
+        cert_registry=SimpleCertificateStore.from_certs(certificates),  # type: ignore[no-untyped-call]  # pyHanko
         signature_value=bytes(72),
         signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
         embed_roots=False,

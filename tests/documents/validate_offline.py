@@ -1,0 +1,84 @@
+"""pyHanko's own long-term validation of a finished contract, offline: run it under faketime to see later years.
+
+    python validate_offline.py FILE TRUST_PEM FIELD…
+
+Prints one line for each signature and exits 0 when all are accepted. The timestamp authority is pinned by a policy of its
+own, without a revocation check: with one policy for everything the file fails as soon as its last CRL is stale.
+Source: ETSI EN 319 102-1, 5.6.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from asn1crypto import x509
+from pyhanko.keys import load_certs_from_pemder
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.ades.report import AdESPassed
+from pyhanko.sign.validation.ades import ades_lta_validation
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.policy_decl import (
+    CertificateFetchingRule,
+    PdfSignatureValidationSpec,
+    RevinfoOnlineFetchingRule,
+    RevocationInfoGatheringSpec,
+    SignatureValidationSpec,
+)
+from pyhanko_certvalidator.context import CertValidationPolicySpec
+from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
+from pyhanko_certvalidator.registry import SimpleTrustManager
+
+NO_CHECK = RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
+
+
+def offline_spec(root: x509.Certificate, pinned: x509.Certificate) -> PdfSignatureValidationSpec:
+    nothing_online = RevocationInfoGatheringSpec(
+        online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY,
+        certificate_fetching_rule=CertificateFetchingRule.NEVER_FETCH,
+    )
+    return PdfSignatureValidationSpec(
+        SignatureValidationSpec(
+            cert_validation_policy=_policy(root, RevocationCheckingPolicy.from_legacy("hard-fail")),
+            ts_cert_validation_policy=_policy(pinned, NO_CHECK),
+            revinfo_gathering_policy=nothing_online,
+        )
+    )
+
+
+def _policy(anchor: x509.Certificate, revocation: RevocationCheckingPolicy) -> CertValidationPolicySpec:
+    return CertValidationPolicySpec(
+        trust_manager=SimpleTrustManager.build([anchor]), revinfo_policy=CertRevTrustPolicy(revocation)
+    )
+
+
+async def verdict(signature: EmbeddedPdfSignature, spec: PdfSignatureValidationSpec) -> str:
+    result = await ades_lta_validation(signature, spec)
+    if result.ades_subindic != AdESPassed.OK:
+        return str(result.ades_subindic)
+    if result.signature_timestamp_status is None:
+        return "no timestamp"
+    if result.api_status is None or not result.api_status.docmdp_ok:
+        return "changed after this signature"
+    return "accepted"
+
+
+async def main(file: Path, trust: Path, expected: list[str]) -> bool:
+    root, pinned = load_certs_from_pemder([str(trust)])
+    spec = offline_spec(root, pinned)
+    with file.open("rb") as stream:
+        reader = PdfFileReader(stream)
+        signatures = reader.embedded_regular_signatures
+        names = [signature.field_name for signature in signatures]
+        verdicts = [await verdict(signature, spec) for signature in signatures]
+        timestamps = reader.embedded_timestamp_signatures
+    print(*(f"{name}: {said}" for name, said in zip(names, verdicts, strict=True)), sep="\n")
+    return names == expected and set(verdicts) == {"accepted"} and len(timestamps) == 1
+
+
+if __name__ == "__main__":
+    logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
+    logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
+    sys.exit(0 if asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])) else 1)
