@@ -154,6 +154,7 @@ def test_ordinary_user(open_place: Place, ordinary_python: list[str], mode: int)
     assert modes(nobody.folder) == before
 
 
+@pytest.mark.real  # copies 80 MB
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as another account")
 def test_programs_in_a_closed_folder_are_copied(open_place: Place) -> None:
     closed = open_place.folder.with_name("home")
