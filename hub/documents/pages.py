@@ -92,7 +92,7 @@ def _draw(page: pypdfium2.PdfPage, scale: float) -> bytes:
     image = page.render(scale=scale, draw_annots=True).to_pil().convert("RGB")
     output = BytesIO()
     reduced = _sixteen_colours(image) if _is_coloured(image) else _sixteen_grays(image)
-    reduced.save(output, "PNG", bits=4)
+    reduced.save(output, "PNG", bits=4, compress_level=4)  # level 6 takes 6 ms more a page and saves 1 %
     return output.getvalue()
 
 

@@ -1,0 +1,191 @@
+"""Names, identity documents, phone numbers: how they are brought into one form, checked, compared and masked. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+import phonenumbers
+from stdnum.cn import ric
+from stdnum.exceptions import ValidationError
+from stdnum.iso7064 import mod_11_2
+
+from hub.errors import BadInput
+
+ADULT_AGE = 18  # 民法典 art. 17
+_MAX_NAME = 60
+_EARLIEST_BIRTH = date(1900, 1, 1)
+_DOTS = re.compile("[•‧∙・･．·]")  # what people type for the dot in a name such as 阿依·古丽
+
+
+class IdType(StrEnum):
+    """The kinds of identity document. `cn-id` also covers residence permits of Hong Kong, Macau and Taiwan (81, 82, 83…)."""
+
+    CN_ID = "cn-id"
+    PASSPORT = "passport"
+    HK_MACAU_PERMIT = "hk-macau-permit"
+    TAIWAN_PERMIT = "taiwan-permit"
+    FOREIGN_PERMANENT_ID = "foreign-permanent-id"
+
+
+_PATTERNS = {
+    IdType.PASSPORT: re.compile(r"(?=.*\d)[A-Z0-9]{5,12}"),
+    IdType.HK_MACAU_PERMIT: re.compile(r"[HM]\d{8}(\d{2})?"),
+    IdType.TAIWAN_PERMIT: re.compile(r"\d{8}|\d{10}[A-Z]?"),
+    IdType.FOREIGN_PERMANENT_ID: re.compile(r"[A-Z]{3}\d{12}|9\d{16}[\dX]"),
+}
+_NAMES = {
+    IdType.CN_ID: ("居民身份证", "Chinese ID card"),
+    IdType.PASSPORT: ("护照", "Passport"),
+    IdType.HK_MACAU_PERMIT: ("港澳居民来往内地通行证", "Mainland travel permit (Hong Kong, Macau)"),
+    IdType.TAIWAN_PERMIT: ("台湾居民来往大陆通行证", "Mainland travel permit (Taiwan)"),
+    IdType.FOREIGN_PERMANENT_ID: ("外国人永久居留身份证", "Foreign permanent resident ID card"),
+}
+
+
+@dataclass(frozen=True)
+class IdDocument:
+    """An identity document with its number in normal form; make it with `id_document`."""
+
+    id_type: IdType
+    number: str
+
+    @property
+    def tail(self) -> str:
+        """The last four characters, upper case."""
+        return self.number[-4:]
+
+    @property
+    def birth_date(self) -> date | None:
+        """What the number itself says; only some documents say it."""
+        if self.id_type is IdType.CN_ID:
+            return ric.get_birth_date(self.number)
+        if self.id_type is IdType.FOREIGN_PERMANENT_ID and len(self.number) == 18:
+            return _date_digits(self.number[6:14])
+        return None
+
+    def has_tail(self, answer: str) -> bool:
+        """Whether `answer` is the last four characters; case, width and spaces do not matter."""
+        return squeezed(answer).upper() == self.tail
+
+
+def id_document(id_type: str, number: str, *, field: str = "") -> IdDocument:
+    """A checked document from what somebody typed. Raises BadInput, which never quotes the number.
+
+    Check digits: GB 11643 (ISO 7064 MOD 11-2), also of the 18-digit permanent resident card (since 2023).
+    """
+    try:
+        kind = IdType(id_type)
+    except ValueError:
+        raise BadInput("The kind of identity document is not known.", field=field) from None
+    normal = squeezed(number).upper()
+    if not normal:
+        raise BadInput("The document number is missing.", field=field)
+    if kind is IdType.CN_ID:
+        _check_cn_id(normal, field)
+    elif not _PATTERNS[kind].fullmatch(normal):
+        raise BadInput("The number does not have the form of this kind of document.", field=field)
+    elif kind is IdType.FOREIGN_PERMANENT_ID and len(normal) == 18:
+        _check_foreign_id(normal, field)
+    return IdDocument(kind, normal)
+
+
+def id_type_name(id_type: str, language: str) -> str:
+    """The document's name as a contract shows it."""
+    chinese, english = _NAMES[IdType(id_type)]
+    return chinese if language == "zh" else english
+
+
+def person_name(text: str, *, field: str = "") -> str:
+    """A name in normal form: one space between words, one kind of dot. Raises BadInput."""
+    normal = " ".join(_DOTS.sub("·", unicodedata.normalize("NFKC", text)).split())
+    if not normal:
+        raise BadInput("The name is missing.", field=field)
+    if len(normal) > _MAX_NAME or any(unicodedata.category(character).startswith("C") for character in normal):
+        raise BadInput("This cannot be a name.", field=field)
+    return normal
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two people would call it the same name: case, width, spaces and the kind of dot do not matter."""
+    return _compared(one) == _compared(other) != ""
+
+
+def age_on(birth_date: date, day: date) -> int:
+    """Completed years. Somebody born on 29 February becomes a year older on 1 March of other years."""
+    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+
+
+def is_minor(birth_date: date, day: date) -> bool:
+    return age_on(birth_date, day) < ADULT_AGE
+
+
+def phone_number(text: str, *, region: str = "CN", field: str = "") -> str:
+    """A mobile number as E.164, e.g. +8619000000001. Raises BadInput, which never quotes the number."""
+    try:
+        number = phonenumbers.parse(unicodedata.normalize("NFKC", text), region)
+    except phonenumbers.NumberParseException:
+        raise BadInput("This is not a phone number.", field=field) from None
+    if not phonenumbers.is_valid_number(number):
+        raise BadInput("There is no such phone number.", field=field)
+    kinds = phonenumbers.PhoneNumberType
+    if phonenumbers.number_type(number) not in (kinds.MOBILE, kinds.FIXED_LINE_OR_MOBILE):
+        raise BadInput("This number cannot receive messages: it is not a mobile one.", field=field)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def mask_phone(e164: str) -> str:
+    """+8619000000001 → +86 190****0001"""
+    number = phonenumbers.parse(e164)
+    national = phonenumbers.national_significant_number(number)
+    shown = 3 if len(national) >= 10 else 0
+    return f"+{number.country_code} {national[:shown]}{'*' * (len(national) - shown - 4)}{national[-4:]}"
+
+
+def mask_id(number: str) -> str:
+    """Everything but the last four characters as asterisks; a number of five or fewer is hidden altogether."""
+    shown = 4 if len(number) > 5 else 0
+    return "*" * (len(number) - shown) + number[len(number) - shown :]
+
+
+def mask_name(name: str) -> str:
+    """陈小满 → 陈*满, 陈满 → 陈*, Maria Gonzalez → M**** G*******"""
+    if name.isascii():
+        return " ".join(word[:1] + "*" * (len(word) - 1) for word in name.split())
+    return name[:1] + "*" * max(1, len(name) - 2) + (name[-1:] if len(name) > 2 else "")
+
+
+def squeezed(text: str) -> str:
+    """Without spaces and in half width: how numbers are typed is not what they are."""
+    return "".join(unicodedata.normalize("NFKC", text).split()).replace("-", "")
+
+
+def _check_cn_id(number: str, field: str) -> None:
+    if not re.fullmatch(r"\d{17}[\dX]", number):
+        raise BadInput("A Chinese ID number has 18 characters: digits, the last may be X.", field=field)
+    try:
+        ric.validate(number)
+        born = ric.get_birth_date(number)
+    except ValidationError:
+        raise BadInput("A digit of the ID number is wrong: its check digit does not fit.", field=field) from None
+    if born < _EARLIEST_BIRTH:
+        raise BadInput("The birth date in the ID number cannot be right.", field=field)
+
+
+def _check_foreign_id(number: str, field: str) -> None:
+    if not mod_11_2.is_valid(number) or _date_digits(number[6:14]) is None:
+        raise BadInput("A digit of the number is wrong: its check digit does not fit.", field=field)
+
+
+def _date_digits(text: str) -> date | None:
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return None
+
+
+def _compared(name: str) -> str:
+    return "".join(_DOTS.sub("", unicodedata.normalize("NFKC", name)).split()).casefold()
