@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from asn1crypto import cms, parser, tsp, x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import load_der_x509_certificate
 
 from qianda.verify import reasons
 from qianda.verify.findings import Reason
@@ -35,6 +36,7 @@ class CheckedCms:
     """A signature whose digest and value fit; nothing is said yet about trust."""
 
     certificate: x509.Certificate
+    encoded_certificate: bytes
     certificates: tuple[x509.Certificate, ...]
     signature: bytes
     signer_info: cms.SignerInfo
@@ -46,6 +48,7 @@ class CheckedTimestamp:
 
     time: datetime
     certificate: x509.Certificate
+    encoded_certificate: bytes
 
 
 def check_detached(contents: bytes, digest: Callable[[str], bytes]) -> CheckedCms:
@@ -72,7 +75,7 @@ def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTime
         algorithm = imprint["hash_algorithm"]["algorithm"].native
         if algorithm not in _HASHES or imprint["hashed_message"].native != digest(algorithm):
             raise WrongSignature(reasons.TIME_WRONG)
-        return CheckedTimestamp(info["gen_time"].native, checked.certificate)
+        return CheckedTimestamp(info["gen_time"].native, checked.certificate, checked.encoded_certificate)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise WrongSignature(reasons.TIME_WRONG) from error
 
@@ -104,19 +107,28 @@ def _signed_data(contents: bytes) -> cms.SignedData:
 
 def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], bytes]) -> CheckedCms:
     signer = signed["signer_infos"][0]
-    certificates = tuple(c.chosen for c in signed["certificates"] or () if isinstance(c.chosen, x509.Certificate))
-    certificate = _signer_certificate(signer["sid"].chosen, certificates)
+    # asn1crypto hands out the original bytes as long as nobody has looked inside, and re-encodes, slowly, afterwards.
+    to_be_signed = b"\x31" + signer["signed_attrs"].dump()[1:]  # signed as SET, stored as [0]: RFC 5652 5.4
+    certificates = tuple(_certificates(signed))
+    certificate, encoded = _signer_certificate(signer["sid"].chosen, certificates)
     values = _attribute_values(signer["signed_attrs"])
     algorithm = signer["digest_algorithm"]["algorithm"].native
     if algorithm not in _HASHES:
         raise WrongSignature(reasons.ALGORITHM_UNKNOWN)
     if values["content_type"].native != content_type or values["message_digest"].native != digest(algorithm):
         raise WrongSignature(reasons.DIGEST_WRONG)
-    if not _named(values, certificate):
+    if not _named(values, encoded):
         raise WrongSignature(reasons.CERTIFICATE_NOT_NAMED)
-    to_be_signed = b"\x31" + signer["signed_attrs"].dump()[1:]  # signed as SET, stored as [0]: RFC 5652 5.4
-    _verify_value(certificate, signer, algorithm, to_be_signed)
-    return CheckedCms(certificate, certificates, signer["signature"].native, signer)
+    _verify_value(encoded, signer, algorithm, to_be_signed)
+    others = tuple(other for other, _ in certificates)
+    return CheckedCms(certificate, encoded, others, signer["signature"].native, signer)
+
+
+def _certificates(signed: cms.SignedData) -> Iterator[tuple[x509.Certificate, bytes]]:
+    for choice in signed["certificates"] or ():
+        if choice.name == "certificate":
+            encoded = choice.chosen.dump()
+            yield x509.Certificate.load(encoded), encoded
 
 
 def _attribute_values(attributes: cms.CMSAttributes) -> dict[str, Any]:
@@ -132,20 +144,21 @@ def _attribute_values(attributes: cms.CMSAttributes) -> dict[str, Any]:
     return values
 
 
-def _signer_certificate(sid: Any, certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:
-    for certificate in certificates:
+def _signer_certificate(
+    sid: Any, certificates: tuple[tuple[x509.Certificate, bytes], ...]
+) -> tuple[x509.Certificate, bytes]:
+    for certificate, encoded in certificates:
         if isinstance(sid, cms.IssuerAndSerialNumber):
             same_serial = certificate.serial_number == sid["serial_number"].native
             if same_serial and certificate.issuer.dump() == sid["issuer"].dump():
-                return certificate
+                return certificate, encoded
         elif certificate.key_identifier == sid.native:
-            return certificate
+            return certificate, encoded
     raise WrongSignature(reasons.CERTIFICATE_NOT_NAMED)
 
 
-def _named(values: dict[str, Any], certificate: x509.Certificate) -> bool:
+def _named(values: dict[str, Any], encoded: bytes) -> bool:
     """ESSCertIDv2 (RFC 5035), or in timestamps ESSCertID with its SHA-1 (RFC 2634), is this certificate."""
-    encoded = certificate.dump()
     if "signing_certificate_v2" in values:
         first = values["signing_certificate_v2"]["certs"][0]
         algorithm = first["hash_algorithm"]["algorithm"].native
@@ -156,11 +169,11 @@ def _named(values: dict[str, Any], certificate: x509.Certificate) -> bool:
     return False
 
 
-def _verify_value(certificate: x509.Certificate, signer: cms.SignerInfo, digest: str, data: bytes) -> None:
+def _verify_value(certificate: bytes, signer: cms.SignerInfo, digest: str, data: bytes) -> None:
     algorithm = signer["signature_algorithm"]
     value = signer["signature"].native
     try:
-        key = serialization.load_der_public_key(certificate.public_key.dump())
+        key = load_der_x509_certificate(certificate).public_key()
         hashed = _HASHES[_hash_of(algorithm, digest)]
         kind = algorithm.signature_algo
         if kind == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import secrets
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,16 +19,21 @@ LARGEST_FILE = 64 << 20  # bytes; a contract has about 200 KB
 MOST_REVISIONS = 200
 MOST_FIELDS = 100
 MOST_OBJECTS = 200_000
+_LONG_STRING = re.compile(rb"<[0-9A-Fa-f]{256,}>")
 
 
 @dataclass(frozen=True)
 class FieldSignature:
-    """The signature in one field. `byte_range` as it stands in the file, `contents` the DER with its zero padding."""
+    """The signature in one field. `byte_range` as it stands in the file, `contents` the DER with its zero padding.
+
+    `gap` is where in the file `/Contents` stands, from its `<` to behind its `>`.
+    """
 
     name: str
     is_timestamp: bool
     byte_range: tuple[int, ...]
     contents: bytes
+    gap: tuple[int, int]
     revision: int
     certifies: bool
 
@@ -34,6 +41,30 @@ class FieldSignature:
     def end(self) -> int:
         """The offset behind the last byte that is covered."""
         return sum(self.byte_range[2:4])
+
+
+class _Gaps:
+    """The long hexadecimal strings of a file, replaced by short ones of the same extent for pyHanko's reader.
+
+    It reads such strings digit by digit, which would be most of the work of a check. What stands there instead is a
+    random name, so that no file can be written to look as if it held one.
+    """
+
+    def __init__(self, pdf: bytes) -> None:
+        self._mark = secrets.token_bytes(16)
+        self._spans = [match.span() for match in _LONG_STRING.finditer(pdf)]
+        parts, done = [], 0
+        for number, (start, end) in enumerate(self._spans):
+            name = b"<" + (self._mark + number.to_bytes(4, "big")).hex().encode() + b">"
+            parts += [pdf[done:start], name.ljust(end - start)]
+            done = end
+        self.shortened = b"".join([*parts, pdf[done:]])
+
+    def place(self, name: bytes) -> tuple[int, int]:
+        """From the `<` to behind the `>`. Raises ValueError."""
+        if len(name) != len(self._mark) + 4 or not name.startswith(self._mark):
+            raise ValueError("not the place of a signature")
+        return self._spans[int.from_bytes(name[-4:], "big")]
 
 
 class SignedFile:
@@ -45,7 +76,8 @@ class SignedFile:
         if not pdf.startswith(b"%PDF-"):
             raise UnreadablePdf(reasons.UNREADABLE)
         self.pdf = pdf
-        self.reader = PdfFileReader(io.BytesIO(pdf), strict=True)
+        self._gaps = _Gaps(pdf)
+        self.reader = PdfFileReader(io.BytesIO(self._gaps.shortened), strict=True)
         if "/Encrypt" in self.reader.trailer:
             raise UnreadablePdf(reasons.ENCRYPTED)
         if self.reader.xrefs.hybrid_xrefs_present:  # two tables of objects, and readers that choose differently
@@ -87,11 +119,13 @@ class SignedFile:
         contents = value.raw_get("/Contents", decrypt=EncryptedObjAccess.RAW)
         if at is None:
             raise TypeError("a signature is an object of its own")
+        start, end = self._gaps.place(bytes(contents.original_bytes))
         return FieldSignature(
             name=str(self.now.entry(field, "/T")),
             is_timestamp=self.now.entry(value, "/Type") == "/DocTimeStamp",
             byte_range=tuple(int(number) for number in self.now.items(value, "/ByteRange")),
-            contents=bytes(contents.original_bytes),
+            contents=bytes.fromhex(self.pdf[start + 1 : end - 1].decode("ascii")),
+            gap=(start, end),
             revision=int(self.reader.xrefs.get_last_change(at)),
             certifies=self._certifies(at, value),
         )

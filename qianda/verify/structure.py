@@ -130,8 +130,7 @@ def _range_is_right(file: SignedFile, signature: FieldSignature) -> bool:
     if len(signature.byte_range) != 4 or min(signature.byte_range) < 0 or signature.end > len(file.pdf):
         return False
     start, gap_at, resume_at, _ = signature.byte_range
-    gap = file.pdf[gap_at:resume_at]
-    if start != 0 or gap[:1] != b"<" or gap[-1:] != b">" or gap[1:-1].lower() != signature.contents.hex().encode():
+    if start != 0 or (gap_at, resume_at) != signature.gap:
         return False
     last_words = _END_OF_REVISION.search(file.pdf[max(resume_at, signature.end - 64) : signature.end])
     expected = file.reader.xrefs.get_startxref_for_revision(signature.revision)
@@ -170,8 +169,8 @@ def _alive(name: str, checked: CheckedCms, stamp: CheckedTimestamp) -> Iterator[
 
 def _one_certificate_each(structure: Structure) -> Iterator[Finding]:
     seal = structure.signatures.get(SEAL_FIELD)
-    others = [checked.certificate.dump() for name, checked in structure.signatures.items() if name != SEAL_FIELD]
-    if seal is not None and seal.certificate.dump() in others:
+    others = [checked.encoded_certificate for name, checked in structure.signatures.items() if name != SEAL_FIELD]
+    if seal is not None and seal.encoded_certificate in others:
         yield Finding(Element.OWNED, reasons.SAME_CERTIFICATE, SEAL_FIELD)
 
 
