@@ -2,8 +2,8 @@
 
     python validate_offline.py FILE TRUST_PEM FIELD…
 
-Prints one line for each signature and exits 0 when all are accepted. The timestamp authority is pinned by a policy of its
-own, without a revocation check: with one policy for everything the file fails as soon as its last CRL is stale.
+Prints one line for each signature and exits 0 when all are accepted. The timestamp authority is pinned by a policy of
+its own, without a revocation check: with one policy for everything the file fails as soon as its last CRL is stale.
 Source: ETSI EN 319 102-1, 5.6.3.
 """
 
@@ -66,7 +66,7 @@ async def verdict(signature: EmbeddedPdfSignature, spec: PdfSignatureValidationS
 
 
 async def main(file: Path, trust: Path, expected: list[str]) -> bool:
-    root, pinned = load_certs_from_pemder([str(trust)])
+    root, pinned = load_certs_from_pemder([str(trust)])  # type: ignore[no-untyped-call]  # pyHanko
     spec = offline_spec(root, pinned)
     with file.open("rb") as stream:
         reader = PdfFileReader(stream)

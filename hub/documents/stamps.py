@@ -1,0 +1,108 @@
+"""What shows in a signature field: a signer's drawing or printed name, and the organisation's round seal.
+
+One-page PDFs drawn by Typst; the same input gives the same bytes. Texts and strokes are data: they are shown, never run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import typst
+
+from hub.documents.fonts import FONT_FOLDER, FONT_NAME, ContractFont
+from hub.errors import BadInput
+
+TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "contracts" / "stamps"
+SIGNATURE_SIZE: Final = (160.0, 62.0)  # width and height in PDF points
+SEAL_SIZE: Final = 42 / 25.4 * 72  # points: a company seal is 38 to 42 mm wide
+SEAL_PURPOSE: Final = "合同专用章"
+MOST_STROKES: Final = 200
+MOST_POINTS: Final = 5000
+LONGEST_TEXT: Final = 100  # characters
+# Typst writes the moment of drawing into the file; what is drawn has no moment.
+NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+Stroke = Sequence[tuple[float, float]]
+
+
+def signature_stamp(
+    name: str,
+    strokes: Sequence[Stroke] | None,
+    time_text: str,
+    language: str,
+    size: tuple[float, float] = SIGNATURE_SIZE,
+) -> bytes:
+    """A signer's stamp of `size` (width, height in points): the drawing, or the printed name when there is none.
+
+    `strokes`: lines of points from a finger drawing, x and y from 0 to 1, y downwards, over the whole drawing area.
+    BadInput for other strokes, UndrawableText for texts that the font cannot show.
+    """
+    drawing = None if strokes is None else checked_strokes(strokes)
+    texts = {"name": name, "time": time_text}
+    data = {**texts, "strokes": drawing, "language": language, "width": size[0], "height": size[1]}
+    return _drawer().draw("signature.typ", texts, data)
+
+
+def seal_stamp(organisation: str, size: float = SEAL_SIZE) -> bytes:
+    """The round red seal with the organisation's name around a star; `size` is its width and height in points."""
+    texts = {"organisation": organisation, "purpose": SEAL_PURPOSE}
+    return _drawer().draw("seal.typ", texts, {**texts, "size": size})
+
+
+def checked_strokes(strokes: Sequence[Stroke]) -> list[list[tuple[float, float]]]:
+    """The strokes as plain numbers. BadInput when there are too many, or a point is not in the unit square."""
+    if not 0 < len(strokes) <= MOST_STROKES or sum(map(len, strokes)) > MOST_POINTS:
+        raise BadInput(f"a drawing has 1 to {MOST_STROKES} strokes and up to {MOST_POINTS} points", field="strokes")
+    return [_checked_stroke(stroke) for stroke in strokes]
+
+
+def _checked_stroke(stroke: Stroke) -> list[tuple[float, float]]:
+    try:
+        points = [(float(x), float(y)) for x, y in stroke]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadInput("a stroke is a list of points [x, y]", field="strokes") from error
+    if not points or not all(math.isfinite(v) and 0 <= v <= 1 for point in points for v in point):
+        raise BadInput("the points of a stroke lie between 0 and 1", field="strokes")
+    # More digits than a screen has make the file larger and say nothing.
+    return [(round(x, 4), round(y, 4)) for x, y in points]
+
+
+class _Drawer:
+    """Typst compilers serve one thread at a time: each thread has its own, and the fonts are read once for all."""
+
+    def __init__(self) -> None:
+        self._font = ContractFont()
+        self._typefaces = typst.Fonts(
+            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_FOLDER)]
+        )
+        self._local = threading.local()
+
+    def draw(self, template: str, texts: dict[str, str], data: dict[str, Any]) -> bytes:
+        for field, text in texts.items():
+            if not 0 < len(text) <= LONGEST_TEXT:
+                raise BadInput(f"a stamp's text has 1 to {LONGEST_TEXT} characters", field=field)
+            self._font.check([text], field=field)
+        inputs = {"data": json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False)}
+        pdf = self._compiler(template).compile(format="pdf", sys_inputs=inputs, timestamp=NO_MOMENT, pdf_tags=False)
+        assert isinstance(pdf, bytes)
+        return pdf
+
+    def _compiler(self, template: str) -> typst.Compiler:
+        compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
+        if template not in compilers:
+            compilers[template] = typst.Compiler(
+                TEMPLATES / template, root=TEMPLATES, font_paths=self._typefaces, ignore_system_fonts=True
+            )
+        return compilers[template]
+
+
+@cache
+def _drawer() -> _Drawer:
+    return _Drawer()
