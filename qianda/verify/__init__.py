@@ -1,0 +1,55 @@
+"""The offline verifier: what a stranger can say about a finished contract, with nothing but the file and whom to trust.
+
+`verify_file` checks in this process; `qianda.verify.guard.verify_guarded` does it in a child with limits, which is what
+a file from a stranger deserves. pyHanko is loaded only when it is needed: importing this package stays quick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qianda.verify.findings import Element, Finding, Reason, UnreadablePdf, Word
+
+if TYPE_CHECKING:
+    from qianda.verify.elements import Report
+    from qianda.verify.trust import Trust
+
+__all__ = ["Element", "Finding", "Reason", "UnreadablePdf", "Word", "verify_bytes", "verify_file"]
+
+
+def verify_file(path: Path, trust: Trust, expected: Sequence[str] | None = None) -> Report:
+    """Check one PDF. `expected` are the names of the signature fields it must have, the seal's too, if known.
+
+    Raises UnreadablePdf, or OSError when the file cannot be opened. Runs an event loop: call it outside of one.
+    """
+    from qianda.verify import reasons
+    from qianda.verify.signed_file import LARGEST_FILE
+
+    if path.stat().st_size > LARGEST_FILE:
+        raise UnreadablePdf(reasons.TOO_LARGE.about(mib=LARGEST_FILE >> 20))
+    return verify_bytes(path.read_bytes(), trust, expected, name=path.name)
+
+
+def verify_bytes(pdf: bytes, trust: Trust, expected: Sequence[str] | None = None, *, name: str = "") -> Report:
+    """The same for a file in memory."""
+    from qianda.verify.ades import full_check
+    from qianda.verify.elements import Report, judge, of_document, trust_findings
+    from qianda.verify.structure import examine
+
+    structure = examine(pdf, expected)
+    findings = [*structure.findings, *trust_findings(structure, trust)]
+    if structure.signatures:
+        findings += full_check(pdf, trust)
+    parties, trial = judge(structure, findings, trust)
+    return Report(
+        file=name,
+        sha256=hashlib.sha256(pdf).hexdigest(),
+        size=len(pdf),
+        document=of_document(parties, findings),
+        parties=parties,
+        archived_at=structure.archived_at,
+        trial=trial,
+    )

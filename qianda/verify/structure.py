@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from qianda.verify import reasons
 from qianda.verify.cms_check import (
@@ -40,6 +41,13 @@ class Structure:
     @property
     def regular(self) -> list[FieldSignature]:
         return [signature for signature in self.file.signatures if not signature.is_timestamp]
+
+    @property
+    def archived_at(self) -> datetime | None:
+        """The time of the document timestamp that closes the file."""
+        last = self.file.signatures[-1:]
+        stamp = self.times.get(last[0].name) if last and last[0].is_timestamp else None
+        return stamp.time if stamp else None
 
 
 def check_finished(pdf: bytes, expected_fields: Sequence[str]) -> list[Finding]:

@@ -1,0 +1,122 @@
+"""The command `qianda`: `verify` works anywhere; the server's commands join it where the server is installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from qianda.verify.findings import Reason
+
+COMMAND_GROUP = "qianda.commands"  # entry points: typer apps whose commands join this one
+NOTHING_FAILED, SOMETHING_FAILED, UNREADABLE = 0, 1, 2
+
+_OWN_COMMANDS = ("verify",)
+_HELP = "Qianda 签达 gets contracts signed."
+
+
+class Language(StrEnum):
+    ZH = "zh"
+    EN = "en"
+
+
+def main() -> None:
+    """Run the command line given to the process."""
+    build(sys.argv[1:])()
+
+
+def build(arguments: list[str]) -> typer.Typer:
+    """The whole command. The server's part is left out when one of our own is called: that keeps `verify` quick."""
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    app.command()(verify)
+    hint = "" if arguments[:1] and arguments[0] in _OWN_COMMANDS else _join_server_commands(app)
+
+    @app.callback(help=_HELP, epilog=hint)
+    def _entry() -> None: ...
+
+    return app
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help="The PDF to check.", show_default=False)],
+    trust: Annotated[
+        list[Path] | None,
+        typer.Option(help="Certificates to trust (PEM), repeatable. [default: *.pem in QIANDA_DATA/trust]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    language: Annotated[Language | None, typer.Option(help="[default: by LANG]", show_default=False)] = None,
+) -> None:
+    """Check a finished contract offline, element by element.
+
+    Exit code 0: nothing failed. 1: something failed. 2: the file could not be read.
+    """
+    trust_files = trust if trust is not None else trusted_by_default()
+    if not trust_files:
+        typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
+    tongue = language or _language_of_environment()
+    raise typer.Exit(_verify(file, trust_files, as_json, tongue))
+
+
+def trusted_by_default() -> list[Path]:
+    """The PEM files in the data folder's `trust`."""
+    return sorted(_trust_folder().glob("*.pem"))
+
+
+def _verify(file: Path, trust_files: list[Path], as_json: bool, language: Language) -> int:
+    from qianda.verify.findings import UnreadablePdf  # loaded here so that the command starts quickly
+    from qianda.verify.guard import verify_guarded
+    from qianda.verify.trust import UnreadableTrust
+
+    try:
+        report = verify_guarded(file, trust_files)
+    except UnreadablePdf as error:
+        return _say_unreadable(file, error.reason, as_json, language)
+    except (UnreadableTrust, OSError) as error:
+        typer.echo(str(error), err=True)
+        return UNREADABLE
+    from qianda.verify import report as reports
+
+    if as_json:
+        typer.echo(json.dumps(reports.as_json(report), ensure_ascii=False, indent=2))
+    else:
+        from rich.console import Console
+
+        reports.show(report, Console(), language)
+    return SOMETHING_FAILED if report.failed else NOTHING_FAILED
+
+
+def _say_unreadable(file: Path, reason: Reason, as_json: bool, language: Language) -> int:
+    from qianda.verify import report as reports
+
+    if as_json:
+        typer.echo(json.dumps(reports.unreadable_json(file.name, reason), ensure_ascii=False, indent=2))
+    typer.echo(f"{file}: {reports.say(reason, language)}", err=True)
+    return UNREADABLE
+
+
+def _join_server_commands(app: typer.Typer) -> str:
+    """Add the commands of the entry points; a hint for the help text when something they need is not installed."""
+    for point in importlib.metadata.entry_points(group=COMMAND_GROUP):
+        try:
+            joined = point.load()
+        except ImportError as error:
+            return f"More commands (demo, serve, …) come with qianda[server]; not available here: {error}."
+        app.registered_commands += joined.registered_commands
+        app.registered_groups += joined.registered_groups
+    return ""
+
+
+def _trust_folder() -> Path:
+    return Path(os.environ.get("QIANDA_DATA") or "data") / "trust"
+
+
+def _language_of_environment() -> Language:
+    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return Language.ZH if locale.lower().startswith("zh") else Language.EN

@@ -1,0 +1,145 @@
+"""From findings to answers: for each party and each element one of four words, with its reason.
+
+On a PDF alone nothing is known about custody or about a confirmation by PIN or passkey, so `exclusively owned` and
+`exclusively used` are `declared` at best; `shown` needs the evidence package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from asn1crypto import x509
+
+from qianda.verify import reasons
+from qianda.verify.findings import Element, Finding, Reason, Word
+from qianda.verify.structure import SEAL_FIELD, Structure
+from qianda.verify.trust import Trust
+
+_BAD_TO_GOOD = (Word.FAILED, Word.NOT_SHOWN, Word.DECLARED, Word.SHOWN)
+
+
+@dataclass(frozen=True)
+class Answer:
+    element: Element
+    word: Word
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Party:
+    """One signature field: a signer, or the organisation (`is_seal`). `name` is the certificate's common name."""
+
+    field: str
+    is_seal: bool
+    name: str
+    organisation: str
+    issuer: str
+    signed_at: datetime | None
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the verifier says of one file.
+
+    `document` answers for the file as a whole: each element with its worst word. `trial`: certificates of the built-in
+    authority or timestamp service were met. `archived_at`: the document timestamp that closes the file.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    document: tuple[Answer, ...]
+    parties: tuple[Party, ...]
+    archived_at: datetime | None
+    trial: bool
+
+    @property
+    def failed(self) -> bool:
+        return any(answer.word is Word.FAILED for answer in self.document)
+
+
+def trust_findings(structure: Structure, trust: Trust) -> Iterator[Finding]:
+    """What is wrong by the trust given, as far as it needs no path building."""
+    if not trust.authorities:
+        yield Finding(Element.OWNED, reasons.NO_TRUST)
+    for name, stamp in structure.times.items():
+        start, end = stamp.certificate.not_valid_before, stamp.certificate.not_valid_after
+        if not trust.pins(stamp.encoded_certificate) or not start <= stamp.time <= end:
+            yield Finding(Element.TIME, reasons.TIME_UNTRUSTED, name if name in structure.signatures else None)
+
+
+def judge(structure: Structure, findings: Sequence[Finding], trust: Trust) -> tuple[tuple[Party, ...], bool]:
+    """The parties in the order in which they signed, and whether anything of the built-in authority was met."""
+    parties = tuple(_party(structure, signature.name, findings, trust) for signature in structure.regular)
+    trial = any(trust.is_trial(one.certificate, one.certificates) for one in structure.signatures.values())
+    return parties, trial or any(trust.is_trial(stamp.certificate) for stamp in structure.times.values())
+
+
+def of_document(parties: Sequence[Party], findings: Sequence[Finding]) -> tuple[Answer, ...]:
+    """For each element what is wrong with the file as a whole, otherwise the worst answer among the parties."""
+    return tuple(_worst(element, parties, findings) for element in Element)
+
+
+def _worst(element: Element, parties: Sequence[Party], findings: Sequence[Finding]) -> Answer:
+    for finding in findings:
+        if finding.element is element:
+            return Answer(element, Word.FAILED, finding.reason)
+    answers = [answer for party in parties for answer in party.answers if answer.element is element]
+    if not answers:
+        return Answer(element, Word.FAILED, reasons.NO_SIGNATURES)
+    return min(answers, key=lambda answer: _BAD_TO_GOOD.index(answer.word))
+
+
+def _party(structure: Structure, field: str, findings: Sequence[Finding], trust: Trust) -> Party:
+    checked = structure.signatures.get(field)
+    stamp = structure.times.get(field)
+    certificate = checked.certificate if checked else None
+    return Party(
+        field=field,
+        is_seal=field == SEAL_FIELD,
+        name=_subject(certificate, "common_name"),
+        organisation=_subject(certificate, "organization_name"),
+        issuer=certificate.issuer.human_friendly if certificate else "",
+        signed_at=stamp.time if stamp else None,
+        answers=tuple(_answer(element, structure, field, findings, trust) for element in Element),
+    )
+
+
+def _answer(element: Element, structure: Structure, field: str, findings: Sequence[Finding], trust: Trust) -> Answer:
+    """What is wrong with the party's own signature comes first, then what is wrong with the whole file."""
+    against = Element.SIGNATURE if element is Element.USED else element
+    own = [finding for finding in findings if finding.element is against and finding.field == field]
+    whole = [finding for finding in findings if finding.element is against and finding.field is None]
+    if own or whole:
+        return Answer(element, Word.FAILED, (own or whole)[0].reason)
+    if field not in structure.signatures and element is not Element.TEXT:
+        return Answer(element, Word.FAILED, reasons.CMS_UNREADABLE)
+    return Answer(element, *_unfailed(element, structure, field, trust))
+
+
+def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) -> tuple[Word, Reason]:
+    stamp = structure.times.get(field)
+    if element is Element.OWNED:
+        checked = structure.signatures[field]
+        trial = trust.is_trial(checked.certificate, checked.certificates)
+        return (Word.NOT_SHOWN, reasons.OWNED_TRIAL) if trial else (Word.DECLARED, reasons.OWNED_DECLARED)
+    if element is Element.USED:
+        return Word.DECLARED, reasons.USED_DECLARED
+    if element is Element.SIGNATURE:
+        return Word.SHOWN, reasons.SIGNATURE_SHOWN
+    if element is Element.TEXT:
+        return Word.SHOWN, reasons.TEXT_SHOWN
+    if stamp is None:
+        return Word.FAILED, reasons.TIME_MISSING
+    at = f"{stamp.time:%Y-%m-%d %H:%M:%S} UTC"
+    if trust.is_trial(stamp.certificate):
+        return Word.NOT_SHOWN, reasons.TIME_TRIAL.about(time=at)
+    return Word.SHOWN, reasons.TIME_SHOWN.about(time=at)
+
+
+def _subject(certificate: x509.Certificate | None, part: str) -> str:
+    value = certificate.subject.native.get(part, "") if certificate else ""
+    return value if isinstance(value, str) else ", ".join(value)

@@ -1,0 +1,117 @@
+"""A report as JSON for programs and as text for people, Chinese or English."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from qianda.verify.elements import Answer, Party, Report
+from qianda.verify.findings import Element, Reason, Word
+
+LANGUAGES = ("zh", "en")
+
+_ELEMENTS = {
+    Element.OWNED: "专人所有",
+    Element.USED: "专人利用",
+    Element.SIGNATURE: "签名未改",
+    Element.TEXT: "原文未改",
+    Element.TIME: "签署时间",
+}
+_WORDS = {Word.SHOWN: "已证明", Word.DECLARED: "仅声明", Word.NOT_SHOWN: "未证明", Word.FAILED: "不通过"}
+_STYLES = {Word.SHOWN: "bold", Word.DECLARED: "", Word.NOT_SHOWN: "yellow", Word.FAILED: "bold red"}
+
+_FILE = Reason("文件", "File")
+_WHOLE = Reason("整份文件", "The whole file")
+_SEAL = Reason("机构印章", "Seal of the organisation")
+_SIGNER = Reason("签署人", "Signer")
+_UNKNOWN = Reason("(证书无法读取)", "(no readable certificate)")
+_SIGNED_AT = Reason("签署于", "signed")
+_ISSUED_BY = Reason("证书由", "certificate of")
+_ARCHIVED = Reason("文档时间戳覆盖全文", "A document timestamp covers the whole file")
+_TRIAL = Reason(
+    "含内置机构签发的证书: 仅供试用和内部使用。",
+    "Certificates of the built-in authority: for trial and internal use.",
+)
+_FAILED = Reason("结论: 有检查不通过。", "Result: something failed.")
+_NOTHING_FAILED = Reason("结论: 没有不通过的项目。", "Result: nothing failed.")
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Times in ISO 8601 with zone, hashes in lower-case hex; `elements` are keyed by their English names."""
+    return {
+        "file": report.file,
+        "readable": True,
+        "sha256": report.sha256,
+        "size": report.size,
+        "failed": report.failed,
+        "trial": report.trial,
+        "archived_at": report.archived_at.isoformat() if report.archived_at else None,
+        "elements": _answers_json(report.document),
+        "parties": [_party_json(party) for party in report.parties],
+    }
+
+
+def unreadable_json(file: str, reason: Reason) -> dict[str, Any]:
+    return {"file": file, "readable": False, "failed": True, "reason": {"zh": reason.zh, "en": reason.en}}
+
+
+def show(report: Report, console: Console, language: str) -> None:
+    """Print the report. `language` is zh or en."""
+    console.print(f"{say(_FILE, language)}: {escape(report.file)}", highlight=False)
+    console.print(f"SHA-256: {report.sha256}", highlight=False, soft_wrap=True)
+    if report.archived_at:
+        console.print(f"{say(_ARCHIVED, language)}: {report.archived_at:%Y-%m-%d %H:%M:%S} UTC", highlight=False)
+    _show_answers(say(_WHOLE, language), report.document, console, language)
+    for party in report.parties:
+        _show_answers(_headline(party, language), party.answers, console, language)
+    if report.trial:
+        console.print(f"[yellow]{say(_TRIAL, language)}[/yellow]", highlight=False)
+    console.print(say(_FAILED if report.failed else _NOTHING_FAILED, language), style="bold", highlight=False)
+
+
+def say(reason: Reason, language: str) -> str:
+    return reason.zh if language == "zh" else reason.en
+
+
+def _headline(party: Party, language: str) -> str:
+    role = say(_SEAL if party.is_seal else _SIGNER, language)
+    name = escape(party.name) if party.name else say(_UNKNOWN, language)
+    parts = [f"{role}: {name} ({escape(party.field)})"]
+    if party.signed_at:
+        parts.append(f"{say(_SIGNED_AT, language)} {party.signed_at:%Y-%m-%d %H:%M:%S} UTC")
+    if party.issuer:
+        parts.append(f"{say(_ISSUED_BY, language)} {escape(party.issuer)}")
+    return ", ".join(parts)
+
+
+def _show_answers(title: str, answers: tuple[Answer, ...], console: Console, language: str) -> None:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+    for answer in answers:
+        element = _ELEMENTS[answer.element] if language == "zh" else str(answer.element)
+        word = _WORDS[answer.word] if language == "zh" else str(answer.word)
+        table.add_row(element, f"[{_STYLES[answer.word] or 'none'}]{word}[/]", escape(say(answer.reason, language)))
+    console.print()
+    console.print(title, style="bold", highlight=False)
+    console.print(table)
+
+
+def _party_json(party: Party) -> dict[str, Any]:
+    return {
+        "field": party.field,
+        "role": "seal" if party.is_seal else "signer",
+        "name": party.name,
+        "organisation": party.organisation,
+        "issuer": party.issuer,
+        "signed_at": party.signed_at.isoformat() if party.signed_at else None,
+        "elements": _answers_json(party.answers),
+    }
+
+
+def _answers_json(answers: tuple[Answer, ...]) -> dict[str, Any]:
+    return {
+        str(answer.element): {"word": str(answer.word), "reason": {"zh": answer.reason.zh, "en": answer.reason.en}}
+        for answer in answers
+    }

@@ -1,0 +1,77 @@
+"""Whom the verifier trusts: certificates of authorities, and pinned certificates of timestamp authorities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from asn1crypto import pem, x509
+
+from qianda.trust_marks import TRIAL_POLICY_OID
+
+_LONGEST_CHAIN = 8
+
+
+class UnreadableTrust(Exception):
+    """A trust file that is missing or holds no certificate."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """`timestamp_authorities` are the timestamp certificates themselves; their revocation is not checked."""
+
+    authorities: tuple[x509.Certificate, ...] = ()
+    timestamp_authorities: tuple[x509.Certificate, ...] = ()
+
+    @classmethod
+    def load(cls, paths: Iterable[Path]) -> Trust:
+        """Read PEM (one certificate or many) or DER files. Raises UnreadableTrust.
+
+        A certificate whose extended key usage is timeStamping becomes a timestamp authority, one that may issue
+        certificates an authority; others are left out.
+        """
+        certificates = [certificate for path in paths for certificate in _certificates(path)]
+        stamping = tuple(one for one in certificates if _stamps(one))
+        return cls(tuple(one for one in certificates if one.ca and one not in stamping), stamping)
+
+    def pins(self, encoded: bytes) -> bool:
+        """Whether this very certificate (DER) is a trusted timestamp authority."""
+        return any(one.dump() == encoded for one in self.timestamp_authorities)
+
+    def is_trial(self, certificate: x509.Certificate, others: Iterable[x509.Certificate] = ()) -> bool:
+        """Whether the certificate, or one above it, says that it is for trial and internal use."""
+        above = {one.subject.hashable: one for one in (*others, *self.authorities)}
+        current: x509.Certificate | None = certificate
+        for _ in range(_LONGEST_CHAIN):
+            if current is None:
+                return False
+            if says_trial(current):
+                return True
+            current = above.get(current.issuer.hashable)
+        return False
+
+
+def says_trial(certificate: x509.Certificate) -> bool:
+    policies = certificate.certificate_policies_value or ()
+    return any(policy["policy_identifier"].dotted == TRIAL_POLICY_OID for policy in policies)
+
+
+def _stamps(certificate: x509.Certificate) -> bool:
+    usage = certificate.extended_key_usage_value
+    return usage is not None and "time_stamping" in usage.native
+
+
+def _certificates(path: Path) -> Iterator[x509.Certificate]:
+    try:
+        data = path.read_bytes()
+        blocks = pem.unarmor(data, multiple=True) if pem.detect(data) else [("CERTIFICATE", {}, data)]
+        encoded = [block for kind, _, block in blocks if kind == "CERTIFICATE"]
+        found = [x509.Certificate.load(block, strict=True) for block in encoded]
+        for certificate in found:
+            certificate.native  # noqa: B018 - parses it through, so that a malformed one is found here
+    except (OSError, ValueError, TypeError) as error:
+        raise UnreadableTrust(f"{path}: {error}") from error
+    if not found:
+        raise UnreadableTrust(f"{path}: no certificate in it")
+    yield from (x509.Certificate.load(block) for block in encoded)
