@@ -34,7 +34,7 @@ def with_validation_data(signed: bytes, field: str, certificates: Sequence[bytes
     output = io.BytesIO(signed)
     writer = IncrementalPdfFileWriter(output)
     _supply(writer, _contents_of(signed, field), certificates, crls)
-    writer.write_in_place()  # type: ignore[no-untyped-call]  # pyHanko
+    writer.write_in_place()
     return output.getvalue()
 
 
@@ -62,7 +62,7 @@ def _prepared_for_timestamp(
         field_name=TIMESTAMP_FIELD, writer=writer, existing_fields_only=False
     )
     next(steps)
-    place = DocumentTimestamp(bytes_reserved=RESERVED_HEX_DIGITS)  # type: ignore[no-untyped-call]  # pyHanko
+    place = DocumentTimestamp(bytes_reserved=RESERVED_HEX_DIGITS)
     steps.send(SigObjSetup(sig_placeholder=place))
     digest, output = steps.send(SigIOSetup(md_algorithm="sha256", in_place=False))
     return output.getvalue(), digest

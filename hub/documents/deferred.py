@@ -166,7 +166,7 @@ def _placeholder(chain: Sequence[bytes]) -> ExternalSigner:
     certificates = [x509.Certificate.load(der) for der in chain]
     return ExternalSigner(
         signing_cert=certificates[0],
-        cert_registry=SimpleCertificateStore.from_certs(certificates),  # type: ignore[no-untyped-call]  # pyHanko
+        cert_registry=SimpleCertificateStore.from_certs(certificates),
         signature_value=bytes(72),
         signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
         embed_roots=False,

@@ -35,7 +35,7 @@ def with_signature_fields(pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
     for box in boxes:
         fields.append_signature_field(writer, _specification(box))
     output = io.BytesIO()
-    writer.write(output)  # type: ignore[no-untyped-call]  # pyHanko
+    writer.write(output)
     return output.getvalue()
 
 

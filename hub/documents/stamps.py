@@ -1,6 +1,6 @@
 """What shows in a signature field: a signer's drawing or printed name, and the organisation's round seal.
 
-One-page PDFs drawn by Typst; the same input gives the same bytes. Texts and strokes are data: they are shown, never run.
+One-page PDFs drawn by Typst; the same input gives the same bytes. Texts and strokes are only shown, never run.
 """
 
 from __future__ import annotations

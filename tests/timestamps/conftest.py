@@ -1,0 +1,72 @@
+"""A built-in authority with its timestamp responder, and a timestamp service over HTTP that can misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+from aiohttp import web
+from asn1crypto import tsp
+
+from hub.timestamps.builtin import BuiltinTimestamps
+from hub.timestamps.rfc3161 import Rfc3161Timestamps
+from tests.signing_parts import Pki, utc_now
+
+Answer = Callable[[bytes], Awaitable[web.StreamResponse]]
+
+
+@pytest.fixture
+async def pki() -> Pki:
+    return await Pki.make()
+
+
+@dataclass
+class Service:
+    """Answers as `answer` says; by default honestly, through the responder."""
+
+    responder: BuiltinTimestamps
+    url: str = ""
+    requests: list[bytes] = field(default_factory=list)
+    answer: Answer | None = None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        assert request.content_type == "application/timestamp-query"
+        body = await request.read()
+        self.requests.append(body)
+        if self.answer is not None:
+            return await self.answer(body)
+        return reply(await self.responder.respond(body))
+
+
+def reply(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=body, status=status, content_type="application/timestamp-reply")
+
+
+def changed(request: bytes, **parts: object) -> bytes:
+    """The request with other parts, as a service would answer that mixes requests up."""
+    parsed = tsp.TimeStampReq.load(request)
+    for name, value in parts.items():
+        parsed[name] = value
+    return bytes(parsed.dump(force=True))
+
+
+@pytest.fixture
+async def service(pki: Pki) -> AsyncIterator[Service]:
+    made = Service(pki.timestamps)
+    application = web.Application()
+    application.router.add_post("/tsa", made.handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/tsa"
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client(service: Service, pki: Pki) -> AsyncIterator[Rfc3161Timestamps]:
+    async with aiohttp.ClientSession() as session:
+        yield Rfc3161Timestamps(session, service.url, pki.timestamps.certificates[:1], utc_now)
