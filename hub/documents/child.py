@@ -1,6 +1,7 @@
 """A warm child process that does one kind of risky work, with limits of memory, CPU and time.
 
-Staff templates, uploaded files and PDF rendering run behind it: whatever they do to the child, the hub lives on, and the
+Staff templates, uploaded files and PDF rendering run behind it: whatever they do to the child, the hub lives on, and
+the
 next question gets a fresh child. Frames in both directions: one status byte, four bytes of length, the body.
 """
 
@@ -90,7 +91,9 @@ class LimitedChild:
 
 
 def serve(answer: Callable[[bytes], bytes], refusals: tuple[type[Exception], ...]) -> None:
-    """The child's side: answers until its input ends. Exceptions of `refusals` are told to the parent in their words."""
+    """The child's side: answers until its input ends. Exceptions of `refusals` are told to the parent in their
+    words.
+    """
     memory, cpu_seconds = (int(word) for word in sys.argv[1:3])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -1,6 +1,7 @@
 """Clause text that legal staff edit: Jinja2 in its sandbox, filled in by a limited child, read into blocks.
 
-The sandbox keeps a template from reaching Python, but not from using up memory: the child's limits do that. A line of the
+The sandbox keeps a template from reaching Python, but not from using up memory: the child's limits do that. A line of
+the
 filled-in text is one block, told by how it begins:
 
     # Fees          a heading; articles are numbered in order ("第三条", "3.")
@@ -9,7 +10,8 @@ filled-in text is one block, told by how it begins:
     | a | b         a table's row; a row of one cell is the table's caption; `|=` begins a table's head
     text            a paragraph without a number
 
-A value never becomes markup, whatever it holds: values are wrapped in private-use marks that the font check refuses in data.
+A value never becomes markup, whatever it holds: values are wrapped in private-use marks that the font check refuses
+in data.
 """
 
 from __future__ import annotations
@@ -70,7 +72,9 @@ class ClauseWriter:
         self._child = LimitedChild(__name__, limits)
 
     def write(self, template: str, values: Mapping[str, Any], language: str) -> tuple[Block, ...]:
-        """The template's blocks. `values` are JSON data; raises TemplateFailed with a reason that legal staff understand."""
+        """The template's blocks. `values` are JSON data; raises TemplateFailed with a reason that legal staff
+        understand.
+        """
         question = {"template": template, "values": values, "language": language}
         try:
             answer = self._child.ask(json.dumps(question, ensure_ascii=False).encode())

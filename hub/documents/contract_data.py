@@ -1,7 +1,9 @@
 """What a contract is drawn from: plain values, already masked where the paper shows them masked.
 
-A contract shows a person's full name, because a contract is made with a named person. It shows only the last four characters of
-an ID number and a phone number masked in the middle: the paper is copied, mailed and photographed for years, and whoever must
+A contract shows a person's full name, because a contract is made with a named person. It shows only the last four
+characters of
+an ID number and a phone number masked in the middle: the paper is copied, mailed and photographed for years, and
+whoever must
 match it to a person asks for those four characters. The full numbers stay encrypted in the database, and the record
 holds commitments to them; a court can have them from there.
 """
@@ -35,7 +37,9 @@ class CampusFacts:
 
 @dataclass(frozen=True)
 class RefundStep:
-    """What is paid back when party B withdraws: `when` in words, `share` in percent of the fee for lessons not yet held."""
+    """What is paid back when party B withdraws: `when` in words, `share` in percent of the fee for lessons not yet
+    held.
+    """
 
     when: str
     share: int
@@ -103,7 +107,9 @@ class GuardianFacts:
 
 @dataclass(frozen=True)
 class SignerFacts:
-    """`field` names the signature field: `student-1`, `guardian-1`, `guardian-2`, `representative-1` … `role` is the word shown."""
+    """`field` names the signature field: `student-1`, `guardian-1`, `guardian-2`, `representative-1` … `role` is the
+    word shown.
+    """
 
     field: str
     role: str
@@ -112,7 +118,8 @@ class SignerFacts:
 
 @dataclass(frozen=True)
 class ContractData:
-    """`issued_at` (aware) becomes the file's creation date, so that the same data gives the same bytes; `date` is shown.
+    """`issued_at` (aware) becomes the file's creation date, so that the same data gives the same bytes; `date` is
+    shown.
 
     `extra` holds what a school's own template asks for beside these.
     """

@@ -1,6 +1,8 @@
-"""Contract templates as files: `templates/contracts/ID-LANGUAGE/{template.toml, clauses.txt.j2}`, one `layout.typ` for all.
+"""Contract templates as files: `templates/contracts/ID-LANGUAGE/{template.toml, clauses.txt.j2}`, one `layout.typ`
+for all.
 
-A folder may hold a `layout.typ` of its own. What legal staff edit is the clause text; the TOML holds title, consent and words.
+A folder may hold a `layout.typ` of its own. What legal staff edit is the clause text; the TOML holds title, consent
+and words.
 """
 
 from __future__ import annotations
@@ -45,7 +47,15 @@ class ContractTemplate:
     @property
     def sha256(self) -> str:
         """Of everything that legal staff wrote: the first link of the chain template → draft → shown → signed."""
-        parts = (self.id, self.language, self.version, self.title, self.consent.text, *sorted(self.words.values()), self.clauses)
+        parts = (
+            self.id,
+            self.language,
+            self.version,
+            self.title,
+            self.consent.text,
+            *sorted(self.words.values()),
+            self.clauses,
+        )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """From template and data to the contract's PDF, its signature boxes and its text version.
 
-The places of the boxes are computed here once and handed to Typst, which draws them there: the signing code and the paper
+The places of the boxes are computed here once and handed to Typst, which draws them there: the signing code and the
+paper
 cannot disagree. Same template, data and `issued_at` give the same bytes.
 """
 
@@ -11,7 +12,7 @@ import json
 import threading
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 import pikepdf
 import typst
@@ -22,7 +23,9 @@ from hub.documents.contract_templates import ContractTemplate, ContractTemplates
 from hub.documents.fonts import FONT_NAME, ContractFont
 from hub.errors import BadInput, FontMissing, TemplateFailed
 
-PDF_STANDARD = "a-2a"  # archivable and tagged; incremental updates with signatures keep it so (ISO 19005-2, PAdES)
+PDF_STANDARD: Final = (
+    "a-2a"  # archivable and tagged; incremental updates with signatures keep it so (ISO 19005-2, PAdES)
+)
 _POINTS = 72 / 25.4  # a millimetre in PDF points
 _PAGE_HEIGHT = 297.0
 _SIDE, _BOTTOM, _WIDTH, _GAP = 22.0, 22.0, 166.0, 6.0  # mm: A4's margins, the text's width, the gap between columns
@@ -103,7 +106,12 @@ class ContractPrinter:
         return blocks
 
     def _compile(
-        self, template: ContractTemplate, data: ContractData, blocks: tuple[Block, ...], cells: list[_Cell], height: float
+        self,
+        template: ContractTemplate,
+        data: ContractData,
+        blocks: tuple[Block, ...],
+        cells: list[_Cell],
+        height: float,
     ) -> tuple[bytes, int]:
         contract = {
             "language": template.language,
@@ -112,7 +120,12 @@ class ContractPrinter:
             "school": data.school.name,
             "words": dict(template.words),
             "blocks": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in blocks],
-            "signing": {"height": height, "caption": _CAPTION, "seal": _SEAL, "cells": [dataclasses.asdict(cell) for cell in cells]},
+            "signing": {
+                "height": height,
+                "caption": _CAPTION,
+                "seal": _SEAL,
+                "cells": [dataclasses.asdict(cell) for cell in cells],
+            },
         }
         inputs = {"contract": json.dumps(contract, ensure_ascii=False)}
         try:
@@ -166,7 +179,9 @@ def _signature_table(data: ContractData, template: ContractTemplate) -> tuple[li
     bottoms = {0: _HEAD + _SEAL_CELL + _ROW_GAP, 1: _HEAD}
     for signer in data.signers:
         side = 0 if signer.field.startswith("representative") else 1
-        cells.append(_Cell(signer.field, signer.role, signer.name, side * (column + _GAP), bottoms[side], column, _CELL))
+        cells.append(
+            _Cell(signer.field, signer.role, signer.name, side * (column + _GAP), bottoms[side], column, _CELL)
+        )
         bottoms[side] += _CELL + _ROW_GAP
     return cells, max(bottoms.values()) - _ROW_GAP
 

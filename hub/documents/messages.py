@@ -1,4 +1,6 @@
-"""Message texts as files: `templates/messages/PURPOSE.toml` with a table for each channel and a text for each language."""
+"""Message texts as files: `templates/messages/PURPOSE.toml` with a table for each channel and a text for each
+language.
+"""
 
 from __future__ import annotations
 

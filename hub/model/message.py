@@ -1,4 +1,6 @@
-"""What Qianda writes to people: purposes, message templates, strict placeholders, and how many SMS segments a text takes. Pure."""
+"""What Qianda writes to people: purposes, message templates, strict placeholders, and how many SMS segments a text
+takes. Pure.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ class MessageTemplate:
 
 @dataclass(frozen=True)
 class Size:
-    """`encoding` is `gsm-7` or `ucs-2`; `units` are septets or UTF-16 units; `segments` is what providers bill (3GPP TS 23.038)."""
+    """`encoding` is `gsm-7` or `ucs-2`; `units` are septets or UTF-16 units; `segments` is what providers bill (3GPP
+    TS 23.038).
+    """
 
     encoding: str
     units: int
@@ -102,7 +106,9 @@ def size(text: str) -> Size:
 
 
 class MessageTemplates:
-    """All templates; a language that a channel does not have falls back to Chinese, a channel's text to that of `sms`."""
+    """All templates; a language that a channel does not have falls back to Chinese, a channel's text to that of
+    `sms`.
+    """
 
     def __init__(self, templates: Iterable[MessageTemplate]) -> None:
         self._templates = {(item.purpose, item.channel, item.language): item for item in templates}

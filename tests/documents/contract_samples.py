@@ -45,13 +45,21 @@ def course(name: str = "数学素养 A") -> CourseFacts:
     )
 
 
-def minor(student: str = "陈小满", guardians: int = 1, representatives: int = 0, course_name: str = "数学素养 A") -> ContractData:
+def minor(
+    student: str = "陈小满", guardians: int = 1, representatives: int = 0, course_name: str = "数学素养 A"
+) -> ContractData:
     people = tuple(
         GuardianFacts(name, relation, "+86 190****0001")
-        for name, relation in (("陈大川", "父亲"), ("欧阳示范", "母亲"), ("林守成", "祖父"), ("林阿婆", "祖母"))[:guardians]
+        for name, relation in (("陈大川", "父亲"), ("欧阳示范", "母亲"), ("林守成", "祖父"), ("林阿婆", "祖母"))[
+            :guardians
+        ]
     )
-    signers = [SignerFacts(f"guardian-{index}", "乙方（监护人签名）", person.name) for index, person in enumerate(people, 1)]
-    signers += [SignerFacts(f"representative-{index}", "甲方代表（签名）", "周明远") for index in range(1, representatives + 1)]
+    signers = [
+        SignerFacts(f"guardian-{index}", "乙方（监护人签名）", person.name) for index, person in enumerate(people, 1)
+    ]
+    signers += [
+        SignerFacts(f"representative-{index}", "甲方代表（签名）", "周明远") for index in range(1, representatives + 1)
+    ]
     return ContractData(
         number="HF-2026-000001",
         date=date(2026, 12, 1),

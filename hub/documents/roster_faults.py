@@ -1,0 +1,82 @@
+"""What can be wrong with a line of the roster, and how to mend it, in both languages."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Fault(Enum):
+    """Each: what is wrong and how to mend it, in Chinese; the same in English."""
+
+    NAME_MISSING = ("没有填写姓名", "请填写姓名", "The name is missing", "Enter the name")
+    NAME_WRONG = (
+        "不像姓名",
+        "请检查姓名，不要超过 60 个字符",
+        "This cannot be a name",
+        "Check it; at most 60 characters",
+    )
+    NAME_UNDRAWABLE = (
+        "有合同字体无法显示的字符：{characters}",
+        "请按证件上的写法重新输入，不要使用表情或自造字",
+        "The contract's font cannot show: {characters}",
+        "Enter it as the document has it; no emoji, no private characters",
+    )
+    ID_MISSING = ("没有填写证件号码", "请填写证件号码", "The document number is missing", "Enter it")
+    ID_TYPE = (
+        "不认识的证件类型",
+        "请填写：居民身份证、护照、港澳通行证、台湾通行证或外国人永久居留身份证",
+        "The kind of document is not known",
+        "Use cn-id, passport, hk-macau-permit, taiwan-permit or foreign-permanent-id",
+    )
+    ID_WRONG = (
+        "证件号码不正确：位数、日期或校验码不符",
+        "请对照证件逐位核对",
+        "The document number is wrong: its length, date or check digit",
+        "Compare it with the document, character by character",
+    )
+    ID_LOST_DIGITS = (
+        "证件号码被表格软件存成了数字，末尾几位已经丢失",
+        "请把该列设为“文本”格式后重新输入完整号码",
+        "The spreadsheet stored the number as a figure; its last digits are lost",
+        "Format the column as text and enter the whole number again",
+    )
+    BIRTH_DATE = (
+        "出生日期无法识别",
+        "请写成 2014-03-05 这样的日期；没有身份证号码时必须填写",
+        "The birth date is missing or cannot be read",
+        "Write it like 2014-03-05; it is required without a Chinese ID number",
+    )
+    BIRTH_DATE_DIFFERS = (
+        "出生日期与证件号码不一致",
+        "请核对两者，以证件为准",
+        "The birth date is not that of the ID number",
+        "Check both against the document",
+    )
+    PHONE_MISSING = ("没有填写手机号码", "请填写手机号码", "The mobile number is missing", "Enter it")
+    PHONE_WRONG = (
+        "不是有效的手机号码",
+        "请核对；境外号码前加 + 和国家代码",
+        "This is not a mobile number",
+        "Check it; numbers from abroad begin with + and the country code",
+    )
+    GUARDIAN_MISSING = (
+        "学员未满十八周岁，没有监护人",
+        "请填写监护人姓名、证件和手机",
+        "The student is under 18 and has no guardian",
+        "Enter the guardian's name, document and mobile number",
+    )
+    CAMPUS_MISSING = ("没有填写校区", "请填写校区编号", "The campus is missing", "Enter the campus id")
+    COURSE_MISSING = ("没有填写课程", "请填写课程编号", "The course is missing", "Enter the course id")
+    LANGUAGE = ("不认识的语言", "请填写 zh 或 en", "The language is not known", "Use zh or en")
+    DUPLICATE = (
+        "与第 {row} 行重复",
+        "同一学员同一课程只保留一行；报名编号不得重复",
+        "The same as row {row}",
+        "Keep one row for a student and course; external ids must differ",
+    )
+
+    def what(self, language: str, **details: object) -> str:
+        return self.value[0 if language == "zh" else 2].format(**details)
+
+    def how(self, language: str) -> str:
+        return self.value[1 if language == "zh" else 3]
