@@ -88,7 +88,7 @@ class Village:
         return Person(self.name(surname, GIVEN), "居民身份证", id_number(campus, born), born)
 
     def adult(self, campus: str, surname: str, relation: str = "") -> Person:
-        born = self.birthday(date(1972, 1, 1), date(1999, 12, 31))
+        born = self.birthday(date(1985, 1, 1), date(1999, 12, 31))
         name = self.name(surname, PARENTS)
         return Person(name, "居民身份证", id_number(campus, born), born, self.phone(), relation)
 

@@ -1,8 +1,7 @@
 """A warm child process that does one kind of risky work, with limits of memory, CPU and time.
 
 Staff templates, uploaded files and PDF rendering run behind it: whatever they do to the child, the hub lives on, and
-the
-next question gets a fresh child. Frames in both directions: one status byte, four bytes of length, the body.
+the next question gets a fresh child. Frames in both directions: one status byte, four bytes of length, the body.
 """
 
 from __future__ import annotations

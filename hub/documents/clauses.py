@@ -1,8 +1,7 @@
 """Clause text that legal staff edit: Jinja2 in its sandbox, filled in by a limited child, read into blocks.
 
 The sandbox keeps a template from reaching Python, but not from using up memory: the child's limits do that. A line of
-the
-filled-in text is one block, told by how it begins:
+the filled-in text is one block, told by how it begins:
 
     # Fees          a heading; articles are numbered in order ("第三条", "3.")
     + text          a numbered paragraph of the article ("3.1")

@@ -1,11 +1,9 @@
 """What a contract is drawn from: plain values, already masked where the paper shows them masked.
 
 A contract shows a person's full name, because a contract is made with a named person. It shows only the last four
-characters of
-an ID number and a phone number masked in the middle: the paper is copied, mailed and photographed for years, and
-whoever must
-match it to a person asks for those four characters. The full numbers stay encrypted in the database, and the record
-holds commitments to them; a court can have them from there.
+characters of an ID number and a phone number masked in the middle: the paper is copied, mailed and photographed for
+years, and whoever must match it to a person asks for those four characters. The full numbers stay encrypted in the
+database, and the record holds commitments to them; a court can have them from there.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """The contract's font and what it can show.
 
 Typst takes another font, or draws a box, without a word when a character is missing: so every text is checked against
-the
-font's character map before it is laid out. Controls and invisible marks of direction are refused too, because they
-can make
-a contract read otherwise than it was written.
+the font's character map before it is laid out. Controls and invisible marks of direction are refused too, because
+they can make a contract read otherwise than it was written.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """From template and data to the contract's PDF, its signature boxes and its text version.
 
 The places of the boxes are computed here once and handed to Typst, which draws them there: the signing code and the
-paper
-cannot disagree. Same template, data and `issued_at` give the same bytes.
+paper cannot disagree. Same template, data and `issued_at` give the same bytes.
 """
 
 from __future__ import annotations
@@ -18,16 +17,14 @@ import pikepdf
 import typst
 
 from hub.documents.clauses import Block, ClauseWriter, Heading, Paragraph, Table
-from hub.documents.contract_data import ContractData
+from hub.documents.contract_data import ContractData, SignerFacts
 from hub.documents.contract_templates import ContractTemplate, ContractTemplates
 from hub.documents.fonts import FONT_NAME, ContractFont
 from hub.errors import BadInput, FontMissing, TemplateFailed
 
-PDF_STANDARD: Final = (
-    "a-2a"  # archivable and tagged; incremental updates with signatures keep it so (ISO 19005-2, PAdES)
-)
+# Archivable and tagged; incremental updates with signatures keep it so (ISO 19005-2, PAdES).
+PDF_STANDARD: Final = "a-2a"
 _POINTS = 72 / 25.4  # a millimetre in PDF points
-_PAGE_HEIGHT = 297.0
 _SIDE, _BOTTOM, _WIDTH, _GAP = 22.0, 22.0, 166.0, 6.0  # mm: A4's margins, the text's width, the gap between columns
 _CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, the gap below it
 _HEAD = 8.0  # mm: the line above the table; it ties a page that holds nothing else to the contract
@@ -179,11 +176,16 @@ def _signature_table(data: ContractData, template: ContractTemplate) -> tuple[li
     bottoms = {0: _HEAD + _SEAL_CELL + _ROW_GAP, 1: _HEAD}
     for signer in data.signers:
         side = 0 if signer.field.startswith("representative") else 1
-        cells.append(
-            _Cell(signer.field, signer.role, signer.name, side * (column + _GAP), bottoms[side], column, _CELL)
-        )
+        caption = _caption(signer, template)
+        cells.append(_Cell(signer.field, caption, signer.name, side * (column + _GAP), bottoms[side], column, _CELL))
         bottoms[side] += _CELL + _ROW_GAP
     return cells, max(bottoms.values()) - _ROW_GAP
+
+
+def _caption(signer: SignerFacts, template: ContractTemplate) -> str:
+    """The party and the role, e.g. 乙方（监护人签名）."""
+    party = "party_a_signs" if signer.field.startswith("representative") else "party_b_signs"
+    return template.words[party].replace("{role}", signer.role)
 
 
 def _box(cell: _Cell, height: float, page: int) -> Box:
@@ -200,7 +202,10 @@ def _box(cell: _Cell, height: float, page: int) -> Box:
 
 def _signers_text(data: ContractData, template: ContractTemplate) -> tuple[Block, ...]:
     words = template.words
-    rows = [(words["party_a_seal"], data.school.name), *((signer.role, signer.name) for signer in data.signers)]
+    rows = [
+        (words["party_a_seal"], data.school.name),
+        *((_caption(signer, template), signer.name) for signer in data.signers),
+    ]
     return (Heading("", words["signing"]), Table(tuple(rows)))
 
 

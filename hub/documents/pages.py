@@ -1,7 +1,7 @@
 """Pages of a PDF as pictures, drawn by pdfium in a limited child: a hostile file can end the child, not the hub.
 
-110 dots per inch is sharp enough to read on a phone. Most pages have no colour: 16 grays, 4 bits a pixel. A page with a
-red seal or a drawn signature gets a palette of 16 colours of its own.
+110 dots per inch is sharp enough to read on a phone. Most pages have no colour: 16 grays, 4 bits a pixel. A page with
+a red seal or a drawn signature gets a palette of 16 colours of its own.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The cells of an uploaded spreadsheet, read in a limited child.
 
 A spreadsheet is a zip file: what it would unpack to is bounded before it is opened, and the child's memory bounds
-what its
-directory conceals.
+what its directory conceals.
 """
 
 from __future__ import annotations

@@ -54,12 +54,8 @@ def minor(
             :guardians
         ]
     )
-    signers = [
-        SignerFacts(f"guardian-{index}", "乙方（监护人签名）", person.name) for index, person in enumerate(people, 1)
-    ]
-    signers += [
-        SignerFacts(f"representative-{index}", "甲方代表（签名）", "周明远") for index in range(1, representatives + 1)
-    ]
+    signers = [SignerFacts(f"guardian-{index}", "监护人", person.name) for index, person in enumerate(people, 1)]
+    signers += [SignerFacts(f"representative-{index}", "校方代表", "周明远") for index in range(1, representatives + 1)]
     return ContractData(
         number="HF-2026-000001",
         date=date(2026, 12, 1),
@@ -82,7 +78,7 @@ def adult(student: str = "Maria Gonzalez") -> ContractData:
         school=SchoolFacts("New Course Education Group", SCHOOL.credit_code, SCHOOL.licence),
         campus=CampusFacts("Guangzhou campus", "1 Example Road, Guangzhou", "020-0000 0001"),
         student=StudentFacts(student, "Passport", "*****1234", date(1998, 3, 5), "+86 190****0009"),
-        signers=(SignerFacts("student-1", "Party B (student)", student),),
+        signers=(SignerFacts("student-1", "Student", student),),
         course=CourseFacts(
             **{
                 **{name: getattr(data.course, name) for name in CourseFacts.__dataclass_fields__},
