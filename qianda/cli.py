@@ -78,7 +78,10 @@ def _verify(file: Path, trust_files: list[Path], as_json: bool, language: Langua
         report = verify_guarded(file, trust_files)
     except UnreadablePdf as error:
         return _say_unreadable(file, error.reason, as_json, language)
-    except (UnreadableTrust, OSError) as error:
+    except OSError as error:
+        typer.echo(f"{file}: {error.strerror or error}", err=True)
+        return UNREADABLE
+    except UnreadableTrust as error:
         typer.echo(str(error), err=True)
         return UNREADABLE
     from qianda.verify import report as reports
@@ -107,7 +110,7 @@ def _join_server_commands(app: typer.Typer) -> str:
         try:
             joined = point.load()
         except ImportError as error:
-            return f"More commands (demo, serve, …) come with qianda[server]; not available here: {error}."
+            return f"More commands (demo, serve, …) need the extra 'server'; not available here: {error}."
         app.registered_commands += joined.registered_commands
         app.registered_groups += joined.registered_groups
     return ""

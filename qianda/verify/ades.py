@@ -49,14 +49,17 @@ def full_check(pdf: bytes, trust: Trust) -> list[Finding]:
 
 async def _full_check(pdf: bytes, trust: Trust) -> list[Finding]:
     spec = _offline_spec(trust)
-    signatures = PdfFileReader(io.BytesIO(pdf), strict=True).embedded_regular_signatures
+    try:
+        signatures = PdfFileReader(io.BytesIO(pdf), strict=True).embedded_regular_signatures
+    except Exception as error:  # as below
+        return [Finding(Element.SIGNATURE, reasons.ADES_SIGNATURE.about(what=type(error).__name__))]
     return [finding for signature in signatures for finding in await _check_one(signature, spec)]
 
 
 async def _check_one(signature: EmbeddedPdfSignature, spec: PdfSignatureValidationSpec) -> list[Finding]:
     name = str(signature.field_name)
     try:
-        signature.compute_integrity_info()  # type: ignore[no-untyped-call]
+        signature.compute_integrity_info()
         result = await ades_lta_validation(signature, spec)
     except Exception as error:  # pyHanko raises many kinds on malformed input; each means that it does not accept
         return [Finding(Element.SIGNATURE, reasons.ADES_SIGNATURE.about(what=type(error).__name__), name)]

@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Party:
-    """One signature field: a signer, or the organisation (`is_seal`). `name` is the certificate's common name."""
+    """One signature field: a signer, or the organisation (`is_seal`). `name` and `issuer` are common names."""
 
     field: str
     is_seal: bool
@@ -100,9 +100,9 @@ def _party(structure: Structure, field: str, findings: Sequence[Finding], trust:
     return Party(
         field=field,
         is_seal=field == SEAL_FIELD,
-        name=_subject(certificate, "common_name"),
-        organisation=_subject(certificate, "organization_name"),
-        issuer=certificate.issuer.human_friendly if certificate else "",
+        name=_part(certificate.subject, "common_name") if certificate else "",
+        organisation=_part(certificate.subject, "organization_name") if certificate else "",
+        issuer=_part(certificate.issuer, "common_name") if certificate else "",
         signed_at=stamp.time if stamp else None,
         answers=tuple(_answer(element, structure, field, findings, trust) for element in Element),
     )
@@ -140,6 +140,6 @@ def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) 
     return Word.SHOWN, reasons.TIME_SHOWN.about(time=at)
 
 
-def _subject(certificate: x509.Certificate | None, part: str) -> str:
-    value = certificate.subject.native.get(part, "") if certificate else ""
+def _part(name: x509.Name, part: str) -> str:
+    value = name.native.get(part) or name.human_friendly
     return value if isinstance(value, str) else ", ".join(value)

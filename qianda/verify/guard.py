@@ -8,7 +8,7 @@ import multiprocessing
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qianda.verify import reasons
 from qianda.verify.findings import Reason, UnreadablePdf
@@ -43,7 +43,7 @@ def verify_guarded(
         receiver.close()
 
 
-def _told(receiver: Connection) -> Any:
+def _told(receiver: Connection) -> Report:
     try:
         kind, value = receiver.recv()
     except EOFError as error:
@@ -52,7 +52,8 @@ def _told(receiver: Connection) -> Any:
         raise UnreadablePdf(value)
     if kind == "error":
         raise value
-    return value
+    report: Report = value
+    return report
 
 
 def _child(

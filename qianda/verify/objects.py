@@ -32,7 +32,7 @@ class Snapshot:
         """Raises pyHanko's PdfReadError when there is no such object."""
         key = (at.idnum, at.generation, self._place(at))
         if key not in self._cache:
-            self._cache[key] = self._reader.get_object(at, revision=self._revision)  # type: ignore[no-untyped-call]
+            self._cache[key] = self._reader.get_object(at, revision=self._revision)
         return self._cache[key]
 
     def follow(self, value: Any) -> Any:
@@ -46,7 +46,7 @@ class Snapshot:
         """The dictionary behind `name`, an empty one when there is none. Raises TypeError."""
         value = self.entry(parent, name)
         if value is None:
-            return generic.DictionaryObject({})  # type: ignore[no-untyped-call]
+            return generic.DictionaryObject({})
         if not isinstance(value, DictionaryObject):
             raise TypeError(f"{name} is no dictionary")
         return value

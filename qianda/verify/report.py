@@ -29,7 +29,7 @@ _SEAL = Reason("机构印章", "Seal of the organisation")
 _SIGNER = Reason("签署人", "Signer")
 _UNKNOWN = Reason("(证书无法读取)", "(no readable certificate)")
 _SIGNED_AT = Reason("签署于", "signed")
-_ISSUED_BY = Reason("证书由", "certificate of")
+_ISSUED_BY = Reason("证书由 {issuer} 签发", "certificate of {issuer}")
 _ARCHIVED = Reason("文档时间戳覆盖全文", "A document timestamp covers the whole file")
 _TRIAL = Reason(
     "含内置机构签发的证书: 仅供试用和内部使用。",
@@ -83,7 +83,7 @@ def _headline(party: Party, language: str) -> str:
     if party.signed_at:
         parts.append(f"{say(_SIGNED_AT, language)} {party.signed_at:%Y-%m-%d %H:%M:%S} UTC")
     if party.issuer:
-        parts.append(f"{say(_ISSUED_BY, language)} {escape(party.issuer)}")
+        parts.append(escape(say(_ISSUED_BY.about(issuer=party.issuer), language)))
     return ", ".join(parts)
 
 
