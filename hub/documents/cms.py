@@ -50,7 +50,7 @@ def assembled(to_be_signed: bytes, signature: bytes, chain: Sequence[bytes], tim
                 encode(SEQUENCE, signer.issuer.dump() + core.Integer(signer.serial_number).dump()),
                 SHA256,
                 bytes((CONTEXT_0,)) + to_be_signed[1:],  # inside the SignerInfo the SET has tag [0]
-                _signature_algorithm(signer),
+                bytes(signature_algorithm(signer).dump()),
                 encode(OCTET_STRING, signature),
                 _unsigned_attributes(timestamp),
             )
@@ -66,6 +66,12 @@ def assembled(to_be_signed: bytes, signature: bytes, chain: Sequence[bytes], tim
         )
     )
     return encode(SEQUENCE, SIGNED_DATA + encode(CONTEXT_0, encode(SEQUENCE, signed_data)))
+
+
+def signature_algorithm(certificate: x509.Certificate) -> algos.SignedDigestAlgorithm:
+    """With SHA-256: ECDSA, or RSA PKCS#1 v1.5, as the certificate's key has it."""
+    kind = "sha256_ecdsa" if certificate.public_key.algorithm == "ec" else "sha256_rsa"
+    return algos.SignedDigestAlgorithm({"algorithm": kind})
 
 
 def encode(tag: int, content: bytes) -> bytes:
@@ -88,11 +94,6 @@ def _issuer_serial(certificate: x509.Certificate) -> dict[str, Any]:
 
 def _is_root(certificate: bytes) -> bool:
     return bool(x509.Certificate.load(certificate).self_signed != "no")
-
-
-def _signature_algorithm(certificate: x509.Certificate) -> bytes:
-    kind = "sha256_ecdsa" if certificate.public_key.algorithm == "ec" else "sha256_rsa"
-    return bytes(algos.SignedDigestAlgorithm({"algorithm": kind}).dump())
 
 
 def _unsigned_attributes(timestamp: bytes | None) -> bytes:

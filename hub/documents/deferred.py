@@ -12,19 +12,21 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from asn1crypto import algos, x509
+from asn1crypto import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.misc import PdfReadError
 from pyhanko.sign import fields, signers
+from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest
 from pyhanko.sign.signers.pdf_cms import ExternalSigner
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from hub.documents.appearance import stamp_style
-from hub.documents.cms import assembled, attributes_to_sign
+from hub.documents.cms import assembled, attributes_to_sign, signature_algorithm
 from hub.errors import WrongDocument, WrongSignature
 
 RESERVED_HEX_DIGITS: Final = 16384  # for EC or RSA chains and a timestamp with its certificates
@@ -81,7 +83,10 @@ def prepare_now(
         docmdp_permissions=fields.MDPPerm.NO_CHANGES if final else fields.MDPPerm.FILL_FORMS,
     )
     signer = signers.PdfSigner(metadata, _placeholder(chain), stamp_style=stamp_style(appearance))
-    digest, output = _finished(_digested(signer, document))
+    try:
+        digest, output = _finished(_digested(signer, document))
+    except (SigningError, PdfReadError) as error:
+        raise WrongDocument(f"the field {field!r} cannot be signed: {error}") from error
     file = bytes(output.getbuffer())
     if not file.startswith(document):
         raise WrongDocument("the prepared file does not begin with the document")
@@ -166,9 +171,9 @@ def _placeholder(chain: Sequence[bytes]) -> ExternalSigner:
     certificates = [x509.Certificate.load(der) for der in chain]
     return ExternalSigner(
         signing_cert=certificates[0],
-        cert_registry=SimpleCertificateStore.from_certs(certificates),
+        cert_registry=SimpleCertificateStore.from_certs(certificates),  # type: ignore[no-untyped-call]  # has no types
         signature_value=bytes(72),
-        signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+        signature_mechanism=signature_algorithm(certificates[0]),
         embed_roots=False,
     )
 

@@ -58,7 +58,8 @@ def seal_stamp(organisation: str, size: float = SEAL_SIZE) -> bytes:
 
 def checked_strokes(strokes: Sequence[Stroke]) -> list[list[tuple[float, float]]]:
     """The strokes as plain numbers. BadInput when there are too many, or a point is not in the unit square."""
-    if not 0 < len(strokes) <= MOST_STROKES or sum(map(len, strokes)) > MOST_POINTS:
+    points = sum(len(stroke) if isinstance(stroke, list | tuple) else 1 for stroke in strokes)
+    if not 0 < len(strokes) <= MOST_STROKES or points > MOST_POINTS:
         raise BadInput(f"a drawing has 1 to {MOST_STROKES} strokes and up to {MOST_POINTS} points", field="strokes")
     return [_checked_stroke(stroke) for stroke in strokes]
 
