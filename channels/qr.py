@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import qrcode
 from qrcode.constants import ERROR_CORRECT_M
@@ -32,8 +33,8 @@ def png(text: str) -> bytes:
     return output.getvalue()
 
 
-def _code(text: str) -> qrcode.QRCode[PilImage]:
-    code: qrcode.QRCode[PilImage] = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=PNG_MODULE, border=QUIET_ZONE)
+def _code(text: str) -> qrcode.QRCode[Any]:
+    code: qrcode.QRCode[Any] = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=PNG_MODULE, border=QUIET_ZONE)
     code.add_data(text)
     code.make(fit=True)
     return code

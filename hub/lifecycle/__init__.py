@@ -1,0 +1,12 @@
+"""The verbs of a contract's life. Read in this order, they are its story:
+
+    issue      a contract is drawn from an enrolment, laid out and issued
+    dispatch   its first messages and links go out
+    land       somebody opens a link
+    identify   a one-time code and an identity check make them a verified signer
+    sign       key, certificate, prepare, signature
+    complete   the hub embeds the signature with its timestamp, seals, closes and completes
+
+Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend, reissue,
+expire). `turns` opens and closes signing tasks for all of them.
+"""

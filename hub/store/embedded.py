@@ -116,14 +116,21 @@ class EmbeddedPostgres:
 
         Raises DatabaseUnavailable, with the end of the server's log, if it does not come up.
         """
-        with self._one_at_a_time():
+        with self._one_at_a_time(), contextlib.ExitStack() as on_failure:
             if self._user_lock is None:
                 self._user_lock = (self.home / "users.lock").open("a")
+                on_failure.callback(self._forget_use)
             fcntl.flock(self._user_lock, fcntl.LOCK_SH)
             if not self.answers():
                 self._initialise()
                 self._launch()
+            on_failure.pop_all()
         return self
+
+    def _forget_use(self) -> None:
+        if self._user_lock is not None:
+            self._user_lock.close()
+            self._user_lock = None
 
     def stop(self, *, remove: bool = False) -> bool:
         """Leave. True if nobody else uses the server, so that it is down now, and with `remove` its files are gone.
@@ -138,7 +145,7 @@ class EmbeddedPostgres:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            if self.answers():
+            if self.answers() or self._lives():
                 self._shut_down()
             shutil.rmtree(self._socket_folder(), ignore_errors=True)
             if remove:
@@ -172,10 +179,9 @@ class EmbeddedPostgres:
             path = self.home / "start.lock"  # beside the cluster: initdb wants an empty folder
             with path.open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                with contextlib.suppress(FileNotFoundError):  # removed while we waited: begin again
-                    if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
-                        yield
-                        return
+                if _is_same_file(lock, path):
+                    yield
+                    return
 
     def _server_lines(self) -> list[str]:
         """Of `postmaster.pid`: process number, folder, start, port, socket folder, address, memory, state."""
@@ -279,12 +285,13 @@ class EmbeddedPostgres:
         shared memory named there, which is what guards the files. The lock of the socket guards nothing in
         our own folder.
         """
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            pid, *rest = self._server_lines()
-            _reap(int(pid), os.WNOHANG)
+        with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
+            lines = self._server_lines()
+            _reap(int(lines[0]), os.WNOHANG)
             if self._lives():
                 return
-            (self.data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *rest]) + "\n")
+            lines[0], lines[4] = str(os.getpid()), ""  # its socket may have been where we are not
+            (self.data / "postmaster.pid").write_text("\n".join(lines) + "\n")
         (self._socket_folder() / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _is_ready(self) -> bool:
@@ -307,6 +314,13 @@ class EmbeddedPostgres:
                 raise DatabaseUnavailable(f"PostgreSQL did not stop: {self._last_words()}")
             time.sleep(0.01)
         _reap(pid)
+
+
+def _is_same_file(opened: IO[str], path: Path) -> bool:
+    """Whether it still lies there: who waited for a lock may hold one on a file that was removed meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(opened.fileno()))
+    return False
 
 
 def _reap(pid: int, options: int = 0) -> None:

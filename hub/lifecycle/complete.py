@@ -1,0 +1,297 @@
+"""What the hub itself has to do, from an accepted signature to a completed contract.
+
+One function, `advance`, looks where the contract is and goes on from there, as often as it is called and from whatever process:
+
+    accepted signature ──timestamp──▶ embedded ─┬─▶ next signer's turn
+                                                └─▶ SIGNED ─▶ seal prepared ─token─▶ seal accepted ─timestamp─▶ COMPLETED
+
+Each arrow's result is stored before the next begins. A seal is signed over a file that was stored first: after a death in
+between, the very same bytes are signed again, so that no contract is ever sealed twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from cryptography import x509
+
+from hub.authorities.profile import Revoked
+from hub.documents.closing import close, with_validation_data
+from hub.documents.deferred import embed
+from hub.documents.deferred import prepare as prepare_file
+from hub.documents.stamps import seal_stamp
+from hub.errors import FileFailedCheck, QiandaError, Unavailable
+from hub.lifecycle.dispatch import send_at_once
+from hub.lifecycle.parts import Parts
+from hub.lifecycle.turns import open_next, open_task
+from hub.model.contract import Contract, ContractState
+from hub.model.message import Purpose
+from hub.model.signature import SEAL_FIELD, RequestState, SignatureRequest
+from hub.model.signer import all_signed
+from hub.model.staff import EVERYTHING, StaffTask
+from hub.store.unit import Unit
+from qianda.verify.structure import check_finished
+
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=1)
+TRIES_BEFORE_STAFF = 5
+
+log = structlog.get_logger()
+
+
+async def advance(parts: Parts, contract_id: UUID) -> ContractState:
+    """Do what the hub has to do for this contract until somebody else's turn comes, or a part is away.
+
+    Never raises for a part that is away: the contract shows as stuck, and is tried again by itself.
+    """
+    try:
+        while await _step(parts, contract_id):
+            pass
+    except QiandaError as error:
+        await _stuck(parts, contract_id, error)
+    async with parts.database.unit(EVERYTHING) as unit:
+        return (await unit.contracts.get(contract_id)).state
+
+
+async def _step(parts: Parts, contract_id: UUID) -> bool:
+    """One arrow of the picture above. False when there is nothing for the hub to do."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        contract = await unit.contracts.get(contract_id)
+        requests = await unit.signatures.unfinished(contract_id)
+    accepted = next((request for request in requests if request.state is RequestState.ACCEPTED), None)
+    seal = next((request for request in requests if request.is_seal), None)
+    if accepted and not accepted.is_seal:
+        return await _embed(parts, contract, accepted)
+    if contract.state is not ContractState.SIGNED:
+        async with parts.database.unit(EVERYTHING) as unit:
+            return await _nothing_to_do(unit, contract_id)
+    if seal is None:
+        return await _prepare_seal(parts, contract)
+    if seal.state is RequestState.PREPARED:
+        return await _sign_seal(parts, contract, seal)
+    return await _close(parts, contract, seal)
+
+
+async def _nothing_to_do(unit: Unit, contract_id: UUID) -> bool:
+    """Decided under the lock: a signature that is accepted at this moment plans its own step."""
+    await unit.contracts.locked(contract_id)
+    requests = await unit.signatures.unfinished(contract_id)
+    if any(request.state is RequestState.ACCEPTED for request in requests):
+        return True
+    await unit.contracts.plan_hub_step(contract_id, None)
+    return False
+
+
+# ---- a signer's signature
+
+
+async def _embed(parts: Parts, contract: Contract, request: SignatureRequest) -> bool:
+    """Timestamp the accepted signature and write it into the file, with the revocation data that speaks for it."""
+    if _expired(request.chain[0], parts.clock()):
+        return await _reopen(parts, contract, request)
+    attempt = await _begin(parts, "timestamp", contract, request)
+    try:
+        signed = await _with_signature(parts, request)
+    except Unavailable as error:
+        await _failed(parts, attempt, error)
+        raise
+    stored = await parts.files.put(signed)
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.signatures.end_attempt(attempt, unit.now)
+        await _note_embedded(parts, unit, contract.id, request, stored, len(signed))
+    return True
+
+
+async def _with_signature(parts: Parts, request: SignatureRequest) -> bytes:
+    prepared = await parts.files.get(request.prepared)
+    assert request.signature is not None
+    signed = await embed(
+        prepared, request.gap, request.document_digest, request.to_be_signed, request.chain, request.signature,
+        parts.timestamps,
+    )  # fmt: skip
+    certificates, crls = await _validation_data(parts, request)
+    return await asyncio.to_thread(with_validation_data, signed, request.field, certificates, crls)
+
+
+async def _validation_data(parts: Parts, request: SignatureRequest) -> tuple[list[bytes], list[bytes]]:
+    """Chains, and a CRL that ends before the signer's certificate does: later it could not speak for it any more."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        revoked = await unit.certificates.revoked(parts.authority_name)
+    ends = x509.load_der_x509_certificate(request.chain[0]).not_valid_after_utc
+    entries = [Revoked(serial, at, reason) for serial, at, reason in revoked]
+    crl = await parts.authority.revocation_list(entries, speaks_until=ends)
+    return [*request.chain, *parts.timestamps.certificates], [crl]
+
+
+async def _note_embedded(
+    parts: Parts, unit: Unit, contract_id: UUID, request: SignatureRequest, stored: str, size: int
+) -> None:
+    contract = await unit.contracts.locked(contract_id)
+    known = await unit.signatures.get(request.id)
+    if known is None or known.state is not RequestState.ACCEPTED or contract.document != request.base:
+        return  # another process was quicker
+    assert request.task is not None
+    await unit.signatures.embedded(request.id, unit.now)
+    await unit.signatures.lapse_prepared(contract.id)
+    await unit.tasks.embedded(request.task, unit.now)
+    await unit.contracts.add_version(contract.id, "signed", stored, size, unit.now)
+    facts = {"field": request.field, "document_sha256": stored, "revision": contract.revision + 1}
+    await unit.record.append(contract.id, contract.campus, "signature-embedded", "hub", facts)
+    changes = {"document": stored, "revision": contract.revision + 1, "stuck_since": None, "stuck_reason": None}
+    if all_signed(await unit.tasks.of_contract(contract.id)):
+        await unit.contracts.move(contract, ContractState.SIGNED, **changes)
+        await unit.record.append(contract.id, contract.campus, "signed", "hub", {"document_sha256": stored})
+        await unit.contracts.plan_hub_step(contract.id, unit.now + FIRST_RETRY)
+    else:
+        await open_next(parts, unit, await unit.contracts.change(contract, **changes), "now")
+
+
+async def _reopen(parts: Parts, contract: Contract, request: SignatureRequest) -> bool:
+    """The certificate ran out before a timestamp could be had: the signature is lost, the signer is asked again."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        locked = await unit.contracts.locked(contract.id)
+        known = await unit.signatures.get(request.id)
+        if known is None or known.state is not RequestState.ACCEPTED:
+            return True
+        await unit.signatures.lapse(request.id)
+        task = next(each for each in await unit.tasks.of_contract(contract.id) if each.id == request.task)
+        signer = await unit.contracts.signer(task.signer)
+        await unit.record.append(locked.id, locked.campus, "signature-lapsed", "hub", {"field": request.field})
+        await open_task(parts, unit, locked, task, signer, "now")
+    return True
+
+
+def _expired(certificate: bytes, now: datetime) -> bool:
+    return x509.load_der_x509_certificate(certificate).not_valid_after_utc <= now
+
+
+# ---- the seal
+
+
+async def _prepare_seal(parts: Parts, contract: Contract) -> bool:
+    assert contract.document is not None
+    document = await parts.files.get(contract.document)
+    stamp = await asyncio.to_thread(seal_stamp, parts.seal.organisation)
+    prepared = await prepare_file(
+        document, SEAL_FIELD, parts.seal.chain, certify=False, final=True, appearance=stamp
+    )
+    stored = await parts.files.put(prepared.file)
+    async with parts.database.unit(EVERYTHING) as unit:
+        locked = await unit.contracts.locked(contract.id)
+        waiting = [request for request in await unit.signatures.unfinished(contract.id) if request.is_seal]
+        if locked.version != contract.version or waiting:
+            return True
+        await unit.signatures.add(SignatureRequest(
+            id=uuid4(), contract=contract.id, field=SEAL_FIELD, state=RequestState.PREPARED, base=contract.document,
+            prepared=stored, gap=prepared.gap, document_digest=prepared.document_digest,
+            to_be_signed=prepared.to_be_signed, chain=parts.seal.chain, created_at=unit.now,
+            expires_at=unit.now + LONGEST_RETRY,
+        ))  # fmt: skip
+    return True
+
+
+async def _sign_seal(parts: Parts, contract: Contract, seal: SignatureRequest) -> bool:
+    """The use of the school's seal key: an attempt before, a record entry after, and one signature that counts."""
+    attempt = await _begin(parts, "seal", contract, seal)
+    try:
+        signature = await parts.seal.key.sign(seal.to_be_signed)
+    except Unavailable as error:
+        await _failed(parts, attempt, error)
+        raise
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.contracts.locked(contract.id)
+        await unit.signatures.end_attempt(attempt, unit.now)
+        known = await unit.signatures.get(seal.id)
+        if known is not None and known.state is RequestState.PREPARED:
+            await unit.signatures.accept(seal.id, signature, unit.now)
+            await unit.record.append(contract.id, contract.campus, "seal-used", "hub", {
+                "key": parts.seal.key.label, "organisation": parts.seal.organisation,
+                "prepared_sha256": seal.prepared, "signature_sha256": hashlib.sha256(signature).hexdigest(),
+            })  # fmt: skip
+    return True
+
+
+async def _close(parts: Parts, contract: Contract, seal: SignatureRequest) -> bool:
+    """Timestamp and embed the seal, add validation data and the document timestamp, check the file, complete."""
+    attempt = await _begin(parts, "close", contract, seal)
+    try:
+        final = await _final_file(parts, contract, seal)
+    except QiandaError as error:
+        await _failed(parts, attempt, error)
+        raise
+    stored = await parts.files.put(final)
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.signatures.end_attempt(attempt, unit.now)
+        await _note_completed(parts, unit, contract.id, seal, stored, len(final))
+    return True
+
+
+async def _final_file(parts: Parts, contract: Contract, seal: SignatureRequest) -> bytes:
+    assert seal.signature is not None
+    prepared = await parts.files.get(seal.prepared)
+    sealed = await embed(
+        prepared, seal.gap, seal.document_digest, seal.to_be_signed, seal.chain, seal.signature, parts.timestamps
+    )
+    certificates, crls = await _validation_data(parts, seal)
+    final = await close(sealed, parts.timestamps, certificates, crls)
+    findings = await asyncio.to_thread(check_finished, final, [*contract.fields, SEAL_FIELD])
+    if findings:
+        raise FileFailedCheck("; ".join(str(finding) for finding in findings))
+    return final
+
+
+async def _note_completed(
+    parts: Parts, unit: Unit, contract_id: UUID, seal: SignatureRequest, stored: str, size: int
+) -> None:
+    contract = await unit.contracts.locked(contract_id)
+    known = await unit.signatures.get(seal.id)
+    if contract.state is not ContractState.SIGNED or known is None or known.state is not RequestState.ACCEPTED:
+        return  # another process was quicker
+    await unit.signatures.embedded(seal.id, unit.now)
+    await unit.contracts.add_version(contract.id, "final", stored, size, unit.now)
+    completed = await unit.contracts.move(
+        contract, ContractState.COMPLETED, document=stored, revision=contract.revision + 1, completed_at=unit.now,
+        ended_at=unit.now, stuck_since=None, stuck_reason=None,
+    )  # fmt: skip
+    await unit.contracts.plan_hub_step(contract.id, None)
+    await unit.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": stored})
+    for signer in await unit.contracts.signers(contract.id):
+        await send_at_once(
+            parts, unit, completed, signer, Purpose.COMPLETED, f"completed-{contract.id}-{signer.id}",
+            task=await unit.tasks.of_signer(signer.id),
+        )  # fmt: skip
+
+
+# ---- attempts, and what happens when a part is away
+
+
+async def _begin(parts: Parts, kind: str, contract: Contract, request: SignatureRequest) -> UUID:
+    async with parts.database.unit(EVERYTHING) as unit:
+        return await unit.signatures.begin_attempt(kind, contract.id, request.id, unit.now)
+
+
+async def _failed(parts: Parts, attempt: UUID, error: QiandaError) -> None:
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.signatures.end_attempt(attempt, unit.now, failure=f"{error.code}: {error}")
+
+
+async def _stuck(parts: Parts, contract_id: UUID, error: QiandaError) -> None:
+    """Show it, plan the next try (1 min, doubling to 1 h), and tell staff when it lasts or is not a matter of waiting."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        tries = await unit.contracts.hub_tries(contract_id) + 1
+        wait = min(FIRST_RETRY * 2 ** min(tries - 1, 10), LONGEST_RETRY)
+        await unit.contracts.plan_hub_step(contract_id, unit.now + wait, tries)
+        await unit.contracts.change(contract, stuck_since=contract.stuck_since or unit.now, stuck_reason=error.code)
+        if tries == 1:
+            facts = {"reason": error.code}
+            await unit.record.append(contract.id, contract.campus, "stuck", "hub", facts)
+        if tries >= TRIES_BEFORE_STAFF or not error.retry:
+            text = f"The contract is signed but cannot be finished: {error.sentence}"
+            task = StaffTask(uuid4(), "stuck", text, contract.campus, unit.now, contract.id)
+            await unit.desk.add_task_once(task)
+    log.warning("contract stuck", contract=str(contract_id), reason=error.code, tries=tries, detail=str(error))

@@ -1,0 +1,117 @@
+"""Messages and links on their way out: everything here writes the attempt; the provider is called after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from channels import Rendering
+from hub.errors import BadInput, IllegalMove
+from hub.lifecycle.parts import Parts
+from hub.model.contract import Contract, ContractState
+from hub.model.delivery import Delivery, DeliveryState
+from hub.model.link import DoorKind, SignLink, short_code
+from hub.model.message import LATE, Purpose, render
+from hub.model.signer import Signer, SigningTask
+from hub.model.staff import Scope
+from hub.router import door_of_channel
+from hub.store.jobs import DELIVER
+from hub.store.unit import Unit
+
+
+@dataclass(frozen=True)
+class HandedLink:
+    """A link for somebody to hand on, and how its door shows it."""
+
+    link: SignLink
+    short_code: str
+    rendering: Rendering
+
+
+async def hand_out(parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, door: DoorKind, actor: str) -> HandedLink:
+    """The signer's link of one door: made once, the same again afterwards.
+
+    Raises IllegalMove when the contract has ended otherwise than by completion, BadInput for a door that is not configured.
+    """
+    if door.value not in parts.doors:
+        raise BadInput(f"there is no door {door.value}", field="door")
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.get(contract_id)
+        if contract.state not in (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLETED):
+            raise IllegalMove(f"a contract that is {contract.state} has no links")
+        signer = next((each for each in await unit.contracts.signers(contract_id) if each.id == signer_id), None)
+        if signer is None:
+            raise BadInput("this contract has no such signer", field="signer")
+        link = await unit.links.for_door(signer, door, unit.now)
+        await unit.record.append(contract.id, contract.campus, "link-handed-out", actor, {
+            "signer": str(signer.id), "door": door.value, "link": str(link.id)})  # fmt: skip
+        ticket = unit.links.ticket(link)
+    return HandedLink(link, short_code(ticket), parts.doors[door.value].render(parts.router.doorway(ticket)))
+
+
+async def write_message(
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
+    task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
+) -> Delivery | None:  # fmt: skip
+    """The attempt row of one message to one signer, in this transaction. None when there is no way to reach them, or
+    when this intent (`key`) was sent already.
+    """
+    channel = parts.router.channel_for(signer)
+    address = parts.router.address(signer, channel) if channel else None
+    if channel is None or address is None:
+        return None
+    link = await unit.links.for_door(signer, door_of_channel(channel), unit.now)
+    filled = await _variables(parts, unit, contract, signer) | dict(variables or {})
+    at = await unit.planning_now()
+    delivery = Delivery(
+        id=uuid4(), key=key, purpose=purpose.value, channel=channel, to=address, language=signer.language,
+        text=_text(parts, purpose, channel, signer.language, filled), variables=filled,
+        state=DeliveryState.SENDING, created_at=at, planned_at=at, contract=contract.id, signer=signer.id,
+        task=task.id if task else None, campus=contract.campus, link=link.id, code=code,
+    )  # fmt: skip
+    if not await unit.deliveries.add(delivery, signer.person):
+        return None
+    await unit.record.append(contract.id, contract.campus, "message-sending", "hub", {
+        "delivery": str(delivery.id), "signer": str(signer.id), "purpose": purpose.value, "channel": channel})  # fmt: skip
+    return delivery
+
+
+async def send_at_once(
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
+    task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
+) -> Delivery | None:  # fmt: skip
+    """A message that answers somebody's act: its attempt and the job that carries it, in this transaction."""
+    delivery = await write_message(
+        parts, unit, contract, signer, purpose, key, task=task, code=code, variables=variables
+    )
+    if delivery is not None:
+        await unit.jobs.enqueue(DELIVER, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
+    return delivery
+
+
+def _text(parts: Parts, purpose: Purpose, channel: str, language: str, variables: Mapping[str, str]) -> str:
+    """Everything but link and code, which are filled in when the message leaves and rest nowhere."""
+    return render(parts.messages.get(purpose, channel, language).text, variables, late=LATE)
+
+
+async def _variables(parts: Parts, unit: Unit, contract: Contract, signer: Signer) -> dict[str, str]:
+    """What a message may say: who, what, until when. Never a person's name, never link or code."""
+    campus = await unit.school.campus(contract.campus)
+    english = signer.language == "en"
+    return {
+        "school": parts.school.name,
+        "campus": campus.name_en if english else campus.name,
+        "course": str(contract.data.get("course_name_en" if english else "course_name", contract.title)),
+        "deadline": deadline_words(contract.deadline, signer),
+    }
+
+
+def deadline_words(deadline: datetime, signer: Signer) -> str:
+    """The moment in the signer's own zone and language: 12月3日 18:00 / 3 December 18:00."""
+    local = deadline.astimezone(ZoneInfo(signer.zone))
+    if signer.language == "en":
+        return f"{local.day} {local:%B %H:%M}"
+    return f"{local.month}月{local.day}日 {local:%H:%M}"

@@ -1,0 +1,146 @@
+"""A contract is drawn from the course that a student picked: the values that the paper shows, and what a card sums up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from hub.documents.contract_data import (
+    CampusFacts,
+    ContractData,
+    CourseFacts,
+    GuardianFacts,
+    RefundStep,
+    SchoolFacts,
+    SignerFacts,
+    StudentFacts,
+)
+from hub.errors import BadInput, GuardianRequired
+from hub.model.course import Campus, Course
+from hub.model.person import IdDocument, id_type_name, is_minor, mask_id, mask_phone
+from hub.model.signer import Role
+
+ROLE_WORDS = {
+    Role.STUDENT: {"zh": "学员", "en": "Student"},
+    Role.GUARDIAN: {"zh": "监护人", "en": "Guardian"},
+    Role.REPRESENTATIVE: {"zh": "校方代表", "en": "School representative"},
+}
+DEFAULT_RELATION = {"zh": "监护人", "en": "guardian"}
+
+
+@dataclass(frozen=True)
+class DrawnSigner:
+    """A signer with checked values, before there is a contract. `field` is the place in the PDF."""
+
+    role: Role
+    name: str
+    phone: str
+    document: IdDocument
+    order: int
+    language: str
+    channels: tuple[str, ...]
+    field: str
+    email: str | None = None
+    relation: str | None = None
+
+
+@dataclass(frozen=True)
+class DrawnStudent:
+    name: str
+    document: IdDocument
+    birth_date: date | None
+
+
+def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -> None:
+    """Under 18 the guardian signs. Raises GuardianRequired, or BadInput when the age cannot be told."""
+    roles = {signer.role for signer in signers}
+    if Role.GUARDIAN in roles:
+        return
+    if student.birth_date is None:
+        raise BadInput("this document does not say the birth date, so birth_date is needed", field="student.birth_date")
+    if is_minor(student.birth_date, on):
+        raise GuardianRequired(field="signers")
+    if Role.STUDENT not in roles:
+        raise BadInput("the student or a guardian must be among the signers", field="signers")
+
+
+def contract_data(
+    *, number: str, issued_at: datetime, on: date, school: SchoolFacts, campus: Campus, course: Course | None,
+    student: DrawnStudent, signers: Sequence[DrawnSigner], language: str, extra: Mapping[str, Any],
+) -> ContractData:  # fmt: skip
+    english = language == "en"
+    return ContractData(
+        number=number, date=on, issued_at=issued_at, school=school,
+        campus=CampusFacts(campus.name_en if english else campus.name, campus.address, campus.phone),
+        student=_student(student, signers, language),
+        signers=tuple(SignerFacts(each.field, ROLE_WORDS[each.role][language], each.name) for each in signers),
+        guardians=tuple(_guardian(each, language) for each in signers if each.role is Role.GUARDIAN),
+        course=course_facts(course, language) if course else None,
+        extra=dict(extra),
+    )  # fmt: skip
+
+
+def _student(student: DrawnStudent, signers: Sequence[DrawnSigner], language: str) -> StudentFacts:
+    own_phone = next((each.phone for each in signers if each.role is Role.STUDENT), None)
+    return StudentFacts(
+        name=student.name, id_type=id_type_name(student.document.id_type, language),
+        id_masked=mask_id(student.document.number), birth_date=student.birth_date,
+        phone_masked=mask_phone(own_phone) if own_phone else "",
+    )  # fmt: skip
+
+
+def _guardian(signer: DrawnSigner, language: str) -> GuardianFacts:
+    return GuardianFacts(
+        name=signer.name, relation=signer.relation or DEFAULT_RELATION[language], phone_masked=mask_phone(signer.phone),
+        id_type=id_type_name(signer.document.id_type, language), id_masked=mask_id(signer.document.number),
+    )  # fmt: skip
+
+
+def course_facts(course: Course, language: str) -> CourseFacts:
+    """The course as the contract shows it; words with a variant `<key>_en` are taken from there in English."""
+    details = dict(course.details)
+
+    def word(key: str) -> str:
+        return str(details.get(f"{key}_en", details[key]) if language == "en" else details[key])
+
+    try:
+        return CourseFacts(
+            name=course.name_en if language == "en" else course.name,
+            subject=word("subject"), schedule=word("schedule"), place=word("place"), teacher=word("teacher"),
+            lessons=int(details["lessons"]), minutes=int(details["minutes"]), class_size=int(details["class_size"]),
+            starts=date.fromisoformat(str(details["starts"])), ends=date.fromisoformat(str(details["ends"])),
+            price=Decimal(str(details["price"])), materials_fee=Decimal(str(details.get("materials_fee", "0"))),
+            refund_steps=tuple(_refund_step(step, language) for step in details["refund_steps"]),
+        )  # fmt: skip
+    except (KeyError, ValueError, ArithmeticError) as error:
+        raise BadInput(f"the course {course.id} at {course.campus} is not complete: {error}", field="course") from error
+
+
+def _refund_step(step: Mapping[str, Any], language: str) -> RefundStep:
+    words = step.get("when_en", step["when"]) if language == "en" else step["when"]
+    return RefundStep(str(words), int(step["share"]))
+
+
+def summary(data: ContractData, title: str, deadline_words: str, language: str) -> list[dict[str, str]]:
+    """What people look for, for the card above the pages: labels and values."""
+    english = language == "en"
+    rows = [("学员", "Student", data.student.name)]
+    if course := data.course:
+        refunds = "；".join(f"{step.when} {step.share}%" for step in course.refund_steps)
+        rows += [
+            ("课程", "Course", course.name),
+            ("时间", "Dates", f"{course.starts} – {course.ends}, {course.schedule}"),
+            ("地点", "Place", f"{data.campus.name} {course.place}"),
+            ("课时", "Lessons", f"{course.lessons} × {course.minutes} min"),
+            ("费用", "Fee", f"¥{course.total:,.2f}"),
+            ("退费", "Refunds", refunds.replace("；", "; ") if english else refunds),
+        ]
+    rows += [
+        ("甲方", "Party A", data.school.name),
+        ("乙方", "Party B", ", ".join(signer.name for signer in data.signers if not signer.field.startswith("rep"))),
+        ("签署截止", "Sign by", deadline_words),
+    ]
+    return [{"label": en if english else zh, "value": value} for zh, en, value in rows]

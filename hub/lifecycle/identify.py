@@ -1,0 +1,129 @@
+"""A one-time code to the phone on file, and an identity check: both, always, before anything personal is shown."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from hub.errors import Locked, TooSoon, WrongAnswer
+from hub.lifecycle.dispatch import send_at_once
+from hub.lifecycle.land import contracts_of, new_secret, session_of
+from hub.lifecycle.parts import Parts
+from hub.model.contract import Contract, ContractState
+from hub.model.link import SignLink
+from hub.model.message import Purpose
+from hub.model.reminder import local_day
+from hub.model.session import CODE_LIFE, WRONG_ANSWERS_A_DAY, SigningSession, code_for, codes_due_again
+from hub.model.signer import Signer, SigningTask
+from hub.model.staff import EVERYTHING, StaffTask
+from hub.store.unit import Unit
+
+MOST_CONTRACTS = 20
+"""A session shows at most so many contracts of one person; the link's own is always among them."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The rotated secret and what may be signed with it."""
+
+    secret: str
+    session: SigningSession
+    contracts: list[tuple[Contract, SigningTask]]
+
+
+async def send_code(parts: Parts, secret: str) -> None:
+    """Raises Locked or TooSoon (with `retry_after`) by the budgets of DESIGN §11. A new code kills the old one."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        session = await session_of(unit, secret)
+        signer = await unit.contracts.signer(session.signer)
+        await unit.sessions.one_at_a_time(signer.person)
+        await _refuse_locked(unit, signer)
+        wait = codes_due_again(await unit.sessions.codes_issued(signer.person, unit.now), unit.now)
+        if wait is not None:
+            raise TooSoon(retry_after=wait)
+        code = await unit.sessions.add_code(signer.person, session.id, unit.now)
+        contract = await unit.contracts.get(session.contract)
+        minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
+        await send_at_once(parts, unit, contract, signer, Purpose.CODE, f"code-{code}", code=code, variables=minutes)
+
+
+async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) -> Verified:
+    """Code *and* identity check. Raises WrongAnswer without telling which was wrong; Locked after too many."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        session = await session_of(unit, secret, lock=True)
+        signer = await unit.contracts.signer(session.signer)
+        await unit.sessions.one_at_a_time(signer.person)
+        await _refuse_locked(unit, signer)
+        live = await unit.sessions.live_code(signer.person, session.id, unit.now)
+        right = _same_code(parts, live, code) & parts.identity.matches(signer, name, id_tail)
+        if right and live is not None:
+            await unit.sessions.use_code(live, unit.now)
+            return await _admit(parts, unit, session, signer)
+        await _count_wrong(unit, signer)
+    raise WrongAnswer
+
+
+def _same_code(parts: Parts, live: UUID | None, code: str) -> bool:
+    """Compared in constant time, and always: without a live code against one that nobody has."""
+    expected = code_for(parts.keys.code, live) if live else secrets.token_hex(16)
+    return hmac.compare_digest(expected.encode(), code.strip().encode())
+
+
+async def _admit(parts: Parts, unit: Unit, session: SigningSession, signer: Signer) -> Verified:
+    contracts = await _contracts_for(unit, session, signer)
+    secret = new_secret()
+    await unit.sessions.verified(session.id, contracts, secret, unit.now)
+    link = await unit.links.get(session.link)
+    verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": unit.now})
+    found = await contracts_of(unit, verified)
+    for contract, task in found:
+        await _note_opened(parts, unit, session, contract, task, link)
+    return Verified(secret, verified, found)
+
+
+async def _contracts_for(unit: Unit, session: SigningSession, signer: Signer) -> list[UUID]:
+    """The link's own contract, and every other one that the same person with the same phone has to sign or is signing."""
+    contracts = [session.contract]
+    for other in await unit.contracts.same_person(signer):
+        contract = await unit.contracts.get(other.contract)
+        waiting = contract.state in (ContractState.ISSUED, ContractState.SIGNED)
+        if waiting and contract.id not in contracts and len(contracts) < MOST_CONTRACTS:
+            contracts.append(contract.id)
+    return contracts
+
+
+async def _note_opened(
+    parts: Parts, unit: Unit, session: SigningSession, contract: Contract, task: SigningTask, link: SignLink | None
+) -> None:
+    door = link.door.value if link else "unknown"
+    await unit.tasks.opened(task.id, door, unit.now)
+    await unit.sessions.add_identity_check(
+        session, contract.id, task.signer, parts.identity.name, parts.identity.method, unit.now
+    )
+    await unit.record.append(contract.id, contract.campus, "identity-checked", f"signer:{task.signer}", {
+        "provider": parts.identity.name, "method": parts.identity.method, "result": "matched", "door": door,
+        "first_opening": task.opened_at is None,
+    })  # fmt: skip
+
+
+async def _refuse_locked(unit: Unit, signer: Signer) -> None:
+    begins, ends = local_day(unit.now, ZoneInfo(signer.zone))
+    if await unit.sessions.wrong_answers(signer.person, begins) >= WRONG_ANSWERS_A_DAY:
+        raise Locked(retry_after=ends - unit.now)
+
+
+async def _count_wrong(unit: Unit, signer: Signer) -> None:
+    await unit.sessions.add_wrong_answer(signer.person, unit.now)
+    await unit.record.append(signer.contract, signer.campus, "identity-refused", f"signer:{signer.id}", {})
+    begins, _ = local_day(unit.now, ZoneInfo(signer.zone))
+    if await unit.sessions.wrong_answers(signer.person, begins) >= WRONG_ANSWERS_A_DAY:
+        text = "Too many wrong codes or identity answers today; locked until tomorrow."
+        await unit.desk.add_task_once(
+            StaffTask(uuid4(), "locked", text, signer.campus, unit.now, signer.contract, signer.id)
+        )
+
+
+__all__ = ["Verified", "send_code", "verify"]

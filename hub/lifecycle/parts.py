@@ -1,0 +1,57 @@
+"""What the verbs of a contract's life work with: put together once by `hub.wiring`, and passed to every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from channels import Door
+from hub.authorities.builtin import BuiltinAuthority
+from hub.documents.contract_data import SchoolFacts
+from hub.documents.layout import ContractPrinter
+from hub.documents.pages import PagePainter
+from hub.identity.roster import RosterIdentity
+from hub.model.message import MessageTemplates
+from hub.model.reminder import ReminderPolicy
+from hub.router import Router
+from hub.store.files import Files
+from hub.store.keys import Keys
+from hub.store.unit import Database
+from hub.timestamps import TimestampAuthority
+from hub.tokens import SigningKey
+
+Randomness = Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class SealKey:
+    """The school's seal: its key on a token, and its certificate chain (DER, its own first)."""
+
+    key: SigningKey
+    chain: tuple[bytes, ...]
+    organisation: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """`clock` is real time: certificates, timestamps, sessions and codes go by it. Planning time comes from a unit."""
+
+    database: Database
+    files: Files
+    keys: Keys
+    clock: Callable[[], datetime]
+    randomness: Randomness
+    origin: str
+    school: SchoolFacts
+    printer: ContractPrinter
+    pages: PagePainter
+    messages: MessageTemplates
+    policy: ReminderPolicy
+    authority: BuiltinAuthority
+    authority_name: str
+    timestamps: TimestampAuthority
+    seal: SealKey
+    identity: RosterIdentity
+    router: Router
+    doors: dict[str, Door]

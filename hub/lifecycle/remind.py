@@ -1,0 +1,183 @@
+"""Reminders until completed: what a worker does with a due step, and reminders that staff send by hand.
+
+"Sent" means: a `sending` attempt row was committed under the contract's row lock while the task was open. Signing takes the same
+lock, so nothing is sent after a signature. The provider is called after that commit, and asked before any second call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.errors import IllegalMove, TooSoon
+from hub.lifecycle.dispatch import send_at_once, write_message
+from hub.lifecycle.parts import Parts
+from hub.lifecycle.turns import spread_of
+from hub.lifecycle.withdraw import expire
+from hub.model.contract import Contract, ContractState
+from hub.model.delivery import Delivery
+from hub.model.message import Purpose
+from hub.model.reminder import (
+    NextStep,
+    SkipReason,
+    StepKind,
+    allowed_today,
+    deferred_by_cap,
+    following_step,
+    into_window,
+    local_day,
+    manual_reminder_allowed,
+    postponed,
+)
+from hub.model.signer import Signer, SigningTask, TaskState
+from hub.model.staff import EVERYTHING, Scope, StaffTask
+from hub.store.tasks import ClaimedTask
+from hub.store.unit import Unit
+
+PURPOSES = {
+    StepKind.INVITATION: Purpose.INVITATION,
+    StepKind.REMINDER: Purpose.REMINDER,
+    StepKind.LAST_CALL: Purpose.LAST_CALL,
+}
+PLANNED = tuple(purpose.value for purpose in PURPOSES.values())
+HAND = "hand-"
+"""Keys of reminders sent by hand begin so, and are counted by it."""
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A claimed step with what is needed to decide about it, all under the contract's lock."""
+
+    contract: Contract
+    task: SigningTask
+    signer: Signer
+    step: NextStep
+    claimed: ClaimedTask
+    now: datetime
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.signer.zone)
+
+    @property
+    def spread(self) -> float:
+        return spread_of(self.task.id)
+
+    @property
+    def key(self) -> str:
+        """One per intent: the same step of the same task is the same message, whoever runs it."""
+        invited = self.task.invited_at.isoformat() if self.task.invited_at else ""
+        return f"step-{self.task.id}-{invited}-{self.step.kind.value}-{self.step.number}"
+
+
+async def run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
+    """Run one claimed step. Returns the delivery that has to be carried now, after the commit; None if there is none."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        contract = await unit.contracts.locked(claimed.task.contract)
+        if not await unit.tasks.still_claimed(claimed):
+            return None
+        task = await unit.tasks.get(claimed.task.id)
+        assert task.step is not None
+        signer = await unit.contracts.signer(task.signer)
+        due = _Due(contract, task, signer, task.step, claimed, await unit.planning_now())
+        if task.step.kind is StepKind.EXPIRY or due.now >= contract.deadline:
+            await expire(parts, unit, contract)
+            return None
+        return await _send_or_defer(parts, unit, due)
+
+
+async def _send_or_defer(parts: Parts, unit: Unit, due: _Due) -> UUID | None:
+    if later := await _must_wait(parts, unit, due):
+        reason, step = later
+        await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=reason.value)
+        await _plan(unit, due, step)
+        return None
+    if due.task.paused:
+        await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.OPTED_OUT.value)
+        await _plan(unit, due, _following(parts, due))
+        return None
+    known = await unit.deliveries.by_key(due.key)
+    delivery = known or await write_message(
+        parts, unit, due.contract, due.signer, PURPOSES[due.step.kind], due.key, task=due.task,
+        variables={"step_number": str(due.step.number)},
+    )  # fmt: skip
+    await _note_sent(unit, due, delivery)
+    await _plan(unit, due, _following(parts, due))
+    return delivery.id if delivery else None
+
+
+async def _note_sent(unit: Unit, due: _Due, delivery: Delivery | None) -> None:
+    if delivery:
+        await unit.reminders.note(due.task, "sent", due.now, step=due.step, delivery=delivery.id)
+        return
+    await unit.reminders.note(due.task, "failed", due.now, step=due.step, reason="no-channel")
+    text = "There is no way to reach this signer: none of their channels is configured, or an address is missing."
+    task = StaffTask(due.task.id, "unreachable", text, due.contract.campus, unit.now, due.contract.id, due.signer.id)
+    await unit.desk.add_task_once(task)
+
+
+async def _must_wait(parts: Parts, unit: Unit, due: _Due) -> tuple[SkipReason, NextStep] | None:
+    """Quiet hours and the day's cap hold for what we start; an invitation sent "now" answers somebody's act."""
+    answers_an_act = due.step.kind is StepKind.INVITATION and due.step.due_at == due.task.invited_at
+    if answers_an_act:
+        return None
+    opening = into_window(parts.policy, due.now, due.zone, due.spread)
+    if opening > due.now:
+        return SkipReason.QUIET_HOURS, postponed(due.step, until=opening, deadline=due.contract.deadline)
+    since, _ = local_day(due.now, due.zone)
+    sent = await unit.deliveries.sent_to_person(due.signer.person, since, PLANNED)
+    if not allowed_today(parts.policy, len(sent)):
+        tomorrow = deferred_by_cap(parts.policy, due.now, due.zone, due.spread)
+        return SkipReason.CAP, postponed(due.step, until=tomorrow, deadline=due.contract.deadline)
+    return None
+
+
+def _following(parts: Parts, due: _Due) -> NextStep:
+    return following_step(
+        parts.policy, done=due.step, invited_at=due.task.invited_at or due.now, deadline=due.contract.deadline,
+        now=due.now, zone=due.zone, spread=due.spread,
+    )  # fmt: skip
+
+
+async def _plan(unit: Unit, due: _Due, step: NextStep) -> None:
+    if await unit.tasks.plan(due.task.id, step, due.claimed.leased_until):
+        await unit.reminders.note(due.task, "planned", due.now, step=step)
+
+
+# ---- by hand
+
+
+async def remind_by_hand(parts: Parts, scope: Scope, contract_id: UUID, actor: str) -> list[Delivery]:
+    """Remind everybody whose turn it is, now. Raises IllegalMove when nobody's is, TooSoon by the policy's limits."""
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        tasks = [task for task in await unit.tasks.of_contract(contract_id) if task.state is TaskState.OPEN]
+        if contract.state is not ContractState.ISSUED or not tasks:
+            raise IllegalMove(f"nobody has to be reminded of a contract that is {contract.state}")
+        sent = [await _by_hand(parts, unit, contract, task) for task in tasks]
+        await unit.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(tasks)})
+    return [delivery for delivery in sent if delivery]
+
+
+async def _by_hand(parts: Parts, unit: Unit, contract: Contract, task: SigningTask) -> Delivery | None:
+    signer, now = await unit.contracts.signer(task.signer), await unit.planning_now()
+    await _refuse_too_soon(parts, unit, task, signer, now)
+    key = f"{HAND}{task.id}-{now.isoformat()}"
+    delivery = await send_at_once(parts, unit, contract, signer, Purpose.REMINDER, key, task=task)
+    if delivery:
+        await unit.reminders.note(task, "sent", now, reason="by-hand", delivery=delivery.id)
+    return delivery
+
+
+async def _refuse_too_soon(
+    parts: Parts, unit: Unit, task: SigningTask, signer: Signer, now: datetime
+) -> None:
+    messages = await unit.deliveries.sent_to_person(signer.person, now - timedelta(days=1), PLANNED)
+    verdict = manual_reminder_allowed(
+        parts.policy, now=now, last_message_at=messages[-1] if messages else None, zone=ZoneInfo(signer.zone),
+        manual_times_today=await unit.deliveries.sent_for_task(task.id, PLANNED, HAND),
+    )  # fmt: skip
+    if not verdict.allowed:
+        raise TooSoon(verdict.reason, retry_after=verdict.earliest - now)

@@ -1,0 +1,288 @@
+"""The signer's act: a key that they hold, its certificate, the prepared file, and their signature.
+
+Nothing here is in memory between two calls: any process can go on with what another one began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from hub.documents.contract_templates import Consent
+from hub.documents.deferred import Prepared, verified_der
+from hub.documents.deferred import prepare as prepare_file
+from hub.documents.stamps import signature_stamp
+from hub.errors import (
+    AlreadySigned,
+    BadInput,
+    DocumentBusy,
+    DocumentChanged,
+    IllegalMove,
+    NotYourTurn,
+    WrongConsent,
+    WrongDocument,
+    WrongProof,
+    WrongSignature,
+)
+from hub.lifecycle.land import Visit, session_of, visit
+from hub.lifecycle.parts import Parts
+from hub.model.contract import Contract, ContractState
+from hub.model.session import PREPARED_FOR, SigningSession
+from hub.model.signature import Custody, RequestState, SignatureRequest, custody_proved
+from hub.model.signer import TaskState
+from hub.model.staff import EVERYTHING, StaffTask
+from hub.store.jobs import COMPLETE
+from hub.store.unit import Unit
+
+KEY_PURPOSE = b"qianda-key-v1"
+HUB_RETRY = timedelta(minutes=1)
+Strokes = Sequence[Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class AgreedConsent:
+    version: str
+    sha256: str
+
+
+def consent_for(parts: Parts, contract: Contract, language: str) -> Consent:
+    """The consent in the signer's language where the template has it, else in the contract's."""
+    languages = parts.printer.templates.languages(contract.template)
+    return parts.printer.templates.get(contract.template, language if language in languages else contract.language).consent
+
+
+# ---- the key
+
+
+async def certify_key(
+    parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, custody: str
+) -> tuple[bytes, ...]:
+    """A certificate for a fresh key, whose possession was just proved. One key per session signs all its contracts.
+
+    Raises WrongProof (also for a challenge that was used), AuthorityUnavailable.
+    """
+    if custody not in set(Custody):
+        raise BadInput("unknown custody", field="custody")
+    async with parts.database.unit(EVERYTHING) as unit:
+        visiting = await visit(unit, secret, contract_id)
+        _check_turn(visiting)
+        challenge = await unit.sessions.use_challenge(visiting.session.id)
+    # The challenge is spent by now, whatever the proof turns out to be.
+    _check_proof(parts.origin, challenge, spki, proof)
+    return await _certificate_for(parts, visiting, spki, custody)
+
+
+async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: str) -> tuple[bytes, ...]:
+    async with parts.database.unit(EVERYTHING) as unit:
+        attempt = await unit.signatures.begin_attempt("certificate", visiting.contract.id, None, unit.now)
+    issued = await parts.authority.enrol(spki, visiting.signer.name, parts.randomness(12).hex())
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.signatures.end_attempt(attempt, unit.now)
+        await unit.certificates.add(
+            parts.authority_name, issued.serial, issued.certificate, unit.now, issued.not_after,
+            visiting.contract.id, visiting.signer.id,
+        )  # fmt: skip
+        await unit.sessions.certified(visiting.session.id, spki, custody, issued.chain)
+        await unit.record.append(visiting.contract.id, visiting.contract.campus, "certificate-issued", visiting.actor, {
+            "authority": parts.authority_name, "serial": str(issued.serial),
+            "certificate_sha256": hashlib.sha256(issued.certificate).hexdigest(),
+            "custody_claimed": custody, "custody": custody_proved(custody).value,
+        })  # fmt: skip
+    return issued.chain
+
+
+def _check_proof(origin: str, challenge: bytes | None, spki: bytes, proof: bytes) -> None:
+    """Signed is purpose ‖ challenge ‖ SHA-256(origin) ‖ SPKI: what for, when, where, which key."""
+    if challenge is None:
+        raise WrongProof("this challenge was used before; ask for a fresh one")
+    statement = KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + spki
+    try:
+        verified_der(spki, statement, proof)
+    except WrongSignature as error:
+        raise WrongProof from error
+
+
+# ---- prepare
+
+
+async def prepare(
+    parts: Parts, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent,
+    strokes: Strokes | None,
+) -> tuple[SignatureRequest, int]:  # fmt: skip
+    """Take the lease on the document's revision and make the file with the gap; also returns that file's size.
+
+    Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, DocumentChanged, DocumentBusy (with `retry_after`).
+    """
+    async with parts.database.unit(EVERYTHING) as unit:
+        visiting = await visit(unit, secret, contract_id)
+        contract = await unit.contracts.locked(visiting.contract.id)
+        visiting = await visit(unit, secret, contract.id)  # as it is under the lock
+        await _check_may_prepare(parts, unit, visiting, document_sha256, consent)
+        await _take_lease(unit, visiting)
+        prepared = await _prepared_file(parts, visiting, strokes, unit)
+        request = await _request(parts, unit, visiting, consent, prepared)
+        await unit.signatures.add(request)
+    return request, len(prepared.file)
+
+
+async def _check_may_prepare(
+    parts: Parts, unit: Unit, visiting: Visit, document_sha256: str, consent: AgreedConsent
+) -> None:
+    contract = visiting.contract
+    _check_turn(visiting)
+    if await unit.planning_now() >= contract.deadline:
+        raise IllegalMove("the deadline has passed")
+    if not visiting.session.certificate_chain:
+        raise WrongProof("there is no certified key in this session yet")
+    asked = consent_for(parts, contract, visiting.signer.language)
+    if (consent.version, consent.sha256) != (asked.version, asked.sha256):
+        raise WrongConsent
+    if document_sha256 != contract.document:
+        known = {version["sha256"] for version in await unit.contracts.versions(contract.id)}
+        raise DocumentChanged if document_sha256 in known else WrongDocument
+
+
+def _check_turn(visiting: Visit) -> None:
+    match visiting.task.state:
+        case TaskState.SIGNED:
+            raise AlreadySigned
+        case TaskState.WAITING:
+            raise NotYourTurn
+        case TaskState.OPEN if visiting.contract.state is ContractState.ISSUED:
+            return
+    raise IllegalMove(f"the contract is {visiting.contract.state}")
+
+
+async def _take_lease(unit: Unit, visiting: Visit) -> None:
+    for request in await unit.signatures.unfinished(visiting.contract.id):
+        if request.task == visiting.task.id and request.state is RequestState.PREPARED:
+            await unit.signatures.lapse(request.id)  # the same person begins again
+        elif request.leased(unit.now):
+            wait = request.expires_at - unit.now if request.state is RequestState.PREPARED else timedelta(seconds=5)
+            raise DocumentBusy(retry_after=max(wait, timedelta(seconds=1)))
+
+
+async def _prepared_file(parts: Parts, visiting: Visit, strokes: Strokes | None, unit: Unit) -> Prepared:
+    contract, signer = visiting.contract, visiting.signer
+    assert contract.document is not None
+    shown = await parts.files.get(contract.document)
+    local = unit.now.astimezone(ZoneInfo(signer.zone))
+    drawing = [list(stroke) for stroke in strokes] if strokes else None
+    stamp = await asyncio.to_thread(
+        signature_stamp, signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language
+    )
+    return await prepare_file(
+        shown, signer.field, visiting.session.certificate_chain, certify=contract.revision == 0, final=False,
+        appearance=stamp,
+    )
+
+
+async def _request(
+    parts: Parts, unit: Unit, visiting: Visit, consent: AgreedConsent, prepared: Prepared
+) -> SignatureRequest:
+    session, contract = visiting.session, visiting.contract
+    assert contract.document is not None
+    stored = await parts.files.put(prepared.file)
+    return SignatureRequest(
+        id=uuid4(), contract=contract.id, task=visiting.task.id, session=session.id, field=visiting.signer.field,
+        state=RequestState.PREPARED, base=contract.document, prepared=stored, gap=prepared.gap,
+        document_digest=prepared.document_digest, to_be_signed=prepared.to_be_signed,
+        chain=session.certificate_chain, created_at=unit.now, expires_at=unit.now + PREPARED_FOR,
+        custody_claimed=session.custody_claimed, custody=custody_proved(session.custody_claimed or "").value,
+        consent_version=consent.version, consent_sha256=consent.sha256,
+    )  # fmt: skip
+
+
+async def prepared_file(parts: Parts, secret: str, request_id: UUID) -> bytes:
+    """The prepared file, only to the session that asked for it."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        session = await session_of(unit, secret)
+        request = await _own_request(unit, session, request_id)
+    return await parts.files.get(request.prepared)
+
+
+# ---- the signature
+
+
+async def accept_signature(
+    parts: Parts, secret: str, contract_id: UUID | None, request_id: UUID, raw_signature: bytes
+) -> TaskState:
+    """Check the value against the certificate and store it at once; embedding it is the hub's next step.
+
+    A repeated submission of an accepted one is answered as success. Raises WrongSignature, DocumentChanged.
+    """
+    async with parts.database.unit(EVERYTHING) as unit:
+        session = await session_of(unit, secret)
+        request = await _own_request(unit, session, request_id)
+        contract = await unit.contracts.locked(request.contract)
+        visiting = await visit(unit, secret, contract.id)
+        if visiting.task.state is TaskState.SIGNED:
+            return TaskState.SIGNED
+        _check_turn(visiting)
+        request = await _still_signable(unit, visiting, request_id)
+        signature = verified_der(session.key_spki or b"", request.to_be_signed, raw_signature)
+        await _store_signature(unit, visiting, request, signature)
+    return TaskState.SIGNED
+
+
+async def _own_request(unit: Unit, session: SigningSession, request_id: UUID) -> SignatureRequest:
+    request = await unit.signatures.get(request_id)
+    if session.verified_at is None or request is None or request.session != session.id:
+        raise WrongSignature("there is no such request in this session")
+    return request
+
+
+async def _still_signable(unit: Unit, visiting: Visit, request_id: UUID) -> SignatureRequest:
+    """As it is under the contract's lock. After the lease it still counts while nobody else has begun."""
+    request = await unit.signatures.get(request_id)
+    assert request is not None
+    if request.state is not RequestState.PREPARED or request.base != visiting.contract.document:
+        raise DocumentChanged
+    others = [each for each in await unit.signatures.unfinished(visiting.contract.id) if each.id != request.id]
+    if any(other.leased(unit.now) for other in others):
+        raise DocumentChanged
+    if await unit.planning_now() >= visiting.contract.deadline:
+        raise IllegalMove("the deadline has passed")
+    return request
+
+
+async def _store_signature(unit: Unit, visiting: Visit, request: SignatureRequest, signature: bytes) -> None:
+    """Signature, end of the task and of its reminders, record and the hub's next step: one transaction."""
+    contract, task = visiting.contract, visiting.task
+    await unit.signatures.accept(request.id, signature, unit.now)
+    await unit.tasks.end(task.id, TaskState.SIGNED, unit.now)
+    await unit.reminders.note(task, "stopped", await unit.planning_now(), step=task.step, reason="signed")
+    await unit.record.append(contract.id, contract.campus, "signature-accepted", visiting.actor, {
+        "field": request.field, "shown_sha256": request.base, "prepared_sha256": request.prepared,
+        "consent_version": request.consent_version, "consent_sha256": request.consent_sha256,
+        "signature_sha256": hashlib.sha256(signature).hexdigest(),
+        "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
+        "custody_claimed": request.custody_claimed, "custody": request.custody,
+        "pages_seen": await unit.sessions.pages_seen(task.id, request.base),
+    })  # fmt: skip
+    await unit.contracts.plan_hub_step(contract.id, unit.now + HUB_RETRY)
+    await unit.jobs.enqueue(COMPLETE, {"contract": str(contract.id)}, f"complete-{request.id}")
+
+
+async def note_refusal(parts: Parts, secret: str, request_id: UUID, reason: str) -> None:
+    """The signer's own side refused to sign what we prepared: kept in the record, the lease is given back, staff are told."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        session = await session_of(unit, secret)
+        request = await _own_request(unit, session, request_id)
+        contract = await unit.contracts.locked(request.contract)
+        if request.state is RequestState.PREPARED:
+            await unit.signatures.lapse(request.id)
+        facts = {"request": str(request.id), "reason": reason[:500], "prepared_sha256": request.prepared}
+        await unit.record.append(contract.id, contract.campus, "signing-refused-by-client", f"signer:{session.signer}", facts)
+        await _alarm(unit, contract, session)
+
+
+async def _alarm(unit: Unit, contract: Contract, session: SigningSession) -> None:
+    text = "The signer's own program refused the prepared file: it was not what had been shown."
+    task = StaffTask(uuid4(), "refused-by-client", text, contract.campus, unit.now, contract.id, session.signer)
+    await unit.desk.add_task_once(task)

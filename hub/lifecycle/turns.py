@@ -1,0 +1,51 @@
+"""Whose turn it is: opening tasks with their first step, and closing what is left when a contract ends."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.lifecycle.parts import Parts
+from hub.model.contract import Contract
+from hub.model.reminder import Send, first_step
+from hub.model.signer import Signer, SigningTask, TaskState, tasks_to_open
+from hub.store.unit import Unit
+
+
+def spread_of(task: UUID) -> float:
+    """The task's own share of a window, from 0 to below 1: always the same, different for different tasks."""
+    return int.from_bytes(hashlib.sha256(task.bytes).digest()[:6], "big") / 2**48
+
+
+async def open_next(parts: Parts, unit: Unit, contract: Contract, send: Send) -> list[SigningTask]:
+    """Open the tasks whose turn has come, each with its first step. Returns them."""
+    signers = {signer.id: signer for signer in await unit.contracts.signers(contract.id)}
+    opened = tasks_to_open(await unit.tasks.of_contract(contract.id))
+    for task in opened:
+        await open_task(parts, unit, contract, task, signers[task.signer], send)
+    return opened
+
+
+async def open_task(
+    parts: Parts, unit: Unit, contract: Contract, task: SigningTask, signer: Signer, send: Send
+) -> None:
+    now = await unit.planning_now()
+    step = first_step(
+        parts.policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send=send,
+        spread=spread_of(task.id),
+    )  # fmt: skip
+    await unit.tasks.open(task.id, step, now)
+    await unit.reminders.note(task, "planned", now, step=step)
+    await unit.record.append(contract.id, contract.campus, "task-opened", "hub", {
+        "signer": str(signer.id), "role": signer.role.value, "order": task.order, "field": signer.field,
+    })  # fmt: skip
+
+
+async def close_tasks(unit: Unit, contract: Contract, reason: str, at: datetime) -> None:
+    """The contract ended otherwise: nobody has anything to do any more, and nothing more is planned."""
+    for task in await unit.tasks.of_contract(contract.id):
+        if not task.state.final:
+            await unit.tasks.end(task.id, TaskState.CLOSED, at)
+            await unit.reminders.note(task, "stopped", at, step=task.step, reason=reason)

@@ -1,0 +1,104 @@
+"""How a contract ends otherwise than by being signed, and how its deadline moves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.errors import BadInput, IllegalMove
+from hub.lifecycle.dispatch import send_at_once
+from hub.lifecycle.parts import Parts
+from hub.lifecycle.turns import close_tasks, spread_of
+from hub.model.contract import Contract, ContractState, check_move
+from hub.model.delivery import Delivery, DeliveryState
+from hub.model.message import Purpose
+from hub.model.reminder import NextStep, StepKind, replanned
+from hub.model.signature import RequestState
+from hub.model.signer import TaskState
+from hub.model.staff import Scope
+from hub.store.unit import Unit
+
+LONGEST_REASON = 500
+
+
+async def void(parts: Parts, scope: Scope, contract_id: UUID, reason: str, actor: str) -> Contract:
+    """The school withdraws the contract. Signers who had got a message about it are told.
+
+    Raises IllegalMove when it is signed or has ended, also when an accepted signature is about to be embedded.
+    """
+    if not reason.strip() or len(reason) > LONGEST_REASON:
+        raise BadInput(f"a reason of up to {LONGEST_REASON} characters is needed", field="reason")
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        if contract.state is ContractState.VOIDED:
+            return contract
+        return await end(parts, unit, contract, ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
+
+
+async def expire(parts: Parts, unit: Unit, contract: Contract) -> Contract:
+    """The deadline has passed. `contract` is locked by the caller."""
+    return await end(parts, unit, contract, ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED)
+
+
+async def end(
+    parts: Parts, unit: Unit, contract: Contract, state: ContractState, reason: str, actor: str, tell: Purpose | None
+) -> Contract:
+    """Move to a final state other than COMPLETED; close the tasks; tell those who had been written to."""
+    check_move(contract.state, state)
+    if any(request.state is RequestState.ACCEPTED for request in await unit.signatures.unfinished(contract.id)):
+        raise IllegalMove("a signature has just been accepted and is being written into the file")
+    await unit.signatures.lapse_prepared(contract.id)
+    at = await unit.planning_now()
+    await close_tasks(unit, contract, state.value.lower(), at)
+    ended = await unit.contracts.move(contract, state, reason=reason, ended_at=unit.now)
+    await unit.contracts.plan_hub_step(contract.id, None)
+    await unit.record.append(contract.id, contract.campus, state.value.lower(), actor, {"reason": reason})
+    if tell:
+        reached = {delivery.signer for delivery in await unit.deliveries.of_contract(contract.id)}
+        for signer in await unit.contracts.signers(contract.id):
+            if signer.id in reached:
+                await send_at_once(parts, unit, ended, signer, tell, f"{tell.value}-{contract.id}-{signer.id}")
+    return ended
+
+
+async def extend(parts: Parts, scope: Scope, contract_id: UUID, deadline: datetime, actor: str) -> Contract:
+    """Move the deadline of an issued contract; every open task is planned anew."""
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        if contract.state is not ContractState.ISSUED:
+            raise IllegalMove(f"the deadline of a contract that is {contract.state} cannot move")
+        if deadline <= await unit.planning_now():
+            raise BadInput("the new deadline must lie in the future", field="deadline")
+        changed = await unit.contracts.change(contract, deadline=deadline)
+        facts = {"before": contract.deadline.isoformat(), "after": deadline.isoformat()}
+        await unit.record.append(contract.id, contract.campus, "deadline-moved", actor, facts)
+        await _replan(parts, unit, changed)
+    return changed
+
+
+async def _replan(parts: Parts, unit: Unit, contract: Contract) -> None:
+    now = await unit.planning_now()
+    zones = {signer.id: ZoneInfo(signer.zone) for signer in await unit.contracts.signers(contract.id)}
+    deliveries = await unit.deliveries.of_contract(contract.id)
+    for task in await unit.tasks.of_contract(contract.id):
+        if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
+            continue
+        sent = [delivery for delivery in deliveries if delivery.task == task.id]
+        step = replanned(
+            parts.policy, old=task.step, done=_last_step(sent), invited_at=task.invited_at, deadline=contract.deadline,
+            now=now, zone=zones[task.signer], spread=spread_of(task.id),
+        )  # fmt: skip
+        if await unit.tasks.plan(task.id, step):
+            await unit.reminders.note(task, "planned", now, step=step, reason="deadline-moved")
+
+
+def _last_step(sent: list[Delivery]) -> NextStep | None:
+    """The last planned message that went out, as the step that it was, at the moment when it was really sent."""
+    for delivery in reversed(sent):
+        if delivery.purpose in set(StepKind) and delivery.state is not DeliveryState.WITHDRAWN:
+            number = int(delivery.variables.get("step_number", "0"))
+            return NextStep(StepKind(delivery.purpose), number, delivery.created_at)
+    return None
+
+

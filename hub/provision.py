@@ -1,0 +1,104 @@
+"""What the first start makes, and later starts find: keys on the token, the built-in authority's certificates, trust files.
+
+Everything lies in the data folder. Doing it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hub.authorities.builtin import BuiltinAuthority, Issued, make_root
+from hub.errors import TokenUnavailable
+from hub.settings import Settings
+from hub.timestamps.builtin import BuiltinTimestamps
+from hub.tokens import SigningKey
+from hub.tokens.pkcs11 import Pkcs11Token
+from hub.tokens.softhsm import create_token, module_path
+
+AUTHORITY_KEY, TIMESTAMP_KEY = "authority", "timestamp"
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class BuiltinPki:
+    """The built-in authority, its timestamp service, and the school's seal with the certificate that they gave it."""
+
+    authority: BuiltinAuthority
+    timestamps: BuiltinTimestamps
+    seal_key: SigningKey
+    seal_chain: tuple[bytes, ...]
+
+
+def open_token(settings: Settings) -> Pkcs11Token:
+    """The configured token; without a module, SoftHSM in the data folder (made on the first start, with a random PIN)."""
+    token = settings.token
+    if token.module:
+        return Pkcs11Token(token.module, token.label, token.pin or _pin_from(token.pin_file))
+    folder = settings.data.resolve() / "token"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pin = token.pin or _kept(folder / "pin", lambda: secrets.token_hex(16))
+    create_token(folder, token.label, pin)
+    return Pkcs11Token(module_path(), token.label, pin)
+
+
+async def builtin_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> BuiltinPki:
+    """Keys are generated on the token and never leave it; certificates are kept in the data folder."""
+    folder = settings.data / "authority"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    organisation = settings.school.name
+    root_key = await token.generate_key(AUTHORITY_KEY)
+    root = await _made_once(folder / "root.der", lambda: make_root(root_key, clock, organisation))
+    authority = BuiltinAuthority(root_key, root, clock, organisation, settings.public_origin)
+    timestamp_key = await token.generate_key(TIMESTAMP_KEY)
+    tsa = await _made_once(folder / "timestamp.der", lambda: _certificate(authority.enrol_timestamp(timestamp_key.spki)))
+    seal_key = await token.generate_key(settings.token.seal_key)
+    seal = await _made_once(folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation)))
+    _write_trust(settings.data / "trust", root, tsa)
+    return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, (seal, root))
+
+
+async def _certificate(issued: Awaitable[Issued]) -> bytes:
+    return (await issued).certificate
+
+
+async def _made_once(path: Path, make: Callable[[], Awaitable[bytes]]) -> bytes:
+    if not path.exists():
+        _write(path, await make())
+    return path.read_bytes()
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    if not path.exists():
+        _write(path, make().encode())
+    return path.read_text().strip()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All or nothing, readable by us alone."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        os.fsync(file.fileno())
+    fresh.rename(path)
+
+
+def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
+    """What `qianda verify` trusts by default: the authority, and the timestamp service's own certificate, pinned."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, certificate in (("authority", root), ("timestamp", timestamp)):
+        path = folder / f"builtin-{name}.pem"
+        pem = ssl.DER_cert_to_PEM_cert(certificate)
+        if not path.exists() or path.read_text() != pem:
+            path.write_text(pem)
+
+
+def _pin_from(path: Path | None) -> str:
+    if path is None:
+        raise TokenUnavailable("no PIN is configured: set QIANDA_TOKEN__PIN, or token.pin_file")
+    return path.read_text().strip()

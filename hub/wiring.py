@@ -1,0 +1,146 @@
+"""The parts of a running hub, put together from its settings. Everything above takes them from here; nothing below knows."""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import aiohttp
+
+from channels import Channel, Door
+from channels.applink import AndroidApp, AppLink
+from channels.copy import Copy
+from channels.outbox import Outbox
+from channels.qr import Qr
+from hub.documents.clauses import ClauseWriter
+from hub.documents.contract_data import SchoolFacts
+from hub.documents.contract_templates import ContractTemplates
+from hub.documents.fonts import ContractFont
+from hub.documents.layout import ContractPrinter
+from hub.documents.messages import load_messages
+from hub.documents.pages import PagePainter
+from hub.identity.roster import RosterIdentity
+from hub.lifecycle.parts import Parts, SealKey
+from hub.model.reminder import ReminderPolicy
+from hub.model.staff import EVERYTHING
+from hub.provision import BuiltinPki, builtin_pki, open_token
+from hub.router import Router
+from hub.settings import ROOT, Settings
+from hub.store.deliveries import OutboxLedger
+from hub.store.files import Files
+from hub.store.keys import Keys
+from hub.store.unit import Database
+from hub.timestamps import TimestampAuthority
+from hub.timestamps.rfc3161 import Rfc3161Timestamps
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Hub:
+    """`demo` is set by the command `qianda demo` alone; it can be set neither by configuration nor by a request."""
+
+    settings: Settings
+    parts: Parts
+    pki: BuiltinPki
+    app_link: AppLink
+    demo: bool
+    closing: AsyncExitStack
+
+    @property
+    def database(self) -> Database:
+        return self.parts.database
+
+    async def close(self) -> None:
+        await self.closing.aclose()
+
+
+class _DatabaseLedger:
+    """The outbox's own ledger, committed apart from whatever asked it to send."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(self, key: str) -> None:
+        async with self._database.unit(EVERYTHING) as unit:
+            await OutboxLedger(unit.connection).accept(key)
+
+    async def accepted(self, key: str) -> bool:
+        async with self._database.unit(EVERYTHING) as unit:
+            return await OutboxLedger(unit.connection).accepted(key)
+
+
+async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_now) -> Hub:
+    """`dsn` is that of the role `app`, on a migrated database."""
+    closing = AsyncExitStack()
+    keys = Keys.load_or_create(settings.data / "keys" / "master.key")
+    database = Database(dsn, keys, clock)
+    closing.push_async_callback(database.close)
+    token = open_token(settings)
+    closing.callback(token.close)
+    pki = await builtin_pki(settings, token, clock)
+    app_link = _app_link(settings)
+    printer, painter = _documents(closing)
+    router = Router(database, _channels(settings, database, demo), settings.public_origin)
+    parts = Parts(
+        database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
+        randomness=secrets.token_bytes, origin=settings.public_origin, school=SchoolFacts(**dict(settings.school)),
+        printer=printer, pages=painter, messages=load_messages(ROOT / "templates" / "messages"),
+        policy=ReminderPolicy.from_dict(settings.reminders), authority=pki.authority,
+        authority_name=settings.authority,
+        timestamps=await _timestamps(settings, pki, clock, closing),
+        seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
+        doors=_doors(app_link),
+    )  # fmt: skip
+    return Hub(settings, parts, pki, app_link, demo, closing)
+
+
+def _documents(closing: AsyncExitStack) -> tuple[ContractPrinter, PagePainter]:
+    writer = ClauseWriter()
+    painter = PagePainter()
+    closing.callback(writer.close)
+    closing.callback(painter.close)
+    templates = ContractTemplates(ROOT / "templates" / "contracts")
+    return ContractPrinter(templates, writer, ContractFont()), painter
+
+
+def _channels(settings: Settings, database: Database, demo: bool) -> Mapping[str, Channel]:
+    """In the demo every channel is the outbox. Elsewhere the outbox does not exist, and a channel has to be configured."""
+    if demo:
+        outbox = Outbox(_DatabaseLedger(database))
+        return {"sms": outbox, "voice": outbox, "email": outbox}
+    if settings.channels:
+        raise ValueError(f"channels: there is no {', '.join(sorted(settings.channels.values()))}")
+    return {}
+
+
+def _doors(app_link: AppLink) -> dict[str, Door]:
+    return {"qr": Qr(), "desk": Qr(), "applink": app_link, "copy": Copy()}
+
+
+def _app_link(settings: Settings) -> AppLink:
+    configured = settings.app_link
+    android = [AndroidApp(app.package, tuple(app.fingerprints)) for app in configured.android_apps]
+    return AppLink(configured.scheme, configured.ios_apps, android)
+
+
+async def _timestamps(
+    settings: Settings, pki: BuiltinPki, clock: Clock, closing: AsyncExitStack
+) -> TimestampAuthority:
+    if settings.timestamps.kind == "builtin":
+        return pki.timestamps
+    session = await closing.enter_async_context(aiohttp.ClientSession())
+    certificates = [_pem_to_der(path.read_text()) for path in settings.timestamps.certificates]
+    return Rfc3161Timestamps(session, settings.timestamps.url, certificates, clock)
+
+
+def _pem_to_der(pem: str) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(pem)

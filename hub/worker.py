@@ -1,0 +1,179 @@
+"""The worker: due steps of signing tasks, queued jobs, and what has to be looked after. Any number of them, on any number of hosts.
+
+What sleeps is the task's own row; the worker sleeps until the earliest is due, woken by NOTIFY. Each loop is restarted when it
+fails, also after PostgreSQL went away. A worker that dies leaves its leases to run out and its jobs to be picked up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.models import Job
+
+from hub.errors import Unavailable
+from hub.lifecycle.complete import FIRST_RETRY, LONGEST_RETRY, advance
+from hub.lifecycle.remind import run_step
+from hub.model.staff import EVERYTHING
+from hub.router import PROVIDER_SECONDS
+from hub.store.jobs import COMPLETE, DELIVER
+from hub.store.tasks import PLAN_CHANGED, ClaimedTask
+from hub.wiring import Hub
+
+BATCH = 20
+LEASE = timedelta(seconds=3 * PROVIDER_SECONDS)
+"""Longer than a step with its provider call can take: no call outlives the claim."""
+LONGEST_SLEEP = 30.0
+UPKEEP_EVERY = 5.0
+SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
+HEARTBEAT = timedelta(seconds=5)
+MOST_STARTS = 3
+log = structlog.get_logger()
+
+
+class Worker:
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._parts = hub.parts
+        self._plan_changed = asyncio.Event()
+        self.ready = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; then what is in hand is finished."""
+        loops = [self._kept_running(each, stop) for each in (self._remind, self._queue, self._look_after)]
+        await asyncio.gather(*loops)
+
+    async def _kept_running(self, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+        pause = 0.5
+        while not stop.is_set():
+            try:
+                await loop(stop)
+                pause = 0.5
+            except Exception as error:
+                # Whatever it is, the loop has to go on: the database may be back in a second.
+                log.warning("worker loop restarts", loop=loop.__name__, error=repr(error)[:300])
+                await _sleep(stop, pause)
+                pause = min(pause * 2, 15.0)
+
+    # ---- due steps
+
+    async def _remind(self, stop: asyncio.Event) -> None:
+        listener = await asyncpg.connect(self._hub.database.dsn, timeout=10)
+        try:
+            await listener.add_listener(PLAN_CHANGED, lambda *_: self._plan_changed.set())
+            self.ready.set()
+            while not stop.is_set():
+                self._plan_changed.clear()
+                if not await self.sweep():
+                    await self._sleep_until_due(stop)
+                if listener.is_closed():
+                    raise ConnectionError("the listening connection is gone")
+        finally:
+            with suppress(Exception):
+                await listener.close(timeout=1)
+
+    async def sweep(self) -> int:
+        """Claim what is due and run it; returns how many steps there were."""
+        async with self._hub.database.unit(EVERYTHING) as unit:
+            claimed = await unit.tasks.claim_due(await unit.planning_now(), LEASE, BATCH)
+        await asyncio.gather(*(self._run(each) for each in claimed))
+        return len(claimed)
+
+    async def _run(self, claimed: ClaimedTask) -> None:
+        """One step. An error leaves the lease to run out; then the step is tried again."""
+        try:
+            delivery = await run_step(self._parts, claimed)
+            if delivery:
+                await self._parts.router.carry(delivery, fresh=True)
+        except Unavailable as error:
+            log.warning("step put off", task=str(claimed.task.id), reason=str(error))
+        except Exception:
+            log.exception("step failed", task=str(claimed.task.id))
+
+    async def _sleep_until_due(self, stop: asyncio.Event) -> None:
+        async with self._hub.database.unit(EVERYTHING) as unit:
+            earliest, now = await unit.tasks.earliest_due(), await unit.planning_now()
+        pause = LONGEST_SLEEP if earliest is None else min((earliest - now).total_seconds(), LONGEST_SLEEP)
+        waits = [asyncio.ensure_future(self._plan_changed.wait()), asyncio.ensure_future(stop.wait())]
+        await asyncio.wait(waits, timeout=max(pause, 0.01), return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    # ---- queued jobs
+
+    async def _queue(self, stop: asyncio.Event) -> None:
+        async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6) as pool:
+            queue = PgQueuer.from_asyncpg_pool(pool)
+            queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._complete)
+            queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
+            ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
+            try:
+                await queue.run(heartbeat_timeout=HEARTBEAT, dequeue_timeout=timedelta(seconds=5), batch_size=8)
+            finally:
+                ending.cancel()
+
+    async def _complete(self, job: Job) -> None:
+        await self._started(job)
+        await advance(self._parts, UUID(_payload(job)["contract"]))
+        await self._ended(job)
+
+    async def _deliver(self, job: Job) -> None:
+        """A message that answers somebody's act. The first start is fresh; a later one asks the provider first."""
+        starts = await self._started(job)
+        try:
+            await self._parts.router.carry(UUID(_payload(job)["delivery"]), fresh=starts == 1)
+        except Unavailable as error:
+            log.warning("delivery put off", reason=str(error))  # `settle` takes it up
+        await self._ended(job)
+
+    async def _started(self, job: Job) -> int:
+        """The queue does not count a job whose process died under it, and such a job would go round for ever."""
+        async with self._hub.database.unit(EVERYTHING) as unit:
+            starts = await unit.desk.count_start(int(job.id))
+        if starts > MOST_STARTS:
+            raise RuntimeError(f"started {MOST_STARTS} times and never came to an end")
+        return starts
+
+    async def _ended(self, job: Job) -> None:
+        async with self._hub.database.unit(EVERYTHING) as unit:
+            await unit.desk.forget_starts(int(job.id))
+
+    # ---- what has to be looked after
+
+    async def _look_after(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self.look_after()
+            await _sleep(stop, UPKEEP_EVERY)
+
+    async def look_after(self) -> None:
+        """Ask again for what the hub still has to do, and about messages whose fate is open."""
+        async with self._hub.database.unit(EVERYTHING) as unit:
+            for contract in await unit.contracts.hub_due(unit.now):
+                tries = await unit.contracts.hub_tries(contract) + 1
+                wait = min(FIRST_RETRY * 2 ** min(tries, 10), LONGEST_RETRY)
+                await unit.contracts.plan_hub_step(contract, unit.now + wait, tries)
+                await unit.jobs.enqueue(COMPLETE, {"contract": str(contract)}, f"complete-{contract}-{unit.now}")
+            before = await unit.planning_now() - SETTLE_AFTER
+        await self._parts.router.settle(before)
+
+
+def _payload(job: Job) -> dict[str, str]:
+    values: dict[str, str] = json.loads(job.payload or b"{}")
+    return values
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def _then(event: asyncio.Event, act: Callable[[], None]) -> None:
+    await event.wait()
+    act()

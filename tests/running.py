@@ -1,0 +1,183 @@
+"""A whole hub for tests: real PostgreSQL, a real SoftHSM token, the demo school, the web application and a worker, in this process.
+
+    async with running_hub() as running:
+        contract = await running.issue_minor()
+        ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.load import load_school, put_staff_and_key
+from hub.model.contract import Contract
+from hub.model.link import DoorKind
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
+from hub.settings import ROOT, Settings, TimestampSettings, TokenSettings
+from hub.store.installation import mark
+from hub.timestamps import TimestampAuthority
+from hub.tokens.softhsm import create_token, module_path
+from hub.web.app import make_app
+from hub.wiring import Hub, build
+from hub.worker import Worker
+from tests.database import fresh_database
+
+API_KEY, PASSWORD, PIN = "test-api-key", "test-password", "1234"
+GUARDIAN_PHONE, STUDENT_PHONE = "+8619000000101", "+8619000000102"
+GUARDIAN_ID, MINOR_ID, ADULT_ID = "340104198501010018", "340104201209010012", "340104199901010013"
+
+
+@dataclass
+class MovableClock:
+    """Real time plus what a test adds."""
+
+    offset: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def advance(self, step: timedelta) -> None:
+        self.offset += step
+
+
+@dataclass
+class Running:
+    hub: Hub
+    origin: str
+    clock: MovableClock
+    worker: Worker
+    http: aiohttp.ClientSession
+    api_key: str = API_KEY
+    password: str = PASSWORD
+    _tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+
+    async def issue_minor(self, **changes: Any) -> Contract:
+        """A contract of a minor, whose guardian signs."""
+        return await issue(self.hub.parts, EVERYTHING, replace(minor_with_guardian(), **changes), "test")
+
+    async def messages(self, phone: str = GUARDIAN_PHONE) -> list[dict[str, str]]:
+        """What the pretend phone shows, oldest first."""
+        async with self.http.get(f"{self.origin}/demo/phone.json", params={"phone": phone}) as answer:
+            assert answer.status == 200, await answer.text()
+            found: list[dict[str, str]] = await answer.json()
+            return found
+
+    async def message(self, purpose: str, phone: str = GUARDIAN_PHONE, count: int = 1) -> str:
+        """The text of the `count`-th message of a purpose, waited for."""
+
+        async def arrived() -> str | None:
+            texts = [each["text"] for each in await self.messages(phone) if each["purpose"] == purpose]
+            return texts[count - 1] if len(texts) >= count else None
+
+        return await until(arrived)
+
+    async def ticket(self, contract: Contract, door: DoorKind = DoorKind.COPY, number: int = 0) -> str:
+        async with self.hub.database.unit(EVERYTHING) as unit:
+            signer = (await unit.contracts.signers(contract.id))[number]
+            return unit.links.ticket(await unit.links.for_door(signer, door, unit.now))
+
+    async def state(self, contract: Contract) -> str:
+        async with self.hub.database.unit(EVERYTHING) as unit:
+            return (await unit.contracts.get(contract.id)).state.value
+
+    async def completed(self, contract: Contract) -> bytes:
+        """The final file, once there is one."""
+
+        async def final() -> bytes | None:
+            async with self.hub.database.unit(EVERYTHING) as unit:
+                now = await unit.contracts.get(contract.id)
+            return await self.hub.parts.files.get(str(now.document)) if now.state == "COMPLETED" else None
+
+        return await until(final)
+
+
+async def until(look: Callable[[], Any], seconds: float = 20) -> Any:
+    """Ask again until there is an answer; the test fails when none comes in time."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not (found := await look()):
+        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
+        await asyncio.sleep(0.02)
+    return found
+
+
+def minor_with_guardian() -> NewContract:
+    guardian = NewSigner(Role.GUARDIAN, "陈建国", GUARDIAN_PHONE, GUARDIAN_ID, relation="父亲")
+    return NewContract("hefei", NewStudent("陈小满", "cn-id", MINOR_ID), (guardian,), course="math-a")
+
+
+@cache
+def token_settings() -> TokenSettings:
+    """One token for all hubs of this process: a PKCS#11 module is loaded once, and reads its configuration once."""
+    folder = Path(tempfile.mkdtemp(prefix="qianda-token-"))
+    create_token(folder, "test", PIN)
+    return TokenSettings(module=str(module_path()), label="test", pin=PIN)
+
+
+@contextlib.asynccontextmanager
+async def running_hub(
+    *, with_worker: bool = True, timestamps: TimestampAuthority | None = None, clock: MovableClock | None = None,
+    tsa: TimestampSettings | None = None,
+) -> AsyncIterator[Running]:  # fmt: skip
+    folder = Path(tempfile.mkdtemp(prefix="qianda-hub-"))
+    moving = clock or MovableClock()
+    listening = socket.create_server(("127.0.0.1", 0))
+    origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    settings = Settings(data=folder, origin=origin, token=token_settings(), timestamps=tsa or TimestampSettings())
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, True)
+        dsns = await stack.enter_async_context(fresh_database())
+        await mark(dsns.owner, "demo", moving())
+        hub = await build(settings, dsns.app, demo=True, clock=moving)
+        stack.push_async_callback(hub.close)
+        if timestamps:
+            hub = replace(hub, parts=replace(hub.parts, timestamps=timestamps))
+        await prepare_school(hub)
+        await stack.enter_async_context(_served(hub, listening))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        worker = Worker(hub)
+        if with_worker:
+            await stack.enter_async_context(_working(worker))
+        yield Running(hub, origin, moving, worker, http)
+
+
+async def prepare_school(hub: Hub) -> None:
+    await load_school(hub.database, ROOT / "seeds")
+    await put_staff_and_key(hub.database, login="demo", password=PASSWORD, api_key=API_KEY)
+
+
+@contextlib.asynccontextmanager
+async def _served(hub: Hub, listening: socket.socket) -> AsyncIterator[None]:
+    runner = web.AppRunner(make_app(hub))
+    await runner.setup()
+    await web.SockSite(runner, listening).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _working(worker: Worker) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.run(stop))
+    await worker.ready.wait()
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 20)
