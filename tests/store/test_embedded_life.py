@@ -66,8 +66,9 @@ def test_number_of_killed_server_belongs_to_a_stranger_now(place: Place) -> None
     file = database.data / "postmaster.pid"
     os.kill(database.server_pid(), signal.SIGKILL)
     with subprocess.Popen(["sleep", "60"], start_new_session=True, **database.owner.popen_options()) as stranger:
-        text = file.read_text().split("\n", 1)[1]
-        file.write_text(f"{stranger.pid}\n{text}")
+        lines = file.read_text().split("\n")
+        lines[0], lines[4] = str(stranger.pid), str(place.folder / "gone" / "socket")  # its runtime folder is gone too
+        file.write_text("\n".join(lines))
         with database:
             assert database.server_pid() != stranger.pid
         assert stranger.poll() is None
