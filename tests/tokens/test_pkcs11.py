@@ -201,3 +201,37 @@ asyncio.run(token.generate_key("seal"))  # the PIN is still the first one
 """
     )
     assert (tmp_path / "token").stat().st_mode & 0o777 == 0o700
+
+
+def test_authority_and_timestamps_work_with_keys_on_the_token(in_child: InChild) -> None:
+    in_child(
+        OPENING
+        + """
+import hashlib
+from datetime import datetime, timezone
+from cryptography import x509
+from hub.authorities.builtin import BuiltinAuthority, make_root
+from hub.timestamps.builtin import BuiltinTimestamps
+
+def now():
+    return datetime.now(timezone.utc)
+
+async def main():
+    root_key, tsa_key = await token.generate_key("root"), await token.generate_key("tsa")
+    root = await make_root(root_key, now, "示范学校")
+    authority = BuiltinAuthority(root_key, root, now, "示范学校", "https://sign.school.example")
+    issued = await authority.enrol_timestamp(tsa_key.spki)
+    x509.load_der_x509_certificate(issued.certificate).verify_directly_issued_by(x509.load_der_x509_certificate(root))
+    (folder / "token.der").write_bytes(
+        await BuiltinTimestamps(tsa_key, issued.chain, now).timestamp(hashlib.sha256(b"data").digest()))
+    (folder / "root.der").write_bytes(root)
+    (folder / "data").write_bytes(b"data")
+
+asyncio.run(main())
+import subprocess
+pem = folder / "root.pem"
+subprocess.run(["openssl", "x509", "-inform", "DER", "-in", folder / "root.der", "-out", pem], check=True)
+subprocess.run(["openssl", "ts", "-verify", "-token_in", "-in", folder / "token.der", "-data", folder / "data",
+                "-CAfile", pem], check=True, capture_output=True)
+"""
+    )
