@@ -19,6 +19,7 @@ LARGEST_FILE = 64 << 20  # bytes; a contract has about 200 KB
 MOST_REVISIONS = 200
 MOST_FIELDS = 100
 MOST_OBJECTS = 200_000
+_END_OF_OBJECT, _LONGEST_REST = b"endobj", 2048  # bytes
 _LONG_STRING = re.compile(rb"<[0-9A-Fa-f]{256,}>")
 
 
@@ -47,7 +48,8 @@ class _Gaps:
     """The long hexadecimal strings of a file, replaced by short ones of the same extent for pyHanko's reader.
 
     It reads such strings digit by digit, which would be most of the work of a check. What stands there instead is a
-    random name, so that no file can be written to look as if it held one.
+    random name, so that no file can be written to look as if it held one, and behind it, instead of blanks that would
+    be read one by one, the rest of the object once more.
     """
 
     def __init__(self, pdf: bytes) -> None:
@@ -56,7 +58,11 @@ class _Gaps:
         parts, done = [], 0
         for number, (start, end) in enumerate(self._spans):
             name = b"<" + (self._mark + number.to_bytes(4, "big")).hex().encode() + b">"
-            parts += [pdf[done:start], name.ljust(end - start)]
+            rest_ends = pdf.find(_END_OF_OBJECT, end, end + _LONGEST_REST)
+            rest = pdf[end : rest_ends + len(_END_OF_OBJECT)] if rest_ends >= 0 else b""
+            fits = len(name) + len(rest) < end - start
+            filled = (name + rest + b" ").ljust(end - start, b"x") if rest and fits else name.ljust(end - start)
+            parts += [pdf[done:start], filled]
             done = end
         self.shortened = b"".join([*parts, pdf[done:]])
 
