@@ -41,9 +41,9 @@ class LimitedChild:
     """Runs `python -I -m MODULE` when first asked and keeps it. Safe to share between threads: they take turns."""
 
     def __init__(self, module: str, limits: Limits) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
         self._module, self._limits = module, limits
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, question: bytes) -> bytes:
         """The child's answer. Raises ChildFailed when it refused, ran into a limit or died."""
@@ -68,6 +68,10 @@ class LimitedChild:
         """Ends the child; asking again starts a new one."""
         with self._lock:
             self._stop()
+
+    def __del__(self) -> None:
+        """Nobody is left to ask: the process must not outlive its owner, even one who forgot to close it."""
+        self._stop()
 
     def _start(self) -> subprocess.Popen[bytes]:
         words = [str(self._limits.memory_bytes), str(self._limits.cpu_seconds)]

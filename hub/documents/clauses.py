@@ -109,14 +109,16 @@ def read_blocks(text: str, language: str) -> tuple[Block, ...]:
 def _add_row(blocks: list[Block], line: str) -> None:
     head = line.startswith("|=")
     row = tuple(_plain(cell.strip()) for cell in line[2 if head else 1 :].split("|"))
-    last = blocks[-1] if blocks else None
     if len(row) == 1:
         blocks.append(Table((), caption=row[0]))
-    elif not isinstance(last, Table) or (head and last.rows):
-        blocks.append(Table((row,), head_rows=int(head)))
-    else:
-        _check_row(row, last)
-        blocks[-1] = Table((*last.rows, row), last.caption, last.head_rows or int(head))
+        return
+    last = blocks[-1] if blocks else None
+    table = last if isinstance(last, Table) and not (head and last.rows) else Table(())
+    if not head:
+        _check_row(row, table)
+    if table is last:
+        blocks.pop()
+    blocks.append(Table((*table.rows, row), table.caption, table.head_rows or int(head)))
 
 
 def _check_row(row: tuple[str, ...], table: Table) -> None:

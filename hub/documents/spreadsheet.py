@@ -51,9 +51,10 @@ def _answer(data: bytes) -> bytes:
     _check_unpacked(data)
     with CalamineWorkbook.from_filelike(BytesIO(data)) as workbook:
         sheet = workbook.get_sheet_by_index(0)
-        if sheet.total_height > MAX_ROWS + 1:
+        last_row, last_column = sheet.end or (0, 0)
+        if last_row > MAX_ROWS:
             raise ValueError(f"it has more than {MAX_ROWS:,} rows")
-        if sheet.total_width > MAX_COLUMNS:
+        if last_column >= MAX_COLUMNS:
             raise ValueError(f"it has more than {MAX_COLUMNS} columns")
         rows = [_cells(row) for row in sheet.to_python(skip_empty_area=False)]
     return json.dumps(rows, ensure_ascii=False).encode()

@@ -1,0 +1,82 @@
+"""Pages as pictures: sizes and colours, and files that mean harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+
+import pikepdf
+import pytest
+from PIL import Image
+
+from hub.documents.child import Limits
+from hub.documents.pages import THUMBNAIL_WIDTH, PagePainter
+from hub.errors import UnreadableFile
+
+
+@pytest.fixture(scope="module")
+def painter() -> Iterator[PagePainter]:
+    painter = PagePainter()
+    yield painter
+    painter.close()
+
+
+def pdf(*contents: bytes, size: tuple[int, int] = (595, 842)) -> bytes:
+    document, output = pikepdf.new(), BytesIO()
+    for content in contents:
+        page = document.add_blank_page(page_size=size)
+        page.Contents = document.make_stream(content)
+    document.save(output)
+    return output.getvalue()
+
+
+INK = b"0.12 0.16 0.22 rg 100 700 200 40 re f"
+SEAL = b"0.78 0.06 0.18 rg 300 100 100 100 re f"
+
+
+def test_a_page_of_ink_has_sixteen_grays_and_one_with_a_seal_its_colours(painter: PagePainter) -> None:
+    gray, coloured = (Image.open(BytesIO(image)) for image in painter.page_images(pdf(INK, INK + b" " + SEAL)))
+    assert gray.size == coloured.size == (910, 1287)
+    assert gray.mode == coloured.mode == "P"
+    assert all(red == green == blue for red, green, blue in colours(gray))
+    assert len(colours(gray)) <= 16 and len(colours(coloured)) <= 16
+    assert any(red > 150 and blue < 90 for red, _, blue in colours(coloured))
+
+
+def colours(image: Image.Image) -> set[tuple[int, int, int]]:
+    found = image.convert("RGB").getcolors()
+    assert found is not None
+    return {colour for _, colour in found if isinstance(colour, tuple)}  # type: ignore[misc]
+
+
+def test_count_and_thumbnail(painter: PagePainter) -> None:
+    file = pdf(INK, INK, INK)
+    assert painter.page_count(file) == 3
+    assert Image.open(BytesIO(painter.first_page_thumbnail(file))).width == THUMBNAIL_WIDTH
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"",
+        b"%PDF-1.7 nonsense",
+        b"\x00" * 1000,
+        pdf(INK)[:-400],
+        pdf(INK, size=(14_000, 14_000)),
+        pdf(*[b""] * 61),
+    ],
+    ids=["empty", "nonsense", "zeros", "cut", "huge page", "too many pages"],
+)
+def test_a_file_that_cannot_be_drawn_is_refused_and_the_next_one_works(painter: PagePainter, file: bytes) -> None:
+    with pytest.raises(UnreadableFile):
+        painter.page_images(file)
+    assert painter.page_count(pdf(INK)) == 1
+
+
+def test_a_file_that_takes_too_long_ends_the_child_only() -> None:
+    painter = PagePainter(Limits(memory_bytes=768 * 1024 * 1024, cpu_seconds=1, seconds=5))
+    slow = pdf(b"0 0 m 595 842 l 0 842 l 595 0 l h f " * 400_000)
+    with pytest.raises(UnreadableFile, match="too much time or memory"):
+        painter.page_images(slow)
+    assert painter.page_count(pdf(INK)) == 1
+    painter.close()
