@@ -49,7 +49,7 @@ def minor(
     student: str = "陈小满", guardians: int = 1, representatives: int = 0, course_name: str = "数学素养 A"
 ) -> ContractData:
     people = tuple(
-        GuardianFacts(name, relation, "+86 190****0001")
+        GuardianFacts(name, relation, "+86 190****0001", "居民身份证", "*" * 14 + "0008")
         for name, relation in (("陈大川", "父亲"), ("欧阳示范", "母亲"), ("林守成", "祖父"), ("林阿婆", "祖母"))[
             :guardians
         ]
