@@ -1,0 +1,122 @@
+"""The school and rosters, loaded into a real database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import xlsxwriter
+
+from hub.errors import UnreadableFile
+from hub.lifecycle.draw import course_facts
+from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.load import load_roster, load_school, new_contract, put_staff_and_key
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING, Scope
+from hub.settings import ROOT
+from hub.store.keys import Keys
+from hub.store.unit import Database
+from tests.database import Dsns
+
+HEADER = (
+    "campus", "course", "student name", "student id number", "guardian name", "relation", "guardian id number",
+    "guardian phone",
+)  # fmt: skip
+CHILD = ("陈小满", "340104201209010016", "陈建国", "父亲", "340104198501010019", "19000000101")
+
+
+def now() -> datetime:
+    return datetime(2026, 11, 20, 4, tzinfo=UTC)
+
+
+@pytest.fixture
+async def school(database: Dsns, tmp_path: Path) -> AsyncIterator[Database]:
+    store = Database(database.app, Keys.load_or_create(tmp_path / "master.key"), now)
+    await load_school(store, ROOT / "seeds")
+    yield store
+    await store.close()
+
+
+def roster(*rows: tuple[str, ...]) -> bytes:
+    output = BytesIO()
+    with xlsxwriter.Workbook(output) as workbook:
+        sheet = workbook.add_worksheet()
+        for number, row in enumerate((HEADER, *rows)):
+            sheet.write_row(number, 0, row)
+    return output.getvalue()
+
+
+async def test_the_school_is_loaded_and_loading_it_again_adds_nothing(school: Database) -> None:
+    async with school.unit(EVERYTHING) as unit:
+        before = (await unit.school.campuses(), await unit.school.courses())
+    await load_school(school, ROOT / "seeds")
+    async with school.unit(EVERYTHING) as unit:
+        assert (await unit.school.campuses(), await unit.school.courses()) == before
+    assert {campus.id for campus in before[0]} >= {"hq", "hefei", "beijing"}
+
+
+async def test_every_course_of_the_seeds_can_be_drawn_in_both_languages(school: Database) -> None:
+    async with school.unit(EVERYTHING) as unit:
+        courses = await unit.school.courses()
+    assert len(courses) > 5
+    for course in courses:
+        for language in ("zh", "en"):
+            assert course_facts(course, language).total > 0
+
+
+async def test_a_roster_becomes_enrolments_and_these_become_what_can_be_issued(school: Database) -> None:
+    report = await load_roster(school, now, roster(("hefei", "math-a", *CHILD)), EVERYTHING)
+    assert (report.added, report.already, report.problems) == (1, 0, ())
+    async with school.unit(EVERYTHING) as unit:
+        (enrolment,) = await unit.school.open_enrolments()
+    asked = new_contract(enrolment)
+    assert (asked.campus, asked.course, asked.enrolment) == ("hefei", "math-a", enrolment.id)
+    assert asked.student.birth_date == date(2012, 9, 1)
+    assert asked.signers == (
+        NewSigner(Role.GUARDIAN, "陈建国", "+8619000000101", "340104198501010019", relation="父亲"),
+    )
+
+
+async def test_loading_a_roster_twice_adds_nothing(school: Database) -> None:
+    data = roster(("hefei", "math-a", *CHILD), ("hefei", "english-b", *CHILD))
+    assert (await load_roster(school, now, data, EVERYTHING)).added == 2
+    again = await load_roster(school, now, data, EVERYTHING)
+    assert (again.added, again.already) == (0, 2)
+
+
+async def test_unknown_campuses_and_courses_are_reported_by_row_and_stop_nothing(school: Database) -> None:
+    data = roster(
+        ("atlantis", "math-a", *CHILD), ("hefei", "alchemy", *CHILD), ("beijing", "math-a", *CHILD),
+        ("hefei", "math-a", *CHILD),
+    )  # fmt: skip
+    report = await load_roster(school, now, data, Scope(frozenset({"hefei"})), "en")
+    assert [(problem.row, problem.code) for problem in report.problems] == [
+        (2, "campus-unknown"), (3, "course-unknown"), (4, "campus-not-yours"),
+    ]  # fmt: skip
+    assert report.added == 1
+    assert all(problem.what.isascii() and problem.how.isascii() for problem in report.problems)
+
+
+async def test_the_demo_roster_loads_but_for_the_rows_that_are_wrong_on_purpose(school: Database) -> None:
+    report = await load_roster(school, now, (ROOT / "seeds" / "roster.xlsx").read_bytes(), EVERYTHING)
+    assert report.added >= 150
+    assert not {"campus-unknown", "course-unknown"} & {problem.code for problem in report.problems}
+
+
+async def test_what_is_no_spreadsheet_is_refused(school: Database) -> None:
+    with pytest.raises(UnreadableFile):
+        await load_roster(school, now, b"PK\x03\x04 no spreadsheet", EVERYTHING)
+
+
+async def test_the_first_account_and_key_belong_to_headquarters(school: Database) -> None:
+    for password in ("first", "second"):
+        await put_staff_and_key(school, login="demo", password=password, api_key=f"key-{password}")
+    async with school.unit(EVERYTHING) as unit:
+        found = await unit.desk.staff_by_login("demo")
+        assert found and found[0].campus == "hq"
+        assert await unit.desk.api_key("key-first") is None
+        key = await unit.desk.api_key("key-second")
+        assert key and await unit.school.scope_below(key.campus) == EVERYTHING
