@@ -57,7 +57,7 @@ async def _create(admin: asyncpg.Connection, name: str, template: str) -> None:
 
 async def _make_template(server: EmbeddedPostgres, admin: asyncpg.Connection) -> None:
     """Migrate once for all workers; a template whose migration failed keeps another name."""
-    exists = f"SELECT FROM pg_database WHERE datname = '{TEMPLATE}'"
+    exists = f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"
     if await admin.fetchrow(exists):
         return
     await admin.execute("SELECT pg_advisory_lock(1)")
