@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 from qianda.checks import RefusedToSign, check_prepared
 from qianda.holder import Holder, SoftwareKey
+from qianda.update import check_update
 from qianda.wire import BadAnswer, Json, ProtocolProblem, Wire, binary, origin_of
 
 BUSY_SECONDS = 240  # another signer's lease on the document lasts three minutes
@@ -254,7 +255,8 @@ class SigningClient:
         *,
         shown: bytes | None = None,
     ) -> Signed:
-        """Sign one contract: key, certificate, prepare, the four checks, signature.
+        """Sign one contract: key, certificate, prepare, the four checks, signature. It also checks that the
+        prepared file changes nothing beside the signature, which the four checks cannot see.
 
         `shown` are the bytes of the document as the person saw it; without them they are fetched now. The same holder
         signs all contracts of a bundle with one certificate. Waits while another signer holds the document.
@@ -301,6 +303,7 @@ class SigningClient:
                 raise RefusedToSign(3, "the certificate is not for this key")
             file = await self.prepared_file(prepared)
             check_prepared(shown, file, prepared.byte_range, prepared.to_be_signed, chain[0])
+            await asyncio.to_thread(check_update, shown, file)
         except RefusedToSign as refusal:
             await self._report(prepared.request, refusal, contract_id)
             raise

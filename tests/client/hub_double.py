@@ -14,14 +14,21 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from tests.client.prepared_parts import SHOWN, certificate_for, new_certificate, prepared_over, signed_attributes
+from tests.client.prepared_parts import (
+    SHOWN,
+    certificate_for,
+    new_certificate,
+    page_content,
+    prepared_over,
+    signed_attributes,
+)
 
 TICKET, CODE, CONTRACT = "4J8Q2X7M3K9TB", "314159", "contract-1"
 CONSENT = "我已阅读合同全文, 同意用电子签名签署。"
 
 
 class HubDouble:
-    """`lie` is what it does wrong: swapped, digest, certificate, attribute, consent, elsewhere, other-key."""
+    """`lie` is what it does wrong: swapped, page, digest, certificate, attribute, consent, elsewhere, other-key."""
 
     def __init__(self, lie: str = "", *, busy: int = 0) -> None:
         self.lie, self.busy = lie, busy
@@ -107,7 +114,8 @@ class HubDouble:
         assert body["consent"] == {"version": "1", "sha256": hashlib.sha256(CONSENT.encode()).hexdigest()}
         shown = SHOWN.replace(b"\x05", b"\x06") if self.lie == "swapped" else SHOWN
         own = new_certificate() if self.lie == "certificate" else self.certificates[-1]
-        made = prepared_over(shown, own, extra=self.lie == "attribute")
+        also = {4: page_content(b"CNY 1.00")} if self.lie == "page" else {}
+        made = prepared_over(shown, own, also=also, extra=self.lie == "attribute")
         self._file = made.file
         self._to_be_signed = signed_attributes(bytes(32), own) if self.lie == "digest" else made.to_be_signed
         link = "http://elsewhere.invalid/prepared.pdf" if self.lie == "elsewhere" else "/files/prepared.pdf"

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-SHOWN = b"%PDF-1.7\n" + bytes(range(1, 256)) * 4 + b"\n%%EOF\n"
+Objects = dict[int, bytes]
+FIELD = b"/FT /Sig /T (guardian-1) /Type /Annot /Subtype /Widget /Rect [60 60 260 130] /P 3 0 R"
 GAP = b"<" + b"0" * 64 + b">"
 
 
@@ -41,9 +42,40 @@ def new_certificate() -> bytes:
     return certificate_for(key.public_key(), key)
 
 
-def prepared_over(shown: bytes, certificate: bytes, **attributes: Any) -> Prepared:
-    before = shown + b"1 0 obj\n<< /Type /Sig /Contents "
-    file = before + GAP + b" >>\nendobj\n%%EOF\n"
+def section(written: bytes, objects: Objects, trailer: bytes = b"") -> bytes:
+    """The file with one more revision."""
+    out, table = bytearray(written), b""
+    for number, body in sorted(objects.items()):
+        table += b"%d 1\n%010d 00000 n \n" % (number, len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    start = b"xref\n" + (b"" if trailer else b"0 1\n0000000000 65535 f \n")
+    end = b"trailer\n<< /Size 7 /Root 1 0 R %b >>\nstartxref\n%d\n%%%%EOF\n" % (trailer, len(out))
+    return bytes(out) + start + table + end
+
+
+def page_content(text: bytes) -> bytes:
+    drawn = b"BT /F1 18 Tf 60 760 Td (%b) Tj ET" % text
+    return b"<< /Length %d >>\nstream\n%b\nendstream" % (len(drawn), drawn)
+
+
+SHOWN = section(
+    b"%PDF-1.7\n%\x05\x06\xe2\xe3\n",
+    {
+        1: b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [5 0 R] /SigFlags 3 >> >>",
+        2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Annots [5 0 R] >>",
+        4: page_content(b"CNY 12,800.00"),
+        5: b"<< %b >>" % FIELD,
+    },
+)
+
+
+def prepared_over(shown: bytes, certificate: bytes, *, also: Objects | None = None, **attributes: Any) -> Prepared:
+    """`also` are objects that the prepared file replaces beside the signature's field."""
+    previous = b"/Prev %d" % int(shown.split(b"startxref")[-1].split()[0])
+    field, signature = b"<< %b /V 6 0 R >>" % FIELD, b"<< /Type /Sig /Contents %b >>" % GAP
+    file = section(shown, {5: field, 6: signature} | (also or {}), previous)
+    before = file[: file.index(GAP)]
     byte_range = (0, len(before), len(before) + len(GAP), len(file) - len(before) - len(GAP))
     digest = hashlib.sha256(before + file[len(before) + len(GAP) :]).digest()
     return Prepared(shown, file, byte_range, signed_attributes(digest, certificate, **attributes), certificate)

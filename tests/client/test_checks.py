@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def number_of_refusal(case: Prepared, **changes: object) -> int:
 @pytest.mark.parametrize(
     "attributes", [{}, {"explicit_algorithm": True}, {"issuer_serial": CERTIFICATE}], ids=["plain", "sha256", "issuer"]
 )
-def test_an_honest_file_is_accepted(attributes: dict[str, object]) -> None:
+def test_an_honest_file_is_accepted(attributes: dict[str, Any]) -> None:
     check(prepared_over(SHOWN, CERTIFICATE, **attributes))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from aiohttp.test_utils import BaseTestServer, TestServer
@@ -35,7 +34,7 @@ async def visit(hub: HubDouble, pauses: Pauses | None = None) -> AsyncIterator[S
         yield client
 
 
-def client_of(server: BaseTestServer[Any], pauses: Pauses, origin: str | None = None) -> SigningClient:
+def client_of(server: BaseTestServer, pauses: Pauses, origin: str | None = None) -> SigningClient:
     return SigningClient(str(server.make_url("/")), origin=origin, sleep=pauses)
 
 
@@ -48,7 +47,8 @@ async def test_an_honest_hub_gets_a_signature() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lie", "number"), [("swapped", 1), ("digest", 2), ("certificate", 3), ("other-key", 3), ("attribute", 4)]
+    ("lie", "number"),
+    [("swapped", 1), ("page", 1), ("digest", 2), ("certificate", 3), ("other-key", 3), ("attribute", 4)],
 )
 async def test_a_dishonest_hub_gets_no_signature_and_is_reported(lie: str, number: int) -> None:
     hub = HubDouble(lie)

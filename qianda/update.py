@@ -1,0 +1,29 @@
+"""Beyond the four checks: what stands behind the shown bytes must be a signature and nothing else.
+
+A file that begins with the shown bytes may still replace a page in the part that follows (ISO 32000-2 7.5.6). The four
+checks cannot see that; a client that has a PDF library at hand can.
+"""
+
+from __future__ import annotations
+
+from qianda.checks import RefusedToSign
+from qianda.verify.findings import UnreadablePdf
+
+
+def check_update(shown: bytes, prepared: bytes) -> None:
+    """Raise RefusedToSign (number 1) when the prepared file changes more of the shown one than a signature has to."""
+    from qianda.verify.revisions import changes_beyond_signatures  # pyHanko takes a moment to load
+    from qianda.verify.signed_file import SignedFile
+
+    try:
+        before, after = SignedFile(shown), SignedFile(prepared)
+        if after.revisions != before.revisions + 1:
+            raise RefusedToSign(1, "the prepared file is not one revision further than what was shown")
+        for finding in changes_beyond_signatures(after, before.revisions - 1):
+            raise RefusedToSign(1, finding.reason.en)
+    except UnreadablePdf as error:
+        raise RefusedToSign(1, error.reason.en) from error
+    except RefusedToSign:
+        raise
+    except Exception as error:  # a file made to break the parser is a reason to refuse, not to crash
+        raise RefusedToSign(1, "the prepared file cannot be read") from error
