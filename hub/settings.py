@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         return (self.origin or f"http://{self.host}:{self.port}").rstrip("/")
 
     @classmethod
+    def load(cls, **overrides: Any) -> Settings:
+        """From all sources; `overrides` win over every one. Raises pydantic's ValidationError."""
+        return cls(**overrides)
+
+    @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
