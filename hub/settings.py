@@ -26,12 +26,20 @@ class _Section(BaseModel):
 
 
 class School(_Section):
-    """Party A of every contract, and the organisation on the seal."""
+    """Party A of every contract, and the organisation on the seal. Messages use the short names, where there are any."""
 
     name: str
+    name_en: str = ""
+    short_name: str = ""
+    short_name_en: str = ""
     credit_code: str
     licence: str
     representative: str = ""
+
+    def called(self, language: str) -> str:
+        """As messages and pages call the school."""
+        english = self.short_name_en or self.name_en
+        return english if language == "en" and english else self.short_name or self.name
 
 
 class TokenSettings(_Section):
@@ -71,7 +79,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="QIANDA_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="QIANDA_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     data: Path = Path("data")

@@ -92,7 +92,7 @@ async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_
     router = Router(database, _channels(settings, database, demo), settings.public_origin)
     parts = Parts(
         database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
-        randomness=secrets.token_bytes, origin=settings.public_origin, school=SchoolFacts(**dict(settings.school)),
+        randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings), school_called=settings.school.called,
         printer=printer, pages=painter, messages=load_messages(ROOT / "templates" / "messages"),
         policy=ReminderPolicy.from_dict(settings.reminders), authority=pki.authority,
         authority_name=settings.authority,
@@ -101,6 +101,11 @@ async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_
         doors=_doors(app_link),
     )  # fmt: skip
     return Hub(settings, parts, pki, app_link, demo, closing)
+
+
+def _school_facts(settings: Settings) -> SchoolFacts:
+    school = settings.school
+    return SchoolFacts(school.name, school.credit_code, school.licence, school.representative)
 
 
 def _documents(closing: AsyncExitStack) -> tuple[ContractPrinter, PagePainter]:
@@ -132,9 +137,7 @@ def _app_link(settings: Settings) -> AppLink:
     return AppLink(configured.scheme, configured.ios_apps, android)
 
 
-async def _timestamps(
-    settings: Settings, pki: BuiltinPki, clock: Clock, closing: AsyncExitStack
-) -> TimestampAuthority:
+async def _timestamps(settings: Settings, pki: BuiltinPki, clock: Clock, closing: AsyncExitStack) -> TimestampAuthority:
     if settings.timestamps.kind == "builtin":
         return pki.timestamps
     session = await closing.enter_async_context(aiohttp.ClientSession())

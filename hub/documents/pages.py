@@ -79,6 +79,7 @@ def _answer(question: bytes) -> bytes:
             raise ValueError(f"it has {pages} pages; between 1 and {MAX_PAGES} are allowed")
         if what == "count":
             return str(pages).encode()
+        document.init_forms()  # signatures and the seal are form fields: pdfium draws them only so
         if what == "thumbnail":
             page = document[0]
             return _pack([_draw(page, THUMBNAIL_WIDTH / page.get_width())])

@@ -31,7 +31,9 @@ class HandedLink:
     rendering: Rendering
 
 
-async def hand_out(parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, door: DoorKind, actor: str) -> HandedLink:
+async def hand_out(
+    parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, door: DoorKind, actor: str
+) -> HandedLink:
     """The signer's link of one door: made once, the same again afterwards.
 
     Raises IllegalMove when the contract has ended otherwise than by completion, BadInput for a door that is not configured.
@@ -102,7 +104,7 @@ async def _variables(parts: Parts, unit: Unit, contract: Contract, signer: Signe
     campus = await unit.school.campus(contract.campus)
     english = signer.language == "en"
     return {
-        "school": parts.school.name,
+        "school": parts.school_called(signer.language),
         "campus": campus.name_en if english else campus.name,
         "course": str(contract.data.get("course_name_en" if english else "course_name", contract.title)),
         "deadline": deadline_words(contract.deadline, signer),

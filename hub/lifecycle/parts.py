@@ -35,7 +35,10 @@ class SealKey:
 
 @dataclass(frozen=True)
 class Parts:
-    """`clock` is real time: certificates, timestamps, sessions and codes go by it. Planning time comes from a unit."""
+    """`clock` is real time: certificates, timestamps, sessions and codes go by it. Planning time comes from a unit.
+
+    `school` is party A on paper; `school_called` gives the short name for messages and pages in a language.
+    """
 
     database: Database
     files: Files
@@ -44,6 +47,7 @@ class Parts:
     randomness: Randomness
     origin: str
     school: SchoolFacts
+    school_called: Callable[[str], str]
     printer: ContractPrinter
     pages: PagePainter
     messages: MessageTemplates
