@@ -38,6 +38,9 @@ def build(arguments: list[str]) -> typer.Typer:
     app.command()(verify)
     hint = "" if arguments[:1] and arguments[0] in _OWN_COMMANDS else _join_server_commands(app)
 
+    if hint and arguments and not arguments[0].startswith("-"):
+        typer.echo(hint, err=True)  # or a missing library would look like a mistyped command
+
     @app.callback(help=_HELP, epilog=hint)
     def _entry() -> None: ...
 

@@ -108,6 +108,15 @@ def test_the_help_names_verify() -> None:
     assert (done.returncode, "verify" in done.stdout) == (0, True)
 
 
+def test_a_server_command_without_the_server_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "__init__.py").write_text("raise ModuleNotFoundError('No module named asyncpg')")
+    command = [*QIANDA, "demo"]  # in a folder whose own `hub` comes first on the path
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "need the extra 'server'" in done.stderr and "asyncpg" in done.stderr
+
+
 def test_the_command_starts_without_the_pdf_library_or_the_server() -> None:
     program = (
         "import sys, qianda.cli; print([m for m in ('pyhanko', 'hub', 'aiohttp', 'asn1crypto') if m in sys.modules])"
