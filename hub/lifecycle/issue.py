@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from hub.errors import BadInput, Conflict
 from hub.lifecycle.draw import DrawnSigner, DrawnStudent, check_age, contract_data, summary
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.turns import open_next
+from hub.lifecycle.withdraw import end
 from hub.model.contract import Contract, ContractState
 from hub.model.course import Campus, Course
 from hub.model.person import id_document, person_name, phone_number
@@ -34,6 +36,8 @@ LONGEST_DEADLINE = timedelta(days=366)
 LANGUAGES = ("zh", "en")
 CHANNELS = ("sms", "voice", "email")
 SALT_BYTES = 32
+REPLACEABLE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
+"""Final states in which a contract may still be replaced; an issued one is voided for it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,9 @@ async def issue(parts: Parts, scope: Scope, asked: NewContract, actor: str) -> C
     """Draw and issue. Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed."""
     drawn = await _draw(parts, scope, asked)
     laid_out = await asyncio.to_thread(parts.printer.lay_out, asked.template, drawn.language, drawn.data)
-    boxes = [FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD) for box in laid_out.boxes]
+    boxes = [
+        FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD) for box in laid_out.boxes
+    ]
     document = await asyncio.to_thread(with_signature_fields, laid_out.pdf, boxes)
     sha256 = await parts.files.put(document)
     async with parts.database.unit(scope) as unit:
@@ -123,7 +129,7 @@ async def _draw(parts: Parts, scope: Scope, asked: NewContract) -> _Drawn:
     on = now.astimezone(ZoneInfo(campus.zone)).date()
     check_age(student, signers, on)
     data = contract_data(
-        number=number, issued_at=now, on=on, school=parts.school, campus=campus, course=course, student=student,
+        number=number, issued_at=now.replace(microsecond=0), on=on, school=parts.school, campus=campus, course=course, student=student,
         signers=signers, language=language, extra=asked.data,
     )  # fmt: skip
     deadline = _checked_deadline(asked.deadline, now)
@@ -192,6 +198,7 @@ async def _write(
     draft = _contract(drawn, laid_out, template.version)
     await _take_enrolment(unit, drawn, draft.id)
     await unit.contracts.add(draft, drawn.student.name)
+    await _take_place(parts, unit, drawn.asked.replaces, draft.id, actor)
     commitments = await _write_signers(unit, parts, draft, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
     await unit.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), unit.now)
@@ -216,6 +223,7 @@ def _contract(drawn: _Drawn, laid_out: LaidOut, template_version: str) -> Contra
         "course_name": drawn.course.name if drawn.course else laid_out.title,
         "course_name_en": drawn.course.name_en if drawn.course else laid_out.title,
         "student_name": drawn.student.name,
+        "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
     }
     return Contract(
         id=uuid4(), number=drawn.number, campus=drawn.campus.id, state=ContractState.DRAFT, version=0,
@@ -230,7 +238,7 @@ def _summary(drawn: _Drawn, laid_out: LaidOut, deadline: str, language: str) -> 
     """In the reader's language, whatever the contract's is."""
     asked = drawn.asked
     data = drawn.data if language == drawn.language else contract_data(
-        number=drawn.number, issued_at=drawn.now, on=drawn.data.date, school=drawn.data.school, campus=drawn.campus,
+        number=drawn.number, issued_at=drawn.data.issued_at, on=drawn.data.date, school=drawn.data.school, campus=drawn.campus,
         course=drawn.course, student=drawn.student, signers=drawn.signers, language=language, extra=asked.data,
     )  # fmt: skip
     return summary(data, laid_out.title, deadline, language)
@@ -243,6 +251,19 @@ async def _take_enrolment(unit: Unit, drawn: _Drawn, contract: UUID) -> None:
     if enrolment.contract is not None and drawn.asked.replaces is None:
         raise Conflict("a contract was drawn from this enrolment already")
     await unit.school.contract_drawn(enrolment.id, contract)
+
+
+async def _take_place(parts: Parts, unit: Unit, replaced: UUID | None, contract: UUID, actor: str) -> None:
+    """The contract that this one replaces ends in the same transaction: never are there both, or neither."""
+    if replaced is None:
+        return
+    old = await unit.contracts.locked(replaced)
+    if old.replaced_by is not None:
+        raise Conflict("this contract was issued anew already")
+    if old.state not in REPLACEABLE:
+        old = await end(parts, unit, old, ContractState.VOIDED, "reissued", actor, tell=None)
+    await unit.contracts.change(old, replaced_by=contract)
+    await unit.record.append(old.id, old.campus, "replaced", actor, {"by": str(contract)})
 
 
 async def _write_signers(unit: Unit, parts: Parts, contract: Contract, drawn: _Drawn) -> list[dict[str, str]]:

@@ -1,0 +1,47 @@
+"""A contract is issued anew: the old one ends, the new one takes its place, and both say so.
+
+Names stand in the fixed text, so a wrong name, document or course is mended by issuing again, never by a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from hub.errors import IllegalMove
+from hub.lifecycle.issue import NewContract, issue
+from hub.lifecycle.load import signer_of, student_of
+from hub.lifecycle.parts import Parts
+from hub.model.contract import Contract, ContractState
+from hub.model.staff import Scope
+
+
+async def reissue(parts: Parts, scope: Scope, contract_id: UUID, actor: str) -> Contract:
+    """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today.
+
+    The withdrawal is not announced: the new invitation comes in its place. A deadline that was asked for holds again if
+    it still lies ahead. Raises IllegalMove when both sides are bound (signed, completed, on paper) or a signature
+    is just being embedded; Conflict when it was issued anew already, and what `issue` raises.
+    """
+    async with parts.database.unit(scope) as unit:
+        old = await unit.contracts.get(contract_id)
+        now = await unit.planning_now()
+    if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
+        raise IllegalMove(f"a contract that is {old.state} binds both sides: it cannot be issued anew")
+    return await issue(parts, scope, _asked_again(old, now), actor)
+
+
+def _asked_again(old: Contract, now: datetime) -> NewContract:
+    asked: Mapping[str, Any] | None = old.data.get("asked")
+    if asked is None:
+        raise IllegalMove("this contract does not hold what was asked for")
+    deadline = datetime.fromisoformat(asked["deadline"]) if asked["deadline"] else None
+    return NewContract(
+        campus=asked["campus"], course=asked["course"], template=asked["template"], data=asked["data"],
+        student=student_of(asked["student"]), signers=tuple(signer_of(each) for each in asked["signers"]),
+        deadline=deadline if deadline and deadline > now else None, external_id=asked["external_id"],
+        send=asked["send"],
+        enrolment=UUID(asked["enrolment"]) if asked["enrolment"] else None, replaces=old.id,
+    )  # fmt: skip
