@@ -23,6 +23,10 @@ MAX_PIXELS = 20_000_000  # of one page; A4 at 110 dpi has 1.2 million
 LIMITS = Limits(memory_bytes=768 * 1024 * 1024, cpu_seconds=20, seconds=40)
 _LEVELS = 16
 _COLOURED = 48  # of 255: how far two channels differ before a page counts as coloured; dark blue ink stays below it
+_SEAL_RED = (0xC8, 0x10, 0x2E)
+_INK = (0x12, 0x30, 0x4F)
+_GRAYS = tuple((level * 255 // 8,) * 3 for level in range(9))
+_REDS = tuple(tuple(255 - (255 - part) * share // 6 for part in _SEAL_RED) for share in range(1, 7))
 _LENGTH = struct.Struct(">I")
 
 
@@ -113,7 +117,10 @@ def _sixteen_grays(image: Image.Image) -> Image.Image:
 
 
 def _sixteen_colours(image: Image.Image) -> Image.Image:
-    return image.quantize(_LEVELS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    """Nine grays, six shades of seal red, the signers' ink: a palette made from the page itself would spoil small gray letters."""
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for shade in (*_GRAYS, *_REDS, _INK) for value in shade])
+    return image.quantize(_LEVELS, palette=palette, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def signature_stamp(
 ) -> bytes:
     """A signer's stamp of `size` (width, height in points): the drawing, or the printed name when there is none.
 
-    `strokes`: lines of points from a finger drawing, x and y from 0 to 1, y downwards, over the whole drawing area.
-    BadInput for other strokes, UndrawableText for texts that the font cannot show.
+    `strokes`: lines of points from a finger drawing, x and y from 0 to 1, y downwards, over an area
+    three times as wide as high. BadInput for other strokes, UndrawableText for texts that the font cannot show.
     """
     drawing = None if strokes is None else checked_strokes(strokes)
     texts = {"name": name, "time": time_text}

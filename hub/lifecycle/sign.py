@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from hub.documents.contract_templates import Consent
 from hub.documents.deferred import Prepared, verified_der
 from hub.documents.deferred import prepare as prepare_file
+from hub.documents.layout import SIGNATURE_SIZE
 from hub.documents.stamps import signature_stamp
 from hub.errors import (
     AlreadySigned,
@@ -53,7 +54,9 @@ class AgreedConsent:
 def consent_for(parts: Parts, contract: Contract, language: str) -> Consent:
     """The consent in the signer's language where the template has it, else in the contract's."""
     languages = parts.printer.templates.languages(contract.template)
-    return parts.printer.templates.get(contract.template, language if language in languages else contract.language).consent
+    return parts.printer.templates.get(
+        contract.template, language if language in languages else contract.language
+    ).consent
 
 
 # ---- the key
@@ -174,10 +177,14 @@ async def _prepared_file(parts: Parts, visiting: Visit, strokes: Strokes | None,
     local = unit.now.astimezone(ZoneInfo(signer.zone))
     drawing = [list(stroke) for stroke in strokes] if strokes else None
     stamp = await asyncio.to_thread(
-        signature_stamp, signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language
+        signature_stamp, signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, SIGNATURE_SIZE
     )
     return await prepare_file(
-        shown, signer.field, visiting.session.certificate_chain, certify=contract.revision == 0, final=False,
+        shown,
+        signer.field,
+        visiting.session.certificate_chain,
+        certify=contract.revision == 0,
+        final=False,
         appearance=stamp,
     )
 
@@ -278,7 +285,9 @@ async def note_refusal(parts: Parts, secret: str, request_id: UUID, reason: str)
         if request.state is RequestState.PREPARED:
             await unit.signatures.lapse(request.id)
         facts = {"request": str(request.id), "reason": reason[:500], "prepared_sha256": request.prepared}
-        await unit.record.append(contract.id, contract.campus, "signing-refused-by-client", f"signer:{session.signer}", facts)
+        await unit.record.append(
+            contract.id, contract.campus, "signing-refused-by-client", f"signer:{session.signer}", facts
+        )
         await _alarm(unit, contract, session)
 
 

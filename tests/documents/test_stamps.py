@@ -55,10 +55,18 @@ def test_a_drawing_shows_where_it_was_drawn() -> None:
     stamp = signature_stamp("王小明", WAVE, TIME, "zh")
     assert "王小明" in text(stamp)
     shown = picture(stamp)
-    assert ink(shown, (0.1, 0, 0.7, 0.6)) > 0.01
-    assert ink(shown, (0.0, 0, 0.1, 0.6)) == 0
-    assert ink(shown, (0.86, 0, 0.92, 0.6)) == 0
-    assert ink(shown, (0.92, 0.2, 0.97, 0.5)) > 0
+    # Three times as wide as high, in the middle: from 13 % to 87 % of this field.
+    assert ink(shown, (0.2, 0, 0.7, 0.6)) > 0.01
+    assert ink(shown, (0.0, 0, 0.13, 0.6)) == 0
+    assert ink(shown, (0.78, 0, 0.81, 0.6)) == 0
+    assert ink(shown, (0.81, 0.2, 0.87, 0.5)) > 0
+
+
+def test_a_drawing_stands_beside_name_and_time_in_a_wide_field() -> None:
+    shown = picture(signature_stamp("王小明", WAVE, TIME, "zh", (220.0, 48.0)))
+    assert ink(shown, (0.02, 0, 0.6, 1)) > 0.01
+    assert ink(shown, (0.66, 0.4, 1, 1)) > 0.01
+    assert ink(shown, (0.66, 0, 1, 0.3)) == 0
 
 
 @pytest.mark.parametrize("size", [SIGNATURE_SIZE, (220.0, 48.0), (90.0, 90.0)])
