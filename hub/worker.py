@@ -11,7 +11,7 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
@@ -42,6 +42,7 @@ class Worker:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._parts = hub.parts
+        self._id = uuid4()
         self._plan_changed = asyncio.Event()
         self.ready = asyncio.Event()
 
@@ -155,6 +156,7 @@ class Worker:
     async def look_after(self) -> None:
         """Ask again for what the hub still has to do, and about messages whose fate is open."""
         async with self._hub.database.unit(EVERYTHING) as unit:
+            await unit.operations.worker_lives(self._id, unit.now)
             for contract in await unit.contracts.hub_due(unit.now):
                 tries = await unit.contracts.hub_tries(contract) + 1
                 wait = min(FIRST_RETRY * 2 ** min(tries, 10), LONGEST_RETRY)

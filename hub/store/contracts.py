@@ -127,6 +127,7 @@ class Contracts:
         await self._connection.execute(insert(SIGNER).values(
             id=signer.id, contract=signer.contract, campus=signer.campus, role=signer.role.value, name=signer.name,
             phone_sealed=seal(signer.phone), phone_hash=self._cipher.found_by("phone", signer.phone),
+            phone_tail_hash=self._cipher.found_by("phone-tail", signer.phone[-4:]),
             id_type=signer.id_type, id_number_sealed=seal(signer.id_number),
             id_tail_hash=self._cipher.found_by("id-tail", signer.id_number[-4:].upper()),
             person=signer.person, order=signer.order, language=signer.language, field=signer.field,
@@ -166,7 +167,7 @@ class Contracts:
         return [self._signer(row) for row in rows.mappings()]
 
     def _signer(self, row: RowMapping) -> Signer:
-        hidden = {"phone_sealed", "phone_hash", "id_number_sealed", "id_tail_hash", "email_sealed", "salt"}
+        hidden = {"phone_sealed", "phone_hash", "phone_tail_hash", "id_number_sealed", "id_tail_hash", "email_sealed", "salt"}
         values = {name: value for name, value in row.items() if name not in hidden}
         opened = self._cipher.open
         return Signer(**(values | {

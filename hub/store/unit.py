@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from hub.errors import DatabaseUnavailable
 from hub.model.staff import Scope
+from hub.store.board import Board
 from hub.store.certificates import Certificates
 from hub.store.cipher import Cipher
 from hub.store.contracts import Contracts
@@ -29,6 +30,7 @@ from hub.store.desk import Desk
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.links import Links
+from hub.store.operations import Operations
 from hub.store.record import Record
 from hub.store.reminders import Reminders
 from hub.store.school import School
@@ -59,6 +61,8 @@ class Unit:
         self.school = School(connection, cipher)
         self.desk = Desk(connection, cipher)
         self.jobs = Jobs(connection)
+        self.board = Board(connection, cipher)
+        self.operations = Operations(connection)
 
     async def planning_now(self) -> datetime:
         """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the real one."""

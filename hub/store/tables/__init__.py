@@ -16,6 +16,7 @@ from hub.store.tables.desk import (
     StaffTaskRow,
 )
 from hub.store.tables.messages import DeliveryRow, OutboxMessageRow, ReminderEntryRow
+from hub.store.tables.operations import WorkerHeartbeatRow
 from hub.store.tables.records import PersonalValueRow, RecordEntryRow
 from hub.store.tables.school import CampusRow, CourseRow, EnrolmentRow, InstallationRow
 from hub.store.tables.signing import (
@@ -60,6 +61,7 @@ __all__ = [
     "StaffRow",
     "StaffSessionRow",
     "StaffTaskRow",
+    "WorkerHeartbeatRow",
     "WrongAnswerRow",
     "metadata",
     "table_of",

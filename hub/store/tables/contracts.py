@@ -72,6 +72,7 @@ class SignerRow(SQLModel, table=True):
     name: str = words()
     phone_sealed: bytes = bytes_(nullable=False)
     phone_hash: bytes = bytes_(nullable=False)
+    phone_tail_hash: bytes | None = bytes_()
     id_type: str = words()
     id_number_sealed: bytes = bytes_(nullable=False)
     id_tail_hash: bytes = bytes_(nullable=False)
@@ -88,6 +89,7 @@ class SignerRow(SQLModel, table=True):
         Index("ix_signer_person", "person"),
         Index("ix_signer_phone_hash", "phone_hash"),
         Index("ix_signer_id_tail", "campus", "id_tail_hash"),
+        Index("ix_signer_phone_tail", "campus", "phone_tail_hash"),
     )
 
 
