@@ -14,7 +14,8 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Message:
-    """`key` names the intent and never changes: the same key twice is the same message. `to` is E.164 or a mail address.
+    """`key` names the intent and never changes: the same key twice is the same message. `to` is E.164 or a mail
+    address.
     `text` is complete, with link and code; `template` and `variables` are for providers that put the text together.
     """
 
@@ -46,7 +47,8 @@ class Channel(Protocol):
         """Hand the message over. Raises Refused, ReplyLost or NotNow."""
 
     async def find(self, key: str) -> Receipt | None:
-        """Ask the provider about a message. None: it certainly does not have it. Raises CannotAsk when it gives no answer."""
+        """Ask the provider about a message. None: it certainly does not have it. Raises CannotAsk when it gives no
+        answer."""
 
 
 class ChannelError(Exception):

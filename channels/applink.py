@@ -1,6 +1,7 @@
 """A link that the school's app opens by itself (iOS universal links, Android app links), or by its own scheme on a tap.
 
-Sources: Apple "Supporting associated domains" (apple-app-site-association), Google Digital Asset Links (assetlinks.json).
+Sources: Apple "Supporting associated domains" (apple-app-site-association), Google Digital Asset Links
+(assetlinks.json).
 """
 
 from __future__ import annotations

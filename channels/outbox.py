@@ -1,6 +1,7 @@
 """The demo's channel: it accepts every message and keeps a ledger of keys, like a provider that can be asked.
 
-The pretend phone shows what the ledger accepted. Text, link and code are not kept: they are rendered when somebody looks.
+The pretend phone shows what the ledger accepted. Text, link and code are not kept: they are rendered when somebody
+looks.
 """
 
 from __future__ import annotations

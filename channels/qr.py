@@ -1,4 +1,5 @@
-"""A link as a QR code (ISO/IEC 18004), level M. In upper case the address fits the alphanumeric mode and stays small."""
+"""A link as a QR code (ISO/IEC 18004), level M. In upper case the address fits the alphanumeric mode and stays
+small."""
 
 from __future__ import annotations
 

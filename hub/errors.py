@@ -1,7 +1,8 @@
 """Every way in which Qianda says no, as one tree.
 
 Each class carries a `code` (stable, part of the public interface), a `sentence` that a person may read, and `retry`:
-whether the very same request can succeed later without anybody changing anything. HTTP appears only in `hub.web.problems`.
+whether the very same request can succeed later without anybody changing anything. HTTP appears only in
+`hub.web.problems`.
 
     QiandaError
     ├── BadInput            the request itself is wrong: UndrawableText, GuardianRequired, …

@@ -1,10 +1,12 @@
-"""What the first start makes, and later starts find: keys on the token, the built-in authority's certificates, trust files.
+"""What the first start makes, and later starts find: keys on the token, the built-in authority's certificates, trust
+files.
 
 Everything lies in the data folder. Doing it again changes nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import ssl
@@ -36,7 +38,8 @@ class BuiltinPki:
 
 
 def open_token(settings: Settings) -> Pkcs11Token:
-    """The configured token; without a module, SoftHSM in the data folder (made on the first start, with a random PIN)."""
+    """The configured token; without a module, SoftHSM in the data folder (made on the first start, with a random
+    PIN)."""
     token = settings.token
     if token.module:
         return Pkcs11Token(token.module, token.label, token.pin or _pin_from(token.pin_file))
@@ -56,9 +59,13 @@ async def builtin_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> B
     root = await _made_once(folder / "root.der", lambda: make_root(root_key, clock, organisation))
     authority = BuiltinAuthority(root_key, root, clock, organisation, settings.public_origin)
     timestamp_key = await token.generate_key(TIMESTAMP_KEY)
-    tsa = await _made_once(folder / "timestamp.der", lambda: _certificate(authority.enrol_timestamp(timestamp_key.spki)))
+    tsa = await _made_once(
+        folder / "timestamp.der", lambda: _certificate(authority.enrol_timestamp(timestamp_key.spki))
+    )
     seal_key = await token.generate_key(settings.token.seal_key)
-    seal = await _made_once(folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation)))
+    seal = await _made_once(
+        folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation))
+    )
     _write_trust(settings.data / "trust", root, tsa)
     return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, (seal, root))
 
@@ -68,9 +75,9 @@ async def _certificate(issued: Awaitable[Issued]) -> bytes:
 
 
 async def _made_once(path: Path, make: Callable[[], Awaitable[bytes]]) -> bytes:
-    if not path.exists():
-        _write(path, await make())
-    return path.read_bytes()
+    if not await asyncio.to_thread(path.exists):
+        await asyncio.to_thread(_write, path, await make())
+    return await asyncio.to_thread(path.read_bytes)
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:

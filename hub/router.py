@@ -1,7 +1,9 @@
 """The channel router: which way to the person, and what became of the message.
 
-No provider offers an idempotent send. So there is an attempt row first (`sending`, committed by whoever decided to send), then
-the call, then its fate. A lost reply is `unknown`, and whoever finds `sending` or `unknown` later asks before sending again.
+No provider offers an idempotent send. So there is an attempt row first (`sending`, committed by whoever decided to
+send), then
+the call, then its fate. A lost reply is `unknown`, and whoever finds `sending` or `unknown` later asks before sending
+again.
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ class Router:
         self._database = database
         self._channels = channels
         self.origin = origin.rstrip("/")
+
+    @property
+    def configured(self) -> list[str]:
+        return sorted(self._channels)
 
     def channel_for(self, signer: Signer) -> str | None:
         """The first rung of the signer's ladder that exists here; None: no message can reach this person."""

@@ -1,4 +1,5 @@
-"""Settings: read once at the start from `config/default.toml`, an own TOML file and `QIANDA_…` variables, and passed in.
+"""Settings: read once at the start from `config/default.toml`, an own TOML file and `QIANDA_…` variables, and passed
+in.
 
 A later source wins. `QIANDA_CONFIG` names the own file; nested values are written `QIANDA_TOKEN__PIN`.
 """
@@ -26,7 +27,8 @@ class _Section(BaseModel):
 
 
 class School(_Section):
-    """Party A of every contract, and the organisation on the seal. Messages use the short names, where there are any."""
+    """Party A of every contract, and the organisation on the seal. Messages use the short names, where there are
+    any."""
 
     name: str
     name_en: str = ""
@@ -43,7 +45,8 @@ class School(_Section):
 
 
 class TokenSettings(_Section):
-    """The PKCS#11 token. `module` empty: SoftHSM in the data folder, as the demo has it. The PIN comes from a variable or a file."""
+    """The PKCS#11 token. `module` empty: SoftHSM in the data folder, as the demo has it. The PIN comes from a
+    variable or a file."""
 
     module: str = ""
     label: str = "qianda"
@@ -53,7 +56,8 @@ class TokenSettings(_Section):
 
 
 class TimestampSettings(_Section):
-    """`builtin` is for trial and internal use. `rfc3161` asks `url`; `certificates` are the PEM files that are pinned."""
+    """`builtin` is for trial and internal use. `rfc3161` asks `url`; `certificates` are the PEM files that are
+    pinned."""
 
     kind: Literal["builtin", "rfc3161"] = "builtin"
     url: str = ""
@@ -74,8 +78,8 @@ class AppLinkSettings(_Section):
 class Settings(BaseSettings):
     """`origin` is the public address, from which every URL is built; `host` and `port` are what the server binds.
 
-    `database` empty: the embedded one in `data`. `files` empty: a folder in `data`. `channels` maps what signers' ladders name
-    to what sends it.
+    `database` empty: the embedded one in `data`. `files` empty: a folder in `data`. `channels` maps what signers'
+    ladders name to what sends it.
     """
 
     model_config = SettingsConfigDict(

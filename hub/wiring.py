@@ -1,4 +1,5 @@
-"""The parts of a running hub, put together from its settings. Everything above takes them from here; nothing below knows."""
+"""The parts of a running hub, put together from its settings. Everything above takes them from here; nothing below
+knows."""
 
 from __future__ import annotations
 
@@ -92,7 +93,8 @@ async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_
     router = Router(database, _channels(settings, database, demo), settings.public_origin)
     parts = Parts(
         database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
-        randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings), school_called=settings.school.called,
+        randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),
+        school_called=settings.school.called,
         printer=printer, pages=painter, messages=load_messages(ROOT / "templates" / "messages"),
         policy=ReminderPolicy.from_dict(settings.reminders), authority=pki.authority,
         authority_name=settings.authority,
@@ -118,7 +120,8 @@ def _documents(closing: AsyncExitStack) -> tuple[ContractPrinter, PagePainter]:
 
 
 def _channels(settings: Settings, database: Database, demo: bool) -> Mapping[str, Channel]:
-    """In the demo every channel is the outbox. Elsewhere the outbox does not exist, and a channel has to be configured."""
+    """In the demo every channel is the outbox. Elsewhere the outbox does not exist, and a channel has to be
+    configured."""
     if demo:
         outbox = Outbox(_DatabaseLedger(database))
         return {"sms": outbox, "voice": outbox, "email": outbox}

@@ -1,7 +1,10 @@
-"""The worker: due steps of signing tasks, queued jobs, and what has to be looked after. Any number of them, on any number of hosts.
+"""The worker: due steps of signing tasks, queued jobs, and what has to be looked after. Any number of them, on any
+number of hosts.
 
-What sleeps is the task's own row; the worker sleeps until the earliest is due, woken by NOTIFY. Each loop is restarted when it
-fails, also after PostgreSQL went away. A worker that dies leaves its leases to run out and its jobs to be picked up again.
+What sleeps is the task's own row; the worker sleeps until the earliest is due, woken by NOTIFY. Each loop is
+restarted when it
+fails, also after PostgreSQL went away. A worker that dies leaves its leases to run out and its jobs to be picked up
+again.
 """
 
 from __future__ import annotations

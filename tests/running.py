@@ -1,8 +1,9 @@
-"""A whole hub for tests: real PostgreSQL, a real SoftHSM token, the demo school, the web application and a worker, in this process.
+"""A whole hub for tests: real PostgreSQL, a real SoftHSM token, the demo school, the web application and a worker, in
+this process.
 
-    async with running_hub() as running:
-        contract = await running.issue_minor()
-        ...
+async with running_hub() as running:
+    contract = await running.issue_minor()
+    ...
 """
 
 from __future__ import annotations
@@ -132,8 +133,8 @@ def token_settings() -> TokenSettings:
 
 @contextlib.asynccontextmanager
 async def running_hub(
-    *, with_worker: bool = True, with_web: bool = True, timestamps: TimestampAuthority | None = None, clock: MovableClock | None = None,
-    tsa: TimestampSettings | None = None,
+    *, with_worker: bool = True, with_web: bool = True, timestamps: TimestampAuthority | None = None,
+    clock: MovableClock | None = None, tsa: TimestampSettings | None = None,
 ) -> AsyncIterator[Running]:  # fmt: skip
     folder = Path(tempfile.mkdtemp(prefix="qianda-hub-"))
     moving = clock or MovableClock()

@@ -117,7 +117,8 @@ def _sixteen_grays(image: Image.Image) -> Image.Image:
 
 
 def _sixteen_colours(image: Image.Image) -> Image.Image:
-    """Nine grays, six shades of seal red, the signers' ink: a palette made from the page itself would spoil small gray letters."""
+    """Nine grays, six shades of seal red, the signers' ink: a palette made from the page itself would spoil small
+    gray letters."""
     palette = Image.new("P", (1, 1))
     palette.putpalette([value for shade in (*_GRAYS, *_REDS, _INK) for value in shade])
     return image.quantize(_LEVELS, palette=palette, dither=Image.Dither.NONE)

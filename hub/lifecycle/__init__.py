@@ -7,6 +7,6 @@
     sign       key, certificate, prepare, signature
     complete   the hub embeds the signature with its timestamp, seals, closes and completes
 
-Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend, reissue,
-expire). `turns` opens and closes signing tasks for all of them.
+Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend,
+reissue, expire). `turns` opens and closes signing tasks for all of them.
 """

@@ -45,7 +45,8 @@ async def decline(parts: Parts, secret: str, contract_id: UUID | None, reason: s
 
 
 async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
-    """"Not me", "wrong" or "I have a question": a task for staff, and reminders to that number stop until it is settled.
+    """ "Not me", "wrong" or "I have a question": a task for staff, and reminders to that number stop until it is
+    settled.
 
     Works before the visitor is verified too: whoever got somebody else's message cannot pass the identity check.
     """
@@ -97,5 +98,3 @@ def _text(text: str, *, required: bool) -> str:
     if len(words) > LONGEST_TEXT or (required and not words):
         raise BadInput(f"a text of up to {LONGEST_TEXT} characters", field="text")
     return words
-
-

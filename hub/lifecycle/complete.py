@@ -1,12 +1,14 @@
 """What the hub itself has to do, from an accepted signature to a completed contract.
 
-One function, `advance`, looks where the contract is and goes on from there, as often as it is called and from whatever process:
+One function, `advance`, looks where the contract is and goes on from there, as often as it is called and from
+whatever process:
 
     accepted signature ──timestamp──▶ embedded ─┬─▶ next signer's turn
-                                                └─▶ SIGNED ─▶ seal prepared ─token─▶ seal accepted ─timestamp─▶ COMPLETED
+                                                └─▶ SIGNED ─▶ seal prepared ─token─▶ seal accepted
+                                                                                         └─timestamp─▶ COMPLETED
 
-Each arrow's result is stored before the next begins. A seal is signed over a file that was stored first: after a death in
-between, the very same bytes are signed again, so that no contract is ever sealed twice.
+Each arrow's result is stored before the next begins. A seal is signed over a file that was stored first: after a
+death in between, the very same bytes are signed again, so that no contract is ever sealed twice.
 """
 
 from __future__ import annotations
@@ -176,9 +178,7 @@ async def _prepare_seal(parts: Parts, contract: Contract) -> bool:
     assert contract.document is not None
     document = await parts.files.get(contract.document)
     stamp = await asyncio.to_thread(seal_stamp, parts.seal.organisation)
-    prepared = await prepare_file(
-        document, SEAL_FIELD, parts.seal.chain, certify=False, final=True, appearance=stamp
-    )
+    prepared = await prepare_file(document, SEAL_FIELD, parts.seal.chain, certify=False, final=True, appearance=stamp)
     stored = await parts.files.put(prepared.file)
     async with parts.database.unit(EVERYTHING) as unit:
         locked = await unit.contracts.locked(contract.id)
@@ -280,7 +280,8 @@ async def _failed(parts: Parts, attempt: UUID, error: QiandaError) -> None:
 
 
 async def _stuck(parts: Parts, contract_id: UUID, error: QiandaError) -> None:
-    """Show it, plan the next try (1 min, doubling to 1 h), and tell staff when it lasts or is not a matter of waiting."""
+    """Show it, plan the next try (1 min, doubling to 1 h), and tell staff when it lasts or is not a matter of
+    waiting."""
     async with parts.database.unit(EVERYTHING) as unit:
         contract = await unit.contracts.locked(contract_id)
         tries = await unit.contracts.hub_tries(contract_id) + 1

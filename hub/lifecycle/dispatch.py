@@ -36,7 +36,8 @@ async def hand_out(
 ) -> HandedLink:
     """The signer's link of one door: made once, the same again afterwards.
 
-    Raises IllegalMove when the contract has ended otherwise than by completion, BadInput for a door that is not configured.
+    Raises IllegalMove when the contract has ended otherwise than by completion, BadInput for a door that is not
+    configured.
     """
     if door.value not in parts.doors:
         raise BadInput(f"there is no door {door.value}", field="door")
@@ -77,7 +78,8 @@ async def write_message(
     if not await unit.deliveries.add(delivery, signer.person):
         return None
     await unit.record.append(contract.id, contract.campus, "message-sending", "hub", {
-        "delivery": str(delivery.id), "signer": str(signer.id), "purpose": purpose.value, "channel": channel})  # fmt: skip
+        "delivery": str(delivery.id), "signer": str(signer.id), "purpose": purpose.value, "channel": channel,
+    })  # fmt: skip
     return delivery
 
 

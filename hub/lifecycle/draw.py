@@ -1,4 +1,5 @@
-"""A contract is drawn from the course that a student picked: the values that the paper shows, and what a card sums up."""
+"""A contract is drawn from the course that a student picked: the values that the paper shows, and what a card sums
+up."""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ async def _admit(parts: Parts, unit: Unit, session: SigningSession, signer: Sign
 
 
 async def _contracts_for(unit: Unit, session: SigningSession, signer: Signer) -> list[UUID]:
-    """The link's own contract, and every other one that the same person with the same phone has to sign or is signing."""
+    """The link's own contract, and every other one that the same person with the same phone has to sign or is
+    signing."""
     contracts = [session.contract]
     for other in await unit.contracts.same_person(signer):
         contract = await unit.contracts.get(other.contract)

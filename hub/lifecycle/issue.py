@@ -129,8 +129,8 @@ async def _draw(parts: Parts, scope: Scope, asked: NewContract) -> _Drawn:
     on = now.astimezone(ZoneInfo(campus.zone)).date()
     check_age(student, signers, on)
     data = contract_data(
-        number=number, issued_at=now.replace(microsecond=0), on=on, school=parts.school, campus=campus, course=course, student=student,
-        signers=signers, language=language, extra=asked.data,
+        number=number, issued_at=now.replace(microsecond=0), on=on, school=parts.school, campus=campus, course=course,
+        student=student, signers=signers, language=language, extra=asked.data,
     )  # fmt: skip
     deadline = _checked_deadline(asked.deadline, now)
     return _Drawn(asked, campus, course, student, signers, language, number, now, deadline, data)
@@ -238,8 +238,8 @@ def _summary(drawn: _Drawn, laid_out: LaidOut, deadline: str, language: str) -> 
     """In the reader's language, whatever the contract's is."""
     asked = drawn.asked
     data = drawn.data if language == drawn.language else contract_data(
-        number=drawn.number, issued_at=drawn.data.issued_at, on=drawn.data.date, school=drawn.data.school, campus=drawn.campus,
-        course=drawn.course, student=drawn.student, signers=drawn.signers, language=language, extra=asked.data,
+        number=drawn.number, issued_at=drawn.data.issued_at, on=drawn.data.date, school=drawn.data.school,
+        campus=drawn.campus, course=drawn.course, student=drawn.student, signers=drawn.signers, language=language, extra=asked.data,
     )  # fmt: skip
     return summary(data, laid_out.title, deadline, language)
 

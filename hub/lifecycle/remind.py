@@ -1,6 +1,7 @@
 """Reminders until completed: what a worker does with a due step, and reminders that staff send by hand.
 
-"Sent" means: a `sending` attempt row was committed under the contract's row lock while the task was open. Signing takes the same
+"Sent" means: a `sending` attempt row was committed under the contract's row lock while the task was open. Signing
+takes the same
 lock, so nothing is sent after a signature. The provider is called after that commit, and asked before any second call.
 """
 
@@ -73,7 +74,8 @@ class _Due:
 
 
 async def run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
-    """Run one claimed step. Returns the delivery that has to be carried now, after the commit; None if there is none."""
+    """Run one claimed step. Returns the delivery that has to be carried now, after the commit; None if there is
+    none."""
     async with parts.database.unit(EVERYTHING) as unit:
         contract = await unit.contracts.locked(claimed.task.contract)
         if not await unit.tasks.still_claimed(claimed):
@@ -171,9 +173,7 @@ async def _by_hand(parts: Parts, unit: Unit, contract: Contract, task: SigningTa
     return delivery
 
 
-async def _refuse_too_soon(
-    parts: Parts, unit: Unit, task: SigningTask, signer: Signer, now: datetime
-) -> None:
+async def _refuse_too_soon(parts: Parts, unit: Unit, task: SigningTask, signer: Signer, now: datetime) -> None:
     messages = await unit.deliveries.sent_to_person(signer.person, now - timedelta(days=1), PLANNED)
     verdict = manual_reminder_allowed(
         parts.policy, now=now, last_message_at=messages[-1] if messages else None, zone=ZoneInfo(signer.zone),

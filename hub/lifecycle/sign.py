@@ -277,7 +277,8 @@ async def _store_signature(unit: Unit, visiting: Visit, request: SignatureReques
 
 
 async def note_refusal(parts: Parts, secret: str, request_id: UUID, reason: str) -> None:
-    """The signer's own side refused to sign what we prepared: kept in the record, the lease is given back, staff are told."""
+    """The signer's own side refused to sign what we prepared: kept in the record, the lease is given back, staff are
+    told."""
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret)
         request = await _own_request(unit, session, request_id)

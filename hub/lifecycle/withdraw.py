@@ -100,5 +100,3 @@ def _last_step(sent: list[Delivery]) -> NextStep | None:
             number = int(delivery.variables.get("step_number", "0"))
             return NextStep(StepKind(delivery.purpose), number, delivery.created_at)
     return None
-
-

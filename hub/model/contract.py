@@ -41,7 +41,8 @@ MOVES: Mapping[ContractState, frozenset[ContractState]] = {
     _S.VOIDED: frozenset(),
     _S.SIGNED_ON_PAPER: frozenset(),
 }
-"""Every legal move. A signed contract can only be completed: both sides are bound, and the hub's own trouble is no way out."""
+"""Every legal move. A signed contract can only be completed: both sides are bound, and the hub's own trouble is no
+way out."""
 
 
 def check_move(before: ContractState, after: ContractState) -> None:
@@ -54,10 +55,10 @@ def check_move(before: ContractState, after: ContractState) -> None:
 class Contract:
     """One document to be signed.
 
-    `version` rises with every write (compare-and-set). `revision` counts the signatures embedded so far; `document` is the
-    SHA-256 (lower-case hex) of the current file, `issued_sha256` that of the file with its signature fields as it was issued.
-    `deadline` is the moment up to which signers may sign. `stuck_since`/`stuck_reason` show a signed contract that the hub could
-    not finish yet.
+    `version` rises with every write (compare-and-set). `revision` counts the signatures embedded so far. `document` is
+    the SHA-256 (lower-case hex) of the current file, `issued_sha256` that of the file as it was issued, with its
+    signature fields. Up to `deadline` signers may sign. `stuck_since` and `stuck_reason` show a signed contract that
+    the hub could not finish yet.
     """
 
     id: UUID

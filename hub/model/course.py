@@ -23,7 +23,8 @@ class Campus:
 
 @dataclass(frozen=True)
 class Course:
-    """`details` is the course's JSON as the contract template wants it: schedule, dates, lessons, fees, refund steps."""
+    """`details` is the course's JSON as the contract template wants it: schedule, dates, lessons, fees, refund
+    steps."""
 
     id: str
     campus: str
@@ -34,7 +35,8 @@ class Course:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """A line of the roster: one student, one course, the people who would sign. `people` is JSON as the API takes it."""
+    """A line of the roster: one student, one course, the people who would sign. `people` is JSON as the API takes
+    it."""
 
     id: UUID
     campus: str

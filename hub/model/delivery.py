@@ -13,7 +13,8 @@ from uuid import UUID
 
 
 class DeliveryState(StrEnum):
-    """`sending` is committed before the provider is called; `unknown` means the answer was lost: ask before sending again."""
+    """`sending` is committed before the provider is called; `unknown` means the answer was lost: ask before sending
+    again."""
 
     SENDING = "sending"
     UNKNOWN = "unknown"
@@ -35,7 +36,8 @@ def joined(current: DeliveryState, reported: DeliveryState) -> DeliveryState:
 
 @dataclass(frozen=True)
 class Delivery:
-    """`text` carries placeholders for link and code, which are filled in when it leaves (or is shown on the pretend phone).
+    """`text` carries placeholders for link and code, which are filled in when it leaves (or is shown on the pretend
+    phone).
     `key` names the intent: at most one delivery exists for it. `provider_reference` is the provider's own id.
     """
 

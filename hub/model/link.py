@@ -19,7 +19,8 @@ _LOOKALIKES = str.maketrans("ILO", "110")
 
 
 class DoorKind(StrEnum):
-    """How the person came in. `sms`, `voice` and `email` are links inside messages; the others are rendered by a door."""
+    """How the person came in. `sms`, `voice` and `email` are links inside messages; the others are rendered by a
+    door."""
 
     SMS = "sms"
     QR = "qr"

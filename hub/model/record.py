@@ -1,7 +1,7 @@
 """Record: the append-only, hash-chained account of one contract.
 
-An entry holds no personal value, only commitments: HMAC-SHA-256 with a salt of the person's own. The values stand in a side
-table; erasing a person's values and salt keeps the chain whole and makes the commitments meaningless.
+An entry holds no personal value, only commitments: HMAC-SHA-256 with a salt of the person's own. The values stand in
+a side table; erasing a person's values and salt keeps the chain whole and makes the commitments meaningless.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ GENESIS = bytes(32)
 
 @dataclass(frozen=True)
 class RecordEntry:
-    """`sequence` counts from 1 per contract. `facts` is plain JSON. `actor` says who: `hub`, `staff:<id>`, `signer:<id>`, `api:<id>`."""
+    """`sequence` counts from 1 per contract. `facts` is plain JSON. `actor` says who: `hub`, `staff:<id>`,
+    `signer:<id>`, `api:<id>`."""
 
     contract: UUID
     sequence: int
@@ -35,7 +36,8 @@ class RecordEntry:
 def entry_digest(
     contract: UUID, sequence: int, at: datetime, kind: str, actor: str, facts: Mapping[str, Any], previous: bytes
 ) -> bytes:
-    """SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8) of everything in the entry and the previous digest."""
+    """SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8) of everything in the entry and the previous
+    digest."""
     statement = {
         "contract": str(contract), "sequence": sequence, "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
         "kind": kind, "actor": actor, "facts": facts, "previous": previous.hex(),

@@ -21,8 +21,8 @@ PREPARED_FOR = timedelta(minutes=3)
 
 @dataclass(frozen=True)
 class SigningSession:
-    """`contract` is the one whose link was used; `contracts` are those that may be signed here once `verified_at` is set.
-    The secret itself is never stored, only its hash. `key_challenge` serves once.
+    """`contract` is the one whose link was used; `contracts` are those that may be signed here once `verified_at` is
+    set. The secret itself is never stored, only its hash. `key_challenge` serves once.
     """
 
     id: UUID

@@ -1,6 +1,7 @@
 """SignatureRequest: one signature on its way into the file, from `prepare` until it is embedded.
 
-The school's seal takes the same way: its request has no task, and its signature comes from the token instead of a signer.
+The school's seal takes the same way: its request has no task, and its signature comes from the token instead of a
+signer.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Custody(StrEnum):
 
 
 def custody_proved(claimed: str) -> Custody:
-    """Nothing is proved yet but that a page of ours made the key in a browser: every other claim counts as `software`."""
+    """Nothing is proved yet but that a page of ours made the key in a browser: every other claim counts as
+    `software`."""
     return Custody.BROWSER if claimed == Custody.BROWSER else Custody.SOFTWARE
 
 

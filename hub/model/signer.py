@@ -32,7 +32,8 @@ class TaskState(StrEnum):
 @dataclass(frozen=True)
 class Signer:
     """`phone` is E.164. `person` is a keyed hash of the identity document: the same person has the same one in every
-    contract, and nobody without the key can compute it. `field` is the signature field in the PDF, for example `guardian-1`.
+    contract, and nobody without the key can compute it. `field` is the signature field in the PDF, for example
+    `guardian-1`.
     `order`: lower ones sign first; equal ones in any order. `relation` is a guardian's relation to the student.
     """
 
@@ -56,7 +57,8 @@ class Signer:
 
 @dataclass(frozen=True)
 class SigningTask:
-    """`step` is the one next thing that will happen by itself; only open tasks have one. `invited_at` is on the planning clock."""
+    """`step` is the one next thing that will happen by itself; only open tasks have one. `invited_at` is on the
+    planning clock."""
 
     id: UUID
     contract: UUID

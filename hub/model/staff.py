@@ -9,7 +9,8 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Scope:
-    """The campuses whose rows a piece of work may touch. `None` = all: the hub itself, headquarters, a verified signer's session."""
+    """The campuses whose rows a piece of work may touch. `None` = all: the hub itself, headquarters, a verified
+    signer's session."""
 
     campuses: frozenset[str] | None
 
@@ -45,7 +46,8 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class StaffTask:
-    """Something that only a person can settle: a question, a locked signer, an unreachable one, a job that keeps failing."""
+    """Something that only a person can settle: a question, a locked signer, an unreachable one, a job that keeps
+    failing."""
 
     id: UUID
     kind: str

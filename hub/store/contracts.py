@@ -167,8 +167,7 @@ class Contracts:
         return [self._signer(row) for row in rows.mappings()]
 
     def _signer(self, row: RowMapping) -> Signer:
-        hidden = {"phone_sealed", "phone_hash", "phone_tail_hash", "id_number_sealed", "id_tail_hash", "email_sealed", "salt"}
-        values = {name: value for name, value in row.items() if name not in hidden}
+        values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
         opened = self._cipher.open
         return Signer(**(values | {
             "role": Role(row["role"]), "channels": tuple(row["channels"]), "phone": opened(row["phone_sealed"]),
@@ -188,6 +187,7 @@ class Contracts:
 
 
 _FIELDS = set(Contract.__dataclass_fields__) - {"data"}
+_SIGNER_FIELDS = set(Signer.__dataclass_fields__)
 
 
 def _plain(value: Any) -> Any:

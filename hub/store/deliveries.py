@@ -45,7 +45,8 @@ class Deliveries:
         self, delivery: UUID, state: DeliveryState, at: datetime, *, provider: str | None = None,
         reference: str | None = None, failure: str | None = None,
     ) -> DeliveryState:  # fmt: skip
-        """Join what was learnt to what is known, in any order and any number of times. Returns the state that results."""
+        """Join what was learnt to what is known, in any order and any number of times. Returns the state that
+        results."""
         row = (await self._connection.execute(
             select(DELIVERY.c.state).where(DELIVERY.c.id == delivery).with_for_update())).one()  # fmt: skip
         before = DeliveryState(row[0])
@@ -95,7 +96,7 @@ class Deliveries:
     async def counts_since(self, since: datetime) -> dict[str, int]:
         statement = select(DELIVERY.c.state, func.count()).where(DELIVERY.c.created_at >= since)
         rows = await self._connection.execute(statement.group_by(DELIVERY.c.state))
-        return {state: count for state, count in rows}
+        return {str(state): int(count) for state, count in rows}
 
     def _phone(self, number: str) -> bytes:
         return self._cipher.found_by("phone", number)

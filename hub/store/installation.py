@@ -1,4 +1,5 @@
-"""What a database is for is written once, by the role `owner`: the demo never touches a database that it did not make."""
+"""What a database is for is written once, by the role `owner`: the demo never touches a database that it did not
+make."""
 
 from __future__ import annotations
 
@@ -16,5 +17,16 @@ async def mark(owner_dsn: str, kind: str, at: datetime) -> str:
             " ON CONFLICT DO NOTHING", kind, at,
         )  # fmt: skip
         return str(await connection.fetchval("SELECT kind FROM installation"))
+    finally:
+        await connection.close()
+
+
+async def kind_of(dsn: str) -> str:
+    """What the database says it is for: `demo`, `production`, or nothing yet."""
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        if not await connection.fetchval("SELECT to_regclass('installation') IS NOT NULL"):
+            return ""
+        return str(await connection.fetchval("SELECT kind FROM installation") or "")
     finally:
         await connection.close()

@@ -15,7 +15,8 @@ MASTER_BYTES = 32
 
 @dataclass(frozen=True)
 class Keys:
-    """`link` derives tickets, `code` one-time codes; `columns` encrypts sealed columns, `lookup` makes them findable."""
+    """`link` derives tickets, `code` one-time codes; `columns` encrypts sealed columns, `lookup` makes them
+    findable."""
 
     link: bytes
     code: bytes

@@ -18,13 +18,12 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-APP_ROLE = "app"
-_QUEUE_GRANTS = f"""
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {APP_ROLE};
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE};
-REVOKE UPDATE, DELETE, TRUNCATE ON record_entry FROM {APP_ROLE};
-REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM {APP_ROLE};
-REVOKE INSERT, DELETE, TRUNCATE ON installation FROM {APP_ROLE};
+_GRANTS = """
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO app;
+REVOKE UPDATE, DELETE, TRUNCATE ON record_entry FROM app;
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM app;
+REVOKE INSERT, DELETE, TRUNCATE ON installation FROM app;
 """
 
 
@@ -43,7 +42,7 @@ async def migrate(dsn: str) -> None:
         await _upgrade(dsn)
         if not await guard.fetchval("SELECT to_regclass('pgqueuer') IS NOT NULL"):
             await Queries.from_asyncpg_connection(guard).install()
-        await guard.execute(_QUEUE_GRANTS)
+        await guard.execute(_GRANTS)
     finally:
         await guard.close()
 

@@ -28,8 +28,8 @@ class Reminders:
     ) -> None:  # fmt: skip
         """`kind`: planned, sent, skipped, failed or stopped. `at` is on the planning clock."""
         await self._connection.execute(insert(ENTRY).values(
-            contract=task.contract, task=task.id, campus=task.campus, kind=kind, at=at, reason=reason, delivery=delivery,
-            step=step.kind.value if step else None, number=step.number if step else 0,
+            contract=task.contract, task=task.id, campus=task.campus, kind=kind, at=at, reason=reason,
+            delivery=delivery, step=step.kind.value if step else None, number=step.number if step else 0,
             due_at=step.due_at if step else None,
         ))  # fmt: skip
 

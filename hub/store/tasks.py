@@ -1,4 +1,5 @@
-"""Signing tasks. An open one always has exactly one next step: writing a state and writing the step is one statement."""
+"""Signing tasks. An open one always has exactly one next step: writing a state and writing the step is one
+statement."""
 
 from __future__ import annotations
 
@@ -91,7 +92,8 @@ class Tasks:
         await self._update(task, paused=paused)
 
     async def claim_due(self, now: datetime, lease: timedelta, limit: int) -> list[ClaimedTask]:
-        """Due open tasks, leased to the caller; concurrent callers get different ones. `now` is on the planning clock."""
+        """Due open tasks, leased to the caller; concurrent callers get different ones. `now` is on the planning
+        clock."""
         due = (
             select(TASK.c.id).where(_OPEN, TASK.c.claimable_at <= now).order_by(TASK.c.claimable_at)
             .limit(limit).with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")

@@ -65,7 +65,8 @@ class Unit:
         self.operations = Operations(connection)
 
     async def planning_now(self) -> datetime:
-        """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the real one."""
+        """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the
+        real one."""
         offset = await self.connection.scalar(text("SELECT clock_offset FROM installation WHERE kind = 'demo'"))
         return self.now + offset if offset else self.now
 

@@ -14,7 +14,8 @@ from hub.store.tables.columns import bytes_, json_, moment, words
 
 
 class InstallationRow(SQLModel, table=True):
-    """One row: what this database is for. The demo refuses one that it did not make, and only the demo moves its clock."""
+    """One row: what this database is for. The demo refuses one that it did not make, and only the demo moves its
+    clock."""
 
     __tablename__ = "installation"
     one: bool = Field(default=True, primary_key=True)

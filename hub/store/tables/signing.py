@@ -135,7 +135,8 @@ class IssuedCertificateRow(SQLModel, table=True):
 
 
 class AttemptRow(SQLModel, table=True):
-    """One outside call other than a message: written before it, closed after it. `kind`: certificate, timestamp, seal, close."""
+    """One outside call other than a message: written before it, closed after it. `kind`: certificate, timestamp,
+    seal, close."""
 
     __tablename__ = "attempt"
     id: UUID = Field(primary_key=True)

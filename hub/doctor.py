@@ -1,0 +1,99 @@
+"""`qianda doctor`: is every part that a contract needs there and well, and if not, what to do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+
+from hub.documents.fonts import ContractFont
+from hub.errors import QiandaError
+from hub.model.staff import EVERYTHING
+from hub.store.migrate import is_current
+from hub.wiring import Hub
+
+CLOCK_TOLERANCE = timedelta(seconds=5)
+RENEW_BEFORE = timedelta(days=60)
+
+
+@dataclass(frozen=True)
+class Finding:
+    part: str
+    well: bool
+    words: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.well else 'BAD '} {self.part}: {self.words}"
+
+
+async def examine(hub: Hub) -> list[Finding]:
+    """Every check is made, also after one failed."""
+    checks: dict[str, Callable[[Hub], Awaitable[str]]] = {
+        "database": _database,
+        "clock": _clock,
+        "fonts": _fonts,
+        "token": _token,
+        "seal certificate": _seal_certificate,
+        "timestamp service": _timestamps,
+        "channels": _channels,
+    }
+    return [await _checked(part, check, hub) for part, check in checks.items()]
+
+
+async def _checked(part: str, check: Callable[[Hub], Awaitable[str]], hub: Hub) -> Finding:
+    try:
+        return Finding(part, True, await check(hub))
+    except (QiandaError, OSError, ValueError) as error:
+        return Finding(part, False, str(error))
+
+
+async def _database(hub: Hub) -> str:
+    if not await is_current(hub.database.dsn):
+        raise ValueError("the schema is not current: run `qianda migrate`")
+    return "reachable, schema current"
+
+
+async def _clock(hub: Hub) -> str:
+    """Against the database's clock: on one machine it is the same, over a network it shows a wrong one."""
+    async with hub.database.unit(EVERYTHING) as unit:
+        theirs: datetime = (await unit.connection.exec_driver_sql("SELECT clock_timestamp()")).scalar_one()
+    difference = abs(datetime.now(UTC) - theirs)
+    if difference > CLOCK_TOLERANCE:
+        seconds = f"{difference.total_seconds():.0f} s"
+        raise ValueError(f"differs from the database's by {seconds}: set up time synchronisation")
+    return "agrees with the database's"
+
+
+async def _fonts(_: Hub) -> str:
+    missing = ContractFont().undrawable("签达合同㛃𠮷䶮")
+    if missing:
+        raise ValueError(f"the contract font lacks {' '.join(missing)}")
+    return "the contract font draws rare characters"
+
+
+async def _token(hub: Hub) -> str:
+    await hub.parts.seal.key.sign(b"qianda doctor")
+    return f"the seal key {hub.parts.seal.key.label!r} signs"
+
+
+async def _seal_certificate(hub: Hub) -> str:
+    certificate = x509.load_der_x509_certificate(hub.parts.seal.chain[0])
+    left = certificate.not_valid_after_utc - hub.parts.clock()
+    if left < RENEW_BEFORE:
+        raise ValueError(f"ends on {certificate.not_valid_after_utc:%Y-%m-%d}: renew it")
+    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}; built-in authority, for trial and internal use"
+
+
+async def _timestamps(hub: Hub) -> str:
+    await hub.parts.timestamps.timestamp(hashlib.sha256(b"qianda doctor").digest())
+    kind = hub.settings.timestamps.kind
+    return "answers" + ("; built-in, for trial and internal use" if kind == "builtin" else "")
+
+
+async def _channels(hub: Hub) -> str:
+    if not hub.parts.router.configured:
+        raise ValueError("none is configured: nobody can be written to, links can only be handed out")
+    return ", ".join(hub.parts.router.configured)
