@@ -1,0 +1,92 @@
+"""The web application, put together, and the server around it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+import importlib.util
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+import aiohttp_jinja2
+import jinja2
+import structlog
+from aiohttp import web
+
+from hub.settings import ROOT
+from hub.web import check, home, signer
+from hub.web.access_log import AccessLog
+from hub.web.brakes import Brakes
+from hub.web.keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES
+from hub.web.languages import Catalogues
+from hub.web.pages import STATIC
+from hub.web.pictures import PageImages
+from hub.web.problems import problems
+from hub.web.security import add_headers, public_address, same_origin
+from hub.web.slow_clients import PATIENCE, SlowClients
+from hub.wiring import Hub
+
+LARGEST_BODY = 21 << 20  # an uploaded file of 20 MB and its envelope; JSON is bounded more tightly where it is read
+SHUTDOWN_SECONDS = 10.0
+STATIC_FOLDER = Path(__file__).parent / "static"
+log = structlog.get_logger()
+
+
+def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = None) -> web.Application:
+    """All routes of the hub. `patience` in seconds: how long a client may keep us waiting."""
+    slow = SlowClients(patience)
+    app = web.Application(
+        middlewares=[slow.middleware(), problems, public_address, same_origin],
+        client_max_size=LARGEST_BODY,
+        handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
+    )
+    app[HUB] = hub
+    app[CATALOGUES] = Catalogues.read(ROOT / "templates" / "languages")
+    app[PAGE_IMAGES] = PageImages(hub.parts.pages)
+    app[BRAKES] = brakes or Brakes()
+    app[STATIC] = f"/static/{_static_version()}"
+    aiohttp_jinja2.setup(
+        app, loader=jinja2.FileSystemLoader(ROOT / "templates" / "pages"), autoescape=True,
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    app.cleanup_ctx.append(slow.watch)
+    app.on_response_prepare.append(add_headers)
+    app.add_routes(_routes(hub))
+    app.router.add_static(app[STATIC], STATIC_FOLDER)
+    app.router.add_static("/static", STATIC_FOLDER)
+    return app
+
+
+def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    yield from signer.routes(hub)
+    yield from check.routes(hub)
+    yield from home.routes(hub)
+    for name in ("api", "staff", "authority", "operations", *(["demo"] if hub.demo else [])):
+        if importlib.util.find_spec(f"hub.web.{name}"):
+            yield from importlib.import_module(f"hub.web.{name}").routes(hub)
+
+
+def _static_version() -> str:
+    """Changes whenever a static file does, so that browsers may keep them for ever."""
+    digest = hashlib.sha256()
+    for path in sorted(STATIC_FOLDER.rglob("*")):
+        if path.is_file():
+            digest.update(path.relative_to(STATIC_FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+async def run_web(
+    hub: Hub, *, host: str, port: int, stop: asyncio.Event, sock: socket.socket | None = None
+) -> None:
+    """Serve until `stop` is set; then requests in hand are finished. `sock`: an already bound socket instead of host and port."""
+    runner = web.AppRunner(make_app(hub), shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        site: web.BaseSite = web.SockSite(runner, sock) if sock else web.TCPSite(runner, host, port)
+        await site.start()
+        log.info("web started", origin=hub.parts.origin)
+        await stop.wait()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,53 @@
+"""The home page, what a problem's code means, and the files by which phones know the school's app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from hub.errors import NotFound
+from hub.web.keys import HUB
+from hub.web.pages import page
+from hub.web.problems import known_problems
+
+A_DAY = "public, max-age=86400"
+
+
+def routes(_hub: object) -> Iterable[web.AbstractRouteDef]:
+    return [
+        web.get("/", home),
+        web.get("/favicon.ico", favicon),
+        web.get("/problems/{code}", problem),
+        web.get("/.well-known/apple-app-site-association", apple_association),
+        web.get("/.well-known/assetlinks.json", asset_links),
+    ]
+
+
+async def home(request: web.Request) -> web.Response:
+    return page(request, "home.html")
+
+
+async def favicon(request: web.Request) -> web.Response:
+    raise web.HTTPPermanentRedirect("/static/seal.svg")
+
+
+async def problem(request: web.Request) -> web.Response:
+    """`/problems/<code>`: the address in the `type` of every problem answer."""
+    code = request.match_info["code"]
+    sentence = known_problems().get(code)
+    if sentence is None:
+        raise NotFound
+    return page(request, "problem_type.html", code=code, sentence=sentence)
+
+
+async def apple_association(request: web.Request) -> web.Response:
+    response = web.json_response(request.app[HUB].app_link.apple_association())
+    response.headers["Cache-Control"] = A_DAY
+    return response
+
+
+async def asset_links(request: web.Request) -> web.Response:
+    response = web.json_response(request.app[HUB].app_link.asset_links())
+    response.headers["Cache-Control"] = A_DAY
+    return response

@@ -1,0 +1,86 @@
+"""Which language a visitor reads, and the texts in it. Templates hold the English texts, `templates/languages/*.zh.po` the Chinese.
+
+Order of choice: `?lang=`, the visitor's earlier choice (cookie), the signer's language on file, Accept-Language, Chinese.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from babel import negotiate_locale
+from babel.messages.pofile import read_po
+
+DEFAULT = "zh"
+LANGUAGES = ("zh", "en")
+COOKIE = "qianda-language"
+CHOICE_SECONDS = 365 * 86400
+HTML_LANGUAGES = {"zh": "zh-CN", "en": "en"}
+
+Translate = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Catalogues:
+    """`texts` maps a language to {English text: translated text}; English itself needs no catalogue."""
+
+    texts: dict[str, dict[str, str]]
+
+    @classmethod
+    def read(cls, folder: Path) -> Catalogues:
+        """All files `NAME.LANGUAGE.po` in the folder, in the order of their names."""
+        texts: dict[str, dict[str, str]] = {}
+        for path in sorted(folder.glob("*.po")):
+            language = path.suffixes[-2].lstrip(".")
+            with path.open("rb") as file:
+                catalogue = read_po(file, locale=language)
+            found = {str(message.id): str(message.string) for message in catalogue if message.id and message.string}
+            texts.setdefault(language, {}).update(found)
+        return cls(texts)
+
+    def translator(self, language: str) -> Translate:
+        """`_("Sign by {deadline}", deadline="…")`. A text without translation stays English."""
+        known = self.texts.get(language, {})
+
+        def translate(text: str, **values: object) -> str:
+            words = known.get(text, text)
+            return words.format(**values) if values else words
+
+        return translate
+
+
+def chosen_language(request: web.Request) -> str | None:
+    """What the visitor chose: now (`?lang=`) or earlier."""
+    for wanted in (request.query.get("lang"), request.cookies.get(COOKIE)):
+        if wanted in LANGUAGES:
+            return wanted
+    return None
+
+
+def accepted_language(request: web.Request) -> str | None:
+    """The best of Accept-Language that we have (RFC 9110 12.5.4); None when the client does not say."""
+    weighed = [_weighed(part) for part in request.headers.get("Accept-Language", "")[:200].split(",")]
+    wanted = [name for weight, name in sorted(weighed, key=lambda item: -item[0]) if weight > 0 and name]
+    return negotiate_locale(wanted, LANGUAGES, sep="-") if wanted else None
+
+
+def language_of(request: web.Request, on_file: str | None = None) -> str:
+    """The language to answer in; `on_file` is the signer's, where we know who it is."""
+    return chosen_language(request) or on_file or accepted_language(request) or DEFAULT
+
+
+def remember_choice(request: web.Request, response: web.StreamResponse) -> None:
+    """Keep a choice that was made by `?lang=`."""
+    wanted = request.query.get("lang")
+    if wanted in LANGUAGES and wanted != request.cookies.get(COOKIE):
+        response.set_cookie(COOKIE, wanted, max_age=CHOICE_SECONDS, path="/", httponly=True, samesite="Lax")
+
+
+def _weighed(part: str) -> tuple[float, str]:
+    name, _, weight = part.strip().partition(";q=")
+    try:
+        return float(weight or 1), name.strip()
+    except ValueError:
+        return 0.0, ""

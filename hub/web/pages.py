@@ -1,0 +1,42 @@
+"""A page for people: one template in one language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from hub.web.keys import CATALOGUES, HUB
+from hub.web.languages import HTML_LANGUAGES, Translate, language_of, remember_choice
+
+STATIC = web.AppKey("static", str)
+"""The path of the static files with their version in it: they may be cached for ever."""
+
+
+def translator(request: web.Request, language: str | None = None) -> Translate:
+    return request.config_dict[CATALOGUES].translator(language or language_of(request))
+
+
+def page(
+    request: web.Request, template: str, *, status: int = 200, language: str | None = None, **context: Any
+) -> web.Response:
+    """`template` is a path below `templates/pages`. Every template knows `_`, `lang`, `static`, `origin`, `school`, `demo`."""
+    lang = language or language_of(request)
+    hub = request.config_dict[HUB]
+    known = {
+        "_": translator(request, lang), "lang": lang, "html_lang": HTML_LANGUAGES[lang],
+        "static": request.config_dict[STATIC], "origin": hub.parts.origin, "school": hub.parts.school.name,
+        "demo": hub.demo, "other_language": _in_other_language(request, lang),
+    }  # fmt: skip
+    response = aiohttp_jinja2.render_template(template, request, known | context, status=status)
+    remember_choice(request, response)
+    return response
+
+
+def _in_other_language(request: web.Request, lang: str) -> str:
+    """This very page in the other language; only where it can be asked for again."""
+    if request.method not in ("GET", "HEAD"):
+        return ""
+    query = {**request.query, "lang": "en" if lang == "zh" else "zh"}
+    return str(request.rel_url.with_query(query))

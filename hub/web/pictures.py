@@ -1,0 +1,52 @@
+"""Pictures of contract pages, kept for a while: drawn once for each document, and never more memory than is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from hub.documents.pages import PagePainter
+
+MOST_BYTES = 64 << 20
+
+
+class PageImages:
+    """By the document's SHA-256, the longest unused ones go first. Several visitors who ask for the same document at
+    the same moment wait for one drawing.
+    """
+
+    def __init__(self, painter: PagePainter, most_bytes: int = MOST_BYTES) -> None:
+        self._painter = painter
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[str, list[bytes]] = OrderedDict()
+        self._bytes = 0
+        self._drawing: dict[str, asyncio.Task[list[bytes]]] = {}
+
+    async def of(self, sha256: str, load: Callable[[str], Awaitable[bytes]]) -> list[bytes]:
+        """One PNG for each page. `load` brings the PDF; raises what it raises, or UnreadableFile."""
+        if sha256 in self._kept:
+            self._kept.move_to_end(sha256)
+            return self._kept[sha256]
+        task = self._drawing.get(sha256)
+        if task is None:
+            task = self._drawing[sha256] = asyncio.create_task(self._draw(sha256, load))
+            task.add_done_callback(lambda _: self._drawing.pop(sha256, None))
+        return await asyncio.shield(task)  # a visitor who leaves does not take the drawing from the others
+
+    async def _draw(self, sha256: str, load: Callable[[str], Awaitable[bytes]]) -> list[bytes]:
+        pdf = await load(sha256)
+        images = await asyncio.to_thread(self._painter.page_images, pdf)
+        self._keep(sha256, images)
+        return images
+
+    def _keep(self, sha256: str, images: list[bytes]) -> None:
+        self._kept[sha256] = images
+        self._bytes += _size(images)
+        while self._bytes > self._most_bytes and len(self._kept) > 1:
+            _, gone = self._kept.popitem(last=False)
+            self._bytes -= _size(gone)
+
+
+def _size(images: list[bytes]) -> int:
+    return sum(len(image) for image in images)

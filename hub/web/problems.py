@@ -1,0 +1,125 @@
+"""From the hub's errors to HTTP: problem+json (RFC 9457) for programs, a kind page for people. Statuses are known here only.
+
+`type` is `/problems/<code>`; beside the members of the RFC there are `code` (stable), `retry` (the very same request can
+succeed later) and, where one is to blame, `field`. Retry-After is in whole seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from hub import errors
+from hub.errors import QiandaError
+from hub.web.languages import accepted_language, chosen_language
+from hub.web.pages import page, translator
+
+PROGRAMS = ("/api/", "/sign/v1/", "/agent/", "/callbacks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
+STATUSES: tuple[tuple[type[QiandaError], int], ...] = (
+    (errors.KeyNotValid, 401),
+    (errors.LoginRequired, 401),
+    (errors.SessionNotValid, 401),
+    (errors.IdempotencyMismatch, 422),
+    (errors.BadInput, 422),
+    (errors.NotFound, 404),
+    (errors.NotAllowed, 403),
+    (errors.Refused, 403),
+    (errors.Conflict, 409),
+    (errors.TooMany, 429),
+    (errors.Unavailable, 503),
+    (QiandaError, 500),
+)
+"""The first class that fits counts."""
+
+BARE = {
+    HTTPStatus.BAD_REQUEST: ("bad-request", "The request could not be understood."),
+    HTTPStatus.NOT_FOUND: ("not-found", "There is nothing here."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method-not-allowed", "This cannot be done here."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too-large", "What was sent is too large."),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("unsupported-media-type", "This kind of content is not taken here."),
+}
+log = structlog.get_logger()
+
+
+def status_of(error: QiandaError) -> int:
+    return next(status for kind, status in STATUSES if isinstance(error, kind))
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The outermost middleware: whatever goes wrong below is answered here."""
+    try:
+        return await handler(request)
+    except QiandaError as error:
+        if status_of(error) >= 500:
+            log.warning("unavailable", code=error.code, reason=str(error)[:300])
+        return _answer(request, status_of(error), error)
+    except web.HTTPException as answered:
+        if answered.status < 400:
+            raise
+        return _bare(request, answered)
+    except (ConnectionResetError, TimeoutError):
+        raise
+    except Exception:
+        log.exception("unexpected")
+        return _answer(request, 500, QiandaError())
+
+
+def _bare(request: web.Request, answered: web.HTTPException) -> web.Response:
+    """What the web framework says itself: no such path, a body that is too large."""
+    code, sentence = BARE.get(HTTPStatus(answered.status), ("error", QiandaError.sentence))
+    error = QiandaError()
+    error.code, error.sentence = code, sentence
+    response = _answer(request, answered.status, error)
+    if "Allow" in answered.headers:
+        response.headers["Allow"] = answered.headers["Allow"]
+    return response
+
+
+def _answer(request: web.Request, status: int, error: QiandaError) -> web.Response:
+    response = problem_page(request, status, error) if wants_page(request) else problem_json(request, status, error)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(retry_seconds(error))
+    return response
+
+
+def retry_seconds(error: QiandaError) -> int:
+    return max(1, math.ceil(error.retry_after.total_seconds())) if error.retry_after is not None else 0
+
+
+def wants_page(request: web.Request) -> bool:
+    """Whether a person looks at the answer: a browser asks for it, and not on a program's path."""
+    return "text/html" in request.headers.get("Accept", "") and not request.path.startswith(PROGRAMS)
+
+
+def problem_json(request: web.Request, status: int, error: QiandaError) -> web.Response:
+    language = chosen_language(request) or accepted_language(request) or "en"
+    body: dict[str, object] = {
+        "type": f"/problems/{error.code}", "title": translator(request, language)(error.sentence), "status": status,
+        "detail": error.detail, "code": error.code, "retry": error.retry,
+    }  # fmt: skip
+    if isinstance(error, errors.BadInput) and error.field:
+        body["field"] = error.field
+    text = json.dumps(body, ensure_ascii=False)
+    return web.Response(status=status, text=text, content_type="application/problem+json")
+
+
+def problem_page(request: web.Request, status: int, error: QiandaError) -> web.Response:
+    minutes = math.ceil(retry_seconds(error) / 60)
+    return page(request, "problem.html", status=status, error=error, minutes=minutes)
+
+
+def known_problems() -> dict[str, str]:
+    """Every code with its sentence, for the pages `/problems/<code>`."""
+    found = dict(BARE.values())
+    kinds = [QiandaError]
+    while kinds:
+        kind = kinds.pop()
+        found.setdefault(kind.code, kind.sentence)
+        kinds += kind.__subclasses__()
+    return found

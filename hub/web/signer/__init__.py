@@ -1,0 +1,16 @@
+"""The signer's way: the signing protocol `/sign/v1/*`, the landing page behind a link, and the pages up to the finished contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from hub.web.signer import landing, protocol, reading, way
+
+
+def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
+    yield from landing.routes()
+    yield from protocol.routes()
+    yield from reading.routes()
+    yield from way.routes()

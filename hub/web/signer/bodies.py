@@ -1,0 +1,141 @@
+"""The bodies of the signing protocol: strict, bounded, nothing unknown taken."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Annotated, TypeVar
+
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from hub.errors import BadInput
+
+LARGEST_JSON = 256 << 10
+MOST_STROKES, MOST_POINTS = 200, 5000
+
+
+def _base64(value: str) -> str:
+    b64decode(value, validate=True)
+    return value
+
+
+Text = Annotated[str, StringConstraints(max_length=200)]
+Long = Annotated[str, StringConstraints(max_length=1000)]
+Base64 = Annotated[str, StringConstraints(min_length=4, max_length=16384), AfterValidator(_base64)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Nothing(Body):
+    pass
+
+
+class Open(Body):
+    """Exactly one way in: a ticket, a pickup code with the phone, or a poster with phone and name."""
+
+    ticket: Text | None = None
+    pickup_code: Text | None = None
+    poster: Text | None = None
+    phone: Text | None = None
+    name: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Open:
+        given = {name for name, value in self if value is not None}
+        if given not in ({"ticket"}, {"pickup_code", "phone"}, {"poster", "phone", "name"}):
+            raise ValueError("give ticket, or pickup_code and phone, or poster, phone and name")
+        return self
+
+
+class Verify(Body):
+    code: Text
+    name: Text
+    id_tail: Annotated[str, StringConstraints(max_length=20)]
+
+
+class Key(Body):
+    """`spki`: SubjectPublicKeyInfo in DER; `proof`: raw r‖s. A key that brings its own certificate has a chain instead."""
+
+    proof: Base64
+    custody: Text
+    spki: Base64 | None = None
+    certificate_chain: Annotated[list[Base64], Field(max_length=10)] | None = None
+
+
+class Consent(Body):
+    version: Text
+    sha256: Sha256
+
+
+class Appearance(Body):
+    """The drawn name: strokes of points, each `[x, y]` from 0 to 1, from the upper left corner."""
+
+    strokes: Annotated[list[list[Annotated[list[Share], Field(min_length=2, max_length=2)]]], Field(max_length=MOST_STROKES)]
+
+    @model_validator(mode="after")
+    def _not_endless(self) -> Appearance:
+        if sum(len(stroke) for stroke in self.strokes) > MOST_POINTS:
+            raise ValueError(f"at most {MOST_POINTS} points")
+        return self
+
+
+class Prepare(Body):
+    document_sha256: Sha256
+    consent: Consent
+    appearance: Appearance | None = None
+
+
+class Signature(Body):
+    request: Identifier
+    signature: Base64
+    assertion: None = None
+
+
+class Decline(Body):
+    reason: Long = ""
+
+
+class Question(Body):
+    text: Long = ""
+    kind: Text = "question"
+
+
+class Relink(Body):
+    ticket: Text | None = None
+    phone: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Relink:
+        if (self.ticket is None) == (self.phone is None):
+            raise ValueError("give ticket or phone")
+        return self
+
+
+class RefusedToSign(Body):
+    request: Identifier
+    reason: Long
+
+
+Some = TypeVar("Some", bound=Body)
+
+
+async def body(request: web.Request, kind: type[Some]) -> Some:
+    """The request's JSON as `kind`. Raises BadInput with the field, or HTTPRequestEntityTooLarge."""
+    if (request.content_length or 0) > LARGEST_JSON:
+        raise web.HTTPRequestEntityTooLarge(LARGEST_JSON, request.content_length or 0)
+    content = bytearray()
+    async for chunk in request.content.iter_any():
+        content += chunk
+        if len(content) > LARGEST_JSON:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_JSON, len(content))
+    try:
+        return kind.model_validate_json(bytes(content) or b"{}")
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{field}: {first['msg']}" if field else first["msg"], field=field) from None

@@ -1,0 +1,229 @@
+"""The signing protocol `/sign/v1/*` (docs: the public interface): each handler parses, calls one verb, and answers.
+
+JSON; binary values in standard base64; hashes in lower-case hex. `open` and `verify` return `session` and set it as cookie; a
+bearer wins over the cookie. `?id=` names the contract where the session holds several.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import AlreadySigned, BadInput, ContractNotFound, LinkNotValid, WrongSignature
+from hub.lifecycle import answer, identify, land, sign
+from hub.lifecycle.land import Landed
+from hub.model.contract import Contract
+from hub.model.course import Campus
+from hub.model.person import phone_number
+from hub.model.signer import SigningTask
+from hub.model.staff import EVERYTHING
+from hub.web.keys import BRAKES, HUB
+from hub.web.security import session_secret, set_session
+from hub.web.signer import bodies
+from hub.web.signer.bodies import body
+
+SAME_SECONDS = 0.25
+"""Answers that must not tell what they found take at least so long."""
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    base = "/sign/v1"
+    return [
+        web.post(f"{base}/open", open_link),
+        web.post(f"{base}/code", code),
+        web.post(f"{base}/verify", verify),
+        web.get(f"{base}/session", session),
+        web.post(f"{base}/key", key),
+        web.post(f"{base}/prepare", prepare),
+        web.get(f"{base}/prepared/{{request}}", prepared),
+        web.post(f"{base}/signature", signature),
+        web.post(f"{base}/refused", refused),
+        web.post(f"{base}/decline", decline),
+        web.post(f"{base}/question", question),
+        web.post(f"{base}/relink", relink),
+    ]
+
+
+# ---- landing
+
+
+async def open_link(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "open")
+    asked = await body(request, bodies.Open)
+    if asked.ticket is None:
+        # Pickup codes and posters are not handed out yet: every one of them is unknown, and looks it.
+        await asyncio.sleep(SAME_SECONDS)
+        raise LinkNotValid
+    landed = await land.open_ticket(request.app[HUB].parts, asked.ticket)
+    response = web.json_response({
+        "session": landed.secret, "key_challenge": base64(landed.session.key_challenge),
+        **_where(request, landed.campus, landed.language),
+    })  # fmt: skip
+    _set(request, response, landed)
+    return response
+
+
+async def code(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "code")
+    await body(request, bodies.Nothing)
+    await identify.send_code(request.app[HUB].parts, session_secret(request))
+    return web.json_response({}, status=202)
+
+
+async def verify(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "verify")
+    asked = await body(request, bodies.Verify)
+    parts = request.app[HUB].parts
+    verified = await identify.verify(parts, session_secret(request), asked.code, asked.name, asked.id_tail)
+    response = web.json_response({"session": verified.secret, "contracts": contracts_json(verified.contracts)})
+    set_session(response, verified.secret, parts.clock(), verified.session.expires_at)
+    return response
+
+
+async def session(request: web.Request) -> web.Response:
+    parts = request.app[HUB].parts
+    found, contracts = await land.come_back(parts, session_secret(request))
+    async with parts.database.unit(EVERYTHING) as unit:
+        signer = await unit.contracts.signer(found.signer)
+        campus = await unit.school.campus(signer.campus)
+    return web.json_response({
+        "verified": found.verified_at is not None, "contracts": contracts_json(contracts),
+        "key_challenge": base64(found.key_challenge), **_where(request, campus, signer.language),
+    })  # fmt: skip
+
+
+def _where(request: web.Request, campus: Campus, language: str) -> dict[str, str]:
+    name = campus.name_en if language == "en" else campus.name
+    return {"school": request.app[HUB].parts.school.name, "campus": name, "language": language}
+
+
+def _set(request: web.Request, response: web.Response, landed: Landed) -> None:
+    set_session(response, landed.secret, request.app[HUB].parts.clock(), landed.session.expires_at)
+
+
+def contracts_json(contracts: Sequence[tuple[Contract, SigningTask]]) -> list[dict[str, str]]:
+    return [
+        {"id": str(contract.id), "title": contract.title, "state": contract.state.value, "task": task.state.value}
+        for contract, task in contracts
+    ]
+
+
+# ---- signing
+
+
+async def key(request: web.Request) -> web.Response:
+    asked = await body(request, bodies.Key)
+    if asked.spki is None or asked.certificate_chain is not None:
+        raise BadInput("only fresh keys are taken so far: give spki, without certificate_chain", field="certificate_chain")
+    parts, secret = request.app[HUB].parts, session_secret(request)
+    spki, proof = b64decode(asked.spki), b64decode(asked.proof)
+    chain = await sign.certify_key(parts, secret, contract_id(request), spki, proof, asked.custody)
+    return web.json_response({"certificate_chain": [base64(certificate) for certificate in chain]})
+
+
+async def prepare(request: web.Request) -> web.Response:
+    asked = await body(request, bodies.Prepare)
+    consent = sign.AgreedConsent(asked.consent.version, asked.consent.sha256)
+    made, size = await sign.prepare(
+        request.app[HUB].parts, session_secret(request), contract_id(request), asked.document_sha256, consent,
+        _strokes(asked.appearance),
+    )  # fmt: skip
+    start, end = made.gap
+    return web.json_response({
+        "request": str(made.id), "expires_at": iso(made.expires_at), "to_be_signed": base64(made.to_be_signed),
+        "byte_range": [0, start, end, size - end], "prepared": f"/sign/v1/prepared/{made.id}",
+    })  # fmt: skip
+
+
+def _strokes(appearance: bodies.Appearance | None) -> list[list[tuple[float, float]]] | None:
+    if appearance is None:
+        return None
+    return [[(point[0], point[1]) for point in stroke] for stroke in appearance.strokes if stroke]
+
+
+async def prepared(request: web.Request) -> web.Response:
+    wanted = uuid(request.match_info["request"], WrongSignature("there is no such request in this session"))
+    content = await sign.prepared_file(request.app[HUB].parts, session_secret(request), wanted)
+    return web.Response(body=content, content_type="application/pdf")
+
+
+async def signature(request: web.Request) -> web.Response:
+    """A repeated submission of an accepted one is answered as success."""
+    asked = await body(request, bodies.Signature)
+    wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
+    try:
+        state = await sign.accept_signature(
+            request.app[HUB].parts, session_secret(request), contract_id(request), wanted, b64decode(asked.signature)
+        )
+    except AlreadySigned:
+        return web.json_response({"state": "SIGNED"})
+    return web.json_response({"state": state.value})
+
+
+async def refused(request: web.Request) -> web.Response:
+    asked = await body(request, bodies.RefusedToSign)
+    wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
+    await sign.note_refusal(request.app[HUB].parts, session_secret(request), wanted, asked.reason)
+    return web.json_response({})
+
+
+# ---- answering otherwise
+
+
+async def decline(request: web.Request) -> web.Response:
+    asked = await body(request, bodies.Decline)
+    state = await answer.decline(request.app[HUB].parts, session_secret(request), contract_id(request), asked.reason)
+    return web.json_response({"state": state.value})
+
+
+async def question(request: web.Request) -> web.Response:
+    asked = await body(request, bodies.Question)
+    await answer.ask(request.app[HUB].parts, session_secret(request), asked.kind, asked.text)
+    return web.json_response({}, status=202)
+
+
+async def relink(request: web.Request) -> web.Response:
+    """202 whether there is anything to send or not."""
+    await request.app[BRAKES].slow_down(request, "relink")
+    asked = await body(request, bodies.Relink)
+    await asyncio.gather(_relink(request, asked), asyncio.sleep(SAME_SECONDS))
+    return web.json_response({}, status=202)
+
+
+async def _relink(request: web.Request, asked: bodies.Relink) -> None:
+    try:
+        phone = phone_number(asked.phone) if asked.phone else None
+    except BadInput:
+        return
+    await answer.relink(request.app[HUB].parts, ticket=asked.ticket, phone=phone)
+
+
+# ---- values
+
+
+def contract_id(request: web.Request) -> UUID | None:
+    text = request.query.get("id")
+    return uuid(text, ContractNotFound()) if text else None
+
+
+def uuid(text: str, otherwise: Exception) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise otherwise from None
+
+
+def base64(value: bytes) -> str:
+    return b64encode(value).decode("ascii")
+
+
+def iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+
