@@ -149,7 +149,8 @@ async def _note_embedded(
         await unit.record.append(contract.id, contract.campus, "signed", "hub", {"document_sha256": stored})
         await unit.contracts.plan_hub_step(contract.id, unit.now + FIRST_RETRY)
     else:
-        await open_next(parts, unit, await unit.contracts.change(contract, **changes), "now")
+        # We start this message, so it waits for the window; in the daytime that is at once.
+        await open_next(parts, unit, await unit.contracts.change(contract, **changes), "policy")
 
 
 async def _reopen(parts: Parts, contract: Contract, request: SignatureRequest) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import IllegalMove, TooSoon
@@ -42,7 +42,8 @@ PURPOSES = {
     StepKind.REMINDER: Purpose.REMINDER,
     StepKind.LAST_CALL: Purpose.LAST_CALL,
 }
-PLANNED = tuple(purpose.value for purpose in PURPOSES.values())
+PLANNED = (*(purpose.value for purpose in PURPOSES.values()), Purpose.YOUR_TURN.value)
+AT_ONCE = timedelta(minutes=15)
 HAND = "hand-"
 """Keys of reminders sent by hand begin so, and are counted by it."""
 
@@ -67,6 +68,12 @@ class _Due:
         return spread_of(self.task.id)
 
     @property
+    def answers_an_act(self) -> bool:
+        """An invitation "now", on time. One that a long outage delayed is no answer to anybody any more."""
+        invited = self.step.kind is StepKind.INVITATION and self.step.due_at == self.task.invited_at
+        return invited and self.now - self.step.due_at < AT_ONCE
+
+    @property
     def key(self) -> str:
         """One per intent: the same step of the same task is the same message, whoever runs it."""
         invited = self.task.invited_at.isoformat() if self.task.invited_at else ""
@@ -85,7 +92,8 @@ async def run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
         signer = await unit.contracts.signer(task.signer)
         due = _Due(contract, task, signer, task.step, claimed, await unit.planning_now())
         if task.step.kind is StepKind.EXPIRY or due.now >= contract.deadline:
-            await expire(parts, unit, contract)
+            awake = into_window(parts.policy, due.now, due.zone, due.spread) == due.now
+            await expire(parts, unit, contract, tell=awake)
             return None
         return await _send_or_defer(parts, unit, due)
 
@@ -100,14 +108,21 @@ async def _send_or_defer(parts: Parts, unit: Unit, due: _Due) -> UUID | None:
         await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.OPTED_OUT.value)
         await _plan(unit, due, _following(parts, due))
         return None
-    known = await unit.deliveries.by_key(due.key)
-    delivery = known or await write_message(
-        parts, unit, due.contract, due.signer, PURPOSES[due.step.kind], due.key, task=due.task,
+    delivery = await write_message(
+        parts, unit, due.contract, due.signer, await _purpose(unit, due), due.key, task=due.task,
         variables={"step_number": str(due.step.number)},
     )  # fmt: skip
     await _note_sent(unit, due, delivery)
     await _plan(unit, due, _following(parts, due))
     return delivery.id if delivery else None
+
+
+async def _purpose(unit: Unit, due: _Due) -> Purpose:
+    """Whoever comes after somebody else is told that it is their turn."""
+    tasks = await unit.tasks.of_contract(due.contract.id)
+    if due.step.kind is StepKind.INVITATION and any(task.order < due.task.order for task in tasks):
+        return Purpose.YOUR_TURN
+    return PURPOSES[due.step.kind]
 
 
 async def _note_sent(unit: Unit, due: _Due, delivery: Delivery | None) -> None:
@@ -116,14 +131,13 @@ async def _note_sent(unit: Unit, due: _Due, delivery: Delivery | None) -> None:
         return
     await unit.reminders.note(due.task, "failed", due.now, step=due.step, reason="no-channel")
     text = "There is no way to reach this signer: none of their channels is configured, or an address is missing."
-    task = StaffTask(due.task.id, "unreachable", text, due.contract.campus, unit.now, due.contract.id, due.signer.id)
+    task = StaffTask(uuid4(), "unreachable", text, due.contract.campus, unit.now, due.contract.id, due.signer.id)
     await unit.desk.add_task_once(task)
 
 
 async def _must_wait(parts: Parts, unit: Unit, due: _Due) -> tuple[SkipReason, NextStep] | None:
     """Quiet hours and the day's cap hold for what we start; an invitation sent "now" answers somebody's act."""
-    answers_an_act = due.step.kind is StepKind.INVITATION and due.step.due_at == due.task.invited_at
-    if answers_an_act:
+    if due.answers_an_act:
         return None
     opening = into_window(parts.policy, due.now, due.zone, due.spread)
     if opening > due.now:

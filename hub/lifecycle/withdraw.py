@@ -36,9 +36,10 @@ async def void(parts: Parts, scope: Scope, contract_id: UUID, reason: str, actor
         return await end(parts, unit, contract, ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
 
 
-async def expire(parts: Parts, unit: Unit, contract: Contract) -> Contract:
-    """The deadline has passed. `contract` is locked by the caller."""
-    return await end(parts, unit, contract, ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED)
+async def expire(parts: Parts, unit: Unit, contract: Contract, *, tell: bool) -> Contract:
+    """The deadline has passed. `contract` is locked by the caller; `tell` is false at night, since nobody acted."""
+    purpose = Purpose.EXPIRED if tell else None
+    return await end(parts, unit, contract, ContractState.EXPIRED, "deadline", "hub", tell=purpose)
 
 
 async def end(
