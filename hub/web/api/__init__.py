@@ -1,0 +1,50 @@
+"""The integration API, `/api/v1`: for the school's other systems. Described at `/api/openapi.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from hub.web.api import acts, contracts, papers, shapes
+from hub.web.api.description import description
+from hub.web.api.endpoint import Operation
+from hub.wiring import Hub
+
+_ONE = "/api/v1/contracts/{id}"
+
+OPERATIONS = (
+    Operation("POST", "/api/v1/contracts", "issueContract", "Draw a contract and issue it", contracts.create,
+              shapes.ContractIssued, shapes.ContractAsked, 201),
+    Operation("GET", "/api/v1/contracts", "listContracts", "Contracts, newest first", contracts.list_,
+              shapes.ContractPage, shapes.ListAsked),
+    Operation("GET", _ONE, "readContract", "A contract, its signers and what was sent to them", contracts.read,
+              shapes.ContractGiven),
+    Operation("POST", f"{_ONE}/links", "handOutLink", "A signer's link, for one door", acts.link, shapes.LinkGiven,
+              shapes.LinkAsked, problems=(409,)),
+    Operation("POST", f"{_ONE}/remind", "remind", "Remind everybody whose turn it is, now", acts.remind,
+              shapes.Reminded, shapes.NothingAsked, problems=(409,)),
+    Operation("POST", f"{_ONE}/void", "voidContract", "Withdraw a contract that is not signed yet", acts.void,
+              shapes.ContractGiven, shapes.VoidAsked, problems=(409,)),
+    Operation("POST", f"{_ONE}/extend", "extendDeadline", "Move the deadline", acts.extend, shapes.ContractGiven,
+              shapes.ExtendAsked, problems=(409,)),
+    Operation("POST", f"{_ONE}/reissue", "reissueContract", "Void it and issue it anew, linked", acts.reissue,
+              shapes.ContractIssued, shapes.NothingAsked, 201, problems=(409,)),
+    Operation("GET", f"{_ONE}/final.pdf", "readFinalFile", "The completed file", papers.final_pdf, "application/pdf",
+              problems=(409,)),
+    Operation("GET", f"{_ONE}/evidence.zip", "readEvidence", "The evidence package (not built yet: always 404)",
+              papers.evidence_zip, "application/zip"),
+    Operation("GET", f"{_ONE}/reminders", "readReminders", "The ledger of reminders", papers.reminders, shapes.Ledger),
+    Operation("GET", f"{_ONE}/record", "readRecord", "The hash-chained record", papers.record, shapes.RecordGiven),
+)  # fmt: skip
+
+
+def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    document = description(OPERATIONS, hub.parts.origin)
+
+    async def describe(request: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    yield web.get("/api/openapi.json", describe)
+    for operation in OPERATIONS:
+        yield web.route(operation.method, operation.path, operation.handle)

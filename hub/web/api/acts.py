@@ -1,0 +1,55 @@
+"""What another system does with an issued contract: links, reminders, withdrawal, a later deadline, a new contract."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from hub.lifecycle.dispatch import hand_out
+from hub.lifecycle.reissue import reissue as issue_anew
+from hub.lifecycle.remind import remind_by_hand
+from hub.lifecycle.withdraw import extend as move_deadline
+from hub.lifecycle.withdraw import void as withdraw
+from hub.model.link import DoorKind
+from hub.web.api import answers
+from hub.web.api.endpoint import Call
+from hub.web.api.shapes import ContractGiven, ContractIssued, ExtendAsked, LinkAsked, LinkGiven, Reminded, VoidAsked
+
+
+async def link(call: Call) -> LinkGiven:
+    asked = cast(LinkAsked, call.asked)
+    handed = await hand_out(
+        call.parts, call.scope, call.contract, asked.signer, DoorKind(asked.door.value), call.actor
+    )  # fmt: skip
+    shown = handed.rendering
+    return LinkGiven(
+        url=shown.url, short_code=handed.short_code, qr_svg=shown.svg, app_url=shown.app_url,
+        expires_at=handed.link.expires_at,
+    )  # fmt: skip
+
+
+async def remind(call: Call) -> Reminded:
+    sent = await remind_by_hand(call.parts, call.scope, call.contract, call.actor)
+    return Reminded(deliveries=[answers.delivery(each) for each in sent])
+
+
+async def void(call: Call) -> ContractGiven:
+    asked = cast(VoidAsked, call.asked)
+    await withdraw(call.parts, call.scope, call.contract, asked.reason, call.actor)
+    return await _now(call)
+
+
+async def extend(call: Call) -> ContractGiven:
+    asked = cast(ExtendAsked, call.asked)
+    await move_deadline(call.parts, call.scope, call.contract, asked.deadline, call.actor)
+    return await _now(call)
+
+
+async def reissue(call: Call) -> ContractIssued:
+    contract = await issue_anew(call.parts, call.scope, call.contract, call.actor)
+    async with call.parts.database.unit(call.scope) as unit:
+        return await answers.issued(unit, contract)
+
+
+async def _now(call: Call) -> ContractGiven:
+    async with call.parts.database.unit(call.scope) as unit:
+        return await answers.whole(unit, call.parts.router, call.contract)

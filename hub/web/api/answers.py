@@ -1,0 +1,82 @@
+"""From what the store holds to what the API gives."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from uuid import UUID
+
+from hub.model.contract import Contract
+from hub.model.delivery import Delivery
+from hub.model.record import RecordEntry
+from hub.model.reminder import StepKind
+from hub.model.signer import Signer, SigningTask
+from hub.router import Router
+from hub.store.unit import Unit
+from hub.web.api.shapes import (
+    ContractGiven,
+    ContractIssued,
+    ContractListed,
+    DeliveryGiven,
+    NextStepGiven,
+    RecordEntryGiven,
+    SignerGiven,
+    SignerIssued,
+    Stuck,
+)
+
+
+async def issued(unit: Unit, contract: Contract) -> ContractIssued:
+    tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
+    return ContractIssued(
+        id=contract.id, number=contract.number, state=contract.state, document_sha256=contract.document_sha256,
+        signers=[
+            SignerIssued(id=signer.id, role=signer.role, state=tasks[signer.id].state)
+            for signer in await unit.contracts.signers(contract.id)
+        ],
+    )  # fmt: skip
+
+
+async def whole(unit: Unit, router: Router, contract_id: UUID) -> ContractGiven:
+    contract = await unit.contracts.get(contract_id)
+    tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
+    signers = [_signer(router, each, tasks[each.id]) for each in await unit.contracts.signers(contract.id)]
+    stuck = None
+    if contract.stuck_since:
+        stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "")
+    return ContractGiven(
+        id=contract.id, number=contract.number, state=contract.state, document_sha256=contract.document_sha256,
+        campus=contract.campus, course=contract.course, title=contract.title, deadline=contract.deadline,
+        external_id=contract.external_id, created_at=contract.created_at, completed_at=contract.completed_at,
+        reason=contract.reason, stuck=stuck, replaces=contract.replaces, replaced_by=contract.replaced_by,
+        signers=signers, deliveries=[delivery(each) for each in await unit.deliveries.of_contract(contract.id)],
+    )  # fmt: skip
+
+
+def _signer(router: Router, signer: Signer, task: SigningTask) -> SignerGiven:
+    step = None
+    if task.step:
+        channel = None if task.step.kind is StepKind.EXPIRY else router.channel_for(signer)
+        step = NextStepGiven(kind=task.step.kind, channel=channel, due_at=task.step.due_at)
+    return SignerGiven(
+        id=signer.id, role=signer.role, name=signer.name, order=signer.order, state=task.state, next_step=step,
+        opened_through=task.opened_through, signed_at=task.signed_at,
+    )  # fmt: skip
+
+
+def listed(contract: Contract) -> ContractListed:
+    return ContractListed(**{name: getattr(contract, name) for name in ContractListed.model_fields})
+
+
+def delivery(each: Delivery) -> DeliveryGiven:
+    return DeliveryGiven(
+        signer=each.signer, channel=each.channel, purpose=each.purpose, state=each.state,
+        at=each.state_at or each.created_at,
+    )  # fmt: skip
+
+
+def record_entry(entry: RecordEntry) -> RecordEntryGiven:
+    return RecordEntryGiven(
+        contract=entry.contract, sequence=entry.sequence, kind=entry.kind, actor=entry.actor, facts=dict(entry.facts),
+        at=entry.at.astimezone(UTC).isoformat(timespec="microseconds"), previous=entry.previous.hex(),
+        digest=entry.digest.hex(),
+    )  # fmt: skip

@@ -1,0 +1,73 @@
+"""Issuing, reading and listing contracts."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from hub.errors import BadInput
+from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.web.api import answers
+from hub.web.api.endpoint import Call
+from hub.web.api.shapes import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
+
+
+async def create(call: Call) -> ContractIssued:
+    asked = cast(ContractAsked, call.asked)
+    contract = await issue(call.parts, call.scope, new_contract(call, asked), call.actor)
+    async with call.parts.database.unit(call.scope) as unit:
+        return await answers.issued(unit, contract)
+
+
+def new_contract(call: Call, asked: ContractAsked) -> NewContract:
+    templates = call.parts.printer.templates
+    known = [templates.get(asked.template, language) for language in templates.languages(asked.template)]
+    if asked.course is None and any("course" in template.requires for template in known):
+        raise BadInput("this template needs a course", field="course")
+    student = asked.student
+    return NewContract(
+        campus=asked.campus, course=asked.course, template=asked.template, data=asked.data, deadline=asked.deadline,
+        student=NewStudent(student.name, student.id_type, student.id_number, student.birth_date),
+        signers=tuple(_signer(each) for each in asked.signers), external_id=asked.external_id, send=asked.send,
+    )  # fmt: skip
+
+
+def _signer(asked: SignerAsked) -> NewSigner:
+    values = {name: getattr(asked, name) for name in SignerAsked.model_fields}
+    return NewSigner(**(values | {"channels": tuple(channel.value for channel in asked.channels)}))
+
+
+async def read(call: Call) -> ContractGiven:
+    async with call.parts.database.unit(call.scope) as unit:
+        return await answers.whole(unit, call.parts.router, call.contract)
+
+
+async def list_(call: Call) -> ContractPage:
+    asked = cast(ListAsked, call.asked)
+    after = read_cursor(asked.cursor) if asked.cursor else None
+    async with call.parts.database.unit(call.scope) as unit:
+        found = await unit.contracts.listed(
+            state=asked.state, campus=asked.campus, after=after, limit=asked.limit + 1
+        )  # fmt: skip
+    items = found[: asked.limit]
+    more = cursor(items[-1].created_at, items[-1].id) if len(found) > asked.limit else None
+    return ContractPage(items=[answers.listed(each) for each in items], next_cursor=more)
+
+
+def cursor(created_at: datetime, contract: UUID) -> str:
+    return base64.urlsafe_b64encode(f"{created_at.isoformat()} {contract}".encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> tuple[datetime, UUID]:
+    """Raises BadInput for what we did not give out."""
+    try:
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+        moment, _, contract = decoded.partition(" ")
+        at = datetime.fromisoformat(moment)
+        if at.tzinfo is None:
+            raise ValueError("no zone")
+        return at, UUID(contract)
+    except ValueError:
+        raise BadInput("this is no cursor of ours", field="cursor") from None

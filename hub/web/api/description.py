@@ -1,0 +1,102 @@
+"""The OpenAPI 3.1 document, made from the very operations that are routed: nothing is described a second time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from apispec import APISpec
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from hub.web.api.endpoint import Operation
+from hub.web.api.shapes import Problem
+
+REASONS = {
+    401: "The API key is missing or not valid.",
+    404: "There is no such contract for this key.",
+    409: "The contract is in a state in which this is not possible.",
+    422: "The request is wrong; `field` names the part of it. Also: this Idempotency-Key came with another request.",
+    429: "Too early; Retry-After says when. Also: the first request with this Idempotency-Key is being worked on.",
+    503: "A part that is needed is away; nothing was lost.",
+}
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key", "in": "header", "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "Within 24 hours the same key with the same request gives the first answer again.",
+}  # fmt: skip
+_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+
+
+def description(operations: Sequence[Operation], origin: str) -> dict[str, Any]:
+    spec = APISpec(
+        title="Qianda integration API", version="1", openapi_version="3.1.0", servers=[{"url": origin}],
+        info={"description": "Issue contracts, hand out links, remind, and read what became of them."},
+    )  # fmt: skip
+    spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
+    schemas, refs = _schemas(operations)
+    for name, schema in schemas.items():
+        spec.components.schema(name, schema)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, schemas, refs)
+    for path, described in paths.items():
+        spec.path(path, operations=described)
+    return dict(spec.to_dict())
+
+
+_Mode = Literal["validation", "serialization"]
+
+
+def _schemas(operations: Sequence[Operation]) -> tuple[dict[str, Any], dict[type[BaseModel], dict[str, str]]]:
+    taken: set[type[BaseModel]] = {each.takes for each in operations if each.takes}
+    given: set[type[BaseModel]] = {each.gives for each in operations if not isinstance(each.gives, str)} | {Problem}
+    wanted: list[tuple[type[BaseModel], _Mode]] = [(model, "validation") for model in taken]
+    wanted += [(model, "serialization") for model in given]
+    wanted.sort(key=lambda pair: pair[0].__name__)
+    refs, made = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
+    return made["$defs"], {model: {"$ref": refs[model, mode]["$ref"]} for model, mode in wanted}
+
+
+def _described(
+    operation: Operation, schemas: dict[str, Any], refs: dict[type[BaseModel], dict[str, str]]
+) -> dict[str, Any]:  # fmt: skip
+    parameters = [_ID] if "{id}" in operation.path else []
+    described: dict[str, Any] = {
+        "operationId": operation.name, "summary": operation.summary, "security": [{"key": []}],
+        "responses": _responses(operation, refs),
+    }  # fmt: skip
+    if operation.method == "POST":
+        parameters = [*parameters, _IDEMPOTENCY]
+    if operation.takes and operation.method == "POST":
+        needed = bool(schemas[operation.takes.__name__].get("required"))
+        content = {"application/json": {"schema": refs[operation.takes]}}
+        described["requestBody"] = {"required": needed, "content": content}
+    elif operation.takes:
+        properties = schemas[operation.takes.__name__]["properties"]
+        parameters = [*parameters, *(_query(name, schema) for name, schema in properties.items())]
+    return described | ({"parameters": parameters} if parameters else {})
+
+
+def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A query has no null: what may be missing is just not there."""
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
+    plain = {key: value for key, value in kinds[0].items() if key not in ("title", "description")}
+    described = {"name": name, "in": "query", "required": False, "schema": plain}
+    return described | ({"description": schema["description"]} if "description" in schema else {})
+
+
+def _responses(operation: Operation, refs: dict[type[BaseModel], dict[str, str]]) -> dict[str, Any]:
+    if isinstance(operation.gives, str):
+        content: dict[str, Any] = {operation.gives: {"schema": {"type": "string", "format": "binary"}}}
+    else:
+        content = {"application/json": {"schema": refs[operation.gives]}}
+    answers: dict[str, Any] = {str(operation.status): {"description": "Done.", "content": content}}
+    expected = {401, 503, *operation.problems}
+    expected |= {404} if "{id}" in operation.path else set()
+    expected |= {422, 429} if operation.method == "POST" else set()
+    expected |= {422} if operation.takes else set()
+    for status in sorted(expected):
+        problem = {"application/problem+json": {"schema": refs[Problem]}}
+        answers[str(status)] = {"description": REASONS[status], "content": problem}
+    return answers

@@ -1,0 +1,156 @@
+"""One operation of the integration API: who calls, what they ask, and the answer, given once per Idempotency-Key."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from hub.errors import BadInput, ContractNotFound, KeyNotValid, QiandaError
+from hub.lifecycle.parts import Parts
+from hub.model.staff import EVERYTHING, ApiKey, Scope
+from hub.web.keys import HUB
+from hub.web.problems import problem_json, status_of
+from hub.web.security import bearer
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was let in. `asked` is the checked body, or the checked query of a GET."""
+
+    parts: Parts
+    key: ApiKey
+    scope: Scope
+    asked: BaseModel | None
+    path: Mapping[str, str]
+
+    @property
+    def actor(self) -> str:
+        return f"api:{self.key.id}"
+
+    @property
+    def contract(self) -> UUID:
+        try:
+            return UUID(self.path["id"])
+        except ValueError:
+            raise ContractNotFound from None
+
+
+@dataclass(frozen=True)
+class File:
+    content: bytes
+    content_type: str
+    name: str
+
+
+Act = Callable[[Call], Awaitable[BaseModel | File]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`name` is the OpenAPI operationId. `gives` is the answer's model, or the media type of a file."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    act: Act
+    gives: type[BaseModel] | str
+    takes: type[BaseModel] | None = None
+    status: int = 200
+    problems: tuple[int, ...] = field(default=())
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        try:
+            key, scope = await _caller(request)
+        except KeyNotValid as error:
+            refused = problem_json(request, status_of(error), error)
+            refused.headers["WWW-Authenticate"] = "Bearer"
+            return refused
+        body = await request.read()
+        call = Call(request.app[HUB].parts, key, scope, self._asked(request, body), request.match_info)
+        idempotency_key = request.headers.get("Idempotency-Key")
+        if self.method == "GET" or idempotency_key is None:
+            return await self._answer(call)
+        return await self._once(request, call, idempotency_key, body)
+
+    def _asked(self, request: web.Request, body: bytes) -> BaseModel | None:
+        if self.takes is None:
+            return None
+        try:
+            if self.method == "GET":
+                return self.takes.model_validate(dict(request.query))
+            return self.takes.model_validate_json(body or b"{}")
+        except ValidationError as error:
+            raise _bad_input(error) from None
+
+    async def _answer(self, call: Call) -> web.Response:
+        given = await self.act(call)
+        if isinstance(given, File):
+            shown = {"Content-Disposition": f'attachment; filename="{given.name}"'}
+            return web.Response(body=given.content, content_type=given.content_type, headers=shown)
+        return web.json_response(text=given.model_dump_json(), status=self.status)
+
+    async def _once(self, request: web.Request, call: Call, key: str, body: bytes) -> web.Response:
+        """The first final answer is kept and given again; after a failure that can pass, the key is free again."""
+        if not _KEY.fullmatch(key):
+            raise BadInput("up to 255 visible ASCII characters", field="Idempotency-Key")
+        database, owner = call.parts.database, call.key.id
+        asked = hashlib.sha256(f"{self.method} {request.path}\n".encode() + body).digest()
+        async with database.unit(EVERYTHING) as unit:
+            kept = await unit.desk.replay(owner, key, asked, unit.now)
+        if kept is not None:
+            return _kept_answer(*kept)
+        try:
+            answer = await self._final_answer(request, call)
+            async with database.unit(EVERYTHING) as unit:
+                await unit.desk.keep_answer(owner, key, answer.status, str(answer.text))
+        except BaseException:
+            await asyncio.shield(_forget(call, key))
+            raise
+        return answer
+
+    async def _final_answer(self, request: web.Request, call: Call) -> web.Response:
+        try:
+            return await self._answer(call)
+        except QiandaError as error:
+            if error.retry or status_of(error) >= 500:
+                raise
+            return problem_json(request, status_of(error), error)
+
+
+async def _forget(call: Call, key: str) -> None:
+    async with call.parts.database.unit(EVERYTHING) as unit:
+        await unit.desk.forget_request(call.key.id, key)
+
+
+def _kept_answer(status: int, text: str) -> web.Response:
+    kind = "application/json" if status < 400 else "application/problem+json"
+    return web.Response(status=status, text=text, content_type=kind, headers={"Idempotent-Replayed": "true"})
+
+
+async def _caller(request: web.Request) -> tuple[ApiKey, Scope]:
+    secret = bearer(request)
+    if secret is None:
+        raise KeyNotValid
+    async with request.app[HUB].parts.database.unit(EVERYTHING) as unit:
+        key = await unit.desk.api_key(secret)
+        if key is None:
+            raise KeyNotValid
+        return key, await unit.school.scope_below(key.campus)
+
+
+def _bad_input(error: ValidationError) -> BadInput:
+    """The first fault, with the path of its field; never with the value, which may be personal."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    words = {"extra_forbidden": "there is no such field", "missing": "this field is required"}
+    return BadInput(words.get(first["type"], first["msg"]), field=path)

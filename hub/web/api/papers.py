@@ -1,0 +1,45 @@
+"""What is kept about a contract: the final file, the ledger of reminders, the record."""
+
+from __future__ import annotations
+
+from hub.errors import NotCompleted, NotFound
+from hub.model.contract import ContractState
+from hub.model.record import broken_at
+from hub.web.api import answers
+from hub.web.api.endpoint import Call, File
+from hub.web.api.shapes import Ledger, LedgerEntry, RecordGiven
+
+
+async def final_pdf(call: Call) -> File:
+    """Never a half-signed file."""
+    async with call.parts.database.unit(call.scope) as unit:
+        contract = await unit.contracts.get(call.contract)
+    if contract.state is not ContractState.COMPLETED or contract.document is None:
+        raise NotCompleted
+    return File(await call.parts.files.get(contract.document), "application/pdf", f"{contract.number}.pdf")
+
+
+async def evidence_zip(call: Call) -> File:
+    async with call.parts.database.unit(call.scope) as unit:
+        await unit.contracts.get(call.contract)
+    raise NotFound("the evidence package is not built yet; record and reminders can be read one by one")
+
+
+async def reminders(call: Call) -> Ledger:
+    async with call.parts.database.unit(call.scope) as unit:
+        await unit.contracts.get(call.contract)
+        signers = {task.id: task.signer for task in await unit.tasks.of_contract(call.contract)}
+        entries = await unit.reminders.of_contract(call.contract)
+    names = ("kind", "step", "number", "due_at", "at", "reason", "delivery")
+    return Ledger(
+        entries=[
+            LedgerEntry(signer=signers.get(entry["task"]), **{name: entry[name] for name in names}) for entry in entries
+        ]
+    )
+
+
+async def record(call: Call) -> RecordGiven:
+    async with call.parts.database.unit(call.scope) as unit:
+        await unit.contracts.get(call.contract)
+        entries = await unit.record.entries(call.contract)
+    return RecordGiven(entries=[answers.record_entry(each) for each in entries], broken_at=broken_at(entries))

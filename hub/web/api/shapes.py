@@ -1,0 +1,261 @@
+"""What the integration API takes and gives, as pydantic models. Their fields are a public interface: names stay.
+
+Unknown fields are refused, so that a misspelt one is noticed. The descriptions stand in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from hub.model.contract import ContractState
+from hub.model.delivery import DeliveryState
+from hub.model.person import IdType
+from hub.model.reminder import StepKind
+from hub.model.signer import Role, TaskState
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=NO_CONTROLS)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*$")]  # noqa: E501
+
+
+class ChannelName(StrEnum):
+    SMS = "sms"
+    VOICE = "voice"
+    EMAIL = "email"
+
+
+class DoorName(StrEnum):
+    QR = "qr"
+    APPLINK = "applink"
+    COPY = "copy"
+
+
+class _Taken(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _Given(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# ---- taken
+
+
+class StudentAsked(_Taken):
+    name: Name
+    id_type: IdType = Field(IdType.CN_ID, description="Kind of identity document.")
+    id_number: Words
+    birth_date: date | None = Field(None, description="Needed where the document's number does not say it.")
+
+
+class SignerAsked(_Taken):
+    role: Role
+    name: Name
+    phone: Words = Field(description="Mobile; without a country code it is Chinese.", examples=["+8619000000101"])
+    email: Words | None = Field(None, description="Needed for the channel `email`.")
+    id_type: IdType = Field(IdType.CN_ID, description="Kind of identity document.")
+    id_number: Words
+    relation: Words | None = Field(None, description="A guardian's relation to the student, as the contract shows it.")
+    order: int = Field(1, ge=1, le=99, description="Lower ones sign first; equal ones in any order.")
+    language: Literal["zh", "en"] = "zh"
+    channels: list[ChannelName] = Field(
+        [ChannelName.SMS], min_length=1, max_length=3, description="Tried in this order."
+    )
+
+
+class ContractAsked(_Taken):
+    """Draw and issue one contract."""
+
+    template: Words = "course"
+    campus: Words = Field(examples=["hefei"])
+    course: Words | None = Field(None, description="Required unless the template needs none.", examples=["math-a"])
+    student: StudentAsked
+    signers: list[SignerAsked] = Field(
+        min_length=1, max_length=8, description="Under 18 a guardian must be among them; else the student signs."
+    )
+    data: dict[str, JsonValue] = Field({}, description="Further values for a school's own template.")
+    deadline: AwareDatetime | None = Field(None, description="With a zone; 30 days from now when missing.")
+    external_id: Words | None = Field(None, description="Your own id of this contract; given back, never checked.")
+    send: Literal["now", "policy", "none"] = Field(
+        "now", description="`policy` waits for daytime; `none` leaves the first message to you."
+    )
+
+
+class LinkAsked(_Taken):
+    signer: UUID
+    door: DoorName
+
+
+class VoidAsked(_Taken):
+    reason: Reason = Field(description="Told to staff; it stands in the record.")
+
+
+class ExtendAsked(_Taken):
+    deadline: AwareDatetime
+
+
+class NothingAsked(_Taken):
+    """No member is needed; an empty body does as well."""
+
+
+class ListAsked(_Taken):
+    """The query of the list."""
+
+    state: ContractState | None = None
+    campus: Words | None = None
+    cursor: Words | None = Field(None, description="`next_cursor` of the page before.")
+    limit: int = Field(50, ge=1, le=200)
+
+
+# ---- given
+
+
+class SignerIssued(_Given):
+    id: UUID
+    role: Role
+    state: TaskState
+
+
+class ContractIssued(_Given):
+    id: UUID
+    number: str
+    state: ContractState
+    document_sha256: str = Field(description="Lower-case hex, of the issued file with its empty signature fields.")
+    signers: list[SignerIssued]
+
+
+class NextStepGiven(_Given):
+    """What happens next by itself."""
+
+    kind: StepKind
+    channel: str | None = Field(description="Null for the expiry, which sends nothing, or when no channel is there.")
+    due_at: datetime
+
+
+class SignerGiven(_Given):
+    id: UUID
+    role: Role
+    name: str
+    order: int
+    state: TaskState
+    next_step: NextStepGiven | None
+    opened_through: str | None = Field(description="The door of the first correct code.")
+    signed_at: datetime | None
+
+
+class DeliveryGiven(_Given):
+    signer: UUID | None
+    channel: str
+    purpose: str
+    state: DeliveryState
+    at: datetime
+
+
+class Stuck(_Given):
+    since: datetime
+    reason: str
+
+
+class ContractGiven(_Given):
+    id: UUID
+    number: str
+    state: ContractState
+    document_sha256: str
+    campus: str
+    course: str | None
+    title: str
+    deadline: datetime
+    external_id: str | None
+    created_at: datetime
+    completed_at: datetime | None
+    reason: str | None = Field(description="Why it ended, where it ended otherwise than by completion.")
+    stuck: Stuck | None = Field(description="Signed by all, but the hub could not finish it yet; it goes on trying.")
+    replaces: UUID | None
+    replaced_by: UUID | None
+    signers: list[SignerGiven]
+    deliveries: list[DeliveryGiven]
+
+
+class ContractListed(_Given):
+    id: UUID
+    number: str
+    state: ContractState
+    campus: str
+    course: str | None
+    title: str
+    deadline: datetime
+    external_id: str | None
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class ContractPage(_Given):
+    items: list[ContractListed]
+    next_cursor: str | None
+
+
+class LinkGiven(_Given):
+    """The same link whenever the same signer and door are asked for."""
+
+    url: str
+    short_code: str
+    qr_svg: str | None
+    app_url: str | None
+    expires_at: datetime | None
+
+
+class Reminded(_Given):
+    deliveries: list[DeliveryGiven]
+
+
+class LedgerEntry(_Given):
+    signer: UUID | None
+    kind: str = Field(description="planned, sent, skipped, failed or stopped")
+    step: str | None
+    number: int
+    due_at: datetime | None
+    at: datetime
+    reason: str | None
+    delivery: UUID | None
+
+
+class Ledger(_Given):
+    entries: list[LedgerEntry]
+
+
+class RecordEntryGiven(_Given):
+    """`digest` = SHA-256 over the canonical JSON (sorted keys, no spaces, UTF-8) of contract, sequence, at, kind,
+    actor, facts and previous, each as it stands here.
+    """
+
+    contract: UUID
+    sequence: int
+    at: str = Field(description="UTC with microseconds, exactly as it is hashed.")
+    kind: str
+    actor: str
+    facts: dict[str, Any]
+    previous: str
+    digest: str
+
+
+class RecordGiven(_Given):
+    entries: list[RecordEntryGiven]
+    broken_at: int | None = Field(description="The first entry that does not fit the chain; null when all fit.")
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retry: bool = Field(description="Whether the very same request can succeed later.")
+    field: str | None = Field(None, description="The part of the request that is to blame, e.g. `signers[0].phone`.")
