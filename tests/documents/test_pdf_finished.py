@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import io
 import itertools
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pypdfium2
 import pytest
-from asn1crypto import cms, pem
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from hub.documents.pdf import embed, prepare, verified_der, with_signature_fields
 from hub.documents.stamps import seal_stamp, signature_stamp
+from tests.judges import (
+    VALIDATOR,
+    judge_by_openssl,
+    judge_by_pdfsig,
+    judge_by_pyhanko,
+    judge_by_qpdf,
+    program,
+    run,
+)
 from tests.signing_parts import FinishedParts, Pki, boxes_for, finished_contract, sample_pdf
 
 ONE = ("guardian-1",)
 TWO = ("guardian-1", "student-1")
-VALIDATOR = Path(__file__).with_name("validate_offline.py")
-
-
-def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed")
-    return found
-
-
-def run(*command: str | Path) -> str:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(params=[ONE, TWO], ids=["two-parties", "three-parties"])
@@ -51,15 +44,7 @@ def file(finished: FinishedParts, tmp_path: Path) -> Path:
 
 
 def test_pdfsig_finds_every_signature_valid_and_the_last_over_everything(finished: FinishedParts, file: Path) -> None:
-    said = run(program("pdfsig"), "-nocert", file)
-    names = [*finished.signers, "seal"]
-    *signatures, last = said.split("Signature #")[1:]
-    assert len(signatures) == len(names)
-    for name, signature in zip(names, signatures, strict=True):
-        assert f"Signature Field Name: {name}\n" in signature
-        assert "Signature is Valid." in signature
-    assert "Total document signed" in last
-    assert "Signature Field Name: document-timestamp\n" in last
+    judge_by_pdfsig(file, [*finished.signers, "seal"])
 
 
 def test_the_seal_covers_everything_before_the_timestamp(finished: FinishedParts, tmp_path: Path) -> None:
@@ -72,26 +57,11 @@ def test_the_seal_covers_everything_before_the_timestamp(finished: FinishedParts
 
 
 def test_qpdf_finds_nothing_wrong(file: Path) -> None:
-    assert "No syntax or stream encoding errors found" in run(program("qpdf"), "--check", file)
+    judge_by_qpdf(file)
 
 
-def test_openssl_verifies_every_signature_and_timestamp(finished: FinishedParts, tmp_path: Path) -> None:
-    (tmp_path / "root.pem").write_bytes(pem.armor("CERTIFICATE", finished.pki.authority.root))
-    for signature in PdfFileReader(io.BytesIO(finished.final)).embedded_signatures:
-        start, length, resume, tail = (int(number) for number in signature.byte_range)
-        content = finished.final[start : start + length] + finished.final[resume : resume + tail]
-        (tmp_path / "content").write_bytes(content)
-        (tmp_path / "signature.der").write_bytes(cms.ContentInfo.load(signature.pkcs7_content).dump())
-        verify(tmp_path, timestamp=signature.sig_object_type == "/DocTimeStamp")
-
-
-def verify(folder: Path, timestamp: bool) -> None:
-    content, signature, root = folder / "content", folder / "signature.der", folder / "root.pem"
-    if timestamp:
-        run("openssl", "ts", "-verify", "-token_in", "-in", signature, "-data", content, "-CAfile", root)
-    else:
-        form = ("-inform", "DER", "-in", signature, "-content", content, "-binary", "-out", "/dev/null")
-        run("openssl", "cms", "-verify", *form, "-CAfile", root)
+def test_openssl_verifies_every_signature_and_timestamp(finished: FinishedParts, file: Path) -> None:
+    judge_by_openssl(file, finished.trust_pem)
 
 
 def test_each_revision_begins_with_the_one_before(finished: FinishedParts) -> None:
@@ -116,9 +86,7 @@ def test_the_first_signature_certifies_and_the_seal_locks(finished: FinishedPart
 
 
 def accepted(clock: str, file: Path, finished: FinishedParts) -> None:
-    names = [*finished.signers, "seal"]
-    said = run(program("faketime"), "-f", clock, sys.executable, VALIDATOR, file, finished.trust_pem, *names)
-    assert said.splitlines() == [f"{name}: accepted" for name in names]
+    judge_by_pyhanko(file, finished.trust_pem, [*finished.signers, "seal"], clock)
 
 
 def test_pyhanko_accepts_it_after_400_days(file: Path, finished: FinishedParts) -> None:
