@@ -143,6 +143,7 @@ async def running_hub(
     settings = Settings.load(data=folder, origin=origin, token=token_settings(), timestamps=tsa or TimestampSettings())
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, True)
+        stack.callback(listening.close)
         dsns = await stack.enter_async_context(fresh_database())
         await mark(dsns.owner, "demo", moving())
         hub = await build(settings, dsns.app, demo=True, clock=moving)
