@@ -19,6 +19,7 @@ from hub.web.keys import HUB
 from hub.web.problems import problem_json, status_of
 from hub.web.security import bearer
 
+LARGEST_BODY = 256 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -76,6 +77,8 @@ class Operation:
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
         body = await request.read()
+        if len(body) > LARGEST_BODY:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(body))
         call = Call(request.app[HUB].parts, key, scope, self._asked(request, body), request.match_info)
         idempotency_key = request.headers.get("Idempotency-Key")
         if self.method == "GET" or idempotency_key is None:

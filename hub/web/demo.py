@@ -1,0 +1,143 @@
+"""The demo's pretend phone and its calendar. Only `qianda demo` has these routes; elsewhere they do not exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hub.errors import BadInput
+from hub.model.person import mask_phone
+from hub.model.staff import EVERYTHING
+from hub.web.keys import HUB
+from hub.web.pages import page
+from hub.wiring import Hub
+
+ZONE = ZoneInfo("Asia/Shanghai")
+LONGEST_STEP = timedelta(days=366)
+_STEP = re.compile(r"(\d{1,6})([dhm])")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+_LINK = re.compile(r"(https?://[A-Za-z0-9.:\-\[\]/]+)")
+
+
+class Advance(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    advance: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message as the person reads it. `pieces` are text and addresses in turn, beginning with text."""
+
+    to: str
+    channel: str
+    purpose: str
+    text: str
+    at: datetime
+
+    @property
+    def pieces(self) -> list[str]:
+        return _LINK.split(self.text)
+
+    @property
+    def shown_at(self) -> str:
+        return f"{self.at.astimezone(ZONE):%m-%d %H:%M}"
+
+    def json(self) -> dict[str, str]:
+        return {
+            "to": self.to, "channel": self.channel, "purpose": self.purpose, "text": self.text,
+            "at": self.at.astimezone(ZONE).isoformat(),
+        }  # fmt: skip
+
+
+def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    return [
+        web.get("/demo/phone", phone),
+        web.get("/demo/phone.json", phone_json),
+        web.get("/demo/clock", clock),
+        web.post("/demo/clock", advance),
+    ]
+
+
+async def _letters(hub: Hub, number: str | None) -> list[Letter]:
+    async with hub.database.unit(EVERYTHING) as unit:
+        inbox = await unit.deliveries.inbox(number)
+        return [
+            Letter(each.to, each.channel, each.purpose, await hub.parts.router.text_of(unit, each), each.created_at)
+            for each, _ in inbox
+        ]
+
+
+async def phone_json(request: web.Request) -> web.Response:
+    number = request.query.get("phone")
+    return web.json_response([letter.json() for letter in await _letters(request.app[HUB], _number(number))])
+
+
+def _number(text: str | None) -> str | None:
+    """In an address a plus sign becomes a space unless it is escaped: both are meant."""
+    return f"+{text.strip().removeprefix('+')}" if text and text.strip() else None
+
+
+async def phone(request: web.Request) -> web.Response:
+    hub = request.app[HUB]
+    number = _number(request.query.get("phone"))
+    letters = await _letters(hub, number)
+    now = (await _now(hub)).astimezone(ZONE)
+    context: dict[str, Any] = {"number": number, "now": f"{now:%Y-%m-%d %H:%M}", "letters": letters[::-1]}
+    if number is None:
+        context["phones"] = _phones(letters)
+    template = "demo/inbox.html" if request.query.get("part") == "inbox" else "demo/phone.html"
+    return page(request, template, mask_phone=mask_phone, **context)
+
+
+def _phones(letters: Sequence[Letter]) -> list[tuple[Letter, int]]:
+    """The last message of each number and how many there are, the newest first."""
+    last = {letter.to: letter for letter in letters}
+    counts = {number: sum(letter.to == number for letter in letters) for number in last}
+    return sorted(((letter, counts[number]) for number, letter in last.items()), key=lambda each: each[0].at)[::-1]
+
+
+# ---- the calendar
+
+
+async def clock(request: web.Request) -> web.Response:
+    return web.json_response({"now": (await _now(request.app[HUB])).astimezone(ZONE).isoformat()})
+
+
+async def advance(request: web.Request) -> web.StreamResponse:
+    """Moves planning, sending and deadlines ahead; certificates, timestamps, sessions and codes keep real time."""
+    hub = request.app[HUB]
+    form = request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data")
+    step = _step(str((await request.post()).get("advance", ""))) if form else _asked(await request.read())
+    async with hub.database.unit(EVERYTHING) as unit:
+        await unit.school.advance_clock(step)
+        await unit.tasks.tell_workers()
+    if form:
+        raise web.HTTPSeeOther("/demo/phone" + (f"?{request.query_string}" if request.query_string else ""))
+    return await clock(request)
+
+
+def _asked(body: bytes) -> timedelta:
+    try:
+        return _step(Advance.model_validate_json(body).advance)
+    except ValidationError:
+        raise BadInput('say {"advance": "1d"}', field="advance") from None
+
+
+def _step(text: str) -> timedelta:
+    match = _STEP.fullmatch(text)
+    step = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta(0)
+    if not timedelta(0) < step <= LONGEST_STEP:
+        raise BadInput("a time ahead like 1d, 3h or 30m, at most a year", field="advance")
+    return step
+
+
+async def _now(hub: Hub) -> datetime:
+    async with hub.database.unit(EVERYTHING) as unit:
+        return await unit.planning_now()

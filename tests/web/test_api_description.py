@@ -1,0 +1,80 @@
+"""The OpenAPI document says what is there, and the API answers as it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import schemathesis
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hub.web.app import make_app
+from tests.running import Running, running_hub
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+EXAMPLES = 4
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+async def document(running: Running) -> dict[str, Any]:
+    async with running.http.get(f"{running.origin}/api/openapi.json") as answer:
+        assert answer.status == 200
+        return dict(await answer.json())
+
+
+async def test_every_route_is_described_and_every_description_is_a_route(running: Running) -> None:
+    described = {
+        (method.upper(), path) for path, methods in (await document(running))["paths"].items() for method in methods
+    }
+    routed = {
+        (route.method, route.resource.canonical)
+        for route in make_app(running.hub).router.routes()
+        if isinstance(route.resource, web.Resource) and route.resource.canonical.startswith("/api/v1/")
+    }
+    assert described == routed and len(routed) == 12
+
+
+async def test_every_operation_tells_its_problems_and_its_key(running: Running) -> None:
+    for path, methods in (await document(running))["paths"].items():
+        for method, operation in methods.items():
+            assert operation["security"] == [{"key": []}] and {"401", "503"} <= set(operation["responses"]), path
+            names = {parameter["name"] for parameter in operation.get("parameters", [])}
+            assert ("Idempotency-Key" in names) == (method == "post")
+            assert ("id" in names) == ("{id}" in path)
+
+
+async def test_answers_conform_to_the_description(running: Running) -> None:
+    """Schemathesis makes requests from the document, good and bad ones; no answer may be a 5xx or undescribed."""
+    schema = schemathesis.openapi.from_dict(await document(running))
+    operations = [each.ok() for each in schema.get_all_operations()]
+    assert len(operations) == 12
+    await asyncio.to_thread(lambda: [_probe(operation, running) for operation in operations])
+
+
+def _probe(operation: Any, running: Running) -> None:
+    headers = {"Authorization": f"Bearer {running.api_key}"}
+
+    @given(case=st.one_of(operation.as_strategy(), operation.as_strategy(
+        generation_mode=schemathesis.GenerationMode.NEGATIVE)))  # fmt: skip
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    def answers(case: Any) -> None:
+        response = case.call(base_url=running.origin, headers=headers, timeout=20)
+        checks = [
+            schemathesis.checks.not_a_server_error,
+            schemathesis.specs.openapi.checks.status_code_conformance,
+            schemathesis.specs.openapi.checks.content_type_conformance,
+            schemathesis.specs.openapi.checks.response_schema_conformance,
+        ]
+        case.validate_response(response, checks=checks)
+
+    answers()
