@@ -65,7 +65,8 @@ def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     yield from home.routes(hub)
     for name in ("api", "staff", "authority", "operations", *(["demo"] if hub.demo else [])):
         if importlib.util.find_spec(f"hub.web.{name}"):
-            yield from importlib.import_module(f"hub.web.{name}").routes(hub)
+            module = importlib.import_module(f"hub.web.{name}")
+            yield from module.routes(hub) if hasattr(module, "routes") else ()
 
 
 def _static_version() -> str:

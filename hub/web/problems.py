@@ -36,6 +36,12 @@ STATUSES: tuple[tuple[type[QiandaError], int], ...] = (
 )
 """The first class that fits counts."""
 
+PAGES = {
+    "link-not-valid": "signer/link_not_valid.html",
+    "session-not-valid": "signer/session_ended.html",
+    "not-verified": "signer/session_ended.html",
+}
+
 BARE = {
     HTTPStatus.BAD_REQUEST: ("bad-request", "The request could not be understood."),
     HTTPStatus.NOT_FOUND: ("not-found", "There is nothing here."),
@@ -110,8 +116,10 @@ def problem_json(request: web.Request, status: int, error: QiandaError) -> web.R
 
 
 def problem_page(request: web.Request, status: int, error: QiandaError) -> web.Response:
+    """A page of its own where there is one next step to offer."""
     minutes = math.ceil(retry_seconds(error) / 60)
-    return page(request, "problem.html", status=status, error=error, minutes=minutes)
+    template = PAGES.get(error.code, "problem.html")
+    return page(request, template, status=status, error=error, minutes=minutes)
 
 
 def known_problems() -> dict[str, str]:

@@ -29,7 +29,6 @@ class Looked:
     visit: Visit
     signers: list[tuple[Signer, SigningTask]]
     campus: Campus
-    contracts: int = 1
 
     @property
     def contract(self) -> Contract:
@@ -60,7 +59,7 @@ async def _looked(unit: Unit, visiting: Visit) -> Looked:
     tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
     signers = [(signer, tasks[signer.id]) for signer in await unit.contracts.signers(contract.id)]
     campus = await unit.school.campus(contract.campus)
-    return Looked(visiting, signers, campus, len(visiting.session.contracts))
+    return Looked(visiting, signers, campus)
 
 
 async def contract(request: web.Request) -> web.Response:

@@ -1,0 +1,82 @@
+"""Behind a link: a page that is harmless, shows nothing personal, and is the same for every ticket, real or not.
+
+Only the browser that opened the ticket before, and still has its session, is led to where the visitor was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import LinkNotValid, QiandaError
+from hub.lifecycle.land import session_of
+from hub.model.link import normalised_ticket
+from hub.model.session import SigningSession
+from hub.model.staff import EVERYTHING
+from hub.store.unit import Unit
+from hub.web.keys import HUB
+from hub.web.pages import page
+from hub.web.security import COOKIE
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    return [
+        web.get("/s", pickup),
+        web.get("/S", pickup),
+        web.get("/s/{ticket}", landing),
+        web.get("/S/{ticket}", landing),
+        web.get("/p/{poster}", poster),
+        web.get("/P/{poster}", poster),
+    ]
+
+
+async def pickup(request: web.Request) -> web.Response:
+    """Type the code that is printed under a QR code."""
+    typed = request.query.get("code", "")
+    ticket = normalised_ticket(typed)
+    if ticket is not None:
+        raise web.HTTPSeeOther(f"/s/{ticket}")
+    return page(request, "signer/pickup.html", wrong=bool(typed))
+
+
+async def poster(request: web.Request) -> web.Response:
+    raise LinkNotValid
+
+
+async def landing(request: web.Request) -> web.Response:
+    opened, going_on = False, None
+    secret, ticket = request.cookies.get(COOKIE), normalised_ticket(request.match_info["ticket"])
+    if secret and ticket:
+        opened, going_on = await _known(request, secret, ticket)
+    if going_on is not None:
+        raise web.HTTPSeeOther(f"/sign/contract?id={going_on}")
+    return page(request, "signer/landing.html", opened=opened, app_scheme=_app_scheme(request))
+
+
+def _app_scheme(request: web.Request) -> str:
+    """The school's app, if there is one. It opens on a tap only, never by itself."""
+    app = request.app[HUB].app_link
+    return app.scheme if app.ios_apps or app.android_apps else ""
+
+
+async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
+    """Whether this browser's session came by this ticket and waits for its code, or which contract it may go on with."""
+    try:
+        async with request.app[HUB].database.unit(EVERYTHING) as unit:
+            session = await session_of(unit, secret)
+            return await _place(unit, session, ticket)
+    except QiandaError:  # an old cookie, or no database right now: the page is as for everybody
+        return False, None
+
+
+async def _place(unit: Unit, session: SigningSession, ticket: str) -> tuple[bool, UUID | None]:
+    link = await unit.links.by_ticket(ticket)
+    if link is None or not link.valid(unit.now):
+        return False, None
+    if session.verified_at is None:
+        return link.id == session.link, None
+    person = (await unit.contracts.signer(session.signer)).person
+    same = (await unit.contracts.signer(link.signer)).person == person
+    return False, link.contract if same and link.contract in session.contracts else None

@@ -1,0 +1,161 @@
+"""The pages behind the code: read, sign, done; and beside them declining, a question, the text version.
+
+Each page looks where the contract is and leads on to the page that fits: whoever comes back finds their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.lifecycle.dispatch import deadline_words
+from hub.lifecycle.draw import ROLE_WORDS
+from hub.lifecycle.land import contracts_of
+from hub.lifecycle.sign import consent_for
+from hub.model.contract import Contract, ContractState
+from hub.model.signer import SigningTask, TaskState
+from hub.model.staff import EVERYTHING
+from hub.web.keys import HUB
+from hub.web.languages import language_of
+from hub.web.pages import page
+from hub.web.signer.reading import Looked, blocks_of, look, summary_of
+
+ENDED = {
+    ContractState.COMPLETED: "completed",
+    ContractState.VOIDED: "withdrawn",
+    ContractState.EXPIRED: "expired",
+    ContractState.DECLINED: "declined",
+    ContractState.SIGNED_ON_PAPER: "paper",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """`standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others` are the contracts of the same visit."""
+
+    looked: Looked
+    standing: str
+    others: list[tuple[Contract, SigningTask]]
+
+    @property
+    def id(self) -> str:
+        return str(self.looked.contract.id)
+
+    @property
+    def number(self) -> int:
+        return [contract.id for contract, _ in self.others].index(self.looked.contract.id) + 1
+
+    @property
+    def next_open(self) -> Contract | None:
+        """Another contract that this person can sign now."""
+        return next(
+            (contract for contract, task in self.others
+             if contract.id != self.looked.contract.id and contract.state is ContractState.ISSUED
+             and task.state is TaskState.OPEN),
+            None,
+        )  # fmt: skip
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    return [
+        web.get("/sign/contract", read),
+        web.get("/sign/text", text),
+        web.get("/sign/signature", sign),
+        web.get("/sign/done", done),
+        web.get("/sign/decline", decline),
+        web.get("/sign/question", question),
+    ]
+
+
+async def read(request: web.Request) -> web.Response:
+    place = await where(request)
+    if place.standing != "open":
+        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    return _show(request, "signer/read.html", place, changed="changed" in request.query)
+
+
+async def text(request: web.Request) -> web.Response:
+    place = await where(request)
+    return _show(request, "signer/text.html", place, blocks=blocks_of(place.looked.contract))
+
+
+async def sign(request: web.Request) -> web.Response:
+    """Only what was read is signed: a document that changed meanwhile is shown again first."""
+    place = await where(request)
+    if place.standing != "open":
+        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    if request.query.get("document", place.looked.contract.document) != place.looked.contract.document:
+        raise web.HTTPSeeOther(f"/sign/contract?id={place.id}&changed")
+    seen, me = place.looked.contract, place.looked.visit.signer
+    consent = consent_for(request.app[HUB].parts, seen, me.language)
+    return _show(request, "signer/sign.html", place, consent=consent)
+
+
+async def done(request: web.Request) -> web.Response:
+    place = await where(request)
+    if place.standing == "open":
+        raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
+    return _show(request, "signer/done.html", place)
+
+
+async def decline(request: web.Request) -> web.Response:
+    place = await where(request)
+    if place.standing != "open":
+        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    return _show(request, "signer/decline.html", place)
+
+
+async def question(request: web.Request) -> web.Response:
+    return _show(request, "signer/question.html", await where(request))
+
+
+async def where(request: web.Request) -> Place:
+    """Raises SessionNotValid, NotVerified (both shown as "your visit has ended"), ContractNotFound."""
+    looked = await look(request)
+    async with request.app[HUB].database.unit(EVERYTHING) as unit:
+        others = await contracts_of(unit, looked.visit.session)
+        late = await unit.planning_now() >= looked.contract.deadline
+    return Place(looked, _standing(looked, late), others)
+
+
+def _standing(looked: Looked, late: bool) -> str:
+    task = looked.visit.task.state
+    if task is TaskState.DECLINED:
+        return "declined-by-you"
+    if looked.contract.state in ENDED:
+        return ENDED[looked.contract.state]
+    if task is TaskState.SIGNED:
+        return "signed"
+    if late:
+        return "expired"
+    return "open" if task is TaskState.OPEN else "waiting"
+
+
+def _show(request: web.Request, template: str, place: Place, **more: Any) -> web.Response:
+    looked = place.looked
+    seen, me = looked.contract, looked.visit.signer
+    lang = language_of(request, me.language)
+    return page(
+        request, template, language=lang, place=place, contract=seen, me=me, standing=place.standing,
+        summary=summary_of(seen, lang), campus=looked.campus.name_en if lang == "en" else looked.campus.name,
+        campus_phone=looked.campus.phone, parties=_parties(looked, lang), deadline=deadline_words(seen.deadline, me),
+        signed_at=_moment(looked), **more,
+    )  # fmt: skip
+
+
+def _parties(looked: Looked, lang: str) -> list[dict[str, Any]]:
+    return [
+        {"role": ROLE_WORDS[signer.role][lang], "name": signer.name, "state": task.state.value,
+         "you": signer.id == looked.visit.signer.id}
+        for signer, task in looked.signers
+    ]  # fmt: skip
+
+
+def _moment(looked: Looked) -> str:
+    """When this signer signed, in their own zone."""
+    at = looked.visit.task.accepted_at
+    return f"{at.astimezone(ZoneInfo(looked.visit.signer.zone)):%Y-%m-%d %H:%M}" if at else ""

@@ -1,0 +1,131 @@
+// No blind signing: the four checks before the key is used. A hub that is mistaken, or not honest, must not get a signature
+// over anything but the document that was shown.
+// Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035 (signing-certificate-v2), ISO 32000-2 12.8.1 (byte range).
+
+import { TAG, children, hex, only, read, same } from './der.js';
+
+const OID = { // the whole DER of each
+  contentType: '06092a864886f70d010903',
+  messageDigest: '06092a864886f70d010904',
+  signingCertificateV2: '060b2a864886f70d010910022f',
+};
+const DATA = '06092a864886f70d010701';
+const SHA256_IDENTIFIERS = ['0609608648016503040201', '06096086480165030402010500']; // without and with NULL
+const DIRECTORY_NAME = 0xa4;
+const VERSION = 0xa0;
+const LESS_THAN = 0x3c;
+const GREATER_THAN = 0x3e;
+const ZERO = 0x30;
+
+/** What was prepared is not what was shown; `number` is that of the check, 1 to 4. */
+export class RefusedToSign extends Error {
+  constructor(number, reason) {
+    super(`${number}: ${reason}`);
+    this.number = number;
+  }
+}
+
+export const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+
+export function joined(...parts) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/**
+ * Throws RefusedToSign unless a signature over `toBeSigned` (DER SET) is one over the shown document by this certificate:
+ * 1. the prepared file begins with the shown bytes;
+ * 2. the byte range leaves out one gap of zeros in <…> behind them, and message-digest is SHA-256 over the rest;
+ * 3. signing-certificate-v2 is the signer's own certificate;
+ * 4. the attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
+ */
+export async function checkPrepared({ shown, prepared, byteRange, toBeSigned, certificate }) {
+  const attributes = attributesOf(toBeSigned);
+  if (!shown.length || !same(prepared.subarray(0, shown.length), shown)) {
+    throw new RefusedToSign(1, 'the prepared file does not begin with the bytes that were shown');
+  }
+  const digest = await digestOfRange(shown.length, prepared, byteRange);
+  if (hex(attributes.get(OID.messageDigest).whole) !== `0420${hex(digest)}`) {
+    throw new RefusedToSign(2, 'the message digest is not the hash over the byte range');
+  }
+  if (!await namesOnly(attributes.get(OID.signingCertificateV2), certificate)) {
+    throw new RefusedToSign(3, "the attributes name somebody else's certificate");
+  }
+}
+
+/** The single value of each attribute, by the DER of its object identifier. */
+function attributesOf(toBeSigned) {
+  let encodings, values;
+  try {
+    const attributes = children(read(toBeSigned), TAG.set);
+    encodings = attributes.map((attribute) => hex(attribute.whole));
+    values = new Map(attributes.map(typeAndValue));
+  } catch (error) {
+    throw new RefusedToSign(4, `the signed attributes cannot be read: ${error.message}`);
+  }
+  if (encodings.some((encoding, at) => at && encodings[at - 1] > encoding)) {
+    throw new RefusedToSign(4, 'the signed attributes are not in the order of DER');
+  }
+  const allowed = Object.values(OID);
+  if (encodings.length !== allowed.length || !allowed.every((oid) => values.has(oid))) {
+    throw new RefusedToSign(4, 'there are other attributes than the three allowed');
+  }
+  if (hex(values.get(OID.contentType).whole) !== DATA) throw new RefusedToSign(4, 'the content type is not data');
+  return values;
+}
+
+function typeAndValue(attribute) {
+  const [type, values, ...rest] = children(attribute, TAG.sequence);
+  if (type?.tag !== TAG.oid || rest.length) throw new Error('an attribute is a type and its values');
+  return [hex(type.whole), only(children(values, TAG.set))];
+}
+
+/** SHA-256 over everything but the gap; the gap holds zeros alone and lies behind the shown bytes. */
+async function digestOfRange(shownLength, prepared, byteRange) {
+  const numbers = Array.isArray(byteRange) && byteRange.length === 4 && byteRange.every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (!numbers) throw new RefusedToSign(2, 'the byte range is not four numbers');
+  const [start, gapAt, resumeAt, tail] = byteRange;
+  const inside = shownLength <= gapAt && gapAt < resumeAt && resumeAt <= prepared.length;
+  if (start !== 0 || resumeAt + tail !== prepared.length || !inside) {
+    throw new RefusedToSign(2, 'the byte range leaves out more than the place of the signature');
+  }
+  const gap = prepared.subarray(gapAt, resumeAt);
+  const zeros = gap.subarray(1, -1).every((byte) => byte === ZERO);
+  if (gap.length < 4 || gap[0] !== LESS_THAN || gap.at(-1) !== GREATER_THAN || !zeros) {
+    throw new RefusedToSign(2, 'the gap of the byte range is not an empty place for a signature');
+  }
+  return sha256(joined(prepared.subarray(0, gapAt), prepared.subarray(resumeAt)));
+}
+
+/** SigningCertificateV2 with one ESSCertIDv2: [SHA-256], the certificate's hash, [its issuer and serial number]. */
+async function namesOnly(value, certificate) {
+  try {
+    const identifiers = only(children(value, TAG.sequence)); // the optional policies are not allowed
+    const parts = children(only(children(identifiers, TAG.sequence)), TAG.sequence);
+    if (parts[0].tag === TAG.sequence && !SHA256_IDENTIFIERS.includes(hex(parts.shift().content))) return false;
+    if (parts[0].tag !== TAG.octetString || !same(parts[0].content, await sha256(certificate))) return false;
+    return parts.length === 1 || (parts.length === 2 && sameIssuer(parts[1], certificate));
+  } catch {
+    return false;
+  }
+}
+
+/** IssuerSerial ::= SEQUENCE { GeneralNames, CertificateSerialNumber }, with one directory name. */
+function sameIssuer(reference, certificate) {
+  const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
+  const [serial, , issuer] = fields[0].tag === VERSION ? fields.slice(1) : fields;
+  const [names, number, ...rest] = children(reference, TAG.sequence);
+  const name = only(children(only(children(names, TAG.sequence)), DIRECTORY_NAME));
+  return !rest.length && same(name.whole, issuer.whole) && same(number.whole, serial.whole);
+}
+
+/** SubjectPublicKeyInfo of a certificate (RFC 5280 4.1), as it stands there. */
+export function publicKeyOf(certificate) {
+  const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
+  return fields[fields[0].tag === VERSION ? 6 : 5].whole;
+}

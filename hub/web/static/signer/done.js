@@ -1,0 +1,35 @@
+// After signing, or while it is not one's turn: look again by itself until something has changed; not while nobody looks.
+
+import { Problem, find, json, report } from './session.js';
+
+const { contract, state, standing } = document.body.dataset;
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 30000;
+let pause = FIRST_PAUSE;
+let timer = 0;
+
+async function look() {
+  try {
+    const now = await json('contract', { id: contract });
+    const changed = now.state !== state || (standing === 'waiting' && now.task !== 'WAITING');
+    if (changed) return void location.reload();
+  } catch (error) {
+    if (error instanceof Problem && error.status < 500) return void report(error);
+  }
+  pause = Math.min(pause * 1.5, LONGEST_PAUSE);
+  next();
+}
+
+function next() {
+  clearTimeout(timer);
+  if (!document.hidden) timer = setTimeout(look, pause);
+}
+
+if (location.hash === '#key-deleted' && find('[data-deleted]')) find('[data-deleted]').hidden = false;
+if ('poll' in document.body.dataset) {
+  document.addEventListener('visibilitychange', () => {
+    pause = FIRST_PAUSE;
+    next();
+  });
+  next();
+}

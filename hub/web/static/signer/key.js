@@ -1,0 +1,80 @@
+// The signer's key: made here as non-exportable, kept in this browser's IndexedDB only until the last signature of this visit,
+// then deleted. The private key itself is never seen by any script (W3C Web Cryptography API).
+
+import { joined, sha256 } from './checks.js';
+
+const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const DATABASE = 'qianda';
+const STORE = 'keys';
+const CURRENT = 'current';
+const LIFE_MS = 2 * 3600 * 1000; // of a visit
+const text = new TextEncoder();
+
+const settled = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+  request.onblocked = () => reject(new Error('blocked'));
+});
+
+async function store(mode, act) {
+  const opening = indexedDB.open(DATABASE, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+  const database = await settled(opening);
+  try {
+    const transaction = database.transaction(STORE, mode);
+    const value = await settled(act(transaction.objectStore(STORE)));
+    if (mode === 'readwrite') {
+      await new Promise((resolve, reject) => {
+        transaction.oncomplete = resolve;
+        transaction.onabort = () => reject(transaction.error);
+      });
+    }
+    return value;
+  } finally {
+    database.close();
+  }
+}
+
+/** Whether a key can be made and kept here: tried, not guessed. */
+export async function keysWorkHere() {
+  try {
+    if (!window.isSecureContext) return false;
+    const pair = await crypto.subtle.generateKey(ECDSA, false, ['sign', 'verify']);
+    await store('readwrite', (keys) => keys.put(pair.privateKey, 'trial'));
+    const kept = await store('readonly', (keys) => keys.get('trial'));
+    await store('readwrite', (keys) => keys.delete('trial'));
+    return kept instanceof CryptoKey && !kept.extractable;
+  } catch {
+    return false;
+  }
+}
+
+/** A fresh key of this visit, and the proof that it is here: over purpose, challenge, this address and the public key. */
+export async function newKey(challenge) {
+  const pair = await crypto.subtle.generateKey(ECDSA, /* extractable */ false, ['sign', 'verify']);
+  const spki = new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey));
+  const origin = await sha256(text.encode(location.origin));
+  const proof = await signWith(pair.privateKey, joined(text.encode('qianda-key-v1'), challenge, origin, spki));
+  return { privateKey: pair.privateKey, spki, proof };
+}
+
+/** ECDSA over SHA-256 as raw r‖s, 64 bytes. */
+export async function signWith(privateKey, bytes) {
+  return new Uint8Array(await crypto.subtle.sign(ECDSA, privateKey, bytes));
+}
+
+export const keep = (key) => store('readwrite', (keys) => keys.put({ ...key, until: Date.now() + LIFE_MS }, CURRENT));
+
+/** The key of this visit with its certificate, if one is kept; one whose visit is over is deleted. */
+export async function kept() {
+  const key = await store('readonly', (keys) => keys.get(CURRENT));
+  if (key && key.until > Date.now()) return key;
+  if (key) await forget();
+  return null;
+}
+
+/** Delete the key. True if it is really gone. */
+export async function forget() {
+  await store('readwrite', (keys) => keys.delete(CURRENT));
+  return await store('readonly', (keys) => keys.get(CURRENT)) === undefined;
+}

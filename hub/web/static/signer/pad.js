@@ -1,0 +1,68 @@
+// Drawing one's name: strokes of points from 0 to 1, y downwards, on a pad three times as wide as high.
+
+const MOST_POINTS = 3000;
+const MOST_STROKES = 100;
+const NEAR = 0.004; // points closer than this say nothing new
+
+export function pad(canvas, onChange) {
+  const pen = canvas.getContext('2d');
+  const strokes = [];
+  let drawing = null;
+
+  function place(event) {
+    const box = canvas.getBoundingClientRect();
+    const within = (value) => Math.min(1, Math.max(0, Math.round(value * 10000) / 10000));
+    return [within((event.clientX - box.left) / box.width), within((event.clientY - box.top) / box.height)];
+  }
+
+  function line(from, to) {
+    pen.strokeStyle = '#16325c';
+    [pen.lineWidth, pen.lineCap, pen.lineJoin] = [canvas.width / 130, 'round', 'round'];
+    pen.beginPath();
+    pen.moveTo(from[0] * canvas.width, from[1] * canvas.height);
+    pen.lineTo(to[0] * canvas.width, to[1] * canvas.height);
+    pen.stroke();
+  }
+
+  const points = () => strokes.reduce((sum, stroke) => sum + stroke.length, 0);
+
+  function begin(event) {
+    if (drawing !== null || strokes.length >= MOST_STROKES || event.button > 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    drawing = event.pointerId;
+    const point = place(event);
+    strokes.push([point]);
+    line(point, point);
+    onChange(true);
+    event.preventDefault();
+  }
+
+  function go(event) {
+    if (event.pointerId !== drawing || points() >= MOST_POINTS) return;
+    const stroke = strokes.at(-1);
+    for (const each of event.getCoalescedEvents?.() || [event]) {
+      const point = place(each);
+      const last = stroke.at(-1);
+      if (Math.hypot(point[0] - last[0], (point[1] - last[1]) / 3) < NEAR) continue;
+      line(last, point);
+      stroke.push(point);
+    }
+  }
+
+  function end(event) {
+    if (event.pointerId === drawing) drawing = null;
+  }
+
+  canvas.addEventListener('pointerdown', begin);
+  canvas.addEventListener('pointermove', go);
+  for (const name of ['pointerup', 'pointercancel', 'lostpointercapture']) canvas.addEventListener(name, end);
+
+  return {
+    strokes: () => strokes.map((stroke) => (stroke.length > 1 ? stroke : [stroke[0], stroke[0]])),
+    clear() {
+      strokes.length = 0;
+      pen.clearRect(0, 0, canvas.width, canvas.height);
+      onChange(false);
+    },
+  };
+}

@@ -1,0 +1,166 @@
+// The last tap: key, certificate, prepared file, the four checks, signature. Each step may be repeated; nothing is lost.
+
+import { RefusedToSign, checkPrepared, publicKeyOf, sha256 } from './checks.js';
+import { hex, same } from './der.js';
+import { forget, keep, kept, keysWorkHere, newKey, signWith } from './key.js';
+import { pad } from './pad.js';
+import { Problem, call, find, hideTrouble, json, nameOf, onTap, report, showTrouble, word } from './session.js';
+
+const { contract, document: documentSha256, consentVersion, consentSha256 } = document.body.dataset;
+const LONGEST_WAIT = 240; // seconds: somebody else's lease lasts three minutes
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+const base64Of = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+const pause = (seconds) => new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
+const button = find('[data-act="sign"]');
+const drawing = pad(find('[data-pad]'), (drawn) => find('.pad').classList.toggle('drawn', drawn));
+let shown = null;
+
+const acts = { retry: () => button.click(), read: () => location.assign(`/sign/contract?id=${contract}&changed`) };
+
+function step(name) {
+  let past = true;
+  for (const item of document.querySelectorAll('[data-step]')) {
+    if (item.dataset.step === name) past = false;
+    item.toggleAttribute('data-done', past);
+    item.toggleAttribute('data-now', item.dataset.step === name);
+    item.querySelector('em').textContent = past ? word('done') : item.dataset.step === name ? word('doing') : '';
+  }
+}
+
+function working(yes) {
+  find('[data-panel="progress"]').hidden = !yes;
+  find('[data-panel="prepare"]').hidden = yes;
+  find('[data-bar]').hidden = yes;
+  document.querySelectorAll('main > .links').forEach((links) => { links.hidden = yes; });
+  if (yes) find('[data-panel="progress"] h2').focus();
+}
+
+/** The document as it is shown, and the consent, are what the page says they are. */
+async function loadShown() {
+  if (shown) return;
+  const document = await call('document.pdf', { id: contract });
+  if (hex(await sha256(document)) !== documentSha256) throw new Problem(409, { code: 'document-changed' });
+  const consent = new TextEncoder().encode(find('[data-consent]').textContent);
+  if (hex(await sha256(consent)) !== consentSha256) throw new RefusedToSign(1, 'the consent is not the one that is shown');
+  shown = document;
+}
+
+/** The key of this visit: the one that is here already, or a fresh one with its certificate. */
+async function certifiedKey() {
+  const old = await kept();
+  if (old) return old;
+  const { key_challenge: challenge } = await json('session');
+  const { privateKey, spki, proof } = await newKey(bytesOf(challenge));
+  step('certificate');
+  const body = { spki: base64Of(spki), proof: base64Of(proof), custody: 'browser' };
+  const answer = await json('key', { body, id: contract });
+  const certificate = bytesOf(answer.certificate_chain[0]);
+  if (!same(publicKeyOf(certificate), spki)) throw new RefusedToSign(3, 'the certificate is not for this key');
+  const key = { privateKey, certificate };
+  await keep(key);
+  return key;
+}
+
+async function prepare() {
+  const strokes = drawing.strokes();
+  const body = {
+    document_sha256: documentSha256, consent: { version: consentVersion, sha256: consentSha256 },
+    appearance: strokes.length ? { strokes } : null,
+  };
+  for (let waited = 0; ;) {
+    try {
+      const request = await json('prepare', { body, id: contract });
+      hideTrouble();
+      return request;
+    } catch (error) {
+      if (error.code !== 'document-busy' || waited > LONGEST_WAIT) throw error;
+      const wait = Math.min(error.wait || 5, 10);
+      if (find('#trouble').dataset.shown !== 'busy') showTrouble('busy', { wait: error.wait });
+      waited += wait;
+      await pause(wait);
+    }
+  }
+}
+
+async function checked(request, key) {
+  if (!request.prepared.startsWith('/')) throw new RefusedToSign(1, 'the prepared file lies elsewhere');
+  const prepared = await call(request.prepared);
+  const toBeSigned = bytesOf(request.to_be_signed);
+  await checkPrepared({ shown, prepared, byteRange: request.byte_range, toBeSigned, certificate: key.certificate });
+  return toBeSigned;
+}
+
+async function tellRefusal(request, refusal) {
+  showTrouble('refused', { detail: refusal.message });
+  try {
+    if (request) await call('refused', { body: { request: request.request, reason: refusal.message }, id: contract });
+  } catch { /* the report could not be made; the refusal stands all the same */ }
+}
+
+async function handIn(request, signature) {
+  const body = { request: request.request, signature: base64Of(signature) };
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await json('signature', { body, id: contract });
+    } catch (error) {
+      if (nameOf(error) !== 'offline' || tries > 3) throw error; // the same signature may be handed in again
+      await pause(tries);
+    }
+  }
+}
+
+/** The key has served when nothing of this visit is left to sign. */
+async function finish() {
+  step('timestamp');
+  let deleted = false;
+  try {
+    const { contracts } = await json('session');
+    const more = contracts.some(({ state, task }) => state === 'ISSUED' && task === 'OPEN');
+    deleted = !more && await forget();
+  } catch { /* it is deleted when its visit is over */ }
+  location.replace(`/sign/done?id=${contract}${deleted ? '#key-deleted' : ''}`);
+}
+
+async function sign() {
+  hideTrouble();
+  working(true);
+  step('key');
+  let request = null;
+  try {
+    await loadShown();
+    const key = await certifiedKey();
+    step('signature');
+    request = await prepare();
+    const toBeSigned = await checked(request, key);
+    await handIn(request, await signWith(key.privateKey, toBeSigned));
+    await finish();
+  } catch (error) {
+    if (error.code === 'already-signed') return finish(); // an earlier try had come through
+    if (error.code === 'wrong-proof' || error.code === 'wrong-signature') await forget(); // a key of an earlier visit
+    working(false);
+    if (error instanceof RefusedToSign) {
+      button.hidden = true;
+      return tellRefusal(request, error);
+    }
+    report(error, acts);
+  }
+  return undefined;
+}
+
+async function begin() {
+  if (!await keysWorkHere()) {
+    showTrouble(/MicroMessenger/i.test(navigator.userAgent) ? 'wechat' : 'unsupported');
+    return;
+  }
+  try {
+    await loadShown();
+    button.disabled = false;
+  } catch (error) {
+    if (error instanceof RefusedToSign) return void tellRefusal(null, error);
+    report(error, { ...acts, retry: () => { hideTrouble(); begin(); } });
+  }
+}
+
+onTap(button, sign);
+onTap(find('[data-act="clear"]'), async () => drawing.clear());
+begin();

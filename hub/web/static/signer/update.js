@@ -1,0 +1,221 @@
+// Beyond the four checks: what stands behind the shown bytes must be a signature and nothing else.
+//
+// A file that begins with the shown bytes may still replace a page in the part that follows (ISO 32000-2 7.5.6), and
+// the signature would cover that too. So the new revision may add what only the signature reaches, and of the objects
+// that were there it may replace the few that signing has to, in the few entries that signing has to.
+
+import { RefusedToSign } from "./checks.js";
+import { NotCanonical, Reference, canonical, mentioned, textOf } from "./pdf_objects.js";
+import { readRevisions } from "./pdf_revisions.js";
+
+const LARGEST_FILE = 64 << 20; // bytes
+// Points. A signature's picture covers what is below it, so its place must not be one that could hide much.
+const LARGEST_BOX = { side: 300, area: 25000 };
+const SIGNATURE_ENTRIES = new Set(
+  ["Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Name", "Reference"].map((name) => `/${name}`),
+);
+
+/** Throws RefusedToSign (number 1) when `prepared` changes more of `shown` (Uint8Array both) than a signature has to. */
+export function checkUpdate(shown, prepared) {
+  try {
+    const text = beginsWithShown(shown, prepared);
+    const revisions = readRevisions(text);
+    const added = revisions.pop();
+    const last = revisions.at(-1);
+    if (!last || !(last.end <= shown.length && shown.length <= added.start)) {
+      refuse("the prepared file is not one revision further than what was shown");
+    }
+    new Update(text, revisions, added).check();
+  } catch (error) {
+    if (error instanceof RefusedToSign) throw error;
+    // A file made to break the reader is a reason to refuse too.
+    throw new RefusedToSign(1, error instanceof NotCanonical ? error.message : "the prepared file cannot be read");
+  }
+}
+
+function beginsWithShown(shown, prepared) {
+  if (prepared.length > LARGEST_FILE) refuse("the prepared file is too large");
+  if (!shown.length || !shown.every((byte, at) => byte === prepared[at])) {
+    refuse("the prepared file does not begin with the bytes that were shown");
+  }
+  return textOf(prepared);
+}
+
+class Update {
+  constructor(text, revisions, added) {
+    this.text = text;
+    this.old = new Map(revisions.flatMap((revision) => [...revision.objects]));
+    this.added = added;
+    this.trailer = revisions.at(-1).trailer;
+    this.mentions = new Map(); // how often the shown document refers to an object, in whatever role
+    for (const value of [this.trailer, ...[...this.old.values()].map((object) => object.value)]) {
+      for (const number of mentioned(value)) this.mentions.set(number, this.#mentionsOf(number) + 1);
+    }
+    this.root = numberOf(this.trailer.get("/Root"));
+    this.catalog = dictionary(this.old.get(this.root));
+    this.form = dictionaryAt(this.catalog.get("/AcroForm"), this.old);
+    this.signature = null; // the number of the new signature, once its field is found
+  }
+
+  check() {
+    this.#checkTrailer();
+    const replaced = [...this.added.objects.values()].filter((object) => this.old.has(object.number));
+    const fields = replaced.filter((object) => this.#isField(object.number));
+    if (fields.length !== 1) refuse("not exactly one signature field is signed");
+    this.#checkField(fields[0]);
+    this.#checkSignature();
+    for (const object of replaced) if (object !== fields[0]) this.#checkReplaced(object);
+    for (const number of this.added.objects.keys()) {
+      // The shown document may refer to what is not there; it must not come to life now.
+      if (!this.old.has(number) && this.#mentionsOf(number)) refuse(`the shown document refers to new object ${number}`);
+    }
+  }
+
+  #checkTrailer() {
+    const [before, after] = [this.trailer, this.added.trailer];
+    allow(before, after, ["/Size", "/Prev", "/ID"], "the trailer");
+    if (after.has("/Encrypt") || after.has("/XRefStm")) refuse("the trailer has entries that the hub does not write");
+    const [old, fresh] = [before.get("/ID") ?? [], after.get("/ID") ?? []];
+    if (!Array.isArray(old) || !Array.isArray(fresh) || canonical(old.slice(0, 1)) !== canonical(fresh.slice(0, 1))) {
+      refuse("the file has another identity");
+    }
+  }
+
+  #checkReplaced({ number, value, stream }) {
+    const before = this.old.get(number);
+    if (number === this.root) this.#checkCatalog(value, stream);
+    else if (this.#isOnly(this.catalog.get("/AcroForm"), number)) this.#checkForm(this.form, dictionary({ value, stream }));
+    else if (this.#isOnly(this.trailer.get("/Info"), number)) {
+      const [old, fresh] = [dictionary(before), dictionary({ value, stream })];
+      allow(old, fresh, ["/ModDate", "/Producer"], "the document information");
+      for (const name of ["/ModDate", "/Producer"]) if (isContainer(fresh.get(name))) refuse(`${name} is no text`);
+    } else if (this.#isOnly(this.catalog.get("/Metadata"), number)) {
+      if (!isMetadata(before) || !isMetadata({ value, stream })) refuse("the metadata are something else");
+    } else refuse(`object ${number} was replaced`);
+  }
+
+  #checkCatalog(value, stream) {
+    const [old, fresh] = [this.catalog, dictionary({ value, stream })];
+    const changed = allow(old, fresh, ["/Extensions", "/Version", "/Perms", "/Metadata", "/AcroForm"], "the catalog");
+    if (changed.has("/Version") && fresh.get("/Version") !== "/2.0") refuse("the version of the format changes");
+    if (changed.has("/Extensions") && refersAnywhere(fresh.get("/Extensions"))) refuse("the extensions refer to objects");
+    if (changed.has("/Perms")) {
+      const permissions = canonical(new Map([["/DocMDP", new Reference(this.signature)]]));
+      if (old.has("/Perms") || canonical(fresh.get("/Perms")) !== permissions) refuse("the permissions change");
+    }
+    if (changed.has("/Metadata")) {
+      const metadata = this.#new(fresh.get("/Metadata"));
+      if (old.has("/Metadata") || !isMetadata(metadata)) refuse("the metadata are something else");
+    }
+    if (changed.has("/AcroForm")) this.#checkForm(old.get("/AcroForm"), fresh.get("/AcroForm"));
+  }
+
+  #checkForm(old, fresh) {
+    if (!(old instanceof Map && fresh instanceof Map)) refuse("the form is another one");
+    allow(old, fresh, ["/SigFlags"], "the form");
+    if (isContainer(fresh.get("/SigFlags"))) refuse("the form's flags are no number");
+  }
+
+  /** It was unsigned, it is mentioned by its form and its page alone, and it gets its signature and the picture of it. */
+  #checkField(object) {
+    const [old, fresh] = [dictionary(this.old.get(object.number)), dictionary(object)];
+    const changed = allow(old, fresh, ["/V", "/AP"], "a form field");
+    if (old.get("/FT") !== "/Sig" || old.has("/V")) refuse("the field cannot be signed");
+    if (this.#mentionsOf(object.number) !== 2) refuse("the field shows in more than one place");
+    checkBox(old.get("/Rect"));
+    this.#new(fresh.get("/V"));
+    this.signature = fresh.get("/V").number;
+    if (!changed.has("/AP")) return;
+    const pictures = fresh.get("/AP");
+    if (!(pictures instanceof Map) || [...pictures.keys()].join() !== "/N") refuse("the field has other pictures");
+    const picture = this.#new(pictures.get("/N"));
+    if (picture.stream === null || picture.value.get("/Subtype") !== "/Form") refuse("the field's picture is none");
+  }
+
+  /** Its empty place is where its own byte range says, and it is the only signature that is added. */
+  #checkSignature() {
+    const object = this.added.objects.get(this.signature);
+    const value = dictionary(object);
+    if (![...value.keys()].every((name) => SIGNATURE_ENTRIES.has(name))) refuse("the signature has unknown entries");
+    if (value.get("/Type") !== "/Sig" || value.get("/SubFilter") !== "/ETSI.CAdES.detached") refuse("it is no signature");
+    for (const number of mentioned(value)) if (number !== this.root) refuse("the signature refers to other objects");
+    const written = this.text.slice(object.start, object.end);
+    const gaps = [...written.matchAll(/<(?:00)+>/g)];
+    if (gaps.length !== 1 || !/^\(\0+$/.test(value.get("/Contents"))) refuse("the signature has no empty place");
+    const start = object.start + gaps[0].index;
+    const end = start + gaps[0][0].length;
+    if (canonical(value.get("/ByteRange")) !== canonical([0, start, end, this.text.length - end])) {
+      refuse("the byte range in the file is another one");
+    }
+    const signatures = [...this.added.objects.values()].filter(
+      (other) => other.value instanceof Map && other.value.has("/ByteRange"),
+    );
+    if (signatures.length !== 1) refuse("there is more than one signature");
+  }
+
+  /** The object behind a reference, which must be one of the new revision's own. */
+  #new(reference) {
+    const object = this.added.objects.get(numberOf(reference));
+    if (!object || this.old.has(object.number)) refuse("the signature is made of objects that were there before");
+    return object;
+  }
+
+  #isField(number) {
+    const fields = this.form?.get("/Fields");
+    return Array.isArray(fields) && fields.some((field) => field instanceof Reference && field.number === number);
+  }
+
+  /** Whether `reference` is to this object and nothing else in the document refers to it, to use it as something else. */
+  #isOnly(reference, number) {
+    return reference instanceof Reference && reference.number === number && this.#mentionsOf(number) === 1;
+  }
+
+  #mentionsOf(number) {
+    return this.mentions.get(number) ?? 0;
+  }
+}
+
+function refuse(reason) {
+  throw new RefusedToSign(1, reason);
+}
+
+/** The names of the entries that differ; refuses when others than `allowed` do. */
+function allow(old, fresh, allowed, where) {
+  const names = new Set([...old.keys(), ...fresh.keys()]);
+  const differs = (name) => canonical(old.get(name)) !== canonical(fresh.get(name));
+  const changed = new Set([...names].filter(differs));
+  const others = [...changed].filter((name) => !allowed.includes(name));
+  if (others.length) refuse(`${where} changes: ${others.sort().join(", ")}`);
+  return changed;
+}
+
+function dictionary(object) {
+  if (!(object?.value instanceof Map) || object.stream !== null) refuse("a dictionary is missing");
+  return object.value;
+}
+
+function dictionaryAt(value, objects) {
+  if (value instanceof Map) return value;
+  return value instanceof Reference ? dictionary(objects.get(value.number)) : null;
+}
+
+function numberOf(reference) {
+  if (!(reference instanceof Reference)) refuse("a reference is missing");
+  return reference.number;
+}
+
+const isContainer = (value) => value instanceof Map || Array.isArray(value) || value instanceof Reference;
+
+const refersAnywhere = (value) => !mentioned(value).next().done;
+
+function isMetadata({ value, stream }) {
+  return stream !== null && value.get("/Type") === "/Metadata" && value.get("/Subtype") === "/XML";
+}
+
+function checkBox(corners) {
+  if (!Array.isArray(corners) || corners.length !== 4 || !corners.every(Number.isFinite)) refuse("the field has no place");
+  const [width, height] = [Math.abs(corners[2] - corners[0]), Math.abs(corners[3] - corners[1])];
+  if (Math.max(width, height) > LARGEST_BOX.side || width * height > LARGEST_BOX.area) {
+    refuse("the field is too large for a signature");
+  }
+}
