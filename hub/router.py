@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -26,6 +27,8 @@ from hub.store.unit import Database, Unit
 
 PROVIDER_SECONDS = 10.0
 """No provider call takes longer. The leases of workers are longer than this."""
+CALL_LEASE = timedelta(seconds=PROVIDER_SECONDS + 2)
+"""An attempt that was touched so long ago is in nobody's hands any more."""
 
 _FATES = {
     Fate.ACCEPTED: DeliveryState.SENT,
@@ -68,21 +71,40 @@ class Router:
             text = text.replace("{code}", code_for(self._database.keys.code, delivery.code))
         return text
 
-    async def carry(self, delivery_id: UUID, *, fresh: bool) -> DeliveryState | None:
+    async def carry(
+        self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None
+    ) -> DeliveryState | None:
         """Bring a committed attempt to its provider. `fresh`: nobody can have called the provider for it before.
 
+        One that is in somebody else's hands is left to them; those who touched it before `idle_since` (by default: so
+        long ago that no call can still be under way) are taken for dead. Returns the state as far as it is known.
         Raises Unavailable when the provider did not take it now, or could not be asked: call again later.
         """
         async with self._database.unit(EVERYTHING) as unit:
             delivery = await unit.deliveries.get(delivery_id)
             if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
                 return delivery.state if delivery else None
+            at = await unit.planning_now()
+            before = None if fresh else idle_since or at - CALL_LEASE
+            if not await unit.deliveries.claim(delivery.id, at, before=before):
+                return delivery.state
+            delivery = replace(delivery, state_at=at)
             message = await self._message(unit, delivery)
-            obsolete = None if fresh else await self._obsolete(unit, delivery)
-        receipt = None if fresh else await self._asked(delivery)
-        if receipt is None and obsolete:
+        return await self._send(delivery, message) if fresh else await self._ask_first(delivery, message)
+
+    async def _ask_first(self, delivery: Delivery, message: Message) -> DeliveryState:
+        if receipt := await self._asked(delivery):
+            return await self._report_receipt(delivery, receipt)
+        async with self._database.unit(EVERYTHING) as unit:
+            obsolete = await self._obsolete(unit, delivery)
+            # Asking took its time: the call that follows needs a claim that lasts as long as it does.
+            if not await unit.deliveries.claim(
+                delivery.id, await unit.planning_now(), before=None, held=delivery.state_at
+            ):
+                return delivery.state
+        if obsolete:
             return await self._report(delivery, DeliveryState.WITHDRAWN, failure=obsolete)
-        return await self._report_receipt(delivery, receipt) if receipt else await self._send(delivery, message)
+        return await self._send(delivery, message)
 
     async def _message(self, unit: Unit, delivery: Delivery) -> Message:
         text = await self.text_of(unit, delivery)
@@ -100,15 +122,22 @@ class Router:
                 return "signed-meanwhile" if task.state is TaskState.SIGNED else "closed"
         return None
 
+    def _channel(self, delivery: Delivery) -> Channel:
+        if delivery.channel not in self._channels:
+            raise Unavailable(f"the channel {delivery.channel} is not configured any more")
+        return self._channels[delivery.channel]
+
     async def _asked(self, delivery: Delivery) -> Receipt | None:
+        channel = self._channel(delivery)
         try:
-            return await asyncio.wait_for(self._channels[delivery.channel].find(delivery.key), PROVIDER_SECONDS)
+            return await asyncio.wait_for(channel.find(delivery.key), PROVIDER_SECONDS)
         except (CannotAsk, TimeoutError) as error:
             raise Unavailable(f"the provider of {delivery.channel} gives no answer") from error
 
     async def _send(self, delivery: Delivery, message: Message) -> DeliveryState:
+        channel = self._channel(delivery)
         try:
-            receipt = await asyncio.wait_for(self._channels[delivery.channel].send(message), PROVIDER_SECONDS)
+            receipt = await asyncio.wait_for(channel.send(message), PROVIDER_SECONDS)
         except Refused as error:
             return await self._report(delivery, DeliveryState.REFUSED, failure=str(error))
         except (ReplyLost, TimeoutError) as error:
@@ -135,9 +164,11 @@ class Router:
             open_ones = await unit.deliveries.unsettled(before)
         for delivery in open_ones:
             try:
-                await self.carry(delivery.id, fresh=False)
+                await self.carry(delivery.id, fresh=False, idle_since=before)
             except Unavailable as error:
                 log.warning("delivery not settled", id=str(delivery.id), reason=str(error))
+            except Exception:
+                log.exception("delivery not settled", id=str(delivery.id))  # the others are not to wait for it
         return len(open_ones)
 
 

@@ -22,7 +22,7 @@ from pgqueuer import PgQueuer
 from pgqueuer.models import Job
 
 from hub.errors import Unavailable
-from hub.lifecycle.complete import FIRST_RETRY, LONGEST_RETRY, advance
+from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.remind import run_step
 from hub.model.staff import EVERYTHING
 from hub.router import PROVIDER_SECONDS
@@ -162,8 +162,7 @@ class Worker:
             await unit.operations.worker_lives(self._id, unit.now)
             for contract in await unit.contracts.hub_due(unit.now):
                 tries = await unit.contracts.hub_tries(contract) + 1
-                wait = min(FIRST_RETRY * 2 ** min(tries, 10), LONGEST_RETRY)
-                await unit.contracts.plan_hub_step(contract, unit.now + wait, tries)
+                await unit.contracts.plan_hub_step(contract, unit.now + wait_after(tries), tries)
                 await unit.jobs.enqueue(COMPLETE, {"contract": str(contract)}, f"complete-{contract}-{unit.now}")
             before = await unit.planning_now() - SETTLE_AFTER
         await self._parts.router.settle(before)

@@ -14,10 +14,11 @@ from hub.model.contract import ContractState
 from hub.model.link import normalised_ticket
 from hub.model.message import Purpose
 from hub.model.signer import Signer, TaskState
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.staff import EVERYTHING, Scope, StaffTask
 from hub.store.unit import Unit
 
 LONGEST_TEXT = 1000
+QUESTIONS = ("not-me", "wrong", "question")
 RELINK_APART = timedelta(minutes=10)
 RELINKS_A_DAY = 3
 
@@ -50,17 +51,47 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
 
     Works before the visitor is verified too: whoever got somebody else's message cannot pass the identity check.
     """
-    if kind not in ("not-me", "wrong", "question"):
+    if kind not in QUESTIONS:
         raise BadInput("kind is not-me, wrong or question", field="kind")
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret)
-        task = await unit.tasks.of_signer(session.signer)
-        await unit.tasks.pause(task.id, True)
+        signer = await unit.contracts.signer(session.signer)
+        task = await unit.tasks.of_signer(signer.id)
+        for other in await unit.contracts.signers_at(signer.phone):
+            await unit.tasks.pause((await unit.tasks.of_signer(other.id)).id, True)
         await unit.desk.add_task(
             StaffTask(uuid4(), kind, _text(text, required=False), task.campus, unit.now, task.contract, task.signer)
         )
         facts = {"kind": kind, "verified": session.verified_at is not None}
         await unit.record.append(task.contract, task.campus, "question-asked", f"signer:{task.signer}", facts)
+
+
+async def settle(parts: Parts, scope: Scope, staff_task: UUID, actor: str) -> bool:
+    """Staff have settled what somebody asked: reminders to that number go on. False when it was settled before.
+
+    While another question from the same number is open, they stay silent.
+    """
+    async with parts.database.unit(scope) as unit:
+        asked = await unit.desk.task(staff_task)
+        if asked is None or not await unit.desk.finish_task(staff_task, actor, unit.now):
+            return False
+        if asked.contract is not None:
+            facts = {"kind": asked.kind, "staff_task": str(asked.id)}
+            await unit.record.append(asked.contract, asked.campus, "staff-task-settled", actor, facts)
+    if asked.kind in QUESTIONS and asked.signer is not None:
+        await _resume(parts, asked.signer)
+    return True
+
+
+async def _resume(parts: Parts, signer_id: UUID) -> None:
+    """Over all campuses: the number that fell silent may be known at several."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        signer = await unit.contracts.signer(signer_id)
+        there = await unit.contracts.signers_at(signer.phone)
+        if await unit.desk.open_questions([each.id for each in there], QUESTIONS):
+            return
+        for each in there:
+            await unit.tasks.pause((await unit.tasks.of_signer(each.id)).id, False)
 
 
 async def relink(parts: Parts, *, ticket: str | None = None, phone: str | None = None) -> None:
@@ -69,7 +100,10 @@ async def relink(parts: Parts, *, ticket: str | None = None, phone: str | None =
     The caller answers the same in every case. Once in 10 minutes, 3 a day.
     """
     async with parts.database.unit(EVERYTHING) as unit:
-        for signer in await _asked_for(unit, ticket, phone):
+        signers = await _asked_for(unit, ticket, phone)
+        for person in sorted({signer.person for signer in signers}):  # in one order for everybody, before anything else
+            await unit.sessions.one_at_a_time(person)
+        for signer in signers:
             await _send_link(parts, unit, signer)
 
 
@@ -80,7 +114,6 @@ async def _asked_for(unit: Unit, ticket: str | None, phone: str | None) -> list[
 
 
 async def _send_link(parts: Parts, unit: Unit, signer: Signer) -> bool:
-    await unit.sessions.one_at_a_time(signer.person)
     task = await unit.tasks.of_signer(signer.id)
     if task.state is not TaskState.OPEN:
         return False

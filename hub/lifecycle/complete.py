@@ -30,6 +30,7 @@ from hub.errors import FileFailedCheck, QiandaError, Unavailable
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.turns import open_next, open_task
+from hub.lifecycle.withdraw import move_deadline
 from hub.model.contract import Contract, ContractState
 from hub.model.message import Purpose
 from hub.model.signature import SEAL_FIELD, RequestState, SignatureRequest
@@ -41,20 +42,32 @@ from qianda.verify.structure import check_finished
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
 TRIES_BEFORE_STAFF = 5
+TIME_TO_SIGN_AGAIN = timedelta(days=7)
+"""What a signer gets at least whose signature was lost by trouble of ours."""
 
 log = structlog.get_logger()
+
+
+def wait_after(tries: int) -> timedelta:
+    """Until the job is asked for again: 1 min, doubling up to an hour. `tries`: how often it was asked for again."""
+    factor: int = 2 ** min(tries, 10)
+    return min(FIRST_RETRY * factor, LONGEST_RETRY)
 
 
 async def advance(parts: Parts, contract_id: UUID) -> ContractState:
     """Do what the hub has to do for this contract until somebody else's turn comes, or a part is away.
 
-    Never raises for a part that is away: the contract shows as stuck, and is tried again by itself.
+    Never raises for a part that is away, nor for what nobody expected: the contract shows as stuck, staff are told, and
+    it is tried again by itself.
     """
     try:
         while await _step(parts, contract_id):
             pass
     except QiandaError as error:
         await _stuck(parts, contract_id, error)
+    except Exception as error:
+        log.exception("unexpected trouble with a contract", contract=str(contract_id))
+        await _stuck(parts, contract_id, QiandaError(type(error).__name__))
     async with parts.database.unit(EVERYTHING) as unit:
         return (await unit.contracts.get(contract_id)).state
 
@@ -98,7 +111,7 @@ async def _embed(parts: Parts, contract: Contract, request: SignatureRequest) ->
     attempt = await _begin(parts, "timestamp", contract, request)
     try:
         signed = await _with_signature(parts, request)
-    except Unavailable as error:
+    except QiandaError as error:
         await _failed(parts, attempt, error)
         raise
     stored = await parts.files.put(signed)
@@ -164,7 +177,11 @@ async def _reopen(parts: Parts, contract: Contract, request: SignatureRequest) -
         task = next(each for each in await unit.tasks.of_contract(contract.id) if each.id == request.task)
         signer = await unit.contracts.signer(task.signer)
         await unit.record.append(locked.id, locked.campus, "signature-lapsed", "hub", {"field": request.field})
-        await open_task(parts, unit, locked, task, signer, "now")
+        at_least = await unit.planning_now() + TIME_TO_SIGN_AGAIN
+        if locked.deadline < at_least:  # they had signed in time
+            locked = await move_deadline(parts, unit, locked, at_least, "hub")
+        freed = await unit.contracts.change(locked, stuck_since=None, stuck_reason=None)
+        await open_task(parts, unit, freed, task, signer, "policy")
     return True
 
 
@@ -285,11 +302,10 @@ async def _stuck(parts: Parts, contract_id: UUID, error: QiandaError) -> None:
     waiting."""
     async with parts.database.unit(EVERYTHING) as unit:
         contract = await unit.contracts.locked(contract_id)
-        tries = await unit.contracts.hub_tries(contract_id) + 1
-        wait = min(FIRST_RETRY * 2 ** min(tries - 1, 10), LONGEST_RETRY)
-        await unit.contracts.plan_hub_step(contract_id, unit.now + wait, tries)
+        tries = await unit.contracts.hub_tries(contract_id)
+        await unit.contracts.plan_hub_step(contract_id, unit.now + wait_after(tries), tries)
         await unit.contracts.change(contract, stuck_since=contract.stuck_since or unit.now, stuck_reason=error.code)
-        if tries == 1:
+        if contract.stuck_since is None:
             facts = {"reason": error.code}
             await unit.record.append(contract.id, contract.campus, "stuck", "hub", facts)
         if tries >= TRIES_BEFORE_STAFF or not error.retry:

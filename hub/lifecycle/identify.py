@@ -79,7 +79,8 @@ async def _admit(parts: Parts, unit: Unit, session: SigningSession, signer: Sign
     link = await unit.links.get(session.link)
     verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": unit.now})
     found = await contracts_of(unit, verified)
-    for contract, task in found:
+    # In one order for everybody: two people with the same contracts would otherwise wait for each other's records.
+    for contract, task in sorted(found, key=lambda each: each[0].id):
         await _note_opened(parts, unit, session, contract, task, link)
     return Verified(secret, verified, found)
 

@@ -21,7 +21,7 @@ from hub.errors import BadInput, Conflict
 from hub.lifecycle.draw import DrawnSigner, DrawnStudent, check_age, contract_data, summary
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.turns import open_next
-from hub.lifecycle.withdraw import end
+from hub.lifecycle.withdraw import check_deadline, end
 from hub.model.contract import Contract, ContractState
 from hub.model.course import Campus, Course
 from hub.model.person import id_document, person_name, phone_number
@@ -32,7 +32,6 @@ from hub.model.staff import Scope
 from hub.store.unit import Unit
 
 DEFAULT_DEADLINE = timedelta(days=30)
-LONGEST_DEADLINE = timedelta(days=366)
 LANGUAGES = ("zh", "en")
 CHANNELS = ("sms", "voice", "email")
 SALT_BYTES = 32
@@ -181,10 +180,7 @@ def _language(parts: Parts, template: str, signers: Sequence[DrawnSigner]) -> st
 def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
     if asked is None:
         return now + DEFAULT_DEADLINE
-    if asked.tzinfo is None:
-        raise BadInput("the deadline needs a time zone", field="deadline")
-    if not now < asked <= now + LONGEST_DEADLINE:
-        raise BadInput("the deadline must lie in the future, at most a year away", field="deadline")
+    check_deadline(asked, now)
     return asked
 
 
@@ -239,7 +235,8 @@ def _summary(drawn: _Drawn, laid_out: LaidOut, deadline: str, language: str) -> 
     asked = drawn.asked
     data = drawn.data if language == drawn.language else contract_data(
         number=drawn.number, issued_at=drawn.data.issued_at, on=drawn.data.date, school=drawn.data.school,
-        campus=drawn.campus, course=drawn.course, student=drawn.student, signers=drawn.signers, language=language, extra=asked.data,
+        campus=drawn.campus, course=drawn.course, student=drawn.student, signers=drawn.signers, language=language,
+        extra=asked.data,
     )  # fmt: skip
     return summary(data, laid_out.title, deadline, language)
 

@@ -44,6 +44,7 @@ PURPOSES = {
 }
 PLANNED = (*(purpose.value for purpose in PURPOSES.values()), Purpose.YOUR_TURN.value)
 AT_ONCE = timedelta(minutes=15)
+LOOK_AGAIN = timedelta(minutes=5)
 HAND = "hand-"
 """Keys of reminders sent by hand begin so, and are counted by it."""
 
@@ -77,7 +78,9 @@ class _Due:
     def key(self) -> str:
         """One per intent: the same step of the same task is the same message, whoever runs it."""
         invited = self.task.invited_at.isoformat() if self.task.invited_at else ""
-        return f"step-{self.task.id}-{invited}-{self.step.kind.value}-{self.step.number}"
+        # A deadline that moved makes a second last call, which is another intent than the first.
+        which = self.contract.deadline.isoformat() if self.step.kind is StepKind.LAST_CALL else self.step.number
+        return f"step-{self.task.id}-{invited}-{self.step.kind.value}-{which}"
 
 
 async def run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
@@ -92,10 +95,18 @@ async def run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
         signer = await unit.contracts.signer(task.signer)
         due = _Due(contract, task, signer, task.step, claimed, await unit.planning_now())
         if task.step.kind is StepKind.EXPIRY or due.now >= contract.deadline:
-            awake = into_window(parts.policy, due.now, due.zone, due.spread) == due.now
-            await expire(parts, unit, contract, tell=awake)
+            await _expire_or_wait(parts, unit, due)
             return None
         return await _send_or_defer(parts, unit, due)
+
+
+async def _expire_or_wait(parts: Parts, unit: Unit, due: _Due) -> None:
+    """A signature that was accepted in time is first written into the file; what is still unsigned then expires."""
+    if await unit.signatures.holds_revision(due.contract.id):
+        await _plan(unit, due, NextStep(StepKind.EXPIRY, 0, due.now + LOOK_AGAIN))
+        return
+    awake = into_window(parts.policy, due.now, due.zone, due.spread) == due.now
+    await expire(parts, unit, due.contract, tell=awake)
 
 
 async def _send_or_defer(parts: Parts, unit: Unit, due: _Due) -> UUID | None:
@@ -143,6 +154,7 @@ async def _must_wait(parts: Parts, unit: Unit, due: _Due) -> tuple[SkipReason, N
     if opening > due.now:
         return SkipReason.QUIET_HOURS, postponed(due.step, until=opening, deadline=due.contract.deadline)
     since, _ = local_day(due.now, due.zone)
+    await unit.sessions.one_at_a_time(due.signer.person)  # two contracts of one person may be due at this moment
     sent = await unit.deliveries.sent_to_person(due.signer.person, since, PLANNED)
     if not allowed_today(parts.policy, len(sent)):
         tomorrow = deferred_by_cap(parts.policy, due.now, due.zone, due.spread)

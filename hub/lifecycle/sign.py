@@ -13,6 +13,9 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 from hub.documents.contract_templates import Consent
 from hub.documents.deferred import Prepared, verified_der
 from hub.documents.deferred import prepare as prepare_file
@@ -25,6 +28,7 @@ from hub.errors import (
     DocumentChanged,
     IllegalMove,
     NotYourTurn,
+    Unavailable,
     WrongConsent,
     WrongDocument,
     WrongProof,
@@ -83,7 +87,12 @@ async def certify_key(
 async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: str) -> tuple[bytes, ...]:
     async with parts.database.unit(EVERYTHING) as unit:
         attempt = await unit.signatures.begin_attempt("certificate", visiting.contract.id, None, unit.now)
-    issued = await parts.authority.enrol(spki, visiting.signer.name, parts.randomness(12).hex())
+    try:
+        issued = await parts.authority.enrol(spki, visiting.signer.name, parts.randomness(12).hex())
+    except Unavailable as error:
+        async with parts.database.unit(EVERYTHING) as unit:
+            await unit.signatures.end_attempt(attempt, unit.now, failure=f"{error.code}: {error}")
+        raise
     async with parts.database.unit(EVERYTHING) as unit:
         await unit.signatures.end_attempt(attempt, unit.now)
         await unit.certificates.add(
@@ -232,9 +241,16 @@ async def accept_signature(
             return TaskState.SIGNED
         _check_turn(visiting)
         request = await _still_signable(unit, visiting, request_id)
-        signature = verified_der(session.key_spki or b"", request.to_be_signed, raw_signature)
+        signature = verified_der(_key_of(request.chain[0]), request.to_be_signed, raw_signature)
         await _store_signature(unit, visiting, request, signature)
     return TaskState.SIGNED
+
+
+def _key_of(certificate: bytes) -> bytes:
+    """The session may have got another key since it prepared: the certificate that the attributes name counts."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    public_key = x509.load_der_x509_certificate(certificate).public_key()
+    return public_key.public_bytes(serialization.Encoding.DER, form)
 
 
 async def _own_request(unit: Unit, session: SigningSession, request_id: UUID) -> SignatureRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,12 +14,12 @@ from hub.model.contract import Contract, ContractState, check_move
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.message import Purpose
 from hub.model.reminder import NextStep, StepKind, replanned
-from hub.model.signature import RequestState
 from hub.model.signer import TaskState
 from hub.model.staff import Scope
 from hub.store.unit import Unit
 
 LONGEST_REASON = 500
+LONGEST_DEADLINE = timedelta(days=366)
 
 
 async def void(parts: Parts, scope: Scope, contract_id: UUID, reason: str, actor: str) -> Contract:
@@ -47,7 +47,7 @@ async def end(
 ) -> Contract:
     """Move to a final state other than COMPLETED; close the tasks; tell those who had been written to."""
     check_move(contract.state, state)
-    if any(request.state is RequestState.ACCEPTED for request in await unit.signatures.unfinished(contract.id)):
+    if await unit.signatures.holds_revision(contract.id):
         raise IllegalMove("a signature has just been accepted and is being written into the file")
     await unit.signatures.lapse_prepared(contract.id)
     at = await unit.planning_now()
@@ -69,12 +69,24 @@ async def extend(parts: Parts, scope: Scope, contract_id: UUID, deadline: dateti
         contract = await unit.contracts.locked(contract_id)
         if contract.state is not ContractState.ISSUED:
             raise IllegalMove(f"the deadline of a contract that is {contract.state} cannot move")
-        if deadline <= await unit.planning_now():
-            raise BadInput("the new deadline must lie in the future", field="deadline")
-        changed = await unit.contracts.change(contract, deadline=deadline)
-        facts = {"before": contract.deadline.isoformat(), "after": deadline.isoformat()}
-        await unit.record.append(contract.id, contract.campus, "deadline-moved", actor, facts)
-        await _replan(parts, unit, changed)
+        check_deadline(deadline, await unit.planning_now())
+        return await move_deadline(parts, unit, contract, deadline, actor)
+
+
+def check_deadline(deadline: datetime, now: datetime) -> None:
+    """Raises BadInput for one without a zone, in the past, or too far away."""
+    if deadline.tzinfo is None:
+        raise BadInput("the deadline needs a time zone", field="deadline")
+    if not now < deadline <= now + LONGEST_DEADLINE:
+        raise BadInput("the deadline must lie in the future, at most a year away", field="deadline")
+
+
+async def move_deadline(parts: Parts, unit: Unit, contract: Contract, deadline: datetime, actor: str) -> Contract:
+    """`contract` is locked by the caller."""
+    changed = await unit.contracts.change(contract, deadline=deadline)
+    facts = {"before": contract.deadline.isoformat(), "after": deadline.isoformat()}
+    await unit.record.append(contract.id, contract.campus, "deadline-moved", actor, facts)
+    await _replan(parts, unit, changed)
     return changed
 
 
@@ -97,7 +109,8 @@ async def _replan(parts: Parts, unit: Unit, contract: Contract) -> None:
 def _last_step(sent: list[Delivery]) -> NextStep | None:
     """The last planned message that went out, as the step that it was, at the moment when it was really sent."""
     for delivery in reversed(sent):
-        if delivery.purpose in set(StepKind) and delivery.state is not DeliveryState.WITHDRAWN:
+        kind = "invitation" if delivery.purpose == Purpose.YOUR_TURN else delivery.purpose
+        if kind in set(StepKind) and delivery.state is not DeliveryState.WITHDRAWN:
             number = int(delivery.variables.get("step_number", "0"))
-            return NextStep(StepKind(delivery.purpose), number, delivery.created_at)
+            return NextStep(StepKind(kind), number, delivery.created_at)
     return None

@@ -14,19 +14,21 @@ from uuid import UUID
 
 class DeliveryState(StrEnum):
     """`sending` is committed before the provider is called; `unknown` means the answer was lost: ask before sending
-    again."""
+    again.
+
+    In the order in which they say more: the later one wins over the earlier, whichever came first.
+    """
 
     SENDING = "sending"
     UNKNOWN = "unknown"
+    WITHDRAWN = "withdrawn"
+    REFUSED = "refused"
     SENT = "sent"
     UNDELIVERED = "undelivered"
     DELIVERED = "delivered"
-    REFUSED = "refused"
-    WITHDRAWN = "withdrawn"
 
 
 _RANK = {state: rank for rank, state in enumerate(DeliveryState)}
-_RANK |= {DeliveryState.REFUSED: 3, DeliveryState.WITHDRAWN: 3}
 
 
 def joined(current: DeliveryState, reported: DeliveryState) -> DeliveryState:

@@ -161,9 +161,10 @@ class Contracts:
         return [self._signer(row) for row in rows.mappings()]
 
     async def signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
-        """Everybody on file with this phone number (E.164)."""
+        """Everybody on file with this phone number (E.164), newest contract first."""
         found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
-        rows = await self._connection.execute(select(SIGNER).where(found).limit(limit))
+        statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
+        rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
         return [self._signer(row) for row in rows.mappings()]
 
     def _signer(self, row: RowMapping) -> Signer:

@@ -41,6 +41,19 @@ class Deliveries:
         row = (await self._connection.execute(select(DELIVERY).where(DELIVERY.c.key == key))).mappings().first()
         return self._delivery(row) if row else None
 
+    async def claim(
+        self, delivery: UUID, at: datetime, *, before: datetime | None, held: datetime | None = None
+    ) -> bool:
+        """Take an unsettled attempt into one's hands for a call, from `at` on; False if it is in somebody else's.
+
+        It has to be untouched, or its last touch earlier than `before` (None: untouched only). `held` renews a claim.
+        """
+        untouched = DELIVERY.c.state_at.is_(None)
+        free = untouched if before is None else untouched | (DELIVERY.c.state_at < before)
+        mine = (DELIVERY.c.state_at == held) if held else free
+        statement = DELIVERY.update().where(DELIVERY.c.id == delivery, DELIVERY.c.state.in_(UNSETTLED), mine)
+        return (await self._connection.execute(statement.values(state_at=at))).rowcount == 1
+
     async def report(
         self, delivery: UUID, state: DeliveryState, at: datetime, *, provider: str | None = None,
         reference: str | None = None, failure: str | None = None,
@@ -61,9 +74,9 @@ class Deliveries:
 
     async def unsettled(self, before: datetime, limit: int = 50) -> list[Delivery]:
         """Those whose process died or whose answer was lost: the provider is asked about each."""
-        waiting = DELIVERY.c.state.in_(UNSETTLED) & (DELIVERY.c.created_at < before)
-        statement = select(DELIVERY).where(waiting).order_by(DELIVERY.c.created_at).limit(limit)
-        rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
+        touched = func.coalesce(DELIVERY.c.state_at, DELIVERY.c.created_at)
+        waiting = DELIVERY.c.state.in_(UNSETTLED) & (touched < before)
+        rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(touched).limit(limit))
         return [self._delivery(row) for row in rows.mappings()]
 
     async def of_contract(self, contract: UUID) -> list[Delivery]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy import RowMapping, Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -77,6 +77,12 @@ class Desk:
     async def end_session(self, secret: str) -> None:
         await self._connection.execute(SESSION.delete().where(SESSION.c.secret_hash == key_hash(secret)))
 
+    async def guess_alone(self, login: str) -> None:
+        """Whoever tries this login waits here until this unit ends: guesses made at once are counted one by one."""
+        await self._connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:login, 2))"), {"login": login}
+        )
+
     async def add_login_failure(self, login: str, at: datetime) -> None:
         await self._connection.execute(insert(FAILURE).values(login=login, at=at))
 
@@ -104,6 +110,15 @@ class Desk:
         rows = await self._connection.execute(statement.limit(limit))
         return [StaffTask(**row) for row in rows.mappings()]
 
+    async def task(self, task: UUID) -> StaffTask | None:
+        row = (await self._connection.execute(select(TASK).where(TASK.c.id == task))).mappings().first()
+        return StaffTask(**row) if row else None
+
+    async def open_questions(self, signers: Sequence[UUID], kinds: Sequence[str]) -> int:
+        """How many tasks of these kinds wait for an answer to these signers."""
+        asked = TASK.c.signer.in_(signers) & TASK.c.kind.in_(kinds) & TASK.c.done_at.is_(None)
+        return int(await self._connection.scalar(select(func.count()).select_from(TASK).where(asked)) or 0)
+
     async def finish_task(self, task: UUID, by: str, at: datetime) -> bool:
         mine = (TASK.c.id == task) & TASK.c.done_at.is_(None)
         return (await self._connection.execute(TASK.update().where(mine).values(done_at=at, done_by=by))).rowcount == 1
@@ -111,12 +126,13 @@ class Desk:
     # ---- API keys
 
     async def put_api_key(self, name: str, secret: str, campus: str, at: datetime) -> None:
-        """One key per name: a new secret replaces the old."""
+        """One key per name: a new secret replaces the old, and one that was replaced before counts again."""
         old = KEY.update().where(KEY.c.name == name, KEY.c.secret_hash != key_hash(secret), KEY.c.revoked_at.is_(None))
         await self._connection.execute(old.values(revoked_at=at))
         values = {"id": uuid4(), "name": name, "secret_hash": key_hash(secret), "campus": campus, "created_at": at}
+        again = {"revoked_at": None, "name": name, "campus": campus}
         await self._connection.execute(
-            insert(KEY).values(values).on_conflict_do_nothing(index_elements=["secret_hash"])
+            insert(KEY).values(values).on_conflict_do_update(index_elements=["secret_hash"], set_=again)
         )
 
     async def api_key(self, secret: str) -> ApiKey | None:

@@ -29,8 +29,11 @@ class Links:
         """The signer's one lasting link of this door: made when first asked for, the same again afterwards."""
         mine = (LINK.c.signer == signer.id) & (LINK.c.door == door.value)
         lasting = mine & LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
-        row = (await self._connection.execute(select(LINK).where(lasting).limit(1))).mappings().first()
-        return _link(row) if row else await self.add(signer, door, now)
+        row = (await self._connection.execute(select(LINK).where(lasting))).mappings().first()
+        if row is None:
+            await self.add(signer, door, now)  # nothing, if somebody else did at this very moment
+            row = (await self._connection.execute(select(LINK).where(lasting))).mappings().one()
+        return _link(row)
 
     async def add(self, signer: Signer, door: DoorKind, now: datetime, expires_at: datetime | None = None) -> SignLink:
         """A new row; a desk code is one for each rotation, with an expiry of its own."""
@@ -39,7 +42,7 @@ class Links:
             id=link.id, contract=link.contract, signer=link.signer, campus=link.campus, door=link.door.value,
             generation=link.generation, created_at=now, expires_at=expires_at,
             ticket_hash=lookup_hash(self._key, self.ticket(link)),
-        ))  # fmt: skip
+        ).on_conflict_do_nothing())  # fmt: skip
         return link
 
     async def by_ticket(self, ticket: str) -> SignLink | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy import RowMapping, Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,7 @@ from hub.model.course import Campus, Course, Enrolment
 from hub.model.staff import EVERYTHING, Scope
 from hub.store.cipher import Cipher
 from hub.store.tables import CampusRow, CourseRow, EnrolmentRow, InstallationRow, table_of
+from hub.store.tasks import PLAN_CHANGED
 
 CAMPUS: Table = table_of(CampusRow)
 COURSE: Table = table_of(CourseRow)
@@ -35,9 +36,10 @@ class School:
         return kind
 
     async def advance_clock(self, step: timedelta) -> None:
-        """Move the planning clock of a demo ahead."""
+        """Move the planning clock of a demo ahead; workers look at once what is due by it."""
         statement = INSTALLATION.update().where(INSTALLATION.c.kind == "demo")
         await self._connection.execute(statement.values(clock_offset=INSTALLATION.c.clock_offset + step))
+        await self._connection.execute(text(f"NOTIFY {PLAN_CHANGED}"))
 
     # ---- campuses
 

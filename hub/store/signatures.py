@@ -38,6 +38,11 @@ class Signatures:
         rows = await self._connection.execute(statement.order_by(REQUEST.c.created_at.desc()))
         return [_request(row) for row in rows.mappings()]
 
+    async def holds_revision(self, contract: UUID) -> bool:
+        """Whether an accepted signature waits to be written into the file."""
+        accepted = (REQUEST.c.contract == contract) & (REQUEST.c.state == RequestState.ACCEPTED.value)
+        return await self._connection.scalar(select(REQUEST.c.id).where(accepted).limit(1)) is not None
+
     async def of_contract(self, contract: UUID) -> list[SignatureRequest]:
         statement = select(REQUEST).where(REQUEST.c.contract == contract).order_by(REQUEST.c.created_at)
         return [_request(row) for row in (await self._connection.execute(statement)).mappings()]

@@ -25,6 +25,10 @@ class SignLinkRow(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
     expires_at: datetime | None = moment()
     revoked_at: datetime | None = moment()
+    __table_args__ = (
+        Index("uq_sign_link_lasting", "signer", "door", unique=True,
+              postgresql_where=sql("revoked_at IS NULL AND expires_at IS NULL")),
+    )  # fmt: skip
 
 
 class SigningSessionRow(SQLModel, table=True):
