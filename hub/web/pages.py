@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp_jinja2
 from aiohttp import web
@@ -35,8 +36,7 @@ def page(
 
 
 def _in_other_language(request: web.Request, lang: str) -> str:
-    """This very page in the other language; only where it can be asked for again."""
+    """This very page in the other language, relative to itself; only where it can be asked for again."""
     if request.method not in ("GET", "HEAD"):
         return ""
-    query = {**request.query, "lang": "en" if lang == "zh" else "zh"}
-    return str(request.rel_url.with_query(query))
+    return "?" + urlencode({**request.query, "lang": "en" if lang == "zh" else "zh"})

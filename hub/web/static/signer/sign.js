@@ -121,7 +121,7 @@ async function finish() {
   location.replace(`/sign/done?id=${contract}${deleted ? '#key-deleted' : ''}`);
 }
 
-async function sign() {
+async function sign(again = false) {
   hideTrouble();
   working(true);
   step('key');
@@ -136,7 +136,10 @@ async function sign() {
     await finish();
   } catch (error) {
     if (error.code === 'already-signed') return finish(); // an earlier try had come through
-    if (error.code === 'wrong-proof' || error.code === 'wrong-signature') await forget(); // a key of an earlier visit
+    if (error.code === 'wrong-proof' && !again) { // the key here belongs to an earlier visit
+      await forget();
+      return sign(true);
+    }
     working(false);
     if (error instanceof RefusedToSign) {
       button.hidden = true;
@@ -161,6 +164,6 @@ async function begin() {
   }
 }
 
-onTap(button, sign);
+onTap(button, () => sign());
 onTap(find('[data-act="clear"]'), async () => drawing.clear());
 begin();

@@ -1,0 +1,78 @@
+"""A running hub, Debian's Chromium, and a phone or a desk to look at it with. Screenshots go to QIANDA_SCREENSHOTS, if set."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.running import Running, running_hub
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),
+]  # fmt: skip
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "locale": "zh-CN"}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN"}
+STEP_MS = 15_000
+
+NewPage = Callable[..., Awaitable[Page]]
+Shot = Callable[[Page, str], Awaitable[None]]
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    async with running_hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def new_page(browser: Browser) -> NewPage:
+    """`await new_page(**context)`: a page in a browser of its own; a phone unless told otherwise. Errors in the page's
+    scripts and violations of its security policy fail the test.
+    """
+
+    async def make(**context: Any) -> Page:
+        return await page_in(await browser.new_context(**(context or PHONE)))
+
+    return make
+
+
+async def page_in(context: BrowserContext) -> Page:
+    context.set_default_timeout(STEP_MS)
+    page = await context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(f"script error: {error}"))
+    page.on("console", lambda said: _no_violation(said.text))
+    return page
+
+
+def _no_violation(text: str) -> None:
+    assert "Content Security Policy" not in text, text
+
+
+@pytest.fixture
+def shot() -> Shot:
+    """`await shot(page, "name")` keeps a picture of the whole page, where pictures are wanted."""
+
+    async def take(page: Page, name: str) -> None:
+        if folder := os.environ.get("QIANDA_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+    return take

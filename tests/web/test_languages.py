@@ -1,0 +1,51 @@
+"""Every text that a person may see exists in both languages, and the choice of language follows its order."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from hub.settings import ROOT
+from hub.web.languages import Catalogues, language_of
+from hub.web.problems import known_problems
+
+PAGES = ROOT / "templates" / "pages"
+TEXT = re.compile(r"""\b_\(\s*(?:"([^"]*)"|'([^']*)')""")
+CATALOGUES = Catalogues.read(ROOT / "templates" / "languages")
+MINE = [*PAGES.glob("*.html"), *(PAGES / "signer").glob("*.html")]
+
+
+@pytest.mark.parametrize("path", MINE, ids=lambda path: path.name)
+def test_every_text_of_a_page_has_its_chinese(path: Path) -> None:
+    texts = [one or other for one, other in TEXT.findall(path.read_text("utf-8"))]
+    assert [text for text in texts if text not in CATALOGUES.texts["zh"]] == []
+
+
+def test_every_error_has_its_chinese_sentence() -> None:
+    assert [text for text in known_problems().values() if text not in CATALOGUES.texts["zh"]] == []
+
+
+def test_translations_keep_their_blanks() -> None:
+    blanks = re.compile(r"\{\w+\}")
+    for english, chinese in CATALOGUES.texts["zh"].items():
+        assert sorted(blanks.findall(english)) == sorted(blanks.findall(chinese)), english
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "on_file", "language"),
+    [
+        ("/s/X", {}, None, "zh"),
+        ("/s/X", {"Accept-Language": "en-GB,en;q=0.9"}, None, "en"),
+        ("/s/X", {"Accept-Language": "en;q=0.2, zh-CN;q=0.9"}, None, "zh"),
+        ("/s/X", {"Accept-Language": "fr;q=oops"}, None, "zh"),
+        ("/s/X", {"Accept-Language": "zh-CN"}, "en", "en"),
+        ("/s/X", {"Cookie": "qianda-language=zh"}, "en", "zh"),
+        ("/s/X?lang=en", {"Cookie": "qianda-language=zh"}, None, "en"),
+        ("/s/X?lang=xx", {}, None, "zh"),
+    ],
+)
+def test_language_is_chosen_in_order(path: str, headers: dict[str, str], on_file: str | None, language: str) -> None:
+    assert language_of(make_mocked_request("GET", path, headers=headers), on_file) == language
