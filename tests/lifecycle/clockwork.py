@@ -1,0 +1,81 @@
+"""A clock that stands still until a test moves it, and a worker's rounds along it: weeks pass without waiting."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hub.model.signer import TaskState
+from hub.model.staff import EVERYTHING
+from hub.timestamps import TimestampAuthority
+from tests.lifecycle.signing import deliver
+from tests.running import MovableClock, Running, running_hub
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+MORNING = datetime(2026, 11, 25, 10, tzinfo=SHANGHAI).astimezone(UTC)
+NIGHT = datetime(2026, 11, 25, 23, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+@dataclass
+class StandingClock(MovableClock):
+    moment: datetime = field(default=MORNING)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def advance(self, step: timedelta) -> None:
+        self.moment += step
+
+    def go_to(self, moment: datetime) -> None:
+        """Never back."""
+        self.moment = max(self.moment, moment)
+
+
+@asynccontextmanager
+async def quiet_hub(
+    clock: MovableClock | None = None, timestamps: TimestampAuthority | None = None
+) -> AsyncIterator[Running]:
+    """Without pages and without a worker that runs by itself: the test takes every step."""
+    async with running_hub(with_web=False, with_worker=False, clock=clock, timestamps=timestamps) as running:
+        yield running
+
+
+async def round_of_work(running: Running) -> None:
+    """What a worker does when it wakes up: due steps, then messages whose fate is open."""
+    while await running.worker.sweep():
+        pass
+    await running.worker.look_after()
+    await every_open_task_has_one_next_step(running)
+
+
+async def follow(running: Running, clock: StandingClock, until: datetime) -> None:
+    """From one due step to the next, up to `until`."""
+    for _ in range(200):
+        await round_of_work(running)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            due = await unit.tasks.earliest_due()
+            offset = await unit.planning_now() - unit.now
+        if due is None or due - offset > until:
+            clock.go_to(until)
+            await deliver(running)
+            return
+        clock.go_to(due - offset)
+    raise AssertionError("the plan never ends")
+
+
+async def every_open_task_has_one_next_step(running: Running) -> None:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        for contract in await unit.contracts.listed(limit=100):
+            for task in await unit.tasks.of_contract(contract.id):
+                assert (task.step is not None) == (task.state is TaskState.OPEN), task
+
+
+async def sent(running: Running, phone: str) -> list[tuple[str, str]]:
+    """Purpose and local time of what reached a number, oldest first."""
+    return [
+        (each["purpose"], datetime.fromisoformat(each["at"]).astimezone(SHANGHAI).strftime("%m-%d %H:%M"))
+        for each in await running.messages(phone)
+    ]

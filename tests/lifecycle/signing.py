@@ -1,0 +1,159 @@
+"""A signer in this process: the protocol's steps on the lifecycle's own verbs, with a key that never signs blindly."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from hub.lifecycle import identify, land, sign
+from hub.lifecycle.complete import advance
+from hub.model.contract import Contract
+from hub.model.link import DoorKind
+from hub.model.signature import SignatureRequest
+from hub.model.signer import Signer, SigningTask, TaskState
+from hub.model.staff import EVERYTHING
+from qianda.checks import check_prepared
+from qianda.holder import SoftwareKey
+from tests.running import Running
+
+STROKES = [[(0.1, 0.2), (0.5, 0.8), (0.9, 0.3)]]
+
+
+@dataclass
+class Person:
+    """One signer of one contract at the other end of a link. `secret` is the bearer of their session."""
+
+    running: Running
+    contract: Contract
+    signer: Signer
+    key: SoftwareKey = field(default_factory=SoftwareKey)
+    secret: str = ""
+    challenge: bytes = b""
+    chain: tuple[bytes, ...] = ()
+
+    async def land(self, door: DoorKind = DoorKind.COPY) -> None:
+        async with self.running.hub.database.unit(EVERYTHING) as unit:
+            ticket = unit.links.ticket(await unit.links.for_door(self.signer, door, unit.now))
+        landed = await land.open_ticket(self.running.hub.parts, ticket)
+        self.secret, self.challenge = landed.secret, landed.session.key_challenge
+
+    async def ask_code(self) -> str:
+        """The code that arrives on the phone on file."""
+        await identify.send_code(self.running.hub.parts, self.secret)
+        await deliver(self.running)
+        return await self.last_code()
+
+    async def last_code(self) -> str:
+        codes = [each["text"] for each in await self.running.messages(self.signer.phone) if each["purpose"] == "code"]
+        return next(word for word in codes[-1].replace("是", " ").split() if word.isdigit() and len(word) == 6)
+
+    async def verify(self, code: str, name: str | None = None, tail: str | None = None) -> identify.Verified:
+        verified = await identify.verify(
+            self.running.hub.parts, self.secret, code, name or self.signer.name, tail or self.signer.id_number[-4:]
+        )
+        self.secret = verified.secret
+        return verified
+
+    async def enter(self, door: DoorKind = DoorKind.COPY) -> identify.Verified:
+        await self.land(door)
+        return await self.verify(await self.ask_code())
+
+    async def fresh_challenge(self) -> bytes:
+        session, _ = await land.come_back(self.running.hub.parts, self.secret)
+        self.challenge = session.key_challenge
+        return self.challenge
+
+    def proof(self) -> bytes:
+        origin = hashlib.sha256(self.running.hub.parts.origin.encode()).digest()
+        return self.key.sign(b"qianda-key-v1" + self.challenge + origin + self.key.spki)
+
+    async def certify(self) -> tuple[bytes, ...]:
+        self.chain = await sign.certify_key(
+            self.running.hub.parts, self.secret, self.contract.id, self.key.spki, self.proof(), "browser"
+        )
+        return self.chain
+
+    async def shown(self) -> bytes:
+        """The document as it is now."""
+        parts = self.running.hub.parts
+        async with parts.database.unit(EVERYTHING) as unit:
+            document = (await unit.contracts.get(self.contract.id)).document
+        return await parts.files.get(str(document))
+
+    async def prepare(self, shown: bytes | None = None) -> SignatureRequest:
+        """Take the lease; the prepared file is checked as every client checks it."""
+        parts = self.running.hub.parts
+        shown = await self.shown() if shown is None else shown
+        consent = sign.consent_for(parts, self.contract, self.signer.language)
+        agreed = sign.AgreedConsent(consent.version, consent.sha256)
+        request, size = await sign.prepare(
+            parts, self.secret, self.contract.id, hashlib.sha256(shown).hexdigest(), agreed, STROKES
+        )
+        prepared = await sign.prepared_file(parts, self.secret, request.id)
+        assert len(prepared) == size
+        start, end = request.gap
+        check_prepared(shown, prepared, (0, start, end, size - end), request.to_be_signed, self.chain[0])
+        return request
+
+    async def accept(self, request: SignatureRequest, signature: bytes | None = None) -> TaskState:
+        signature = signature or self.key.sign(request.to_be_signed)
+        return await sign.accept_signature(self.running.hub.parts, self.secret, self.contract.id, request.id, signature)
+
+    async def sign(self) -> SignatureRequest:
+        """Everything on the last tap: key, prepare, checks, signature."""
+        if not self.chain:
+            await self.certify()
+        request = await self.prepare()
+        assert await self.accept(request) is TaskState.SIGNED
+        return request
+
+
+async def person(running: Running, contract: Contract, number: int = 0) -> Person:
+    """The `number`-th signer in signing order."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return Person(running, contract, (await unit.contracts.signers(contract.id))[number])
+
+
+async def deliver(running: Running) -> None:
+    """What a queue would bring a little later: messages that answer somebody's act."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        waiting = await unit.deliveries.unsettled(await unit.planning_now() + timedelta(days=1))
+    for delivery in waiting:
+        await running.hub.parts.router.carry(delivery.id, fresh=True)
+
+
+async def signed(running: Running, contract: Contract, number: int = 0) -> Person:
+    """Landed, identified and signed; the signature is accepted, and the hub has done nothing with it yet."""
+    somebody = await person(running, contract, number)
+    await somebody.enter()
+    await somebody.sign()
+    return somebody
+
+
+async def completed(running: Running, contract: Contract) -> bytes:
+    """The final file after the hub's own steps."""
+    assert await advance(running.hub.parts, contract.id) == "COMPLETED"
+    return await running.completed(contract)
+
+
+async def contract_now(running: Running, contract: Contract) -> Contract:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return await unit.contracts.get(contract.id)
+
+
+async def tasks_of(running: Running, contract: Contract) -> list[SigningTask]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return await unit.tasks.of_contract(contract.id)
+
+
+async def record_of(running: Running, contract: Contract) -> list[str]:
+    """The kinds of its entries, in order."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return [entry.kind for entry in await unit.record.entries(contract.id)]
+
+
+async def staff_tasks(running: Running, contract: UUID | None = None) -> list[str]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return [task.kind for task in await unit.desk.open_tasks(contract)]

@@ -1,0 +1,228 @@
+"""Reminders until completed: a contract is followed over weeks by a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
+
+import pytest
+
+from hub.errors import IllegalMove, TooSoon
+from hub.lifecycle.complete import advance
+from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.remind import remind_by_hand, run_step
+from hub.lifecycle.withdraw import extend, void
+from hub.model.contract import ContractState
+from hub.model.signer import Role, TaskState
+from hub.model.staff import EVERYTHING
+from tests.lifecycle.clockwork import (
+    MORNING,
+    NIGHT,
+    SHANGHAI,
+    StandingClock,
+    follow,
+    quiet_hub,
+    round_of_work,
+    sent,
+)
+from tests.lifecycle.signing import contract_now, deliver, person, signed, staff_tasks, tasks_of
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
+
+WEEKS = timedelta(days=40)
+
+
+async def ledger(running: Running, contract_id: UUID) -> list[tuple[str, str | None, str | None]]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        entries = await unit.reminders.of_contract(contract_id)
+    return [(each["kind"], each["step"], each["reason"]) for each in entries]
+
+
+async def test_an_unsigned_contract_gets_the_policys_messages_at_the_policys_times() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await follow(running, clock, MORNING + WEEKS)
+        assert await sent(running, GUARDIAN_PHONE) == [
+            ("invitation", "11-25 10:00"), ("reminder", "11-26 10:00"), ("reminder", "11-28 10:00"),
+            ("reminder", "12-02 10:00"), ("reminder", "12-09 10:00"), ("reminder", "12-16 10:00"),
+            ("last-call", "12-23 10:00"), ("expired", "12-25 10:00"),
+        ]  # fmt: skip
+        assert (await contract_now(running, contract)).state is ContractState.EXPIRED
+        assert [task.state for task in await tasks_of(running, contract)] == [TaskState.CLOSED]
+        kinds = Counter(kind for kind, _, _ in await ledger(running, contract.id))
+        assert kinds == {"sent": 7, "planned": 8, "stopped": 1}
+
+
+@pytest.mark.parametrize("send", ["now", "policy", "none"])
+async def test_nothing_that_we_start_arrives_in_quiet_hours(send: str) -> None:
+    clock = StandingClock(moment=NIGHT)
+    async with quiet_hub(clock) as running:
+        await running.issue_minor(send=send)
+        await follow(running, clock, NIGHT + WEEKS)
+        messages = [(each["purpose"], datetime.fromisoformat(each["at"])) for each in await running.messages()]
+    if send == "now":
+        assert messages.pop(0) == ("invitation", NIGHT)  # somebody asked for it at this hour
+    for purpose, at in messages:
+        assert time(9) <= at.astimezone(SHANGHAI).time() < time(21), purpose
+    first = ["invitation"] if send == "policy" else []  # and the deadline lies in the night: nobody is told then
+    assert [purpose for purpose, _ in messages] == [*first, *["reminder"] * 5, "last-call"]
+    if send == "policy":
+        assert messages[0][1] - NIGHT < timedelta(days=1)
+
+
+async def test_a_code_comes_at_any_hour() -> None:
+    clock = StandingClock(moment=NIGHT)
+    async with quiet_hub(clock) as running:
+        guardian = await person(running, await running.issue_minor(send="policy"))
+        await round_of_work(running)
+        await guardian.enter()
+        assert await sent(running, GUARDIAN_PHONE) == [("code", "11-25 23:00")]
+
+
+async def test_after_signing_there_is_nothing_more_to_come() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await follow(running, clock, MORNING + timedelta(days=5))
+        await signed(running, contract)
+        (task,) = await tasks_of(running, contract)
+        assert (task.state, task.step) == (TaskState.SIGNED, None)  # in the transaction of the signature, not later
+        assert (await ledger(running, contract.id))[-1] == ("stopped", "reminder", "signed")
+        await advance(running.hub.parts, contract.id)
+        await deliver(running)
+        before = await sent(running, GUARDIAN_PHONE)
+        assert before[-1][0] == "completed"
+        await follow(running, clock, MORNING + WEEKS)
+        assert await sent(running, GUARDIAN_PHONE) == before
+
+
+async def test_a_step_that_is_due_while_the_signer_signs_sends_nothing() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await round_of_work(running)
+        clock.advance(timedelta(days=1, hours=1))
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            claimed = await unit.tasks.claim_due(clock(), timedelta(minutes=1), 5)
+        await signed(running, contract)  # between the claim and the step
+        assert [await run_step(running.hub.parts, each) for each in claimed] == [None]
+        assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "code"]
+
+
+async def test_one_person_gets_at_most_two_planned_messages_a_day() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        for _ in range(4):
+            await running.issue_minor()
+        await follow(running, clock, MORNING + WEEKS)
+        days = Counter(
+            (datetime.fromisoformat(each["at"]).astimezone(SHANGHAI).date())
+            for each in await running.messages()
+            if each["purpose"] in {"reminder", "last-call"}
+        )
+        assert max(days.values()) == 2
+        assert sum(days.values()) >= 16
+
+
+async def test_what_was_held_back_overnight_is_spread_over_the_window() -> None:
+    clock = StandingClock(moment=NIGHT)
+    async with quiet_hub(clock) as running:
+        for number in range(6):
+            phone = f"+861900000020{number}"
+            signer = NewSigner(Role.GUARDIAN, "陈建国", phone, GUARDIAN_ID, relation="父亲")
+            await running.issue_minor(send="policy", signers=(signer,))
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            tasks = [
+                task for contract in await unit.contracts.listed() for task in await unit.tasks.of_contract(contract.id)
+            ]
+        dues = sorted(task.step.due_at for task in tasks if task.step)
+        assert len(set(dues)) == 6
+        assert dues[-1] - dues[0] > timedelta(hours=1)
+
+
+async def test_a_demo_clock_that_jumps_three_weeks_sends_one_reminder_and_no_burst() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await round_of_work(running)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.school.advance_clock(timedelta(days=21))
+        await round_of_work(running)
+        await round_of_work(running)
+        assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "reminder"]
+        (task,) = await tasks_of(running, contract)
+        assert task.step is not None
+        assert task.step.due_at > MORNING + timedelta(days=21)
+
+
+async def test_moving_the_deadline_plans_anew_and_a_second_last_call_is_sent() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor(deadline=MORNING + timedelta(days=6))
+        await follow(running, clock, MORNING + timedelta(days=5))
+        assert (await sent(running, GUARDIAN_PHONE))[-1] == ("last-call", "11-29 10:00")
+        await extend(running.hub.parts, EVERYTHING, contract.id, MORNING + timedelta(days=16), "staff:test")
+        await follow(running, clock, MORNING + WEEKS)
+        assert (await sent(running, GUARDIAN_PHONE))[3:] == [
+            ("last-call", "11-29 10:00"), ("reminder", "12-02 10:00"), ("last-call", "12-09 10:00"),
+            ("expired", "12-11 10:00"),
+        ]  # fmt: skip
+        assert await staff_tasks(running, contract.id) == []
+
+
+async def test_a_voided_contract_says_so_once_and_then_nothing() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await follow(running, clock, MORNING + timedelta(days=2))
+        for _ in range(2):
+            await void(running.hub.parts, EVERYTHING, contract.id, "wrong course", "staff:test")
+        await deliver(running)
+        await follow(running, clock, MORNING + WEEKS)
+        purposes = [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)]
+        assert purposes == ["invitation", "reminder", "withdrawn"]
+
+
+async def test_reminders_by_hand_have_their_limits() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        parts = running.hub.parts
+        contract = await running.issue_minor()
+        await round_of_work(running)
+        with pytest.raises(TooSoon) as refused:
+            await remind_by_hand(parts, EVERYTHING, contract.id, "staff:test")
+        assert refused.value.retry_after == timedelta(minutes=30)
+        for _ in range(3):
+            clock.advance(timedelta(minutes=31))
+            assert len(await remind_by_hand(parts, EVERYTHING, contract.id, "staff:test")) == 1
+        clock.advance(timedelta(minutes=31))
+        with pytest.raises(TooSoon) as refused:
+            await remind_by_hand(parts, EVERYTHING, contract.id, "staff:test")
+        midnight = datetime(2026, 11, 26, tzinfo=SHANGHAI).astimezone(UTC)
+        assert refused.value.retry_after == midnight - clock()
+        await deliver(running)
+        assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation"] + ["reminder"] * 3
+        await void(parts, EVERYTHING, contract.id, "over", "staff:test")
+        with pytest.raises(IllegalMove):
+            await remind_by_hand(parts, EVERYTHING, contract.id, "staff:test")
+
+
+async def test_an_invitation_that_an_outage_made_late_is_not_sent_at_night() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        await running.issue_minor()
+        clock.go_to(NIGHT)  # nobody swept for thirteen hours
+        await follow(running, clock, NIGHT + timedelta(days=1))
+        ((purpose, at), *_) = await sent(running, GUARDIAN_PHONE)
+        assert purpose == "invitation" and at.startswith("11-26")
+
+
+async def test_a_signer_whom_no_channel_reaches_is_given_to_staff_once() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        running.hub.parts.router._channels = {}  # what a hub without configured channels has
+        contract = await running.issue_minor()
+        await follow(running, clock, MORNING + timedelta(days=8))
+        assert await staff_tasks(running, contract.id) == ["unreachable"]
+        assert ("failed", "reminder", "no-channel") in await ledger(running, contract.id)
