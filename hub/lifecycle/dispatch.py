@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,8 @@ from hub.model.staff import Scope
 from hub.router import door_of_channel
 from hub.store.jobs import DELIVER
 from hub.store.unit import Unit
+
+DESK_CODE_LIFE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,18 @@ async def hand_out(
         signer = next((each for each in await unit.contracts.signers(contract_id) if each.id == signer_id), None)
         if signer is None:
             raise BadInput("this contract has no such signer", field="signer")
-        link = await unit.links.for_door(signer, door, unit.now)
+        link = await _link_of(unit, signer, door)
         await unit.record.append(contract.id, contract.campus, "link-handed-out", actor, {
             "signer": str(signer.id), "door": door.value, "link": str(link.id)})  # fmt: skip
         ticket = unit.links.ticket(link)
     return HandedLink(link, short_code(ticket), parts.doors[door.value].render(parts.router.doorway(ticket)))
+
+
+async def _link_of(unit: Unit, signer: Signer, door: DoorKind) -> SignLink:
+    """A desk code stands on a screen that others see: each one is new, and soon worth nothing."""
+    if door is DoorKind.DESK:
+        return await unit.links.add(signer, door, unit.now, unit.now + DESK_CODE_LIFE)
+    return await unit.links.for_door(signer, door, unit.now)
 
 
 async def write_message(

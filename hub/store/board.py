@@ -59,6 +59,7 @@ class Upcoming:
     paused: bool
     signer: str
     role: str
+    signer_id: UUID
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _last_message() -> LateralFromClause:
 def _upcoming() -> LateralFromClause:
     mine = (TASK.c.contract == CONTRACT.c.id) & (TASK.c.state == TaskState.OPEN.value)
     columns = (TASK.c.next_step, TASK.c.step_number, TASK.c.next_due_at, TASK.c.paused)
-    person = (SIGNER.c.name.label("signer_name"), SIGNER.c.role.label("signer_role"))
+    person = (SIGNER.c.name.label("signer_name"), SIGNER.c.role.label("signer_role"), SIGNER.c.id.label("signer_id"))
     statement = select(*columns, *person).join(SIGNER, SIGNER.c.id == TASK.c.signer).where(mine)
     return statement.order_by(TASK.c.next_due_at, TASK.c.id).limit(1).lateral("upcoming")
 
@@ -227,7 +228,7 @@ def _row(row: Mapping[Any, Any]) -> BoardRow:
     if row["next_step"]:
         upcoming = Upcoming(
             row["next_step"], row["step_number"], row["next_due_at"], row["paused"], row["signer_name"],
-            row["signer_role"],
+            row["signer_role"], row["signer_id"],
         )  # fmt: skip
     own = {name: row[name] for name in BoardRow.__dataclass_fields__ if name not in ("message", "upcoming", "state")}
     return BoardRow(**own, state=ContractState(row["state"]), message=message, upcoming=upcoming)

@@ -47,4 +47,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
     yield web.get("/api/openapi.json", describe)
     for operation in OPERATIONS:
-        yield web.route(operation.method, operation.path, operation.handle)
+        if operation.method == "GET":
+            yield web.get(operation.path, operation.handle, allow_head=False)
+        else:
+            yield web.post(operation.path, operation.handle)

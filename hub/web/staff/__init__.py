@@ -1,0 +1,42 @@
+"""The staff console, `/staff`: what is still unsigned, why, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from hub.web.staff import board, contract, issuing, roster, tasks
+from hub.web.staff.access import login_routes, staff_only
+from hub.wiring import Hub
+
+_ONE = "/staff/contracts/{id}"
+
+
+def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    yield from login_routes(hub)
+    for path, handler in {
+        "/staff": board.board,
+        "/staff/enrolments": issuing.enrolments,
+        "/staff/issue": issuing.form,
+        "/staff/import": roster.form,
+        "/staff/tasks": tasks.tasks,
+        _ONE: contract.contract,
+        f"{_ONE}/void": contract.ask_void,
+        f"{_ONE}/final.pdf": contract.final_file,
+        f"{_ONE}/links/{{signer}}": contract.links,
+        f"{_ONE}/desk/{{signer}}": contract.desk_code,
+    }.items():
+        yield web.get(path, staff_only(handler))
+    for path, act in {
+        "/staff/enrolments/preview": issuing.preview,
+        "/staff/enrolments/issue": issuing.issue_many,
+        "/staff/issue": issuing.issue_by_hand,
+        "/staff/import": roster.bring_in,
+        "/staff/tasks/{task}/done": tasks.done,
+        f"{_ONE}/remind": contract.remind,
+        f"{_ONE}/extend": contract.extend,
+        f"{_ONE}/void": contract.void,
+        f"{_ONE}/reissue": contract.reissue,
+    }.items():
+        yield web.post(path, staff_only(act))

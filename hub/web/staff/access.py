@@ -1,0 +1,162 @@
+"""Who works at the desk: login, session, and which campuses they see."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from hub.errors import AccessDenied, Locked, LoginRequired
+from hub.lifecycle.parts import Parts
+from hub.model.course import Campus
+from hub.model.staff import EVERYTHING, Scope, Staff
+from hub.web.keys import BRAKES, HUB
+from hub.web.pages import page
+from hub.wiring import Hub
+
+COOKIE = "__Host-qianda-staff"
+SESSION_LIFE = timedelta(hours=12)
+MOST_FAILURES = 10
+FAILURES_WITHIN = timedelta(minutes=15)
+LONGEST_INPUT = 200
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A logged-in member of staff. `scope` is what they may see; `shown` the part of it that they look at now."""
+
+    request: web.Request
+    parts: Parts
+    staff: Staff
+    scope: Scope
+    campuses: tuple[Campus, ...]
+    campus: Campus | None
+    shown: Scope
+
+    @property
+    def actor(self) -> str:
+        return f"staff:{self.staff.id}"
+
+
+Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
+def staff_only(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Let in who is logged in. Others go to the login page first when they only look; a form of theirs is refused."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        try:
+            visit = await _visit(request)
+        except LoginRequired:
+            if request.method not in ("GET", "HEAD") or "part" in request.query:
+                raise
+            raise web.HTTPSeeOther(request.app.router["login"].url_for().with_query(next=request.path_qs)) from None
+        return await handler(visit)
+
+    return guarded
+
+
+async def _visit(request: web.Request) -> Visit:
+    parts = request.app[HUB].parts
+    async with parts.database.unit(EVERYTHING) as unit:
+        secret = request.cookies.get(COOKIE, "")
+        staff = await unit.desk.staff_by_session(secret, unit.now) if secret else None
+        if staff is None:
+            raise LoginRequired
+        scope = await unit.school.scope_below(staff.campus)
+        campuses = tuple(each for each in await unit.school.campuses() if scope.covers(each.id))
+        wanted = request.query.get("campus", "")
+        campus = next((each for each in campuses if each.id == wanted), None)
+        if wanted and campus is None:
+            raise AccessDenied("this campus is not yours")
+        shown = await unit.school.scope_below(campus.id) if campus else scope
+    return Visit(request, parts, staff, scope, campuses, campus, shown)
+
+
+# ---- login
+
+
+class Door:
+    """The login. A login that nobody has costs the same time as a wrong password."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher()
+        self._nobody = self._hasher.hash(secrets.token_hex(16))
+
+    async def show(self, request: web.Request) -> web.Response:
+        return page(request, "staff/login.html", problem=None, login="")
+
+    async def enter(self, request: web.Request) -> web.StreamResponse:
+        await request.app[BRAKES].slow_down(request, "login")
+        form = await request.post()
+        login, password = (_words(form.get(name)) for name in ("login", "password"))
+        try:
+            staff = await self._known(request.app[HUB].parts, login, password)
+        except Locked:
+            return page(request, "staff/login.html", status=429, problem="locked", login=login)
+        if staff is None:
+            return page(request, "staff/login.html", status=403, problem="wrong", login=login)
+        return await self._begin(request, staff)
+
+    async def _known(self, parts: Parts, login: str, password: str) -> Staff | None:
+        async with parts.database.unit(EVERYTHING) as unit:
+            await unit.desk.guess_alone(login)
+            if await unit.desk.login_failures(login, unit.now - FAILURES_WITHIN) >= MOST_FAILURES:
+                raise Locked("ten wrong passwords within a quarter of an hour", retry_after=FAILURES_WITHIN)
+            account = await unit.desk.staff_by_login(login)
+            fits = await asyncio.to_thread(self._fits, account[1] if account else self._nobody, password)
+            if account is None or not fits:
+                await unit.desk.add_login_failure(login, unit.now)
+                return None
+            return account[0]
+
+    def _fits(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _begin(self, request: web.Request, staff: Staff) -> web.StreamResponse:
+        secret = secrets.token_urlsafe(32)
+        async with request.app[HUB].parts.database.unit(EVERYTHING) as unit:
+            await unit.desk.begin_session(staff.id, secret, unit.now, SESSION_LIFE)
+        response = web.HTTPSeeOther(_inside(request.query.get("next", "")))
+        response.set_cookie(
+            COOKIE, secret, max_age=int(SESSION_LIFE.total_seconds()), path="/", secure=True, httponly=True,
+            samesite="Lax",
+        )  # fmt: skip
+        raise response
+
+    async def leave(self, request: web.Request) -> web.StreamResponse:
+        async with request.app[HUB].parts.database.unit(EVERYTHING) as unit:
+            await unit.desk.end_session(request.cookies.get(COOKIE, ""))
+        response = web.HTTPSeeOther("/staff/login")
+        response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+        raise response
+
+
+def _inside(address: str) -> str:
+    """Where to go after the login: only within the console, whatever the address says."""
+    inside = address == "/staff" or address.startswith(("/staff/", "/staff?"))
+    return address if inside and "\\" not in address and "\n" not in address else "/staff"
+
+
+def _words(value: object) -> str:
+    """What a form field holds, as text that the database can hold."""
+    text = value if isinstance(value, str) else ""
+    return "".join(character for character in text if character.isprintable())[:LONGEST_INPUT]
+
+
+def login_routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    door = Door()
+    return [
+        web.get("/staff/login", door.show, name="login"),
+        web.post("/staff/login", door.enter),
+        web.post("/staff/logout", door.leave),
+    ]

@@ -1,0 +1,201 @@
+"""One contract: its signers, what happened, what comes next, and what staff can do."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput, ContractNotFound, QiandaError
+from hub.lifecycle.dispatch import HandedLink, hand_out
+from hub.lifecycle.reissue import reissue as issue_anew
+from hub.lifecycle.remind import remind_by_hand
+from hub.lifecycle.withdraw import extend as move_deadline
+from hub.lifecycle.withdraw import void as withdraw
+from hub.model.contract import Contract, ContractState
+from hub.model.link import DoorKind
+from hub.model.record import RecordEntry, broken_at
+from hub.model.signer import Signer
+from hub.store.unit import Unit
+from hub.web.staff.access import Visit
+from hub.web.staff.show import show
+from hub.web.staff.timeline import timeline
+
+LOOKED_APART = timedelta(hours=1)
+VIEWED = "viewed-by-staff"
+
+
+def contract_id(visit: Visit) -> UUID:
+    return _uuid(visit.request.match_info["id"])
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ContractNotFound from None
+
+
+async def contract(visit: Visit) -> web.Response:
+    return await _page(visit)
+
+
+async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+        entries = await unit.record.entries(found.id)
+        await note_view(visit, unit, found, entries)
+        signers = await unit.contracts.signers(found.id)
+        tasks = {task.signer: task for task in await unit.tasks.of_contract(found.id)}
+        deliveries = await unit.deliveries.of_contract(found.id)
+        ledger = await unit.reminders.of_contract(found.id)
+        versions = await unit.contracts.versions(found.id)
+        campus = await unit.school.campus(found.campus)
+        to_do = await unit.desk.open_tasks(found.id)
+    return await show(
+        visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
+        staff_tasks=to_do, broken_at=broken_at(entries), problem=problem,
+        channels={signer.id: visit.parts.router.channel_for(signer) for signer in signers},
+        timeline=timeline(entries, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}),
+    )  # fmt: skip
+
+
+async def note_view(visit: Visit, unit: Unit, found: Contract, entries: list[RecordEntry]) -> None:
+    """Who looked at a person's data stands in the record, once an hour for each member of staff."""
+    mine = [entry.at for entry in entries if entry.kind == VIEWED and entry.actor == visit.actor]
+    if not mine or unit.now - max(mine) >= LOOKED_APART:
+        await unit.record.append(found.id, found.campus, VIEWED, visit.actor, {})
+
+
+# ---- acts
+
+
+async def _done(visit: Visit, act: Callable[[], Awaitable[str]]) -> web.StreamResponse:
+    """Do it and show the contract again with a word about it, or with what stood in the way."""
+    try:
+        said = await act()
+    except QiandaError as error:
+        return await _page(visit, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said={said}")
+
+
+async def remind(visit: Visit) -> web.StreamResponse:
+    async def act() -> str:
+        sent = await remind_by_hand(visit.parts, visit.scope, contract_id(visit), visit.actor)
+        return "reminded" if sent else "nobody"
+
+    return await _done(visit, act)
+
+
+async def extend(visit: Visit) -> web.StreamResponse:
+    day = str((await visit.request.post()).get("deadline", ""))
+
+    async def act() -> str:
+        async with visit.parts.database.unit(visit.scope) as unit:
+            found = await unit.contracts.get(contract_id(visit))
+            zone = ZoneInfo((await unit.school.campus(found.campus)).zone)
+        await move_deadline(visit.parts, visit.scope, found.id, _end_of(day, zone), visit.actor)
+        return "extended"
+
+    return await _done(visit, act)
+
+
+def _end_of(day: str, zone: ZoneInfo) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(day), time(23, 59), zone)
+    except ValueError:
+        raise BadInput("a date like 2026-12-31", field="deadline") from None
+
+
+async def ask_void(visit: Visit) -> web.Response:
+    """What cannot be undone has a page of its own."""
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+    return await show(visit, "staff/void.html", contract=found)
+
+
+async def void(visit: Visit) -> web.StreamResponse:
+    reason = str((await visit.request.post()).get("reason", "")).replace("\x00", "")
+
+    async def act() -> str:
+        await withdraw(visit.parts, visit.scope, contract_id(visit), reason, visit.actor)
+        return "voided"
+
+    return await _done(visit, act)
+
+
+async def reissue(visit: Visit) -> web.StreamResponse:
+    try:
+        fresh = await issue_anew(visit.parts, visit.scope, contract_id(visit), visit.actor)
+    except QiandaError as error:
+        return await _page(visit, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
+
+
+async def final_file(visit: Visit) -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+        await note_view(visit, unit, found, await unit.record.entries(found.id))
+    return await _download(visit, found)
+
+
+async def _download(visit: Visit, found: Contract) -> web.Response:
+    if found.state is not ContractState.COMPLETED or found.document is None:
+        raise ContractNotFound("there is no final file before completion")
+    content = await visit.parts.files.get(found.document)
+    shown = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
+    return web.Response(body=content, content_type="application/pdf", headers=shown)
+
+
+# ---- links to hand on
+
+
+async def links(visit: Visit) -> web.Response:
+    """QR code, link to copy, app link: the same ones whenever somebody looks."""
+    found, signer = await _contract_and_signer(visit)
+    handed = {
+        door: await hand_out(visit.parts, visit.scope, found.id, signer.id, door, visit.actor)
+        for door in (DoorKind.QR, DoorKind.COPY, DoorKind.APPLINK)
+    }
+    return await show(
+        visit, "staff/links.html", contract=found, signer=signer, qr=handed[DoorKind.QR], copy=handed[DoorKind.COPY],
+        app=handed[DoorKind.APPLINK], qr_svg=_data(handed[DoorKind.QR], "svg"),
+        qr_png=_data(handed[DoorKind.QR], "png"),
+    )  # fmt: skip
+
+
+async def desk_code(visit: Visit) -> web.Response:
+    """For the screen that the person at the desk looks at: a new code every few minutes, soon worth nothing."""
+    found, signer = await _contract_and_signer(visit)
+    handed = await hand_out(visit.parts, visit.scope, found.id, signer.id, DoorKind.DESK, visit.actor)
+    async with visit.parts.database.unit(visit.scope) as unit:
+        campus = await unit.school.campus(found.campus)
+    return await show(
+        visit, "staff/desk.html", contract=found, signer=signer, at=campus, code=handed.short_code,
+        qr_svg=_data(handed, "svg"), expires_at=handed.link.expires_at,
+    )  # fmt: skip
+
+
+async def _contract_and_signer(visit: Visit) -> tuple[Contract, Signer]:
+    wanted = _uuid(visit.request.match_info["signer"])
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+        signer = next((each for each in await unit.contracts.signers(found.id) if each.id == wanted), None)
+        if signer is None:
+            raise ContractNotFound
+        await note_view(visit, unit, found, await unit.record.entries(found.id))
+    return found, signer
+
+
+def _data(handed: HandedLink, kind: str) -> str:
+    """An image as an address of its own: no second request, and none that others could see."""
+    shown = handed.rendering
+    content = (shown.svg or "").encode() if kind == "svg" else shown.png or b""
+    media = "image/svg+xml" if kind == "svg" else "image/png"
+    return f"data:{media};base64,{base64.b64encode(content).decode()}"
+
+

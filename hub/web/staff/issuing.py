@@ -1,0 +1,182 @@
+"""Issuing: from enrolments, hundreds at once, or one contract by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput, QiandaError
+from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.load import new_contract
+from hub.model.course import Campus
+from hub.model.person import IdType
+from hub.model.reminder import Send
+from hub.model.signer import Role
+from hub.web.staff.access import Visit
+from hub.web.staff.show import problem_words, show, speech
+
+MOST_AT_ONCE = 500
+STEP_SECONDS = 4.0
+"""One answer issues for about this long and then says how far it is: no request runs into a timeout."""
+SENDS = ("now", "policy", "none")
+
+
+# ---- from enrolments
+
+
+async def enrolments(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+    async with visit.parts.database.unit(visit.shown) as unit:
+        waiting = await unit.school.open_enrolments(limit=MOST_AT_ONCE)
+        count = await unit.school.count_open_enrolments()
+        courses = {(course.campus, course.id): course for course in await unit.school.courses()}
+    campuses = {campus.id: campus for campus in visit.campuses}
+    return await show(
+        visit, "staff/enrolments.html", waiting=waiting, count=count, courses=courses, campuses_by_id=campuses,
+        problem=problem,
+    )  # fmt: skip
+
+
+async def preview(visit: Visit) -> web.Response:
+    """What would happen, before anything does."""
+    selected = [str(value) for value in (await visit.request.post()).getall("enrolment", [])][:MOST_AT_ONCE]
+    if not selected:
+        return await enrolments(visit, BadInput("choose at least one enrolment"))
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = [await unit.school.enrolment(_uuid(each)) for each in selected]
+    signers = sum(len(each.people["signers"]) for each in found if each.contract is None)
+    fresh = [each for each in found if each.contract is None]
+    return await show(visit, "staff/preview.html", fresh=fresh, signers=signers, already=len(found) - len(fresh))
+
+
+@dataclass
+class _Progress:
+    """How far a bulk issue is. It travels with the page, so that nothing is lost when somebody closes it."""
+
+    left: list[str]
+    done: int
+    failed: list[tuple[str, str]]
+
+    @property
+    def total(self) -> int:
+        return len(self.left) + self.done + len(self.failed)
+
+
+async def issue_many(visit: Visit) -> web.Response:
+    form = await visit.request.post()
+    left = [str(value) for value in form.getall("enrolment", [])][:MOST_AT_ONCE]
+    failed = [(str(value).partition("\t")[0], str(value).partition("\t")[2]) for value in form.getall("failed", [])]
+    progress = _Progress(left, _whole(form.get("done")), failed)
+    send, day = str(form.get("send", "now")), str(form.get("deadline", ""))
+    until = asyncio.get_running_loop().time() + STEP_SECONDS
+    while progress.left and asyncio.get_running_loop().time() < until:
+        await _issue_one(visit, progress, progress.left.pop(0), send, day)
+    return await show(visit, "staff/progress.html", progress=progress, send=send, deadline=day)
+
+
+async def _issue_one(visit: Visit, progress: _Progress, enrolment_id: str, send: str, day: str) -> None:
+    name = ""
+    try:
+        async with visit.parts.database.unit(visit.scope) as unit:
+            enrolment = await unit.school.enrolment(_uuid(enrolment_id))
+            name = enrolment.student_name
+            campus = await unit.school.campus(enrolment.campus)
+        if enrolment.contract is None:
+            asked = new_contract(enrolment, deadline=_deadline(day, campus), send=_send(send))
+            await issue(visit.parts, visit.scope, asked, visit.actor)
+        progress.done += 1
+    except QiandaError as error:
+        progress.failed.append((name, problem_words(await speech(visit), error)))
+
+
+# ---- by hand
+
+
+async def form(visit: Visit) -> web.Response:
+    return await _form(visit, {})
+
+
+async def _form(visit: Visit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        courses = [course for course in await unit.school.courses() if visit.scope.covers(course.campus)]
+    campuses = {campus.id: campus for campus in visit.campuses}
+    return await show(
+        visit, "staff/issue.html", entered=entered, courses=courses, campuses_by_id=campuses, id_types=list(IdType),
+        problem=problem,
+    )  # fmt: skip
+
+
+async def issue_by_hand(visit: Visit) -> web.StreamResponse:
+    sent = (await visit.request.post()).items()
+    entered = {name: _printable(value) for name, value in sent if isinstance(value, str)}
+    try:
+        contract = await issue(visit.parts, visit.scope, await _asked(visit, entered), visit.actor)
+    except QiandaError as error:
+        return await _form(visit, entered, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract.id}?said=issued")
+
+
+async def _asked(visit: Visit, entered: Mapping[str, str]) -> NewContract:
+    def value(name: str) -> str:
+        return entered.get(name, "")
+
+    campus_id, _, course = value("course").partition("/")
+    async with visit.parts.database.unit(visit.scope) as unit:
+        campus = await unit.school.campus(campus_id)
+    born = _day(value("birth_date"))
+    student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
+    common: dict[str, Any] = {"phone": value("phone"), "language": value("language") or "zh"}
+    if value("guardian_name"):
+        signer = NewSigner(
+            Role.GUARDIAN, value("guardian_name"), id_number=value("guardian_id_number"),
+            id_type=value("guardian_id_type"), relation=value("relation") or None, **common,
+        )  # fmt: skip
+    else:
+        signer = NewSigner(Role.STUDENT, student.name, id_number=student.id_number, id_type=student.id_type, **common)
+    return NewContract(
+        campus=campus_id, course=course, student=student, signers=(signer,), send=_send(value("send")),
+        deadline=_deadline(value("deadline"), campus),
+    )  # fmt: skip
+
+
+# ---- reading what was entered
+
+
+def _deadline(day: str, campus: Campus) -> datetime | None:
+    """The end of a day on the campus's clock; nothing entered: the default."""
+    wanted = _day(day, "deadline")
+    return datetime.combine(wanted, time(23, 59), ZoneInfo(campus.zone)) if wanted else None
+
+
+def _day(text: str, field: str = "birth_date") -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadInput("a date like 2026-12-31", field=field) from None
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable()).strip()[:200]
+
+
+def _send(text: str) -> Send:
+    if text not in SENDS:
+        raise BadInput("now, policy or none", field="send")
+    return cast(Send, text)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadInput("this is no enrolment", field="enrolment") from None
+
+
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 6 else 0

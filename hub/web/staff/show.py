@@ -1,0 +1,67 @@
+"""A page of the console: what every one of them knows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from aiohttp import web
+
+from hub.errors import BadInput, QiandaError
+from hub.model.course import Campus, Course
+from hub.model.person import mask_id, mask_name, mask_phone
+from hub.web.languages import language_of
+from hub.web.pages import page, translator
+from hub.web.problems import status_of
+from hub.web.staff import words
+from hub.web.staff.access import Visit
+
+SAID = {
+    "reminded": "A reminder is on its way.",
+    "nobody": "Nobody could be written to: no channel reaches them.",
+    "extended": "The deadline has moved; reminders are planned anew.",
+    "voided": "The contract is withdrawn. Those who had got a message are told.",
+    "reissued": "This is the new contract. The old one is withdrawn and linked.",
+    "issued": "The contract is issued.",
+    "done": "Done.",
+}
+
+
+async def speech(visit: Visit) -> words.Speech:
+    async with visit.parts.database.unit(visit.shown) as unit:
+        now = await unit.planning_now()
+    return words.Speech(translator(visit.request), language_of(visit.request), now)
+
+
+async def show(
+    visit: Visit, template: str, *, problem: QiandaError | None = None, status: int = 200, **context: Any
+) -> web.Response:
+    """`problem` is shown on top of the page, with the status that it has for programs too."""
+    async with visit.parts.database.unit(visit.shown) as unit:
+        open_tasks = len(await unit.desk.open_tasks(limit=100))
+    spoken = await speech(visit)
+    known: dict[str, Any] = {
+        "visit": visit, "say": spoken, "words": words, "open_tasks": open_tasks, "problem": problem,
+        "problem_words": problem_words(spoken, problem) if problem else "",
+        "said": SAID.get(visit.request.query.get("said", "")), "mask_phone": mask_phone, "mask_name": mask_name,
+        "mask_id": mask_id, "named": lambda each: _named(each, spoken.lang),
+    }  # fmt: skip
+    return page(visit.request, template, status=status_of(problem) if problem else status, **(known | context))
+
+
+def problem_words(say: words.Speech, problem: QiandaError) -> str:
+    """What happened, where, and from when on it may work."""
+    parts = [say.translate(problem.sentence)]
+    field = problem.field if isinstance(problem, BadInput) else ""
+    if field:
+        parts.append(say.word(words.FIELDS, field.rpartition(".")[2].partition("[")[0]) + ":")
+    if problem.detail:
+        parts.append(say.translate(problem.detail))
+    if problem.retry_after is not None:
+        minutes = max(1, math.ceil(problem.retry_after.total_seconds() / 60))
+        parts.append(say.translate("Possible again in {minutes} minutes.", minutes=minutes))
+    return " ".join(parts)
+
+
+def _named(each: Campus | Course, lang: str) -> str:
+    return each.name_en if lang == "en" else each.name

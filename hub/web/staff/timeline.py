@@ -1,0 +1,55 @@
+"""All that happened to a contract, in one order: record, messages with their fate, and the ledger of reminders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from hub.model.delivery import Delivery
+from hub.model.record import RecordEntry
+from hub.model.signer import Signer
+
+IN_OTHER_WORDS = {"message-sending", "task-opened"}
+"""Record entries that the messages and the ledger tell with more detail."""
+
+
+@dataclass(frozen=True)
+class Happening:
+    """`source`: record, message or reminder. `kind` is its word's key; `name` the signer's, where it is about one."""
+
+    at: datetime
+    source: str
+    kind: str
+    name: str = ""
+    facts: Mapping[str, Any] | None = None
+    digest: str = ""
+
+
+def timeline(
+    entries: Sequence[RecordEntry], deliveries: Sequence[Delivery], ledger: Sequence[Mapping[str, Any]],
+    signers: Sequence[Signer], signer_of_task: Mapping[UUID, UUID],
+) -> list[Happening]:  # fmt: skip
+    """Oldest first; of the same moment in the order in which they are listed here."""
+    names = {str(signer.id): signer.name for signer in signers}
+    happenings = [_entry(entry, names) for entry in entries if entry.kind not in IN_OTHER_WORDS]
+    for each in deliveries:
+        happenings.append(_delivery(each, names))
+    for line in ledger:
+        name = names.get(str(signer_of_task.get(line["task"])), "")
+        if line["kind"] != "sent":  # the message itself says more
+            happenings.append(Happening(line["at"], "reminder", line["kind"], name, line))
+    return sorted(happenings, key=lambda each: each.at)
+
+
+def _entry(entry: RecordEntry, names: Mapping[str, str]) -> Happening:
+    about = str(entry.facts.get("signer", entry.actor.partition(":")[2]))
+    return Happening(entry.at, "record", entry.kind, names.get(about, ""), entry.facts, entry.digest.hex())
+
+
+def _delivery(each: Delivery, names: Mapping[str, str]) -> Happening:
+    facts = {"channel": each.channel, "purpose": each.purpose, "failure": each.failure, "handed": each.created_at}
+    name = names.get(str(each.signer), "")
+    return Happening(each.state_at or each.created_at, "message", each.state.value, name, facts)

@@ -1,0 +1,112 @@
+"""What the console calls things: English texts, which the catalogue translates; and moments in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hub.web.languages import Translate
+
+STATES = {
+    "DRAFT": "draft", "ISSUED": "to be signed", "SIGNED": "signed, being sealed", "COMPLETED": "completed",
+    "DECLINED": "declined", "EXPIRED": "expired", "VOIDED": "withdrawn", "SIGNED_ON_PAPER": "signed on paper",
+}  # fmt: skip
+TASKS = {
+    "WAITING": "not their turn yet", "OPEN": "to sign", "SIGNED": "signed", "DECLINED": "declined",
+    "CLOSED": "nothing to do any more",
+}  # fmt: skip
+ROLES = {"student": "student", "guardian": "guardian", "representative": "school representative"}
+CHANNELS = {"sms": "text message", "voice": "call", "email": "e-mail"}
+DELIVERIES = {
+    "sending": "being sent", "unknown": "sent, no answer yet", "sent": "sent", "undelivered": "not delivered",
+    "delivered": "delivered", "refused": "refused by the provider", "withdrawn": "not sent any more",
+}  # fmt: skip
+PURPOSES = {
+    "invitation": "invitation", "reminder": "reminder", "last-call": "last reminder", "code": "one-time code",
+    "completed": "completed copy", "new-link": "new link", "your-turn": "your turn", "withdrawn": "withdrawal notice",
+    "expired": "expiry notice",
+}  # fmt: skip
+STEPS = {
+    "invitation": "invitation", "reminder": "reminder", "last-call": "last reminder", "expiry": "deadline passes",
+}  # fmt: skip
+DOORS = {
+    "sms": "text message", "voice": "call", "email": "e-mail", "qr": "QR code", "applink": "app link",
+    "copy": "copied link", "desk": "code on the desk screen",
+}  # fmt: skip
+TASK_KINDS = {
+    "question": "has a question", "not-me": "says: not me", "wrong": "says: something is wrong", "declined": "declined",
+    "locked": "locked after wrong answers", "unreachable": "cannot be reached", "stuck": "stuck at the hub",
+    "failed": "failed", "refused-by-client": "the signer's own device refused",
+}  # fmt: skip
+RECORDS = {
+    "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
+    "link-handed-out": "link handed out", "deadline-moved": "deadline moved", "reminded-by-hand": "reminded by hand",
+    "voided": "withdrawn", "declined": "declined", "expired": "expired", "replaced": "replaced by a new contract",
+    "viewed-by-staff": "looked at by staff", "identity-checked": "identity confirmed",
+    "identity-refused": "identity not confirmed", "certificate-issued": "certificate issued",
+    "signed": "all have signed", "stuck": "stuck at the hub",
+    "signature-accepted": "signature accepted", "signature-embedded": "signature with timestamp in the file",
+    "signature-lapsed": "signature could not be used", "signing-refused-by-client": "the signer's own device refused",
+    "seal-used": "school's seal set", "completed": "completed", "question-asked": "question asked",
+    "staff-task-settled": "settled by staff",
+}  # fmt: skip
+LEDGER = {"planned": "planned", "sent": "sent", "skipped": "put off", "failed": "failed", "stopped": "stopped"}
+LEDGER_REASONS = {
+    "quiet-hours": "quiet hours", "cap": "enough messages today", "opted-out": "paused", "signed-meanwhile": "signed",
+    "by-hand": "by hand", "no-channel": "no way to reach them", "deadline-moved": "deadline moved",
+    "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
+}  # fmt: skip
+VERSIONS = {
+    "draft": "draft", "issued": "issued, with empty signature fields", "signed": "with one more signature",
+    "final": "completed, sealed",
+}  # fmt: skip
+FIELDS = {
+    "name": "name", "phone": "mobile number", "id_number": "document number", "id_type": "document",
+    "birth_date": "birth date", "campus": "campus", "course": "course", "deadline": "deadline", "signers": "signers",
+    "reason": "reason",
+}  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+ALL: tuple[Mapping[str, str], ...] = (
+    STATES, TASKS, ROLES, CHANNELS, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, RECORDS, LEDGER, LEDGER_REASONS,
+    VERSIONS, FIELDS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Words for one reader: `now` is on the planning clock."""
+
+    translate: Translate
+    lang: str
+    now: datetime
+
+    def word(self, words: Mapping[str, str], key: object) -> str:
+        """A kind that has no word yet is shown as it is."""
+        return self.translate(words.get(str(key), str(key)))
+
+    def when(self, moment: datetime, zone: str) -> str:
+        """In the campus's own time: today 18:02, yesterday, tomorrow; else the date, with the year if another."""
+        local, today = moment.astimezone(ZoneInfo(zone)), self.now.astimezone(ZoneInfo(zone)).date()
+        near = {0: "today {time}", -1: "yesterday {time}", 1: "tomorrow {time}"}.get((local.date() - today).days)
+        if near:
+            return self.translate(near, time=f"{local:%H:%M}")
+        year = f" {local.year}" if local.year != today.year else ""
+        if self.lang == "en":
+            return f"{local.day} {local:%b}{year} {local:%H:%M}"
+        return f"{f'{local.year}年' if year else ''}{local.month}月{local.day}日 {local:%H:%M}"
+
+    def exactly(self, moment: datetime, zone: str) -> str:
+        local = moment.astimezone(ZoneInfo(zone))
+        return f"{local:%Y-%m-%d %H:%M:%S} {self.offset(zone)}"
+
+    def offset(self, zone: str) -> str:
+        """UTC+8 and the like."""
+        minutes = int((self.now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0)).total_seconds() // 60)
+        hours, rest = divmod(abs(minutes), 60)
+        return f"UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
+
+    def since(self, moment: datetime) -> str:
+        days = (self.now - moment).days
+        return self.translate("today") if days < 1 else self.translate("{days} days", days=days)
