@@ -5,6 +5,7 @@ import { hex, same } from './der.js';
 import { forget, keep, kept, keysWorkHere, newKey, signWith } from './key.js';
 import { pad } from './pad.js';
 import { Problem, call, find, hideTrouble, json, nameOf, onTap, report, showTrouble, word } from './session.js';
+import { checkUpdate } from './update.js';
 
 const { contract, document: documentSha256, consentVersion, consentSha256 } = document.body.dataset;
 const LONGEST_WAIT = 240; // seconds: somebody else's lease lasts three minutes
@@ -87,6 +88,7 @@ async function checked(request, key) {
   const prepared = await call(request.prepared);
   const toBeSigned = bytesOf(request.to_be_signed);
   await checkPrepared({ shown, prepared, byteRange: request.byte_range, toBeSigned, certificate: key.certificate });
+  checkUpdate(shown, prepared);
   return toBeSigned;
 }
 

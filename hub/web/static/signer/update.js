@@ -4,18 +4,18 @@
 // the signature would cover that too. So the new revision may add what only the signature reaches, and of the objects
 // that were there it may replace the few that signing has to, in the few entries that signing has to.
 
-import { RefusedToSign } from "./checks.js";
-import { NotCanonical, Reference, canonical, mentioned, textOf } from "./pdf_objects.js";
-import { readRevisions } from "./pdf_revisions.js";
+import { RefusedToSign } from './checks.js';
+import { NotCanonical, Reference, canonical, mentioned, textOf } from './pdf_objects.js';
+import { readRevisions } from './pdf_revisions.js';
 
 const LARGEST_FILE = 64 << 20; // bytes
 // Points. A signature's picture covers what is below it, so its place must not be one that could hide much.
 const LARGEST_BOX = { side: 300, area: 25000 };
 const SIGNATURE_ENTRIES = new Set(
-  ["Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Name", "Reference"].map((name) => `/${name}`),
+  ['Type', 'Filter', 'SubFilter', 'Contents', 'ByteRange', 'M', 'Name', 'Reference'].map((name) => `/${name}`),
 );
 
-/** Throws RefusedToSign (number 1) when `prepared` changes more of `shown` (Uint8Array both) than a signature has to. */
+/** Throws RefusedToSign (number 1) when `prepared` changes more of `shown` (both Uint8Array) than signing has to. */
 export function checkUpdate(shown, prepared) {
   try {
     const text = beginsWithShown(shown, prepared);
@@ -23,20 +23,20 @@ export function checkUpdate(shown, prepared) {
     const added = revisions.pop();
     const last = revisions.at(-1);
     if (!last || !(last.end <= shown.length && shown.length <= added.start)) {
-      refuse("the prepared file is not one revision further than what was shown");
+      refuse('the prepared file is not one revision further than what was shown');
     }
     new Update(text, revisions, added).check();
   } catch (error) {
     if (error instanceof RefusedToSign) throw error;
     // A file made to break the reader is a reason to refuse too.
-    throw new RefusedToSign(1, error instanceof NotCanonical ? error.message : "the prepared file cannot be read");
+    throw new RefusedToSign(1, error instanceof NotCanonical ? error.message : 'the prepared file cannot be read');
   }
 }
 
 function beginsWithShown(shown, prepared) {
-  if (prepared.length > LARGEST_FILE) refuse("the prepared file is too large");
+  if (prepared.length > LARGEST_FILE) refuse('the prepared file is too large');
   if (!shown.length || !shown.every((byte, at) => byte === prepared[at])) {
-    refuse("the prepared file does not begin with the bytes that were shown");
+    refuse('the prepared file does not begin with the bytes that were shown');
   }
   return textOf(prepared);
 }
@@ -51,9 +51,9 @@ class Update {
     for (const value of [this.trailer, ...[...this.old.values()].map((object) => object.value)]) {
       for (const number of mentioned(value)) this.mentions.set(number, this.#mentionsOf(number) + 1);
     }
-    this.root = numberOf(this.trailer.get("/Root"));
+    this.root = numberOf(this.trailer.get('/Root'));
     this.catalog = dictionary(this.old.get(this.root));
-    this.form = dictionaryAt(this.catalog.get("/AcroForm"), this.old);
+    this.form = dictionaryAt(this.catalog.get('/AcroForm'), this.old);
     this.signature = null; // the number of the new signature, once its field is found
   }
 
@@ -61,111 +61,113 @@ class Update {
     this.#checkTrailer();
     const replaced = [...this.added.objects.values()].filter((object) => this.old.has(object.number));
     const fields = replaced.filter((object) => this.#isField(object.number));
-    if (fields.length !== 1) refuse("not exactly one signature field is signed");
+    if (fields.length !== 1) refuse('not exactly one signature field is signed');
     this.#checkField(fields[0]);
     this.#checkSignature();
     for (const object of replaced) if (object !== fields[0]) this.#checkReplaced(object);
     for (const number of this.added.objects.keys()) {
       // The shown document may refer to what is not there; it must not come to life now.
-      if (!this.old.has(number) && this.#mentionsOf(number)) refuse(`the shown document refers to new object ${number}`);
+      if (!this.old.has(number) && this.#mentionsOf(number)) refuse(`new object ${number} has its place already`);
     }
   }
 
   #checkTrailer() {
     const [before, after] = [this.trailer, this.added.trailer];
-    allow(before, after, ["/Size", "/Prev", "/ID"], "the trailer");
-    if (after.has("/Encrypt") || after.has("/XRefStm")) refuse("the trailer has entries that the hub does not write");
-    const [old, fresh] = [before.get("/ID") ?? [], after.get("/ID") ?? []];
+    allow(before, after, ['/Size', '/Prev', '/ID'], 'the trailer');
+    if (after.has('/Encrypt') || after.has('/XRefStm')) refuse('the trailer has entries that the hub does not write');
+    const [old, fresh] = [before.get('/ID') ?? [], after.get('/ID') ?? []];
     if (!Array.isArray(old) || !Array.isArray(fresh) || canonical(old.slice(0, 1)) !== canonical(fresh.slice(0, 1))) {
-      refuse("the file has another identity");
+      refuse('the file has another identity');
     }
   }
 
   #checkReplaced({ number, value, stream }) {
     const before = this.old.get(number);
     if (number === this.root) this.#checkCatalog(value, stream);
-    else if (this.#isOnly(this.catalog.get("/AcroForm"), number)) this.#checkForm(this.form, dictionary({ value, stream }));
-    else if (this.#isOnly(this.trailer.get("/Info"), number)) {
+    else if (this.#isOnly(this.catalog.get('/AcroForm'), number)) {
+      this.#checkForm(this.form, dictionary({ value, stream }));
+    } else if (this.#isOnly(this.trailer.get('/Info'), number)) {
       const [old, fresh] = [dictionary(before), dictionary({ value, stream })];
-      allow(old, fresh, ["/ModDate", "/Producer"], "the document information");
-      for (const name of ["/ModDate", "/Producer"]) if (isContainer(fresh.get(name))) refuse(`${name} is no text`);
-    } else if (this.#isOnly(this.catalog.get("/Metadata"), number)) {
-      if (!isMetadata(before) || !isMetadata({ value, stream })) refuse("the metadata are something else");
+      allow(old, fresh, ['/ModDate', '/Producer'], 'the document information');
+      for (const name of ['/ModDate', '/Producer']) if (isContainer(fresh.get(name))) refuse(`${name} is no text`);
+    } else if (this.#isOnly(this.catalog.get('/Metadata'), number)) {
+      if (!isMetadata(before) || !isMetadata({ value, stream })) refuse('the metadata are something else');
     } else refuse(`object ${number} was replaced`);
   }
 
   #checkCatalog(value, stream) {
     const [old, fresh] = [this.catalog, dictionary({ value, stream })];
-    const changed = allow(old, fresh, ["/Extensions", "/Version", "/Perms", "/Metadata", "/AcroForm"], "the catalog");
-    if (changed.has("/Version") && fresh.get("/Version") !== "/2.0") refuse("the version of the format changes");
-    if (changed.has("/Extensions") && refersAnywhere(fresh.get("/Extensions"))) refuse("the extensions refer to objects");
-    if (changed.has("/Perms")) {
-      const permissions = canonical(new Map([["/DocMDP", new Reference(this.signature)]]));
-      if (old.has("/Perms") || canonical(fresh.get("/Perms")) !== permissions) refuse("the permissions change");
+    const changed = allow(old, fresh, ['/Extensions', '/Version', '/Perms', '/Metadata', '/AcroForm'], 'the catalog');
+    if (changed.has('/Version') && fresh.get('/Version') !== '/2.0') refuse('the version of the format changes');
+    if (changed.has('/Extensions') && refersAnywhere(fresh.get('/Extensions'))) refuse('the extensions hold objects');
+    if (changed.has('/Perms')) {
+      const permissions = canonical(new Map([['/DocMDP', new Reference(this.signature)]]));
+      if (old.has('/Perms') || canonical(fresh.get('/Perms')) !== permissions) refuse('the permissions change');
     }
-    if (changed.has("/Metadata")) {
-      const metadata = this.#new(fresh.get("/Metadata"));
-      if (old.has("/Metadata") || !isMetadata(metadata)) refuse("the metadata are something else");
+    if (changed.has('/Metadata')) {
+      const metadata = this.#new(fresh.get('/Metadata'));
+      if (old.has('/Metadata') || !isMetadata(metadata)) refuse('the metadata are something else');
     }
-    if (changed.has("/AcroForm")) this.#checkForm(old.get("/AcroForm"), fresh.get("/AcroForm"));
+    if (changed.has('/AcroForm')) this.#checkForm(old.get('/AcroForm'), fresh.get('/AcroForm'));
   }
 
   #checkForm(old, fresh) {
-    if (!(old instanceof Map && fresh instanceof Map)) refuse("the form is another one");
-    allow(old, fresh, ["/SigFlags"], "the form");
-    if (isContainer(fresh.get("/SigFlags"))) refuse("the form's flags are no number");
+    if (!(old instanceof Map && fresh instanceof Map)) refuse('the form is another one');
+    allow(old, fresh, ['/SigFlags'], 'the form');
+    if (isContainer(fresh.get('/SigFlags'))) refuse("the form's flags are no number");
   }
 
-  /** It was unsigned, it is mentioned by its form and its page alone, and it gets its signature and the picture of it. */
+  /** It was unsigned; form and page alone mention it; it gets its signature and the picture of that. */
   #checkField(object) {
     const [old, fresh] = [dictionary(this.old.get(object.number)), dictionary(object)];
-    const changed = allow(old, fresh, ["/V", "/AP"], "a form field");
-    if (old.get("/FT") !== "/Sig" || old.has("/V")) refuse("the field cannot be signed");
-    if (this.#mentionsOf(object.number) !== 2) refuse("the field shows in more than one place");
-    checkBox(old.get("/Rect"));
-    this.#new(fresh.get("/V"));
-    this.signature = fresh.get("/V").number;
-    if (!changed.has("/AP")) return;
-    const pictures = fresh.get("/AP");
-    if (!(pictures instanceof Map) || [...pictures.keys()].join() !== "/N") refuse("the field has other pictures");
-    const picture = this.#new(pictures.get("/N"));
-    if (picture.stream === null || picture.value.get("/Subtype") !== "/Form") refuse("the field's picture is none");
+    const changed = allow(old, fresh, ['/V', '/AP'], 'a form field');
+    if (old.get('/FT') !== '/Sig' || old.has('/V')) refuse('the field cannot be signed');
+    if (this.#mentionsOf(object.number) !== 2) refuse('the field shows in more than one place');
+    checkBox(old.get('/Rect'));
+    this.#new(fresh.get('/V'));
+    this.signature = fresh.get('/V').number;
+    if (!changed.has('/AP')) return;
+    const pictures = fresh.get('/AP');
+    if (!(pictures instanceof Map) || [...pictures.keys()].join() !== '/N') refuse('the field has other pictures');
+    const picture = this.#new(pictures.get('/N'));
+    if (picture.stream === null || picture.value.get('/Subtype') !== '/Form') refuse("the field's picture is none");
   }
 
   /** Its empty place is where its own byte range says, and it is the only signature that is added. */
   #checkSignature() {
     const object = this.added.objects.get(this.signature);
     const value = dictionary(object);
-    if (![...value.keys()].every((name) => SIGNATURE_ENTRIES.has(name))) refuse("the signature has unknown entries");
-    if (value.get("/Type") !== "/Sig" || value.get("/SubFilter") !== "/ETSI.CAdES.detached") refuse("it is no signature");
-    for (const number of mentioned(value)) if (number !== this.root) refuse("the signature refers to other objects");
+    if (![...value.keys()].every((name) => SIGNATURE_ENTRIES.has(name))) refuse('the signature has unknown entries');
+    const kind = [value.get('/Type'), value.get('/SubFilter')].join();
+    if (kind !== '/Sig,/ETSI.CAdES.detached') refuse('it is no signature');
+    for (const number of mentioned(value)) if (number !== this.root) refuse('the signature refers to other objects');
     const written = this.text.slice(object.start, object.end);
     const gaps = [...written.matchAll(/<(?:00)+>/g)];
-    if (gaps.length !== 1 || !/^\(\0+$/.test(value.get("/Contents"))) refuse("the signature has no empty place");
+    if (gaps.length !== 1 || !/^\(\0+$/.test(value.get('/Contents'))) refuse('the signature has no empty place');
     const start = object.start + gaps[0].index;
     const end = start + gaps[0][0].length;
-    if (canonical(value.get("/ByteRange")) !== canonical([0, start, end, this.text.length - end])) {
-      refuse("the byte range in the file is another one");
+    if (canonical(value.get('/ByteRange')) !== canonical([0, start, end, this.text.length - end])) {
+      refuse('the byte range in the file is another one');
     }
     const signatures = [...this.added.objects.values()].filter(
-      (other) => other.value instanceof Map && other.value.has("/ByteRange"),
+      (other) => other.value instanceof Map && other.value.has('/ByteRange'),
     );
-    if (signatures.length !== 1) refuse("there is more than one signature");
+    if (signatures.length !== 1) refuse('there is more than one signature');
   }
 
   /** The object behind a reference, which must be one of the new revision's own. */
   #new(reference) {
     const object = this.added.objects.get(numberOf(reference));
-    if (!object || this.old.has(object.number)) refuse("the signature is made of objects that were there before");
+    if (!object || this.old.has(object.number)) refuse('the signature is made of objects that were there before');
     return object;
   }
 
   #isField(number) {
-    const fields = this.form?.get("/Fields");
+    const fields = this.form?.get('/Fields');
     return Array.isArray(fields) && fields.some((field) => field instanceof Reference && field.number === number);
   }
 
-  /** Whether `reference` is to this object and nothing else in the document refers to it, to use it as something else. */
+  /** Whether this reference is the only one to the object: what is also a page's content, say, must not change. */
   #isOnly(reference, number) {
     return reference instanceof Reference && reference.number === number && this.#mentionsOf(number) === 1;
   }
@@ -185,12 +187,12 @@ function allow(old, fresh, allowed, where) {
   const differs = (name) => canonical(old.get(name)) !== canonical(fresh.get(name));
   const changed = new Set([...names].filter(differs));
   const others = [...changed].filter((name) => !allowed.includes(name));
-  if (others.length) refuse(`${where} changes: ${others.sort().join(", ")}`);
+  if (others.length) refuse(`${where} changes: ${others.sort().join(', ')}`);
   return changed;
 }
 
 function dictionary(object) {
-  if (!(object?.value instanceof Map) || object.stream !== null) refuse("a dictionary is missing");
+  if (!(object?.value instanceof Map) || object.stream !== null) refuse('a dictionary is missing');
   return object.value;
 }
 
@@ -200,7 +202,7 @@ function dictionaryAt(value, objects) {
 }
 
 function numberOf(reference) {
-  if (!(reference instanceof Reference)) refuse("a reference is missing");
+  if (!(reference instanceof Reference)) refuse('a reference is missing');
   return reference.number;
 }
 
@@ -209,13 +211,14 @@ const isContainer = (value) => value instanceof Map || Array.isArray(value) || v
 const refersAnywhere = (value) => !mentioned(value).next().done;
 
 function isMetadata({ value, stream }) {
-  return stream !== null && value.get("/Type") === "/Metadata" && value.get("/Subtype") === "/XML";
+  return stream !== null && value.get('/Type') === '/Metadata' && value.get('/Subtype') === '/XML';
 }
 
 function checkBox(corners) {
-  if (!Array.isArray(corners) || corners.length !== 4 || !corners.every(Number.isFinite)) refuse("the field has no place");
+  const complete = Array.isArray(corners) && corners.length === 4 && corners.every(Number.isFinite);
+  if (!complete) refuse('the field has no place');
   const [width, height] = [Math.abs(corners[2] - corners[0]), Math.abs(corners[3] - corners[1])];
   if (Math.max(width, height) > LARGEST_BOX.side || width * height > LARGEST_BOX.area) {
-    refuse("the field is too large for a signature");
+    refuse('the field is too large for a signature');
   }
 }
