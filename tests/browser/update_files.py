@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 _OBJECT = re.compile(rb"(?:(?<=\n)|(?<=%%EOF))(\d+) 0 obj\n?(.*?)\nendobj\n", re.DOTALL)
 _BYTE_RANGE = re.compile(rb"/ByteRange \[[^\]]*\] *")
-_GAP = re.compile(rb"<(?:00){100,}>")
+GAP = re.compile(rb"<(?:00){100,}>")
 Objects = dict[int, bytes]
 
 
@@ -32,7 +32,7 @@ class Revision:
 
 
 def with_byte_range(file: bytes) -> bytes:
-    gaps = list(_GAP.finditer(file))
+    gaps = list(GAP.finditer(file))
     if not gaps:
         return file
     start, end = gaps[-1].span()

@@ -1,0 +1,71 @@
+"""A hub that wants another text signed, whose forgery passes the four checks: the page does not sign, and says so."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from uuid import UUID
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from hub.model.staff import EVERYTHING
+from qianda.checks import check_prepared
+from tests.browser.conftest import NewPage
+from tests.browser.signer_steps import come_in, read_to_the_end, sign
+from tests.browser.update_cases import content_replaced
+from tests.browser.update_files import GAP, last_revision
+from tests.client.prepared_parts import signed_attributes
+from tests.running import Running
+
+pytestmark = pytest.mark.browser
+
+
+async def forge_what_is_prepared(page: Page, running: Running) -> None:
+    """Between hub and page: the page's content replaced, byte range and signed attributes made anew to fit."""
+
+    async def prepare(route: Route) -> None:
+        response = await route.fetch()
+        answer = await response.json()
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            request = await unit.signatures.get(UUID(answer["request"]))
+        assert request
+        files = running.hub.parts.files
+        shown = await files.get(request.base)
+        revision = last_revision(shown, await files.get(request.prepared))
+        content_replaced(revision)
+        forged = revision.write()
+        start, end = list(GAP.finditer(forged))[-1].span()
+        byte_range = (0, start, end, len(forged) - end)
+        digest = hashlib.sha256(forged[:start] + forged[end:]).digest()
+        to_be_signed = signed_attributes(digest, request.chain[0])
+        check_prepared(shown, forged, byte_range, to_be_signed, request.chain[0])  # all four pass
+
+        async def file(route: Route) -> None:
+            await route.fulfill(body=forged, content_type="application/pdf")
+
+        await page.route(f"**{answer['prepared']}", file)
+        signed = b64encode(to_be_signed).decode("ascii")
+        await route.fulfill(response=response, json={**answer, "byte_range": byte_range, "to_be_signed": signed})
+
+    await page.route("**/sign/v1/prepare*", prepare)
+
+
+async def test_a_page_replaced_behind_the_shown_bytes_is_not_signed(running: Running, new_page: NewPage) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await forge_what_is_prepared(page, running)
+    handed_in: list[str] = []
+    page.on("request", lambda request: handed_in.append(request.url) if "/sign/v1/signature" in request.url else None)
+    await come_in(page, running, f"{running.origin}/s/{await running.ticket(contract)}")
+    await read_to_the_end(page)
+    async with page.expect_response("**/sign/v1/refused*"):
+        await sign(page)
+    await expect(page.locator('#trouble[data-shown="refused"]')).to_be_visible()
+    assert handed_in == []
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        entries = await unit.record.entries(contract.id)
+    reasons = [entry.facts["reason"] for entry in entries if entry.kind == "signing-refused-by-client"]
+    assert len(reasons) == 1
+    assert reasons[0].startswith("1: object ")
+    assert reasons[0].endswith(" was replaced")
