@@ -99,7 +99,8 @@ async def issue(parts: Parts, scope: Scope, asked: NewContract, actor: str) -> C
     drawn = await _draw(parts, scope, asked)
     laid_out = await asyncio.to_thread(parts.printer.lay_out, asked.template, drawn.language, drawn.data)
     boxes = [
-        FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD) for box in laid_out.boxes
+        FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)
+        for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal comes last
     ]
     document = await asyncio.to_thread(with_signature_fields, laid_out.pdf, boxes)
     sha256 = await parts.files.put(document)

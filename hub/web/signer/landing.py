@@ -56,13 +56,14 @@ async def landing(request: web.Request) -> web.Response:
 
 
 def _app_scheme(request: web.Request) -> str:
-    """The school's app, if there is one. It opens on a tap only, never by itself."""
-    app = request.app[HUB].app_link
-    return app.scheme if app.ios_apps or app.android_apps else ""
+    """The school's app, if there is one (the demo shows how it would be). It opens on a tap only, never by itself."""
+    hub = request.app[HUB]
+    exists = hub.app_link.ios_apps or hub.app_link.android_apps or hub.demo
+    return hub.app_link.scheme if exists else ""
 
 
 async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
-    """Whether this browser's session came by this ticket and waits for its code, or which contract it may go on with."""
+    """Whether this browser's session came by this ticket and waits for its code; or which contract it goes on with."""
     try:
         async with request.app[HUB].database.unit(EVERYTHING) as unit:
             session = await session_of(unit, secret)
