@@ -1,4 +1,4 @@
-"""Programs that nobody here wrote judge a finished contract: pdfsig, qpdf, OpenSSL, and pyHanko's long-term validation."""
+"""Programs that nobody here wrote judge a finished contract: pdfsig, qpdf, OpenSSL, pyHanko (long-term)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(*command: str | Path) -> str:
 
 
 def judge(file: Path, trust: Path, names: Sequence[str], clock: str | None = None) -> None:
-    """All of them. `trust` holds the authority's root and the pinned timestamp certificate (PEM), `names` the fields."""
+    """All of them. `trust` (PEM): the authority's root and the pinned timestamp certificate; `names`: the fields."""
     judge_by_pdfsig(file, names)
     judge_by_qpdf(file)
     judge_by_openssl(file, trust)

@@ -13,12 +13,12 @@ import contextlib
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -38,6 +38,7 @@ from hub.worker import Worker
 from tests.database import fresh_database
 
 API_KEY, PASSWORD, PIN = "test-api-key", "test-password", "1234"
+Found = TypeVar("Found")
 GUARDIAN_PHONE, STUDENT_PHONE = "+8619000000101", "+8619000000102"
 GUARDIAN_ID, MINOR_ID, ADULT_ID = "340104198501010019", "340104201209010016", "340104199901010012"
 
@@ -109,7 +110,7 @@ class Running:
         return await until(final)
 
 
-async def until(look: Callable[[], Any], seconds: float = 20) -> Any:
+async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 20) -> Found:
     """Ask again until there is an answer; the test fails when none comes in time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not (found := await look()):

@@ -135,7 +135,7 @@ def summary(data: ContractData, title: str, deadline_words: str, language: str) 
             ("课程", "Course", course.name),
             ("时间", "Dates", f"{course.starts} – {course.ends}, {course.schedule}"),
             ("地点", "Place", f"{data.campus.name} {course.place}"),
-            ("课时", "Lessons", f"{course.lessons} × {course.minutes} min"),
+            ("课时", "Lessons", f"{course.lessons} × {course.minutes} {'min' if english else '分钟'}"),
             ("费用", "Fee", f"¥{course.total:,.2f}"),
             ("退费", "Refunds", refunds.replace("；", "; ") if english else refunds),
         ]
