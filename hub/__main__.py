@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
+import signal
+import socket
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,20 +22,22 @@ import typer
 from pydantic import ValidationError
 
 from hub.doctor import examine
-from hub.errors import BadInput, QiandaError
-from hub.gate import check_demo, check_demo_database, check_elsewhere
+from hub.errors import BadInput, DatabaseUnavailable, QiandaError
+from hub.gate import check_demo, check_demo_database, check_elsewhere, check_not_demo
 from hub.lifecycle.issue import issue
-from hub.lifecycle.load import LoadReport, load_roster, load_school, new_contract, put_staff_and_key
+from hub.lifecycle.load import load_roster, load_school, new_contract, put_staff_and_key
 from hub.model.staff import EVERYTHING
-from hub.processes import Job, Supervisor
+from hub.processes import DatabaseKeeper, Job, Supervisor, embedded_database
+from hub.provision import kept
 from hub.settings import ROOT, Settings
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.installation import kind_of, mark
-from hub.store.migrate import migrate
+from hub.store.migrate import is_current, migrate
 from hub.wiring import Hub, build
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 DEMO_LOGIN = "demo"
+PORT_SECONDS = 5.0
 Result = TypeVar("Result")
 
 
@@ -50,14 +56,19 @@ def demo() -> None:
     with _said_plainly():
         settings = _settings()
         check_demo(settings)
-        with _database(settings) as dsns:
-            asyncio.run(migrate(dsns.owner))
-            check_demo_database(asyncio.run(mark(dsns.owner, "demo", datetime.now(UTC))))
-            key, password = _secret("QIANDA_DEMO_API_KEY"), _secret("QIANDA_DEMO_PASSWORD")
-            asyncio.run(_prepare_demo(settings, dsns, key, password))
-            _greet(settings, key, password)
-            Supervisor([Job("web", settings, dsns.app, True), Job("work", settings, dsns.app, True)], _say).run()
-            _say("Stopped.")
+        _check_port(settings)
+        with _embedded(settings) as (server, dsns):
+            asyncio.run(_prepare_demo_database(dsns))
+            greeting = _greeting(settings, *asyncio.run(_prepare_demo(settings, dsns)))
+            keeper = DatabaseKeeper(server, _say)
+            welcome = _Welcome(settings, greeting)
+
+            def tend() -> None:
+                keeper.keep()
+                welcome.say_once_served()
+
+            Supervisor([Job("web", settings, dsns.app, True), Job("work", settings, dsns.app, True)], _say, tend).run()
+        _say("Stopped.")
 
 
 @app.command()
@@ -77,7 +88,8 @@ def migrate_command() -> None:
     """Bring the database to the current schema. Running it again changes nothing."""
     with _said_plainly():
         settings = _settings()
-        with _database(settings) as dsns:
+        with _database(settings) as (_, dsns):
+            check_not_demo(asyncio.run(kind_of(dsns.owner)))
             asyncio.run(migrate(dsns.owner))
             asyncio.run(mark(dsns.owner, "production", datetime.now(UTC)))
             _say("The database is up to date.")
@@ -88,7 +100,7 @@ def import_command(file: Annotated[Path, typer.Argument(help="The roster, an .xl
     """Load a roster. Bad rows are named one by one, the others are loaded."""
     with _said_plainly():
         content = file.read_bytes()
-        report = _with_hub(lambda hub: load_roster(hub.database, content, EVERYTHING))
+        report = _with_hub(lambda hub: load_roster(hub.database, hub.parts.clock, content, EVERYTHING, "en"))
         for problem in report.problems:
             _say(str(problem))
         _say(f"{report.added} enrolments added, {report.already} known already, {len(report.problems)} rows refused.")
@@ -104,7 +116,7 @@ def issue_command(
 
     async def act(hub: Hub) -> str:
         async with hub.database.unit(EVERYTHING) as unit:
-            found = await unit.school.enrolment(UUID(enrolment))
+            found = await unit.school.enrolment(_uuid(enrolment))
         contract = await issue(hub.parts, EVERYTHING, new_contract(found), "command-line")
         return f"{contract.number} {contract.state}"
 
@@ -114,7 +126,7 @@ def issue_command(
 
 @app.command()
 def doctor() -> None:
-    """Check database, token, authority, timestamp service, channels, clock and fonts; say what is wrong and how to mend it."""
+    """Check every part that a contract needs; say what is wrong and how to mend it."""
     with _said_plainly():
         findings = _with_hub(examine)
         for finding in findings:
@@ -129,10 +141,15 @@ def doctor() -> None:
 def _run_elsewhere(kind: str) -> None:
     with _said_plainly():
         settings = _settings()
-        with _database(settings) as dsns:
+        if kind == "web":
+            _check_port(settings)
+        with _database(settings) as (server, dsns):
             check_elsewhere(os.environ, asyncio.run(kind_of(dsns.app)))
+            asyncio.run(_check_current(dsns.app))
             jobs = [Job(kind, settings, dsns.app, False)] * (settings.workers if kind == "work" else 1)
-            Supervisor(jobs, _say).run()
+            keeper = DatabaseKeeper(server, _say) if server else None
+            Supervisor(jobs, _say, keeper.keep if keeper else lambda: None).run()
+        _say("Stopped.")
 
 
 def _with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
@@ -140,29 +157,51 @@ def _with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
     settings = _settings()
 
     async def run(dsns: Dsns) -> Result:
-        is_demo = await kind_of(dsns.app) == "demo"
-        hub = await build(settings, dsns.app, demo=is_demo)
+        kind = await kind_of(dsns.app)
+        await _check_current(dsns.app)
+        hub = await build(settings, dsns.app, demo=kind == "demo")
         try:
             return await act(hub)
         finally:
             await hub.close()
 
-    with _database(settings) as dsns:
+    with _database(settings) as (_, dsns):
         return asyncio.run(run(dsns))
 
 
+async def _check_current(dsn: str) -> None:
+    if not await is_current(dsn):
+        raise DatabaseUnavailable("the database's schema is not current: run `qianda migrate` first")
+
+
 @contextmanager
-def _database(settings: Settings) -> Iterator[Dsns]:
+def _database(settings: Settings) -> Iterator[tuple[EmbeddedPostgres | None, Dsns]]:
     """The configured database, or the embedded one of the data folder while we use it."""
     if settings.database:
-        yield Dsns(settings.database_owner or settings.database, settings.database)
+        yield None, Dsns(settings.database_owner or settings.database, settings.database)
         return
-    settings.data.mkdir(parents=True, exist_ok=True)
-    server = EmbeddedPostgres(settings.data / "database").start()
-    try:
-        yield Dsns(server.dsn("owner"), server.dsn("app"))
-    finally:
-        server.stop()
+    with _embedded(settings) as found:
+        yield found
+
+
+@contextmanager
+def _embedded(settings: Settings) -> Iterator[tuple[EmbeddedPostgres, Dsns]]:
+    with embedded_database(settings) as server:
+        yield server, Dsns(server.dsn("owner"), server.dsn("app"))
+
+
+def _check_port(settings: Settings) -> None:
+    """Raise BadInput when somebody listens there already; a run that is just ending gets a few seconds."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            with socket.create_server((settings.host, settings.port)):
+                return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                reason = f"cannot listen on {settings.host}:{settings.port} ({error.strerror})"
+                raise BadInput(f"{reason}; QIANDA_PORT (or `make run PORT=…`) names another port") from error
+        time.sleep(0.1)
 
 
 def _settings() -> Settings:
@@ -175,13 +214,28 @@ def _settings() -> Settings:
 
 @contextmanager
 def _said_plainly() -> Iterator[None]:
-    """Errors of ours end the command with a sentence, not with a traceback."""
+    """Errors of ours end the command with a sentence, not with a traceback; SIGTERM lets it tidy up, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
         yield
+    except KeyboardInterrupt:
+        typer.echo("qianda: interrupted", err=True)
+        raise typer.Exit(130) from None
     except (QiandaError, OSError, ValueError) as error:
         reason = str(error) if not isinstance(error, QiandaError) or error.detail else error.sentence
         typer.echo(f"qianda: {reason}", err=True)
         raise typer.Exit(2) from error
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise BadInput(f"{text} is no id of an enrolment", field="enrolment") from error
 
 
 def _say(text: str) -> None:
@@ -192,26 +246,59 @@ def _say(text: str) -> None:
 # ---- the demo
 
 
-def _secret(variable: str) -> str:
-    return os.environ.get(variable) or secrets.token_urlsafe(16)
+async def _prepare_demo_database(dsns: Dsns) -> None:
+    """Asked before anything is changed: a database that is not a demo's is not even migrated."""
+    check_demo_database(await kind_of(dsns.owner) or "demo")
+    await migrate(dsns.owner)
+    check_demo_database(await mark(dsns.owner, "demo", datetime.now(UTC)))
 
 
-async def _prepare_demo(settings: Settings, dsns: Dsns, api_key: str, password: str) -> LoadReport | None:
+async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
+    """Keys, certificates, the school, its roster, and somebody who may enter. Returns API key and password."""
+    api_key = _demo_secret(settings, "api-key", "QIANDA_DEMO_API_KEY")
+    password = _demo_secret(settings, "password", "QIANDA_DEMO_PASSWORD")
     hub = await build(settings, dsns.app, demo=True)
     try:
         await load_school(hub.database, ROOT / "seeds")
         await put_staff_and_key(hub.database, login=DEMO_LOGIN, password=password, api_key=api_key)
         async with hub.database.unit(EVERYTHING) as unit:
-            if await unit.school.count_open_enrolments():
-                return None
-        return await load_roster(hub.database, (ROOT / "seeds" / "roster.xlsx").read_bytes(), EVERYTHING)
+            is_loaded = await unit.school.count_open_enrolments() > 0
+        if not is_loaded:
+            roster = await asyncio.to_thread((ROOT / "seeds" / "roster.xlsx").read_bytes)
+            await load_roster(hub.database, hub.parts.clock, roster, EVERYTHING)
     finally:
         await hub.close()
+    return api_key, password
 
 
-def _greet(settings: Settings, api_key: str, password: str) -> None:
+def _demo_secret(settings: Settings, name: str, variable: str) -> str:
+    """Verbatim from the variable; else what an earlier start made up, so that a second one locks nobody out."""
+    folder = settings.data / "demo"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.environ.get(variable) or kept(folder / name, lambda: secrets.token_urlsafe(16))
+
+
+class _Welcome:
+    """What the demo says once its pages are there: not before, or the first click would fail."""
+
+    def __init__(self, settings: Settings, text: str) -> None:
+        self._address = (settings.host, settings.port)
+        self._text: str | None = text
+
+    def say_once_served(self) -> None:
+        if self._text is None:
+            return
+        try:
+            socket.create_connection(self._address, timeout=1).close()
+        except OSError:
+            return
+        _say(self._text)
+        self._text = None
+
+
+def _greeting(settings: Settings, api_key: str, password: str) -> str:
     origin = settings.public_origin
-    _say(f"""
+    return f"""
 Qianda 签达 demo: {origin}
 
   staff          {origin}/staff/    login {DEMO_LOGIN}   password {password}
@@ -220,7 +307,7 @@ Qianda 签达 demo: {origin}
 
 This is a demo. Its certificates and timestamps come from the built-in authority: for trial and internal use only.
 Its messages reach nobody but the pretend phone. Press Ctrl-C to stop.
-""")
+"""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""The demo's gate: a demo never gets near real people, real keys or real data, and nothing of it exists elsewhere
-(DESIGN §5)."""
+"""The demo's gate: a demo never gets near real people or real data, and nothing of it exists elsewhere.
+
+Stricter than it might be: a demo on a LAN address with an HTTPS of its own is refused as well."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from hub.errors import DemoRefused
+from hub.errors import DatabaseUnavailable, DemoRefused
 from hub.settings import Settings
 
-DEMO_VARIABLES = "QIANDA_DEMO_"
+DEMO_VARIABLES = "QIANDA_DEMO"
 
 
 def check_demo(settings: Settings) -> None:
@@ -36,9 +37,18 @@ def check_demo_database(kind: str) -> None:
 
 
 def check_elsewhere(environment: Mapping[str, str], kind: str) -> None:
-    """For every command but `demo`: nothing of a demo may be set, and no demo's database may be served."""
+    """For `serve` and `work`: nothing of a demo may be set, and no demo's database may be served.
+
+    Raises DemoRefused for these, DatabaseUnavailable for a database that was not made ready.
+    """
     if names := sorted(name for name in environment if name.startswith(DEMO_VARIABLES)):
         raise DemoRefused(f"{', '.join(names)} is set, which only the command `qianda demo` may know: unset it")
+    check_not_demo(kind)
+    if not kind:
+        raise DatabaseUnavailable("the database is empty: run `qianda migrate` first")
+
+
+def check_not_demo(kind: str) -> None:
     if kind == "demo":
         raise DemoRefused("the database in this data folder belongs to a demo: only `qianda demo` starts it")
 

@@ -1,38 +1,46 @@
 """Web and worker as processes under a supervisor: one that dies is started again, and none outlives the supervisor.
 
-Children are spawned, not forked: a PKCS#11 session must not be inherited. Each holds one end of a pipe; when the supervisor is
-gone, however it died, the pipe closes and the child ends, so that a new start finds the port free.
+Children are spawned, not forked: a PKCS#11 session must not be inherited. Each holds one end of a pipe; when the
+supervisor is gone, however it died, the pipe closes and the child ends, so that a new start finds the port free. Each
+is a user of the embedded database too: whoever of them is last stops it, even when the supervisor was killed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 import structlog
 
+from hub.errors import QiandaError
 from hub.settings import Settings
+from hub.store.embedded import EmbeddedPostgres
 from hub.web.app import run_web
 from hub.wiring import build
 from hub.worker import Worker
 
 RESTART_PAUSE = 1.0
-STOP_SECONDS = 20.0
+"""Seconds before a child that died young is started again."""
+STOP_SECONDS = 14.0
+"""So long children may finish what they hold; the database then stops in what is left of twenty seconds."""
+_LOOK_EVERY = 0.5
 _SPAWN = multiprocessing.get_context("spawn")
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a child does; everything in it can be sent to another process."""
+    """What a child does (`web` or `work`); everything in it can be sent to another process."""
 
     kind: str
     settings: Settings
@@ -49,21 +57,29 @@ class _Child:
 
 
 class Supervisor:
-    def __init__(self, jobs: list[Job], say: Callable[[str], None]) -> None:
+    """`tend` is called about twice a second, for whatever else has to be kept up."""
+
+    def __init__(self, jobs: list[Job], say: Callable[[str], None], tend: Callable[[], None] = lambda: None) -> None:
         self._jobs = jobs
         self._say = say
+        self._tend = tend
         self._children: list[_Child] = []
         self._stopping = False
 
     def run(self) -> None:
-        """Until SIGINT or SIGTERM; then every child is asked to finish what it holds."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._stop)
-        self._children = [_start(job) for job in self._jobs]
+        """Until SIGINT, SIGTERM or the end of the terminal; then every child is asked to finish what it holds."""
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGTERM, self._stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` wishes
+            signal.signal(signal.SIGHUP, self._stop)
         try:
+            for job in self._jobs:
+                self._children.append(_start(job))
             while not self._stopping:
-                wait([child.process.sentinel for child in self._children], timeout=0.5)
+                wait([child.process.sentinel for child in self._children], timeout=_LOOK_EVERY)
                 self._restart_dead()
+                if not self._stopping:
+                    self._tend()
         finally:
             self._end_children()
 
@@ -74,7 +90,7 @@ class Supervisor:
         for number, child in enumerate(self._children):
             if child.process.is_alive() or self._stopping:
                 continue
-            self._say(f"{child.job.kind} ended with {child.process.exitcode}; starting it again")
+            self._say(f"{child.job.kind} ended ({_ending(child.process.exitcode)}); starting it again")
             child.lifeline.close()
             if time.monotonic() - child.started < RESTART_PAUSE * 5:
                 time.sleep(RESTART_PAUSE)
@@ -92,27 +108,70 @@ class Supervisor:
             child.lifeline.close()
 
 
+class DatabaseKeeper:
+    """Brings the embedded database back when it died; `keep` is for a supervisor's `tend`."""
+
+    def __init__(self, server: EmbeddedPostgres, say: Callable[[str], None]) -> None:
+        self._server = server
+        self._say = say
+        self._not_before = 0.0
+
+    def keep(self) -> None:
+        if self._server.answers() or time.monotonic() < self._not_before:
+            return
+        self._say("the database ended; starting it again")
+        try:
+            self._server.start()
+        except QiandaError as error:
+            self._not_before = time.monotonic() + 5
+            self._say(f"the database does not start: {error}")
+
+
+def embedded_database(settings: Settings) -> EmbeddedPostgres:
+    """That of the data folder, not started yet. Only for settings that name no other database."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    return EmbeddedPostgres(settings.data / "database")
+
+
+def _ending(code: int | None) -> str:
+    """How a process ended, for people."""
+    return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+
+
 def _start(job: Job) -> _Child:
     theirs, ours = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(target=run_job, args=(job, theirs), name=f"qianda-{job.kind}")
-    process.start()
+    with _deaf_to_ctrl_c():
+        process.start()
     theirs.close()
     return _Child(job, process, ours)
 
 
-def run_job(job: Job, lifeline: Connection | None = None) -> None:
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Ctrl-C reaches the whole group, but it is the supervisor who says when: children inherit the blocked signal."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def run_job(job: Job, lifeline: Connection) -> None:
     """In a process of its own: serve or work until told to stop, or until the supervisor is gone."""
     quiet_logs()
-    asyncio.run(_run(job, lifeline))
+    try:
+        with contextlib.nullcontext() if job.settings.database else embedded_database(job.settings):
+            asyncio.run(_run(job, lifeline))
+    except (QiandaError, OSError) as error:
+        log.error("ended", job=job.kind, error=f"{type(error).__name__}: {error}"[:500])
+        sys.exit(1)
 
 
-async def _run(job: Job, lifeline: Connection | None) -> None:
+async def _run(job: Job, lifeline: Connection) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    # Ctrl-C reaches the whole group: under a supervisor it is the supervisor who says when.
-    loop.add_signal_handler(signal.SIGINT, (lambda: None) if lifeline else stop.set)
-    if lifeline is not None:
-        loop.add_reader(lifeline.fileno(), _supervisor_gone, loop, lifeline, stop)
+    loop.add_reader(lifeline.fileno(), _supervisor_gone, loop, lifeline, stop)
     hub = await build(job.settings, job.dsn, demo=job.demo)
     try:
         if job.kind == "web":

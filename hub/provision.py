@@ -45,7 +45,7 @@ def open_token(settings: Settings) -> Pkcs11Token:
         return Pkcs11Token(token.module, token.label, token.pin or _pin_from(token.pin_file))
     folder = settings.data.resolve() / "token"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pin = token.pin or _kept(folder / "pin", lambda: secrets.token_hex(16))
+    pin = token.pin or kept(folder / "pin", lambda: secrets.token_hex(16))
     create_token(folder, token.label, pin)
     return Pkcs11Token(module_path(), token.label, pin)
 
@@ -76,17 +76,18 @@ async def _certificate(issued: Awaitable[Issued]) -> bytes:
 
 async def _made_once(path: Path, make: Callable[[], Awaitable[bytes]]) -> bytes:
     if not await asyncio.to_thread(path.exists):
-        await asyncio.to_thread(_write, path, await make())
+        await asyncio.to_thread(write_private, path, await make())
     return await asyncio.to_thread(path.read_bytes)
 
 
-def _kept(path: Path, make: Callable[[], str]) -> str:
+def kept(path: Path, make: Callable[[], str]) -> str:
+    """The text of a file that is made once and is for our eyes alone."""
     if not path.exists():
-        _write(path, make().encode())
+        write_private(path, make().encode())
     return path.read_text().strip()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """All or nothing, readable by us alone."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
