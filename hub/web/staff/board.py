@@ -14,7 +14,7 @@ from hub.model.contract import ContractState
 from hub.store.board import BoardFilter
 from hub.web.api.contracts import cursor, read_cursor
 from hub.web.staff.access import Visit
-from hub.web.staff.show import show
+from hub.web.staff.show import Entered, show
 
 PAGE = 30
 AGES = ("1", "3", "7", "30")
@@ -48,7 +48,7 @@ async def board(visit: Visit) -> web.Response:
         rows = await unit.board.rows(wanted, after=after, limit=PAGE + 1)
         courses = await unit.school.courses(visit.campus.id if visit.campus else None)
         waiting = await unit.school.count_open_enrolments()
-    kept = {name: query[name] for name in FILTERS if query.get(name)}
+    kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
     more = cursor(rows[PAGE - 1].created_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
     return await show(
         visit, "staff/live.html" if query.get("part") == "live" else "staff/board.html",

@@ -20,7 +20,7 @@ from hub.model.person import IdType
 from hub.model.reminder import Send
 from hub.model.signer import Role
 from hub.web.staff.access import Visit
-from hub.web.staff.show import problem_words, show, speech
+from hub.web.staff.show import Entered, problem_words, show, speech
 
 MOST_AT_ONCE = 500
 STEP_SECONDS = 4.0
@@ -107,8 +107,8 @@ async def _form(visit: Visit, entered: Mapping[str, str], problem: QiandaError |
         courses = [course for course in await unit.school.courses() if visit.scope.covers(course.campus)]
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
-        visit, "staff/issue.html", entered=entered, courses=courses, campuses_by_id=campuses, id_types=list(IdType),
-        problem=problem,
+        visit, "staff/issue.html", entered=Entered(entered), courses=courses, campuses_by_id=campuses,
+        id_types=list(IdType), problem=problem,
     )  # fmt: skip
 
 

@@ -27,6 +27,13 @@ SAID = {
 }
 
 
+class Entered(dict[str, str]):
+    """What a form or an address holds; what it does not hold is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 async def speech(visit: Visit) -> words.Speech:
     async with visit.parts.database.unit(visit.shown) as unit:
         now = await unit.planning_now()

@@ -38,7 +38,7 @@ DOORS = {
 TASK_KINDS = {
     "question": "has a question", "not-me": "says: not me", "wrong": "says: something is wrong", "declined": "declined",
     "locked": "locked after wrong answers", "unreachable": "cannot be reached", "stuck": "stuck at the hub",
-    "failed": "failed", "refused-by-client": "the signer's own device refused",
+    "failed": "could not be sent", "refused-by-client": "the signer's own device refused",
 }  # fmt: skip
 RECORDS = {
     "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
@@ -52,7 +52,9 @@ RECORDS = {
     "seal-used": "school's seal set", "completed": "completed", "question-asked": "question asked",
     "staff-task-settled": "settled by staff",
 }  # fmt: skip
-LEDGER = {"planned": "planned", "sent": "sent", "skipped": "put off", "failed": "failed", "stopped": "stopped"}
+LEDGER = {
+    "planned": "planned", "sent": "sent", "skipped": "put off", "failed": "could not be sent", "stopped": "stopped",
+}  # fmt: skip
 LEDGER_REASONS = {
     "quiet-hours": "quiet hours", "cap": "enough messages today", "opted-out": "paused", "signed-meanwhile": "signed",
     "by-hand": "by hand", "no-channel": "no way to reach them", "deadline-moved": "deadline moved",

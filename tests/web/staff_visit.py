@@ -1,0 +1,76 @@
+"""A member of staff at a browser without JavaScript: a session, forms, and the text of pages."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from argon2 import PasswordHasher
+
+from hub.model.staff import EVERYTHING, Staff
+from tests.running import Running
+
+COOKIE = "__Host-qianda-staff"
+Form = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+
+@dataclass
+class Page:
+    status: int
+    text: str
+    location: str
+    headers: Mapping[str, str]
+
+    @property
+    def words(self) -> str:
+        return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", self.text)).split())
+
+
+@dataclass
+class Desk:
+    """`language` is that of the pages; the cookie is sent by hand, because Python's jars drop `__Host-` over http."""
+
+    running: Running
+    cookie: str = ""
+    language: str = "en"
+
+    async def get(self, path: str) -> Page:
+        return await self._ask("GET", path, None)
+
+    async def post(self, path: str, form: Form | None = None, origin: str | None = None) -> Page:
+        return await self._ask("POST", path, dict(form) if isinstance(form, Mapping) else list(form or []), origin)
+
+    async def _ask(self, method: str, path: str, form: Any, origin: str | None = None) -> Page:
+        headers = {"Cookie": f"{COOKIE}={self.cookie}; qianda-language={self.language}", "Accept": "text/html"}
+        if method == "POST":
+            headers["Origin"] = origin or self.running.origin
+        url = self.running.origin + path
+        async with self.running.http.request(
+            method, url, data=form, headers=headers, allow_redirects=False
+        ) as answer:  # fmt: skip
+            cookie = re.match(rf"{COOKIE}=([^;]*)", answer.headers.get("Set-Cookie", ""))
+            if cookie:
+                self.cookie = cookie[1].strip('"')
+            content = await answer.read()
+            return Page(
+                answer.status, content.decode(errors="replace"), answer.headers.get("Location", ""), answer.headers
+            )
+
+    async def log_in(self, login: str = "demo", password: str | None = None) -> Page:
+        return await self.post("/staff/login", {"login": login, "password": password or self.running.password})
+
+
+async def add_staff(running: Running, login: str, campus: str) -> None:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        staff = Staff(uuid4(), login, login.title(), campus)
+        await unit.desk.put_staff(staff, PasswordHasher().hash(running.password), unit.now)
+
+
+async def desk_of(running: Running, login: str = "demo", language: str = "en") -> Desk:
+    desk = Desk(running, language=language)
+    assert (await desk.log_in(login)).status == 303
+    return desk

@@ -1,0 +1,109 @@
+"""Who gets into the console, and how far."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from tests.running import MovableClock, Running, running_hub
+from tests.web.staff_visit import Desk, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False, clock=MovableClock()) as hub:
+        yield hub
+
+
+async def test_the_cookie_is_bound_to_the_host_and_ends_with_the_visit(running: Running) -> None:
+    desk = Desk(running)
+    page = await desk.log_in()
+    assert (page.status, page.location) == (303, "/staff")
+    cookie = page.headers["Set-Cookie"]
+    for word in ("__Host-qianda-staff=", "HttpOnly", "Secure", "Path=/", "SameSite=Lax", "Max-Age=43200"):
+        assert word in cookie
+    assert (await desk.get("/staff")).status == 200
+    old = desk.cookie
+    assert (await desk.post("/staff/logout")).location == "/staff/login"
+    assert (await Desk(running, cookie=old).get("/staff")).status == 303
+
+
+async def test_without_a_login_nothing_is_shown(running: Running) -> None:
+    desk = Desk(running)
+    for path in ("/staff", "/staff/enrolments", "/staff/issue", "/staff/import", "/staff/tasks"):
+        page = await desk.get(path)
+        assert (page.status, page.location.partition("?")[0]) == (303, "/staff/login"), path
+    assert (await desk.post("/staff/issue", {})).status == 401
+    assert (await desk.get("/staff?part=live")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("wanted", "leads"),
+    [
+        ("/staff/tasks", "/staff/tasks"),
+        ("/staff?state=ISSUED", "/staff?state=ISSUED"),
+        ("https://elsewhere.example/", "/staff"),
+        ("//elsewhere.example/staff", "/staff"),
+        ("/staffing", "/staff"),
+        ("/staff/\\elsewhere", "/staff"),
+    ],
+)
+async def test_after_the_login_one_is_where_one_wanted_to_be_but_only_inside(
+    running: Running, wanted: str, leads: str
+) -> None:
+    from urllib.parse import quote
+
+    page = await Desk(running).post(
+        f"/staff/login?next={quote(wanted)}", {"login": "demo", "password": running.password}
+    )
+    assert page.location == leads
+
+
+async def test_a_wrong_password_and_an_unknown_name_look_the_same(running: Running) -> None:
+    wrong = await Desk(running).log_in("demo", "wrong")
+    unknown = await Desk(running).log_in("nobody", "wrong")
+    assert wrong.status == unknown.status == 403
+    assert wrong.text == unknown.text.replace('value="nobody"', 'value="demo"')
+    assert not wrong.headers.get("Set-Cookie", "").startswith("__Host-")
+
+
+async def test_ten_wrong_passwords_lock_the_name_for_a_quarter_of_an_hour(running: Running) -> None:
+    await add_staff(running, "clumsy", "hefei")
+    answers = await asyncio.gather(*(Desk(running).log_in("clumsy", f"wrong-{number}") for number in range(14)))
+    assert sorted(page.status for page in answers) == [403] * 10 + [429] * 4
+    assert (await Desk(running).log_in("clumsy")).status == 429
+    running.clock.advance(timedelta(minutes=16))
+    assert (await Desk(running).log_in("clumsy")).status == 303
+
+
+async def test_strange_characters_in_a_name_harm_nothing(running: Running) -> None:
+    assert (await Desk(running).log_in("de\x00mo\u202e", "x")).status == 403
+
+
+async def test_another_site_cannot_act_in_ones_name(running: Running) -> None:
+    desk = await desk_of(running)
+    contract = await running.issue_minor()
+    page = await desk.post(f"/staff/contracts/{contract.id}/void", {"reason": "x"}, origin="https://elsewhere.example")
+    assert page.status == 403 and await running.state(contract) == "ISSUED"
+
+
+async def test_a_campus_sees_itself_alone(running: Running) -> None:
+    await add_staff(running, "beijing", "beijing")
+    contract = await running.issue_minor()
+    desk = await desk_of(running, "beijing")
+    assert contract.number not in (await desk.get("/staff")).text
+    assert (await desk.get("/staff?campus=hefei")).status == 403
+    for path in ("", "/void", "/final.pdf"):
+        assert (await desk.get(f"/staff/contracts/{contract.id}{path}")).status == 404
+    for path, form in (
+        ("remind", {}), ("void", {"reason": "x"}), ("extend", {"deadline": "2027-09-09"}), ("reissue", {}),
+    ):  # fmt: skip
+        assert (await desk.post(f"/staff/contracts/{contract.id}/{path}", form)).status == 404
+    assert await running.state(contract) == "ISSUED"
+    assert contract.number in (await (await desk_of(running)).get("/staff?campus=hefei")).text

@@ -1,0 +1,57 @@
+"""Every word of the console and of the pretend phone is there in Chinese too."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hub.settings import ROOT
+from hub.web.languages import Catalogues
+from hub.web.staff import board, show, words
+
+NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
+
+
+def catalogues() -> Catalogues:
+    return Catalogues.read(ROOT / "templates" / "languages")
+
+
+def test_every_text_is_translated() -> None:
+    known = catalogues().texts["zh"]
+    texts = {text for kind in words.ALL for text in kind.values()}
+    texts |= {*board.VIEWS.values(), *board.FUNNEL_WORDS.values(), *show.SAID.values()}
+    for folder in ("staff", "demo"):
+        for page in (ROOT / "templates" / "pages" / folder).glob("*.html"):
+            found = re.findall(r"""_\((?:"([^"]*)"|'([^']*)')(?! ~)""", page.read_text())
+            texts |= {first or second for first, second in found}
+    assert len(texts) > 200 and texts - set(known) == set()
+
+
+def test_translations_keep_the_placeholders() -> None:
+    for text, translated in catalogues().texts["zh"].items():
+        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", translated)), text
+
+
+@pytest.mark.parametrize(
+    ("moment", "zh", "en"),
+    [
+        (NOW, "今天 12:00", "today 12:00"),
+        (NOW - timedelta(hours=13), "昨天 23:00", "yesterday 23:00"),
+        (NOW + timedelta(hours=12), "明天 00:00", "tomorrow 00:00"),
+        (NOW + timedelta(days=9), "12月3日 12:00", "3 Dec 12:00"),
+        (NOW + timedelta(days=60), "2027年1月23日 12:00", "23 Jan 2027 12:00"),
+    ],
+)
+def test_moments_are_said_in_the_campus_own_time(moment: datetime, zh: str, en: str) -> None:
+    for language, expected in (("zh", zh), ("en", en)):
+        say = words.Speech(catalogues().translator(language), language, NOW)
+        assert say.when(moment, "Asia/Shanghai") == expected
+
+
+def test_zones_are_named_by_their_offset() -> None:
+    say = words.Speech(catalogues().translator("en"), "en", NOW)
+    assert [say.offset(zone) for zone in ("Asia/Shanghai", "Asia/Kolkata", "America/New_York")] == [
+        "UTC+8", "UTC+5:30", "UTC-5",
+    ]  # fmt: skip

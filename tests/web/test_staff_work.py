@@ -1,0 +1,256 @@
+"""A day at the desk: the board, issuing, one contract, its links, what is to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from io import BytesIO
+from uuid import uuid4
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import xlsxwriter
+
+from hub.lifecycle.land import open_ticket
+from hub.lifecycle.load import load_roster
+from hub.model.link import DoorKind
+from hub.model.staff import EVERYTHING, StaffTask
+from hub.settings import ROOT
+from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub
+from tests.web.staff_visit import Desk, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running)
+
+
+# ---- the board
+
+
+async def test_an_empty_board_says_how_to_begin() -> None:
+    async with running_hub(with_worker=False) as hub:
+        page = await (await desk_of(hub)).get("/staff")
+        assert page.status == 200 and "Begin by importing a roster" in page.words
+
+
+async def test_a_row_says_what_happened_last_and_what_comes_next(running: Running, desk: Desk) -> None:
+    contract = await running.issue_minor()
+    while await running.worker.sweep():
+        pass
+    words = (await desk.get("/staff")).words
+    assert contract.number in words and "陈小满" in words
+    assert re.search(r"text message delivered (today|yesterday) \d\d:\d\d", words)
+    assert re.search(r"reminder \(1\) (tomorrow|\d+ \w+) \d\d:\d\d", words)
+    assert "Times are those of the campus (UTC+8)" in words
+
+
+async def test_the_numbers_are_links_to_what_they_count(running: Running, desk: Desk) -> None:
+    await running.issue_minor()
+    page = await desk.get("/staff")
+    (count,) = re.findall(r'href="(/staff\?view=pending)"[^>]*>to be signed <b>([\d,]+)</b>', page.text)
+    shown = await desk.get(count[0])
+    assert shown.text.count('class="row"') == min(int(count[1]), 30)
+    assert "No contract fits" in (await desk.get("/staff?view=stuck")).words
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [("王寻寻", True), ("寻", True), ("0177", True), ("+8619000000177", True), (ADULT_ID[-4:], True),
+     ("nobody", False), ("%", False), ("0178", False)],
+)  # fmt: skip
+async def test_people_are_found(running: Running, desk: Desk, search: str, found: bool) -> None:
+    from urllib.parse import quote
+
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        known = await unit.contracts.by_external_id("search")
+    if known is None:
+        asked = minor_with_guardian()
+        guardian = replace(asked.signers[0], name="王寻寻", phone="+8619000000177", id_number=ADULT_ID)
+        known = await running.issue_minor(signers=(guardian,), external_id="search")
+    page = await desk.get(f"/staff?q={quote(search)}")
+    assert page.status == 200 and (known.number in page.text) == found
+
+
+async def test_filters_and_pages_hold_together(running: Running, desk: Desk) -> None:
+    for _ in range(2):
+        await running.issue_minor(course="english-b")
+    page = await desk.get("/staff?campus=hefei&course=english-b&state=ISSUED")
+    assert page.text.count('class="row"') == 2
+    assert (await desk.get("/staff?age=30")).text.count('class="row"') == 0
+    assert (await desk.get("/staff?state=NONE")).status == 422
+    assert (await desk.get("/staff?cursor=none")).status == 422
+    assert "<html" not in (await desk.get("/staff?part=live")).text
+
+
+async def test_the_console_speaks_chinese(running: Running) -> None:
+    desk = await desk_of(running, language="zh")
+    contract = await running.issue_minor()
+    for path in ("/staff", "/staff/enrolments", "/staff/issue", "/staff/import", "/staff/tasks",
+                 f"/staff/contracts/{contract.id}", f"/staff/contracts/{contract.id}/void"):  # fmt: skip
+        words = re.sub(r"Qianda|English|SHA-256|UTC|xlsx|xls|ods|MB|QD|App|PNG|SVG|demo|Demo|min|DEMO", "",
+                       (await desk.get(path)).words)  # fmt: skip
+        words = re.sub(r"[a-z]+-[a-z0-9]+|[0-9a-f]{64}|\b(hefei|beijing|guangzhou|xiangtan|go)\b", "", words)
+        assert not re.search(r"[A-Za-z]{3,} [A-Za-z]{3,}", words), (path, re.findall(r"[A-Za-z ]{8,}", words))
+
+
+# ---- issuing
+
+
+async def test_many_are_issued_after_a_preview(running: Running, desk: Desk) -> None:
+    data = (ROOT / "seeds" / "roster.xlsx").read_bytes()
+    await load_roster(running.hub.database, running.hub.parts.clock, data, EVERYTHING)
+    page = await desk.get("/staff/enrolments")
+    ids = re.findall(r'name="enrolment" value="([0-9a-f-]{36})"', page.text)
+    assert len(ids) > 100 and not re.search(r"\b1[3-9]\d{9}\b", page.words)
+    chosen = ids[:6]
+    preview = await desk.post("/staff/enrolments/preview", [("enrolment", each) for each in chosen])
+    assert "6 contracts will be drawn" in preview.words
+    form = [("enrolment", each) for each in chosen] + [("send", "policy"), ("deadline", "")]
+    page = await desk.post("/staff/enrolments/issue", form)
+    while "Continue" in page.words:
+        form = [(name, value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text)]
+        page = await desk.post("/staff/enrolments/issue", form)
+    assert "6 contracts are issued" in page.words, page.words
+    left = re.findall(r'name="enrolment" value="([0-9a-f-]{36})"', (await desk.get("/staff/enrolments")).text)
+    assert not set(chosen) & set(left)
+    again = await desk.post("/staff/enrolments/preview", [("enrolment", each) for each in chosen])
+    assert "have a contract already" in again.words
+
+
+async def test_what_cannot_be_issued_is_told_and_stops_nothing(running: Running, desk: Desk) -> None:
+    page = await desk.post("/staff/enrolments/issue", [("enrolment", str(uuid4())), ("enrolment", "none")])
+    assert "0 contracts are issued" in page.words and "2 could not be issued" in page.words
+    assert (await desk.post("/staff/enrolments/preview", [])).status == 422
+
+
+async def test_one_is_issued_by_hand(running: Running, desk: Desk) -> None:
+    form = {
+        "course": "hefei/math-a", "student_name": "陈小满", "student_id_type": "cn-id", "student_id_number": MINOR_ID,
+        "guardian_name": "陈建国", "relation": "父亲", "guardian_id_type": "cn-id", "guardian_id_number": GUARDIAN_ID,
+        "phone": "19000000101", "language": "zh", "send": "none", "deadline": "",
+    }  # fmt: skip
+    wrong = await desk.post("/staff/issue", form | {"phone": "123"})
+    assert wrong.status == 422 and 'value="陈建国"' in wrong.text and "mobile number" in wrong.words
+    missing = await desk.post("/staff/issue", form | {"guardian_name": ""})
+    assert missing.status == 422 and "a guardian has to sign" in missing.words
+    page = await desk.post("/staff/issue", form)
+    assert page.status == 303 and page.location.endswith("?said=issued")
+    assert "The contract is issued." in (await desk.get(page.location)).words
+
+
+def a_roster_with_faults() -> bytes:
+    output = BytesIO()
+    with xlsxwriter.Workbook(output) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ("campus", "course", "student name", "student id number", "student phone"))
+        sheet.write_row(1, 0, ("hefei", "alchemy", "郑成年", ADULT_ID, "19000000155"))
+    return output.getvalue()
+
+
+async def test_a_roster_is_brought_in_with_its_faults_told(running: Running, desk: Desk) -> None:
+    form = aiohttp.FormData()
+    form.add_field("roster", (ROOT / "seeds" / "roster.xlsx").read_bytes(), filename="roster.xlsx")
+    headers = {"Cookie": f"__Host-qianda-staff={desk.cookie}", "Origin": running.origin, "Accept-Language": "en"}
+    async with running.http.post(f"{running.origin}/staff/import", data=form, headers=headers) as answer:
+        text = await answer.text()
+    assert answer.status == 200 and "enrolments were added." in text
+    faulty = aiohttp.FormData()
+    faulty.add_field("roster", a_roster_with_faults(), filename="roster.xlsx")
+    async with running.http.post(f"{running.origin}/staff/import", data=faulty, headers=headers) as answer:
+        text = await answer.text()
+    assert answer.status == 200 and "faults are listed below" in text
+    assert "There is no such course at this campus" in text and "<td>2</td>" in text
+    bad = aiohttp.FormData()
+    bad.add_field("roster", b"no spreadsheet", filename="roster.xlsx")
+    async with running.http.post(f"{running.origin}/staff/import", data=bad, headers=headers) as answer:
+        assert answer.status == 422
+    assert (await desk.post("/staff/import", {})).status == 422
+
+
+# ---- one contract
+
+
+async def test_a_contract_is_shown_with_masks_and_the_look_is_recorded_once(running: Running, desk: Desk) -> None:
+    contract = await running.issue_minor()
+    for _ in range(2):
+        page = await desk.get(f"/staff/contracts/{contract.id}")
+    assert page.status == 200 and "陈建国" in page.words and "+86 190****0101" in page.words
+    assert GUARDIAN_ID not in page.text and MINOR_ID not in page.text and "19000000101" not in page.text
+    assert "The chain of the record is whole." in page.words and contract.document_sha256 in page.text
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+    assert kinds.count("viewed-by-staff") == 1
+
+
+async def test_acting_on_a_contract(running: Running, desk: Desk) -> None:
+    guardian = replace(minor_with_guardian().signers[0], name="刘远", id_number=ADULT_ID, phone="+8619000000188")
+    contract = await running.issue_minor(signers=(guardian,))
+    path = f"/staff/contracts/{contract.id}"
+    assert (await desk.post(f"{path}/remind")).location == f"{path}?said=reminded"
+    soon = await desk.post(f"{path}/remind")
+    assert soon.status == 429 and "Possible again in" in soon.words
+    assert (await desk.post(f"{path}/extend", {"deadline": "2020-01-01"})).status == 422
+    assert (await desk.post(f"{path}/extend", {"deadline": "soon"})).status == 422
+    assert (await desk.post(f"{path}/extend", {"deadline": "2027-06-30"})).location == f"{path}?said=extended"
+    assert "cannot be undone" in (await desk.get(f"{path}/void")).words
+    assert (await desk.post(f"{path}/void", {"reason": " "})).status == 422
+    page = await desk.post(f"{path}/reissue")
+    fresh = page.location.partition("?")[0]
+    assert fresh != path and f'href="{path}"' in (await desk.get(fresh)).text
+    assert f'href="{fresh}"' in (await desk.get(path)).text
+    assert (await desk.post(f"{fresh}/void", {"reason": "Wrong course"})).location == f"{fresh}?said=voided"
+    assert "Wrong course" in (await desk.get(fresh)).words
+    assert (await desk.post(f"{fresh}/void", {"reason": "again"})).status == 303
+
+
+async def test_links_lead_in_and_a_desk_code_is_new_each_time(running: Running, desk: Desk) -> None:
+    contract = await running.issue_minor()
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+    links = await desk.get(f"/staff/contracts/{contract.id}/links/{signer.id}")
+    ticket = await running.ticket(contract, DoorKind.COPY)
+    assert f"{running.origin}/s/{ticket}" in links.text and "data:image/png;base64," in links.text
+    codes = []
+    for _ in range(2):
+        page = await desk.get(f"/staff/contracts/{contract.id}/desk/{signer.id}")
+        assert "陈*国" in page.words and "陈建国" not in page.words
+        codes += re.findall(r'class="short-code">([0-9A-Z-]+)<', page.text)
+    assert len(set(codes)) == 2
+    for code in codes:
+        landed = await open_ticket(running.hub.parts, code)
+        assert landed.session.signer == signer.id
+    assert (await desk.get(f"/staff/contracts/{contract.id}/links/{uuid4()}")).status == 404
+
+
+async def test_settling_a_question_lets_reminders_go_on(running: Running, desk: Desk) -> None:
+    contract = await running.issue_minor()
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+        (signing,) = await unit.tasks.of_contract(contract.id)
+        await unit.tasks.pause(signing.id, True)
+        asked = StaffTask(uuid4(), "question", "Which <room> is it?", "hefei", unit.now, contract.id, signer.id)
+        await unit.desk.add_task(asked)
+    page = await desk.get("/staff/tasks")
+    assert "Which &lt;room&gt; is it?" in page.text and "has a question" in page.words
+    assert (await desk.post(f"/staff/tasks/{asked.id}/done")).location == "/staff/tasks?said=done"
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        assert not (await unit.tasks.get(signing.id)).paused
+    assert "Which &lt;room&gt;" not in (await desk.get("/staff/tasks")).text
+
+
+async def test_what_is_not_there_is_not_found(desk: Desk) -> None:
+    for path in (f"/staff/contracts/{uuid4()}", "/staff/contracts/none", f"/staff/contracts/{uuid4()}/final.pdf"):
+        assert (await desk.get(path)).status == 404
+    assert (await desk.post(f"/staff/tasks/{uuid4()}/done")).status in (303, 404)
+    assert (await desk.post("/staff/tasks/none/done")).status == 404
