@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -150,6 +151,7 @@ def _start(job: Job) -> _Child:
 @contextlib.contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
     """Ctrl-C reaches the whole group, but it is the supervisor who says when: children inherit the blocked signal."""
+    resource_tracker.ensure_running()  # its first start would take the blocking away again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
