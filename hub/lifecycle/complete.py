@@ -133,10 +133,16 @@ async def _with_signature(parts: Parts, request: SignatureRequest) -> bytes:
 
 
 async def _validation_data(parts: Parts, request: SignatureRequest) -> tuple[list[bytes], list[bytes]]:
-    """Chains, and a CRL that ends before the signer's certificate does: later it could not speak for it any more."""
+    """Chains, and a CRL that ends before any certificate in the file does: later it could not speak for it any more.
+
+    A validator judges all signatures by the newest CRL in the file, also those that were made before it.
+    """
     async with parts.database.unit(EVERYTHING) as unit:
         revoked = await unit.certificates.revoked(parts.authority_name)
-    ends = x509.load_der_x509_certificate(request.chain[0]).not_valid_after_utc
+        requests = await unit.signatures.of_contract(request.contract)
+    inside = [each.chain[0] for each in requests if each.state is RequestState.EMBEDDED]
+    all_ends = [x509.load_der_x509_certificate(leaf).not_valid_after_utc for leaf in (request.chain[0], *inside)]
+    ends = min(end for end in all_ends if end > parts.clock())
     entries = [Revoked(serial, at, reason) for serial, at, reason in revoked]
     crl = await parts.authority.revocation_list(entries, speaks_until=ends)
     return [*request.chain, *parts.timestamps.certificates], [crl]

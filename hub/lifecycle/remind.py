@@ -44,7 +44,7 @@ PURPOSES = {
 }
 PLANNED = (*(purpose.value for purpose in PURPOSES.values()), Purpose.YOUR_TURN.value)
 AT_ONCE = timedelta(minutes=15)
-LOOK_AGAIN = timedelta(minutes=5)
+LOOK_AGAIN = timedelta(minutes=30)
 HAND = "hand-"
 """Keys of reminders sent by hand begin so, and are counted by it."""
 

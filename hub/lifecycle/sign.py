@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from hub.authorities.builtin import SIGNER_LIFE
 from hub.documents.contract_templates import Consent
 from hub.documents.deferred import Prepared, verified_der
 from hub.documents.deferred import prepare as prepare_file
@@ -46,6 +47,7 @@ from hub.store.unit import Unit
 
 KEY_PURPOSE = b"qianda-key-v1"
 HUB_RETRY = timedelta(minutes=1)
+TIME_TO_CLOSE = timedelta(days=14)
 Strokes = Sequence[Sequence[tuple[float, float]]]
 
 
@@ -87,8 +89,9 @@ async def certify_key(
 async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: str) -> tuple[bytes, ...]:
     async with parts.database.unit(EVERYTHING) as unit:
         attempt = await unit.signatures.begin_attempt("certificate", visiting.contract.id, None, unit.now)
+        life = await _certificate_life(unit, visiting)
     try:
-        issued = await parts.authority.enrol(spki, visiting.signer.name, parts.randomness(12).hex())
+        issued = await parts.authority.enrol(spki, visiting.signer.name, parts.randomness(12).hex(), life)
     except Unavailable as error:
         async with parts.database.unit(EVERYTHING) as unit:
             await unit.signatures.end_attempt(attempt, unit.now, failure=f"{error.code}: {error}")
@@ -106,6 +109,16 @@ async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: 
             "custody_claimed": custody, "custody": custody_proved(custody).value,
         })  # fmt: skip
     return issued.chain
+
+
+async def _certificate_life(unit: Unit, visiting: Visit) -> timedelta:
+    """Longer than usual for somebody after whom others sign: the file is closed only then, and to last it has to be closed
+    while all its certificates are valid.
+    """
+    others = [task for task in await unit.tasks.of_contract(visiting.contract.id) if task.id != visiting.task.id]
+    if all(task.state.final for task in others):
+        return SIGNER_LIFE
+    return max(SIGNER_LIFE, visiting.contract.deadline - await unit.planning_now() + TIME_TO_CLOSE)
 
 
 def _check_proof(origin: str, challenge: bytes | None, spki: bytes, proof: bytes) -> None:

@@ -1,0 +1,91 @@
+"""Parts that go away and come back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import text
+
+from hub.errors import TimestampUnavailable
+from hub.lifecycle.complete import advance
+from hub.model.staff import EVERYTHING
+from hub.timestamps import TimestampAuthority
+from tests.lifecycle.clockwork import StandingClock
+from tests.running import Running
+
+
+@dataclass
+class Timestamps:
+    """The hub's own timestamp service, which can be away. `asked` are the moments of all calls."""
+
+    clock: StandingClock
+    away: bool = False
+    asked: list[datetime] = field(default_factory=list)
+    service: TimestampAuthority | None = None
+
+    @property
+    def certificates(self) -> Sequence[bytes]:
+        assert self.service is not None
+        return self.service.certificates
+
+    async def timestamp(self, digest: bytes) -> bytes:
+        self.asked.append(self.clock())
+        if self.away or self.service is None:
+            raise TimestampUnavailable("no answer")
+        return await self.service.timestamp(digest)
+
+    def serve(self, running: Running) -> None:
+        """Stand in front of the service of this hub."""
+        self.service = running.hub.parts.timestamps
+        running.hub = replace(running.hub, parts=replace(running.hub.parts, timestamps=self))
+        running.worker._hub, running.worker._parts = running.hub, running.hub.parts
+
+
+@contextmanager
+def token_away() -> Iterator[None]:
+    """The token's files are somewhere else, as if somebody had pulled it out."""
+    tokens = Path(os.environ["SOFTHSM2_CONF"]).parent / "tokens"
+    elsewhere = tokens.with_name("pulled-out")
+    tokens.rename(elsewhere)
+    try:
+        yield
+    finally:
+        elsewhere.rename(tokens)
+
+
+async def work_off(running: Running) -> int:
+    """Run what waits in the queue, in this task; returns how many jobs there were."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        rows = await unit.connection.execute(text("DELETE FROM pgqueuer RETURNING entrypoint, payload"))
+        jobs = [(row.entrypoint, json.loads(row.payload)) for row in rows]
+    for entrypoint, payload in jobs:
+        if entrypoint == "complete":
+            await advance(running.hub.parts, UUID(payload["contract"]))
+        else:
+            await running.hub.parts.router.carry(UUID(payload["delivery"]), fresh=True)
+    return len(jobs)
+
+
+async def hub_rounds(running: Running, clock: StandingClock, until: datetime) -> None:
+    """From one retry of the hub to the next, up to `until`."""
+    while True:
+        await work_off(running)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            due = await unit.contracts.earliest_hub_step()
+        if due is None or due > until:
+            clock.go_to(until)
+            return
+        clock.go_to(due)
+        await running.worker.look_after()
+
+
+def minutes_between(moments: Sequence[datetime]) -> list[float]:
+    return [(later - earlier) / timedelta(minutes=1) for earlier, later in pairwise(moments)]
