@@ -1,0 +1,141 @@
+"""Drawing and issuing: what is refused, naming the field, and what may look unusual and is fine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hub.errors import BadInput, ContractNotFound, GuardianRequired, UndrawableText
+from hub.lifecycle.issue import NewStudent, issue
+from hub.lifecycle.reissue import reissue
+from hub.lifecycle.withdraw import extend
+from hub.model.contract import ContractState
+from hub.model.staff import EVERYTHING, Scope
+from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
+from tests.lifecycle.people import ADULT, adult, father, head
+from tests.lifecycle.signing import completed, contract_now, deliver, person, record_of, signed
+from tests.running import GUARDIAN_PHONE, MINOR_ID, minor_with_guardian
+
+MINOR = minor_with_guardian()
+FATHER = father()
+REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "a minor alone": ({"signers": (replace(adult(), name="陈小满", id_number=MINOR_ID),)}, "signers"),
+    "nobody": ({"signers": ()}, "signers"),
+    "only the school": ({"student": ADULT, "signers": (head(),)}, "signers"),
+    "twice the same": ({"signers": (FATHER, replace(FATHER, phone="+8619000000109"))}, "signers"),
+    "a wrong check digit": ({"signers": (replace(FATHER, id_number="340104198501010018"),)}, "signers[0].id_number"),
+    "no phone": ({"signers": (replace(FATHER, phone="12"),)}, "signers[0].phone"),
+    "no name": ({"signers": (replace(FATHER, name="  "),)}, "signers[0].name"),
+    "an unknown language": ({"signers": (replace(FATHER, language="fr"),)}, "signers[0].language"),
+    "an unknown channel": ({"signers": (replace(FATHER, channels=("pigeon",)),)}, "signers[0].channels"),
+    "mail without address": ({"signers": (replace(FATHER, channels=("email",)),)}, "signers[0].email"),
+    "an unknown campus": ({"campus": "atlantis"}, "campus"),
+    "an unknown course": ({"course": "alchemy"}, "course"),
+    "an unknown template": ({"template": "lease"}, "template"),
+    "a passport without a birth date": ({"student": NewStudent("Anna Lind", "passport", "P1234567"),
+                                         "signers": (replace(adult(), id_type="passport", id_number="P1234567"),)},
+                                        "student.birth_date"),
+    "a deadline that has passed": ({"deadline": datetime(2020, 1, 1).astimezone()}, "deadline"),
+    "a deadline without a zone": ({"deadline": datetime(2027, 1, 1)}, "deadline"),  # noqa: DTZ001 - that is the point
+}  # fmt: skip
+
+
+async def test_what_is_wrong_is_named_by_its_field_and_nothing_is_issued() -> None:
+    async with quiet_hub() as running:
+        for what, (changes, field) in REFUSED.items():
+            with pytest.raises(BadInput) as refused:
+                await running.issue_minor(**changes)
+            assert refused.value.field == field, what
+        with pytest.raises(GuardianRequired):
+            await running.issue_minor(**REFUSED["a minor alone"][0])
+        with pytest.raises(BadInput):
+            await running.issue_minor(course=None)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.contracts.listed() == []
+
+
+async def test_a_name_that_the_font_cannot_draw_is_refused_naming_the_characters() -> None:
+    async with quiet_hub() as running:
+        with pytest.raises(UndrawableText) as refused:
+            await running.issue_minor(student=NewStudent("陈\U0001f600满", "cn-id", MINOR_ID))
+        assert "\U0001f600" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["陈㛃", "𠮷小满", "周䶮"])
+async def test_rare_characters_of_real_names_are_signed_as_any_others(name: str) -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor(signers=(replace(FATHER, name=name),))
+        await signed(running, contract)
+        await completed(running, contract)
+
+
+async def test_a_passport_holder_signs_an_english_contract() -> None:
+    async with quiet_hub() as running:
+        signer = replace(
+            adult(), name="Anna Lind", id_type="passport", id_number="P1234567", language="en", phone="+46701740605"
+        )
+        student = NewStudent("Anna Lind", "passport", "p1234567", date(2000, 5, 4))
+        contract = await running.issue_minor(student=student, signers=(signer,))
+        assert contract.language == "en"
+        anna = await person(running, contract)
+        await anna.land()
+        await anna.verify(await anna.ask_code(), "anna lind", "4567")
+        await anna.sign()
+        await completed(running, contract)
+        assert "signing code" in (await running.messages("+46701740605"))[0]["text"]
+
+
+async def test_an_adult_signs_alone_and_grown_up_is_who_is_eighteen_today() -> None:
+    async with quiet_hub(StandingClock()) as running:  # 25 November 2026
+        grown_up = NewStudent("林知夏", "passport", "P1234567", date(2008, 11, 25))
+        signer = replace(adult(), id_type="passport", id_number="P1234567")
+        assert (await running.issue_minor(student=grown_up, signers=(signer,))).state is ContractState.ISSUED
+        with pytest.raises(GuardianRequired):
+            await running.issue_minor(student=replace(grown_up, birth_date=date(2008, 11, 26)), signers=(signer,))
+
+
+async def test_staff_of_one_campus_issue_for_no_other() -> None:
+    async with quiet_hub() as running:
+        hefei = Scope(frozenset({"hefei"}))
+        contract = await issue(running.hub.parts, hefei, MINOR, "staff:test")
+        with pytest.raises(BadInput):
+            await issue(running.hub.parts, hefei, replace(MINOR, campus="beijing"), "staff:test")
+        with pytest.raises(ContractNotFound):
+            await reissue(running.hub.parts, Scope(frozenset({"beijing"})), contract.id, "staff:test")
+
+
+async def test_concurrent_issues_get_numbers_of_their_own() -> None:
+    async with quiet_hub() as running:
+        contracts = await asyncio.gather(*(running.issue_minor() for _ in range(6)))
+        assert len({contract.number for contract in contracts}) == 6
+
+
+async def test_issuing_anew_ends_the_old_one_without_telling_the_signer_twice() -> None:
+    async with quiet_hub() as running:
+        old = await running.issue_minor()
+        while await running.worker.sweep():
+            pass
+        new = await reissue(running.hub.parts, EVERYTHING, old.id, "staff:test")
+        while await running.worker.sweep():
+            pass
+        await deliver(running)
+        ended = await contract_now(running, old)
+        assert (ended.state, ended.replaced_by, new.replaces) == (ContractState.VOIDED, new.id, old.id)
+        assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation"] * 2
+        assert (await record_of(running, old))[-2:] == ["voided", "replaced"]
+
+
+async def test_a_deadline_moves_only_to_where_one_may_be() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        without_zone = (clock() + timedelta(days=9)).replace(tzinfo=None)
+        for wrong in (clock(), clock() - timedelta(days=1), clock() + timedelta(days=400), without_zone):
+            with pytest.raises(BadInput) as refused:
+                await extend(running.hub.parts, EVERYTHING, contract.id, wrong, "staff:test")
+            assert refused.value.field == "deadline"
