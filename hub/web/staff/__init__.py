@@ -15,6 +15,7 @@ _ONE = "/staff/contracts/{id}"
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     yield from login_routes(hub)
+    yield web.get("/staff/", _without_slash)
     for path, handler in {
         "/staff": board.board,
         "/staff/enrolments": issuing.enrolments,
@@ -40,3 +41,8 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         f"{_ONE}/reissue": contract.reissue,
     }.items():
         yield web.post(path, staff_only(act))
+
+
+async def _without_slash(_: web.Request) -> web.StreamResponse:
+    """People type it, and the demo prints it."""
+    raise web.HTTPSeeOther("/staff")
