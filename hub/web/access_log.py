@@ -1,4 +1,7 @@
-"""One line for each request: what kind of address, never the address itself. Tickets, codes and queries stay out of it."""
+"""One line for each request: what kind of address, never the address itself.
+
+Tickets, codes and queries stay out of it.
+"""
 
 from __future__ import annotations
 

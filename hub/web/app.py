@@ -81,7 +81,10 @@ def _static_version() -> str:
 async def run_web(
     hub: Hub, *, host: str, port: int, stop: asyncio.Event, sock: socket.socket | None = None
 ) -> None:
-    """Serve until `stop` is set; then requests in hand are finished. `sock`: an already bound socket instead of host and port."""
+    """Serve until `stop` is set; then requests in hand are finished.
+
+    `sock`: an already bound socket, instead of host and port.
+    """
     runner = web.AppRunner(make_app(hub), shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:

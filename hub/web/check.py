@@ -1,7 +1,7 @@
 """The public check page `/verify`: anybody may have a finished contract checked, in a child process with limits.
 
-The answer is element by element, in the words of the verifier; as JSON for whoever does not ask for a page. What can be checked
-here can be checked without us: `qianda verify` does the same offline.
+The answer is element by element, in the words of the verifier; as JSON for whoever does not ask for a page. What can
+be checked here can be checked without us: `qianda verify` does the same offline.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ async def form(request: web.Request) -> web.Response:
 
 
 async def _receive(request: web.Request, path: Path) -> str:
-    """Write the upload to `path`: the part `file` of a form, or the body itself. Returns the name that the sender gave."""
+    """Write the upload to `path`: the part `file` of a form, or the body itself. Returns the sender's name for it."""
     if request.content_type != "multipart/form-data":
         await _write(path, request.content.iter_chunked(1 << 16))
         return ""

@@ -1,6 +1,7 @@
-"""Which language a visitor reads, and the texts in it. Templates hold the English texts, `templates/languages/*.zh.po` the Chinese.
+"""Which language a visitor reads, and the texts in it.
 
-Order of choice: `?lang=`, the visitor's earlier choice (cookie), the signer's language on file, Accept-Language, Chinese.
+Templates hold the English texts, `templates/languages/*.zh.po` the Chinese ones. Order of choice: `?lang=`, the
+visitor's earlier choice (cookie), the signer's language on file, Accept-Language, Chinese.
 """
 
 from __future__ import annotations

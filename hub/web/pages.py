@@ -22,7 +22,9 @@ def translator(request: web.Request, language: str | None = None) -> Translate:
 def page(
     request: web.Request, template: str, *, status: int = 200, language: str | None = None, **context: Any
 ) -> web.Response:
-    """`template` is a path below `templates/pages`. Every template knows `_`, `lang`, `static`, `origin`, `school`, `demo`."""
+    """`template` is a path below `templates/pages`. Every template knows `_`, `lang`, `static`, `origin`,
+    `school` and `demo`.
+    """
     lang = language or language_of(request)
     hub = request.config_dict[HUB]
     known = {

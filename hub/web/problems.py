@@ -1,7 +1,7 @@
-"""From the hub's errors to HTTP: problem+json (RFC 9457) for programs, a kind page for people. Statuses are known here only.
+"""From the hub's errors to HTTP: problem+json (RFC 9457) for programs, a kind page for people.
 
-`type` is `/problems/<code>`; beside the members of the RFC there are `code` (stable), `retry` (the very same request can
-succeed later) and, where one is to blame, `field`. Retry-After is in whole seconds.
+Statuses are known here only. `type` is `/problems/<code>`; beside the members of the RFC there are `code` (stable),
+`retry` (the very same request can succeed later) and, where one is to blame, `field`. Retry-After is in whole seconds.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def _from_here(request: web.Request) -> bool:
 
 @web.middleware
 async def public_address(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """On one's own machine: whoever came by another name of it (localhost) is sent to the public origin, to which the proof
-    of a key is bound. Elsewhere the proxy in front decides what Host we see, and a redirect could go in circles.
+    """On one's own machine: whoever came by another name of it (localhost) is sent to the public origin, to
+    which the proof of a key is bound. Elsewhere the proxy in front decides what Host we see: a redirect could circle.
     """
     public = urlsplit(request.app[HUB].parts.origin)
     page = request.method in ("GET", "HEAD") and not request.path.startswith(PROGRAMS)

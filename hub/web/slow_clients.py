@@ -1,7 +1,7 @@
 """Clients that do not get on with it are let go: half-open sockets, bodies in drips, answers nobody fetches.
 
-aiohttp itself ends connections that wait for a request too long (its keep-alive timeout, which also counts before the first
-one). What it does not watch is a request whose body never ends and an answer that is never read: that is done here.
+aiohttp itself ends connections that wait for a request too long (its keep-alive timeout, which also counts before the
+first one). It does not watch for a request whose body never ends or an answer that is never read: that is done here.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ log = structlog.get_logger()
 
 @dataclass
 class _Way:
-    """One direction of one connection: `left` bytes were still to come (or to be fetched) at `since`."""
+    """An answer on its way: at `since`, so many bytes were `left` for the client to fetch."""
 
     since: float
-    done: int
+    left: int
 
 
 class SlowClients:
@@ -34,7 +34,7 @@ class SlowClients:
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
-        self._bodies: dict[web.Request, _Way] = {}
+        self._bodies: dict[int, tuple[web.Request, float]] = {}  # a request cannot be a key itself
         self._answers: dict[Any, _Way] = {}
 
     @property
@@ -48,11 +48,11 @@ class SlowClients:
             if request.transport is not None:
                 self._answers.setdefault(request.transport, _Way(_now(), 0))
             if not request.content.is_eof():
-                self._bodies[request] = _Way(_now(), 0)
+                self._bodies[id(request)] = request, _now()
             try:
                 return await handler(request)
             finally:
-                self._bodies.pop(request, None)
+                self._bodies.pop(id(request), None)
 
         return watched
 
@@ -67,18 +67,18 @@ class SlowClients:
     async def _look_again_and_again(self) -> None:
         while True:
             await asyncio.sleep(self.patience / 8)
-            for request, body in list(self._bodies.items()):
-                self._look_at_body(request, body)
+            for request, since in list(self._bodies.values()):
+                self._look_at_body(request, since)
             for transport, answer in list(self._answers.items()):
                 self._look_at_answer(transport, answer)
 
-    def _look_at_body(self, request: web.Request, body: _Way) -> None:
-        waited = _now() - body.since
+    def _look_at_body(self, request: web.Request, since: float) -> None:
+        waited = _now() - since
         if request.content.is_eof():
-            self._bodies.pop(request, None)
+            self._bodies.pop(id(request), None)
         elif waited > self.patience and request.content.total_raw_bytes < SLOWEST * waited:
             self._drop(request.transport, "body")
-            self._bodies.pop(request, None)
+            self._bodies.pop(id(request), None)
 
     def _look_at_answer(self, transport: Any, answer: _Way) -> None:
         if transport.is_closing():
@@ -86,9 +86,9 @@ class SlowClients:
             return
         waiting, now = transport.get_write_buffer_size(), _now()
         waited = now - answer.since
-        moved = answer.done - waiting
+        moved = answer.left - waiting
         if waiting == 0 or moved < 0 or moved > SLOWEST * max(waited, 1.0):
-            answer.since, answer.done = now, waiting
+            answer.since, answer.left = now, waiting
         elif waited > self.patience:
             self._drop(transport, "answer")
             self._answers.pop(transport, None)

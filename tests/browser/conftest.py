@@ -1,4 +1,7 @@
-"""A running hub, Debian's Chromium, and a phone or a desk to look at it with. Screenshots go to QIANDA_SCREENSHOTS, if set."""
+"""A running hub, Debian's Chromium, and a phone or a desk to look at it with.
+
+Screenshots go to the folder QIANDA_SCREENSHOTS, if it is set.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ from tests.running import Running, running_hub
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
-    "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
     *(["--no-sandbox"] if os.geteuid() == 0 else []),
 ]  # fmt: skip
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "locale": "zh-CN"}
+SMALL = {"width": 360, "height": 740}
+PHONE: dict[str, Any] = {"viewport": SMALL, "has_touch": True, "is_mobile": True, "locale": "zh-CN"}
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN"}
 STEP_MS = 15_000
 

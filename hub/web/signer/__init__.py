@@ -1,4 +1,4 @@
-"""The signer's way: the signing protocol `/sign/v1/*`, the landing page behind a link, and the pages up to the finished contract."""
+"""The signer's way: the signing protocol `/sign/v1/*`, the landing page behind a link, the pages up to the end."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ Base64 = Annotated[str, StringConstraints(min_length=4, max_length=16384), After
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+Point = Annotated[list[Share], Field(min_length=2, max_length=2)]
 
 
 class Body(BaseModel):
@@ -59,7 +60,7 @@ class Verify(Body):
 
 
 class Key(Body):
-    """`spki`: SubjectPublicKeyInfo in DER; `proof`: raw r‖s. A key that brings its own certificate has a chain instead."""
+    """`spki`: SubjectPublicKeyInfo in DER; `proof`: raw r‖s. A key with a certificate brings a chain instead."""
 
     proof: Base64
     custody: Text
@@ -75,7 +76,7 @@ class Consent(Body):
 class Appearance(Body):
     """The drawn name: strokes of points, each `[x, y]` from 0 to 1, from the upper left corner."""
 
-    strokes: Annotated[list[list[Annotated[list[Share], Field(min_length=2, max_length=2)]]], Field(max_length=MOST_STROKES)]
+    strokes: Annotated[list[list[Point]], Field(max_length=MOST_STROKES)]
 
     @model_validator(mode="after")
     def _not_endless(self) -> Appearance:

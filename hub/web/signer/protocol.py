@@ -1,7 +1,7 @@
 """The signing protocol `/sign/v1/*` (docs: the public interface): each handler parses, calls one verb, and answers.
 
-JSON; binary values in standard base64; hashes in lower-case hex. `open` and `verify` return `session` and set it as cookie; a
-bearer wins over the cookie. `?id=` names the contract where the session holds several.
+JSON; binary values in standard base64; hashes in lower-case hex. `open` and `verify` return `session` and set it as
+cookie; a bearer wins over the cookie. `?id=` names the contract where the session holds several.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def contracts_json(contracts: Sequence[tuple[Contract, SigningTask]]) -> list[di
 async def key(request: web.Request) -> web.Response:
     asked = await body(request, bodies.Key)
     if asked.spki is None or asked.certificate_chain is not None:
-        raise BadInput("only fresh keys are taken so far: give spki, without certificate_chain", field="certificate_chain")
+        raise BadInput("only fresh keys are taken so far: give spki alone", field="certificate_chain")
     parts, secret = request.app[HUB].parts, session_secret(request)
     spki, proof = b64decode(asked.spki), b64decode(asked.proof)
     chain = await sign.certify_key(parts, secret, contract_id(request), spki, proof, asked.custody)

@@ -134,7 +134,8 @@ def _block_lines(block: dict[str, Any]) -> list[str]:
 async def document(request: web.Request) -> web.Response:
     """The current revision, to whoever still has to sign it; afterwards only the finished file is handed out."""
     seen = (await look(request)).visit
-    if seen.task.state not in (TaskState.OPEN, TaskState.WAITING) and seen.contract.state is not ContractState.COMPLETED:
+    still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)
+    if not still_to_sign and seen.contract.state is not ContractState.COMPLETED:
         raise NotCompleted
     return await _pdf(request, seen.contract, "inline")
 

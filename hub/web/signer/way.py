@@ -35,7 +35,7 @@ ENDED = {
 
 @dataclass(frozen=True)
 class Place:
-    """`standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others` are the contracts of the same visit."""
+    """`standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others`: all contracts of the visit."""
 
     looked: Looked
     standing: str
