@@ -1,0 +1,184 @@
+"""The record: chained, complete, without personal values, and nothing that the role `app` could change."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from hub.lifecycle.withdraw import void
+from hub.model.contract import Contract
+from hub.model.record import broken_at, commitment
+from hub.model.staff import EVERYTHING
+from tests.database import shared_server
+from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.people import two_guardians
+from tests.lifecycle.signing import Person, completed, person, signed
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, PIN, Running
+
+STORY = [
+    "drawn", "issued", "task-opened", "message-sending", "message-sending", "identity-checked", "certificate-issued",
+    "signature-accepted", "signature-embedded", "signed", "seal-used", "completed", "message-sending",
+]  # fmt: skip
+
+
+async def told(running: Running) -> tuple[Contract, Person]:
+    contract = await running.issue_minor()
+    await running.worker.sweep()
+    guardian = await signed(running, contract)
+    await completed(running, contract)
+    return contract, guardian
+
+
+@asynccontextmanager
+async def superuser(running: Running) -> AsyncIterator[asyncpg.Connection]:
+    name = urlsplit(running.hub.database.dsn).path.lstrip("/")
+    connection = await asyncpg.connect(shared_server().dsn("superuser", name))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def dumped(running: Running) -> dict[str, list[str]]:
+    """Every row of every table, the queue's too, as JSON; bytes in hexadecimal, and as text where they are any."""
+    async with superuser(running) as connection:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        rows = {each["tablename"]: await connection.fetch(f'SELECT * FROM "{each["tablename"]}"') for each in tables}
+    return {table: [_plain(dict(row)) for row in found] for table, found in rows.items()}
+
+
+def _plain(row: dict[str, object]) -> str:
+    def form(value: object) -> str:
+        return value.hex() + value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+    return json.dumps(row, default=form, ensure_ascii=False)
+
+
+async def test_the_whole_story_stands_in_one_unbroken_chain() -> None:
+    async with quiet_hub() as running:
+        contract, guardian = await told(running)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            entries = await unit.record.entries(contract.id)
+        assert [entry.kind for entry in entries] == STORY
+        assert broken_at(entries) is None
+        assert {entry.actor for entry in entries} == {"test", "hub", f"signer:{guardian.signer.id}"}
+        final = await running.completed(contract)
+        assert entries[-2].facts["document_sha256"] == hashlib.sha256(final).hexdigest()
+
+
+async def test_two_people_who_act_at_once_make_one_chain() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor(signers=two_guardians(1, 1))
+        people = [await person(running, contract, number) for number in (0, 1)]
+        for each in people:
+            await each.enter()
+        await asyncio.gather(*(each.certify() for each in people))
+        await void(running.hub.parts, EVERYTHING, contract.id, "enough", "staff:test")
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            entries = await unit.record.entries(contract.id)
+        assert broken_at(entries) is None
+        assert entries[-1].sequence == len(entries)
+
+
+async def test_commitments_stand_for_values_that_can_be_shown_and_erased() -> None:
+    async with quiet_hub() as running:
+        contract, guardian = await told(running)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            drawn = (await unit.record.entries(contract.id))[0].facts["signers"][0]
+            salt = await unit.contracts.salt(guardian.signer.id)
+            values = await unit.record.values(contract.id)
+        assert salt is not None
+        for name, value in (("name", "陈建国"), ("phone", GUARDIAN_PHONE), ("id_number", GUARDIAN_ID)):
+            assert drawn[name] == commitment(salt, value)
+            assert values[drawn[name]] == (name, value)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.record.erase(guardian.signer.id)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.record.values(contract.id) == {}
+            assert await unit.contracts.salt(guardian.signer.id) is None
+            assert broken_at(await unit.record.entries(contract.id)) is None
+
+
+async def test_personal_values_stand_only_where_they_may() -> None:
+    async with quiet_hub() as running:
+        await told(running)
+        tables = await dumped(running)
+    with_certificates = {"issued_certificate", "signature_request", "signing_session"}  # they name the person
+    allowed_in = {"陈建国": {"signer", *with_certificates}, "陈小满": {"contract"}}
+    for value in ("陈建国", "陈小满", GUARDIAN_PHONE, GUARDIAN_PHONE[3:], GUARDIAN_ID, MINOR_ID):
+        found = {table for table, rows in tables.items() if any(value in row for row in rows)}
+        assert found <= allowed_in.get(value, set()), value
+
+
+async def test_no_ticket_code_pin_or_id_number_rests_in_database_queue_or_log(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async with quiet_hub() as running:
+        _, guardian = await told(running)
+        texts = [each["text"] for each in await running.messages()]
+        codes = {await guardian.last_code()}
+        tickets = {found for text in texts for found in re.findall(r"/s/([0-9A-Z]{13})", text)}
+        assert codes and tickets
+        secrets = {*codes, *tickets, guardian.secret, GUARDIAN_ID, GUARDIAN_ID[-4:], MINOR_ID, f'"{PIN}"'}
+        tables = await dumped(running)
+        logged = "".join(capfd.readouterr())
+    assert "delivery" in logged
+    assert tables["pgqueuer"]
+    for secret in secrets - {GUARDIAN_ID[-4:], *codes}:
+        assert secret not in logged
+        for table, rows in tables.items():
+            assert not any(secret in row for row in rows), table
+    for number in {GUARDIAN_ID[-4:], *codes}:  # so short that hashes hold them by chance: as a word of its own
+        word = re.compile(rf"(?<![0-9A-Za-z.+-]){number}(?![0-9A-Za-z.+-])")
+        assert not word.search(logged)
+        for table, rows in tables.items():
+            assert not any(word.search(row) for row in rows), table
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE record_entry SET kind = 'x'", "DELETE FROM record_entry", "TRUNCATE record_entry",
+     "ALTER TABLE record_entry DISABLE ROW LEVEL SECURITY", "DROP POLICY campus_scope ON record_entry",
+     "UPDATE alembic_version SET version_num = '0'", "DELETE FROM installation"],
+)  # fmt: skip
+async def test_the_role_app_cannot_touch_what_is_recorded(statement: str) -> None:
+    async with quiet_hub() as running:
+        await running.issue_minor()
+        connection = await asyncpg.connect(running.hub.database.dsn)
+        try:
+            await connection.execute("SELECT set_config('qianda.scope', '*', false)")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+async def test_the_role_app_is_no_superuser_and_bound_by_row_level_security() -> None:
+    async with quiet_hub() as running, superuser(running) as connection:
+        powers = "rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
+        role = await connection.fetchrow(f"SELECT {powers} FROM pg_roles WHERE rolname = 'app'")
+        assert role is not None and not any(role.values())
+
+
+@pytest.mark.parametrize(
+    ("forgery", "found_at"),
+    [("UPDATE record_entry SET facts = facts || '{\"x\": 1}' WHERE sequence = 2", 2),
+     ("UPDATE record_entry SET at = at + interval '1 second' WHERE sequence = 3", 3),
+     ("UPDATE record_entry SET actor = 'staff:x' WHERE sequence = 1", 1),
+     ("DELETE FROM record_entry WHERE sequence = 2", 3)],
+)  # fmt: skip
+async def test_a_forgery_by_the_databases_own_administrator_is_found(forgery: str, found_at: int) -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        async with superuser(running) as connection:
+            await connection.execute(forgery)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            assert broken_at(await unit.record.entries(contract.id)) == found_at

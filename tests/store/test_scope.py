@@ -1,0 +1,134 @@
+"""The campus tree bounds every query: rows of another campus are not there, whichever table and whichever verb."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from hub.errors import ContractNotFound
+from hub.lifecycle.answer import ask
+from hub.lifecycle.dispatch import hand_out
+from hub.lifecycle.remind import remind_by_hand
+from hub.lifecycle.withdraw import extend, void
+from hub.model.link import DoorKind
+from hub.model.staff import EVERYTHING, Scope
+from hub.store.tables import metadata
+from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.signing import completed, person, signed
+from tests.running import GUARDIAN_PHONE, Running
+
+FOREIGN, NOWHERE = Scope(frozenset({"beijing"})), Scope(frozenset())
+SHARED = {
+    # Nothing of a campus stands in them; or, for accounts and keys, they are looked up before anybody has a scope.
+    "api_key", "campus", "contract_number", "idempotency", "installation", "job_start", "login_failure",
+    "outbox_message", "staff", "staff_session", "worker_heartbeat",
+}  # fmt: skip
+
+
+async def a_story_in_hefei(running: Running) -> None:
+    """Rows in every table: one contract is completed, another one asks a question."""
+    contract = await running.issue_minor()
+    await running.worker.sweep()
+    somebody = await signed(running, contract)
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        task = await unit.tasks.of_signer(somebody.signer.id)
+        await unit.sessions.page_seen(task.id, str(contract.document), 1, unit.now)
+        await unit.sessions.add_wrong_answer(somebody.signer.person, unit.now)
+    await completed(running, contract)
+    other = await person(running, await running.issue_minor())
+    await other.land()
+    await ask(running.hub.parts, other.secret, "question", "when does it begin?")
+    async with running.hub.database.unit(EVERYTHING) as unit:  # other campuses have courses of their own
+        await unit.connection.execute(text("DELETE FROM course WHERE campus <> 'hefei'"))
+        await unit.connection.execute(text(
+            "INSERT INTO enrolment (id, campus, course, student_name, student_hash, people_sealed, created_at)"
+            " VALUES (gen_random_uuid(), 'hefei', 'math-a', 'x', '\\x00', '\\x00', now())"
+        ))  # fmt: skip
+
+
+def scoped_tables() -> list[str]:
+    return sorted(set(metadata.tables) - SHARED)
+
+
+async def test_no_row_is_seen_changed_or_deleted_from_another_campus_or_without_a_scope() -> None:
+    async with quiet_hub() as running:
+        await a_story_in_hefei(running)
+        database = running.hub.database
+        for table in scoped_tables():
+            async with database.unit(EVERYTHING) as unit:
+                before = await unit.connection.scalar(text(f"SELECT count(*) FROM {table}"))
+            assert before, f"the story leaves no row in {table}"
+            for scope in (FOREIGN, NOWHERE):
+                async with database.unit(scope) as unit:
+                    assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
+                    if table != "record_entry":
+                        assert (await unit.connection.execute(text(f"DELETE FROM {table}"))).rowcount == 0, table
+            connection = await asyncpg.connect(database.dsn)
+            try:
+                assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+            finally:
+                await connection.close()
+            async with database.unit(EVERYTHING) as unit:
+                assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")) == before
+
+
+async def test_the_own_campus_sees_its_rows_also_those_that_hang_on_a_contract() -> None:
+    async with quiet_hub() as running:
+        await a_story_in_hefei(running)
+        for table in set(scoped_tables()) - {"one_time_code", "wrong_answer"}:  # they belong to a person
+            async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:
+                assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")), table
+
+
+async def test_nothing_is_written_into_another_campus() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            signer = (await unit.contracts.signers(contract.id))[0]
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            async with running.hub.database.unit(FOREIGN) as unit:
+                await unit.links.add(signer, DoorKind.COPY, unit.now)
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            async with running.hub.database.unit(FOREIGN) as unit:
+                await unit.record.append(contract.id, "hefei", "forged", "staff:x", {})
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            async with running.hub.database.unit(FOREIGN) as unit:
+                await unit.contracts.add_version(contract.id, "final", "0" * 64, 1, unit.now)
+
+
+async def test_the_verbs_of_staff_find_no_contract_of_another_campus() -> None:
+    async with quiet_hub() as running:
+        parts, contract = running.hub.parts, await running.issue_minor()
+        somebody = await person(running, contract)
+        for scope in (FOREIGN, NOWHERE):
+            with pytest.raises(ContractNotFound):
+                await void(parts, scope, contract.id, "reason", "staff:x")
+            with pytest.raises(ContractNotFound):
+                await extend(parts, scope, contract.id, contract.deadline, "staff:x")
+            with pytest.raises(ContractNotFound):
+                await remind_by_hand(parts, scope, contract.id, "staff:x")
+            with pytest.raises(ContractNotFound):
+                await hand_out(parts, scope, contract.id, somebody.signer.id, DoorKind.QR, "staff:x")
+            async with running.hub.database.unit(scope) as unit:
+                assert await unit.contracts.listed() == []
+                assert await unit.contracts.signers(contract.id) == []
+                assert await unit.contracts.signers_at(GUARDIAN_PHONE) == []
+                assert await unit.contracts.same_person(somebody.signer) == []
+                assert await unit.contracts.versions(contract.id) == []
+                assert await unit.tasks.of_contract(contract.id) == []
+                assert await unit.deliveries.of_contract(contract.id) == []
+                assert await unit.signatures.of_contract(contract.id) == []
+                assert await unit.record.entries(contract.id) == []
+                assert await unit.record.values(contract.id) == {}
+                assert await unit.reminders.of_contract(contract.id) == []
+
+
+async def test_a_campus_covers_what_is_below_it_and_headquarters_everything() -> None:
+    async with quiet_hub() as running, running.hub.database.unit(EVERYTHING) as unit:
+        assert await unit.school.scope_below("hq") == EVERYTHING
+        below = await unit.school.scope_below("hefei")
+        assert below.covers("hefei")
+        assert not below.covers("beijing")
+        assert not below.covers("hq")
