@@ -1,7 +1,7 @@
 # Every target here installs what it needs first: a second call finds it there. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test real lint types check bench format lock clean ready-run ready-test
+.PHONY: help run test real lint types check bench pictures format lock clean ready-run ready-test
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -32,6 +32,9 @@ check: lint types test ## Run lint, types and test
 
 bench: ready-test ## Measure (NAME=… for one bench only)
 	@$(BIN)/qianda bench $(or $(NAME),all)
+
+pictures: ready-test ## Take the pictures of the README anew
+	@$(BIN)/python -m tests.browser.pictures
 
 format: ready-test ## Lay out the code as ruff does
 	@$(BIN)/ruff format .
