@@ -32,7 +32,7 @@ class Keys:
         """Read the master key, or make one (mode 0600). Two processes that make it at once end up with the same."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            fresh = path.with_name(f"{path.name}.{os.getpid()}")
+            fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(secrets.token_bytes(MASTER_BYTES))
                 os.fsync(file.fileno())

@@ -1,0 +1,57 @@
+"""Eight signers at once through the one token, with two workers at each contract."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from stdnum.cn import ric
+
+from hub.lifecycle.complete import advance
+from hub.lifecycle.issue import NewSigner
+from hub.model.contract import Contract, ContractState
+from hub.model.record import broken_at
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
+from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.signing import signed
+from tests.running import Running
+
+SIGNERS = 8
+
+
+def guardian(number: int) -> NewSigner:
+    base = f"34010419850101{number:03d}"
+    return NewSigner(
+        Role.GUARDIAN, "陈建国", f"+86190000003{number:02d}", base + ric.calc_check_digit(base + "0"), relation="父亲"
+    )
+
+
+async def from_issue_to_the_end(running: Running, number: int) -> Contract:
+    contract = await running.issue_minor(signers=(guardian(number),))
+    await signed(running, contract)
+    await asyncio.gather(*(advance(running.hub.parts, contract.id) for _ in range(2)))
+    return contract
+
+
+async def one_round(running: Running) -> None:
+    contracts = await asyncio.gather(*(from_issue_to_the_end(running, number) for number in range(SIGNERS)))
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        for contract in contracts:
+            now = await unit.contracts.get(contract.id)
+            assert (now.state, now.stuck_reason) == (ContractState.COMPLETED, None)
+            kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+            assert [kinds.count(kind) for kind in ("seal-used", "signed", "completed")] == [1, 1, 1]
+            assert broken_at(await unit.record.entries(contract.id)) is None
+
+
+async def test_eight_at_once_and_each_is_sealed_once() -> None:
+    async with quiet_hub() as running:
+        await one_round(running)
+
+
+@pytest.mark.real
+async def test_eight_at_once_twenty_times_over() -> None:
+    for _ in range(20):  # a hub each time: codes have a budget per person
+        async with quiet_hub() as running:
+            await one_round(running)

@@ -1,0 +1,41 @@
+"""One-time codes: how they are derived, and how many may go out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from hub.model.session import CODES_PER, code_for, codes_due_again, secret_hash
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+@given(some.uuids())
+def test_a_code_is_six_digits(code: UUID) -> None:
+    text = code_for(b"k" * 32, code)
+    assert len(text) == 6 and text.isdigit()
+
+
+def test_codes_are_spread_over_all_values() -> None:
+    codes = [code_for(b"k" * 32, uuid4()) for _ in range(2000)]
+    assert len(set(codes)) > 1990
+    assert {code[0] for code in codes} == set("0123456789")
+
+
+@given(some.lists(some.integers(0, 90_000), max_size=30))
+def test_whoever_waits_as_long_as_told_may_have_one_and_no_budget_is_ever_broken(seconds_ago: list[int]) -> None:
+    issued = [NOW - timedelta(seconds=ago) for ago in seconds_ago]
+    wait = codes_due_again(issued, NOW)
+    if wait is None:
+        for window, most in CODES_PER:
+            assert sum(NOW - moment < window for moment in issued) < most
+    else:
+        assert wait > timedelta(0)
+        assert codes_due_again(issued, NOW + wait) is None
+
+
+def test_a_secret_leaves_only_its_hash() -> None:
+    assert secret_hash("a") != secret_hash("b") and len(secret_hash("a")) == 32

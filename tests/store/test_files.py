@@ -1,0 +1,30 @@
+"""Files are named by their hash, and a file that is missing or was changed is not handed out."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from hub.errors import UnreadableFile
+from hub.store.files import Files
+
+
+async def test_what_was_put_is_got_and_the_same_content_is_one_file(tmp_path: Path) -> None:
+    files = Files.at(str(tmp_path / "files"))
+    names = await asyncio.gather(*(files.put(b"content") for _ in range(5)))
+    assert set(names) == {hashlib.sha256(b"content").hexdigest()}
+    assert await files.get(names[0]) == b"content"
+    assert len([path for path in (tmp_path / "files").rglob("*") if path.is_file()]) == 1
+
+
+async def test_a_missing_or_changed_file_is_refused(tmp_path: Path) -> None:
+    files = Files.at(str(tmp_path / "files"))
+    with pytest.raises(UnreadableFile, match="missing"):
+        await files.get("0" * 64)
+    name = await files.put(b"content")
+    (tmp_path / "files" / name[:2] / name).write_bytes(b"Content")
+    with pytest.raises(UnreadableFile, match="changed"):
+        await files.get(name)

@@ -1,0 +1,157 @@
+"""The unit of work: all or nothing, compare-and-set, and two clocks that are kept apart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from hub.errors import BadInput, ContractNotFound, DatabaseUnavailable, IllegalMove, StaleVersion
+from hub.model.contract import MOVES, Contract, ContractState
+from hub.model.course import Campus
+from hub.model.staff import EVERYTHING
+from hub.store.installation import mark
+from hub.store.keys import Keys
+from hub.store.unit import Database
+from tests.database import Dsns
+
+NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
+
+
+def standing() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+async def store(database: Dsns, tmp_path: Path) -> AsyncIterator[Database]:
+    made = Database(database.app, Keys.load_or_create(tmp_path / "master.key"), standing)
+    async with made.unit(EVERYTHING) as unit:
+        await unit.school.put_campus(Campus("hefei", None, "合肥校区", "Hefei", "Asia/Shanghai"))
+    yield made
+    await made.close()
+
+
+async def a_draft(store: Database) -> Contract:
+    async with store.unit(EVERYTHING) as unit:
+        number = await unit.contracts.next_number(2026)
+        contract = Contract(
+            uuid4(), number, "hefei", ContractState.DRAFT, 0, "course", "1", "zh", "合同", NOW + timedelta(days=30), NOW
+        )
+        await unit.contracts.add(contract, "陈小满")
+    return contract
+
+
+async def test_an_exception_takes_everything_back_with_the_queued_work(store: Database) -> None:
+    contract = await a_draft(store)
+
+    async def fail_at_the_end() -> None:
+        async with store.unit(EVERYTHING) as unit:
+            await unit.jobs.enqueue("complete", {"contract": str(contract.id)}, "k")  # first, as the trap wants it
+            await unit.record.append(contract.id, "hefei", "drawn", "test", {})
+            await unit.contracts.move(contract, ContractState.ISSUED)
+            raise BadInput("no")
+
+    with pytest.raises(BadInput):
+        await fail_at_the_end()
+    async with store.unit(EVERYTHING) as unit:
+        assert await unit.contracts.get(contract.id) == contract
+        assert await unit.record.entries(contract.id) == []
+    connection = await asyncpg.connect(store.dsn)
+    assert await connection.fetchval("SELECT count(*) FROM pgqueuer") == 0
+    await connection.close()
+
+
+async def test_the_same_job_twice_is_one_and_aborts_nothing(store: Database) -> None:
+    async with store.unit(EVERYTHING) as unit:
+        assert await unit.jobs.enqueue("deliver", {"delivery": "x"}, "same")
+        assert not await unit.jobs.enqueue("deliver", {"delivery": "x"}, "same")
+        assert await unit.jobs.enqueue("deliver", {"delivery": "y"}, "other")
+
+
+async def test_whoever_writes_second_with_old_knowledge_is_refused(store: Database) -> None:
+    contract = await a_draft(store)
+    async with store.unit(EVERYTHING) as unit:
+        issued = await unit.contracts.move(contract, ContractState.ISSUED)
+        assert issued.version == contract.version + 1
+    with pytest.raises(StaleVersion):
+        async with store.unit(EVERYTHING) as unit:
+            await unit.contracts.move(contract, ContractState.VOIDED)
+    async with store.unit(EVERYTHING) as unit:
+        assert (await unit.contracts.get(contract.id)).state is ContractState.ISSUED
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(walk=some.lists(some.sampled_from(ContractState), min_size=1, max_size=6))
+async def test_any_walk_follows_the_table_of_moves_and_never_leaves_a_final_state(
+    store: Database, walk: list[ContractState]
+) -> None:
+    contract = await a_draft(store)
+    state, version = ContractState.DRAFT, 0
+    for wanted in walk:
+        async with store.unit(EVERYTHING) as unit:
+            now = await unit.contracts.locked(contract.id)
+            assert (now.state, now.version) == (state, version)
+            if wanted in MOVES[state]:
+                await unit.contracts.move(now, wanted)
+                state, version = wanted, version + 1
+            else:
+                with pytest.raises(IllegalMove):
+                    await unit.contracts.move(now, wanted)
+
+
+async def test_numbers_count_on_by_year(store: Database) -> None:
+    async with store.unit(EVERYTHING) as unit:
+        numbers = [await unit.contracts.next_number(year) for year in (2026, 2026, 2027)]
+    assert numbers == ["QD-2026-000001", "QD-2026-000002", "QD-2027-000001"]
+
+
+async def test_only_a_demo_moves_its_planning_clock(store: Database, database: Dsns) -> None:
+    await mark(database.owner, "production", NOW)
+    async with store.unit(EVERYTHING) as unit:
+        await unit.school.advance_clock(timedelta(days=1))
+        assert await unit.planning_now() == NOW
+        assert await unit.school.kind() == "production"
+    assert await mark(database.owner, "demo", NOW) == "production"  # what it is for is written once
+
+
+async def test_a_demo_moves_planning_alone(store: Database, database: Dsns) -> None:
+    await mark(database.owner, "demo", NOW)
+    async with store.unit(EVERYTHING) as unit:
+        await unit.school.advance_clock(timedelta(days=21))
+        assert (await unit.planning_now(), unit.now) == (NOW + timedelta(days=21), NOW)
+
+
+async def test_moving_the_clock_wakes_the_workers(store: Database, database: Dsns) -> None:
+    await mark(database.owner, "demo", NOW)
+    woken = asyncio.Event()
+    listener = await asyncpg.connect(store.dsn)
+    await listener.add_listener("plan_changed", lambda *_: woken.set())
+    async with store.unit(EVERYTHING) as unit:
+        await unit.school.advance_clock(timedelta(days=1))
+    await asyncio.wait_for(woken.wait(), 5)
+    await listener.close()
+
+
+async def test_a_server_that_is_away_is_said_so(tmp_path: Path) -> None:
+    keys = Keys.load_or_create(tmp_path / "master.key")
+    store = Database(f"postgresql://app@/none?host={tmp_path}", keys, standing)
+    with pytest.raises(DatabaseUnavailable):
+        async with store.unit(EVERYTHING):
+            raise AssertionError("there is no server")
+    await store.close()
+
+
+async def test_a_contract_that_is_not_there_is_not_found(store: Database) -> None:
+    async with store.unit(EVERYTHING) as unit:
+        for look in (unit.contracts.get, unit.contracts.locked, unit.contracts.signer, unit.tasks.get):
+            with pytest.raises(ContractNotFound):
+                await look(uuid4())
