@@ -1,0 +1,68 @@
+"""What a hub is put together from: outside the demo there is no outbox, and nothing is pretended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hub.lifecycle.identify import send_code
+from hub.lifecycle.issue import issue
+from hub.lifecycle.land import open_ticket
+from hub.model.link import DoorKind
+from hub.model.staff import EVERYTHING
+from hub.settings import Settings
+from hub.store.installation import mark
+from hub.wiring import Hub, build, utc_now
+from tests.database import Dsns
+from tests.running import minor_with_guardian, prepare_school, token_settings
+
+
+@asynccontextmanager
+async def production(database: Dsns, folder: Path, **settings: object) -> AsyncIterator[Hub]:
+    await mark(database.owner, "production", utc_now())
+    configured = Settings.load(data=folder, origin="https://sign.example.org/", token=token_settings(), **settings)
+    hub = await build(configured, database.app, demo=False)
+    try:
+        yield hub
+    finally:
+        await hub.close()
+
+
+async def test_without_the_demo_no_message_goes_anywhere_and_nothing_fails(database: Dsns, tmp_path: Path) -> None:
+    async with production(database, tmp_path) as hub:
+        assert hub.parts.router.configured == []
+        await prepare_school(hub)
+        contract = await issue(hub.parts, EVERYTHING, replace(minor_with_guardian(), send="none"), "test")
+        async with hub.database.unit(EVERYTHING) as unit:
+            signer = (await unit.contracts.signers(contract.id))[0]
+            ticket = unit.links.ticket(await unit.links.for_door(signer, DoorKind.COPY, unit.now))
+        await send_code(hub.parts, (await open_ticket(hub.parts, ticket)).secret)
+        async with hub.database.unit(EVERYTHING) as unit:
+            assert await unit.deliveries.of_contract(contract.id) == []
+
+
+async def test_urls_are_built_from_the_public_origin(database: Dsns, tmp_path: Path) -> None:
+    async with production(database, tmp_path) as hub:
+        doorway = hub.parts.router.doorway("7F3KQ0ZC8M2XA")
+    assert doorway.url == "https://sign.example.org/s/7F3KQ0ZC8M2XA"
+    assert doorway.scan_url == "HTTPS://SIGN.EXAMPLE.ORG/S/7F3KQ0ZC8M2XA"
+
+
+async def test_a_channel_that_does_not_exist_stops_the_start(database: Dsns, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="channels"):
+        async with production(database, tmp_path, channels={"sms": "pigeon"}):
+            raise AssertionError("started")
+
+
+async def test_a_second_start_finds_what_the_first_one_made(database: Dsns, tmp_path: Path) -> None:
+    async with production(database, tmp_path) as first:
+        chain, keys = first.pki.seal_chain, first.parts.keys
+    async with production(database, tmp_path) as second:
+        assert (second.pki.seal_chain, second.parts.keys) == (chain, keys)
+        assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == [
+            "builtin-authority.pem", "builtin-timestamp.pem",
+        ]  # fmt: skip
