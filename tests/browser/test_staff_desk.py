@@ -1,0 +1,88 @@
+"""The console in a real browser: its session, many contracts at once, a code on the screen, and the pretend phone."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+import zxingcpp
+from PIL import Image
+from playwright.async_api import Page, expect
+
+from hub.lifecycle.land import open_ticket
+from hub.lifecycle.load import load_roster
+from hub.model.staff import EVERYTHING
+from hub.settings import ROOT
+from tests.browser.conftest import DESK, PHONE, NewPage, Shot
+from tests.running import GUARDIAN_PHONE, Running
+
+pytestmark = pytest.mark.browser
+
+
+async def logged_in(running: Running, page: Page) -> Page:
+    await page.goto(f"{running.origin}/staff/tasks")
+    await page.fill("#login", "demo")
+    await page.fill("#password", running.password)
+    await page.click("button.primary")
+    await page.wait_for_url("**/staff/tasks")
+    return page
+
+
+async def test_many_contracts_are_issued_page_by_page(running: Running, new_page: NewPage, shot: Shot) -> None:
+    data = (ROOT / "seeds" / "roster.xlsx").read_bytes()
+    await load_roster(running.hub.database, running.hub.parts.clock, data, EVERYTHING)
+    page = await logged_in(running, await new_page(**DESK))
+    await page.goto(f"{running.origin}/staff/enrolments")
+    boxes = page.locator('input[name="enrolment"]')
+    for number in range(5):
+        await boxes.nth(number).check()
+    await expect(page.locator("button.primary").first).to_contain_text("(5)")
+    await page.locator("button.primary").first.click()
+    await shot(page, "staff-preview")
+    await page.locator("button.primary").click()
+    await expect(page.locator("h1")).to_contain_text("已签发 5 份合同")
+    await page.goto(f"{running.origin}/staff")
+    await expect(page.locator(".row")).to_have_count(5)
+    # The board keeps itself fresh: the worker delivers the messages meanwhile.
+    await expect(page.locator(".row", has_text="已送达")).to_have_count(5)
+    await shot(page, "staff-board")
+
+
+async def test_the_code_on_the_screen_can_be_scanned(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor()
+    page = await logged_in(running, await new_page(**DESK))
+    await page.goto(f"{running.origin}/staff/contracts/{contract.id}")
+    await page.click('a[href*="/desk/"]')
+    await shot(page, "staff-desk-code")
+    (found,) = zxingcpp.read_barcodes(Image.open(BytesIO(await page.screenshot())))
+    code = (await page.inner_text(".short-code")).replace("-", "")
+    assert found.text == f"{running.origin}/S/{code}".upper()
+    assert (await open_ticket(running.hub.parts, code)).session.contract == contract.id
+
+
+async def test_pages_fit_a_small_phone(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor()
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+    page = await logged_in(running, await new_page(**PHONE))
+    one = f"/staff/contracts/{contract.id}"
+    for number, path in enumerate((
+        "/staff", "/staff/enrolments", "/staff/issue", "/staff/import", "/staff/tasks", one, f"{one}/void",
+        f"{one}/links/{signer.id}", f"{one}/desk/{signer.id}", "/demo/phone",
+    )):  # fmt: skip
+        for lang in ("zh", "en"):
+            answer = await page.goto(f"{running.origin}{path}?lang={lang}")
+            assert answer is not None and answer.status == 200
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 360, (path, lang)
+            await shot(page, f"staff-small-{number}-{lang}")
+
+
+async def test_the_pretend_phone_shows_what_arrives(running: Running, new_page: NewPage) -> None:
+    page = await new_page(**PHONE)
+    await page.goto(f"{running.origin}/demo/phone")
+    await running.issue_minor()
+    await page.locator(".thread", has_text=GUARDIAN_PHONE).click()
+    link = page.locator(".bubble a")
+    assert (await link.inner_text()).startswith(f"{running.origin}/s/")
+    await link.click()
+    await page.wait_for_url("**/s/*")

@@ -1,0 +1,110 @@
+"""Readiness, figures, and the files of the built-in authority."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from hub.errors import TokenUnavailable
+from hub.model.staff import EVERYTHING
+from tests.running import MovableClock, Running, running_hub, until
+
+
+async def ready(running: Running) -> tuple[int, dict[str, Any]]:
+    async with running.http.get(f"{running.origin}/readyz") as answer:
+        return answer.status, await answer.json()
+
+
+async def test_it_is_ready_once_a_worker_lives_and_no_longer_when_none_does() -> None:
+    clock = MovableClock()
+    async with running_hub(with_worker=False, clock=clock) as running:
+        status, found = await ready(running)
+        assert status == 503
+        assert found == {"ready": False, "migrations": True, "school": True, "token": True, "worker": False}
+        await running.worker.look_after()
+
+        async def is_ready() -> bool:
+            return (await ready(running))[0] == 200
+
+        await until(is_ready)
+        clock.advance(timedelta(seconds=31))
+
+        async def is_not() -> bool:
+            return (await ready(running))[1]["worker"] is False
+
+        await until(is_not)
+        async with running.http.get(f"{running.origin}/healthz") as answer:
+            assert answer.status == 200
+
+
+async def test_it_is_not_ready_while_the_token_is_away() -> None:
+    class Away:
+        label, spki = "seal", b""
+
+        async def sign(self, message: bytes) -> bytes:
+            raise TokenUnavailable("unplugged")
+
+    from aiohttp import web
+
+    from hub.web import operations
+
+    async with running_hub(with_web=False) as running:
+        parts = replace(running.hub.parts, seal=replace(running.hub.parts.seal, key=Away()))
+        app = web.Application()
+        app.add_routes(operations.routes(replace(running.hub, parts=parts)))
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        try:
+            port = runner.addresses[0][1]
+            async with running.http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                found = await answer.json()
+            assert answer.status == 503 and found["token"] is False and found["migrations"] is True
+        finally:
+            await runner.cleanup()
+
+
+async def test_figures_count_contracts_and_are_not_for_everybody() -> None:
+    async with running_hub(with_worker=False) as running:
+        await running.issue_minor()
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.desk.put_api_key("hefei", "hefei-key", "hefei", unit.now)
+
+        async def figures(headers: dict[str, str]) -> tuple[int, str]:
+            async with running.http.get(f"{running.origin}/metrics", headers=headers) as answer:
+                return answer.status, await answer.text()
+
+        status, text = await figures({})
+        assert status == 200 and 'qianda_contracts{state="ISSUED"} 1.0' in text and "qianda_workers 0.0" in text
+        outside = {"X-Forwarded-For": "203.0.113.9"}
+        assert (await figures(outside))[0] == 404
+        assert (await figures(outside | {"Authorization": "Bearer hefei-key"}))[0] == 404
+        assert (await figures(outside | {"Authorization": f"Bearer {running.api_key}"}))[0] == 200
+
+
+async def test_the_revocation_list_names_what_was_revoked_at_once() -> None:
+    async with running_hub(with_worker=False) as running:
+        async def download(path: str) -> bytes:
+            async with running.http.get(running.origin + path) as answer:
+                assert answer.status == 200 and "max-age" in answer.headers["Cache-Control"]
+                return await answer.read()
+
+        root = x509.load_der_x509_certificate(await download("/authority/root.cer"))
+        key = root.public_key()
+        assert isinstance(key, EllipticCurvePublicKey)
+        first = await download("/authority/revoked.crl")
+        assert await download("/authority/revoked.crl") == first
+        parsed = x509.load_der_x509_crl(first)
+        assert parsed.is_signature_valid(key) and len(parsed) == 0
+        name = running.hub.parts.authority_name
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.certificates.add(name, 4711, b"x", unit.now, unit.now + timedelta(days=30))
+            await unit.certificates.revoke(4711, unit.now, "key_compromise")
+        revoked = x509.load_der_x509_crl(await download("/authority/revoked.crl"))
+        assert revoked.is_signature_valid(key)
+        assert revoked.get_revoked_certificate_by_serial_number(4711) is not None
