@@ -13,7 +13,7 @@ import aiohttp
 from hub.model.reminder import StepKind
 from hub.model.staff import EVERYTHING
 from hub.web.app import make_app
-from tests.running import GUARDIAN_PHONE, Running, running_hub
+from tests.running import GUARDIAN_PHONE, Running, running_hub, until
 
 
 async def letters(running: Running, phone: str | None = GUARDIAN_PHONE) -> list[dict[str, str]]:
