@@ -40,6 +40,11 @@ from hub.store.tasks import Tasks
 
 Clock = Callable[[], datetime]
 STATEMENT_SECONDS = 30
+_AWAY = (
+    asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError,
+)  # fmt: skip
+"""The server is down, going down or coming up, or has no connection left: the same works again in a moment."""
 
 
 class Unit:
@@ -100,10 +105,10 @@ class Database:
                 )
                 yield Unit(connection, scope, self.cipher, self.keys, self.clock)
                 await self.before_commit()
-        except (OSError, InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+        except (OSError, InterfaceError, *_AWAY) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if error.connection_invalidated or _is_away(error):
                 raise DatabaseUnavailable(type(error).__name__) from error
             raise
 
@@ -112,3 +117,12 @@ class Database:
 
     async def close(self) -> None:
         await asyncio.shield(self.engine.dispose())
+
+
+def _is_away(error: BaseException | None) -> bool:
+    """Whether any error behind this one says so: SQLAlchemy wraps asyncpg's twice."""
+    while error is not None:
+        if isinstance(error, _AWAY):
+            return True
+        error = error.__cause__
+    return False
