@@ -1,0 +1,218 @@
+"""What the signer's pages say when it does not go straight on: each state has its words, and one next step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from hub.lifecycle.issue import NewSigner, NewStudent
+from hub.lifecycle.withdraw import void
+from hub.model.contract import Contract
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
+from qianda.client import SigningClient
+from tests.browser.conftest import DESK, PHONE, NewPage, Shot
+from tests.browser.signer_steps import EN, come_in, identify, land, read_to_the_end, sign
+from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE, Running
+from tests.web.signer_visits import code_for
+
+pytestmark = pytest.mark.browser
+
+GUARDIAN = NewSigner(Role.GUARDIAN, "陈建国", GUARDIAN_PHONE, GUARDIAN_ID, relation="父亲", order=2)
+STUDENT = NewSigner(Role.STUDENT, "李想", STUDENT_PHONE, ADULT_ID, order=1)
+ADULT = NewStudent("李想", "cn-id", ADULT_ID)
+
+
+async def link(running: Running, contract: Contract) -> str:
+    return f"{running.origin}/s/{await running.ticket(contract)}"
+
+
+async def heading(page: Page, words: str) -> None:
+    await expect(page.get_by_role("heading", name=words, exact=True)).to_be_visible()
+
+
+async def test_a_link_that_is_not_valid_leads_to_a_new_one(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await page.goto(f"{running.origin}/s/0123456789ABC")
+    await heading(page, "有一份合同等您签署")
+    await shot(page, "landing")
+    await page.get_by_role("button", name="获取验证码").click()
+    await heading(page, "这个链接已失效")
+    await shot(page, "landing-gone")
+    await page.get_by_text("或者用手机号查找").click()
+    await page.locator("#relink-phone").fill("190 0000 0101")
+    await page.get_by_role("button", name="给我发新的链接").last.click()
+    await expect(page.get_by_text("消息已经发出").last).to_be_visible()
+    assert running.origin in await running.message("new-link")
+    await page.goto(f"{running.origin}/s?code=12")
+    await expect(page.get_by_role("alert")).to_contain_text("13 位")
+    await shot(page, "pickup")
+    await page.locator("#code").fill((await running.ticket(contract)).lower())
+    await page.get_by_role("button", name="下一步").click()
+    await heading(page, "有一份合同等您签署")
+
+
+async def test_wrong_answers_and_a_question_before_the_code(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await land(page, await link(running, contract))
+    await identify(page, "000000", "陈小满", "0000")
+    await heading(page, "信息不一致")
+    await shot(page, "code-wrong")
+    await page.get_by_role("button", name="没收到？重新发送").click()
+    await heading(page, "验证码刚刚发出")
+    await page.reload()  # the visit is still there: no new code is needed
+    await expect(page.locator("#code")).to_be_visible()
+    await page.get_by_role("button", name="不是我 / 有疑问").click()
+    await page.get_by_label("这不是给我的").check()
+    await shot(page, "question")
+    await page.get_by_role("button", name="发送给学校").click()
+    await expect(page.get_by_text("学校已收到您的留言")).to_be_visible()
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        assert "not-me" in [task.kind for task in await unit.desk.open_tasks()]
+    for _ in range(9):
+        await page.request.post(
+            f"{running.origin}/sign/v1/verify", headers={"Origin": running.origin},
+            data={"code": "000000", "name": "x", "id_tail": "0000"},
+        )  # fmt: skip
+    await page.reload()
+    await identify(page, "000000")
+    await heading(page, "今天已锁定，请明天再试")
+    await shot(page, "locked")
+
+
+async def test_a_server_that_swaps_the_file_gets_no_signature(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+
+    async def swapped(route: Route) -> None:
+        honest = await route.fetch()
+        await route.fulfill(response=honest, body=(await honest.body()).replace(b"/Type", b"/type", 1))
+
+    await page.route("**/sign/v1/prepared/*", swapped)
+    await come_in(page, running, await link(running, contract))
+    await read_to_the_end(page)
+    async with page.expect_response("**/sign/v1/refused*") as told:
+        await sign(page)
+    assert (await told.value).status == 200
+    await heading(page, "您的手机拒绝了签署")
+    await shot(page, "refused")
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+    assert "signing-refused-by-client" in kinds and "signature-accepted" not in kinds
+
+
+async def test_no_connection_loses_nothing(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await come_in(page, running, await link(running, contract))
+    await read_to_the_end(page)
+    await expect(page.get_by_role("button", name="同意并签署")).to_be_enabled()
+    await page.route("**/sign/v1/prepare?*", lambda route: route.abort())
+    await sign(page)
+    await heading(page, "没有网络连接")
+    await shot(page, "offline")
+    await page.unroute("**/sign/v1/prepare?*")
+    await page.get_by_role("button", name="再试一次").click()
+    await heading(page, "合同已完成")
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+    assert kinds.count("certificate-issued") == 1  # the key of the first try was still there
+
+
+async def test_where_no_key_can_be_kept(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor()
+    agents = {"Mozilla/5.0 Mobile": "这个浏览器无法保存密钥", "Mozilla/5.0 MicroMessenger/8.0": "请在浏览器中打开本页面"}
+    for number, (agent, words) in enumerate(agents.items()):
+        page = await new_page(**{**PHONE, "user_agent": agent})
+        await page.add_init_script("IDBFactory.prototype.open = () => { throw new Error('off'); }")
+        await land(page, await link(running, contract))
+        await identify(page, await code_for(running, count=number + 1))
+        await page.wait_for_url("**/sign/contract?*")
+        await read_to_the_end(page)
+        await heading(page, words)
+        await expect(page.get_by_role("button", name="同意并签署")).to_be_disabled()
+        await shot(page, f"no-key-{number}")
+        running.clock.advance(timedelta(seconds=61))
+
+
+async def test_turns_withdrawal_and_the_end_of_a_visit(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor(student=ADULT, signers=(STUDENT, GUARDIAN))
+    page = await new_page(**{**DESK, "locale": "en-GB"})
+    await page.goto(f"{running.origin}/s?lang=en")
+    await land(page, f"{running.origin}/s/{await running.ticket(contract, number=1)}", EN)
+    await identify(page, await code_for(running), words=EN)
+    await heading(page, "It is not your turn yet")
+    await shot(page, "waiting-en")
+    async with SigningClient(running.origin) as student:
+        await student.open(await running.ticket(contract))
+        await student.code()
+        await student.verify(await code_for(running, STUDENT_PHONE), "李想", ADULT_ID[-4:])
+        await student.sign()
+    await page.wait_for_url("**/sign/contract?*")  # it looked again by itself
+    await expect(page.get_by_text("has signed")).to_be_visible()
+    await void(running.hub.parts, EVERYTHING, contract.id, "a mistake", "test")
+    await page.get_by_role("link", name="I do not want to sign").click()
+    await heading(page, "The school has withdrawn the contract")
+    await shot(page, "withdrawn-en")
+    await page.context.clear_cookies(name="__Host-qianda")
+    await page.reload()
+    await heading(page, "Your visit has ended")
+    await shot(page, "ended-en")
+
+
+async def test_a_document_that_changed_is_read_again(running: Running, new_page: NewPage, shot: Shot) -> None:
+    both = tuple(_in_any_order(each) for each in (GUARDIAN, STUDENT))
+    contract = await running.issue_minor(student=ADULT, signers=both)
+    page = await new_page()
+    await come_in(page, running, await link(running, contract))
+    await read_to_the_end(page)
+    await expect(page.get_by_role("button", name="同意并签署")).to_be_enabled()
+    async with SigningClient(running.origin) as student:
+        await student.open(await running.ticket(contract, number=1))
+        await student.code()
+        await student.verify(await code_for(running, STUDENT_PHONE), "李想", ADULT_ID[-4:])
+        before = (await student.contract()).document_sha256
+        await student.sign()
+        while (await student.contract()).document_sha256 == before:  # until the hub has embedded it
+            await page.wait_for_timeout(50)
+    await sign(page)
+    await heading(page, "合同刚有了新的签名")
+    await shot(page, "changed")
+    await page.get_by_role("button", name="再看一遍合同").click()
+    await expect(page.get_by_role("status").first).to_contain_text("您查看之后")
+    await read_to_the_end(page)
+    await sign(page)
+    await heading(page, "合同已完成")
+
+
+def _in_any_order(signer: NewSigner) -> NewSigner:
+    return replace(signer, order=1)
+
+
+async def test_anybody_may_check_a_contract(running: Running, new_page: NewPage, shot: Shot, tmp_path: Any) -> None:
+    contract = await running.issue_minor()
+    async with SigningClient(running.origin) as client:
+        await client.open(await running.ticket(contract))
+        await client.code()
+        await client.verify(await code_for(running), "陈建国", GUARDIAN_ID[-4:])
+        await client.sign()
+    final = await running.completed(contract)
+    page = await new_page()
+    for name, content, words in (("right.pdf", final, "没有不通过的项目"),
+                                 ("wrong.pdf", final.replace(b"/MediaBox", b"/MediaBux", 1), "有检查不通过"),
+                                 ("none.pdf", b"no PDF at all", "无法读取这个文件")):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        await page.goto(f"{running.origin}/verify")
+        await page.locator("#file").set_input_files(tmp_path / name)
+        await page.get_by_role("button", name="开始验证").click()
+        await expect(page.get_by_role("heading", name=words)).to_be_visible(timeout=60_000)
+        await shot(page, f"check-{name.partition('.')[0]}")
+    async with running.http.post(f"{running.origin}/verify", data=final) as answer:
+        said = await answer.json()
+        assert answer.status == 200 and said["failed"] is False and len(said["parties"]) == 2
