@@ -1,0 +1,61 @@
+"""The command `qianda bench NAME`: it joins the other commands through the entry point `qianda.commands`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.results import RESULTS, Result
+
+READY = ("seal", "verify", "chain")
+NOT_THERE_YET = ("channels", "reminders", "faults", "land", "peers")
+WRONG_NAME = 2
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(READY)}; or all.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print {name, machine, figures} as JSON.")] = False,
+    rounds: Annotated[int | None, typer.Option(min=1, help="How often; for chain: how many contracts.")] = None,
+    results: Annotated[Path, typer.Option(help="Where NAME.json and the ledger NAME.csv are kept.")] = RESULTS,
+) -> None:
+    """Measure: ratios against a peer or a raw limit, taken in the same run."""
+    for each in _chosen(name):
+        # Loaded here: a bench drags in the whole server, and every other command would wait for it.
+        module = importlib.import_module(f"bench.{each}")
+        _quiet_libraries()
+        result: Result = module.run(rounds or module.ROUNDS)
+        kept = result.keep(results)
+        typer.echo(result.as_json() if as_json else _table(result, kept))
+
+
+def _chosen(name: str) -> tuple[str, ...]:
+    if name == "all":
+        typer.echo(f"Not there yet, left out: {', '.join(NOT_THERE_YET)}.", err=True)
+        return READY
+    if name in READY:
+        return (name,)
+    reason = "is planned but not there yet" if name in NOT_THERE_YET else "is no bench"
+    typer.echo(f"qianda bench: {name} {reason}; there are {', '.join(READY)}.", err=True)
+    raise typer.Exit(WRONG_NAME)
+
+
+def _quiet_libraries() -> None:
+    for library in ("pyhanko", "pyhanko_certvalidator"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+
+
+def _table(result: Result, kept: Path) -> str:
+    width = max(map(len, result.figures))
+    rows = [f"  {name:{width}}  {value:10.3f}" for name, value in result.figures.items()]
+    return "\n".join([result.name, *rows, f"  kept in {kept}, ledger beside it"])
+
+
+if __name__ == "__main__":
+    app()

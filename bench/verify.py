@@ -1,0 +1,50 @@
+"""Checking a finished contract: the full report of `qianda verify`, and pyHanko's long-term validation alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bench.judge import check_by_pyhanko, offline_spec, trust_in
+from bench.results import Result
+from bench.school import GUARDIAN, School, issued_contract
+from bench.seal import ProductSeal, guardian_signed
+from bench.stock import SEAL
+from bench.trials import Ledger, Work, interleaved, typical
+from qianda.verify import verify_bytes
+from qianda.verify.structure import check_finished
+
+ROUNDS = 15
+FIELDS = [GUARDIAN, SEAL]
+
+
+def run(rounds: int) -> Result:
+    ledger = asyncio.run(_measured(rounds))
+    full, alone, own = (typical(ledger, work) for work in ("full_report", "pyhanko_alone", "check_finished"))
+    figures = {
+        "ratio_pyhanko": full / alone,
+        "full_report_ms": full * 1000,
+        "pyhanko_alone_ms": alone * 1000,
+        "check_finished_ms": own * 1000,
+    }
+    return Result("verify", figures, ledger)
+
+
+async def _measured(rounds: int) -> Ledger:
+    school = await School.make()
+    signed = await guardian_signed(school, issued_contract())
+    final = await ProductSeal(school, school.seal_key, school.seal.chain).long_term(signed)
+    trust, spec = trust_in(school), offline_spec(school)
+
+    async def full_report() -> None:
+        report = await asyncio.to_thread(verify_bytes, final, trust, FIELDS)  # it runs an event loop of its own
+        assert not report.failed
+
+    async def own_check() -> None:
+        assert check_finished(final, FIELDS) == []
+
+    works: dict[str, Work] = {
+        "full_report": full_report,
+        "pyhanko_alone": lambda: check_by_pyhanko(final, spec, FIELDS),
+        "check_finished": own_check,
+    }
+    return await interleaved(works, rounds)
