@@ -1,0 +1,167 @@
+"""Runs the product's own command in processes of their own, and finds out about them as an administrator would."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+from hub.settings import ROOT
+
+QIANDA = Path(sys.executable).with_name("qianda")
+UP_SECONDS, DOWN_SECONDS = 90.0, 20.0
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    """Ours without any setting of a hub, with this data folder."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("QIANDA_")}
+    return ours | {"QIANDA_DATA": str(data)} | more
+
+
+def run(data: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """One command to its end."""
+    command = [str(QIANDA), *words]
+    return subprocess.run(
+        command, env=environment(data, **more), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+class Program:
+    """A long-running command; it leads a process group, as a terminal's job does."""
+
+    def __init__(self, data: Path, *words: str, prefix: tuple[str, ...] = (), **more: str) -> None:
+        self.process = subprocess.Popen(
+            [*prefix, str(QIANDA), *words], env=environment(data, **more), cwd=ROOT, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.lines.extend(iter(self.process.stdout.readline, ""))
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def wait_for(self, words: str) -> None:
+        """Until the command has said so."""
+        eventually(lambda: words in self.output or self.process.poll() is not None, UP_SECONDS, self)
+        assert words in self.output, self.output
+
+    def ended(self) -> int:
+        """Its exit code, which has to come within twenty seconds, with all that it said."""
+        code = self.process.wait(DOWN_SECONDS)
+        self._reader.join(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def ctrl_c(self) -> int:
+        """The terminal sends SIGINT to the whole group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.ended()
+
+    def clear(self) -> None:
+        """At the end of a test, whatever became of it: only processes of this group, which is ours."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(DOWN_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._reader.join(5)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+def eventually(look: Callable[[], Any], seconds: float = UP_SECONDS, program: Program | None = None) -> Any:
+    """Ask again until there is an answer; the test fails, with what the program said, when none comes in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"waited in vain\n{program.output if program else ''}"
+        time.sleep(0.05)
+    return found
+
+
+def ask(url: str, *, key: str = "", body: Any = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
+    """Status and JSON (or text) of one request; status 0 when nobody answers."""
+    request = urllib.request.Request(url, method="GET" if body is None else "POST")
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    if key:
+        request.add_header("Authorization", f"Bearer {key}")
+    for name, value in (headers or {}).items():
+        request.add_header(name, value)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status), _content(answer.read())
+    except HTTPError as error:
+        with error:
+            return error.code, _content(error.read())
+    except OSError:
+        return 0, None
+
+
+def _content(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode("utf-8", "replace")
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; one that ended and waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children_of(pid: int) -> dict[str, int]:
+    """The supervisor's web and worker, by what they do: `{"web": 71, "work": 72}`."""
+    found = {}
+    for child in _spawned_by(pid):
+        found["web" if _listens(child) else "work"] = child
+    return found
+
+
+def _spawned_by(pid: int) -> Iterator[int]:
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid and b"--multiprocessing-fork" in (folder / "cmdline").read_bytes():
+                yield int(folder.name)
+
+
+def _listens(pid: int) -> bool:
+    listening = {
+        line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"
+    }
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            target = os.readlink(descriptor)
+            if target.startswith("socket:[") and target[8:-1] in listening:
+                return True
+    return False

@@ -1,0 +1,83 @@
+"""Whatever becomes of the database server, the product says `DatabaseUnavailable` meanwhile and works on afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from hub.errors import DatabaseUnavailable
+from hub.model.staff import EVERYTHING
+from hub.store.embedded import EmbeddedPostgres
+from hub.store.keys import Keys
+from hub.store.unit import Database
+from tests.running import until
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedPostgres]:
+    folder = Path(tempfile.mkdtemp(prefix="qianda-restarts-"))
+    folder.chmod(0o755)
+    server = EmbeddedPostgres(folder / "database", durable=False).start()
+    try:
+        yield server
+    finally:
+        server.stop(remove=True)
+        shutil.rmtree(folder)
+
+
+class Workload:
+    """Units of work, one after the other; `done` and `away` count how they ended. Anything else fails the test."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.done = self.away = 0
+        self.stop = False
+
+    async def run(self) -> None:
+        while not self.stop:
+            try:
+                async with self._database.unit(EVERYTHING) as unit:
+                    await unit.connection.execute(text("SELECT pg_sleep(0.002)"))
+                    await unit.connection.execute(text("SELECT 1"))
+                self.done += 1
+            except DatabaseUnavailable:
+                self.away += 1
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGQUIT, signal.SIGINT], ids=lambda end: end.name)
+async def test_the_end_of_the_server_is_said_as_such(server: EmbeddedPostgres, tmp_path: Path, end: int) -> None:
+    database = Database(server.dsn("app"), Keys.load_or_create(tmp_path / "key"), lambda: datetime.now(UTC))
+    loads = [Workload(database) for _ in range(6)]
+    running = [asyncio.create_task(load.run()) for load in loads]
+    await until(lambda: _answer(all(load.done for load in loads) or _first_error(running)))
+    os.kill(server.server_pid(), end)
+    await until(lambda: _answer(all(load.away for load in loads) or _first_error(running)))
+    await asyncio.to_thread(server.start)
+    before = [(load, load.done) for load in loads]
+    await until(lambda: _answer(all(load.done > done for load, done in before) or _first_error(running)))
+    for load in loads:
+        load.stop = True
+    await asyncio.gather(*running)
+    await database.close()
+
+
+async def _answer(found: object) -> object:
+    return found
+
+
+def _first_error(running: list[asyncio.Task[None]]) -> bool:
+    """Raises what a workload met, rather than waiting in vain."""
+    for task in running:
+        if task.done():
+            task.result()
+    return False
