@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from hashlib import sha256
 from io import BytesIO
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from hub.lifecycle.load import load_roster
 from hub.model.link import DoorKind
 from hub.model.staff import EVERYTHING, StaffTask
 from hub.settings import ROOT
+from tests.lifecycle.signing import completed, signed
 from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub
 from tests.web.staff_visit import Desk, desk_of
 
@@ -254,3 +256,23 @@ async def test_what_is_not_there_is_not_found(desk: Desk) -> None:
         assert (await desk.get(path)).status == 404
     assert (await desk.post(f"/staff/tasks/{uuid4()}/done")).status in (303, 404)
     assert (await desk.post("/staff/tasks/none/done")).status == 404
+
+
+async def test_a_completed_contract_is_downloaded_at_the_desk_and_through_the_api(
+    running: Running, desk: Desk
+) -> None:  # fmt: skip
+    guardian = replace(minor_with_guardian().signers[0], name="方启明", id_number=ADULT_ID, phone="+8619000000166")
+    contract = await running.issue_minor(signers=(guardian,))
+    assert (await desk.get(f"/staff/contracts/{contract.id}/final.pdf")).status == 404
+    await signed(running, contract)
+    final = await completed(running, contract)
+    page = await desk.get(f"/staff/contracts/{contract.id}")
+    assert "Download the completed contract" in page.words and sha256(final).hexdigest() in page.text
+    addresses = (f"/staff/contracts/{contract.id}/final.pdf", f"/api/v1/contracts/{contract.id}/final.pdf")
+    for address in addresses:
+        headers = {"Cookie": f"__Host-qianda-staff={desk.cookie}", "Authorization": f"Bearer {running.api_key}"}
+        async with running.http.get(running.origin + address, headers=headers) as answer:
+            assert (answer.status, answer.content_type) == (200, "application/pdf")
+            assert f'filename="{contract.number}.pdf"' in answer.headers["Content-Disposition"]
+            assert await answer.read() == final
+    assert (await desk.post(f"/staff/contracts/{contract.id}/reissue")).status == 409
