@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from fontTools.ttLib import TTCollection
@@ -52,6 +53,7 @@ def describe(character: str) -> str:
     return f"{shown}U+{ord(character):04X} {unicodedata.name(character, 'unnamed')}"
 
 
+@cache  # an installed font does not change under a running process, and its map takes a tenth of a second to read
 def _characters(file: Path) -> frozenset[int]:
     with TTCollection(file, lazy=True) as collection:
         for font in collection.fonts:

@@ -41,12 +41,17 @@ class Person:
 
     async def ask_code(self) -> str:
         """The code that arrives on the phone on file."""
+        before = await self._codes()
         await identify.send_code(self.running.hub.parts, self.secret)
         await deliver(self.running)
+        await self.running.message("code", self.signer.phone, len(before) + 1)
         return await self.last_code()
 
+    async def _codes(self) -> list[str]:
+        return [each["text"] for each in await self.running.messages(self.signer.phone) if each["purpose"] == "code"]
+
     async def last_code(self) -> str:
-        codes = [each["text"] for each in await self.running.messages(self.signer.phone) if each["purpose"] == "code"]
+        codes = await self._codes()
         return next(word for word in codes[-1].replace("是", " ").split() if word.isdigit() and len(word) == 6)
 
     async def verify(self, code: str, name: str | None = None, tail: str | None = None) -> identify.Verified:
