@@ -1,0 +1,98 @@
+"""The whole chain over HTTP: issued, invited, read, signed, sealed, completed; and what its parts cost alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import aiohttp
+
+from bench import parts
+from bench.demo import DemoHub, running_demo
+from bench.people import People, Stopwatch, Story
+from bench.results import Result, percentile
+
+ROUNDS = 60
+AT_ONCE = 6
+WARM_UP = 4
+
+
+def run(rounds: int) -> Result:
+    """`rounds` is the number of contracts."""
+    measured = asyncio.run(_measured(rounds))
+    alone = asyncio.run(parts.measured(max(3, min(rounds, 15))))
+    figures = _figures(measured) | parts.figures(alone)
+    return Result("chain", figures, [*measured.rows(), *alone])
+
+
+class _Measured:
+    """`cpu` is what each part of the hub used, `phones_cpu` what the simulated people did, in seconds."""
+
+    def __init__(self) -> None:
+        self.stories: list[Story] = []
+        self.calls: list[tuple[str, float]] = []
+        self.cpu: dict[str, float] = {}
+        self.phones_cpu = 0.0
+        self.seconds = 0.0
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Kinds: `run` (the totals), `cpu` (one per part), `contract` and `call` (one each)."""
+        rows: list[dict[str, Any]] = [{"work": "run", "wall_s": self.seconds, "cpu_s": self.phones_cpu}]
+        rows += [{"work": f"cpu {part}", "cpu_s": used} for part, used in self.cpu.items()]
+        rows += [{"work": "contract", **asdict(story)} for story in self.stories]
+        return rows + [{"work": call, "wall_s": seconds} for call, seconds in self.calls]
+
+
+async def _measured(contracts: int) -> _Measured:
+    async with running_demo() as hub:
+        stopwatch = Stopwatch()
+        async with _http(hub, stopwatch) as http, _http(hub) as aside:
+            people = People(hub.origin, http, aside)
+            await _in_crowd(people, range(WARM_UP))
+            stopwatch.calls.clear()
+            return await _timed(hub, people, stopwatch, range(WARM_UP, WARM_UP + contracts))
+
+
+def _http(hub: DemoHub, stopwatch: Stopwatch | None = None) -> aiohttp.ClientSession:
+    traces = [stopwatch.trace()] if stopwatch else []
+    return aiohttp.ClientSession(hub.origin, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=traces)
+
+
+async def _timed(hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Sequence[int]) -> _Measured:
+    measured, before = _Measured(), hub.cpu_seconds()
+    started, own = time.perf_counter(), time.process_time()
+    measured.stories = await _in_crowd(people, numbers)
+    measured.seconds = time.perf_counter() - started
+    measured.phones_cpu = time.process_time() - own
+    after = hub.cpu_seconds()
+    measured.cpu = {part: after[part] - before[part] for part in after}
+    measured.calls = stopwatch.calls
+    return measured
+
+
+async def _in_crowd(people: People, numbers: Sequence[int]) -> list[Story]:
+    """So many at once; whoever is done begins with the next contract."""
+    waiting, stories = iter(numbers), list[Story]()
+
+    async def one_after_another() -> None:
+        for number in waiting:
+            stories.append(await people.whole_contract(number))
+
+    await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
+    return stories
+
+
+def _figures(measured: _Measured) -> dict[str, float]:
+    done, used = len(measured.stories), sum(measured.cpu.values())
+    return {
+        "contracts_per_s": done / measured.seconds,
+        "step_p99_ms": percentile([seconds for _, seconds in measured.calls], 0.99) * 1000,
+        "cpu_ms_per_contract": used / done * 1000,
+        "contracts_per_s_if_cpus_were_free": (os.cpu_count() or 1) * done / used,
+        "phones_cpu_ms_per_contract": measured.phones_cpu / done * 1000,
+        "pages_per_contract": sum(story.pages for story in measured.stories) / done,
+    } | {f"cpu_ms_{part}": seconds / done * 1000 for part, seconds in measured.cpu.items()}

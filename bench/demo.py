@@ -1,0 +1,129 @@
+"""The whole product as `qianda demo` runs it, in a fresh data folder, and the CPU time of all its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+API_KEY = "bench-api-key"
+START_SECONDS = 120
+STOP_SECONDS = 40
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class DemoHub:
+    """A running demo: web process, worker process, embedded PostgreSQL with fsync, SoftHSM. Linux only (/proc)."""
+
+    origin: str
+    pid: int
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """What each part has used since it started, user and system, with children that have ended."""
+        used = dict.fromkeys(("web", "work", "pages", "clauses", "database", "other"), 0.0)
+        for process in _tree(self.pid):
+            used[self._part(process)] += process.cpu
+        return used
+
+    def _part(self, process: _Process) -> str:
+        if "postgres" in process.command.partition("\0")[0]:
+            return "database"
+        for part in ("pages", "clauses"):
+            if f"hub.documents.{part}" in process.command:
+                return part
+        if process.parent == self.pid and "spawn_main" in process.command:
+            jobs = sorted(each.pid for each in _tree(self.pid) if "spawn_main" in each.command)
+            return ("web", "work")[jobs.index(process.pid)]  # the supervisor starts them in this order
+        return "other"
+
+
+@contextlib.asynccontextmanager
+async def running_demo() -> AsyncIterator[DemoHub]:
+    """Start it, wait until it says that it is ready, and take everything away at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="qianda-bench-"))
+    port = _free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("QIANDA_")}
+    environment |= {"QIANDA_DATA": str(folder), "QIANDA_PORT": str(port), "QIANDA_DEMO_API_KEY": API_KEY}
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from qianda.cli import main; main()", "demo"],
+            env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=Path(__file__).parents[1],
+        )  # fmt: skip
+    try:
+        hub = DemoHub(f"http://127.0.0.1:{port}", process.pid)
+        await _until_ready(hub, process, folder / "output")
+        yield hub
+    finally:
+        await asyncio.to_thread(_end, process, folder)
+
+
+async def _until_ready(hub: DemoHub, process: subprocess.Popen[bytes], output: Path) -> None:
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    async with aiohttp.ClientSession() as http:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with http.get(f"{hub.origin}/readyz", timeout=aiohttp.ClientTimeout(5)) as answer:
+                    if answer.status == 200:
+                        return
+            if process.poll() is not None or asyncio.get_running_loop().time() > deadline:
+                raise RuntimeError(f"the demo did not start: {output.read_text(errors='replace')[-2000:]}")
+            await asyncio.sleep(0.2)
+
+
+def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """The database of a data folder may lie elsewhere (for root): the product's own object knows where."""
+    from hub.store.embedded import EmbeddedPostgres
+
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    EmbeddedPostgres(folder / "database").start().stop(remove=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class _Process:
+    pid: int
+    parent: int
+    command: str
+    cpu: float
+
+
+def _tree(root: int) -> Iterator[_Process]:
+    """A process and all below it."""
+    found = {process.pid: process for process in _processes()}
+    for process in found.values():
+        above: _Process | None = process
+        while above is not None and above.pid != root:
+            above = found.get(above.parent)
+        if above is not None:
+            yield process
+
+
+def _processes() -> Iterator[_Process]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            ticks = sum(int(value) for value in fields[11:15])  # utime, stime, and those of children that ended
+            command = (folder / "cmdline").read_bytes().decode(errors="replace")
+            yield _Process(int(folder.name), int(fields[1]), command, ticks / TICKS)

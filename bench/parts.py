@@ -1,0 +1,89 @@
+"""The pieces of one contract's chain that are not HTTP or SQL, each alone in this process: where the CPU time goes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bench.school import (
+    GUARDIAN,
+    GUARDIAN_NAME,
+    ORGANISATION,
+    Desk,
+    School,
+    embedded,
+    prepared_for_guardian,
+    raw_signature,
+    with_fields,
+)
+from bench.seal import ProductSeal
+from bench.stock import SEAL
+from bench.trials import Ledger, Work, interleaved, typical
+from hub.documents.closing import close, with_validation_data
+from hub.documents.deferred import embed, prepare_now
+from hub.documents.stamps import seal_stamp
+from hub.tokens.softkey import SoftKey
+from qianda.verify.structure import check_finished
+
+TIMESTAMPS = 3  # per contract: the guardian's signature, the seal, the document
+
+
+async def measured(rounds: int) -> Ledger:
+    """Rows of CPU time; what a child process uses (clause text, page images) is not in them."""
+    school, desk = await School.make(), Desk()
+    try:
+        return await interleaved(await _works(school, desk), rounds, lambda: school.timestamps.cpu_s)
+    finally:
+        desk.close()
+
+
+def figures(ledger: Ledger) -> dict[str, float]:
+    """Milliseconds; the timestamp service's own time stands apart."""
+    works = [work for work in dict.fromkeys(row["work"] for row in ledger) if work != "timestamp"]
+    apart = {"part_ms_timestamps": TIMESTAMPS * typical(ledger, "timestamp") * 1000}
+    return {f"part_ms_{work}": typical(ledger, work, own=True) * 1000 for work in works} | apart
+
+
+async def _works(school: School, desk: Desk) -> dict[str, Work]:
+    """Each piece on the file that it meets in a contract's life."""
+    key = SoftKey.generate(GUARDIAN)
+    chain = (await school.authority.enrol(key.spki, GUARDIAN_NAME, "P1")).chain
+    laid_out = desk.lay_out()
+    issued = with_fields(laid_out)
+    prepared = prepared_for_guardian(issued, chain)
+    raw = await raw_signature(key, prepared.to_be_signed)
+    signed = await embedded(prepared, key, chain, school.timestamps, raw)
+    certificates = [*chain, *school.certificates]
+    validated = with_validation_data(signed, GUARDIAN, certificates, [school.crl])
+    seal = ProductSeal(school, school.seal_key, school.seal.chain)
+    stamp = seal_stamp(ORGANISATION)
+    to_seal = prepare_now(validated, SEAL, seal.chain, certify=False, final=True, appearance=stamp)
+    value = await seal.key.sign(to_seal.to_be_signed)
+
+    async def embedded_seal() -> bytes:
+        return await embed(
+            to_seal.file, to_seal.gap, to_seal.document_digest, to_seal.to_be_signed, seal.chain, value,
+            school.timestamps,
+        )  # fmt: skip
+
+    sealed = await embedded_seal()
+    final = await close(sealed, school.timestamps, certificates, [school.crl])
+    numbers = iter(range(1, 1_000_000))
+    return {
+        "layout": lambda: asyncio.to_thread(lambda: desk.lay_out(next(numbers))),  # never the same contract twice
+        "fields": lambda: asyncio.to_thread(with_fields, laid_out),
+        "certificate": lambda: school.authority.enrol(key.spki, GUARDIAN_NAME, "P1"),
+        "revocation_list": lambda: school.authority.revocation_list([]),
+        "prepare": lambda: asyncio.to_thread(prepared_for_guardian, issued, chain),
+        "embed": lambda: embedded(prepared, key, chain, school.timestamps, raw),
+        "validation_data": lambda: asyncio.to_thread(
+            with_validation_data, signed, GUARDIAN, certificates, [school.crl]
+        ),
+        "seal_stamp": lambda: asyncio.to_thread(seal_stamp, ORGANISATION),
+        "seal_prepare": lambda: asyncio.to_thread(
+            lambda: prepare_now(validated, SEAL, seal.chain, certify=False, final=True, appearance=stamp)
+        ),
+        "seal_embed": embedded_seal,
+        "close": lambda: close(sealed, school.timestamps, certificates, [school.crl]),
+        "final_check": lambda: asyncio.to_thread(check_finished, final, [GUARDIAN, SEAL]),
+        "timestamp": lambda: school.timestamps.timestamp(bytes(32)),
+    }

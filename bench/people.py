@@ -1,0 +1,143 @@
+"""Guardians with phones who sign contracts over HTTP: invented people, the product's own client library."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+
+from bench.demo import API_KEY
+from qianda.client import SigningClient
+
+NAME, CHILD = "陈建国", "陈小满"
+STROKES = [[[0.1, 0.2], [0.5, 0.8], [0.9, 0.3]], [[0.2, 0.7], [0.8, 0.7]]]
+LOOK_EVERY = 0.1
+PATIENCE = 180.0
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHANGING = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}|/\d+(?=\.png)|(?<=^/s)/[^/]+", re.IGNORECASE)
+
+
+@dataclass
+class Story:
+    """One contract. Seconds since it was asked for: until it was issued, signed by the guardian, seen completed."""
+
+    number: int
+    issued_s: float = 0.0
+    signed_s: float = 0.0
+    completed_s: float = 0.0
+    pages: int = 0
+
+
+@dataclass
+class Stopwatch:
+    """Times every HTTP call of a session, from its first byte out to the answer's head, by method and path."""
+
+    calls: list[tuple[str, float]] = field(default_factory=list)
+
+    def trace(self) -> aiohttp.TraceConfig:
+        config: aiohttp.TraceConfig = aiohttp.TraceConfig()
+        config.on_request_start.append(self._begin)
+        config.on_request_end.append(self._end)
+        return config
+
+    async def _begin(self, session: aiohttp.ClientSession, context: SimpleNamespace, started: Any) -> None:
+        context.at = time.perf_counter()
+
+    async def _end(
+        self, session: aiohttp.ClientSession, context: SimpleNamespace, ended: aiohttp.TraceRequestEndParams
+    ) -> None:
+        path = _CHANGING.sub("/_", ended.url.path)
+        self.calls.append((f"{ended.method} {path}", time.perf_counter() - context.at))
+
+
+class People:
+    """`http` is the guardians' (timed by whoever made it), `aside` that of the school's system and of looking."""
+
+    def __init__(self, origin: str, http: aiohttp.ClientSession, aside: aiohttp.ClientSession) -> None:
+        self._origin, self._http, self._aside = origin, http, aside
+
+    async def whole_contract(self, number: int) -> Story:
+        """Issued by another system, invited by SMS, landed, identified, every page read, signed, completed."""
+        story, started = Story(number), time.perf_counter()
+        phone, guardian = f"+8619{number:09}", person_number(date(1985, 1, 1), number)
+        contract = await self._issue(number, phone, guardian)
+        story.issued_s = time.perf_counter() - started
+        ticket = await self._sms(phone, "invitation", r"/s/([0-9A-Z]{13})")
+        await self._sign(story, phone, guardian, ticket)
+        story.signed_s = time.perf_counter() - started
+        await self._until_completed(contract)
+        story.completed_s = time.perf_counter() - started
+        return story
+
+    async def _issue(self, number: int, phone: str, guardian: str) -> str:
+        asked = {
+            "campus": "hefei", "course": "math-a",
+            "student": {"name": CHILD, "id_type": "cn-id", "id_number": person_number(date(2012, 1, 1), number)},
+            "signers": [{
+                "role": "guardian", "name": NAME, "phone": phone, "id_type": "cn-id", "id_number": guardian,
+                "relation": "父亲",
+            }],
+        }  # fmt: skip
+        async with self._aside.post("/api/v1/contracts", json=asked, headers=_authorised()) as answer:
+            answer.raise_for_status()
+            return str((await answer.json())["id"])
+
+    async def _sign(self, story: Story, phone: str, guardian: str, ticket: str) -> None:
+        async with self._http.get(f"{self._origin}/s/{ticket}") as page:
+            page.raise_for_status()
+            await page.read()
+        client = SigningClient(self._origin, http=self._http)
+        await client.open(ticket)
+        await client.code()
+        await client.verify(await self._sms(phone, "code", r"(?<!\d)(\d{6})(?!\d)"), NAME, guardian[-4:])
+        contract, shown = await client.contract(), await client.document()
+        story.pages = int(contract.pages)
+        for page_number in range(1, story.pages + 1):
+            await client.page(page_number)
+        await client.sign(strokes=STROKES, shown=shown)
+
+    async def _sms(self, phone: str, purpose: str, pattern: str) -> str:
+        """What a person looks for in the message; asked of the demo's pretend phone until it is there."""
+
+        async def look() -> str | None:
+            async with self._aside.get("/demo/phone.json", params={"phone": phone}) as answer:
+                texts = [each["text"] for each in await answer.json() if each["purpose"] == purpose]
+            found = re.search(pattern, texts[-1], re.IGNORECASE) if texts else None
+            return found[1] if found else None
+
+        return str(await _until(look, f"the message {purpose}"))
+
+    async def _until_completed(self, contract: str) -> None:
+        async def look() -> bool:
+            async with self._aside.get(f"/api/v1/contracts/{contract}", headers=_authorised()) as answer:
+                return bool((await answer.json())["state"] == "COMPLETED")
+
+        await _until(look, "completion")
+
+
+async def _until(look: Callable[[], Any], what: str) -> Any:
+    deadline = time.perf_counter() + PATIENCE
+    while not (found := await look()):
+        if time.perf_counter() > deadline:
+            raise TimeoutError(f"{what} did not come within {PATIENCE:.0f} s")
+        await asyncio.sleep(LOOK_EVERY)
+    return found
+
+
+def _authorised() -> dict[str, str]:
+    return {"Authorization": f"Bearer {API_KEY}"}
+
+
+def person_number(born_from: date, number: int) -> str:
+    """A well-formed identity number (GB 11643) of nobody: a birthday from this one on, a serial, the check digit."""
+    day, serial = divmod(number, 1000)
+    digits = f"340104{born_from + timedelta(days=day):%Y%m%d}{serial:03}"
+    weighed = sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True))
+    return digits + "10X98765432"[weighed % 11]
