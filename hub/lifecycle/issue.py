@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -94,8 +94,13 @@ class _Drawn:
     data: ContractData
 
 
-async def issue(parts: Parts, scope: Scope, asked: NewContract, actor: str) -> Contract:
-    """Draw and issue. Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed."""
+async def issue(
+    parts: Parts, scope: Scope, asked: NewContract, actor: str, also: Callable[[Unit, Contract], Awaitable[None]] | None = None
+) -> Contract:
+    """Draw and issue; `also` is done in the same transaction.
+
+    Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.
+    """
     drawn = await _draw(parts, scope, asked)
     laid_out = await asyncio.to_thread(parts.printer.lay_out, asked.template, drawn.language, drawn.data)
     boxes = [
@@ -107,7 +112,10 @@ async def issue(parts: Parts, scope: Scope, asked: NewContract, actor: str) -> C
     async with parts.database.unit(scope) as unit:
         contract = await _write(parts, unit, drawn, laid_out, sha256, len(document), actor)
         await open_next(parts, unit, contract, asked.send)
-        return await unit.contracts.get(contract.id)
+        issued = await unit.contracts.get(contract.id)
+        if also:
+            await also(unit, issued)
+    return issued
 
 
 # ---- checking what was asked for

@@ -34,6 +34,8 @@ KEY: Table = table_of(ApiKeyRow)
 REPLAY: Table = table_of(IdempotencyRow)
 STARTS: Table = table_of(JobStartRow)
 REPLAY_LIFE = timedelta(hours=24)
+REQUEST_LIFE = timedelta(minutes=2)
+"""No request takes longer: one without an answer by then died with its process, and its key may be taken up again."""
 
 
 def key_hash(secret: str) -> bytes:
@@ -157,6 +159,10 @@ class Desk:
         row = (await self._connection.execute(select(REPLAY).where(mine))).mappings().one()
         if row["request_hash"] != request_hash:
             raise IdempotencyMismatch
+        if row["status"] is None and row["created_at"] < now - REQUEST_LIFE:
+            abandoned = REPLAY.update().where(mine, REPLAY.c.created_at == row["created_at"]).values(created_at=now)
+            if (await self._connection.execute(abandoned)).rowcount:
+                return None
         if row["status"] is None:
             raise TooSoon("the first request with this key is still being worked on", retry_after=timedelta(seconds=1))
         return row["status"], self._cipher.open(row["body_sealed"])

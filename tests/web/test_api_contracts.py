@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,8 +15,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from hub.errors import TooSoon
+from hub.lifecycle.issue import issue
+from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
-from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub, until
+from hub.store.unit import Unit
+from tests.running import GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -216,6 +221,27 @@ async def test_a_refusal_is_kept_too_but_not_one_that_passes(api: Api) -> None:
     again = await api("POST", f"{path}/extend", {"deadline": "2030-01-01T00:00:00Z"}, headers)
     assert first[0] == again[0] == 409 and first[1] == again[1] and "Idempotent-Replayed" in again[2].headers
     assert again[2].content_type == "application/problem+json"
+
+
+async def test_contract_and_kept_answer_are_one_transaction(running: Running) -> None:
+    async def dies(unit: Unit, contract: Contract) -> None:
+        raise RuntimeError("the process ends here")
+
+    with pytest.raises(RuntimeError):
+        await issue(running.hub.parts, EVERYTHING, replace(minor_with_guardian(), external_id="dies"), "test", also=dies)
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        assert await unit.contracts.by_external_id("dies") is None
+
+
+async def test_the_key_of_a_request_whose_process_died_is_free_after_two_minutes(running: Running) -> None:
+    owner, asked_for = uuid4(), bytes(32)
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        assert await unit.desk.replay(owner, "k", asked_for, unit.now) is None
+        with pytest.raises(TooSoon):
+            await unit.desk.replay(owner, "k", asked_for, unit.now + timedelta(seconds=90))
+        assert await unit.desk.replay(owner, "k", asked_for, unit.now + timedelta(seconds=121)) is None
+        with pytest.raises(TooSoon):
+            await unit.desk.replay(owner, "k", asked_for, unit.now + timedelta(seconds=122))
 
 
 async def test_a_key_that_is_none_is_refused(api: Api) -> None:

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from hub.errors import BadInput
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.model.contract import Contract
+from hub.store.unit import Unit
 from hub.web.api import answers
 from hub.web.api.endpoint import Call
 from hub.web.api.shapes import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
@@ -16,9 +18,14 @@ from hub.web.api.shapes import ContractAsked, ContractGiven, ContractIssued, Con
 
 async def create(call: Call) -> ContractIssued:
     asked = cast(ContractAsked, call.asked)
-    contract = await issue(call.parts, call.scope, new_contract(call, asked), call.actor)
-    async with call.parts.database.unit(call.scope) as unit:
-        return await answers.issued(unit, contract)
+    given: list[ContractIssued] = []
+
+    async def keep(unit: Unit, contract: Contract) -> None:
+        given.append(await answers.issued(unit, contract))
+        await call.keep(unit, 201, given[0])
+
+    await issue(call.parts, call.scope, new_contract(call, asked), call.actor, also=keep)
+    return given[0]
 
 
 def new_contract(call: Call, asked: ContractAsked) -> NewContract:

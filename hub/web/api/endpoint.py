@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from hub.errors import BadInput, ContractNotFound, KeyNotValid, QiandaError
 from hub.lifecycle.parts import Parts
 from hub.model.staff import EVERYTHING, ApiKey, Scope
+from hub.store.unit import Unit
 from hub.web.keys import HUB
 from hub.web.problems import problem_json, status_of
 from hub.web.security import bearer
@@ -25,13 +26,22 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True)
 class Call:
-    """A request that was let in. `asked` is the checked body, or the checked query of a GET."""
+    """A request that was let in. `asked` is the checked body, or the checked query of a GET.
+
+    `once` is its Idempotency-Key, if it has one.
+    """
 
     parts: Parts
     key: ApiKey
     scope: Scope
     asked: BaseModel | None
     path: Mapping[str, str]
+    once: str | None = None
+
+    async def keep(self, unit: Unit, status: int, answer: BaseModel) -> None:
+        """Keep the answer for the Idempotency-Key in the transaction of the act: neither can be without the other."""
+        if self.once:
+            await unit.desk.keep_answer(self.key.id, self.once, status, answer.model_dump_json())
 
     @property
     def actor(self) -> str:
@@ -79,11 +89,9 @@ class Operation:
         body = await request.read()
         if len(body) > LARGEST_BODY:
             raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(body))
-        call = Call(request.app[HUB].parts, key, scope, self._asked(request, body), request.match_info)
-        idempotency_key = request.headers.get("Idempotency-Key")
-        if self.method == "GET" or idempotency_key is None:
-            return await self._answer(call)
-        return await self._once(request, call, idempotency_key, body)
+        once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
+        call = Call(request.app[HUB].parts, key, scope, self._asked(request, body), request.match_info, once)
+        return await self._answer(call) if once is None else await self._once(request, call, once, body)
 
     def _asked(self, request: web.Request, body: bytes) -> BaseModel | None:
         if self.takes is None:
