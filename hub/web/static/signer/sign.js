@@ -8,6 +8,7 @@ import { Problem, call, find, hideTrouble, json, nameOf, onTap, report, showTrou
 import { checkUpdate } from './update.js';
 
 const { contract, document: documentSha256, consentVersion, consentSha256 } = document.body.dataset;
+const FINAL = ['changed', 'elsewhere', 'session-not-valid']; // signing here makes no sense any more
 const LONGEST_WAIT = 240; // seconds: somebody else's lease lasts three minutes
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 const base64Of = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
@@ -147,6 +148,7 @@ async function sign(again = false) {
       button.hidden = true;
       return tellRefusal(request, error);
     }
+    button.hidden = FINAL.includes(nameOf(error));
     report(error, acts);
   }
   return undefined;
@@ -154,6 +156,7 @@ async function sign(again = false) {
 
 async function begin() {
   if (!await keysWorkHere()) {
+    button.hidden = true;
     showTrouble(/MicroMessenger/i.test(navigator.userAgent) ? 'wechat' : 'unsupported');
     return;
   }
