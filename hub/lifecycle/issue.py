@@ -95,8 +95,9 @@ class _Drawn:
 
 
 async def issue(
-    parts: Parts, scope: Scope, asked: NewContract, actor: str, also: Callable[[Unit, Contract], Awaitable[None]] | None = None
-) -> Contract:
+    parts: Parts, scope: Scope, asked: NewContract, actor: str,
+    also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
+) -> Contract:  # fmt: skip
     """Draw and issue; `also` is done in the same transaction.
 
     Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from hub.errors import TooSoon
-from hub.lifecycle.issue import issue
+from hub.lifecycle.issue import issue as issue_contract
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit
@@ -227,8 +227,9 @@ async def test_contract_and_kept_answer_are_one_transaction(running: Running) ->
     async def dies(unit: Unit, contract: Contract) -> None:
         raise RuntimeError("the process ends here")
 
+    asked_for = replace(minor_with_guardian(), external_id="dies")
     with pytest.raises(RuntimeError):
-        await issue(running.hub.parts, EVERYTHING, replace(minor_with_guardian(), external_id="dies"), "test", also=dies)
+        await issue_contract(running.hub.parts, EVERYTHING, asked_for, "test", also=dies)
     async with running.hub.database.unit(EVERYTHING) as unit:
         assert await unit.contracts.by_external_id("dies") is None
 
