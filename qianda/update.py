@@ -12,18 +12,28 @@ from qianda.verify.findings import UnreadablePdf
 
 def check_update(shown: bytes, prepared: bytes) -> None:
     """Raise RefusedToSign (number 1) when the prepared file changes more of the shown one than a signature has to."""
-    from qianda.verify.revisions import changes_beyond_signatures  # pyHanko takes a moment to load
-    from qianda.verify.signed_file import SignedFile
-
     try:
-        before, after = SignedFile(shown), SignedFile(prepared)
-        if after.revisions != before.revisions + 1:
-            raise RefusedToSign(1, "the prepared file is not one revision further than what was shown")
-        for finding in changes_beyond_signatures(after, before.revisions - 1):
-            raise RefusedToSign(1, finding.reason.en)
+        _check(shown, prepared)
     except UnreadablePdf as error:
         raise RefusedToSign(1, error.reason.en) from error
     except RefusedToSign:
         raise
     except Exception as error:  # a file made to break the parser is a reason to refuse, not to crash
         raise RefusedToSign(1, "the prepared file cannot be read") from error
+
+
+def _check(shown: bytes, prepared: bytes) -> None:
+    from qianda.verify.revisions import changes_beyond_signatures  # pyHanko takes a moment to load
+    from qianda.verify.signed_file import SignedFile
+    from qianda.verify.structure import range_is_right
+
+    before, after = SignedFile(shown), SignedFile(prepared)
+    if not prepared.startswith(shown) or after.revisions != before.revisions + 1:
+        raise RefusedToSign(1, "the prepared file is not one revision further than what was shown")
+    for finding in changes_beyond_signatures(after, before.revisions - 1):
+        raise RefusedToSign(1, finding.reason.en)
+    added = [signature for signature in after.signatures if signature.revision == before.revisions]
+    if len(added) != 1 or added[0].is_timestamp:
+        raise RefusedToSign(1, "the prepared file does not add exactly one signature")
+    if added[0].end != len(prepared) or any(added[0].contents) or not range_is_right(after, added[0]):
+        raise RefusedToSign(1, "the byte range in the prepared file is not that of an empty place in all of it")

@@ -1,0 +1,1 @@
+"""Contracts as files: laid out, shown as pages, signed and closed."""

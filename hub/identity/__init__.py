@@ -1,0 +1,1 @@
+"""Who a signer is: checks of a person's identity."""

@@ -1,0 +1,1 @@
+"""The database: all rows stay in here."""

@@ -81,6 +81,11 @@ def reference(parent: DictionaryObject, name: str) -> Reference | None:
     return value.reference if isinstance(value, IndirectObject) else None
 
 
+def entry_as_written(parent: DictionaryObject, name: str) -> Any:
+    """The value of an entry, a reference not followed; None when there is none."""
+    return parent.raw_get(name) if name in parent else None
+
+
 def plain(value: Any) -> Any:
     """Plain data to compare, references left as they are; of a stream its dictionary alone."""
     if isinstance(value, DictionaryObject):

@@ -21,7 +21,8 @@ from qianda.verify.cms_check import (
     signature_timestamp,
 )
 from qianda.verify.findings import Element, Finding, UnreadablePdf
-from qianda.verify.revisions import changes_beyond_signatures, page_widgets
+from qianda.verify.pages import page_widgets
+from qianda.verify.revisions import changes_beyond_signatures
 from qianda.verify.signed_file import FieldSignature, SignedFile
 
 SEAL_FIELD = "seal"
@@ -127,13 +128,13 @@ def _active_content(file: SignedFile) -> Iterator[Finding]:
 
 
 def _range(file: SignedFile, signature: FieldSignature) -> Iterator[Finding]:
-    if not _range_is_right(file, signature):
+    if not range_is_right(file, signature):
         yield Finding(Element.SIGNATURE, reasons.RANGE_WRONG, signature.name)
     elif signature is file.signatures[-1] and signature.is_timestamp and signature.end != len(file.pdf):
         yield Finding(Element.TEXT, reasons.NOT_TO_THE_END)
 
 
-def _range_is_right(file: SignedFile, signature: FieldSignature) -> bool:
+def range_is_right(file: SignedFile, signature: FieldSignature) -> bool:
     """All of the file up to the end of the signature's own revision, but for its own value in `<…>`."""
     if len(signature.byte_range) != 4 or min(signature.byte_range) < 0 or signature.end > len(file.pdf):
         return False

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 Objects = dict[int, bytes]
 FIELD = b"/FT /Sig /T (guardian-1) /Type /Annot /Subtype /Widget /Rect [60 60 260 130] /P 3 0 R"
-GAP = b"<" + b"0" * 64 + b">"
+GAP = b"<" + b"0" * 512 + b">"
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,11 @@ SHOWN = section(
 def prepared_over(shown: bytes, certificate: bytes, *, also: Objects | None = None, **attributes: Any) -> Prepared:
     """`also` are objects that the prepared file replaces beside the signature's field."""
     previous = b"/Prev %d" % int(shown.split(b"startxref")[-1].split()[0])
-    field, signature = b"<< %b /V 6 0 R >>" % FIELD, b"<< /Type /Sig /Contents %b >>" % GAP
-    file = section(shown, {5: field, 6: signature} | (also or {}), previous)
+    field, signature = b"<< %b /V 6 0 R >>" % FIELD, b"<< /Type /Sig /SubFilter /ETSI.CAdES.detached %b /Contents %b >>"
+    unknown = b"/ByteRange [0 0000 0000 0000]"
+    file = section(shown, {5: field, 6: signature % (unknown, GAP)} | (also or {}), previous)
+    numbers = (file.index(GAP), file.index(GAP) + len(GAP), len(file) - file.index(GAP) - len(GAP))
+    file = file.replace(unknown, (b"/ByteRange [0 %d %d %d]" % numbers).ljust(len(unknown)))
     before = file[: file.index(GAP)]
     byte_range = (0, len(before), len(before) + len(GAP), len(file) - len(before) - len(GAP))
     digest = hashlib.sha256(before + file[len(before) + len(GAP) :]).digest()

@@ -1,3 +1,5 @@
+"""Keys in software: what they sign verifies with their public part."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""A finished contract and whom to trust for it, made once."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,0 +1,97 @@
+"""A contract made by an insider: any of its revisions is changed before it is signed, and all the rest is in order.
+
+Every byte range, digest, signature, seal and timestamp of the result is right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub.documents.closing import _prepared_for_timestamp
+from hub.documents.cms import attributes_to_sign
+from hub.documents.deferred import filled
+from hub.documents.pdf import embed, prepare, verified_der, with_validation_data
+from hub.documents.stamps import signature_stamp
+from hub.tokens.softkey import SoftKey
+from tests.browser.update_files import GAP, Revision, body_of, last_revision, next_trailer
+from tests.signing_parts import SEAL, FinishedParts, pki_certificates, raw_signature
+from tests.verify.reading import SIGNERS
+
+STEPS = ("guardian-1", "guardian-1 evidence", "student-1", "student-1 evidence", "seal", "timestamp")
+SIGNINGS = ("guardian-1", "student-1", "seal")
+Change = Callable[[Revision], None]
+
+
+@dataclass(frozen=True)
+class Insider:
+    """`ground` changes the file that is issued, `change` the revision of one step."""
+
+    contract: FinishedParts
+    step: str
+    change: Change
+    ground: Change | None = None
+    pictures: bool = False
+
+    async def contract_made(self) -> bytes:
+        pki, document = self.contract.pki, self._issued()
+        crl = await pki.authority.revocation_list([])
+        for name in SIGNERS:
+            issued, key = self.contract.signers[name], self.contract.signer_keys[name]
+            document = await self._signed(document, name, key, issued.chain)
+            validated = with_validation_data(document, name, pki_certificates(pki), [crl])
+            document = self._maybe_changed(f"{name} evidence", document, validated)
+        document = await self._signed(document, SEAL, pki.seal_key, pki.seal.chain)
+        prepared, _ = _prepared_for_timestamp(document, pki_certificates(pki), [crl])
+        prepared = self._maybe_changed("timestamp", document, prepared)
+        start, end = gap_of(prepared)
+        digest = hashlib.sha256(prepared[:start] + prepared[end:]).digest()
+        return filled(prepared, (start, end), await pki.timestamps.timestamp(digest))
+
+    def _issued(self) -> bytes:
+        pdf = self.contract.revisions["unsigned"]
+        if self.ground is None:
+            return pdf
+        revision = Revision(pdf, {}, next_trailer(pdf))
+        self.ground(revision)
+        return revision.write()
+
+    async def _signed(self, document: bytes, name: str, key: SoftKey, chain: tuple[bytes, ...] | list[bytes]) -> bytes:
+        picture = signature_stamp("王小明", None, "2026-12-01", "zh") if self.pictures else None
+        first, last = name == SIGNERS[0], name == SEAL
+        made = await prepare(document, name, chain, certify=first, final=last, appearance=picture)
+        prepared = self._maybe_changed(name, document, made.file)
+        start, end = gap_of(prepared)
+        digest = hashlib.sha256(prepared[:start] + prepared[end:]).digest()
+        attributes = attributes_to_sign(digest, chain[0])
+        der = verified_der(key.spki, attributes, await raw_signature(key, attributes))
+        return await embed(prepared, (start, end), digest, attributes, chain, der, self.contract.pki.timestamps)
+
+    def _maybe_changed(self, step: str, before: bytes, after: bytes) -> bytes:
+        if step != self.step:
+            return after
+        revision = last_revision(before, after)
+        revision.trailer = re.sub(rb"/Size \d+", b"/Size 2000", revision.trailer)
+        self.change(revision)
+        return revision.write() if b"/ByteRange" in after[len(before) :] else rewritten(revision)
+
+
+def rewritten(revision: Revision) -> bytes:
+    """Without a signature of its own: the byte ranges of the earlier ones stay as they are."""
+    behind = Revision(b"", revision.objects, revision.trailer, revision.rows)
+    shift = len(revision.before)
+    text = behind.write()
+    text = re.sub(rb"(?<=\n)(\d{10})(?= 00000 n)", lambda row: b"%010d" % (int(row[1]) + shift), text)
+    return revision.before + re.sub(rb"startxref\n(\d+)", lambda at: b"startxref\n%d" % (int(at[1]) + shift), text)
+
+
+def gap_of(pdf: bytes) -> tuple[int, int]:
+    return list(GAP.finditer(pdf))[-1].span()
+
+
+def edit(revision: Revision, number: int, old: bytes, new: bytes) -> None:
+    body = revision.objects.get(number) or body_of(revision.before, number)
+    assert old in body, (number, body)
+    revision.objects[number] = body.replace(old, new, 1)

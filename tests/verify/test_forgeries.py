@@ -1,0 +1,283 @@
+"""Forgeries that look like a part of signing, in each revision of a contract, by an insider who does the rest properly.
+
+Most need ground: the file was issued in such a way that what a signature may change changes a page as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from qianda.verify import UnreadablePdf, verify_bytes
+from qianda.verify.findings import Element
+from qianda.verify.structure import check_finished
+from qianda.verify.trust import Trust
+from tests.browser.update_files import Revision, body_of, content_of, drawn, number_of, own_field, page_of, root_of
+from tests.signing_parts import FinishedParts
+from tests.verify.insider import SIGNINGS, STEPS, Change, Insider, edit
+from tests.verify.reading import FIELDS, failed
+
+NEW = 900  # a number that no object of the contract has
+TEXT = b"<< /Type /Metadata /Subtype /XML "
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>\n</x:xmpmeta>\n'
+)
+
+
+@dataclass(frozen=True)
+class Forgery:
+    change: Change
+    ground: Change | None = None
+    steps: tuple[str, ...] = STEPS
+    pictures: bool = False
+
+
+def nothing(revision: Revision) -> None: ...
+
+
+def with_content(revision: Revision, number: int) -> None:
+    content = content_of(revision.before)
+    edit(
+        revision,
+        page_of(revision.before),
+        b"/Contents %d 0 R" % content,
+        b"/Contents [%d 0 R %d 0 R]" % (content, number),
+    )
+
+
+# ---- what the issued file refers to more than once, or to no avail
+
+
+def refers_to_a_missing_object(revision: Revision) -> None:
+    with_content(revision, NEW)
+
+
+def comes_to_life(revision: Revision) -> None:
+    revision.objects[NEW] = drawn()
+
+
+def metadata_are_content(revision: Revision) -> None:
+    edit(revision, root_of(revision.before), b"/Type /Catalog", b"/Type /Catalog /Metadata %d 0 R" % (NEW + 1))
+    revision.objects[NEW + 1] = drawn(XMP).replace(b"<< ", TEXT, 1)
+    with_content(revision, NEW + 1)
+
+
+def other_metadata(revision: Revision) -> None:
+    text = XMP + b"<!--\nBT /F1 18 Tf 60 700 Td (CNY 1.00) Tj ET\n-->"
+    revision.objects[NEW + 1] = drawn(text).replace(b"<< ", TEXT, 1)
+
+
+def content_calls_itself_metadata(revision: Revision) -> None:
+    number = content_of(revision.before)
+    revision.objects[number] = body_of(revision.before, number).replace(b"<< ", TEXT, 1)
+
+
+def content_replaced(revision: Revision) -> None:
+    revision.objects[content_of(revision.before)] = drawn().replace(b"<< ", TEXT, 1)
+
+
+def information_is_a_font_list(revision: Revision) -> None:
+    info = int(re.findall(rb"/Info (\d+) 0 R", revision.before)[-1])
+    edit(revision, number_of(revision.before, rb"\A<< /Font"), b"/Font <<", b"/XObject %d 0 R /Font <<" % info)
+
+
+def information_holds_an_object(revision: Revision) -> None:
+    info = int(re.findall(rb"/Info (\d+) 0 R", revision.before)[-1])
+    revision.objects[info] = b"<< /ModDate %d 0 R /Producer (x) >>" % NEW
+    revision.objects[NEW] = drawn()
+
+
+def catalog_is_a_list_of_graphics_states(revision: Revision) -> None:
+    number = number_of(revision.before, rb"\A<< /Font")
+    edit(revision, number, b"/Font <<", b"/ExtGState %d 0 R /Font <<" % root_of(revision.before))
+
+
+def invisible_by_extension(revision: Revision) -> None:
+    number = root_of(revision.before)
+    body = revision.objects.get(number) or body_of(revision.before, number)
+    start = body.find(b"/Extensions")
+    body = body if start < 0 else body.replace(b"/Extensions <<", b"/Extensions << /ca 0 ", 1)
+    revision.objects[number] = body if start >= 0 else body[:-2] + b"/Extensions << /ca 0 >> >>"
+
+
+def refers_to_what_comes_later(revision: Revision) -> None:
+    """In the revision itself nothing shows; a later one could fill it in."""
+    revision.objects[NEW] = b"<< /Later %d 0 R >>" % (NEW + 1)
+
+
+# ---- where a signature shows
+
+
+def field_on_two_pages(revision: Revision) -> None:
+    fields = [number_of(revision.before, rb"/T \(%b\)" % name.replace("-", "\\055").replace("\\", "\\\\").encode())
+              for name in FIELDS]  # fmt: skip
+    listed = b" ".join(b"%d 0 R" % number for number in fields)
+    tree = number_of(revision.before, rb"/Type /Pages")
+    edit(revision, tree, b"/Kids [", b"/Kids [%d 0 R " % NEW)
+    revision.objects[NEW] = b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Annots [%b] >>" % (tree, listed)
+
+
+def field_on_two_pages_by_one_list(revision: Revision) -> None:
+    """Each field is referred to twice, as it must be: the pages share their list of annotations."""
+    tree, page = number_of(revision.before, rb"/Type /Pages"), page_of(revision.before)
+    found = re.search(rb"/Annots (\[.*?\])", body_of(revision.before, page))
+    assert found
+    edit(revision, tree, b"/Kids [", b"/Kids [%d 0 R " % NEW)
+    edit(revision, page, found[0], b"/Annots %d 0 R" % (NEW + 1))
+    revision.objects[NEW + 1] = found[1]
+    revision.objects[NEW] = b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Annots %d 0 R >>" % (tree, NEW + 1)
+
+
+def fields_as_large_as_the_page(revision: Revision) -> None:
+    for name in FIELDS:
+        number = number_of(revision.before, rb"/T \(%b\)" % name.replace("-", "\\\\055").encode())
+        body = body_of(revision.before, number)
+        revision.objects[number] = re.sub(rb"/Rect \[.*?\]", b"/Rect [ 0 0 595 842 ]", body)
+
+
+def _picture(revision: Revision) -> int:
+    found = re.search(rb"/N (\d+) 0 R", revision.objects[own_field(revision)])
+    assert found
+    return int(found[1])
+
+
+def picture_turned(revision: Revision) -> None:
+    edit(revision, _picture(revision), b"/BBox", b"/Matrix [9 0 0 9 0 0] /BBox")
+
+
+def picture_without_bounds(revision: Revision) -> None:
+    edit(revision, _picture(revision), b"/BBox", b"/OldBBox")
+
+
+def picture_of_no_width(revision: Revision) -> None:
+    body = revision.objects[_picture(revision)]
+    revision.objects[_picture(revision)] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 0 0 0 60 ]", body)
+
+
+def picture_when_pressed(revision: Revision) -> None:
+    edit(revision, own_field(revision), b"/N ", b"/D %d 0 R /N " % NEW)
+    revision.objects[NEW] = drawn()
+
+
+def picture_was_there_before(revision: Revision) -> None:
+    number = own_field(revision)
+    content = b"/N %d 0 R" % content_of(revision.before)
+    revision.objects[number] = re.sub(rb"/N \d+ 0 R", content, revision.objects[number])
+
+
+# ---- which fields are signed, by what
+
+
+def one_more_field(revision: Revision) -> None:
+    edit(revision, number_of(revision.before, rb"\A<<\n/Fields"), b"/Fields [", b"/Fields [ %d 0 R" % NEW)
+    edit(revision, page_of(revision.before), b"/Annots [", b"/Annots [ %d 0 R" % NEW)
+    seal = body_of(revision.before, number_of(revision.before, rb"/T \(seal\)"))
+    revision.objects[NEW] = re.sub(rb"/Lock \d+ 0 R", b"", seal.replace(b"(seal)", b"(representative-1)"))
+
+
+def two_fields_signed(revision: Revision) -> None:
+    value = re.search(rb"/V \d+ 0 R", revision.objects[own_field(revision)])
+    assert value
+    edit(revision, NEW, b"/F 132", b"/F 132 " + value[0])
+
+
+def signature_of_somebody_before(revision: Revision) -> None:
+    number, earlier = own_field(revision), number_of(revision.before, rb"/ByteRange")
+    revision.objects[number] = re.sub(rb"/V \d+ 0 R", b"/V %d 0 R" % earlier, revision.objects[number])
+
+
+def signature_signed_again(revision: Revision) -> None:
+    field = number_of(revision.before, rb"/T \(guardian\\0551\)")
+    edit(revision, field, b"/F 132", b"/F 2")
+
+
+# ---- readers that understand the table of objects differently
+
+
+def object_of_another_generation(revision: Revision) -> None:
+    number = content_of(revision.before)
+    revision.objects[NEW] = drawn()
+    place = revision.write().index(b"%d 0 obj" % NEW, len(revision.before))
+    revision.rows[number] = b"%010d 00001 n \n" % place
+
+
+def object_in_the_table_twice(revision: Revision) -> None:
+    """The last entry is the object of before; some readers take the first one."""
+    number = content_of(revision.before)
+    place = revision.before.index(b"\n%d 0 obj" % number) + 1
+    revision.objects[number] = drawn()
+    new = revision.write().index(b"\n%d 0 obj" % number, len(revision.before)) + 1
+    revision.rows[number] = b"%010d 00000 n \n%d 1\n%010d 00000 n \n" % (new, number, place)
+
+
+def object_freed(revision: Revision) -> None:
+    revision.rows[content_of(revision.before)] = b"0000000000 00001 f \n"
+
+
+FORGERIES = {
+    "a missing object comes to life": Forgery(comes_to_life, refers_to_a_missing_object),
+    "a missing object": Forgery(nothing, refers_to_a_missing_object),
+    "an object is missing from then on": Forgery(refers_to_what_comes_later),
+    "metadata that are a page's content": Forgery(other_metadata, metadata_are_content),
+    "content that calls itself metadata": Forgery(content_replaced, content_calls_itself_metadata),
+    "information that is a list of pictures": Forgery(nothing, information_is_a_font_list),
+    "information that holds an object": Forgery(information_holds_an_object),
+    "the catalog as graphics states": Forgery(invisible_by_extension, catalog_is_a_list_of_graphics_states),
+    "a field on two pages": Forgery(nothing, field_on_two_pages, SIGNINGS),
+    "a field on two pages by one list": Forgery(nothing, field_on_two_pages_by_one_list, SIGNINGS),
+    "a field as large as the page": Forgery(nothing, fields_as_large_as_the_page, SIGNINGS),
+    "a picture with a matrix": Forgery(picture_turned, None, SIGNINGS, pictures=True),
+    "a picture without bounds": Forgery(picture_without_bounds, None, SIGNINGS, pictures=True),
+    "a picture of no width": Forgery(picture_of_no_width, None, SIGNINGS, pictures=True),
+    "a picture for when it is pressed": Forgery(picture_when_pressed, None, SIGNINGS),
+    "a picture that was there before": Forgery(picture_was_there_before, None, SIGNINGS),
+    "two fields signed": Forgery(two_fields_signed, one_more_field, SIGNINGS),
+    "a signature of before": Forgery(signature_of_somebody_before, None, SIGNINGS[1:]),
+    "a signed field changed": Forgery(signature_signed_again, None, STEPS[1:]),
+    "another generation": Forgery(object_of_another_generation, None, STEPS[-1:]),
+    "twice in the table": Forgery(object_in_the_table_twice),
+    "an object freed": Forgery(object_freed),
+}
+CASES = [(name, step) for name, forgery in FORGERIES.items() for step in forgery.steps]
+BROKEN_TOO = {
+    "two fields signed",
+    "a signature of before",
+    "another generation",
+    "twice in the table",
+    "an object freed",
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("pictures", [False, True], ids=["plain", "pictures"])
+def test_the_insiders_steps_alone_pass(contract: FinishedParts, step: str, pictures: bool) -> None:
+    """So it is the forgery that is found, not how it was written."""
+    finished = asyncio.run(Insider(contract, step, nothing, pictures=pictures).contract_made())
+    assert check_finished(finished, FIELDS) == []
+
+
+@pytest.mark.parametrize(("name", "step"), CASES)
+def test_a_forgery_is_found_in_every_revision(contract: FinishedParts, name: str, step: str) -> None:
+    findings = check_finished(forged(contract, name, step), FIELDS)
+    assert Element.TEXT in {finding.element for finding in findings}
+    if name not in BROKEN_TOO:  # nothing but the check of the revisions has found it
+        assert {finding.reason.en[:31] for finding in findings} == {"Something other than a signatur"}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_the_verifier_says_that_the_text_was_altered(contract: FinishedParts, trust: Trust, name: str) -> None:
+    pdf = forged(contract, name, FORGERIES[name].steps[-1])
+    if name == "another generation":
+        with pytest.raises(UnreadablePdf):
+            verify_bytes(pdf, trust, FIELDS)
+    else:
+        assert Element.TEXT in failed(verify_bytes(pdf, trust, FIELDS))
+
+
+def forged(contract: FinishedParts, name: str, step: str) -> bytes:
+    forgery = FORGERIES[name]
+    return asyncio.run(Insider(contract, step, forgery.change, forgery.ground, forgery.pictures).contract_made())
