@@ -80,7 +80,9 @@ class _DatabaseLedger:
 
 
 async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_now) -> Hub:
-    """`dsn` is that of the role `app`, on a migrated database."""
+    """`dsn` is that of the role `app`, on a migrated database. Raises ValueError for parts that do not exist."""
+    if settings.authority != "builtin":
+        raise ValueError(f"authority: there is no authority {settings.authority}")
     closing = AsyncExitStack()
     keys = Keys.load_or_create(settings.data / "keys" / "master.key")
     database = Database(dsn, keys, clock)

@@ -45,9 +45,9 @@ def free_port() -> int:
 class Program:
     """A long-running command; it leads a process group, as a terminal's job does."""
 
-    def __init__(self, data: Path, *words: str, prefix: tuple[str, ...] = (), **more: str) -> None:
+    def __init__(self, data: Path, command: str, *, become: tuple[str, ...] = (), variables: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
-            [*prefix, str(QIANDA), *words], env=environment(data, **more), cwd=ROOT, stdin=subprocess.DEVNULL,
+            [*become, str(QIANDA), command], env=environment(data, **variables), cwd=ROOT, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         self.lines: list[str] = []
@@ -161,7 +161,7 @@ def _listens(pid: int) -> bool:
     }
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
-            target = os.readlink(descriptor)
+            target = str(descriptor.readlink())
             if target.startswith("socket:[") and target[8:-1] in listening:
                 return True
     return False

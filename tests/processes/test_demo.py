@@ -47,7 +47,7 @@ class Place:
         self.demo: Program | None = None
 
     def start(self, **more: str) -> Program:
-        self.demo = Program(self.data, "demo", QIANDA_PORT=str(self.port), **more)
+        self.demo = Program(self.data, "demo", variables=more | {"QIANDA_PORT": str(self.port)})
         self.demo.wait_for("Press Ctrl-C to stop")
         return self.demo
 
@@ -224,7 +224,7 @@ def test_an_ordinary_user_runs_it_too() -> None:
     folder = Path(tempfile.mkdtemp(prefix="qianda-nobody-"))
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     port = free_port()
-    demo = Program(folder / "data", "demo", prefix=become, QIANDA_PORT=str(port), HOME=str(folder))
+    demo = Program(folder / "data", "demo", become=become, variables={"QIANDA_PORT": str(port), "HOME": str(folder)})
     try:
         demo.wait_for("Press Ctrl-C to stop")
         eventually(lambda: ask(f"http://127.0.0.1:{port}/readyz")[0] == 200, program=demo)

@@ -1,0 +1,111 @@
+"""`qianda migrate`, `doctor`, `import`, `issue`, `serve` and `work`, on one data folder that is no demo's."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from hub.settings import ROOT
+from hub.store.embedded import EmbeddedPostgres
+from tests.processes.programs import Program, ask, eventually, free_port, run
+
+
+@pytest.fixture(scope="module")
+def data() -> Iterator[Path]:
+    """A data folder after `qianda migrate`."""
+    folder = Path(tempfile.mkdtemp(prefix="qianda-commands-"))
+    folder.chmod(0o755)
+    data = folder / "data"
+    try:
+        early = run(data, "doctor")
+        assert early.returncode == 2 and "run `qianda migrate` first" in early.stderr
+        for _ in range(2):  # the second time changes nothing
+            migrated = run(data, "migrate")
+            assert (migrated.returncode, migrated.stdout) == (0, "The database is up to date.\n"), migrated.stderr
+        yield data
+    finally:
+        EmbeddedPostgres(data / "database").start().stop(remove=True)
+        shutil.rmtree(folder)
+
+
+def test_doctor_names_what_is_wrong(data: Path) -> None:
+    examined = run(data, "doctor")
+    assert examined.returncode == 1
+    verdicts = dict(line.split(": ", 1) for line in examined.stdout.splitlines())
+    bad = {part for part in verdicts if part.startswith("BAD")}
+    assert bad == {"BAD  channels"}
+    for part in ("database", "clock", "fonts", "token", "seal certificate", "timestamp service"):
+        assert f"ok   {part}" in verdicts
+    assert "for trial and internal use" in verdicts["ok   timestamp service"]
+
+
+def test_import_names_bad_rows_and_files(data: Path, tmp_path: Path) -> None:
+    """No campus is loaded here, so every row is bad, and each is named."""
+    refused = run(data, "import", str(ROOT / "seeds" / "roster.xlsx"))
+    assert refused.returncode == 1
+    assert "0 enrolments added, 0 known already, 200 rows refused" in refused.stdout
+    assert len(refused.stdout.splitlines()) == 201
+    broken = tmp_path / "broken.xlsx"
+    broken.write_bytes(b"no spreadsheet")
+    for file in (broken, tmp_path / "missing.xlsx"):
+        unreadable = run(data, "import", str(file))
+        assert unreadable.returncode == 2
+        assert unreadable.stderr.startswith("qianda: ") and "Traceback" not in unreadable.stderr
+
+
+def test_issue_refuses_an_unknown_enrolment(data: Path) -> None:
+    refused = run(data, "issue", str(uuid4()))
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("qianda: ") and "Traceback" not in refused.stderr
+
+
+def test_nothing_of_the_demo_exists_where_it_is_served(data: Path) -> None:
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    programs = [Program(data, command, variables={"QIANDA_PORT": str(port)}) for command in ("serve", "work")]
+    try:
+        eventually(lambda: ask(f"{origin}/readyz")[0] == 200, program=programs[0])
+        assert ask(f"{origin}/healthz")[0] == 200
+        assert ask(f"{origin}/demo/phone")[0] == 404
+        assert ask(f"{origin}/demo/phone.json?phone=%2B8619000000101")[0] == 404
+        assert ask(f"{origin}/demo/clock", body={"advance": "1d"}, headers={"Origin": origin})[0] == 404
+        for program in programs:
+            program.process.send_signal(signal.SIGTERM)
+        assert [program.ended() for program in programs] == [0, 0]
+    finally:
+        for program in programs:
+            program.clear()
+    assert not EmbeddedPostgres(data / "database").answers()
+    assert all("Traceback" not in program.output for program in programs)
+
+
+def test_the_outbox_does_not_exist_where_it_is_served(data: Path) -> None:
+    refused = run(data, "doctor", QIANDA_CHANNELS='{"sms": "outbox"}')
+    assert refused.returncode == 2
+    assert "there is no outbox" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_variables_of_the_demo_stop_the_start(data: Path, command: str) -> None:
+    refused = run(data, command, QIANDA_PORT=str(free_port()), QIANDA_DEMO_PASSWORD="x")
+    assert refused.returncode == 2
+    assert "QIANDA_DEMO_PASSWORD is set" in refused.stderr
+
+
+def test_the_demo_does_not_touch_this_database(data: Path) -> None:
+    refused = run(data, "demo", QIANDA_PORT=str(free_port()))
+    assert refused.returncode == 2
+    assert "was not made by a demo" in refused.stderr
+
+
+def test_an_unknown_authority_is_refused(data: Path) -> None:
+    """Rather than certificates of the built-in one under another's name."""
+    refused = run(data, "doctor", QIANDA_AUTHORITY="licensed")
+    assert refused.returncode == 2
+    assert "there is no authority licensed" in refused.stderr

@@ -1,0 +1,103 @@
+"""The demo's gate: each refusal, and that nothing but the command `qianda demo` makes a demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.errors import DatabaseUnavailable, DemoRefused
+from hub.gate import check_demo, check_demo_database, check_elsewhere
+from hub.settings import Settings
+from tests.processes.programs import free_port, run
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QIANDA_CONFIG", raising=False)
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        {},
+        {"host": "127.0.0.1", "port": 9000},
+        {"host": "::1", "origin": "http://[::1]:8080"},
+        {"host": "localhost"},
+        {"host": "127.0.0.1", "origin": "http://localhost:8080"},
+        {"channels": {"sms": "outbox"}},
+    ],
+)
+def test_a_demo_on_this_machine_starts(fine: dict[str, Any]) -> None:
+    check_demo(Settings.load(**fine))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"host": "0.0.0.0"}, "listens on this machine alone, not on 0.0.0.0"),
+        ({"host": "::"}, "listens on this machine alone"),
+        ({"host": "192.168.1.20"}, "listens on this machine alone"),
+        ({"host": "school.example"}, "listens on this machine alone"),
+        ({"origin": "https://sign.school.example"}, "sign.school.example"),
+        ({"origin": "http://192.168.1.20:8080"}, "192.168.1.20"),
+        ({"origin": "http://127.0.0.1.school.example"}, "127.0.0.1.school.example"),
+        ({"channels": {"sms": "outbox", "email": "twilio"}}, "a real channel is configured (email)"),
+        ({"authority": "licensed"}, "the authority licensed is configured"),
+        ({"database": "postgresql://app@db.school.example/qianda"}, "an external database is configured"),
+        ({"database_owner": "postgresql://owner@db.school.example/qianda"}, "an external database is configured"),
+    ],
+)
+def test_a_demo_refuses_what_is_real(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(DemoRefused) as refused:
+        check_demo(Settings.load(**wrong))
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["production", ""])
+def test_a_demo_refuses_a_database_that_no_demo_made(kind: str) -> None:
+    with pytest.raises(DemoRefused, match="not made by a demo"):
+        check_demo_database(kind)
+
+
+@pytest.mark.parametrize("name", ["QIANDA_DEMO_API_KEY", "QIANDA_DEMO_PASSWORD", "QIANDA_DEMO_ANYTHING", "QIANDA_DEMO"])
+def test_elsewhere_variables_of_the_demo_stop_the_start(name: str) -> None:
+    with pytest.raises(DemoRefused, match=name):
+        check_elsewhere({name: ""}, "production")
+
+
+def test_elsewhere_only_a_database_of_its_own_kind_is_served() -> None:
+    check_elsewhere({"PATH": "/bin", "QIANDA_PORT": "1"}, "production")
+    with pytest.raises(DemoRefused, match="belongs to a demo"):
+        check_elsewhere({}, "demo")
+    with pytest.raises(DatabaseUnavailable, match="qianda migrate"):
+        check_elsewhere({}, "")
+
+
+# ---- as commands
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"QIANDA_HOST": "0.0.0.0"},
+        {"QIANDA_DATABASE": "postgresql://app@127.0.0.1:1/qianda"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_the_command_refuses_before_it_touches_anything(tmp_path: Path, variables: dict[str, str]) -> None:
+    data = tmp_path / "data"
+    refused = run(data, "demo", **({"QIANDA_PORT": str(free_port())} | variables))
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("qianda: ") and "Traceback" not in refused.stderr
+    assert not data.exists()
+
+
+def test_no_key_of_the_configuration_switches_it_on(tmp_path: Path) -> None:
+    """There is none: an unknown key is refused, whatever the file says."""
+    config = tmp_path / "own.toml"
+    config.write_text("demo = true\n")
+    refused = run(tmp_path / "data", "serve", QIANDA_CONFIG=str(config))
+    assert refused.returncode == 2
+    assert "demo: Extra inputs are not permitted" in refused.stderr
