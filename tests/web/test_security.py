@@ -109,7 +109,8 @@ async def test_another_name_of_this_machine_leads_to_the_public_origin(running: 
 
 async def test_bodies_are_strict_and_bounded(running: Running) -> None:
     ticket = await running.ticket(await running.issue_minor())
-    for body in ({"ticket": ticket, "more": 1}, {"ticket": 1}, {}, [], {"ticket": "X" * 201}, "text"):
+    wrong: list[object] = [{"ticket": ticket, "more": 1}, {"ticket": 1}, {}, [], {"ticket": "X" * 201}, "text"]
+    for body in wrong:
         status, said, _ = await asked(running, "POST", "/sign/v1/open", body=body)
         assert (status, said["code"]) == (422, "bad-input")
     async with running.http.post(f"{running.origin}/sign/v1/open", data=b"{not json") as answer:
