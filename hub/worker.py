@@ -13,6 +13,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -34,15 +35,23 @@ BATCH = 20
 LEASE = timedelta(seconds=3 * PROVIDER_SECONDS)
 """Longer than a step with its provider call can take: no call outlives the claim."""
 LONGEST_SLEEP = 30.0
-UPKEEP_EVERY = 5.0
 SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
-HEARTBEAT = timedelta(seconds=5)
 MOST_STARTS = 3
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Pace:
+    """`upkeep_every`: seconds between two looks at what is left over. `heartbeat`: after so long without one a job is
+    picked up again; no shorter than the event loop may ever be busy."""
+
+    upkeep_every: float = 5.0
+    heartbeat: timedelta = timedelta(seconds=5)
+
+
 class Worker:
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, pace: Pace | None = None) -> None:
+        self._pace = pace or Pace()
         self._hub = hub
         self._parts = hub.parts
         self._id = uuid4()
@@ -119,7 +128,9 @@ class Worker:
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
             try:
-                await queue.run(heartbeat_timeout=HEARTBEAT, dequeue_timeout=timedelta(seconds=5), batch_size=8)
+                await queue.run(
+                    heartbeat_timeout=self._pace.heartbeat, dequeue_timeout=timedelta(seconds=5), batch_size=8
+                )
             finally:
                 ending.cancel()
 
@@ -154,7 +165,7 @@ class Worker:
     async def _look_after(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await self.look_after()
-            await _sleep(stop, UPKEEP_EVERY)
+            await _sleep(stop, self._pace.upkeep_every)
 
     async def look_after(self) -> None:
         """Ask again for what the hub still has to do, and about messages whose fate is open."""
