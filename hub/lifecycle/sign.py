@@ -112,8 +112,8 @@ async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: 
 
 
 async def _certificate_life(unit: Unit, visiting: Visit) -> timedelta:
-    """Longer than usual for somebody after whom others sign: the file is closed only then, and to last it has to be closed
-    while all its certificates are valid.
+    """Longer than usual for somebody after whom others sign: the file is closed only then, and to last it has to be
+    closed while all its certificates are valid.
     """
     others = [task for task in await unit.tasks.of_contract(visiting.contract.id) if task.id != visiting.task.id]
     if all(task.state.final for task in others):
