@@ -1,0 +1,147 @@
+"""Watches a hub at its boundaries (commits and outside calls), and kills its own process at one of them.
+
+A boundary's name says what crosses it: `commit DRAFT→ISSUED …`, `call timestamp`; its number counts how often that
+name came up in this process. Every crossing is written to a ledger file first, so that it outlives the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, text
+
+from channels import Channel
+from hub.lifecycle.parts import Parts
+from hub.model.staff import Scope
+from hub.store.unit import Database, Unit
+
+WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """`side` is `before` or `after`: the process dies before the thing has happened, or before anybody knows of it."""
+
+    name: str
+    number: int
+    side: str
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.name} #{self.number}"
+
+    @classmethod
+    def parse(cls, line: str) -> Boundary:
+        side, rest = line.split(" ", 1)
+        name, _, number = rest.rpartition(" #")
+        return cls(name, int(number), side)
+
+
+class Watch:
+    def __init__(self, ledger: Path, kill_at: Boundary | None) -> None:
+        self._ledger = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._kill_at = kill_at
+        self._seen: Counter[str] = Counter()
+
+    def before(self, name: str) -> Boundary:
+        self._seen[name] += 1
+        return self._reach(Boundary(name, self._seen[name], "before"))
+
+    def after(self, boundary: Boundary) -> None:
+        self._reach(Boundary(boundary.name, boundary.number, "after"))
+
+    def _reach(self, boundary: Boundary) -> Boundary:
+        os.write(self._ledger, f"{boundary}\n".encode())
+        if boundary == self._kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return boundary
+
+    def calls(self, thing: object, method: str, name: Callable[..., str]) -> None:
+        """Watch one method of one object; `name` makes the boundary's name from the method's arguments."""
+        original: Callable[..., Awaitable[Any]] = getattr(thing, method)
+
+        async def watched(*words: Any, **named: Any) -> Any:
+            boundary = self.before(name(*words, **named))
+            result = await original(*words, **named)
+            self.after(boundary)
+            return result
+
+        object.__setattr__(thing, method, watched)  # also where a frozen dataclass would refuse
+
+    def commits(self, database: Database) -> None:
+        """Watch every transaction of this database that wrote something."""
+        original = database.unit
+        tables: dict[int, list[str]] = {}
+
+        def note(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if written := WRITES.match(statement):
+                tables.setdefault(id(connection), []).append(written[1])
+
+        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+
+        @asynccontextmanager
+        async def unit(scope: Scope) -> AsyncIterator[Unit]:
+            labels: list[str] = []
+            boundary = None
+            async with original(scope) as opened:
+                mine = id(opened.connection.sync_connection)
+                tables[mine] = []
+                _label(opened, labels)
+                yield opened
+                if await opened.connection.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")):
+                    words = labels or sorted(set(tables[mine])) or ["locks only"]
+                    boundary = self.before(f"commit {' + '.join(words)}")
+            if boundary:
+                self.after(boundary)
+
+        object.__setattr__(database, "unit", unit)
+
+
+def watch(parts: Parts, channels: dict[str, Channel], boundaries: Watch, seal_ledger: Path) -> None:
+    """All boundaries of a hub; what the seal key is used over is written down as SHA-256, one use a line."""
+    boundaries.commits(parts.database)
+    boundaries.calls(parts.authority, "enrol", lambda *_: "call certificate")
+    boundaries.calls(parts.timestamps, "timestamp", lambda *_: "call timestamp")
+    boundaries.calls(parts.files, "put", lambda *_: "call file")
+    boundaries.calls(parts.seal.key, "sign", lambda *_: "call seal")
+    _write_down(parts.seal.key, seal_ledger)
+    for channel in channels.values():
+        boundaries.calls(channel, "send", lambda message: f"call send {message.purpose}")
+
+
+def _write_down(key: Any, ledger: Path) -> None:
+    sign = key.sign
+
+    async def logged(message: bytes) -> bytes:
+        with ledger.open("a") as lines:
+            lines.write(hashlib.sha256(message).hexdigest() + "\n")
+        return bytes(await sign(message))
+
+    object.__setattr__(key, "sign", logged)
+
+
+def _label(unit: Unit, labels: list[str]) -> None:
+    """What a transaction is about, by the words of the design."""
+    _overhear(unit.record, "append", labels, lambda _contract, _campus, kind, *_: str(kind))
+    _overhear(unit.contracts, "move", labels, lambda contract, state, **_: f"{contract.state}→{state}")
+    _overhear(unit.signatures, "begin_attempt", labels, lambda kind, *_: f"attempt {kind}")
+    _overhear(unit.deliveries, "add", labels, lambda delivery, *_: f"delivery {delivery.purpose}")
+    _overhear(unit.deliveries, "report", labels, lambda _delivery, state, *_, **__: f"delivery is {state}")
+
+
+def _overhear(store: object, method: str, labels: list[str], say: Callable[..., str]) -> None:
+    original: Callable[..., Awaitable[Any]] = getattr(store, method)
+
+    async def heard(*words: Any, **named: Any) -> Any:
+        labels.append(say(*words, **named))
+        return await original(*words, **named)
+
+    setattr(store, method, heard)

@@ -1,0 +1,75 @@
+"""A warm process that tells stories in forked children: everything is imported once, no PKCS#11 module is loaded.
+
+    python -m tests.faults.forking        # one plan as JSON a line on stdin; the child's wait status a line on stdout
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from hub.processes import quiet_logs
+from hub.settings import ROOT
+from tests.faults.story import Plan, tell
+
+LONGEST_STORY = 60
+"""Seconds; a story that hangs is ended by its alarm, and the test fails."""
+
+
+class Forking:
+    """The test's side."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls) -> AsyncIterator[Forking]:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.faults.forking", stdin=pipe, stdout=pipe, cwd=ROOT
+        )
+        try:
+            yield cls(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            await asyncio.wait_for(process.wait(), LONGEST_STORY)
+
+    async def tell(self, plan: Plan) -> int:
+        """How the process of this plan ended: 0, an exit code, or minus the signal that killed it."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(plan.json()).encode() + b"\n")
+        await self._process.stdin.drain()
+        return os.waitstatus_to_exitcode(int(await self._process.stdout.readline()))
+
+
+def serve() -> None:
+    quiet_logs()
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _be_the_child(Plan(**json.loads(line)))
+        _, status = os.waitpid(child, 0)
+        print(status, flush=True)
+
+
+def _be_the_child(plan: Plan) -> None:
+    """Nothing of the parent's is closed or flushed here: the child leaves at once, however it ends."""
+    signal.alarm(LONGEST_STORY)
+    try:
+        tell(plan)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,90 @@
+"""The verdict on a contract whose processes were killed: from the database, the files and the ledgers of the doubles."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from hub.model.contract import Contract, ContractState
+from hub.model.record import broken_at
+from hub.model.signature import SEAL_FIELD, RequestState, SignatureRequest
+from hub.model.staff import EVERYTHING
+from hub.store.files import Files
+from hub.store.unit import Database, Unit
+from qianda.verify.structure import check_finished
+
+ONCE = ("drawn", "issued", "task-opened", "signature-accepted", "signature-embedded", "signed", "seal-used", "completed")
+"""Record entries of which a contract has exactly one, whatever happened."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found of one story."""
+
+    contract: Contract
+    kinds: Counter[str]
+    broken: int | None
+    requests: Sequence[SignatureRequest]
+    deliveries: Sequence[tuple[str, str]]
+    held_jobs: int
+    staff_tasks: int
+    final: bytes
+
+
+async def evidence(database: Database, files: Files, external_id: str) -> Evidence:
+    async with database.unit(EVERYTHING) as unit:
+        ids = list(await unit.connection.scalars(
+            text("SELECT id FROM contract WHERE external_id = :external_id"), {"external_id": external_id}
+        ))  # fmt: skip
+        assert len(ids) == 1, f"{len(ids)} contracts instead of one"
+        contract = await unit.contracts.get(ids[0])
+        entries = await unit.record.entries(contract.id)
+        return Evidence(
+            contract, Counter(entry.kind for entry in entries), broken_at(entries),
+            await unit.signatures.of_contract(contract.id),
+            [(each.purpose, each.state.value) for each in await unit.deliveries.of_contract(contract.id)],
+            await _count(unit, "SELECT count(*) FROM pgqueuer"), len(await unit.desk.open_tasks(contract.id)),
+            await files.get(str(contract.document)),
+        )  # fmt: skip
+
+
+async def _count(unit: Unit, statement: str) -> int:
+    return int((await unit.connection.execute(text(statement))).scalar_one())
+
+
+def judge(found: Evidence, messages: Sequence[dict[str, Any]], seal_ledger: Path) -> None:
+    """Raises AssertionError unless nothing was lost and nothing was done twice.
+
+    `messages` are the calls that the provider got for this person.
+    """
+    assert found.contract.state is ContractState.COMPLETED
+    assert {kind: found.kinds[kind] for kind in ONCE} == dict.fromkeys(ONCE, 1)
+    assert found.broken is None, f"the record is broken at entry {found.broken}"
+    _judge_signatures(found)
+    sealed_over = seal_ledger.read_text().split()
+    assert len(set(sealed_over)) == 1, "the seal key was used over different bytes"
+    keys = Counter(message["key"] for message in messages)
+    assert set(keys.values()) == {1}, f"sent twice: {[key for key, count in keys.items() if count > 1]}"
+    purposes = Counter(message["purpose"] for message in messages)
+    assert (purposes["invitation"], purposes["completed"]) == (1, 1) and purposes["code"] >= 1
+    assert {state for _, state in found.deliveries} <= {"delivered", "withdrawn"}, found.deliveries
+    assert found.held_jobs == 0, "a job was given up"
+    assert found.staff_tasks == 0, "staff were asked to help"
+
+
+def _judge_signatures(found: Evidence) -> None:
+    fields = (*found.contract.fields, SEAL_FIELD)
+    assert check_finished(found.final, fields) == []
+    embedded = Counter(request.field for request in found.requests if request.state is RequestState.EMBEDDED)
+    assert embedded == dict.fromkeys(fields, 1)
+    accepted = [request for request in found.requests if request.signature is not None]
+    assert len(accepted) == len(fields), "an accepted signature was given up"
+    lower = found.final.lower()
+    for request in accepted:
+        assert request.signature is not None
+        assert lower.count(request.signature.hex().encode()) == 1, f"the signature in {request.field} is not in the file"

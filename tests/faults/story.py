@@ -1,0 +1,162 @@
+"""The story of one contract in one process: the hub with its worker, and the person who signs. It can be begun again.
+
+Whoever was interrupted does what a person would do: open the link of the invitation once more, ask for a new code,
+sign if that is still to be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+from sqlalchemy import text
+
+from hub.errors import WrongAnswer
+from hub.lifecycle import identify, land
+from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.model.contract import Contract, ContractState
+from hub.model.signer import Role, TaskState
+from hub.model.staff import EVERYTHING
+from hub.router import Router
+from hub.settings import Settings
+from hub.wiring import Hub, build
+from hub.worker import Pace, Worker
+from tests.faults.boundaries import Boundary, Watch, watch
+from tests.faults.provider import ProviderChannel, texts
+from tests.lifecycle.signing import Person
+from tests.running import MINOR_ID, MovableClock, Running
+
+TICKET = re.compile(r"/s/(\w+)")
+CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
+PACE = Pace(upkeep_every=0.1, heartbeat=timedelta(seconds=2))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a process is to do. `ahead` seconds its clock is before the real one: who begins again comes later."""
+
+    data: str
+    dsn: str
+    provider: str
+    number: int
+    ahead: float
+    ledger: str
+    seal_ledger: str
+    kill_at: str = ""
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def external_id(self) -> str:
+        return f"story-{self.number}"
+
+    @property
+    def phone(self) -> str:
+        return f"+86190001{self.number:05d}"
+
+
+def tell(plan: Plan) -> None:
+    """From wherever the contract is to its end; returns when nothing is left to do."""
+    asyncio.run(_tell(plan))
+
+
+async def _tell(plan: Plan) -> None:
+    settings = Settings.load(data=Path(plan.data), origin="https://sign.school.example")
+    clock = MovableClock(timedelta(seconds=plan.ahead))
+    hub = await build(settings, plan.dsn, demo=True, clock=clock)
+    stop = asyncio.Event()
+    async with aiohttp.ClientSession() as http:
+        channel = ProviderChannel(http, plan.provider)
+        router = Router(hub.database, {"sms": channel}, hub.parts.origin)
+        hub = replace(hub, parts=replace(hub.parts, router=router))
+        kill_at = Boundary.parse(plan.kill_at) if plan.kill_at else None
+        watch(hub.parts, {"sms": channel}, Watch(Path(plan.ledger), kill_at), Path(plan.seal_ledger))
+        worker = Worker(hub, PACE)
+        working = asyncio.create_task(worker.run(stop))
+        await worker.ready.wait()
+        await _live(Running(hub, hub.parts.origin, clock, worker, http), plan, channel)
+        stop.set()
+        await working
+    await hub.close()
+
+
+async def _live(running: Running, plan: Plan, channel: ProviderChannel) -> None:
+    contract = await _contract(running.hub, plan)
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        signer = (await unit.contracts.signers(contract.id))[0]
+        task = await unit.tasks.of_signer(signer.id)
+    if task.state is TaskState.OPEN:
+        invitation = (await texts(channel, plan.phone, "invitation"))[-1]
+        found = TICKET.search(invitation)
+        assert found, "an invitation has a link"
+        await Visitor(running, contract, signer).visit(found[1], channel)
+    await _finished(running.hub, contract)
+
+
+async def _contract(hub: Hub, plan: Plan) -> Contract:
+    """Staff look whether it is there before they draw it again."""
+    async with hub.database.unit(EVERYTHING) as unit:
+        found = await unit.connection.scalar(
+            text("SELECT id FROM contract WHERE external_id = :external_id"), {"external_id": plan.external_id}
+        )
+        if found:
+            return await unit.contracts.get(UUID(str(found)))
+    guardian = NewSigner(Role.GUARDIAN, "陈建国", plan.phone, guardian_id(plan.number), relation="父亲")
+    student = NewStudent("陈小满", "cn-id", MINOR_ID)
+    asked = NewContract("hefei", student, (guardian,), course="math-a", external_id=plan.external_id)
+    return await issue(hub.parts, EVERYTHING, asked, "test")
+
+
+class Visitor(Person):
+    """A person whose messages come from the provider."""
+
+    async def visit(self, ticket: str, channel: ProviderChannel) -> None:
+        landed = await land.open_ticket(self.running.hub.parts, ticket)
+        self.secret, self.challenge = landed.secret, landed.session.key_challenge
+        await self._identify(channel)
+        await self.sign()
+
+    async def _identify(self, channel: ProviderChannel) -> None:
+        """A code of an earlier visit may arrive late: then it is wrong, and the next one is awaited."""
+        seen = len([each for each in await channel.phone(self.signer.phone) if each["purpose"] == "code"])
+        await identify.send_code(self.running.hub.parts, self.secret)
+        while True:
+            codes = await texts(channel, self.signer.phone, "code", seen)
+            seen += 1
+            found = CODE.search(codes[seen - 1])
+            assert found, "a code message has a code"
+            try:
+                await self.verify(found[0])
+                return
+            except WrongAnswer:
+                continue
+
+
+async def _finished(hub: Hub, contract: Contract) -> None:
+    """Until it is completed, every message has its fate, and the queue is empty of what can still run."""
+    while True:
+        async with hub.database.unit(EVERYTHING) as unit:
+            now = await unit.contracts.get(contract.id)
+            far = await unit.planning_now() + timedelta(days=1)
+            open_ones = await unit.deliveries.unsettled(far)
+            waiting = await unit.connection.scalar(
+                text("SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked')")
+            )
+        if now.state is ContractState.COMPLETED and not open_ones and not waiting:
+            return
+        await asyncio.sleep(0.02)
+
+
+def guardian_id(number: int) -> str:
+    """A number with a valid check digit (GB 11643), another one for each story."""
+    digits = f"34010419850101{number % 1000:03d}"
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    return digits + "10X98765432"[sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True)) % 11]
+
