@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 import pytest
 
+from qianda.checks import RefusedToSign
+from qianda.update import check_update
 from qianda.verify import UnreadablePdf, verify_bytes
 from qianda.verify.findings import Element
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.browser.update_files import Revision, body_of, content_of, drawn, number_of, own_field, page_of, root_of
 from tests.signing_parts import FinishedParts
-from tests.verify.insider import SIGNINGS, STEPS, Change, Insider, edit
+from tests.verify.insider import SIGNINGS, STEPS, Change, Insider, Memo, edit
 from tests.verify.reading import FIELDS, failed
 
 NEW = 900  # a number that no object of the contract has
@@ -80,9 +82,14 @@ def content_replaced(revision: Revision) -> None:
     revision.objects[content_of(revision.before)] = drawn().replace(b"<< ", TEXT, 1)
 
 
-def information_is_a_font_list(revision: Revision) -> None:
+def information_is_a_list_of_pictures(revision: Revision) -> None:
     info = int(re.findall(rb"/Info (\d+) 0 R", revision.before)[-1])
     edit(revision, number_of(revision.before, rb"\A<< /Font"), b"/Font <<", b"/XObject %d 0 R /Font <<" % info)
+
+
+def other_information(revision: Revision) -> None:
+    info = int(re.findall(rb"/Info (\d+) 0 R", revision.before)[-1])
+    revision.objects[info] = b"<< /ModDate (D:20010101000000Z) /Producer (somebody) >>"
 
 
 def information_holds_an_object(revision: Revision) -> None:
@@ -224,7 +231,7 @@ FORGERIES = {
     "an object is missing from then on": Forgery(refers_to_what_comes_later),
     "metadata that are a page's content": Forgery(other_metadata, metadata_are_content),
     "content that calls itself metadata": Forgery(content_replaced, content_calls_itself_metadata),
-    "information that is a list of pictures": Forgery(nothing, information_is_a_font_list),
+    "information that is a list of pictures": Forgery(other_information, information_is_a_list_of_pictures),
     "information that holds an object": Forgery(information_holds_an_object),
     "the catalog as graphics states": Forgery(invisible_by_extension, catalog_is_a_list_of_graphics_states),
     "a field on two pages": Forgery(nothing, field_on_two_pages, SIGNINGS),
@@ -252,25 +259,39 @@ BROKEN_TOO = {
 }
 
 
+@pytest.fixture(scope="module")
+def memo() -> Memo:
+    return {}
+
+
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("pictures", [False, True], ids=["plain", "pictures"])
-def test_the_insiders_steps_alone_pass(contract: FinishedParts, step: str, pictures: bool) -> None:
+def test_the_insiders_steps_alone_pass(contract: FinishedParts, memo: Memo, step: str, pictures: bool) -> None:
     """So it is the forgery that is found, not how it was written."""
-    finished = asyncio.run(Insider(contract, step, nothing, pictures=pictures).contract_made())
-    assert check_finished(finished, FIELDS) == []
+    insider = Insider(contract, step, nothing, pictures=pictures, memo=memo)
+    assert check_finished(asyncio.run(insider.contract_made()), FIELDS) == []
+    for shown, prepared in insider.shown_and_prepared:
+        check_update(shown, prepared)
 
 
 @pytest.mark.parametrize(("name", "step"), CASES)
-def test_a_forgery_is_found_in_every_revision(contract: FinishedParts, name: str, step: str) -> None:
-    findings = check_finished(forged(contract, name, step), FIELDS)
+def test_a_forgery_is_found_in_every_revision(contract: FinishedParts, memo: Memo, name: str, step: str) -> None:
+    """By the hub's check of the finished file, and by the next signer's client where there is one."""
+    forger = insider(contract, memo, name, step)
+    findings = check_finished(asyncio.run(forger.contract_made()), FIELDS)
     assert Element.TEXT in {finding.element for finding in findings}
     if name not in BROKEN_TOO:  # nothing but the check of the revisions has found it
         assert {finding.reason.en[:31] for finding in findings} == {"Something other than a signatur"}
+    for shown, prepared in forger.shown_and_prepared:
+        with pytest.raises(RefusedToSign):
+            check_update(shown, prepared)
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_the_verifier_says_that_the_text_was_altered(contract: FinishedParts, trust: Trust, name: str) -> None:
-    pdf = forged(contract, name, FORGERIES[name].steps[-1])
+def test_the_verifier_says_that_the_text_was_altered(
+    contract: FinishedParts, trust: Trust, memo: Memo, name: str
+) -> None:
+    pdf = asyncio.run(insider(contract, memo, name, FORGERIES[name].steps[-1]).contract_made())
     if name == "another generation":
         with pytest.raises(UnreadablePdf):
             verify_bytes(pdf, trust, FIELDS)
@@ -278,6 +299,6 @@ def test_the_verifier_says_that_the_text_was_altered(contract: FinishedParts, tr
         assert Element.TEXT in failed(verify_bytes(pdf, trust, FIELDS))
 
 
-def forged(contract: FinishedParts, name: str, step: str) -> bytes:
+def insider(contract: FinishedParts, memo: Memo, name: str, step: str) -> Insider:
     forgery = FORGERIES[name]
-    return asyncio.run(Insider(contract, step, forgery.change, forgery.ground, forgery.pictures).contract_made())
+    return Insider(contract, step, forgery.change, forgery.ground, forgery.pictures, memo)
