@@ -13,12 +13,13 @@ import aiohttp
 
 from bench import parts
 from bench.demo import DemoHub, running_demo
-from bench.people import People, Stopwatch, Story
+from bench.people import People, Stopwatch, Story, phone_of
 from bench.results import Result, percentile
 
 ROUNDS = 60
-AT_ONCE = 6
+AT_ONCE = 8
 WARM_UP = 4
+LOOKS = 50
 
 
 def run(rounds: int) -> Result:
@@ -38,10 +39,13 @@ class _Measured:
         self.cpu: dict[str, float] = {}
         self.phones_cpu = 0.0
         self.seconds = 0.0
+        self.looks = 0
+        self.look_cpu = 0.0
 
     def rows(self) -> list[dict[str, Any]]:
         """Kinds: `run` (the totals), `cpu` (one per part), `contract` and `call` (one each)."""
         rows: list[dict[str, Any]] = [{"work": "run", "wall_s": self.seconds, "cpu_s": self.phones_cpu}]
+        rows.append({"work": "looks", "number": self.looks, "cpu_s": self.looks * self.look_cpu})
         rows += [{"work": f"cpu {part}", "cpu_s": used} for part, used in self.cpu.items()]
         rows += [{"work": "contract", **asdict(story)} for story in self.stories]
         return rows + [{"work": call, "wall_s": seconds} for call, seconds in self.calls]
@@ -63,7 +67,7 @@ def _http(hub: DemoHub, stopwatch: Stopwatch | None = None) -> aiohttp.ClientSes
 
 
 async def _timed(hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Sequence[int]) -> _Measured:
-    measured, before = _Measured(), hub.cpu_seconds()
+    measured, before, looked = _Measured(), hub.cpu_seconds(), people.looks
     started, own = time.perf_counter(), time.process_time()
     measured.stories = await _in_crowd(people, numbers)
     measured.seconds = time.perf_counter() - started
@@ -71,7 +75,17 @@ async def _timed(hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Se
     after = hub.cpu_seconds()
     measured.cpu = {part: after[part] - before[part] for part in after}
     measured.calls = stopwatch.calls
+    measured.looks = people.looks - looked
+    measured.look_cpu = await _cpu_of_a_look(hub, people)
     return measured
+
+
+async def _cpu_of_a_look(hub: DemoHub, people: People) -> float:
+    """What waiting costs the hub each time somebody looks at the pretend phone: simulation, not product."""
+    before = sum(hub.cpu_seconds().values())
+    for _ in range(LOOKS):
+        await people.messages(phone_of(0))
+    return (sum(hub.cpu_seconds().values()) - before) / LOOKS
 
 
 async def _in_crowd(people: People, numbers: Sequence[int]) -> list[Story]:
@@ -94,5 +108,6 @@ def _figures(measured: _Measured) -> dict[str, float]:
         "cpu_ms_per_contract": used / done * 1000,
         "contracts_per_s_if_cpus_were_free": (os.cpu_count() or 1) * done / used,
         "phones_cpu_ms_per_contract": measured.phones_cpu / done * 1000,
+        "looking_cpu_ms_per_contract": measured.looks * measured.look_cpu / done * 1000,
         "pages_per_contract": sum(story.pages for story in measured.stories) / done,
     } | {f"cpu_ms_{part}": seconds / done * 1000 for part, seconds in measured.cpu.items()}

@@ -18,7 +18,8 @@ from qianda.client import SigningClient
 
 NAME, CHILD = "陈建国", "陈小满"
 STROKES = [[[0.1, 0.2], [0.5, 0.8], [0.9, 0.3]], [[0.2, 0.7], [0.8, 0.7]]]
-LOOK_EVERY = 0.1
+FIRST_LOOK, SLOWER_BY, LAST_LOOK = 0.2, 1.5, 2.0
+"""Seconds between two looks at the phone or the contract: the hub pays for each, so there are few."""
 PATIENCE = 180.0
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHANGING = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}|/\d+(?=\.png)|(?<=^/s)/[^/]+", re.IGNORECASE)
@@ -62,11 +63,12 @@ class People:
 
     def __init__(self, origin: str, http: aiohttp.ClientSession, aside: aiohttp.ClientSession) -> None:
         self._origin, self._http, self._aside = origin, http, aside
+        self.looks = 0
 
     async def whole_contract(self, number: int) -> Story:
         """Issued by another system, invited by SMS, landed, identified, every page read, signed, completed."""
         story, started = Story(number), time.perf_counter()
-        phone, guardian = f"+8619{number:09}", person_number(date(1985, 1, 1), number)
+        phone, guardian = phone_of(number), person_number(date(1985, 1, 1), number)
         contract = await self._issue(number, phone, guardian)
         story.issued_s = time.perf_counter() - started
         ticket = await self._sms(phone, "invitation", r"/s/([0-9A-Z]{13})")
@@ -103,36 +105,46 @@ class People:
             await client.page(page_number)
         await client.sign(strokes=STROKES, shown=shown)
 
+    async def messages(self, phone: str) -> list[dict[str, str]]:
+        """What the demo's pretend phone shows, oldest first."""
+        async with self._aside.get("/demo/phone.json", params={"phone": phone}) as answer:
+            found: list[dict[str, str]] = await answer.json()
+            return found
+
     async def _sms(self, phone: str, purpose: str, pattern: str) -> str:
         """What a person looks for in the message; asked of the demo's pretend phone until it is there."""
 
         async def look() -> str | None:
-            async with self._aside.get("/demo/phone.json", params={"phone": phone}) as answer:
-                texts = [each["text"] for each in await answer.json() if each["purpose"] == purpose]
+            texts = [each["text"] for each in await self.messages(phone) if each["purpose"] == purpose]
             found = re.search(pattern, texts[-1], re.IGNORECASE) if texts else None
             return found[1] if found else None
 
-        return str(await _until(look, f"the message {purpose}"))
+        return str(await self._until(look, f"the message {purpose}"))
 
     async def _until_completed(self, contract: str) -> None:
         async def look() -> bool:
             async with self._aside.get(f"/api/v1/contracts/{contract}", headers=_authorised()) as answer:
                 return bool((await answer.json())["state"] == "COMPLETED")
 
-        await _until(look, "completion")
+        await self._until(look, "completion")
 
-
-async def _until(look: Callable[[], Any], what: str) -> Any:
-    deadline = time.perf_counter() + PATIENCE
-    while not (found := await look()):
-        if time.perf_counter() > deadline:
-            raise TimeoutError(f"{what} did not come within {PATIENCE:.0f} s")
-        await asyncio.sleep(LOOK_EVERY)
-    return found
+    async def _until(self, look: Callable[[], Any], what: str) -> Any:
+        deadline, pause = time.perf_counter() + PATIENCE, FIRST_LOOK
+        while not (found := await look()):
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"{what} did not come within {PATIENCE:.0f} s")
+            await asyncio.sleep(pause)
+            self.looks += 1
+            pause = min(pause * SLOWER_BY, LAST_LOOK)
+        return found
 
 
 def _authorised() -> dict[str, str]:
     return {"Authorization": f"Bearer {API_KEY}"}
+
+
+def phone_of(number: int) -> str:
+    return f"+8619{number:09}"
 
 
 def person_number(born_from: date, number: int) -> str:

@@ -1,0 +1,93 @@
+"""Each bench runs, prints its figures, and keeps a ledger from which they can be computed again. Never how fast."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.people import person_number
+from bench.results import Result, median, percentile
+from hub.model.person import id_document
+
+ROOT = Path(__file__).parents[2]
+QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
+Rows = list[dict[str, str]]
+
+
+def qianda(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("QIANDA_")}
+    return subprocess.run(
+        [*QIANDA, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=280
+    )
+
+
+def measured(name: str, folder: Path, rounds: int) -> tuple[dict[str, Any], Rows]:
+    """The figures as printed and the ledger as kept."""
+    done = qianda("bench", name, "--json", "--rounds", str(rounds), "--results", str(folder))
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert set(said) == {"name", "machine", "figures"} and said["name"] == name
+    assert json.loads((folder / f"{name}.json").read_text())["figures"] == said["figures"]
+    with (folder / f"{name}.csv").open(newline="") as file:
+        return said["figures"], list(csv.DictReader(file))
+
+
+def cpu(rows: Rows, work: str) -> float:
+    return median([float(row["cpu_s"]) for row in rows if row["work"] == work])
+
+
+def test_seal(tmp_path: Path) -> None:
+    figures, rows = measured("seal", tmp_path, 1)
+    assert {"ratio_stock_lta", "ratio_stock_ec", "ratio_limit_ec"} <= set(figures)
+    again = cpu(rows, "stock_lta") / cpu(rows, "ours_lta")
+    assert figures["ratio_stock_lta"] == pytest.approx(again, abs=0.001)
+
+
+def test_verify(tmp_path: Path) -> None:
+    figures, rows = measured("verify", tmp_path, 1)
+    again = cpu(rows, "full_report") / cpu(rows, "pyhanko_alone")
+    assert figures["ratio_pyhanko"] == pytest.approx(again, abs=0.001)
+
+
+@pytest.mark.real
+def test_chain(tmp_path: Path) -> None:
+    figures, rows = measured("chain", tmp_path, 3)
+    contracts = [row for row in rows if row["work"] == "contract"]
+    assert len(contracts) == 3 and all(int(row["pages"]) > 0 for row in contracts)
+    used = sum(float(row["cpu_s"]) for row in rows if row["work"].startswith("cpu "))
+    assert figures["cpu_ms_per_contract"] == pytest.approx(used / 3 * 1000, abs=0.001)
+    assert figures["contracts_per_s"] > 0 and figures["step_p99_ms"] > 0
+    assert {row["work"] for row in rows} >= {"POST /sign/v1/signature", "GET /sign/v1/pages/_.png", "GET /s/_"}
+
+
+@pytest.mark.parametrize(("name", "word"), [("reminders", "not there yet"), ("speed", "no bench")])
+def test_what_is_not_there_is_said(name: str, word: str) -> None:
+    done = qianda("bench", name)
+    assert done.returncode == 2
+    assert word in done.stderr and not done.stdout
+
+
+def test_a_ledger_keeps_rows_of_several_kinds(tmp_path: Path) -> None:
+    Result("mixed", {"half": 0.5}, [{"work": "a", "cpu_s": 1}, {"work": "b", "pages": 3}]).keep(tmp_path)
+    lines = (tmp_path / "mixed.csv").read_text().split()
+    assert lines == ["work,cpu_s,pages", "a,1,", "b,,3"]
+
+
+def test_medians_and_percentiles() -> None:
+    assert median([3, 1, 2]) == 2
+    assert percentile(list(range(100)), 0.99) == 99
+    assert percentile([7.0], 0.99) == 7.0
+
+
+@pytest.mark.parametrize("number", [0, 1, 999, 1000, 4321])
+def test_people_have_well_formed_numbers(number: int) -> None:
+    written = person_number(date(1985, 1, 1), number)
+    assert id_document("cn-id", written, field="id_number").number == written
