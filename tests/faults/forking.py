@@ -1,6 +1,6 @@
 """A warm process that tells stories in forked children: everything is imported once, no PKCS#11 module is loaded.
 
-    python -m tests.faults.forking        # one plan as JSON a line on stdin; the child's wait status a line on stdout
+python -m tests.faults.forking        # one plan as JSON a line on stdin; the child's wait status a line on stdout
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import sys
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from hub.documents.fonts import ContractFont
 from hub.processes import quiet_logs
 from hub.settings import ROOT
 from tests.faults.story import Plan, tell
@@ -52,12 +54,19 @@ class Forking:
 
 def serve() -> None:
     quiet_logs()
+    _warm_up()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
             _be_the_child(Plan(**json.loads(line)))
         _, status = os.waitpid(child, 0)
         print(status, flush=True)
+
+
+def _warm_up() -> None:
+    """The font's map is read once and inherited. Not Typst: it starts threads, and they do not survive a fork."""
+    ContractFont()
+    assert len(list(Path("/proc/self/task").iterdir())) == 1, "something started a thread"
 
 
 def _be_the_child(plan: Plan) -> None:

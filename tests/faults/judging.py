@@ -1,4 +1,4 @@
-"""The verdict on a contract whose processes were killed: from the database, the files and the ledgers of the doubles."""
+"""The verdict on a contract whose processes were killed, from the database, the files and the doubles' ledgers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ from hub.store.files import Files
 from hub.store.unit import Database, Unit
 from qianda.verify.structure import check_finished
 
-ONCE = ("drawn", "issued", "task-opened", "signature-accepted", "signature-embedded", "signed", "seal-used", "completed")
+ONCE = (
+    "drawn",
+    "issued",
+    "task-opened",
+    "signature-accepted",
+    "signature-embedded",
+    "signed",
+    "seal-used",
+    "completed",
+)
 """Record entries of which a contract has exactly one, whatever happened."""
 
 
@@ -87,4 +96,4 @@ def _judge_signatures(found: Evidence) -> None:
     lower = found.final.lower()
     for request in accepted:
         assert request.signature is not None
-        assert lower.count(request.signature.hex().encode()) == 1, f"the signature in {request.field} is not in the file"
+        assert lower.count(request.signature.hex().encode()) == 1, f"{request.field}: the signature is not there"
