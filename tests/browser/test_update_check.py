@@ -158,7 +158,7 @@ def refused_by_python(case: Case) -> bool:
     "name",
     [
         "page with other content", "content replaced", "annotation added", "a missing object comes to life",
-        "metadata that are a page's content",
+        "metadata that are a page's content", "the catalog as graphics states",
     ],
 )  # fmt: skip
 def test_the_changes_show_on_the_page(dishonest: list[Case], name: str) -> None:

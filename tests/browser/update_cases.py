@@ -29,6 +29,7 @@ from tests.browser.update_files import (
     number_of,
     own_field,
     page_of,
+    picture_of,
     root_of,
     startxref,
     with_byte_range,
@@ -95,6 +96,7 @@ async def _signed_in_turn(kind: str, document: bytes) -> list[Case]:
 Change = Callable[[Revision], None]
 FIRST_CHANGES: dict[str, Change] = {}
 SECOND_CHANGES: dict[str, Change] = {}
+PICTURE_CHANGES: dict[str, Change] = {}
 
 
 def _first(change: Change) -> Change:
@@ -104,6 +106,11 @@ def _first(change: Change) -> Change:
 
 def _second(change: Change) -> Change:
     SECOND_CHANGES[change.__name__.strip("_").replace("_", " ")] = change
+    return change
+
+
+def _picture(change: Change) -> Change:
+    PICTURE_CHANGES[change.__name__.strip("_").replace("_", " ")] = change
     return change
 
 
@@ -261,6 +268,56 @@ def encrypted(revision: Revision) -> None:
     revision.trailer += b"/Encrypt << /Filter /Standard /V 1 /R 2 >>"
 
 
+@_first
+def new_object_refers_to_a_missing_one(revision: Revision) -> None:
+    """Nothing shows yet; the next revision could fill it in."""
+    revision.objects[NEW] = b"<< /Later %d 0 R >>" % (NEW + 1)
+
+
+@_first
+def field_refers_to_itself(revision: Revision) -> None:
+    edit(revision, own_field(revision), b"/F 132", b"/F 132 /Parent %d 0 R" % own_field(revision))
+
+
+@_picture
+def picture_with_a_matrix(revision: Revision) -> None:
+    edit(revision, picture_of(revision), b"/BBox", b"/Matrix [9 0 0 9 0 0] /BBox")
+
+
+@_picture
+def picture_without_bounds(revision: Revision) -> None:
+    edit(revision, picture_of(revision), b"/BBox", b"/OldBBox")
+
+
+@_picture
+def picture_whose_bounds_are_missing(revision: Revision) -> None:
+    number = picture_of(revision)
+    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"", revision.objects[number])
+
+
+@_picture
+def picture_of_no_width(revision: Revision) -> None:
+    number = picture_of(revision)
+    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 7 0 7 60 ]", revision.objects[number])
+
+
+@_picture
+def picture_of_no_height(revision: Revision) -> None:
+    number = picture_of(revision)
+    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 0 60 90 60.0 ]", revision.objects[number])
+
+
+@_picture
+def picture_with_three_corners(revision: Revision) -> None:
+    number = picture_of(revision)
+    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 0 0 90 ]", revision.objects[number])
+
+
+@_picture
+def picture_that_depends_on_a_layer(revision: Revision) -> None:
+    edit(revision, picture_of(revision), b"/BBox", b"/OC << /Type /OCG /Name (a) >> /BBox")
+
+
 @_second
 def certification_withdrawn(revision: Revision) -> None:
     body = body_of(revision.before, root_of(revision.before))
@@ -297,6 +354,13 @@ def dishonest_cases(honest: list[Case]) -> Iterator[Case]:
             yield Case(what, case.shown, revision.write())
     yield from _whole_file_cases(cases[f"contract, {FIRST}, plain"])
     yield from _prepared_ground_cases(cases[f"contract, {FIRST}, plain"])
+    yield from _resource_cases(cases[f"contract, {FIRST}, plain"])
+    for what, change in PICTURE_CHANGES.items():
+        for name in (FIRST, SECOND, "seal"):
+            case = cases[f"contract, {name}, picture"]
+            revision = last_revision(case.shown, case.prepared)
+            change(revision)
+            yield Case(f"{what}, {name}", case.shown, revision.write())
 
 
 def _whole_file_cases(case: Case) -> Iterator[Case]:
@@ -373,8 +437,33 @@ def _prepared_ground_cases(case: Case) -> Iterator[Case]:
     elsewhere = int(pages[0])
     twice = body_of(case.shown, elsewhere).replace(b"<<", b"<< /Annots [%d 0 R]" % field_number, 1)
     yield _signed_over("a field on two pages", case, {elsewhere: twice}, {})
+    fields = re.search(rb"/Annots (\[.*?\])", page_body, re.DOTALL)
+    assert fields
+    one_list = {
+        page: page_body.replace(fields[0], b"/Annots %d 0 R" % NEW),
+        elsewhere: body_of(case.shown, elsewhere).replace(b"<<", b"<< /Annots %d 0 R" % NEW, 1),
+        NEW: fields[1],
+    }
+    yield _signed_over("a field on two pages by one list", case, one_list, {})
 
     yield _signed_over("a linearized file", case, {NEW: b"<< /Linearized 1 /L 234575 >>"}, {})
+
+
+def _resource_cases(case: Case) -> Iterator[Case]:
+    """The page takes the catalog for its graphics states, and an entry that signing may change is one of them."""
+    page, content, root = page_of(case.shown), content_of(case.shown), root_of(case.shown)
+    page_body, catalog = body_of(case.shown, page), last_revision(case.shown, case.prepared).objects[root]
+    resources = number_of(case.shown, rb"\A<</ProcSet")
+    assert b"/Resources %d 0 R" % resources in page_body
+    states = b"<< /ExtGState %d 0 R " % root
+    ground = {
+        page: page_body.replace(b"/Contents %d 0 R" % content, b"/Contents [%d 0 R %d 0 R]" % (NEW, content)),
+        resources: body_of(case.shown, resources).replace(b"<<", states, 1),
+        NEW: drawn(b"/Extensions gs"),
+    }
+    invisible = {root: catalog.replace(b"/Extensions <<", b"/Extensions << /ca 0 ", 1)}
+    yield _signed_over("the catalog as graphics states", case, ground, invisible)
+    yield _signed_over("the catalog as graphics states, not used yet", case, ground, {})
 
 
 def _signed_over(name: str, case: Case, ground: Objects, also: Objects) -> Case:

@@ -84,6 +84,12 @@ def own_field(revision: Revision) -> int:
     return next(n for n, body in revision.objects.items() if b"/V " in body and b"/FT /Sig" in body)
 
 
+def picture_of(revision: Revision) -> int:
+    found = re.search(rb"/N (\d+) 0 R", revision.objects[own_field(revision)])
+    assert found
+    return int(found[1])
+
+
 def form_of(pdf: bytes) -> int:
     return number_of(pdf, rb"\A<<\n/Fields")
 

@@ -14,6 +14,9 @@ const LARGEST_BOX = { side: 300, area: 25000 };
 const SIGNATURE_ENTRIES = new Set(
   ['Type', 'Filter', 'SubFilter', 'Contents', 'ByteRange', 'M', 'Name', 'Reference'].map((name) => `/${name}`),
 );
+const PICTURE_ENTRIES = new Set(
+  ['Type', 'Subtype', 'FormType', 'BBox', 'Resources', 'Group', 'Length', 'Filter'].map((name) => `/${name}`),
+);
 
 /** Throws RefusedToSign (number 1) when `prepared` changes more of `shown` (both Uint8Array) than signing has to. */
 export function checkUpdate(shown, prepared) {
@@ -59,15 +62,23 @@ class Update {
 
   check() {
     this.#checkTrailer();
+    this.#checkMissing();
     const replaced = [...this.added.objects.values()].filter((object) => this.old.has(object.number));
     const fields = replaced.filter((object) => this.#isField(object.number));
     if (fields.length !== 1) refuse('not exactly one signature field is signed');
     this.#checkField(fields[0]);
     this.#checkSignature();
     for (const object of replaced) if (object !== fields[0]) this.#checkReplaced(object);
-    for (const number of this.added.objects.keys()) {
-      // The shown document may refer to what is not there; it must not come to life now.
-      if (!this.old.has(number) && this.#mentionsOf(number)) refuse(`new object ${number} has its place already`);
+  }
+
+  /** A reference to what is not there means nothing, until a revision, this one or a later one, brings it to life. */
+  #checkMissing() {
+    for (const number of this.mentions.keys()) if (!this.old.has(number)) refuse(`object ${number} is missing`);
+    const { trailer, objects } = this.added;
+    for (const value of [trailer, ...[...objects.values()].map((object) => object.value)]) {
+      for (const number of mentioned(value)) {
+        if (!this.old.has(number) && !objects.has(number)) refuse(`object ${number} is missing`);
+      }
     }
   }
 
@@ -98,6 +109,8 @@ class Update {
   #checkCatalog(value, stream) {
     const [old, fresh] = [this.catalog, dictionary({ value, stream })];
     const changed = allow(old, fresh, ['/Extensions', '/Version', '/Perms', '/Metadata', '/AcroForm'], 'the catalog');
+    // What extensions hold could set how a page is drawn, if the catalog were one of its resources.
+    if (this.#mentionsOf(this.root) !== 1 + this.#limitsOfSignatures()) refuse('the catalog is something else as well');
     if (changed.has('/Version') && fresh.get('/Version') !== '/2.0') refuse('the version of the format changes');
     if (changed.has('/Extensions') && refersAnywhere(fresh.get('/Extensions'))) refuse('the extensions hold objects');
     if (changed.has('/Perms')) {
@@ -111,26 +124,57 @@ class Update {
     if (changed.has('/AcroForm')) this.#checkForm(old.get('/AcroForm'), fresh.get('/AcroForm'));
   }
 
+  /** How often signatures refer to the catalog, as that to which their limits apply (ISO 32000-2 12.8.1, /Data). */
+  #limitsOfSignatures() {
+    const values = this.#itemsAt(this.form?.get('/Fields')).map((field) => {
+      return dictionaryAt(dictionaryAt(field, this.old)?.get('/V'), this.old);
+    });
+    // An object may be the value of two fields, yet refers to the catalog once.
+    const limits = [...new Set(values)].map((value) => value?.get('/Reference')).filter(Array.isArray).flat();
+    return limits.filter((each) => each instanceof Map && this.#isRoot(each.get('/Data'))).length;
+  }
+
   #checkForm(old, fresh) {
     if (!(old instanceof Map && fresh instanceof Map)) refuse('the form is another one');
     allow(old, fresh, ['/SigFlags'], 'the form');
     if (isContainer(fresh.get('/SigFlags'))) refuse("the form's flags are no number");
   }
 
-  /** It was unsigned; form and page alone mention it; it gets its signature and the picture of that. */
+  /** It was unsigned; form and one page alone list it; it gets its signature and the picture of that. */
   #checkField(object) {
     const [old, fresh] = [dictionary(this.old.get(object.number)), dictionary(object)];
     const changed = allow(old, fresh, ['/V', '/AP'], 'a form field');
     if (old.get('/FT') !== '/Sig' || old.has('/V')) refuse('the field cannot be signed');
-    if (this.#mentionsOf(object.number) !== 2) refuse('the field shows in more than one place');
+    this.#checkPlaces(object.number);
     checkBox(old.get('/Rect'));
     this.#new(fresh.get('/V'));
     this.signature = fresh.get('/V').number;
     if (!changed.has('/AP')) return;
     const pictures = fresh.get('/AP');
     if (!(pictures instanceof Map) || [...pictures.keys()].join() !== '/N') refuse('the field has other pictures');
-    const picture = this.#new(pictures.get('/N'));
-    if (picture.stream === null || picture.value.get('/Subtype') !== '/Form') refuse("the field's picture is none");
+    checkPicture(this.#new(pictures.get('/N')));
+  }
+
+  /** Once in the form, once on a page. Pages may share a list, so that two mentions alone do not mean two places. */
+  #checkPlaces(number) {
+    const isField = (item) => item instanceof Reference && item.number === number;
+    const listed = this.#itemsAt(this.form.get('/Fields')).filter(isField).length;
+    const shown = this.#annotations().filter(isField).length;
+    if (listed !== 1 || shown !== 1 || this.#mentionsOf(number) !== 2) refuse('the field shows in more than one place');
+  }
+
+  /** Of all pages. Readers differ in what is a page and what a list of pages, so a node may be both. */
+  #annotations() {
+    const [waiting, seen, found] = [[this.catalog.get('/Pages')], new Set(), []];
+    while (waiting.length) {
+      const number = numberOf(waiting.pop());
+      if (seen.has(number)) refuse('a page stands in more than one place');
+      seen.add(number);
+      const node = dictionary(this.old.get(number));
+      waiting.push(...this.#itemsAt(node.get('/Kids')));
+      found.push(...this.#itemsAt(node.get('/Annots')));
+    }
+    return found;
   }
 
   /** Its empty place is where its own byte range says, and it is the only signature that is added. */
@@ -160,6 +204,17 @@ class Update {
     const object = this.added.objects.get(numberOf(reference));
     if (!object || this.old.has(object.number)) refuse('the signature is made of objects that were there before');
     return object;
+  }
+
+  /** The items of a list of the shown document, which may be an object of its own. */
+  #itemsAt(value) {
+    const items = value instanceof Reference ? this.old.get(value.number)?.value : value ?? [];
+    if (!Array.isArray(items)) refuse('a list is missing');
+    return items;
+  }
+
+  #isRoot(value) {
+    return value instanceof Reference && value.number === this.root;
   }
 
   #isField(number) {
@@ -215,10 +270,25 @@ function isMetadata({ value, stream }) {
 }
 
 function checkBox(corners) {
-  const complete = Array.isArray(corners) && corners.length === 4 && corners.every(Number.isFinite);
-  if (!complete) refuse('the field has no place');
-  const [width, height] = [Math.abs(corners[2] - corners[0]), Math.abs(corners[3] - corners[1])];
+  const [width, height] = extent(corners);
   if (Math.max(width, height) > LARGEST_BOX.side || width * height > LARGEST_BOX.area) {
     refuse('the field is too large for a signature');
   }
+}
+
+/**
+ * A reader fits /BBox, turned by /Matrix, into the field's /Rect and cuts off what lies outside (ISO 32000-2 12.5.5).
+ * With no area there is nothing to fit, and readers differ; the hub writes no /Matrix.
+ */
+function checkPicture({ value, stream }) {
+  if (stream === null || value.get('/Subtype') !== '/Form') refuse("the field's picture is none");
+  if (![...value.keys()].every((name) => PICTURE_ENTRIES.has(name))) refuse('the picture has unknown entries');
+  if (extent(value.get('/BBox')).includes(0)) refuse('the picture has no bounds');
+}
+
+/** Width and height in points. */
+function extent(corners) {
+  const complete = Array.isArray(corners) && corners.length === 4 && corners.every(Number.isFinite);
+  if (!complete) refuse('a place without four corners');
+  return [Math.abs(corners[2] - corners[0]), Math.abs(corners[3] - corners[1])];
 }
