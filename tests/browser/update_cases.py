@@ -274,11 +274,6 @@ def new_object_refers_to_a_missing_one(revision: Revision) -> None:
     revision.objects[NEW] = b"<< /Later %d 0 R >>" % (NEW + 1)
 
 
-@_first
-def field_refers_to_itself(revision: Revision) -> None:
-    edit(revision, own_field(revision), b"/F 132", b"/F 132 /Parent %d 0 R" % own_field(revision))
-
-
 @_picture
 def picture_with_a_matrix(revision: Revision) -> None:
     edit(revision, picture_of(revision), b"/BBox", b"/Matrix [9 0 0 9 0 0] /BBox")
@@ -286,11 +281,6 @@ def picture_with_a_matrix(revision: Revision) -> None:
 
 @_picture
 def picture_without_bounds(revision: Revision) -> None:
-    edit(revision, picture_of(revision), b"/BBox", b"/OldBBox")
-
-
-@_picture
-def picture_whose_bounds_are_missing(revision: Revision) -> None:
     number = picture_of(revision)
     revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"", revision.objects[number])
 
