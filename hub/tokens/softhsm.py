@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -38,12 +39,22 @@ def create_token(folder: Path, label: str, pin: str) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
     configuration = folder / "softhsm2.conf"
-    configuration.write_text(
-        f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n", encoding="utf-8"
-    )
-    os.environ["SOFTHSM2_CONF"] = str(configuration)
-    if label not in _labels():
-        _softhsm("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", pin)
+    with (folder / "create.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # web and worker start at the same moment: one token, not two
+        _configure(configuration, tokens)
+        os.environ["SOFTHSM2_CONF"] = str(configuration)
+        if label not in _labels():
+            _softhsm("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", pin)
+
+
+def _configure(configuration: Path, tokens: Path) -> None:
+    """All or nothing, and only if it differs: a process that reads half of it would look for the token elsewhere."""
+    wanted = f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
+    if configuration.exists() and configuration.read_text(encoding="utf-8") == wanted:
+        return
+    fresh = configuration.with_name(f".{configuration.name}.{os.getpid()}")
+    fresh.write_text(wanted, encoding="utf-8")
+    fresh.replace(configuration)
 
 
 def _labels() -> list[str]:

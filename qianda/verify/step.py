@@ -112,9 +112,14 @@ class Step:
         return set(permissions) == {"/DocMDP"} and reference(permissions, "/DocMDP") == self.signature
 
     def _limits_of_signatures(self) -> int:
-        """How often signatures refer to the catalog, as that to which their limits apply."""
+        """How often signatures refer to the catalog, as that to which their limits apply, and in no other way: what only
+        looks like a signature could use it as a resource.
+        """
         values = [self.before.dictionary(self.before.read(at), "/V") for at in self.fields if at]
-        return sum(at == self.before.root_ref for value in values for at in mentioned(value))
+        limits = [limit for value in values for limit in _written_list(value, "/Reference")]
+        return sum(
+            reference(limit, "/Data") == self.before.root_ref for limit in limits if isinstance(limit, DictionaryObject)
+        )
 
     def _check_form(self, old: DictionaryObject, new: DictionaryObject) -> None:
         allow(changed_entries(old, new), {"/Fields", "/SigFlags"}, "the form")
@@ -180,6 +185,12 @@ class Step:
         if at is None or at in self.mentions.live:
             raise NotSigning(f"{name} is no new object")
         return self.after.read(at)
+
+
+def _written_list(parent: DictionaryObject, name: str) -> list[Any]:
+    """The list as it stands in the dictionary itself; nothing when it is somewhere else."""
+    value = entry_as_written(parent, name)
+    return [value.raw_get(at) for at in range(len(value))] if isinstance(value, ArrayObject) else []
 
 
 def _is_metadata(value: Any) -> bool:
