@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_templates import ContractTemplates
@@ -18,7 +17,8 @@ from hub.documents.pdf import FieldBox, prepare, with_signature_fields, with_val
 from hub.documents.stamps import signature_stamp
 from hub.tokens.softkey import SoftKey
 from tests.browser.update_files import (
-    Objects,
+    NEW,
+    Case,
     Revision,
     body_of,
     content_of,
@@ -31,21 +31,15 @@ from tests.browser.update_files import (
     page_of,
     picture_of,
     root_of,
+    set_previous,
     startxref,
     with_byte_range,
 )
+from tests.browser.update_grounds import prepared_ground_cases, resource_cases
 from tests.documents.contract_samples import TEMPLATES, minor
 from tests.signing_parts import Pki, boxes_for, pki_certificates, sample_pdf, sign
 
 FIRST, SECOND = "guardian-1", "guardian-2"
-NEW = 900  # a number that no object of the samples has
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    shown: bytes
-    prepared: bytes
 
 
 # ---- what the hub writes
@@ -244,12 +238,12 @@ def table_leads_out_of_the_file(revision: Revision) -> None:
 @_first
 def previous_is_an_older_revision(revision: Revision) -> None:
     older = revision.before.split(b"startxref")[-2].split()[0]
-    _set_previous(revision, int(older))
+    set_previous(revision, int(older))
 
 
 @_first
 def previous_is_in_the_new_part(revision: Revision) -> None:
-    _set_previous(revision, len(revision.before) + 9)
+    set_previous(revision, len(revision.before) + 9)
 
 
 @_first
@@ -329,10 +323,6 @@ def signature_of_the_first_signer_again(revision: Revision) -> None:
     revision.objects[own] = re.sub(rb"/V \d+ 0 R", b"/V %d 0 R" % earlier, revision.objects[own])
 
 
-def _set_previous(revision: Revision, place: int) -> None:
-    revision.trailer = re.sub(rb"/Prev \d+", b"/Prev %d" % place, revision.trailer)
-
-
 def dishonest_cases(honest: list[Case]) -> Iterator[Case]:
     cases = {case.name: case for case in honest}
     for name, changes in ((FIRST, FIRST_CHANGES), (SECOND, SECOND_CHANGES)):
@@ -343,8 +333,8 @@ def dishonest_cases(honest: list[Case]) -> Iterator[Case]:
             change(revision)
             yield Case(what, case.shown, revision.write())
     yield from _whole_file_cases(cases[f"contract, {FIRST}, plain"])
-    yield from _prepared_ground_cases(cases[f"contract, {FIRST}, plain"])
-    yield from _resource_cases(cases[f"contract, {FIRST}, plain"])
+    yield from prepared_ground_cases(cases[f"contract, {FIRST}, plain"])
+    yield from resource_cases(cases[f"contract, {FIRST}, plain"])
     for what, change in PICTURE_CHANGES.items():
         for name in (FIRST, SECOND, "seal"):
             case = cases[f"contract, {name}, picture"]
@@ -358,7 +348,7 @@ def _whole_file_cases(case: Case) -> Iterator[Case]:
     hidden = Revision(shown, {content_of(shown): drawn()}, next_trailer(shown)).write()
     signed = last_revision(shown, prepared)
     signed.before = hidden
-    _set_previous(signed, startxref(hidden))
+    set_previous(signed, startxref(hidden))
     yield Case("a hidden revision before the signature", shown, signed.write())
     yield Case("a hidden revision after it", shown, Revision(prepared, {}, next_trailer(prepared)).write())
     yield Case("startxref once more", shown, prepared + b"startxref\n%d\n%%%%EOF\n" % startxref(shown))
@@ -403,67 +393,3 @@ def _with_table_in_a_stream(case: Case) -> bytes:
     head = b"/Type /XRef /W [1 4 2] /Index [%b] /Length %d %b" % (index, len(rows), next_trailer(case.shown))
     table = b"%d 0 obj\n<< %b >>\nstream\n%b\nendstream\nendobj\n" % (NEW, head, rows)
     return with_byte_range(file + table + b"startxref\n%d\n%%%%EOF\n" % len(file))
-
-
-def _prepared_ground_cases(case: Case) -> Iterator[Case]:
-    """The shown file itself was made so that a change which looks like part of a signature changes a page."""
-    page, content, root = page_of(case.shown), content_of(case.shown), root_of(case.shown)
-    field_number = own_field(last_revision(case.shown, case.prepared))
-    page_body = body_of(case.shown, page)
-
-    missing = page_body.replace(b"/Contents %d 0 R" % content, b"/Contents [%d 0 R %d 0 R]" % (content, NEW))
-    yield _signed_over("a missing object comes to life", case, {page: missing}, {NEW: drawn()})
-
-    metadata = int(re.findall(rb"/Metadata (\d+) 0 R", body_of(case.shown, root))[-1])
-    text = drawn(b"").replace(b"<<", b"<< /Type /Metadata /Subtype /XML")
-    both = page_body.replace(b"/Contents %d 0 R" % content, b"/Contents [%d 0 R %d 0 R]" % (content, metadata))
-    other = drawn().replace(b"<<", b"<< /Type /Metadata /Subtype /XML")
-    yield _signed_over("metadata that are a page's content", case, {page: both, metadata: text}, {metadata: other})
-
-    whole = re.sub(rb"/Rect \[.*?\]", b"/Rect [ 0 0 595 842 ]", body_of(case.shown, field_number))
-    yield _signed_over("a field as large as the page", case, {field_number: whole}, {})
-
-    pages = re.findall(rb"\n(\d+) 0 obj\n<</Type/Page/", case.shown)
-    elsewhere = int(pages[0])
-    twice = body_of(case.shown, elsewhere).replace(b"<<", b"<< /Annots [%d 0 R]" % field_number, 1)
-    yield _signed_over("a field on two pages", case, {elsewhere: twice}, {})
-    fields = re.search(rb"/Annots (\[.*?\])", page_body, re.DOTALL)
-    assert fields
-    one_list = {
-        page: page_body.replace(fields[0], b"/Annots %d 0 R" % NEW),
-        elsewhere: body_of(case.shown, elsewhere).replace(b"<<", b"<< /Annots %d 0 R" % NEW, 1),
-        NEW: fields[1],
-    }
-    yield _signed_over("a field on two pages by one list", case, one_list, {})
-
-    yield _signed_over("a linearized file", case, {NEW: b"<< /Linearized 1 /L 234575 >>"}, {})
-
-
-def _resource_cases(case: Case) -> Iterator[Case]:
-    """The page takes the catalog for its graphics states, and an entry that signing may change is one of them."""
-    page, content, root = page_of(case.shown), content_of(case.shown), root_of(case.shown)
-    page_body, catalog = body_of(case.shown, page), last_revision(case.shown, case.prepared).objects[root]
-    resources = number_of(case.shown, rb"\A<</ProcSet")
-    assert b"/Resources %d 0 R" % resources in page_body
-    states = b"<< /ExtGState %d 0 R " % root
-    ground = {
-        page: page_body.replace(b"/Contents %d 0 R" % content, b"/Contents [%d 0 R %d 0 R]" % (NEW, content)),
-        resources: body_of(case.shown, resources).replace(b"<<", states, 1),
-        NEW: drawn(b"/Extensions gs"),
-    }
-    invisible = {root: catalog.replace(b"/Extensions <<", b"/Extensions << /ca 0 ", 1)}
-    yield _signed_over("the catalog as graphics states", case, ground, invisible)
-    yield _signed_over("the catalog as graphics states, not used yet", case, ground, {})
-
-
-def _signed_over(name: str, case: Case, ground: Objects, also: Objects) -> Case:
-    shown = Revision(case.shown, ground, next_trailer(case.shown)).write()
-    revision = last_revision(case.shown, case.prepared)
-    revision.before = shown
-    if b"/Rect [ 0 0 595 842 ]" in b"".join(ground.values()):
-        number = own_field(revision)
-        revision.objects[number] = re.sub(rb"/Rect \[.*?\]", b"/Rect [ 0 0 595 842 ]", revision.objects[number])
-    _set_previous(revision, startxref(shown))
-    revision.trailer = re.sub(rb"/Size \d+", b"/Size 1000", revision.trailer)
-    revision.objects |= also
-    return Case(name, shown, revision.write())

@@ -9,6 +9,7 @@ _OBJECT = re.compile(rb"(?:(?<=\n)|(?<=%%EOF))(\d+) 0 obj\n?(.*?)\nendobj\n", re
 _BYTE_RANGE = re.compile(rb"/ByteRange \[[^\]]*\] *")
 GAP = re.compile(rb"<(?:00){100,}>")
 Objects = dict[int, bytes]
+NEW = 900  # a number that no object of the samples has
 
 
 @dataclass
@@ -99,3 +100,14 @@ def next_trailer(pdf: bytes) -> bytes:
     last = pdf.rpartition(b"trailer\n<<")[2].partition(b">>\nstartxref")[0]
     entries = re.sub(rb"/Prev \d+", b"", last)
     return re.sub(rb"/Size \d+", b"/Size 1000", entries) + b"/Prev %d" % startxref(pdf)
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    shown: bytes
+    prepared: bytes
+
+
+def set_previous(revision: Revision, place: int) -> None:
+    revision.trailer = re.sub(rb"/Prev \d+", b"/Prev %d" % place, revision.trailer)

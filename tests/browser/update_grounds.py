@@ -1,0 +1,88 @@
+"""Shown files that were prepared for a forgery: the change that follows looks like part of a signature."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tests.browser.update_files import (
+    NEW,
+    Case,
+    Objects,
+    Revision,
+    body_of,
+    content_of,
+    drawn,
+    last_revision,
+    next_trailer,
+    number_of,
+    own_field,
+    page_of,
+    root_of,
+    set_previous,
+    startxref,
+)
+
+
+def prepared_ground_cases(case: Case) -> Iterator[Case]:
+    """The shown file itself was made so that a change which looks like part of a signature changes a page."""
+    page, content, root = page_of(case.shown), content_of(case.shown), root_of(case.shown)
+    field_number = own_field(last_revision(case.shown, case.prepared))
+    page_body = body_of(case.shown, page)
+
+    missing = page_body.replace(b"/Contents %d 0 R" % content, b"/Contents [%d 0 R %d 0 R]" % (content, NEW))
+    yield _signed_over("a missing object comes to life", case, {page: missing}, {NEW: drawn()})
+
+    metadata = int(re.findall(rb"/Metadata (\d+) 0 R", body_of(case.shown, root))[-1])
+    text = drawn(b"").replace(b"<<", b"<< /Type /Metadata /Subtype /XML")
+    both = page_body.replace(b"/Contents %d 0 R" % content, b"/Contents [%d 0 R %d 0 R]" % (content, metadata))
+    other = drawn().replace(b"<<", b"<< /Type /Metadata /Subtype /XML")
+    yield _signed_over("metadata that are a page's content", case, {page: both, metadata: text}, {metadata: other})
+
+    whole = re.sub(rb"/Rect \[.*?\]", b"/Rect [ 0 0 595 842 ]", body_of(case.shown, field_number))
+    yield _signed_over("a field as large as the page", case, {field_number: whole}, {})
+
+    pages = re.findall(rb"\n(\d+) 0 obj\n<</Type/Page/", case.shown)
+    elsewhere = int(pages[0])
+    twice = body_of(case.shown, elsewhere).replace(b"<<", b"<< /Annots [%d 0 R]" % field_number, 1)
+    yield _signed_over("a field on two pages", case, {elsewhere: twice}, {})
+    fields = re.search(rb"/Annots (\[.*?\])", page_body, re.DOTALL)
+    assert fields
+    one_list = {
+        page: page_body.replace(fields[0], b"/Annots %d 0 R" % NEW),
+        elsewhere: body_of(case.shown, elsewhere).replace(b"<<", b"<< /Annots %d 0 R" % NEW, 1),
+        NEW: fields[1],
+    }
+    yield _signed_over("a field on two pages by one list", case, one_list, {})
+
+    yield _signed_over("a linearized file", case, {NEW: b"<< /Linearized 1 /L 234575 >>"}, {})
+
+
+def resource_cases(case: Case) -> Iterator[Case]:
+    """The page takes the catalog for its graphics states, and an entry that signing may change is one of them."""
+    page, content, root = page_of(case.shown), content_of(case.shown), root_of(case.shown)
+    page_body, catalog = body_of(case.shown, page), last_revision(case.shown, case.prepared).objects[root]
+    resources = number_of(case.shown, rb"\A<</ProcSet")
+    assert b"/Resources %d 0 R" % resources in page_body
+    states = b"<< /ExtGState %d 0 R " % root
+    ground = {
+        page: page_body.replace(b"/Contents %d 0 R" % content, b"/Contents [%d 0 R %d 0 R]" % (NEW, content)),
+        resources: body_of(case.shown, resources).replace(b"<<", states, 1),
+        NEW: drawn(b"/Extensions gs"),
+    }
+    invisible = {root: catalog.replace(b"/Extensions <<", b"/Extensions << /ca 0 ", 1)}
+    yield _signed_over("the catalog as graphics states", case, ground, invisible)
+    yield _signed_over("the catalog as graphics states, not used yet", case, ground, {})
+
+
+def _signed_over(name: str, case: Case, ground: Objects, also: Objects) -> Case:
+    shown = Revision(case.shown, ground, next_trailer(case.shown)).write()
+    revision = last_revision(case.shown, case.prepared)
+    revision.before = shown
+    if b"/Rect [ 0 0 595 842 ]" in b"".join(ground.values()):
+        number = own_field(revision)
+        revision.objects[number] = re.sub(rb"/Rect \[.*?\]", b"/Rect [ 0 0 595 842 ]", revision.objects[number])
+    set_previous(revision, startxref(shown))
+    revision.trailer = re.sub(rb"/Size \d+", b"/Size 1000", revision.trailer)
+    revision.objects |= also
+    return Case(name, shown, revision.write())
