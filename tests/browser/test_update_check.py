@@ -15,8 +15,8 @@ from playwright.async_api import Browser, Route
 
 from qianda.checks import RefusedToSign
 from qianda.update import check_update
-from tests.browser.update_cases import Case, dishonest_cases, honest_cases
-from tests.browser.update_files import last_revision
+from tests.browser.update_cases import dishonest_cases, honest_cases
+from tests.browser.update_files import Case, last_revision
 
 MODULES = Path(__file__).parents[2] / "hub" / "web" / "static" / "signer"
 NODE = shutil.which("node")
