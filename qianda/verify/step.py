@@ -112,7 +112,7 @@ class Step:
         return set(permissions) == {"/DocMDP"} and reference(permissions, "/DocMDP") == self.signature
 
     def _limits_of_signatures(self) -> int:
-        """How often signatures refer to the catalog, as that to which their limits apply, and in no other way: what only
+        """How often signatures refer to the catalog as that to which their limits apply. No other way counts: what only
         looks like a signature could use it as a resource.
         """
         values = [self.before.dictionary(self.before.read(at), "/V") for at in self.fields if at]
