@@ -81,6 +81,7 @@ class Worker:
         listener = await asyncpg.connect(self._hub.database.dsn, timeout=10)
         try:
             await listener.add_listener(PLAN_CHANGED, lambda *_: self._plan_changed.set())
+            listener.add_termination_listener(lambda *_: self._plan_changed.set())  # or it would sleep on, deaf
             self.ready.set()
             while not stop.is_set():
                 self._plan_changed.clear()

@@ -11,12 +11,14 @@ from pathlib import Path
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pgqueuer.queries import Queries
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+
+from hub.errors import DatabaseUnavailable
+from hub.store.unit import AWAY
 
 _GRANTS = """
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app;
@@ -25,6 +27,8 @@ REVOKE UPDATE, DELETE, TRUNCATE ON record_entry FROM app;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM app;
 REVOKE INSERT, DELETE, TRUNCATE ON installation FROM app;
 """
+
+_VERSION = "SELECT version_num FROM alembic_version"
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -58,15 +62,18 @@ async def _upgrade(dsn: str) -> None:
 
 
 async def is_current(dsn: str) -> bool:
-    """Whether the database has exactly the newest migration."""
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
-    )
+    """Whether the database has exactly the newest migration. Raises DatabaseUnavailable when it is away."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    async with engine.connect() as connection:
-        now = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-    await engine.dispose()
-    return now == head
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10)
+        try:
+            return bool(await connection.fetchval(_VERSION) == head)
+        finally:
+            await connection.close(timeout=10)
+    except asyncpg.UndefinedTableError:
+        return False
+    except (OSError, asyncpg.InterfaceError, *AWAY) as error:
+        raise DatabaseUnavailable(type(error).__name__) from error
 
 
 def migrate_now(dsn: str) -> None:

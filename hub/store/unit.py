@@ -40,7 +40,7 @@ from hub.store.tasks import Tasks
 
 Clock = Callable[[], datetime]
 STATEMENT_SECONDS = 30
-_AWAY = (
+AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError,
 )  # fmt: skip
@@ -105,7 +105,7 @@ class Database:
                 )
                 yield Unit(connection, scope, self.cipher, self.keys, self.clock)
                 await self.before_commit()
-        except (OSError, InterfaceError, *_AWAY) as error:
+        except (OSError, InterfaceError, *AWAY) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
         except DBAPIError as error:
             if error.connection_invalidated or _is_away(error):
@@ -122,7 +122,7 @@ class Database:
 def _is_away(error: BaseException | None) -> bool:
     """Whether any error behind this one says so: SQLAlchemy wraps asyncpg's twice."""
     while error is not None:
-        if isinstance(error, _AWAY):
+        if isinstance(error, AWAY):
             return True
         error = error.__cause__
     return False

@@ -6,6 +6,7 @@ python -m tests.faults.forking        # one plan as JSON a line on stdin; the ch
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -66,6 +67,7 @@ def serve() -> None:
 def _warm_up() -> None:
     """The font's map is read once and inherited. Not Typst: it starts threads, and they do not survive a fork."""
     ContractFont()
+    gc.freeze()  # what is there stays shared: the children's collector does not touch it
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "something started a thread"
 
 

@@ -78,4 +78,4 @@ async def texts(channel: ProviderChannel, number: str, purpose: str, more_than: 
         found = [each["text"] for each in await channel.phone(number) if each["purpose"] == purpose]
         if len(found) > more_than:
             return found
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)

@@ -34,7 +34,7 @@ from tests.running import MINOR_ID, MovableClock, Running
 
 TICKET = re.compile(r"/s/(\w+)")
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
-PACE = Pace(upkeep_every=0.1, heartbeat=timedelta(seconds=2))
+PACE = Pace(upkeep_every=0.25, heartbeat=timedelta(seconds=1.5))
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ async def _finished(hub: Hub, contract: Contract) -> None:
             )
         if now.state is ContractState.COMPLETED and not open_ones and not waiting:
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
 
 
 def guardian_id(number: int) -> str:

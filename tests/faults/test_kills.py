@@ -36,7 +36,8 @@ from tests.faults.story import Plan
 LATER = 65.0
 """Seconds: who begins again comes so much later. Leases have run out, and another code may be asked for."""
 NOT_THE_STORYS = ("worker_heartbeat",)
-LANES = 2
+LANES = 3
+"""More than there are processors: a story waits a good part of its time."""
 
 
 @dataclass
