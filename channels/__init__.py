@@ -2,21 +2,35 @@
 
 A `Channel` sends a message and knows its fate. A `Door` renders a link: it leads in, but carries nothing.
 Every other file here is one implementation; the configuration names which are on. Nothing here knows the hub.
+
+A channel's file has one function `connect(options, place)`, which returns the channel. `options` is what the
+configuration says of it beyond what the hub reads itself; `place` is what the hub gives it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+SECONDS = 10.0
+"""No call to a provider takes longer: a channel gives each of its requests this deadline or a shorter one."""
 
 
 @dataclass(frozen=True)
 class Message:
     """`key` names the intent and never changes: the same key twice is the same message. `to` is E.164 or a mail
-    address.
-    `text` is complete, with link and code; `template` and `variables` are for providers that put the text together.
+    address. `at` is when the attempt was written: the provider cannot have had it earlier.
+
+    `text` is complete, with link and code; `subject` is for mail. `template` (the purpose) and `variables` (complete,
+    too) are for providers that put the text together themselves. `link` is the address in it, if there is one.
     """
 
     key: str
@@ -26,6 +40,9 @@ class Message:
     text: str
     template: str
     variables: Mapping[str, str]
+    at: datetime
+    subject: str = ""
+    link: str = ""
 
 
 class Fate(StrEnum):
@@ -36,19 +53,79 @@ class Fate(StrEnum):
     UNDELIVERED = "undelivered"
 
 
+class Failure(StrEnum):
+    """Why a message did not get through, as far as the hub acts on it."""
+
+    ADDRESS = "address"
+    """There is no such number or mailbox, or it cannot get messages of this kind."""
+    OPTED_OUT = "opted-out"
+    FILTERED = "filtered"
+    """Held back as spam by a network: sending more of the same makes it worse."""
+    CONTENT = "content"
+    """The provider does not allow this text, template or signature."""
+    TRANSIENT = "transient"
+    """Phone off, mailbox full, network busy."""
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class Receipt:
+    """`reference` is the provider's own id of the message; `failure` is set for what was not delivered."""
+
     fate: Fate
     reference: str = ""
+    failure: Failure | None = None
+    detail: str = ""
+
+
+class Shape(StrEnum):
+    """How an SMS leads to the link. `FULL`: the address stands in the text. `PATH`: an approved, constant domain and a
+    variable piece of path. `CODE`: a constant address and a pickup code."""
+
+    FULL = "full"
+    PATH = "path"
+    CODE = "code"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a provider accepts, and what it can tell. Texts are checked against it when they are configured.
+
+    `receipts`: it reports what became of a message. `queryable`: it can be asked whether it has one. `signed`: its
+    calls prove that they are its own. `shapes`: the SMS shapes that it carries, `shapes_to` those for numbers that
+    begin so (`+86`). `fixed_texts`: the text lies at the provider, and only variables are sent. `variable_length`: the
+    longest value of one variable. `most_segments`: SMS segments, or None where no segments are counted.
+    """
+
+    receipts: bool = False
+    queryable: bool = False
+    signed: bool = False
+    shapes: tuple[Shape, ...] = (Shape.FULL,)
+    shapes_to: Mapping[str, tuple[Shape, ...]] = field(default_factory=dict)
+    fixed_texts: bool = False
+    variable_length: int | None = None
+    most_segments: int | None = None
+
+    def shapes_for(self, to: str) -> tuple[Shape, ...]:
+        """The shapes for one number, the best first."""
+        longest = max((prefix for prefix in self.shapes_to if to.startswith(prefix)), key=len, default=None)
+        return self.shapes if longest is None else self.shapes_to[longest]
 
 
 class Channel(Protocol):
-    async def send(self, message: Message) -> Receipt:
-        """Hand the message over. Raises Refused, ReplyLost or NotNow."""
+    @property
+    def rules(self) -> Rules:
+        """What its provider accepts and can tell."""
 
-    async def find(self, key: str) -> Receipt | None:
-        """Ask the provider about a message. None: it certainly does not have it. Raises CannotAsk when it gives no
-        answer."""
+    async def send(self, message: Message) -> Receipt:
+        """Hand the message over, in one attempt. Raises Refused, ReplyLost, NotNow or AccountTrouble."""
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        """Ask the provider about a message; `reference` is its own id, where it is known.
+
+        None: it certainly does not have it, and only an answer that says so counts as that. Raises CannotAsk when it
+        gives no answer.
+        """
 
 
 class ChannelError(Exception):
@@ -56,7 +133,11 @@ class ChannelError(Exception):
 
 
 class Refused(ChannelError):
-    """This message will never go out by this channel."""
+    """This message will never go out by this provider."""
+
+    def __init__(self, reason: str, failure: Failure = Failure.OTHER) -> None:
+        super().__init__(reason)
+        self.failure = failure
 
 
 class ReplyLost(ChannelError):
@@ -64,11 +145,133 @@ class ReplyLost(ChannelError):
 
 
 class NotNow(ChannelError):
-    """The provider certainly did not take it; later it may."""
+    """The provider certainly did not take it; later, or by another provider, it may go."""
+
+    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class AccountTrouble(NotNow):
+    """The provider took nothing, and will take nothing until a person mends the account: money, keys, suspension."""
 
 
 class CannotAsk(ChannelError):
     """The provider gives no answer about a message."""
+
+
+class BadOptions(ValueError):
+    """The configuration of a channel is wrong; the text says which key and why."""
+
+
+# ---- what providers tell us by themselves
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that a provider made to us. `path` is path and query exactly as they arrived; `url` the public address
+    that it was made to. Header names are in lower case."""
+
+    method: str
+    url: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Report:
+    """A receipt that came by itself. `key` where the provider hands ours back, else only its `reference`."""
+
+    receipt: Receipt
+    key: str = ""
+    to: str = ""
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """A message that a person sent to us. `reference` is the provider's id of it: the same twice is one message."""
+
+    reference: str
+    sender: str
+    text: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider wants to hear. Nothing in it depends on what the hub makes of the call."""
+
+    status: int = 204
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+@dataclass(frozen=True)
+class Heard:
+    reports: tuple[Report, ...] = ()
+    inbound: tuple[Inbound, ...] = ()
+    answer: Answer = field(default_factory=Answer)
+
+
+class NotGenuine(ChannelError):
+    """A call that does not come from the provider, or cannot be read as one of its calls."""
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A channel whose provider calls back: receipts, and what people answer."""
+
+    def read(self, call: Call) -> Heard:
+        """Verify and read a call, without waiting for anything. Raises NotGenuine."""
+
+
+# ---- how a channel comes to be
+
+
+class Ledger(Protocol):
+    """What the outbox remembers by; other channels have no use for it."""
+
+    async def accept(self, key: str) -> None:
+        """Remember the key, durably, before returning. The same key again changes nothing."""
+
+    async def accepted(self, key: str) -> bool:
+        """Whether the key was accepted."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the hub gives a channel. `name` is that of the configuration's entry; `callbacks` is the public address
+    under which its provider can reach us (`…/callbacks/NAME`); `http` lives as long as the hub."""
+
+    name: str
+    callbacks: str
+    http: aiohttp.ClientSession
+    ledger: Ledger
+    clock: Callable[[], datetime]
+
+
+class Options(BaseModel):
+    """Base of each channel's own options: what is not known is refused, what is secret is not shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+Read = TypeVar("Read", bound=Options)
+
+
+def read_options(kind: type[Read], options: Mapping[str, Any], place: Place) -> Read:
+    """The options of a channel, checked. Raises BadOptions with the key and the reason, never with the value."""
+    try:
+        return kind.model_validate(dict(options))
+    except ValidationError as error:
+        reasons = (
+            f"{'.'.join(str(part) for part in each['loc']) or 'options'}: {each['msg']}" for each in error.errors()
+        )
+        raise BadOptions(f"channels.{place.name}: {'; '.join(reasons)}") from None
+
+
+# ---- doors
 
 
 @dataclass(frozen=True)

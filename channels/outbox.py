@@ -6,20 +6,20 @@ looks.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any
 
-from channels import Fate, Message, Receipt
+from channels import Channel, Fate, Ledger, Message, Options, Place, Receipt, Rules, read_options
 
 
-class Ledger(Protocol):
-    async def accept(self, key: str) -> None:
-        """Remember the key, durably, before returning. The same key again changes nothing."""
-
-    async def accepted(self, key: str) -> bool:
-        """Whether the key was accepted."""
+def connect(options: Mapping[str, Any], place: Place) -> Channel:
+    read_options(Options, options, place)
+    return Outbox(place.ledger)
 
 
 class Outbox:
+    rules = Rules(queryable=True)
+
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
@@ -27,5 +27,5 @@ class Outbox:
         await self._ledger.accept(message.key)
         return Receipt(Fate.DELIVERED, message.key)
 
-    async def find(self, key: str) -> Receipt | None:
-        return Receipt(Fate.DELIVERED, key) if await self._ledger.accepted(key) else None
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        return Receipt(Fate.DELIVERED, message.key) if await self._ledger.accepted(message.key) else None

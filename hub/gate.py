@@ -22,7 +22,7 @@ def check_demo(settings: Settings) -> None:
             f"the demo listens on this machine alone, not on {settings.host} ({settings.public_origin}): "
             "anybody who reached it could read its messages. Use 127.0.0.1."
         )
-    if real := sorted(name for name, channel in settings.channels.items() if channel != "outbox"):
+    if real := sorted(name for name, channel in settings.channels.items() if (channel.kind or name) != "outbox"):
         raise DemoRefused(f"a real channel is configured ({', '.join(real)}): the demo would write to real people")
     if settings.authority != "builtin":
         raise DemoRefused(f"the authority {settings.authority} is configured: the demo issues trial certificates only")

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -75,11 +75,64 @@ class AppLinkSettings(_Section):
     android_apps: list[AndroidAppSettings] = Field(default_factory=list)
 
 
+CARRIERS = ("sms", "voice", "email")
+"""What a signer's ladder names. Each is carried by one provider or more."""
+
+
+class ChannelSettings(BaseModel):
+    """One provider of a channel. What is not named here goes to the channel's own file, which knows its options.
+
+    `kind` is the file in `channels/`, by default the entry's name; `carries` what signers' ladders call it, by default
+    the entry's name or the kind's first word (`sms_twilio` carries `sms`). `weight`: its share among the providers of
+    one channel. `rate`: messages a second; `codes_share` of it is kept for one-time codes. `serves`: how the numbers
+    begin that it is used for; none: all. `languages`: of the messages that it has to carry. `segment_cost` and
+    `currency`: shown to staff.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = ""
+    carries: str = ""
+    weight: float = Field(default=1.0, gt=0, le=1000)
+    rate: float = Field(default=10.0, gt=0, le=10_000)
+    codes_share: float = Field(default=0.25, ge=0.05, le=0.9)
+    serves: list[str] = Field(default_factory=list)
+    languages: list[str] = Field(default_factory=lambda: ["zh", "en"])
+    segment_cost: float | None = Field(default=None, ge=0)
+    currency: str = "CNY"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_alone(cls, value: Any) -> Any:
+        """`sms = "outbox"` says the kind and nothing else."""
+        return {"kind": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Budgets(_Section):
+    """How many messages may be written, whoever asks. `countries`: how numbers have to begin; none: all.
+
+    `per_number` an hour and a day; `per_prefix` an hour, over numbers that differ in their last four digits only;
+    `per_campus` and `per_poster` a day.
+    """
+
+    countries: list[str] = Field(default_factory=list)
+    per_number_hour: int = Field(default=12, ge=1)
+    per_number_day: int = Field(default=30, ge=1)
+    per_prefix_hour: int = Field(default=200, ge=1)
+    per_campus_day: int = Field(default=20_000, ge=1)
+    per_poster_day: int = Field(default=500, ge=1)
+
+
 class Settings(BaseSettings):
     """`origin` is the public address, from which every URL is built; `host` and `port` are what the server binds.
 
-    `database` empty: the embedded one in `data`. `files` empty: a folder in `data`. `channels` maps what signers'
-    ladders name to what sends it.
+    `database` empty: the embedded one in `data`. `files` empty: a folder in `data`. `channels` holds the providers of
+    channels, by a name of their own. `alerts`: addresses in
+    Apprise's form for staff alerts; `alerts_file`: the same, one a line, where they hold secrets.
     """
 
     model_config = SettingsConfigDict(
@@ -101,7 +154,11 @@ class Settings(BaseSettings):
     authority: str = "builtin"
     token: TokenSettings = TokenSettings()
     timestamps: TimestampSettings = TimestampSettings()
-    channels: dict[str, str] = Field(default_factory=dict)
+    channels: dict[str, ChannelSettings] = Field(default_factory=dict)
+    budgets: Budgets = Budgets()
+    alerts: list[str] = Field(default_factory=list)
+    alerts_file: Path | None = None
+    chats: dict[str, dict[str, Any]] = Field(default_factory=dict)
     app_link: AppLinkSettings = AppLinkSettings()
     reminders: dict[str, Any] = Field(default_factory=dict)
     workers: int = Field(default=1, ge=1, le=64)

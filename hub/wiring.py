@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import secrets
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import aiohttp
 
-from channels import Channel, Door
+from channels import Door, Place
 from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
-from channels.outbox import Outbox
 from channels.qr import Qr
+from hub.connect import carrier, demo_outbox
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
@@ -30,6 +30,8 @@ from hub.model.reminder import ReminderPolicy
 from hub.model.staff import EVERYTHING
 from hub.provision import BuiltinPki, builtin_pki, open_token
 from hub.router import Router
+from hub.router.carriers import Carrier, Carriers
+from hub.router.wording import Wording
 from hub.settings import ROOT, Settings
 from hub.store.deliveries import OutboxLedger
 from hub.store.files import Files
@@ -92,13 +94,16 @@ async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_
     pki = await builtin_pki(settings, token, clock)
     app_link = _app_link(settings)
     printer, painter = _documents(closing)
-    router = Router(database, _channels(settings, database, demo), settings.public_origin)
+    policy = ReminderPolicy.from_dict(settings.reminders)
+    messages = load_messages(ROOT / "templates" / "messages")
+    http = await closing.enter_async_context(aiohttp.ClientSession())
+    carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
+    router = Router(database, carriers, Wording(messages, keys, settings.public_origin), policy)
     parts = Parts(
         database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
         randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),
         school_called=settings.school.called,
-        printer=printer, pages=painter, messages=load_messages(ROOT / "templates" / "messages"),
-        policy=ReminderPolicy.from_dict(settings.reminders), authority=pki.authority,
+        printer=printer, pages=painter, messages=messages, policy=policy, authority=pki.authority,
         authority_name=settings.authority,
         timestamps=await _timestamps(settings, pki, clock, closing),
         seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
@@ -121,15 +126,29 @@ def _documents(closing: AsyncExitStack) -> tuple[ContractPrinter, PagePainter]:
     return ContractPrinter(templates, writer, ContractFont()), painter
 
 
-def _channels(settings: Settings, database: Database, demo: bool) -> Mapping[str, Channel]:
+@dataclass(frozen=True)
+class _Surroundings:
+    """What every channel gets, whichever it is."""
+
+    database: Database
+    http: aiohttp.ClientSession
+    clock: Clock
+    demo: bool
+
+
+def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
     """In the demo every channel is the outbox. Elsewhere the outbox does not exist, and a channel has to be
     configured."""
-    if demo:
-        outbox = Outbox(_DatabaseLedger(database))
-        return {"sms": outbox, "voice": outbox, "email": outbox}
-    if settings.channels:
-        raise ValueError(f"channels: there is no {', '.join(sorted(settings.channels.values()))}")
-    return {}
+
+    def place(name: str) -> Place:
+        callbacks = f"{settings.public_origin}/callbacks/{name}"
+        return Place(name, callbacks, around.http, _DatabaseLedger(around.database), around.clock)
+
+    if around.demo:
+        return demo_outbox(place("outbox"))
+    if outboxes := [name for name, entry in settings.channels.items() if (entry.kind or name) == "outbox"]:
+        raise ValueError(f"channels.{outboxes[0]}: the outbox exists in the demo alone")
+    return [carrier(name, entry, place(name)) for name, entry in settings.channels.items()]
 
 
 def _doors(app_link: AppLink) -> dict[str, Door]:

@@ -27,7 +27,7 @@ from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.remind import run_step
 from hub.model.staff import EVERYTHING
 from hub.router import PROVIDER_SECONDS
-from hub.store.jobs import COMPLETE, DELIVER
+from hub.store.jobs import COMPLETE, DELIVER, DELIVER_CODE
 from hub.store.tasks import PLAN_CHANGED, ClaimedTask
 from hub.wiring import Hub
 
@@ -127,6 +127,7 @@ class Worker:
             queue = PgQueuer.from_asyncpg_pool(pool)
             queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._complete)
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
+            queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
             try:
                 await queue.run(

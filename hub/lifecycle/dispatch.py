@@ -14,11 +14,11 @@ from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.link import DoorKind, SignLink, short_code
-from hub.model.message import LATE, Purpose, render
+from hub.model.message import Purpose
 from hub.model.signer import Signer, SigningTask
 from hub.model.staff import Scope
 from hub.router import door_of_channel
-from hub.store.jobs import DELIVER
+from hub.store.jobs import DELIVER, DELIVER_CODE
 from hub.store.unit import Unit
 
 DESK_CODE_LIFE = timedelta(minutes=10)
@@ -68,26 +68,53 @@ async def write_message(
     parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
 ) -> Delivery | None:  # fmt: skip
-    """The attempt row of one message to one signer, in this transaction. None when there is no way to reach them, or
-    when this intent (`key`) was sent already.
+    """The attempt row of one message to one signer, in this transaction, by the first way of their ladder. None when
+    there is no way to reach them, or when this intent (`key`) has an attempt already.
     """
-    channel = parts.router.channel_for(signer)
-    address = parts.router.address(signer, channel) if channel else None
-    if channel is None or address is None:
+    channel = await parts.router.channel_for(unit, signer, purpose)
+    if channel is None:
         return None
-    link = await unit.links.for_door(signer, door_of_channel(channel), unit.now)
     filled = await _variables(parts, unit, contract, signer) | dict(variables or {})
+    return await write_attempt(
+        parts, unit, contract, signer, Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled)
+    )
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to bring one message: `intent` is the message, `rung` the place of `channel` in the ladder."""
+
+    purpose: Purpose
+    channel: str
+    key: str
+    intent: str
+    rung: int
+    task: UUID | None
+    code: UUID | None
+    variables: Mapping[str, str]
+
+
+async def write_attempt(
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, attempt: Attempt
+) -> Delivery | None:
+    """The attempt row, with its link and its words. None when it exists already."""
+    address = parts.router.address(signer, attempt.channel)
+    assert address, "the ladder has only channels that lead somewhere"
+    link = await unit.links.for_door(signer, door_of_channel(attempt.channel), unit.now)
+    shape = parts.router.shape_of(attempt.channel, address)
+    text = parts.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
     at = await unit.planning_now()
     delivery = Delivery(
-        id=uuid4(), key=key, purpose=purpose.value, channel=channel, to=address, language=signer.language,
-        text=_text(parts, purpose, channel, signer.language, filled), variables=filled,
-        state=DeliveryState.SENDING, created_at=at, planned_at=at, contract=contract.id, signer=signer.id,
-        task=task.id if task else None, campus=contract.campus, link=link.id, code=code,
+        id=uuid4(), key=attempt.key, purpose=attempt.purpose.value, channel=attempt.channel, to=address,
+        language=signer.language, text=text, variables=attempt.variables, state=DeliveryState.SENDING, created_at=at,
+        planned_at=at, contract=contract.id, signer=signer.id, task=attempt.task, campus=contract.campus, link=link.id,
+        code=attempt.code, intent=attempt.intent, rung=attempt.rung, shape=shape.value if shape else None,
     )  # fmt: skip
     if not await unit.deliveries.add(delivery, signer.person):
         return None
     await unit.record.append(contract.id, contract.campus, "message-sending", "hub", {
-        "delivery": str(delivery.id), "signer": str(signer.id), "purpose": purpose.value, "channel": channel,
+        "delivery": str(delivery.id), "signer": str(signer.id), "purpose": attempt.purpose.value,
+        "channel": attempt.channel,
     })  # fmt: skip
     return delivery
 
@@ -101,13 +128,9 @@ async def send_at_once(
         parts, unit, contract, signer, purpose, key, task=task, code=code, variables=variables
     )
     if delivery is not None:
-        await unit.jobs.enqueue(DELIVER, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
+        lane = DELIVER_CODE if purpose is Purpose.CODE else DELIVER
+        await unit.jobs.enqueue(lane, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
     return delivery
-
-
-def _text(parts: Parts, purpose: Purpose, channel: str, language: str, variables: Mapping[str, str]) -> str:
-    """Everything but link and code, which are filled in when the message leaves and rest nowhere."""
-    return render(parts.messages.get(purpose, channel, language).text, variables, late=LATE)
 
 
 async def _variables(parts: Parts, unit: Unit, contract: Contract, signer: Signer) -> dict[str, str]:

@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.dispatch import send_at_once, write_message
 from hub.lifecycle.parts import Parts
-from hub.lifecycle.turns import spread_of
 from hub.lifecycle.withdraw import expire
 from hub.model.contract import Contract, ContractState
 from hub.model.delivery import Delivery
@@ -31,6 +30,7 @@ from hub.model.reminder import (
     local_day,
     manual_reminder_allowed,
     postponed,
+    spread_of,
 )
 from hub.model.signer import Signer, SigningTask, TaskState
 from hub.model.staff import EVERYTHING, Scope, StaffTask

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract
-from hub.model.reminder import Send, first_step
+from hub.model.reminder import Send, first_step, spread_of
 from hub.model.signer import Signer, SigningTask, TaskState, tasks_to_open
 from hub.store.unit import Unit
-
-
-def spread_of(task: UUID) -> float:
-    """The task's own share of a window, from 0 to below 1: always the same, different for different tasks."""
-    return int.from_bytes(hashlib.sha256(task.bytes).digest()[:6], "big") / 2**48
 
 
 async def open_next(parts: Parts, unit: Unit, contract: Contract, send: Send) -> list[SigningTask]:

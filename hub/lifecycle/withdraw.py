@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
-from hub.lifecycle.turns import close_tasks, spread_of
+from hub.lifecycle.turns import close_tasks
 from hub.model.contract import Contract, ContractState, check_move
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.message import Purpose
-from hub.model.reminder import NextStep, StepKind, replanned
+from hub.model.reminder import NextStep, StepKind, replanned, spread_of
 from hub.model.signer import TaskState
 from hub.model.staff import Scope
 from hub.store.unit import Unit

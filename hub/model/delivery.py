@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
+
+from hub.model.message import Purpose
+
+RECEIPT_WITHIN = timedelta(minutes=10)
+CODE_RECEIPT_WITHIN = timedelta(minutes=1)
+"""A code is worth nothing after ten minutes: whoever waits for one is looked after sooner."""
+OPENED_WITHIN = timedelta(hours=24)
+PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
+"""What we send by ourselves, and what asks somebody to open a link."""
 
 
 class DeliveryState(StrEnum):
@@ -36,11 +45,28 @@ def joined(current: DeliveryState, reported: DeliveryState) -> DeliveryState:
     return reported if _RANK[reported] > _RANK[current] else current
 
 
+def look_again_at(purpose: str, state: DeliveryState, at: datetime, *, receipts: bool) -> datetime | None:
+    """When somebody has to look whether the message reached its person, and to try the next way if not; None: never.
+
+    `receipts`: whether its provider reports what became of it. An unknown one is first asked about.
+    """
+    if state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
+        return at
+    if state is DeliveryState.SENT and receipts:
+        return at + (CODE_RECEIPT_WITHIN if purpose == Purpose.CODE else RECEIPT_WITHIN)
+    if state in (DeliveryState.SENT, DeliveryState.DELIVERED) and purpose in PLANNED:
+        return at + OPENED_WITHIN
+    return None
+
+
 @dataclass(frozen=True)
 class Delivery:
     """`text` carries placeholders for link and code, which are filled in when it leaves (or is shown on the pretend
     phone).
-    `key` names the intent: at most one delivery exists for it. `provider_reference` is the provider's own id.
+    `key` names the attempt: at most one delivery exists for it. `intent` is what it shares with the same message by
+    other channels; `rung` counts those from 0. `provider` is who was called, `calls` how often with an outcome that
+    nobody knows, `provider_reference` its own id. `shape` is that of an SMS. Not to be sent before `not_before`; looked
+    at again at `check_at`.
     """
 
     id: UUID
@@ -61,5 +87,13 @@ class Delivery:
     code: UUID | None = None
     planned_at: datetime | None = None
     state_at: datetime | None = None
+    provider: str | None = None
     provider_reference: str | None = None
     failure: str | None = None
+    failure_kind: str | None = None
+    intent: str | None = None
+    rung: int = 0
+    shape: str | None = None
+    calls: int = 0
+    not_before: datetime | None = None
+    check_at: datetime | None = None

@@ -15,6 +15,7 @@ from uuid import UUID
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O, U. It fits the alphanumeric mode of QR codes."""
 TICKET_LENGTH = 13
+PICKUP_DIGITS = 6
 _LOOKALIKES = str.maketrans("ILO", "110")
 
 
@@ -23,6 +24,9 @@ class DoorKind(StrEnum):
     door."""
 
     SMS = "sms"
+    VOICE = "voice"
+    EMAIL = "email"
+    POSTER = "poster"
     QR = "qr"
     APPLINK = "applink"
     COPY = "copy"
@@ -53,6 +57,13 @@ def ticket_for(key: bytes, link: UUID, generation: int) -> str:
     number = int.from_bytes(digest[:9], "big") >> (72 - 5 * TICKET_LENGTH)
     characters = [ALPHABET[(number >> shift) & 31] for shift in range(5 * (TICKET_LENGTH - 1), -1, -5)]
     return "".join(characters)
+
+
+def pickup_code_for(key: bytes, link: UUID, generation: int) -> str:
+    """Six digits for messages that cannot carry an address of their own. Easily guessed, so worth nothing without the
+    phone number and the one-time code."""
+    digest = hmac.digest(key, b"pickup:" + link.bytes + generation.to_bytes(4, "big"), hashlib.sha256)
+    return str(int.from_bytes(digest[:8], "big") % 10**PICKUP_DIGITS).zfill(PICKUP_DIGITS)
 
 
 def normalised_ticket(text: str) -> str | None:

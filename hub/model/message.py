@@ -26,9 +26,11 @@ class Purpose(StrEnum):
     EXPIRED = "expired"
 
 
-PLACEHOLDERS = frozenset({"campus", "school", "course", "link", "code", "deadline", "minutes"})
+PLACEHOLDERS = frozenset(
+    {"campus", "school", "course", "link", "ticket", "entry", "pickup", "code", "deadline", "minutes"}
+)
 """No names of people: a message can be read on a lock screen, or by whoever got the number next."""
-LATE = frozenset({"link", "code"})
+LATE = frozenset({"link", "ticket", "entry", "pickup", "code"})
 """Filled in only when a message leaves, so that no ticket and no code rests in the database."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -47,6 +49,7 @@ class MessageTemplate:
     channel: str
     language: str
     text: str
+    subject: str = ""
 
     @property
     def placeholders(self) -> frozenset[str]:
@@ -113,7 +116,7 @@ class MessageTemplates:
     def __init__(self, templates: Iterable[MessageTemplate]) -> None:
         self._templates = {(item.purpose, item.channel, item.language): item for item in templates}
 
-    def get(self, purpose: Purpose, channel: str, language: str) -> MessageTemplate:
+    def get(self, purpose: Purpose, channel: str, language: str, shape: str = "full") -> MessageTemplate:
         """Raises TemplateFailed when there is no text at all for this purpose."""
         for key in ((channel, language), ("sms", language), (channel, "zh"), ("sms", "zh")):
             if (purpose, *key) in self._templates:

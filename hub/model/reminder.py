@@ -8,6 +8,7 @@ out is an aware datetime in UTC.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, time, timedelta
@@ -15,6 +16,7 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import count, pairwise
 from typing import Any, Literal
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 EARLIEST = time(6)
@@ -129,6 +131,11 @@ class ManualVerdict:
     allowed: bool
     earliest: datetime
     reason: str = ""
+
+
+def spread_of(task: UUID) -> float:
+    """The task's own share of a window, from 0 to below 1: always the same, different for different tasks."""
+    return int.from_bytes(hashlib.sha256(task.bytes).digest()[:6], "big") / 2**48
 
 
 def first_step(

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.delivery import Delivery, DeliveryState, joined
+from hub.model.delivery import Delivery, DeliveryState, joined, look_again_at
 from hub.store.cipher import Cipher
 from hub.store.tables import DeliveryRow, OutboxMessageRow, table_of
 
@@ -52,32 +52,83 @@ class Deliveries:
         free = untouched if before is None else untouched | (DELIVERY.c.state_at < before)
         mine = (DELIVERY.c.state_at == held) if held else free
         statement = DELIVERY.update().where(DELIVERY.c.id == delivery, DELIVERY.c.state.in_(UNSETTLED), mine)
-        return (await self._connection.execute(statement.values(state_at=at))).rowcount == 1
+        return (await self._connection.execute(statement.values(state_at=at, not_before=None))).rowcount == 1
+
+    async def called(self, delivery: UUID, provider: str, shape: str | None, text: str) -> None:
+        """Committed before the provider is called: who may have the message now, and in which words."""
+        values = {"provider": provider, "shape": shape, "text": text, "calls": DELIVERY.c.calls + 1, "not_before": None}
+        await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
+
+    async def not_taken(self, delivery: UUID) -> None:
+        """The provider that was called certainly does not have it: nobody needs to be asked."""
+        values = {"provider": None, "calls": func.greatest(DELIVERY.c.calls - 1, 0)}
+        await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
+
+    async def put_off(self, delivery: UUID, until: datetime) -> None:
+        """Nobody is to touch it before; then whoever comes first may."""
+        unsettled = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED)
+        await self._connection.execute(DELIVERY.update().where(unsettled).values(not_before=until, state_at=None))
+
+    async def leave_to_ladder(self, delivery: UUID, at: datetime) -> None:
+        """Nobody can say what became of it: it is not sent again by this channel, and the next way is tried."""
+        await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(check_at=at))
 
     async def report(
-        self, delivery: UUID, state: DeliveryState, at: datetime, *, provider: str | None = None,
-        reference: str | None = None, failure: str | None = None,
+        self, delivery: UUID, state: DeliveryState, at: datetime, *, receipts: bool = False,
+        reference: str | None = None, failure: str | None = None, failure_kind: str | None = None,
     ) -> DeliveryState:  # fmt: skip
         """Join what was learnt to what is known, in any order and any number of times. Returns the state that
-        results."""
-        row = (await self._connection.execute(
-            select(DELIVERY.c.state).where(DELIVERY.c.id == delivery).with_for_update())).one()  # fmt: skip
+        results; with a new state comes the moment at which somebody looks again."""
+        statement = select(DELIVERY.c.state, DELIVERY.c.purpose).where(DELIVERY.c.id == delivery).with_for_update()
+        row = (await self._connection.execute(statement)).one()
         before = DeliveryState(row[0])
         after = joined(before, state)
-        values: dict[str, Any] = {"provider": provider, "provider_reference": reference}
-        values = {name: value for name, value in values.items() if value is not None}
+        values: dict[str, Any] = {"provider_reference": reference} if reference else {}
         if after is not before:
-            values |= {"state": after.value, "state_at": at, "failure": failure}
+            look = look_again_at(row[1], after, at, receipts=receipts)
+            values |= {"state": after.value, "state_at": at, "check_at": look}
+            values |= {"failure": failure, "failure_kind": failure_kind}
         if values:
             await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
         return after
 
-    async def unsettled(self, before: datetime, limit: int = 50) -> list[Delivery]:
-        """Those whose process died or whose answer was lost: the provider is asked about each."""
+    async def unsettled(self, before: datetime, now: datetime | None = None, limit: int = 50) -> list[Delivery]:
+        """Those whose process died or whose answer was lost, untouched since `before`, and those whose wait is over:
+        whoever may have them is asked. Those that the ladder has are left out."""
         touched = func.coalesce(DELIVERY.c.state_at, DELIVERY.c.created_at)
-        waiting = DELIVERY.c.state.in_(UNSETTLED) & (touched < before)
+        waited = DELIVERY.c.not_before.is_not(None) & DELIVERY.c.state_at.is_(None)
+        due = waited & (DELIVERY.c.not_before <= (now or before))
+        due |= DELIVERY.c.not_before.is_(None) & (touched < before)
+        waiting = DELIVERY.c.state.in_(UNSETTLED) & due & DELIVERY.c.check_at.is_(None)
         rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(touched).limit(limit))
         return [self._delivery(row) for row in rows.mappings()]
+
+    async def reported_on(self, provider: str, reference: str) -> Delivery | None:
+        """The delivery that a provider calls by its own id."""
+        found = (DELIVERY.c.provider == provider) & (DELIVERY.c.provider_reference == reference)
+        row = (await self._connection.execute(select(DELIVERY).where(found).limit(1))).mappings().first()
+        return self._delivery(row) if row else None
+
+    async def to_look_at(self, now: datetime, limit: int = 50) -> list[UUID]:
+        """Deliveries about which somebody has to see whether they reached their person."""
+        statement = select(DELIVERY.c.id).where(DELIVERY.c.check_at <= now).order_by(DELIVERY.c.check_at).limit(limit)
+        return list(await self._connection.scalars(statement))
+
+    async def take_look(self, delivery: UUID, now: datetime) -> Delivery | None:
+        """Take a due look into one's hands, in this transaction; None if somebody else has it."""
+        due = (DELIVERY.c.id == delivery) & (DELIVERY.c.check_at <= now)
+        statement = select(DELIVERY).where(due).with_for_update(skip_locked=True)
+        row = (await self._connection.execute(statement)).mappings().first()
+        return self._delivery(row) if row else None
+
+    async def look_at(self, delivery: UUID, again: datetime | None) -> None:
+        await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(check_at=again))
+
+    async def filtered_since(self, provider: str, since: datetime) -> int:
+        """How many messages of this provider networks held back as spam."""
+        counted = (DELIVERY.c.provider == provider) & (DELIVERY.c.failure_kind == "filtered")
+        statement = select(func.count()).select_from(DELIVERY).where(counted, DELIVERY.c.state_at >= since)
+        return int(await self._connection.scalar(statement) or 0)
 
     async def of_contract(self, contract: UUID) -> list[Delivery]:
         statement = (
@@ -88,12 +139,13 @@ class Deliveries:
     async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
         """When messages of these purposes went to this person, over all contracts; refused ones do not count."""
         counted = (DELIVERY.c.person == person) & (DELIVERY.c.created_at >= since) & DELIVERY.c.purpose.in_(purposes)
+        counted &= DELIVERY.c.rung == 0  # a ladder for one intent counts once
         reached = DELIVERY.c.state.not_in([DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value])
         statement = select(DELIVERY.c.created_at).where(counted, reached).order_by(DELIVERY.c.created_at)
         return list(await self._connection.scalars(statement))
 
     async def sent_for_task(self, task: UUID, purposes: Sequence[str], key_prefix: str = "") -> list[datetime]:
-        counted = (DELIVERY.c.task == task) & DELIVERY.c.purpose.in_(purposes)
+        counted = (DELIVERY.c.task == task) & DELIVERY.c.purpose.in_(purposes) & (DELIVERY.c.rung == 0)
         statement = select(DELIVERY.c.created_at).where(counted, DELIVERY.c.key.startswith(key_prefix))
         return list(await self._connection.scalars(statement.order_by(DELIVERY.c.created_at)))
 

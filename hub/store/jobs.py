@@ -11,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 COMPLETE = "complete"
 DELIVER = "deliver"
-LANES = {DELIVER: 10, COMPLETE: 0}
-"""Priorities: codes and answers to somebody's act go before sealing."""
+DELIVER_CODE = "deliver-code"
+HEAR = "hear"
+ALERT = "alert"
+LANES = {DELIVER_CODE: 20, DELIVER: 10, HEAR: 5, ALERT: 5, COMPLETE: 0}
+"""Priorities: somebody waits for a code; answers to somebody's act go before sealing."""
 
 # "skip": a repeated dedupe key must not abort the transaction
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from hub.errors import DatabaseUnavailable
 from hub.model.staff import Scope
+from hub.store.alerts import Alerts
 from hub.store.board import Board
 from hub.store.certificates import Certificates
 from hub.store.cipher import Cipher
@@ -31,6 +32,8 @@ from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.links import Links
 from hub.store.operations import Operations
+from hub.store.opt_outs import OptOuts
+from hub.store.providers import Providers
 from hub.store.record import Record
 from hub.store.reminders import Reminders
 from hub.store.school import School
@@ -68,6 +71,9 @@ class Unit:
         self.jobs = Jobs(connection)
         self.board = Board(connection, cipher)
         self.operations = Operations(connection)
+        self.providers = Providers(connection)
+        self.alerts = Alerts(connection)
+        self.opt_outs = OptOuts(connection, cipher)
 
     async def planning_now(self) -> datetime:
         """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the

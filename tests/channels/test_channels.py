@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ElementTree
+from datetime import UTC, datetime
 
 import pytest
 import zxingcpp
@@ -20,7 +21,8 @@ TICKET = "7F3KQ0ZC8M2XA"
 DOORWAY = Doorway(
     f"https://sign.example.org/s/{TICKET}", f"HTTPS://SIGN.EXAMPLE.ORG/S/{TICKET}", TICKET, short_code(TICKET)
 )
-MESSAGE = Message("key-1", "+8619000000101", "invitation", "zh", "text", "invitation", {})
+MOMENT = datetime(2026, 12, 1, tzinfo=UTC)
+MESSAGE = Message("key-1", "+8619000000101", "invitation", "zh", "text", "invitation", {}, MOMENT)
 
 
 class Ledger:
@@ -37,11 +39,11 @@ class Ledger:
 async def test_the_outbox_knows_what_it_took_and_takes_the_same_message_once() -> None:
     ledger = Ledger()
     outbox = Outbox(ledger)
-    assert await outbox.find("key-1") is None
+    assert await outbox.find(MESSAGE) is None
     for _ in range(2):
         assert (await outbox.send(MESSAGE)).fate is Fate.DELIVERED
     assert ledger.keys == {"key-1"}
-    found = await outbox.find("key-1")
+    found = await outbox.find(MESSAGE)
     assert found and found.fate is Fate.DELIVERED
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from channels import Fate, Message, Receipt
+from channels import Fate, Message, Receipt, Rules
 
 
 @dataclass
@@ -52,6 +52,8 @@ class Provider:
 class ProviderChannel:
     """The hub's side, a channel like any other."""
 
+    rules = Rules(queryable=True)
+
     def __init__(self, http: aiohttp.ClientSession, address: str) -> None:
         self._http = http
         self._address = address
@@ -62,9 +64,9 @@ class ProviderChannel:
             answer.raise_for_status()
         return Receipt(Fate.DELIVERED, message.key)
 
-    async def find(self, key: str) -> Receipt | None:
-        async with self._http.get(f"{self._address}/messages/{key}") as answer:
-            return Receipt(Fate.DELIVERED, key) if answer.status == 200 else None
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        async with self._http.get(f"{self._address}/messages/{message.key}") as answer:
+            return Receipt(Fate.DELIVERED, message.key) if answer.status == 200 else None
 
     async def phone(self, number: str) -> list[dict[str, Any]]:
         """What the person at this number has got, oldest first."""

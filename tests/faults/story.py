@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.model.contract import Contract, ContractState
 from hub.model.signer import Role, TaskState
 from hub.model.staff import EVERYTHING
-from hub.router import Router
 from hub.settings import Settings
 from hub.wiring import Hub, build
 from hub.worker import Pace, Worker
+from tests.carriers import carried_by
 from tests.faults.boundaries import Boundary, Watch, watch
 from tests.faults.provider import ProviderChannel, texts
 from tests.lifecycle.signing import Person
@@ -74,8 +74,7 @@ async def _tell(plan: Plan) -> None:
     stop = asyncio.Event()
     async with aiohttp.ClientSession() as http:
         channel = ProviderChannel(http, plan.provider)
-        router = Router(hub.database, {"sms": channel}, hub.parts.origin)
-        hub = replace(hub, parts=replace(hub.parts, router=router))
+        hub.parts.router.carriers = carried_by(sms=channel)
         kill_at = Boundary.parse(plan.kill_at) if plan.kill_at else None
         watch(hub.parts, {"sms": channel}, Watch(Path(plan.ledger), kill_at), Path(plan.seal_ledger))
         worker = Worker(hub, PACE)

@@ -4,6 +4,16 @@ Every table that belongs to a campus carries `campus`, which row-level security 
 Columns named `*_sealed` are encrypted (AES-GCM); `*_hash` are keyed hashes by which sealed values are found.
 """
 
+from hub.store.tables.channels import (
+    AlertRow,
+    BudgetRow,
+    CallbackRow,
+    ChatAccountRow,
+    InboundMessageRow,
+    OptOutRow,
+    ProviderLaneRow,
+    ProviderRow,
+)
 from hub.store.tables.columns import metadata, table_of
 from hub.store.tables.contracts import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
 from hub.store.tables.desk import (
@@ -30,11 +40,16 @@ from hub.store.tables.signing import (
     SignLinkRow,
     WrongAnswerRow,
 )
+from hub.store.tables.visitors import PhoneChangeRow, PosterRow, PosterScanRow, VisitorRow
 
 __all__ = [
+    "AlertRow",
     "ApiKeyRow",
     "AttemptRow",
+    "BudgetRow",
+    "CallbackRow",
     "CampusRow",
+    "ChatAccountRow",
     "ContractNumberRow",
     "ContractRow",
     "CourseRow",
@@ -43,14 +58,21 @@ __all__ = [
     "EnrolmentRow",
     "IdempotencyRow",
     "IdentityCheckRow",
+    "InboundMessageRow",
     "InstallationRow",
     "IssuedCertificateRow",
     "JobStartRow",
     "LoginFailureRow",
     "OneTimeCodeRow",
+    "OptOutRow",
     "OutboxMessageRow",
     "PageSeenRow",
     "PersonalValueRow",
+    "PhoneChangeRow",
+    "PosterRow",
+    "PosterScanRow",
+    "ProviderLaneRow",
+    "ProviderRow",
     "RecordEntryRow",
     "ReminderEntryRow",
     "SignLinkRow",
@@ -61,6 +83,7 @@ __all__ = [
     "StaffRow",
     "StaffSessionRow",
     "StaffTaskRow",
+    "VisitorRow",
     "WorkerHeartbeatRow",
     "WrongAnswerRow",
     "metadata",

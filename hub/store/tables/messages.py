@@ -38,9 +38,18 @@ class DeliveryRow(SQLModel, table=True):
     state_at: datetime | None = moment()
     provider_reference: str | None = words(default=None)
     failure: str | None = words(default=None)
+    failure_kind: str | None = words(default=None)
+    intent: str | None = words(default=None)
+    rung: int = 0
+    shape: str | None = words(default=None)
+    calls: int = 0
+    not_before: datetime | None = moment()
+    check_at: datetime | None = moment()
     __table_args__ = (
         Index("ix_delivery_person", "person", "created_at"),
         Index("ix_delivery_to", "to_hash", "created_at"),
+        Index("ix_delivery_reference", "provider_reference", postgresql_where=sql("provider_reference IS NOT NULL")),
+        Index("ix_delivery_check", "check_at", postgresql_where=sql("check_at IS NOT NULL")),
         Index("ix_delivery_unsettled", "created_at", postgresql_where=sql("state IN ('sending', 'unknown')")),
     )
 

@@ -39,7 +39,7 @@ async def issued(unit: Unit, contract: Contract) -> ContractIssued:
 async def whole(unit: Unit, router: Router, contract_id: UUID) -> ContractGiven:
     contract = await unit.contracts.get(contract_id)
     tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
-    signers = [_signer(router, each, tasks[each.id]) for each in await unit.contracts.signers(contract.id)]
+    signers = [await _signer(unit, router, each, tasks[each.id]) for each in await unit.contracts.signers(contract.id)]
     stuck = None
     if contract.stuck_since:
         stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "")
@@ -52,10 +52,10 @@ async def whole(unit: Unit, router: Router, contract_id: UUID) -> ContractGiven:
     )  # fmt: skip
 
 
-def _signer(router: Router, signer: Signer, task: SigningTask) -> SignerGiven:
+async def _signer(unit: Unit, router: Router, signer: Signer, task: SigningTask) -> SignerGiven:
     step = None
     if task.step:
-        channel = None if task.step.kind is StepKind.EXPIRY else router.channel_for(signer)
+        channel = None if task.step.kind is StepKind.EXPIRY else await router.channel_for(unit, signer)
         step = NextStepGiven(kind=task.step.kind, channel=channel, due_at=task.step.due_at)
     return SignerGiven(
         id=signer.id, role=signer.role, name=signer.name, order=signer.order, state=task.state, next_step=step,

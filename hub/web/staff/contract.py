@@ -56,10 +56,11 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
         versions = await unit.contracts.versions(found.id)
         campus = await unit.school.campus(found.campus)
         to_do = await unit.desk.open_tasks(found.id)
+        channels = {signer.id: await visit.parts.router.channel_for(unit, signer) for signer in signers}
     return await show(
         visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
         staff_tasks=to_do, broken_at=broken_at(entries), problem=problem,
-        channels={signer.id: visit.parts.router.channel_for(signer) for signer in signers},
+        channels=channels,
         timeline=timeline(entries, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}),
     )  # fmt: skip
 
@@ -197,5 +198,3 @@ def _data(handed: HandedLink, kind: str) -> str:
     content = (shown.svg or "").encode() if kind == "svg" else shown.png or b""
     media = "image/svg+xml" if kind == "svg" else "image/png"
     return f"data:{media};base64,{base64.b64encode(content).decode()}"
-
-

@@ -1,0 +1,54 @@
+"""The configured channels, each from its own file in `channels/`: a new one is one file and one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from channels import Place
+from hub.model.provider import Provider
+from hub.router.carriers import Carrier
+from hub.settings import CARRIERS, ChannelSettings
+
+SECRET_FILE = "_file"
+"""An option `auth_token_file` names a file that holds `auth_token`: so secrets need not stand in the configuration."""
+OUTBOX_RATE = 1000.0
+
+
+def carrier(name: str, settings: ChannelSettings, place: Place) -> Carrier:
+    """One configured provider with its channel. Raises ValueError that names the entry and what is wrong with it."""
+    kind = settings.kind or name
+    carries = settings.carries or (name if name in CARRIERS else kind.split("_")[0])
+    if not kind.isidentifier() or find_spec(f"channels.{kind}") is None:
+        raise ValueError(f"channels.{name}: there is no channel {kind}")
+    if carries not in CARRIERS:
+        raise ValueError(f"channels.{name}: carries has to be one of {', '.join(CARRIERS)}, not {carries}")
+    channel = import_module(f"channels.{kind}").connect(with_secrets(name, settings.options), place)
+    provider = Provider(
+        name, kind, carries, settings.weight, settings.rate, settings.codes_share, tuple(settings.serves),
+        tuple(settings.languages), settings.segment_cost, settings.currency,
+    )  # fmt: skip
+    return Carrier(provider, channel)
+
+
+def demo_outbox(place: Place) -> list[Carrier]:
+    """In the demo every channel is the outbox."""
+    channel = import_module("channels.outbox").connect({}, place)
+    return [Carrier(Provider(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel) for each in CARRIERS]
+
+
+def with_secrets(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options whose names end in `_file`, each replaced by what that file holds."""
+    read = {}
+    for key, value in options.items():
+        if not key.endswith(SECRET_FILE):
+            read[key] = value
+            continue
+        try:
+            read[key.removesuffix(SECRET_FILE)] = Path(str(value)).read_text("utf-8").strip()
+        except OSError as error:
+            raise ValueError(f"channels.{name}.{key}: {error.strerror or error}") from None
+    return read

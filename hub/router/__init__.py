@@ -1,0 +1,372 @@
+"""The channel router: which way to the person, and what became of the message.
+
+No provider offers an idempotent send. So there is an attempt row first (`sending`, committed by whoever decided to
+send); then who is called, and in which words, is committed as well; then comes the call, then its fate. A lost reply is
+`unknown`, and whoever finds `sending` or `unknown` later asks that provider before anybody is called again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from channels import (
+    SECONDS,
+    AccountTrouble,
+    CannotAsk,
+    Doorway,
+    Failure,
+    Fate,
+    Message,
+    NotNow,
+    Receipt,
+    Refused,
+    ReplyLost,
+    Report,
+    Shape,
+)
+from hub.errors import Unavailable
+from hub.model.delivery import PLANNED, Delivery, DeliveryState
+from hub.model.link import DoorKind
+from hub.model.message import Purpose
+from hub.model.reminder import ReminderPolicy, into_window, spread_of
+from hub.model.signer import Signer, TaskState
+from hub.model.staff import EVERYTHING
+from hub.router.carriers import PATIENCE, Booked, Carrier, Carriers
+from hub.router.health import Healths
+from hub.router.wording import Wording
+from hub.store.unit import Database, Unit
+
+PROVIDER_SECONDS = SECONDS
+CALL_LEASE = timedelta(seconds=SECONDS + 2) + PATIENCE
+"""An attempt that was touched so long ago is in nobody's hands any more. The leases of workers are longer than this."""
+RECEIPT_FIRST = timedelta(minutes=2)
+"""A provider that cannot be asked may still report by itself: so long a lost message waits for that."""
+MOST_UNKNOWN_CALLS = 2
+"""Where nobody can be asked, a message whose fate is unknown is sent once more, and never again."""
+BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
+NOT_BY_VOICE = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED, Purpose.NEW_LINK})
+
+_FATES = {
+    Fate.ACCEPTED: DeliveryState.SENT,
+    Fate.DELIVERED: DeliveryState.DELIVERED,
+    Fate.UNDELIVERED: DeliveryState.UNDELIVERED,
+}
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call that is committed and may be made: by whom, not before when, and what is said."""
+
+    delivery: Delivery
+    booked: Booked
+    message: Message
+
+    @property
+    def carrier(self) -> Carrier:
+        return self.booked.carrier
+
+
+class Router:
+    """`carriers` are the configured providers; which of them carries a message is decided anew for each."""
+
+    def __init__(self, database: Database, carriers: Carriers, wording: Wording, policy: ReminderPolicy) -> None:
+        self._database = database
+        self.carriers = carriers
+        self.wording = wording
+        self._policy = policy
+        self._healths = Healths(database)
+
+    @property
+    def origin(self) -> str:
+        return self.wording.origin
+
+    @property
+    def configured(self) -> list[str]:
+        return sorted(self.carriers.channels)
+
+    def doorway(self, ticket: str) -> Doorway:
+        """URLs are built from the configured public origin, never from a request."""
+        return self.wording.doorway(ticket)
+
+    # ---- which way
+
+    async def ladder(self, unit: Unit, signer: Signer, purpose: str) -> list[str]:
+        """The channels by which this message may reach the signer, the first one first.
+
+        A code goes to the phone on file, as a text or read by a voice, and to a mailbox only where no channel leads to
+        a phone. A channel that the number does not want is left out.
+        """
+        unwanted = await unit.opt_outs.channels(signer.phone) if purpose != Purpose.CODE else frozenset()
+        wished = self._code_ladder(signer) if purpose == Purpose.CODE else list(signer.channels)
+        if Purpose(purpose) in NOT_BY_VOICE:
+            wished = [channel for channel in wished if channel != "voice"]
+        return [channel for channel in wished if channel not in unwanted and self._leads_to(signer, channel)]
+
+    def _code_ladder(self, signer: Signer) -> list[str]:
+        phones = [channel for channel in ("sms", "voice") if self._leads_to(signer, channel)]
+        return phones or list(signer.channels)
+
+    def _leads_to(self, signer: Signer, channel: str) -> bool:
+        address = self.address(signer, channel)
+        return bool(address and self.carriers.of(channel, address))
+
+    async def channel_for(self, unit: Unit, signer: Signer, purpose: str = Purpose.REMINDER) -> str | None:
+        """The first rung of the signer's ladder; None: no message can reach this person."""
+        return next(iter(await self.ladder(unit, signer, purpose)), None)
+
+    @staticmethod
+    def address(signer: Signer, channel: str) -> str | None:
+        return signer.email if channel == "email" else signer.phone
+
+    def shape_of(self, channel: str, to: str) -> Shape | None:
+        """The SMS shape that the likeliest provider carries; whoever is called in the end may need another one."""
+        able = self.carriers.of(channel, to)
+        return able[0].channel.rules.shapes_for(to)[0] if able and channel == "sms" else None
+
+    # ---- on its way
+
+    async def text_of(self, unit: Unit, delivery: Delivery) -> str:
+        """The text as the person reads it: link and code are put in now, and rest nowhere."""
+        return (await self.wording.message(unit, delivery)).text
+
+    async def carry(
+        self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None
+    ) -> DeliveryState | None:
+        """Bring a committed attempt to a provider. `fresh`: nobody can have touched it before.
+
+        One that is in somebody else's hands is left to them; those who touched it before `idle_since` (by default: so
+        long ago that no call can still be under way) are taken for dead. Returns the state as far as it is known.
+        Raises Unavailable when no provider took it now, or the one that may have it could not be asked: it is taken
+        up again by itself.
+        """
+        async with self._database.unit(EVERYTHING) as unit:
+            delivery = await unit.deliveries.get(delivery_id)
+            if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
+                return delivery.state if delivery else None
+            at = await unit.planning_now()
+            before = None if fresh else idle_since or at - CALL_LEASE
+            if not await unit.deliveries.claim(delivery.id, at, before=before):
+                return delivery.state
+            delivery = replace(delivery, state_at=at)
+            call = None if delivery.provider else await self._next_call(unit, delivery, fresh=fresh)
+        if delivery.provider:
+            call = await self._ask_first(delivery)
+        return await self._make(call) if isinstance(call, _Call) else call
+
+    async def _ask_first(self, delivery: Delivery) -> _Call | DeliveryState:
+        """Somebody was called before. Only a provider that certainly does not have it makes a second call right."""
+        carrier = self.carriers.get(delivery.provider)
+        if carrier is None:
+            raise Unavailable(f"the provider {delivery.provider} is not configured any more")
+        async with self._database.unit(EVERYTHING) as unit:
+            message = await self.wording.message(unit, delivery)
+        try:
+            receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), SECONDS)
+        except (CannotAsk, TimeoutError) as error:
+            if carrier.channel.rules.queryable:
+                raise Unavailable(f"the provider {carrier.name} gives no answer") from error
+            return await self._never_answered(delivery, carrier)
+        if receipt:
+            return await self._report(delivery.id, carrier, receipt)
+        return await self._once_more(delivery)
+
+    async def _never_answered(self, delivery: Delivery, carrier: Carrier) -> _Call | DeliveryState:
+        """This provider cannot be asked. It may still report; then there is one more call, and then the next way."""
+        async with self._database.unit(EVERYTHING) as unit:
+            at = await unit.planning_now()
+            if carrier.channel.rules.receipts and at - delivery.created_at < RECEIPT_FIRST:
+                await unit.deliveries.put_off(delivery.id, delivery.created_at + RECEIPT_FIRST)
+                return delivery.state
+            if delivery.calls >= MOST_UNKNOWN_CALLS:
+                await unit.deliveries.leave_to_ladder(delivery.id, at)
+                return delivery.state
+        return await self._once_more(delivery)
+
+    async def _once_more(self, delivery: Delivery) -> _Call | DeliveryState:
+        async with self._database.unit(EVERYTHING) as unit:
+            # Asking took its time: the call that follows needs a claim that lasts as long as it does.
+            at = await unit.planning_now()
+            if not await unit.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
+                return delivery.state
+            return await self._next_call(unit, replace(delivery, state_at=at), fresh=False)
+
+    async def _next_call(
+        self, unit: Unit, delivery: Delivery, *, fresh: bool, tried: Collection[str] = ()
+    ) -> _Call | DeliveryState:
+        """Commit who is to be called, in which words. What waited may have become pointless, or it is night."""
+        if not fresh:
+            if reason := await self._obsolete(unit, delivery):
+                return await unit.deliveries.report(
+                    delivery.id, DeliveryState.WITHDRAWN, await unit.planning_now(), failure=reason
+                )
+            if morning := await self._morning(unit, delivery):
+                await unit.deliveries.put_off(delivery.id, morning)
+                return delivery.state
+        booked = await self.carriers.book(unit, delivery, tried)
+        if booked is None:
+            await self._wait_for_room(unit, delivery)
+            return delivery.state
+        delivery = self._said_by(booked.carrier, delivery)
+        await unit.deliveries.called(delivery.id, booked.carrier.name, delivery.shape, delivery.text)
+        return _Call(delivery, booked, await self.wording.message(unit, delivery))
+
+    def _said_by(self, carrier: Carrier, delivery: Delivery) -> Delivery:
+        """The delivery in the words that this provider carries."""
+        shapes = carrier.channel.rules.shapes_for(delivery.to)
+        if delivery.channel != "sms" or delivery.shape in shapes:
+            return delivery
+        text = self.wording.kept(delivery.purpose, delivery.channel, delivery.language, shapes[0], delivery.variables)
+        return replace(delivery, shape=shapes[0].value, text=text)
+
+    async def _wait_for_room(self, unit: Unit, delivery: Delivery) -> None:
+        waited = await unit.planning_now() - (delivery.planned_at or delivery.created_at)
+        pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
+        await unit.deliveries.put_off(delivery.id, await unit.planning_now() + pause)
+
+    async def _morning(self, unit: Unit, delivery: Delivery) -> datetime | None:
+        """When the window opens again, for what we send by ourselves; None: it may go now."""
+        if delivery.purpose not in PLANNED or delivery.signer is None:
+            return None
+        now = await unit.planning_now()
+        zone = ZoneInfo((await unit.contracts.signer(delivery.signer)).zone)
+        opening = into_window(self._policy, now, zone, spread_of(delivery.task or delivery.id))
+        return opening if opening > now else None
+
+    async def _obsolete(self, unit: Unit, delivery: Delivery) -> str | None:
+        """Why a message that did not get out before should not go out any more."""
+        if delivery.code and not await unit.sessions.code_is_live(delivery.code, unit.now):
+            return "the code is no longer valid"
+        if delivery.task and delivery.purpose in PLANNED:
+            task = await unit.tasks.get(delivery.task)
+            if task.state is not TaskState.OPEN:
+                return "signed-meanwhile" if task.state is TaskState.SIGNED else "closed"
+        return None
+
+    async def _make(self, call: _Call) -> DeliveryState:
+        """The call itself, and the next provider's if this one certainly did not take it."""
+        following: _Call | DeliveryState = call
+        tried: list[str] = []
+        while isinstance(following, _Call):
+            call = following
+            tried.append(call.carrier.name)
+            try:
+                receipt = await self._send(call)
+            except Refused as error:
+                receipt = Receipt(Fate.UNDELIVERED, "", error.failure, str(error))
+                return await self._report(call.delivery.id, call.carrier, receipt, DeliveryState.REFUSED)
+            except (ReplyLost, TimeoutError) as error:
+                await self._healths.worse(call.carrier, str(error) or "no reply in time")
+                return await self._unknown(call, str(error) or "no reply in time")
+            except NotNow as error:
+                await self._not_now(call, error)
+                following = await self._another(call.delivery, tried)
+            else:
+                await self._healths.answered(call.carrier)
+                return await self._report(call.delivery.id, call.carrier, receipt)
+        if following is DeliveryState.SENDING:
+            raise Unavailable(f"no provider of {call.delivery.channel} takes messages now")
+        return following
+
+    async def _send(self, call: _Call) -> Receipt:
+        wait = (call.booked.at - self._database.clock()).total_seconds()
+        if wait > 0:
+            await asyncio.sleep(wait)  # its turn at this provider
+        return await asyncio.wait_for(call.carrier.channel.send(call.message), SECONDS)
+
+    async def _not_now(self, call: _Call, error: NotNow) -> None:
+        async with self._database.unit(EVERYTHING) as unit:
+            await unit.deliveries.not_taken(call.delivery.id)
+        if isinstance(error, AccountTrouble):
+            await self._healths.broken(call.carrier, str(error))
+        else:
+            await self._healths.worse(call.carrier, str(error))
+
+    async def _another(self, delivery: Delivery, tried: Collection[str]) -> _Call | DeliveryState:
+        async with self._database.unit(EVERYTHING) as unit:
+            at = await unit.planning_now()
+            if not await unit.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
+                return delivery.state
+            return await self._next_call(unit, replace(delivery, state_at=at, provider=None), fresh=True, tried=tried)
+
+    # ---- what became of it
+
+    async def _unknown(self, call: _Call, failure: str) -> DeliveryState:
+        async with self._database.unit(EVERYTHING) as unit:
+            after = await unit.deliveries.report(
+                call.delivery.id, DeliveryState.UNKNOWN, await unit.planning_now(), failure=failure
+            )
+        self._tell(call.delivery, after)
+        return after
+
+    async def _report(
+        self, delivery: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
+    ) -> DeliveryState:
+        async with self._database.unit(EVERYTHING) as unit:
+            return await self.note(unit, delivery, carrier, receipt, state)
+
+    async def note(
+        self, unit: Unit, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
+    ) -> DeliveryState:
+        """Join a receipt to what is known, in this transaction; what it says about the number is remembered too."""
+        after = await unit.deliveries.report(
+            delivery_id, state or _FATES[receipt.fate], await unit.planning_now(),
+            receipts=carrier.channel.rules.receipts, reference=receipt.reference or None,
+            failure=receipt.detail or None, failure_kind=receipt.failure.value if receipt.failure else None,
+        )  # fmt: skip
+        delivery = await unit.deliveries.get(delivery_id)
+        assert delivery
+        if receipt.failure is Failure.OPTED_OUT:
+            await unit.opt_outs.add(delivery.to, delivery.channel, unit.now, "provider")
+        if receipt.failure is Failure.FILTERED:
+            await self._healths.filtered(unit, carrier)
+        self._tell(delivery, after)
+        return after
+
+    async def hear(self, unit: Unit, carrier: Carrier, report: Report) -> bool:
+        """A receipt that came by itself. False: it speaks of no message that is known here (yet)."""
+        delivery = await self._meant(unit, carrier, report)
+        if delivery is None:
+            return False
+        await self.note(unit, delivery.id, carrier, report.receipt)
+        return True
+
+    async def _meant(self, unit: Unit, carrier: Carrier, report: Report) -> Delivery | None:
+        """Our own key proves that it is ours; a bare reference has to be one that this provider gave us."""
+        if report.key and (found := await unit.deliveries.by_key(report.key)):
+            return found if found.provider == carrier.name else None
+        return await unit.deliveries.reported_on(carrier.name, report.receipt.reference)
+
+    @staticmethod
+    def _tell(delivery: Delivery, after: DeliveryState) -> None:
+        log.info("delivery", id=str(delivery.id), channel=delivery.channel, purpose=delivery.purpose, state=after.value)
+
+    async def settle(self, before: datetime) -> int:
+        """Ask about every message whose fate is open since `before`; returns how many there were."""
+        async with self._database.unit(EVERYTHING) as unit:
+            open_ones = await unit.deliveries.unsettled(before, await unit.planning_now())
+        await asyncio.gather(*(self._settle(each, before) for each in open_ones))
+        return len(open_ones)
+
+    async def _settle(self, delivery: Delivery, before: datetime) -> None:
+        try:
+            await self.carry(delivery.id, fresh=False, idle_since=before)
+        except Unavailable as error:
+            log.warning("delivery not settled", id=str(delivery.id), reason=str(error))
+        except Exception:
+            log.exception("delivery not settled", id=str(delivery.id))  # the others are not to wait for it
+
+
+def door_of_channel(channel: str) -> DoorKind:
+    """A link inside a message is a door of that channel's name."""
+    return DoorKind(channel)
+
+
+__all__ = ["PROVIDER_SECONDS", "Router", "door_of_channel"]

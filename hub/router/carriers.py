@@ -1,0 +1,78 @@
+"""The configured providers, each with its channel: who may carry a message, and who is tried first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from channels import Channel
+from hub.model.delivery import Delivery
+from hub.model.provider import Provider, in_order, lane_of
+from hub.store.unit import Unit
+
+PATIENCE = timedelta(seconds=5)
+"""So long a message may wait for its turn at a provider while its attempt is in hand."""
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A provider as configured, and the channel that speaks to it."""
+
+    provider: Provider
+    channel: Channel
+
+    @property
+    def name(self) -> str:
+        return self.provider.name
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A carrier with a place in its rate: not before `at`, which is real time."""
+
+    carrier: Carrier
+    at: datetime
+
+
+class Carriers:
+    """`draw` returns a random number from 0, below 1."""
+
+    def __init__(self, carriers: Iterable[Carrier], draw: Callable[[], float]) -> None:
+        self._carriers = {carrier.name: carrier for carrier in carriers}
+        self._draw = draw
+
+    def __iter__(self) -> Iterator[Carrier]:
+        return iter(self._carriers.values())
+
+    def __getitem__(self, name: str) -> Carrier:
+        return self._carriers[name]
+
+    def get(self, name: str | None) -> Carrier | None:
+        return self._carriers.get(name or "")
+
+    def of(self, channel: str, to: str) -> list[Carrier]:
+        """Those that carry this channel to this address, in the order of the configuration."""
+        return [
+            each for each in self if each.provider.carries == channel
+            and each.provider.reaches(to) and each.channel.rules.shapes_for(to)
+        ]  # fmt: skip
+
+    @property
+    def channels(self) -> frozenset[str]:
+        return frozenset(each.provider.carries for each in self)
+
+    async def book(self, unit: Unit, delivery: Delivery, tried: Collection[str]) -> Booked | None:
+        """The provider that is to be tried now, its rate booked; None when no usable one has room within PATIENCE."""
+        able = [each for each in self.of(delivery.channel, delivery.to) if each.name not in tried]
+        for provider in await self._in_order(unit, able):
+            lane = lane_of(delivery.purpose)
+            each = timedelta(seconds=1 / provider.lane_rate(lane))
+            at = await unit.providers.book(provider.name, lane, each, unit.now, PATIENCE)
+            if at is not None:
+                return Booked(self[provider.name], at)
+        return None
+
+    async def _in_order(self, unit: Unit, able: list[Carrier]) -> list[Provider]:
+        healths = await unit.providers.healths([each.name for each in able])
+        return in_order([each.provider for each in able], healths, unit.now, [self._draw() for _ in able])

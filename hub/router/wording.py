@@ -1,0 +1,61 @@
+"""The words of a message: as they are kept, with placeholders for what is secret, and as they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from channels import Doorway, Message, Shape
+from hub.model.delivery import Delivery
+from hub.model.link import SignLink, pickup_code_for, short_code
+from hub.model.message import LATE, MessageTemplates, Purpose, render
+from hub.model.session import code_for
+from hub.store.keys import Keys
+from hub.store.unit import Unit
+
+
+@dataclass(frozen=True)
+class Wording:
+    """`origin` is the configured public one: no address is ever built from a request."""
+
+    templates: MessageTemplates
+    keys: Keys
+    origin: str
+
+    def kept(self, purpose: str, channel: str, language: str, shape: Shape | None, values: Mapping[str, str]) -> str:
+        """Everything but link and codes, which are filled in when the message leaves and rest nowhere."""
+        template = self.templates.get(Purpose(purpose), channel, language, shape or Shape.FULL)
+        return render(template.text, values, late=LATE)
+
+    async def message(self, unit: Unit, delivery: Delivery) -> Message:
+        late = await self._late(unit, delivery)
+        values = dict(delivery.variables) | late
+        return Message(
+            key=delivery.key, to=delivery.to, purpose=delivery.purpose, language=delivery.language,
+            text=render(delivery.text, late, late=LATE - late.keys()), template=delivery.purpose, variables=values,
+            at=delivery.created_at, subject=self._subject(delivery, values), link=late.get("link", ""),
+        )  # fmt: skip
+
+    def _subject(self, delivery: Delivery, values: Mapping[str, str]) -> str:
+        if delivery.channel != "email":
+            return ""
+        template = self.templates.get(Purpose(delivery.purpose), delivery.channel, delivery.language)
+        return render(template.subject, values)
+
+    async def _late(self, unit: Unit, delivery: Delivery) -> dict[str, str]:
+        late = {}
+        if delivery.link and (link := await unit.links.get(delivery.link)):
+            late = self._of_link(unit, link)
+        if delivery.code:
+            late["code"] = code_for(self.keys.code, delivery.code)
+        return late
+
+    def _of_link(self, unit: Unit, link: SignLink) -> dict[str, str]:
+        ticket = unit.links.ticket(link)
+        return {
+            "link": self.doorway(ticket).url, "ticket": ticket, "entry": f"{self.origin}/s",
+            "pickup": pickup_code_for(self.keys.link, link.id, link.generation),
+        }  # fmt: skip
+
+    def doorway(self, ticket: str) -> Doorway:
+        return Doorway(f"{self.origin}/s/{ticket}", f"{self.origin}/S/{ticket}".upper(), ticket, short_code(ticket))

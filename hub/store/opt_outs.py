@@ -1,0 +1,36 @@
+"""Numbers that do not want messages of a channel, kept by their hash alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.store.cipher import Cipher
+from hub.store.tables import OptOutRow, table_of
+
+OPT_OUT: Table = table_of(OptOutRow)
+
+
+class OptOuts:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def channels(self, number: str) -> frozenset[str]:
+        """The channels that this number (E.164) does not want to hear from us by."""
+        mine = OPT_OUT.c.number_hash == self._cipher.found_by("phone", number)
+        return frozenset(await self._connection.scalars(select(OPT_OUT.c.channel).where(mine)))
+
+    async def add(self, number: str, channel: str, at: datetime, source: str) -> bool:
+        """`source`: who said so (`inbound`, `provider`, `staff`). False if it was known already."""
+        number_hash = self._cipher.found_by("phone", number)
+        values = {"number_hash": number_hash, "channel": channel, "since": at, "source": source}
+        return (await self._connection.execute(insert(OPT_OUT).values(values).on_conflict_do_nothing())).rowcount == 1
+
+    async def remove(self, number: str, channel: str) -> bool:
+        mine = OPT_OUT.c.number_hash == self._cipher.found_by("phone", number)
+        statement = OPT_OUT.delete().where(mine, OPT_OUT.c.channel == channel)
+        return (await self._connection.execute(statement)).rowcount == 1

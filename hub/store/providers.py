@@ -1,0 +1,53 @@
+"""Providers of channels: their health, and the rate that each lane of them has booked. All counted in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Table, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.provider import Health
+from hub.store.tables import ProviderRow, table_of
+
+PROVIDER: Table = table_of(ProviderRow)
+
+_BOOK = text("""
+INSERT INTO provider_lane AS lane (provider, lane, booked_until)
+VALUES (:provider, :lane, CAST(:now AS timestamptz) + :each)
+ON CONFLICT (provider, lane) DO UPDATE
+SET booked_until = greatest(lane.booked_until, CAST(:now AS timestamptz)) + :each
+WHERE greatest(lane.booked_until, CAST(:now AS timestamptz)) <= CAST(:now AS timestamptz) + :patience
+RETURNING lane.booked_until - :each
+""")
+
+
+class Providers:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def healths(self, names: Sequence[str]) -> dict[str, Health]:
+        rows = (await self._connection.execute(select(PROVIDER).where(PROVIDER.c.name.in_(names)))).mappings()
+        return {row["name"]: Health(**row) for row in rows}
+
+    async def locked(self, name: str, weight: float, now: datetime) -> Health:
+        """The health of a provider, for somebody who is about to change it."""
+        fresh = {"name": name, "weight": weight, "changed_at": now}
+        await self._connection.execute(insert(PROVIDER).values(fresh).on_conflict_do_nothing())
+        statement = select(PROVIDER).where(PROVIDER.c.name == name).with_for_update()
+        return Health(**(await self._connection.execute(statement)).mappings().one())
+
+    async def put(self, health: Health) -> None:
+        values = {name: getattr(health, name) for name in Health.__dataclass_fields__ if name != "name"}
+        await self._connection.execute(PROVIDER.update().where(PROVIDER.c.name == health.name).values(values))
+
+    async def book(
+        self, provider: str, lane: str, each: timedelta, now: datetime, patience: timedelta
+    ) -> datetime | None:
+        """The moment at which this lane may send its next message, now booked; None if that is further away than
+        `patience`. Real time."""
+        values = {"provider": provider, "lane": lane, "each": each, "now": now, "patience": patience}
+        moment: datetime | None = await self._connection.scalar(_BOOK, values)
+        return moment
