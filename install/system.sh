@@ -6,7 +6,7 @@ set -euo pipefail
 
 packages=(softhsm2 fonts-noto-cjk)
 if [ "${1:-run}" = test ]; then
-    packages+=(chromium poppler-utils qpdf openssl faketime)
+    packages+=(chromium poppler-utils qpdf openssl faketime kannel kannel-extras iproute2)
 fi
 
 if ! command -v dpkg-query >/dev/null; then
@@ -38,7 +38,16 @@ apt() {
         -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 "$@" </dev/null
 }
 
+no_service() {
+    # The tests start a program of this package by themselves. Its init script reads this file first, and the package
+    # manager keeps one that is there: so the service starts neither now nor when the machine does.
+    local settings=/etc/default/$1
+    [ -e "$settings" ] || printf '%s\n' '# Installed for tests: without this line it is a service.' 'exit 0' |
+        "${as_root[@]}" tee "$settings" >/dev/null
+}
+
 echo "Installing ${missing[*]} …"
+[[ " ${missing[*]} " != *" kannel "* ]] || no_service kannel
 for attempt in 1 2 3; do
     # One broken package source among several need not matter: what counts is whether the packages come.
     apt -qq update || echo "apt-get update had trouble; going on." >&2

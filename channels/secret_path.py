@@ -1,0 +1,30 @@
+"""For providers that do not sign their calls: `…/callbacks/NAME/SECRET` is known to them alone."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated
+
+from pydantic import AfterValidator, SecretStr
+
+from channels import Call, NotGenuine
+
+SHORTEST = 16
+
+
+def _fit_for_a_path(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if len(value) < SHORTEST or not value.isascii() or not value.replace("-", "").replace("_", "").isalnum():
+        raise ValueError(f"has to be at least {SHORTEST} letters, digits, - and _")
+    return secret
+
+
+CallbackSecret = Annotated[SecretStr, AfterValidator(_fit_for_a_path)]
+"""The secret piece of the path, as an option: it needs no escaping in any address or pattern."""
+
+
+def check_path(call: Call, secret: SecretStr) -> None:
+    """Raises NotGenuine unless the last piece of the path is the secret; takes as long, whatever the piece is."""
+    piece = call.path.partition("?")[0].rpartition("/")[2]
+    if not hmac.compare_digest(piece.encode(), secret.get_secret_value().encode()):
+        raise NotGenuine("the call was made to an address without the secret")
