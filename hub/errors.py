@@ -16,7 +16,7 @@ whether the very same request can succeed later without anybody changing anythin
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 class QiandaError(Exception):
@@ -51,6 +51,11 @@ class GuardianRequired(BadInput):
 class UndrawableText(BadInput):
     code = "undrawable-text"
     sentence = "The contract's font cannot show some of the characters."
+
+
+class CountryNotAllowed(BadInput):
+    code = "country-not-allowed"
+    sentence = "Messages to this country are not allowed here."
 
 
 class TemplateFailed(BadInput):
@@ -214,6 +219,20 @@ class TooMany(QiandaError):
 class TooSoon(TooMany):
     code = "too-soon"
     sentence = "Please wait a moment before you ask again."
+
+
+class BudgetSpent(TooMany):
+    """So many messages and no more: per number, prefix, campus or poster (`kind`), in the period from `begins_at`."""
+
+    code = "budget-spent"
+    sentence = "Too many messages were sent. Please try again later, or ask the school."
+
+    def __init__(self, kind: str, campus: str | None, begins_at: datetime, *, retry_after: timedelta) -> None:
+        super().__init__(retry_after=retry_after)
+        self.kind = kind
+        self.campus = campus
+        self.begins_at = begins_at
+        self.wait = retry_after
 
 
 class Locked(TooMany):

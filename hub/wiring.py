@@ -26,6 +26,7 @@ from hub.documents.messages import load_messages
 from hub.documents.pages import PagePainter
 from hub.identity.roster import RosterIdentity
 from hub.lifecycle.parts import Parts, SealKey
+from hub.model.budget import BudgetLimits
 from hub.model.reminder import ReminderPolicy
 from hub.model.staff import EVERYTHING
 from hub.provision import BuiltinPki, builtin_pki, open_token
@@ -103,7 +104,8 @@ async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_
         database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
         randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),
         school_called=settings.school.called,
-        printer=printer, pages=painter, messages=messages, policy=policy, authority=pki.authority,
+        printer=printer, pages=painter, messages=messages, policy=policy,
+        budgets=_budgets(settings), authority=pki.authority,
         authority_name=settings.authority,
         timestamps=await _timestamps(settings, pki, clock, closing),
         seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
@@ -149,6 +151,11 @@ def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
     if outboxes := [name for name, entry in settings.channels.items() if (entry.kind or name) == "outbox"]:
         raise ValueError(f"channels.{outboxes[0]}: the outbox exists in the demo alone")
     return [carrier(name, entry, place(name)) for name, entry in settings.channels.items()]
+
+
+def _budgets(settings: Settings) -> BudgetLimits:
+    values = settings.budgets.model_dump()
+    return BudgetLimits(**(values | {"countries": tuple(values["countries"])}))
 
 
 def _doors(app_link: AppLink) -> dict[str, Door]:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -24,10 +25,13 @@ from pgqueuer.models import Job
 
 from hub.errors import Unavailable
 from hub.lifecycle.complete import advance, wait_after
+from hub.lifecycle.converse import settle_stops
+from hub.lifecycle.hear import hear
 from hub.lifecycle.remind import run_step
+from hub.lifecycle.reroute import next_way
 from hub.model.staff import EVERYTHING
 from hub.router import PROVIDER_SECONDS
-from hub.store.jobs import COMPLETE, DELIVER, DELIVER_CODE
+from hub.store.jobs import COMPLETE, DELIVER, DELIVER_CODE, HEAR
 from hub.store.tasks import PLAN_CHANGED, ClaimedTask
 from hub.wiring import Hub
 
@@ -36,7 +40,10 @@ LEASE = timedelta(seconds=3 * PROVIDER_SECONDS)
 """Longer than a step with its provider call can take: no call outlives the claim."""
 LONGEST_SLEEP = 30.0
 SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
+HEAR_AGAIN = timedelta(seconds=5)
+"""A stored call whose job was lost is taken up after this time."""
 MOST_STARTS = 3
+Result = TypeVar("Result")
 log = structlog.get_logger()
 
 
@@ -127,6 +134,7 @@ class Worker:
             queue = PgQueuer.from_asyncpg_pool(pool)
             queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._complete)
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
+            queue.entrypoint(HEAR, on_failure="hold", concurrency_limit=8)(self._hear)
             queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
             try:
@@ -148,6 +156,11 @@ class Worker:
             await self._parts.router.carry(UUID(_payload(job)["delivery"]), fresh=starts == 1)
         except Unavailable as error:
             log.warning("delivery put off", reason=str(error))  # `settle` takes it up
+        await self._ended(job)
+
+    async def _hear(self, job: Job) -> None:
+        await self._started(job)
+        await hear(self._parts, UUID(_payload(job)["callback"]))
         await self._ended(job)
 
     async def _started(self, job: Job) -> int:
@@ -177,8 +190,27 @@ class Worker:
                 tries = await unit.contracts.hub_tries(contract) + 1
                 await unit.contracts.plan_hub_step(contract, unit.now + wait_after(tries), tries)
                 await unit.jobs.enqueue(COMPLETE, {"contract": str(contract)}, f"complete-{contract}-{unit.now}")
-            before = await unit.planning_now() - SETTLE_AFTER
-        await self._parts.router.settle(before)
+            now = await unit.planning_now()
+            looks, callbacks = await unit.deliveries.to_look_at(now), await unit.callbacks.due(unit.now - HEAR_AGAIN)
+        await self._parts.router.settle(now - SETTLE_AFTER)
+        await asyncio.gather(*(self._reroute(each) for each in looks))
+        await self._kept(settle_stops(self._parts))
+        for callback in callbacks:
+            await self._kept(hear(self._parts, callback))
+
+    async def _reroute(self, delivery: UUID) -> None:
+        if following := await self._kept(next_way(self._parts, delivery)):
+            await self._kept(self._parts.router.carry(following, fresh=True))
+
+    async def _kept(self, work: Awaitable[Result]) -> Result | None:
+        """One piece of work that fails does not stop the others; it is due again by itself."""
+        try:
+            return await work
+        except Unavailable as error:
+            log.warning("put off", reason=str(error))
+        except Exception:
+            log.exception("upkeep failed")
+        return None
 
 
 def _payload(job: Job) -> dict[str, str]:

@@ -9,10 +9,11 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from channels import Rendering
-from hub.errors import BadInput, IllegalMove
+from hub.errors import BadInput, BudgetSpent, CountryNotAllowed, IllegalMove
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.spend import raise_alarm, spend
 from hub.model.contract import Contract, ContractState
-from hub.model.delivery import Delivery, DeliveryState
+from hub.model.delivery import PLANNED, Delivery, DeliveryState
 from hub.model.link import DoorKind, SignLink, short_code
 from hub.model.message import Purpose
 from hub.model.signer import Signer, SigningTask
@@ -75,9 +76,16 @@ async def write_message(
     if channel is None:
         return None
     filled = await _variables(parts, unit, contract, signer) | dict(variables or {})
-    return await write_attempt(
-        parts, unit, contract, signer, Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled)
-    )
+    attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled)
+    try:
+        return await write_attempt(parts, unit, contract, signer, attempt)
+    except CountryNotAllowed:
+        return None
+    except BudgetSpent as spent:
+        if purpose in PLANNED or purpose is Purpose.CODE:
+            raise
+        await raise_alarm(parts, spent)  # news about what somebody did: that act does not fail for want of a message
+        return None
 
 
 @dataclass(frozen=True)
@@ -97,9 +105,12 @@ class Attempt:
 async def write_attempt(
     parts: Parts, unit: Unit, contract: Contract, signer: Signer, attempt: Attempt
 ) -> Delivery | None:
-    """The attempt row, with its link and its words. None when it exists already."""
+    """The attempt row, with its link and its words. None when it exists already. Raises BudgetSpent."""
     address = parts.router.address(signer, attempt.channel)
     assert address, "the ladder has only channels that lead somewhere"
+    if await unit.deliveries.by_key(attempt.key):
+        return None
+    await spend(parts, unit, address, campus=contract.campus, part=signer.id.int)
     link = await unit.links.for_door(signer, door_of_channel(attempt.channel), unit.now)
     shape = parts.router.shape_of(attempt.channel, address)
     text = parts.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)

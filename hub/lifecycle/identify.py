@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from hub.errors import Locked, TooSoon, WrongAnswer
+from hub.errors import BudgetSpent, Locked, TooSoon, WrongAnswer
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.land import contracts_of, new_secret, session_of
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract, ContractState
 from hub.model.link import SignLink
 from hub.model.message import Purpose
@@ -35,7 +36,16 @@ class Verified:
 
 
 async def send_code(parts: Parts, secret: str) -> None:
-    """Raises Locked or TooSoon (with `retry_after`) by the budgets of DESIGN §11. A new code kills the old one."""
+    """Raises Locked, TooSoon or BudgetSpent (with `retry_after`) by the budgets of DESIGN §11. A new code kills the
+    old one."""
+    try:
+        await _send_code(parts, secret)
+    except BudgetSpent as spent:
+        await raise_alarm(parts, spent)
+        raise
+
+
+async def _send_code(parts: Parts, secret: str) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret)
         signer = await unit.contracts.signer(session.signer)

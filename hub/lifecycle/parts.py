@@ -12,6 +12,7 @@ from hub.documents.contract_data import SchoolFacts
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
 from hub.identity.roster import RosterIdentity
+from hub.model.budget import BudgetLimits
 from hub.model.message import MessageTemplates
 from hub.model.reminder import ReminderPolicy
 from hub.router import Router
@@ -52,6 +53,7 @@ class Parts:
     pages: PagePainter
     messages: MessageTemplates
     policy: ReminderPolicy
+    budgets: BudgetLimits
     authority: BuiltinAuthority
     authority_name: str
     timestamps: TimestampAuthority

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from hub.errors import IllegalMove, TooSoon
+from hub.errors import BudgetSpent, IllegalMove, TooSoon
 from hub.lifecycle.dispatch import send_at_once, write_message
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.spend import raise_alarm
 from hub.lifecycle.withdraw import expire
 from hub.model.contract import Contract, ContractState
-from hub.model.delivery import Delivery
+from hub.model.delivery import PLANNED, Delivery
 from hub.model.message import Purpose
 from hub.model.reminder import (
     NextStep,
@@ -42,7 +43,6 @@ PURPOSES = {
     StepKind.REMINDER: Purpose.REMINDER,
     StepKind.LAST_CALL: Purpose.LAST_CALL,
 }
-PLANNED = (*(purpose.value for purpose in PURPOSES.values()), Purpose.YOUR_TURN.value)
 AT_ONCE = timedelta(minutes=15)
 LOOK_AGAIN = timedelta(minutes=30)
 HAND = "hand-"
@@ -86,6 +86,30 @@ class _Due:
 async def run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
     """Run one claimed step. Returns the delivery that has to be carried now, after the commit; None if there is
     none."""
+    try:
+        return await _run_step(parts, claimed)
+    except BudgetSpent as spent:
+        await raise_alarm(parts, spent)
+        await _put_off(parts, claimed, spent)
+        return None
+
+
+async def _put_off(parts: Parts, claimed: ClaimedTask, spent: BudgetSpent) -> None:
+    """What was undone for want of a budget: the same step, when the next period has begun."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        contract = await unit.contracts.locked(claimed.task.contract)
+        if not await unit.tasks.still_claimed(claimed):
+            return
+        task = await unit.tasks.get(claimed.task.id)
+        assert task.step is not None
+        due = _Due(contract, task, await unit.contracts.signer(task.signer), task.step, claimed,
+                   await unit.planning_now())  # fmt: skip
+        until = into_window(parts.policy, due.now + spent.wait, due.zone, due.spread)
+        await unit.reminders.note(task, "skipped", due.now, step=task.step, reason=SkipReason.BUDGET.value)
+        await _plan(unit, due, postponed(task.step, until=until, deadline=contract.deadline))
+
+
+async def _run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
     async with parts.database.unit(EVERYTHING) as unit:
         contract = await unit.contracts.locked(claimed.task.contract)
         if not await unit.tasks.still_claimed(claimed):

@@ -45,6 +45,7 @@ class SkipReason(StrEnum):
     SIGNED_MEANWHILE = "signed-meanwhile"
     CAP = "cap"
     OPTED_OUT = "opted-out"
+    BUDGET = "budget"
     NOT_THEIR_TURN = "not-their-turn"
     CLOSED = "closed"
 

@@ -330,15 +330,19 @@ class Router:
         self._tell(delivery, after)
         return after
 
+    async def slow(self, unit: Unit, carrier: Carrier) -> None:
+        """A receipt that should be here is not: this provider gets less for a while."""
+        await self._healths.lower(unit, carrier, "no receipt in time")
+
     async def hear(self, unit: Unit, carrier: Carrier, report: Report) -> bool:
         """A receipt that came by itself. False: it speaks of no message that is known here (yet)."""
-        delivery = await self._meant(unit, carrier, report)
+        delivery = await self.meant(unit, carrier, report)
         if delivery is None:
             return False
         await self.note(unit, delivery.id, carrier, report.receipt)
         return True
 
-    async def _meant(self, unit: Unit, carrier: Carrier, report: Report) -> Delivery | None:
+    async def meant(self, unit: Unit, carrier: Carrier, report: Report) -> Delivery | None:
         """Our own key proves that it is ours; a bare reference has to be one that this provider gave us."""
         if report.key and (found := await unit.deliveries.by_key(report.key)):
             return found if found.provider == carrier.name else None

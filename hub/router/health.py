@@ -20,8 +20,11 @@ class Healths:
     async def worse(self, carrier: Carrier, reason: str) -> None:
         """An error or a slow receipt: it gets less for a while."""
         async with self._database.unit(EVERYTHING) as unit:
-            health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
-            await unit.providers.put(health.lowered(carrier.provider.weight, unit.now))
+            await self.lower(unit, carrier, reason)
+
+    async def lower(self, unit: Unit, carrier: Carrier, reason: str) -> None:
+        health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
+        await unit.providers.put(health.lowered(carrier.provider.weight, unit.now))
         log.warning("provider in trouble", provider=carrier.name, reason=reason)
 
     async def broken(self, carrier: Carrier, reason: str) -> None:

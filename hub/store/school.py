@@ -58,6 +58,10 @@ class School:
             raise BadInput(f"there is no campus {campus}", field="campus")
         return Campus(**row)
 
+    async def headquarters(self) -> Campus | None:
+        """The root of the campus tree; None before a school was loaded."""
+        return next((campus for campus in await self.campuses() if campus.parent is None), None)
+
     async def scope_below(self, campus: str) -> Scope:
         """The campus and everything under it in the tree; headquarters covers all."""
         campuses = {each.id: each.parent for each in await self.campuses()}

@@ -23,11 +23,14 @@ from hub.errors import DatabaseUnavailable
 from hub.model.staff import Scope
 from hub.store.alerts import Alerts
 from hub.store.board import Board
+from hub.store.budgets import Budgets
+from hub.store.callbacks import Callbacks
 from hub.store.certificates import Certificates
 from hub.store.cipher import Cipher
 from hub.store.contracts import Contracts
 from hub.store.deliveries import Deliveries
 from hub.store.desk import Desk
+from hub.store.inbound import InboundMessages
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.links import Links
@@ -72,6 +75,9 @@ class Unit:
         self.board = Board(connection, cipher)
         self.operations = Operations(connection)
         self.providers = Providers(connection)
+        self.budgets = Budgets(connection)
+        self.callbacks = Callbacks(connection, cipher)
+        self.inbound = InboundMessages(connection, cipher)
         self.alerts = Alerts(connection)
         self.opt_outs = OptOuts(connection, cipher)
 

@@ -1,0 +1,76 @@
+"""What people write to us by SMS. A number that says stop gets nothing more by that channel, until it says start.
+
+A STOP that came by a call which nobody signed waits for a minute: when it was one of a flood, somebody may be making
+them up, and staff decide.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import uuid4
+
+from channels import Inbound
+from hub.lifecycle.parts import Parts
+from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.wish import STOP_WINDOW, STOPS_A_MINUTE, Wish, wish_of
+from hub.router.carriers import Carrier
+from hub.store.inbound import Written
+from hub.store.unit import Unit
+
+
+async def take_inbound(parts: Parts, unit: Unit, carrier: Carrier, message: Inbound) -> None:
+    """Store a message and do what it wishes, in this transaction. The same one twice is one."""
+    wish = wish_of(message.text)
+    known = await unit.inbound.add(carrier.name, message, wish, unit.now)
+    if known is None:
+        return
+    if wish is Wish.STOP and not carrier.channel.rules.signed:
+        return  # `settle_stops` decides when the minute is over
+    if wish is Wish.STOP:
+        await _opt_out(unit, message.sender, carrier)
+    elif wish is Wish.START:
+        await unit.opt_outs.remove(message.sender, carrier.provider.carries)
+    await unit.inbound.done([known], wish.value)
+
+
+async def settle_stops(parts: Parts) -> int:
+    """The STOPs of unsigned calls whose minute is over; returns how many there were."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        waiting = await unit.inbound.waiting(Wish.STOP, unit.now - STOP_WINDOW)
+        held: list[Written] = []
+        for each in waiting:
+            if await _flooded(unit, each.provider, each.received_at):
+                held.append(each)
+                continue
+            if carrier := parts.router.carriers.get(each.provider):
+                await _opt_out(unit, each.sender, carrier)
+            await unit.inbound.done([each.id], Wish.STOP.value)
+        if held:
+            await _hold(unit, held)
+    return len(waiting)
+
+
+async def _flooded(unit: Unit, provider: str, at: datetime) -> bool:
+    """Whether too many of them came within a minute of this one."""
+    return await unit.inbound.count(provider, Wish.STOP, at - STOP_WINDOW, at + STOP_WINDOW) > STOPS_A_MINUTE
+
+
+async def _hold(unit: Unit, held: list[Written]) -> None:
+    await unit.inbound.done([each.id for each in held], "held")
+    providers = ", ".join(sorted({each.provider for each in held}))
+    text = f"{len(held)} STOP messages within a minute by {providers}, whose calls nobody signs: nobody was opted out."
+    if root := await unit.school.headquarters():
+        await unit.desk.add_task_once(StaffTask(uuid4(), "stop-flood", text, root.id, unit.now))
+    await unit.alerts.add("stop-flood", text, unit.now)
+
+
+async def _opt_out(unit: Unit, number: str, carrier: Carrier) -> None:
+    """Remembered for the number; it stands in the record of each contract that still waits for it."""
+    channel = carrier.provider.carries
+    if not await unit.opt_outs.add(number, channel, unit.now, "inbound"):
+        return
+    for signer in await unit.contracts.signers_at(number):
+        task = await unit.tasks.of_signer(signer.id)
+        if not task.state.final:
+            facts = {"signer": str(signer.id), "channel": channel}
+            await unit.record.append(signer.contract, signer.campus, "opted-out", f"signer:{signer.id}", facts)

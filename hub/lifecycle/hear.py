@@ -1,0 +1,80 @@
+"""What providers tell us by themselves: receipts, in any order and any number of times, and what people answer.
+
+The call was verified and stored before it was answered. Whoever cannot sign its calls is asked before it is believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from channels import SECONDS, CannotAsk, Fate, Receipt, Report
+from hub.lifecycle.converse import take_inbound
+from hub.lifecycle.parts import Parts
+from hub.model.delivery import Delivery
+from hub.model.staff import EVERYTHING
+from hub.router.carriers import Carrier
+from hub.store.callbacks import Callback
+
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 600))
+"""A receipt can come before our call has returned, or before the provider's own query knows of it. Then no more."""
+log = structlog.get_logger()
+
+
+async def hear(parts: Parts, callback_id: UUID) -> None:
+    """Work on one stored call; what cannot be settled now is taken up again by itself."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        callback = await unit.callbacks.open(callback_id)
+    if callback is None:
+        return
+    carrier = parts.router.carriers.get(callback.provider)
+    if carrier is None:
+        await _done(parts, callback, "unmatched")
+        return
+    reports = await _believed(parts, carrier, callback.reports)
+    async with parts.database.unit(EVERYTHING) as unit:
+        if await unit.callbacks.open(callback_id, lock=True) is None:
+            return
+        heard = [report is not None and await parts.router.hear(unit, carrier, report) for report in reports]
+        for message in callback.inbound:
+            await take_inbound(parts, unit, carrier, message)
+        if all(heard) or callback.tries >= len(PAUSES):
+            await unit.callbacks.done(callback.id, unit.now, "noted" if all(heard) else "unmatched")
+        else:
+            await unit.callbacks.again(callback.id, unit.now + PAUSES[callback.tries])
+
+
+async def _done(parts: Parts, callback: Callback, outcome: str) -> None:
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.callbacks.done(callback.id, unit.now, outcome)
+
+
+async def _believed(parts: Parts, carrier: Carrier, reports: Sequence[Report]) -> list[Report | None]:
+    """What may be noted; None where the provider itself does not say so (yet), or the message is not known (yet)."""
+    rules = carrier.channel.rules
+    if rules.signed or not rules.queryable:
+        return list(reports)
+    return list(await asyncio.gather(*(_confirmed(parts, carrier, each) for each in reports)))
+
+
+async def _confirmed(parts: Parts, carrier: Carrier, report: Report) -> Report | None:
+    """The provider's own answer takes the place of what somebody called to us."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        delivery = await parts.router.meant(unit, carrier, report)
+        message = await parts.router.wording.message(unit, delivery) if delivery else None
+    if delivery is None or message is None:
+        return None
+    try:
+        reference = delivery.provider_reference or report.receipt.reference
+        answer = await asyncio.wait_for(carrier.channel.find(message, reference), SECONDS)
+    except (CannotAsk, TimeoutError):
+        return None
+    return _of(report, delivery, answer) if answer and answer.fate is not Fate.ACCEPTED else None
+
+
+def _of(report: Report, delivery: Delivery, answer: Receipt) -> Report:
+    return Report(answer, delivery.key, report.to)

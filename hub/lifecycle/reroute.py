@@ -1,0 +1,135 @@
+"""The next way: a message that did not reach its person by one channel goes by the next of their ladder.
+
+What moves it: refused, undelivered, no receipt in time, not opened in time. At the end stands a staff task, never
+silence. When a delivery has to be looked at is written with its state (`hub.model.delivery.look_again_at`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from hub.errors import BudgetSpent
+from hub.lifecycle.dispatch import Attempt, write_attempt
+from hub.lifecycle.parts import Parts
+from hub.lifecycle.spend import raise_alarm
+from hub.model.contract import Contract
+from hub.model.delivery import OPENED_WITHIN, PLANNED, Delivery, DeliveryState
+from hub.model.message import Purpose
+from hub.model.reminder import into_window, spread_of
+from hub.model.signer import Signer, TaskState
+from hub.model.staff import EVERYTHING, StaffTask
+from hub.store.unit import Unit
+
+UNREACHED = "unreached"
+NO_RECEIPT, NOT_OPENED = "no-receipt", "not-opened"
+
+
+async def next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
+    """Look at one delivery whose look is due. Returns the delivery that has to be carried now, after the commit; None
+    if there is none."""
+    try:
+        async with parts.database.unit(EVERYTHING) as unit:
+            known = await unit.deliveries.get(delivery_id)
+            if known is None or known.contract is None or known.signer is None:
+                await unit.deliveries.look_at(delivery_id, None)
+                return None
+            contract = await unit.contracts.locked(known.contract)
+            now = await unit.planning_now()
+            delivery = await unit.deliveries.take_look(delivery_id, now)
+            return await _look(parts, unit, contract, delivery, now) if delivery else None
+    except BudgetSpent as spent:
+        await raise_alarm(parts, spent)
+        async with parts.database.unit(EVERYTHING) as unit:
+            await unit.deliveries.look_at(delivery_id, await unit.planning_now() + spent.wait)
+        return None
+
+
+async def _look(parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, now: datetime) -> UUID | None:
+    assert delivery.signer
+    await unit.deliveries.look_at(delivery.id, None)
+    reason = await _why(parts, unit, delivery)
+    if reason is None:
+        return None
+    signer = await unit.contracts.signer(delivery.signer)
+    if morning := _morning(parts, delivery, signer, now):
+        await unit.deliveries.look_at(delivery.id, morning)
+        return None
+    if reason == NO_RECEIPT and (carrier := parts.router.carriers.get(delivery.provider)):
+        await parts.router.slow(unit, carrier)
+    channel = await _untried(parts, unit, contract, delivery, signer)
+    if channel is None:
+        await _at_the_end(unit, contract, delivery, reason, now)
+        return None
+    return await _another(parts, unit, contract, signer, delivery, channel, reason)
+
+
+async def _why(parts: Parts, unit: Unit, delivery: Delivery) -> str | None:
+    """Why the next way has to be tried; None when there is no need for it, or no longer."""
+    if delivery.code and not await unit.sessions.code_is_live(delivery.code, unit.now):
+        return None
+    if delivery.purpose in PLANNED and delivery.task:
+        task = await unit.tasks.get(delivery.task)
+        if task.state is not TaskState.OPEN or task.paused or task.opened_at is not None:
+            return None
+    if delivery.state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
+        return delivery.failure_kind or delivery.state.value
+    if delivery.state is DeliveryState.UNKNOWN:
+        return DeliveryState.UNKNOWN.value
+    carrier = parts.router.carriers.get(delivery.provider)
+    if delivery.state is DeliveryState.SENT and carrier and carrier.channel.rules.receipts:
+        return NO_RECEIPT
+    return NOT_OPENED if delivery.purpose in PLANNED else None
+
+
+def _morning(parts: Parts, delivery: Delivery, signer: Signer, now: datetime) -> datetime | None:
+    """Another way is a message that we start; codes and answers to somebody's act go at any hour."""
+    if delivery.purpose not in PLANNED:
+        return None
+    opening = into_window(parts.policy, now, ZoneInfo(signer.zone), spread_of(delivery.task or delivery.id))
+    return opening if opening > now else None
+
+
+async def _untried(parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, signer: Signer) -> str | None:
+    intent = delivery.intent or delivery.key
+    tried = {
+        each.channel for each in await unit.deliveries.of_contract(contract.id) if (each.intent or each.key) == intent
+    }
+    ladder = await parts.router.ladder(unit, signer, delivery.purpose)
+    return next((channel for channel in ladder if channel not in tried), None)
+
+
+async def _another(
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, delivery: Delivery, channel: str, reason: str
+) -> UUID | None:
+    intent = delivery.intent or delivery.key
+    attempt = Attempt(
+        Purpose(delivery.purpose), channel, f"{intent}+{channel}", intent, delivery.rung + 1, delivery.task,
+        delivery.code, delivery.variables,
+    )  # fmt: skip
+    following = await write_attempt(parts, unit, contract, signer, attempt)
+    if following is None:
+        return None
+    if delivery.task:
+        task = await unit.tasks.get(delivery.task)
+        at = await unit.planning_now()
+        await unit.reminders.note(task, "sent", at, reason=f"{delivery.channel}-{reason}", delivery=following.id)
+    return following.id
+
+
+async def _at_the_end(unit: Unit, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
+    """No way is left. A missing receipt alone is not yet bad news, and whoever does not open gets reminders anyway."""
+    if reason == NO_RECEIPT:
+        await unit.deliveries.look_at(delivery.id, (delivery.state_at or now) + OPENED_WITHIN)
+        if now < (delivery.state_at or now) + OPENED_WITHIN:
+            return
+        await unit.deliveries.look_at(delivery.id, None)
+    if reason == NOT_OPENED and delivery.rung == 0 and delivery.purpose != Purpose.LAST_CALL:
+        return
+    if delivery.purpose == Purpose.CODE:
+        return  # whoever waits for it is at the page, which says what else they can do
+    text = f"A message did not reach this signer by any channel: {delivery.channel}, {reason}."
+    await unit.desk.add_task_once(
+        StaffTask(uuid4(), UNREACHED, text, contract.campus, unit.now, contract.id, delivery.signer)
+    )

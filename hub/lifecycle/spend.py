@@ -1,0 +1,38 @@
+"""What a message costs is counted before it is written: budgets stop whoever makes us write to invented numbers."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from hub.errors import BudgetSpent, CountryNotAllowed
+from hub.lifecycle.parts import Parts
+from hub.model.budget import allowed_country, budgets
+from hub.model.staff import EVERYTHING
+from hub.store.unit import Unit
+
+ALARMING = ("prefix", "campus", "poster")
+"""One number that asks too often is a child playing with a phone; these are money."""
+
+
+async def spend(
+    parts: Parts, unit: Unit, to: str, *, campus: str | None = None, poster: UUID | None = None, part: int = 0
+) -> None:
+    """Count one message, in this transaction. Raises CountryNotAllowed, or BudgetSpent with `retry_after`."""
+    if not allowed_country(parts.budgets, to):
+        raise CountryNotAllowed
+    for budget in budgets(parts.budgets, unit.now, to=to, campus=campus, poster=poster, part=part):
+        subject = parts.database.cipher.found_by("budget", budget.subject).hex() if budget.hashed else budget.subject
+        if not await unit.budgets.spend(budget.kind, subject, budget.begins_at, budget.most):
+            raise BudgetSpent(budget.kind, campus, budget.begins_at, retry_after=budget.ends_at - unit.now)
+
+
+async def raise_alarm(parts: Parts, spent: BudgetSpent) -> None:
+    """Staff hear of it once in each period. In a transaction of its own: the one that ran into the limit is undone."""
+    if spent.kind not in ALARMING:
+        return
+    async with parts.database.unit(EVERYTHING) as unit:
+        once = await unit.budgets.spend("alarm", f"{spent.kind}/{spent.campus or ''}", spent.begins_at, 1)
+        if once:
+            where = f" ({spent.campus})" if spent.campus else ""
+            await unit.alerts.add("budget-spent", f"The message budget per {spent.kind} is used up{where}", unit.now,
+                                  spent.campus)  # fmt: skip

@@ -1,0 +1,72 @@
+"""Budgets: whoever asks, and however a number came to be here, so many messages and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+STRIPED_FROM = 2000
+STRIPES = 16
+"""A campus that may write much is counted in so many parts, or all its messages would wait for one row."""
+TAIL = 4
+"""Numbers that differ in their last digits only are one prefix: bought in one block, or invented."""
+
+
+@dataclass(frozen=True)
+class BudgetLimits:
+    """The same as in the configuration. `countries`: how numbers have to begin; none: all."""
+
+    countries: tuple[str, ...] = ()
+    per_number_hour: int = 12
+    per_number_day: int = 30
+    per_prefix_hour: int = 200
+    per_campus_day: int = 20_000
+    per_poster_day: int = 500
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One count: of what, in which period, and how many at most. `hashed`: the subject is personal."""
+
+    kind: str
+    subject: str
+    begins_at: datetime
+    ends_at: datetime
+    most: int
+    hashed: bool = False
+
+
+def allowed_country(limits: BudgetLimits, to: str) -> bool:
+    return "@" in to or not limits.countries or any(to.startswith(prefix) for prefix in limits.countries)
+
+
+def budgets(
+    limits: BudgetLimits,
+    now: datetime,
+    *,
+    to: str,
+    campus: str | None = None,
+    poster: UUID | None = None,
+    part: int = 0,
+) -> Iterator[Budget]:
+    """Everything that one message to `to` (E.164 or a mailbox) is counted in. `part`: any number that stays the same
+    for one person."""
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    yield Budget("number", to, hour, hour + timedelta(hours=1), limits.per_number_hour, hashed=True)
+    yield Budget("number-day", to, day, day + timedelta(days=1), limits.per_number_day, hashed=True)
+    if "@" not in to:
+        yield Budget("prefix", to[:-TAIL], hour, hour + timedelta(hours=1), limits.per_prefix_hour)
+    if campus:
+        yield _of_campus(limits, day, campus, part)
+    if poster:
+        yield Budget("poster", str(poster), day, day + timedelta(days=1), limits.per_poster_day)
+
+
+def _of_campus(limits: BudgetLimits, day: datetime, campus: str, part: int) -> Budget:
+    end = day + timedelta(days=1)
+    if limits.per_campus_day < STRIPED_FROM:
+        return Budget("campus", campus, day, end, limits.per_campus_day)
+    return Budget("campus", f"{campus}/{part % STRIPES}", day, end, limits.per_campus_day // STRIPES)

@@ -1,0 +1,70 @@
+"""What people wrote to us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channels import Inbound
+from hub.model.wish import Wish
+from hub.store.cipher import Cipher
+from hub.store.tables import InboundMessageRow, table_of
+
+INBOUND: Table = table_of(InboundMessageRow)
+
+
+@dataclass(frozen=True)
+class Written:
+    """`outcome` is empty while nobody has acted on it."""
+
+    id: UUID
+    provider: str
+    sender: str
+    text: str
+    wish: Wish
+    received_at: datetime
+
+
+class InboundMessages:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def add(self, provider: str, message: Inbound, wish: Wish, at: datetime) -> UUID | None:
+        """None when this very message is known: providers repeat their calls."""
+        identity = uuid4()
+        values = {
+            "id": identity, "provider": provider, "reference": message.reference, "received_at": at,
+            "sender_sealed": self._cipher.seal(message.sender), "text_sealed": self._cipher.seal(message.text),
+            "sender_hash": self._cipher.found_by("phone", message.sender), "wish": wish.value,
+        }  # fmt: skip
+        statement = insert(INBOUND).values(values).on_conflict_do_nothing(index_elements=["provider", "reference"])
+        return identity if (await self._connection.execute(statement)).rowcount == 1 else None
+
+    async def done(self, messages: Sequence[UUID], outcome: str) -> None:
+        """`outcome`: what was made of it, in a word of `hub.lifecycle.converse`."""
+        statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))
+        await self._connection.execute(statement.values(outcome=outcome))
+
+    async def waiting(self, wish: Wish, before: datetime, limit: int = 500) -> list[Written]:
+        """Messages on which nobody has acted yet, received before a moment, in the caller's hands."""
+        mine = (INBOUND.c.wish == wish.value) & INBOUND.c.outcome.is_(None) & (INBOUND.c.received_at < before)
+        statement = select(INBOUND).where(mine).order_by(INBOUND.c.received_at).limit(limit)
+        rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
+        return [self._written(row) for row in rows.mappings()]
+
+    async def count(self, provider: str, wish: Wish, since: datetime, until: datetime) -> int:
+        """How many messages of this wish came by a provider between two moments."""
+        counted = (INBOUND.c.provider == provider) & (INBOUND.c.wish == wish.value)
+        counted &= (INBOUND.c.received_at >= since) & (INBOUND.c.received_at <= until)
+        return int(await self._connection.scalar(select(func.count()).select_from(INBOUND).where(counted)) or 0)
+
+    def _written(self, row: RowMapping) -> Written:
+        sender, text = self._cipher.open(row["sender_sealed"]), self._cipher.open(row["text_sealed"])
+        return Written(row["id"], row["provider"], sender, text, Wish(row["wish"]), row["received_at"])

@@ -1,0 +1,70 @@
+"""`/callbacks/{channel}`: what providers tell us. Verified, stored, answered at once; only then somebody works on it.
+
+A channel that does not exist, has no calls of its own, or gets one that is not genuine answers alike: 403, and nothing
+is told about why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import structlog
+from aiohttp import web
+
+from channels import Answer, Call, Heard, NotGenuine, Reporting
+from hub.errors import AccessDenied
+from hub.model.staff import EVERYTHING
+from hub.store.jobs import HEAR
+from hub.web.keys import HUB
+from hub.wiring import Hub
+
+LARGEST_CALL = 1 << 20  # a bounced mail may carry the message that it is about
+log = structlog.get_logger()
+
+
+def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    return [
+        web.route(method, path, called)
+        for method in ("GET", "POST")
+        for path in ("/callbacks/{channel}", "/callbacks/{channel}/{rest:.+}")
+    ]
+
+
+async def called(request: web.Request) -> web.Response:
+    hub = request.app[HUB]
+    name = request.match_info["channel"]
+    carrier = hub.parts.router.carriers.get(name)
+    if carrier is None or not isinstance(carrier.channel, Reporting):
+        raise AccessDenied
+    try:
+        heard = carrier.channel.read(await _call(request))
+    except NotGenuine as error:
+        log.warning("a call was refused", channel=name, reason=str(error))
+        raise AccessDenied from None
+    if heard.reports or heard.inbound:
+        await _store(hub, name, heard)
+    return _answer(heard.answer)
+
+
+async def _call(request: web.Request) -> Call:
+    """As it arrived; the address is the configured public one, whatever proxies made of it on the way."""
+    body = await request.content.read(LARGEST_CALL + 1)
+    while body and len(body) <= LARGEST_CALL and (more := await request.content.read(LARGEST_CALL + 1 - len(body))):
+        body += more
+    if len(body) > LARGEST_CALL:
+        raise NotGenuine("the call is too large")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    url = request.app[HUB].parts.origin + request.raw_path
+    return Call(request.method, url, request.raw_path, headers, body)
+
+
+async def _store(hub: Hub, name: str, heard: Heard) -> None:
+    async with hub.database.unit(EVERYTHING) as unit:
+        callback = await unit.callbacks.add(name, heard, unit.now)
+        await unit.jobs.enqueue(HEAR, {"callback": str(callback)}, f"hear-{callback}")
+
+
+def _answer(answer: Answer) -> web.Response:
+    if answer.status == 204:
+        return web.Response(status=204)
+    return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
