@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -252,9 +252,14 @@ class Place:
 
 
 class Options(BaseModel):
-    """Base of each channel's own options: what is not known is refused, what is secret is not shown."""
+    """Base of each channel's own options: what is not known is refused, what is secret is not shown.
+
+    `deadline`: so many seconds a provider has for one answer.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    deadline: float = Field(default=SECONDS, gt=0, le=SECONDS)
 
 
 Read = TypeVar("Read", bound=Options)

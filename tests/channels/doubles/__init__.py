@@ -38,6 +38,9 @@ class Accepted:
 
 
 class Double(Protocol):
+    """Beside what stands here, a double may have `to`, an address that its provider reaches (else the tests' own number
+    or mailbox is used), and `deadline` among its options is not its business: each channel has it."""
+
     accepted: list[Accepted]
     trouble: list[Trouble]
     """What happens to the next messages, one each, the first one first."""

@@ -1,0 +1,149 @@
+"""SMS by Twilio (https://www.twilio.com/docs/messaging/api/message-resource).
+
+Twilio has no idempotent sending, but it can be asked. The text identifies a message, because it holds the signer's
+ticket or code; two reminders may read the same, and so the moment of the attempt bounds the search.
+It allows no addresses in texts to mainland China (+86), and every text of ours but the code leads to one: it does not
+carry to +86 at all. In the console of Twilio the address for incoming messages has to be `…/callbacks/NAME/inbound`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from channels import (
+    Answer,
+    Call,
+    CannotAsk,
+    Channel,
+    Fate,
+    Heard,
+    Inbound,
+    Message,
+    Place,
+    Receipt,
+    Refused,
+    ReplyLost,
+    Report,
+    Rules,
+    Shape,
+    read_options,
+)
+from channels.twilio_calls import ERROR_CODE, FREE_TEXT, PHONE, SENDER, Callbacks
+from channels.twilio_http import TwilioOptions, asked, client, failure_of, made_since, sent
+
+SLACK = timedelta(minutes=1)
+"""So far our clock and Twilio's may differ."""
+SEGMENTS = 10
+"""Twilio takes 1,600 characters, and asks to stay within ten segments."""
+EMPTY_ANSWER = Answer(200, b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml")
+
+_REFERENCE = re.compile("(SM|MM)[0-9a-f]{32}")
+_ENDED = {
+    **dict.fromkeys(("delivered", "read"), Fate.DELIVERED),
+    **dict.fromkeys(("undelivered", "failed", "canceled"), Fate.UNDELIVERED),
+}
+_STATUS = re.compile(
+    "accepted|scheduled|queued|sending|sent|delivered|partially_delivered|undelivered|failed|canceled|read"
+)
+_REPORT = {
+    "MessageSid": _REFERENCE, "MessageStatus": _STATUS, "ErrorCode": ERROR_CODE, "To": PHONE, "From": SENDER,
+    "SmsSid": _REFERENCE, "SmsStatus": _STATUS,
+}  # fmt: skip
+_INBOUND = {
+    "MessageSid": _REFERENCE, "From": PHONE, "To": PHONE, FREE_TEXT: re.compile(r"[\s\S]{0,1600}"),
+    "SmsMessageSid": _REFERENCE, "SmsSid": _REFERENCE, "SmsStatus": re.compile("received"),
+}  # fmt: skip
+
+
+class SmsOptions(TwilioOptions):
+    """`sender`: a number or name of the account; or `messaging_service`, which chooses among its numbers."""
+
+    sender: str | None = Field(default=None, pattern=f"^({SENDER.pattern})$")
+    messaging_service: str | None = Field(default=None, pattern="^MG[0-9a-f]{32}$")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.sender is None) == (self.messaging_service is None):
+            raise ValueError("either sender or messaging_service")
+        return self
+
+
+def connect(options: Mapping[str, Any], place: Place) -> Channel:
+    return TwilioSms(read_options(SmsOptions, options, place), place)
+
+
+class TwilioSms:
+    rules = Rules(
+        receipts=True,
+        queryable=True,
+        signed=True,
+        shapes=(Shape.FULL, Shape.PATH, Shape.CODE),
+        shapes_to={"+86": ()},
+        most_segments=SEGMENTS,
+    )
+
+    def __init__(self, options: SmsOptions, place: Place) -> None:
+        self._messages = client(options, place).messages
+        service = options.messaging_service
+        self._from = {"messaging_service_sid": service} if service else {"from_": options.sender}
+        self._callbacks = Callbacks(place, options.account, options.auth_token.get_secret_value())
+
+    async def send(self, message: Message) -> Receipt:
+        callback = self._callbacks.status_address(message.key)
+        made = await sent(
+            self._messages.create_async(to=message.to, body=message.text, status_callback=callback, **self._from)
+        )
+        receipt = _receipt(made.sid, str(made.status), made.error_code)
+        if receipt is None:
+            raise ReplyLost("unreadable answer")
+        if receipt.failure:
+            raise Refused(receipt.detail, receipt.failure)
+        return receipt
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        """By Twilio's own id, else by number, time and text."""
+        known = _REFERENCE.fullmatch(reference)
+        made = await asked(self._messages(reference).fetch_async() if known else self._search(message))
+        if made is None:
+            return None
+        receipt = _receipt(made.sid, str(made.status), made.error_code)
+        if receipt is None:
+            raise CannotAsk("unreadable answer")
+        return receipt
+
+    async def _search(self, message: Message) -> Any:
+        """The list is not asked by the date of sending, its only filter of time: what still waits to be sent has none.
+        A trial account puts words of its own before the text, so that it ends with ours.
+        """
+        candidates = await made_since(self._messages, "messages", message.to, message.at - SLACK)
+        for each in candidates:
+            if each.body and each.body.strip().endswith(message.text.strip()):
+                return each
+        if not all(each.body for each in candidates):
+            raise CannotAsk("a text of that time is not kept")
+        return None
+
+    def read(self, call: Call) -> Heard:
+        if self._callbacks.is_inbound(call):
+            fields = self._callbacks.fields(call, _INBOUND, needed=frozenset({"MessageSid", "From", "To", FREE_TEXT}))
+            written = Inbound(fields["MessageSid"], fields["From"], fields[FREE_TEXT])
+            return Heard(inbound=(written,), answer=EMPTY_ANSWER)
+        key = self._callbacks.key(call)
+        fields = self._callbacks.fields(call, _REPORT, needed=frozenset({"MessageSid", "MessageStatus", "To"}))
+        receipt = _receipt(fields["MessageSid"], fields["MessageStatus"], int(fields.get("ErrorCode") or 0))
+        assert receipt
+        return Heard(reports=(Report(receipt, key, fields["To"]),))
+
+
+def _receipt(reference: str | None, status: str, code: int | None) -> Receipt | None:
+    """What Twilio says of a message, or None when it is not said as Twilio does."""
+    if not (reference and _REFERENCE.fullmatch(reference) and _STATUS.fullmatch(status)):
+        return None
+    fate = _ENDED.get(status, Fate.ACCEPTED)
+    failure = failure_of(code) if fate is Fate.UNDELIVERED else None
+    return Receipt(fate, reference, failure, f"{status}, code {code}" if code else status)

@@ -1,0 +1,187 @@
+"""What the channels over Twilio share: options, the library's client behind an HTTP client of our own, and outcomes.
+
+The library's own asynchronous HTTP client does not keep its timeout, may POST a second time by itself and lets the
+errors of aiohttp and of JSON through. Ours makes one attempt with one deadline, and says whether the request can have
+arrived. Sources: Twilio "Messages resource", "Calls resource", "Error and warning dictionary".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import aiohttp
+from pydantic import Field, HttpUrl, SecretStr
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from channels import (
+    AccountTrouble,
+    CannotAsk,
+    ChannelError,
+    Failure,
+    NotNow,
+    Options,
+    Place,
+    Refused,
+    ReplyLost,
+)
+
+Answered = TypeVar("Answered")
+
+ACCOUNT = "^AC[0-9a-f]{32}$"
+PAGE = 1000  # the largest that Twilio gives: one number hardly ever has more
+_LONGEST_WAIT = timedelta(hours=1)
+_UNREADABLE = (TwilioException, ValueError, TypeError, KeyError, AttributeError)
+"""What the library lets through when an answer is not what it expects."""
+
+_ACCOUNT_TROUBLE = frozenset(
+    {
+        10001, 20003, 20005, 20006, 20404, 30002, 90010,  # keys, suspended or closed
+        21210, 21212, 21603, 21609, 21659, 21660, 21701, 21703, 21704, 21705,  # sender, service or callback address
+    }
+)  # fmt: skip
+_NOT_NOW = frozenset({14107, 20429, 21611, 30001, 30003, 30008, 30022})
+_FAILURES = {
+    **dict.fromkeys((13224, 21211, 21214, 21216, 21217, 21614, 21635, 30004, 30005, 30006), Failure.ADDRESS),
+    21610: Failure.OPTED_OUT,
+    **dict.fromkeys((30007, 30450), Failure.FILTERED),
+    **dict.fromkeys((12100, 21602, 21605, 21617, 21619, 21622, 30019), Failure.CONTENT),
+    **dict.fromkeys((30001, 30003, 30008, 30009, 30018, 30022, 30036, 30410), Failure.TRANSIENT),
+}
+
+
+class TwilioOptions(Options):
+    """`account`: AC and 32 hexadecimal digits. `base_url`: another one only for a regional endpoint."""
+
+    account: str = Field(pattern=ACCOUNT)
+    auth_token: SecretStr = Field(min_length=1)
+    base_url: HttpUrl = HttpUrl("https://api.twilio.com")
+
+
+class OneRequest(AsyncHttpClient):
+    """One request, one attempt, one deadline. Raises NotNow when it cannot have arrived, else ReplyLost."""
+
+    def __init__(self, http: aiohttp.ClientSession, deadline: float) -> None:
+        super().__init__(logging.getLogger("twilio"), is_async=True)
+        self._http = http
+        self._deadline = aiohttp.ClientTimeout(total=deadline, connect=deadline / 2)
+
+    async def request(  # type: ignore[override]  # as in the library's own asynchronous class
+        self,
+        method: str,
+        uri: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 -- the library's signature
+        allow_redirects: bool = False,
+    ) -> Response:
+        """Called by the library, which names no timeout: ours is what counts."""
+        credentials = {"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}
+        try:
+            async with self._http.request(
+                method, uri, params=list(_pairs(params)), data=list(_pairs(data)) or None,
+                headers={**(headers or {}), **credentials}, timeout=self._deadline, allow_redirects=False,
+            ) as reply:  # fmt: skip
+                return _usable(Response(reply.status, await reply.text(), reply.headers))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotNow(f"no connection ({type(error).__name__})") from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ReplyLost(type(error).__name__) from error
+
+
+def client(options: TwilioOptions, place: Place) -> Client:
+    """The library's client. What the process's environment says of regions does not count, only the configuration."""
+    made = Client(
+        options.account,
+        options.auth_token.get_secret_value(),
+        http_client=OneRequest(place.http, options.deadline),
+        environment={"TWILIO_EDGE": "", "TWILIO_REGION": ""},
+    )
+    made.api.base_url = str(options.base_url).rstrip("/")
+    return made
+
+
+async def sent(call: Awaitable[Answered]) -> Answered:
+    """The answer to a request that creates something. Raises Refused, NotNow, AccountTrouble or ReplyLost."""
+    try:
+        return await call
+    except (TwilioRestException, TwilioServiceException) as error:
+        raise refusal(error.status, error.code) from error
+    except _UNREADABLE as error:
+        raise ReplyLost("unreadable answer") from error
+
+
+async def asked(call: Awaitable[Answered]) -> Answered | None:
+    """The answer to a question; None: Twilio says that it has no such thing. Raises CannotAsk."""
+    try:
+        return await call
+    except TwilioRestException as error:
+        if error.status == 404 and error.code == 20404:
+            return None
+        raise CannotAsk(f"HTTP {error.status}, code {error.code}") from error
+    except _UNREADABLE as error:
+        raise CannotAsk("unreadable answer") from error
+    except ChannelError as error:
+        raise CannotAsk(str(error)) from error
+
+
+def refusal(status: int, code: int | None) -> ChannelError:
+    """What an answer of 4xx means. One without a code of Twilio's may come from anybody on the way: it says nothing."""
+    reason = f"HTTP {status}, code {code}"
+    if status == 401 or code in _ACCOUNT_TROUBLE:
+        return AccountTrouble(reason)
+    if not isinstance(code, int) or code == status or not 400 <= status < 500:
+        return ReplyLost(reason)
+    if code in _NOT_NOW:
+        return NotNow(reason)
+    return Refused(reason, failure_of(code))
+
+
+def failure_of(code: int | None) -> Failure:
+    """Twilio's error code in the hub's words."""
+    return _FAILURES.get(code or 0, Failure.OTHER)
+
+
+async def made_since(resources: Any, name: str, to: str, since: datetime) -> list[Any]:
+    """What a list of Twilio's holds for one number since a moment, the oldest first. `name`: that of the list.
+
+    Lists begin with the newest. Raises CannotAsk for an answer that is no such list.
+    """
+    found: list[Any] = []
+    page = await resources.page_async(to=to, page_size=PAGE)
+    while page is not None:
+        if not isinstance(page._payload.get(name), list):
+            raise CannotAsk("unreadable answer")
+        here = list(page)
+        found += [each for each in here if each.date_created >= since]
+        if here and here[-1].date_created < since:
+            break
+        page = await page.next_page_async()
+    return sorted(found, key=lambda each: each.date_created)
+
+
+def _usable(response: Response) -> Response:
+    if response.status_code >= 500:  # a gateway may answer for a server that has already taken the message
+        raise ReplyLost(f"HTTP {response.status_code}")
+    if response.status_code == 429:
+        raise NotNow("HTTP 429, too many requests", _retry_after(response.headers or {}))
+    return response
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    seconds = headers.get("Retry-After", "")
+    return min(timedelta(seconds=int(seconds)), _LONGEST_WAIT) if seconds.isascii() and seconds.isdecimal() else None
+
+
+def _pairs(fields: Mapping[str, object] | None) -> Iterator[tuple[str, str]]:
+    """A form or query in which a field may stand several times."""
+    for name, value in (fields or {}).items():
+        for each in value if isinstance(value, list) else [value]:
+            yield name, str(each)

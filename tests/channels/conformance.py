@@ -1,0 +1,177 @@
+"""What the conformance tests stand on: the channels that exist, each with its double, at a place of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+import channels
+from channels import Call, Channel, Heard, Message, NotGenuine, Place, Reporting
+from tests.channels.doubles import Double, Trouble
+
+KINDS = sorted(
+    path.stem for path in Path(channels.__file__).parent.glob("*.py")
+    if path.stem != "__init__" and re.search("^def connect", path.read_text("utf-8"), re.MULTILINE)
+)  # fmt: skip
+"""Every file in `channels/` with a `connect` is a channel."""
+PHONE, MAILBOX = "+8619000000101", "parent@example.org"
+ADDRESS = "https://sign.example.org/callbacks"
+SHORT_DEADLINE = 0.4
+"""Seconds; for a provider whose reply comes too late."""
+CODE = "482913"
+VARIABLES = {
+    "campus": "合肥", "school": "启明学校", "course": "英语", "link": "https://sign.example.org/s/7F3KQ0ZC8M2XA",
+    "ticket": "7F3KQ0ZC8M2XA", "entry": "https://sign.example.org/s", "pickup": "K7M2", "code": CODE,
+    "deadline": "12-01", "minutes": "10",
+}  # fmt: skip
+
+
+def double_of(kind: str) -> Double:
+    """A new double of a channel; without one the test says what has to be written."""
+    try:
+        module = import_module(f"tests.channels.doubles.{kind}")
+    except ModuleNotFoundError as error:
+        if error.name != f"tests.channels.doubles.{kind}":
+            raise
+        pytest.fail(
+            f"channels/{kind}.py has no double. Write tests/channels/doubles/{kind}.py with a class Double, a small "
+            "server that speaks the provider's protocol: tests/channels/doubles/__init__.py says what it has to do.",
+            pytrace=False,
+        )
+    double: Double = module.Double()
+    return double
+
+
+def able(kind: str) -> frozenset[Trouble]:
+    """The troubles that a channel's provider can have; none without a double, which another test says."""
+    try:
+        found: frozenset[Trouble] = import_module(f"tests.channels.doubles.{kind}").Double.able
+    except ModuleNotFoundError:
+        found = frozenset()
+    return found
+
+
+@dataclass
+class MemoryLedger:
+    keys: set[str] = field(default_factory=set)
+
+    async def accept(self, key: str) -> None:
+        self.keys.add(key)
+
+    async def accepted(self, key: str) -> bool:
+        return key in self.keys
+
+
+@dataclass
+class Setting:
+    """One channel, connected to its double."""
+
+    kind: str
+    double: Double
+    place: Place
+    channel: Channel
+    sent_key: str = ""
+
+    def message(self, **changes: Any) -> Message:
+        """A message of its own key, of now, to an address that this provider reaches."""
+        usual = MAILBOX if self.kind.startswith("email") else PHONE
+        message = Message(
+            key=f"{uuid4().hex}:reminder", to=getattr(self.double, "to", usual), purpose="code", language="zh",
+            text=f"【启明学校】验证码 {CODE},10 分钟内有效。", template="code", variables=VARIABLES,
+            at=datetime.now(UTC), subject="验证码",
+        )  # fmt: skip
+        return replace(message, **changes)
+
+    def connect(self, **changes: Any) -> Channel:
+        """The same channel with other options."""
+        return connect(self.kind, {**self.double.options(), **changes}, self.place)
+
+    @property
+    def reporting(self) -> Reporting:
+        if not isinstance(self.channel, Reporting):
+            pytest.skip("its provider makes no calls")
+        return self.channel
+
+    def hear(self, call: Call) -> Heard | None:
+        """What a call says, or None for one that is not genuine."""
+        try:
+            return self.reporting.read(call)
+        except NotGenuine:
+            return None
+
+
+def connect(kind: str, options: dict[str, Any], place: Place) -> Channel:
+    channel: Channel = import_module(f"channels.{kind}").connect(options, place)
+    return channel
+
+
+@contextlib.asynccontextmanager
+async def at_place(kind: str, double: Double) -> AsyncIterator[Setting]:
+    """The double has to serve already."""
+    async with aiohttp.ClientSession() as http:
+        ledger = getattr(double, "hub_ledger", None) or MemoryLedger()
+        place = Place(kind, f"{ADDRESS}/{kind}", http, ledger, lambda: datetime.now(UTC))
+        yield Setting(kind, double, place, connect(kind, dict(double.options()), place))
+
+
+def _telling(text: str) -> bool:
+    """Whether a reason tells somebody's number or code."""
+    return bool(re.search(r"\+?\d{7,}", text)) or CODE in text
+
+
+def keeps_secrets(text: str, message: Message) -> None:
+    assert not _telling(text)
+    assert message.to not in text
+    assert message.key not in text
+
+
+# ---- calls that were tampered with
+
+
+def is_form(call: Call) -> bool:
+    return "form" in call.headers.get("content-type", "")
+
+
+def doubled(call: Call) -> list[Call]:
+    """A form with each of its fields twice, in turn."""
+    pairs = parse_qsl(call.body.decode(), keep_blank_values=True)
+    return [replace(call, body=urlencode([*pairs, pair]).encode()) for pair in pairs]
+
+
+def merged(call: Call) -> list[Call]:
+    """A form in which a field has swallowed its neighbour, into its value or into its name.
+
+    Where a signature covers names and values without anything between them, it still fits.
+    """
+    pairs = sorted(parse_qsl(call.body.decode(), keep_blank_values=True))
+    found = []
+    for number, ((name, value), (other, its)) in enumerate(pairwise(pairs)):
+        others = pairs[:number] + pairs[number + 2 :]
+        found += [[*others, (name, value + other + its)], [*others, (name + value + other, its)]]
+    return [replace(call, body=urlencode(each).encode()) for each in found]
+
+
+def tampered(call: Call) -> dict[str, Call]:
+    """What no provider would send."""
+    start = call.url.removesuffix(call.path)
+    longer, shorter = f"{call.path}x", call.path[:-1]
+    return {
+        "longer path": replace(call, path=longer, url=start + longer),
+        "shorter path": replace(call, path=shorter, url=start + shorter),
+        "another host": replace(call, url="https://evil.example" + call.path),
+        "no bytes": replace(call, body=b""),
+        "no text": replace(call, body=b"\xff\xfe\x00"),
+        "not its form": replace(call, body=b"[]x" + call.body),
+    }
