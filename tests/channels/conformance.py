@@ -105,11 +105,12 @@ class Setting:
         return self.channel
 
     def hear(self, call: Call) -> Heard | None:
-        """What a call says, or None for one that is not genuine."""
+        """What a call says, or None for one that is not genuine or says nothing."""
         try:
-            return self.reporting.read(call)
+            heard = self.reporting.read(call)
         except NotGenuine:
             return None
+        return heard if heard.reports or heard.inbound else None
 
 
 def connect(kind: str, options: dict[str, Any], place: Place) -> Channel:
@@ -165,13 +166,15 @@ def merged(call: Call) -> list[Call]:
 
 def tampered(call: Call) -> dict[str, Call]:
     """What no provider would send."""
+    path, mark, query = call.path.partition("?")
     start = call.url.removesuffix(call.path)
-    longer, shorter = f"{call.path}x", call.path[:-1]
-    return {
-        "longer path": replace(call, path=longer, url=start + longer),
-        "shorter path": replace(call, path=shorter, url=start + shorter),
-        "another host": replace(call, url="https://evil.example" + call.path),
-        "no bytes": replace(call, body=b""),
-        "no text": replace(call, body=b"\xff\xfe\x00"),
-        "not its form": replace(call, body=b"[]x" + call.body),
-    }
+    found = {}
+    for what, other in {"longer path": f"{path}x", "shorter path": path[:-1], "upper path": f"{path}/.."}.items():
+        found[what] = replace(call, path=other + mark + query, url=start + other + mark + query)
+    if query:
+        found["no query"] = replace(call, path=path, url=start + path)
+    if call.body:
+        found["no bytes"] = replace(call, body=b"")
+        found["no text"] = replace(call, body=b"\xff\xfe\x00")
+        found["half"] = replace(call, body=call.body[: len(call.body) // 2])
+    return found

@@ -38,8 +38,8 @@ class Accepted:
 
 
 class Double(Protocol):
-    """Beside what stands here, a double may have `to`, an address that its provider reaches (else the tests' own number
-    or mailbox is used), and `deadline` among its options is not its business: each channel has it."""
+    """A double may have more: `to`, an address that its provider reaches (else the tests take a number or mailbox of
+    their own), `local`, set where no network leads to it, and `hub_ledger`, the `Ledger` of its `Place`."""
 
     accepted: list[Accepted]
     trouble: list[Trouble]

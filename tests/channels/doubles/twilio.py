@@ -12,7 +12,7 @@ import json
 import random
 import re
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -85,6 +85,7 @@ class TwilioAccount:
     each answer. `lag`: seconds before a list shows something new. `page`: the most that a page of a list holds.
     `deliver`: whether each accepted one is reported step by step until it is delivered.
     `callbacks`: where calls go instead of the origin they were addressed to; they are signed for the address.
+    `now`: its clock.
     """
 
     lose: float = 0.0
@@ -94,6 +95,7 @@ class TwilioAccount:
     page: int = 1000
     callbacks: str = ""
     deliver: bool = False
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ledger: Ledger = field(default_factory=Ledger)
     accepted: list[Accepted] = field(default_factory=list)
     trouble: list[Trouble] = field(default_factory=list)
@@ -174,7 +176,7 @@ class TwilioAccount:
         return Trouble.LOSE_REPLY if self.chance.random() < self.lose else None
 
     def _accept(self, form: Mapping[str, str]) -> Resource:
-        now = datetime.now(UTC)
+        now = self.now()
         sid = self.prefix + secrets.token_hex(16)
         resource = Resource(sid, form["To"], form, "queued", now, now + timedelta(seconds=self.lag))
         self.resources[sid] = resource
@@ -223,7 +225,7 @@ class TwilioAccount:
             return _error(*refusal)
         query = request.query
         size = min(int(query.get("PageSize", 50)), self.page)
-        found = [each for each in reversed(self._of(query)) if each.visible <= datetime.now(UTC)]
+        found = [each for each in reversed(self._of(query)) if each.visible <= self.now()]
         if after := query.get("PageToken"):
             sids = [each.sid for each in found]
             found = found[sids.index(after.removeprefix("PA")) + 1 :]
@@ -254,7 +256,7 @@ class TwilioAccount:
         resource = self.resources[sid]
         assert status in self.moves[resource.status], f"no message moves from {resource.status} to {status}"
         resource.status, resource.error_code = status, error_code
-        resource.sent = resource.sent or datetime.now(UTC)
+        resource.sent = resource.sent or self.now()
         self.ledger.write("status", reference=sid, status=status, error_code=error_code)
         return resource
 
