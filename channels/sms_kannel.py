@@ -17,7 +17,7 @@ keeps Kannel from answering them by itself:
     password = …                             catch-all = true
     max-messages = 10                        max-messages = 0
     concatenation = true                     get-url = "https://HUB/callbacks/sms_kannel/SECRET?sender=%q&text=%b&
-                                                        charset=%C&id=%I&at=%T"
+                                                        charset=%C&at=%T&id=%I"
 
 (the address in one line; `post-url` with the same address serves as well). Numbers have to be international: that is
 what `unified-prefix` of Kannel's `smsc` groups is for. With `http-request-retry` and `http-queue-delay` in its `smsbox`
@@ -40,7 +40,6 @@ import aiohttp
 from pydantic import Field, HttpUrl, SecretStr
 
 from channels import (
-    SECONDS,
     AccountTrouble,
     Answer,
     Call,
@@ -83,12 +82,13 @@ NACKS = {10: Failure.ADDRESS, 11: Failure.ADDRESS, 20: Failure.TRANSIENT, 88: Fa
 CHARSETS = {"UTF-8": "utf-8", "UTF-16BE": "utf-16-be", "WINDOWS-1252": "cp1252", "ISO-8859-1": "latin-1"}
 BINARY = "8-BIT"
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 OK = Answer(200)
 """Kannel takes only 200 and 202 for an answer."""
 
 
 class KannelOptions(Options):
-    """`receipts = false` for SMS centres that make no delivery reports. `seconds` is the deadline of a request."""
+    """`receipts = false` for SMS centres that make no delivery reports."""
 
     url: HttpUrl
     username: str = Field(pattern=r"^[!-~]+$")
@@ -97,7 +97,6 @@ class KannelOptions(Options):
     sender: str = Field("", pattern=r"^[ -~]*$")
     smsc: str = Field("", pattern=r"^[!-~]*$")
     receipts: bool = True
-    seconds: float = Field(SECONDS, gt=0, le=SECONDS)
 
 
 def connect(options: Mapping[str, Any], place: Place) -> Channel:
@@ -115,7 +114,7 @@ class Kannel:
         if not NUMBER.fullmatch(message.to):
             raise Refused("not an international number", Failure.ADDRESS)
         # Half of the time for the connection: what fails there was certainly not taken.
-        timeout = aiohttp.ClientTimeout(total=self._options.seconds, sock_connect=self._options.seconds / 2)
+        timeout = aiohttp.ClientTimeout(total=self._options.deadline, sock_connect=self._options.deadline / 2)
         try:
             async with self._http.post(
                 str(self._options.url), data=message.text.encode(), headers=self._headers(message), timeout=timeout,
@@ -132,8 +131,8 @@ class Kannel:
 
     def read(self, call: Call) -> Heard:
         check_path(call, self._options.callback_secret)
-        if call.method not in ("GET", "POST"):
-            raise NotGenuine(f"method {call.method}")
+        if call.method not in ("GET", "POST") or (call.method == "GET" and call.body):
+            raise NotGenuine(f"no call of Kannel's: {call.method}")
         values = _values(call.path.partition("?")[2])
         if values.keys() == {"key", "report", "reply"}:
             return Heard(reports=(_report(values),), answer=OK)
@@ -162,7 +161,7 @@ class Kannel:
     def _report_url(self, key: str) -> str:
         """Where Kannel reports to: it replaces `%d` and `%A`, and makes one % of two."""
         ours = f"{self._callbacks}?key={quote(key, safe='')}".replace("%", "%%")
-        return f"{ours}&report=%d&reply=%A"
+        return f"{ours}&reply=%A&report=%d"
 
 
 def _receipt(status: int, text: str) -> Receipt:
@@ -234,7 +233,7 @@ def _inbound(values: Mapping[str, bytes]) -> tuple[Inbound, ...]:
     """The message; none when it is not text, or nobody's number stands behind it."""
     charset, sender = values["charset"].decode("latin-1").upper(), values["sender"].decode("latin-1")
     reference, at = values["id"].decode("latin-1"), values["at"].decode("latin-1")
-    if not re.fullmatch(r"[0-9a-fA-F-]{8,64}", reference) or not re.fullmatch(r"\d{1,11}", at):
+    if not ID.fullmatch(reference) or not re.fullmatch(r"\d{1,11}", at):
         raise NotGenuine("a message without id or time")
     number = sender if sender.startswith("+") else f"+{sender}"
     if charset == BINARY or not NUMBER.fullmatch(number):
