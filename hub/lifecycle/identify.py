@@ -19,7 +19,7 @@ from hub.model.message import Purpose
 from hub.model.reminder import local_day
 from hub.model.session import CODE_LIFE, WRONG_ANSWERS_A_DAY, SigningSession, code_for, codes_due_again
 from hub.model.signer import Signer, SigningTask
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
 from hub.store.unit import Unit
 
 MOST_CONTRACTS = 20
@@ -112,6 +112,7 @@ async def _note_opened(
 ) -> None:
     door = link.door.value if link else "unknown"
     await unit.tasks.opened(task.id, door, unit.now)
+    await unit.desk.finish_tasks_of(task.signer, UNREACHED, "hub", unit.now)
     await unit.sessions.add_identity_check(
         session, contract.id, task.signer, parts.identity.name, parts.identity.method, unit.now
     )

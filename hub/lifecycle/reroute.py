@@ -19,10 +19,9 @@ from hub.model.delivery import OPENED_WITHIN, PLANNED, Delivery, DeliveryState
 from hub.model.message import Purpose
 from hub.model.reminder import into_window, spread_of
 from hub.model.signer import Signer, TaskState
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
 from hub.store.unit import Unit
 
-UNREACHED = "unreached"
 NO_RECEIPT, NOT_OPENED = "no-receipt", "not-opened"
 
 

@@ -44,6 +44,10 @@ class ApiKey:
     campus: str
 
 
+UNREACHED = "unreached"
+"""The kind of a staff task: no way has led to this signer. It is settled by itself when the signer comes."""
+
+
 @dataclass(frozen=True)
 class StaffTask:
     """Something that only a person can settle: a question, a locked signer, an unreachable one, a job that keeps

@@ -125,6 +125,11 @@ class Desk:
         mine = (TASK.c.id == task) & TASK.c.done_at.is_(None)
         return (await self._connection.execute(TASK.update().where(mine).values(done_at=at, done_by=by))).rowcount == 1
 
+    async def finish_tasks_of(self, signer: UUID, kind: str, by: str, at: datetime) -> None:
+        """What the signer has settled by an act of their own."""
+        open_ones = (TASK.c.signer == signer) & (TASK.c.kind == kind) & TASK.c.done_at.is_(None)
+        await self._connection.execute(TASK.update().where(open_ones).values(done_at=at, done_by=by))
+
     # ---- API keys
 
     async def put_api_key(self, name: str, secret: str, campus: str, at: datetime) -> None:

@@ -1,0 +1,109 @@
+"""A hub whose SMS go through the double of Twilio, with the pages that its calls reach. Every step is the test's."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from channels import Channel, Place, sms_twilio
+from hub.lifecycle.hear import hear
+from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.reroute import next_way
+from hub.model.contract import Contract
+from hub.model.delivery import Delivery
+from hub.model.provider import Provider
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
+from hub.router.carriers import Carrier, Carriers
+from tests.channels.doubles.outbox import Ledger
+from tests.channels.doubles.sms_twilio import Double
+from tests.lifecycle.clockwork import StandingClock
+from tests.running import GUARDIAN_ID, Running, running_hub, until
+
+PHONE = "+12025550101"
+"""Twilio carries no links to +86: the guardian has an American number."""
+RATE = 1000.0
+LATER = timedelta(seconds=30)
+
+
+@dataclass
+class Routed:
+    running: Running
+    twilio: Double
+    clock: StandingClock
+    place: Place
+
+    def carriers(self, *more: tuple[Provider, Channel], rate: float = RATE) -> None:
+        """Twilio, and what else a test wants, in the place of what is configured."""
+        channel = sms_twilio.connect(self.twilio.options(), self.place)
+        first = (Provider(self.place.name, "sms_twilio", "sms", rate=rate), channel)
+        self.running.hub.parts.router.carriers = Carriers(
+            [Carrier(provider, each) for provider, each in (first, *more)], random.Random(1).random
+        )
+
+    async def issue(self, *, channels: tuple[str, ...] = ("sms",), phone: str = PHONE, **changes: Any) -> Contract:
+        guardian = NewSigner(
+            Role.GUARDIAN, "陈建国", phone, GUARDIAN_ID, relation="父亲", channels=channels, email="parent@example.org"
+        )
+        return await self.running.issue_minor(signers=(guardian,), **changes)
+
+    async def invited(self, **changes: Any) -> Contract:
+        """A contract whose invitation was due, and handed to the provider."""
+        contract = await self.issue(**changes)
+        await self.sweep()
+        return contract
+
+    async def sweep(self) -> None:
+        """Everything that is due now."""
+        while await self.running.worker.sweep():
+            pass
+
+    async def look_after(self, later: timedelta = LATER) -> None:
+        self.clock.advance(later)
+        await self.running.worker.look_after()
+
+    async def deliveries(self, contract: Contract) -> list[Delivery]:
+        async with self.running.hub.database.unit(EVERYTHING) as unit:
+            return await unit.deliveries.of_contract(contract.id)
+
+    async def one(self, contract: Contract) -> Delivery:
+        (delivery,) = await self.deliveries(contract)
+        return delivery
+
+    async def heard(self) -> None:
+        """Until every stored call has been worked on; jobs are run here, as a worker's queue would."""
+
+        async def nothing_left() -> bool:
+            async with self.running.hub.database.unit(EVERYTHING) as unit:
+                waiting = await unit.callbacks.due(unit.now + timedelta(days=1))
+            for callback in waiting:
+                await hear(self.running.hub.parts, callback)
+            return not waiting
+
+        await until(nothing_left)
+
+    async def reroute(self, delivery: Delivery) -> UUID | None:
+        following = await next_way(self.running.hub.parts, delivery.id)
+        if following:
+            await self.running.hub.parts.router.carry(following, fresh=True)
+        return following
+
+    async def staff_tasks(self, contract: Contract) -> list[str]:
+        async with self.running.hub.database.unit(EVERYTHING) as unit:
+            return [task.kind for task in await unit.desk.open_tasks(contract.id)]
+
+
+@contextlib.asynccontextmanager
+async def routed(clock: StandingClock | None = None, **twilio: Any) -> AsyncIterator[Routed]:
+    standing = clock or StandingClock()
+    double = Double(now=standing, **twilio)
+    async with running_hub(with_worker=False, clock=standing) as running, double.serving():
+        place = Place("sms_twilio", f"{running.origin}/callbacks/sms_twilio", running.http, Ledger([]), standing)
+        made = Routed(running, double, standing, place)
+        made.carriers()
+        yield made
