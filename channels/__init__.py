@@ -93,8 +93,9 @@ class Rules:
 
     `receipts`: it reports what became of a message. `queryable`: it can be asked whether it has one. `signed`: its
     calls prove that they are its own. `shapes`: the SMS shapes that it carries, `shapes_to` those for numbers that
-    begin so (`+86`). `fixed_texts`: the text lies at the provider, and only variables are sent. `variable_length`: the
-    longest value of one variable. `most_segments`: SMS segments, or None where no segments are counted.
+    begin so (`+86`). `fixed_texts`: the text lies at the provider, and only variables are sent (see FixedTexts).
+    `prefix`: what the provider writes before each text, which counts with it (`【…】`). `variable_length`: the longest
+    value of one variable. `most_segments`: SMS segments, or None where no segments are counted.
     """
 
     receipts: bool = False
@@ -103,6 +104,7 @@ class Rules:
     shapes: tuple[Shape, ...] = (Shape.FULL,)
     shapes_to: Mapping[str, tuple[Shape, ...]] = field(default_factory=dict)
     fixed_texts: bool = False
+    prefix: str = ""
     variable_length: int | None = None
     most_segments: int | None = None
 
@@ -126,6 +128,23 @@ class Channel(Protocol):
         None: it certainly does not have it, and only an answer that says so counts as that. Raises CannotAsk when it
         gives no answer.
         """
+
+
+class FixedText(Protocol):
+    """A text that lies at a provider."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Which of our variables it takes; everything else is written out in it."""
+
+
+@runtime_checkable
+class FixedTexts(Protocol):
+    """A channel whose provider holds the texts itself (`rules.fixed_texts`)."""
+
+    @property
+    def templates(self) -> Mapping[str, FixedText]:
+        """What lies there, by `purpose.language`; a message that is not here cannot be sent."""
 
 
 class ChannelError(Exception):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from channels import Place
+from channels import FixedTexts, Place
+from hub.errors import TemplateFailed
+from hub.model.link import TICKET_LENGTH
+from hub.model.message_rules import faults
 from hub.model.provider import Provider
 from hub.router.carriers import Carrier
+from hub.router.wording import Wording
 from hub.settings import CARRIERS, ChannelSettings
 
 SECRET_FILE = "_file"
@@ -38,6 +42,17 @@ def demo_outbox(place: Place) -> list[Carrier]:
     """In the demo every channel is the outbox."""
     channel = import_module("channels.outbox").connect({}, place)
     return [Carrier(Provider(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel) for each in CARRIERS]
+
+
+def check_messages(carriers: Iterable[Carrier], wording: Wording) -> None:
+    """Raises TemplateFailed with every reason why a configured provider would refuse or cut one of our messages."""
+    addresses = {"link": wording.doorway("0" * TICKET_LENGTH).url, "entry": wording.entry}
+    found: list[str] = []
+    for each in carriers:
+        texts = each.channel.templates if isinstance(each.channel, FixedTexts) else None
+        found += faults(wording.templates, each.provider, each.channel.rules, texts, addresses)
+    if found:
+        raise TemplateFailed("\n".join(["These messages could not be sent:", *dict.fromkeys(found)]))
 
 
 def with_secrets(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import secrets
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import aiohttp
@@ -16,7 +16,7 @@ from channels import Door, Place
 from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
 from channels.qr import Qr
-from hub.connect import carrier, demo_outbox
+from hub.connect import carrier, check_messages, demo_outbox
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
@@ -83,10 +83,16 @@ class _DatabaseLedger:
 
 
 async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_now) -> Hub:
-    """`dsn` is that of the role `app`, on a migrated database. Raises ValueError for parts that do not exist."""
+    """`dsn` is that of the role `app`, on a migrated database. Raises ValueError for parts that do not exist, and
+    TemplateFailed for messages that a configured provider would not carry."""
     if settings.authority != "builtin":
         raise ValueError(f"authority: there is no authority {settings.authority}")
-    closing = AsyncExitStack()
+    async with AsyncExitStack() as closing:
+        hub = await _build(settings, dsn, closing, demo=demo, clock=clock)
+        return replace(hub, closing=closing.pop_all())
+
+
+async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo: bool, clock: Clock) -> Hub:
     keys = Keys.load_or_create(settings.data / "keys" / "master.key")
     database = Database(dsn, keys, clock)
     closing.push_async_callback(database.close)
@@ -99,7 +105,9 @@ async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_
     messages = load_messages(ROOT / "templates" / "messages")
     http = await closing.enter_async_context(aiohttp.ClientSession())
     carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
-    router = Router(database, carriers, Wording(messages, keys, settings.public_origin), policy)
+    wording = Wording(messages, keys, settings.public_origin)
+    check_messages(carriers, wording)
+    router = Router(database, carriers, wording, policy)
     parts = Parts(
         database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
         randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),

@@ -75,7 +75,8 @@ async def write_message(
     channel = await parts.router.channel_for(unit, signer, purpose)
     if channel is None:
         return None
-    filled = await _variables(parts, unit, contract, signer) | dict(variables or {})
+    said = await _variables(parts, unit, contract, signer) | dict(variables or {})
+    filled = parts.messages.fitted(purpose, signer.language, said)
     attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled)
     try:
         return await write_attempt(parts, unit, contract, signer, attempt)

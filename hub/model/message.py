@@ -1,15 +1,18 @@
-"""What Qianda writes to people: purposes, message templates, strict placeholders, and how many SMS segments a text
-takes. Pure.
+"""What Qianda writes to people: purposes, and message templates with their variables. Pure.
+
+A text has placeholders, `{campus}`; nothing in it is code. How a file looks: `hub.documents.messages`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from channels import Shape
 from hub.errors import TemplateFailed
+from hub.model.sms import shortened
 
 
 class Purpose(StrEnum):
@@ -26,60 +29,118 @@ class Purpose(StrEnum):
     EXPIRED = "expired"
 
 
-PLACEHOLDERS = frozenset(
-    {"campus", "school", "course", "link", "ticket", "entry", "pickup", "code", "deadline", "minutes"}
-)
+NOT_BY_VOICE = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED, Purpose.NEW_LINK})
+"""News to read and links to tap: nobody is called for them."""
+
+
+class Kind(StrEnum):
+    """What a variable holds. `TEXT` is shortened when it is too long; nothing else may be. `PATH` is a piece of an
+    address, `URL` a whole one."""
+
+    TEXT = "text"
+    DIGITS = "digits"
+    MOMENT = "moment"
+    PATH = "path"
+    URL = "url"
+
+
+KINDS: Mapping[str, Kind] = {
+    "school": Kind.TEXT, "campus": Kind.TEXT, "course": Kind.TEXT, "deadline": Kind.MOMENT, "minutes": Kind.DIGITS,
+    "code": Kind.DIGITS, "pickup": Kind.DIGITS, "ticket": Kind.PATH, "entry": Kind.URL, "link": Kind.URL,
+}  # fmt: skip
 """No names of people: a message can be read on a lock screen, or by whoever got the number next."""
 LATE = frozenset({"link", "ticket", "entry", "pickup", "code"})
 """Filled in only when a message leaves, so that no ticket and no code rests in the database."""
+CONSTANT = frozenset({"school", "entry", "minutes"})
+"""The same in every message of a language: a text that lies at a provider may have it written out."""
+LEADS = frozenset({"link", "ticket", "entry", "pickup"})
+"""A text with one of these leads to a page; one without is the same in every SMS shape."""
+LONGEST_PATH = 35
+"""Of one variable piece of path, where a domain is approved (Aliyun's rule for notifications)."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_GSM7 = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
-    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM7_TWO_UNITS = frozenset("\f^{}\\[~]|€")
+_ADDRESS = re.compile(r"://|\bwww\.", re.IGNORECASE)
+_NO_BRACES = str.maketrans("{}", "()")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """`longest` maps a language to the longest value, in UTF-16 units, as providers count them."""
+
+    name: str
+    kind: Kind
+    longest: Mapping[str, int]
+
+    def longest_in(self, language: str) -> int:
+        return self.longest.get(language) or self.longest["zh"]
 
 
 @dataclass(frozen=True)
 class MessageTemplate:
-    """The text of one purpose for one channel in one language."""
+    """The text of one purpose for one channel in one language. `shape` is that of an SMS, and empty elsewhere;
+    `subject` is for mail alone."""
 
     purpose: Purpose
     channel: str
     language: str
     text: str
     subject: str = ""
+    shape: str = ""
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """What those providers' templates are called by that hold the text themselves."""
+        return f"{self.purpose}.{self.language}"
+
+    @property
+    def where(self) -> str:
+        """File and key, as its author finds them."""
+        return f"{self.purpose}.toml, {'.'.join(part for part in (self.channel, self.shape, self.language) if part)}"
 
     @property
     def placeholders(self) -> frozenset[str]:
-        return frozenset(_PLACEHOLDER.findall(self.text))
+        return frozenset(_PLACEHOLDER.findall(self.text + self.subject))
 
 
-@dataclass(frozen=True)
-class Size:
-    """`encoding` is `gsm-7` or `ucs-2`; `units` are septets or UTF-16 units; `segments` is what providers bill (3GPP
-    TS 23.038).
-    """
+class MessageTemplates:
+    """All templates. A language that a text does not have is Chinese; a shape that a text does not have is `full`,
+    where that leads nowhere. No channel speaks for another."""
 
-    encoding: str
-    units: int
-    segments: int
+    def __init__(self, templates: Iterable[MessageTemplate]) -> None:
+        self._templates = {(item.purpose, item.channel, item.shape, item.language): item for item in templates}
+
+    def get(self, purpose: Purpose, channel: str, language: str, shape: str = "full") -> MessageTemplate:
+        """Raises TemplateFailed when there is no such text."""
+        found = self.find(purpose, channel, language, shape) or self.find(purpose, channel, "zh", shape)
+        if found is None:
+            ways = f"{channel}.{shape}" if channel == "sms" else channel
+            raise TemplateFailed(f"{purpose}.toml has no text for {ways}")
+        return found
+
+    def find(self, purpose: Purpose, channel: str, language: str, shape: str = "full") -> MessageTemplate | None:
+        """The text in this very language."""
+        if channel != "sms":
+            return self._templates.get((purpose, channel, "", language))
+        if found := self._templates.get((purpose, channel, shape, language)):
+            return found
+        full = self._templates.get((purpose, channel, Shape.FULL, language))
+        return full if full and not full.placeholders & LEADS else None
+
+    def fitted(self, purpose: Purpose, language: str, values: Mapping[str, str]) -> dict[str, str]:
+        """The values, with visible dots where a text is longer than the purpose's variable may be: a provider would
+        refuse it, or cut it without a word."""
+        variables = next((each.variables for each in self if each.purpose is purpose), {})
+        return {name: _fitted(variables.get(name), language, value) for name, value in values.items()}
+
+    def __iter__(self) -> Iterator[MessageTemplate]:
+        return iter(self._templates.values())
 
 
-def parse_templates(purpose: str, texts: Mapping[str, Mapping[str, str]]) -> tuple[MessageTemplate, ...]:
-    """Templates from `{channel: {language: text}}`. Raises TemplateFailed for an unknown purpose or placeholder."""
-    try:
-        known = Purpose(purpose)
-    except ValueError:
-        raise TemplateFailed(f"There is no message purpose {purpose}") from None
-    found = []
-    for channel, languages in texts.items():
-        for language, text in languages.items():
-            template = MessageTemplate(known, channel, language, text)
-            _check(template)
-            found.append(template)
-    return tuple(found)
+def _fitted(variable: Variable | None, language: str, value: str) -> str:
+    if variable is None or variable.kind is not Kind.TEXT:
+        return value
+    return shortened(value, variable.longest_in(language))
 
 
 def render(text: str, variables: Mapping[str, str], *, late: Collection[str] = ()) -> str:
@@ -99,44 +160,56 @@ def render(text: str, variables: Mapping[str, str], *, late: Collection[str] = (
     return _PLACEHOLDER.sub(value, text)
 
 
-def size(text: str) -> Size:
-    """How long an SMS is: 160 septets or 70 UTF-16 units, 153 or 67 each when it takes more than one segment."""
-    if all(character in _GSM7 or character in _GSM7_TWO_UNITS for character in text):
-        units = sum(2 if character in _GSM7_TWO_UNITS else 1 for character in text)
-        return Size("gsm-7", units, _segments(units, 160, 153))
-    units = len(text.encode("utf-16-be")) // 2
-    return Size("ucs-2", units, _segments(units, 70, 67))
+def check_variable(variable: Variable) -> None:
+    """Raises TemplateFailed for one that messages do not have, or of another type than its values are."""
+    kind = KINDS.get(variable.name)
+    if kind is None:
+        raise TemplateFailed(f"variables.{variable.name}: messages have no such variable")
+    if kind is not variable.kind:
+        raise TemplateFailed(f"variables.{variable.name}: its type is {kind}, not {variable.kind}")
+    if "zh" not in variable.longest:
+        raise TemplateFailed(f"variables.{variable.name}: longest needs a number for zh")
+    if kind is Kind.PATH and max(variable.longest.values()) > LONGEST_PATH:
+        raise TemplateFailed(f"variables.{variable.name}: a piece of path has at most {LONGEST_PATH} characters")
 
 
-class MessageTemplates:
-    """All templates; a language that a channel does not have falls back to Chinese, a channel's text to that of
-    `sms`.
-    """
-
-    def __init__(self, templates: Iterable[MessageTemplate]) -> None:
-        self._templates = {(item.purpose, item.channel, item.language): item for item in templates}
-
-    def get(self, purpose: Purpose, channel: str, language: str, shape: str = "full") -> MessageTemplate:
-        """Raises TemplateFailed when there is no text at all for this purpose."""
-        for key in ((channel, language), ("sms", language), (channel, "zh"), ("sms", "zh")):
-            if (purpose, *key) in self._templates:
-                return self._templates[(purpose, *key)]
-        raise TemplateFailed(f"There is no message text for {purpose}")
-
-    def __iter__(self) -> Iterator[MessageTemplate]:
-        return iter(self._templates.values())
+def check_template(template: MessageTemplate) -> None:
+    """Raises TemplateFailed, without the file's name, for a text that could not be written or would lead nowhere."""
+    if fault := _fault(template):
+        raise TemplateFailed(f"{template.where.partition(', ')[2]}: {fault}")
 
 
-_NO_BRACES = str.maketrans("{}", "()")
+def _fault(template: MessageTemplate) -> str | None:
+    bare = _PLACEHOLDER.sub("", template.text + template.subject)
+    if unknown := template.placeholders - template.variables.keys():
+        return f"unknown placeholder {', '.join(f'{{{name}}}' for name in sorted(unknown))}: variables has to list it"
+    if "{" in bare or "}" in bare:
+        return "a brace stands alone"
+    if not template.text.strip():
+        return "the text is empty"
+    if _ADDRESS.search(bare):
+        return "an address stands in the text: addresses come by {link}, {entry} and {ticket} alone"
+    return _shape_fault(template) if template.channel == "sms" else _channel_fault(template)
 
 
-def _check(template: MessageTemplate) -> None:
-    where = f"{template.purpose}, {template.channel}, {template.language}"
-    if unknown := template.placeholders - PLACEHOLDERS:
-        raise TemplateFailed(f"Unknown placeholder in {where}: {', '.join(sorted(unknown))}")
-    if "{" in _PLACEHOLDER.sub("", template.text) or "}" in _PLACEHOLDER.sub("", template.text):
-        raise TemplateFailed(f"A brace stands alone in {where}")
+def _shape_fault(template: MessageTemplate) -> str | None:
+    """`full` carries the address itself; `path` a constant one and the ticket; `code` a constant one and a code."""
+    leads = template.placeholders & LEADS
+    allowed = {"full": {"link"}, "path": {"entry", "ticket"}, "code": {"entry", "pickup"}}[template.shape]
+    if forbidden := leads - allowed:
+        return f"the shape {template.shape} cannot have {', '.join(f'{{{name}}}' for name in sorted(forbidden))}"
+    if leads and leads != allowed:
+        return f"the shape {template.shape} needs {' and '.join(f'{{{name}}}' for name in sorted(allowed))}"
+    if template.shape == "path" and leads and "{entry}/{ticket}" not in template.text:
+        return "the ticket has to follow the constant address: {entry}/{ticket}"
+    return None
 
 
-def _segments(units: int, one: int, each: int) -> int:
-    return 1 if units <= one else -(-units // each)
+def _channel_fault(template: MessageTemplate) -> str | None:
+    if template.channel == "voice" and template.placeholders & LEADS:
+        return "a call cannot carry an address"
+    if template.channel == "email" and not template.subject.strip():
+        return "mail needs a subject"
+    if late := LATE.intersection(_PLACEHOLDER.findall(template.subject)):
+        return f"a subject is read by many eyes: no {', '.join(f'{{{name}}}' for name in sorted(late))} in it"
+    return "a subject has one line" if "\n" in template.subject else None

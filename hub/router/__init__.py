@@ -34,7 +34,7 @@ from channels import (
 from hub.errors import Unavailable
 from hub.model.delivery import PLANNED, Delivery, DeliveryState
 from hub.model.link import DoorKind
-from hub.model.message import Purpose
+from hub.model.message import NOT_BY_VOICE, Purpose
 from hub.model.reminder import ReminderPolicy, into_window, spread_of
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING
@@ -51,7 +51,6 @@ RECEIPT_FIRST = timedelta(minutes=2)
 MOST_UNKNOWN_CALLS = 2
 """Where nobody can be asked, a message whose fate is unknown is sent once more, and never again."""
 BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
-NOT_BY_VOICE = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED, Purpose.NEW_LINK})
 
 _FATES = {
     Fate.ACCEPTED: DeliveryState.SENT,
@@ -220,7 +219,9 @@ class Router:
 
     def _said_by(self, carrier: Carrier, delivery: Delivery) -> Delivery:
         """The delivery in the words that this provider carries."""
-        shapes = carrier.channel.rules.shapes_for(delivery.to)
+        rules = carrier.channel.rules
+        # A text that lies at the provider has one shape.
+        shapes = rules.shapes_for(delivery.to)[: 1 if rules.fixed_texts else None]
         if delivery.channel != "sms" or delivery.shape in shapes:
             return delivery
         text = self.wording.kept(delivery.purpose, delivery.channel, delivery.language, shapes[0], delivery.variables)

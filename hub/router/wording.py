@@ -53,9 +53,14 @@ class Wording:
     def _of_link(self, unit: Unit, link: SignLink) -> dict[str, str]:
         ticket = unit.links.ticket(link)
         return {
-            "link": self.doorway(ticket).url, "ticket": ticket, "entry": f"{self.origin}/s",
+            "link": self.doorway(ticket).url, "ticket": ticket, "entry": self.entry,
             "pickup": pickup_code_for(self.keys.link, link.id, link.generation),
         }  # fmt: skip
+
+    @property
+    def entry(self) -> str:
+        """Where a pickup code is typed."""
+        return f"{self.origin}/s"
 
     def doorway(self, ticket: str) -> Doorway:
         return Doorway(f"{self.origin}/s/{ticket}", f"{self.origin}/S/{ticket}".upper(), ticket, short_code(ticket))

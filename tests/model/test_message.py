@@ -1,29 +1,32 @@
-"""Message texts: strict placeholders, and one segment where that is possible."""
+"""Message texts: what a file of them may say, and what ours say."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 import pytest
 
-from hub.documents.messages import load_messages
+from channels import Shape
+from hub.documents.messages import load_messages, read_messages
 from hub.errors import TemplateFailed
-from hub.model.message import LATE, MessageTemplates, Purpose, parse_templates, render, size
+from hub.model.message import LATE, LEADS, NOT_BY_VOICE, MessageTemplates, Purpose, render
+from hub.model.sms import size
+from hub.settings import ROOT
 
-FOLDER = Path(__file__).parents[2] / "templates" / "messages"
-URL = "HTTPS://SIGN.EXAMPLE.EDU/S/"
-ZH = {"school": "新航线教育", "campus": "广州校区", "deadline": "12月31日", "minutes": "10", "code": "123456"}
-EN = {
-    "school": "New Course",
-    "campus": "Guangzhou campus",
-    "deadline": "31 Dec, 18:00",
-    "minutes": "10",
-    "code": "123456",
-}
-
-
-def with_link(words: dict[str, str], length: int) -> dict[str, str]:
-    return {**words, "link": URL.ljust(length, "X")}
+FOLDER = ROOT / "templates" / "messages"
+URL = "https://sign.example.edu/s"
+TICKET = "4J8Q2X7M3K9TB"
+LATE_ZH = {"ticket": TICKET, "entry": URL, "link": f"{URL}/{TICKET}", "pickup": "305816", "code": "482917"}
+ZH = LATE_ZH | {"school": "新航线教育", "campus": "广州校区", "deadline": "12月31日 18:00", "minutes": "10"}
+EN = ZH | {"school": "New Course", "campus": "Guangzhou campus", "deadline": "31 December 18:00"}
+VARIABLES = """
+[variables]
+school = {type = "text", longest = {zh = 6, en = 12}}
+link = {type = "url", longest = 60}
+entry = {type = "url", longest = 60}
+ticket = {type = "path", longest = 13}
+pickup = {type = "digits", longest = 6}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +34,52 @@ def messages() -> MessageTemplates:
     return load_messages(FOLDER)
 
 
+# ---- the texts that there are
+
+
+@pytest.mark.parametrize("shape", Shape)
 @pytest.mark.parametrize("purpose", Purpose)
-@pytest.mark.parametrize("length", [40, 45])
-def test_each_message_fits_one_segment(messages: MessageTemplates, purpose: Purpose, length: int) -> None:
-    for language, words, encoding in (("zh", ZH, "ucs-2"), ("en", EN, "gsm-7")):
-        measured = size(render(messages.get(purpose, "sms", language).text, with_link(words, length)))
-        assert measured.encoding == encoding
-        assert measured.segments == 1
+def test_each_sms_fits_one_segment(messages: MessageTemplates, purpose: Purpose, shape: Shape) -> None:
+    for language, words, encoding in (("zh", ZH, "UCS-2"), ("en", EN, "GSM-7")):
+        measured = size(render(messages.get(purpose, "sms", language, shape).text, words))
+        assert (measured.encoding, measured.segments) == (encoding, 1)
+
+
+def test_a_longer_address_fits_beside_a_date_without_time(messages: MessageTemplates) -> None:
+    words = ZH | {"link": URL.ljust(45, "X"), "deadline": "12月31日"}
+    assert all(size(render(messages.get(each, "sms", "zh").text, words)).segments == 1 for each in Purpose)
 
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_each_message_says_who_and_has_what_it_needs(messages: MessageTemplates, purpose: Purpose) -> None:
-    chinese, english = (messages.get(purpose, "sms", language) for language in ("zh", "en"))
-    assert chinese.placeholders == english.placeholders
-    assert "school" in chinese.placeholders
-    has_link = purpose not in (Purpose.CODE, Purpose.WITHDRAWN, Purpose.EXPIRED)
-    assert ("link" in chinese.placeholders) is has_link
-    assert ("code" in chinese.placeholders) is (purpose is Purpose.CODE)
+    ways = [("sms", shape) for shape in Shape] + [("email", "")] + ([] if purpose in NOT_BY_VOICE else [("voice", "")])
+    for channel, shape in ways:
+        chinese, english = (messages.find(purpose, channel, language, shape) for language in ("zh", "en"))
+        assert chinese and english, (channel, shape)
+        assert chinese.placeholders == english.placeholders
+        assert "school" in chinese.placeholders
+        assert ("code" in chinese.placeholders) is (purpose is Purpose.CODE)
+        leads = purpose not in (Purpose.CODE, Purpose.WITHDRAWN, Purpose.EXPIRED) and channel != "voice"
+        assert bool(chinese.placeholders & LEADS) is leads
+
+
+def test_a_path_reads_like_the_whole_address(messages: MessageTemplates) -> None:
+    assert LATE_ZH["link"] in render(messages.get(Purpose.INVITATION, "sms", "zh", "path").text, ZH)
+
+
+def test_a_short_code_needs_no_other_variable(messages: MessageTemplates) -> None:
+    """Some accounts allow six characters in a variable: a campus or a date would not fit."""
+    varying = {name for each in Purpose for name in messages.get(each, "sms", "zh", "code").placeholders}
+    assert varying - {"school", "entry", "minutes"} == {"pickup", "code"}
+
+
+@pytest.mark.parametrize("purpose", NOT_BY_VOICE)
+def test_nobody_is_called_for_a_link(messages: MessageTemplates, purpose: Purpose) -> None:
+    with pytest.raises(TemplateFailed, match="no text for voice"):
+        messages.get(purpose, "voice", "zh")
+
+
+# ---- placeholders and fallbacks
 
 
 def test_late_placeholders_stay_and_no_value_becomes_one() -> None:
@@ -61,37 +93,66 @@ def test_a_missing_value_is_an_error() -> None:
         render("{deadline}", {"campus": "x"})
 
 
-@pytest.mark.parametrize("text", ["{name}", "{", "a } b", "{Link}", "{}", "{link"])
-def test_unknown_placeholders_and_lone_braces_are_refused(text: str) -> None:
-    with pytest.raises(TemplateFailed):
-        parse_templates("invitation", {"sms": {"zh": text}})
+def test_a_language_falls_back_to_chinese_and_a_text_without_address_to_full() -> None:
+    code = read_messages("code", VARIABLES + '[sms.full]\nzh = "中{school}"\nen = "E"\n[voice]\nzh = "声"')
+    asked = read_messages("invitation", VARIABLES + '[sms.full]\nzh = "{school} {link}"')
+    messages = MessageTemplates(code + asked)
+    ways = (("voice", "en", "full"), ("sms", "en", "path"), ("sms", "fr", "code"))
+    assert [messages.get(Purpose.CODE, *way).text for way in ways] == ["声", "E", "中{school}"]
+    with pytest.raises(TemplateFailed, match=r"invitation\.toml has no text for sms\.path"):
+        messages.get(Purpose.INVITATION, "sms", "zh", "path")  # its address would be refused
+    with pytest.raises(TemplateFailed, match="email"):
+        messages.get(Purpose.CODE, "email", "zh")
 
 
-def test_an_unknown_purpose_is_refused() -> None:
-    with pytest.raises(TemplateFailed, match="advert"):
-        parse_templates("advert", {"sms": {"zh": "x"}})
+def test_long_words_are_shortened_and_nothing_else() -> None:
+    messages = MessageTemplates(read_messages("invitation", VARIABLES + '[sms.full]\nzh = "{school} {link}"'))
+    values = {"school": "新航线教育集团总部", "link": "x" * 100, "pickup": "1234567", "course": "一" * 99}
+    assert messages.fitted(Purpose.INVITATION, "zh", values) == values | {"school": "新航线教育…"}
+    assert messages.fitted(Purpose.INVITATION, "en", {"school": "New Course Group"}) == {"school": "New Cours..."}
+    assert messages.fitted(Purpose.CODE, "zh", values) == values
 
 
-def test_fallbacks() -> None:
-    messages = MessageTemplates(parse_templates("code", {"sms": {"zh": "中", "en": "E"}, "voice": {"zh": "声"}}))
-    chosen = [messages.get(Purpose.CODE, *key).text for key in (("voice", "zh"), ("voice", "en"), ("email", "fr"))]
-    assert chosen == ["声", "E", "中"]
-    with pytest.raises(TemplateFailed):
-        messages.get(Purpose.EXPIRED, "sms", "zh")
+# ---- files that are refused, with file, key and reason
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding", "units", "segments"),
+    ("purpose", "text", "reason"),
     [
-        ("a" * 160, "gsm-7", 160, 1),
-        ("a" * 161, "gsm-7", 161, 2),
-        ("€" * 80, "gsm-7", 160, 1),
-        ("中" * 70, "ucs-2", 70, 1),
-        ("中" * 71, "ucs-2", 71, 2),
-        ("𠮷" * 35, "ucs-2", 70, 1),
-        ("中" * 135, "ucs-2", 135, 3),
+        ("advert", '[sms.full]\nzh = "x"', "advert.toml: 'advert' is not a valid Purpose"),
+        ("code", "[sms.full", "code.toml: "),
+        ("code", '[fax]\nzh = "x"', "code.toml, fax: Extra inputs"),
+        ("code", '[sms.long]\nzh = "x"', "code.toml, sms.long"),
+        ("code", '[sms.full]\nfr = "x"', "code.toml, sms.full.fr"),
+        ("code", '[email]\nzh = "x"', "code.toml, email.zh"),
+        *(
+            ("code", f'[sms.full]\nzh = "{text}"', "code.toml, sms.full.zh: unknown placeholder")
+            for text in ("{name}", "{Link}", "{}")
+        ),
+        *(("code", f'[sms.full]\nzh = "{text}"', "sms.full.zh: a brace") for text in ("{", "a } b", "{link")),
+        ("code", '[voice]\nen = " "', "code.toml, voice.en: the text is empty"),
+        ("code", '[sms.full]\nzh = "看 https://x.cn/s"', "sms.full.zh: an address stands in the text"),
+        ("code", '[email.zh]\nsubject = "s"\ntext = "www.x.cn"', "email.zh: an address stands in the text"),
+        ("code", '[sms.full]\nzh = "{entry} {pickup}"', "the shape full cannot have {entry}, {pickup}"),
+        ("code", '[sms.path]\nzh = "{link}"', "the shape path cannot have {link}"),
+        ("code", '[sms.path]\nzh = "{ticket}"', "the shape path needs {entry} and {ticket}"),
+        ("code", '[sms.path]\nzh = "{entry} {ticket}"', "follow the constant address"),
+        ("code", '[sms.code]\nzh = "{entry}"', "the shape code needs {entry} and {pickup}"),
+        ("code", '[voice]\nzh = "{entry} {pickup}"', "voice.zh: a call cannot carry an address"),
+        ("code", '[email.zh]\nsubject = " "\ntext = "x"', "email.zh: mail needs a subject"),
+        ("code", '[email.zh]\nsubject = "{pickup}"\ntext = "x"', "no {pickup} in it"),
+        ("code", '[email.zh]\nsubject = "a\\nb"\ntext = "x"', "email.zh: a subject has one line"),
+        ("code", '[variables.name]\ntype = "text"\nlongest = 4', "variables.name: messages have no such variable"),
+        ("code", '[variables.code]\ntype = "text"\nlongest = 4', "variables.code: its type is digits, not text"),
+        ("code", '[variables.code]\ntype = "digits"\nlongest = 0', "variables.code.longest"),
+        ("code", '[variables.code]\ntype = "digits"\nlongest = {en = 4}', "longest needs a number for zh"),
     ],
 )
-def test_sizes(text: str, encoding: str, units: int, segments: int) -> None:
-    measured = size(text)
-    assert (measured.encoding, measured.units, measured.segments) == (encoding, units, segments)
+def test_a_wrong_file_is_refused_with_the_place_and_the_reason(purpose: str, text: str, reason: str) -> None:
+    with pytest.raises(TemplateFailed, match=re.escape(reason)):
+        read_messages(purpose, VARIABLES + text)
+
+
+def test_a_piece_of_path_has_its_own_limit() -> None:
+    with pytest.raises(TemplateFailed, match="at most 35"):
+        read_messages("code", '[variables]\nticket = {type = "path", longest = 36}\n[sms.full]\nzh = "x"')

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.errors import TemplateFailed
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.issue import issue
 from hub.lifecycle.land import open_ticket
@@ -66,3 +67,19 @@ async def test_a_second_start_finds_what_the_first_one_made(database: Dsns, tmp_
         assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == [
             "builtin-authority.pem", "builtin-timestamp.pem",
         ]  # fmt: skip
+
+
+KANNEL = {
+    "url": "http://127.0.0.1:13013/cgi-bin/sendsms", "username": "qianda", "password": "secret",
+    "callback_secret": "0123456789abcdef0123456789abcdef",
+}  # fmt: skip
+
+
+async def test_a_message_that_a_provider_would_not_carry_stops_the_start(database: Dsns, tmp_path: Path) -> None:
+    french = {"channels": {"sms_kannel": KANNEL | {"languages": ["zh", "fr"]}}}
+    with pytest.raises(TemplateFailed, match=r"invitation\.toml, sms\.full\.fr: this text is missing") as stopped:
+        async with production(database, tmp_path, **french):
+            raise AssertionError("started")
+    assert "zh" not in stopped.value.detail
+    async with production(database, tmp_path, channels={"sms_kannel": KANNEL}) as hub:
+        assert hub.parts.router.configured == ["sms"]
