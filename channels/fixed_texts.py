@@ -1,0 +1,177 @@
+"""What those SMS providers share that hold the texts themselves: which of their templates says what, and how they are
+called. No channel by itself.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any
+
+import aiohttp
+from pydantic import Field, SecretStr, StringConstraints, field_validator
+from yarl import URL
+
+from channels import Call, Failure, Message, NotGenuine, NotNow, Options, Place, Refused, ReplyLost, Shape
+from channels.secret_path import CallbackSecret
+
+MAINLAND = "+86"
+ADDRESSES = frozenset({"link", "entry"})
+"""Variables that hold an address. These providers allow none in a variable: it has to stand in the template itself."""
+LEADS = {"ticket": Shape.PATH, "pickup": Shape.CODE}
+"""By which of our variables an approved text leads to its page."""
+_CODE_WORD = re.compile(r"(?!.*\d{7})[\w.:-]{1,80}", re.ASCII)
+
+
+class ProviderTemplate(Options):
+    """A text that the provider approved: its `id` there, that of its counterpart for numbers `abroad` (providers
+    keep the two apart), and which of our variables it takes, in this order."""
+
+    id: str = Field(min_length=1)
+    abroad: str = ""
+    variables: tuple[str, ...] = ()
+
+    @field_validator("variables")
+    @classmethod
+    def _no_addresses(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if forbidden := sorted(ADDRESSES.intersection(names)):
+            raise ValueError(f"the provider allows no address in a variable: {', '.join(forbidden)}")
+        return names
+
+
+class FixedTextOptions(Options):
+    """`endpoint` is where the provider listens. `sign_name` is what stands in 【】 before every text, and
+    `sign_name_abroad` the same for numbers abroad. `templates` says for `purpose.language` which text to send.
+    These providers sign none of their calls: `callback_secret` is the last piece of the address that they are told."""
+
+    endpoint: str = Field(pattern=r"^https?://[^/?#@]+$")
+    sign_name: str = Field(min_length=1)
+    sign_name_abroad: str = ""
+    templates: dict[Annotated[str, StringConstraints(pattern=r"^[a-z-]+\.[a-z]{2}$")], ProviderTemplate]
+    callback_secret: CallbackSecret
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The SMS shapes that the configured texts have; both where no text leads anywhere."""
+        taken = {name for template in self.templates.values() for name in template.variables}
+        return tuple(shape for name, shape in LEADS.items() if name in taken) or tuple(LEADS.values())
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The provider's template for one message, and the values of its variables in their order."""
+
+    id: str
+    sign_name: str
+    values: tuple[tuple[str, str], ...]
+
+
+def chosen(options: FixedTextOptions, message: Message, longest: int) -> Chosen:
+    """Raises Refused where the provider would refuse the message or cut it: `longest` is its limit for one value."""
+    template = options.templates.get(f"{message.template}.{message.language}")
+    mainland = message.to.startswith(MAINLAND)
+    template_id = template and (template.id if mainland else template.abroad)
+    if not template or not template_id:
+        where = "" if mainland else " for numbers abroad"
+        raise Refused(f"no template {message.template}.{message.language} is configured{where}", Failure.CONTENT)
+    sign_name = options.sign_name if mainland else options.sign_name_abroad
+    values = tuple((name, _value(message, name, longest)) for name in template.variables)
+    return Chosen(template_id, sign_name, values)
+
+
+def _value(message: Message, name: str, longest: int) -> str:
+    if name not in message.variables:
+        raise Refused(f"the message has no value for {name}", Failure.CONTENT)
+    value = message.variables[name]
+    if len(value) > longest:
+        raise Refused(f"the value of {name} is longer than {longest} characters", Failure.CONTENT)
+    if "://" in value:
+        raise Refused(f"the value of {name} holds an address", Failure.CONTENT)
+    return value
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the provider answered, as far as it could be read."""
+
+    status: int
+    data: Mapping[str, Any]
+    retry_after: timedelta | None
+
+
+async def ask(
+    http: aiohttp.ClientSession, url: str | URL, headers: Mapping[str, str], body: bytes, deadline: float
+) -> Answered:
+    """One POST. Raises NotNow where nothing can have left, ReplyLost where no readable answer came in time."""
+    # Half of the time for the connection: what fails there was certainly not taken.
+    timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=deadline / 2)
+    try:
+        async with http.post(
+            url, headers=headers, data=body or None, skip_auto_headers=("Content-Type",), timeout=timeout,
+            allow_redirects=False,
+        ) as response:  # fmt: skip
+            status, retry_after = response.status, _retry_after(response.headers.get("Retry-After"))
+            text = await response.read()
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise NotNow(f"no connection: {type(error).__name__}") from None
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        # The text of these errors may hold the address, and the address the number: only their names are passed on.
+        raise ReplyLost(f"no answer: {type(error).__name__}") from None
+    if status == 429:
+        raise NotNow("too many requests", retry_after)
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise ReplyLost(f"status {status} with an unreadable answer")
+    return Answered(status, data, retry_after)
+
+
+def _retry_after(value: str | None) -> timedelta | None:
+    """RFC 9110, 10.2.3: seconds or a date."""
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit():
+        return timedelta(seconds=int(value[:6]))
+    try:
+        return max(parsedate_to_datetime(value) - datetime.now(UTC), timedelta())
+    except (ValueError, TypeError):
+        return None
+
+
+def code_word(value: Any) -> str:
+    """A provider's code as it may be shown: no sentence and nothing as long as a number, which both can tell whose it
+    is."""
+    return value if isinstance(value, str) and _CODE_WORD.fullmatch(value) else "an unknown code"
+
+
+def objects_called(call: Call, place: Place, secret: SecretStr) -> list[Mapping[str, Any]]:
+    """The JSON objects of a provider's call to our secret address. Raises NotGenuine."""
+    expected = f"{place.callbacks}/{secret.get_secret_value()}".encode()
+    if call.method != "POST" or not hmac.compare_digest(call.url.encode("utf-8", "surrogatepass"), expected):
+        raise NotGenuine("not a call to the address that the provider was told")
+    try:
+        data = json.loads(call.body)
+    except (ValueError, RecursionError):
+        raise NotGenuine("not JSON") from None
+    items = data if isinstance(data, list) else [data]
+    if not items or not all(isinstance(item, dict) for item in items):
+        raise NotGenuine("not the provider's report")
+    return items
+
+
+def word(item: Mapping[str, Any], name: str, longest: int = 200) -> str:
+    """A text, or a number as text, that the provider's call must have. Raises NotGenuine."""
+    value = item.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    # A lone half of a surrogate pair and NUL can be written in JSON, but neither can be stored.
+    if not isinstance(value, str) or not 0 < len(value) <= longest or re.search("[\0\ud800-\udfff]", value):
+        raise NotGenuine(f"{name} is missing or no text")
+    return value

@@ -1,0 +1,312 @@
+"""SMS through Aliyun (Dysmsapi 2017-05-25), which holds the texts itself and can be asked what became of a message.
+
+    [channels.sms_aliyun]
+    access_key_id = "LTAI…"
+    access_key_secret_file = "/run/secrets/aliyun"
+    callback_secret_file = "/run/secrets/aliyun-callback"
+    sign_name = "启明学校"
+    [channels.sms_aliyun.templates]
+    "invitation.zh" = {id = "SMS_1", variables = ["deadline", "ticket"]}   # 请您${deadline}前签署合同 https://…/s/${ticket}
+    "code.zh" = {id = "SMS_2", abroad = "SMS_3", variables = ["code"]}
+
+Variables have our names in its templates. Receipts and replies both go to `…/callbacks/NAME/SECRET`, as "HTTP批量推送".
+
+Sources, all in Aliyun's documentation: the operations SendSms and QuerySendDetails; request signature V3; error codes
+(document 101346) and codes of receipts (101347); SmsReport and SmsUp for what it calls us with; rules for
+notifications (463270) and for sending (44335).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from secrets import token_hex
+from typing import Any
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr
+from yarl import URL
+
+from channels import (
+    AccountTrouble,
+    Answer,
+    Call,
+    CannotAsk,
+    Channel,
+    ChannelError,
+    Failure,
+    Fate,
+    Heard,
+    Inbound,
+    Message,
+    NotGenuine,
+    NotNow,
+    Place,
+    Receipt,
+    Refused,
+    ReplyLost,
+    Report,
+    Rules,
+    read_options,
+)
+from channels.fixed_texts import (
+    MAINLAND,
+    Answered,
+    FixedTextOptions,
+    ask,
+    chosen,
+    code_word,
+    objects_called,
+    word,
+)
+
+VERSION = "2017-05-25"
+VARIABLE_LENGTH = 35
+"""Of notifications (463270); the value of a code is shorter, and Aliyun says so itself."""
+OUT_ID_LENGTH = 128
+"""Aliyun names no limit for OutId; longer keys than this go as their hash."""
+HASHED = "sha256-"
+ZONE = ZoneInfo("Asia/Shanghai")
+"""Aliyun's days and times are those of UTC+8, whoever asks."""
+KEPT_DAYS = 30
+PAGE = 50
+MOST_PAGES = 20
+SKEW = timedelta(minutes=15)
+"""So far apart our clock and Aliyun's may be: it takes no request that is further off."""
+_TOOK = Answer(200, json.dumps({"code": 0, "msg": "接收成功"}, ensure_ascii=False).encode(), "application/json")
+
+_ACCOUNT = frozenset(
+    "isv.AMOUNT_NOT_ENOUGH isv.OUT_OF_SERVICE isv.ACCOUNT_ABNORMAL isv.ACCOUNT_NOT_EXISTS isv.ACCOUNT_ILLEGAL "
+    "isv.PRODUCT_UN_SUBSCRIPT isv.PRODUCT_UNSUBSCRIBE isv.DENY_IP_RANGE isv.DAY_LIMIT_CONTROL isv.MONTH_LIMIT_CONTROL "
+    "isv.SMS_TEST_SIGN_TEMPLATE_LIMIT isv.SMS_TEST_NUMBER_LIMIT isp.RAM_PERMISSION_DENY isv.RAM_PERMISSION_DENY "
+    "SignatureDoesNotMatch IncompleteSignature NoPermission".split()
+)
+_ACCOUNT_BEGINNINGS = ("InvalidAccessKeyId", "MissingAccessKeyId", "InvalidTimeStamp", "Forbidden", "InvalidSecurity")
+_NOT_NOW = frozenset({"isv.BUSINESS_LIMIT_CONTROL", "isv.QPS_LIMIT_CONTROL"})
+"""The first is a limit for one number (so many a minute, an hour, a day): another provider may have room for it."""
+_UNCERTAIN = ("isp.", "SignatureNonceUsed")
+"""Its own trouble; and a nonce that was used means that somebody on the way sent our request twice: one may count."""
+_FAILURES: Mapping[str, Failure] = {
+    **dict.fromkeys(("isv.MOBILE_NUMBER_ILLEGAL", "INVALID_NUMBER"), Failure.ADDRESS),
+    **dict.fromkeys("isv.CUSTOMER_REFUSED USER_REJECT MOBILE_IN_BLACK".split(), Failure.OPTED_OUT),
+    # Older documents say "a forbidden word in a variable", newer ones "the number complained": content, since a number
+    # that is wrongly taken for opted out would never be written to again.
+    "isv.BLACK_KEY_CONTROL_LIMIT": Failure.CONTENT,
+    **dict.fromkeys("CONTENT_KEYWORD isv.SMS_SECURITY_INTERCEPTED".split(), Failure.FILTERED),
+    **dict.fromkeys(
+        "isv.SMS_SIGNATURE_ILLEGAL isv.SMS_SIGN_ILLEGAL isv.SIGN_STATE_ILLEGAL isv.SMS_SIGNATURE_SCENE_ILLEGAL "
+        "isv.SMS_SIGN_NAME_ILLEGAL isv.SMS_TEMPLATE_ILLEGAL isv.SMS_CONTENT_ILLEGAL isv.TEMPLATE_MISSING_PARAMETERS "
+        "isv.TEMPLATE_PARAMS_ILLEGAL isv.INVALID_PARAMETERS isv.INVALID_JSON_PARAM isv.PARAM_LENGTH_LIMIT "
+        "isv.PARAM_NOT_SUPPORT_URL isv.UNSUPPORTED_CONTENT isv.SMS_CONTENT_MISMATCH_TEMPLATE_TYPE "
+        "isv.DOMESTIC_NUMBER_NOT_SUPPORTED isv.EXTEND_CODE_ERROR CONTENT_ERROR PARAMS_ILLEGAL "
+        "SIGNATURE_BLACKLIST".split(),
+        Failure.CONTENT,
+    ),
+    # MOBILE_NOT_ON_SERVICE is said of dead numbers and of phones that are off; REQUEST_SUCCESS of no carrier's receipt.
+    **dict.fromkeys(
+        "MOBILE_NOT_ON_SERVICE MOBILE_SEND_LIMIT MOBILE_ACCOUNT_ABNORMAL MOBILE_TERMINAL_ERROR MOBLLE_TERMINAL_ERROR "
+        "REQUEST_SUCCESS EXPIRED IS_CLOSE IS_CLOSED SP_UNKNOWN_ERROR".split(),
+        Failure.TRANSIENT,
+    ),
+}
+_FATES = {"2": Fate.UNDELIVERED, "3": Fate.DELIVERED}
+"""What Aliyun lists in any other state it has accepted."""
+_BEST = (Fate.UNDELIVERED, Fate.ACCEPTED, Fate.DELIVERED)
+
+
+class AliyunOptions(FixedTextOptions):
+    """`listed_after`: so many seconds a message may take to appear in the list that we ask for it. Before that, its
+    absence proves nothing."""
+
+    endpoint: str = Field("https://dysmsapi.aliyuncs.com", pattern=r"^https?://[^/?#@]+$")
+    access_key_id: str = Field(min_length=1)
+    access_key_secret: SecretStr = Field(min_length=1)
+    listed_after: float = Field(30, ge=0)
+
+
+def connect(options: Mapping[str, Any], place: Place) -> Channel:
+    return Aliyun(read_options(AliyunOptions, options, place), place)
+
+
+class Aliyun:
+    def __init__(self, options: AliyunOptions, place: Place) -> None:
+        self._options = options
+        self._place = place
+        self.templates = options.templates
+        self.rules = Rules(
+            receipts=True, queryable=True, shapes=options.shapes, fixed_texts=True, prefix=f"【{options.sign_name}】",
+            variable_length=VARIABLE_LENGTH,
+        )  # fmt: skip
+
+    async def send(self, message: Message) -> Receipt:
+        text = chosen(self._options, message, VARIABLE_LENGTH)
+        answered = await self._ask("SendSms", {
+            "PhoneNumbers": _local(message.to), "SignName": text.sign_name or self._options.sign_name,
+            "TemplateCode": text.id, "TemplateParam": json.dumps(dict(text.values), ensure_ascii=False),
+            "OutId": out_id(message.key),
+        })  # fmt: skip
+        if answered.status == 200 and answered.data.get("Code") == "OK":
+            return Receipt(Fate.ACCEPTED, str(answered.data.get("BizId") or ""))
+        raise _failed(answered)
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        """Every message that we send carries our key, so the list of its number's messages says whether it is there."""
+        now = self._place.clock()
+        first = (message.at - SKEW).astimezone(ZONE).date()
+        days = ((now + SKEW).astimezone(ZONE).date() - first).days + 1
+        found = [
+            _receipt(row, reference)
+            for day in range(min(days, KEPT_DAYS))
+            for row in await self._listed(message.to, first + timedelta(max(days - KEPT_DAYS, 0) + day))
+            if row.get("OutId") == out_id(message.key)
+        ]
+        if found:
+            return max(found, key=lambda receipt: _BEST.index(receipt.fate))
+        if days > KEPT_DAYS:
+            raise CannotAsk("the message is older than what Aliyun keeps")
+        if now - message.at < timedelta(seconds=self._options.listed_after):
+            raise CannotAsk("Aliyun may not list it yet")
+        return None
+
+    async def _listed(self, to: str, day: date) -> list[Mapping[str, Any]]:
+        """All messages to a number on one day. Raises CannotAsk unless it certainly saw every one."""
+        rows: list[Mapping[str, Any]] = []
+        for page in range(1, MOST_PAGES + 1):
+            try:
+                answered = await self._ask("QuerySendDetails", {
+                    "PhoneNumber": _local(to), "SendDate": f"{day:%Y%m%d}", "PageSize": str(PAGE),
+                    "CurrentPage": str(page),
+                })  # fmt: skip
+            except ChannelError as error:
+                raise CannotAsk(str(error)) from None
+            total, listed = _page(answered)
+            rows += listed
+            if len(rows) == total:
+                return rows
+            if len(listed) < PAGE:
+                break
+        raise CannotAsk("Aliyun's list is not complete")
+
+    async def _ask(self, action: str, query: Mapping[str, str]) -> Answered:
+        key, secret = self._options.access_key_id, self._options.access_key_secret.get_secret_value()
+        host = urlsplit(self._options.endpoint).netloc
+        headers = signed(key, secret, host, action, query, self._place.clock(), token_hex(16))
+        url = URL(f"{self._options.endpoint}/?{canonical_query(query)}", encoded=True)
+        return await ask(self._place.http, url, headers, b"", self._options.deadline)
+
+    def read(self, call: Call) -> Heard:
+        items = objects_called(call, self._place, self._options.callback_secret)
+        return Heard(
+            tuple(_report(item) for item in items if "content" not in item),
+            tuple(_inbound(item) for item in items if "content" in item),
+            _TOOK,
+        )
+
+
+def signed(
+    key: str, secret: str, host: str, action: str, query: Mapping[str, str], now: datetime, nonce: str
+) -> dict[str, str]:
+    """The headers of a request without a body, with its ACS3-HMAC-SHA256 signature (request signature V3)."""
+    body_hash = hashlib.sha256(b"").hexdigest()
+    headers = {
+        "accept": "application/json", "host": host, "x-acs-action": action, "x-acs-content-sha256": body_hash,
+        "x-acs-date": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "x-acs-signature-nonce": nonce,
+        "x-acs-version": VERSION,
+    }  # fmt: skip
+    names = ";".join(sorted(headers))
+    lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
+    request = f"POST\n/\n{canonical_query(query)}\n{lines}\n{names}\n{body_hash}"
+    to_sign = f"ACS3-HMAC-SHA256\n{hashlib.sha256(request.encode()).hexdigest()}"
+    signature = hmac.new(secret.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
+    return headers | {"authorization": f"ACS3-HMAC-SHA256 Credential={key},SignedHeaders={names},Signature={signature}"}
+
+
+def canonical_query(query: Mapping[str, str]) -> str:
+    """As it is signed, and sent exactly so."""
+    return "&".join(f"{quote(name, safe='~')}={quote(query[name], safe='~')}" for name in sorted(query))
+
+
+def out_id(key: str) -> str:
+    """Our key as Aliyun gets it and hands it back."""
+    return key if len(key) <= OUT_ID_LENGTH else HASHED + hashlib.sha256(key.encode()).hexdigest()
+
+
+def _local(to: str) -> str:
+    """Mainland numbers without +86, others with their country but without the plus."""
+    return to.removeprefix(MAINLAND) if to.startswith(MAINLAND) else to.removeprefix("+")
+
+
+def _number(said: str) -> str:
+    """E.164 of what Aliyun calls a number: eleven digits that begin like one of the mainland are of the mainland."""
+    digits = said.removeprefix("+")
+    if not re.fullmatch(r"[1-9]\d{5,14}", digits, re.ASCII):
+        raise NotGenuine("not a number")
+    return f"{MAINLAND if re.fullmatch('1[3-9][0-9]{9}', digits) else '+'}{digits}"
+
+
+def _failed(answered: Answered) -> ChannelError:
+    code = code_word(answered.data.get("Code"))
+    if code in _ACCOUNT or code.startswith(_ACCOUNT_BEGINNINGS):
+        return AccountTrouble(code)
+    if code in _NOT_NOW or code.startswith("Throttling"):
+        return NotNow(code, answered.retry_after)
+    if answered.status < 500 and code.startswith("isv."):
+        return Refused(code, _FAILURES.get(code, Failure.OTHER))
+    if 400 <= answered.status < 500 and not code.startswith(_UNCERTAIN):
+        return NotNow(code, answered.retry_after)  # its gateway let nothing through
+    return ReplyLost(code)
+
+
+def _page(answered: Answered) -> tuple[int, list[Mapping[str, Any]]]:
+    data = answered.data
+    if answered.status != 200 or data.get("Code") != "OK":
+        raise CannotAsk(code_word(data.get("Code")))
+    rows = (data.get("SmsSendDetailDTOs") or {}).get("SmsSendDetailDTO") or []
+    total = str(data.get("TotalCount"))
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not total.isdecimal():
+        raise CannotAsk("Aliyun's list cannot be read")
+    return int(total), rows
+
+
+def _receipt(row: Mapping[str, Any], reference: str) -> Receipt:
+    return _told(_FATES.get(str(row.get("SendStatus")), Fate.ACCEPTED), reference, row.get("ErrCode"))
+
+
+def _told(fate: Fate, reference: str, code: Any) -> Receipt:
+    if fate is not Fate.UNDELIVERED:
+        return Receipt(fate, reference)
+    detail = code_word(code)
+    return Receipt(fate, reference, _FAILURES.get(detail, Failure.OTHER), detail)
+
+
+def _report(item: Mapping[str, Any]) -> Report:
+    """One entry of SmsReport."""
+    if not isinstance(item.get("success"), bool):
+        raise NotGenuine("success is no boolean")
+    fate = Fate.DELIVERED if item["success"] else Fate.UNDELIVERED
+    ours = word(item, "out_id") if item.get("out_id") else ""
+    return Report(
+        _told(fate, word(item, "biz_id"), item.get("err_code")),
+        "" if ours.startswith(HASHED) else ours, _number(word(item, "phone_number")),
+    )  # fmt: skip
+
+
+def _inbound(item: Mapping[str, Any]) -> Inbound:
+    """One entry of SmsUp."""
+    text = word(item, "content", 2000)
+    return Inbound(word(item, "sequence_id"), _number(word(item, "phone_number")), text, _time(item.get("send_time")))
+
+
+def _time(value: Any, forms: Iterable[str] = ("%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S")) -> datetime | None:
+    """Both forms are documented. A time that cannot be read is no reason to lose what somebody wrote."""
+    for form in forms:
+        try:
+            return datetime.strptime(str(value), form).replace(tzinfo=ZONE).astimezone(UTC)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,57 @@
+"""How a provider that holds the texts itself is called: what each kind of answer, and of silence, means."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from channels import NotNow, ReplyLost
+from channels.fixed_texts import Answered, ask
+
+
+async def answer_to(response: web.Response) -> Answered:
+    """What a call means that is answered so."""
+
+    async def handle(request: web.Request) -> web.Response:
+        return response
+
+    app = web.Application()
+    app.router.add_post("/", handle)
+    async with TestServer(app) as server, aiohttp.ClientSession() as http:
+        return await ask(http, server.make_url("/"), {}, b"", 5)
+
+
+async def test_a_json_object_is_an_answer_whatever_its_status() -> None:
+    assert await answer_to(web.json_response({"Code": "OK"})) == Answered(200, {"Code": "OK"}, None)
+    late = web.json_response({"Code": "Throttling"}, status=503, headers={"Retry-After": "7"})
+    assert await answer_to(late) == Answered(503, {"Code": "Throttling"}, timedelta(seconds=7))
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"status": 502, "text": "<html>Bad Gateway</html>"},
+        {"status": 200, "text": ""},
+        {"status": 200, "text": "[1]"},
+        {"status": 200, "body": b"\xff"},
+        {"status": 307, "headers": {"Location": "http://127.0.0.1:9/"}},
+    ],
+)
+async def test_whatever_else_comes_is_no_answer(response: dict[str, object]) -> None:
+    with pytest.raises(ReplyLost, match=f"status {response['status']}"):
+        await answer_to(web.Response(**response))  # type: ignore[arg-type]
+
+
+async def test_too_many_requests_were_not_taken_and_may_come_again_later() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    for value, seconds in (("5", 5), (soon, 30), ("-3", None), ("soon", None), (None, None)):
+        headers = {"Retry-After": value} if value else {}
+        with pytest.raises(NotNow) as caught:
+            await answer_to(web.Response(status=429, headers=headers))
+        after = caught.value.retry_after
+        assert after is None if seconds is None else after and abs(after.total_seconds() - seconds) < 3
