@@ -208,8 +208,12 @@ def _settings() -> Settings:
     try:
         return Settings.load()
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {_reason(each['msg'])}" for each in error.errors())
         raise BadInput(f"the configuration is wrong: {problems}") from error
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 @contextmanager

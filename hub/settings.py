@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
+)
+
+from channels.applink import (
+    checked_apple_app,
+    checked_fingerprint,
+    checked_harmony_app,
+    checked_package,
+    checked_scheme,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,14 +73,19 @@ class TimestampSettings(_Section):
 
 
 class AndroidAppSettings(_Section):
-    package: str
-    fingerprints: list[str]
+    """`fingerprints`: SHA-256 of every certificate that signs the app, upload key and store's key alike."""
+
+    package: Annotated[str, AfterValidator(checked_package)]
+    fingerprints: list[Annotated[str, AfterValidator(checked_fingerprint)]] = Field(min_length=1)
 
 
 class AppLinkSettings(_Section):
-    scheme: str = "qianda"
-    ios_apps: list[str] = Field(default_factory=list)
+    """The school's own app, where it has one: `channels/applink.py` says the form of each value."""
+
+    scheme: Annotated[str, AfterValidator(checked_scheme)] = "qianda"
+    ios_apps: list[Annotated[str, AfterValidator(checked_apple_app)]] = Field(default_factory=list)
     android_apps: list[AndroidAppSettings] = Field(default_factory=list)
+    harmony_apps: list[Annotated[str, AfterValidator(checked_harmony_app)]] = Field(default_factory=list)
 
 
 CARRIERS = ("sms", "voice", "email")

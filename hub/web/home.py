@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from aiohttp import web
 
@@ -21,6 +22,7 @@ def routes(_hub: object) -> Iterable[web.AbstractRouteDef]:
         web.get("/problems/{code}", problem),
         web.get("/.well-known/apple-app-site-association", apple_association),
         web.get("/.well-known/assetlinks.json", asset_links),
+        web.get("/.well-known/applinking.json", app_linking),
     ]
 
 
@@ -42,12 +44,16 @@ async def problem(request: web.Request) -> web.Response:
 
 
 async def apple_association(request: web.Request) -> web.Response:
-    response = web.json_response(request.app[HUB].app_link.apple_association())
-    response.headers["Cache-Control"] = A_DAY
-    return response
+    return _for_a_day(request.app[HUB].app_link.apple_association())
 
 
 async def asset_links(request: web.Request) -> web.Response:
-    response = web.json_response(request.app[HUB].app_link.asset_links())
-    response.headers["Cache-Control"] = A_DAY
-    return response
+    return _for_a_day(request.app[HUB].app_link.asset_links())
+
+
+async def app_linking(request: web.Request) -> web.Response:
+    return _for_a_day(request.app[HUB].app_link.app_linking())
+
+
+def _for_a_day(body: Any) -> web.Response:
+    return web.json_response(body, headers={"Cache-Control": A_DAY})

@@ -26,6 +26,7 @@ from tests.browser.conftest import DESK, PHONE, NewPage, Shot, page_in
 from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
 from tests.judges import judge
 from tests.running import ADULT_ID, API_KEY, GUARDIAN_PHONE, PASSWORD, STUDENT_PHONE, Running
+from tests.web.user_agents import PEOPLE
 
 pytestmark = pytest.mark.browser
 SISTER_ID = "340104201509010026"
@@ -131,7 +132,7 @@ async def test_a_guardian_signs_by_the_app_link_without_the_app(
     asked = {"signer": await first_signer(running, contract), "door": "applink"}
     link = await api(running, f"/contracts/{contract.id}/links", asked)
     assert link["app_url"].startswith("qianda://s/")
-    page = await new_page()
+    page = await new_page(**PHONE, user_agent=PEOPLE["Chrome, Pixel"][1])
     await page.goto(link["url"])
     await expect(page.locator("[data-act=app]")).to_be_visible()  # offered, never forced
     await page.get_by_role("button", name=ZH["begin"]).click()

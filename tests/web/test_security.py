@@ -22,6 +22,7 @@ from hub.web.brakes import Brakes
 from hub.web.security import COOKIE
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, opened
+from tests.web.user_agents import PEOPLE
 
 PATIENCE = 0.8
 
@@ -148,12 +149,13 @@ async def test_app_links_name_the_schools_apps(running: Running) -> None:
         assert detail["appIDs"] == ["TEAM.app"] and all(part["caseSensitive"] is False for part in detail["components"])
         async with running.http.get(f"{origin}/.well-known/assetlinks.json") as answer:
             assert (await answer.json())[0]["target"]["package_name"] == "org.example.app"
-        async with running.http.get(f"{origin}/s/ABCDEFGHJKMNP") as answer:
-            assert 'data-scheme="school"' in await answer.text()
+        iphone = {"User-Agent": PEOPLE["Safari, iPhone"][1]}
+        async with running.http.get(f"{origin}/s/ABCDEFGHJKMNP", headers=iphone) as answer:
+            assert 'data-address="school://{place}"' in await answer.text()
     async with served(make_app(replace(running.hub, demo=False))) as origin:
-        headers = {"Host": running.origin.removeprefix("http://")}
+        headers = iphone | {"Host": running.origin.removeprefix("http://")}
         async with running.http.get(f"{origin}/s/ABCDEFGHJKMNP", headers=headers) as answer:
-            assert "data-scheme" not in await answer.text()
+            assert "data-address" not in await answer.text()
 
 
 def replace_app(running: Running, app: AppLink) -> web.Application:

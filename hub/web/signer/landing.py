@@ -6,6 +6,7 @@ Only the browser that opened the ticket before, and still has its session, is le
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from hub.store.unit import Unit
 from hub.web.keys import HUB
 from hub.web.pages import page
 from hub.web.security import COOKIE
+from hub.web.signer.device import recognised, way_to_the_app
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:
@@ -52,14 +54,17 @@ async def landing(request: web.Request) -> web.Response:
         opened, going_on = await _known(request, secret, ticket)
     if going_on is not None:
         raise web.HTTPSeeOther(f"/sign/contract?id={going_on}")
-    return page(request, "signer/landing.html", opened=opened, app_scheme=_app_scheme(request))
+    return page(request, "signer/landing.html", opened=opened, **offered(request))
 
 
-def _app_scheme(request: web.Request) -> str:
-    """The school's app, if there is one (the demo shows how it would be). It opens on a tap only, never by itself."""
+def offered(request: web.Request) -> dict[str, Any]:
+    """What `signer/app.html` needs. The school's app opens on a tap only, never by itself; the demo shows how it would
+    be to have one. `app=none`: Android came back, because the app is not on this phone."""
     hub = request.app[HUB]
-    exists = hub.app_link.ios_apps or hub.app_link.android_apps or hub.demo
-    return hub.app_link.scheme if exists else ""
+    device = recognised(request.headers.get("User-Agent", ""))
+    app_is_missing = request.query.get("app") == "none"
+    way = way_to_the_app(device, hub.app_link, hub.parts.origin, any_system=hub.demo)
+    return {"device": device, "app_is_missing": app_is_missing, "app_address": "" if app_is_missing else way}
 
 
 async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:

@@ -2,6 +2,7 @@
 
 import { Problem, call, find, hideTrouble, json, onSubmit, onTap, report, ticketHere, word } from './session.js';
 import { bindAnswers } from './answer.js';
+import { offerApp } from './app.js';
 
 let opened = 'opened' in document.body.dataset;
 
@@ -77,8 +78,7 @@ onTap(find('[data-act="again"]'), sendCode);
 onTap(find('[data-act="question"]'), async () => { hideTrouble(); show('question'); });
 onTap(find('[data-act="back"]'), async () => { hideTrouble(); show('start'); });
 onSubmit(find('[data-form="verify"]'), verify);
-const app = find('[data-act="app"]');
-if (app) onTap(app, async () => { location.assign(`${app.dataset.scheme}://s/${encodeURIComponent(ticketHere())}`); });
+offerApp();
 bindAnswers(open);
 if (location.origin !== document.body.dataset.origin) {
   // A key is proved to one address only: come in by that.

@@ -1,0 +1,91 @@
+"""What a visitor holds, as far as its User-Agent says: which way to the school's app the page offers, and nothing else.
+
+The page is the same for all and works for all. Whoever is taken for something else is offered another button, or none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from channels.applink import AppLink
+
+LONGEST = 1000
+"""Characters of a User-Agent that are looked at."""
+_WECHAT = re.compile(r"MicroMessenger|WindowsWechat|MacWechat|wxwork", re.IGNORECASE)
+_BROWSER_OF_AN_APP = re.compile(
+    r"; ?wv\)|\bQQ/\d|AlipayClient|DingTalk|Weibo|\bFBA[NV]\b|FB_IAB|Instagram|\bLine/|KAKAOTALK|aweme|"
+    r"BytedanceWebview|\bLark/|Feishu|baiduboxapp|Twitter for|LinkedInApp|Snapchat|Telegram-Android|ZhihuHybrid|"
+    r"xhsdiscover|discover/\d",
+    re.IGNORECASE,
+)
+
+
+class System(StrEnum):
+    """HarmonyOS up to version 4 runs Android's apps, and is Android here."""
+
+    IOS = "ios"
+    ANDROID = "android"
+    HARMONY = "harmony"
+    DESKTOP = "desktop"
+    """Also whatever is not known: programs, and tablets that call themselves a computer."""
+
+
+class Inside(StrEnum):
+    """Whose browser it is: the system's or one of its own, WeChat's (WeCom's too), or that of another app."""
+
+    BROWSER = "browser"
+    WECHAT = "wechat"
+    OTHER_APP = "app"
+
+
+@dataclass(frozen=True)
+class Device:
+    system: System
+    inside: Inside = Inside.BROWSER
+
+    @property
+    def variant(self) -> str:
+        """What it is called in one word: `ios`, `wechat-android`, `app-harmony` …"""
+        return self.system if self.inside is Inside.BROWSER else f"{self.inside}-{self.system}"
+
+
+def recognised(user_agent: str) -> Device:
+    text = user_agent[:LONGEST]
+    return Device(system := _system(text), _inside(text, system))
+
+
+def _system(text: str) -> System:
+    if "OpenHarmony" in text or "ArkWeb/" in text:  # before Android: some browsers there say both
+        return System.DESKTOP if "(PC;" in text else System.HARMONY
+    if "Windows" in text:
+        return System.DESKTOP
+    if re.search(r"iPhone|iPad|iPod", text):
+        return System.IOS
+    return System.ANDROID if "Android" in text else System.DESKTOP
+
+
+def _inside(text: str, system: System) -> Inside:
+    if _WECHAT.search(text):
+        return Inside.WECHAT
+    # A view inside an app of iOS does not call itself Safari; every browser there does.
+    if _BROWSER_OF_AN_APP.search(text) or (system is System.IOS and "Safari/" not in text):
+        return Inside.OTHER_APP
+    return Inside.BROWSER
+
+
+def way_to_the_app(device: Device, app: AppLink, origin: str, *, any_system: bool) -> str:
+    """The address for a tap, with `{place}` in it; empty where there is no app, or where a tap would lead nowhere
+    (apps like WeChat open none but their own partners' apps). `any_system`: as if the school had every app."""
+    if device.inside is not Inside.BROWSER:
+        return ""
+    match device.system:
+        case System.ANDROID if app.android_apps or any_system:
+            return app.intent_on_tap(origin)
+        case System.IOS if app.ios_apps or any_system:
+            return app.on_tap()
+        case System.HARMONY if app.harmony_apps or any_system:
+            return app.on_tap()
+        case _:
+            return ""
