@@ -101,11 +101,11 @@ class TwilioAccount:
     trouble: list[Trouble] = field(default_factory=list)
     resources: dict[str, Resource] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    able: frozenset[Trouble] = frozenset(Trouble)
+    to: str = "+447700900101"
     requests: int = 0
     url: str = ""
 
-    able: ClassVar[frozenset[Trouble]] = frozenset(Trouble)
-    to: ClassVar[str] = "+447700900101"
     collection: ClassVar[str]
     prefix: ClassVar[str]
     moves: ClassVar[Mapping[str, tuple[str, ...]]]

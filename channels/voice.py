@@ -1,0 +1,143 @@
+"""Telephone calls by Twilio that read a message aloud (https://www.twilio.com/docs/voice/api/call-resource).
+
+The words go along with the request (TwiML), so Twilio fetches nothing from us. A one-time code is read digit by digit,
+and all of it twice. `delivered` means that somebody or something took the call: with `machine_detection` an answering
+machine counts as not reached. Twilio can be asked about calls, but does not tell what was said: a call to the same
+number at the same time is taken for ours. A code is asked for at most once a minute, and the search reaches back half
+of that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field
+from twilio.twiml.voice_response import VoiceResponse
+
+from channels import (
+    Call,
+    CannotAsk,
+    Channel,
+    Failure,
+    Fate,
+    Heard,
+    Message,
+    Place,
+    Receipt,
+    Refused,
+    ReplyLost,
+    Report,
+    Rules,
+    read_options,
+)
+from channels.twilio_calls import ERROR_CODE, PHONE, Callbacks
+from channels.twilio_http import TwilioOptions, asked, client, made_since, sent
+
+SLACK = timedelta(seconds=30)
+RING = 30
+"""Seconds: long enough to find a phone, and often shorter than an answering machine waits."""
+LONGEST_CALL = 120
+MOST_TWIML = 4000
+VOICES = {"zh": "zh-CN", "en": "en-GB"}
+
+_REFERENCE = re.compile("CA[0-9a-f]{32}")
+_ENDED = {
+    "completed": Fate.DELIVERED,
+    **dict.fromkeys(("busy", "no-answer", "failed", "canceled"), Fate.UNDELIVERED),
+}
+_FAILURES = {"busy": Failure.TRANSIENT, "no-answer": Failure.TRANSIENT}
+_NO_SUCH_NUMBER = frozenset({404, 410, 484, 604})
+"""Answers of the telephone network (RFC 3261, section 21) by which a number does not exist."""
+_STATUS = re.compile("queued|initiated|ringing|in-progress|completed|busy|no-answer|failed|canceled")
+_REPORT = {
+    "CallSid": _REFERENCE, "CallStatus": _STATUS, "To": PHONE, "Called": PHONE, "From": PHONE, "Caller": PHONE,
+    "AnsweredBy": re.compile("[a-z_]{1,30}"), "SipResponseCode": re.compile("[1-6][0-9]{2}"), "ErrorCode": ERROR_CODE,
+}  # fmt: skip
+
+
+class VoiceOptions(TwilioOptions):
+    """`sender`: the number that calls. `machine_detection` costs extra."""
+
+    sender: str = Field(pattern=f"^({PHONE.pattern})$")
+    machine_detection: bool = False
+
+
+def connect(options: Mapping[str, Any], place: Place) -> Channel:
+    return Voice(read_options(VoiceOptions, options, place), place)
+
+
+class Voice:
+    rules = Rules(receipts=True, queryable=True, signed=True)
+
+    def __init__(self, options: VoiceOptions, place: Place) -> None:
+        self._calls = client(options, place).calls
+        self._options = options
+        self._callbacks = Callbacks(place, options.account, options.auth_token.get_secret_value())
+
+    async def send(self, message: Message) -> Receipt:
+        words = twiml(message)
+        if len(words) > MOST_TWIML:
+            raise Refused(f"longer than {MOST_TWIML} characters of TwiML", Failure.CONTENT)
+        detection = {"machine_detection": "Enable"} if self._options.machine_detection else {}
+        made = await sent(
+            self._calls.create_async(
+                to=message.to, from_=self._options.sender, twiml=words, timeout=RING, time_limit=LONGEST_CALL,
+                status_callback=self._callbacks.status_address(message.key), status_callback_method="POST", **detection,
+            )
+        )  # fmt: skip
+        receipt = _receipt(made.sid, str(made.status))
+        if receipt is None:
+            raise ReplyLost("unreadable answer")
+        if receipt.failure:
+            raise Refused(receipt.detail, receipt.failure)
+        return receipt
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        """By Twilio's own id, else by number and time."""
+        known = _REFERENCE.fullmatch(reference)
+        made = await asked(self._calls(reference).fetch_async() if known else self._search(message))
+        if made is None:
+            return None
+        receipt = _receipt(made.sid, str(made.status), made.answered_by or "")
+        if receipt is None:
+            raise CannotAsk("unreadable answer")
+        return receipt
+
+    async def _search(self, message: Message) -> Any:
+        return next(iter(await made_since(self._calls, "calls", message.to, message.at - SLACK)), None)
+
+    def read(self, call: Call) -> Heard:
+        key = self._callbacks.key(call)
+        fields = self._callbacks.fields(call, _REPORT, needed=frozenset({"CallSid", "CallStatus", "To"}))
+        sip = int(fields.get("SipResponseCode", 0))
+        receipt = _receipt(fields["CallSid"], fields["CallStatus"], fields.get("AnsweredBy", ""), sip)
+        assert receipt
+        return Heard(reports=(Report(receipt, key, fields["To"]),))
+
+
+def twiml(message: Message) -> str:
+    """What the voice says: the text; one with a code twice, and the code digit by digit."""
+    text, code = message.text, message.variables.get("code", "")
+    spoken = code and code in text
+    if spoken:
+        text = text.replace(code, (", " if message.language == "en" else "，").join(code))
+    response = VoiceResponse()
+    response.pause(length=1)
+    response.say(text, language=VOICES.get(message.language, VOICES["zh"]), loop=2 if spoken else 1)
+    return str(response)
+
+
+def _receipt(reference: str | None, status: str, answered_by: str = "", sip: int = 0) -> Receipt | None:
+    """What Twilio says of a call, or None when it is not said as Twilio does."""
+    if not (reference and _REFERENCE.fullmatch(reference) and _STATUS.fullmatch(status)):
+        return None
+    if status == "completed" and answered_by.startswith(("machine", "fax")):
+        return Receipt(Fate.UNDELIVERED, reference, Failure.TRANSIENT, f"answered by {answered_by}")
+    fate = _ENDED.get(status, Fate.ACCEPTED)
+    if fate is not Fate.UNDELIVERED:
+        return Receipt(fate, reference, detail=status)
+    failure = Failure.ADDRESS if sip in _NO_SUCH_NUMBER else _FAILURES.get(status, Failure.OTHER)
+    return Receipt(fate, reference, failure, f"{status}, SIP {sip}" if sip else status)
