@@ -65,14 +65,15 @@ class Carriers:
     async def book(self, unit: Unit, delivery: Delivery, tried: Collection[str]) -> Booked | None:
         """The provider that is to be tried now, its rate booked; None when no usable one has room within PATIENCE."""
         able = [each for each in self.of(delivery.channel, delivery.to) if each.name not in tried]
-        for provider in await self._in_order(unit, able):
+        healths = await unit.providers.healths([each.name for each in able])
+        draws = [self._draw() for _ in able]
+        for provider in in_order([each.provider for each in able], healths, unit.now, draws):
+            health = healths.get(provider.name)
+            if health and health.broken_at and not await unit.providers.take_probe(health, unit.now):
+                continue
             lane = lane_of(delivery.purpose)
             each = timedelta(seconds=1 / provider.lane_rate(lane))
             at = await unit.providers.book(provider.name, lane, each, unit.now, PATIENCE)
             if at is not None:
                 return Booked(self[provider.name], at)
         return None
-
-    async def _in_order(self, unit: Unit, able: list[Carrier]) -> list[Provider]:
-        healths = await unit.providers.healths([each.name for each in able])
-        return in_order([each.provider for each in able], healths, unit.now, [self._draw() for _ in able])

@@ -43,6 +43,11 @@ class Providers:
         values = {name: getattr(health, name) for name in Health.__dataclass_fields__ if name != "name"}
         await self._connection.execute(PROVIDER.update().where(PROVIDER.c.name == health.name).values(values))
 
+    async def take_probe(self, health: Health, now: datetime) -> bool:
+        """A broken provider is tried with one message at a time: True for whoever may send that one."""
+        mine = (PROVIDER.c.name == health.name) & (PROVIDER.c.broken_at == health.broken_at)
+        return (await self._connection.execute(PROVIDER.update().where(mine).values(broken_at=now))).rowcount == 1
+
     async def book(
         self, provider: str, lane: str, each: timedelta, now: datetime, patience: timedelta
     ) -> datetime | None:

@@ -1,0 +1,173 @@
+"""The next way: what did not reach its person by one channel goes by the next, and at the end staff have a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from channels import Message, Place, Receipt, sms_twilio
+from channels.outbox import Outbox
+from hub.lifecycle.identify import send_code
+from hub.lifecycle.land import open_ticket
+from hub.model.contract import Contract
+from hub.model.delivery import DeliveryState
+from hub.model.link import DoorKind
+from hub.model.provider import Provider
+from hub.model.staff import EVERYTHING
+from tests.channels.doubles import Trouble
+from tests.channels.doubles.outbox import Ledger
+from tests.channels.doubles.sms_twilio import Double
+from tests.lifecycle.clockwork import NIGHT, SHANGHAI, StandingClock
+from tests.router.routed import PHONE, Routed, routed
+
+
+@dataclass
+class Second:
+    """Another channel, whose texts a test can read: the outbox, in memory."""
+
+    name: str
+    texts: list[Message] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._outbox = Outbox(Ledger([]))
+        self.rules = self._outbox.rules
+
+    async def send(self, message: Message) -> Receipt:
+        self.texts.append(message)
+        return await self._outbox.send(message)
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        return await self._outbox.find(message)
+
+    @property
+    def provider(self) -> Provider:
+        return Provider(self.name, "outbox", self.name, rate=1000)
+
+
+def with_more(hub: Routed, *names: str) -> list[Second]:
+    more = [Second(name) for name in names]
+    hub.carriers(*((each.provider, each) for each in more))
+    return more
+
+
+async def ways(hub: Routed, contract: Contract) -> list[tuple[str, str, int]]:
+    return [(each.channel, each.state.value, each.rung) for each in await hub.deliveries(contract)]
+
+
+async def test_an_undelivered_text_is_followed_by_a_voice_then_a_mail_then_a_staff_task() -> None:
+    async with routed() as hub:
+        voice, email = with_more(hub, "voice", "email")
+        contract = await hub.invited(channels=("sms", "voice", "email"))
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
+        await hub.heard()
+        await hub.look_after()
+        assert [name for name, *_ in await ways(hub, contract)] == ["sms", "voice"]
+        assert len(voice.texts) == 1
+        await hub.look_after(timedelta(hours=25))  # nobody opened it
+        assert [name for name, *_ in await ways(hub, contract)][:3] == ["sms", "voice", "email"]
+        assert len(email.texts) == 1 and "/s/" in email.texts[0].text
+        assert await hub.staff_tasks(contract) == []
+        await hub.look_after(timedelta(hours=25))
+        assert await hub.staff_tasks(contract) == ["unreached"]
+
+
+async def test_no_receipt_in_ten_minutes_is_no_receipt() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.invited(channels=("sms", "voice"))
+        await hub.look_after(timedelta(minutes=9))
+        assert voice.texts == []
+        await hub.look_after(timedelta(minutes=2))
+        assert len(voice.texts) == 1
+        assert (await ways(hub, contract))[0][1] == "sent"
+
+
+async def test_what_was_delivered_and_opened_needs_no_other_way() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.invited(channels=("sms", "voice"))
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "delivered")
+        await hub.heard()
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = await unit.tasks.of_contract(contract.id)
+            await unit.tasks.opened(task.id, "sms", unit.now)
+        await hub.look_after(timedelta(hours=25))
+        assert voice.texts == [] and await hub.staff_tasks(contract) == []
+
+
+async def test_the_next_way_waits_for_the_morning() -> None:
+    async with routed(StandingClock(moment=NIGHT)) as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.invited(channels=("sms", "voice"))  # "now" answers somebody's act, at any hour
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
+        await hub.heard()
+        await hub.look_after()
+        assert voice.texts == []
+        morning = (await hub.one(contract)).check_at
+        assert morning and 9 <= morning.astimezone(SHANGHAI).hour < 21
+        await hub.look_after(morning - hub.clock())
+        assert len(voice.texts) == 1
+
+
+async def test_a_code_that_does_not_arrive_is_read_by_a_voice() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.issue(send="none")
+        landed = await open_ticket(hub.running.hub.parts, await hub.running.ticket(contract, DoorKind.COPY))
+        await send_code(hub.running.hub.parts, landed.secret)
+        await hub.look_after()
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
+        await hub.heard()
+        await hub.look_after(timedelta(seconds=10))
+        (said,) = voice.texts
+        assert said.purpose == "code" and said.variables["code"] in hub.twilio.accepted[0].text
+
+
+async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
+    async with routed() as hub:
+        (email,) = with_more(hub, "email")
+        contract = await hub.issue(channels=("sms", "email"))
+        assert await hub.twilio.write(PHONE, "Stop", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        await hub.sweep()
+        assert await ways(hub, contract) == [("email", "delivered", 0)]
+        assert hub.twilio.accepted == [] and len(email.texts) == 1
+        assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.opt_outs.channels(PHONE) == frozenset()
+
+
+async def test_a_busy_provider_hands_over_to_the_next_and_gets_less() -> None:
+    async with routed(trouble=[Trouble.BUSY] * 50) as hub:
+        second = Double(now=hub.clock)
+        async with second.serving():
+            place = Place("second", f"{hub.running.origin}/callbacks/second", hub.running.http, Ledger([]), hub.clock)
+            hub.carriers(
+                (Provider("second", "sms_twilio", "sms", rate=1000), sms_twilio.connect(second.options(), place))
+            )
+            for number in range(8):
+                await hub.invited(phone=f"+1202555030{number}")
+            assert len(second.accepted) == 8 and hub.twilio.accepted == []
+            assert hub.twilio.requests < 6  # its weight fell at once
+            async with hub.running.hub.database.unit(EVERYTHING) as unit:
+                health = (await unit.providers.healths(["sms_twilio"]))["sms_twilio"]
+                assert health.weight < 0.6
+                assert health.weight_at(1.0, unit.now + timedelta(hours=1)) == 1.0
+
+
+async def test_a_broken_account_gets_no_traffic_until_it_is_probed_and_staff_hear_of_it_once() -> None:
+    async with routed(trouble=[Trouble.ACCOUNT, Trouble.ACCOUNT]) as hub:
+        contract = await hub.invited()
+        await hub.invited(phone="+12025550302")
+        assert hub.twilio.requests == 1
+        await hub.look_after(timedelta(minutes=11))
+        assert hub.twilio.requests == 2
+        await hub.look_after(timedelta(minutes=11))
+        await hub.look_after(timedelta(minutes=2))
+        assert len(hub.twilio.accepted) == 2
+        assert (await hub.one(contract)).state is DeliveryState.SENT
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            alerts = await unit.connection.exec_driver_sql("SELECT text FROM alert WHERE kind = 'provider-broken'")
+            assert len(alerts.fetchall()) == 1
+            assert (await unit.providers.healths(["sms_twilio"]))["sms_twilio"].broken_at is None
