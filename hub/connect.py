@@ -1,4 +1,4 @@
-"""The configured channels, each from its own file in `channels/`: a new one is one file and one entry."""
+"""The configured channels and chats, each from its own file: a new one is one file and one entry."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import chats
 from channels import FixedTexts, Place
 from hub.errors import TemplateFailed
 from hub.model.link import TICKET_LENGTH
@@ -55,7 +56,18 @@ def check_messages(carriers: Iterable[Carrier], wording: Wording) -> None:
         raise TemplateFailed("\n".join(["These messages could not be sent:", *dict.fromkeys(found)]))
 
 
-def with_secrets(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def chat(name: str, entry: Mapping[str, Any], place: chats.Place) -> chats.Chat:
+    """One configured chat; `kind` is the name of its file, by default the entry's. Raises ValueError that says what is
+    wrong."""
+    kind = str(entry.get("kind") or name)
+    if not kind.isidentifier() or find_spec(f"chats.{kind}") is None:
+        raise ValueError(f"chats.{name}: there is no chat {kind}")
+    options = {key: value for key, value in entry.items() if key != "kind"}
+    connected: chats.Chat = import_module(f"chats.{kind}").connect(with_secrets(name, options, "chats"), place)
+    return connected
+
+
+def with_secrets(name: str, options: Mapping[str, Any], section: str = "channels") -> dict[str, Any]:
     """Options whose names end in `_file`, each replaced by what that file holds."""
     read = {}
     for key, value in options.items():
@@ -65,5 +77,5 @@ def with_secrets(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         try:
             read[key.removesuffix(SECRET_FILE)] = Path(str(value)).read_text("utf-8").strip()
         except OSError as error:
-            raise ValueError(f"channels.{name}.{key}: {error.strerror or error}") from None
+            raise ValueError(f"{section}.{name}.{key}: {error.strerror or error}") from None
     return read

@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import aiohttp
 
+import chats
 from channels import Door, Place
 from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
 from channels.qr import Qr
-from hub.connect import carrier, check_messages, demo_outbox
+from hub.alerts import Addressee
+from hub.connect import carrier, chat, check_messages, demo_outbox
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
@@ -58,6 +60,7 @@ class Hub:
     app_link: AppLink
     demo: bool
     closing: AsyncExitStack
+    chats: Mapping[str, chats.Chat] = field(default_factory=dict)
 
     @property
     def database(self) -> Database:
@@ -117,9 +120,10 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         authority_name=settings.authority,
         timestamps=await _timestamps(settings, pki, clock, closing),
         seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
-        doors=_doors(app_link),
+        doors=_doors(app_link), addressees=_addressees(settings, database, closing),
     )  # fmt: skip
-    return Hub(settings, parts, pki, app_link, demo, closing)
+    found = {name: chat(name, entry, chats.Place(name, http, clock)) for name, entry in settings.chats.items()}
+    return Hub(settings, parts, pki, app_link, demo, closing, found)
 
 
 def _school_facts(settings: Settings) -> SchoolFacts:
@@ -161,6 +165,24 @@ def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
     return [carrier(name, entry, place(name)) for name, entry in settings.channels.items()]
 
 
+def _addressees(settings: Settings, database: Database, closing: AsyncExitStack) -> tuple[Addressee, ...]:
+    """Whom alerts reach. Raises ValueError for an address that cannot be right."""
+    urls = list(settings.alerts)
+    if settings.alerts_file is not None:
+        lines = settings.alerts_file.read_text("utf-8").splitlines()
+        urls += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not urls:
+        return ()
+    from hub.alerts.apprise import connect  # slow to load, and few need it
+
+    def mark(url: str) -> str:
+        return database.cipher.found_by("alert-address", url).hex()[:16]
+
+    addressees, close = connect(urls, settings.public_origin, mark)
+    closing.callback(close)
+    return addressees
+
+
 def _budgets(settings: Settings) -> BudgetLimits:
     values = settings.budgets.model_dump()
     return BudgetLimits(**(values | {"countries": tuple(values["countries"])}))
@@ -173,7 +195,7 @@ def _doors(app_link: AppLink) -> dict[str, Door]:
 def _app_link(settings: Settings) -> AppLink:
     configured = settings.app_link
     android = [AndroidApp(app.package, tuple(app.fingerprints)) for app in configured.android_apps]
-    return AppLink(configured.scheme, configured.ios_apps, android)
+    return AppLink(configured.scheme, configured.ios_apps, android, configured.harmony_apps)
 
 
 async def _timestamps(settings: Settings, pki: BuiltinPki, clock: Clock, closing: AsyncExitStack) -> TimestampAuthority:

@@ -24,6 +24,7 @@ from pgqueuer import PgQueuer
 from pgqueuer.models import Job
 
 from hub.errors import Unavailable
+from hub.lifecycle.alert import alert_staff
 from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.converse import settle_stops
 from hub.lifecycle.hear import hear
@@ -31,7 +32,7 @@ from hub.lifecycle.remind import run_step
 from hub.lifecycle.reroute import next_way
 from hub.model.staff import EVERYTHING
 from hub.router import PROVIDER_SECONDS
-from hub.store.jobs import COMPLETE, DELIVER, DELIVER_CODE, HEAR
+from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, HEAR
 from hub.store.tasks import PLAN_CHANGED, ClaimedTask
 from hub.wiring import Hub
 
@@ -134,6 +135,7 @@ class Worker:
             queue = PgQueuer.from_asyncpg_pool(pool)
             queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._complete)
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
+            queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._alert)
             queue.entrypoint(HEAR, on_failure="hold", concurrency_limit=8)(self._hear)
             queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
@@ -163,6 +165,11 @@ class Worker:
         await hear(self._parts, UUID(_payload(job)["callback"]))
         await self._ended(job)
 
+    async def _alert(self, job: Job) -> None:
+        await self._started(job)
+        await alert_staff(self._parts, UUID(_payload(job)["alert"]))
+        await self._ended(job)
+
     async def _started(self, job: Job) -> int:
         """The queue does not count a job whose process died under it, and such a job would go round for ever."""
         async with self._hub.database.unit(EVERYTHING) as unit:
@@ -190,6 +197,8 @@ class Worker:
                 tries = await unit.contracts.hub_tries(contract) + 1
                 await unit.contracts.plan_hub_step(contract, unit.now + wait_after(tries), tries)
                 await unit.jobs.enqueue(COMPLETE, {"contract": str(contract)}, f"complete-{contract}-{unit.now}")
+            for alert in await unit.alerts.due(unit.now) if self._parts.addressees else []:
+                await unit.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             now = await unit.planning_now()
             looks, callbacks = await unit.deliveries.to_look_at(now), await unit.callbacks.due(unit.now - HEAR_AGAIN)
         await self._parts.router.settle(now - SETTLE_AFTER)

@@ -13,7 +13,7 @@ import contextlib
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -136,12 +136,15 @@ def token_settings() -> TokenSettings:
 async def running_hub(
     *, with_worker: bool = True, with_web: bool = True, timestamps: TimestampAuthority | None = None,
     clock: MovableClock | None = None, tsa: TimestampSettings | None = None,
+    configured: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Running]:  # fmt: skip
+    """`configured`: further settings, as a configuration file would hold them."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-hub-"))
     moving = clock or MovableClock()
     listening = socket.create_server(("127.0.0.1", 0))
     origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    settings = Settings.load(data=folder, origin=origin, token=token_settings(), timestamps=tsa or TimestampSettings())
+    parts = {"token": token_settings(), "timestamps": tsa or TimestampSettings()}
+    settings = Settings.load(data=folder, origin=origin, **parts, **(configured or {}))
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, True)
         stack.callback(listening.close)

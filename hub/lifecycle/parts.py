@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from channels import Door
+from hub.alerts import Addressee
 from hub.authorities.builtin import BuiltinAuthority
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.layout import ContractPrinter
@@ -61,3 +62,4 @@ class Parts:
     identity: RosterIdentity
     router: Router
     doors: dict[str, Door]
+    addressees: tuple[Addressee, ...] = ()

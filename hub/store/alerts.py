@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table
+from sqlalchemy import RowMapping, Table, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, next_try
+from hub.model.staff import Scope
 from hub.store.jobs import ALERT, Jobs
 from hub.store.tables import AlertRow, table_of
 
 ROW: Table = table_of(AlertRow)
+MOST_AT_ONCE = 500
 
 
 class Alerts:
@@ -23,7 +27,72 @@ class Alerts:
     async def add(self, kind: str, text: str, at: datetime, campus: str | None = None) -> UUID:
         """`text` names no person, number or ticket: it leaves for chats and mailboxes of staff."""
         alert = uuid4()
-        values = {"id": alert, "kind": kind, "text": text, "campus": campus, "created_at": at}
+        values = {"id": alert, "kind": kind, "text": text, "campus": campus, "created_at": at, "due_at": at}
         await self._connection.execute(insert(ROW).values(values))
         await self._jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
         return alert
+
+    async def recent(self, scope: Scope, now: datetime, limit: int = 50) -> list[Alert]:
+        """The newest first. What concerns all campuses is for those who see all of them."""
+        mine = ROW.c.created_at > now - SHOWN_FOR
+        if scope.campuses is not None:
+            mine &= ROW.c.campus.in_(scope.campuses)
+        rows = await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at.desc()).limit(limit))
+        return [_alert(row) for row in rows.mappings()]
+
+    async def due(self, now: datetime, limit: int = 20) -> list[UUID]:
+        waiting = (ROW.c.due_at <= now) & (ROW.c.created_at > now - SENT_WITHIN)
+        statement = select(ROW.c.id).where(waiting).order_by(ROW.c.due_at).limit(limit)
+        return list((await self._connection.scalars(statement)).all())
+
+    async def begin(self, alert: UUID, now: datetime) -> Bundle | None:
+        """Begin an attempt, before anything leaves. None: it is not due any more, or waits for the next bundle of its
+        kind. Whoever begins one of the same kind at this moment waits until this unit ends."""
+        kind = await self._connection.scalar(select(ROW.c.kind).where(ROW.c.id == alert, ROW.c.due_at <= now))
+        if kind is None:
+            return None
+        await self._connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:kind, 5))"), {"kind": f"alert:{kind}"}
+        )
+        row = (await self._connection.execute(select(ROW).where(ROW.c.id == alert))).mappings().one()
+        if row["due_at"] is None or row["due_at"] > now:
+            return None
+        last = select(func.max(ROW.c.begun_at)).where(ROW.c.kind == kind, ROW.c.id != alert)
+        before: datetime | None = await self._connection.scalar(last)
+        if before is not None and before > now - BUNDLED_WITHIN:
+            await self._put(alert, due_at=before + BUNDLED_WITHIN)
+            return None
+        return await self._gather(row, now)
+
+    async def _gather(self, head: RowMapping, now: datetime) -> Bundle:
+        """Those of this kind that wait for their first attempt go with this one."""
+        tries = head["tries"] + 1
+        waiting = (ROW.c.kind == head["kind"]) & (ROW.c.tries == 0) & ROW.c.due_at.is_not(None)
+        waiting &= ROW.c.created_at > now - SENT_WITHIN
+        first = select(ROW.c.id).where(waiting, ROW.c.id != head["id"]).order_by(ROW.c.created_at).limit(MOST_AT_ONCE)
+        await self._connection.execute(
+            ROW.update().where(ROW.c.id.in_(first)).values(bundle=head["id"], due_at=None, tries=1)
+        )
+        # An attempt whose process dies is made again, the last one too: it may be told twice, not never.
+        due = next_try(tries, now) or now + RETRIES_AFTER[0]
+        await self._put(head["id"], tries=tries, begun_at=now, due_at=due)
+        mine = or_(ROW.c.id == head["id"], ROW.c.bundle == head["id"])
+        rows = (await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at))).mappings()
+        reached = frozenset(head["reached"].split())
+        return Bundle(head["id"], head["kind"], tuple(_alert(row) for row in rows), tries, reached)
+
+    async def end(
+        self, bundle: Bundle, reached: Collection[str], failure: str | None, now: datetime, again: datetime | None
+    ) -> None:
+        """What became of an attempt. `failure` None: every address has it; `again`: when the rest is tried."""
+        await self._put(bundle.head, due_at=again, reached=" ".join(sorted(reached)))
+        told = {"failure": failure} | ({"sent_at": now} if reached else {})
+        mine = or_(ROW.c.id == bundle.head, ROW.c.bundle == bundle.head)
+        await self._connection.execute(ROW.update().where(mine).values(**told))
+
+    async def _put(self, alert: UUID, **values: object) -> None:
+        await self._connection.execute(ROW.update().where(ROW.c.id == alert).values(**values))
+
+
+def _alert(row: RowMapping) -> Alert:
+    return Alert(**{name: row[name] for name in Alert.__dataclass_fields__})

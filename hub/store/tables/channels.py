@@ -88,7 +88,8 @@ class BudgetRow(SQLModel, table=True):
 
 
 class AlertRow(SQLModel, table=True):
-    """Something that staff have to hear of now, by chat or mail."""
+    """Something that staff have to hear of now, by chat or mail. It is the attempt, too: `tries`, when the last began,
+    when the next is due, and which addresses have it (`reached`, their marks). `bundle`: the alert that brought it."""
 
     __tablename__ = "alert"
     id: UUID = Field(primary_key=True)
@@ -98,6 +99,15 @@ class AlertRow(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
     sent_at: datetime | None = moment()
     failure: str | None = words(default=None)
+    tries: int = 0
+    begun_at: datetime | None = moment()
+    due_at: datetime | None = moment()
+    reached: str = words(default="")
+    bundle: UUID | None = None
+    __table_args__ = (
+        Index("ix_alert_due", "due_at", postgresql_where=sql("due_at IS NOT NULL")),
+        Index("ix_alert_created_at", "created_at"),
+    )
 
 
 class ChatAccountRow(SQLModel, table=True):

@@ -1,0 +1,112 @@
+"""DingTalk (钉钉): a robot of the school's own, called when somebody writes to it.
+
+Receiving messages: open.dingtalk.com/document/orgapp/receive-message (headers `timestamp` in milliseconds and `sign` =
+Base64(HMAC-SHA256(app secret, timestamp + "\\n" + app secret)); more than an hour away is not genuine). The answer goes
+to the message's own `sessionWebhook`, or into the response. The signature does not cover the body: TLS has to.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import SecretStr
+
+from chats import (
+    SECONDS,
+    Call,
+    NotGenuine,
+    NotSent,
+    Options,
+    Place,
+    Question,
+    Reply,
+    in_time,
+    read_object,
+    read_options,
+    same,
+)  # fmt: skip
+
+JSON = "application/json"
+_STAMP = re.compile(r"[0-9]{13}")
+
+
+class DingTalkOptions(Options):
+    """`answer`: by the message's webhook (`session`) or in the response (`body`). `webhooks`: the only origin to which
+    an answer is ever sent. `corp_id`: if given, people of other companies hear nothing."""
+
+    app_secret: SecretStr
+    answer: Literal["session", "body"] = "session"
+    webhooks: str = "https://oapi.dingtalk.com"
+    corp_id: str | None = None
+
+
+class DingTalk:
+    def __init__(self, options: DingTalkOptions, place: Place) -> None:
+        self._options = options
+        self._secret = options.app_secret.get_secret_value()
+        self._place = place
+
+    def read(self, call: Call) -> Question | Reply:
+        self._verify(call)
+        message = read_object(call.body)
+        text = message.get("text")
+        person, reference = message.get("senderStaffId"), message.get("msgId")
+        of_another = self._options.corp_id is not None and message.get("senderCorpId") != self._options.corp_id
+        if message.get("msgtype") != "text" or not isinstance(text, dict) or not isinstance(person, str) or of_another:
+            return Reply()  # a picture, or somebody who is not of this company
+        content, back = text.get("content"), message.get("sessionWebhook")
+        if not isinstance(content, str) or not isinstance(reference, str):
+            raise NotGenuine("a field of the message is missing")
+        return Question(person, content, reference, {"webhook": back} if isinstance(back, str) else {})
+
+    def _verify(self, call: Call) -> None:
+        stamp = call.headers.get("timestamp", "")
+        if not _STAMP.fullmatch(stamp) or not in_time(int(stamp) / 1000, self._place.clock()):
+            raise NotGenuine("it was made at another time")
+        mac = hmac.digest(self._secret.encode(), f"{stamp}\n{self._secret}".encode(), hashlib.sha256)
+        if not same(base64.b64encode(mac).decode(), call.headers.get("sign")):
+            raise NotGenuine("the signature is wrong")
+
+    def reply(self, question: Question, text: str) -> Reply | None:
+        if self._options.answer == "session" and "webhook" in question.back:
+            return None
+        return Reply(body=_message(text), content_type=JSON)
+
+    async def send(self, question: Question, text: str) -> None:
+        webhook = question.back.get("webhook", "")
+        if not self._ours(webhook):
+            raise NotSent("the webhook leads elsewhere")
+        try:
+            async with self._place.http.post(
+                webhook, data=_message(text), headers={"Content-Type": JSON}, allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=SECONDS),
+            ) as answer:  # fmt: skip
+                taken = read_object(await answer.content.read(1 << 16)).get("errcode")
+        except (aiohttp.ClientError, OSError, TimeoutError, NotGenuine) as error:
+            raise NotSent(type(error).__name__) from None
+        if taken != 0:
+            raise NotSent(f"errcode {taken}")
+
+    def _ours(self, webhook: str) -> bool:
+        """Whoever can write a message could else make the hub call any address."""
+        try:
+            asked, allowed = urlsplit(webhook), urlsplit(self._options.webhooks)
+        except ValueError:
+            return False
+        return (asked.scheme, asked.netloc) == (allowed.scheme, allowed.netloc)
+
+
+def connect(options: Mapping[str, Any], place: Place) -> DingTalk:
+    return DingTalk(read_options(DingTalkOptions, options, place), place)
+
+
+def _message(text: str) -> bytes:
+    return json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False).encode()

@@ -1,0 +1,68 @@
+"""Staff are told through Apprise: WeCom, DingTalk and Feishu robots, mail, and a hundred others, each by one address.
+
+How an address is written: Apprise's documentation, https://appriseit.com/services/ (`wecombot://…`, `dingtalk://…`,
+`feishu://…`, `mailtos://…`). An address holds keys and passwords, so none is ever logged or shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import apprise
+
+from hub.alerts import Addressee, Notice, NotTold
+
+SECONDS = 15.0
+"""No address is waited for any longer."""
+THREADS = 4
+Mark = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class AppriseAddress:
+    kind: str
+    mark: str
+    _url: str = field(repr=False)
+    _threads: ThreadPoolExecutor = field(repr=False)
+    _asset: apprise.AppriseAsset = field(repr=False)
+
+    async def tell(self, notice: Notice) -> None:
+        """Apprise blocks: it works in a thread, and is left alone there when its time is over."""
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._notify, notice)
+        try:
+            async with asyncio.timeout(SECONDS):
+                told = await work
+        except TimeoutError:
+            raise NotTold("no answer in time") from None
+        except Exception as error:  # whatever a plug-in of Apprise raises; its text may hold the address
+            raise NotTold(type(error).__name__) from None
+        if not told:
+            raise NotTold("not taken")
+
+    def _notify(self, notice: Notice) -> bool:
+        # A fresh object for each notice: Apprise makes one that was used sleep before its next message.
+        service = apprise.Apprise.instantiate(self._url, asset=self._asset)
+        return service is not None and bool(
+            service.notify(title=notice.title, body=notice.text, notify_type=apprise.NotifyType.WARNING)
+        )
+
+
+def connect(urls: Sequence[str], origin: str, mark: Mark) -> tuple[tuple[Addressee, ...], Callable[[], None]]:
+    """The configured addresses, and what closes them. `mark` makes an address into something that does not tell it.
+
+    Raises ValueError that says which one is wrong by its number alone.
+    """
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its warnings name hosts and parts of addresses
+    threads = ThreadPoolExecutor(THREADS, "alert")
+    asset = apprise.AppriseAsset(service_timeout=SECONDS, allow_templates=False, secure_logging=True)
+    asset.app_id, asset.app_desc, asset.app_url = "Qianda", "Qianda 签达", origin
+    found = []
+    for number, url in enumerate(urls, 1):
+        if apprise.Apprise.instantiate(url, asset=asset) is None:
+            raise ValueError(f"alerts: address {number} is none that Apprise knows")
+        found.append(AppriseAddress(url.partition(":")[0].lower(), mark(url), url, threads, asset))
+    return tuple(found), lambda: threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,62 @@
+"""Staff are told what cannot wait: a provider that takes nothing, a campus at its limit, a storm of one kind.
+
+The row of the alert is the attempt: it is marked as begun before anything leaves, each address that took it is
+remembered, and the others are tried again a few times. Without configured addresses alerts stand in the console alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlencode
+from uuid import UUID
+
+import structlog
+
+from hub.alerts import Addressee, Notice, NotTold
+from hub.lifecycle.parts import Parts
+from hub.model.alert import Bundle, next_try, written
+from hub.model.staff import EVERYTHING
+
+TITLE = "签达提醒 · Qianda alert"
+KINDS = {
+    "provider-broken": "通道已停用 · A provider is out of use",
+    "budget-spent": "发送量已达上限 · A limit of messages is reached",
+    "stop-flood": "大量退订待核实 · Many opt-outs wait to be checked",
+}
+"""What an alert is about; a kind without words is shown as it is."""
+log = structlog.get_logger()
+
+
+async def alert_staff(parts: Parts, alert: UUID) -> None:
+    """Bring an alert, with others of its kind, to every address that does not have it yet. Nothing if it is not due."""
+    if not parts.addressees:
+        return
+    async with parts.database.unit(EVERYTHING) as unit:
+        bundle = await unit.alerts.begin(alert, unit.now)
+    if bundle is None:
+        return
+    notice = Notice(f"{TITLE}: {KINDS.get(bundle.kind, bundle.kind)}", _text(parts.origin, bundle))
+    waiting = [each for each in parts.addressees if each.mark not in bundle.reached]
+    answers = await asyncio.gather(*(_tell(each, notice) for each in waiting))
+    reached = bundle.reached | {each.mark for each, problem in zip(waiting, answers, strict=True) if problem is None}
+    problems = [problem for problem in answers if problem is not None]
+    failure = f"{len(problems)}/{len(parts.addressees)} — {', '.join(problems)}" if problems else None
+    async with parts.database.unit(EVERYTHING) as unit:
+        again = next_try(bundle.tries, unit.now) if problems else None
+        await unit.alerts.end(bundle, reached, failure, unit.now, again)
+    if problems:
+        log.warning("alert not told everywhere", kind=bundle.kind, tries=bundle.tries, reason=failure)
+
+
+async def _tell(addressee: Addressee, notice: Notice) -> str | None:
+    """None, or which sort of address did not take it, and why."""
+    try:
+        await addressee.tell(notice)
+    except NotTold as error:
+        return f"{addressee.kind}: {error}"
+    return None
+
+
+def _text(origin: str, bundle: Bundle) -> str:
+    query = f"?{urlencode({'campus': bundle.campus})}" if bundle.campus else ""
+    return written(bundle.lines, len(bundle.alerts), f"{origin}/staff/tasks{query}")

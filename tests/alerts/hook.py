@@ -1,0 +1,59 @@
+"""A web hook as Apprise's `json://` posts to it, on loopback, with a ledger of what it took."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aiohttp import web
+
+
+class Hook:
+    """`status` is what it answers; `held`: it takes a message and says nothing until this is set."""
+
+    def __init__(self) -> None:
+        self.accepted: list[dict[str, Any]] = []
+        self.refused = 0
+        self.status = 200
+        self.held: asyncio.Event | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"json://clerk:s3cr3t-password@127.0.0.1:{self.port}/hook/s3cr3t-path"
+
+    async def _take(self, request: web.Request) -> web.Response:
+        if self.held is not None:
+            await self.held.wait()
+        if self.status == 200:
+            self.accepted.append(await request.json())
+        else:
+            self.refused += 1
+        return web.Response(status=self.status)
+
+
+@contextlib.asynccontextmanager
+async def hook() -> AsyncIterator[Hook]:
+    found = Hook()
+    app = web.Application()
+    app.router.add_post("/hook/s3cr3t-path", found._take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    found.port = runner.addresses[0][1]
+    try:
+        yield found
+    finally:
+        if found.held is not None:
+            found.held.set()
+        await runner.cleanup()
+
+
+def dead_address() -> str:
+    """An address at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        return f"json://clerk:s3cr3t-password@127.0.0.1:{closed.getsockname()[1]}/s3cr3t-path"
