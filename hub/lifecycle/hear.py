@@ -55,8 +55,7 @@ async def _done(parts: Parts, callback: Callback, outcome: str) -> None:
 
 async def _believed(parts: Parts, carrier: Carrier, reports: Sequence[Report]) -> list[Report | None]:
     """What may be noted; None where the provider itself does not say so (yet), or the message is not known (yet)."""
-    rules = carrier.channel.rules
-    if rules.signed or not rules.queryable:
+    if carrier.channel.rules.signed:
         return list(reports)
     return list(await asyncio.gather(*(_confirmed(parts, carrier, each) for each in reports)))
 
@@ -72,7 +71,7 @@ async def _confirmed(parts: Parts, carrier: Carrier, report: Report) -> Report |
         reference = delivery.provider_reference or report.receipt.reference
         answer = await asyncio.wait_for(carrier.channel.find(message, reference), SECONDS)
     except (CannotAsk, TimeoutError):
-        return None
+        return None if carrier.channel.rules.queryable else report  # nobody else can say so
     return _of(report, delivery, answer) if answer and answer.fate is not Fate.ACCEPTED else None
 
 

@@ -23,7 +23,7 @@ from hub.router.carriers import Carrier, Carriers
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double
 from tests.lifecycle.clockwork import StandingClock
-from tests.running import GUARDIAN_ID, Running, running_hub, until
+from tests.running import Running, running_hub, until
 
 PHONE = "+12025550101"
 """Twilio carries no links to +86: the guardian has an American number."""
@@ -47,9 +47,11 @@ class Routed:
         )
 
     async def issue(self, *, channels: tuple[str, ...] = ("sms",), phone: str = PHONE, **changes: Any) -> Contract:
+        """A contract of a minor; whoever has another phone number is another person."""
         guardian = NewSigner(
-            Role.GUARDIAN, "陈建国", phone, GUARDIAN_ID, relation="父亲", channels=channels, email="parent@example.org"
-        )
+            Role.GUARDIAN, "陈建国", phone, f"E{phone[-8:]}", "passport", relation="父亲", channels=channels,
+            email="parent@example.org",
+        )  # fmt: skip
         return await self.running.issue_minor(signers=(guardian,), **changes)
 
     async def invited(self, **changes: Any) -> Contract:

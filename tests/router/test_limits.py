@@ -1,0 +1,175 @@
+"""Budgets, floods, outages and signatures that come in between: what must not be sent is not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, timedelta
+
+from channels import Place, sms_kannel
+from hub.lifecycle.converse import settle_stops
+from hub.lifecycle.hear import hear
+from hub.lifecycle.remind import run_step
+from hub.model.budget import BudgetLimits
+from hub.model.delivery import DeliveryState
+from hub.model.provider import Provider
+from hub.model.signer import TaskState
+from hub.model.staff import EVERYTHING
+from tests.channels.doubles.outbox import Ledger
+from tests.channels.doubles.sms_kannel import Double as Kannel
+from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock
+from tests.router.routed import Routed, routed
+
+EVENING = MORNING.astimezone(SHANGHAI).replace(hour=20, minute=30).astimezone(UTC)
+
+
+def limited(hub: Routed, limits: BudgetLimits) -> None:
+    parts = replace(hub.running.hub.parts, budgets=limits)
+    hub.running.hub = replace(hub.running.hub, parts=parts)
+    hub.running.worker._parts = parts
+
+
+async def kinds_of_alerts(hub: Routed) -> list[str]:
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        return [str(kind) for (kind,) in await unit.connection.exec_driver_sql("SELECT kind FROM alert")]
+
+
+async def test_a_pumped_prefix_stops_at_its_limit_and_goes_on_an_hour_later() -> None:
+    async with routed() as hub:
+        limited(hub, BudgetLimits(per_prefix_hour=3))
+        contracts = [await hub.issue(phone=f"+1202555{number:04}") for number in range(110, 116)]
+        await hub.sweep()
+        assert len(hub.twilio.accepted) == 3
+        assert await kinds_of_alerts(hub) == ["budget-spent"]
+        ledger = []
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            for contract in contracts:
+                ledger += [each["reason"] for each in await unit.reminders.of_contract(contract.id)]
+        assert ledger.count("budget") == 3
+        hub.clock.advance(timedelta(hours=1))
+        await hub.sweep()
+        assert len(hub.twilio.accepted) == 6
+
+
+async def test_a_campus_has_a_budget_and_a_country_that_is_not_allowed_gets_nothing() -> None:
+    async with routed() as hub:
+        limited(hub, BudgetLimits(per_campus_day=2))
+        for number in range(3):
+            await hub.issue(phone=f"+120255{number}0111")
+        await hub.sweep()
+        assert len(hub.twilio.accepted) == 2
+        limited(hub, BudgetLimits(countries=("+86",)))
+        hub.clock.advance(timedelta(days=1))
+        contract = await hub.issue(phone="+12025550999")
+        await hub.sweep()
+        assert await hub.deliveries(contract) == []
+        assert await hub.staff_tasks(contract) == ["unreachable"]
+
+
+@contextlib.asynccontextmanager
+async def unsigned(hub: Routed) -> AsyncIterator[Kannel]:
+    """Kannel's calls come on a secret path, and nobody signs them."""
+    kannel = Kannel()
+    async with kannel.serving():
+        place = Place("kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock)
+        channel = sms_kannel.connect(kannel.options(), place)
+        hub.carriers((Provider("kannel", "sms_kannel", "sms", weight=0.001, rate=1000), channel))
+        yield kannel
+
+
+async def stops(hub: Routed, kannel: Kannel, numbers: list[str]) -> None:
+    channel = hub.running.hub.parts.router.carriers["kannel"].channel
+    for number in numbers:
+        call = kannel.written(number, "STOP", Place("kannel", f"{hub.running.origin}/callbacks/kannel",
+                              hub.running.http, Ledger([]), hub.clock))  # fmt: skip
+        assert call
+        heard = channel.read(call)  # type: ignore[attr-defined]
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            callback = await unit.callbacks.add("kannel", heard, unit.now)
+        await hear(hub.running.hub.parts, callback)
+
+
+async def opted_out(hub: Routed, numbers: list[str]) -> list[str]:
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        return [number for number in numbers if await unit.opt_outs.channels(number)]
+
+
+async def test_a_flood_of_stops_that_nobody_signed_opts_nobody_out_and_a_few_do() -> None:
+    async with routed() as hub, unsigned(hub) as kannel:
+        flood = [f"+1202555{number:04}" for number in range(400, 421)]
+        await stops(hub, kannel, flood)
+        hub.clock.advance(timedelta(minutes=2))
+        await settle_stops(hub.running.hub.parts)
+        assert await opted_out(hub, flood) == []
+        assert await kinds_of_alerts(hub) == ["stop-flood"]
+        hub.clock.advance(timedelta(minutes=5))
+        await stops(hub, kannel, flood[:2])
+        await settle_stops(hub.running.hub.parts)
+        assert await opted_out(hub, flood) == []  # the minute is not over
+        hub.clock.advance(timedelta(minutes=2))
+        await settle_stops(hub.running.hub.parts)
+        assert await opted_out(hub, flood) == flood[:2]
+
+
+async def test_signed_while_the_reminder_is_in_flight() -> None:
+    """The attempt was committed while the task was open, so the message may go; a second call for it may not."""
+    async with routed() as hub:
+        contract = await hub.issue()
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            (claimed,) = await unit.tasks.claim_due(await unit.planning_now(), timedelta(minutes=1), 5)
+        delivery = await run_step(hub.running.hub.parts, claimed)
+        assert delivery
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            await unit.contracts.locked(contract.id)
+            await unit.tasks.end(claimed.task.id, TaskState.SIGNED, unit.now)
+        await hub.look_after()  # the worker died; the next one finds the attempt
+        found = await hub.one(contract)
+        assert (found.state, found.failure) == (DeliveryState.WITHDRAWN, "signed-meanwhile")
+        assert hub.twilio.accepted == []
+
+
+async def test_two_hours_without_a_provider_are_made_up_for_at_its_rate_and_not_at_night() -> None:
+    clock = StandingClock(moment=EVENING)
+    async with routed(clock) as hub:
+        contracts = [await hub.issue(phone=f"+12025550{number + 100}", send="policy") for number in range(12)]
+        address, hub.twilio.url = hub.twilio.url, "http://127.0.0.1:1"
+        hub.carriers(rate=40.0)
+        await hub.sweep()
+        for _ in range(24):
+            await hub.look_after(timedelta(minutes=5))
+        assert hub.clock().astimezone(SHANGHAI).hour == 22
+        hub.twilio.url = address
+        hub.carriers(rate=40.0)
+        await hub.look_after(timedelta(minutes=5))
+        assert hub.twilio.accepted == []  # it is there again, but people sleep
+        await _through_the_morning(hub)
+        assert len(hub.twilio.accepted) == 12
+        for contract in contracts:
+            (delivery, *_) = await hub.deliveries(contract)
+            assert delivery.state_at and 9 <= delivery.state_at.astimezone(SHANGHAI).hour < 21
+
+
+async def _through_the_morning(hub: Routed) -> None:
+    for _ in range(72):
+        await hub.look_after(timedelta(minutes=20))
+        if len(hub.twilio.accepted) == 12:
+            return
+
+
+async def test_codes_have_a_lane_of_their_own() -> None:
+    """However many invitations wait for their turn at the provider, a code does not wait with them."""
+    async with routed() as hub:
+        hub.carriers(rate=2.0)
+        carriers = hub.running.hub.parts.router.carriers
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            now = unit.now
+            lane = timedelta(seconds=1 / 1.5)
+            slots = [
+                await unit.providers.book("sms_twilio", "message", lane, now, timedelta(seconds=5)) for _ in range(20)
+            ]
+            code = await unit.providers.book("sms_twilio", "code", lane, now, timedelta(seconds=5))
+        assert code == now
+        given = [slot - now for slot in slots if slot]
+        assert given == [lane * number for number in range(8)]
+        assert carriers["sms_twilio"].provider.lane_rate("code") == 0.5
