@@ -159,7 +159,11 @@ async def _variables(parts: Parts, unit: Unit, contract: Contract, signer: Signe
 
 def deadline_words(deadline: datetime, signer: Signer) -> str:
     """The moment in the signer's own zone and language: 12月3日 18:00 / 3 December 18:00."""
-    local = deadline.astimezone(ZoneInfo(signer.zone))
-    if signer.language == "en":
+    return moment_words(deadline, signer.zone, signer.language)
+
+
+def moment_words(moment: datetime, zone: str, language: str) -> str:
+    local = moment.astimezone(ZoneInfo(zone))
+    if language == "en":
         return f"{local.day} {local:%B %H:%M}"
     return f"{local.month}月{local.day}日 {local:%H:%M}"

@@ -43,7 +43,7 @@ def faults(
         if provider.carries == "voice" and purpose in NOT_BY_VOICE:
             continue
         for language in provider.languages:
-            for shape in _shapes(provider, rules):
+            for shape in best_shapes(provider, rules):
                 found = templates.find(purpose, provider.carries, language, shape)
                 if found is None:
                     key = ".".join(part for part in (provider.carries, shape, language) if part)
@@ -53,8 +53,9 @@ def faults(
                     yield f"{found.where}: {reason} (channels.{provider.name})"
 
 
-def _shapes(provider: Provider, rules: Rules) -> list[str]:
-    """The shape that it gets for each kind of number that it is used for: the best of each."""
+def best_shapes(provider: Provider, rules: Rules) -> list[str]:
+    """The SMS shape that a provider gets for each kind of number that it is used for: the best of each. What carries
+    no SMS has one, the empty one."""
     if provider.carries != "sms":
         return [""]
     served = provider.serves or ("",)

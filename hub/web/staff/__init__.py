@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.staff import board, contract, issuing, roster, tasks
+from hub.web.staff import board, contract, issuing, messages, roster, tasks
 from hub.web.staff.access import login_routes, staff_only
 from hub.wiring import Hub
 
@@ -22,6 +22,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         "/staff/issue": issuing.form,
         "/staff/import": roster.form,
         "/staff/tasks": tasks.tasks,
+        "/staff/messages": messages.messages,
         _ONE: contract.contract,
         f"{_ONE}/void": contract.ask_void,
         f"{_ONE}/final.pdf": contract.final_file,

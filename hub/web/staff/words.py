@@ -19,6 +19,7 @@ TASKS = {
 }  # fmt: skip
 ROLES = {"student": "student", "guardian": "guardian", "representative": "school representative"}
 CHANNELS = {"sms": "text message", "voice": "call", "email": "e-mail"}
+SHAPES = {"full": "whole address", "path": "approved domain with ticket", "code": "constant address with short code"}
 DELIVERIES = {
     "sending": "being sent", "unknown": "sent, no answer yet", "sent": "sent", "undelivered": "not delivered",
     "delivered": "delivered", "refused": "refused by the provider", "withdrawn": "not sent any more",
@@ -71,8 +72,8 @@ FIELDS = {
 }  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 ALL: tuple[Mapping[str, str], ...] = (
-    STATES, TASKS, ROLES, CHANNELS, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, RECORDS, LEDGER, LEDGER_REASONS,
-    VERSIONS, FIELDS,
+    STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, RECORDS, LEDGER,
+    LEDGER_REASONS, VERSIONS, FIELDS,
 )  # fmt: skip
 
 

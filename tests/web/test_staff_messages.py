@@ -1,0 +1,101 @@
+"""The page of our messages: how each reads, how long it is, and what it costs by whom."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from channels import Message, Receipt, Rules, Shape
+from hub.model.message import NOT_BY_VOICE, Purpose
+from hub.model.provider import Provider
+from hub.router.carriers import Carrier, Carriers
+from hub.web.staff.words import CHANNELS, PURPOSES
+from tests.running import Running, running_hub
+from tests.web.staff_visit import Desk, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass(frozen=True)
+class Silent:
+    """Somebody with rules who carries nothing."""
+
+    rules: Rules
+
+    async def send(self, message: Message) -> Receipt:
+        raise AssertionError("looking at messages sends none")
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        raise AssertionError("looking at messages asks nobody")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running)
+
+
+def configured(running: Running) -> None:
+    path = Rules(shapes=(Shape.PATH,), prefix="【新航线教育】", variable_length=35)
+    carriers = [
+        Carrier(Provider("abroad", "x", "sms", segment_cost=0.0079, currency="USD"), Silent(Rules(most_segments=10))),
+        Carrier(Provider("mainland", "x", "sms", languages=("zh",), segment_cost=0.045), Silent(path)),
+        Carrier(Provider("caller", "x", "voice", segment_cost=0.13), Silent(Rules())),
+        Carrier(Provider("post", "x", "email"), Silent(Rules())),
+    ]
+    running.hub.parts.router.carriers = Carriers(carriers, random.random)
+
+
+async def test_the_frame_leads_there(desk: Desk) -> None:
+    assert 'href="/staff/messages"' in (await desk.get("/staff")).text
+
+
+async def test_each_message_stands_there_in_both_languages(desk: Desk) -> None:
+    page = await desk.get("/staff/messages")
+    sections = re.split(r'<section class="purpose" id="([^"]+)">', page.text)[1:]
+    found = dict(zip(sections[::2], sections[1::2], strict=True))
+    assert page.status == 200 and set(found) == {each.value for each in Purpose} and "{" not in page.words
+    for purpose, section in found.items():
+        assert PURPOSES[purpose] in section
+        assert section.count('lang="zh-CN"') == section.count('lang="en"') > 1
+        assert (CHANNELS["voice"] in section) is (Purpose(purpose) not in NOT_BY_VOICE)
+
+
+async def test_it_says_how_long_a_text_is(running: Running, desk: Desk) -> None:
+    words = (await desk.get("/staff/messages?channel=sms&language=zh")).words
+    text = re.search(r"新航线教育北京校区请您\d+月\d+日 18:00前签署合同 http://\S+/s/[0-9A-Z]{13}", words)
+    assert text and f"UCS-2 · {len(text[0])} units · 1 segment" in words
+    assert "GSM-7" not in words and CHANNELS["voice"] not in words.partition("Show")[2]
+
+
+async def test_the_cost_is_that_of_each_provider_with_what_it_writes_before(running: Running, desk: Desk) -> None:
+    configured(running)
+    words = (await desk.get("/staff/messages")).words
+    assert re.search(r"mainland · text message · 中文 approved domain with ticket · begins with 【新航线教育】", words)
+    assert "35 characters in a variable · 0.045 CNY a segment" in words
+    assert "at most 10 segments · 0.0079 USD a segment" in words and "0.13 CNY a message" in words
+    reminder = words.split("提醒您")[2]
+    assert re.search(r"mainland: with 【新航线教育】 UCS-2 · 7\d units · 2 segments · 0.09 CNY", reminder), (
+        "the name in front makes it two"
+    )
+    assert "abroad: 0.0079 USD" in words and "caller: 0.13 CNY" in words and "post: no price configured" in words
+    assert "No configured provider needs it." in words
+
+
+async def test_without_providers_it_says_so(running: Running, desk: Desk) -> None:
+    running.hub.parts.router.carriers = Carriers([], random.random)
+    assert "nobody can be written to" in (await desk.get("/staff/messages")).words
+
+
+async def test_it_is_for_staff_alone(running: Running) -> None:
+    assert (await Desk(running).get("/staff/messages")).location.startswith("/staff/login")
