@@ -164,7 +164,8 @@ async def made_since(resources: Any, name: str, to: str, since: datetime) -> lis
         if here and here[-1].date_created < since:
             break
         page = await page.next_page_async()
-    return sorted(reversed(found), key=lambda each: each.date_created)  # dates have whole seconds
+    found.reverse()  # dates have whole seconds, so the order within one second is the list's
+    return sorted(found, key=lambda each: each.date_created)
 
 
 def _usable(response: Response) -> Response:
