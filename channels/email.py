@@ -86,10 +86,11 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
 class EmailOptions(Options):
-    """`ca` is the PEM of authorities of one's own. `verp`: the key's hash stands in the envelope sender too
-    (`bounces+HASH@…`), for servers that return nothing of the mail. `deadline` is that of a whole mail."""
+    """`ca`: the PEM of authorities of one's own, in the place of the system's. `verp`: the key's hash stands in the
+    envelope sender too (`bounces+HASH@…`), for servers that return nothing of the mail. `deadline` is that of a whole
+    mail."""
 
-    host: str
+    host: str = Field(min_length=1)
     port: int | None = None
     security: Literal["starttls", "tls", "none"] = "starttls"
     ca: str = ""
@@ -112,7 +113,7 @@ def connect(options: Mapping[str, Any], place: Place) -> Channel:
     read = read_options(EmailOptions, options, place)
     try:
         context = ssl.create_default_context(cadata=read.ca or None)
-    except ssl.SSLError:
+    except (ssl.SSLError, ValueError):
         raise BadOptions(f"channels.{place.name}: ca: is no PEM certificate") from None
     return Email(read, context)
 

@@ -327,6 +327,7 @@ async def test_a_server_that_says_nothing_at_all_took_nothing(place: Place) -> N
         ({"bounces": "a@b.cn\r\nDATA"}, "bounces"),
         ({"reply_to": "a <a@b.cn>\nBcc: c@d.cn"}, "reply_to"),
         ({"ca": "not PEM"}, "ca: is no PEM certificate"),
+        ({"ca": "不是证书"}, "ca: is no PEM certificate"),
         ({"callback_secret": "short"}, "callback_secret"),
     ],
 )
