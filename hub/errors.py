@@ -132,6 +132,11 @@ class WrongAnswer(Refused):
     sentence = "The code, the name or the document digits do not match. Please check all three."
 
 
+class NotOnList(Refused):
+    code = "not-on-list"
+    sentence = "This code is for people on a list of the school, and these are not on it. Please ask the school."
+
+
 class WrongProof(Refused):
     code = "wrong-proof"
     sentence = "The proof of the key does not fit. Please try to sign again."
@@ -180,6 +185,23 @@ class StaleVersion(Conflict):
     code = "stale-version"
     sentence = "The contract has changed meanwhile. Please try again."
     retry = True
+
+
+class AlreadyEnrolled(Conflict):
+    """A link went to the phone on file, if there was anything to sign; nothing more is told."""
+
+    code = "already-enrolled"
+    sentence = "This student is already enrolled in this course. Nothing new was made."
+
+
+class OneEach(Conflict):
+    code = "one-enrolment-each"
+    sentence = "By this code a student can be enrolled once. For another course, please ask the school."
+
+
+class PosterFull(Conflict):
+    code = "poster-full"
+    sentence = "All places of this code are taken. Please ask the school."
 
 
 class DocumentBusy(Conflict):

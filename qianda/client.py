@@ -133,6 +133,16 @@ class SigningClient:
         answer = self._remember(await self._wire.post("verify", {"code": code, "name": name, "id_tail": id_tail}))
         return list(answer["contracts"])
 
+    async def verify_phone(self, code: str) -> list[Json]:
+        """After `open_poster`: the code alone. The courses on offer, `{id, name, fee, …}` each."""
+        return list(self._remember(await self._wire.post("verify", {"code": code}))["courses"])
+
+    async def enrol(self, course: str, student: Json, signers: list[Json]) -> list[Json]:
+        """People as the integration API takes them; the one signer has the phone that got the code. The contract that
+        was drawn, as `verify` lists it; none where the school looks at it first. The session's secret rotates."""
+        body = {"course": course, "student": student, "signers": signers}
+        return list(self._remember(await self._wire.post("enrol", body))["contracts"])
+
     async def session(self) -> Json:
         """`{verified, contracts, key_challenge}`, with a fresh challenge."""
         return self._remember(await self._wire.get("session"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -100,11 +101,14 @@ async def relink(parts: Parts, *, ticket: str | None = None, phone: str | None =
     The caller answers the same in every case. Once in 10 minutes, 3 a day.
     """
     async with parts.database.unit(EVERYTHING) as unit:
-        signers = await _asked_for(unit, ticket, phone)
-        for person in sorted({signer.person for signer in signers}):  # in one order for everybody, before anything else
-            await unit.sessions.one_at_a_time(person)
-        for signer in signers:
-            await _send_link(parts, unit, signer)
+        await resend(parts, unit, await _asked_for(unit, ticket, phone))
+
+
+async def resend(parts: Parts, unit: Unit, signers: Sequence[Signer]) -> int:
+    """The link, once more, to each of these who still has to sign and may have it. Returns to how many."""
+    for person in sorted({signer.person for signer in signers}):  # in one order for everybody, before anything else
+        await unit.sessions.one_at_a_time(person)
+    return sum([await _send_link(parts, unit, signer) for signer in signers])
 
 
 async def _asked_for(unit: Unit, ticket: str | None, phone: str | None) -> list[Signer]:

@@ -97,8 +97,9 @@ class _Drawn:
 async def issue(
     parts: Parts, scope: Scope, asked: NewContract, actor: str,
     also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
+    first: Callable[[Unit], Awaitable[None]] | None = None,
 ) -> Contract:  # fmt: skip
-    """Draw and issue; `also` is done in the same transaction.
+    """Draw and issue; in the same transaction `first` is done before and `also` afterwards.
 
     Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.
     """
@@ -111,6 +112,8 @@ async def issue(
     document = await asyncio.to_thread(with_signature_fields, laid_out.pdf, boxes)
     sha256 = await parts.files.put(document)
     async with parts.database.unit(scope) as unit:
+        if first:
+            await first(unit)
         contract = await _write(parts, unit, drawn, laid_out, sha256, len(document), actor)
         await open_next(parts, unit, contract, asked.send)
         issued = await unit.contracts.get(contract.id)

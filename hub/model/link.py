@@ -53,7 +53,11 @@ class SignLink:
 
 def ticket_for(key: bytes, link: UUID, generation: int) -> str:
     """13 Crockford characters: the first 65 bits of HMAC-SHA-256(key, link id ‖ generation)."""
-    digest = hmac.digest(key, link.bytes + generation.to_bytes(4, "big"), hashlib.sha256)
+    return crockford(hmac.digest(key, link.bytes + generation.to_bytes(4, "big"), hashlib.sha256))
+
+
+def crockford(digest: bytes) -> str:
+    """The first 65 bits as 13 characters."""
     number = int.from_bytes(digest[:9], "big") >> (72 - 5 * TICKET_LENGTH)
     characters = [ALPHABET[(number >> shift) & 31] for shift in range(5 * (TICKET_LENGTH - 1), -1, -5)]
     return "".join(characters)

@@ -167,6 +167,13 @@ class Contracts:
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
         return [self._signer(row) for row in rows.mappings()]
 
+    async def signers_called(self, persons: Sequence[str], limit: int = 50) -> list[Signer]:
+        """Everybody on file with one of these documents, newest contract first."""
+        found = SIGNER.c.person.in_(persons)
+        statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
+        rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
+        return [self._signer(row) for row in rows.mappings()]
+
     def _signer(self, row: RowMapping) -> Signer:
         values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
         opened = self._cipher.open

@@ -113,6 +113,13 @@ class School:
             raise NotFound(f"there is no enrolment {enrolment}")
         return self._enrolment(row)
 
+    async def enrolment_of(self, campus: str, course: str, person: str) -> Enrolment | None:
+        """The line of this student in this course, if there is one. `person` as `Cipher.person` returns it."""
+        same = (ENROLMENT.c.campus == campus) & (ENROLMENT.c.course == course)
+        found = same & (ENROLMENT.c.student_hash == self._cipher.found_by("enrolment", person))
+        row = (await self._connection.execute(select(ENROLMENT).where(found))).mappings().first()
+        return self._enrolment(row) if row else None
+
     async def open_enrolments(self, campus: str | None = None, limit: int = 200) -> list[Enrolment]:
         """Those without a contract, oldest first."""
         statement = (

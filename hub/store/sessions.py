@@ -104,11 +104,12 @@ class Sessions:
     # ---- what the visitor did
 
     async def add_identity_check(
-        self, session: SigningSession, contract: UUID, signer: UUID, provider: str, method: str, at: datetime
-    ) -> None:
+        self, session: SigningSession, contract: UUID, signer: UUID, provider: str, method: str, at: datetime,
+        result: str = "matched",
+    ) -> None:  # fmt: skip
         await self._connection.execute(insert(CHECK).values(
             id=uuid4(), contract=contract, signer=signer, session=session.id, provider=provider, method=method,
-            result="matched", at=at,
+            result=result, at=at,
         ))  # fmt: skip
 
     async def page_seen(self, task: UUID, document: str, page: int, at: datetime) -> None:

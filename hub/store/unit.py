@@ -36,6 +36,7 @@ from hub.store.keys import Keys
 from hub.store.links import Links
 from hub.store.operations import Operations
 from hub.store.opt_outs import OptOuts
+from hub.store.posters import Posters
 from hub.store.providers import Providers
 from hub.store.record import Record
 from hub.store.reminders import Reminders
@@ -43,6 +44,7 @@ from hub.store.school import School
 from hub.store.sessions import Sessions
 from hub.store.signatures import Signatures
 from hub.store.tasks import Tasks
+from hub.store.visitors import Visitors
 
 Clock = Callable[[], datetime]
 STATEMENT_SECONDS = 30
@@ -80,6 +82,8 @@ class Unit:
         self.inbound = InboundMessages(connection, cipher)
         self.alerts = Alerts(connection)
         self.opt_outs = OptOuts(connection, cipher)
+        self.posters = Posters(connection, keys)
+        self.visitors = Visitors(connection, cipher)
 
     async def planning_now(self) -> datetime:
         """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the

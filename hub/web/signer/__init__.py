@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.signer import landing, protocol, reading, way
+from hub.web.signer import landing, poster, protocol, reading, way
 
 
 def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
     yield from landing.routes()
+    yield from poster.routes()
     yield from protocol.routes()
     yield from reading.routes()
     yield from way.routes()

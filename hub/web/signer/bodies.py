@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from hub.errors import BadInput
+from hub.web.api.shapes import SignerAsked, StudentAsked
 
 LARGEST_JSON = 256 << 10
 MOST_STROKES, MOST_POINTS = 200, 5000
@@ -54,9 +55,19 @@ class Open(Body):
 
 
 class Verify(Body):
+    """Who came by a poster gives the code alone."""
+
     code: Text
-    name: Text
-    id_tail: Annotated[str, StringConstraints(max_length=20)]
+    name: Text | None = None
+    id_tail: Annotated[str, StringConstraints(max_length=20)] | None = None
+
+
+class Enrol(Body):
+    """As the integration API takes a contract's people."""
+
+    course: Text
+    student: StudentAsked
+    signers: Annotated[list[SignerAsked], Field(min_length=1, max_length=8)]
 
 
 class Key(Body):

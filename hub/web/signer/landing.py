@@ -11,7 +11,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import LinkNotValid, QiandaError
+from hub.errors import QiandaError
 from hub.lifecycle.land import session_of
 from hub.model.link import normalised_ticket
 from hub.model.session import SigningSession
@@ -29,8 +29,6 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         web.get("/S", pickup),
         web.get("/s/{ticket}", landing),
         web.get("/S/{ticket}", landing),
-        web.get("/p/{poster}", poster),
-        web.get("/P/{poster}", poster),
     ]
 
 
@@ -41,10 +39,6 @@ async def pickup(request: web.Request) -> web.Response:
     if ticket is not None:
         raise web.HTTPSeeOther(f"/s/{ticket}")
     return page(request, "signer/pickup.html", wrong=bool(typed))
-
-
-async def poster(request: web.Request) -> web.Response:
-    raise LinkNotValid
 
 
 async def landing(request: web.Request) -> web.Response:

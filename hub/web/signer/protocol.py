@@ -7,24 +7,22 @@ cookie; a bearer wins over the cookie. `?id=` names the contract where the sessi
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from base64 import b64decode
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import AlreadySigned, BadInput, ContractNotFound, LinkNotValid, WrongSignature
-from hub.lifecycle import answer, identify, land, sign
+from hub.errors import AlreadySigned, BadInput, ContractNotFound, LinkNotValid, SessionNotValid, WrongSignature
+from hub.lifecycle import admit, answer, identify, land, sign
 from hub.lifecycle.land import Landed
-from hub.model.contract import Contract
-from hub.model.course import Campus
 from hub.model.person import phone_number
-from hub.model.signer import SigningTask
 from hub.model.staff import EVERYTHING
 from hub.web.keys import BRAKES, HUB
 from hub.web.security import session_secret, set_session
-from hub.web.signer import bodies
+from hub.web.signer import bodies, enrolling
+from hub.web.signer.answers import base64, contracts_json, where
 from hub.web.signer.bodies import body
 
 SAME_SECONDS = 0.25
@@ -37,6 +35,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         web.post(f"{base}/open", open_link),
         web.post(f"{base}/code", code),
         web.post(f"{base}/verify", verify),
+        web.post(f"{base}/enrol", enrolling.enrol),
         web.get(f"{base}/session", session),
         web.post(f"{base}/key", key),
         web.post(f"{base}/prepare", prepare),
@@ -55,14 +54,16 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 async def open_link(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "open")
     asked = await body(request, bodies.Open)
+    if asked.poster is not None:
+        return await enrolling.open_poster(request, asked.poster, asked.phone or "", asked.name or "")
     if asked.ticket is None:
-        # Pickup codes and posters are not handed out yet: every one of them is unknown, and looks it.
+        # Pickup codes are not handed out yet: every one of them is unknown, and looks it.
         await asyncio.sleep(SAME_SECONDS)
         raise LinkNotValid
     landed = await land.open_ticket(request.app[HUB].parts, asked.ticket)
     response = web.json_response({
         "session": landed.secret, "key_challenge": base64(landed.session.key_challenge),
-        **_where(request, landed.campus, landed.language),
+        **where(request, landed.campus, landed.language),
     })  # fmt: skip
     _set(request, response, landed)
     return response
@@ -71,15 +72,21 @@ async def open_link(request: web.Request) -> web.Response:
 async def code(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "code")
     await body(request, bodies.Nothing)
-    await identify.send_code(request.app[HUB].parts, session_secret(request))
+    parts, secret = request.app[HUB].parts, session_secret(request)
+    try:
+        await identify.send_code(parts, secret)
+    except SessionNotValid:
+        await admit.send_code(parts, secret)  # it may be that of a visitor without a link of their own
     return web.json_response({}, status=202)
 
 
 async def verify(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "verify")
     asked = await body(request, bodies.Verify)
-    parts = request.app[HUB].parts
-    verified = await identify.verify(parts, session_secret(request), asked.code, asked.name, asked.id_tail)
+    parts, secret = request.app[HUB].parts, session_secret(request)
+    if asked.name is None or asked.id_tail is None:
+        return await enrolling.verify(request, asked.code)
+    verified = await identify.verify(parts, secret, asked.code, asked.name, asked.id_tail)
     response = web.json_response({"session": verified.secret, "contracts": contracts_json(verified.contracts)})
     set_session(response, verified.secret, parts.clock(), verified.session.expires_at)
     return response
@@ -87,30 +94,21 @@ async def verify(request: web.Request) -> web.Response:
 
 async def session(request: web.Request) -> web.Response:
     parts = request.app[HUB].parts
-    found, contracts = await land.come_back(parts, session_secret(request))
+    try:
+        found, contracts = await land.come_back(parts, session_secret(request))
+    except SessionNotValid:
+        return await enrolling.session(request)
     async with parts.database.unit(EVERYTHING) as unit:
         signer = await unit.contracts.signer(found.signer)
         campus = await unit.school.campus(signer.campus)
     return web.json_response({
         "verified": found.verified_at is not None, "contracts": contracts_json(contracts),
-        "key_challenge": base64(found.key_challenge), **_where(request, campus, signer.language),
+        "key_challenge": base64(found.key_challenge), **where(request, campus, signer.language),
     })  # fmt: skip
-
-
-def _where(request: web.Request, campus: Campus, language: str) -> dict[str, str]:
-    name = campus.name_en if language == "en" else campus.name
-    return {"school": request.app[HUB].parts.school.name, "campus": name, "language": language}
 
 
 def _set(request: web.Request, response: web.Response, landed: Landed) -> None:
     set_session(response, landed.secret, request.app[HUB].parts.clock(), landed.session.expires_at)
-
-
-def contracts_json(contracts: Sequence[tuple[Contract, SigningTask]]) -> list[dict[str, str]]:
-    return [
-        {"id": str(contract.id), "title": contract.title, "state": contract.state.value, "task": task.state.value}
-        for contract, task in contracts
-    ]
 
 
 # ---- signing
@@ -218,12 +216,5 @@ def uuid(text: str, otherwise: Exception) -> UUID:
         raise otherwise from None
 
 
-def base64(value: bytes) -> str:
-    return b64encode(value).decode("ascii")
-
-
 def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-

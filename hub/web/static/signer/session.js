@@ -11,6 +11,7 @@ export class Problem extends Error {
     this.status = status;
     this.code = said.code || (status >= 500 ? 'unavailable' : 'other');
     this.title = said.title || '';
+    this.field = said.field || '';
     this.wait = wait;
   }
 }
@@ -124,11 +125,18 @@ export function report(error, acts) {
   showTrouble(nameOf(error), { wait: error.wait, title: error.title, acts });
 }
 
+// Whether a person has touched this page: scanners that run its scripts, press its buttons and send its forms by script
+// have not. What scripts fire is not trusted; fingers, keys and screen readers are.
+let touched = false;
+for (const type of ['pointerdown', 'keydown', 'click']) {
+  document.addEventListener(type, (event) => { touched ||= event.isTrusted; }, { capture: true });
+}
+
 /** Run `work` once at a time: the button is off meanwhile. */
 export function onTap(button, work) {
   button.addEventListener('click', async (event) => {
     event.preventDefault();
-    if (button.disabled) return;
+    if (button.disabled || !touched) return;
     button.disabled = true;
     try {
       await work();
@@ -142,7 +150,7 @@ export function onSubmit(form, work) {
   const button = form.querySelector('[type="submit"]');
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
-    if (button.disabled) return;
+    if (button.disabled || !touched) return;
     button.disabled = true;
     try {
       await work(new FormData(form));

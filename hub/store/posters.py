@@ -1,0 +1,112 @@
+"""Posters, found by the hash of their ticket, and who came by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.errors import NotFound
+from hub.model.poster import Poster, PosterMode, Scan, ScanStep, poster_lookup_hash, poster_ticket
+from hub.store.keys import Keys
+from hub.store.tables import EnrolmentRow, PosterRow, PosterScanRow, table_of
+
+POSTER: Table = table_of(PosterRow)
+SCAN: Table = table_of(PosterScanRow)
+ENROLMENT: Table = table_of(EnrolmentRow)
+
+
+class Posters:
+    def __init__(self, connection: AsyncConnection, keys: Keys) -> None:
+        self._connection = connection
+        self._key = keys.link
+
+    def ticket(self, poster: Poster) -> str:
+        return poster_ticket(self._key, poster.id)
+
+    async def add(self, poster: Poster) -> None:
+        values: dict[str, Any] = {name: getattr(poster, name) for name in Poster.__dataclass_fields__}
+        values |= {"courses": list(poster.courses), "allowed": sorted(poster.allowed), "mode": poster.mode.value}
+        values |= {"ticket_hash": poster_lookup_hash(self._key, self.ticket(poster))}
+        await self._connection.execute(insert(POSTER).values(values))
+
+    async def by_ticket(self, ticket: str) -> Poster | None:
+        """`ticket` as `normalised_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
+        found = POSTER.c.ticket_hash == poster_lookup_hash(self._key, ticket)
+        row = (await self._connection.execute(select(POSTER).where(found))).mappings().first()
+        return _poster(row) if row else None
+
+    async def get(self, poster: UUID, *, lock: bool = False) -> Poster:
+        """Locked: whoever enrols by it or revokes it comes after this unit. Raises NotFound, outside the scope too."""
+        statement = select(POSTER).where(POSTER.c.id == poster)
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        if row is None:
+            raise NotFound("there is no such poster")
+        return _poster(row)
+
+    async def listed(self, limit: int = 200) -> list[Poster]:
+        """Newest first."""
+        statement = select(POSTER).order_by(POSTER.c.created_at.desc(), POSTER.c.id).limit(limit)
+        return [_poster(row) for row in (await self._connection.execute(statement)).mappings()]
+
+    async def revoke(self, poster: UUID, at: datetime) -> bool:
+        """False if it was revoked before."""
+        standing = (POSTER.c.id == poster) & POSTER.c.revoked_at.is_(None)
+        done = await self._connection.execute(POSTER.update().where(standing).values(revoked_at=at))
+        return done.rowcount == 1
+
+    # ---- who came
+
+    async def add_scan(
+        self, poster: Poster, step: ScanStep, at: datetime, *, visitor: UUID, enrolment: UUID | None = None,
+        contract: UUID | None = None, student_hash: bytes | None = None,
+    ) -> bool:  # fmt: skip
+        """False, and nothing is written, when this student (`student_hash`) has enrolled by this poster before."""
+        statement = insert(SCAN).values(
+            poster=poster.id, campus=poster.campus, visitor=visitor, step=step.value, at=at, enrolment=enrolment,
+            contract=contract, student_hash=student_hash,
+        )  # fmt: skip
+        return (await self._connection.execute(statement.on_conflict_do_nothing())).rowcount == 1
+
+    async def counts(self, posters: Sequence[UUID]) -> dict[UUID, dict[ScanStep, int]]:
+        """How many came how far, for each of these posters; a step that nobody reached counts 0."""
+        counted: dict[UUID, dict[ScanStep, int]] = {each: dict.fromkeys(ScanStep, 0) for each in posters}
+        statement = select(SCAN.c.poster, SCAN.c.step, func.count()).where(SCAN.c.poster.in_(posters))
+        for poster, step, count in await self._connection.execute(statement.group_by(SCAN.c.poster, SCAN.c.step)):
+            counted[poster][ScanStep(step)] = int(count)
+        return counted
+
+    async def enrolled(self, poster: UUID) -> int:
+        return (await self.counts([poster]))[poster][ScanStep.ENROLLED]
+
+    async def has_student(self, poster: UUID, student_hash: bytes) -> bool:
+        same = (SCAN.c.poster == poster) & (SCAN.c.student_hash == student_hash)
+        return await self._connection.scalar(select(SCAN.c.id).where(same).limit(1)) is not None
+
+    async def enrolled_by(self, visitor: UUID) -> bool:
+        """Whether this very visitor has enrolled somebody."""
+        mine = (SCAN.c.visitor == visitor) & (SCAN.c.step == ScanStep.ENROLLED.value)
+        return await self._connection.scalar(select(SCAN.c.id).where(mine).limit(1)) is not None
+
+    async def drew(self, poster: UUID, contract: UUID) -> bool:
+        """Whether this contract came into being by this poster."""
+        same = (SCAN.c.poster == poster) & (SCAN.c.contract == contract)
+        return await self._connection.scalar(select(SCAN.c.id).where(same).limit(1)) is not None
+
+    async def who_enrolled(self, poster: UUID, limit: int = 500) -> list[Scan]:
+        """Newest first, each with its contract, whoever had it drawn."""
+        contract = func.coalesce(SCAN.c.contract, ENROLMENT.c.contract)
+        statement = select(SCAN.c.at, SCAN.c.enrolment, contract).join(ENROLMENT, ENROLMENT.c.id == SCAN.c.enrolment)
+        newest = statement.where(SCAN.c.poster == poster).order_by(SCAN.c.id.desc()).limit(limit)
+        return [Scan(*row) for row in await self._connection.execute(newest)]
+
+
+def _poster(row: RowMapping) -> Poster:
+    values = {name: row[name] for name in Poster.__dataclass_fields__}
+    values |= {"courses": tuple(row["courses"]), "allowed": frozenset(row["allowed"]), "mode": PosterMode(row["mode"])}
+    return Poster(**values)

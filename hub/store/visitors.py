@@ -1,0 +1,70 @@
+"""Visitors: sessions of people without a link of their own, found by the hash of their secret."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.session import secret_hash
+from hub.model.visitor import Visitor
+from hub.store.cipher import Cipher
+from hub.store.tables import VisitorRow, table_of
+
+VISITOR: Table = table_of(VisitorRow)
+KEPT = timedelta(days=1)
+"""Their phone numbers have no business here for longer."""
+
+
+class Visitors:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    def person(self, phone: str) -> str:
+        """By what the codes and wrong answers of a phone are counted whose holder is not on file."""
+        return self._cipher.found_by("visitor", phone).hex()
+
+    async def add(self, visitor: Visitor, secret: str) -> None:
+        """A new one; those that ended long ago are forgotten."""
+        await self._connection.execute(VISITOR.delete().where(VISITOR.c.expires_at < visitor.created_at - KEPT))
+        values: dict[str, Any] = {name: getattr(visitor, name) for name in _PLAIN}
+        values |= {"secret_hash": secret_hash(secret), "phone_sealed": self._cipher.seal(visitor.phone)}
+        values |= {"phone_hash": self._cipher.found_by("phone", visitor.phone)}
+        values |= {"name_sealed": self._cipher.seal(visitor.name) if visitor.name else None}
+        await self._connection.execute(insert(VISITOR).values(values))
+
+    async def by_secret(self, secret: str, *, lock: bool = False) -> Visitor | None:
+        statement = select(VISITOR).where(VISITOR.c.secret_hash == secret_hash(secret))
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        return self._visitor(row) if row else None
+
+    async def get(self, visitor: UUID) -> Visitor | None:
+        row = (await self._connection.execute(select(VISITOR).where(VISITOR.c.id == visitor))).mappings().first()
+        return self._visitor(row) if row else None
+
+    async def verified(self, visitor: UUID, secret: str, at: datetime) -> None:
+        """The phone is theirs: the secret is rotated, the old one is worthless from now on."""
+        await self._update(visitor, secret_hash=secret_hash(secret), verified_at=at)
+
+    async def new_challenge(self, visitor: UUID, challenge: bytes) -> None:
+        await self._update(visitor, key_challenge=challenge)
+
+    async def end(self, visitor: UUID) -> None:
+        """They have become somebody else: a signer with a session of their own."""
+        await self._connection.execute(VISITOR.delete().where(VISITOR.c.id == visitor))
+
+    async def _update(self, visitor: UUID, **values: Any) -> None:
+        await self._connection.execute(VISITOR.update().where(VISITOR.c.id == visitor).values(**values))
+
+    def _visitor(self, row: RowMapping) -> Visitor:
+        values = {name: row[name] for name in _PLAIN}
+        name = self._cipher.open(row["name_sealed"]) if row["name_sealed"] else ""
+        return Visitor(**values, phone=self._cipher.open(row["phone_sealed"]), name=name)
+
+
+_PLAIN = set(Visitor.__dataclass_fields__) - {"phone", "name"}

@@ -1,0 +1,29 @@
+"""What several answers of the signing protocol have in common."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from hub.model.contract import Contract
+from hub.model.course import Campus
+from hub.model.signer import SigningTask
+from hub.web.keys import HUB
+
+
+def base64(value: bytes) -> str:
+    return b64encode(value).decode("ascii")
+
+
+def where(request: web.Request, campus: Campus, language: str) -> dict[str, str]:
+    name = campus.name_en if language == "en" else campus.name
+    return {"school": request.app[HUB].parts.school.name, "campus": name, "language": language}
+
+
+def contracts_json(contracts: Sequence[tuple[Contract, SigningTask]]) -> list[dict[str, str]]:
+    return [
+        {"id": str(contract.id), "title": contract.title, "state": contract.state.value, "task": task.state.value}
+        for contract, task in contracts
+    ]

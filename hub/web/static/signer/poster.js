@@ -1,0 +1,233 @@
+// Coming by a poster: phone, code, course, student, guardian. One thing per panel; what was entered stays on this page.
+
+import { Problem, call, find, hideTrouble, json, onSubmit, onTap, report, showTrouble, ticketHere, word } from './session.js';
+import './answer.js';
+
+const body = document.body;
+const ENDS = {
+  'already-enrolled': 'already', 'one-enrolment-each': 'each', 'not-on-list': 'list', 'poster-full': 'full',
+  'link-not-valid': 'gone', 'guardian-required': 'minor',
+};
+const FIELDS = {
+  name: 'name', phone: 'phone', course: 'course', 'student.name': 'student_name', 'student.id_number': 'student_number',
+  'student.birth_date': 'birth_date', 'signers[0].id_number': 'own_number', 'signers[0].name': 'name',
+  'signers[0].phone': 'phone',
+};
+const SAYS_BIRTH = ['cn-id', 'foreign-permanent-id'];
+const own = { name: '', phone: '' }; // as entered, or as the hub knows this visitor
+let opened = 'opened' in body.dataset;
+let verified = 'verified' in body.dataset;
+
+const form = (name) => find(`[data-form="${name}"]`);
+const value = (name) => (document.getElementById(name)?.value || '').trim();
+
+// ---- from panel to panel; the browser's own "back" goes the same way
+
+function draw(panel) {
+  for (const section of document.querySelectorAll('[data-panel]')) section.hidden = section.dataset.panel !== panel;
+  find('[data-own-name]').textContent = own.name;
+  find('[data-own-phone]').textContent = own.phone;
+  find('[data-phone]').textContent = own.phone;
+  find(`[data-panel="${panel}"] h1`).focus();
+}
+
+function show(panel) {
+  if (history.state?.panel !== panel) history.pushState({ panel }, '');
+  draw(panel);
+}
+
+/** Who has proved their phone need not do it again; who has not cannot go ahead. */
+function reachable(panel) {
+  if (['who', 'code'].includes(panel) && verified) return 'course';
+  if (['course', 'student', 'guardian'].includes(panel) && !verified) return opened ? 'code' : 'start';
+  return panel;
+}
+
+history.replaceState({ panel: body.dataset.begin }, '');
+window.addEventListener('popstate', (event) => {
+  hideTrouble();
+  draw(reachable(event.state?.panel || 'start'));
+});
+
+// ---- what is not right
+
+function wrong(name, said) {
+  const field = document.getElementById(name) || form('course').elements.course[0];
+  const panel = field.closest('[data-panel]').dataset.panel;
+  if (field.closest('[hidden]')) show(panel);
+  field.setAttribute('aria-invalid', 'true');
+  field.setCustomValidity(said);
+  field.reportValidity();
+  const right = () => { field.setCustomValidity(''); field.removeAttribute('aria-invalid'); };
+  field.form.addEventListener('input', right, { once: true });
+}
+
+function missing(checks) {
+  const first = checks.find(([, fits]) => !fits);
+  if (first) wrong(first[0], word(first[0]));
+  return Boolean(first);
+}
+
+function fail(error, retry) {
+  if (error instanceof Problem) {
+    if (error.code in ENDS) return show(ENDS[error.code]);
+    if (error.code === 'session-not-valid') {
+      opened = verified = false;
+      show('who');
+      return showTrouble('visit-over');
+    }
+    if (error.code === 'wrong-answer') return showTrouble('wrong-code');
+    if (error.code === 'country-not-allowed') return wrong('phone', word('country'));
+    if (error.code === 'bad-input' && FIELDS[error.field]) {
+      // A name or number that no longer fits what was proved: everything begins with those two.
+      if (['name', 'phone'].includes(FIELDS[error.field])) opened = verified = false;
+      return wrong(FIELDS[error.field], word(FIELDS[error.field]));
+    }
+  }
+  return report(error, { retry });
+}
+
+/** GB 11643: the last character is a check digit (ISO 7064 MOD 11-2). */
+function fitsCard(number) {
+  if (!/^\d{17}[\dX]$/.test(number)) return false;
+  const sum = [...number].reduce((all, digit, place) => all + (digit === 'X' ? 10 : Number(digit)) * 2 ** (17 - place), 0);
+  return sum % 11 === 1;
+}
+
+const numberOf = (who) => value(`${who}_number`).replace(/[\s-]/g, '').toUpperCase();
+const fitsDocument = (who) => (value(`${who}_type`) === 'cn-id' ? fitsCard(numberOf(who)) : numberOf(who).length >= 5);
+
+function minor() {
+  const born = SAYS_BIRTH.includes(value('student_type')) ? numberOf('student').slice(6, 14) : value('birth_date').replaceAll('-', '');
+  const today = new Date();
+  const grown = `${today.getFullYear() - 18}${String(today.getMonth() + 1).padStart(2, '0')}${String(today.getDate()).padStart(2, '0')}`;
+  return /^\d{8}$/.test(born) && born > grown;
+}
+
+// ---- phone and code
+
+async function sendCode() {
+  hideTrouble();
+  try {
+    if (!opened) {
+      await json('open', { body: { poster: ticketHere(), phone: own.phone, name: own.name } });
+      opened = true;
+    }
+    await call('code', { body: {} });
+    show('code');
+  } catch (error) {
+    if (error.code === 'too-soon') show('code');
+    fail(error, sendCode);
+  }
+}
+
+async function who() {
+  if (missing([['name', value('name')], ['phone', value('phone').length > 5]])) return undefined;
+  if (own.name !== value('name') || own.phone !== value('phone')) opened = false;
+  Object.assign(own, { name: value('name'), phone: value('phone') });
+  return sendCode();
+}
+
+async function enterCode() {
+  hideTrouble();
+  if (missing([['code', /^\d{6}$/.test(value('code'))]])) return;
+  try {
+    await json('verify', { body: { code: value('code') } });
+    verified = true;
+    await recall();
+    show('course');
+  } catch (error) {
+    fail(error, enterCode);
+  }
+}
+
+/** What this visitor is called here: after a reload the page no longer knows. */
+async function recall() {
+  const { name, phone } = await json('session');
+  Object.assign(own, { name, phone });
+}
+
+// ---- course, student, guardian
+
+async function pickCourse() {
+  hideTrouble();
+  if (!missing([['course', form('course').elements.course.value]])) show('student');
+}
+
+const forMyself = () => form('student').elements.who.value === 'myself';
+
+async function student() {
+  hideTrouble();
+  const birth = SAYS_BIRTH.includes(value('student_type')) || value('birth_date');
+  if (missing([['student_name', forMyself() || value('student_name')], ['student_number', fitsDocument('student')], ['birth_date', birth]])) return undefined;
+  if (!forMyself()) return show('guardian');
+  return minor() ? show('minor') : enrol();
+}
+
+async function guardian() {
+  hideTrouble();
+  if (missing([['own_number', fitsDocument('own') && numberOf('own') !== numberOf('student')]])) return undefined;
+  return enrol();
+}
+
+function asked() {
+  const who = forMyself() ? 'student' : 'own';
+  const born = SAYS_BIRTH.includes(value('student_type')) ? {} : { birth_date: value('birth_date') };
+  const language = document.documentElement.lang.startsWith('zh') ? 'zh' : 'en';
+  return {
+    course: form('course').elements.course.value,
+    student: {
+      name: forMyself() ? own.name : value('student_name'), id_type: value('student_type'), id_number: numberOf('student'), ...born,
+    },
+    signers: [{
+      role: forMyself() ? 'student' : 'guardian', name: own.name, phone: own.phone, language,
+      id_type: value(`${who}_type`), id_number: numberOf(who), ...(forMyself() ? {} : { relation: value('relation') }),
+    }],
+  };
+}
+
+async function enrol() {
+  const from = forMyself() ? 'student' : 'guardian';
+  draw('working');
+  try {
+    if (!own.name) await recall();
+    const { contracts } = await json('enrol', { body: asked() });
+    if (!contracts.length) return show('asked');
+    return location.assign(`/sign/contract?id=${contracts[0].id}`);
+  } catch (error) {
+    draw(from);
+    return fail(error, enrol);
+  }
+}
+
+function adapt() {
+  for (const part of document.querySelectorAll('[data-only="child"]')) part.hidden = forMyself();
+  find('[data-birth]').hidden = SAYS_BIRTH.includes(value('student_type'));
+}
+
+// ---- bindings
+
+for (const [name, work] of Object.entries({ who, code: enterCode, course: pickCourse, student, guardian })) onSubmit(form(name), work);
+for (const button of document.querySelectorAll('[data-act="to"]')) {
+  onTap(button, async () => {
+    hideTrouble();
+    if (button.closest('[data-panel="asked"]')) form('student').reset();
+    adapt();
+    show(reachable(button.dataset.to));
+  });
+}
+for (const button of document.querySelectorAll('[data-act="anew"]')) {
+  onTap(button, async () => {
+    opened = verified = false;
+    hideTrouble();
+    show('who');
+  });
+}
+onTap(find('[data-act="again"]'), sendCode);
+form('student').addEventListener('change', adapt);
+adapt();
+if (verified) recall().catch(() => {});
+if (location.origin !== body.dataset.origin) {
+  // A key is proved to one address only: come in by that.
+  location.replace(body.dataset.origin + location.pathname + location.search);
+}

@@ -1,0 +1,72 @@
+"""Posters and those who come by them, for the tests of protocol and pages."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from stdnum.cn import ric
+
+from hub.lifecycle.poster import NewPoster, make
+from hub.model.poster import Poster, ScanStep
+from hub.model.staff import EVERYTHING
+from qianda.client import SigningClient
+from tests.running import Running
+from tests.web.signer_visits import code_for
+
+_numbers = count(1)
+
+
+def cn_id(born: str, sequence: int | None = None) -> str:
+    """An ID number that nobody has: `born` as 20120901."""
+    body = f"340104{born}{(next(_numbers) if sequence is None else sequence) % 1000:03d}"
+    return body + ric.calc_check_digit(body + "0")
+
+
+@dataclass
+class Family:
+    """A parent with a child; each family has its own numbers."""
+
+    parent: str = "陈建国"
+    child: str = "陈小满"
+    phone: str = field(default_factory=lambda: f"+861900000{next(_numbers) + 1000:04d}")
+    parent_id: str = field(default_factory=lambda: cn_id("19850101"))
+    child_id: str = field(default_factory=lambda: cn_id("20120901"))
+
+    def student(self, **changes: Any) -> dict[str, Any]:
+        return {"name": self.child, "id_number": self.child_id} | changes
+
+    def guardian(self, **changes: Any) -> dict[str, Any]:
+        values = {"role": "guardian", "name": self.parent, "phone": self.phone, "id_number": self.parent_id}
+        return values | {"relation": "父亲"} | changes
+
+
+async def make_poster(running: Running, courses: Sequence[str] = ("math-a",), **changes: Any) -> tuple[Poster, str]:
+    """A poster of the Hefei campus, and its ticket."""
+    values: dict[str, Any] = {
+        "campus": "hefei", "title": "寒假班报名", "courses": courses, "mode": "contract",
+        "expires_at": running.clock() + timedelta(days=30),
+    }  # fmt: skip
+    poster = await make(running.hub.parts, EVERYTHING, NewPoster(**(values | changes)), "staff:test")
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return poster, unit.posters.ticket(poster)
+
+
+async def counts(running: Running, poster: Poster) -> list[int]:
+    """Opened, code right, enrolled."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return [(await unit.posters.counts([poster.id]))[poster.id][step] for step in ScanStep]
+
+
+@contextlib.asynccontextmanager
+async def admitted(running: Running, ticket: str, family: Family) -> AsyncIterator[SigningClient]:
+    """A visitor whose phone is proved."""
+    async with SigningClient(running.origin) as client:
+        await client.open_poster(ticket, family.phone, family.parent)
+        await client.code()
+        await client.verify_phone(await code_for(running, family.phone))
+        yield client
