@@ -113,7 +113,7 @@ def connect(options: Mapping[str, Any], place: Place) -> Channel:
     read = read_options(EmailOptions, options, place)
     try:
         context = ssl.create_default_context(cadata=read.ca or None)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, TypeError):  # a TypeError: not even ASCII
         raise BadOptions(f"channels.{place.name}: ca: is no PEM certificate") from None
     return Email(read, context)
 
