@@ -6,16 +6,26 @@ them up, and staff decide.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from channels import Inbound
+from hub.lifecycle.answer import resend
+from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
+from hub.model.message import Purpose
+from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING, StaffTask
-from hub.model.wish import STOP_WINDOW, STOPS_A_MINUTE, Wish, wish_of
+from hub.model.wish import STOP_WINDOW, STOPS_A_MINUTE, Wish, language_of, wish_of
 from hub.router.carriers import Carrier
 from hub.store.inbound import Written
 from hub.store.unit import Unit
+
+_PURPOSES = {
+    Wish.STOP: Purpose.STOPPED, Wish.START: Purpose.STARTED, Wish.HELP: Purpose.HELP, Wish.STATUS: Purpose.STATUS
+}  # fmt: skip
 
 
 async def take_inbound(parts: Parts, unit: Unit, carrier: Carrier, message: Inbound) -> None:
@@ -30,7 +40,28 @@ async def take_inbound(parts: Parts, unit: Unit, carrier: Carrier, message: Inbo
         await _opt_out(unit, message.sender, carrier)
     elif wish is Wish.START:
         await unit.opt_outs.remove(message.sender, carrier.provider.carries)
+    await _answer(parts, unit, known, message.sender, message.text, wish)
     await unit.inbound.done([known], wish.value)
+
+
+async def _answer(parts: Parts, unit: Unit, known: UUID, sender: str, text: str, wish: Wish) -> None:
+    """To a number on file alone: answering whoever writes would let strangers spend our money. Counts, never names."""
+    signers = await unit.contracts.signers_at(sender)
+    if not signers:
+        return
+    if wish is Wish.LINK:
+        await resend(parts, unit, signers)
+    elif purpose := _PURPOSES.get(wish):
+        newest = replace(signers[0], language=language_of(text, signers[0].language))
+        contract = await unit.contracts.get(newest.contract)
+        counts = await _counts(unit, signers)
+        await send_at_once(parts, unit, contract, newest, purpose, f"answer-{known}", variables=counts)
+
+
+async def _counts(unit: Unit, signers: Sequence[Signer]) -> dict[str, str]:
+    states = [(await unit.tasks.of_signer(signer.id)).state for signer in signers]
+    open_ones = sum(state in (TaskState.OPEN, TaskState.WAITING) for state in states)
+    return {"open": str(open_ones), "done": str(states.count(TaskState.SIGNED))}
 
 
 async def settle_stops(parts: Parts) -> int:
@@ -44,6 +75,7 @@ async def settle_stops(parts: Parts) -> int:
                 continue
             if carrier := parts.router.carriers.get(each.provider):
                 await _opt_out(unit, each.sender, carrier)
+                await _answer(parts, unit, each.id, each.sender, each.text, Wish.STOP)
             await unit.inbound.done([each.id], Wish.STOP.value)
         if held:
             await _hold(unit, held)

@@ -16,7 +16,7 @@ from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract
 from hub.model.delivery import OPENED_WITHIN, PLANNED, Delivery, DeliveryState
-from hub.model.message import Purpose
+from hub.model.message import ANSWERS, Purpose
 from hub.model.reminder import into_window, spread_of
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
@@ -126,8 +126,8 @@ async def _at_the_end(unit: Unit, contract: Contract, delivery: Delivery, reason
         await unit.deliveries.look_at(delivery.id, None)
     if reason == NOT_OPENED and delivery.rung == 0 and delivery.purpose != Purpose.LAST_CALL:
         return
-    if delivery.purpose == Purpose.CODE:
-        return  # whoever waits for it is at the page, which says what else they can do
+    if delivery.purpose in (Purpose.CODE, *ANSWERS):
+        return  # whoever waits for a code is at the page, which says what else they can do
     text = f"A message did not reach this signer by any channel: {delivery.channel}, {reason}."
     await unit.desk.add_task_once(
         StaffTask(uuid4(), UNREACHED, text, contract.campus, unit.now, contract.id, delivery.signer)

@@ -27,10 +27,18 @@ class Purpose(StrEnum):
     YOUR_TURN = "your-turn"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
+    STOPPED = "stopped"
+    STARTED = "started"
+    HELP = "help"
+    STATUS = "status"
 
 
 NOT_BY_VOICE = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED, Purpose.NEW_LINK})
 """News to read and links to tap: nobody is called for them."""
+
+
+ANSWERS = frozenset({Purpose.STOPPED, Purpose.STARTED, Purpose.HELP, Purpose.STATUS})
+"""To what somebody wrote by SMS: they go back by SMS alone, also to a number that wants nothing else from us."""
 
 
 class Kind(StrEnum):
@@ -46,7 +54,8 @@ class Kind(StrEnum):
 
 KINDS: Mapping[str, Kind] = {
     "school": Kind.TEXT, "campus": Kind.TEXT, "course": Kind.TEXT, "deadline": Kind.MOMENT, "minutes": Kind.DIGITS,
-    "code": Kind.DIGITS, "pickup": Kind.DIGITS, "ticket": Kind.PATH, "entry": Kind.URL, "link": Kind.URL,
+    "open": Kind.DIGITS, "done": Kind.DIGITS, "code": Kind.DIGITS, "pickup": Kind.DIGITS,
+    "ticket": Kind.PATH, "entry": Kind.URL, "link": Kind.URL,
 }  # fmt: skip
 """No names of people: a message can be read on a lock screen, or by whoever got the number next."""
 LATE = frozenset({"link", "ticket", "entry", "pickup", "code"})

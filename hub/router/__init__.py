@@ -34,7 +34,7 @@ from channels import (
 from hub.errors import Unavailable
 from hub.model.delivery import PLANNED, Delivery, DeliveryState
 from hub.model.link import DoorKind
-from hub.model.message import NOT_BY_VOICE, Purpose
+from hub.model.message import ANSWERS, NOT_BY_VOICE, Purpose
 from hub.model.reminder import ReminderPolicy, into_window, spread_of
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING
@@ -103,6 +103,8 @@ class Router:
         A code goes to the phone on file, as a text or read by a voice, and to a mailbox only where no channel leads to
         a phone. A channel that the number does not want is left out.
         """
+        if purpose in ANSWERS:
+            return ["sms"] if self._leads_to(signer, "sms") else []
         unwanted = await unit.opt_outs.channels(signer.phone) if purpose != Purpose.CODE else frozenset()
         wished = self._code_ladder(signer) if purpose == Purpose.CODE else list(signer.channels)
         if Purpose(purpose) in NOT_BY_VOICE:
