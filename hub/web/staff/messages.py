@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from channels import Shape
+from channels import FixedTexts, Shape
 from hub.lifecycle.dispatch import moment_words
 from hub.model.course import Campus
-from hub.model.message import MessageTemplate, Purpose, render
+from hub.model.message import KINDS, Kind, MessageTemplate, Purpose, render
 from hub.model.message_rules import best_shapes
 from hub.model.session import CODE_LIFE
 from hub.model.sms import Size, size
@@ -26,6 +26,7 @@ TICKET, PICKUP, CODE = "4J8Q2X7M3K9TB", "305816", "482917"
 """Samples: they open nothing."""
 COURSE = {"zh": "暑期数学 A", "en": "Summer Mathematics A"}
 SAMPLE_DAYS, SAMPLE_HOUR = timedelta(days=30), 18
+SAMPLE_NUMBER = "2"
 NAMES = {"zh": "中文", "en": "English"}
 WAYS = (*(("sms", shape.value) for shape in Shape), ("voice", ""), ("email", ""))
 
@@ -80,12 +81,13 @@ def _samples(visit: Visit, language: str, now: datetime) -> Mapping[str, str]:
     campus = _campus(visit)
     wording = visit.parts.router.wording
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
-    return {
+    known = {
         "school": visit.parts.school_called(language), "campus": campus.name_en if language == "en" else campus.name,
         "course": COURSE[language], "deadline": moment_words(deadline, campus.zone, language),
         "minutes": str(CODE_LIFE // timedelta(minutes=1)), "link": wording.doorway(TICKET).url,
         "entry": wording.entry, "ticket": TICKET, "pickup": PICKUP, "code": CODE,
     }  # fmt: skip
+    return {name: SAMPLE_NUMBER for name, kind in KINDS.items() if kind is Kind.DIGITS} | known
 
 
 def _campus(visit: Visit) -> Campus:
@@ -114,8 +116,10 @@ def _reading(visit: Visit, template: MessageTemplate, values: Mapping[str, str])
 
 
 def _says(visit: Visit, carrier: Carrier, template: MessageTemplate) -> bool:
-    """Whether this provider gets this very text: the one of the shape that suits it best."""
+    """Whether this provider gets this very text: the one of the shape that suits it best, and that lies there."""
     messages = visit.parts.messages
+    if isinstance(carrier.channel, FixedTexts) and template.id not in carrier.channel.templates:
+        return False
     return template.channel != "sms" or any(
         messages.find(template.purpose, "sms", template.language, shape) is template for shape in _shapes_of(carrier)
     )

@@ -27,7 +27,8 @@ DELIVERIES = {
 PURPOSES = {
     "invitation": "invitation", "reminder": "reminder", "last-call": "last reminder", "code": "one-time code",
     "completed": "completed copy", "new-link": "new link", "your-turn": "your turn", "withdrawn": "withdrawal notice",
-    "expired": "expiry notice",
+    "expired": "expiry notice", "stopped": "answer to STOP", "started": "answer to START", "help": "answer to HELP",
+    "status": "answer to STATUS",
 }  # fmt: skip
 STEPS = {
     "invitation": "invitation", "reminder": "reminder", "last-call": "last reminder", "expiry": "deadline passes",
