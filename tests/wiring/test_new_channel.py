@@ -1,0 +1,115 @@
+"""A new channel is one file and one entry of the configuration: as CONTRIBUTING says it, in a copy of the project."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from hub.settings import ROOT
+from hub.store.installation import mark
+from hub.wiring import utc_now
+from tests.database import Dsns
+from tests.running import token_settings
+
+PARTS = ("hub", "channels", "chats", "qianda", "templates", "seeds", "config")
+PROGRAM = """
+import asyncio, json, sys
+from pathlib import Path
+from hub.lifecycle.load import load_school
+from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
+from hub.settings import ROOT, Settings, TokenSettings
+from hub.wiring import build
+from hub.worker import Worker
+
+async def main():
+    assert ROOT == Path.cwd(), ROOT
+    given = json.loads(sys.argv[1])
+    token = TokenSettings(**given["token"])
+    settings = Settings.load(data=ROOT / "data", origin="https://sign.example.org", token=token)
+    hub = await build(settings, given["dsn"], demo=False)
+    await load_school(hub.database, ROOT / "seeds")
+    guardian = NewSigner(Role.GUARDIAN, "陈建国", "+8619000000101", "340104198501010019", relation="父亲")
+    student = NewStudent("陈小满", "cn-id", "340104201209010016")
+    contract = await issue(hub.parts, EVERYTHING, NewContract("hefei", student, (guardian,), course="math-a"), "test")
+    await Worker(hub).sweep()
+    async with hub.database.unit(EVERYTHING) as unit:
+        (delivery,) = await unit.deliveries.of_contract(contract.id)
+        print(json.dumps([delivery.channel, delivery.provider, delivery.state, delivery.provider_reference]))
+    await hub.close()
+
+asyncio.run(main())
+"""
+
+
+@dataclass
+class PigeonHouse:
+    """The provider of the example, with its ledger."""
+
+    letters: list[dict[str, str]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        app = web.Application()
+        app.add_routes([web.post("/letters", self._take)])
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Grain wheat"
+        self.letters.append(await request.json())
+        return web.json_response({"ring": f"ring-{len(self.letters)}", "home": False}, status=201)
+
+
+def block(kind: str, holding: str) -> str:
+    """The one code block of CONTRIBUTING of this kind that holds something."""
+    blocks = re.findall(rf"```{kind}\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL)
+    (found,) = [each for each in blocks if holding in each]
+    return str(found)
+
+
+async def test_a_new_channel_is_one_file_and_one_entry(database: Dsns, tmp_path: Path) -> None:
+    for part in PARTS:
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    house = PigeonHouse()
+    async with house.serving() as address:
+        (tmp_path / "channels" / "sms_pigeon.py").write_text(block("python", "class Pigeon"), "utf-8")
+        entry = block("toml", "[channels.sms_pigeon]").replace("http://127.0.0.1:8081", address)
+        (tmp_path / "own.toml").write_text(entry, "utf-8")
+        assert await _run(tmp_path, database) == ["sms", "sms_pigeon", "sent", "ring-1"]
+    (letter,) = house.letters
+    assert letter["to"] == "+8619000000101" and "https://sign.example.org/s/" in letter["text"]
+
+
+async def _run(folder: Path, database: Dsns) -> list[str]:
+    await mark(database.owner, "production", utc_now())
+    given = {"token": token_settings().model_dump(mode="json"), "dsn": database.app}
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, json.dumps(given), cwd=folder, stdout=asyncio.subprocess.PIPE,
+        env={"PYTHONPATH": str(folder), "QIANDA_CONFIG": str(folder / "own.toml"), "PATH": "/usr/bin:/bin",
+             **_softhsm()},
+    )  # fmt: skip
+    output, _ = await asyncio.wait_for(program.communicate(), 60)
+    assert program.returncode == 0
+    answer: list[str] = json.loads(output.decode().splitlines()[-1])
+    return answer
+
+
+def _softhsm() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("SOFTHSM2")}
