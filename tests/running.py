@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import shutil
 import socket
 import tempfile
@@ -31,11 +32,13 @@ from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
 from hub.settings import ROOT, Settings, TimestampSettings, TokenSettings
 from hub.store.installation import mark
+from hub.store.keys import Keys
+from hub.store.unit import Database
 from hub.timestamps import TimestampAuthority
 from hub.tokens.softhsm import create_token, module_path
 from hub.wiring import Hub, build
 from hub.worker import Worker
-from tests.database import fresh_database
+from tests.database import MIGRATED, Dsns, Template, fresh_database
 
 API_KEY, PASSWORD, PIN = "test-api-key", "test-password", "1234"
 Found = TypeVar("Found")
@@ -124,6 +127,24 @@ def minor_with_guardian() -> NewContract:
     return NewContract("hefei", NewStudent("陈小满", "cn-id", MINOR_ID), (guardian,), course="math-a")
 
 
+async def prepare_school(database: Database) -> None:
+    """The demo school with an account of headquarters and an API key; none of it is sealed with the hub's own key."""
+    await load_school(database, ROOT / "seeds")
+    await put_staff_and_key(database, login="demo", password=PASSWORD, api_key=API_KEY)
+
+
+async def _school(dsns: Dsns) -> None:
+    await mark(dsns.owner, "demo", datetime.now(UTC))
+    database = Database(dsns.app, Keys.derived_from(secrets.token_bytes(32)), lambda: datetime.now(UTC))
+    try:
+        await prepare_school(database)
+    finally:
+        await database.close()
+
+
+SCHOOL = Template("template_school", _school, base=MIGRATED)
+
+
 @cache
 def token_settings() -> TokenSettings:
     """One token for all hubs of this process: a PKCS#11 module is loaded once, and reads its configuration once."""
@@ -148,13 +169,11 @@ async def running_hub(
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, True)
         stack.callback(listening.close)
-        dsns = await stack.enter_async_context(fresh_database())
-        await mark(dsns.owner, "demo", moving())
+        dsns = await stack.enter_async_context(fresh_database(SCHOOL))
         hub = await build(settings, dsns.app, demo=True, clock=moving)
         stack.push_async_callback(hub.close)
         if timestamps:
             hub = replace(hub, parts=replace(hub.parts, timestamps=timestamps))
-        await prepare_school(hub)
         if with_web:
             await stack.enter_async_context(_served(hub, listening))
         http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -162,11 +181,6 @@ async def running_hub(
         if with_worker:
             await stack.enter_async_context(_working(worker))
         yield Running(hub, origin, moving, worker, http)
-
-
-async def prepare_school(hub: Hub) -> None:
-    await load_school(hub.database, ROOT / "seeds")
-    await put_staff_and_key(hub.database, login="demo", password=PASSWORD, api_key=API_KEY)
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,9 @@ import dataclasses
 import json
 import threading
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Final
 
 import pikepdf
@@ -79,9 +81,7 @@ class ContractPrinter:
 
     def __init__(self, templates: ContractTemplates, writer: ClauseWriter, font: ContractFont) -> None:
         self.templates, self._writer, self._font = templates, writer, font
-        self._typefaces = typst.Fonts(
-            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(font.folder)]
-        )
+        self._typefaces = _typefaces(font.folder)
         if FONT_NAME not in self._typefaces.families():  # Typst would print empty pages, and say nothing
             raise FontMissing(f"Typst does not find {FONT_NAME} in {font.folder}.")
         self._local = threading.local()
@@ -146,6 +146,11 @@ class ContractPrinter:
                 folder / layout, root=folder, font_paths=self._typefaces, ignore_system_fonts=True
             )
         return compilers[layout]
+
+
+@cache  # an installed font does not change under a running process; compilers share what was read of it
+def _typefaces(folder: Path) -> typst.Fonts:
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)])
 
 
 def block_texts(blocks: tuple[Block, ...]) -> list[str]:

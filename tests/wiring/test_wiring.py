@@ -36,7 +36,7 @@ async def production(database: Dsns, folder: Path, **settings: object) -> AsyncI
 async def test_without_the_demo_no_message_goes_anywhere_and_nothing_fails(database: Dsns, tmp_path: Path) -> None:
     async with production(database, tmp_path) as hub:
         assert hub.parts.router.configured == []
-        await prepare_school(hub)
+        await prepare_school(hub.database)
         contract = await issue(hub.parts, EVERYTHING, replace(minor_with_guardian(), send="none"), "test")
         async with hub.database.unit(EVERYTHING) as unit:
             signer = (await unit.contracts.signers(contract.id))[0]

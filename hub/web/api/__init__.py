@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from aiohttp import web
 
@@ -40,10 +41,10 @@ OPERATIONS = (
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    document = description(OPERATIONS, hub.parts.origin)
+    document = cache(lambda: description(OPERATIONS, hub.parts.origin))  # made when it is first asked for
 
     async def describe(request: web.Request) -> web.Response:
-        return web.json_response(document)
+        return web.json_response(document())
 
     yield web.get("/api/openapi.json", describe)
     for operation in OPERATIONS:
