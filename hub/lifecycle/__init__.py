@@ -9,4 +9,5 @@
 
 Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend,
 reissue, expire). `turns` opens and closes signing tasks for all of them.
+`alert` tells staff what cannot wait; `inform` answers what they ask in a chat.
 """

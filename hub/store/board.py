@@ -112,6 +112,11 @@ class Board:
         row = (await self._connection.execute(select(*columns).select_from(facts))).mappings().one()
         return {name: int(value) for name, value in row.items()}
 
+    async def overdue(self, now: datetime) -> int:
+        """How many are still to be signed though their deadline has passed; `now` on the planning clock."""
+        mine = (CONTRACT.c.state == "ISSUED") & (CONTRACT.c.deadline < now)
+        return int(await self._connection.scalar(select(func.count()).select_from(CONTRACT).where(mine)) or 0)
+
     async def rows(
         self, wanted: BoardFilter, *, after: tuple[datetime, UUID] | None = None, limit: int = 50
     ) -> list[BoardRow]:

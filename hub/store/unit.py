@@ -26,6 +26,7 @@ from hub.store.board import Board
 from hub.store.budgets import Budgets
 from hub.store.callbacks import Callbacks
 from hub.store.certificates import Certificates
+from hub.store.chats import Chats
 from hub.store.cipher import Cipher
 from hub.store.contracts import Contracts
 from hub.store.deliveries import Deliveries
@@ -81,6 +82,7 @@ class Unit:
         self.callbacks = Callbacks(connection, cipher)
         self.inbound = InboundMessages(connection, cipher)
         self.alerts = Alerts(connection)
+        self.chats = Chats(connection)
         self.opt_outs = OptOuts(connection, cipher)
         self.posters = Posters(connection, keys)
         self.visitors = Visitors(connection, cipher)

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from hub.settings import ROOT
-from hub.web import api, authority, callbacks, check, demo, home, operations, signer, staff
+from hub.web import api, authority, callbacks, chat, check, demo, home, operations, signer, staff
 from hub.web.access_log import AccessLog
 from hub.web.brakes import Brakes
 from hub.web.keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES
@@ -61,7 +61,7 @@ def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     yield from signer.routes(hub)
     yield from check.routes(hub)
     yield from home.routes(hub)
-    for part in (api, staff, authority, callbacks, operations):
+    for part in (api, staff, authority, chat, callbacks, operations):
         yield from part.routes(hub)
     if hub.demo:  # elsewhere these routes do not exist
         yield from demo.routes(hub)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.staff import board, contract, issuing, messages, roster, tasks
+from hub.web.staff import board, chats, contract, issuing, messages, roster, tasks
 from hub.web.staff.access import login_routes, staff_only
 from hub.wiring import Hub
 
@@ -22,6 +22,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         "/staff/issue": issuing.form,
         "/staff/import": roster.form,
         "/staff/tasks": tasks.tasks,
+        "/staff/chats": chats.accounts,
         "/staff/messages": messages.messages,
         _ONE: contract.contract,
         f"{_ONE}/void": contract.ask_void,
@@ -36,6 +37,8 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         "/staff/issue": issuing.issue_by_hand,
         "/staff/import": roster.bring_in,
         "/staff/tasks/{task}/done": tasks.done,
+        "/staff/chats": chats.add,
+        "/staff/chats/remove": chats.remove,
         f"{_ONE}/remind": contract.remind,
         f"{_ONE}/extend": contract.extend,
         f"{_ONE}/void": contract.void,

@@ -24,6 +24,10 @@ SAID = {
     "reissued": "This is the new contract. The old one is withdrawn and linked.",
     "issued": "The contract is issued.",
     "done": "Done.",
+    "poster-made": "The poster is ready: print it, or show its code.",
+    "poster-revoked": "The poster is revoked. Nobody comes in by it any more.",
+    "chat-added": "This person can ask in the chat now.",
+    "chat-removed": "This person gets no answer in the chat any more.",
 }
 
 

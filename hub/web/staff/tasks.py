@@ -1,4 +1,4 @@
-"""What only a person can settle: questions, locked or unreachable signers, contracts that are stuck."""
+"""What only a person can settle: questions, locked or unreachable signers, contracts that are stuck; and alerts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ async def tasks(visit: Visit) -> web.Response:
     async with visit.parts.database.unit(visit.shown) as unit:
         found = await unit.desk.open_tasks(limit=200)
         contracts = {task.contract: await unit.contracts.get(task.contract) for task in found if task.contract}
+        alerts = await unit.alerts.recent(visit.shown, unit.now)
         names = {task.signer: (await unit.contracts.signer(task.signer)).name for task in found if task.signer}
     zones = {campus.id: campus.zone for campus in visit.campuses}
-    return await show(visit, "staff/tasks.html", found=found, contracts=contracts, names=names, zones=zones)
+    return await show(
+        visit, "staff/tasks.html", found=found, contracts=contracts, names=names, zones=zones, alerts=alerts,
+        named_campuses={campus.id: campus for campus in visit.campuses}, told=bool(visit.parts.addressees),
+    )  # fmt: skip
 
 
 async def done(visit: Visit) -> web.StreamResponse:

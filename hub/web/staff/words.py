@@ -35,12 +35,17 @@ STEPS = {
 }  # fmt: skip
 DOORS = {
     "sms": "text message", "voice": "call", "email": "e-mail", "qr": "QR code", "applink": "app link",
-    "copy": "copied link", "desk": "code on the desk screen",
+    "copy": "copied link", "desk": "code on the desk screen", "poster": "poster",
 }  # fmt: skip
 TASK_KINDS = {
     "question": "has a question", "not-me": "says: not me", "wrong": "says: something is wrong", "declined": "declined",
     "locked": "locked after wrong answers", "unreachable": "cannot be reached", "stuck": "stuck at the hub",
     "failed": "could not be sent", "refused-by-client": "the signer's own device refused",
+    "enrolment-asked": "enrolled by a poster", "already-enrolled": "came by a poster again",
+}  # fmt: skip
+ALERTS = {
+    "provider-broken": "a provider is out of use", "budget-spent": "a limit of messages is reached",
+    "stop-flood": "many opt-outs wait to be checked",
 }  # fmt: skip
 RECORDS = {
     "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
@@ -69,12 +74,20 @@ VERSIONS = {
 FIELDS = {
     "name": "name", "phone": "mobile number", "id_number": "document number", "id_type": "document",
     "birth_date": "birth date", "campus": "campus", "course": "course", "deadline": "deadline", "signers": "signers",
-    "reason": "reason",
+    "reason": "reason", "chat": "chat", "person": "person id", "login": "login",
+    "title": "title", "courses": "courses", "mode": "what follows", "expires_at": "last day", "maximum": "places",
+    "allowed": "list",
 }  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+POSTERS = {"open": "takes people", "full": "full", "expired": "over", "revoked": "revoked"}
+POSTER_MODES = {"contract": "contract at once", "ask": "you look at it first"}
+POSTER_MODE_HINTS = {
+    "contract": "The contract is drawn from the course, and is read and signed there and then.",
+    "ask": "You get a task; the contract goes out when you issue it.",
+}  # fmt: skip
 ALL: tuple[Mapping[str, str], ...] = (
-    STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, RECORDS, LEDGER,
-    LEDGER_REASONS, VERSIONS, FIELDS,
+    STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, LEDGER,
+    LEDGER_REASONS, VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS,
 )  # fmt: skip
 
 

@@ -1,0 +1,63 @@
+"""Which member of staff a user of a chat is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.staff import Staff
+from hub.store.tables import ChatAccountRow, StaffRow, table_of
+
+ACCOUNT: Table = table_of(ChatAccountRow)
+STAFF: Table = table_of(StaffRow)
+
+
+@dataclass(frozen=True)
+class ChatAccount:
+    """`person` is the platform's own id of its user. `disabled`: the account of staff is, so nothing is answered."""
+
+    chat: str
+    person: str
+    staff: Staff
+    disabled: bool
+
+
+class Chats:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def staff_of(self, chat: str, person: str) -> Staff | None:
+        """None for whoever is not mapped, or to an account that is disabled."""
+        mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person) & STAFF.c.disabled_at.is_(None)
+        statement = select(STAFF).join(ACCOUNT, ACCOUNT.c.staff == STAFF.c.id).where(mine)
+        row = (await self._connection.execute(statement)).mappings().first()
+        return Staff(**{name: row[name] for name in Staff.__dataclass_fields__}) if row else None
+
+    async def accounts(self) -> list[ChatAccount]:
+        columns = (ACCOUNT.c.chat, ACCOUNT.c.person, *STAFF.c)
+        statement = select(*columns).join(STAFF, ACCOUNT.c.staff == STAFF.c.id)
+        rows = await self._connection.execute(statement.order_by(ACCOUNT.c.chat, STAFF.c.login, ACCOUNT.c.person))
+        return [
+            ChatAccount(
+                row["chat"], row["person"], Staff(**{name: row[name] for name in Staff.__dataclass_fields__}),
+                row["disabled_at"] is not None,
+            )
+            for row in rows.mappings()
+        ]  # fmt: skip
+
+    async def put(self, chat: str, person: str, staff: UUID, at: datetime) -> None:
+        """Somebody who was mapped to another account is now this one."""
+        values = {"chat": chat, "person": person, "staff": staff, "created_at": at}
+        statement = insert(ACCOUNT).values(values)
+        await self._connection.execute(
+            statement.on_conflict_do_update(index_elements=["chat", "person"], set_={"staff": staff, "created_at": at})
+        )
+
+    async def remove(self, chat: str, person: str) -> bool:
+        mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person)
+        return (await self._connection.execute(ACCOUNT.delete().where(mine))).rowcount == 1

@@ -1,0 +1,19 @@
+"""What a chat is given: a clock at a fixed moment and a session of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest_asyncio
+
+from chats import Place
+
+NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+
+
+@pytest_asyncio.fixture
+async def place() -> AsyncIterator[Place]:
+    async with aiohttp.ClientSession() as http:
+        yield Place("desk", http, lambda: NOW)

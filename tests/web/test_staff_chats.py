@@ -1,0 +1,95 @@
+"""Headquarters say who may ask in a chat; and everybody's alerts stand on the page of what is to do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from hub.model.staff import EVERYTHING
+from tests.alerts.hook import dead_address
+from tests.chats.platforms import WeComPlatform
+from tests.running import Running, running_hub
+from tests.web.staff_visit import Desk, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    configured = {"chats": {"office": {"kind": "wecom", **WeComPlatform().options}}, "alerts": [dead_address()]}
+    async with running_hub(with_worker=False, configured=configured) as hub:
+        await add_staff(hub, "hefei-clerk", "hefei")
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running)
+
+
+async def test_a_person_is_added_changed_and_removed(running: Running, desk: Desk) -> None:
+    assert "Nobody yet" in (await desk.get("/staff/chats")).words
+    added = await desk.post("/staff/chats", {"chat": "office", "person": " li.si ", "login": "hefei-clerk"})
+    assert (added.status, added.location) == (303, "/staff/chats?said=chat-added")
+    page = await desk.get(added.location)
+    assert "Hefei-Clerk hefei-clerk Hefei campus office li.si Remove" in page.words
+    await desk.post("/staff/chats", {"chat": "office", "person": "li.si", "login": "demo"})
+    page = await desk.get("/staff/chats")
+    assert page.text.count("<code>li.si</code>") == 1 and "Headquarters" in page.words
+    removed = await desk.post("/staff/chats/remove", {"chat": "office", "person": "li.si"})
+    assert removed.status == 303 and "Nobody yet" in (await desk.get(removed.location)).words
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"chat": "nowhere", "person": "li.si", "login": "demo"}, "there is no such chat"),
+        ({"chat": "office", "person": "", "login": "demo"}, "the id of a person"),
+        ({"chat": "office", "person": "x" * 201, "login": "demo"}, "the id of a person"),
+        ({"chat": "office", "person": "a\x00b", "login": "demo"}, "the id of a person"),
+        ({"chat": "office", "person": "<b>li", "login": "nobody"}, "nobody has this login"),
+        ({"chat": "office", "person": "li.si", "login": "\x00"}, "nobody has this login"),
+        ({}, "there is no such chat"),
+    ],
+)
+async def test_what_cannot_be_is_said_and_stays_in_the_form(desk: Desk, form: dict[str, str], said: str) -> None:
+    page = await desk.post("/staff/chats", form)
+    assert page.status == 422 and said in page.words
+    assert "<b>li" not in page.text and ("&lt;b&gt;li" in page.text) == (form.get("person") == "<b>li")
+
+
+async def test_a_campus_does_not_get_there(running: Running) -> None:
+    clerk = await desk_of(running, "hefei-clerk")
+    assert 'href="/staff/chats"' not in (await clerk.get("/staff")).text
+    assert (await clerk.get("/staff/chats")).status == 403
+    form = {"chat": "office", "person": "li.si", "login": "hefei-clerk"}
+    for path in ("/staff/chats", "/staff/chats/remove"):
+        assert (await clerk.post(path, form)).status == 403
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        assert await unit.chats.accounts() == []
+
+
+async def test_alerts_stand_among_what_is_to_do(running: Running, desk: Desk) -> None:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await unit.alerts.add("provider-broken", "sms_twilio: <suspended>", unit.now)
+        await unit.alerts.add("budget-spent", "The budget of today is used up", unit.now, "hefei")
+    page = await desk.get("/staff/tasks")
+    assert "a provider is out of use all campuses sms_twilio: <suspended> not sent yet" in page.words
+    assert "a limit of messages is reached Hefei campus The budget of today is used up" in page.words
+    clerk = (await (await desk_of(running, "hefei-clerk")).get("/staff/tasks")).words
+    assert "used up" in clerk and "sms_twilio" not in clerk
+    chinese = (await (await desk_of(running, language="zh")).get("/staff/tasks")).words
+    assert "提醒" in chinese and "一个发送通道已停用" in chinese
+
+
+async def test_without_any_configured_the_pages_say_so() -> None:
+    async with running_hub(with_worker=False) as hub:
+        desk = await desk_of(hub)
+        assert "No chat is configured" in (await desk.get("/staff/chats")).words
+        async with hub.hub.database.unit(EVERYTHING) as unit:
+            await unit.alerts.add("stop-flood", "twilio", unit.now)
+        words = (await desk.get("/staff/tasks")).words
+        assert "No chat or mailbox is configured" in words
+        assert "many opt-outs wait to be checked all campuses twilio" in words
