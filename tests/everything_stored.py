@@ -1,0 +1,31 @@
+"""A fingerprint of everything in the database: what changed between two looks, table by table."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from hub.model.staff import EVERYTHING
+from hub.store.unit import Database
+
+ALIVE = ("worker_heartbeat", "pgqueuer", "pgqueuer_log", "pgqueuer_statistics", "pgqueuer_schedules")
+"""Tables that change while nobody does anything."""
+_TABLES = text(
+    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+    "AND has_table_privilege(oid, 'SELECT') ORDER BY 1"
+)
+_DIGEST = "SELECT count(*) || md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')) FROM \"{}\" t"
+
+
+async def fingerprint(database: Database) -> dict[str, str]:
+    """Each table that the hub can read, with a digest of all its rows."""
+    async with database.unit(EVERYTHING) as unit:
+        names = [name for (name,) in await unit.connection.execute(_TABLES) if name not in ALIVE]
+        digests = {}
+        for name in names:
+            digests[name] = str(await unit.connection.scalar(text(_DIGEST.format(name))))
+    return digests
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """The tables that are not as they were."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
