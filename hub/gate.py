@@ -24,6 +24,8 @@ def check_demo(settings: Settings) -> None:
         )
     if real := sorted(name for name, channel in settings.channels.items() if (channel.kind or name) != "outbox"):
         raise DemoRefused(f"a real channel is configured ({', '.join(real)}): the demo would write to real people")
+    if settings.alerts or settings.alerts_file or settings.chats:
+        raise DemoRefused("alerts or chats of staff are configured: no message leaves the machine of a demo")
     if settings.authority != "builtin":
         raise DemoRefused(f"the authority {settings.authority} is configured: the demo issues trial certificates only")
     if settings.database or settings.database_owner:
