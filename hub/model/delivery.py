@@ -19,6 +19,8 @@ CODE_RECEIPT_WITHIN = timedelta(minutes=1)
 OPENED_WITHIN = timedelta(hours=24)
 PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
 """What we send by ourselves, and what asks somebody to open a link."""
+PHONE_CHANGED = "phone-changed"
+"""Why a message was withdrawn: its number is no longer this person's."""
 
 
 class DeliveryState(StrEnum):

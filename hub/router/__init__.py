@@ -32,7 +32,7 @@ from channels import (
     Shape,
 )
 from hub.errors import Unavailable
-from hub.model.delivery import PLANNED, Delivery, DeliveryState
+from hub.model.delivery import PHONE_CHANGED, PLANNED, Delivery, DeliveryState
 from hub.model.link import DoorKind
 from hub.model.message import ANSWERS, NOT_BY_VOICE, Purpose
 from hub.model.reminder import ReminderPolicy, into_window, spread_of
@@ -247,6 +247,9 @@ class Router:
         """Why a message that did not get out before should not go out any more."""
         if delivery.code and not await unit.sessions.code_is_live(delivery.code, unit.now):
             return "the code is no longer valid"
+        if delivery.signer and delivery.channel != "email":
+            if (await unit.contracts.signer(delivery.signer)).phone != delivery.to:
+                return PHONE_CHANGED
         if delivery.task and delivery.purpose in PLANNED:
             task = await unit.tasks.get(delivery.task)
             if task.state is not TaskState.OPEN:
@@ -263,6 +266,10 @@ class Router:
             try:
                 receipt = await self._send(call)
             except Refused as error:
+                if error.failure is Failure.CONTENT and self._others(call.delivery, tried):
+                    await self._not_taken(call)  # it lacks this text; somebody else may have it
+                    following = await self._another(call.delivery, tried)
+                    continue
                 receipt = Receipt(Fate.UNDELIVERED, "", error.failure, str(error))
                 return await self._report(call.delivery.id, call.carrier, receipt, DeliveryState.REFUSED)
             except (ReplyLost, TimeoutError) as error:
@@ -284,9 +291,16 @@ class Router:
             await asyncio.sleep(wait)  # its turn at this provider
         return await asyncio.wait_for(call.carrier.channel.send(call.message), SECONDS)
 
-    async def _not_now(self, call: _Call, error: NotNow) -> None:
+    def _others(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
+        able = self.carriers.of(delivery.channel, delivery.to, delivery.language)
+        return [each for each in able if each.name not in tried]
+
+    async def _not_taken(self, call: _Call) -> None:
         async with self._database.unit(EVERYTHING) as unit:
             await unit.deliveries.not_taken(call.delivery.id)
+
+    async def _not_now(self, call: _Call, error: NotNow) -> None:
+        await self._not_taken(call)
         if isinstance(error, AccountTrouble):
             await self._healths.broken(call.carrier, str(error))
         else:

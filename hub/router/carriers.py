@@ -51,12 +51,14 @@ class Carriers:
     def get(self, name: str | None) -> Carrier | None:
         return self._carriers.get(name or "")
 
-    def of(self, channel: str, to: str) -> list[Carrier]:
-        """Those that carry this channel to this address, in the order of the configuration."""
-        return [
+    def of(self, channel: str, to: str, language: str | None = None) -> list[Carrier]:
+        """Those that carry this channel to this address, in the order of the configuration; of them those that have
+        the language, where any has."""
+        able = [
             each for each in self if each.provider.carries == channel
             and each.provider.reaches(to) and each.channel.rules.shapes_for(to)
         ]  # fmt: skip
+        return [each for each in able if language in each.provider.languages] or able
 
     @property
     def channels(self) -> frozenset[str]:
@@ -64,7 +66,7 @@ class Carriers:
 
     async def book(self, unit: Unit, delivery: Delivery, tried: Collection[str]) -> Booked | None:
         """The provider that is to be tried now, its rate booked; None when no usable one has room within PATIENCE."""
-        able = [each for each in self.of(delivery.channel, delivery.to) if each.name not in tried]
+        able = [each for each in self.of(delivery.channel, delivery.to, delivery.language) if each.name not in tried]
         healths = await unit.providers.healths([each.name for each in able])
         draws = [self._draw() for _ in able]
         for provider in in_order([each.provider for each in able], healths, unit.now, draws):

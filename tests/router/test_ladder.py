@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from channels import Message, Place, Receipt, sms_twilio
+from channels import Message, Place, Receipt, sms_aliyun, sms_twilio
 from channels.outbox import Outbox
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.land import open_ticket
 from hub.model.contract import Contract
 from hub.model.delivery import DeliveryState
 from hub.model.link import DoorKind
+from hub.model.message import ANSWERS
 from hub.model.provider import Provider
 from hub.model.staff import EVERYTHING
 from tests.channels.doubles import Trouble
@@ -51,7 +52,9 @@ def with_more(hub: Routed, *names: str) -> list[Second]:
 
 
 async def ways(hub: Routed, contract: Contract) -> list[tuple[str, str, int]]:
-    return [(each.channel, each.state.value, each.rung) for each in await hub.deliveries(contract)]
+    """Of what we began with; answers to what somebody wrote are no rungs."""
+    found = [each for each in await hub.deliveries(contract) if each.purpose not in ANSWERS]
+    return [(each.channel, each.state.value, each.rung) for each in found]
 
 
 async def test_an_undelivered_text_is_followed_by_a_voice_then_a_mail_then_a_staff_task() -> None:
@@ -154,6 +157,18 @@ async def test_a_busy_provider_hands_over_to_the_next_and_gets_less() -> None:
                 health = (await unit.providers.healths(["sms_twilio"]))["sms_twilio"]
                 assert health.weight < 0.6
                 assert health.weight_at(1.0, unit.now + timedelta(hours=1)) == 1.0
+
+
+async def test_a_text_that_one_provider_lacks_goes_by_another() -> None:
+    async with routed() as hub:
+        secret = {"access_key_id": "LTAItest", "access_key_secret": "s" * 20, "callback_secret": "c" * 40}
+        place = Place("aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock)
+        without_texts = sms_aliyun.connect({**secret, "sign_name": "x", "templates": {}}, place)
+        heavy = Provider("aliyun", "sms_aliyun", "sms", weight=1000, rate=1000)
+        hub.carriers((heavy, without_texts))
+        for number in range(3):
+            await hub.invited(phone=f"+1202555031{number}")
+        assert len(hub.twilio.accepted) == 3
 
 
 async def test_a_broken_account_gets_no_traffic_until_it_is_probed_and_staff_hear_of_it_once() -> None:

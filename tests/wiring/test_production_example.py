@@ -1,0 +1,40 @@
+"""The example of a real hub's configuration is one that starts: every key is known, and every text would be carried."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from channels import FixedTexts, Place
+from hub.connect import carrier
+from hub.documents.messages import load_messages
+from hub.model.message_rules import faults
+from hub.settings import ROOT, ChannelSettings, Settings
+from hub.wiring import utc_now
+from tests.channels.doubles.outbox import Ledger
+
+EXAMPLE = ROOT / "config" / "production.example.toml"
+
+
+async def test_the_example_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own.toml"
+    shutil.copy(EXAMPLE, own)
+    (tmp_path / "secret").write_text("0123456789abcdef" * 2 + "\n", "utf-8")
+    own.write_text(own.read_text("utf-8").replace("/run/secrets/", f"{tmp_path}/"), "utf-8")
+    for name in ("aliyun", "aliyun-callback", "twilio", "smtp", "mail-callback"):
+        shutil.copy(tmp_path / "secret", tmp_path / name)
+    monkeypatch.setenv("QIANDA_CONFIG", str(own))
+    settings = Settings.load(data=tmp_path)
+    messages = load_messages(ROOT / "templates" / "messages")
+    async with aiohttp.ClientSession() as http:
+        for name, entry in settings.channels.items():
+            assert isinstance(entry, ChannelSettings)
+            place = Place(name, f"{settings.public_origin}/callbacks/{name}", http, Ledger([]), utc_now)
+            connected = carrier(name, entry, place)
+            texts = connected.channel.templates if isinstance(connected.channel, FixedTexts) else None
+            entry_point = f"{settings.public_origin}/s"
+            addresses = {"entry": entry_point, "link": f"{entry_point}/7F3KQ0ZC8M2XA"}
+            assert list(faults(messages, connected.provider, connected.channel.rules, texts, addresses)) == []
