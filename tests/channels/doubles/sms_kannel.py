@@ -1,9 +1,13 @@
-"""Kannel's smsbox as its user guide and its answers show it."""
+"""Kannel's smsbox as its user guide and its answers show it. As a program of its own:
+
+python -m tests.channels.doubles.sms_kannel --port N --ledger FILE [--lose 0.1 --seed 1]
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -16,6 +20,8 @@ from aiohttp import web
 
 from channels import Call, Fate, Place
 from tests.channels.doubles import Accepted, Trouble
+from tests.channels.doubles.ledger import Ledger
+from tests.channels.doubles.program import run
 
 USERNAME, PASSWORD = "tester", "a password of the gateway"
 SECRET = "a-secret-piece-of-the-path"
@@ -31,9 +37,13 @@ REPORTS = {Fate.DELIVERED: ("1", ""), Fate.UNDELIVERED: ("2", UNDELIVERED)}
 
 
 class Double:
+    """`lose`: this share of replies is lost after the message was taken, drawn with `seed`."""
+
     able = frozenset({*ANSWERS, Trouble.LOSE_REPLY, Trouble.LATE_REPLY, Trouble.GATEWAY_ERROR})
 
-    def __init__(self) -> None:
+    def __init__(self, *, lose: float = 0.0, seed: int = 0, ledger: Ledger | None = None) -> None:
+        self.url = ""
+        self._lose, self._chance, self._ledger = lose, random.Random(seed), ledger or Ledger()
         self.accepted: list[Accepted] = []
         self.trouble: list[Trouble] = []
         self.headers: list[Mapping[str, str]] = []
@@ -42,16 +52,15 @@ class Double:
         """What is answered to everything, if it is set; nothing is taken then."""
         self._report_to: dict[str, str] = {}
         self._over = asyncio.Event()
-        self._port = 0
 
     @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
+    async def serving(self, port: int = 0) -> AsyncIterator[None]:
         app = web.Application()
         app.router.add_post("/cgi-bin/sendsms", self._sendsms)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._port = runner.addresses[0][1]
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         try:
             yield
         finally:
@@ -60,7 +69,7 @@ class Double:
 
     def options(self) -> Mapping[str, Any]:
         return {
-            "url": f"http://127.0.0.1:{self._port}/cgi-bin/sendsms", "username": USERNAME, "password": PASSWORD,
+            "url": f"{self.url}/cgi-bin/sendsms", "username": USERNAME, "password": PASSWORD,
             "callback_secret": SECRET, "sender": "10690000",
         }  # fmt: skip
 
@@ -93,17 +102,23 @@ class Double:
             return _answer(*ANSWERS[Trouble.ACCOUNT])
         if not headers.get("X-Kannel-To"):
             return _answer(400, "Missing receiver(s) number(s), rejected")
-        trouble = self.trouble.pop(0) if self.trouble else None
+        trouble = self._next_trouble()
         if trouble in ANSWERS:
             return _answer(*ANSWERS[trouble])
         await self._take(request)
         if trouble is Trouble.LOSE_REPLY and request.transport:
+            self._ledger.write("reply lost")
             request.transport.abort()
         elif trouble is Trouble.LATE_REPLY:
             await self._over.wait()
         elif trouble is Trouble.GATEWAY_ERROR:
             return _answer(502, "Bad Gateway")
         return _answer(202, "0: Accepted for delivery")
+
+    def _next_trouble(self) -> Trouble | None:
+        if self.trouble:
+            return self.trouble.pop(0)
+        return Trouble.LOSE_REPLY if self._chance.random() < self._lose else None
 
     async def _take(self, request: web.Request) -> None:
         """What arrives on the phone: seven bits have no Chinese. Kannel tells nobody its own id of a message."""
@@ -113,7 +128,9 @@ class Double:
         report_to = request.headers.get("X-Kannel-DLR-URL", "")
         key = parse_qs(urlsplit(report_to.replace("%%", "%")).query).get("key", [""])[0]
         self._report_to[key] = report_to
-        self.accepted.append(Accepted("", request.headers["X-Kannel-To"], text, key))
+        line = Accepted("", request.headers["X-Kannel-To"], text, key)
+        self.accepted.append(line)
+        self._ledger.write("accepted", to=line.to, text=line.text, key=line.key)
 
 
 def _answer(status: int, text: str) -> web.Response:
@@ -123,3 +140,7 @@ def _answer(status: int, text: str) -> web.Response:
 def _get(url: str) -> Call:
     parts = urlsplit(url)
     return Call("GET", url, f"{parts.path}?{parts.query}", {"user-agent": "Kannel/1.4.5"}, b"")
+
+
+if __name__ == "__main__":
+    run(Double)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 import re
 import secrets
@@ -16,8 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urldefrag, urlencode, urlsplit
 
 import aiohttp
@@ -27,6 +25,7 @@ from yarl import URL
 
 from channels import Call, Fate, Place
 from tests.channels.doubles import Accepted, Trouble
+from tests.channels.doubles.ledger import Ledger
 
 ACCOUNT, AUTH_TOKEN, SENDER = "AC" + "0123456789abcdef" * 2, "auth-token-of-the-double", "+15005550006"
 PATH = "/2010-04-01/Accounts/{account}"
@@ -61,22 +60,6 @@ class Resource:
     @property
     def key(self) -> str:
         return parse_qs(urlsplit(self.callback).query).get("key", [""])[0]
-
-
-@dataclass
-class Ledger:
-    """The raw ledger: a line of JSON for each thing that happened, at once in the file."""
-
-    file: IO[str] | None = None
-
-    @classmethod
-    def at(cls, path: Path | None) -> Ledger:
-        return cls(path.open("a", encoding="utf-8") if path else None)
-
-    def write(self, what: str, **values: Any) -> None:
-        if self.file:
-            self.file.write(json.dumps({"what": what, "at": datetime.now(UTC).isoformat(), **values}) + "\n")
-            self.file.flush()
 
 
 @dataclass
