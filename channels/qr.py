@@ -24,18 +24,26 @@ class Qr:
 
 def svg(text: str) -> str:
     """An SVG element that scales to its place; black on white, whatever the page's colours are."""
-    image = _code(text).make_image(image_factory=SvgPathImage)
-    return str(image.to_string(encoding="unicode"))
+    return drawn_svg(matrix(text))
 
 
 def png(text: str) -> bytes:
-    output = BytesIO()
-    _code(text).make_image(image_factory=PilImage).save(output)
-    return output.getvalue()
+    return drawn_png(matrix(text))
 
 
-def _code(text: str) -> qrcode.QRCode[Any]:
-    code: qrcode.QRCode[Any] = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=PNG_MODULE, border=QUIET_ZONE)
+def matrix(text: str, level: int = ERROR_CORRECT_M) -> qrcode.QRCode[Any]:
+    """The code itself, in the smallest version that holds `text` at this level of error correction."""
+    code: qrcode.QRCode[Any] = qrcode.QRCode(error_correction=level, box_size=PNG_MODULE, border=QUIET_ZONE)
     code.add_data(text)
     code.make(fit=True)
     return code
+
+
+def drawn_svg(code: qrcode.QRCode[Any]) -> str:
+    return str(code.make_image(image_factory=SvgPathImage).to_string(encoding="unicode"))
+
+
+def drawn_png(code: qrcode.QRCode[Any]) -> bytes:
+    output = BytesIO()
+    code.make_image(image_factory=PilImage).save(output)
+    return output.getvalue()

@@ -58,6 +58,13 @@ class CountryNotAllowed(BadInput):
     sentence = "Messages to this country are not allowed here."
 
 
+class WrongListLine(BadInput):
+    """The detail is the line's number; what stands in it is not repeated."""
+
+    code = "wrong-list-line"
+    sentence = "A line of the list is neither a mobile number nor a document number."
+
+
 class TemplateFailed(BadInput):
     code = "template-failed"
     sentence = "The contract template could not be filled in."

@@ -145,7 +145,8 @@ class Settings(BaseSettings):
 
     `database` empty: the embedded one in `data`. `files` empty: a folder in `data`. `channels` holds the providers of
     channels, by a name of their own. `alerts`: addresses in
-    Apprise's form for staff alerts; `alerts_file`: the same, one a line, where they hold secrets.
+    Apprise's form for staff alerts; `alerts_file`: the same, one a line, where they hold secrets. `poster_logo`: a
+    PNG for the middle of posters' codes.
     """
 
     model_config = SettingsConfigDict(
@@ -173,6 +174,7 @@ class Settings(BaseSettings):
     alerts_file: Path | None = None
     chats: dict[str, dict[str, Any]] = Field(default_factory=dict)
     app_link: AppLinkSettings = AppLinkSettings()
+    poster_logo: Path | None = None
     reminders: dict[str, Any] = Field(default_factory=dict)
     workers: int = Field(default=1, ge=1, le=64)
 

@@ -16,6 +16,7 @@ import chats
 from channels import Door, Place
 from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
+from channels.poster import Poster
 from channels.qr import Qr
 from hub.alerts import Addressee
 from hub.connect import carrier, chat, check_messages, demo_outbox
@@ -120,7 +121,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         authority_name=settings.authority,
         timestamps=await _timestamps(settings, pki, clock, closing),
         seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
-        doors=_doors(app_link), addressees=_addressees(settings, database, closing),
+        doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
     )  # fmt: skip
     found = {name: chat(name, entry, chats.Place(name, http, clock)) for name, entry in settings.chats.items()}
     return Hub(settings, parts, pki, app_link, demo, closing, found)
@@ -188,8 +189,10 @@ def _budgets(settings: Settings) -> BudgetLimits:
     return BudgetLimits(**(values | {"countries": tuple(values["countries"])}))
 
 
-def _doors(app_link: AppLink) -> dict[str, Door]:
-    return {"qr": Qr(), "desk": Qr(), "applink": app_link, "copy": Copy()}
+def _doors(settings: Settings, app_link: AppLink) -> dict[str, Door]:
+    """Raises ValueError for a logo that is no PNG, OSError for one that cannot be read."""
+    logo = settings.poster_logo.read_bytes() if settings.poster_logo else None
+    return {"qr": Qr(), "desk": Qr(), "applink": app_link, "copy": Copy(), "poster": Poster(logo)}
 
 
 def _app_link(settings: Settings) -> AppLink:

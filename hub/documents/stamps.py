@@ -5,18 +5,13 @@ One-page PDFs drawn by Typst; the same input gives the same bytes. Texts and str
 
 from __future__ import annotations
 
-import json
 import math
-import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import typst
-
-from hub.documents.fonts import FONT_FOLDER, FONT_NAME, ContractFont
+from hub.documents.drawing import Drawer
 from hub.errors import BadInput
 
 TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "contracts" / "stamps"
@@ -26,8 +21,6 @@ SEAL_PURPOSE: Final = "合同专用章"
 MOST_STROKES: Final = 200
 MOST_POINTS: Final = 5000
 LONGEST_TEXT: Final = 100  # characters
-# Typst writes the moment of drawing into the file; what is drawn has no moment.
-NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 Stroke = Sequence[tuple[float, float]]
 
@@ -47,13 +40,13 @@ def signature_stamp(
     drawing = None if strokes is None else checked_strokes(strokes)
     texts = {"name": name, "time": time_text}
     data = {**texts, "strokes": drawing, "language": language, "width": size[0], "height": size[1]}
-    return _drawer().draw("signature.typ", texts, data)
+    return _draw("signature.typ", texts, data)
 
 
 def seal_stamp(organisation: str, size: float = SEAL_SIZE) -> bytes:
     """The round red seal with the organisation's name around a star; `size` is its width and height in points."""
     texts = {"organisation": organisation, "purpose": SEAL_PURPOSE}
-    return _drawer().draw("seal.typ", texts, {**texts, "size": size})
+    return _draw("seal.typ", texts, {**texts, "size": size})
 
 
 def checked_strokes(strokes: Sequence[Stroke]) -> list[list[tuple[float, float]]]:
@@ -75,35 +68,13 @@ def _checked_stroke(stroke: Stroke) -> list[tuple[float, float]]:
     return [(round(x, 4), round(y, 4)) for x, y in points]
 
 
-class _Drawer:
-    """Typst compilers serve one thread at a time: each thread has its own, and the fonts are read once for all."""
-
-    def __init__(self) -> None:
-        self._font = ContractFont()
-        self._typefaces = typst.Fonts(
-            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_FOLDER)]
-        )
-        self._local = threading.local()
-
-    def draw(self, template: str, texts: dict[str, str], data: dict[str, Any]) -> bytes:
-        for field, text in texts.items():
-            if not 0 < len(text) <= LONGEST_TEXT:
-                raise BadInput(f"a stamp's text has 1 to {LONGEST_TEXT} characters", field=field)
-            self._font.check([text], field=field)
-        inputs = {"data": json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False)}
-        pdf = self._compiler(template).compile(format="pdf", sys_inputs=inputs, timestamp=NO_MOMENT, pdf_tags=False)
-        assert isinstance(pdf, bytes)
-        return pdf
-
-    def _compiler(self, template: str) -> typst.Compiler:
-        compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
-        if template not in compilers:
-            compilers[template] = typst.Compiler(
-                TEMPLATES / template, root=TEMPLATES, font_paths=self._typefaces, ignore_system_fonts=True
-            )
-        return compilers[template]
+def _draw(template: str, texts: dict[str, str], data: dict[str, Any]) -> bytes:
+    for field, text in texts.items():
+        if not 0 < len(text) <= LONGEST_TEXT:
+            raise BadInput(f"a stamp's text has 1 to {LONGEST_TEXT} characters", field=field)
+    return _drawer().draw(template, texts, data)
 
 
 @cache
-def _drawer() -> _Drawer:
-    return _Drawer()
+def _drawer() -> Drawer:
+    return Drawer(TEMPLATES)

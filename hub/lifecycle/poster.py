@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
-from channels import Doorway
+from channels import Doorway, Rendering
 from hub.documents.fonts import ContractFont
-from hub.errors import BadInput
+from hub.documents.poster import CourseLine, PosterFacts
+from hub.errors import BadInput, WrongListLine
 from hub.lifecycle.draw import course_facts
 from hub.lifecycle.parts import Parts
 from hub.model.course import Campus, Course
@@ -112,6 +114,46 @@ async def offer(unit: Unit, poster: Poster) -> Offer:
     return Offer(poster, campus, tuple(known[each] for each in poster.courses if each in known))
 
 
+# ---- on paper
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A sheet as PDF, of one poster."""
+
+    poster: Poster
+    pdf: bytes
+
+
+def code_of(parts: Parts, ticket: str) -> Rendering:
+    return parts.doors["poster"].render(doorway(parts, ticket))
+
+
+async def paper(parts: Parts, scope: Scope, poster: UUID, print_: Callable[[PosterFacts], bytes]) -> Paper:
+    """`print_` is `poster_sheet` or `sticker_sheet`. Raises NotFound, UndrawableText."""
+    async with parts.database.unit(scope) as unit:
+        found = await offer(unit, await unit.posters.get(poster))
+        ticket = unit.posters.ticket(found.poster)
+    return Paper(found.poster, await asyncio.to_thread(print_, _facts(parts, found, ticket)))
+
+
+def _facts(parts: Parts, found: Offer, ticket: str) -> PosterFacts:
+    campus = found.campus
+    until = found.poster.expires_at.astimezone(ZoneInfo(campus.zone))
+    last = [campus.address, campus.phone, f"报名截止 {until:%Y-%m-%d}", f"Enrol until {until.day} {until:%B %Y}"]
+    return PosterFacts(
+        school=parts.school.name, campus=campus.name, title=found.poster.title,
+        courses=[_line(course) for course in found.courses], svg=code_of(parts, ticket).svg or "",
+        code=short_code(ticket), entry=f"{parts.origin}/s", foot=" · ".join(each for each in last if each),
+    )  # fmt: skip
+
+
+def _line(course: Course) -> CourseLine:
+    facts = course_facts(course, "zh")
+    when = f"{facts.starts} – {facts.ends}，{facts.schedule}"
+    return CourseLine(course.name, course.name_en, f"{facts.total:,.2f}", when)
+
+
 # ---- who may come
 
 
@@ -135,7 +177,7 @@ def _allowed(cipher: Cipher, text: str, line: int) -> bytes:
             return student_hash(cipher, id_document(kind, text).number)
         except BadInput:
             continue
-    raise BadInput(f"line {line} is neither a mobile number nor a document number", field="allowed")
+    raise WrongListLine(str(line), field="allowed")
 
 
 def phone_hash(cipher: Cipher, phone: str) -> bytes:

@@ -37,8 +37,13 @@ async def pickup(request: web.Request) -> web.Response:
     typed = request.query.get("code", "")
     ticket = normalised_ticket(typed)
     if ticket is not None:
-        raise web.HTTPSeeOther(f"/s/{ticket}")
+        raise web.HTTPSeeOther(f"/{'p' if await _of_a_poster(request, ticket) else 's'}/{ticket}")
     return page(request, "signer/pickup.html", wrong=bool(typed))
+
+
+async def _of_a_poster(request: web.Request, ticket: str) -> bool:
+    async with request.app[HUB].database.unit(EVERYTHING) as unit:
+        return await unit.posters.by_ticket(ticket) is not None
 
 
 async def landing(request: web.Request) -> web.Response:

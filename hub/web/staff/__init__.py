@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.staff import board, chats, contract, issuing, messages, roster, tasks
+from hub.web.staff import board, chats, contract, issuing, messages, posters, roster, tasks
 from hub.web.staff.access import login_routes, staff_only
 from hub.wiring import Hub
 
 _ONE = "/staff/contracts/{id}"
+_POSTER = "/staff/posters/{poster}"
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
@@ -22,8 +23,15 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         "/staff/issue": issuing.form,
         "/staff/import": roster.form,
         "/staff/tasks": tasks.tasks,
-        "/staff/chats": chats.accounts,
         "/staff/messages": messages.messages,
+        "/staff/chats": chats.accounts,
+        "/staff/posters": posters.posters,
+        "/staff/posters/new": posters.form,
+        _POSTER: posters.poster,
+        f"{_POSTER}/people": posters.people,
+        f"{_POSTER}/a4.pdf": posters.sheet,
+        f"{_POSTER}/stickers.pdf": posters.stickers,
+        f"{_POSTER}/revoke": posters.ask_revoke,
         _ONE: contract.contract,
         f"{_ONE}/void": contract.ask_void,
         f"{_ONE}/final.pdf": contract.final_file,
@@ -39,6 +47,8 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         "/staff/tasks/{task}/done": tasks.done,
         "/staff/chats": chats.add,
         "/staff/chats/remove": chats.remove,
+        "/staff/posters/new": posters.put_up,
+        f"{_POSTER}/revoke": posters.revoke,
         f"{_ONE}/remind": contract.remind,
         f"{_ONE}/extend": contract.extend,
         f"{_ONE}/void": contract.void,

@@ -166,7 +166,8 @@ async function student() {
 
 async function guardian() {
   hideTrouble();
-  if (missing([['own_number', fitsDocument('own') && numberOf('own') !== numberOf('student')]])) return undefined;
+  const another = fitsDocument('own') && numberOf('own') !== numberOf('student');
+  if (missing([['relation', value('relation')], ['own_number', another]])) return undefined;
   return enrol();
 }
 

@@ -1,0 +1,48 @@
+"""A list of numbers as staff have it: a text file with one a line, or the first column of a spreadsheet."""
+
+from __future__ import annotations
+
+from hub.documents.spreadsheet import Cell, SpreadsheetReader
+from hub.errors import UnreadableFile
+
+SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
+"""How .xlsx and .ods begin, and .xls."""
+LARGEST_EXACT = 10**15
+"""A spreadsheet keeps no more digits of a number: longer ones have to be text."""
+
+
+def entries_of(data: bytes) -> list[str]:
+    """One entry a line, empty lines kept so that line numbers fit. A heading without digits is an empty line.
+
+    Raises UnreadableFile.
+    """
+    lines = _column(data) if data.startswith(SPREADSHEETS) else _decoded(data).splitlines()
+    cells = [line.split(",")[0].split("\t")[0].strip() for line in lines]
+    if cells and not any(character.isdigit() for character in cells[0]):
+        cells[0] = ""
+    return cells
+
+
+def _column(data: bytes) -> list[str]:
+    spreadsheets = SpreadsheetReader()
+    try:
+        return [_words(row[0]) if row else "" for row in spreadsheets.rows(data)]
+    finally:
+        spreadsheets.close()
+
+
+def _words(cell: Cell) -> str:
+    if isinstance(cell, float):
+        if abs(cell) >= LARGEST_EXACT:
+            raise UnreadableFile("Long numbers have lost their last digits: format the column as text.")
+        return str(int(cell))
+    return str(cell or "")
+
+
+def _decoded(data: bytes) -> str:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise UnreadableFile("This is neither text nor a spreadsheet.")

@@ -1,0 +1,53 @@
+"""Drawing with Typst: one of our own templates, and values that are only shown, never run.
+
+The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import typst
+
+from hub.documents.fonts import FONT_FOLDER, FONT_NAME, ContractFont
+
+# Typst writes the moment of drawing into the file; what is drawn has no moment.
+NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Drawer:
+    """Typst compilers serve one thread at a time: each thread has its own, and the fonts are read once for all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._font = ContractFont()
+        self._local = threading.local()
+
+    def draw(self, template: str, texts: Mapping[str, str], data: Mapping[str, Any], *, tagged: bool = False) -> bytes:
+        """The template's PDF. `texts` by the field that a person entered: UndrawableText for those that the font
+        cannot show. The template gets `data`, and the font's name."""
+        for field, text in texts.items():
+            self._font.check([text], field=field)
+        inputs = {"data": json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False)}
+        pdf = self._compiler(template).compile(format="pdf", sys_inputs=inputs, timestamp=NO_MOMENT, pdf_tags=tagged)
+        assert isinstance(pdf, bytes)
+        return pdf
+
+    def _compiler(self, template: str) -> typst.Compiler:
+        compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
+        if template not in compilers:
+            compilers[template] = typst.Compiler(
+                self._folder / template, root=self._folder, font_paths=_typefaces(), ignore_system_fonts=True
+            )
+        return compilers[template]
+
+
+@cache
+def _typefaces() -> typst.Fonts:
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_FOLDER)])

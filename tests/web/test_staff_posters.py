@@ -1,0 +1,160 @@
+"""The console's posters: made, printed, watched and taken down, each within its campus."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from io import BytesIO
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import xlsxwriter
+
+from hub.documents.allowed_list import entries_of
+from hub.errors import UnreadableFile
+from hub.model.staff import EVERYTHING
+from tests.poster_visits import Family, admitted, make_poster
+from tests.running import Running, running_hub
+from tests.web.signer_visits import asked
+from tests.web.staff_visit import Desk, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub() as hub:
+        await add_staff(hub, "beijing-desk", "beijing")
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running)
+
+
+def form_of(running: Running, **changes: object) -> list[tuple[str, object]]:
+    values: dict[str, object] = {
+        "title": "Winter", "course": "hefei/math-a", "mode": "contract", "maximum": "2", "allowed": "",
+        "expires_at": (running.clock() + timedelta(days=30)).date().isoformat(),
+    }  # fmt: skip
+    return list((values | changes).items())
+
+
+async def put_up(running: Running, desk: Desk, **changes: object) -> str:
+    page = await desk.post("/staff/posters/new", form_of(running, **changes))
+    assert page.status == 303, page.words
+    return page.location.partition("?")[0]
+
+
+async def test_a_poster_is_made_shown_and_printed(running: Running, desk: Desk) -> None:
+    form = (await desk.get("/staff/posters/new")).text
+    assert "hefei/math-a" in form and 'enctype="multipart/form-data"' in form
+    address = await put_up(running, desk, title="寒假班 2026")
+    shown = await desk.get(address)
+    code = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{5}", shown.words)
+    assert code and f"{running.origin}/p/{code[0].replace('-', '')}" in shown.text
+    listed = (await desk.get("/staff/posters")).words
+    assert "寒假班 2026" in listed and "2 places left" in listed
+    for sheet in ("a4.pdf", "stickers.pdf"):
+        assert (await desk.get(f"{address}/{sheet}")).headers["Content-Type"] == "application/pdf"
+    status, _, headers = await asked(running, "GET", f"/s?code={code[0]}")  # typed, where it cannot be scanned
+    assert (status, headers["Location"]) == (303, f"/p/{code[0].replace('-', '')}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"title": " "}, "a title of up to 40 characters"),
+        ({"title": "\U0001f600"}, "cannot show"),
+        ({"course": ""}, "choose courses of one campus"),
+        ({"course": "hefei/none"}, "there is no course"),
+        ({"expires_at": "2020-01-01"}, "a day from today on"),
+        ({"expires_at": "soon"}, "a date like"),
+        ({"maximum": "0"}, "a number from 1"),
+        ({"maximum": "many"}, "a whole number"),
+        ({"allowed": "13800138000\n\nnobody"}, "list: 3"),
+    ],
+)
+async def test_what_is_wrong_is_said_and_what_was_entered_stays(
+    running: Running, desk: Desk, changes: dict[str, str], said: str
+) -> None:
+    page = await desk.post("/staff/posters/new", form_of(running, **changes))
+    assert page.status == 422 and said in page.words
+    assert changes.get("title", "Winter").strip() in page.text
+
+
+async def test_a_list_may_be_a_file(running: Running, desk: Desk) -> None:
+    family = Family()
+    form = aiohttp.FormData()
+    for name, value in form_of(running):
+        form.add_field(name, str(value))
+    form.add_field("list", workbook([["证件号码"], [family.child_id]]), filename="list.xlsx")
+    cookie = f"__Host-qianda-staff={desk.cookie}"
+    async with running.http.post(
+        f"{running.origin}/staff/posters/new", data=form, headers={"Cookie": cookie, "Origin": running.origin},
+        allow_redirects=False,
+    ) as answer:  # fmt: skip
+        assert answer.status == 303
+        address = answer.headers["Location"].partition("?")[0]
+    assert "for a list of 1" in (await desk.get(address)).words
+
+
+def workbook(rows: list[list[object]]) -> bytes:
+    output = BytesIO()
+    with xlsxwriter.Workbook(output, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+    return output.getvalue()
+
+
+async def test_lists_are_read_as_people_have_them() -> None:
+    assert entries_of("手机号\n13800138000,陈\n\n".encode("gb18030")) == ["", "13800138000", ""]
+    assert entries_of(workbook([["phone"], [13800138000]])) == ["", "13800138000"]
+    with pytest.raises(UnreadableFile, match="format the column as text"):
+        entries_of(workbook([[340104201209010016]]))
+    with pytest.raises(UnreadableFile):
+        entries_of(b"\x89PNG\xff\xff")
+
+
+async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Running, desk: Desk) -> None:
+    poster, ticket = await make_poster(running, ("math-a", "english-b"))
+    waiting, waits = await make_poster(running, mode="ask")
+    signed, asking = Family(child="陈小满"), Family(child="周晓雨")
+    async with admitted(running, ticket, signed) as client:
+        drawn = await client.enrol("english-b", signed.student(), [signed.guardian()])
+    async with admitted(running, waits, asking) as client:
+        await client.enrol("math-a", asking.student(), [asking.guardian()])
+    assert "1 scanned › 1 code right › 1 enrolled" in (await desk.get("/staff/posters")).words
+    came = (await desk.get(f"/staff/posters/{poster.id}/people")).words
+    assert signed.child in came and "to be signed" in came
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        contract = next(each for each in await unit.contracts.listed() if str(each.id) == drawn[0]["id"])
+        kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+    assert kinds.count("viewed-by-staff") == 1
+    masked = (await desk.get(f"/staff/posters/{waiting.id}/people")).words
+    assert asking.child not in masked and "周*雨" in masked
+    tasks = await desk.get("/staff/tasks")
+    assert "enrolled by a poster" in tasks.words and "/staff/enrolments" in tasks.text
+
+
+async def test_a_poster_is_revoked_after_a_question(running: Running, desk: Desk) -> None:
+    address = await put_up(running, desk)
+    assert "for good" in (await desk.get(f"{address}/revoke")).words
+    assert (await desk.post(f"{address}/revoke")).location == f"{address}?said=poster-revoked"
+    assert "leads nowhere any more" in (await desk.get(address)).words
+    assert (await desk.post(f"{address}/revoke")).status == 303
+
+
+async def test_another_campus_sees_and_does_nothing(running: Running, desk: Desk) -> None:
+    address = await put_up(running, desk, title="Hefei only")
+    beijing = await desk_of(running, "beijing-desk")
+    assert "Hefei only" not in (await beijing.get("/staff/posters")).words
+    for path in (address, f"{address}/people", f"{address}/a4.pdf", f"{address}/revoke"):
+        assert (await beijing.get(path)).status == 404
+    assert (await beijing.post(f"{address}/revoke")).status == 404
+    assert (await beijing.post("/staff/posters/new", form_of(running))).status == 422
+    assert (await desk.get(f"{address}/revoke")).status == 200
