@@ -9,5 +9,7 @@
 
 Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend,
 reissue, expire). `turns` opens and closes signing tasks for all of them.
+Who comes without a link goes another way in: `poster` is what staff put up, `admit` proves the phone of somebody who
+scanned it, `enrol` makes them a signer of a contract of their own.
 `alert` tells staff what cannot wait; `inform` answers what they ask in a chat.
 """

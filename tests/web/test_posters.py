@@ -10,6 +10,8 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from hub.errors import BudgetSpent
+from hub.lifecycle import admit
 from hub.lifecycle.poster import revoke
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
@@ -232,6 +234,22 @@ async def test_only_people_on_the_list(running: Running) -> None:
         async with admitted(running, ticket, family) as client:
             assert len(await client.enrol("math-a", family.student(), [family.guardian()])) == 1
     assert await refusal(running, ticket, stranger) == (403, "not-on-list")
+
+
+async def test_the_codes_of_a_poster_have_a_budget(running: Running) -> None:
+    """Whoever has a poster's address could otherwise have us write to any number of numbers."""
+    _, ticket = await make_poster(running)
+    parts = running.hub.parts
+    tight = replace(parts, budgets=replace(parts.budgets, per_poster_day=2))
+    for number in range(3):
+        family = Family()
+        secret = (await admit.open_poster(tight, ticket, family.phone, family.parent, "zh")).secret
+        if number < 2:
+            await admit.send_code(tight, secret)
+            continue
+        with pytest.raises(BudgetSpent):
+            await admit.send_code(tight, secret)
+    assert await running.messages(family.phone) == []
 
 
 @pytest.mark.parametrize("who", ["none", "child"])
