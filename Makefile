@@ -12,7 +12,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
-run: ready-run ## Start everything with a demo school on http://127.0.0.1:8080 (PORT=… and HOST=… to change)
+run: ready-run ## Start everything with a demo school on http://127.0.0.1:8080 (PORT=…; HOST=192.168.… for a phone in the same network)
 	@$(if $(PORT),QIANDA_PORT='$(PORT)') $(if $(HOST),QIANDA_HOST='$(HOST)') exec $(BIN)/qianda demo
 
 test: ready-test ## Run all tests but the slow ones (ARGS=… goes to pytest)

@@ -23,7 +23,8 @@ from pydantic import ValidationError
 
 from hub.doctor import examine
 from hub.errors import BadInput, DatabaseUnavailable, QiandaError
-from hub.gate import check_demo, check_demo_database, check_elsewhere, check_not_demo
+from hub.gate import check_demo, check_demo_database, check_elsewhere, check_not_demo, lan_address
+from hub.lan import at_its_own_address, how_to_try, make_certificates
 from hub.lifecycle.issue import issue
 from hub.lifecycle.load import load_roster, load_school, new_contract, put_staff_and_key
 from hub.model.staff import EVERYTHING
@@ -54,11 +55,12 @@ class Dsns:
 def demo() -> None:
     """Run everything on this machine with a demo school. For trial only: refuses anything real."""
     with _said_plainly():
-        settings = _settings()
+        settings = at_its_own_address(_settings())
         check_demo(settings)
         _check_port(settings)
         with _embedded(settings) as (server, dsns):
             asyncio.run(_prepare_demo_database(dsns))
+            certificates = make_certificates(settings, datetime.now(UTC))
             greeting = _greeting(settings, *asyncio.run(_prepare_demo(settings, dsns)))
             keeper = DatabaseKeeper(server, _say)
             welcome = _Welcome(settings, greeting)
@@ -67,7 +69,8 @@ def demo() -> None:
                 keeper.keep()
                 welcome.say_once_served()
 
-            Supervisor([Job("web", settings, dsns.app, True), Job("work", settings, dsns.app, True)], _say, tend).run()
+            web = Job("web", settings, dsns.app, True, certificates)
+            Supervisor([web, Job("work", settings, dsns.app, True)], _say, tend).run()
         _say("Stopped.")
 
 
@@ -159,7 +162,8 @@ def _with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
     async def run(dsns: Dsns) -> Result:
         kind = await kind_of(dsns.app)
         await _check_current(dsns.app)
-        hub = await build(settings, dsns.app, demo=kind == "demo")
+        demo = kind == "demo"
+        hub = await build(at_its_own_address(settings) if demo else settings, dsns.app, demo=demo)
         try:
             return await act(hub)
         finally:
@@ -195,13 +199,19 @@ def _check_port(settings: Settings) -> None:
     deadline = time.monotonic() + PORT_SECONDS
     while True:
         try:
-            with socket.create_server((settings.host, settings.port)):
+            with socket.create_server((settings.host, settings.port), family=_family(settings.host)):
                 return
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise BadInput(f"this machine has no address {settings.host}: name one of its own") from error
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 reason = f"cannot listen on {settings.host}:{settings.port} ({error.strerror})"
                 raise BadInput(f"{reason}; QIANDA_PORT (or `make run PORT=…`) names another port") from error
         time.sleep(0.1)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _settings() -> Settings:
@@ -304,7 +314,7 @@ def _greeting(settings: Settings, api_key: str, password: str) -> str:
     origin = settings.public_origin
     return f"""
 Qianda 签达 demo: {origin}
-
+{how_to_try(origin) if lan_address(settings.host) else ""}
   staff          {origin}/staff/    login {DEMO_LOGIN}   password {password}
   pretend phone  {origin}/demo/phone
   API key        {api_key}     {origin}/api/openapi.json

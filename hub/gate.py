@@ -1,27 +1,27 @@
 """The demo's gate: a demo never gets near real people or real data, and nothing of it exists elsewhere.
 
-Stricter than it might be: a demo on a LAN address with an HTTPS of its own is refused as well."""
+It listens on this machine alone, or on one private address that was asked for, over HTTPS, so that it can be tried from
+a phone in the same network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from hub.errors import DatabaseUnavailable, DemoRefused
 from hub.settings import Settings
 
 DEMO_VARIABLES = "QIANDA_DEMO"
+LAN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7")))
+"""Private and link-local addresses (RFC 1918, RFC 3927, RFC 4193). Not fe80::/10: no browser opens an address that only
+counts together with the name of an interface."""
 
 
 def check_demo(settings: Settings) -> None:
     """Raise DemoRefused, with the reason and what to do, unless this configuration is fit for a demo."""
-    host = urlsplit(settings.public_origin).hostname or ""
-    if not _is_loopback(settings.host) or not _is_loopback(host):
-        raise DemoRefused(
-            f"the demo listens on this machine alone, not on {settings.host} ({settings.public_origin}): "
-            "anybody who reached it could read its messages. Use 127.0.0.1."
-        )
+    _check_address(settings)
     if real := sorted(name for name, channel in settings.channels.items() if (channel.kind or name) != "outbox"):
         raise DemoRefused(f"a real channel is configured ({', '.join(real)}): the demo would write to real people")
     if settings.alerts or settings.alerts_file or settings.chats:
@@ -30,6 +30,38 @@ def check_demo(settings: Settings) -> None:
         raise DemoRefused(f"the authority {settings.authority} is configured: the demo issues trial certificates only")
     if settings.database or settings.database_owner:
         raise DemoRefused("an external database is configured: the demo uses a database of its own")
+
+
+def _check_address(settings: Settings) -> None:
+    if lan_address(settings.host) is not None:
+        if settings.public_origin != own_origin(settings):
+            raise DemoRefused(
+                f"in a network the demo is served over an HTTPS of its own, at {own_origin(settings)}, and not at "
+                f"{settings.public_origin}: leave QIANDA_ORIGIN away"
+            )
+        return
+    host = urlsplit(settings.public_origin).hostname or ""
+    if not _is_loopback(settings.host) or not _is_loopback(host):
+        raise DemoRefused(
+            f"the demo listens on this machine alone, not on {settings.host} ({settings.public_origin}): "
+            "anybody who reached it could read its messages. Use 127.0.0.1, or this machine's address in a private "
+            "network, like HOST=192.168.1.20."
+        )
+
+
+def lan_address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address, if it is one of a private network; no name and no range is."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return address if any(address in network for network in LAN) else None
+
+
+def own_origin(settings: Settings) -> str:
+    """Where a demo on a private address is: `https://` and this very address."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"https://{host}" + (f":{settings.port}" if settings.port != 443 else "")
 
 
 def check_demo_database(kind: str) -> None:

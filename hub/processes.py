@@ -20,10 +20,12 @@ from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import structlog
 
 from hub.errors import QiandaError
+from hub.lan import server_context
 from hub.settings import Settings
 from hub.store.embedded import EmbeddedPostgres
 from hub.web.app import run_web
@@ -41,12 +43,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Job:
-    """What a child does (`web` or `work`); everything in it can be sent to another process."""
+    """What a child does (`web` or `work`); everything in it can be sent to another process. `certificates`: a folder of
+    `hub.lan`, where the web is to be HTTPS."""
 
     kind: str
     settings: Settings
     dsn: str
     demo: bool
+    certificates: Path | None = None
 
 
 @dataclass
@@ -177,7 +181,8 @@ async def _run(job: Job, lifeline: Connection) -> None:
     hub = await build(job.settings, job.dsn, demo=job.demo)
     try:
         if job.kind == "web":
-            await run_web(hub, host=job.settings.host, port=job.settings.port, stop=stop)
+            tls = server_context(job.certificates) if job.certificates else None
+            await run_web(hub, host=job.settings.host, port=job.settings.port, stop=stop, tls=tls)
         else:
             await Worker(hub).run(stop)
     finally:

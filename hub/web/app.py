@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import socket
+import ssl
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -77,16 +78,24 @@ def _static_version() -> str:
 
 
 async def run_web(
-    hub: Hub, *, host: str, port: int, stop: asyncio.Event, sock: socket.socket | None = None
+    hub: Hub,
+    *,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    sock: socket.socket | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is set; then requests in hand are finished.
 
-    `sock`: an already bound socket, instead of host and port.
+    `sock`: an already bound socket, instead of host and port. `tls`: HTTPS, where no proxy does it.
     """
     runner = web.AppRunner(make_app(hub), shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        site: web.BaseSite = web.SockSite(runner, sock) if sock else web.TCPSite(runner, host, port)
+        site: web.BaseSite = (
+            web.SockSite(runner, sock, ssl_context=tls) if sock else web.TCPSite(runner, host, port, ssl_context=tls)
+        )
         await site.start()
         log.info("web started", origin=hub.parts.origin)
         await stop.wait()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +14,8 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hub.errors import BadInput
+from hub.errors import BadInput, NotFound
+from hub.lan import authority_file
 from hub.model.person import mask_phone
 from hub.model.staff import EVERYTHING
 from hub.web.keys import HUB
@@ -60,6 +63,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     return [
         web.get("/demo/phone", phone),
         web.get("/demo/phone.json", phone_json),
+        web.get("/demo/authority.crt", authority),
         web.get("/demo/clock", clock),
         web.post("/demo/clock", advance),
     ]
@@ -101,6 +105,16 @@ def _phones(letters: Sequence[Letter]) -> list[tuple[Letter, int]]:
     last = {letter.to: letter for letter in letters}
     counts = {number: sum(letter.to == number for letter in letters) for number in last}
     return sorted(((letter, counts[number]) for number, letter in last.items()), key=lambda each: each[0].at)[::-1]
+
+
+async def authority(request: web.Request) -> web.Response:
+    """The authority of the demo's own HTTPS, for phones that want to know it; only on a private address."""
+    file = authority_file(request.app[HUB].settings.data)
+    if not request.app[HUB].parts.origin.startswith("https://") or not await asyncio.to_thread(file.exists):
+        raise NotFound
+    der = ssl.PEM_cert_to_DER_cert(await asyncio.to_thread(file.read_text))
+    disposition = {"Content-Disposition": 'attachment; filename="qianda-demo.crt"'}
+    return web.Response(body=der, content_type="application/x-x509-ca-cert", headers=disposition)
 
 
 # ---- the calendar

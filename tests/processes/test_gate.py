@@ -9,6 +9,7 @@ import pytest
 
 from hub.errors import DatabaseUnavailable, DemoRefused
 from hub.gate import check_demo, check_demo_database, check_elsewhere
+from hub.lan import at_its_own_address
 from hub.settings import Settings
 from tests.processes.programs import free_port, run
 
@@ -30,7 +31,23 @@ def no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_demo_on_this_machine_starts(fine: dict[str, Any]) -> None:
-    check_demo(Settings.load(**fine))
+    check_demo(at_its_own_address(Settings.load(**fine)))
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "origin"),
+    [
+        ("192.168.1.20", 8080, "https://192.168.1.20:8080"),
+        ("10.0.0.7", 9000, "https://10.0.0.7:9000"),
+        ("172.31.255.1", 443, "https://172.31.255.1"),
+        ("169.254.7.8", 8080, "https://169.254.7.8:8080"),
+        ("fd12:3456::1", 8080, "https://[fd12:3456::1]:8080"),
+    ],
+)
+def test_a_demo_on_a_private_address_has_an_https_of_its_own(host: str, port: int, origin: str) -> None:
+    settings = at_its_own_address(Settings.load(host=host, port=port))
+    assert settings.public_origin == origin
+    check_demo(settings)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +55,24 @@ def test_a_demo_on_this_machine_starts(fine: dict[str, Any]) -> None:
     [
         ({"host": "0.0.0.0"}, "listens on this machine alone, not on 0.0.0.0"),
         ({"host": "::"}, "listens on this machine alone"),
-        ({"host": "192.168.1.20"}, "listens on this machine alone"),
+        ({"host": "192.168.1.20"}, "at https://192.168.1.20:8080, and not at http://192.168.1.20:8080"),
+        ({"host": "192.168.1.20", "origin": "https://192.168.1.21:8080"}, "https://192.168.1.21:8080"),
+        ({"host": "192.168.1.20", "origin": "https://192.168.1.20:9000"}, "https://192.168.1.20:9000"),
+        ({"host": "192.168.1.20", "origin": "https://sign.school.example"}, "sign.school.example"),
+        ({"host": "192.168.1.20", "origin": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080"),
+        ({"host": "127.0.0.1", "origin": "https://192.168.1.20:8080"}, "listens on this machine alone"),
+        ({"host": "0.0.0.0", "origin": "https://192.168.1.20:8080"}, "not on 0.0.0.0"),
+        ({"host": "8.8.8.8", "origin": "https://8.8.8.8:8080"}, "not on 8.8.8.8"),
+        ({"host": "100.64.0.1", "origin": "https://100.64.0.1:8080"}, "not on 100.64.0.1"),
+        ({"host": "172.32.0.1", "origin": "https://172.32.0.1:8080"}, "not on 172.32.0.1"),
+        ({"host": "2001:db8::1", "origin": "https://[2001:db8::1]:8080"}, "not on 2001:db8::1"),
+        ({"host": "fe80::1%eth0", "origin": "https://[fe80::1%25eth0]:8080"}, "not on fe80::1%eth0"),
+        (
+            {"host": "192.168.1.20.nip.io", "origin": "https://192.168.1.20.nip.io:8080"},
+            "listens on this machine alone",
+        ),
+        ({"host": "192.168.1", "origin": "https://192.168.1:8080"}, "listens on this machine alone"),
+        ({"host": "192.168.1.0/24"}, "listens on this machine alone"),
         ({"host": "school.example"}, "listens on this machine alone"),
         ({"origin": "https://sign.school.example"}, "sign.school.example"),
         ({"origin": "http://192.168.1.20:8080"}, "192.168.1.20"),
@@ -85,9 +119,10 @@ def test_elsewhere_only_a_database_of_its_own_kind_is_served() -> None:
     "variables",
     [
         {"QIANDA_HOST": "0.0.0.0"},
+        {"QIANDA_HOST": "192.168.1.20", "QIANDA_ORIGIN": "http://192.168.1.20:8080"},
         {"QIANDA_DATABASE": "postgresql://app@127.0.0.1:1/qianda"},
     ],
-    ids=lambda variables: next(iter(variables)),
+    ids=lambda variables: "-".join(variables.values()),
 )
 def test_the_command_refuses_before_it_touches_anything(tmp_path: Path, variables: dict[str, str]) -> None:
     data = tmp_path / "data"
