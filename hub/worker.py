@@ -51,10 +51,12 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class Pace:
     """`upkeep_every`: seconds between two looks at what is left over. `heartbeat`: after so long without one a job is
-    picked up again; no shorter than the event loop may ever be busy."""
+    picked up again; no shorter than the event loop may ever be busy. `queue_rests`: so long the queue sleeps without a
+    new job, before it looks for one whose worker died."""
 
     upkeep_every: float = 5.0
     heartbeat: timedelta = timedelta(seconds=5)
+    queue_rests: timedelta = timedelta(seconds=5)
 
 
 class Worker:
@@ -141,7 +143,7 @@ class Worker:
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
             try:
                 await queue.run(
-                    heartbeat_timeout=self._pace.heartbeat, dequeue_timeout=timedelta(seconds=5), batch_size=8
+                    heartbeat_timeout=self._pace.heartbeat, dequeue_timeout=self._pace.queue_rests, batch_size=8
                 )
             finally:
                 ending.cancel()

@@ -1,7 +1,8 @@
 """Watches a hub at its boundaries (commits and outside calls), and kills its own process at one of them.
 
 A boundary's name says what crosses it: `commit DRAFT→ISSUED …`, `call timestamp`; its number counts how often that
-name came up in this process. Every crossing is written to a ledger file first, so that it outlives the process.
+name came up in this process and chapter. Every crossing is written to a ledger file first, so that it outlives the
+process.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from hub.lifecycle.parts import Parts
 from hub.model.staff import Scope
 from hub.store.unit import Database, Unit
 
+SIGNING, CLOSING = "signing", "closing"
+"""The chapters of a story: up to the accepted signature, and what the hub does by itself from then on."""
+ENDS_SIGNING = "signature-accepted"
 WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 
 
@@ -34,15 +38,16 @@ class Boundary:
     name: str
     number: int
     side: str
+    chapter: str = SIGNING
 
     def __str__(self) -> str:
-        return f"{self.side} {self.name} #{self.number}"
+        return f"{self.side} {self.chapter} {self.name} #{self.number}"
 
     @classmethod
     def parse(cls, line: str) -> Boundary:
-        side, rest = line.split(" ", 1)
+        side, chapter, rest = line.split(" ", 2)
         name, _, number = rest.rpartition(" #")
-        return cls(name, int(number), side)
+        return cls(name, int(number), side, chapter)
 
 
 class Watch:
@@ -50,13 +55,17 @@ class Watch:
         self._ledger = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._kill_at = kill_at
         self._seen: Counter[str] = Counter()
+        self._chapter = SIGNING
 
     def before(self, name: str) -> Boundary:
         self._seen[name] += 1
-        return self._reach(Boundary(name, self._seen[name], "before"))
+        return self._reach(Boundary(name, self._seen[name], "before", self._chapter))
 
     def after(self, boundary: Boundary) -> None:
-        self._reach(Boundary(boundary.name, boundary.number, "after"))
+        self._reach(replace(boundary, side="after"))
+        if ENDS_SIGNING in boundary.name:
+            self._chapter = CLOSING
+            self._seen.clear()
 
     def _reach(self, boundary: Boundary) -> Boundary:
         os.write(self._ledger, f"{boundary}\n".encode())
@@ -134,6 +143,7 @@ def _label(unit: Unit, labels: list[str]) -> None:
     _overhear(unit.contracts, "move", labels, lambda contract, state, **_: f"{contract.state}→{state}")
     _overhear(unit.signatures, "begin_attempt", labels, lambda kind, *_: f"attempt {kind}")
     _overhear(unit.deliveries, "add", labels, lambda delivery, *_: f"delivery {delivery.purpose}")
+    _overhear(unit.deliveries, "called", labels, lambda _delivery, provider, *_: f"called {provider}")
     _overhear(unit.deliveries, "report", labels, lambda _delivery, state, *_, **__: f"delivery is {state}")
 
 

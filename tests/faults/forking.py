@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import json
 import os
 import signal
@@ -16,11 +17,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from hub.documents.clauses import ClauseWriter
+from hub.documents.contract_templates import ContractTemplates
 from hub.documents.fonts import ContractFont
+from hub.documents.layout import ContractPrinter
 from hub.processes import quiet_logs
 from hub.settings import ROOT
 from tests.faults.story import Plan, tell
 
+IMPORTED_LATE = (
+    "anyio._backends._asyncio", "cryptography.hazmat.backends.openssl.backend", "phonenumbers.data.region_CN",
+    "pyhanko.pdf_utils.filters", "pyhanko.pdf_utils.metadata.xmp_xml",
+)  # fmt: skip
 LONGEST_STORY = 60
 """Seconds; a story that hangs is ended by its alarm, and the test fails."""
 
@@ -65,8 +73,11 @@ def serve() -> None:
 
 
 def _warm_up() -> None:
-    """The font's map is read once and inherited. Not Typst: it starts threads, and they do not survive a fork."""
-    ContractFont()
+    """Fonts are read once and inherited, as is what a story would import. Typst lays nothing out here: that starts
+    threads, and they do not survive a fork."""
+    ContractPrinter(ContractTemplates(ROOT / "templates" / "contracts"), ClauseWriter(), ContractFont())
+    for module in IMPORTED_LATE:
+        importlib.import_module(module)
     gc.freeze()  # what is there stays shared: the children's collector does not touch it
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "something started a thread"
 

@@ -34,7 +34,7 @@ from tests.running import MINOR_ID, MovableClock, Running
 
 TICKET = re.compile(r"/s/(\w+)")
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
-PACE = Pace(upkeep_every=0.25, heartbeat=timedelta(seconds=1.5))
+PACE = Pace(upkeep_every=0.25, heartbeat=timedelta(seconds=1.5), queue_rests=timedelta(seconds=0.5))
 
 
 @dataclass(frozen=True)
