@@ -127,6 +127,13 @@ class AccessDenied(NotAllowed):
     sentence = "This account may not do this."
 
 
+class OwnApproval(NotAllowed):
+    """Two have to approve, and this one has done so already: by asking for it, or before."""
+
+    code = "own-approval"
+    sentence = "Somebody else has to approve this. Whoever asks for it cannot be the second one to approve it."
+
+
 class Refused(QiandaError):
     code = "refused"
     sentence = "This could not be accepted."
@@ -209,6 +216,16 @@ class OneEach(Conflict):
 class PosterFull(Conflict):
     code = "poster-full"
     sentence = "All places of this code are taken. Please ask the school."
+
+
+class PhoneChangeWaiting(Conflict):
+    code = "phone-change-waiting"
+    sentence = "Another change of this person's phone number waits for its approval. Please settle that one first."
+
+
+class PhoneChangeEnded(Conflict):
+    code = "phone-change-ended"
+    sentence = "This change of a phone number is settled already."
 
 
 class DocumentBusy(Conflict):

@@ -117,7 +117,8 @@ async def _asked_for(unit: Unit, ticket: str | None, phone: str | None) -> list[
     return await unit.contracts.signers_at(phone) if phone else []
 
 
-async def _send_link(parts: Parts, unit: Unit, signer: Signer) -> bool:
+async def _send_link(parts: Parts, unit: Unit, known: Signer) -> bool:
+    signer = await unit.contracts.signer(known.id)  # their number may just have changed
     task = await unit.tasks.of_signer(signer.id)
     if task.state is not TaskState.OPEN:
         return False

@@ -48,8 +48,10 @@ async def send_code(parts: Parts, secret: str) -> None:
 async def _send_code(parts: Parts, secret: str) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret)
+        await unit.sessions.one_at_a_time((await unit.contracts.signer(session.signer)).person)
+        # As things are now that nobody else is at it: the phone may just have changed, which ended this session.
+        session = await session_of(unit, secret)
         signer = await unit.contracts.signer(session.signer)
-        await unit.sessions.one_at_a_time(signer.person)
         await _refuse_locked(unit, signer)
         wait = codes_due_again(await unit.sessions.codes_issued(signer.person, unit.now), unit.now)
         if wait is not None:

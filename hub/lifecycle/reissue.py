@@ -5,16 +5,19 @@ Names stand in the fixed text, so a wrong name, document or course is mended by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from hub.errors import IllegalMove
-from hub.lifecycle.issue import NewContract, issue
+from hub.lifecycle.issue import NewContract, NewSigner, issue
 from hub.lifecycle.load import signer_of, student_of
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
+from hub.model.person import id_document
+from hub.model.signer import Signer
 from hub.model.staff import Scope
 
 
@@ -28,20 +31,29 @@ async def reissue(parts: Parts, scope: Scope, contract_id: UUID, actor: str) -> 
     async with parts.database.unit(scope) as unit:
         old = await unit.contracts.get(contract_id)
         now = await unit.planning_now()
+        signers = await unit.contracts.signers(contract_id)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
         raise IllegalMove(f"a contract that is {old.state} binds both sides: it cannot be issued anew")
-    return await issue(parts, scope, _asked_again(old, now), actor)
+    return await issue(parts, scope, _asked_again(old, signers, now), actor)
 
 
-def _asked_again(old: Contract, now: datetime) -> NewContract:
+def _asked_again(old: Contract, signers: Sequence[Signer], now: datetime) -> NewContract:
     asked: Mapping[str, Any] | None = old.data.get("asked")
     if asked is None:
         raise IllegalMove("this contract does not hold what was asked for")
     deadline = datetime.fromisoformat(asked["deadline"]) if asked["deadline"] else None
     return NewContract(
         campus=asked["campus"], course=asked["course"], template=asked["template"], data=asked["data"],
-        student=student_of(asked["student"]), signers=tuple(signer_of(each) for each in asked["signers"]),
+        student=student_of(asked["student"]),
+        signers=tuple(_as_now(signer_of(each), signers) for each in asked["signers"]),
         deadline=deadline if deadline and deadline > now else None, external_id=asked["external_id"],
         send=asked["send"],
         enrolment=UUID(asked["enrolment"]) if asked["enrolment"] else None, replaces=old.id,
     )  # fmt: skip
+
+
+def _as_now(asked: NewSigner, signers: Sequence[Signer]) -> NewSigner:
+    """With the phone number that this person has by now."""
+    document = id_document(asked.id_type, asked.id_number)
+    phones = [each.phone for each in signers if (each.id_type, each.id_number) == (document.id_type, document.number)]
+    return replace(asked, phone=phones[0]) if phones else asked

@@ -52,6 +52,8 @@ async def _look(parts: Parts, unit: Unit, contract: Contract, delivery: Delivery
     if reason is None:
         return None
     signer = await unit.contracts.signer(delivery.signer)
+    if delivery.channel != "email" and delivery.to != signer.phone:
+        return None  # the new number has heard by itself
     if morning := _morning(parts, delivery, signer, now):
         await unit.deliveries.look_at(delivery.id, morning)
         return None

@@ -49,8 +49,11 @@ class Contracts:
         return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract))
 
     async def locked(self, contract: UUID) -> Contract:
-        """The same, holding its row until the unit ends: signing and sending take this lock."""
-        return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract).with_for_update())
+        """The same, holding its row until the unit ends: signing and sending take this lock.
+
+        `NO KEY`: rows that only refer to the contract can still be written by those who do not change it.
+        """
+        return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract).with_for_update(key_share=True))
 
     async def _one(self, statement: Any) -> Contract:
         row = (await self._connection.execute(statement)).mappings().first()
@@ -126,8 +129,7 @@ class Contracts:
         seal = self._cipher.seal
         await self._connection.execute(insert(SIGNER).values(
             id=signer.id, contract=signer.contract, campus=signer.campus, role=signer.role.value, name=signer.name,
-            phone_sealed=seal(signer.phone), phone_hash=self._cipher.found_by("phone", signer.phone),
-            phone_tail_hash=self._cipher.found_by("phone-tail", signer.phone[-4:]),
+            phone_sealed=seal(signer.phone), **self._phone_hashes(signer.phone),
             id_type=signer.id_type, id_number_sealed=seal(signer.id_number),
             id_tail_hash=self._cipher.found_by("id-tail", signer.id_number[-4:].upper()),
             person=signer.person, order=signer.order, language=signer.language, field=signer.field,
@@ -166,6 +168,21 @@ class Contracts:
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
         return [self._signer(row) for row in rows.mappings()]
+
+    async def with_phone(self, person: str, phone_hash: bytes) -> list[Signer]:
+        """The signer rows of one person with one phone over all contracts, ended ones too."""
+        mine = (SIGNER.c.person == person) & (SIGNER.c.phone_hash == phone_hash)
+        rows = await self._connection.execute(select(SIGNER).where(mine).order_by(SIGNER.c.contract, SIGNER.c.id))
+        return [self._signer(row) for row in rows.mappings()]
+
+    async def put_phone(self, signers: Sequence[UUID], phone: str) -> None:
+        """`phone` is E.164."""
+        await self._connection.execute(SIGNER.update().where(SIGNER.c.id.in_(signers)).values(
+            phone_sealed=self._cipher.seal(phone), **self._phone_hashes(phone)))  # fmt: skip
+
+    def _phone_hashes(self, phone: str) -> dict[str, bytes]:
+        found_by = self._cipher.found_by
+        return {"phone_hash": found_by("phone", phone), "phone_tail_hash": found_by("phone-tail", phone[-4:])}
 
     async def signers_called(self, persons: Sequence[str], limit: int = 50) -> list[Signer]:
         """Everybody on file with one of these documents, newest contract first."""

@@ -59,8 +59,18 @@ class Deliveries:
         values = {"provider": provider, "shape": shape, "text": text, "calls": DELIVERY.c.calls + 1, "not_before": None}
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
 
-    async def not_taken(self, delivery: UUID) -> None:
-        """The provider that was called certainly does not have it: nobody needs to be asked."""
+    async def withdraw(self, signers: Sequence[UUID], to_hash: bytes, at: datetime, reason: str) -> list[UUID]:
+        """Take back what waits to go to this number, and every code on its way: as long as no provider was called for
+        it, nobody can have it. Whoever holds it in their hands finds it withdrawn when they want to call."""
+        theirs = DELIVERY.c.signer.in_(signers) & ((DELIVERY.c.to_hash == to_hash) | DELIVERY.c.code.is_not(None))
+        untouched = DELIVERY.c.state.in_(UNSETTLED) & DELIVERY.c.provider.is_(None)
+        statement = DELIVERY.update().where(theirs, untouched).returning(DELIVERY.c.id)
+        values = {"state": DeliveryState.WITHDRAWN.value, "state_at": at, "failure": reason}
+        return list(await self._connection.scalars(statement.values(**values, check_at=None, not_before=None)))
+
+    async def not_taken(self, delivery: UUID, held: datetime) -> None:
+        """The provider that was called certainly does not have it: nobody needs to be asked. Only whoever holds the
+        claim of `held` can say so: for anybody else somebody may have been called meanwhile."""
         values = {"provider": None, "calls": func.greatest(DELIVERY.c.calls - 1, 0)}
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import RowMapping, Table, select
@@ -54,6 +57,19 @@ class Links:
     async def get(self, link: UUID) -> SignLink | None:
         row = (await self._connection.execute(select(LINK).where(LINK.c.id == link))).mappings().first()
         return _link(row) if row else None
+
+    async def renew(self, signers: Sequence[UUID], at: datetime) -> None:
+        """Every ticket of these signers that is out is worthless from now on. Lasting links stay, with a new ticket;
+        those with an expiry of their own end."""
+        mine = LINK.c.signer.in_(signers) & LINK.c.revoked_at.is_(None)
+        rows = await self._connection.execute(select(LINK).where(mine).order_by(LINK.c.id).with_for_update())
+        for link in [_link(row) for row in rows.mappings()]:
+            fresh = replace(link, generation=link.generation + 1)
+            values: dict[str, Any] = {"revoked_at": at}
+            if link.expires_at is None:
+                ticket_hash = lookup_hash(self._key, self.ticket(fresh))
+                values = {"generation": fresh.generation, "ticket_hash": ticket_hash}
+            await self._connection.execute(LINK.update().where(LINK.c.id == link.id).values(values))
 
     async def revoke_all(self, signer: UUID, at: datetime) -> None:
         statement = LINK.update().where(LINK.c.signer == signer, LINK.c.revoked_at.is_(None))

@@ -41,8 +41,15 @@ class Sessions:
         values = {"contracts": list(contracts), "secret_hash": secret_hash(secret), "verified_at": at}
         await self._update(session, **values)
 
-    async def end_all(self, signer: UUID, at: datetime) -> None:
-        await self._connection.execute(SESSION.update().where(SESSION.c.signer == signer).values(expires_at=at))
+    async def end_all(self, signers: Sequence[UUID]) -> None:
+        """Dead at any moment, also that of a unit which began before this one and waits for it."""
+        theirs = SESSION.update().where(SESSION.c.signer.in_(signers))
+        await self._connection.execute(theirs.values(expires_at=SESSION.c.created_at))
+
+    async def hold(self, signers: Sequence[UUID]) -> None:
+        """Wait for whoever is just being verified, and let nobody be verified before this unit ends."""
+        mine = select(SESSION.c.id).where(SESSION.c.signer.in_(signers)).order_by(SESSION.c.id)
+        await self._connection.execute(mine.with_for_update())
 
     async def new_challenge(self, session: UUID, challenge: bytes) -> None:
         await self._update(session, key_challenge=challenge, challenge_used=False)
@@ -74,12 +81,16 @@ class Sessions:
 
     async def add_code(self, person: str, session: UUID, now: datetime) -> UUID:
         """A new code; it kills the old one of this person."""
-        live = (CODE.c.person == person) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > now)
-        await self._connection.execute(CODE.update().where(live).values(expires_at=now))
+        await self.end_codes(person, now)
         code = uuid4()
         values = {"id": code, "person": person, "session": session, "created_at": now, "expires_at": now + CODE_LIFE}
         await self._connection.execute(insert(CODE).values(values))
         return code
+
+    async def end_codes(self, person: str, at: datetime) -> None:
+        """No code that went to this person counts any more."""
+        live = (CODE.c.person == person) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > at)
+        await self._connection.execute(CODE.update().where(live).values(expires_at=CODE.c.created_at))
 
     async def live_code(self, person: str, session: UUID, now: datetime) -> UUID | None:
         live = (CODE.c.person == person) & (CODE.c.session == session) & CODE.c.used_at.is_(None)

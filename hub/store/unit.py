@@ -37,6 +37,7 @@ from hub.store.keys import Keys
 from hub.store.links import Links
 from hub.store.operations import Operations
 from hub.store.opt_outs import OptOuts
+from hub.store.phone_changes import PhoneChanges
 from hub.store.posters import Posters
 from hub.store.providers import Providers
 from hub.store.record import Record
@@ -84,6 +85,7 @@ class Unit:
         self.alerts = Alerts(connection)
         self.chats = Chats(connection)
         self.opt_outs = OptOuts(connection, cipher)
+        self.phone_changes = PhoneChanges(connection, cipher)
         self.posters = Posters(connection, keys)
         self.visitors = Visitors(connection, cipher)
 

@@ -1,0 +1,50 @@
+"""Several people who are no family, and one phone number: somebody has to look.
+
+Settings know no phones of staff, so whether a signer's number is one of those is not looked at.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from hub.model.person import id_document
+from hub.model.phone_change import PhoneChange, PhoneChangeState, shared_by_strangers
+from hub.model.signer import Signer
+from hub.model.staff import StaffTask
+from hub.store.unit import Unit
+
+SHARED = "shared-phone"
+"""The kind of the alert and of the staff task."""
+
+
+async def notice_sharing(unit: Unit, change: PhoneChange) -> None:
+    """An alert and a task for staff, in the transaction in which the change is asked for, and in that of the change."""
+    if not await is_shared(unit, change):
+        return
+    moved = change.state is PhoneChangeState.CHANGED
+    text = "has been given a phone number" if moved else "is to have a phone number"
+    said = f"A signer {text} that several others have, who are not all of one family."
+    await unit.alerts.add(SHARED, said, unit.now, change.campus)
+    task = StaffTask(uuid4(), SHARED, said, change.campus, unit.now, change.contract, change.signer)
+    await unit.desk.add_task_once(task)
+
+
+async def is_shared(unit: Unit, change: PhoneChange) -> bool:
+    """Over all campuses: the unit's scope is everything."""
+    there: dict[str, list[Signer]] = {}
+    for signer in await unit.contracts.signers_at(change.phone):
+        if signer.person != change.person:
+            there.setdefault(signer.person, []).append(signer)
+    own = await unit.contracts.signers_called([change.person])
+    return shared_by_strangers(await _ties(unit, own), [await _ties(unit, each) for each in there.values()])
+
+
+async def _ties(unit: Unit, signers: list[Signer]) -> frozenset[str]:
+    """What makes people one family: the same document, contract or student."""
+    ties = {signer.person for signer in signers} | {str(signer.contract) for signer in signers}
+    for signer in signers:
+        asked = (await unit.contracts.get(signer.contract)).data.get("asked", {}).get("student", {})
+        if asked.get("id_number"):
+            document = id_document(asked["id_type"], asked["id_number"])
+            ties.add(unit.cipher.person(document.id_type, document.number))
+    return frozenset(ties)

@@ -1,0 +1,68 @@
+"""Wishes to change a person's phone number, with their approvals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
+from hub.store.cipher import Cipher
+from hub.store.tables import PhoneChangeRow, table_of
+
+CHANGE: Table = table_of(PhoneChangeRow)
+_OPEN = CHANGE.c.state == PhoneChangeState.OPEN.value
+
+
+class PhoneChanges:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def add(self, change: PhoneChange) -> None:
+        values = {name: getattr(change, name) for name in _PLAIN}
+        values |= {"state": change.state.value, "approvals": dict(change.approvals)}
+        values |= {"new_sealed": self._cipher.seal(change.phone)}
+        values |= {"new_hash": self._cipher.found_by("phone", change.phone)}
+        await self._connection.execute(insert(CHANGE).values(values))
+
+    async def get(self, change: UUID, *, lock: bool = False) -> PhoneChange | None:
+        return await self._one(CHANGE.c.id == change, lock)
+
+    async def open_of(self, person: str, *, lock: bool = False) -> PhoneChange | None:
+        """The one wish for this person that waits for its approval."""
+        return await self._one((CHANGE.c.person == person) & _OPEN, lock)
+
+    async def _one(self, found: ColumnElement[bool], lock: bool) -> PhoneChange | None:
+        statement = select(CHANGE).where(found)
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        return self._change(row) if row else None
+
+    async def waiting(self, now: datetime, limit: int = 200) -> list[PhoneChange]:
+        """Those that somebody has to approve, oldest first, within the unit's scope."""
+        statement = select(CHANGE).where(_OPEN, CHANGE.c.asked_at > now - OPEN_FOR)
+        rows = await self._connection.execute(statement.order_by(CHANGE.c.asked_at).limit(limit))
+        return [self._change(row) for row in rows.mappings()]
+
+    async def decided(self, change: PhoneChange) -> None:
+        """Write what became of it: `change` was read under its lock."""
+        values = {
+            "state": change.state.value, "approvals": dict(change.approvals), "ended_at": change.ended_at
+        }  # fmt: skip
+        await self._connection.execute(CHANGE.update().where(CHANGE.c.id == change.id).values(values))
+
+    async def expire(self, now: datetime) -> None:
+        """Those that nobody approved in time are over."""
+        late = CHANGE.update().where(_OPEN, CHANGE.c.asked_at <= now - OPEN_FOR)
+        await self._connection.execute(late.values(state=PhoneChangeState.EXPIRED.value, ended_at=now))
+
+    def _change(self, row: RowMapping) -> PhoneChange:
+        values = {name: row[name] for name in _PLAIN}
+        values |= {"state": PhoneChangeState(row["state"]), "approvals": dict(row["approvals"])}
+        return PhoneChange(**values, phone=self._cipher.open(row["new_sealed"]))
+
+
+_PLAIN = set(PhoneChange.__dataclass_fields__) - {"phone"}

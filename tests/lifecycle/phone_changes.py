@@ -1,0 +1,55 @@
+"""Changing a phone number in tests: who asks, who approves, and what to look at afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+
+from hub.errors import QiandaError
+from hub.lifecycle.change_phone import approve, ask
+from hub.model.contract import Contract
+from hub.model.delivery import Delivery
+from hub.model.link import DoorKind
+from hub.model.phone_change import PhoneChange
+from hub.model.signer import Signer
+from hub.model.staff import EVERYTHING, Scope
+from tests.lifecycle.signing import Person
+from tests.running import Running
+
+NEW = "+8619000000199"
+ONE, OTHER = "staff:00000000-0000-0000-0000-000000000001", "staff:00000000-0000-0000-0000-000000000002"
+HEFEI = Scope(frozenset({"hefei"}))
+
+
+async def asked(running: Running, guardian: Person, phone: str = NEW, by: str = ONE) -> PhoneChange:
+    return await ask(
+        running.hub.parts, HEFEI, guardian.contract.id, guardian.signer.id, phone, "The parent called.", by
+    )
+
+
+async def changed(running: Running, guardian: Person, phone: str = NEW) -> PhoneChange:
+    change = await asked(running, guardian, phone)
+    return await approve(running.hub.parts, HEFEI, change.id, OTHER)
+
+
+async def now(running: Running, signer: Signer) -> Signer:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return await unit.contracts.signer(signer.id)
+
+
+async def messages(running: Running, contract: Contract) -> list[Delivery]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return await unit.deliveries.of_contract(contract.id)
+
+
+async def refusal(act: Awaitable[Any]) -> type[QiandaError]:
+    with pytest.raises(QiandaError) as refused:
+        await act
+    return type(refused.value)
+
+
+async def ticket(running: Running, signer: Signer, door: DoorKind) -> str:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return unit.links.ticket(await unit.links.for_door(signer, door, unit.now))

@@ -1,0 +1,185 @@
+"""A person has another phone number: who may ask for it, who has to approve it, and when somebody has to look."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from hub.errors import (
+    BadInput,
+    ContractNotFound,
+    NotFound,
+    OwnApproval,
+    PhoneChangeEnded,
+    PhoneChangeWaiting,
+    SessionNotValid,
+)
+from hub.lifecycle.change_phone import approve, ask, ask_with_old_phone, turn_down, waiting
+from hub.lifecycle.issue import NewSigner, NewStudent
+from hub.lifecycle.withdraw import void
+from hub.model.phone_change import PhoneChangeState
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING, Scope
+from tests.lifecycle.clockwork import StandingClock, quiet_hub
+from tests.lifecycle.phone_changes import HEFEI, NEW, ONE, OTHER, asked, now, refusal
+from tests.lifecycle.signing import person, record_of, staff_tasks
+from tests.poster_visits import cn_id
+from tests.running import GUARDIAN_PHONE, MINOR_ID, Running
+
+OTHER_CHILD = cn_id("20120901", 77)
+
+
+# ---- two approvals
+
+
+async def test_whoever_asks_cannot_approve_and_somebody_else_does() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        parts = running.hub.parts
+        guardian = await person(running, await running.issue_minor())
+        change = await asked(running, guardian)
+        assert await refusal(approve(parts, HEFEI, change.id, ONE)) is OwnApproval
+        assert (await now(running, guardian.signer)).phone == GUARDIAN_PHONE
+        assert [each.change.id for each in await waiting(parts, HEFEI)] == [change.id]
+        assert await staff_tasks(running, guardian.contract.id) == ["phone-change"]
+        done = await approve(parts, HEFEI, change.id, OTHER)
+        assert done.state is PhoneChangeState.CHANGED and set(done.approvals) == {ONE, OTHER}
+        assert (await now(running, guardian.signer)).phone == NEW
+        assert await staff_tasks(running) == [] and await waiting(parts, HEFEI) == []
+        assert await refusal(approve(parts, HEFEI, change.id, "staff:third")) is PhoneChangeEnded
+
+
+async def test_two_who_approve_at_once_change_it_once() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        guardian = await person(running, await running.issue_minor())
+        change = await asked(running, guardian)
+        both = [approve(running.hub.parts, HEFEI, change.id, each) for each in (OTHER, "staff:third")]
+        results = await asyncio.gather(*both, return_exceptions=True)
+        assert sorted(type(each).__name__ for each in results) == ["PhoneChange", "PhoneChangeEnded"]
+        assert (await record_of(running, guardian.contract)).count("phone-changed") == 1
+
+
+async def test_only_staff_of_the_campus_ask_and_approve() -> None:
+    elsewhere = Scope(frozenset({"beijing"}))
+    async with quiet_hub(StandingClock()) as running:
+        parts = running.hub.parts
+        guardian = await person(running, await running.issue_minor())
+        about = (guardian.contract.id, guardian.signer.id, NEW, "why", ONE)
+        assert await refusal(ask(parts, elsewhere, *about)) is ContractNotFound
+        change = await asked(running, guardian)
+        assert await waiting(parts, elsewhere) == []
+        assert await refusal(approve(parts, elsewhere, change.id, OTHER)) is NotFound
+        assert await refusal(turn_down(parts, elsewhere, change.id, OTHER)) is NotFound
+
+
+async def test_what_cannot_be_asked_for() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        parts = running.hub.parts
+        guardian = await person(running, await running.issue_minor())
+        for phone, field in (("12345", "phone"), ("0551-62345678", "phone"), (GUARDIAN_PHONE, "phone")):
+            with pytest.raises(BadInput) as refused:
+                await asked(running, guardian, phone)
+            assert refused.value.field == field
+        with pytest.raises(BadInput) as refused:
+            await ask(parts, HEFEI, guardian.contract.id, guardian.signer.id, NEW, "  ", ONE)
+        assert refused.value.field == "reason"
+        await void(parts, EVERYTHING, guardian.contract.id, "no longer wanted", ONE)
+        assert (await refusal(asked(running, guardian))).code == "illegal-move"
+
+
+async def test_one_open_wish_for_each_person_taken_back_rejected_or_too_old() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        parts = running.hub.parts
+        guardian = await person(running, await running.issue_minor())
+        second = await person(running, await running.issue_minor(course="english-b"))
+        change = await asked(running, guardian)
+        assert await refusal(asked(running, second, by=OTHER)) is PhoneChangeWaiting
+        assert (await turn_down(parts, HEFEI, change.id, ONE)).state is PhoneChangeState.CANCELLED
+        change = await asked(running, second)
+        assert (await turn_down(parts, HEFEI, change.id, OTHER)).state is PhoneChangeState.REJECTED
+        assert await refusal(approve(parts, HEFEI, change.id, "staff:third")) is PhoneChangeEnded
+        change = await asked(running, guardian)
+        clock.advance(timedelta(days=7))
+        assert await waiting(parts, HEFEI) == []
+        assert await refusal(approve(parts, HEFEI, change.id, OTHER)) is PhoneChangeEnded
+        await asked(running, second)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            old = await unit.phone_changes.get(change.id)
+        assert old and old.state is PhoneChangeState.EXPIRED
+        assert (await now(running, guardian.signer)).phone == GUARDIAN_PHONE
+
+
+async def test_the_old_phones_code_is_the_second_approval() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        guardian = await person(running, await running.issue_minor())
+        await asked(running, guardian)
+        await guardian.enter()
+        secret = guardian.secret
+        elsewhere = ask_with_old_phone(running.hub.parts, secret, None, "+8619000000198")
+        assert await refusal(elsewhere) is PhoneChangeWaiting
+        done = await ask_with_old_phone(running.hub.parts, secret, None, NEW)
+        assert done.state is PhoneChangeState.CHANGED
+        assert (await now(running, guardian.signer)).phone == NEW
+        assert await refusal(ask_with_old_phone(running.hub.parts, secret, None, NEW)) is SessionNotValid
+
+
+async def test_the_person_asks_and_staff_approve() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        parts = running.hub.parts
+        guardian = await person(running, await running.issue_minor())
+        await guardian.land()
+        assert (await refusal(ask_with_old_phone(parts, guardian.secret, None, NEW))).code == "not-verified"
+        await guardian.verify(await guardian.ask_code())
+        change = await ask_with_old_phone(parts, guardian.secret, guardian.contract.id, NEW)
+        again = await ask_with_old_phone(parts, guardian.secret, None, NEW)
+        assert change.id == again.id and again.state is PhoneChangeState.OPEN
+        assert set(change.approvals) == {"old-phone"}
+        assert (await approve(parts, HEFEI, change.id, ONE)).state is PhoneChangeState.CHANGED
+
+
+# ---- a number that strangers share
+
+
+def parent(name: str, document: str, phone: str) -> NewSigner:
+    return NewSigner(Role.GUARDIAN, name, phone, document, "passport", relation="父亲")
+
+
+def child(name: str, document: str) -> NewStudent:
+    return NewStudent(name, "cn-id", document)
+
+
+async def _at_the_new_number(running: Running, *families: tuple[str, str, str]) -> None:
+    for name, document, student in families:
+        await running.issue_minor(
+            signers=(parent(name, document, NEW),), student=child("陈小满", student), campus="beijing"
+        )
+
+
+async def _alerts(running: Running) -> list[str]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return [each.kind for each in await unit.alerts.recent(EVERYTHING, unit.now)]
+
+
+@pytest.mark.parametrize(
+    ("families", "alarms"),
+    [
+        ((), 0),
+        ((("王大山", "E10000001", OTHER_CHILD),), 0),
+        ((("王大山", "E10000001", MINOR_ID), ("王小山", "E10000002", MINOR_ID)), 0),
+        ((("王大山", "E10000001", MINOR_ID), ("李四海", "E10000002", OTHER_CHILD)), 2),
+    ],
+    ids=["free", "one-other", "one-family", "strangers"],
+)
+async def test_an_alarm_when_strangers_share_the_number(
+    families: tuple[tuple[str, str, str], ...], alarms: int
+) -> None:
+    async with quiet_hub(StandingClock()) as running:
+        await _at_the_new_number(running, *families)
+        guardian = await person(running, await running.issue_minor())
+        change = await asked(running, guardian)
+        assert [each.shared for each in await waiting(running.hub.parts, HEFEI)] == [bool(alarms)]
+        await approve(running.hub.parts, HEFEI, change.id, OTHER)
+        assert await _alerts(running) == ["shared-phone"] * alarms
+        assert await staff_tasks(running) == ["shared-phone"] * bool(alarms)

@@ -1,0 +1,231 @@
+"""The phone number has changed: nothing that hung on the old one is alive, and the new one hears at once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from hub.errors import LinkNotValid, QiandaError, SessionNotValid, WrongAnswer
+from hub.lifecycle import identify, land
+from hub.lifecycle.answer import ask as question
+from hub.lifecycle.change_phone import approve
+from hub.lifecycle.reissue import reissue
+from hub.lifecycle.remind import run_step
+from hub.lifecycle.withdraw import void
+from hub.model.link import DoorKind
+from hub.model.phone_change import PhoneChange
+from hub.model.signer import Signer
+from hub.model.staff import EVERYTHING
+from tests.lifecycle.clockwork import NIGHT, StandingClock, quiet_hub, round_of_work, sent
+from tests.lifecycle.people import MOTHER_PHONE, father, mother
+from tests.lifecycle.phone_changes import HEFEI, NEW, ONE, OTHER, asked, changed, messages, now, refusal, ticket
+from tests.lifecycle.signing import Person, person, record_of, tasks_of
+from tests.running import GUARDIAN_PHONE, Running, until
+
+MINUTE = timedelta(minutes=1)
+
+
+async def test_the_number_was_given_to_another_person() -> None:
+    """Messages are withdrawn, tickets, session and code are dead, and the new number hears at once, at night too."""
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        parts = running.hub.parts
+        guardian = await person(running, await running.issue_minor())
+        await round_of_work(running)
+        old = await ticket(running, guardian.signer, DoorKind.SMS)
+        desk = await _desk_code(running, guardian.signer)
+        await guardian.enter()
+        verified = guardian.secret
+        clock.advance(timedelta(minutes=1))
+        await guardian.land()
+        await identify.send_code(parts, guardian.secret)  # on its way, no provider was called yet
+        (waiting_code,) = [each for each in await messages(running, guardian.contract) if each.state == "sending"]
+        clock.go_to(NIGHT)
+        await changed(running, guardian)
+        kept = {each.id: each for each in await messages(running, guardian.contract)}
+        assert (kept[waiting_code.id].state, kept[waiting_code.id].failure) == ("withdrawn", "phone-changed")
+        assert await parts.router.carry(waiting_code.id, fresh=True) == "withdrawn"
+        for text in (old, desk):
+            assert await refusal(land.open_ticket(parts, text)) is LinkNotValid
+        for secret in (verified, guardian.secret):
+            assert await refusal(land.come_back(parts, secret)) is SessionNotValid
+            assert await refusal(identify.send_code(parts, secret)) is SessionNotValid
+        before = await sent(running, GUARDIAN_PHONE)
+        await round_of_work(running)
+        assert await sent(running, NEW) == [("invitation", "11-25 23:00")]
+        fresh = await ticket(running, guardian.signer, DoorKind.SMS)
+        assert fresh != old and fresh in (await running.messages(NEW))[0]["text"]
+        moved = Person(running, guardian.contract, await now(running, guardian.signer))
+        await moved.enter()
+        assert await sent(running, GUARDIAN_PHONE) == before
+
+
+async def _desk_code(running: Running, signer: Signer) -> str:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        link = await unit.links.add(signer, DoorKind.DESK, unit.now, unit.now + timedelta(days=2))
+        return unit.links.ticket(link)
+
+
+async def test_it_changes_in_every_contract_of_this_person_that_has_not_ended() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        first = await person(running, await running.issue_minor())
+        other = await person(running, await running.issue_minor(course="english-b"))
+        ended = await person(running, await running.issue_minor(campus="beijing"))
+        await ended.enter()
+        both = await running.issue_minor(
+            course="calligraphy", signers=(replace(father(), phone="+8619000000150"), mother(2))
+        )
+        elsewhere, woman = await person(running, both), await person(running, both, 1)
+        await void(running.hub.parts, EVERYTHING, ended.contract.id, "no longer wanted", ONE)
+        old = await ticket(running, ended.signer, DoorKind.COPY)
+        await changed(running, first)
+        for each, phone in (
+            (first, NEW), (other, NEW), (ended, GUARDIAN_PHONE), (elsewhere, "+8619000000150"), (woman, MOTHER_PHONE),
+        ):  # fmt: skip
+            assert (await now(running, each.signer)).phone == phone
+        assert "phone-changed" in await record_of(running, other.contract)
+        assert "phone-changed" not in await record_of(running, ended.contract)
+        assert await refusal(land.open_ticket(running.hub.parts, old)) is LinkNotValid
+        assert await refusal(land.come_back(running.hub.parts, ended.secret)) is SessionNotValid
+
+
+async def test_the_record_holds_commitments_and_never_numbers() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        guardian = await person(running, await running.issue_minor())
+        await changed(running, guardian)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            entries = await unit.record.entries(guardian.contract.id)
+            values = await unit.record.values(guardian.contract.id)
+        (entry,) = [each for each in entries if each.kind == "phone-changed"]
+        assert values[entry.facts["before"]] == ("phone", GUARDIAN_PHONE)
+        assert values[entry.facts["after"]] == ("phone", NEW)
+        assert entry.facts["approved_by"] == [ONE, OTHER] and entry.actor == OTHER
+        assert "phone-change-asked" in [each.kind for each in entries]
+        told = " ".join(str(each.facts) for each in entries)
+        assert not any(number[3:] in told for number in (GUARDIAN_PHONE, NEW)) and "called" not in told
+
+
+async def test_the_wrong_answers_of_today_still_count() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        guardian = await person(running, await running.issue_minor())
+        await guardian.land()
+        for _ in range(10):
+            assert await refusal(guardian.verify("000000")) is WrongAnswer
+        await changed(running, guardian)
+        await guardian.land()
+        assert (await refusal(identify.send_code(running.hub.parts, guardian.secret))).code == "locked"
+
+
+async def test_who_wants_no_messages_is_known_by_number() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        guardian = await person(running, await running.issue_minor())
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.opt_outs.add(GUARDIAN_PHONE, "sms", unit.now, "inbound")
+        await changed(running, guardian)
+        await round_of_work(running)
+        assert [purpose for purpose, _ in await sent(running, NEW)] == ["invitation"]
+
+
+async def test_a_question_from_the_old_number_does_not_silence_the_new_one() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        guardian = await person(running, await running.issue_minor())
+        await guardian.land()
+        await question(running.hub.parts, guardian.secret, "not-me", "I have this number since May.")
+        assert (await tasks_of(running, guardian.contract))[0].paused
+        await changed(running, guardian)
+        assert not (await tasks_of(running, guardian.contract))[0].paused
+        await round_of_work(running)
+        assert [purpose for purpose, _ in await sent(running, NEW)] == ["invitation"]
+
+
+async def test_a_new_number_that_asked_for_silence_stays_silent() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        woman = await person(running, await running.issue_minor(course="english-b", signers=(mother(),)))
+        await woman.land()
+        await question(running.hub.parts, woman.secret, "not-me", "")
+        guardian = await person(running, await running.issue_minor())
+        await changed(running, guardian, MOTHER_PHONE)
+        await round_of_work(running)
+        assert await sent(running, MOTHER_PHONE) == []
+
+
+async def test_issued_anew_it_goes_to_the_number_of_today() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        guardian = await person(running, await running.issue_minor())
+        await changed(running, guardian)
+        fresh = await person(running, await reissue(running.hub.parts, EVERYTHING, guardian.contract.id, ONE))
+        assert fresh.signer.phone == NEW
+
+
+# ---- whoever is sending at this moment
+
+
+async def test_a_message_in_hands_goes_out_only_if_it_was_committed_before() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        database, router = running.hub.database, running.hub.parts.router
+        guardian = await person(running, await running.issue_minor())
+        change = await asked(running, guardian)
+        async with database.unit(EVERYTHING) as unit:
+            (claimed,) = await unit.tasks.claim_due(await unit.planning_now(), timedelta(minutes=1), 10)
+        held = await run_step(running.hub.parts, claimed)  # the worker has it in its hands, and has called nobody
+        assert held
+        await approve(running.hub.parts, HEFEI, change.id, OTHER)
+        assert await router.carry(held, fresh=True) == "withdrawn"
+        assert await sent(running, GUARDIAN_PHONE) == []
+
+
+async def test_a_call_that_is_being_committed_goes_first() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        database, router = running.hub.database, running.hub.parts.router
+        provider = router.carriers.of("sms", GUARDIAN_PHONE)[0].name
+        guardian = await person(running, await running.issue_minor())
+        await guardian.land()
+        await identify.send_code(running.hub.parts, guardian.secret)
+        change = await asked(running, guardian)
+        (delivery,) = await messages(running, guardian.contract)
+        async with database.unit(EVERYTHING) as unit:
+            assert await unit.deliveries.claim(delivery.id, unit.now, before=None)
+            approving = asyncio.create_task(approve(running.hub.parts, HEFEI, change.id, OTHER))
+            await _waits_for_a_lock(running)
+            await unit.deliveries.called(delivery.id, provider, delivery.shape, delivery.text)
+        await approving
+        (called, *_) = await messages(running, guardian.contract)
+        assert (called.id, called.provider, called.state) == (delivery.id, provider, "sending")
+        # Its worker died after the commit: the provider has nothing, and it is not called a second time.
+        clock.advance(MINUTE)
+        assert await router.carry(delivery.id, fresh=False) == "withdrawn"
+        assert await sent(running, GUARDIAN_PHONE) == []
+
+
+async def _waits_for_a_lock(running: Running) -> None:
+    async def waits() -> bool:
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            count = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return bool(await unit.connection.scalar(count))
+
+    await until(waits)
+
+
+async def test_whoever_is_being_verified_or_asks_for_a_code_comes_before_or_after() -> None:
+    """At the same moment: either they were first, and the change ends their session; or they find it ended."""
+    async with quiet_hub(StandingClock()) as running:
+        parts = running.hub.parts
+        guardian = await person(running, await running.issue_minor())
+        await guardian.land()
+        code = await guardian.ask_code()
+        change = await asked(running, guardian)
+        tail = guardian.signer.id_number[-4:]
+        verified, asked_for, moved = await asyncio.gather(
+            identify.verify(parts, guardian.secret, code, guardian.signer.name, tail),
+            identify.send_code(parts, guardian.secret), approve(parts, HEFEI, change.id, OTHER),
+            return_exceptions=True,
+        )  # fmt: skip
+        assert isinstance(moved, PhoneChange)
+        secret = verified.secret if isinstance(verified, identify.Verified) else guardian.secret
+        assert await refusal(land.come_back(parts, secret)) is SessionNotValid
+        assert isinstance(asked_for, QiandaError)
