@@ -92,6 +92,13 @@ class LinkNotValid(NotFound):
     sentence = "This link is no longer valid. You can ask for a new one."
 
 
+class PairingNotValid(NotFound):
+    """Unknown, used, expired and ended codes alike."""
+
+    code = "pairing-not-valid"
+    sentence = "This pairing code is not valid. Please get a new one on the page."
+
+
 class ContractNotFound(NotFound):
     code = "contract-not-found"
     sentence = "There is no such contract here."
@@ -110,6 +117,11 @@ class SessionNotValid(NotAllowed):
 class NotVerified(NotAllowed):
     code = "not-verified"
     sentence = "Please confirm your identity first."
+
+
+class NotForAgents(NotAllowed):
+    code = "not-for-agents"
+    sentence = "This can be done on the page only."
 
 
 class KeyNotValid(NotAllowed):
@@ -154,6 +166,38 @@ class NotOnList(Refused):
 class WrongProof(Refused):
     code = "wrong-proof"
     sentence = "The proof of the key does not fit. Please try to sign again."
+
+
+class KeyOfSomebodyElse(Refused):
+    code = "key-of-somebody-else"
+    sentence = "This key has been used by somebody else. Please use a key of your own."
+
+
+class CertificateNotTrusted(Refused):
+    code = "certificate-not-trusted"
+    sentence = "This certificate's authority is not accepted here. Please use another certificate, or ask the school."
+
+
+class CertificateNotValid(Refused):
+    """Run out, not begun, or ending before the contract can be completed; the detail says which."""
+
+    code = "certificate-not-valid"
+    sentence = "This certificate has run out, or will too soon. Please have it renewed, or use another one."
+
+
+class CertificateRevoked(Refused):
+    code = "certificate-revoked"
+    sentence = "This certificate was revoked. Please use another one."
+
+
+class CertificateNotForSigning(Refused):
+    code = "certificate-not-for-signing"
+    sentence = "This certificate is not meant for signing. Please use the one for signatures."
+
+
+class CertificateOfSomebodyElse(Refused):
+    code = "certificate-of-somebody-else"
+    sentence = "The name in the certificate is not yours. Please use a certificate of your own."
 
 
 class WrongSignature(Refused):
@@ -251,6 +295,14 @@ class NotCompleted(Conflict):
 
 class AlreadySigned(Conflict):
     """Answered as success: a repeated submission of an accepted signature."""
+class NotConfirmed(Conflict):
+    """The page has not confirmed the certificate of the program that is paired with it."""
+
+    code = "not-confirmed"
+    sentence = "Please confirm your certificate on the page first."
+    retry = True
+
+
 
     code = "already-signed"
     sentence = "You have signed this contract already."

@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hub.authorities.brought import SignerTrust
 from hub.authorities.builtin import BuiltinAuthority, Issued, make_root
 from hub.errors import TokenUnavailable
 from hub.settings import Settings
@@ -104,6 +109,22 @@ def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
         pem = ssl.DER_cert_to_PEM_cert(certificate)
         if not path.exists() or path.read_text() != pem:
             path.write_text(pem)
+
+
+def signer_trust(settings: Settings, own: bytes) -> SignerTrust:
+    """Whose certificates signers may bring: the built-in authority's and those of the configured files, which `qianda
+    verify` trusts from now on, too. Raises ValueError for a file without certificates, OSError for one that is not
+    there."""
+    anchors = [own]
+    folder = settings.data / "trust"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in settings.trusted_signers:
+        for certificate in x509.load_pem_x509_certificates(path.read_bytes()):
+            anchors.append(certificate.public_bytes(Encoding.DER))
+            kept = folder / f"signers-{certificate.fingerprint(SHA256()).hex()[:16]}.pem"
+            if not kept.exists():
+                kept.write_bytes(certificate.public_bytes(Encoding.PEM))
+    return SignerTrust(tuple(anchors), own, frozenset(settings.token_only_policies))
 
 
 def _pin_from(path: Path | None) -> str:

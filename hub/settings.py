@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +28,9 @@ from channels.applink import (
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: templates, seeds and config lie beside the package."""
+
+
+ObjectIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-2](\.\d+)+$")]
 
 
 class _Section(BaseModel):
@@ -147,6 +150,10 @@ class Settings(BaseSettings):
     channels, by a name of their own. `alerts`: addresses in
     Apprise's form for staff alerts; `alerts_file`: the same, one a line, where they hold secrets. `poster_logo`: a
     PNG for the middle of posters' codes.
+
+    `trusted_signers`: PEM files with the authorities whose certificates signers may bring on a token of their own,
+    beside the configured authority. `token_only_policies`: the certificate policies (OIDs) under which these issue
+    for keys on tokens alone.
     """
 
     model_config = SettingsConfigDict(
@@ -161,6 +168,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     origin: str = ""
+    trusted_signers: list[Path] = Field(default_factory=list)
+    token_only_policies: list[ObjectIdentifier] = Field(default_factory=list)
     database: str = ""
     database_owner: str = ""
     files: str = ""

@@ -19,6 +19,7 @@ from channels.copy import Copy
 from channels.poster import Poster
 from channels.qr import Qr
 from hub.alerts import Addressee
+from hub.authorities.revocation import RevocationLists
 from hub.connect import carrier, chat, check_messages, demo_outbox
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
@@ -32,7 +33,7 @@ from hub.lifecycle.parts import Parts, SealKey
 from hub.model.budget import BudgetLimits
 from hub.model.reminder import ReminderPolicy
 from hub.model.staff import EVERYTHING
-from hub.provision import BuiltinPki, builtin_pki, open_token
+from hub.provision import BuiltinPki, builtin_pki, open_token, signer_trust
 from hub.router import Router
 from hub.router.carriers import Carrier, Carriers
 from hub.router.wording import Wording
@@ -119,6 +120,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         printer=printer, pages=painter, messages=messages, policy=policy,
         budgets=_budgets(settings), authority=pki.authority,
         authority_name=settings.authority,
+        signer_trust=signer_trust(settings, pki.authority.root), revocation=RevocationLists(http, clock),
         timestamps=await _timestamps(settings, pki, clock, closing),
         seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),

@@ -4,11 +4,13 @@
     dispatch   its first messages and links go out
     land       somebody opens a link
     identify   a one-time code and an identity check make them a verified signer
-    sign       key, certificate, prepare, signature
+    certify    a key that the signer holds, and its certificate
+    sign       prepare, signature
     complete   the hub embeds the signature with its timestamp, seals, closes and completes
 
 Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend,
-reissue, expire). `turns` opens and closes signing tasks for all of them.
+reissue, expire). `pair` lets a program on the signer's own computer
+sign with their USB token. `turns` opens and closes signing tasks for all of them.
 Who comes without a link goes another way in: `poster` is what staff put up, `admit` proves the phone of somebody who
 scanned it, `enrol` makes them a signer of a contract of their own.
 `alert` tells staff what cannot wait; `inform` answers what they ask in a chat.

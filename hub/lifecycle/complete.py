@@ -26,7 +26,7 @@ from hub.documents.closing import close, with_validation_data
 from hub.documents.deferred import embed
 from hub.documents.deferred import prepare as prepare_file
 from hub.documents.stamps import seal_stamp
-from hub.errors import FileFailedCheck, QiandaError, Unavailable
+from hub.errors import CertificateRevoked, FileFailedCheck, QiandaError, Unavailable
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.turns import open_next, open_task
@@ -111,6 +111,9 @@ async def _embed(parts: Parts, contract: Contract, request: SignatureRequest) ->
     attempt = await _begin(parts, "timestamp", contract, request)
     try:
         signed = await _with_signature(parts, request)
+    except CertificateRevoked as error:  # before its timestamp: no one would believe it
+        await _failed(parts, attempt, error)
+        return await _reopen(parts, contract, request)
     except QiandaError as error:
         await _failed(parts, attempt, error)
         raise
@@ -140,12 +143,21 @@ async def _validation_data(parts: Parts, request: SignatureRequest) -> tuple[lis
     async with parts.database.unit(EVERYTHING) as unit:
         revoked = await unit.certificates.revoked(parts.authority_name)
         requests = await unit.signatures.of_contract(request.contract)
-    inside = [each.chain[0] for each in requests if each.state is RequestState.EMBEDDED]
-    all_ends = [x509.load_der_x509_certificate(leaf).not_valid_after_utc for leaf in (request.chain[0], *inside)]
+    inside = [request, *(each for each in requests if each.state is RequestState.EMBEDDED)]
+    all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
     ends = min(end for end in all_ends if end > parts.clock())
     entries = [Revoked(serial, at, reason) for serial, at, reason in revoked]
     crl = await parts.authority.revocation_list(entries, speaks_until=ends)
-    return [*request.chain, *parts.timestamps.certificates], [crl]
+    foreign = {each.id: await parts.revocation.of(each.chain) for each in inside if _is_foreign(parts, each)}
+    if request.id in foreign and foreign[request.id].revoked:
+        raise CertificateRevoked
+    others = dict.fromkeys(each for status in foreign.values() for each in status.lists)
+    return [*request.chain, *parts.timestamps.certificates], [crl, *others]
+
+
+def _is_foreign(parts: Parts, request: SignatureRequest) -> bool:
+    """Whether the certificate is one that the signer brought from another authority."""
+    return not request.is_seal and request.chain[-1] != parts.signer_trust.own
 
 
 async def _note_embedded(

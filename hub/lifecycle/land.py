@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from hub.errors import ContractNotFound, LinkNotValid, NotVerified, SessionNotValid
+from hub.errors import ContractNotFound, LinkNotValid, NotForAgents, NotVerified, SessionNotValid
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract
 from hub.model.course import Campus
@@ -65,18 +65,21 @@ async def open_ticket(parts: Parts, text: str) -> Landed:
     return Landed(secret, session, campus, signer.language)
 
 
-async def session_of(unit: Unit, secret: str, *, lock: bool = False) -> SigningSession:
-    """Raises SessionNotValid for an unknown, rotated or expired secret."""
+async def session_of(unit: Unit, secret: str, *, lock: bool = False, agent: bool = False) -> SigningSession:
+    """Raises SessionNotValid for an unknown, rotated or expired secret, and NotForAgents where the program that is
+    paired with a page has no business: everywhere but where `agent` is said."""
     session = await unit.sessions.by_secret(secret, lock=lock) if secret else None
     if session is None or not session.live(unit.now):
         raise SessionNotValid
+    if session.pairing is not None and not agent:
+        raise NotForAgents
     return session
 
 
 async def come_back(parts: Parts, secret: str) -> tuple[SigningSession, list[tuple[Contract, SigningTask]]]:
     """Where the visitor is: their contracts once verified, and a fresh key challenge."""
     async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret)
+        session = await session_of(unit, secret, agent=True)
         challenge = parts.randomness(CHALLENGE_BYTES)
         await unit.sessions.new_challenge(session.id, challenge)
         contracts = await contracts_of(unit, session) if session.verified_at else []
@@ -93,12 +96,12 @@ async def contracts_of(unit: Unit, session: SigningSession) -> list[tuple[Contra
     return found
 
 
-async def visit(unit: Unit, secret: str, contract_id: UUID | None = None) -> Visit:
+async def visit(unit: Unit, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
     """What every call after `verify` begins with. Without an id it is the contract whose link was opened.
 
     Raises SessionNotValid, NotVerified, or ContractNotFound for a contract that is not in the session.
     """
-    session = await session_of(unit, secret)
+    session = await session_of(unit, secret, agent=agent)
     if session.verified_at is None:
         raise NotVerified
     contract = contract_id or session.contract

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from channels import Door
 from hub.alerts import Addressee
+from hub.authorities.brought import SignerTrust
 from hub.authorities.builtin import BuiltinAuthority
+from hub.authorities.revocation import RevocationLists
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
@@ -57,6 +59,8 @@ class Parts:
     budgets: BudgetLimits
     authority: BuiltinAuthority
     authority_name: str
+    signer_trust: SignerTrust
+    revocation: RevocationLists
     timestamps: TimestampAuthority
     seal: SealKey
     identity: RosterIdentity

@@ -1,4 +1,4 @@
-"""The signer's act: a key that they hold, its certificate, the prepared file, and their signature.
+"""The signer's act: the prepared file, and their signature with the key that `certify` knows.
 
 Nothing here is in memory between two calls: any process can go on with what another one began.
 """
@@ -16,20 +16,16 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from hub.authorities.builtin import SIGNER_LIFE
 from hub.documents.contract_templates import Consent
 from hub.documents.deferred import Prepared, verified_der
 from hub.documents.deferred import prepare as prepare_file
 from hub.documents.layout import SIGNATURE_SIZE
 from hub.documents.stamps import signature_stamp
 from hub.errors import (
-    AlreadySigned,
-    BadInput,
     DocumentBusy,
     DocumentChanged,
     IllegalMove,
-    NotYourTurn,
-    Unavailable,
+    NotConfirmed,
     WrongConsent,
     WrongDocument,
     WrongProof,
@@ -37,17 +33,18 @@ from hub.errors import (
 )
 from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.parts import Parts
-from hub.model.contract import Contract, ContractState
+from hub.lifecycle.turns import check_turn
+from hub.model.contract import Contract
+from hub.model.pairing import PairingState
 from hub.model.session import PREPARED_FOR, SigningSession
-from hub.model.signature import Custody, RequestState, SignatureRequest, custody_proved
+from hub.model.signature import RequestState, SignatureRequest
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING, StaffTask
 from hub.store.jobs import COMPLETE
 from hub.store.unit import Unit
 
-KEY_PURPOSE = b"qianda-key-v1"
 HUB_RETRY = timedelta(minutes=1)
-TIME_TO_CLOSE = timedelta(days=14)
+CONFIRMATION_RETRY = timedelta(seconds=2)
 Strokes = Sequence[Sequence[tuple[float, float]]]
 
 
@@ -65,73 +62,6 @@ def consent_for(parts: Parts, contract: Contract, language: str) -> Consent:
     ).consent
 
 
-# ---- the key
-
-
-async def certify_key(
-    parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, custody: str
-) -> tuple[bytes, ...]:
-    """A certificate for a fresh key, whose possession was just proved. One key per session signs all its contracts.
-
-    Raises WrongProof (also for a challenge that was used), AuthorityUnavailable.
-    """
-    if custody not in set(Custody):
-        raise BadInput("unknown custody", field="custody")
-    async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, secret, contract_id)
-        _check_turn(visiting)
-        challenge = await unit.sessions.use_challenge(visiting.session.id)
-    # The challenge is spent by now, whatever the proof turns out to be.
-    _check_proof(parts.origin, challenge, spki, proof)
-    return await _certificate_for(parts, visiting, spki, custody)
-
-
-async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: str) -> tuple[bytes, ...]:
-    async with parts.database.unit(EVERYTHING) as unit:
-        attempt = await unit.signatures.begin_attempt("certificate", visiting.contract.id, None, unit.now)
-        life = await _certificate_life(unit, visiting)
-    try:
-        issued = await parts.authority.enrol(spki, visiting.signer.name, parts.randomness(12).hex(), life)
-    except Unavailable as error:
-        async with parts.database.unit(EVERYTHING) as unit:
-            await unit.signatures.end_attempt(attempt, unit.now, failure=f"{error.code}: {error}")
-        raise
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(attempt, unit.now)
-        await unit.certificates.add(
-            parts.authority_name, issued.serial, issued.certificate, unit.now, issued.not_after,
-            visiting.contract.id, visiting.signer.id,
-        )  # fmt: skip
-        await unit.sessions.certified(visiting.session.id, spki, custody, issued.chain)
-        await unit.record.append(visiting.contract.id, visiting.contract.campus, "certificate-issued", visiting.actor, {
-            "authority": parts.authority_name, "serial": str(issued.serial),
-            "certificate_sha256": hashlib.sha256(issued.certificate).hexdigest(),
-            "custody_claimed": custody, "custody": custody_proved(custody).value,
-        })  # fmt: skip
-    return issued.chain
-
-
-async def _certificate_life(unit: Unit, visiting: Visit) -> timedelta:
-    """Longer than usual for somebody after whom others sign: the file is closed only then, and to last it has to be
-    closed while all its certificates are valid.
-    """
-    others = [task for task in await unit.tasks.of_contract(visiting.contract.id) if task.id != visiting.task.id]
-    if all(task.state.final for task in others):
-        return SIGNER_LIFE
-    return max(SIGNER_LIFE, visiting.contract.deadline - await unit.planning_now() + TIME_TO_CLOSE)
-
-
-def _check_proof(origin: str, challenge: bytes | None, spki: bytes, proof: bytes) -> None:
-    """Signed is purpose ‖ challenge ‖ SHA-256(origin) ‖ SPKI: what for, when, where, which key."""
-    if challenge is None:
-        raise WrongProof("this challenge was used before; ask for a fresh one")
-    statement = KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + spki
-    try:
-        verified_der(spki, statement, proof)
-    except WrongSignature as error:
-        raise WrongProof from error
-
-
 # ---- prepare
 
 
@@ -144,9 +74,9 @@ async def prepare(
     Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, DocumentChanged, DocumentBusy (with `retry_after`).
     """
     async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, secret, contract_id)
+        visiting = await visit(unit, secret, contract_id, agent=True)
         contract = await unit.contracts.locked(visiting.contract.id)
-        visiting = await visit(unit, secret, contract.id)  # as it is under the lock
+        visiting = await visit(unit, secret, contract.id, agent=True)  # as it is under the lock
         await _check_may_prepare(parts, unit, visiting, document_sha256, consent)
         await _take_lease(unit, visiting)
         prepared = await _prepared_file(parts, visiting, strokes, unit)
@@ -159,11 +89,12 @@ async def _check_may_prepare(
     parts: Parts, unit: Unit, visiting: Visit, document_sha256: str, consent: AgreedConsent
 ) -> None:
     contract = visiting.contract
-    _check_turn(visiting)
+    check_turn(visiting.contract, visiting.task)
     if await unit.planning_now() >= contract.deadline:
         raise IllegalMove("the deadline has passed")
     if not visiting.session.certificate_chain:
         raise WrongProof("there is no certified key in this session yet")
+    await _check_confirmed(unit, visiting.session)
     asked = consent_for(parts, contract, visiting.signer.language)
     if (consent.version, consent.sha256) != (asked.version, asked.sha256):
         raise WrongConsent
@@ -172,15 +103,14 @@ async def _check_may_prepare(
         raise DocumentChanged if document_sha256 in known else WrongDocument
 
 
-def _check_turn(visiting: Visit) -> None:
-    match visiting.task.state:
-        case TaskState.SIGNED:
-            raise AlreadySigned
-        case TaskState.WAITING:
-            raise NotYourTurn
-        case TaskState.OPEN if visiting.contract.state is ContractState.ISSUED:
-            return
-    raise IllegalMove(f"the contract is {visiting.contract.state}")
+async def _check_confirmed(unit: Unit, session: SigningSession) -> None:
+    """A program on the signer's computer signs with nothing but the certificate that was confirmed on the page."""
+    if session.pairing is None:
+        return
+    pairing = await unit.pairings.get(session.pairing)
+    confirmed = pairing is not None and pairing.state(unit.now) is PairingState.CONFIRMED
+    if pairing is None or not confirmed or pairing.certificate != session.certificate_chain[0]:
+        raise NotConfirmed(retry_after=CONFIRMATION_RETRY)
 
 
 async def _take_lease(unit: Unit, visiting: Visit) -> None:
@@ -222,7 +152,7 @@ async def _request(
         state=RequestState.PREPARED, base=contract.document, prepared=stored, gap=prepared.gap,
         document_digest=prepared.document_digest, to_be_signed=prepared.to_be_signed,
         chain=session.certificate_chain, created_at=unit.now, expires_at=unit.now + PREPARED_FOR,
-        custody_claimed=session.custody_claimed, custody=custody_proved(session.custody_claimed or "").value,
+        custody_claimed=session.custody_claimed, custody=session.custody,
         consent_version=consent.version, consent_sha256=consent.sha256,
     )  # fmt: skip
 
@@ -230,7 +160,7 @@ async def _request(
 async def prepared_file(parts: Parts, secret: str, request_id: UUID) -> bytes:
     """The prepared file, only to the session that asked for it."""
     async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret)
+        session = await session_of(unit, secret, agent=True)
         request = await _own_request(unit, session, request_id)
     return await parts.files.get(request.prepared)
 
@@ -246,13 +176,13 @@ async def accept_signature(
     A repeated submission of an accepted one is answered as success. Raises WrongSignature, DocumentChanged.
     """
     async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret)
+        session = await session_of(unit, secret, agent=True)
         request = await _own_request(unit, session, request_id)
         contract = await unit.contracts.locked(request.contract)
-        visiting = await visit(unit, secret, contract.id)
+        visiting = await visit(unit, secret, contract.id, agent=True)
         if visiting.task.state is TaskState.SIGNED:
             return TaskState.SIGNED
-        _check_turn(visiting)
+        check_turn(visiting.contract, visiting.task)
         request = await _still_signable(unit, visiting, request_id)
         signature = verified_der(_key_of(request.chain[0]), request.to_be_signed, raw_signature)
         await _store_signature(unit, visiting, request, signature)
@@ -309,7 +239,7 @@ async def note_refusal(parts: Parts, secret: str, request_id: UUID, reason: str)
     """The signer's own side refused to sign what we prepared: kept in the record, the lease is given back, staff are
     told."""
     async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret)
+        session = await session_of(unit, secret, agent=True)
         request = await _own_request(unit, session, request_id)
         contract = await unit.contracts.locked(request.contract)
         if request.state is RequestState.PREPARED:

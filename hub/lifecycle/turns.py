@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from hub.errors import AlreadySigned, IllegalMove, NotYourTurn
 from hub.lifecycle.parts import Parts
-from hub.model.contract import Contract
+from hub.model.contract import Contract, ContractState
 from hub.model.reminder import Send, first_step, spread_of
 from hub.model.signer import Signer, SigningTask, TaskState, tasks_to_open
 from hub.store.unit import Unit
@@ -42,3 +43,15 @@ async def close_tasks(unit: Unit, contract: Contract, reason: str, at: datetime)
         if not task.state.final:
             await unit.tasks.end(task.id, TaskState.CLOSED, at)
             await unit.reminders.note(task, "stopped", at, step=task.step, reason=reason)
+
+
+def check_turn(contract: Contract, task: SigningTask) -> None:
+    """Raises AlreadySigned, NotYourTurn, or IllegalMove unless this task can be signed now."""
+    match task.state:
+        case TaskState.SIGNED:
+            raise AlreadySigned
+        case TaskState.WAITING:
+            raise NotYourTurn
+        case TaskState.OPEN if contract.state is ContractState.ISSUED:
+            return
+    raise IllegalMove(f"the contract is {contract.state}")

@@ -22,7 +22,9 @@ PREPARED_FOR = timedelta(minutes=3)
 @dataclass(frozen=True)
 class SigningSession:
     """`contract` is the one whose link was used; `contracts` are those that may be signed here once `verified_at` is
-    set. The secret itself is never stored, only its hash. `key_challenge` serves once.
+    set. The secret itself is never stored, only its hash. `key_challenge` serves once. `custody` is what was proved of
+    the key. `pairing`: this is the session of a program on the signer's own computer, which came by that pairing and
+    may only sign.
     """
 
     id: UUID
@@ -36,6 +38,8 @@ class SigningSession:
     verified_at: datetime | None = None
     key_spki: bytes | None = None
     custody_claimed: str | None = None
+    custody: str | None = None
+    pairing: UUID | None = None
     certificate_chain: tuple[bytes, ...] = field(default=())
 
     def live(self, now: datetime) -> bool:

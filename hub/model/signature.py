@@ -34,8 +34,8 @@ class Custody(StrEnum):
 
 
 def custody_proved(claimed: str) -> Custody:
-    """Nothing is proved yet but that a page of ours made the key in a browser: every other claim counts as
-    `software`."""
+    """Of a fresh key. Nothing is proved but that a page of ours made the key in a browser: every other claim counts
+    as `software`."""
     return Custody.BROWSER if claimed == Custody.BROWSER else Custody.SOFTWARE
 
 

@@ -12,9 +12,18 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.session import CODE_LIFE, SigningSession, secret_hash
-from hub.store.tables import IdentityCheckRow, OneTimeCodeRow, PageSeenRow, SigningSessionRow, WrongAnswerRow, table_of
+from hub.store.tables import (
+    IdentityCheckRow,
+    OneTimeCodeRow,
+    PageSeenRow,
+    SignerRow,
+    SigningSessionRow,
+    WrongAnswerRow,
+    table_of,
+)
 
 SESSION: Table = table_of(SigningSessionRow)
+SIGNER: Table = table_of(SignerRow)
 CODE: Table = table_of(OneTimeCodeRow)
 WRONG: Table = table_of(WrongAnswerRow)
 CHECK: Table = table_of(IdentityCheckRow)
@@ -34,6 +43,10 @@ class Sessions:
     async def by_secret(self, secret: str, *, lock: bool = False) -> SigningSession | None:
         statement = select(SESSION).where(SESSION.c.secret_hash == secret_hash(secret))
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
+        return _session(row) if row else None
+
+    async def get(self, session: UUID) -> SigningSession | None:
+        row = (await self._connection.execute(select(SESSION).where(SESSION.c.id == session))).mappings().first()
         return _session(row) if row else None
 
     async def verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:
@@ -62,8 +75,15 @@ class Sessions:
         )
         return challenge
 
-    async def certified(self, session: UUID, spki: bytes, custody: str, chain: Sequence[bytes]) -> None:
-        await self._update(session, key_spki=spki, custody_claimed=custody, certificate_chain=list(chain))
+    async def certified(self, session: UUID, spki: bytes, claimed: str, custody: str, chain: Sequence[bytes]) -> None:
+        values = {"custody_claimed": claimed, "custody": custody, "certificate_chain": list(chain)}
+        await self._update(session, key_spki=spki, **values)
+
+    async def key_is_of_somebody_else(self, spki: bytes, person: str) -> bool:
+        """Whether this key was certified in a session of another person."""
+        others = (SESSION.c.key_spki == spki) & (SIGNER.c.person != person)
+        statement = select(SESSION.c.id).join(SIGNER, SIGNER.c.id == SESSION.c.signer).where(others).limit(1)
+        return await self._connection.scalar(statement) is not None
 
     async def _update(self, session: UUID, **values: Any) -> None:
         await self._connection.execute(SESSION.update().where(SESSION.c.id == session).values(**values))

@@ -37,6 +37,7 @@ from hub.store.keys import Keys
 from hub.store.links import Links
 from hub.store.operations import Operations
 from hub.store.opt_outs import OptOuts
+from hub.store.pairings import Pairings
 from hub.store.phone_changes import PhoneChanges
 from hub.store.posters import Posters
 from hub.store.providers import Providers
@@ -93,6 +94,7 @@ class Unit:
         """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the
         real one."""
         offset = await self.connection.scalar(text("SELECT clock_offset FROM installation WHERE kind = 'demo'"))
+        self.pairings = Pairings(connection, cipher)
         return self.now + offset if offset else self.now
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from hub.lifecycle import identify, land, sign
+from hub.lifecycle import certify, identify, land, sign
 from hub.lifecycle.complete import advance
 from hub.model.contract import Contract
 from hub.model.link import DoorKind
@@ -75,7 +75,7 @@ class Person:
         return self.key.sign(b"qianda-key-v1" + self.challenge + origin + self.key.spki)
 
     async def certify(self) -> tuple[bytes, ...]:
-        self.chain = await sign.certify_key(
+        self.chain = await certify.certify_key(
             self.running.hub.parts, self.secret, self.contract.id, self.key.spki, self.proof(), "browser"
         )
         return self.chain

@@ -46,7 +46,27 @@ class SigningSessionRow(SQLModel, table=True):
     challenge_used: bool = False
     key_spki: bytes | None = bytes_()
     custody_claimed: str | None = words(default=None)
+    custody: str | None = words(default=None)
+    pairing: UUID | None = None
     certificate_chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
+    __table_args__ = (Index("ix_signing_session_key_spki", "key_spki", postgresql_using="hash"),)
+
+
+class PairingRow(SQLModel, table=True):
+    """`session` is the page's, `agent` that of the program on the signer's own computer."""
+
+    __tablename__ = "pairing"
+    id: UUID = Field(primary_key=True)
+    session: UUID = Field(foreign_key="signing_session.id", index=True)
+    contract: UUID = Field(foreign_key="contract.id")
+    code_hash: bytes = bytes_(nullable=False, unique=True)
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False)
+    claimed_at: datetime | None = moment()
+    agent: UUID | None = None
+    certificate: bytes | None = bytes_()
+    confirmed_at: datetime | None = moment()
+    ended_at: datetime | None = moment()
 
 
 class OneTimeCodeRow(SQLModel, table=True):

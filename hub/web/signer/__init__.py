@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.signer import landing, poster, protocol, reading, way
+from hub.web.signer import landing, pairing, poster, protocol, reading, way
 
 
 def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
     yield from landing.routes()
     yield from poster.routes()
     yield from protocol.routes()
+    yield from pairing.routes()
     yield from reading.routes()
     yield from way.routes()

@@ -71,12 +71,19 @@ class Enrol(Body):
 
 
 class Key(Body):
-    """`spki`: SubjectPublicKeyInfo in DER; `proof`: raw r‖s. A key with a certificate brings a chain instead."""
+    """`spki`: SubjectPublicKeyInfo in DER; a key with a certificate brings its chain instead, its own first. `proof`:
+    raw r‖s, or the value of RSA."""
 
     proof: Base64
     custody: Text
     spki: Base64 | None = None
-    certificate_chain: Annotated[list[Base64], Field(max_length=10)] | None = None
+    certificate_chain: Annotated[list[Base64], Field(min_length=1, max_length=10)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Key:
+        if (self.spki is None) == (self.certificate_chain is None):
+            raise ValueError("give spki or certificate_chain")
+        return self
 
 
 class Consent(Body):
@@ -126,6 +133,14 @@ class Relink(Body):
         if (self.ticket is None) == (self.phone is None):
             raise ValueError("give ticket or phone")
         return self
+
+
+class Claim(Body):
+    code: Annotated[str, StringConstraints(max_length=40)]
+
+
+class Confirm(Body):
+    certificate_sha256: Sha256
 
 
 class RefusedToSign(Body):

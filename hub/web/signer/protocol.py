@@ -15,7 +15,7 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import AlreadySigned, BadInput, ContractNotFound, LinkNotValid, SessionNotValid, WrongSignature
-from hub.lifecycle import admit, answer, identify, land, sign
+from hub.lifecycle import admit, answer, certify, identify, land, sign
 from hub.lifecycle.land import Landed
 from hub.model.person import phone_number
 from hub.model.staff import EVERYTHING
@@ -116,11 +116,13 @@ def _set(request: web.Request, response: web.Response, landed: Landed) -> None:
 
 async def key(request: web.Request) -> web.Response:
     asked = await body(request, bodies.Key)
-    if asked.spki is None or asked.certificate_chain is not None:
-        raise BadInput("only fresh keys are taken so far: give spki alone", field="certificate_chain")
-    parts, secret = request.app[HUB].parts, session_secret(request)
-    spki, proof = b64decode(asked.spki), b64decode(asked.proof)
-    chain = await sign.certify_key(parts, secret, contract_id(request), spki, proof, asked.custody)
+    parts, secret, proof = request.app[HUB].parts, session_secret(request), b64decode(asked.proof)
+    if asked.spki is not None:
+        spki = b64decode(asked.spki)
+        chain = await certify.certify_key(parts, secret, contract_id(request), spki, proof, asked.custody)
+    else:
+        own = [b64decode(certificate) for certificate in asked.certificate_chain or ()]
+        chain = await certify.bring_certificate(parts, secret, contract_id(request), own, proof, asked.custody)
     return web.json_response({"certificate_chain": [base64(certificate) for certificate in chain]})
 
 

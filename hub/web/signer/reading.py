@@ -47,10 +47,11 @@ def routes() -> Iterable[web.AbstractRouteDef]:
     ]
 
 
-async def look(request: web.Request) -> Looked:
-    """Raises SessionNotValid, NotVerified, ContractNotFound."""
+async def look(request: web.Request, *, agent: bool = False) -> Looked:
+    """`agent`: also for a program that is paired with a page. Raises SessionNotValid, NotVerified, NotForAgents,
+    ContractNotFound."""
     async with request.app[HUB].database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, session_secret(request), contract_id(request))
+        visiting = await visit(unit, session_secret(request), contract_id(request), agent=agent)
         return await _looked(unit, visiting)
 
 
@@ -63,7 +64,7 @@ async def _looked(unit: Unit, visiting: Visit) -> Looked:
 
 
 async def contract(request: web.Request) -> web.Response:
-    return web.json_response(contract_json(request, await look(request)))
+    return web.json_response(contract_json(request, await look(request, agent=True)))
 
 
 def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _block_lines(block: dict[str, Any]) -> list[str]:
 
 async def document(request: web.Request) -> web.Response:
     """The current revision, to whoever still has to sign it; afterwards only the finished file is handed out."""
-    seen = (await look(request)).visit
+    seen = (await look(request, agent=True)).visit
     still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)
     if not still_to_sign and seen.contract.state is not ContractState.COMPLETED:
         raise NotCompleted

@@ -1,4 +1,5 @@
-"""providers of channels and what they tell; posters and visitors without a link; changes of a phone; alerts"""
+"""providers of channels and what they tell; posters and visitors without a link; changes of a phone; alerts; pairing
+with a program on the signer's own computer"""
 
 from __future__ import annotations
 
@@ -214,6 +215,32 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("provider_reference IS NOT NULL"),
     )
+    op.create_table(
+        "pairing",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("session", sa.Uuid(), nullable=False),
+        sa.Column("contract", sa.Uuid(), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("agent", sa.Uuid(), nullable=True),
+        sa.Column("certificate", sa.LargeBinary(), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["contract"], ["contract.id"], name=op.f("fk_pairing_contract")),
+        sa.ForeignKeyConstraint(["session"], ["signing_session.id"], name=op.f("fk_pairing_session")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pairing")),
+        sa.UniqueConstraint("code_hash", name=op.f("uq_pairing_code_hash")),
+    )
+    op.create_index(op.f("ix_pairing_session"), "pairing", ["session"], unique=False)
+    op.add_column("signing_session", sa.Column("custody", sa.Text(), nullable=True))
+    op.add_column("signing_session", sa.Column("pairing", sa.Uuid(), nullable=True))
+    op.create_index(
+        "ix_signing_session_key_spki", "signing_session", ["key_spki"], unique=False, postgresql_using="hash"
+    )
+    own = "EXISTS (SELECT 1 FROM contract WHERE contract.id = pairing.contract)"
+    secure("pairing", f"{ALL} OR {own}")
     for table in OF_THE_HUB:
         secure(table, ALL)
     for table in OF_A_CAMPUS:
@@ -226,6 +253,11 @@ def secure(table: str, allowed: str) -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_signing_session_key_spki", table_name="signing_session", postgresql_using="hash")
+    op.drop_column("signing_session", "pairing")
+    op.drop_column("signing_session", "custody")
+    op.drop_index(op.f("ix_pairing_session"), table_name="pairing")
+    op.drop_table("pairing")
     op.drop_index(
         "ix_delivery_reference", table_name="delivery", postgresql_where=sa.text("provider_reference IS NOT NULL")
     )

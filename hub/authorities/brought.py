@@ -1,0 +1,132 @@
+"""Certificates that signers bring along, usually on a token of their own: whose, from whom, and whether for signing.
+
+Sources: RFC 5280, 6 (path validation, policies) and 4.2.1.3 (key usage); X.520 for the parts of a name. Whether a
+certificate was revoked is a question of its own: `revocation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from asn1crypto import x509
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.errors import (
+    ExpiredError,
+    NotYetValidError,
+    PathBuildingError,
+    PathError,
+    ValidationError,
+)
+from pyhanko_certvalidator.path import ValidationPath
+
+from hub.authorities.profile import acceptable_key
+from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid
+
+LONGEST_CHAIN: Final = 10
+SIGNING_USAGES: Final = {"digital_signature", "non_repudiation"}
+POSSIBLE_PURPOSES: Final = {
+    "any_extended_key_usage", "email_protection", "client_auth", "microsoft_document_signing",
+    "adobe_authentic_documents_trust",
+    "1.3.6.1.5.5.7.3.36",  # documentSigning, RFC 9336
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SignerTrust:
+    """Certificates (DER) of the authorities that are trusted for signers; a path ends at the first one that it meets.
+
+    `own`: the built-in authority's root, among them. `token_only`: policies under which keys are on tokens alone.
+    """
+
+    anchors: tuple[bytes, ...]
+    own: bytes
+    token_only: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """`chain`: DER, the signer's first, the trusted authority last. `names`: what the person is called in it, in every
+    order of its parts. `token_only`: issued under a policy for keys on tokens alone."""
+
+    chain: tuple[bytes, ...]
+    names: tuple[str, ...]
+    authority: str
+    serial: int
+    not_after: datetime
+    token_only: bool
+
+
+async def accepted(chain: Sequence[bytes], trust: SignerTrust, now: datetime) -> Accepted:
+    """The chain as it is trusted; nobody is asked about revocation here.
+
+    Raises BadInput (unreadable, weak key), CertificateNotForSigning, CertificateNotValid, CertificateNotTrusted.
+    """
+    leaf, others = _read(chain)
+    acceptable_key(leaf.public_key.dump())
+    _check_usage(leaf)
+    path = await _path(leaf, others, trust, now)
+    whole = tuple(certificate.dump() for certificate in reversed(list(path)))
+    policies = {policy.issuer_domain_policy_id for policy in path.qualified_policies() or ()}
+    token_only = whole[-1] != trust.own and not trust.token_only.isdisjoint(policies)
+    authority = x509.Certificate.load(whole[-1]).subject.human_friendly
+    return Accepted(whole, names_in(leaf), authority, leaf.serial_number, leaf.not_valid_after, token_only)
+
+
+def names_in(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The common name, and given name and surname in both orders."""
+    parts = certificate.subject.native
+    given, surname = (_text(parts.get(part)) for part in ("given_name", "surname"))
+    found = [_text(parts.get("common_name"))]
+    if given and surname:
+        found += [f"{given} {surname}", f"{surname} {given}"]
+    return tuple(name for name in found if name)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _read(chain: Sequence[bytes]) -> tuple[x509.Certificate, list[x509.Certificate]]:
+    if not 1 <= len(chain) <= LONGEST_CHAIN:
+        raise BadInput(f"a chain has 1 to {LONGEST_CHAIN} certificates", field="certificate_chain")
+    try:
+        certificates = [x509.Certificate.load(der, strict=True) for der in chain]
+        for certificate in certificates:
+            certificate.native  # noqa: B018 - parses it through, so that a malformed one is found here
+    except (ValueError, TypeError) as error:
+        raise BadInput("a certificate cannot be read", field="certificate_chain") from error
+    fresh = [x509.Certificate.load(der) for der in chain]
+    return fresh[0], fresh[1:]
+
+
+def _check_usage(leaf: x509.Certificate) -> None:
+    usage = leaf.key_usage_value
+    if leaf.ca:
+        raise CertificateNotForSigning("it is the certificate of an authority")
+    if usage is None or SIGNING_USAGES.isdisjoint(usage.native):
+        raise CertificateNotForSigning("its key usage has neither digitalSignature nor nonRepudiation")
+    purposes = leaf.extended_key_usage_value
+    if purposes is not None and POSSIBLE_PURPOSES.isdisjoint(purposes.native):
+        raise CertificateNotForSigning("it is meant for other purposes than a person's signature")
+
+
+async def _path(
+    leaf: x509.Certificate, others: Sequence[x509.Certificate], trust: SignerTrust, now: datetime
+) -> ValidationPath:
+    anchors = [x509.Certificate.load(der) for der in trust.anchors]
+    if leaf.dump() in trust.anchors:
+        raise CertificateNotForSigning("it is the certificate of an authority")
+    context = ValidationContext(
+        trust_roots=anchors, other_certs=list(others), moment=now, allow_fetching=False, revocation_mode="soft-fail"
+    )
+    try:
+        return await CertificateValidator(leaf, others, validation_context=context).async_validate_path()
+    except (ExpiredError, NotYetValidError) as error:
+        raise CertificateNotValid("it, or one above it, has run out or is not valid yet") from error
+    except PathBuildingError as error:
+        raise CertificateNotTrusted("none of the authorities that are accepted here stands above it") from error
+    except (ValidationError, PathError) as error:
+        raise CertificateNotTrusted("its chain does not hold") from error

@@ -1,0 +1,76 @@
+"""Pairings of a page with a program on the signer's own computer. A code is found by its keyed hash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.pairing import Pairing
+from hub.store.cipher import Cipher
+from hub.store.tables import PairingRow, SigningSessionRow, table_of
+
+PAIRING: Table = table_of(PairingRow)
+SESSION: Table = table_of(SigningSessionRow)
+_LIVE = PAIRING.c.ended_at.is_(None)
+
+
+class Pairings:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def add(self, pairing: Pairing, code: str) -> None:
+        """A new one; it ends the earlier ones of the same page."""
+        await self.end_all(pairing.session, pairing.created_at)
+        values = {name: getattr(pairing, name) for name in _FIELDS}
+        await self._connection.execute(insert(PAIRING).values(values | {"code_hash": self._hash(code)}))
+
+    async def claim(self, code: str, agent: UUID, at: datetime) -> Pairing | None:
+        """The pairing of a code, once: of two programs that claim it at the same moment one gets it."""
+        free = (PAIRING.c.code_hash == self._hash(code)) & PAIRING.c.claimed_at.is_(None) & _LIVE
+        statement = PAIRING.update().where(free, PAIRING.c.expires_at > at).values(claimed_at=at, agent=agent)
+        row = (await self._connection.execute(statement.returning(PAIRING))).mappings().first()
+        return _pairing(row) if row else None
+
+    async def get(self, pairing: UUID) -> Pairing | None:
+        row = (await self._connection.execute(select(PAIRING).where(PAIRING.c.id == pairing))).mappings().first()
+        return _pairing(row) if row else None
+
+    async def latest_of(self, session: UUID) -> Pairing | None:
+        statement = select(PAIRING).where(PAIRING.c.session == session).order_by(PAIRING.c.created_at.desc())
+        row = (await self._connection.execute(statement.limit(1))).mappings().first()
+        return _pairing(row) if row else None
+
+    async def certified(self, pairing: UUID, certificate: bytes) -> None:
+        """The program signs with this certificate from now on; what was confirmed before counts no more."""
+        await self._update(pairing, certificate=certificate, confirmed_at=None)
+
+    async def confirm(self, pairing: UUID, certificate: bytes, at: datetime) -> bool:
+        """False when it has ended or the program has another certificate meanwhile."""
+        same = (PAIRING.c.id == pairing) & (PAIRING.c.certificate == certificate) & _LIVE
+        return (await self._connection.execute(PAIRING.update().where(same).values(confirmed_at=at))).rowcount == 1
+
+    async def end_all(self, session: UUID, at: datetime) -> None:
+        """Those of a page, and with them the sessions of their programs."""
+        theirs = PAIRING.update().where(PAIRING.c.session == session, _LIVE).values(ended_at=at)
+        agents = list(await self._connection.scalars(theirs.returning(PAIRING.c.agent)))
+        ended = SESSION.update().where(SESSION.c.id.in_([agent for agent in agents if agent]))
+        await self._connection.execute(ended.values(expires_at=SESSION.c.created_at))
+
+    async def _update(self, pairing: UUID, **values: Any) -> None:
+        await self._connection.execute(PAIRING.update().where(PAIRING.c.id == pairing).values(**values))
+
+    def _hash(self, code: str) -> bytes:
+        return self._cipher.found_by("pairing", code)
+
+
+_FIELDS = set(Pairing.__dataclass_fields__)
+
+
+def _pairing(row: RowMapping) -> Pairing:
+    return Pairing(**{name: row[name] for name in _FIELDS})
