@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from hub.authorities.builtin import BuiltinAuthority, Issued, make_root
+from hub.authorities import Issued
+from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import (
     CampusFacts,

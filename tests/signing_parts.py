@@ -14,8 +14,8 @@ from pathlib import Path
 from asn1crypto import pem
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from hub.authorities.builtin import BuiltinAuthority, Issued, make_root
-from hub.authorities.profile import Revoked
+from hub.authorities import Issued, Revoked
+from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.documents.pdf import (
     FieldBox,
     close,

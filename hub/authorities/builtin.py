@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from asn1crypto import x509
 
-from hub.authorities import profile
-from hub.authorities.profile import Extension, Revoked
+from hub.authorities import Clock, Issued, Revoked, Standing, ocsp, profile
+from hub.authorities.profile import Extension
 from hub.errors import BadInput
 
 ROOT_LIFE: Final = timedelta(days=20 * 365)
@@ -22,9 +22,9 @@ TIMESTAMP_LIFE: Final = timedelta(days=10 * 365)
 REVOCATION_LIST_LIFE: Final = timedelta(days=7)
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # notBefore lies this far back, for clocks that are late
 REVOCATION_LIST_PATH: Final = "/authority/revoked.crl"
+STATUS_LIFE: Final = timedelta(hours=12)  # of an OCSP answer
 ROOT_PATH: Final = "/authority/root.cer"
-
-Clock = Callable[[], datetime]
+STATUS_PATH: Final = "/authority/ocsp"
 
 
 class AuthorityKey(Protocol):
@@ -34,17 +34,6 @@ class AuthorityKey(Protocol):
     def spki(self) -> bytes: ...
 
     async def sign(self, message: bytes) -> bytes: ...
-
-
-@dataclass(frozen=True)
-class Issued:
-    """A certificate in DER, and its chain: the certificate itself first, the root last."""
-
-    certificate: bytes
-    chain: tuple[bytes, ...]
-    serial: int
-    not_before: datetime
-    not_after: datetime
 
 
 def new_serial() -> int:
@@ -63,7 +52,9 @@ async def make_root(
 
 
 class BuiltinAuthority:
-    """Issues and revokes under one root. TokenUnavailable comes through when the key is away."""
+    """Issues under one root, and answers for what was revoked. TokenUnavailable comes through when the key is away."""
+
+    trial = True
 
     def __init__(
         self,
@@ -82,6 +73,11 @@ class BuiltinAuthority:
         self._key, self._clock, self._organisation, self._new_serial = key, clock, organisation, serial
         self._revocation_list_url = public_origin + REVOCATION_LIST_PATH
         self._root_url = public_origin + ROOT_PATH
+        self._status_url = public_origin + STATUS_PATH
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        return (self.root,)
 
     async def enrol(self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta = SIGNER_LIFE) -> Issued:
         """A signer's certificate: the person's name, and a random pseudonym as serialNumber. BadInput: weak key."""
@@ -98,6 +94,15 @@ class BuiltinAuthority:
         subject = profile.name(self._organisation, f"{profile.shortened(self._organisation, 40)} Timestamps")
         return await self._issue(subject, spki, lifetime, profile.timestamp_extensions())
 
+    async def revoke(self, certificate: bytes, reason: str) -> None:
+        """Nothing to tell anybody: from the hub's own row on, list and answers say so."""
+
+    async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> Standing:
+        if not profile.issued_by(certificate, self.root):
+            return Standing.UNKNOWN
+        serial = x509.Certificate.load(certificate).serial_number
+        return Standing.REVOKED if serial in {each.serial for each in revoked} else Standing.GOOD
+
     async def revocation_list(self, revoked: Sequence[Revoked], *, speaks_until: datetime | None = None) -> bytes:
         """The CRL of this moment, DER, for seven days.
 
@@ -112,12 +117,27 @@ class BuiltinAuthority:
         body = profile.revocation_list_body(self._root.subject, self._key.spki, (now, ends), revoked)
         return profile.signed_revocation_list(body, await self._key.sign(body.dump()))
 
+    def is_asked(self, asked: ocsp.CertificateId) -> bool:
+        """Whether an OCSP request is about a certificate of this authority."""
+        return asked.is_issued_by(self._root)
+
+    async def answer(self, statuses: Iterable[tuple[ocsp.CertificateId, Revoked | None]]) -> bytes:
+        """A signed OCSP response (DER): per certificate how it was revoked, or None for a good one."""
+        now = self._clock()
+        body = ocsp.response_body(profile.key_identifier(self._key.spki), (now, now + STATUS_LIFE), statuses)
+        return ocsp.signed_response(body, await self._key.sign(body.dump()))
+
+    async def check(self) -> str:
+        await self._key.sign(hashlib.sha256(b"is the key there").digest())
+        return "the key signs; for trial and internal use"
+
     async def _issue(
         self, subject: x509.Name, spki: bytes, lifetime: timedelta, extensions: Sequence[Extension]
     ) -> Issued:
         now = self._clock().replace(microsecond=0)
         life = (now - CLOCK_TOLERANCE, min(now + lifetime, self._root.not_valid_after))
-        common = profile.leaf_extensions(spki, self._key.spki, self._revocation_list_url, self._root_url)
+        urls = (self._revocation_list_url, self._status_url, self._root_url)
+        common = profile.leaf_extensions(spki, self._key.spki, *urls)
         serial = self._new_serial()
         body = profile.certificate_body(self._root.subject, subject, spki, serial, life, [*common, *extensions])
         certificate = profile.signed_certificate(body, await self._key.sign(body.dump()))

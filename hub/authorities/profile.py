@@ -9,13 +9,15 @@ import hashlib
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from asn1crypto import algos, crl, keys, x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography import x509 as crypto_x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from hub.authorities import Revoked
 from hub.errors import BadInput
 from qianda.trust_marks import TRIAL_NOTICE, TRIAL_POLICY_OID
 
@@ -26,14 +28,6 @@ SIGNING_PURPOSES: Final = (DOCUMENT_SIGNING, "email_protection")
 SIGNATURE_ALGORITHM: Final = {"algorithm": "sha256_ecdsa"}
 
 Extension = tuple[str, bool, Any]  # name, critical, value
-
-
-class Revoked(NamedTuple):
-    """One line of a CRL. `reason` is a name of asn1crypto's CRLReason, such as `key_compromise` or `superseded`."""
-
-    serial: int
-    revoked_at: datetime
-    reason: str
 
 
 def organisation_name(organisation: str) -> str:
@@ -77,6 +71,17 @@ def acceptable_key(spki: bytes) -> keys.PublicKeyInfo:
     return keys.PublicKeyInfo.load(spki)
 
 
+def issued_by(certificate: bytes, issuer: bytes) -> bool:
+    """Whether one certificate (DER) names the other as its issuer, and is signed by it."""
+    try:
+        crypto_x509.load_der_x509_certificate(certificate).verify_directly_issued_by(
+            crypto_x509.load_der_x509_certificate(issuer)
+        )
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
 def key_identifier(spki: bytes) -> bytes:
     """SHA-1 over the key bits, as RFC 5280, 4.2.1.2 (1) has it: a name, not a protection."""
     bits = acceptable_key(spki)["public_key"].contents[1:]
@@ -92,7 +97,7 @@ def root_extensions(spki: bytes) -> list[Extension]:
     ]
 
 
-def leaf_extensions(spki: bytes, issuer_spki: bytes, crl_url: str, issuer_url: str) -> list[Extension]:
+def leaf_extensions(spki: bytes, issuer_spki: bytes, crl_url: str, status_url: str, issuer_url: str) -> list[Extension]:
     """What signer, seal and timestamp certificates have in common."""
     return [
         ("basic_constraints", True, {"ca": False}),
@@ -103,7 +108,10 @@ def leaf_extensions(spki: bytes, issuer_spki: bytes, crl_url: str, issuer_url: s
         (
             "authority_information_access",
             False,
-            [{"access_method": "ca_issuers", "access_location": _uri(issuer_url)}],
+            [
+                {"access_method": "ocsp", "access_location": _uri(status_url)},
+                {"access_method": "ca_issuers", "access_location": _uri(issuer_url)},
+            ],
         ),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -34,9 +35,16 @@ class Certificates:
         )
         return done.rowcount == 1
 
-    async def revoked(self, authority: str) -> list[tuple[int, datetime, str]]:
-        """Serial, moment and reason of every revoked certificate."""
+    async def known(self, authority: str, serials: Collection[int]) -> set[int]:
+        """Those of these serial numbers that the authority gave out through us."""
+        mine = (CERTIFICATE.c.authority == authority) & CERTIFICATE.c.serial.in_([str(each) for each in serials])
+        return {int(serial) for serial in await self._connection.scalars(select(CERTIFICATE.c.serial).where(mine))}
+
+    async def revoked(self, authority: str, serials: Collection[int] | None = None) -> list[tuple[int, datetime, str]]:
+        """Serial, moment and reason of every revoked certificate, or of those among `serials`."""
         found = (CERTIFICATE.c.authority == authority) & CERTIFICATE.c.revoked_at.is_not(None)
+        if serials is not None:
+            found &= CERTIFICATE.c.serial.in_([str(each) for each in serials])
         rows = await self._connection.execute(
             select(CERTIFICATE.c.serial, CERTIFICATE.c.revoked_at, CERTIFICATE.c.revocation_reason).where(found)
         )

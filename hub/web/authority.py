@@ -1,53 +1,124 @@
-"""What the built-in authority's certificates point to: its revocation list (RFC 5280) and its root certificate."""
+"""What the built-in authority's certificates point to: its revocation list (RFC 5280), answers about single ones (OCSP,
+RFC 6960) and its root certificate."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import base64
+import binascii
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from urllib.parse import unquote
 
 from aiohttp import web
+from asn1crypto import x509
 
-from hub.authorities.builtin import REVOCATION_LIST_PATH, ROOT_PATH
-from hub.authorities.profile import Revoked
+from hub.authorities import Revoked, ocsp
+from hub.authorities.builtin import REVOCATION_LIST_PATH, ROOT_PATH, STATUS_PATH
+from hub.errors import BadInput, Unavailable
+from hub.model.authority import BUILTIN
 from hub.model.staff import EVERYTHING
 from hub.wiring import Hub
 
 KEPT = timedelta(minutes=10)
-"""A list that was just signed is given to everybody: visitors do not make the token work."""
+"""What was just signed is given to everybody: visitors do not make the token work."""
+MOST_KEPT = 2000
 
 
 class _RevocationList:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._list = b""
-        self._revoked: list[tuple[int, datetime, str]] = []
+        self._revoked: list[Revoked] = []
         self._made_at: datetime | None = None
         self._making = asyncio.Lock()
 
     async def now(self) -> bytes:
         """The list; a new one at once after a revocation. Raises TokenUnavailable."""
-        parts = self._hub.parts
+        clock = self._hub.parts.clock
         async with self._making:
-            async with parts.database.unit(EVERYTHING) as unit:
-                revoked = await unit.certificates.revoked(parts.authority_name)
-            fresh = self._made_at is not None and parts.clock() - self._made_at < KEPT
+            async with self._hub.database.unit(EVERYTHING) as unit:
+                revoked = [Revoked(*each) for each in await unit.certificates.revoked(BUILTIN)]
+            fresh = self._made_at is not None and clock() - self._made_at < KEPT
             if not fresh or revoked != self._revoked:
-                entries = [Revoked(serial, at, reason) for serial, at, reason in revoked]
-                self._list = await parts.authority.revocation_list(entries)
-                self._made_at, self._revoked = parts.clock(), revoked
+                self._list = await self._hub.pki.authority.revocation_list(revoked)
+                self._made_at, self._revoked = clock(), revoked
             return self._list
 
 
+class _Answers:
+    """Only certificates that exist are answered for, so that there are no more answers to sign than certificates."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        own = (hub.pki.seal_chain[0], hub.pki.timestamps.certificates[0])
+        self._own = {x509.Certificate.load(certificate).serial_number for certificate in own}
+        self._kept: OrderedDict[object, tuple[datetime, bytes]] = OrderedDict()
+
+    async def to(self, request: bytes) -> bytes:
+        """The response (DER) to a request. Says so itself when it is none, or is about certificates of others."""
+        try:
+            asked = ocsp.asked_in(request)
+        except BadInput:
+            return ocsp.failure("malformed_request")
+        if not all(self._hub.pki.authority.is_asked(each) for each in asked):
+            return ocsp.failure("unauthorized")
+        try:
+            return await self._answer(asked)
+        except Unavailable:
+            return ocsp.failure("try_later")
+
+    async def _answer(self, asked: Sequence[ocsp.CertificateId]) -> bytes:
+        serials = {each.serial for each in asked}
+        async with self._hub.database.unit(EVERYTHING) as unit:
+            known = await unit.certificates.known(BUILTIN, serials) | (serials & self._own)
+            revoked = {each[0]: Revoked(*each) for each in await unit.certificates.revoked(BUILTIN, serials)}
+        if serials - known:
+            return ocsp.failure("unauthorized")
+        statuses = tuple((each, revoked.get(each.serial)) for each in asked)
+        now = self._hub.parts.clock()
+        if (kept := self._kept.get(statuses)) and now - kept[0] < KEPT:
+            return kept[1]
+        answer = await self._hub.pki.authority.answer(statuses)
+        self._kept[statuses] = (now, answer)
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return answer
+
+
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    revocations = _RevocationList(hub)
+    revocations, answers = _RevocationList(hub), _Answers(hub)
 
     async def revoked(request: web.Request) -> web.Response:
-        headers = {"Cache-Control": f"public, max-age={int(KEPT.total_seconds())}"}
-        return web.Response(body=await revocations.now(), content_type="application/pkix-crl", headers=headers)
+        return web.Response(body=await revocations.now(), content_type="application/pkix-crl", headers=_kept(KEPT))
 
     async def root(request: web.Request) -> web.Response:
-        headers = {"Cache-Control": "public, max-age=86400"}
-        return web.Response(body=hub.parts.authority.root, content_type="application/pkix-cert", headers=headers)
+        day = _kept(timedelta(days=1))
+        return web.Response(body=hub.pki.authority.root, content_type="application/pkix-cert", headers=day)
 
-    return [web.get(REVOCATION_LIST_PATH, revoked), web.get(ROOT_PATH, root)]
+    async def posted(request: web.Request) -> web.Response:
+        return _status_response(await answers.to(await request.read()))
+
+    async def asked(request: web.Request) -> web.Response:
+        """RFC 6960, A.1: base64 of the request in the path."""
+        try:
+            wanted = base64.b64decode(unquote(request.match_info["request"]), validate=True)
+        except (binascii.Error, ValueError):
+            wanted = b""
+        response = _status_response(await answers.to(wanted))
+        response.headers.update(_kept(KEPT))
+        return response
+
+    return [
+        web.get(REVOCATION_LIST_PATH, revoked), web.get(ROOT_PATH, root), web.post(STATUS_PATH, posted),
+        web.get(STATUS_PATH + "/{request:.+}", asked),
+    ]  # fmt: skip
+
+
+def _status_response(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/ocsp-response")
+
+
+def _kept(long: timedelta) -> dict[str, str]:
+    return {"Cache-Control": f"public, max-age={int(long.total_seconds())}"}

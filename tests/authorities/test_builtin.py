@@ -11,10 +11,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from hub.authorities.builtin import BuiltinAuthority, Issued, make_root
-from hub.authorities.profile import Revoked
+from hub.authorities import Issued, Revoked
+from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.errors import BadInput
 from hub.tokens.softkey import SoftKey
 from qianda.trust_marks import TRIAL_POLICY_OID
@@ -93,7 +93,10 @@ async def test_a_signers_certificate_says_who_for_how_long_and_for_what() -> Non
     points = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     assert points[0].full_name == [x509.UniformResourceIdentifier(f"{ORIGIN}/authority/revoked.crl")]
     access = extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    assert access[0].access_location.value == f"{ORIGIN}/authority/root.cer"
+    assert {each.access_method: each.access_location.value for each in access} == {
+        AuthorityInformationAccessOID.OCSP: f"{ORIGIN}/authority/ocsp",
+        AuthorityInformationAccessOID.CA_ISSUERS: f"{ORIGIN}/authority/root.cer",
+    }
     assert issued.not_after - now() < timedelta(days=30)
     assert timedelta(minutes=4) < now() - issued.not_before < timedelta(minutes=6)
     assert (certificate.not_valid_before_utc, certificate.not_valid_after_utc) == (issued.not_before, issued.not_after)

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from hub.errors import TokenUnavailable
+from hub.model.authority import BUILTIN
 from hub.model.staff import EVERYTHING
 from tests.running import MovableClock, Running, running_hub, until
 
@@ -101,9 +102,8 @@ async def test_the_revocation_list_names_what_was_revoked_at_once() -> None:
         assert await download("/authority/revoked.crl") == first
         parsed = x509.load_der_x509_crl(first)
         assert parsed.is_signature_valid(key) and len(parsed) == 0
-        name = running.hub.parts.authority_name
         async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.certificates.add(name, 4711, b"x", unit.now, unit.now + timedelta(days=30))
+            await unit.certificates.add(BUILTIN, 4711, b"x", unit.now, unit.now + timedelta(days=30))
             await unit.certificates.revoke(4711, unit.now, "key_compromise")
         revoked = x509.load_der_x509_crl(await download("/authority/revoked.crl"))
         assert revoked.is_signature_valid(key)
