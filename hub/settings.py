@@ -49,6 +49,10 @@ class School(_Section):
     licence: str
     representative: str = ""
 
+    def named(self, language: str) -> str:
+        """In full, for the head of a page."""
+        return self.name_en if language == "en" and self.name_en else self.name
+
     def called(self, language: str) -> str:
         """As messages and pages call the school."""
         english = self.short_name_en or self.name_en

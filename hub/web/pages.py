@@ -29,7 +29,8 @@ def page(
     hub = request.config_dict[HUB]
     known = {
         "_": translator(request, lang), "lang": lang, "html_lang": HTML_LANGUAGES[lang],
-        "static": request.config_dict[STATIC], "origin": hub.parts.origin, "school": hub.parts.school.name,
+        "static": request.config_dict[STATIC], "origin": hub.parts.origin,
+        "school": hub.settings.school.named(lang),
         "demo": hub.demo, "other_language": _in_other_language(request, lang),
     }  # fmt: skip
     response = aiohttp_jinja2.render_template(template, request, known | context, status=status)

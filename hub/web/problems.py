@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 
 from hub import errors
 from hub.errors import QiandaError
-from hub.web.languages import accepted_language, chosen_language
+from hub.web.languages import accepted_language, chosen_language, remember_choice
 from hub.web.pages import page, translator
 
 PROGRAMS = ("/api/", "/sign/v1/", "/agent/", "/callbacks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
@@ -67,6 +67,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _answer(request, status_of(error), error)
     except web.HTTPException as answered:
         if answered.status < 400:
+            remember_choice(request, answered)  # the page that it leads to does not know of `?lang=`
             raise
         return _bare(request, answered)
     except (ConnectionResetError, TimeoutError):

@@ -11,6 +11,7 @@ from aiohttp.test_utils import make_mocked_request
 from hub.settings import ROOT
 from hub.web.languages import Catalogues, language_of
 from hub.web.problems import known_problems
+from tests.running import running_hub
 
 PAGES = ROOT / "templates" / "pages"
 TEXT = re.compile(r"""\b_\(\s*(?:"([^"]*)"|'([^']*)')""")
@@ -49,3 +50,15 @@ def test_translations_keep_their_blanks() -> None:
 )
 def test_language_is_chosen_in_order(path: str, headers: dict[str, str], on_file: str | None, language: str) -> None:
     assert language_of(make_mocked_request("GET", path, headers=headers), on_file) == language
+
+
+async def test_a_choice_of_language_outlives_a_redirect() -> None:
+    """`/staff?lang=en` leads to the login page, whose address does not say it any more."""
+    async with running_hub(with_worker=False) as running:
+        async with running.http.get(f"{running.origin}/staff?lang=en", allow_redirects=False) as answer:
+            assert answer.status == 303 and "lang=" not in answer.headers["Location"].partition("?next=")[0]
+            chosen = {name: morsel.value for name, morsel in answer.cookies.items()}
+        async with running.http.get(f"{running.origin}/staff/login", cookies=chosen) as answer:
+            text = await answer.text()
+        school = running.hub.settings.school
+        assert '<html lang="en">' in text and school.name_en in text and school.name not in text

@@ -19,7 +19,8 @@ def base64(value: bytes) -> str:
 
 def where(request: web.Request, campus: Campus, language: str) -> dict[str, str]:
     name = campus.name_en if language == "en" else campus.name
-    return {"school": request.app[HUB].parts.school.name, "campus": name, "language": language}
+    school = request.app[HUB].settings.school.named(language)
+    return {"school": school, "campus": name, "language": language}
 
 
 def contracts_json(contracts: Sequence[tuple[Contract, SigningTask]]) -> list[dict[str, str]]:
