@@ -9,12 +9,13 @@ from channels import Message, Place, Receipt, sms_aliyun, sms_twilio
 from channels.outbox import Outbox
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.land import open_ticket
+from hub.lifecycle.remind import remind_by_hand
 from hub.model.contract import Contract
 from hub.model.delivery import DeliveryState
 from hub.model.link import DoorKind
 from hub.model.message import ANSWERS
 from hub.model.provider import Provider
-from hub.model.staff import EVERYTHING
+from hub.model.staff import EVERYTHING, Scope
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double
@@ -135,6 +136,9 @@ async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
         await hub.sweep()
         assert await ways(hub, contract) == [("email", "delivered", 0)]
         assert hub.twilio.accepted == [] and len(email.texts) == 1
+        hub.clock.advance(timedelta(hours=1))
+        (by_hand,) = await remind_by_hand(hub.running.hub.parts, Scope(frozenset({"hefei"})), contract.id, "staff:x")
+        assert by_hand.channel == "email"  # whoever of staff looks, it is the same number
         assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
         await hub.heard()
         async with hub.running.hub.database.unit(EVERYTHING) as unit:

@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from channels import Heard, Inbound
 from hub.errors import ContractNotFound
+from hub.lifecycle import change_phone
 from hub.lifecycle.admit import open_poster
 from hub.lifecycle.answer import ask
 from hub.lifecycle.dispatch import hand_out
@@ -15,6 +17,7 @@ from hub.lifecycle.remind import remind_by_hand
 from hub.lifecycle.withdraw import extend, void
 from hub.model.link import DoorKind
 from hub.model.staff import EVERYTHING, Scope
+from hub.model.wish import Wish
 from hub.store.tables import metadata
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import completed, person, signed
@@ -23,9 +26,12 @@ from tests.running import GUARDIAN_PHONE, Running
 
 FOREIGN, NOWHERE = Scope(frozenset({"beijing"})), Scope(frozenset())
 SHARED = {
-    # Nothing of a campus stands in them; or, for accounts and keys, they are looked up before anybody has a scope.
-    "api_key", "campus", "contract_number", "idempotency", "installation", "job_start", "login_failure",
-    "outbox_message", "staff", "staff_session", "worker_heartbeat",
+    # Nothing of a campus stands in them; or, for accounts and keys, they are looked up before anybody has a scope. A
+    # number that opted out did so towards every campus.
+    "api_key", "budget", "campus", "chat_account", "contract_number", "idempotency", "installation", "job_start",
+    "login_failure", "opt_out", "outbox_message", "provider", "provider_lane", "reminder_policy",
+    "school_day", "staff", "staff_session",
+    "worker_heartbeat",
 }  # fmt: skip
 
 
@@ -42,6 +48,11 @@ async def a_story_in_hefei(running: Running) -> None:
     other = await person(running, await running.issue_minor())
     await other.land()
     await ask(running.hub.parts, other.secret, "question", "when does it begin?")
+    await heard_from_outside(running)
+    third = await person(running, await running.issue_minor())
+    await change_phone.ask(
+        running.hub.parts, EVERYTHING, third.contract.id, third.signer.id, "+8619000000999", "lost", "staff:x"
+    )
     _, ticket = await make_poster(running)
     await open_poster(running.hub.parts, ticket, GUARDIAN_PHONE, "陈建国", "zh")
     async with running.hub.database.unit(EVERYTHING) as unit:  # other campuses have courses of their own
@@ -50,6 +61,14 @@ async def a_story_in_hefei(running: Running) -> None:
             "INSERT INTO enrolment (id, campus, course, student_name, student_hash, people_sealed, created_at)"
             " VALUES (gen_random_uuid(), 'hefei', 'math-a', 'x', '\\x00', '\\x00', now())"
         ))  # fmt: skip
+
+
+async def heard_from_outside(running: Running) -> None:
+    """What providers and people told, and what staff have to hear of."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await unit.callbacks.add("sms", Heard(), unit.now)
+        await unit.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), Wish.OTHER, unit.now)
+        await unit.alerts.add("budget-spent", "The budget is used up", unit.now, "hefei")
 
 
 def scoped_tables() -> list[str]:
@@ -81,7 +100,13 @@ async def test_no_row_is_seen_changed_or_deleted_from_another_campus_or_without_
 async def test_the_own_campus_sees_its_rows_also_those_that_hang_on_a_contract() -> None:
     async with quiet_hub() as running:
         await a_story_in_hefei(running)
-        for table in set(scoped_tables()) - {"one_time_code", "wrong_answer", "visitor"}:  # they belong to a person
+        for table in set(scoped_tables()) - {
+            "one_time_code",
+            "wrong_answer",
+            "visitor",
+            "callback",
+            "inbound_message",
+        }:  # of the hub, or of a person
             async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:
                 assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")), table
 
