@@ -86,6 +86,7 @@ class Unit:
         self.alerts = Alerts(connection)
         self.chats = Chats(connection)
         self.opt_outs = OptOuts(connection, cipher)
+        self.pairings = Pairings(connection, cipher)
         self.phone_changes = PhoneChanges(connection, cipher)
         self.posters = Posters(connection, keys)
         self.visitors = Visitors(connection, cipher)
@@ -94,7 +95,6 @@ class Unit:
         """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the
         real one."""
         offset = await self.connection.scalar(text("SELECT clock_offset FROM installation WHERE kind = 'demo'"))
-        self.pairings = Pairings(connection, cipher)
         return self.now + offset if offset else self.now
 
 
