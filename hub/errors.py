@@ -288,13 +288,6 @@ class NotYourTurn(Conflict):
     sentence = "Somebody else signs first. We will write to you when it is your turn."
 
 
-class NotCompleted(Conflict):
-    code = "not-completed"
-    sentence = "The contract is not completed yet."
-
-
-class AlreadySigned(Conflict):
-    """Answered as success: a repeated submission of an accepted signature."""
 class NotConfirmed(Conflict):
     """The page has not confirmed the certificate of the program that is paired with it."""
 
@@ -303,6 +296,13 @@ class NotConfirmed(Conflict):
     retry = True
 
 
+class NotCompleted(Conflict):
+    code = "not-completed"
+    sentence = "The contract is not completed yet."
+
+
+class AlreadySigned(Conflict):
+    """Answered as success: a repeated submission of an accepted signature."""
 
     code = "already-signed"
     sentence = "You have signed this contract already."
