@@ -1,4 +1,7 @@
-"""The server's commands: `qianda demo`, `serve`, `work`, `migrate`, `import`, `issue`, `doctor`."""
+"""The server's commands: `qianda demo`, `serve`, `work`, `migrate`, `import`, `issue`, `doctor`.
+
+A command that is refused answers at once, and a supervisor stays small: what makes a hub is imported where one is made.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
 from pydantic import ValidationError
 
-from hub.doctor import examine
 from hub.errors import BadInput, DatabaseUnavailable, QiandaError
 from hub.gate import check_demo, check_demo_database, check_elsewhere, check_not_demo, lan_address
 from hub.lan import at_its_own_address, how_to_try, make_certificates
-from hub.lifecycle.issue import issue
-from hub.lifecycle.load import load_roster, load_school, new_contract, put_staff_and_key
 from hub.model.staff import EVERYTHING
 from hub.processes import DatabaseKeeper, Job, Supervisor, embedded_database
 from hub.provision import kept
 from hub.settings import ROOT, Settings
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.installation import kind_of, mark
-from hub.store.migrate import is_current, migrate
-from hub.wiring import Hub, build
+
+if TYPE_CHECKING:
+    from hub.wiring import Hub
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 DEMO_LOGIN = "demo"
@@ -89,6 +90,8 @@ def work() -> None:
 @app.command(name="migrate")
 def migrate_command() -> None:
     """Bring the database to the current schema. Running it again changes nothing."""
+    from hub.store.migrate import migrate
+
     with _said_plainly():
         settings = _settings()
         with _database(settings) as (_, dsns):
@@ -101,6 +104,8 @@ def migrate_command() -> None:
 @app.command(name="import")
 def import_command(file: Annotated[Path, typer.Argument(help="The roster, an .xlsx file.")]) -> None:
     """Load a roster. Bad rows are named one by one, the others are loaded."""
+    from hub.lifecycle.load import load_roster
+
     with _said_plainly():
         content = file.read_bytes()
         report = _with_hub(lambda hub: load_roster(hub.database, hub.parts.clock, content, EVERYTHING, "en"))
@@ -116,6 +121,8 @@ def issue_command(
     enrolment: Annotated[str, typer.Argument(help="The enrolment's id, as the staff pages show it.")],
 ) -> None:
     """Issue the contract of one enrolment and invite whoever signs first."""
+    from hub.lifecycle.issue import issue
+    from hub.lifecycle.load import new_contract
 
     async def act(hub: Hub) -> str:
         async with hub.database.unit(EVERYTHING) as unit:
@@ -130,6 +137,8 @@ def issue_command(
 @app.command()
 def doctor() -> None:
     """Check every part that a contract needs; say what is wrong and how to mend it."""
+    from hub.doctor import examine
+
     with _said_plainly():
         findings = _with_hub(examine)
         for finding in findings:
@@ -160,6 +169,8 @@ def _with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
     settings = _settings()
 
     async def run(dsns: Dsns) -> Result:
+        from hub.wiring import build
+
         kind = await kind_of(dsns.app)
         await _check_current(dsns.app)
         demo = kind == "demo"
@@ -174,6 +185,8 @@ def _with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
 
 
 async def _check_current(dsn: str) -> None:
+    from hub.store.migrate import is_current
+
     if not await is_current(dsn):
         raise DatabaseUnavailable("the database's schema is not current: run `qianda migrate` first")
 
@@ -262,6 +275,8 @@ def _say(text: str) -> None:
 
 async def _prepare_demo_database(dsns: Dsns) -> None:
     """Asked before anything is changed: a database that is not a demo's is not even migrated."""
+    from hub.store.migrate import migrate
+
     check_demo_database(await kind_of(dsns.owner) or "demo")
     await migrate(dsns.owner)
     check_demo_database(await mark(dsns.owner, "demo", datetime.now(UTC)))
@@ -269,6 +284,9 @@ async def _prepare_demo_database(dsns: Dsns) -> None:
 
 async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
     """Keys, certificates, the school, its roster, and somebody who may enter. Returns API key and password."""
+    from hub.lifecycle.load import load_roster, load_school, put_staff_and_key
+    from hub.wiring import build
+
     api_key = _demo_secret(settings, "api-key", "QIANDA_DEMO_API_KEY")
     password = _demo_secret(settings, "password", "QIANDA_DEMO_PASSWORD")
     hub = await build(settings, dsns.app, demo=True)

@@ -3,6 +3,8 @@
 Children are spawned, not forked: a PKCS#11 session must not be inherited. Each holds one end of a pipe; when the
 supervisor is gone, however it died, the pipe closes and the child ends, so that a new start finds the port free. Each
 is a user of the embedded database too: whoever of them is last stops it, even when the supervisor was killed.
+
+The supervisor itself stays small: what a child runs is imported by that child alone.
 """
 
 from __future__ import annotations
@@ -28,9 +30,6 @@ from hub.errors import QiandaError
 from hub.lan import server_context
 from hub.settings import Settings
 from hub.store.embedded import EmbeddedPostgres
-from hub.web.app import run_web
-from hub.wiring import build
-from hub.worker import Worker
 
 RESTART_PAUSE = 1.0
 """Seconds before a child that died young is started again."""
@@ -178,12 +177,18 @@ async def _run(job: Job, lifeline: Connection) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_reader(lifeline.fileno(), _supervisor_gone, loop, lifeline, stop)
+    from hub.wiring import build
+
     hub = await build(job.settings, job.dsn, demo=job.demo)
     try:
         if job.kind == "web":
+            from hub.web.app import run_web
+
             tls = server_context(job.certificates) if job.certificates else None
             await run_web(hub, host=job.settings.host, port=job.settings.port, stop=stop, tls=tls)
         else:
+            from hub.worker import Worker
+
             await Worker(hub).run(stop)
     finally:
         await hub.close()

@@ -1,24 +1,26 @@
 """Bring a database to the current schema, as the role `owner`.
 
 Our own tables come by Alembic; the queue's by PgQueuer, whose statements do not run inside an Alembic transaction.
+Alembic takes its time to load, and most processes never need it: it is imported where it is used.
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from pgqueuer.queries import Queries
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hub.errors import DatabaseUnavailable
 from hub.store.unit import AWAY
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _GRANTS = """
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app;
@@ -32,6 +34,8 @@ _VERSION = "SELECT version_num FROM alembic_version"
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
@@ -40,6 +44,8 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 async def migrate(dsn: str) -> None:
     """`dsn` is that of the role `owner`. Running it again changes nothing; two at once wait for each other."""
+    from pgqueuer.queries import Queries
+
     guard = await asyncpg.connect(dsn)
     try:
         await guard.execute("SELECT pg_advisory_lock(hashtext('qianda-migrate'))")
@@ -52,6 +58,8 @@ async def migrate(dsn: str) -> None:
 
 
 async def _upgrade(dsn: str) -> None:
+    from alembic import command
+
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
     )
@@ -63,7 +71,7 @@ async def _upgrade(dsn: str) -> None:
 
 async def is_current(dsn: str) -> bool:
     """Whether the database has exactly the newest migration. Raises DatabaseUnavailable when it is away."""
-    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    head = await asyncio.to_thread(_newest)
     try:
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
@@ -74,6 +82,13 @@ async def is_current(dsn: str) -> bool:
         return False
     except (OSError, asyncpg.InterfaceError, *AWAY) as error:
         raise DatabaseUnavailable(type(error).__name__) from error
+
+
+@cache  # the program's own files
+def _newest() -> str | None:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 def migrate_now(dsn: str) -> None:
