@@ -1,8 +1,8 @@
-"""The configured channels and chats, each from its own file: a new one is one file and one entry."""
+"""The configured channels, chats and authorities, each from its own file: a new one is one file and one entry."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import Any
 
 import chats
 from channels import FixedTexts, Place
+from hub import authorities
 from hub.errors import TemplateFailed
+from hub.model.authority import BUILTIN
 from hub.model.link import TICKET_LENGTH
 from hub.model.message_rules import faults
 from hub.model.provider import Provider
@@ -65,6 +67,24 @@ def chat(name: str, entry: Mapping[str, Any], place: chats.Place) -> chats.Chat:
     options = {key: value for key, value in entry.items() if key != "kind"}
     connected: chats.Chat = import_module(f"chats.{kind}").connect(with_secrets(name, options, "chats"), place)
     return connected
+
+
+def authority(name: str, entry: Mapping[str, Any], place: authorities.Place) -> authorities.Authority:
+    """One configured authority; `kind` is the name of its file. Raises ValueError that says what is wrong."""
+    kind = str(entry.get("kind") or name)
+    connect = _connect("hub.authorities", kind)
+    if name == BUILTIN or connect is None:
+        raise ValueError(f"authorities.{name}: there is no authority {kind} to configure")
+    options = {key: value for key, value in entry.items() if key != "kind"}
+    connected: authorities.Authority = connect(with_secrets(name, options, "authorities"), place)
+    return connected
+
+
+def _connect(package: str, kind: str) -> Callable[..., Any] | None:
+    """The function `connect` of a file; None for one that does not exist, or is no implementation."""
+    if not kind.isidentifier() or find_spec(f"{package}.{kind}") is None:
+        return None
+    return getattr(import_module(f"{package}.{kind}"), "connect", None)
 
 
 def with_secrets(name: str, options: Mapping[str, Any], section: str = "channels") -> dict[str, Any]:

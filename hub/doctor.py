@@ -37,6 +37,7 @@ async def examine(hub: Hub) -> list[Finding]:
         "fonts": _fonts,
         "token": _token,
         "seal certificate": _seal_certificate,
+        "authorities": _authorities,
         "timestamp service": _timestamps,
         "channels": _channels,
     }
@@ -85,6 +86,19 @@ async def _seal_certificate(hub: Hub) -> str:
     if left < RENEW_BEFORE:
         raise ValueError(f"ends on {certificate.not_valid_after_utc:%Y-%m-%d}: renew it")
     return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}; built-in authority, for trial and internal use"
+
+
+async def _authorities(hub: Hub) -> str:
+    """All are asked; those that are away are named together."""
+    said, away = [], []
+    for name, authority in hub.parts.authorities.by_name.items():
+        try:
+            said.append(f"{name}: {await authority.check()}")
+        except QiandaError as error:
+            away.append(f"{name}: {error}")
+    if away:
+        raise ValueError("; ".join(away))
+    return "; ".join(said)
 
 
 async def _timestamps(hub: Hub) -> str:

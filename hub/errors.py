@@ -11,7 +11,7 @@ whether the very same request can succeed later without anybody changing anythin
     ├── Refused             a check failed: WrongAnswer, WrongProof, WrongSignature, …
     ├── Conflict            the contract is elsewhere in its life: DocumentBusy, DocumentChanged, NotYourTurn, …
     ├── TooMany             a budget is used up: TooSoon, Locked
-    └── Unavailable         a part that we depend on is away: token, authority, timestamp, database
+    └── Unavailable         a part that we depend on is away: token, authority, timestamp, identity, database
 """
 
 from __future__ import annotations
@@ -222,6 +222,13 @@ class FileFailedCheck(Refused):
     sentence = "The finished file did not pass our own check."
 
 
+class AuthorityRefused(Refused):
+    """The authority decided so: nobody else is asked instead."""
+
+    code = "authority-refused"
+    sentence = "The certificate authority did not issue a certificate for you. Please ask the school."
+
+
 class DemoRefused(Refused):
     code = "demo-refused"
     sentence = "The demo does not start with this configuration."
@@ -354,6 +361,11 @@ class AuthorityUnavailable(Unavailable):
 
 class TimestampUnavailable(Unavailable):
     code = "timestamp-unavailable"
+
+
+class IdentityUnavailable(Unavailable):
+    code = "identity-unavailable"
+    sentence = "Your identity cannot be checked right now. Nothing that you entered was wrong; please try again later."
 
 
 class DatabaseUnavailable(Unavailable):

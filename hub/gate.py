@@ -26,8 +26,9 @@ def check_demo(settings: Settings) -> None:
         raise DemoRefused(f"a real channel is configured ({', '.join(real)}): the demo would write to real people")
     if settings.alerts or settings.alerts_file or settings.chats:
         raise DemoRefused("alerts or chats of staff are configured: no message leaves the machine of a demo")
-    if settings.authority != "builtin":
-        raise DemoRefused(f"the authority {settings.authority} is configured: the demo issues trial certificates only")
+    if settings.authority != "builtin" or settings.authorities:
+        named = settings.authority if settings.authority != "builtin" else min(settings.authorities)
+        raise DemoRefused(f"the authority {named} is configured: the demo issues trial certificates only")
     if settings.database or settings.database_owner:
         raise DemoRefused("an external database is configured: the demo uses a database of its own")
 

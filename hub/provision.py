@@ -19,8 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hub.authorities import Issued
 from hub.authorities.brought import SignerTrust
-from hub.authorities.builtin import BuiltinAuthority, Issued, make_root
+from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.errors import TokenUnavailable
 from hub.settings import Settings
 from hub.timestamps.builtin import BuiltinTimestamps
@@ -109,6 +110,15 @@ def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
         pem = ssl.DER_cert_to_PEM_cert(certificate)
         if not path.exists() or path.read_text() != pem:
             path.write_text(pem)
+
+
+def trust_authority(settings: Settings, name: str, chain: tuple[bytes, ...]) -> None:
+    """`qianda verify` trusts a configured authority from now on: the last certificate of its chain."""
+    folder = settings.data / "trust"
+    folder.mkdir(parents=True, exist_ok=True)
+    path, pem = folder / f"authority-{name}.pem", ssl.DER_cert_to_PEM_cert(chain[-1])
+    if not path.exists() or path.read_text() != pem:
+        path.write_text(pem)
 
 
 def signer_trust(settings: Settings, own: bytes) -> SignerTrust:

@@ -79,6 +79,15 @@ class TimestampSettings(_Section):
     certificates: list[Path] = Field(default_factory=list)
 
 
+class AuthorityRuleSettings(_Section):
+    """Who certifies the keys of those whom it fits: see `hub.model.authority.AuthorityRule`."""
+
+    authorities: list[str] = Field(min_length=1)
+    campuses: list[str] = Field(default_factory=list)
+    templates: list[str] = Field(default_factory=list)
+    keys: list[Literal["ec", "rsa"]] = Field(default_factory=list)
+
+
 class AndroidAppSettings(_Section):
     """`fingerprints`: SHA-256 of every certificate that signs the app, upload key and store's key alike."""
 
@@ -155,6 +164,9 @@ class Settings(BaseSettings):
     Apprise's form for staff alerts; `alerts_file`: the same, one a line, where they hold secrets. `poster_logo`: a
     PNG for the middle of posters' codes.
 
+    `authority` certifies signers' keys where none of `authority_rules` fits: the built-in one, or an entry of
+    `authorities`.
+
     `trusted_signers`: PEM files with the authorities whose certificates signers may bring on a token of their own,
     beside the configured authority. `token_only_policies`: the certificate policies (OIDs) under which these issue
     for keys on tokens alone.
@@ -179,6 +191,8 @@ class Settings(BaseSettings):
     files: str = ""
     school: School
     authority: str = "builtin"
+    authorities: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    authority_rules: list[AuthorityRuleSettings] = Field(default_factory=list)
     token: TokenSettings = TokenSettings()
     timestamps: TimestampSettings = TimestampSettings()
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)

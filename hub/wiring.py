@@ -18,9 +18,11 @@ from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
 from channels.poster import Poster
 from channels.qr import Qr
+from hub import authorities
 from hub.alerts import Addressee
+from hub.authorities import Authority
 from hub.authorities.revocation import RevocationLists
-from hub.connect import carrier, chat, check_messages, demo_outbox
+from hub.connect import authority, carrier, chat, check_messages, demo_outbox
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
@@ -29,11 +31,12 @@ from hub.documents.layout import ContractPrinter
 from hub.documents.messages import load_messages
 from hub.documents.pages import PagePainter
 from hub.identity.roster import RosterIdentity
-from hub.lifecycle.parts import Parts, SealKey
+from hub.lifecycle.parts import Authorities, Parts, SealKey
+from hub.model.authority import BUILTIN, AuthorityRule
 from hub.model.budget import BudgetLimits
 from hub.model.reminder import ReminderPolicy
 from hub.model.staff import EVERYTHING
-from hub.provision import BuiltinPki, builtin_pki, open_token, signer_trust
+from hub.provision import BuiltinPki, builtin_pki, open_token, signer_trust, trust_authority
 from hub.router import Router
 from hub.router.carriers import Carrier, Carriers
 from hub.router.wording import Wording
@@ -90,8 +93,6 @@ class _DatabaseLedger:
 async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_now) -> Hub:
     """`dsn` is that of the role `app`, on a migrated database. Raises ValueError for parts that do not exist, and
     TemplateFailed for messages that a configured provider would not carry."""
-    if settings.authority != "builtin":
-        raise ValueError(f"authority: there is no authority {settings.authority}")
     async with AsyncExitStack() as closing:
         hub = await _build(settings, dsn, closing, demo=demo, clock=clock)
         return replace(hub, closing=closing.pop_all())
@@ -119,7 +120,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         school_called=settings.school.called,
         printer=printer, pages=painter, messages=messages, policy=policy,
         budgets=_budgets(settings), authority=pki.authority,
-        authority_name=settings.authority,
+        authority_name=BUILTIN, authorities=_authorities(settings, pki, http, clock),
         signer_trust=signer_trust(settings, pki.authority.root), revocation=RevocationLists(http, clock),
         timestamps=await _timestamps(settings, pki, clock, closing),
         seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
@@ -195,6 +196,23 @@ def _doors(settings: Settings, app_link: AppLink) -> dict[str, Door]:
     """Raises ValueError for a logo that is no PNG, OSError for one that cannot be read."""
     logo = settings.poster_logo.read_bytes() if settings.poster_logo else None
     return {"qr": Qr(), "desk": Qr(), "applink": app_link, "copy": Copy(), "poster": Poster(logo)}
+
+
+def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> Authorities:
+    """The built-in one and those that are configured, whose chains `qianda verify` trusts from now on. Raises
+    ValueError for an entry that is wrong, and for a rule that names somebody who is not there."""
+    found: dict[str, Authority] = {BUILTIN: pki.authority}
+    for name, entry in settings.authorities.items():
+        found[name] = authority(name, entry, authorities.Place(name, http, clock))
+        trust_authority(settings, name, found[name].chain)
+    rules = tuple(
+        AuthorityRule(tuple(each.authorities), tuple(each.campuses), tuple(each.templates), tuple(each.keys))
+        for each in settings.authority_rules
+    )
+    for name in (settings.authority, *(name for rule in rules for name in rule.authorities)):
+        if name not in found:
+            raise ValueError(f"authorities: there is no authority {name}")
+    return Authorities(found, settings.authority, rules)
 
 
 def _app_link(settings: Settings) -> AppLink:

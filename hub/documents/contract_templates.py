@@ -32,7 +32,10 @@ class Consent:
 
 @dataclass(frozen=True)
 class ContractTemplate:
-    """One template in one language. `layout` is the Typst file's path below the templates' folder."""
+    """One template in one language. `layout` is the Typst file's path below the templates' folder.
+
+    `trial_allowed`: whether an authority for trial may certify the signers when a licensed one is away.
+    """
 
     id: str
     language: str
@@ -43,6 +46,7 @@ class ContractTemplate:
     words: Mapping[str, str]
     clauses: str
     layout: str
+    trial_allowed: bool = False
 
     @property
     def sha256(self) -> str:
@@ -96,6 +100,14 @@ def _read(folder: Path, root: Path) -> ContractTemplate:
             words=facts["words"],
             clauses=(folder / "clauses.txt.j2").read_text("utf-8"),
             layout=str((own if own.is_file() else root / "layout.typ").relative_to(root)),
+            trial_allowed=_yes_or_no(facts, "trial_allowed"),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise TemplateFailed(f"The contract template {folder.name} is not complete: {error!r}") from error
+
+
+def _yes_or_no(facts: Mapping[str, Any], name: str) -> bool:
+    value = facts.get(name, False)
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} has to be true or false")
+    return value

@@ -9,8 +9,8 @@
     complete   the hub embeds the signature with its timestamp, seals, closes and completes
 
 Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend,
-reissue, expire). `pair` lets a program on the signer's own computer
-sign with their USB token. `turns` opens and closes signing tasks for all of them.
+reissue, expire). `obtain` asks the authority that the rules choose for a certificate. `pair` lets a program on the
+signer's own computer sign with their USB token. `turns` opens and closes signing tasks for all of them.
 Who comes without a link goes another way in: `poster` is what staff put up, `admit` proves the phone of somebody who
 scanned it, `enrol` makes them a signer of a contract of their own.
 `alert` tells staff what cannot wait; `inform` answers what they ask in a chat.

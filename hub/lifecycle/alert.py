@@ -21,6 +21,10 @@ TITLE = "签达提醒 · Qianda alert"
 KINDS = {
     "provider-broken": "通道已停用 · A provider is out of use",
     "budget-spent": "发送量已达上限 · A limit of messages is reached",
+    "authority-away": "证书颁发机构无法签发 · An authority issues no certificates",
+    "timestamps-away": "时间戳服务异常 · A timestamp service is away or wrong",
+    "clock-differs": "时钟与时间戳服务不一致 · Our clock differs from a timestamp service's",
+    "identity-away": "实名核验服务异常 · An identity provider does not answer",
     "stop-flood": "大量退订待核实 · Many opt-outs wait to be checked",
 }
 """What an alert is about; a kind without words is shown as it is."""

@@ -28,6 +28,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.lifecycle.land import Visit, visit
+from hub.lifecycle.obtain import obtain
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.turns import check_turn
 from hub.model.person import same_name
@@ -134,22 +135,19 @@ def _key_of(certificate: bytes) -> bytes:
 
 async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: str) -> tuple[bytes, ...]:
     async with parts.database.unit(EVERYTHING) as unit:
-        attempt = await unit.signatures.begin_attempt("certificate", visiting.contract.id, None, unit.now)
         life = max(SIGNER_LIFE, await _time_to_last(unit, visiting))
-    try:
-        issued = await parts.authority.enrol(spki, visiting.signer.name, parts.randomness(12).hex(), life)
-    except Unavailable as error:
-        async with parts.database.unit(EVERYTHING) as unit:
-            await unit.signatures.end_attempt(attempt, unit.now, failure=f"{error.code}: {error}")
-        raise
+    obtained = await obtain(parts, visiting, spki, life)
+    issued = obtained.issued
     async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(attempt, unit.now)
+        await unit.signatures.end_attempt(obtained.attempt, unit.now)
         await unit.certificates.add(
-            parts.authority_name, issued.serial, issued.certificate, unit.now, issued.not_after,
+            obtained.authority, issued.serial, issued.certificate, unit.now, issued.not_after,
             visiting.contract.id, visiting.signer.id,
         )  # fmt: skip
         certified = Certified(spki, custody, custody_proved(custody), issued.chain)
-        facts = {"authority": parts.authority_name, "serial": str(issued.serial)}
+        facts = {"authority": obtained.authority, "serial": str(issued.serial)}
+        if obtained.passed_over:
+            facts["passed_over"] = " ".join(obtained.passed_over)
         await _note_certified(unit, visiting, certified, "certificate-issued", facts)
     return issued.chain
 

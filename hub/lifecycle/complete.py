@@ -21,7 +21,7 @@ from uuid import UUID, uuid4
 import structlog
 from cryptography import x509
 
-from hub.authorities.profile import Revoked
+from hub.authorities import Revoked
 from hub.documents.closing import close, with_validation_data
 from hub.documents.deferred import embed
 from hub.documents.deferred import prepare as prepare_file

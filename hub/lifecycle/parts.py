@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from channels import Door
 from hub.alerts import Addressee
+from hub.authorities import Authority
 from hub.authorities.brought import SignerTrust
 from hub.authorities.builtin import BuiltinAuthority
 from hub.authorities.revocation import RevocationLists
@@ -15,6 +16,7 @@ from hub.documents.contract_data import SchoolFacts
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
 from hub.identity.roster import RosterIdentity
+from hub.model.authority import AuthorityRule, Rests
 from hub.model.budget import BudgetLimits
 from hub.model.message import MessageTemplates
 from hub.model.reminder import ReminderPolicy
@@ -38,8 +40,20 @@ class SealKey:
 
 
 @dataclass(frozen=True)
+class Authorities:
+    """All that are configured, and the built-in one, by name. `default` is asked where no rule fits."""
+
+    by_name: Mapping[str, Authority]
+    default: str
+    rules: tuple[AuthorityRule, ...] = ()
+    rests: Rests = field(default_factory=Rests)
+
+
+@dataclass(frozen=True)
 class Parts:
     """`clock` is real time: certificates, timestamps, sessions and codes go by it. Planning time comes from a unit.
+
+    `authority` is the built-in one, `authorities` are all that certify signers' keys.
 
     `school` is party A on paper; `school_called` gives the short name for messages and pages in a language.
     """
@@ -59,6 +73,7 @@ class Parts:
     budgets: BudgetLimits
     authority: BuiltinAuthority
     authority_name: str
+    authorities: Authorities
     signer_trust: SignerTrust
     revocation: RevocationLists
     timestamps: TimestampAuthority

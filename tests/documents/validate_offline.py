@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from asn1crypto import x509
@@ -34,23 +35,23 @@ from pyhanko_certvalidator.registry import SimpleTrustManager
 NO_CHECK = RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
 
 
-def offline_spec(root: x509.Certificate, pinned: x509.Certificate) -> PdfSignatureValidationSpec:
+def offline_spec(roots: Sequence[x509.Certificate], pinned: x509.Certificate) -> PdfSignatureValidationSpec:
     nothing_online = RevocationInfoGatheringSpec(
         online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY,
         certificate_fetching_rule=CertificateFetchingRule.NEVER_FETCH,
     )
     return PdfSignatureValidationSpec(
         SignatureValidationSpec(
-            cert_validation_policy=_policy(root, RevocationCheckingPolicy.from_legacy("hard-fail")),
-            ts_cert_validation_policy=_policy(pinned, NO_CHECK),
+            cert_validation_policy=_policy(roots, RevocationCheckingPolicy.from_legacy("hard-fail")),
+            ts_cert_validation_policy=_policy([pinned], NO_CHECK),
             revinfo_gathering_policy=nothing_online,
         )
     )
 
 
-def _policy(anchor: x509.Certificate, revocation: RevocationCheckingPolicy) -> CertValidationPolicySpec:
+def _policy(anchors: Sequence[x509.Certificate], revocation: RevocationCheckingPolicy) -> CertValidationPolicySpec:
     return CertValidationPolicySpec(
-        trust_manager=SimpleTrustManager.build([anchor]), revinfo_policy=CertRevTrustPolicy(revocation)
+        trust_manager=SimpleTrustManager.build(anchors), revinfo_policy=CertRevTrustPolicy(revocation)
     )
 
 
@@ -66,8 +67,8 @@ async def verdict(signature: EmbeddedPdfSignature, spec: PdfSignatureValidationS
 
 
 async def main(file: Path, trust: Path, expected: list[str]) -> bool:
-    root, pinned = load_certs_from_pemder([str(trust)])
-    spec = offline_spec(root, pinned)
+    *roots, pinned = load_certs_from_pemder([str(trust)])
+    spec = offline_spec(roots, pinned)
     with file.open("rb") as stream:
         reader = PdfFileReader(stream)
         signatures = reader.embedded_regular_signatures

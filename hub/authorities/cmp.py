@@ -1,0 +1,156 @@
+"""An authority that speaks CMP (RFC 4210, RFC 9480), asked through `openssl cmp` in a child process.
+
+    [authorities.campus_ca]
+    kind = "cmp"
+    server = "https://ca.example.org/pkix/"
+    reference = "qianda"
+    secret_file = "/run/secrets/cmp"
+    chain = ["/etc/qianda/campus-ca.pem"]
+
+The hub is a registration authority: it has seen the proof of the key itself (`POST key` of the signing protocol), and
+says so (proof of possession RAVERIFIED, RFC 4211, 4). It is known by a shared secret, or by a certificate of its own
+(`certificate`, `key`); the answers then have to be signed by somebody below `trusted`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from asn1crypto import pem
+from pydantic import Field, SecretStr, ValidationError, model_validator
+
+from hub.authorities import Authority, Issued, Place
+from hub.authorities.outside import Outside, OutsideOptions, certificates_in
+from hub.authorities.profile import acceptable_key, shortened
+from hub.errors import AuthorityRefused, AuthorityUnavailable
+from hub.mapped_json import explained
+
+SECRET_VARIABLE: Final = "QIANDA_CMP_SECRET"  # handed over by the environment: arguments can be read by everybody
+# Failure bits of PKIFailureInfo (RFC 4210, 5.2.3) by which an authority says no to this very request; the others are
+# about our account, the message or the server.
+DECIDED_NO: Final = re.compile(
+    r"PKIFailureInfo: [^\n]*\b(badCertTemplate|badPOP|badCertId|certRevoked|duplicateCertReq)"
+)
+REASONS: Final = {
+    "unspecified": 0, "key_compromise": 1, "ca_compromise": 2, "affiliation_changed": 3, "superseded": 4,
+    "cessation_of_operation": 5, "certificate_hold": 6, "privilege_withdrawn": 9,
+}  # fmt: skip
+
+
+class CmpOptions(OutsideOptions):
+    """`command`: how a certificate is asked for, `cr` or, at some authorities, `ir`. `profile`: the name of a
+    certificate profile there, if it has several. `tls_trusted`: authorities for an HTTPS server with a certificate of
+    its own kind."""
+
+    server: str = Field(pattern=r"^(https?://)?[^?#@\s]+$")
+    command: str = Field(default="cr", pattern="^(cr|ir)$")
+    profile: str = ""
+    reference: str = ""
+    secret: SecretStr = SecretStr("")
+    certificate: Path | None = None
+    key: Path | None = None
+    trusted: Path | None = None
+    tls_trusted: Path | None = None
+
+    @model_validator(mode="after")
+    def _known_to_the_authority(self) -> CmpOptions:
+        signed = self.certificate and self.key and self.trusted
+        if not (signed or (self.reference and self.secret.get_secret_value())):
+            raise ValueError("either reference and secret, or certificate, key and trusted have to be set")
+        return self
+
+
+def connect(options: Mapping[str, Any], place: Place) -> Authority:
+    """Raises ValueError that names the option."""
+    try:
+        return CmpAuthority(CmpOptions(**options), place)
+    except ValidationError as error:
+        raise explained(error, f"authorities.{place.name}") from None
+
+
+class CmpAuthority(Outside):
+    def __init__(self, options: CmpOptions, place: Place) -> None:
+        super().__init__(options, place)
+        self._cmp = options
+
+    async def enrol(self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta) -> Issued:
+        acceptable_key(spki)
+        with tempfile.TemporaryDirectory(prefix="qianda-cmp-") as name:
+            folder = Path(name)
+            (folder / "key.pem").write_bytes(pem.armor("PUBLIC KEY", spki))
+            subject = f"/serialNumber={_escaped(pseudonym)}/CN={_escaped(shortened(common_name))}"
+            wanted = ["-newkey", "key.pem", "-popo", "0", "-subject", subject, "-certout", "certificate.pem",
+                      "-days", str(max(lifetime.days, 1))]  # fmt: skip
+            wanted += ["-profile", self._cmp.profile] if self._cmp.profile else []
+            await self._run(folder, "-cmd", self._cmp.command, *wanted)
+            try:
+                certificates = certificates_in((folder / "certificate.pem").read_bytes())
+            except (OSError, ValueError) as error:
+                raise AuthorityUnavailable(f"{self.place.name}: no certificate came") from error
+        return self.accepted(certificates, spki)
+
+    async def revoke(self, certificate: bytes, reason: str) -> None:
+        with tempfile.TemporaryDirectory(prefix="qianda-cmp-") as name:
+            folder = Path(name)
+            (folder / "old.pem").write_bytes(pem.armor("CERTIFICATE", certificate))
+            code = str(REASONS.get(reason, 0))
+            await self._run(folder, "-cmd", "rr", "-oldcert", "old.pem", "-revreason", code)
+
+    async def check(self) -> str:
+        with tempfile.TemporaryDirectory(prefix="qianda-cmp-") as name:
+            await self._run(Path(name), "-cmd", "genm")
+        return "answers"
+
+    async def _run(self, folder: Path, *wanted: str) -> None:
+        """One exchange within the deadline. AuthorityRefused or AuthorityUnavailable, and no text of the authority's:
+        it may name the person."""
+        program = await asyncio.create_subprocess_exec(
+            "openssl", "cmp", "-config", "", "-batch", "-server", self._cmp.server, *self._credentials(), *wanted,
+            cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={"PATH": os.environ.get("PATH", os.defpath), SECRET_VARIABLE: self._cmp.secret.get_secret_value()},
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(self._cmp.deadline):
+                said, _ = await program.communicate()
+        except TimeoutError as error:
+            raise AuthorityUnavailable(f"{self.place.name}: no answer in {self._cmp.deadline} s") from error
+        finally:
+            if program.returncode is None:
+                with suppress(ProcessLookupError):
+                    program.kill()
+                await program.wait()
+        if program.returncode != 0:
+            self._raise(said.decode("utf-8", "replace"))
+
+    def _raise(self, said: str) -> None:
+        if no := DECIDED_NO.search(said):
+            raise AuthorityRefused(f"{self.place.name}: {no[1]}")
+        bits = re.search(r"PKIFailureInfo: ([A-Za-z, ]+)", said)
+        raise AuthorityUnavailable(f"{self.place.name}: {bits[1].strip() if bits else 'no usable answer'}")
+
+    def _credentials(self) -> Sequence[str]:
+        options = self._cmp
+        given: list[str] = []
+        if options.reference:
+            given += ["-ref", options.reference, "-secret", f"env:{SECRET_VARIABLE}"]
+        for name, path in (("-cert", options.certificate), ("-key", options.key), ("-trusted", options.trusted),
+                           ("-tls_trusted", options.tls_trusted)):  # fmt: skip
+            if path is not None:
+                given += [name, str(path.resolve())]
+        if options.server.startswith("https://"):
+            given.append("-tls_used")
+        return given
+
+
+def _escaped(text: str) -> str:
+    """As `openssl` reads a name: slash, plus, equals sign and backslash belong to its form."""
+    return re.sub(r"([\\/+=])", r"\\\1", text)

@@ -1,0 +1,138 @@
+"""An authority behind an HTTP API of its own that speaks JSON, as licensed authorities in China have: by mapping.
+
+    [authorities.szca]
+    kind = "http_json"
+    url = "https://ra.example.org/api"
+    headers = { Authorization = "Bearer {secret}" }
+    secret_file = "/run/secrets/szca"
+    chain = ["/etc/qianda/szca.pem"]
+    certificate = "data.certificate"
+    [authorities.szca.enrol]
+    path = "/certificates"
+    body = { "applicant.name" = "{name}", "publicKey" = "{spki}", "days" = "{days:number}" }
+    success = { "code" = ["0"] }
+
+Blanks of `enrol`: name, pseudonym, spki (base64 of DER), spki_pem, days. Of `revoke`: serial (decimal), serial_hex,
+certificate (base64 of DER), reason. Certificates in answers may be PEM, base64 or hex of DER, or a PKCS#7 bag of them.
+Not served: authorities that want a PKCS#10 request signed by the person's key, or that sign their API calls by a scheme
+of their own; each of these is a file beside this one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from asn1crypto import cms, pem
+from cryptography import x509
+from pydantic import ValidationError
+
+from hub.authorities import Authority, Issued, Place
+from hub.authorities.outside import Outside, OutsideOptions, certificates_in
+from hub.authorities.profile import acceptable_key
+from hub.errors import AuthorityRefused, AuthorityUnavailable
+from hub.mapped_json import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found
+
+ENROL_BLANKS: Final = ("name", "pseudonym", "spki", "spki_pem", "days")
+REVOKE_BLANKS: Final = ("serial", "serial_hex", "certificate", "reason")
+
+
+class HttpJsonOptions(OutsideOptions, ServiceOptions):
+    """`certificate`: the field of the answer that holds the certificate, or a bag with it. Without `revoke` it cannot
+    be asked to revoke, without `health` whether it is well."""
+
+    enrol: CallOptions
+    certificate: str
+    revoke: CallOptions | None = None
+    health: CallOptions | None = None
+
+
+def connect(options: Mapping[str, Any], place: Place) -> Authority:
+    """Raises ValueError that names the option."""
+    try:
+        read = HttpJsonOptions(**options)
+    except ValidationError as error:
+        raise explained(error, f"authorities.{place.name}") from None
+    read.enrol.check_blanks(ENROL_BLANKS)
+    if read.revoke:
+        read.revoke.check_blanks(REVOKE_BLANKS)
+    return HttpJsonAuthority(read, place)
+
+
+class HttpJsonAuthority(Outside):
+    def __init__(self, options: HttpJsonOptions, place: Place) -> None:
+        super().__init__(options, place)
+        self._mapping = options
+        self._service = JsonService(place.http, options)
+
+    async def enrol(self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta) -> Issued:
+        acceptable_key(spki)
+        answer = await self._call(self._mapping.enrol, {
+            "name": common_name, "pseudonym": pseudonym, "spki": base64.b64encode(spki).decode(),
+            "spki_pem": pem.armor("PUBLIC KEY", spki).decode(), "days": str(max(lifetime.days, 1)),
+        })  # fmt: skip
+        try:
+            certificates = certificates_of(found(answer, self._mapping.certificate))
+        except (ValueError, TypeError) as error:
+            raise AuthorityUnavailable(f"{self.place.name}: there is no certificate in the answer") from error
+        return self.accepted(certificates, spki)
+
+    async def revoke(self, certificate: bytes, reason: str) -> None:
+        if self._mapping.revoke is None:
+            raise AuthorityUnavailable(f"{self.place.name}: it is not configured how it revokes")
+        serial = x509.load_der_x509_certificate(certificate).serial_number
+        await self._call(self._mapping.revoke, {
+            "serial": str(serial), "serial_hex": f"{serial:x}", "reason": reason,
+            "certificate": base64.b64encode(certificate).decode(),
+        })  # fmt: skip
+
+    async def check(self) -> str:
+        if self._mapping.health is None:
+            return "configured; it cannot be asked how it is"
+        await self._call(self._mapping.health, {})
+        return "answers"
+
+    async def _call(self, call: CallOptions, blanks: Mapping[str, str]) -> Mapping[str, Any]:
+        try:
+            return await self._service.call(call, blanks)
+        except NotServed as error:
+            raise AuthorityUnavailable(f"{self.place.name}: {error}") from error
+        except DecidedNo as error:
+            raise AuthorityRefused(f"{self.place.name}: {error}") from error
+
+
+def certificates_of(value: Any) -> list[bytes]:
+    """Every certificate (DER) of a field: PEM, base64, hex or PKCS#7, one or a list. Raises ValueError."""
+    if isinstance(value, list):
+        return [der for each in value for der in certificates_of(each)]
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("no text")
+    text = value.strip().encode()
+    if pem.detect(text):
+        kind, _, der = pem.unarmor(text)
+        return _in_bag(der) if kind in ("PKCS7", "CMS") else certificates_in(text)
+    der = _decoded(re.sub(r"\s+", "", value))
+    try:
+        return certificates_in(der)
+    except ValueError:
+        return _in_bag(der)
+
+
+def _decoded(text: str) -> bytes:
+    if re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", text):
+        return bytes.fromhex(text)
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError("neither base64 nor hex") from error
+
+
+def _in_bag(der: bytes) -> list[bytes]:
+    content = cms.ContentInfo.load(der)
+    if content["content_type"].native != "signed_data":
+        raise ValueError("no bag of certificates")
+    return [bytes(each.chosen.dump()) for each in content["content"]["certificates"]]

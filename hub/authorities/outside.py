@@ -1,0 +1,118 @@
+"""What every outside authority has in common: the pinned chain, and the check of what it issues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, TypeVar
+
+from asn1crypto import pem
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub.authorities import Issued, Place, Revoked, Standing
+from hub.authorities.profile import issued_by
+from hub.authorities.revocation import RevocationLists
+from hub.errors import AuthorityUnavailable
+from qianda.verify.trust import says_trial
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+Kind = TypeVar("Kind", bound=x509.ExtensionType)
+
+
+class OutsideOptions(BaseModel):
+    """`chain`: files (PEM or DER) with the certificates above those that are issued, the issuing one first, the root
+    last. `trial`: whether what it issues is for trial only. `deadline`: seconds for a whole call.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    chain: list[Path] = Field(min_length=1)
+    trial: bool = False
+    deadline: float = Field(default=15, gt=0, le=60)
+
+
+class Outside:
+    """The part of an authority that does not depend on how it is asked."""
+
+    def __init__(self, options: OutsideOptions, place: Place) -> None:
+        """Raises ValueError for a chain that is none, OSError for a file that cannot be read."""
+        try:
+            self.chain = tuple(der for path in options.chain for der in certificates_in(path.read_bytes()))
+        except ValueError as error:
+            raise ValueError(f"authorities.{place.name}.chain: {error}") from error
+        if not all(issued_by(lower, upper) for lower, upper in pairwise(self.chain)):
+            raise ValueError(f"authorities.{place.name}.chain: a certificate is not issued by the next one")
+        self.trial = options.trial or any(says_trial(asn1_x509.Certificate.load(der)) for der in self.chain)
+        self.place = place
+        self._lists = RevocationLists(place.http, place.clock)
+
+    def accepted(self, answered: Iterable[bytes], spki: bytes) -> Issued:
+        """The certificate for this key among those that were answered. AuthorityUnavailable: there is none to use."""
+        try:
+            certificates = [x509.load_der_x509_certificate(der) for der in answered]
+            mine = [each for each in certificates if _spki(each) == spki]
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise AuthorityUnavailable(f"{self.place.name}: the certificate cannot be read") from error
+        if len(mine) != 1:
+            raise AuthorityUnavailable(f"{self.place.name}: the certificate is for another key")
+        der = mine[0].public_bytes(serialization.Encoding.DER)
+        trouble = self._trouble_with(mine[0])
+        if not issued_by(der, self.chain[0]):
+            trouble = "the certificate was issued by somebody else"
+        if trouble:
+            raise AuthorityUnavailable(f"{self.place.name}: {trouble}")
+        life = mine[0].not_valid_before_utc, mine[0].not_valid_after_utc
+        return Issued(der, (der, *self.chain), mine[0].serial_number, *life)
+
+    def _trouble_with(self, certificate: x509.Certificate) -> str:
+        now = self.place.clock()
+        if certificate.not_valid_after_utc <= now or certificate.not_valid_before_utc > now + CLOCK_TOLERANCE:
+            return "the certificate is not valid now"
+        if not _signs_documents(certificate):
+            return "the certificate is not for signing documents"
+        if _extension(certificate, x509.CRLDistributionPoints) is None:
+            return "the certificate names no revocation list: later nobody could say that it was good"
+        return ""
+
+    async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> Standing:
+        if not issued_by(certificate, self.chain[0]):
+            return Standing.UNKNOWN
+        known = x509.load_der_x509_certificate(certificate).serial_number in {each.serial for each in revoked}
+        listed = known or (await self._lists.of((certificate, *self.chain))).revoked
+        return Standing.REVOKED if listed else Standing.GOOD
+
+
+def certificates_in(content: bytes) -> list[bytes]:
+    """Every certificate (DER) of a PEM or DER file. Raises ValueError when there is none."""
+    blocks = list(pem.unarmor(content, multiple=True)) if pem.detect(content) else [("CERTIFICATE", {}, content)]
+    found = [bytes(der) for kind, _, der in blocks if kind == "CERTIFICATE"]
+    for der in found:
+        x509.load_der_x509_certificate(der)
+    if not found:
+        raise ValueError("there is no certificate in it")
+    return found
+
+
+def _spki(certificate: x509.Certificate) -> bytes:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return certificate.public_key().public_bytes(serialization.Encoding.DER, form)
+
+
+def _signs_documents(certificate: x509.Certificate) -> bool:
+    usage = _extension(certificate, x509.KeyUsage)
+    constraints = _extension(certificate, x509.BasicConstraints)
+    authority = constraints is not None and constraints.ca
+    return not authority and (usage is None or usage.digital_signature or usage.content_commitment)
+
+
+def _extension(certificate: x509.Certificate, kind: type[Kind]) -> Kind | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
