@@ -192,6 +192,11 @@ class SigningClient:
         """ "Not me", "wrong", "I have a question": a person at the school answers, reminders stop."""
         return await self._wire.post("question", {"text": text}, contract_id)
 
+    async def change_phone(self, phone: str, contract_id: str | None = None) -> str:
+        """Ask for another phone number, or confirm the one that the school asked for. `waiting-for-approval`, or
+        `changed`: then this session has ended."""
+        return str((await self._wire.post("phone", {"phone": phone}, contract_id))["state"])
+
     async def refused(self, request: str, reason: str, contract_id: str | None = None) -> None:
         """Report that what was prepared did not pass the checks."""
         await self._wire.post("refused", {"request": request, "reason": reason}, contract_id)

@@ -64,6 +64,10 @@ class Desk:
         row = (await self._connection.execute(select(STAFF).where(found))).mappings().first()
         return (_staff(row), row["password_hash"]) if row else None
 
+    async def staff_names(self, staff: Sequence[UUID]) -> dict[UUID, str]:
+        statement = select(STAFF.c.id, STAFF.c.name).where(STAFF.c.id.in_(staff))
+        return {row.id: row.name for row in await self._connection.execute(statement)}
+
     async def begin_session(self, staff: UUID, secret: str, now: datetime, life: timedelta) -> None:
         values = {"secret_hash": key_hash(secret), "staff": staff, "created_at": now, "expires_at": now + life}
         await self._connection.execute(insert(SESSION).values(values))

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import cast
 
+from hub.lifecycle.change_phone import ask as ask_for_change
 from hub.lifecycle.dispatch import hand_out
 from hub.lifecycle.reissue import reissue as issue_anew
 from hub.lifecycle.remind import remind_by_hand
 from hub.lifecycle.withdraw import extend as move_deadline
 from hub.lifecycle.withdraw import void as withdraw
 from hub.model.link import DoorKind
+from hub.model.phone_change import PhoneChange
+from hub.store.unit import Unit
 from hub.web.api import answers
 from hub.web.api.endpoint import Call
-from hub.web.api.shapes import ContractGiven, ContractIssued, ExtendAsked, LinkAsked, LinkGiven, Reminded, VoidAsked
+from hub.web.api.shapes import (
+    ContractGiven,
+    ContractIssued,
+    ExtendAsked,
+    LinkAsked,
+    LinkGiven,
+    PhoneAsked,
+    PhoneChangeGiven,
+    Reminded,
+    VoidAsked,
+)
 
 
 async def link(call: Call) -> LinkGiven:
@@ -48,6 +61,20 @@ async def reissue(call: Call) -> ContractIssued:
     contract = await issue_anew(call.parts, call.scope, call.contract, call.actor)
     async with call.parts.database.unit(call.scope) as unit:
         return await answers.issued(unit, contract)
+
+
+async def change_phone(call: Call) -> PhoneChangeGiven:
+    asked = cast(PhoneAsked, call.asked)
+    given: list[PhoneChangeGiven] = []
+
+    async def keep(unit: Unit, change: PhoneChange) -> None:
+        given.append(PhoneChangeGiven(state="waiting-for-approval", id=change.id))
+        await call.keep(unit, 202, given[0])
+
+    await ask_for_change(
+        call.parts, call.scope, call.contract, call.signer, asked.phone, asked.reason, call.actor, keep
+    )  # fmt: skip
+    return given[0]
 
 
 async def _now(call: Call) -> ContractGiven:

@@ -27,6 +27,8 @@ _IDEMPOTENCY = {
 }  # fmt: skip
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
+_SIGNER = _ID | {"name": "signer"}
+
 
 def description(operations: Sequence[Operation], origin: str) -> dict[str, Any]:
     spec = APISpec(
@@ -61,7 +63,7 @@ def _schemas(operations: Sequence[Operation]) -> tuple[dict[str, Any], dict[type
 def _described(
     operation: Operation, schemas: dict[str, Any], refs: dict[type[BaseModel], dict[str, str]]
 ) -> dict[str, Any]:  # fmt: skip
-    parameters = [_ID] if "{id}" in operation.path else []
+    parameters = [each for each in (_ID, _SIGNER) if f"{{{each['name']}}}" in operation.path]
     described: dict[str, Any] = {
         "operationId": operation.name, "summary": operation.summary, "security": [{"key": []}],
         "responses": _responses(operation, refs),

@@ -54,6 +54,13 @@ class Call:
         except ValueError:
             raise ContractNotFound from None
 
+    @property
+    def signer(self) -> UUID:
+        try:
+            return UUID(self.path["signer"])
+        except ValueError:
+            raise BadInput("this contract has no such signer", field="signer") from None
+
 
 @dataclass(frozen=True)
 class File:

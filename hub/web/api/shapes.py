@@ -100,6 +100,11 @@ class ExtendAsked(_Taken):
     deadline: AwareDatetime
 
 
+class PhoneAsked(_Taken):
+    phone: Words = Field(description="Mobile; without a country code it is Chinese.", examples=["+8619000000199"])
+    reason: Reason = Field(description="For the member of staff who approves it.")
+
+
 class NothingAsked(_Taken):
     """No member is needed; an empty body does as well."""
 
@@ -208,6 +213,13 @@ class LinkGiven(_Given):
     qr_svg: str | None
     app_url: str | None
     expires_at: datetime | None
+
+
+class PhoneChangeGiven(_Given):
+    """Nothing has changed yet: your key's request is one approval, and a member of staff gives the second."""
+
+    state: Literal["waiting-for-approval"]
+    id: UUID
 
 
 class Reminded(_Given):

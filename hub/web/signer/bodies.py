@@ -143,6 +143,10 @@ class Confirm(Body):
     certificate_sha256: Sha256
 
 
+class Phone(Body):
+    phone: Text
+
+
 class RefusedToSign(Body):
     request: Identifier
     reason: Long

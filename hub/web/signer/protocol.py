@@ -15,12 +15,13 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import AlreadySigned, BadInput, ContractNotFound, LinkNotValid, SessionNotValid, WrongSignature
-from hub.lifecycle import admit, answer, certify, identify, land, sign
+from hub.lifecycle import admit, answer, certify, change_phone, identify, land, sign
 from hub.lifecycle.land import Landed
 from hub.model.person import phone_number
+from hub.model.phone_change import PhoneChangeState
 from hub.model.staff import EVERYTHING
 from hub.web.keys import BRAKES, HUB
-from hub.web.security import session_secret, set_session
+from hub.web.security import clear_session, session_secret, set_session
 from hub.web.signer import bodies, enrolling
 from hub.web.signer.answers import base64, contracts_json, where
 from hub.web.signer.bodies import body
@@ -45,6 +46,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         web.post(f"{base}/decline", decline),
         web.post(f"{base}/question", question),
         web.post(f"{base}/relink", relink),
+        web.post(f"{base}/phone", phone),
     ]
 
 
@@ -197,10 +199,28 @@ async def relink(request: web.Request) -> web.Response:
 
 async def _relink(request: web.Request, asked: bodies.Relink) -> None:
     try:
-        phone = phone_number(asked.phone) if asked.phone else None
+        number = phone_number(asked.phone) if asked.phone else None
     except BadInput:
         return
-    await answer.relink(request.app[HUB].parts, ticket=asked.ticket, phone=phone)
+    await answer.relink(request.app[HUB].parts, ticket=asked.ticket, phone=number)
+
+
+async def phone(request: web.Request) -> web.Response:
+    """`{phone}` → 202 `{state}`: `waiting-for-approval` by the school, or `changed`, which ends this session.
+
+    The verified session came about by the old phone's code: that is one of the two approvals. With a number that the
+    school asked for before, it is the second.
+    """
+    await request.app[BRAKES].slow_down(request, "relink")
+    asked = await body(request, bodies.Phone)
+    change = await change_phone.ask_with_old_phone(
+        request.app[HUB].parts, session_secret(request), contract_id(request), asked.phone
+    )
+    state = "changed" if change.state is PhoneChangeState.CHANGED else "waiting-for-approval"
+    response = web.json_response({"state": state}, status=202)
+    if state == "changed":
+        clear_session(response)
+    return response
 
 
 # ---- values

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.staff import board, chats, contract, issuing, messages, posters, roster, tasks
+from hub.web.staff import board, chats, contract, issuing, messages, phones, posters, roster, tasks
 from hub.web.staff.access import login_routes, staff_only
 from hub.wiring import Hub
 
@@ -25,6 +25,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         "/staff/tasks": tasks.tasks,
         "/staff/messages": messages.messages,
         "/staff/chats": chats.accounts,
+        "/staff/phone-changes": phones.changes,
         "/staff/posters": posters.posters,
         "/staff/posters/new": posters.form,
         _POSTER: posters.poster,
@@ -47,12 +48,15 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         "/staff/tasks/{task}/done": tasks.done,
         "/staff/chats": chats.add,
         "/staff/chats/remove": chats.remove,
+        "/staff/phone-changes/{change}/approve": phones.approve,
+        "/staff/phone-changes/{change}/turn-down": phones.turn_down,
         "/staff/posters/new": posters.put_up,
         f"{_POSTER}/revoke": posters.revoke,
         f"{_ONE}/remind": contract.remind,
         f"{_ONE}/extend": contract.extend,
         f"{_ONE}/void": contract.void,
         f"{_ONE}/reissue": contract.reissue,
+        f"{_ONE}/phone/{{signer}}": contract.change_phone,
     }.items():
         yield web.post(path, staff_only(act))
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.errors import BadInput, ContractNotFound, QiandaError
+from hub.lifecycle.change_phone import ask as ask_for_phone
 from hub.lifecycle.dispatch import HandedLink, hand_out
 from hub.lifecycle.reissue import reissue as issue_anew
 from hub.lifecycle.remind import remind_by_hand
@@ -110,6 +111,18 @@ def _end_of(day: str, zone: ZoneInfo) -> datetime:
         return datetime.combine(date.fromisoformat(day), time(23, 59), zone)
     except ValueError:
         raise BadInput("a date like 2026-12-31", field="deadline") from None
+
+
+async def change_phone(visit: Visit) -> web.StreamResponse:
+    """The first approval; a colleague, or the old phone's code, gives the second."""
+    form = await visit.request.post()
+    phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
+    signer = _uuid(visit.request.match_info["signer"])
+    try:
+        await ask_for_phone(visit.parts, visit.scope, contract_id(visit), signer, phone, reason, visit.actor)
+    except QiandaError as error:
+        return await _page(visit, error)
+    raise web.HTTPSeeOther("/staff/phone-changes?said=phone-asked")
 
 
 async def ask_void(visit: Visit) -> web.Response:

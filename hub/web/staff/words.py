@@ -41,11 +41,12 @@ TASK_KINDS = {
     "question": "has a question", "not-me": "says: not me", "wrong": "says: something is wrong", "declined": "declined",
     "locked": "locked after wrong answers", "unreachable": "cannot be reached", "stuck": "stuck at the hub",
     "failed": "could not be sent", "refused-by-client": "the signer's own device refused",
+    "phone-change": "a new phone number waits for approval", "shared-phone": "a number that strangers share",
     "enrolment-asked": "enrolled by a poster", "already-enrolled": "came by a poster again",
 }  # fmt: skip
 ALERTS = {
     "provider-broken": "a provider is out of use", "budget-spent": "a limit of messages is reached",
-    "stop-flood": "many opt-outs wait to be checked",
+    "stop-flood": "many opt-outs wait to be checked", "shared-phone": "a number that strangers share",
 }  # fmt: skip
 RECORDS = {
     "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
@@ -57,7 +58,8 @@ RECORDS = {
     "signature-accepted": "signature accepted", "signature-embedded": "signature with timestamp in the file",
     "signature-lapsed": "signature could not be used", "signing-refused-by-client": "the signer's own device refused",
     "seal-used": "school's seal set", "completed": "completed", "question-asked": "question asked",
-    "staff-task-settled": "settled by staff",
+    "staff-task-settled": "settled by staff", "phone-change-asked": "another phone number asked for",
+    "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
 }  # fmt: skip
 LEDGER = {
     "planned": "planned", "sent": "sent", "skipped": "put off", "failed": "could not be sent", "stopped": "stopped",
@@ -66,6 +68,7 @@ LEDGER_REASONS = {
     "quiet-hours": "quiet hours", "cap": "enough messages today", "opted-out": "paused", "signed-meanwhile": "signed",
     "by-hand": "by hand", "no-channel": "no way to reach them", "deadline-moved": "deadline moved",
     "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
+    "phone-changed": "phone number changed",
 }  # fmt: skip
 VERSIONS = {
     "draft": "draft", "issued": "issued, with empty signature fields", "signed": "with one more signature",

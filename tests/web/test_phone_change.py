@@ -1,0 +1,184 @@
+"""Another phone number: asked for by a program, at the desk or by the person; approved by the second of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from hub.lifecycle.issue import NewStudent
+from hub.model.contract import Contract
+from hub.model.staff import EVERYTHING
+from qianda.wire import ProtocolProblem
+from tests.lifecycle.people import father
+from tests.poster_visits import Family, cn_id
+from tests.running import Running, running_hub
+from tests.web.signer_visits import asked, opened, verified
+from tests.web.staff_visit import add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub() as hub:
+        await add_staff(hub, "colleague", "hefei")
+        await add_staff(hub, "elsewhere", "beijing")
+        yield hub
+
+
+class Parent:
+    """A guardian nobody else is, with a contract to sign and a new number."""
+
+    def __init__(self, running: Running) -> None:
+        self.running, self.family, self.new = running, Family(), Family().phone
+        self.signer = replace(father(), phone=self.family.phone, id_number=self.family.parent_id)
+
+    async def issue(self) -> Contract:
+        self.contract = await self.running.issue_minor(signers=(self.signer,))
+        return self.contract
+
+    @property
+    def visit(self) -> dict[str, Any]:
+        return {"name": self.signer.name, "tail": self.family.parent_id[-4:], "phone": self.family.phone}
+
+    async def on_file(self) -> str:
+        async with self.running.hub.database.unit(EVERYTHING) as unit:
+            return (await unit.contracts.signers(self.contract.id))[0].phone
+
+    async def address(self) -> str:
+        async with self.running.hub.database.unit(EVERYTHING) as unit:
+            (signer,) = await unit.contracts.signers(self.contract.id)
+        return f"/api/v1/contracts/{self.contract.id}/signers/{signer.id}/phone"
+
+    async def api(self, body: dict[str, str] | None = None, once: str = "") -> tuple[int, Any]:
+        body = body or {"phone": self.new, "reason": "The parent called."}
+        key, headers = self.running.api_key, {"Idempotency-Key": once} if once else {}
+        status, answer, _ = await asked(
+            self.running, "POST", await self.address(), body=body, bearer=key, headers=headers
+        )  # fmt: skip
+        return status, answer
+
+    async def form(self) -> tuple[str, dict[str, str]]:
+        signer = (await self.address()).split("/")[-2]
+        return f"/staff/contracts/{self.contract.id}/phone/{signer}", {"phone": self.new, "reason": "Rang us."}
+
+
+async def parent(running: Running) -> Parent:
+    made = Parent(running)
+    await made.issue()
+    return made
+
+
+def change_of(page: str, someone: Parent) -> tuple[str, str]:
+    """Its id, and the text of its card on the page."""
+    (card,) = [each for each in page.split("<article") if str(someone.contract.id) in each]
+    found = re.search(r"/staff/phone-changes/([0-9a-f-]{36})/", card)
+    assert found
+    return found[1], card.partition("</article>")[0]
+
+
+async def test_a_program_asks_and_staff_approve(running: Running) -> None:
+    someone = await parent(running)
+    status, answer = await someone.api(once="phone-1")
+    assert status == 202 and answer["state"] == "waiting-for-approval" and set(answer) == {"state", "id"}
+    assert await someone.api(once="phone-1") == (202, answer)
+    status, refused = await someone.api()
+    assert (status, refused["code"]) == (409, "phone-change-waiting")
+    desk = await desk_of(running, "colleague")
+    page = await desk.get("/staff/phone-changes")
+    assert "a program of the school" in page.words and "The parent called." in page.words
+    assert someone.new not in page.text and someone.family.phone not in page.text and someone.new[-4:] in page.text
+    done = await desk.post(f"/staff/phone-changes/{answer['id']}/approve")
+    assert (done.status, done.location) == (303, "/staff/phone-changes?said=phone-changed")
+    assert await someone.on_file() == someone.new
+    assert "合同" in await running.message("invitation", someone.new)
+
+
+async def test_what_a_program_may_not_ask(running: Running) -> None:
+    someone = await parent(running)
+    for body, field in (
+        ({"phone": "12", "reason": "x"}, "phone"), ({"phone": someone.family.phone, "reason": "x"}, "phone"),
+        ({"phone": someone.new, "reason": " "}, "reason"), ({"phone": someone.new}, "reason"),
+    ):  # fmt: skip
+        status, answer = await someone.api(body)
+        assert (status, answer["field"]) == (422, field)
+    other = await parent(running)
+    someone.contract, mine = other.contract, await someone.address()
+    strange = mine.replace((mine.split("/"))[-2], "nobody")
+    status, answer, _ = await asked(
+        running, "POST", strange, body={"phone": other.new, "reason": "x"}, bearer=running.api_key
+    )
+    assert (status, answer["field"]) == (422, "signer")
+
+
+async def test_whoever_asks_at_the_desk_cannot_approve(running: Running) -> None:
+    someone = await parent(running)
+    desk, colleague = await desk_of(running), await desk_of(running, "colleague")
+    contract = await desk.get(f"/staff/contracts/{someone.contract.id}")
+    path, form = await someone.form()
+    assert path in contract.text
+    wrong = await desk.post(path, form | {"phone": "12"})
+    assert wrong.status == 422 and "mobile number: There is no such phone number." in wrong.words
+    assert (await desk.post(path, form)).location == "/staff/phone-changes?said=phone-asked"
+    mine = await desk.get("/staff/phone-changes")
+    change, card = change_of(mine.text, someone)
+    assert "Somebody else has to approve this." in card and "/approve" not in card
+    refused = await desk.post(f"/staff/phone-changes/{change}/approve")
+    assert refused.status == 403 and "cannot be the second one to approve it" in refused.words
+    assert "a new phone number waits for approval" in (await colleague.get("/staff/tasks")).words
+    theirs = await colleague.get("/staff/phone-changes")
+    assert "Approve and change it" in theirs.words and "Rang us." in theirs.words
+    abroad = await desk_of(running, "elsewhere")
+    assert change not in (await abroad.get("/staff/phone-changes")).text
+    assert (await abroad.post(f"/staff/phone-changes/{change}/approve")).status == 404
+    assert (await colleague.post(f"/staff/phone-changes/{change}/turn-down")).status == 303
+    assert change not in (await desk.get("/staff/phone-changes")).text
+    assert await someone.on_file() == someone.family.phone
+    told = (await desk.get(f"/staff/contracts/{someone.contract.id}")).words
+    assert "another phone number turned down" in told and "another phone number asked for" in told
+
+
+async def test_the_person_confirms_with_the_old_phone(running: Running) -> None:
+    someone = await parent(running)
+    path, form = await someone.form()
+    await (await desk_of(running)).post(path, form)
+    async with verified(running, someone.contract, **someone.visit) as client:
+        with pytest.raises(ProtocolProblem) as refused:
+            await client.change_phone(Family().phone)
+        assert refused.value.code == "phone-change-waiting"
+        secret = client.bearer
+        status, answer, headers = await asked(
+            running, "POST", "/sign/v1/phone", body={"phone": someone.new}, bearer=secret
+        )
+        assert (status, answer) == (202, {"state": "changed"}) and "__Host-qianda=" in headers["Set-Cookie"]
+        assert (await asked(running, "GET", "/sign/v1/session", bearer=secret))[0] == 401
+    assert await someone.on_file() == someone.new
+
+
+async def test_the_person_asks_only_once_verified(running: Running) -> None:
+    someone = await parent(running)
+    async with opened(running, someone.contract) as client:
+        with pytest.raises(ProtocolProblem) as refused:
+            await client.change_phone(someone.new)
+        assert refused.value.code == "not-verified"
+    async with verified(running, someone.contract, **someone.visit) as client:
+        assert await client.change_phone(someone.new) == "waiting-for-approval"
+    page = await (await desk_of(running)).get("/staff/phone-changes")
+    assert "the person, with the code of the old phone" in page.words
+
+
+async def test_the_page_says_that_strangers_share_a_number(running: Running) -> None:
+    someone = await parent(running)
+    for _ in range(2):
+        other = Parent(running)
+        child = NewStudent("王小明", "cn-id", cn_id("20130401"))
+        await running.issue_minor(signers=(replace(other.signer, phone=someone.new),), student=child)
+    path, form = await someone.form()
+    await (await desk_of(running)).post(path, form)
+    page = await (await desk_of(running, "colleague")).get("/staff/phone-changes")
+    assert "they are not all of one family" in page.words
