@@ -34,7 +34,7 @@ from hub.identity.roster import RosterIdentity
 from hub.lifecycle.parts import Authorities, Parts, SealKey
 from hub.model.authority import BUILTIN, AuthorityRule
 from hub.model.budget import BudgetLimits
-from hub.model.reminder import ReminderPolicy
+from hub.model.reminder_policy import ReminderPolicy
 from hub.model.staff import EVERYTHING
 from hub.provision import BuiltinPki, builtin_pki, open_token, signer_trust, trust_authority
 from hub.router import Router

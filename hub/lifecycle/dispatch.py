@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -68,11 +68,12 @@ async def _link_of(unit: Unit, signer: Signer, door: DoorKind) -> SignLink:
 async def write_message(
     parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
+    first: Sequence[str] = (),
 ) -> Delivery | None:  # fmt: skip
     """The attempt row of one message to one signer, in this transaction, by the first way of their ladder. None when
     there is no way to reach them, or when this intent (`key`) has an attempt already.
     """
-    channel = await parts.router.channel_for(unit, signer, purpose)
+    channel = next(iter(await parts.router.ladder(unit, signer, purpose, first)), None)
     if channel is None:
         return None
     said = await _variables(parts, unit, contract, signer) | dict(variables or {})
@@ -134,10 +135,11 @@ async def write_attempt(
 async def send_at_once(
     parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
+    first: Sequence[str] = (),
 ) -> Delivery | None:  # fmt: skip
     """A message that answers somebody's act: its attempt and the job that carries it, in this transaction."""
     delivery = await write_message(
-        parts, unit, contract, signer, purpose, key, task=task, code=code, variables=variables
+        parts, unit, contract, signer, purpose, key, task=task, code=code, variables=variables, first=first
     )
     if delivery is not None:
         lane = DELIVER_CODE if purpose is Purpose.CODE else DELIVER

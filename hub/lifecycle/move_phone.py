@@ -17,6 +17,7 @@ from hub.model.delivery import PHONE_CHANGED
 from hub.model.phone_change import PhoneChange
 from hub.model.reminder import first_step, spread_of
 from hub.model.signer import Signer, TaskState
+from hub.router.policy import policy_of
 from hub.store.unit import Unit
 
 
@@ -59,9 +60,9 @@ async def _invite(parts: Parts, unit: Unit, contract: Contract, signer: Signer, 
     await unit.tasks.pause(task.id, silent)
     if task.state is not TaskState.OPEN:
         return  # their turn comes later, and by then the number is the new one
-    now = await unit.planning_now()
+    now, policy = await unit.planning_now(), await policy_of(unit, parts.policy, contract)
     step = first_step(
-        parts.policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send="now",
+        policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send="now",
         spread=spread_of(task.id),
     )  # fmt: skip
     await unit.tasks.open(task.id, step, now)

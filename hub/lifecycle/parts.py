@@ -19,7 +19,8 @@ from hub.identity.roster import RosterIdentity
 from hub.model.authority import AuthorityRule, Rests
 from hub.model.budget import BudgetLimits
 from hub.model.message import MessageTemplates
-from hub.model.reminder import ReminderPolicy
+from hub.model.reminder_policy import ReminderPolicy
+from hub.model.rests import Rests
 from hub.router import Router
 from hub.store.files import Files
 from hub.store.keys import Keys

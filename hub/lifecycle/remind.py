@@ -7,6 +7,7 @@ lock, so nothing is sent after a signature. The provider is called after that co
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -28,13 +29,17 @@ from hub.model.reminder import (
     deferred_by_cap,
     following_step,
     into_window,
+    last_call_at,
     local_day,
     manual_reminder_allowed,
+    on_every_day,
     postponed,
     spread_of,
 )
+from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer, SigningTask, TaskState
 from hub.model.staff import EVERYTHING, Scope, StaffTask
+from hub.router.policy import policy_of
 from hub.store.tasks import ClaimedTask
 from hub.store.unit import Unit
 
@@ -59,6 +64,7 @@ class _Due:
     step: NextStep
     claimed: ClaimedTask
     now: datetime
+    policy: ReminderPolicy
 
     @property
     def zone(self) -> ZoneInfo:
@@ -103,8 +109,8 @@ async def _put_off(parts: Parts, claimed: ClaimedTask, spent: BudgetSpent) -> No
         task = await unit.tasks.get(claimed.task.id)
         assert task.step is not None
         due = _Due(contract, task, await unit.contracts.signer(task.signer), task.step, claimed,
-                   await unit.planning_now())  # fmt: skip
-        until = into_window(parts.policy, due.now + spent.wait, due.zone, due.spread)
+                   await unit.planning_now(), await policy_of(unit, parts.policy, contract))  # fmt: skip
+        until = into_window(due.policy, due.now + spent.wait, due.zone, due.spread)
         await unit.reminders.note(task, "skipped", due.now, step=task.step, reason=SkipReason.BUDGET.value)
         await _plan(unit, due, postponed(task.step, until=until, deadline=contract.deadline))
 
@@ -117,7 +123,8 @@ async def _run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
         task = await unit.tasks.get(claimed.task.id)
         assert task.step is not None
         signer = await unit.contracts.signer(task.signer)
-        due = _Due(contract, task, signer, task.step, claimed, await unit.planning_now())
+        policy = await policy_of(unit, parts.policy, contract)
+        due = _Due(contract, task, signer, task.step, claimed, await unit.planning_now(), policy)
         if task.step.kind is StepKind.EXPIRY or due.now >= contract.deadline:
             await _expire_or_wait(parts, unit, due)
             return None
@@ -129,26 +136,26 @@ async def _expire_or_wait(parts: Parts, unit: Unit, due: _Due) -> None:
     if await unit.signatures.holds_revision(due.contract.id):
         await _plan(unit, due, NextStep(StepKind.EXPIRY, 0, due.now + LOOK_AGAIN))
         return
-    awake = into_window(parts.policy, due.now, due.zone, due.spread) == due.now
+    awake = into_window(on_every_day(due.policy), due.now, due.zone, due.spread) == due.now
     await expire(parts, unit, due.contract, tell=awake)
 
 
 async def _send_or_defer(parts: Parts, unit: Unit, due: _Due) -> UUID | None:
-    if later := await _must_wait(parts, unit, due):
+    if later := await _must_wait(unit, due):
         reason, step = later
         await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=reason.value)
         await _plan(unit, due, step)
         return None
     if due.task.paused:
         await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.OPTED_OUT.value)
-        await _plan(unit, due, _following(parts, due))
+        await _plan(unit, due, _following(due))
         return None
     delivery = await write_message(
         parts, unit, due.contract, due.signer, await _purpose(unit, due), due.key, task=due.task,
-        variables={"step_number": str(due.step.number)},
+        variables={"step_number": str(due.step.number)}, first=due.policy.through(due.step.kind),
     )  # fmt: skip
     await _note_sent(unit, due, delivery)
-    await _plan(unit, due, _following(parts, due))
+    await _plan(unit, due, _following(due))
     return delivery.id if delivery else None
 
 
@@ -170,25 +177,42 @@ async def _note_sent(unit: Unit, due: _Due, delivery: Delivery | None) -> None:
     await unit.desk.add_task_once(task)
 
 
-async def _must_wait(parts: Parts, unit: Unit, due: _Due) -> tuple[SkipReason, NextStep] | None:
-    """Quiet hours and the day's cap hold for what we start; an invitation sent "now" answers somebody's act."""
+async def _must_wait(unit: Unit, due: _Due) -> tuple[SkipReason, NextStep] | None:
+    """Quiet hours, closed days and the day's cap hold for what we start; an invitation sent "now" answers somebody's
+    act."""
     if due.answers_an_act:
         return None
-    opening = into_window(parts.policy, due.now, due.zone, due.spread)
+    opening = _not_in_vain(due, into_window)
     if opening > due.now:
-        return SkipReason.QUIET_HOURS, postponed(due.step, until=opening, deadline=due.contract.deadline)
+        closed = due.now.astimezone(due.zone).date() in due.policy.closed_days
+        return SkipReason.CLOSED_DAY if closed else SkipReason.QUIET_HOURS, _put_back(due, opening)
     since, _ = local_day(due.now, due.zone)
     await unit.sessions.one_at_a_time(due.signer.person)  # two contracts of one person may be due at this moment
     sent = await unit.deliveries.sent_to_person(due.signer.person, since, PLANNED)
-    if not allowed_today(parts.policy, len(sent)):
-        tomorrow = deferred_by_cap(parts.policy, due.now, due.zone, due.spread)
-        return SkipReason.CAP, postponed(due.step, until=tomorrow, deadline=due.contract.deadline)
+    if not allowed_today(due.policy, len(sent)):
+        return SkipReason.CAP, _put_back(due, _not_in_vain(due, deferred_by_cap))
     return None
 
 
-def _following(parts: Parts, due: _Due) -> NextStep:
+def _not_in_vain(due: _Due, when: Callable[[ReminderPolicy, datetime, ZoneInfo, float], datetime]) -> datetime:
+    """The moment on an open day, or on a closed one where the deadline comes before the next open one."""
+    moment = when(due.policy, due.now, due.zone, due.spread)
+    if moment < due.contract.deadline or not due.policy.closed_days:
+        return moment
+    return when(on_every_day(due.policy), due.now, due.zone, due.spread)
+
+
+def _put_back(due: _Due, until: datetime) -> NextStep:
+    deadline, invited_at = due.contract.deadline, due.task.invited_at or due.now
+    last_call = last_call_at(
+        due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread
+    )  # fmt: skip
+    return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
+
+
+def _following(due: _Due) -> NextStep:
     return following_step(
-        parts.policy, done=due.step, invited_at=due.task.invited_at or due.now, deadline=due.contract.deadline,
+        due.policy, done=due.step, invited_at=due.task.invited_at or due.now, deadline=due.contract.deadline,
         now=due.now, zone=due.zone, spread=due.spread,
     )  # fmt: skip
 
@@ -215,18 +239,22 @@ async def remind_by_hand(parts: Parts, scope: Scope, contract_id: UUID, actor: s
 
 async def _by_hand(parts: Parts, unit: Unit, contract: Contract, task: SigningTask) -> Delivery | None:
     signer, now = await unit.contracts.signer(task.signer), await unit.planning_now()
-    await _refuse_too_soon(parts, unit, task, signer, now)
+    policy = await policy_of(unit, parts.policy, contract)
+    await _refuse_too_soon(policy, unit, task, signer, now)
     key = f"{HAND}{task.id}-{now.isoformat()}"
-    delivery = await send_at_once(parts, unit, contract, signer, Purpose.REMINDER, key, task=task)
+    first = policy.through(Purpose.REMINDER)
+    delivery = await send_at_once(parts, unit, contract, signer, Purpose.REMINDER, key, task=task, first=first)
     if delivery:
         await unit.reminders.note(task, "sent", now, reason="by-hand", delivery=delivery.id)
     return delivery
 
 
-async def _refuse_too_soon(parts: Parts, unit: Unit, task: SigningTask, signer: Signer, now: datetime) -> None:
+async def _refuse_too_soon(
+    policy: ReminderPolicy, unit: Unit, task: SigningTask, signer: Signer, now: datetime
+) -> None:
     messages = await unit.deliveries.sent_to_person(signer.person, now - timedelta(days=1), PLANNED)
     verdict = manual_reminder_allowed(
-        parts.policy, now=now, last_message_at=messages[-1] if messages else None, zone=ZoneInfo(signer.zone),
+        policy, now=now, last_message_at=messages[-1] if messages else None, zone=ZoneInfo(signer.zone),
         manual_times_today=await unit.deliveries.sent_for_task(task.id, PLANNED, HAND),
     )  # fmt: skip
     if not verdict.allowed:

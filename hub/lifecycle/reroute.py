@@ -17,9 +17,10 @@ from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract
 from hub.model.delivery import OPENED_WITHIN, PLANNED, Delivery, DeliveryState
 from hub.model.message import ANSWERS, Purpose
-from hub.model.reminder import into_window, spread_of
+from hub.model.reminder import into_window, on_every_day, spread_of
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
+from hub.router.policy import policy_of
 from hub.store.unit import Unit
 
 NO_RECEIPT, NOT_OPENED = "no-receipt", "not-opened"
@@ -54,7 +55,7 @@ async def _look(parts: Parts, unit: Unit, contract: Contract, delivery: Delivery
     signer = await unit.contracts.signer(delivery.signer)
     if delivery.channel != "email" and delivery.to != signer.phone:
         return None  # the new number has heard by itself
-    if morning := _morning(parts, delivery, signer, now):
+    if morning := await _morning(parts, unit, contract, delivery, signer, now):
         await unit.deliveries.look_at(delivery.id, morning)
         return None
     if reason == NO_RECEIPT and (carrier := parts.router.carriers.get(delivery.provider)):
@@ -84,11 +85,16 @@ async def _why(parts: Parts, unit: Unit, delivery: Delivery) -> str | None:
     return NOT_OPENED if delivery.purpose in PLANNED else None
 
 
-def _morning(parts: Parts, delivery: Delivery, signer: Signer, now: datetime) -> datetime | None:
+async def _morning(
+    parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, signer: Signer, now: datetime
+) -> datetime | None:  # fmt: skip
     """Another way is a message that we start; codes and answers to somebody's act go at any hour."""
     if delivery.purpose not in PLANNED:
         return None
-    opening = into_window(parts.policy, now, ZoneInfo(signer.zone), spread_of(delivery.task or delivery.id))
+    policy = await policy_of(unit, parts.policy, contract)
+    opening = into_window(policy, now, ZoneInfo(signer.zone), spread_of(delivery.task or delivery.id))
+    if opening >= contract.deadline:  # closed days alone do not keep it from going out
+        opening = into_window(on_every_day(policy), now, ZoneInfo(signer.zone), spread_of(delivery.task or delivery.id))
     return opening if opening > now else None
 
 
@@ -97,7 +103,8 @@ async def _untried(parts: Parts, unit: Unit, contract: Contract, delivery: Deliv
     tried = {
         each.channel for each in await unit.deliveries.of_contract(contract.id) if (each.intent or each.key) == intent
     }
-    ladder = await parts.router.ladder(unit, signer, delivery.purpose)
+    first = (await policy_of(unit, parts.policy, contract)).through(delivery.purpose)
+    ladder = await parts.router.ladder(unit, signer, delivery.purpose, first)
     return next((channel for channel in ladder if channel not in tried), None)
 
 

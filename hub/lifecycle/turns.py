@@ -10,6 +10,7 @@ from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
 from hub.model.reminder import Send, first_step, spread_of
 from hub.model.signer import Signer, SigningTask, TaskState, tasks_to_open
+from hub.router.policy import policy_of
 from hub.store.unit import Unit
 
 
@@ -25,9 +26,9 @@ async def open_next(parts: Parts, unit: Unit, contract: Contract, send: Send) ->
 async def open_task(
     parts: Parts, unit: Unit, contract: Contract, task: SigningTask, signer: Signer, send: Send
 ) -> None:
-    now = await unit.planning_now()
+    now, policy = await unit.planning_now(), await policy_of(unit, parts.policy, contract)
     step = first_step(
-        parts.policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send=send,
+        policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send=send,
         spread=spread_of(task.id),
     )  # fmt: skip
     await unit.tasks.open(task.id, step, now)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.replan import replan
 from hub.lifecycle.turns import close_tasks
 from hub.model.contract import Contract, ContractState, check_move
-from hub.model.delivery import Delivery, DeliveryState
 from hub.model.message import Purpose
-from hub.model.reminder import NextStep, StepKind, replanned, spread_of
-from hub.model.signer import TaskState
 from hub.model.staff import Scope
 from hub.store.unit import Unit
 
@@ -86,31 +83,5 @@ async def move_deadline(parts: Parts, unit: Unit, contract: Contract, deadline: 
     changed = await unit.contracts.change(contract, deadline=deadline)
     facts = {"before": contract.deadline.isoformat(), "after": deadline.isoformat()}
     await unit.record.append(contract.id, contract.campus, "deadline-moved", actor, facts)
-    await _replan(parts, unit, changed)
+    await replan(parts, unit, changed, "deadline-moved")
     return changed
-
-
-async def _replan(parts: Parts, unit: Unit, contract: Contract) -> None:
-    now = await unit.planning_now()
-    zones = {signer.id: ZoneInfo(signer.zone) for signer in await unit.contracts.signers(contract.id)}
-    deliveries = await unit.deliveries.of_contract(contract.id)
-    for task in await unit.tasks.of_contract(contract.id):
-        if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
-            continue
-        sent = [delivery for delivery in deliveries if delivery.task == task.id]
-        step = replanned(
-            parts.policy, old=task.step, done=_last_step(sent), invited_at=task.invited_at, deadline=contract.deadline,
-            now=now, zone=zones[task.signer], spread=spread_of(task.id),
-        )  # fmt: skip
-        if await unit.tasks.plan(task.id, step):
-            await unit.reminders.note(task, "planned", now, step=step, reason="deadline-moved")
-
-
-def _last_step(sent: list[Delivery]) -> NextStep | None:
-    """The last planned message that went out, as the step that it was, at the moment when it was really sent."""
-    for delivery in reversed(sent):
-        kind = "invitation" if delivery.purpose == Purpose.YOUR_TURN else delivery.purpose
-        if kind in set(StepKind) and delivery.state is not DeliveryState.WITHDRAWN:
-            number = int(delivery.variables.get("step_number", "0"))
-            return NextStep(StepKind(kind), number, delivery.created_at)
-    return None

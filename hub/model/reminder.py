@@ -9,24 +9,22 @@ out is an aware datetime in UTC.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
-from itertools import count, pairwise
-from typing import Any, Literal
+from itertools import count
+from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-EARLIEST = time(6)
-LATEST = time(23)
-"""No policy may open its window before `EARLIEST` or close it after `LATEST`."""
+from hub.model.reminder_policy import ReminderPolicy
+
 APART = timedelta(hours=12)
 """Planned messages of one task are never nearer to each other than this, not even after an outage."""
 
 Send = Literal["now", "policy", "none"]
-_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 
 
 class StepKind(StrEnum):
@@ -42,6 +40,7 @@ class SkipReason(StrEnum):
     """Why a planned step sent nothing, or not yet. The words stand in the reminder ledger and stay as they are."""
 
     QUIET_HOURS = "quiet-hours"
+    CLOSED_DAY = "closed-day"
     SIGNED_MEANWHILE = "signed-meanwhile"
     CAP = "cap"
     OPTED_OUT = "opted-out"
@@ -59,70 +58,6 @@ class NextStep:
     kind: StepKind
     number: int
     due_at: datetime
-
-
-@dataclass(frozen=True)
-class ReminderPolicy:
-    """The field names are the keys in configuration. Raises ValueError, `key: reason`, for a policy that would never
-    end, would wake people, or would send nothing.
-
-    `reminders_after` counts from the invitation; then one comes `repeat_every`. `last_call_before` counts back from
-    the deadline. The window (`window_opens` inclusive, `window_closes` exclusive) is in the signer's zone.
-    `messages_per_day` holds for one person over all contracts. The `manual_…` limits are those of reminders that
-    staff send by hand.
-    """
-
-    reminders_after: tuple[timedelta, ...] = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
-    repeat_every: timedelta = timedelta(days=7)
-    last_call_before: timedelta = timedelta(days=2)
-    window_opens: time = time(9)
-    window_closes: time = time(21)
-    messages_per_day: int = 2
-    manual_after_message: timedelta = timedelta(minutes=30)
-    manual_apart: timedelta = timedelta(minutes=10)
-    manual_per_day: int = 3
-
-    def __post_init__(self) -> None:
-        self._check_intervals()
-        self._check_window()
-        for key in ("messages_per_day", "manual_per_day"):
-            _demand(getattr(self, key) >= 1, key, "has to be at least 1")
-
-    def _check_intervals(self) -> None:
-        day = timedelta(days=1)
-        _demand(bool(self.reminders_after), "reminders_after", "has to name at least one reminder")
-        gaps = [later - earlier for earlier, later in pairwise((timedelta(0), *self.reminders_after))]
-        _demand(min(gaps) >= day, "reminders_after", "has to rise by a day or more each time, from the invitation on")
-        _demand(self.repeat_every >= day, "repeat_every", "has to be at least a day, or the reminders would never end")
-        for key in ("last_call_before", "manual_after_message", "manual_apart"):
-            _demand(getattr(self, key) > timedelta(0), key, "has to be longer than nothing")
-
-    def _check_window(self) -> None:
-        opens, closes = self.window_opens, self.window_closes
-        for key in ("window_opens", "window_closes"):
-            _demand(getattr(self, key).tzinfo is None, key, "is on the signer's clock and has no zone of its own")
-        _demand(opens >= EARLIEST, "window_opens", f"would wake people: not before {EARLIEST:%H:%M}")
-        _demand(closes <= LATEST, "window_closes", f"would wake people: not after {LATEST:%H:%M}")
-        # An hour at least, because what was deferred overnight is spread over the window. No window crosses midnight.
-        length = timedelta(hours=closes.hour - opens.hour, minutes=closes.minute - opens.minute)
-        reason = "has to be an hour or more after window_opens, on the same day"
-        _demand(length >= timedelta(hours=1), "window_closes", reason)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any], base: ReminderPolicy | None = None) -> ReminderPolicy:
-        """The policy `base` (or the default one) with the keys in `data` changed: so policies cascade from
-        headquarters down.
-
-        Durations are "7d", "12h" or "30m", `reminders_after` a list of them, times of day "09:00", the rest whole
-        numbers. Raises ValueError, `key: reason`, for unknown keys and unreadable values too.
-        """
-        base = base or cls()
-        known = {field.name for field in fields(cls)}
-        changes: dict[str, Any] = {}
-        for key, value in data.items():
-            _demand(key in known, key, "is not part of a reminder policy")
-            changes[key] = _read(key, value, getattr(base, key))
-        return replace(base, **changes)
 
 
 @dataclass(frozen=True)
@@ -153,7 +88,7 @@ def first_step(
         return plan.expiry
     if send == "none":
         return plan.after(number=0, now=opened_at, free_from=opened_at)
-    due = opened_at.astimezone(UTC) if send == "now" else plan.in_window(opened_at)
+    due = opened_at.astimezone(UTC) if send == "now" else plan.at_all(opened_at)
     return plan.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
 
 
@@ -191,13 +126,17 @@ def replanned(
     now: datetime,
     zone: ZoneInfo,
     spread: float,
+    new_policy: bool = False,
 ) -> NextStep:
     """The step that takes the place of `old` under a new deadline. `done` is the last message sent, if there was one.
 
     An invitation or reminder still to be sent stays, also an overdue one, unless the new deadline is too near for it.
-    After a last call the reminders go on, since it was not the last one after all.
+    After a last call the reminders go on, since it was not the last one after all. Under a new policy, what is not due
+    yet moves, too; and a last call stays the last.
     """
     plan = _Plan(policy, invited_at, deadline, zone, spread)
+    if new_policy:
+        return plan.instead_of(old, done, now)
     if old.kind is StepKind.INVITATION and old.due_at < deadline:
         return old
     if old.kind is StepKind.REMINDER and plan.has_room(old.due_at):
@@ -206,13 +145,29 @@ def replanned(
     return plan.after(number=done.number if done else 0, now=now, free_from=free_from)
 
 
-def postponed(step: NextStep, *, until: datetime, deadline: datetime) -> NextStep:
+def postponed(
+    step: NextStep, *, until: datetime, deadline: datetime, last_call: datetime | None = None
+) -> NextStep:  # fmt: skip
     """The same step at another moment (from `into_window` or `deferred_by_cap`), or the expiry if the deadline comes
-    first.
+    first. A reminder that would come close to the `last_call`, or after it, becomes the last call.
     """
-    if until < deadline:
-        return replace(step, due_at=until.astimezone(UTC))
-    return NextStep(StepKind.EXPIRY, 0, deadline.astimezone(UTC))
+    if until >= deadline:
+        return NextStep(StepKind.EXPIRY, 0, deadline.astimezone(UTC))
+    if step.kind is StepKind.REMINDER and last_call is not None and last_call - until < APART:
+        return NextStep(StepKind.LAST_CALL, 0, max(last_call, until).astimezone(UTC))
+    return replace(step, due_at=until.astimezone(UTC))
+
+
+def last_call_at(
+    policy: ReminderPolicy, *, invited_at: datetime, deadline: datetime, zone: ZoneInfo, spread: float
+) -> datetime | None:
+    """When the last call is due; None if there is no room for one."""
+    return _Plan(policy, invited_at, deadline, zone, spread).last_call_at
+
+
+def on_every_day(policy: ReminderPolicy) -> ReminderPolicy:
+    """The policy without closed days: for what would otherwise not go out at all."""
+    return policy.with_closed_days(())
 
 
 def into_window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo, spread: float) -> datetime:
@@ -289,7 +244,7 @@ class _Plan:
         """
         counted_back = self._on_the_wall(self.deadline, -self.policy.last_call_before)
         first_reminder = self._on_the_wall(self.invited_at, self.policy.reminders_after[0])
-        return self.in_window(max(counted_back, first_reminder))
+        return self.at_all(max(counted_back, first_reminder))
 
     def after(self, *, number: int, now: datetime, free_from: datetime) -> NextStep:
         """The first step after `now` that is no reminder up to `number` and no message before `free_from`."""
@@ -302,13 +257,30 @@ class _Plan:
                 break
             if due > now and due >= free_from:
                 return NextStep(StepKind.REMINDER, following, due)
-        due_at = None if last_call is None else self.in_window(max(last_call, free_from))
+        due_at = None if last_call is None else self.at_all(max(last_call, free_from))
         return self.expiry if due_at is None else NextStep(StepKind.LAST_CALL, 0, due_at)
 
     def has_room(self, due: datetime) -> bool:
         """Whether a reminder may stand there: the last call takes the place of those that come close to it or later."""
         last_call = self.last_call_at
         return due < self.deadline and (last_call is None or last_call - due >= APART)
+
+    def instead_of(self, old: NextStep, done: NextStep | None, now: datetime) -> NextStep:
+        """The step after `done` as this policy has it, for one that was planned under another. What is due is left to
+        the worker.
+        """
+        if old.due_at <= now and old.due_at < self.deadline:
+            return old
+        if done is None and old.kind is StepKind.INVITATION:
+            due = self.at_all(max(now, self.invited_at))
+            return self.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
+        if done is not None and done.kind is StepKind.LAST_CALL:
+            return self.expiry
+        return self.after(number=done.number if done else 0, now=now, free_from=done.due_at + APART if done else now)
+
+    def at_all(self, moment: datetime) -> datetime | None:
+        """In the window of an open day, or of a closed one where the deadline leaves no open day."""
+        return self.in_window(moment) or replace(self, policy=on_every_day(self.policy)).in_window(moment)
 
     def in_window(self, moment: datetime) -> datetime | None:
         """Like `into_window`, but spread over what the deadline leaves of that day's window. None if it leaves
@@ -332,10 +304,10 @@ class _Plan:
 
 
 def _window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Opening and closing of the window that is open at `moment`, or else of the next one."""
+    """Opening and closing of the window that is open at `moment`, or else of the next one on an open day."""
     date = moment.astimezone(zone).date()
     closing = datetime.combine(date, policy.window_closes, zone).astimezone(UTC)
-    if closing <= moment:
+    while closing <= moment or date in policy.closed_days:
         date += timedelta(days=1)
         closing = datetime.combine(date, policy.window_closes, zone).astimezone(UTC)
     return datetime.combine(date, policy.window_opens, zone).astimezone(UTC), closing
@@ -347,29 +319,6 @@ def _share(opening: datetime, closing: datetime, spread: float) -> datetime:
         raise ValueError(f"spread: has to be from 0 up to, not including, 1, not {spread}")
     seconds = int((closing - opening).total_seconds() * spread)
     return opening + timedelta(seconds=seconds)
-
-
-def _demand(holds: bool, key: str, reason: str) -> None:
-    if not holds:
-        raise ValueError(f"{key}: {reason}")
-
-
-def _read(key: str, value: Any, like: Any) -> Any:
-    """`value` as it stands in configuration, turned into the type of `like`."""
-    if isinstance(like, tuple):
-        _demand(isinstance(value, Sequence) and not isinstance(value, str), key, 'has to be a list like ["1d", "3d"]')
-        return tuple(_read(key, item, timedelta()) for item in value)
-    if isinstance(like, timedelta):
-        _demand(isinstance(value, str) and value[-1:] in _UNITS, key, f"has to be like 7d, 12h or 30m, not {value!r}")
-        _demand(value[:-1].isascii() and value[:-1].isdigit() and len(value) <= 6, key, f"{value!r} is no duration")
-        return int(value[:-1]) * _UNITS[value[-1]]
-    if isinstance(like, time):
-        try:
-            return value if isinstance(value, time) else time.fromisoformat(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"{key}: has to be a time like 09:00, not {value!r}") from None
-    _demand(type(value) is int, key, f"has to be a whole number, not {value!r}")
-    return value
 
 
 def _minutes(duration: timedelta) -> str:

@@ -8,7 +8,7 @@ send); then who is called, and in which words, is committed as well; then comes 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -35,11 +35,13 @@ from hub.errors import Unavailable
 from hub.model.delivery import PHONE_CHANGED, PLANNED, Delivery, DeliveryState
 from hub.model.link import DoorKind
 from hub.model.message import ANSWERS, NOT_BY_VOICE, Purpose
-from hub.model.reminder import ReminderPolicy, into_window, spread_of
+from hub.model.reminder import into_window, on_every_day, spread_of
+from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import PATIENCE, Booked, Carrier, Carriers
 from hub.router.health import Healths
+from hub.router.policy import policy_of
 from hub.router.wording import Wording
 from hub.store.unit import Database, Unit
 
@@ -97,8 +99,9 @@ class Router:
 
     # ---- which way
 
-    async def ladder(self, unit: Unit, signer: Signer, purpose: str) -> list[str]:
-        """The channels by which this message may reach the signer, the first one first.
+    async def ladder(self, unit: Unit, signer: Signer, purpose: str, first: Sequence[str] = ()) -> list[str]:
+        """The channels by which this message may reach the signer, the first one first. `first`: those that the
+        reminder policy puts before what the signer wished for.
 
         A code goes to the phone on file, as a text or read by a voice, and to a mailbox only where no channel leads to
         a phone. A channel that the number does not want is left out.
@@ -106,7 +109,9 @@ class Router:
         if purpose in ANSWERS:
             return ["sms"] if self._leads_to(signer, "sms") else []
         unwanted = await unit.opt_outs.channels(signer.phone) if purpose != Purpose.CODE else frozenset()
-        wished = self._code_ladder(signer) if purpose == Purpose.CODE else list(signer.channels)
+        wished = list(dict.fromkeys((*first, *signer.channels)))
+        if purpose == Purpose.CODE:
+            wished = self._code_ladder(signer)
         if Purpose(purpose) in NOT_BY_VOICE:
             wished = [channel for channel in wished if channel != "voice"]
         return [channel for channel in wished if channel not in unwanted and self._leads_to(signer, channel)]
@@ -240,7 +245,10 @@ class Router:
             return None
         now = await unit.planning_now()
         zone = ZoneInfo((await unit.contracts.signer(delivery.signer)).zone)
-        opening = into_window(self._policy, now, zone, spread_of(delivery.task or delivery.id))
+        policy = self._policy
+        if delivery.contract:
+            policy = await policy_of(unit, policy, await unit.contracts.get(delivery.contract))
+        opening = into_window(on_every_day(policy), now, zone, spread_of(delivery.task or delivery.id))
         return opening if opening > now else None
 
     async def _obsolete(self, unit: Unit, delivery: Delivery) -> str | None:

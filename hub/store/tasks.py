@@ -3,6 +3,7 @@ statement."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.errors import ContractNotFound
 from hub.model.reminder import NextStep, StepKind
 from hub.model.signer import SigningTask, TaskState
-from hub.store.tables import SigningTaskRow, table_of
+from hub.store.tables import ContractRow, SigningTaskRow, table_of
 
 TASK: Table = table_of(SigningTaskRow)
+CONTRACT: Table = table_of(ContractRow)
 PLAN_CHANGED = "plan_changed"
 _OPEN = TASK.c.state == TaskState.OPEN.value
 
@@ -45,6 +47,16 @@ class Tasks:
             select(TASK).where(TASK.c.contract == contract).order_by(TASK.c.order, TASK.c.id)
         )
         return [_task(row) for row in rows.mappings()]
+
+    async def contracts_with_open(
+        self, campuses: Sequence[str], course: str | None, after: UUID, limit: int
+    ) -> list[UUID]:  # fmt: skip
+        """Contracts with open tasks at these campuses (of this course), by their ids, after that one."""
+        mine = _OPEN & TASK.c.campus.in_(campuses) & (TASK.c.contract > after)
+        statement = select(TASK.c.contract).distinct().where(mine).order_by(TASK.c.contract).limit(limit)
+        if course is not None:
+            statement = statement.join(CONTRACT, CONTRACT.c.id == TASK.c.contract).where(CONTRACT.c.course == course)
+        return list(await self._connection.scalars(statement))
 
     async def get(self, task: UUID) -> SigningTask:
         return await self._one(TASK.c.id == task)

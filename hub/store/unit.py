@@ -39,6 +39,7 @@ from hub.store.operations import Operations
 from hub.store.opt_outs import OptOuts
 from hub.store.pairings import Pairings
 from hub.store.phone_changes import PhoneChanges
+from hub.store.policies import Policies
 from hub.store.posters import Posters
 from hub.store.providers import Providers
 from hub.store.record import Record
@@ -88,6 +89,7 @@ class Unit:
         self.opt_outs = OptOuts(connection, cipher)
         self.pairings = Pairings(connection, cipher)
         self.phone_changes = PhoneChanges(connection, cipher)
+        self.policies = Policies(connection)
         self.posters = Posters(connection, keys)
         self.visitors = Visitors(connection, cipher)
 

@@ -9,7 +9,6 @@ import pytest
 
 from hub.model.reminder import (
     NextStep,
-    ReminderPolicy,
     Send,
     StepKind,
     deferred_by_cap,
@@ -20,6 +19,7 @@ from hub.model.reminder import (
     postponed,
     replanned,
 )
+from hub.model.reminder_policy import ReminderPolicy
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NEW_YORK = ZoneInfo("America/New_York")

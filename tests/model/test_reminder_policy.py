@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.model.reminder import ReminderPolicy, SkipReason, allowed_today, manual_reminder_allowed
+from hub.model.reminder import SkipReason, allowed_today, manual_reminder_allowed
+from hub.model.reminder_policy import ReminderPolicy
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 POLICY = ReminderPolicy()
@@ -125,5 +126,5 @@ def test_reminders_by_hand(
 
 def test_the_words_in_the_ledger_are_stable() -> None:
     assert {str(reason) for reason in SkipReason} == set(
-        "quiet-hours signed-meanwhile cap opted-out budget not-their-turn closed".split()
+        "quiet-hours closed-day signed-meanwhile cap opted-out budget not-their-turn closed".split()
     )

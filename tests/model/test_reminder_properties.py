@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hub.model.reminder import (
     APART,
     NextStep,
-    ReminderPolicy,
     Send,
     StepKind,
     deferred_by_cap,
@@ -22,6 +21,7 @@ from hub.model.reminder import (
     local_day,
     replanned,
 )
+from hub.model.reminder_policy import ReminderPolicy
 
 # Among them: half hours, quarter hours, clocks that change by half an hour, at midnight, and on Saturdays.
 NAMES = (

@@ -28,7 +28,15 @@ from hub.store.tables.desk import (
 from hub.store.tables.messages import DeliveryRow, OutboxMessageRow, ReminderEntryRow
 from hub.store.tables.operations import WorkerHeartbeatRow
 from hub.store.tables.records import PersonalValueRow, RecordEntryRow
-from hub.store.tables.school import CampusRow, CourseRow, EnrolmentRow, InstallationRow
+from hub.store.tables.school import (
+    CampusRow,
+    CourseRow,
+    EnrolmentRow,
+    InstallationRow,
+    ManyRemindedRow,
+    ReminderPolicyRow,
+    SchoolDayRow,
+)
 from hub.store.tables.signing import (
     AttemptRow,
     IdentityCheckRow,
@@ -64,6 +72,7 @@ __all__ = [
     "IssuedCertificateRow",
     "JobStartRow",
     "LoginFailureRow",
+    "ManyRemindedRow",
     "OneTimeCodeRow",
     "OptOutRow",
     "OutboxMessageRow",
@@ -77,6 +86,8 @@ __all__ = [
     "ProviderRow",
     "RecordEntryRow",
     "ReminderEntryRow",
+    "ReminderPolicyRow",
+    "SchoolDayRow",
     "SignLinkRow",
     "SignatureRequestRow",
     "SignerRow",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -58,4 +58,46 @@ class EnrolmentRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_enrolment_open", "campus", "created_at", postgresql_where=sql("contract IS NULL")),
         Index("uq_enrolment_line", "campus", "course", "student_hash", unique=True),
+    )
+
+
+class ReminderPolicyRow(SQLModel, table=True):
+    """What a campus changes about reminders, for everything below it (`kind` campus), for one of its courses or for
+    one contract. `changes` holds the changed keys only, as configuration writes them."""
+
+    __tablename__ = "reminder_policy"
+    campus: str = words(primary_key=True, foreign_key="campus.id")
+    kind: str = words(primary_key=True)
+    subject: str = words(primary_key=True)
+    changes: dict[str, Any] = json_()
+    changed_by: str = words()
+    changed_at: datetime = moment(nullable=False)
+
+
+class SchoolDayRow(SQLModel, table=True):
+    """A day of a campus's own calendar, which says more than the public holidays do."""
+
+    __tablename__ = "school_day"
+    campus: str = words(primary_key=True, foreign_key="campus.id")
+    day: date = Field(primary_key=True)
+    open: bool
+    name: str = words()
+
+
+class ManyRemindedRow(SQLModel, table=True):
+    """One task of those that staff remind together, by one `act`. `outcome` is written in the transaction of what was
+    done about it, so that it is done once."""
+
+    __tablename__ = "many_reminded"
+    act: UUID = Field(primary_key=True)
+    task: UUID = Field(primary_key=True, foreign_key="signing_task.id")
+    contract: UUID = Field(foreign_key="contract.id")
+    campus: str = words(foreign_key="campus.id")
+    asked_by: str = words()
+    asked_at: datetime = moment(nullable=False)
+    outcome: str | None = words(default=None)
+    ended_at: datetime | None = moment()
+    __table_args__ = (
+        Index("ix_many_reminded_left", "act", "contract", postgresql_where=sql("outcome IS NULL")),
+        Index("ix_many_reminded_asked_at", "asked_at"),
     )

@@ -16,6 +16,7 @@ ALL = "(SELECT current_setting('qianda.scope', true)) = '*'"
 IN_SCOPE = f"{ALL} OR position(',' || campus || ',' IN (SELECT current_setting('qianda.scope', true))) > 0"
 OF_THE_HUB = ("callback", "inbound_message", "opt_out", "visitor")
 OF_A_CAMPUS = ("poster", "poster_scan", "phone_change")
+OF_THE_SCHOOL = ("reminder_policy", "school_day")
 
 
 def upgrade() -> None:
@@ -239,6 +240,54 @@ def upgrade() -> None:
     op.create_index(
         "ix_signing_session_key_spki", "signing_session", ["key_spki"], unique=False, postgresql_using="hash"
     )
+    op.create_table(
+        "reminder_policy",
+        sa.Column("campus", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("changes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["campus"], ["campus.id"], name=op.f("fk_reminder_policy_campus")),
+        sa.PrimaryKeyConstraint("campus", "kind", "subject", name=op.f("pk_reminder_policy")),
+    )
+    op.create_table(
+        "school_day",
+        sa.Column("campus", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["campus"], ["campus.id"], name=op.f("fk_school_day_campus")),
+        sa.PrimaryKeyConstraint("campus", "day", name=op.f("pk_school_day")),
+    )
+    op.create_table(
+        "many_reminded",
+        sa.Column("act", sa.Uuid(), nullable=False),
+        sa.Column("task", sa.Uuid(), nullable=False),
+        sa.Column("contract", sa.Uuid(), nullable=False),
+        sa.Column("campus", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["campus"], ["campus.id"], name=op.f("fk_many_reminded_campus")),
+        sa.ForeignKeyConstraint(["contract"], ["contract.id"], name=op.f("fk_many_reminded_contract")),
+        sa.ForeignKeyConstraint(["task"], ["signing_task.id"], name=op.f("fk_many_reminded_task")),
+        sa.PrimaryKeyConstraint("act", "task", name=op.f("pk_many_reminded")),
+    )
+    op.create_index(
+        "ix_many_reminded_left",
+        "many_reminded",
+        ["act", "contract"],
+        unique=False,
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
+    op.create_index("ix_many_reminded_asked_at", "many_reminded", ["asked_at"], unique=False)
+    secure("many_reminded", IN_SCOPE)
+    for table in OF_THE_SCHOOL:
+        secure(table, IN_SCOPE)
+        # A campus goes by what headquarters decided: it may read all of it, and there is nobody's name in it.
+        op.execute(f"CREATE POLICY read_by_all ON {table} FOR SELECT USING (true)")
     own = "EXISTS (SELECT 1 FROM contract WHERE contract.id = pairing.contract)"
     secure("pairing", f"{ALL} OR {own}")
     for table in OF_THE_HUB:
@@ -253,6 +302,9 @@ def secure(table: str, allowed: str) -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("many_reminded")
+    op.drop_table("school_day")
+    op.drop_table("reminder_policy")
     op.drop_index("ix_signing_session_key_spki", table_name="signing_session", postgresql_using="hash")
     op.drop_column("signing_session", "pairing")
     op.drop_column("signing_session", "custody")

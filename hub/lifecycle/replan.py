@@ -1,0 +1,67 @@
+"""What sleeps is planned anew: under a new deadline, or under a new policy."""
+
+from __future__ import annotations
+
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.lifecycle.parts import Parts
+from hub.model.contract import Contract, ContractState
+from hub.model.delivery import Delivery, DeliveryState
+from hub.model.message import Purpose
+from hub.model.reminder import NextStep, StepKind, replanned, spread_of
+from hub.model.signer import TaskState
+from hub.model.staff import EVERYTHING
+from hub.router.policy import policy_of
+from hub.store.unit import Unit
+
+AT_A_TIME = 50
+POLICY_CHANGED = "policy-changed"
+
+
+async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str, *, new_policy: bool = False) -> None:
+    """Every open task of the contract, which the caller has locked."""
+    now, policy = await unit.planning_now(), await policy_of(unit, parts.policy, contract)
+    zones = {signer.id: ZoneInfo(signer.zone) for signer in await unit.contracts.signers(contract.id)}
+    deliveries = await unit.deliveries.of_contract(contract.id)
+    for task in await unit.tasks.of_contract(contract.id):
+        if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
+            continue
+        sent = [delivery for delivery in deliveries if delivery.task == task.id]
+        step = replanned(
+            policy, old=task.step, done=last_step(sent), invited_at=task.invited_at, deadline=contract.deadline,
+            now=now, zone=zones[task.signer], spread=spread_of(task.id), new_policy=new_policy,
+        )  # fmt: skip
+        if new_policy and step == task.step:
+            continue  # also one that a worker holds at this moment
+        if await unit.tasks.plan(task.id, step):
+            await unit.reminders.note(task, "planned", now, step=step, reason=reason)
+
+
+async def replan_scope(parts: Parts, campuses: list[str], course: str | None) -> int:
+    """All contracts that a changed policy or calendar speaks of, each in a transaction of its own. Begun again after a
+    crash, it finds what was planned already as it should be. Returns how many there were.
+    """
+    after, seen = UUID(int=0), 0
+    while True:
+        async with parts.database.unit(EVERYTHING) as unit:
+            found = await unit.tasks.contracts_with_open(campuses, course, after, AT_A_TIME)
+        for each in found:
+            async with parts.database.unit(EVERYTHING) as unit:
+                contract = await unit.contracts.locked(each)
+                if contract.state is ContractState.ISSUED:
+                    await replan(parts, unit, contract, POLICY_CHANGED, new_policy=True)
+        if not found:
+            return seen
+        after, seen = found[-1], seen + len(found)
+
+
+def last_step(sent: list[Delivery]) -> NextStep | None:
+    """The last planned message that went out, as the step that it was, at the moment when it was really sent. Its
+    number is the highest so far: a reminder by hand has none of its own, and no number serves twice."""
+    number = max((int(each.variables.get("step_number") or 0) for each in sent), default=0)
+    for delivery in reversed(sent):
+        kind = "invitation" if delivery.purpose == Purpose.YOUR_TURN else delivery.purpose
+        if kind in set(StepKind) and delivery.state is not DeliveryState.WITHDRAWN:
+            return NextStep(StepKind(kind), number, delivery.created_at)
+    return None

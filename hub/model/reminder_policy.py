@@ -1,0 +1,163 @@
+"""ReminderPolicy: what headquarters, a campus or a course may decide about reminders, and what nobody may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, time, timedelta
+from itertools import pairwise
+from typing import Any
+
+from hub.model.calendar import known_country
+
+EARLIEST = time(6)
+LATEST = time(23)
+"""No policy may open its window before `EARLIEST` or close it after `LATEST`."""
+CHANNELS = ("sms", "voice", "email")
+"""What a signer's ladder may name."""
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_THROUGH = ("invitation_through", "reminders_through", "last_call_through")
+
+
+@dataclass(frozen=True)
+class ReminderPolicy:
+    """The field names are the keys in configuration. Raises ValueError, `key: reason`, for a policy that would never
+    end, would wake people, or would send nothing.
+
+    `reminders_after` counts from the invitation; then one comes `repeat_every`. `last_call_before` counts back from
+    the deadline. The window (`window_opens` inclusive, `window_closes` exclusive) is in the signer's zone.
+    `messages_per_day` holds for one person over all contracts. The `manual_…` limits are those of reminders that
+    staff send by hand. `…_through`: the channels of a step, first ones first, before those that the signer wished
+    for; none: the signer's wish alone. With `skip_holidays`, planned messages wait for an open day: one that is neither
+    a public holiday of the country `holidays_of` (ISO 3166-1) nor closed by the campus's own calendar.
+
+    `closed_days` is no key: whoever knows the calendar puts them in (`with_closed_days`).
+    """
+
+    reminders_after: tuple[timedelta, ...] = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
+    repeat_every: timedelta = timedelta(days=7)
+    last_call_before: timedelta = timedelta(days=2)
+    window_opens: time = time(9)
+    window_closes: time = time(21)
+    messages_per_day: int = 2
+    manual_after_message: timedelta = timedelta(minutes=30)
+    manual_apart: timedelta = timedelta(minutes=10)
+    manual_per_day: int = 3
+    invitation_through: tuple[str, ...] = ()
+    reminders_through: tuple[str, ...] = ()
+    last_call_through: tuple[str, ...] = ()
+    skip_holidays: bool = False
+    holidays_of: str = "CN"
+    closed_days: frozenset[date] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._check_intervals()
+        self._check_window()
+        for key in ("messages_per_day", "manual_per_day"):
+            _demand(getattr(self, key) >= 1, key, "has to be at least 1")
+        for key in _THROUGH:
+            _check_channels(key, getattr(self, key))
+        country = self.holidays_of
+        _demand(len(country) == 2 and country.isascii() and country.isupper(), "holidays_of", "has to be like CN")
+        if self.skip_holidays:
+            _demand(known_country(country), "holidays_of", f"the public holidays of {country} are not known")
+
+    def _check_intervals(self) -> None:
+        day = timedelta(days=1)
+        _demand(bool(self.reminders_after), "reminders_after", "has to name at least one reminder")
+        gaps = [later - earlier for earlier, later in pairwise((timedelta(0), *self.reminders_after))]
+        _demand(min(gaps) >= day, "reminders_after", "has to rise by a day or more each time, from the invitation on")
+        _demand(self.repeat_every >= day, "repeat_every", "has to be at least a day, or the reminders would never end")
+        for key in ("last_call_before", "manual_after_message", "manual_apart"):
+            _demand(getattr(self, key) > timedelta(0), key, "has to be longer than nothing")
+
+    def _check_window(self) -> None:
+        opens, closes = self.window_opens, self.window_closes
+        for key in ("window_opens", "window_closes"):
+            _demand(getattr(self, key).tzinfo is None, key, "is on the signer's clock and has no zone of its own")
+        _demand(opens >= EARLIEST, "window_opens", f"would wake people: not before {EARLIEST:%H:%M}")
+        _demand(closes <= LATEST, "window_closes", f"would wake people: not after {LATEST:%H:%M}")
+        # An hour at least, because what was deferred overnight is spread over the window. No window crosses midnight.
+        length = timedelta(hours=closes.hour - opens.hour, minutes=closes.minute - opens.minute)
+        reason = "has to be an hour or more after window_opens, on the same day"
+        _demand(length >= timedelta(hours=1), "window_closes", reason)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], base: ReminderPolicy | None = None) -> ReminderPolicy:
+        """The policy `base` (or the default one) with the keys in `data` changed: so policies cascade from
+        headquarters down.
+
+        Durations are "7d", "12h" or "30m", `reminders_after` a list of them, times of day "09:00", the rest whole
+        numbers. Raises ValueError, `key: reason`, for unknown keys and unreadable values too.
+        """
+        base = base or cls()
+        known = {field.name for field in fields(cls)} - {"closed_days"}
+        changes: dict[str, Any] = {}
+        for key, value in data.items():
+            _demand(key in known, key, "is not part of a reminder policy")
+            changes[key] = _read_channels(key, value) if key in _THROUGH else _read(key, value, getattr(base, key))
+        return replace(base, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every key as configuration writes it: what `from_dict` reads back."""
+        keys = [field.name for field in fields(self) if field.name != "closed_days"]
+        return {key: _written(getattr(self, key)) for key in keys}
+
+    def with_closed_days(self, days: Iterable[date]) -> ReminderPolicy:
+        return replace(self, closed_days=frozenset(days))
+
+    def through(self, purpose: str) -> tuple[str, ...]:
+        """The channels that this policy puts first for a message of this purpose."""
+        return {
+            "invitation": self.invitation_through, "your-turn": self.invitation_through,
+            "reminder": self.reminders_through, "last-call": self.last_call_through,
+        }.get(purpose, ())  # fmt: skip
+
+
+def _demand(holds: bool, key: str, reason: str) -> None:
+    if not holds:
+        raise ValueError(f"{key}: {reason}")
+
+
+def _read(key: str, value: Any, like: Any) -> Any:
+    """`value` as it stands in configuration, turned into the type of `like`."""
+    if isinstance(like, tuple):
+        _demand(isinstance(value, Sequence) and not isinstance(value, str), key, 'has to be a list like ["1d", "3d"]')
+        return tuple(_read(key, item, timedelta()) for item in value)
+    if isinstance(like, timedelta):
+        _demand(isinstance(value, str) and value[-1:] in _UNITS, key, f"has to be like 7d, 12h or 30m, not {value!r}")
+        _demand(value[:-1].isascii() and value[:-1].isdigit() and len(value) <= 6, key, f"{value!r} is no duration")
+        return int(value[:-1]) * _UNITS[value[-1]]
+    if isinstance(like, time):
+        try:
+            return value if isinstance(value, time) else time.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{key}: has to be a time like 09:00, not {value!r}") from None
+    if isinstance(like, bool):
+        _demand(isinstance(value, bool), key, f"has to be true or false, not {value!r}")
+        return value
+    if isinstance(like, str):
+        _demand(isinstance(value, str), key, f"has to be a word, not {value!r}")
+        return value
+    _demand(type(value) is int, key, f"has to be a whole number, not {value!r}")
+    return value
+
+
+def _read_channels(key: str, value: Any) -> tuple[str, ...]:
+    _demand(isinstance(value, Sequence) and not isinstance(value, str), key, 'has to be a list like ["voice", "sms"]')
+    return tuple(value)
+
+
+def _check_channels(key: str, channels: tuple[str, ...]) -> None:
+    for channel in channels:
+        _demand(channel in CHANNELS, key, f"there is no channel {channel!r}; there are {', '.join(CHANNELS)}")
+    _demand(len(set(channels)) == len(channels), key, "names a channel twice")
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_written(each) for each in value]
+    if isinstance(value, timedelta):
+        unit = next(name for name, length in _UNITS.items() if value % length == timedelta(0))
+        return f"{value // _UNITS[unit]}{unit}"
+    return f"{value:%H:%M}" if isinstance(value, time) else value

@@ -1,0 +1,49 @@
+"""Which reminder policy holds where: configuration, then headquarters, campus, course, contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from hub.model.calendar import closed_days
+from hub.model.contract import Contract
+from hub.model.reminder_policy import ReminderPolicy
+from hub.store.policies import PolicyChange
+from hub.store.unit import Unit
+
+log = structlog.get_logger()
+
+
+async def policy_of(unit: Unit, base: ReminderPolicy, contract: Contract) -> ReminderPolicy:
+    """The policy for all tasks of this contract. `base` is that of the configuration."""
+    return await policy_at(unit, base, contract.campus, contract.course, contract.id)
+
+
+async def policy_at(
+    unit: Unit, base: ReminderPolicy, campus: str, course: str | None = None, contract: UUID | None = None
+) -> ReminderPolicy:
+    policy = cascade(base, await unit.policies.above(campus, course, contract))
+    return await with_calendar(unit, policy, campus, await unit.planning_now())
+
+
+def cascade(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
+    """What was checked when it was saved may not fit a configuration that changed since. Reminders do not stop for
+    that: such a change is left out, and said."""
+    policy = base
+    for change in changes:
+        try:
+            policy = ReminderPolicy.from_dict(change.changes, policy)
+        except ValueError as error:
+            log.warning("reminder policy left out", campus=change.campus, kind=change.kind, reason=str(error))
+    return policy
+
+
+async def with_calendar(unit: Unit, policy: ReminderPolicy, campus: str, now: datetime) -> ReminderPolicy:
+    """The closed days that a plan beginning now can meet: a deadline is at most a year away."""
+    if not policy.skip_holidays:
+        return policy
+    years = range(now.year - 1, now.year + 3)
+    return policy.with_closed_days(closed_days(policy.holidays_of, await unit.policies.calendar(campus), years))

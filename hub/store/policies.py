@@ -1,0 +1,97 @@
+"""Reminder policies as they cascade, and the school's own calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Table, and_, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.calendar import SchoolDay
+from hub.store.tables import CampusRow, ReminderPolicyRow, SchoolDayRow, table_of
+
+CAMPUS: Table = table_of(CampusRow)
+POLICY: Table = table_of(ReminderPolicyRow)
+DAY: Table = table_of(SchoolDayRow)
+Kind = Literal["campus", "course", "contract"]
+_RANK = {"campus": 0, "course": 1, "contract": 2}
+
+
+@dataclass(frozen=True)
+class PolicyChange:
+    """The keys that one campus, course or contract changes. `subject` is its id."""
+
+    campus: str
+    kind: Kind
+    subject: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Policies:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def above(
+        self, campus: str, course: str | None = None, contract: UUID | None = None
+    ) -> list[PolicyChange]:  # fmt: skip
+        """What holds there, from headquarters down to the contract: later ones change earlier ones."""
+        above = _above(campus)
+        here = POLICY.c.campus == campus
+        wanted = or_(
+            POLICY.c.kind == "campus",
+            and_(here, POLICY.c.kind == "course", POLICY.c.subject == (course or "")),
+            and_(here, POLICY.c.kind == "contract", POLICY.c.subject == str(contract or "")),
+        )
+        statement = select(POLICY, above.c.depth).join(above, above.c.id == POLICY.c.campus).where(wanted)
+        rows = (await self._connection.execute(statement)).mappings().all()
+        found = sorted(rows, key=lambda row: (-row["depth"], _RANK[row["kind"]]))
+        return [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]) for row in found]
+
+    async def all(self) -> list[PolicyChange]:
+        rows = (await self._connection.execute(select(POLICY))).mappings()
+        return [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]) for row in rows]
+
+    async def put(self, change: PolicyChange, by: str, at: datetime) -> None:
+        """A change of nothing is none: what is above holds again."""
+        one = (POLICY.c.campus == change.campus) & (POLICY.c.kind == change.kind) & (POLICY.c.subject == change.subject)
+        if not change.changes:
+            await self._connection.execute(POLICY.delete().where(one))
+            return
+        values = {"changes": dict(change.changes), "changed_by": by, "changed_at": at}
+        key = {"campus": change.campus, "kind": change.kind, "subject": change.subject}
+        statement = insert(POLICY).values(**key, **values)
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
+
+    # ---- the school's own calendar
+
+    async def calendar(self, campus: str) -> list[SchoolDay]:
+        """The days of a campus and of all above it, its own after theirs."""
+        above = _above(campus)
+        statement = select(DAY, above.c.depth).join(above, above.c.id == DAY.c.campus)
+        rows = (await self._connection.execute(statement.order_by(above.c.depth.desc(), DAY.c.day))).mappings()
+        return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
+
+    async def own_days(self, campus: str) -> list[SchoolDay]:
+        rows = await self._connection.execute(select(DAY).where(DAY.c.campus == campus).order_by(DAY.c.day))
+        return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows.mappings()]
+
+    async def put_calendar(self, campus: str, days: Iterable[SchoolDay]) -> None:
+        """In place of what was there."""
+        await self._connection.execute(DAY.delete().where(DAY.c.campus == campus))
+        rows = [{"campus": campus, "day": each.day, "open": each.open, "name": each.name} for each in days]
+        if rows:
+            await self._connection.execute(insert(DAY), rows)
+
+
+def _above(campus: str) -> Any:
+    """The campus (depth 0) and those above it, up to headquarters."""
+    here = select(CAMPUS.c.id, CAMPUS.c.parent, literal(0).label("depth")).where(CAMPUS.c.id == campus)
+    above = here.cte("above", recursive=True)
+    higher = CAMPUS.alias("higher")
+    step = select(higher.c.id, higher.c.parent, (above.c.depth + 1).label("depth"))
+    return above.union_all(step.join(above, above.c.parent == higher.c.id))

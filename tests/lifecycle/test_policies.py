@@ -1,0 +1,99 @@
+"""Policies cascade from headquarters to the contract, and a changed one moves what is asleep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import ProgrammingError
+
+from hub.lifecycle.replan import replan_scope
+from hub.model.calendar import SchoolDay
+from hub.model.contract import Contract
+from hub.model.staff import EVERYTHING, Scope
+from hub.router.policy import policy_at
+from hub.store.policies import Kind, PolicyChange
+from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, round_of_work, sent
+from tests.lifecycle.signing import tasks_of
+from tests.lifecycle.test_reminders import ledger
+from tests.running import GUARDIAN_PHONE, Running
+
+
+async def change(running: Running, campus: str, kind: Kind, subject: str, changes: Mapping[str, Any]) -> None:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await unit.policies.put(PolicyChange(campus, kind, subject, changes), "staff:test", unit.now)
+
+
+async def next_due(running: Running, contract: Contract) -> tuple[str, int, str]:
+    (task,) = await tasks_of(running, contract)
+    assert task.step
+    return task.step.kind.value, task.step.number, f"{task.step.due_at:%m-%d %H:%M}"
+
+
+async def test_each_level_changes_what_is_above_it_and_one_that_does_not_fit_is_left_out() -> None:
+    async with quiet_hub() as running:
+        base = running.hub.parts.policy
+        await change(running, "hq", "campus", "hq", {"messages_per_day": 1, "repeat_every": "5d"})
+        await change(running, "hefei", "campus", "hefei", {"repeat_every": "6d", "window_opens": "10:00"})
+        await change(running, "hefei", "course", "math-a", {"window_opens": "11:00"})
+        await change(running, "beijing", "campus", "beijing", {"window_opens": "05:00"})  # from a more patient version
+        async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:  # reads what is above it
+            math = await policy_at(unit, base, "hefei", "math-a")
+            english = await policy_at(unit, base, "hefei", "english-b")
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            beijing = await policy_at(unit, base, "beijing", "math-a")
+        assert (math.messages_per_day, math.repeat_every.days, math.window_opens.hour) == (1, 6, 11)
+        assert (english.repeat_every.days, english.window_opens.hour) == (6, 10)
+        assert (beijing.messages_per_day, beijing.repeat_every.days, beijing.window_opens.hour) == (1, 5, 9)
+
+
+async def test_a_campus_cannot_write_the_policy_or_the_calendar_of_another() -> None:
+    async with quiet_hub() as running:
+        await change(running, "hq", "campus", "hq", {"messages_per_day": 1})
+        for campus in ("hq", "beijing"):
+            with pytest.raises(ProgrammingError, match="row-level security"):
+                async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:
+                    await unit.policies.put(PolicyChange(campus, "campus", campus, {"x": 1}), "staff:x", unit.now)
+            with pytest.raises(ProgrammingError, match="row-level security"):
+                async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:
+                    await unit.policies.put_calendar(campus, [SchoolDay(date(2027, 1, 1), True, "x")])
+
+
+async def test_a_changed_policy_moves_what_is_asleep_and_a_calendar_makes_it_wait() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await follow(running, clock, MORNING + timedelta(days=1, hours=1))
+        assert await next_due(running, contract) == ("reminder", 2, "11-28 02:00")
+        await change(running, "hefei", "course", "math-a", {"reminders_after": ["1d", "5d"], "last_call_before": "4d"})
+        assert await replan_scope(running.hub.parts, ["beijing"], None) == 0
+        assert await replan_scope(running.hub.parts, ["hefei"], "math-a") == 1
+        assert await next_due(running, contract) == ("reminder", 2, "11-30 02:00")
+        assert (await ledger(running, contract.id))[-1] == ("planned", "reminder", "policy-changed")
+        planned = len(await ledger(running, contract.id))
+        await replan_scope(running.hub.parts, ["hefei"], None)  # once more changes nothing
+        assert len(await ledger(running, contract.id)) == planned
+        await change(running, "hefei", "campus", "hefei", {"skip_holidays": True})
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            closed = [SchoolDay(date(2026, 11, 30), False, "exams"), SchoolDay(date(2026, 12, 1), False, "exams")]
+            await unit.policies.put_calendar("hefei", closed)
+        clock.go_to(MORNING + timedelta(days=5))  # it was planned before the calendar was known
+        await round_of_work(running)
+        assert ("skipped", "reminder", "closed-day") in await ledger(running, contract.id)
+        assert (await next_due(running, contract))[2].startswith("12-02")
+        await follow(running, clock, MORNING + timedelta(days=40))
+        purposes = [each[0] for each in await sent(running, GUARDIAN_PHONE)]
+        assert purposes[:3] == ["invitation", "reminder", "reminder"] and purposes[-2:] == ["last-call", "expired"]
+
+
+async def test_a_policys_channels_come_before_the_signers_own() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor(deadline=MORNING + timedelta(days=4))
+        await change(running, "hq", "campus", "hq", {"last_call_through": ["voice"]})
+        await follow(running, clock, MORNING + timedelta(days=5))
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            made = {each.purpose: each.channel for each in await unit.deliveries.of_contract(contract.id)}
+        assert (made["reminder"], made["last-call"]) == ("sms", "voice")
