@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMAND_GROUP = "qianda.commands"  # entry points: typer apps whose commands join this one
 NOTHING_FAILED, SOMETHING_FAILED, UNREADABLE = 0, 1, 2
 
-_OWN_COMMANDS = ("verify",)
+_OWN_COMMANDS = ("verify", "agent")
 _HELP = "Qianda 签达 gets contracts signed."
 
 
@@ -36,6 +36,7 @@ def build(arguments: list[str]) -> typer.Typer:
     """The whole command. The server's part is left out when one of our own is called: that keeps `verify` quick."""
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
     app.command()(verify)
+    app.command()(agent)
     hint = "" if arguments[:1] and arguments[0] in _OWN_COMMANDS else _join_server_commands(app)
 
     if hint and arguments and not arguments[0].startswith("-"):
@@ -65,6 +66,27 @@ def verify(
         typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
     tongue = language or _language_of_environment()
     raise typer.Exit(_verify(file, trust_files, as_json, tongue))
+
+
+def agent(
+    origin: Annotated[str, typer.Option(help="The school's signing site, https://… [default: pinned, or asked]")] = "",
+    module: Annotated[str, typer.Option(help="Your token's PKCS#11 module. [default: pinned, or asked]")] = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Where both are pinned. [default: qianda/agent.toml in your configuration]"),
+    ] = None,
+    language: Annotated[Language | None, typer.Option(help="[default: by LANG]", show_default=False)] = None,
+) -> None:
+    """Sign with a USB token on this computer what a page of the school shows.
+
+    Exit code 0: signed. 1: nothing was signed.
+    """
+    try:
+        from qianda.agent.story import sign_once  # its libraries are those of an extra
+    except ImportError as error:
+        typer.echo(f"The agent needs the extra 'agent'; not available here: {error}.", err=True)
+        raise typer.Exit(SOMETHING_FAILED) from error
+    raise typer.Exit(sign_once(origin, module, config, language or _language_of_environment()))
 
 
 def trusted_by_default() -> list[Path]:

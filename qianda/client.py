@@ -79,11 +79,13 @@ class SigningClient:
         http: aiohttp.ClientSession | None = None,
         origin: str | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        language: str = "en",
     ) -> None:
         self._origin = origin or origin_of(base_url)
         self._owns_http = http is None
         self._http = http or aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         self._wire = Wire(base_url, self._http)
+        self._wire.language = language
         self._sleep = sleep
         self._challenge: bytes | None = None
         self._certified: tuple[bytes, tuple[bytes, ...]] | None = None
@@ -150,6 +152,28 @@ class SigningClient:
     async def relink(self, *, ticket: str | None = None, phone: str | None = None) -> None:
         """Ask for a new link; the answer is the same whether there is anything to send or not."""
         await self._wire.post("relink", {"ticket": ticket} if ticket is not None else {"phone": phone})
+
+    # ---- a program on the signer's own computer --------------------------------------------------------------------
+
+    async def pair(self, contract_id: str | None = None) -> Json:
+        """`{code, expires_at}`: with this code a program may join this visit, to sign with a token that it has."""
+        return await self._wire.post("pair", {}, contract_id)
+
+    async def claim(self, code: str) -> Json:
+        """Join the visit that showed this code: `{session, key_challenge, origin, contract, school, campus, …}`. The
+        session is for signing alone, and only once `confirm_pairing` was called by the other side."""
+        return self._remember(await self._wire.post("/agent/v1/claim", {"code": code}))
+
+    async def pairing(self) -> Json:
+        """`{state, certificate, task, …}`, for both sides: WAITING, CLAIMED, CERTIFIED, CONFIRMED, ENDED."""
+        return await self._wire.get("pairing")
+
+    async def confirm_pairing(self, certificate_sha256: str) -> None:
+        """The person knows this certificate as theirs. `not-confirmed`: the program has another one now."""
+        await self._wire.post("pairing/confirm", {"certificate_sha256": certificate_sha256})
+
+    async def end_pairing(self) -> None:
+        await self._wire.post("pairing/end", {})
 
     # ---- reading -----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ P256_BYTES = 32
 
 
 class Holder(Protocol):
-    """A P-256 key on some device."""
+    """A key on some device: P-256, or RSA from 2048 bits."""
 
     @property
     def spki(self) -> bytes:
@@ -23,7 +23,7 @@ class Holder(Protocol):
         """Where the key is said to live: `software`, `usb-token`, `app-keystore`. A claim, not a proof."""
 
     def sign(self, data: bytes) -> bytes:
-        """ECDSA over SHA-256 of `data` as raw r‖s, 64 bytes."""
+        """With SHA-256 of `data`: ECDSA as raw r‖s, 64 bytes, or RSA PKCS#1 v1.5."""
 
 
 class SoftwareKey:

@@ -16,13 +16,15 @@ Json = dict[str, Any]
 
 
 class ProtocolProblem(Exception):
-    """The hub said no. `code` is the stable word of its problem+json, `retry_after` in seconds if it named any."""
+    """The hub said no. `code` is the stable word of its problem+json, `title` a sentence in the language that was asked
+    for, `retry_after` in seconds if it named any."""
 
-    def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None) -> None:
+    def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None, title: str = "") -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status = status
         self.code = code
         self.detail = detail
+        self.title = title
         self.retry_after = retry_after
 
 
@@ -37,6 +39,7 @@ class Wire:
         self._base = base_url.rstrip("/") + "/"
         self._http = http
         self.bearer: str | None = None
+        self.language = "en"
 
     async def post(self, step: str, body: Json, contract_id: str | None = None) -> Json:
         return _json_object(await self._call("POST", self._url(step), body, contract_id))
@@ -55,7 +58,12 @@ class Wire:
         return await self._call("GET", url, None, None)
 
     def _url(self, step: str) -> str:
-        return f"{self._base}sign/v1/{step}"
+        """`step` of the signing protocol, or a path of its own that begins with a slash."""
+        return self._base + step[1:] if step.startswith("/") else f"{self._base}sign/v1/{step}"
+
+    def _headers(self) -> dict[str, str]:
+        language = {"Accept-Language": self.language}
+        return language | ({"Authorization": f"Bearer {self.bearer}"} if self.bearer else {})
 
     async def _call(self, method: str, url: str, body: Json | None, contract_id: str | None) -> bytes:
         request = self._http.request(
@@ -63,7 +71,7 @@ class Wire:
             url,
             json=body,
             params={"id": contract_id} if contract_id else None,
-            headers={"Authorization": f"Bearer {self.bearer}"} if self.bearer else {},
+            headers=self._headers(),
             timeout=aiohttp.ClientTimeout(total=CALL_SECONDS),
             allow_redirects=False,
         )
@@ -117,6 +125,6 @@ def _problem(status: int, content: bytes, retry_after: str | None) -> ProtocolPr
     except BadAnswer:
         said = {}
     code = str(said.get("code") or f"http-{status}")
-    detail = str(said.get("detail") or said.get("title") or "")
+    title, detail = (str(said.get(name) or "") for name in ("title", "detail"))
     seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
-    return ProtocolProblem(status, code, detail, seconds)
+    return ProtocolProblem(status, code, detail or title, seconds, title)

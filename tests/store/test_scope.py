@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import asyncpg
 import pytest
 from sqlalchemy import text
@@ -16,6 +18,7 @@ from hub.lifecycle.dispatch import hand_out
 from hub.lifecycle.remind import remind_by_hand
 from hub.lifecycle.withdraw import extend, void
 from hub.model.link import DoorKind
+from hub.model.pairing import PAIRING_LIFE, Pairing
 from hub.model.staff import EVERYTHING, Scope
 from hub.model.wish import Wish
 from hub.store.tables import metadata
@@ -44,6 +47,10 @@ async def a_story_in_hefei(running: Running) -> None:
         task = await unit.tasks.of_signer(somebody.signer.id)
         await unit.sessions.page_seen(task.id, str(contract.document), 1, unit.now)
         await unit.sessions.add_wrong_answer(somebody.signer.person, unit.now)
+        session = await unit.sessions.by_secret(somebody.secret)
+        assert session is not None
+        pairing = Pairing(uuid4(), session.id, contract.id, unit.now, unit.now + PAIRING_LIFE)
+        await unit.pairings.add(pairing, "ABCD1234")
     await completed(running, contract)
     other = await person(running, await running.issue_minor())
     await other.land()

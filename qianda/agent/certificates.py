@@ -1,0 +1,98 @@
+"""Certificates on tokens: which of them can sign, and why the others cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+SMALLEST_RSA = 2048  # bits
+LONGEST_CHAIN = 10
+
+
+@dataclass(frozen=True)
+class TokenCertificate:
+    """`id` is what its private key has, too (CKA_ID). `reason`: the text that says why it cannot sign, if so."""
+
+    der: bytes
+    id: bytes
+    name: str
+    issuer: str
+    until: datetime
+    authority: bool
+    reason: str
+
+    @property
+    def spki(self) -> bytes:
+        public_key = x509.load_der_x509_certificate(self.der).public_key()
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return public_key.public_bytes(serialization.Encoding.DER, form)
+
+
+def read_certificate(der: bytes, identifier: bytes) -> TokenCertificate | None:
+    """None for what is no X.509 certificate at all."""
+    try:
+        found = x509.load_der_x509_certificate(der)
+        name, issuer = (_called(one) for one in (found.subject, found.issuer))
+        authority = _is_authority(found)
+        reason = _reason(found)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return TokenCertificate(der, identifier, name, issuer, found.not_valid_after_utc, authority, reason)
+
+
+def chain_of(leaf: TokenCertificate, others: Sequence[TokenCertificate]) -> tuple[bytes, ...]:
+    """The certificate, and those above it that lie on the token, too; the hub knows the rest."""
+    chain = [x509.load_der_x509_certificate(leaf.der)]
+    above = [x509.load_der_x509_certificate(other.der) for other in others if other.authority]
+    while len(chain) < LONGEST_CHAIN:
+        issuers = [one for one in above if one.subject == chain[-1].issuer and one not in chain]
+        if not issuers:
+            break
+        chain.append(issuers[0])
+    return tuple(one.public_bytes(serialization.Encoding.DER) for one in chain)
+
+
+def _called(name: x509.Name) -> str:
+    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(common[0].value) if common else name.rfc4514_string()
+
+
+def _is_authority(found: x509.Certificate) -> bool:
+    try:
+        return bool(found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _reason(found: x509.Certificate) -> str:
+    if not _key_fits(found):
+        return "reason-key"
+    if not _is_for_signing(found):
+        return "reason-usage"
+    now = datetime.now(UTC)
+    return "" if found.not_valid_before_utc <= now < found.not_valid_after_utc else "reason-expired"
+
+
+def _key_fits(found: x509.Certificate) -> bool:
+    try:
+        key = found.public_key()
+    except (ValueError, UnsupportedAlgorithm):  # a curve that is not known here
+        return False
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.curve.name == ec.SECP256R1.name
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size >= SMALLEST_RSA
+
+
+def _is_for_signing(found: x509.Certificate) -> bool:
+    try:
+        usage = found.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return usage.digital_signature or usage.content_commitment

@@ -1,0 +1,49 @@
+"""Which of a token's mechanisms makes the signature, and what it is given (PKCS#11 v2.40, RFC 8017)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pkcs11 import KeyType, Mechanism
+
+from qianda.agent.words import Trouble
+
+_DIGEST_INFO_SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
+
+
+@dataclass(frozen=True)
+class Way:
+    """`raw`: the token signs what it gets, and the hash is made here."""
+
+    mechanism: Mechanism
+    raw: bool
+
+    def given(self, message: bytes) -> bytes:
+        if not self.raw:
+            return message
+        digest = hashlib.sha256(message).digest()
+        return _DIGEST_INFO_SHA256 + digest if self.mechanism is Mechanism.RSA_PKCS else digest
+
+
+_WAYS = {
+    KeyType.EC: (Way(Mechanism.ECDSA_SHA256, raw=False), Way(Mechanism.ECDSA, raw=True)),
+    KeyType.RSA: (Way(Mechanism.SHA256_RSA_PKCS, raw=False), Way(Mechanism.RSA_PKCS, raw=True)),
+}
+
+
+def ways_for(kind: KeyType, offered: Collection[Mechanism | int]) -> list[Way]:
+    """The ways that the token offers, the best first. Raises Trouble when there is none."""
+    ways = [way for way in _WAYS.get(kind, ()) if way.mechanism in offered]
+    if not ways:
+        raise Trouble("no-mechanism")
+    return ways
+
+
+def kind_to_generate(offered: Collection[Mechanism | int]) -> KeyType:
+    """EC on P-256 where the token makes such keys, RSA otherwise. Raises Trouble."""
+    for kind, maker in ((KeyType.EC, Mechanism.EC_KEY_PAIR_GEN), (KeyType.RSA, Mechanism.RSA_PKCS_KEY_PAIR_GEN)):
+        if maker in offered and any(way.mechanism in offered for way in _WAYS[kind]):
+            return kind
+    raise Trouble("no-mechanism")

@@ -1,0 +1,69 @@
+"""Which hub, and which PKCS#11 module: typed, or pinned in a file of the person's own.
+
+A page cannot choose the hub: what is pinned wins over what somebody may have told the person to type.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from qianda.agent.words import Trouble
+from qianda.wire import origin_of
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """Empty where the file says nothing, or is not there."""
+
+    file: Path
+    origin: str = ""
+    module: str = ""
+
+
+def usual_file() -> Path:
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA") or str(Path.home() / ".config")
+    return Path(folder) / "qianda" / "agent.toml"
+
+
+def read_pinned(file: Path) -> Pinned:
+    """`origin = "https://…"` and `module = "…"`. Raises Trouble for a file that cannot be read."""
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return Pinned(file)
+    except (OSError, ValueError) as error:
+        raise Trouble("bad-config", file=str(file), why=str(error)) from error
+    if unknown := values.keys() - {"origin", "module"}:
+        raise Trouble("bad-config", file=str(file), why=", ".join(sorted(unknown)))
+    return Pinned(file, str(values.get("origin", "")), str(values.get("module", "")))
+
+
+def checked_origin(text: str) -> str:
+    """An origin as a browser writes it. Raises Trouble unless it is HTTPS (or HTTP on this very machine), and bare."""
+    typed = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(typed)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        bare = not (parts.path or parts.query or parts.fragment or parts.username) and bool(parts.hostname)
+        origin = origin_of(typed)
+    except ValueError:
+        raise Trouble("bad-origin", origin=text) from None
+    if not safe or not bare:
+        raise Trouble("bad-origin", origin=text)
+    return origin
+
+
+def chosen_origin(typed: str, pinned: Pinned) -> str:
+    """Empty when neither says one. Raises Trouble when they differ."""
+    if not pinned.origin:
+        return checked_origin(typed) if typed else ""
+    known = checked_origin(pinned.origin)
+    if typed and checked_origin(typed) != known:
+        raise Trouble("other-origin", pinned=known, origin=typed, file=str(pinned.file))
+    return known

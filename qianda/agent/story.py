@@ -1,0 +1,226 @@
+"""What the agent does, from the pairing code to the signature."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from qianda.agent.certificates import TokenCertificate, chain_of, read_certificate
+from qianda.agent.pinned import checked_origin, chosen_origin, read_pinned, usual_file
+from qianda.agent.terminal import Terminal
+from qianda.agent.token import Device, OpenDevice, TokenHolder, plugged_in
+from qianda.agent.words import Trouble, say
+from qianda.checks import RefusedToSign
+from qianda.client import Contract, SigningClient
+from qianda.wire import BadAnswer, Json, ProtocolProblem
+
+CONFIRMATION_SECONDS = 600
+ASK_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the person wants to sign with; without a certificate: a new one for a key on that token."""
+
+    device: Device
+    certificate: TokenCertificate | None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the person was shown: the document's bytes, hashed here, and what the hub says of it."""
+
+    id: str
+    contract: Contract
+    document: bytes
+
+
+def sign_once(origin: str, module: str, config: Path | None, language: str) -> int:
+    """The whole story in this terminal; the exit code of the process: 0 signed, 1 nothing was signed."""
+    terminal = Terminal(language)
+    try:
+        asyncio.run(_sign(terminal, origin, module, config or usual_file()))
+    except Trouble as trouble:
+        blanks = dict(trouble.blanks)
+        if "left" in blanks:
+            blanks["left"] = say(language, blanks["left"])
+        terminal.complain(trouble.name, **blanks)
+        return 1
+    except KeyboardInterrupt:
+        terminal.complain("stopped")
+        return 1
+    return 0
+
+
+async def _sign(terminal: Terminal, typed: str, module: str, config: Path) -> None:
+    pinned = read_pinned(config)
+    origin = chosen_origin(typed, pinned) or checked_origin(terminal.ask("ask-origin"))
+    devices = plugged_in(module or pinned.module or terminal.ask("ask-module"))
+    with _troubles_of_the_wire():
+        async with SigningClient(origin, language=terminal.language) as client:
+            await _sign_at(terminal, client, origin, devices)
+
+
+async def _sign_at(terminal: Terminal, client: SigningClient, origin: str, devices: list[Device]) -> None:
+    claimed = await client.claim(terminal.ask("ask-code"))
+    if claimed.get("origin") != origin:
+        raise Trouble("lying-hub", said=str(claimed.get("origin")), origin=origin)
+    terminal.say("connected", origin=origin, school=claimed.get("school"), campus=claimed.get("campus"))
+    shown = await _downloaded(client, str(claimed.get("contract")))
+    with tempfile.TemporaryDirectory(prefix="qianda-") as folder:
+        file = Path(folder) / "contract.pdf"
+        file.write_bytes(shown.document)
+        _show(terminal, shown, file)
+        choice = _chosen(terminal, devices)
+        if terminal.ask("ask-yes").lower() not in ("yes", "y", "是"):
+            raise Trouble("stopped")
+    with choice.device.logged_in(_pin(terminal, choice.device), to_write=choice.certificate is None) as opened:
+        holder = await _certified(terminal, client, shown, choice, opened)
+        await _confirmed(client)
+        terminal.say("checking")
+        await _signed(client, shown, holder)
+    terminal.say("signed")
+
+
+# ---- what is signed
+
+
+async def _downloaded(client: SigningClient, contract_id: str) -> Shown:
+    contract = await client.contract(contract_id)
+    document = await client.document(contract_id)
+    if hashlib.sha256(document).hexdigest() != contract.document_sha256:
+        raise Trouble("changed")
+    return Shown(contract_id, contract, document)
+
+
+def _show(terminal: Terminal, shown: Shown, file: Path) -> None:
+    contract = shown.contract
+    terminal.say("contract", title=contract.title)
+    for row in _rows(contract.summary):
+        terminal.show(str(row.get("label", "")), str(row.get("value", "")))
+    terminal.say("parties")
+    for party in _rows(contract.signers):
+        you = say(terminal.language, "you") if party.get("you") else ""
+        terminal.show(str(party.get("role", "")), f"{party.get('name', '')}{you}")
+    terminal.say("sha256", value=hashlib.sha256(shown.document).hexdigest())
+    terminal.say("look", path=file)
+    terminal.say("consent", text=contract.consent.text)
+
+
+def _rows(value: object) -> list[Json]:
+    """Whatever a hub may send: what is not a list of objects is left out."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+# ---- with what
+
+
+def _chosen(terminal: Terminal, devices: list[Device]) -> Choice:
+    """One of the certificates that can sign, whichever token it is on, or a new one."""
+    for device in devices:
+        device.read()
+    people = [(device, one) for device in devices for one in device.certificates if not one.authority]
+    choices = [Choice(device, one) for device, one in people if not one.reason]
+    terminal.say("certificates")
+    for number, choice in enumerate(choices, start=1):
+        _offer(terminal, number, choice)
+    for device, one in people:
+        if one.reason:
+            reason = say(terminal.language, one.reason)
+            terminal.say("unusable", name=one.name, token=device.name, reason=reason)
+    for device in devices:
+        choices.append(Choice(device, None))
+        terminal.say("new-certificate", number=len(choices), token=device.name)
+    return choices[terminal.choose(len(choices)) - 1]
+
+
+def _offer(terminal: Terminal, number: int, choice: Choice) -> None:
+    one = choice.certificate
+    assert one is not None
+    terminal.say(
+        "certificate", number=number, name=one.name, issuer=one.issuer, until=f"{one.until:%Y-%m-%d}",
+        token=choice.device.name,
+    )  # fmt: skip
+
+
+def _pin(terminal: Terminal, device: Device) -> str:
+    """Asked once; where the token has a keypad of its own, it is typed there and never seen here."""
+    if device.has_keypad:
+        terminal.say("pad", token=device.name)
+        return ""
+    return terminal.ask_secret("ask-pin", token=device.name)
+
+
+async def _certified(
+    terminal: Terminal, client: SigningClient, shown: Shown, choice: Choice, opened: OpenDevice
+) -> TokenHolder:
+    """Show the hub that the key is here, and have the person confirm its certificate on the page."""
+    if choice.certificate is None:
+        holder = opened.own_key()
+        chain = await client.key(holder, shown.id)
+        issued = read_certificate(chain[0], b"") if chain else None
+        if issued is None or issued.reason == "reason-key" or issued.spki != holder.spki:
+            raise RefusedToSign(3, "the certificate is not for this key")
+        _keep(terminal, opened, chain[0], holder)
+    else:
+        holder = opened.holder(choice.certificate)
+        chain = await client.key(holder, shown.id, chain=chain_of(choice.certificate, choice.device.certificates))
+    page = (await client.pairing()).get("certificate") or {}
+    short = hashlib.sha256(chain[0]).hexdigest()[:16]
+    terminal.say("confirm", name=page.get("name"), short=short)
+    return holder
+
+
+def _keep(terminal: Terminal, opened: OpenDevice, certificate: bytes, holder: TokenHolder) -> None:
+    """So that the next contract finds it; a token that takes no certificates can sign all the same."""
+    try:
+        opened.keep(certificate, holder)
+    except Trouble as trouble:
+        terminal.say("not-kept", why=trouble.blanks.get("what", trouble.name))
+
+
+async def _confirmed(client: SigningClient) -> None:
+    until = time.monotonic() + CONFIRMATION_SECONDS
+    while time.monotonic() < until:
+        standing: Json = await client.pairing()
+        match standing.get("state"):
+            case "CONFIRMED":
+                return
+            case "CERTIFIED":
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+            case _:
+                break
+    raise Trouble("not-confirmed")
+
+
+async def _signed(client: SigningClient, shown: Shown, holder: TokenHolder) -> None:
+    if (await client.contract(shown.id)).document_sha256 != shown.contract.document_sha256:
+        raise Trouble("changed")
+    await client.sign(holder, shown.id, shown=shown.document)
+
+
+@contextmanager
+def _troubles_of_the_wire() -> Iterator[None]:
+    try:
+        yield
+    except RefusedToSign as refusal:
+        raise Trouble("refused", reason=refusal.reason) from refusal
+    except ProtocolProblem as problem:
+        if problem.code in ("document-changed", "wrong-document", "wrong-consent"):
+            raise Trouble("changed") from problem
+        if problem.code in ("session-not-valid", "not-confirmed"):
+            raise Trouble("not-confirmed") from problem
+        detail = problem.detail if problem.detail != problem.title else ""
+        raise Trouble("hub-says", title=problem.title or problem.code, detail=detail) from problem
+    except BadAnswer as error:
+        raise Trouble("odd-answer", why=str(error)) from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Trouble("offline", why=str(error) or type(error).__name__) from error

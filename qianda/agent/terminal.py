@@ -1,0 +1,43 @@
+"""The agent's own terminal: what it says and asks."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+
+from qianda.agent.words import Trouble, harmless, say
+
+
+class Terminal:
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def say(self, name: str, /, **blanks: object) -> None:
+        print(say(self.language, name, **blanks), flush=True)
+
+    def show(self, label: str, value: str) -> None:
+        """One line of what the hub says about the contract."""
+        print(f"  {harmless(label)}: {harmless(value)}", flush=True)
+
+    def complain(self, name: str, /, **blanks: object) -> None:
+        print(say(self.language, name, **blanks), file=sys.stderr, flush=True)
+
+    def ask(self, name: str, /, **blanks: object) -> str:
+        try:
+            return input(f"{say(self.language, name, **blanks)}: ").strip()
+        except EOFError:
+            raise Trouble("stopped") from None
+
+    def ask_secret(self, name: str, /, **blanks: object) -> str:
+        """Typed without being shown, from the terminal itself and never from a pipe's history."""
+        try:
+            return getpass.getpass(f"{say(self.language, name, **blanks)}: ")
+        except EOFError:
+            raise Trouble("stopped") from None
+
+    def choose(self, most: int) -> int:
+        """A number from 1 to `most`. Raises Trouble when it is none."""
+        answer = self.ask("choose")
+        if not answer.isascii() or not answer.isdigit() or not 1 <= int(answer) <= most:
+            raise Trouble("stopped")
+        return int(answer)

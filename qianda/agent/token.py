@@ -1,0 +1,264 @@
+"""The signer's token, through any PKCS#11 module: found, read, logged in to once, and asked to sign.
+
+Calls are made one after the other from one thread: not every module stands more.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pkcs11
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from pkcs11 import Attribute, CertificateType, KeyType, ObjectClass, TokenFlag
+from pkcs11 import exceptions as errors
+from pkcs11.types import PROTECTED_AUTH, PrivateKey, PublicKey, Session, SignMixin, Token
+from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
+from pkcs11.util.x509 import decode_x509_certificate
+
+from qianda.agent.certificates import TokenCertificate, read_certificate
+from qianda.agent.mechanisms import Way, kind_to_generate, ways_for
+from qianda.agent.words import Trouble
+
+OWN_LABEL = "qianda"
+RSA_BITS = 2048
+_GONE = (
+    errors.DeviceRemoved, errors.TokenNotPresent, errors.TokenNotRecognised, errors.SlotIDInvalid,
+    errors.SessionHandleInvalid, errors.SessionClosed, errors.NoSuchToken, errors.ObjectHandleInvalid,
+    errors.KeyHandleInvalid,
+)  # fmt: skip
+_NOT_SO = (errors.MechanismInvalid, errors.FunctionNotSupported, errors.MechanismParamInvalid)
+
+
+def plugged_in(module: str) -> list[Device]:
+    """The tokens that are there. Raises Trouble for a module that cannot be loaded, and for no token at all."""
+    try:
+        slots = pkcs11.lib(module).get_slots(token_present=True)
+    except (OSError, RuntimeError) as error:  # PKCS11Error is a RuntimeError, too
+        raise Trouble("no-module", module=module, why=str(error) or type(error).__name__) from error
+    devices = []
+    for slot in slots:
+        try:
+            token = slot.get_token()
+        except errors.PKCS11Error:  # gone between the two calls, or not a token that is understood
+            continue
+        if token.flags & TokenFlag.TOKEN_INITIALIZED:
+            devices.append(Device(token))
+    if not devices:
+        raise Trouble("no-token")
+    return devices
+
+
+@dataclass
+class Device:
+    token: Token
+    certificates: list[TokenCertificate] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.token.label.strip() or self.token.serial.decode("ascii", "replace").strip() or "token"
+
+    @property
+    def has_keypad(self) -> bool:
+        return bool(self.token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH)
+
+    def read(self) -> None:
+        """Look for certificates, which need no PIN."""
+        with self._troubles(), self.token.open() as session:
+            wanted = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.CERTIFICATE_TYPE: CertificateType.X_509}
+            found = [read_certificate(one[Attribute.VALUE], one[Attribute.ID]) for one in session.get_objects(wanted)]
+        self.certificates = [one for one in found if one is not None]
+
+    @contextmanager
+    def logged_in(self, pin: str, *, to_write: bool = False) -> Iterator[OpenDevice]:
+        """The PIN is given once. Raises Trouble for a wrong one, and for a locked token."""
+        if to_write and self.token.flags & TokenFlag.WRITE_PROTECTED:
+            raise Trouble("read-only")
+        if self.token.flags & TokenFlag.USER_PIN_LOCKED:
+            raise Trouble("locked")
+        given: Any = PROTECTED_AUTH if self.has_keypad else pin
+        with self._troubles():
+            session = self.token.open(user_pin=given, rw=to_write)
+        try:
+            yield OpenDevice(self, session, None if self.has_keypad else pin)
+        finally:
+            try:
+                session.close()
+            except errors.PKCS11Error:  # it was pulled out: nothing is left to close
+                pass
+
+    @contextmanager
+    def _troubles(self) -> Iterator[None]:
+        try:
+            yield
+        except errors.PKCS11Error as error:
+            raise self.trouble(error) from error
+
+    def trouble(self, error: errors.PKCS11Error) -> Trouble:
+        """What the module said, in words."""
+        match error:
+            case errors.PinIncorrect() | errors.PinInvalid() | errors.PinLenRange():
+                return self._wrong_pin()
+            case errors.PinLocked():
+                return Trouble("locked")
+            case errors.PinExpired():
+                return Trouble("pin-expired")
+            case errors.UserPinNotInitialized():
+                return Trouble("no-pin-set")
+        if isinstance(error, _GONE) or self._flags() is None:
+            return Trouble("removed")
+        return Trouble("device", what=" ".join([type(error).__name__, *(str(part) for part in error.args)]))
+
+    def _wrong_pin(self) -> Trouble:
+        flags = self._flags()
+        if flags is None:
+            return Trouble("removed")
+        if flags & TokenFlag.USER_PIN_LOCKED:
+            return Trouble("locked")
+        left = "left-unknown"
+        if flags & TokenFlag.USER_PIN_FINAL_TRY:
+            left = "left-one"
+        elif flags & TokenFlag.USER_PIN_COUNT_LOW:
+            left = "left-few"
+        return Trouble("wrong-pin", left=left)
+
+    def _flags(self) -> TokenFlag | None:
+        """As the token says now; None when it is gone."""
+        try:
+            return self.token.slot.get_token().flags
+        except errors.PKCS11Error:
+            return None
+
+
+@dataclass
+class OpenDevice:
+    device: Device
+    session: Session
+    pin: str | None
+
+    def holder(self, certificate: TokenCertificate) -> TokenHolder:
+        """The private key of a certificate. Raises Trouble when it is not here."""
+        with self.device._troubles():
+            keys = self._private_keys({Attribute.ID: certificate.id}) if certificate.id else []
+            if not keys:  # some tokens do not tie them together; a key that does not fit is found out before it is used
+                keys = self._private_keys({})
+            if len(keys) != 1:
+                raise Trouble("no-key")
+            return self._holder(keys[0], certificate.spki)
+
+    def own_key(self) -> TokenHolder:
+        """The key that was made here for signing at schools, or a new one, which the token never gives out."""
+        with self.device._troubles():
+            known = self._private_keys({Attribute.LABEL: OWN_LABEL})
+            if known:
+                return self._holder(known[0], self._spki_of(known[0][Attribute.ID]))
+            public, private = self._generated()
+            return self._holder(private, _spki(public))
+
+    def keep(self, certificate: bytes, holder: TokenHolder) -> None:
+        """Write the certificate beside its key, in place of an earlier one. Raises Trouble."""
+        identifier = holder.key[Attribute.ID]
+        with self.device._troubles():
+            old = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.ID: identifier}
+            for each in list(self.session.get_objects(old)):
+                each.destroy()
+            attributes = decode_x509_certificate(certificate)
+            own = {Attribute.TOKEN: True, Attribute.LABEL: OWN_LABEL, Attribute.ID: identifier}
+            self.session.create_object(attributes | own)
+
+    def _holder(self, key: Any, spki: bytes) -> TokenHolder:
+        ways = ways_for(key.key_type, self.device.token.slot.get_mechanisms())
+        return TokenHolder(self.device, key, spki, ways, self.pin)
+
+    def _private_keys(self, wanted: dict[Attribute, Any]) -> list[Any]:
+        return list(self.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY} | wanted))
+
+    def _spki_of(self, identifier: bytes) -> bytes:
+        wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.ID: identifier}
+        found = list(self.session.get_objects(wanted))
+        if len(found) != 1:
+            raise Trouble("no-key")
+        return _spki(cast(PublicKey, found[0]))
+
+    def _generated(self) -> tuple[PublicKey, PrivateKey]:
+        identifier = secrets.token_bytes(20)
+        how: dict[str, Any] = {
+            "store": True, "label": OWN_LABEL, "id": identifier,
+            "private_template": {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
+        }  # fmt: skip
+        if kind_to_generate(self.device.token.slot.get_mechanisms()) is KeyType.RSA:
+            return self.session.generate_keypair(KeyType.RSA, RSA_BITS, **how)
+        curve: dict[Attribute, Any] = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
+        return self.session.create_domain_parameters(KeyType.EC, curve, local=True).generate_keypair(**how)
+
+
+@dataclass
+class TokenHolder:
+    """A private key on the token, as the client library wants it."""
+
+    device: Device
+    key: Any
+    spki: bytes
+    ways: list[Way]
+    pin: str | None = field(repr=False)
+    custody: str = "usb-token"
+
+    def sign(self, data: bytes) -> bytes:
+        """Raw r‖s, or the value of RSA. Raises Trouble, also for a key that is not that of the certificate."""
+        try:
+            signature = self._signed(data)
+        except errors.PKCS11Error as error:
+            raise self.device.trouble(error) from error
+        if not _fits(self.spki, data, signature):
+            raise Trouble("other-key")
+        return signature
+
+    def _signed(self, data: bytes) -> bytes:
+        """By the first of the ways that the token really goes: some lists promise more than the token does."""
+        for number, way in enumerate(self.ways, start=1):
+            try:
+                key = cast(SignMixin, self.key)
+                return key.sign(way.given(data), mechanism=way.mechanism, **self._asked_each_time())
+            except _NOT_SO:
+                if number == len(self.ways):
+                    raise
+        raise AssertionError("there is at least one way")
+
+    def _asked_each_time(self) -> dict[str, str]:
+        """Keys for qualified signatures want the PIN again for each use (CKA_ALWAYS_AUTHENTICATE)."""
+        try:
+            asked = bool(self.key[Attribute.ALWAYS_AUTHENTICATE])
+        except (errors.AttributeTypeInvalid, KeyError):
+            asked = False
+        return {"pin": self.pin} if asked and self.pin is not None else {}
+
+
+def _spki(public: PublicKey) -> bytes:
+    """SubjectPublicKeyInfo in DER."""
+    if public.key_type is KeyType.EC:
+        return encode_ec_public_key(public)
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+
+    modulus, exponent = (int.from_bytes(public[part]) for part in (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT))
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return RSAPublicNumbers(exponent, modulus).public_key().public_bytes(serialization.Encoding.DER, form)
+
+
+def _fits(spki: bytes, data: bytes, signature: bytes) -> bool:
+    key: Any = serialization.load_der_public_key(spki)
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            half = len(signature) // 2
+            r, s = int.from_bytes(signature[:half]), int.from_bytes(signature[half:])
+            key.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
+        else:
+            key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
