@@ -7,10 +7,11 @@ Everything lies in the data folder. Doing it again changes nothing.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import secrets
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -114,9 +115,19 @@ def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
 
 def trust_authority(settings: Settings, name: str, chain: tuple[bytes, ...]) -> None:
     """`qianda verify` trusts a configured authority from now on: the last certificate of its chain."""
+    _trust(settings, f"authority-{name}", chain[-1])
+
+
+def trust_timestamps(settings: Settings, certificates: Sequence[bytes]) -> None:
+    """`qianda verify` knows timestamps by these from now on. Files of services that were configured before stay."""
+    for certificate in certificates:
+        _trust(settings, f"timestamp-{hashlib.sha256(certificate).hexdigest()[:16]}", certificate)
+
+
+def _trust(settings: Settings, name: str, certificate: bytes) -> None:
     folder = settings.data / "trust"
     folder.mkdir(parents=True, exist_ok=True)
-    path, pem = folder / f"authority-{name}.pem", ssl.DER_cert_to_PEM_cert(chain[-1])
+    path, pem = folder / f"{name}.pem", ssl.DER_cert_to_PEM_cert(certificate)
     if not path.exists() or path.read_text() != pem:
         path.write_text(pem)
 

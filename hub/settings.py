@@ -70,13 +70,28 @@ class TokenSettings(_Section):
     seal_key: str = "seal"
 
 
-class TimestampSettings(_Section):
-    """`builtin` is for trial and internal use. `rfc3161` asks `url`; `certificates` are the PEM files that are
-    pinned."""
+class TimestampService(_Section):
+    """One service by RFC 3161: `certificates` are the PEM files that are pinned, `deadline` is in seconds."""
 
-    kind: Literal["builtin", "rfc3161"] = "builtin"
     url: str = ""
     certificates: list[Path] = Field(default_factory=list)
+    deadline: float = Field(default=10, gt=0, le=60)
+
+
+class TimestampSettings(TimestampService):
+    """`builtin` is for trial and internal use. `rfc3161` asks `url`, and one of `more` where that is away."""
+
+    kind: Literal["builtin", "rfc3161"] = "builtin"
+    more: list[TimestampService] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _services(self) -> TimestampSettings:
+        services = [self, *self.more] if self.kind == "rfc3161" else self.more
+        if self.kind == "builtin" and self.more:
+            raise ValueError("the built-in service stands alone: kind has to be rfc3161 where there are more")
+        if not all(service.url and service.certificates for service in services):
+            raise ValueError("every timestamp service needs a url and the certificates by which it is known")
+        return self
 
 
 class AuthorityRuleSettings(_Section):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -32,11 +34,12 @@ from hub.documents.messages import load_messages
 from hub.documents.pages import PagePainter
 from hub.identity.roster import RosterIdentity
 from hub.lifecycle.parts import Authorities, Parts, SealKey
+from hub.lifecycle.warn import TimestampWarnings
 from hub.model.authority import BUILTIN, AuthorityRule
 from hub.model.budget import BudgetLimits
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.staff import EVERYTHING
-from hub.provision import BuiltinPki, builtin_pki, open_token, signer_trust, trust_authority
+from hub.provision import BuiltinPki, builtin_pki, open_token, signer_trust, trust_authority, trust_timestamps
 from hub.router import Router
 from hub.router.carriers import Carrier, Carriers
 from hub.router.wording import Wording
@@ -47,6 +50,7 @@ from hub.store.keys import Keys
 from hub.store.unit import Database
 from hub.timestamps import TimestampAuthority
 from hub.timestamps.rfc3161 import Rfc3161Timestamps
+from hub.timestamps.several import SeveralTimestamps
 
 Clock = Callable[[], datetime]
 
@@ -122,7 +126,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         budgets=_budgets(settings), authority=pki.authority,
         authority_name=BUILTIN, authorities=_authorities(settings, pki, http, clock),
         signer_trust=signer_trust(settings, pki.authority.root), revocation=RevocationLists(http, clock),
-        timestamps=await _timestamps(settings, pki, clock, closing),
+        timestamps=await _timestamps(settings, pki, database, clock, closing),
         seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
     )  # fmt: skip
@@ -221,12 +225,25 @@ def _app_link(settings: Settings) -> AppLink:
     return AppLink(configured.scheme, configured.ios_apps, android, configured.harmony_apps)
 
 
-async def _timestamps(settings: Settings, pki: BuiltinPki, clock: Clock, closing: AsyncExitStack) -> TimestampAuthority:
+async def _timestamps(
+    settings: Settings, pki: BuiltinPki, database: Database, clock: Clock, closing: AsyncExitStack
+) -> TimestampAuthority:
     if settings.timestamps.kind == "builtin":
         return pki.timestamps
     session = await closing.enter_async_context(aiohttp.ClientSession())
-    certificates = [_pem_to_der(path.read_text()) for path in settings.timestamps.certificates]
-    return Rfc3161Timestamps(session, settings.timestamps.url, certificates, clock)
+    warnings = TimestampWarnings(database)
+    services: dict[str, TimestampAuthority] = {}
+    for each in (settings.timestamps, *settings.timestamps.more):
+        certificates = [_pem_to_der(path.read_text()) for path in each.certificates]
+        name = urlsplit(each.url).netloc.rpartition("@")[2]
+        name = f"{name} ({len(services) + 1})" if name in services else name
+        services[name] = Rfc3161Timestamps(
+            session, each.url, certificates, clock, deadline=each.deadline,
+            differs=partial(warnings.clock_differs, name),
+        )  # fmt: skip
+    several = SeveralTimestamps(services, clock, warnings)
+    trust_timestamps(settings, several.certificates)
+    return several
 
 
 def _pem_to_der(pem: str) -> bytes:

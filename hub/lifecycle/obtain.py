@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -14,6 +14,7 @@ from hub.authorities import Issued
 from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput, Unavailable
 from hub.lifecycle.land import Visit
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.warn import warn
 from hub.model.authority import authorities_for, without_trial
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
@@ -105,16 +106,5 @@ async def _end(parts: Parts, attempt: UUID, failure: str) -> None:
 
 
 async def _tell_staff(parts: Parts, away: Sequence[str], what: str) -> None:
-    """Once an hour for each authority."""
-    if not away:
-        return
-    async with parts.database.unit(EVERYTHING) as unit:
-        for name in away:
-            if await unit.budgets.spend("alarm", f"authority/{name}", _hour(unit.now), 1):
-                await unit.alerts.add(
-                    "authority-away", f"The authority {name} issues no certificates; {what}", unit.now
-                )
-
-
-def _hour(now: datetime) -> datetime:
-    return now.replace(minute=0, second=0, microsecond=0)
+    for name in away:
+        await warn(parts.database, "authority-away", name, f"The authority {name} issues no certificates; {what}")

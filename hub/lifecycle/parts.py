@@ -16,7 +16,7 @@ from hub.documents.contract_data import SchoolFacts
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
 from hub.identity.roster import RosterIdentity
-from hub.model.authority import AuthorityRule, Rests
+from hub.model.authority import AuthorityRule
 from hub.model.budget import BudgetLimits
 from hub.model.message import MessageTemplates
 from hub.model.reminder_policy import ReminderPolicy

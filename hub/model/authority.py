@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 
 BUILTIN = "builtin"
 """The name of the built-in authority, which needs no entry in the configuration."""
-FIRST_REST = timedelta(seconds=30)
-LONGEST_REST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -45,25 +42,3 @@ def without_trial(authorities: Sequence[str], trial: Collection[str], allowed: b
         return list(authorities)
     licensed = next((place for place, each in enumerate(authorities) if each not in trial), len(authorities))
     return [each for place, each in enumerate(authorities) if place < licensed or each not in trial]
-
-
-@dataclass
-class Rests:
-    """Whoever failed is asked last for a while, twice as long each time. A brake of one process, nothing to rely on."""
-
-    _until: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict)
-
-    def in_order(self, names: Sequence[str], now: datetime) -> list[str]:
-        """Those that do not rest, then the others: these are better than nobody."""
-        return sorted(names, key=lambda name: self.resting(name, now))
-
-    def resting(self, name: str, now: datetime) -> bool:
-        return name in self._until and now < self._until[name][0]
-
-    def failed(self, name: str, now: datetime) -> None:
-        before = self._until.get(name)
-        length = min(before[1] * 2, LONGEST_REST) if before else FIRST_REST
-        self._until[name] = (now + length, length)
-
-    def served(self, name: str) -> None:
-        self._until.pop(name, None)

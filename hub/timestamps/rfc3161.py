@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,7 +19,12 @@ from hub.errors import TimestampUnavailable
 
 DEADLINE: Final = 10.0  # seconds
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that somebody has to look into
 LARGEST_ANSWER: Final = 64 * 1024  # bytes
+
+
+async def _nobody(_difference: timedelta) -> None:
+    """Who is told of a clock that differs, where nobody is."""
 
 
 class Rfc3161Timestamps:
@@ -35,11 +40,14 @@ class Rfc3161Timestamps:
         deadline: float = DEADLINE,
         tolerance: timedelta = CLOCK_TOLERANCE,
         new_nonce: Callable[[], int] = lambda: secrets.randbits(63) | 1,
+        differs: Callable[[timedelta], Awaitable[None]] = _nobody,
     ) -> None:
-        """`deadline` in seconds for the whole call; genTime may differ from `clock` by `tolerance`."""
+        """`deadline` in seconds for the whole call; genTime may differ from `clock` by `tolerance`. From one minute on
+        `differs` hears of it."""
         self.certificates = tuple(certificates)
         self._session, self._url, self._clock = session, url, clock
         self._deadline, self._tolerance, self._new_nonce = deadline, tolerance, new_nonce
+        self._differs = differs
         self._pinned = [x509.Certificate.load(certificate) for certificate in self.certificates]
 
     async def timestamp(self, digest: bytes) -> bytes:
@@ -75,6 +83,7 @@ class Rfc3161Timestamps:
         info = token["content"]["encap_content_info"]["content"].parsed
         self._check_info(info, digest, nonce)
         await self._check_signature(token["content"], digest)
+        await self._check_time(info)
         return bytes(token.dump())
 
     def _check_info(self, info: tsp.TSTInfo, digest: bytes, nonce: int) -> None:
@@ -83,7 +92,11 @@ class Rfc3161Timestamps:
             raise TimestampUnavailable("the timestamp is over something else")
         if info["nonce"].native != nonce:
             raise TimestampUnavailable("the timestamp answers another request: its nonce is not ours")
+
+    async def _check_time(self, info: tsp.TSTInfo) -> None:
         difference = info["gen_time"].native - self._clock()
+        if abs(difference) >= WORTH_TELLING:
+            await self._differs(difference)
         if abs(difference) > self._tolerance:
             raise TimestampUnavailable(f"the timestamp's time differs from our clock by {difference}")
 

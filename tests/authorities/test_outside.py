@@ -176,6 +176,7 @@ def test_certificates_are_found_in_every_form(tmp_path: Path) -> None:
              base64.b64encode(bag).decode(), (ca.folder / "bag.pem").read_text()]  # fmt: skip
     for form in forms:
         assert certificates_of(form) == [der]
+    wrong: Any
     for wrong in ("", "!", None, 7, "00", {}):
         with pytest.raises(ValueError, match=r"."):
             certificates_of(wrong)

@@ -65,7 +65,7 @@ def findings(folder: Path, name: str, program: str, options: tuple[str, ...], de
     """Those that are worse than a notice."""
     path = folder / name.replace(" ", "-")
     path.write_bytes(der)
-    command = [PROGRAMS / program, "lint", *options, "-f", "JSON", "--document-format", "DER", path]
+    command = [str(PROGRAMS / program), "lint", *options, "-f", "JSON", "--document-format", "DER", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)

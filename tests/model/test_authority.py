@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
-from hub.model.authority import AuthorityRule, Rests, authorities_for, without_trial
+from hub.model.authority import AuthorityRule, authorities_for, without_trial
 
 pytestmark = pytest.mark.custody
-NOW = datetime(2026, 11, 25, tzinfo=UTC)
 RULES = [
     AuthorityRule(("gdca",), campuses=("guangzhou",), keys=("rsa",)),
     AuthorityRule(("szca", "gdca"), campuses=("guangdong",)),
@@ -48,19 +45,3 @@ def test_no_trial_authority_stands_in_for_a_licensed_one_unless_the_template_all
     configured: list[str], allowed: bool, asked: list[str]
 ) -> None:
     assert without_trial(configured, {"builtin", "test"}, allowed) == asked
-
-
-def test_who_failed_is_asked_last_for_a_while_and_longer_each_time() -> None:
-    rests = Rests()
-    rests.failed("a", NOW)
-    assert rests.in_order(["a", "b", "c"], NOW) == ["b", "c", "a"]
-    assert rests.in_order(["a"], NOW) == ["a"]
-    later = NOW + timedelta(seconds=30)
-    assert rests.in_order(["a", "b"], later) == ["a", "b"]
-    rests.failed("a", later)
-    assert rests.resting("a", later + timedelta(seconds=59)) and not rests.resting("a", later + timedelta(seconds=60))
-    for _ in range(9):
-        rests.failed("a", later)
-    assert not rests.resting("a", later + timedelta(minutes=10))
-    rests.served("a")
-    assert not rests.resting("a", later)

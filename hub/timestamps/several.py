@@ -1,0 +1,64 @@
+"""Several timestamp services: one that is away, slow or wrong is passed over, and staff hear of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from hub.errors import TimestampUnavailable
+from hub.model.rests import Rests
+from hub.timestamps import TimestampAuthority
+
+
+class Warnings(Protocol):
+    """Who is told of services in trouble."""
+
+    async def away(self, services: Sequence[str], instead: str) -> None:
+        """`instead`: the service that gave the timestamp; empty: none did."""
+        ...
+
+    async def clock_differs(self, service: str, difference: timedelta) -> None: ...
+
+
+class SeveralTimestamps:
+    """Asks the first of `services` (by name), and the next when it raises TimestampUnavailable: each checks what it
+    answers. All of them are known to validators by `certificates`."""
+
+    def __init__(
+        self, services: Mapping[str, TimestampAuthority], clock: Callable[[], datetime], warnings: Warnings
+    ) -> None:
+        self.services = dict(services)
+        self.certificates = tuple(
+            dict.fromkeys(each for service in self.services.values() for each in service.certificates)
+        )
+        self._clock, self._warnings, self._rests = clock, warnings, Rests()
+
+    async def timestamp(self, digest: bytes) -> bytes:
+        """A token of the first that gives one. TimestampUnavailable, with every reason, when none does."""
+        failures: dict[str, str] = {}
+        for name in self._rests.in_order(list(self.services), self._clock()):
+            try:
+                token = await self.services[name].timestamp(digest)
+            except TimestampUnavailable as error:
+                self._rests.failed(name, self._clock())
+                failures[name] = str(error)
+                continue
+            self._rests.served(name)
+            await self._warnings.away(list(failures), name)
+            return token
+        await self._warnings.away(list(failures), "")
+        raise TimestampUnavailable("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
+
+    async def check(self) -> str:
+        """Ask each of them. TimestampUnavailable names those that are away."""
+        failures = []
+        for name, service in self.services.items():
+            try:
+                await service.timestamp(hashlib.sha256(b"are you there").digest())
+            except TimestampUnavailable as error:
+                failures.append(f"{name}: {error}")
+        if failures:
+            raise TimestampUnavailable("; ".join(failures))
+        return f"answer: {', '.join(self.services)}"
