@@ -29,11 +29,14 @@ from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.converse import settle_stops
 from hub.lifecycle.hear import hear
 from hub.lifecycle.remind import run_step
+from hub.lifecycle.remind_many import remind_many
+from hub.lifecycle.replan import replan_scope
 from hub.lifecycle.reroute import next_way
 from hub.model.staff import EVERYTHING
-from hub.router import PROVIDER_SECONDS
-from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, HEAR
-from hub.store.tasks import PLAN_CHANGED, ClaimedTask
+from hub.router import MOST_BATCHES, PROVIDER_SECONDS
+from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, HEAR, REMIND_MANY, REPLAN
+from hub.store.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
+from hub.store.unit import Unit
 from hub.wiring import Hub
 
 BATCH = 20
@@ -43,6 +46,8 @@ LONGEST_SLEEP = 30.0
 SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
 HEAR_AGAIN = timedelta(seconds=5)
 """A stored call whose job was lost is taken up after this time."""
+MANY_AGAIN = timedelta(minutes=1)
+"""An act of reminding many that is unfinished after so long gets another job, unless one is waiting or running."""
 MOST_STARTS = 3
 Result = TypeVar("Result")
 log = structlog.get_logger()
@@ -138,6 +143,8 @@ class Worker:
             queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._complete)
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._alert)
+            queue.entrypoint(REMIND_MANY, on_failure="hold", concurrency_limit=1)(self._remind_many)
+            queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
             queue.entrypoint(HEAR, on_failure="hold", concurrency_limit=8)(self._hear)
             queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
@@ -172,6 +179,17 @@ class Worker:
         await alert_staff(self._parts, UUID(_payload(job)["alert"]))
         await self._ended(job)
 
+    async def _remind_many(self, job: Job) -> None:
+        await self._started(job)
+        await remind_many(self._parts, UUID(_payload(job)["act"]))
+        await self._ended(job)
+
+    async def _replan(self, job: Job) -> None:
+        await self._started(job)
+        scope = _payload(job)
+        await replan_scope(self._parts, scope["campus"], scope.get("course"))
+        await self._ended(job)
+
     async def _started(self, job: Job) -> int:
         """The queue does not count a job whose process died under it, and such a job would go round for ever."""
         async with self._hub.database.unit(EVERYTHING) as unit:
@@ -192,7 +210,57 @@ class Worker:
             await _sleep(stop, self._pace.upkeep_every)
 
     async def look_after(self) -> None:
-        """Ask again for what the hub still has to do, and about messages whose fate is open."""
+        """Everything that is left over, once."""
+        for work in (self._settle, self._reroute, self._hear_again, self._upkeep):
+            await work()
+
+    async def _settle(self) -> None:
+        """Ask about messages whose fate is open."""
+        async with self._hub.database.unit(EVERYTHING) as unit:
+            for act in await unit.many.unfinished(unit.now - MANY_AGAIN):
+                await unit.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
+            now = await unit.planning_now()
+        await self._parts.router.settle(now - SETTLE_AFTER)
+
+    async def _reroute(self) -> None:
+        """Try the next way of messages that did not reach their person."""
+
+        async def due(unit: Unit) -> Sequence[UUID]:
+            return await unit.deliveries.to_look_at(await unit.planning_now())
+
+        async def reroute(delivery: UUID) -> None:
+            if following := await self._kept(next_way(self._parts, delivery)):
+                await self._kept(self._parts.router.carry(following, fresh=True))
+
+        await self._in_batches(due, reroute)
+
+    async def _hear_again(self) -> None:
+        """What providers told us and could not be settled at once."""
+
+        async def due(unit: Unit) -> Sequence[UUID]:
+            return await unit.callbacks.due(unit.now - HEAR_AGAIN)
+
+        async def again(callback: UUID) -> None:
+            await self._kept(hear(self._parts, callback))
+
+        await self._in_batches(due, again)
+        await self._kept(settle_stops(self._parts))
+
+    async def _in_batches(
+        self, find: Callable[[Unit], Awaitable[Sequence[UUID]]], work: Callable[[UUID], Awaitable[None]]
+    ) -> None:
+        """As long as there is something new. What stays due has failed, and waits for the next time."""
+        seen: set[UUID] = set()
+        for _ in range(MOST_BATCHES):
+            async with self._hub.database.unit(EVERYTHING) as unit:
+                new = [each for each in await find(unit) if each not in seen]
+            if not new:
+                return
+            seen.update(new)
+            await asyncio.gather(*(work(each) for each in new))
+
+    async def _upkeep(self) -> None:
+        """Ask again for what the hub itself still has to do."""
         async with self._hub.database.unit(EVERYTHING) as unit:
             await unit.operations.worker_lives(self._id, unit.now)
             for contract in await unit.contracts.hub_due(unit.now):

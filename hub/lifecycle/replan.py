@@ -38,11 +38,14 @@ async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str, *, n
             await unit.reminders.note(task, "planned", now, step=step, reason=reason)
 
 
-async def replan_scope(parts: Parts, campuses: list[str], course: str | None) -> int:
-    """All contracts that a changed policy or calendar speaks of, each in a transaction of its own. Begun again after a
+async def replan_scope(parts: Parts, campus: str, course: str | None = None) -> int:
+    """All contracts of the campus and below it (of one course), each in a transaction of its own. Begun again after a
     crash, it finds what was planned already as it should be. Returns how many there were.
     """
     after, seen = UUID(int=0), 0
+    async with parts.database.unit(EVERYTHING) as unit:
+        below = await unit.school.scope_below(campus)
+        campuses = [each.id for each in await unit.school.campuses() if below.covers(each.id)]
     while True:
         async with parts.database.unit(EVERYTHING) as unit:
             found = await unit.tasks.contracts_with_open(campuses, course, after, AT_A_TIME)

@@ -158,6 +158,15 @@ def postponed(
     return replace(step, due_at=until.astimezone(UTC))
 
 
+def brought_forward(old: NextStep, *, done: NextStep | None, due_at: datetime) -> NextStep:
+    """The next message, sooner: at `due_at` at the latest. Before a last call or the expiry it is one reminder more."""
+    if old.due_at <= due_at and old.kind is not StepKind.EXPIRY:
+        return old
+    if old.kind in (StepKind.INVITATION, StepKind.REMINDER):
+        return replace(old, due_at=due_at)
+    return NextStep(StepKind.REMINDER, done.number + 1 if done else 1, due_at)
+
+
 def last_call_at(
     policy: ReminderPolicy, *, invited_at: datetime, deadline: datetime, zone: ZoneInfo, spread: float
 ) -> datetime | None:

@@ -35,6 +35,7 @@ from hub.store.inbound import InboundMessages
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.links import Links
+from hub.store.many import Many
 from hub.store.operations import Operations
 from hub.store.opt_outs import OptOuts
 from hub.store.pairings import Pairings
@@ -54,7 +55,7 @@ Clock = Callable[[], datetime]
 STATEMENT_SECONDS = 30
 AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError,
+    asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, asyncpg.DeadlockDetectedError,
 )  # fmt: skip
 """The server is down, going down or coming up, or has no connection left: the same works again in a moment."""
 
@@ -79,6 +80,7 @@ class Unit:
         self.desk = Desk(connection, cipher)
         self.jobs = Jobs(connection)
         self.board = Board(connection, cipher)
+        self.many = Many(connection)
         self.operations = Operations(connection)
         self.providers = Providers(connection)
         self.budgets = Budgets(connection)

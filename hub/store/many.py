@@ -1,0 +1,76 @@
+"""Reminders that staff send to many at once: which tasks are meant, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.signer import SigningTask
+from hub.store.tables import ManyRemindedRow, table_of
+
+ITEM: Table = table_of(ManyRemindedRow)
+_LEFT = ITEM.c.outcome.is_(None)
+
+
+@dataclass(frozen=True)
+class ManyReminded:
+    """One act of staff. `counts`: outcome → tasks; what is still to be done is in `left`."""
+
+    asked_by: str
+    asked_at: datetime
+    left: int
+    counts: dict[str, int]
+
+    @property
+    def done(self) -> int:
+        return sum(self.counts.values())
+
+
+class Many:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def begin(self, act: UUID, tasks: Sequence[SigningTask], by: str, at: datetime) -> None:
+        """Begun twice (a form that was sent again), it is one act."""
+        rows = [
+            {"act": act, "task": task.id, "contract": task.contract, "campus": task.campus, "asked_by": by,
+             "asked_at": at}
+            for task in tasks
+        ]  # fmt: skip
+        if rows:
+            await self._connection.execute(insert(ITEM).on_conflict_do_nothing(), rows)
+
+    async def contracts_left(self, act: UUID, limit: int) -> list[UUID]:
+        mine = (ITEM.c.act == act) & _LEFT
+        statement = select(ITEM.c.contract).distinct().where(mine).order_by(ITEM.c.contract).limit(limit)
+        return list(await self._connection.scalars(statement))
+
+    async def tasks_left(self, act: UUID, contract: UUID) -> list[UUID]:
+        mine = (ITEM.c.act == act) & (ITEM.c.contract == contract) & _LEFT
+        return list(await self._connection.scalars(select(ITEM.c.task).where(mine).order_by(ITEM.c.task)))
+
+    async def end(self, act: UUID, task: UUID, outcome: str, at: datetime) -> None:
+        """In the transaction of what was done: the contract is locked."""
+        mine = (ITEM.c.act == act) & (ITEM.c.task == task) & _LEFT
+        await self._connection.execute(ITEM.update().where(mine).values(outcome=outcome, ended_at=at))
+
+    async def of(self, act: UUID) -> ManyReminded | None:
+        columns = (ITEM.c.outcome, func.count().label("n"), func.min(ITEM.c.asked_by).label("by"),
+                   func.min(ITEM.c.asked_at).label("at"))  # fmt: skip
+        statement = select(*columns).where(ITEM.c.act == act).group_by(ITEM.c.outcome)
+        rows = (await self._connection.execute(statement)).mappings().all()
+        if not rows:
+            return None
+        counts = {row["outcome"]: int(row["n"]) for row in rows}
+        return ManyReminded(rows[0]["by"], rows[0]["at"], counts.pop(None, 0), counts)
+
+    async def unfinished(self, before: datetime) -> list[UUID]:
+        """Acts of before that have tasks left, whatever became of their job."""
+        statement = select(ITEM.c.act).distinct().where(_LEFT, ITEM.c.asked_at < before).limit(20)
+        return list(await self._connection.scalars(statement))

@@ -1,0 +1,140 @@
+"""Hundreds at once: what the preview counts is what happens, and nothing happens twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from hub.errors import BadInput, ContractNotFound
+from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.remind import remind_by_hand
+from hub.lifecycle.remind_many import Verdict, begin, preview, remind_many
+from hub.lifecycle.withdraw import void
+from hub.model.contract import Contract
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING, Scope
+from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, round_of_work, sent
+from tests.lifecycle.signing import deliver, tasks_of
+from tests.poster_visits import cn_id
+from tests.running import Running
+
+PARENTS = [f"+8619000000{number}" for number in range(301, 320)]
+
+
+async def issue_to(running: Running, number: int) -> Contract:
+    guardian = NewSigner(Role.GUARDIAN, "陈建国", PARENTS[number], cn_id("19850101", 100 + number), relation="父亲")
+    return await running.issue_minor(signers=(guardian,))
+
+
+async def outcomes(running: Running, act: UUID) -> Counter[str]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        found = await unit.many.of(act)
+    assert found and found.left == 0
+    return Counter(found.counts)
+
+
+async def reminders(running: Running, contracts: list[Contract]) -> list[int]:
+    """How many reminders by hand each contract has got."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        found = [await unit.deliveries.of_contract(contract.id) for contract in contracts]
+    return [sum(each.key.startswith("hand-") for each in deliveries) for deliveries in found]
+
+
+async def test_what_the_preview_counts_is_what_happens() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        parts = running.hub.parts
+        plain, sibling, other, paused, bad, fresh, gone = [await issue_to(running, n) for n in (0, 1, 1, 3, 4, 5, 6)]
+        await round_of_work(running)
+        clock.advance(timedelta(hours=23, minutes=30))  # the plan's first reminder comes half an hour later
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.tasks.pause((await unit.tasks.of_contract(paused.id))[0].id, True)
+            await unit.connection.execute(
+                text("UPDATE delivery SET state = 'undelivered', failure_kind = 'address' WHERE contract = :bad"),
+                {"bad": bad.id},
+            )
+        await remind_by_hand(parts, EVERYTHING, fresh.id, "staff:test")
+        await void(parts, EVERYTHING, gone.id, "wrong", "staff:test")
+        everybody = [each.id for each in (plain, sibling, other, paused, bad, fresh, gone)]
+        shown = await preview(parts, EVERYTHING, everybody)
+        assert shown == {
+            Verdict.SENT: 2, Verdict.TOO_SOON: 2, Verdict.PAUSED: 1, Verdict.BAD_NUMBER: 1,
+        }  # fmt: skip
+        assert await reminders(running, [plain, sibling, other]) == [0, 0, 0]  # a preview changes nothing
+        act = await begin(parts, EVERYTHING, everybody, "staff:test")
+        await remind_many(parts, act)
+        assert await outcomes(running, act) == Counter({str(verdict): count for verdict, count in shown.items()})
+        assert await reminders(running, [plain, paused, bad, fresh]) == [1, 0, 0, 1]
+        assert sum(await reminders(running, [sibling, other])) == 1  # one parent, one message
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            (entry,) = [each for each in await unit.record.entries(plain.id) if each.kind == "reminded-by-hand"]
+        assert entry.actor == "staff:test"
+
+
+async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        parts, contracts = running.hub.parts, [await issue_to(running, number) for number in range(5)]
+        await round_of_work(running)
+        clock.advance(timedelta(hours=2))
+        act = uuid4()
+        for _ in range(2):  # the form was sent twice
+            await begin(parts, EVERYTHING, [each.id for each in contracts], "staff:test", act)
+        commits = 0
+
+        async def killed_at_the_third() -> None:
+            nonlocal commits
+            commits += 1
+            if commits == 4:  # the first one is the look at what is left
+                raise asyncio.CancelledError
+
+        monkeypatch.setattr(running.hub.database, "before_commit", killed_at_the_third)
+        with pytest.raises(asyncio.CancelledError):
+            await remind_many(parts, act)
+        monkeypatch.undo()
+        assert sum(await reminders(running, contracts)) == 2
+        await asyncio.gather(remind_many(parts, act), remind_many(parts, act))
+        assert await remind_many(parts, act) == 0
+        assert await reminders(running, contracts) == [1] * 5
+        assert await outcomes(running, act) == {"sent": 5}
+        await deliver(running)
+        for phone in PARENTS[:5]:
+            assert [purpose for purpose, _ in await sent(running, phone)] == ["invitation", "reminder"]
+        second = await begin(parts, EVERYTHING, [each.id for each in contracts], "staff:test")
+        await remind_many(parts, second)
+        assert await outcomes(running, second) == {"too-soon": 5}
+
+
+async def test_at_night_they_wait_for_the_window_as_the_tasks_own_next_step() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await issue_to(running, 0)
+        await follow(running, clock, NIGHT + timedelta(days=3))  # the next reminder is days away
+        assert await preview(running.hub.parts, EVERYTHING, [contract.id]) == {Verdict.MORNING: 1}
+        before = await sent(running, PARENTS[0])
+        act = await begin(running.hub.parts, EVERYTHING, [contract.id], "staff:test")
+        await remind_many(running.hub.parts, act)
+        assert await outcomes(running, act) == {"morning": 1}
+        (task,) = await tasks_of(running, contract)
+        assert task.step and task.step.number == 3 and task.step.due_at - clock() < timedelta(hours=22)
+        await follow(running, clock, NIGHT + timedelta(days=4))
+        after = await sent(running, PARENTS[0])
+        assert len(after) == len(before) + 1 and after[-1][0] == "reminder" and "09:00" <= after[-1][1][6:] < "21:00"
+        await follow(running, clock, MORNING + timedelta(days=40))
+        assert [purpose for purpose, _ in await sent(running, PARENTS[0])][-2:] == ["last-call", "expired"]
+
+
+async def test_nobody_and_other_peoples_contracts_are_refused() -> None:
+    async with quiet_hub() as running:
+        parts, contract = running.hub.parts, await issue_to(running, 0)
+        with pytest.raises(BadInput):
+            await begin(parts, EVERYTHING, [], "staff:test")
+        with pytest.raises(ContractNotFound):
+            await begin(parts, Scope(frozenset({"beijing"})), [contract.id], "staff:test")
+        with pytest.raises(ContractNotFound):
+            await preview(parts, Scope(frozenset({"beijing"})), [contract.id])
