@@ -22,6 +22,7 @@ from hub.model.staff import EVERYTHING
 from hub.web.keys import HUB
 from hub.web.languages import language_of
 from hub.web.pages import page
+from hub.web.signer.device import Inside, System, recognised
 from hub.web.signer.reading import Looked, blocks_of, look, summary_of
 
 ENDED = {
@@ -65,6 +66,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         web.get("/sign/contract", read),
         web.get("/sign/text", text),
         web.get("/sign/signature", sign),
+        web.get("/sign/token", token),
         web.get("/sign/done", done),
         web.get("/sign/decline", decline),
         web.get("/sign/question", question),
@@ -84,6 +86,21 @@ async def text(request: web.Request) -> web.Response:
 
 
 async def sign(request: web.Request) -> web.Response:
+    """In this browser, or on from here to a USB token where one can be plugged in."""
+    return await _to_sign(request, "signer/sign.html", usb_offered=_has_ports(request))
+
+
+async def token(request: web.Request) -> web.Response:
+    """With a USB token, by the agent on the person's own computer."""
+    return await _to_sign(request, "signer/token.html", origin=request.app[HUB].parts.origin)
+
+
+def _has_ports(request: web.Request) -> bool:
+    device = recognised(request.headers.get("User-Agent", ""))
+    return device.system is System.DESKTOP and device.inside is Inside.BROWSER
+
+
+async def _to_sign(request: web.Request, template: str, **more: Any) -> web.Response:
     """Only what was read is signed: a document that changed meanwhile is shown again first."""
     place = await where(request)
     if place.standing != "open":
@@ -92,7 +109,7 @@ async def sign(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}&changed")
     seen, me = place.looked.contract, place.looked.visit.signer
     consent = consent_for(request.app[HUB].parts, seen, me.language)
-    return _show(request, "signer/sign.html", place, consent=consent)
+    return _show(request, template, place, consent=consent, **more)
 
 
 async def done(request: web.Request) -> web.Response:

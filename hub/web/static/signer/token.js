@@ -1,0 +1,86 @@
+// Signing with a USB token: this page shows a code and follows what the agent on the person's computer does. The key, the PIN
+// and the signature are the agent's; here the person says that its certificate is theirs.
+
+import { Offline, call, find, hideTrouble, json, onTap, report, timeWords, word } from './session.js';
+
+const { contract } = document.body.dataset;
+const ASK_AGAIN = 1500; // milliseconds
+const button = (act) => find(`[data-act="${act}"]`);
+let asking = 0;
+let certificate = null;
+let runsOut = 0;
+
+function show(state) {
+  const before = document.body.dataset.state;
+  document.body.dataset.state = state;
+  document.querySelectorAll('[data-panel]').forEach((panel) => { panel.hidden = panel.dataset.panel !== state; });
+  document.querySelectorAll('[data-panel-of]').forEach((each) => { each.hidden = !each.dataset.panelOf.split(' ').includes(state); });
+  find('[data-bar]').hidden = !['begin', 'ENDED', 'CERTIFIED'].includes(state);
+  if (state !== before && state !== 'begin') find(`[data-panel="${state}"] h2`).focus();
+}
+
+function showCertificate(found) {
+  const texts = {
+    name: found.name, issuer: [found.issuer, found.issuer_organisation].filter(Boolean).join(' · '),
+    until: found.not_after.slice(0, 10), short: found.sha256.slice(0, 16),
+    custody: word(found.custody) || word('software'),
+  };
+  for (const [name, text] of Object.entries(texts)) find(`[data-certificate="${name}"]`).textContent = text;
+  certificate = found;
+}
+
+function showLeft() {
+  const left = Math.max(0, Math.round((runsOut - Date.now()) / 1000));
+  find('[data-left]').textContent = timeWords(left);
+}
+
+function follow() {
+  clearTimeout(asking);
+  asking = setTimeout(look, ASK_AGAIN);
+}
+
+async function look() {
+  try {
+    const found = await json('pairing');
+    hideTrouble();
+    if (found.contract !== contract) return show('ENDED'); // another page of this visit has begun anew
+    if (found.task === 'SIGNED') return location.replace(`/sign/done?id=${contract}`);
+    if (found.certificate) showCertificate(found.certificate);
+    show(found.state);
+    if (found.state === 'ENDED') return undefined;
+    follow();
+  } catch (error) {
+    report(error, { retry: () => { hideTrouble(); look(); }, read: () => location.assign(`/sign/contract?id=${contract}`) });
+    if (error instanceof Offline) follow(); // it comes back by itself
+  }
+  return undefined;
+}
+
+async function act(work) {
+  hideTrouble();
+  try {
+    await work();
+  } catch (error) {
+    report(error, { retry: () => { hideTrouble(); look(); }, read: () => location.assign(`/sign/contract?id=${contract}`) });
+  }
+}
+
+onTap(button('pair'), () => act(async () => {
+  const { code, expires_at: until } = await json('pair', { body: {}, id: contract });
+  find('[data-code]').textContent = `${code.slice(0, 4)} ${code.slice(4)}`;
+  runsOut = Date.parse(until);
+  certificate = null;
+  showLeft();
+  show('WAITING');
+  follow();
+}));
+onTap(button('confirm'), () => act(async () => {
+  await call('pairing/confirm', { body: { certificate_sha256: certificate.sha256 } });
+  await look();
+}));
+onTap(button('not-mine'), () => act(async () => {
+  await call('pairing/end', { body: {} });
+  await look();
+}));
+setInterval(showLeft, 1000);
+show('begin');
