@@ -1,5 +1,8 @@
 """A running hub, Debian's Chromium, and a phone or a desk to look at it with.
 
+Chromium is started once for all tests of a worker, and so they share one event loop. Each test has a hub of its own,
+and browsers without memory of the others'.
+
 Screenshots go to the folder QIANDA_SCREENSHOTS, if it is set.
 """
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.running import Running, running_hub
@@ -31,14 +35,20 @@ NewPage = Callable[..., Awaitable[Page]]
 Shot = Callable[[Page, str], Awaitable[None]]
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def running() -> AsyncIterator[Running]:
     async with running_hub() as hub:
         yield hub
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine")
     async with async_playwright() as playwright:
@@ -47,7 +57,15 @@ async def browser() -> AsyncIterator[Browser]:
         await chromium.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """What a test opened is closed with it."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def new_page(browser: Browser) -> NewPage:
     """`await new_page(**context)`: a page in a browser of its own; a phone unless told otherwise. Errors in the page's
     scripts and violations of its security policy fail the test.

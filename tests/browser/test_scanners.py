@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from hub.model.contract import Contract
@@ -33,7 +34,7 @@ async native => {
 """As Microsoft's does. With `native` the forms go out past the page's scripts, too."""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def link(running: Running) -> AsyncIterator[tuple[Contract, str]]:
     """An issued contract with its link; at the end it is still issued, nobody has opened it, and the link works."""
     contract = await running.issue_minor()
