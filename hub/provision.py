@@ -132,11 +132,11 @@ def _trust(settings: Settings, name: str, certificate: bytes) -> None:
         path.write_text(pem)
 
 
-def signer_trust(settings: Settings, own: bytes) -> SignerTrust:
-    """Whose certificates signers may bring: the built-in authority's and those of the configured files, which `qianda
-    verify` trusts from now on, too. Raises ValueError for a file without certificates, OSError for one that is not
-    there."""
-    anchors = [own]
+def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = ()) -> SignerTrust:
+    """Whose certificates signers may bring: the built-in authority's, those of the other `authorities` that certify
+    keys here, and those of the configured files, which `qianda verify` trusts from now on, too. Raises ValueError for a
+    file without certificates, OSError for one that is not there."""
+    anchors = [own, *authorities]
     folder = settings.data / "trust"
     folder.mkdir(parents=True, exist_ok=True)
     for path in settings.trusted_signers:
@@ -145,7 +145,7 @@ def signer_trust(settings: Settings, own: bytes) -> SignerTrust:
             kept = folder / f"signers-{certificate.fingerprint(SHA256()).hex()[:16]}.pem"
             if not kept.exists():
                 kept.write_bytes(certificate.public_bytes(Encoding.PEM))
-    return SignerTrust(tuple(anchors), own, frozenset(settings.token_only_policies))
+    return SignerTrust(tuple(dict.fromkeys(anchors)), own, frozenset(settings.token_only_policies))
 
 
 def _pin_from(path: Path | None) -> str:

@@ -118,14 +118,16 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     wording = Wording(messages, keys, settings.public_origin)
     check_messages(carriers, wording)
     router = Router(database, carriers, wording, policy)
+    certifiers = _authorities(settings, pki, http, clock)
     parts = Parts(
         database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
         randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),
         school_called=settings.school.called,
         printer=printer, pages=painter, messages=messages, policy=policy,
         budgets=_budgets(settings), authority=pki.authority,
-        authority_name=BUILTIN, authorities=_authorities(settings, pki, http, clock),
-        signer_trust=signer_trust(settings, pki.authority.root), revocation=RevocationLists(http, clock),
+        authority_name=BUILTIN, authorities=certifiers,
+        signer_trust=signer_trust(settings, pki.authority.root, [one.chain[-1] for one in certifiers.by_name.values()]),
+        revocation=RevocationLists(http, clock),
         timestamps=await _timestamps(settings, pki, database, clock, closing),
         seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
