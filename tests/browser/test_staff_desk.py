@@ -86,3 +86,20 @@ async def test_the_pretend_phone_shows_what_arrives(running: Running, new_page: 
     assert (await link.inner_text()).startswith(f"{running.origin}/s/")
     await link.click()
     await page.wait_for_url("**/s/*")
+
+
+async def test_another_phone_number_is_asked_for(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor()
+    page = await logged_in(running, await new_page(**DESK))
+    await page.goto(f"{running.origin}/staff/contracts/{contract.id}")
+    await page.get_by_text("更换手机号……").click()
+    await page.fill("#phone-1", "19000000199")
+    await page.fill("#phone-reason-1", "家长来电，原号码已停用。")
+    await shot(page, "staff-phone-asked")
+    await page.get_by_role("button", name="提交申请").click()
+    await page.wait_for_url("**/staff/phone-changes?said=*")
+    await expect(page.get_by_text("须由另一个人批准。")).to_be_visible()
+    await expect(page.locator("article")).not_to_contain_text("19000000199")
+    await shot(page, "staff-phone-changes")
+    await page.get_by_role("button", name="撤回申请").click()
+    await expect(page.get_by_text("手机号保持不变。")).to_be_visible()
