@@ -67,6 +67,7 @@ async def open_poster(parts: Parts, text: str, phone: str, name: str, language: 
             name=person_name(name, field="name"), language=language,
         )  # fmt: skip
         secret = new_secret()
+        await unit.visitors.forget_ended(unit.now)
         await unit.visitors.add(visitor, secret)
         await unit.posters.add_scan(poster, ScanStep.OPENED, unit.now, visitor=visitor.id)
         return Admitted(secret, visitor, await offer(unit, poster))

@@ -55,7 +55,7 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
     if kind not in QUESTIONS:
         raise BadInput("kind is not-me, wrong or question", field="kind")
     async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret)
+        session = await session_of(unit, secret, before_code=True)
         signer = await unit.contracts.signer(session.signer)
         task = await unit.tasks.of_signer(signer.id)
         for other in await unit.contracts.signers_at(signer.phone):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from hub.errors import BudgetSpent, Locked, TooSoon, WrongAnswer
+from hub.errors import BudgetSpent, WrongAnswer
+from hub.lifecycle.count_codes import refuse, take_turn
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.land import contracts_of, new_secret, session_of
 from hub.lifecycle.parts import Parts
@@ -16,8 +17,9 @@ from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract, ContractState
 from hub.model.link import SignLink
 from hub.model.message import Purpose
+from hub.model.pickup import by_pickup
 from hub.model.reminder import local_day
-from hub.model.session import CODE_LIFE, WRONG_ANSWERS_A_DAY, SigningSession, code_for, codes_due_again
+from hub.model.session import CODE_LIFE, WRONG_ANSWERS_A_DAY, SigningSession, code_for
 from hub.model.signer import Signer, SigningTask
 from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
 from hub.store.unit import Unit
@@ -42,21 +44,22 @@ async def send_code(parts: Parts, secret: str) -> None:
         await _send_code(parts, secret)
     except BudgetSpent as spent:
         await raise_alarm(parts, spent)
-        raise
+        if not by_pickup(secret):
+            raise
+        await _send_code(parts, secret, sent=False)  # who guesses pickup codes is not told that there is a budget
 
 
-async def _send_code(parts: Parts, secret: str) -> None:
+async def _send_code(parts: Parts, secret: str, *, sent: bool = True) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret)
-        await unit.sessions.one_at_a_time((await unit.contracts.signer(session.signer)).person)
+        session = await session_of(unit, secret, before_code=True)
+        await take_turn(unit, secret, await unit.contracts.signer(session.signer))
         # As things are now that nobody else is at it: the phone may just have changed, which ended this session.
-        session = await session_of(unit, secret)
+        session = await session_of(unit, secret, before_code=True)
         signer = await unit.contracts.signer(session.signer)
-        await _refuse_locked(unit, signer)
-        wait = codes_due_again(await unit.sessions.codes_issued(signer.person, unit.now), unit.now)
-        if wait is not None:
-            raise TooSoon(retry_after=wait)
+        await refuse(unit, secret, signer, code=True)
         code = await unit.sessions.add_code(signer.person, session.id, unit.now)
+        if not sent:
+            return
         contract = await unit.contracts.get(session.contract)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
         await send_at_once(parts, unit, contract, signer, Purpose.CODE, f"code-{code}", code=code, variables=minutes)
@@ -65,10 +68,10 @@ async def _send_code(parts: Parts, secret: str) -> None:
 async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) -> Verified:
     """Code *and* identity check. Raises WrongAnswer without telling which was wrong; Locked after too many."""
     async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret, lock=True)
+        session = await session_of(unit, secret, lock=True, before_code=True)
         signer = await unit.contracts.signer(session.signer)
-        await unit.sessions.one_at_a_time(signer.person)
-        await _refuse_locked(unit, signer)
+        await take_turn(unit, secret, signer)
+        await refuse(unit, secret, signer, code=False)
         live = await unit.sessions.live_code(signer.person, session.id, unit.now)
         right = _same_code(parts, live, code) & parts.identity.matches(signer, name, id_tail)
         if right and live is not None:
@@ -88,6 +91,7 @@ async def _admit(parts: Parts, unit: Unit, session: SigningSession, signer: Sign
     contracts = await _contracts_for(unit, session, signer)
     secret = new_secret()
     await unit.sessions.verified(session.id, contracts, secret, unit.now)
+    await unit.sessions.forget_pickups(unit.visitors.person(signer.phone))
     link = await unit.links.get(session.link)
     verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": unit.now})
     found = await contracts_of(unit, verified)
@@ -122,12 +126,6 @@ async def _note_opened(
         "provider": parts.identity.name, "method": parts.identity.method, "result": "matched", "door": door,
         "first_opening": task.opened_at is None,
     })  # fmt: skip
-
-
-async def _refuse_locked(unit: Unit, signer: Signer) -> None:
-    begins, ends = local_day(unit.now, ZoneInfo(signer.zone))
-    if await unit.sessions.wrong_answers(signer.person, begins) >= WRONG_ANSWERS_A_DAY:
-        raise Locked(retry_after=ends - unit.now)
 
 
 async def _count_wrong(unit: Unit, signer: Signer) -> None:

@@ -11,6 +11,7 @@ from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract
 from hub.model.course import Campus
 from hub.model.link import normalised_ticket
+from hub.model.pickup import by_pickup
 from hub.model.session import SESSION_LIFE, SigningSession
 from hub.model.signer import Signer, SigningTask
 from hub.model.staff import EVERYTHING
@@ -65,9 +66,17 @@ async def open_ticket(parts: Parts, text: str) -> Landed:
     return Landed(secret, session, campus, signer.language)
 
 
-async def session_of(unit: Unit, secret: str, *, lock: bool = False, agent: bool = False) -> SigningSession:
+async def session_of(
+    unit: Unit, secret: str, *, lock: bool = False, agent: bool = False, before_code: bool = False
+) -> SigningSession:
     """Raises SessionNotValid for an unknown, rotated or expired secret, and NotForAgents where the program that is
-    paired with a page has no business: everywhere but where `agent` is said."""
+    paired with a page has no business: everywhere but where `agent` is said.
+
+    Whoever came by a pickup code gets NotVerified everywhere but where `before_code` is said: nothing is looked up that
+    could tell whether the code was right.
+    """
+    if by_pickup(secret) and not before_code:
+        raise NotVerified
     session = await unit.sessions.by_secret(secret, lock=lock) if secret else None
     if session is None or not session.live(unit.now):
         raise SessionNotValid

@@ -169,6 +169,11 @@ class Contracts:
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
         return [self._signer(row) for row in rows.mappings()]
 
+    async def persons_at(self, phone: str) -> list[str]:
+        """Who has this phone number (E.164) in any contract."""
+        found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
+        return list(await self._connection.scalars(select(SIGNER.c.person).where(found).distinct()))
+
     async def with_phone(self, person: str, phone_hash: bytes) -> list[Signer]:
         """The signer rows of one person with one phone over all contracts, ended ones too."""
         mine = (SIGNER.c.person == person) & (SIGNER.c.phone_hash == phone_hash)

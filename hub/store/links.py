@@ -13,11 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.link import DoorKind, SignLink, lookup_hash, ticket_for
-from hub.model.signer import Signer
+from hub.model.signer import Signer, TaskState
 from hub.store.keys import Keys
-from hub.store.tables import SignLinkRow, table_of
+from hub.store.tables import SignerRow, SigningTaskRow, SignLinkRow, table_of
 
 LINK: Table = table_of(SignLinkRow)
+SIGNER: Table = table_of(SignerRow)
+TASK: Table = table_of(SigningTaskRow)
 
 
 class Links:
@@ -57,6 +59,15 @@ class Links:
     async def get(self, link: UUID) -> SignLink | None:
         row = (await self._connection.execute(select(LINK).where(LINK.c.id == link))).mappings().first()
         return _link(row) if row else None
+
+    async def waiting_at(self, phone_hash: bytes, limit: int = 200) -> list[SignLink]:
+        """The lasting links of everybody with this phone who still has to sign, the newest first."""
+        lasting = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
+        waiting = TASK.c.state.in_([TaskState.WAITING.value, TaskState.OPEN.value])
+        statement = select(LINK).join(SIGNER, SIGNER.c.id == LINK.c.signer).join(TASK, TASK.c.signer == SIGNER.c.id)
+        statement = statement.where(SIGNER.c.phone_hash == phone_hash, lasting, waiting)
+        rows = await self._connection.execute(statement.order_by(LINK.c.created_at.desc()).limit(limit))
+        return [_link(row) for row in rows.mappings()]
 
     async def renew(self, signers: Sequence[UUID], at: datetime) -> None:
         """Every ticket of these signers that is out is worthless from now on. Lasting links stay, with a new ticket;

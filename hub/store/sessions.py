@@ -132,6 +132,15 @@ class Sessions:
     async def add_wrong_answer(self, person: str, at: datetime) -> None:
         await self._connection.execute(insert(WRONG).values(person=person, at=at))
 
+    @staticmethod
+    def pickups_of(person: str) -> str:
+        """By what tries with a pickup code are counted, beside the wrong answers."""
+        return f"pickup:{person}"
+
+    async def forget_pickups(self, person: str) -> None:
+        """Whoever has proved the phone did not guess."""
+        await self._connection.execute(WRONG.delete().where(WRONG.c.person == self.pickups_of(person)))
+
     # ---- what the visitor did
 
     async def add_identity_check(

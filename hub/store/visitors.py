@@ -30,13 +30,15 @@ class Visitors:
         return self._cipher.found_by("visitor", phone).hex()
 
     async def add(self, visitor: Visitor, secret: str) -> None:
-        """A new one; those that ended long ago are forgotten."""
-        await self._connection.execute(VISITOR.delete().where(VISITOR.c.expires_at < visitor.created_at - KEPT))
         values: dict[str, Any] = {name: getattr(visitor, name) for name in _PLAIN}
         values |= {"secret_hash": secret_hash(secret), "phone_sealed": self._cipher.seal(visitor.phone)}
         values |= {"phone_hash": self._cipher.found_by("phone", visitor.phone)}
         values |= {"name_sealed": self._cipher.seal(visitor.name) if visitor.name else None}
         await self._connection.execute(insert(VISITOR).values(values))
+
+    async def forget_ended(self, now: datetime) -> None:
+        """Those that ended long ago."""
+        await self._connection.execute(VISITOR.delete().where(VISITOR.c.expires_at < now - KEPT))
 
     async def by_secret(self, secret: str, *, lock: bool = False) -> Visitor | None:
         statement = select(VISITOR).where(VISITOR.c.secret_hash == secret_hash(secret))

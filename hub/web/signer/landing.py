@@ -14,6 +14,7 @@ from aiohttp import web
 from hub.errors import QiandaError
 from hub.lifecycle.land import session_of
 from hub.model.link import normalised_ticket
+from hub.model.pickup import by_pickup
 from hub.model.session import SigningSession
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit
@@ -33,12 +34,14 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def pickup(request: web.Request) -> web.Response:
-    """Type the code that is printed under a QR code."""
+    """Type the pickup code of a message, or the code that is printed under a QR code. `opened`: this browser did so
+    before, rightly or not, and waits for its one-time code."""
     typed = request.query.get("code", "")
     ticket = normalised_ticket(typed)
     if ticket is not None:
         raise web.HTTPSeeOther(f"/{'p' if await _of_a_poster(request, ticket) else 's'}/{ticket}")
-    return page(request, "signer/pickup.html", wrong=bool(typed))
+    opened = by_pickup(request.cookies.get(COOKIE, "")) and not typed
+    return page(request, "signer/pickup.html", wrong=bool(typed), opened=opened)
 
 
 async def _of_a_poster(request: web.Request, ticket: str) -> bool:

@@ -1,12 +1,13 @@
 """The signing protocol `/sign/v1/*` (docs: the public interface): each handler parses, calls one verb, and answers.
 
+Beside what is said there: `POST phone {phone}` in a verified session asks for another phone number, or confirms one.
+
 JSON; binary values in standard base64; hashes in lower-case hex. `open` and `verify` return `session` and set it as
 cookie; a bearer wins over the cookie. `?id=` names the contract where the session holds several.
 """
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64decode
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -14,20 +15,18 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import AlreadySigned, BadInput, ContractNotFound, LinkNotValid, SessionNotValid, WrongSignature
+from hub.errors import AlreadySigned, BadInput, ContractNotFound, SessionNotValid, WrongSignature
 from hub.lifecycle import admit, answer, certify, change_phone, identify, land, sign
 from hub.lifecycle.land import Landed
 from hub.model.person import phone_number
 from hub.model.phone_change import PhoneChangeState
+from hub.model.pickup import by_pickup
 from hub.model.staff import EVERYTHING
 from hub.web.keys import BRAKES, HUB
 from hub.web.security import clear_session, session_secret, set_session
-from hub.web.signer import bodies, enrolling
+from hub.web.signer import bodies, enrolling, picking
 from hub.web.signer.answers import base64, contracts_json, where
 from hub.web.signer.bodies import body
-
-SAME_SECONDS = 0.25
-"""Answers that must not tell what they found take at least so long."""
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:
@@ -58,11 +57,9 @@ async def open_link(request: web.Request) -> web.Response:
     asked = await body(request, bodies.Open)
     if asked.poster is not None:
         return await enrolling.open_poster(request, asked.poster, asked.phone or "", asked.name or "")
-    if asked.ticket is None:
-        # Pickup codes are not handed out yet: every one of them is unknown, and looks it.
-        await asyncio.sleep(SAME_SECONDS)
-        raise LinkNotValid
-    landed = await land.open_ticket(request.app[HUB].parts, asked.ticket)
+    if asked.pickup_code is not None:
+        return await picking.open_pickup(request, asked.pickup_code, asked.phone or "")
+    landed = await land.open_ticket(request.app[HUB].parts, asked.ticket or "")
     response = web.json_response({
         "session": landed.secret, "key_challenge": base64(landed.session.key_challenge),
         **where(request, landed.campus, landed.language),
@@ -75,6 +72,9 @@ async def code(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "code")
     await body(request, bodies.Nothing)
     parts, secret = request.app[HUB].parts, session_secret(request)
+    if by_pickup(secret):
+        await picking.even(picking.send_code(parts, secret))
+        return web.json_response({}, status=202)
     try:
         await identify.send_code(parts, secret)
     except SessionNotValid:
@@ -87,8 +87,13 @@ async def verify(request: web.Request) -> web.Response:
     asked = await body(request, bodies.Verify)
     parts, secret = request.app[HUB].parts, session_secret(request)
     if asked.name is None or asked.id_tail is None:
+        if by_pickup(secret):
+            raise BadInput("name and id_tail are needed as well", field="name")
         return await enrolling.verify(request, asked.code)
-    verified = await identify.verify(parts, secret, asked.code, asked.name, asked.id_tail)
+    if by_pickup(secret):
+        verified = await picking.even(picking.verify(parts, secret, asked.code, asked.name, asked.id_tail))
+    else:
+        verified = await identify.verify(parts, secret, asked.code, asked.name, asked.id_tail)
     response = web.json_response({"session": verified.secret, "contracts": contracts_json(verified.contracts)})
     set_session(response, verified.secret, parts.clock(), verified.session.expires_at)
     return response
@@ -96,6 +101,8 @@ async def verify(request: web.Request) -> web.Response:
 
 async def session(request: web.Request) -> web.Response:
     parts = request.app[HUB].parts
+    if by_pickup(session_secret(request)):
+        return await picking.session(request)
     try:
         found, contracts = await land.come_back(parts, session_secret(request))
     except SessionNotValid:
@@ -185,7 +192,11 @@ async def decline(request: web.Request) -> web.Response:
 
 async def question(request: web.Request) -> web.Response:
     asked = await body(request, bodies.Question)
-    await answer.ask(request.app[HUB].parts, session_secret(request), asked.kind, asked.text)
+    parts, secret = request.app[HUB].parts, session_secret(request)
+    if by_pickup(secret):
+        await picking.even(picking.ask(parts, secret, asked.kind, asked.text))
+    else:
+        await answer.ask(parts, secret, asked.kind, asked.text)
     return web.json_response({}, status=202)
 
 
@@ -193,7 +204,7 @@ async def relink(request: web.Request) -> web.Response:
     """202 whether there is anything to send or not."""
     await request.app[BRAKES].slow_down(request, "relink")
     asked = await body(request, bodies.Relink)
-    await asyncio.gather(_relink(request, asked), asyncio.sleep(SAME_SECONDS))
+    await picking.even(_relink(request, asked))
     return web.json_response({}, status=202)
 
 

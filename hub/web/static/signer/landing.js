@@ -1,8 +1,9 @@
 // Landing: the ticket is opened on the person's tap, never on load; then the code, then who they are.
 
-import { Problem, call, find, hideTrouble, json, onSubmit, onTap, report, ticketHere, word } from './session.js';
+import { Problem, call, find, hideTrouble, json, onTap, report, ticketHere } from './session.js';
 import { bindAnswers } from './answer.js';
 import { offerApp } from './app.js';
+import { bindIdentity } from './identity.js';
 
 let opened = 'opened' in document.body.dataset;
 
@@ -39,45 +40,11 @@ async function sendCode() {
   return undefined;
 }
 
-function missing(form) {
-  for (const name of ['code', 'name', 'id_tail']) {
-    const field = form.elements[name];
-    const right = name === 'code' ? /^\s*\d{6}\s*$/.test(field.value) : name === 'name' ? field.value.trim()
-      : field.value.trim().length === 4;
-    field.toggleAttribute('aria-invalid', false);
-    if (right) continue;
-    field.setAttribute('aria-invalid', 'true');
-    field.setCustomValidity(word(name));
-    field.reportValidity();
-    field.addEventListener('input', () => { field.setCustomValidity(''); field.removeAttribute('aria-invalid'); }, { once: true });
-    return true;
-  }
-  return false;
-}
-
-async function verify(data) {
-  hideTrouble();
-  if (missing(find('[data-form="verify"]'))) return;
-  const said = (name) => data.get(name).trim();
-  try {
-    const { contracts } = await json('verify', {
-      body: { code: said('code'), name: said('name'), id_tail: said('id_tail') },
-    });
-    location.assign(`/sign/contract?id=${contracts[0].id}`);
-  } catch (error) {
-    if (error.code === 'session-not-valid') {
-      opened = false;
-      show('start');
-    }
-    report(error, { retry: () => find('[data-form="verify"]').requestSubmit() });
-  }
-}
-
 onTap(find('[data-act="begin"]'), sendCode);
 onTap(find('[data-act="again"]'), sendCode);
 onTap(find('[data-act="question"]'), async () => { hideTrouble(); show('question'); });
 onTap(find('[data-act="back"]'), async () => { hideTrouble(); show('start'); });
-onSubmit(find('[data-form="verify"]'), verify);
+bindIdentity(() => { opened = false; show('start'); });
 offerApp();
 bindAnswers(open);
 if (location.origin !== document.body.dataset.origin) {

@@ -1,0 +1,46 @@
+"""How many codes and wrong answers are too many, and by whom they are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from hub.errors import Locked, TooSoon
+from hub.model.pickup import DAY_OF, by_pickup
+from hub.model.reminder import local_day
+from hub.model.session import WRONG_ANSWERS_A_DAY, codes_due_again
+from hub.model.signer import Signer
+from hub.store.unit import Unit
+
+
+async def take_turn(unit: Unit, secret: str, signer: Signer) -> None:
+    """Nobody else asks for a code of this person, or answers for them, until the unit ends."""
+    if by_pickup(secret):  # first, as those do who are nobody
+        await unit.sessions.one_at_a_time(unit.visitors.person(signer.phone))
+    await unit.sessions.one_at_a_time(signer.person)
+
+
+async def refuse(unit: Unit, secret: str, signer: Signer, *, code: bool) -> None:
+    """Raises Locked after too many wrong answers, and TooSoon when a `code` is wanted and one went out just now."""
+    if by_pickup(secret):
+        await refuse_at_phone(unit, signer.phone, code=code)
+    else:
+        await _refuse(unit, [signer.person], ZoneInfo(signer.zone), code)
+
+
+async def refuse_at_phone(unit: Unit, phone: str, *, code: bool) -> None:
+    """At the door of pickup codes: what counts for one of those who have this phone number counts for whoever names
+    it. So the answer depends on the phone alone, and not on whether the pickup code was right."""
+    everybody = {unit.visitors.person(phone), *await unit.contracts.persons_at(phone)}
+    await _refuse(unit, sorted(everybody), DAY_OF, code)
+
+
+async def _refuse(unit: Unit, persons: Sequence[str], zone: ZoneInfo, code: bool) -> None:
+    begins, ends = local_day(unit.now, zone)
+    if sum([await unit.sessions.wrong_answers(each, begins) for each in persons]) >= WRONG_ANSWERS_A_DAY:
+        raise Locked(retry_after=ends - unit.now)
+    if not code:
+        return
+    issued = [at for each in persons for at in await unit.sessions.codes_issued(each, unit.now)]
+    if (wait := codes_due_again(issued, unit.now)) is not None:
+        raise TooSoon(retry_after=wait)

@@ -1,0 +1,263 @@
+"""Coming by a pickup code: right or wrong, a whole conversation looks the same until the code from the phone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import event
+
+from hub.lifecycle import pick_up
+from hub.model.contract import Contract
+from hub.model.link import DoorKind, pickup_code_for
+from hub.model.staff import EVERYTHING
+from qianda.client import SigningClient
+from tests.lifecycle.people import father
+from tests.poster_visits import Family
+from tests.running import Running, running_hub
+from tests.web.signer_visits import asked, code_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+Said = tuple[int, Any]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub() as hub:
+        yield hub
+
+
+class Parent:
+    """A guardian nobody else is, with something to sign."""
+
+    def __init__(self, running: Running) -> None:
+        self.running, self.family = running, Family()
+
+    async def issue(self) -> Contract:
+        signer = replace(father(), phone=self.family.phone, id_number=self.family.parent_id)
+        self.contract = await self.running.issue_minor(signers=(signer,))
+        return self.contract
+
+    async def code(self) -> str:
+        """As the message says it."""
+        async with self.running.hub.database.unit(EVERYTHING) as unit:
+            (signer,) = await unit.contracts.signers(self.contract.id)
+            link = await unit.links.for_door(signer, DoorKind.SMS, unit.now)
+        return pickup_code_for(self.running.hub.parts.keys.link, link.id, link.generation)
+
+    async def wrong(self) -> str:
+        return f"{(int(await self.code()) + 1) % 10**6:06d}"
+
+
+async def parent(running: Running) -> Parent:
+    made = Parent(running)
+    await made.issue()
+    return made
+
+
+async def said(running: Running, path: str, body: Any, bearer: str | None = None, method: str = "POST") -> Said:
+    status, answer, _ = await asked(running, method, f"/sign/v1/{path}", body=body, bearer=bearer)
+    return status, answer
+
+
+def shape(answer: Said) -> tuple[int, Any]:
+    """Without what is random: secrets by their length, codes of problems as they are."""
+    status, body = answer
+    if not isinstance(body, dict):
+        return status, body
+    return status, {name: len(value) if name in ("session", "key_challenge") else value for name, value in body.items()}
+
+
+async def conversation(running: Running, phone: str, pickup: str) -> list[tuple[int, Any]]:
+    """Everything that somebody who guesses can try, and what they hear."""
+    opened = await said(running, "open", {"pickup_code": pickup, "phone": phone})
+    secret = opened[1]["session"]
+    wrong = {"code": "000000", "name": "陈建国", "id_tail": "0019"}
+    heard = [opened, await said(running, "session", None, secret, "GET")]
+    for path, body in (
+        ("code", {}), ("code", {}), ("verify", wrong), ("verify", {"code": "000000"}),
+        ("question", {"kind": "question", "text": "?"}), ("question", {"kind": "else", "text": "?"}),
+        ("decline", {"reason": "no"}), ("phone", {"phone": "+8619000000777"}),
+        ("prepare", {"document_sha256": "0" * 64, "consent": {"version": "1", "sha256": "0" * 64}}),
+        ("signature", {"request": "0" * 8 + "-0000-0000-0000-" + "0" * 12, "signature": "AAAA"}),
+        ("refused", {"request": "0" * 8 + "-0000-0000-0000-" + "0" * 12, "reason": "?"}),
+        ("key", {"spki": "AAAA", "proof": "AAAA", "custody": "browser"}),
+        ("enrol", {"course": "x", "student": {"name": "x", "id_number": "x"}, "signers": [
+            {"role": "guardian", "name": "x", "phone": phone, "id_number": "x"}]}),
+    ):  # fmt: skip
+        heard.append(await said(running, path, body, secret))
+    for path in (
+        "contract",
+        "document.pdf",
+        "text",
+        "pages/1.png",
+        "prepared/" + "0" * 8 + "-0000-0000-0000-" + "0" * 12,
+    ):
+        heard.append(await said(running, path, None, secret, "GET"))
+    for path in ("/sign/contract", "/sign/done", "/s"):
+        status, body, _ = await asked(running, "GET", path, headers={"Cookie": f"__Host-qianda={secret}"})
+        heard.append((status, body))
+    heard += [await said(running, "verify", wrong, secret) for _ in range(10)]
+    heard.append(await said(running, "code", {}, secret))
+    return [shape(each) for each in heard]
+
+
+async def test_right_wrong_and_unknown_hear_the_same(running: Running) -> None:
+    one, other, nobody = await parent(running), await parent(running), Family()
+    right = await conversation(running, one.family.phone, await one.code())
+    wrong = await conversation(running, other.family.phone, await other.wrong())
+    unknown = await conversation(running, nobody.phone, "123456")
+    for number, (first, second, third) in enumerate(zip(right, wrong, unknown, strict=True)):
+        assert first[0] == second[0] == third[0], number
+        assert _timeless(first) == _timeless(second) == _timeless(third), number
+    opened = right[0]
+    assert opened[0] == 200 and set(opened[1]) == {"session", "key_challenge", "school", "campus"}
+    assert opened[1]["campus"] is None
+    assert [right[number][0] for number in (2, 3, 4)] == [202, 429, 403]
+    assert right[-1][1]["code"] == "locked"
+    assert len([each for each in await running.messages(one.family.phone) if each["purpose"] == "code"]) == 1
+    for phone in (other.family.phone, nobody.phone):
+        assert [each for each in await running.messages(phone) if each["purpose"] == "code"] == []
+
+
+def _timeless(heard: tuple[int, Any]) -> Any:
+    if isinstance(heard[1], dict) and "detail" in heard[1]:
+        return {name: heard[1].get(name) for name in ("code", "status", "title", "field", "retry")}
+    return heard[1]
+
+
+async def test_open_does_the_same_work_either_way(running: Running) -> None:
+    """The statements that reach the database, in their order, but for the table of the session."""
+    someone = await parent(running)
+    said_by: list[list[str]] = []
+    for code in (await someone.code(), await someone.wrong()):
+        statements: list[str] = []
+
+        def note(*args: Any, into: list[str] = statements) -> None:
+            into.append(str(args[2]).split(" (")[0][:60])
+
+        engine = running.hub.database.engine.sync_engine
+        quiet = await _alone(running, note, engine, code, someone.family.phone)
+        assert quiet
+        said_by.append(statements)
+    right, wrong = said_by
+    assert len(right) == len(wrong)
+    assert [each for each in right if "signing_session" not in each] == [
+        each for each in wrong if "INSERT INTO visitor" not in each
+    ]
+
+
+async def _alone(running: Running, note: Any, engine: Any, code: str, phone: str) -> bool:
+    """Only what this task does: the worker's own statements are left out."""
+    mine = asyncio.current_task()
+
+    def only_mine(*args: Any) -> None:
+        if asyncio.current_task() is mine:
+            note(*args)
+
+    event.listen(engine, "before_cursor_execute", only_mine)
+    try:
+        return bool((await pick_up.open_pickup(running.hub.parts, code, phone)).secret)
+    finally:
+        event.remove(engine, "before_cursor_execute", only_mine)
+
+
+async def test_from_the_pickup_code_to_the_signature(running: Running) -> None:
+    someone = await parent(running)
+    async with SigningClient(running.origin) as client:
+        await client.open_pickup(f" {await someone.code()} ", someone.family.phone.removeprefix("+86"))
+        await client.code()
+        marked = client.bearer
+        contracts = await client.verify(
+            await code_for(running, someone.family.phone), someone.family.parent, someone.family.parent_id[-4:]
+        )
+        assert [each["id"] for each in contracts] == [str(someone.contract.id)] and client.bearer != marked
+        assert (await client.session())["campus"] == "合肥校区"
+        assert (await client.sign()).state == "SIGNED"
+    await running.completed(someone.contract)
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (task,) = await unit.tasks.of_contract(someone.contract.id)
+    assert task.opened_through == "sms"
+    # Nothing is left to sign: the same code fits no more. Nobody is told, and the budget is the one it was.
+    status, answer = await said(running, "open", {"pickup_code": await someone.code(), "phone": someone.family.phone})
+    assert status == 200 and (await said(running, "code", {}, answer["session"]))[0] == 429
+
+
+async def test_a_guess_on_the_side_does_not_tell_by_its_budget(running: Running) -> None:
+    """Two sessions for one phone: a code in the one counts in the other, whichever of them is the right one."""
+    for first_right in (True, False):
+        someone = await parent(running)
+        codes = [await someone.code(), await someone.wrong()]
+        secrets = []
+        for code in codes if first_right else reversed(codes):
+            _, answer = await said(running, "open", {"pickup_code": code, "phone": someone.family.phone})
+            secrets.append(answer["session"])
+        assert [(await said(running, "code", {}, secret))[0] for secret in secrets] == [202, 429]
+
+
+async def test_ten_tries_a_day_right_or_wrong_until_the_phone_is_proved(running: Running) -> None:
+    someone, other = await parent(running), await parent(running)
+    for number in range(10):
+        body = {
+            "pickup_code": await (someone.code() if number == 4 else someone.wrong()),
+            "phone": someone.family.phone,
+        }
+        assert (await said(running, "open", body))[0] == 200
+    for code in (await someone.code(), await someone.wrong()):
+        status, answer = await said(running, "open", {"pickup_code": code, "phone": someone.family.phone})
+        assert (status, answer["code"]) == (429, "locked")
+    async with SigningClient(running.origin) as client:  # by another door: nobody else can lock somebody out
+        await client.open(await running.ticket(someone.contract))
+        await client.code()
+        family = someone.family
+        await client.verify(await code_for(running, family.phone), family.parent, family.parent_id[-4:])
+    body = {"pickup_code": await someone.code(), "phone": someone.family.phone}
+    assert (await said(running, "open", body))[0] == 200
+    assert (await said(running, "open", body | {"phone": other.family.phone}))[0] == 200
+
+
+async def test_wrong_answers_at_this_door_do_not_lock_the_others(running: Running) -> None:
+    someone = await parent(running)
+    _, answer = await said(running, "open", {"pickup_code": await someone.wrong(), "phone": someone.family.phone})
+    wrong = {"code": "000000", "name": "x", "id_tail": "0000"}
+    assert [(await said(running, "verify", wrong, answer["session"]))[0] for _ in range(11)] == [403] * 10 + [429]
+    async with SigningClient(running.origin) as client:
+        await client.open(await running.ticket(someone.contract))
+        await client.code()
+
+
+async def test_what_can_be_no_pickup_code_or_number(running: Running) -> None:
+    for body, field in (
+        ({"pickup_code": "12345", "phone": "+8619000000101"}, "pickup_code"),
+        ({"pickup_code": "12345a", "phone": "+8619000000101"}, "pickup_code"),
+        ({"pickup_code": "123456", "phone": "0551-62345678"}, "phone"),
+    ):
+        status, answer = await said(running, "open", body)
+        assert (status, answer["field"]) == (422, field)
+
+
+async def test_a_visitors_session_ends_with_time(running: Running) -> None:
+    nobody = Family()
+    _, answer = await said(running, "open", {"pickup_code": "123456", "phone": nobody.phone})
+    running.clock.advance(timedelta(hours=2))
+    for path, body in (
+        ("code", {}),
+        ("verify", {"code": "1", "name": "x", "id_tail": "1"}),
+        ("question", {"text": ""}),
+    ):
+        assert (await said(running, path, body, answer["session"]))[0] == 401
+    assert (await said(running, "session", None, answer["session"], "GET"))[0] == 401
+
+
+async def test_the_page_takes_both_kinds_of_code(running: Running) -> None:
+    status, body, headers = await asked(running, "GET", "/s")
+    assert status == 200 and 'name="pickup_code"' in body and 'name="code"' in body and "Set-Cookie" not in headers
+    assert (await asked(running, "GET", "/s?code=4J8Q-2X7M-3K9TB"))[2]["Location"] == "/s/4J8Q2X7M3K9TB"
+    assert "data-opened" not in body
+    wrong = (await asked(running, "GET", "/s?code=12"))[1]
+    assert "<details open>" in wrong
