@@ -130,6 +130,11 @@ class Board:
         statement = statement.order_by(CONTRACT.c.created_at.desc(), CONTRACT.c.id.desc()).limit(limit)
         return [_row(row) for row in (await self._connection.execute(statement)).mappings()]
 
+    async def ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
+        """The same contracts, oldest first."""
+        statement = select(CONTRACT.c.id).where(*self._conditions(wanted)).order_by(CONTRACT.c.created_at)
+        return list(await self._connection.scalars(statement.limit(limit)))
+
     def _conditions(self, wanted: BoardFilter) -> Iterable[ColumnElement[bool]]:
         pending = CONTRACT.c.state == "ISSUED"
         views: dict[str, ColumnElement[bool]] = {

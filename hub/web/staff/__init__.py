@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.staff import board, chats, contract, issuing, messages, phones, posters, roster, tasks
+from hub.web.staff import board, chats, contract, issuing, many, messages, phones, policies, posters, roster, tasks
 from hub.web.staff.access import login_routes, staff_only
 from hub.wiring import Hub
 
@@ -25,6 +25,8 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         "/staff/tasks": tasks.tasks,
         "/staff/messages": messages.messages,
         "/staff/chats": chats.accounts,
+        "/staff/policies": policies.policies,
+        "/staff/remind/{act}": many.progress,
         "/staff/phone-changes": phones.changes,
         "/staff/posters": posters.posters,
         "/staff/posters/new": posters.form,
@@ -47,6 +49,10 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         "/staff/import": roster.bring_in,
         "/staff/tasks/{task}/done": tasks.done,
         "/staff/chats": chats.add,
+        "/staff/policies": policies.change,
+        "/staff/policies/calendar": policies.calendar,
+        "/staff/remind/preview": many.ask,
+        "/staff/remind": many.remind,
         "/staff/chats/remove": chats.remove,
         "/staff/phone-changes/{change}/approve": phones.approve,
         "/staff/phone-changes/{change}/turn-down": phones.turn_down,

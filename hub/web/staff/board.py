@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from hub.errors import BadInput
 from hub.model.contract import ContractState
-from hub.store.board import BoardFilter
+from hub.store.board import BoardFilter, BoardRow
 from hub.web.api.contracts import cursor, read_cursor
 from hub.web.staff.access import Visit
 from hub.web.staff.show import Entered, show
@@ -39,7 +39,7 @@ class Bar:
 
 async def board(visit: Visit) -> web.Response:
     query = visit.request.query
-    wanted = _wanted(visit, {name: query.get(name, "") for name in FILTERS})
+    wanted = wanted_of(visit, {name: query.get(name, "") for name in FILTERS})
     after = read_cursor(query["cursor"]) if query.get("cursor") else None
     async with visit.parts.database.unit(visit.shown) as unit:
         if (age := query.get("age", "")) in AGES:
@@ -53,13 +53,19 @@ async def board(visit: Visit) -> web.Response:
     return await show(
         visit, "staff/live.html" if query.get("part") == "live" else "staff/board.html",
         rows=rows[:PAGE], numbers=[(view, word, counts[_COUNTS[view]]) for view, word in VIEWS.items()],
-        bars=_bars(counts), filters=kept, courses=courses, waiting=waiting, states=list(ContractState), ages=AGES,
+        bars=_bars(counts), filters=kept,
+        pending=_pending(rows[:PAGE]), courses=courses, waiting=waiting, states=list(ContractState), ages=AGES,
         link=lambda **changes: _link(kept, changes), next_page=_link(kept, {"cursor": more}) if more else None,
         live_from=_link(kept, {"part": "live", "cursor": query.get("cursor", "")}),
     )  # fmt: skip
 
 
-def _wanted(visit: Visit, asked: Mapping[str, str]) -> BoardFilter:
+def _pending(rows: Sequence[BoardRow]) -> int:
+    return sum(row.upcoming is not None for row in rows)
+
+
+def wanted_of(visit: Visit, asked: Mapping[str, str]) -> BoardFilter:
+    """The board's filters, but for the age. Raises BadInput."""
     if asked["state"] and asked["state"] not in set(ContractState):
         raise BadInput("there is no such state", field="state")
     if any(not character.isprintable() for value in asked.values() for character in value):

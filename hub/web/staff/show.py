@@ -24,6 +24,8 @@ SAID = {
     "reissued": "This is the new contract. The old one is withdrawn and linked.",
     "issued": "The contract is issued.",
     "done": "Done.",
+    "policy-changed": "Saved. What is still to come is being planned anew.",
+    "calendar-changed": "This calendar holds now. What is still to come is being planned anew.",
     "phone-asked": "Asked for. Now somebody else has to approve it, or the person by the code of the old phone.",
     "phone-changed": "The phone number is changed. The new number hears from us at once.",
     "phone-turned-down": "The phone number stays as it is.",

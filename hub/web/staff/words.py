@@ -65,10 +65,24 @@ LEDGER = {
     "planned": "planned", "sent": "sent", "skipped": "put off", "failed": "could not be sent", "stopped": "stopped",
 }  # fmt: skip
 LEDGER_REASONS = {
-    "quiet-hours": "quiet hours", "cap": "enough messages today", "opted-out": "paused", "signed-meanwhile": "signed",
+    "quiet-hours": "quiet hours", "closed-day": "closed day", "policy-changed": "policy changed",
+    "cap": "enough messages today", "opted-out": "paused", "signed-meanwhile": "signed",
     "by-hand": "by hand", "no-channel": "no way to reach them", "deadline-moved": "deadline moved",
     "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
     "phone-changed": "phone number changed",
+}  # fmt: skip
+MANY = {
+    "sent": "will be sent now", "morning": "wait for the next time when messages may go out",
+    "too-soon": "got a message a short while ago", "cap": "got enough messages today",
+    "bad-number": "have a number or address that does not work", "paused": "are paused because of a question",
+    "nobody": "have nothing to sign any more",
+}  # fmt: skip
+MANY_DONE = {
+    "sent": "sent", "morning": "go out when messages may go out again",
+    "too-soon": "left out: a message a short while ago", "cap": "left out: enough messages today",
+    "bad-number": "left out: the number or address does not work",
+    "paused": "left out: paused because of a question", "nobody": "left out: nothing to sign any more",
+    "budget": "left out: a limit of messages is reached", "failed": "failed, and are reminded by plan",
 }  # fmt: skip
 VERSIONS = {
     "draft": "draft", "issued": "issued, with empty signature fields", "signed": "with one more signature",
@@ -79,8 +93,32 @@ FIELDS = {
     "birth_date": "birth date", "campus": "campus", "course": "course", "deadline": "deadline", "signers": "signers",
     "reason": "reason", "chat": "chat", "person": "person id", "login": "login",
     "title": "title", "courses": "courses", "mode": "what follows", "expires_at": "last day", "maximum": "places",
-    "allowed": "list",
+    "allowed": "list", "contracts": "contracts", "calendar": "calendar",
 }  # fmt: skip
+POLICY_KEYS = {
+    "reminders_after": "Reminders after", "repeat_every": "then again every",
+    "last_call_before": "Last reminder before",
+    "window_opens": "Not before", "window_closes": "Not after", "skip_holidays": "Wait on closed days",
+    "holidays_of": "Public holidays of", "invitation_through": "Invitation", "reminders_through": "Reminders",
+    "last_call_through": "Last reminder", "messages_per_day": "Messages to one person a day",
+    "manual_after_message": "By hand, after a message", "manual_apart": "By hand, apart",
+    "manual_per_day": "By hand, a day",
+}  # fmt: skip
+POLICY_HINTS = {
+    "reminders_after": "Days from the invitation, like 1d, 3d, 7d.",
+    "repeat_every": "Like 7d.",
+    "last_call_before": "Before the deadline, like 2d.",
+    "window_opens": "On the signer's clock, like 09:00.",
+    "skip_holidays": "Public holidays, and what your calendar below says.",
+    "holidays_of": "Two letters of the country, like CN.",
+    "invitation_through": "Like sms, voice. Empty: as the signer wished.",
+    "manual_after_message": "Like 30m.",
+}
+POLICY_GROUPS = {each: each for each in (
+    "When", "On which days and at what hours", "Through which channel", "How often at most",
+)}  # fmt: skip
+YES = {"yes": "yes", "no": "no"}
+FIELDS |= POLICY_KEYS
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 POSTERS = {"open": "takes people", "full": "full", "expired": "over", "revoked": "revoked"}
 POSTER_MODES = {"contract": "contract at once", "ask": "you look at it first"}
@@ -90,7 +128,8 @@ POSTER_MODE_HINTS = {
 }  # fmt: skip
 ALL: tuple[Mapping[str, str], ...] = (
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, LEDGER,
-    LEDGER_REASONS, VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS,
+    LEDGER_REASONS, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
+    VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS,
 )  # fmt: skip
 
 

@@ -3,8 +3,9 @@
 const live = document.getElementById("live");
 const LOOK_EVERY = 5000;
 
+// Nothing is taken away from under somebody's hand: neither what is focused nor what is ticked.
 function busy() {
-  return document.visibilityState !== "visible" || live.contains(document.activeElement);
+  return document.visibilityState !== "visible" || live.contains(document.activeElement) || live.querySelector("input:checked");
 }
 
 async function look() {
@@ -16,22 +17,25 @@ async function look() {
   if (!busy() && fresh.innerHTML.trim() !== live.innerHTML.trim()) live.replaceChildren(...fresh.childNodes);
 }
 
-if (live) setInterval(() => look().catch(() => {}), LOOK_EVERY);
+if (live) setInterval(() => look().catch(() => {}), live.dataset.quick ? 1000 : LOOK_EVERY);
 
-const all = document.getElementById("all");
-if (all) {
-  const boxes = [...document.querySelectorAll('input[name="enrolment"]')];
-  const preview = [...document.querySelectorAll("button.primary")];
-  const words = preview.map((button) => button.textContent);
-  const count = () => {
-    const chosen = boxes.filter((box) => box.checked).length;
-    all.checked = chosen === boxes.length;
-    preview.forEach((button, number) => { button.textContent = chosen ? `${words[number]} (${chosen})` : words[number]; });
-  };
-  all.addEventListener("change", () => { boxes.forEach((box) => { box.checked = all.checked; }); count(); });
-  boxes.forEach((box) => box.addEventListener("change", count));
-  count();
+// The board is drawn anew while it is looked at, so nothing here keeps hold of an element.
+const boxes = () => [...document.querySelectorAll('input[name="enrolment"], input[name="contract"][type="checkbox"]')];
+function count() {
+  const all = document.getElementById("all");
+  if (!all) return;
+  const chosen = boxes().filter((box) => box.checked).length;
+  all.checked = chosen > 0 && chosen === boxes().length;
+  for (const button of document.querySelectorAll("button.primary")) {
+    button.dataset.words ??= button.textContent;
+    button.textContent = chosen ? `${button.dataset.words} (${chosen})` : button.dataset.words;
+  }
 }
+document.addEventListener("change", (event) => {
+  if (event.target.id === "all") boxes().forEach((box) => { box.checked = event.target.checked; });
+  if (event.target.type === "checkbox") count();
+});
+count();
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {

@@ -1,0 +1,156 @@
+"""Staff change when and how people are reminded, or on which days; what is asleep is then planned anew by a job."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub.errors import BadInput
+from hub.lifecycle.parts import Parts
+from hub.model.calendar import SchoolDay
+from hub.model.reminder import NextStep, StepKind, first_step, following_step
+from hub.model.reminder_policy import ReminderPolicy
+from hub.model.staff import EVERYTHING, Scope
+from hub.router.policy import with_calendar
+from hub.store.jobs import REPLAN
+from hub.store.policies import PolicyChange
+from hub.store.unit import Unit
+
+SHOWN_LIFE = timedelta(days=30)
+"""A preview is that of a contract with the usual deadline."""
+MIDDLE = 0.5
+MOST_DAYS, LONGEST_NAME = 1000, 60
+OPEN = {"open": True, "closed": False, "开": True, "开放": True, "休": False, "放假": False}
+
+
+@dataclass(frozen=True)
+class Policies:
+    """At one place: what is decided there, what is above it, and what holds."""
+
+    own: Mapping[str, Any]
+    above: ReminderPolicy
+    here: ReminderPolicy
+
+
+async def change_policy(
+    parts: Parts, scope: Scope, campus: str, course: str | None, changes: Mapping[str, Any], actor: str
+) -> None:
+    """Put `changes` in the place of what the campus (or its course) decided before; none: what is above holds.
+
+    Raises BadInput with key and reason, also when a campus or course below would not fit any more.
+    """
+    change = _change(campus, course, changes)
+    async with parts.database.unit(EVERYTHING) as unit:
+        await _check(parts, unit, change)
+    async with parts.database.unit(scope) as unit:
+        await unit.policies.put(change, actor, unit.now)
+        await _replan_later(unit, campus, course)
+
+
+async def change_calendar(parts: Parts, scope: Scope, campus: str, data: bytes) -> list[SchoolDay]:
+    """The campus's own days from a CSV file, in place of those before. Raises BadInput with the line."""
+    days = read_calendar(data)
+    async with parts.database.unit(scope) as unit:
+        await unit.policies.put_calendar(campus, days)
+        await _replan_later(unit, campus, None)
+    return days
+
+
+async def policies_at(
+    parts: Parts, unit: Unit, campus: str, course: str | None, instead: Mapping[str, Any] | None = None
+) -> Policies:
+    """`instead`: as if these were the changes there. Raises BadInput with key and reason."""
+    mine = _change(campus, course, {})
+    found = await unit.policies.above(campus, course)
+    own = next((each.changes for each in found if _same(each, mine)), {})
+    above = applied(parts.policy, [each for each in found if not _same(each, mine)])
+    here = applied(above, [_change(campus, course, own if instead is None else instead)])
+    return Policies(own, above, await with_calendar(unit, here, campus, await unit.planning_now()))
+
+
+def applied(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
+    """Raises BadInput with key and reason for the first change that does not fit."""
+    policy = base
+    for change in changes:
+        try:
+            policy = ReminderPolicy.from_dict(change.changes, policy)
+        except ValueError as error:
+            key, _, reason = str(error).partition(": ")
+            raise BadInput(reason, field=key) from error
+    return policy
+
+
+def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
+    """All steps of a contract that is issued now and not signed for 30 days."""
+    deadline = now + SHOWN_LIFE
+    steps = [first_step(policy, opened_at=now, deadline=deadline, zone=zone, send="now", spread=MIDDLE)]
+    while steps[-1].kind is not StepKind.EXPIRY:
+        steps.append(following_step(
+            policy, done=steps[-1], invited_at=now, deadline=deadline, now=steps[-1].due_at, zone=zone, spread=MIDDLE
+        ))  # fmt: skip
+    return steps
+
+
+def read_calendar(data: bytes) -> list[SchoolDay]:
+    """Lines `2027-01-02,closed,name`; a heading and empty lines are left out. Raises BadInput with the line."""
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        try:
+            lines = data.decode("gb18030").splitlines()
+        except UnicodeDecodeError:
+            raise BadInput("this is no text file", field="calendar") from None
+    days: dict[date, SchoolDay] = {}
+    for number, row in enumerate(csv.reader(lines), 1):
+        if not any(row) or (number == 1 and not row[0][:1].isdigit()):
+            continue
+        each = _day(number, [cell.strip() for cell in row])
+        days[each.day] = each
+    if len(days) > MOST_DAYS:
+        raise BadInput(f"at most {MOST_DAYS} days", field="calendar")
+    return sorted(days.values(), key=lambda each: each.day)
+
+
+def _day(number: int, row: list[str]) -> SchoolDay:
+    day, is_open, name = (*row, "", "")[:3]
+    try:
+        return SchoolDay(date.fromisoformat(day), OPEN[is_open.lower()], name[:LONGEST_NAME])
+    except (ValueError, KeyError):
+        raise BadInput(f"line {number}: has to be like 2027-01-02,closed,name", field="calendar") from None
+
+
+async def _check(parts: Parts, unit: Unit, change: PolicyChange) -> None:
+    """The place itself, and each one below that has decided something of its own."""
+    below = await unit.school.scope_below(change.campus)
+    places = [(change.campus, change.subject if change.kind == "course" else None)]
+    if change.kind == "campus":
+        decided = [each for each in await unit.policies.all() if below.covers(each.campus)]
+        places += [(each.campus, each.subject if each.kind == "course" else None) for each in decided]
+    for campus, course in dict.fromkeys(places):
+        found = await unit.policies.above(campus, course)
+        if not any(_same(each, change) for each in found):
+            found = [*found, change] if (campus == change.campus) else _inserted(found, change)
+        applied(parts.policy, [change if _same(each, change) else each for each in found])
+
+
+def _inserted(found: list[PolicyChange], change: PolicyChange) -> list[PolicyChange]:
+    """A campus above that had decided nothing yet comes before what is below it."""
+    first = next((index for index, each in enumerate(found) if each.campus != change.campus), len(found))
+    return [*found[:first], change, *found[first:]]
+
+
+def _change(campus: str, course: str | None, changes: Mapping[str, Any]) -> PolicyChange:
+    return PolicyChange(campus, "course" if course else "campus", course or campus, changes)
+
+
+def _same(one: PolicyChange, other: PolicyChange) -> bool:
+    return (one.campus, one.kind, one.subject) == (other.campus, other.kind, other.subject)
+
+
+async def _replan_later(unit: Unit, campus: str, course: str | None) -> None:
+    payload = {"campus": campus} | ({"course": course} if course else {})
+    await unit.jobs.enqueue(REPLAN, payload, f"{REPLAN}-{campus}-{course or ''}-{unit.now.isoformat()}")

@@ -1,0 +1,154 @@
+"""Policies and reminders to many at the desk: previews, what is refused and why, and how far a job is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from hub.model.reminder_policy import ReminderPolicy
+from hub.model.staff import EVERYTHING
+from hub.router.policy import policy_at
+from hub.web.staff import words
+from hub.web.staff.policies import GROUPS
+from tests.running import Running, running_hub, until
+from tests.web.staff_visit import Desk, add_staff, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub() as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running)
+
+
+async def policy(running: Running, campus: str, course: str | None = None) -> ReminderPolicy:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return await policy_at(unit, running.hub.parts.policy, campus, course)
+
+
+async def test_every_key_of_a_policy_stands_on_the_page(desk: Desk) -> None:
+    keys = set(ReminderPolicy().to_dict())
+    assert {key for group in GROUPS.values() for key in group} == keys == set(words.POLICY_KEYS)
+    page = await desk.get("/staff/policies")
+    assert page.status == 200 and set(re.findall(r'id="(\w+)" name="\1"', page.text)) == keys | {"calendar"}
+    assert "As it is now" in page.words and re.search(r"\d\d:\d\d reminder \(4\) as the signer wished", page.words)
+
+
+async def test_a_preview_shows_the_plan_and_saves_nothing(running: Running, desk: Desk) -> None:
+    form = {"at": "hefei/math-a", "reminders_after": "2d，9d", "reminders_through": "voice", "preview": "1"}
+    page = await desk.post("/staff/policies", form)
+    assert page.status == 200 and "With these changes" in page.words
+    assert re.search(r"\d\d:\d\d reminder \(1\) call ›", page.words)
+    assert (await policy(running, "hefei", "math-a")).reminders_through == ()
+
+
+async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Running, desk: Desk) -> None:
+    contract = await running.issue_minor()
+    await running.message("invitation")
+    page = await desk.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "2d, 9d", "save": "1"})
+    assert (page.status, page.location) == (303, "/staff/policies?at=hefei/math-a&said=policy-changed")
+    assert [each.days for each in (await policy(running, "hefei", "math-a")).reminders_after] == [2, 9]
+    assert [each.days for each in (await policy(running, "hefei")).reminders_after] == [1, 3, 7]
+
+    async def moved() -> bool:
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = await unit.tasks.of_contract(contract.id)
+            return bool(task.step and task.invited_at and (task.step.due_at - task.invited_at).days >= 2)
+
+    assert await until(moved)
+    page = await desk.get("/staff/policies?at=hefei/math-a")
+    assert 'value="2d, 9d"' in page.text
+    await desk.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "", "save": "1"})
+    assert [each.days for each in (await policy(running, "hefei", "math-a")).reminders_after] == [1, 3, 7]
+
+
+@pytest.mark.parametrize(
+    ("entered", "why"),
+    [
+        ({"repeat_every": "0d"}, "then again every: has to be at least a day, or the reminders would never end"),
+        ({"window_opens": "05:00"}, "Not before: would wake people: not before 06:00"),
+        ({"last_call_through": "pigeon"}, "Last reminder: there is no channel 'pigeon'"),
+        ({"messages_per_day": "many"}, "Messages to one person a day: has to be a whole number"),
+        ({"skip_holidays": "yes", "holidays_of": "XX"}, "Public holidays of: the public holidays of XX are not known"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_with_key_and_reason(
+    running: Running, desk: Desk, entered: dict[str, str], why: str
+) -> None:
+    before = await policy(running, "hefei")
+    for act in ("preview", "save"):
+        page = await desk.post("/staff/policies", {"at": "hefei/", act: "1"} | entered)
+        assert page.status == 422 and why in page.words
+        assert all(f'value="{value}"' in page.text for value in entered.values())  # nothing has to be typed again
+    assert await policy(running, "hefei") == before
+
+
+async def test_headquarters_cannot_decide_what_a_campus_does_not_fit(running: Running, desk: Desk) -> None:
+    assert (await desk.post("/staff/policies", {"at": "hefei/", "window_closes": "10:30", "save": "1"})).status == 303
+    page = await desk.post("/staff/policies", {"at": "hq/", "window_opens": "10:00", "save": "1"})
+    assert page.status == 422 and "an hour or more after window_opens" in page.words
+    assert (await desk.post("/staff/policies", {"at": "hefei/", "save": "1"})).status == 303
+
+
+async def test_a_calendar_is_brought_in_as_a_whole_or_not_at_all(running: Running, desk: Desk) -> None:
+    async def upload(content: bytes) -> int:
+        form = aiohttp.FormData({"at": "hefei/"})
+        form.add_field("calendar", content, filename="calendar.csv")
+        headers = {"Cookie": f"__Host-qianda-staff={desk.cookie}; qianda-language=en", "Origin": running.origin}
+        url = f"{running.origin}/staff/policies/calendar"
+        async with running.http.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+            return answer.status
+
+    assert await upload("date,what,name\n2027-01-02,closed,考试\n\n2027-02-15,open,补课\n".encode("gb18030")) == 303
+    assert await upload(b"2027-01-03,closed,x\n2027-13-01,closed,y\n") == 422
+    page = await desk.get("/staff/policies?at=hefei/")
+    assert "2027-01-02 · closed · 考试" in page.words and "2027-02-15 · open · 补课" in page.words
+
+
+async def test_a_campus_changes_its_own_alone(running: Running) -> None:
+    await add_staff(running, "policy-clerk", "beijing")
+    clerk = await desk_of(running, "policy-clerk")
+    for at in ("hq/", "hefei/", "hefei/math-a"):
+        assert (await clerk.get(f"/staff/policies?at={at}")).status == 422
+        assert (await clerk.post("/staff/policies", {"at": at, "messages_per_day": "1", "save": "1"})).status == 422
+    assert (await clerk.post("/staff/policies", {"at": "beijing/", "messages_per_day": "1", "save": "1"})).status == 303
+    assert (await policy(running, "beijing")).messages_per_day == 1
+    assert (await policy(running, "hefei")).messages_per_day == 2
+
+
+async def test_many_are_reminded_after_a_preview(running: Running, desk: Desk) -> None:
+    contracts = [await running.issue_minor() for _ in range(2)]
+    await running.message("invitation", count=3)
+    board = await desk.get("/staff")
+    assert board.text.count('name="contract"') >= 2 and "Remind selected" in board.words
+    chosen = [("contract", str(each.id)) for each in contracts]
+    page = await desk.post("/staff/remind/preview", chosen)
+    assert page.status == 200 and "2 selected: 0 will be sent now" in page.words
+    assert "2 got a message a short while ago" in page.words
+    act = re.search(r'name="act" value="([^"]+)"', page.text)
+    assert act
+    for _ in range(2):  # sent twice, it is one act
+        page = await desk.post("/staff/remind", [("act", act[1]), *chosen])
+        assert (page.status, page.location) == (303, f"/staff/remind/{act[1]}")
+
+    async def done() -> bool:
+        return "Done: 2 are dealt with" in (await desk.get(f"/staff/remind/{act[1]}?part=live")).words
+
+    assert await until(done)
+    assert "2 left out: a message a short while ago" in (await desk.get(f"/staff/remind/{act[1]}")).words
+    page = await desk.post("/staff/remind/preview", {"fitting": "1", "course": "math-a"})
+    assert page.status == 200 and re.search(r"\d selected", page.words)
+    assert "none was selected" in (await desk.post("/staff/remind/preview", {})).words
+    clerk = await desk_of(running, "policy-clerk")
+    assert (await clerk.get(f"/staff/remind/{act[1]}")).status == 404
+    assert (await clerk.post("/staff/remind/preview", chosen)).status == 404
