@@ -14,4 +14,6 @@ signer's own computer sign with their USB token. `turns` opens and closes signin
 Who comes without a link goes another way in: `poster` is what staff put up, `admit` proves the phone of somebody who
 scanned it, `enrol` makes them a signer of a contract of their own.
 `alert` tells staff what cannot wait; `inform` answers what they ask in a chat.
+`pick_up` lets in who types a pickup code; `count_codes` counts codes and wrong answers. `change_phone` takes wishes for
+another phone number and their approvals, `move_phone` changes it, `notice_sharing` sees a number that strangers share.
 """
