@@ -7,63 +7,65 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from hub.web.staff import board, chats, contract, issuing, many, messages, phones, policies, posters, roster, tasks
-from hub.web.staff.access import login_routes, staff_only
+from hub.web.staff.access import Handler, login_routes, staff_only
 from hub.wiring import Hub
 
 _ONE = "/staff/contracts/{id}"
 _POSTER = "/staff/posters/{poster}"
+PAGES: dict[str, Handler] = {
+    "/staff": board.board,
+    "/staff/enrolments": issuing.enrolments,
+    "/staff/issue": issuing.form,
+    "/staff/import": roster.form,
+    "/staff/tasks": tasks.tasks,
+    "/staff/messages": messages.messages,
+    "/staff/chats": chats.accounts,
+    "/staff/policies": policies.policies,
+    "/staff/remind/{act}": many.progress,
+    "/staff/phone-changes": phones.changes,
+    "/staff/posters": posters.posters,
+    "/staff/posters/new": posters.form,
+    _POSTER: posters.poster,
+    f"{_POSTER}/people": posters.people,
+    f"{_POSTER}/a4.pdf": posters.sheet,
+    f"{_POSTER}/stickers.pdf": posters.stickers,
+    f"{_POSTER}/revoke": posters.ask_revoke,
+    _ONE: contract.contract,
+    f"{_ONE}/void": contract.ask_void,
+    f"{_ONE}/final.pdf": contract.final_file,
+    f"{_ONE}/links/{{signer}}": contract.links,
+    f"{_ONE}/desk/{{signer}}": contract.desk_code,
+}
+ACTS: dict[str, Handler] = {
+    "/staff/enrolments/preview": issuing.preview,
+    "/staff/enrolments/issue": issuing.issue_many,
+    "/staff/issue": issuing.issue_by_hand,
+    "/staff/import": roster.bring_in,
+    "/staff/tasks/{task}/done": tasks.done,
+    "/staff/chats": chats.add,
+    "/staff/policies": policies.change,
+    "/staff/policies/calendar": policies.calendar,
+    "/staff/remind/preview": many.ask,
+    "/staff/remind": many.remind,
+    "/staff/chats/remove": chats.remove,
+    "/staff/phone-changes/{change}/approve": phones.approve,
+    "/staff/phone-changes/{change}/turn-down": phones.turn_down,
+    "/staff/posters/new": posters.put_up,
+    f"{_POSTER}/revoke": posters.revoke,
+    f"{_ONE}/remind": contract.remind,
+    f"{_ONE}/extend": contract.extend,
+    f"{_ONE}/void": contract.void,
+    f"{_ONE}/reissue": contract.reissue,
+    f"{_ONE}/phone/{{signer}}": contract.change_phone,
+}
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     yield from login_routes(hub)
     yield web.get("/staff/", _without_slash)
-    for path, handler in {
-        "/staff": board.board,
-        "/staff/enrolments": issuing.enrolments,
-        "/staff/issue": issuing.form,
-        "/staff/import": roster.form,
-        "/staff/tasks": tasks.tasks,
-        "/staff/messages": messages.messages,
-        "/staff/chats": chats.accounts,
-        "/staff/policies": policies.policies,
-        "/staff/remind/{act}": many.progress,
-        "/staff/phone-changes": phones.changes,
-        "/staff/posters": posters.posters,
-        "/staff/posters/new": posters.form,
-        _POSTER: posters.poster,
-        f"{_POSTER}/people": posters.people,
-        f"{_POSTER}/a4.pdf": posters.sheet,
-        f"{_POSTER}/stickers.pdf": posters.stickers,
-        f"{_POSTER}/revoke": posters.ask_revoke,
-        _ONE: contract.contract,
-        f"{_ONE}/void": contract.ask_void,
-        f"{_ONE}/final.pdf": contract.final_file,
-        f"{_ONE}/links/{{signer}}": contract.links,
-        f"{_ONE}/desk/{{signer}}": contract.desk_code,
-    }.items():
-        yield web.get(path, staff_only(handler))
-    for path, act in {
-        "/staff/enrolments/preview": issuing.preview,
-        "/staff/enrolments/issue": issuing.issue_many,
-        "/staff/issue": issuing.issue_by_hand,
-        "/staff/import": roster.bring_in,
-        "/staff/tasks/{task}/done": tasks.done,
-        "/staff/chats": chats.add,
-        "/staff/policies": policies.change,
-        "/staff/policies/calendar": policies.calendar,
-        "/staff/remind/preview": many.ask,
-        "/staff/remind": many.remind,
-        "/staff/chats/remove": chats.remove,
-        "/staff/phone-changes/{change}/approve": phones.approve,
-        "/staff/phone-changes/{change}/turn-down": phones.turn_down,
-        "/staff/posters/new": posters.put_up,
-        f"{_POSTER}/revoke": posters.revoke,
-        f"{_ONE}/remind": contract.remind,
-        f"{_ONE}/extend": contract.extend,
-        f"{_ONE}/void": contract.void,
-        f"{_ONE}/reissue": contract.reissue,
-        f"{_ONE}/phone/{{signer}}": contract.change_phone,
-    }.items():
+    for path, page in PAGES.items():
+        yield web.get(path, staff_only(page))
+    for path, act in ACTS.items():
         yield web.post(path, staff_only(act))
 
 
