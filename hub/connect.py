@@ -1,4 +1,5 @@
-"""The configured channels, chats and authorities, each from its own file: a new one is one file and one entry."""
+"""The configured channels, chats, authorities and identity providers, each from its own file: a new one is one file
+and one entry."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 import chats
 from channels import FixedTexts, Place
 from hub import authorities
+from hub import identity as identities
 from hub.errors import TemplateFailed
 from hub.model.authority import BUILTIN
 from hub.model.link import TICKET_LENGTH
@@ -20,6 +22,8 @@ from hub.router.carriers import Carrier
 from hub.router.wording import Wording
 from hub.settings import CARRIERS, ChannelSettings
 
+ROSTER = "roster"
+"""The name of the school's own roster, which needs no entry in the configuration."""
 SECRET_FILE = "_file"
 """An option `auth_token_file` names a file that holds `auth_token`: so secrets need not stand in the configuration."""
 OUTBOX_RATE = 1000.0
@@ -77,6 +81,17 @@ def authority(name: str, entry: Mapping[str, Any], place: authorities.Place) -> 
         raise ValueError(f"authorities.{name}: there is no authority {kind} to configure")
     options = {key: value for key, value in entry.items() if key != "kind"}
     connected: authorities.Authority = connect(with_secrets(name, options, "authorities"), place)
+    return connected
+
+
+def identity(name: str, entry: Mapping[str, Any], place: identities.Place) -> identities.IdentityProvider:
+    """One configured provider; `kind` is the name of its file. Raises ValueError that says what is wrong."""
+    kind = str(entry.get("kind") or name)
+    connect = _connect("hub.identity", kind)
+    if name == ROSTER or connect is None:
+        raise ValueError(f"identities.{name}: there is no provider {kind} to configure")
+    options = {key: value for key, value in entry.items() if key != "kind"}
+    connected: identities.IdentityProvider = connect(with_secrets(name, options, "identities"), place)
     return connected
 
 

@@ -40,6 +40,7 @@ async def examine(hub: Hub) -> list[Finding]:
         "seal certificate": _seal_certificate,
         "authorities": _authorities,
         "timestamp service": _timestamps,
+        "identity": _identity,
         "channels": _channels,
     }
     return [await _checked(part, check, hub) for part, check in checks.items()]
@@ -107,6 +108,12 @@ async def _timestamps(hub: Hub) -> str:
         return await hub.parts.timestamps.check()
     await hub.parts.timestamps.timestamp(hashlib.sha256(b"qianda doctor").digest())
     return "answers; built-in, for trial and internal use"
+
+
+async def _identity(hub: Hub) -> str:
+    """Nobody is asked: each question is about a person, and is paid."""
+    provider = hub.parts.real_names
+    return f"the roster, then {provider.name} ({provider.method})" if provider else "the school's own roster"
 
 
 async def _channels(hub: Hub) -> str:

@@ -81,11 +81,11 @@ class JsonService:
         status, data = await self._ask(call, blanks)
         code = _CODE_WORD.fullmatch(str(found(data, call.code)))
         said = f"status {status}" + (f", {code[0]}" if code else "")
-        if any(_one_of(data, path, values) for path, values in call.refused.items()):
+        if any(one_of(data, path, values) for path, values in call.refused.items()):
             raise DecidedNo(said)
         if not call.refused and status in DECIDED:
             raise DecidedNo(said)
-        if status // 100 != 2 or not all(_one_of(data, path, values) for path, values in call.success.items()):
+        if status // 100 != 2 or not all(one_of(data, path, values) for path, values in call.success.items()):
             raise NotServed(said)
         return data
 
@@ -141,7 +141,8 @@ def explained(error: ValidationError, entry: str) -> ValueError:
     return ValueError(f"{entry}.{'.'.join(map(str, first['loc']))}: {first['msg']}")
 
 
-def _one_of(data: Any, path: str, values: Collection[str]) -> bool:
+def one_of(data: Any, path: str, values: Collection[str]) -> bool:
+    """Whether the field has one of these values; numbers and `true` are compared as they are written."""
     value = found(data, path)
     text = json.dumps(value) if isinstance(value, bool) or value is None else str(value)
     return text in values

@@ -180,7 +180,7 @@ class Settings(BaseSettings):
     PNG for the middle of posters' codes.
 
     `authority` certifies signers' keys where none of `authority_rules` fits: the built-in one, or an entry of
-    `authorities`.
+    `authorities`. `identity`: the school's roster alone, or an entry of `identities` that is asked after it.
 
     `trusted_signers`: PEM files with the authorities whose certificates signers may bring on a token of their own,
     beside the configured authority. `token_only_policies`: the certificate policies (OIDs) under which these issue
@@ -208,6 +208,8 @@ class Settings(BaseSettings):
     authority: str = "builtin"
     authorities: dict[str, dict[str, Any]] = Field(default_factory=dict)
     authority_rules: list[AuthorityRuleSettings] = Field(default_factory=list)
+    identity: str = "roster"
+    identities: dict[str, dict[str, Any]] = Field(default_factory=dict)
     token: TokenSettings = TokenSettings()
     timestamps: TimestampSettings = TimestampSettings()
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)

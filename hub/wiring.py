@@ -21,10 +21,11 @@ from channels.copy import Copy
 from channels.poster import Poster
 from channels.qr import Qr
 from hub import authorities
+from hub import identity as identities
 from hub.alerts import Addressee
 from hub.authorities import Authority
 from hub.authorities.revocation import RevocationLists
-from hub.connect import authority, carrier, chat, check_messages, demo_outbox
+from hub.connect import ROSTER, authority, carrier, chat, check_messages, demo_outbox, identity
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
@@ -32,6 +33,7 @@ from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 from hub.documents.messages import load_messages
 from hub.documents.pages import PagePainter
+from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.lifecycle.parts import Authorities, Parts, SealKey
 from hub.lifecycle.warn import TimestampWarnings
@@ -129,7 +131,8 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         signer_trust=signer_trust(settings, pki.authority.root, [one.chain[-1] for one in certifiers.by_name.values()]),
         revocation=RevocationLists(http, clock),
         timestamps=await _timestamps(settings, pki, database, clock, closing),
-        seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(), router=router,
+        seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(),
+        real_names=_real_names(settings, http, clock), router=router,
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
     )  # fmt: skip
     found = {name: chat(name, entry, chats.Place(name, http, clock)) for name, entry in settings.chats.items()}
@@ -219,6 +222,15 @@ def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSessio
         if name not in found:
             raise ValueError(f"authorities: there is no authority {name}")
     return Authorities(found, settings.authority, rules)
+
+
+def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> IdentityProvider | None:
+    """None: the roster is all that there is. Raises ValueError for an entry that is wrong or missing."""
+    found = {name: identity(name, entry, identities.Place(name, http, clock))
+             for name, entry in settings.identities.items()}  # fmt: skip
+    if settings.identity != ROSTER and settings.identity not in found:
+        raise ValueError(f"identity: there is no provider {settings.identity}")
+    return found.get(settings.identity)
 
 
 def _app_link(settings: Settings) -> AppLink:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from hub.lifecycle.count_codes import refuse, take_turn
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.land import contracts_of, new_secret, session_of
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.real_name import Identified, answer, by_roster, note_not_matched, question
 from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract, ContractState
 from hub.model.link import SignLink
@@ -66,19 +68,45 @@ async def _send_code(parts: Parts, secret: str, *, sent: bool = True) -> None:
 
 
 async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) -> Verified:
-    """Code *and* identity check. Raises WrongAnswer without telling which was wrong; Locked after too many."""
+    """Code *and* identity check. Raises WrongAnswer without telling which was wrong; Locked after too many;
+    IdentityUnavailable when an outside provider has to be asked and does not answer: the code still counts then."""
     async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret, lock=True, before_code=True)
-        signer = await unit.contracts.signer(session.signer)
-        await take_turn(unit, secret, signer)
-        await refuse(unit, secret, signer, code=False)
-        live = await unit.sessions.live_code(signer.person, session.id, unit.now)
-        right = _same_code(parts, live, code) & parts.identity.matches(signer, name, id_tail)
-        if right and live is not None:
-            await unit.sessions.use_code(live, unit.now)
-            return await _admit(parts, unit, session, signer)
-        await _count_wrong(unit, signer)
+        answered = await _answered(parts, unit, secret, code, name, id_tail)
+        if answered.right is None:
+            await _count_wrong(unit, answered.signer)
+            asked = None
+        elif (asked := await question(parts, unit, answered.session, answered.signer)) is None:
+            return await _admit(parts, unit, answered, by_roster(parts))
+    if asked is None:
+        raise WrongAnswer
+    verdict, identified = await answer(parts, asked)
+    async with parts.database.unit(EVERYTHING) as unit:
+        answered = await _answered(parts, unit, secret, code, name, id_tail)  # as things are by now
+        if answered.right is not None and verdict.matched:
+            return await _admit(parts, unit, answered, identified)
+        if not verdict.matched:
+            await note_not_matched(unit, answered.session, answered.signer, identified)
+            await _count_wrong(unit, answered.signer, identified.facts)
     raise WrongAnswer
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """`right`: the one-time code, if everything that was entered is right."""
+
+    session: SigningSession
+    signer: Signer
+    right: UUID | None
+
+
+async def _answered(parts: Parts, unit: Unit, secret: str, code: str, name: str, id_tail: str) -> _Answered:
+    session = await session_of(unit, secret, lock=True, before_code=True)
+    signer = await unit.contracts.signer(session.signer)
+    await take_turn(unit, secret, signer)
+    await refuse(unit, secret, signer, code=False)
+    live = await unit.sessions.live_code(signer.person, session.id, unit.now)
+    right = _same_code(parts, live, code) & parts.identity.matches(signer, name, id_tail)
+    return _Answered(session, signer, live if right else None)
 
 
 def _same_code(parts: Parts, live: UUID | None, code: str) -> bool:
@@ -87,7 +115,10 @@ def _same_code(parts: Parts, live: UUID | None, code: str) -> bool:
     return hmac.compare_digest(expected.encode(), code.strip().encode())
 
 
-async def _admit(parts: Parts, unit: Unit, session: SigningSession, signer: Signer) -> Verified:
+async def _admit(parts: Parts, unit: Unit, answered: _Answered, identified: Identified) -> Verified:
+    session, signer = answered.session, answered.signer
+    assert answered.right is not None
+    await unit.sessions.use_code(answered.right, unit.now)
     contracts = await _contracts_for(unit, session, signer)
     secret = new_secret()
     await unit.sessions.verified(session.id, contracts, secret, unit.now)
@@ -97,7 +128,7 @@ async def _admit(parts: Parts, unit: Unit, session: SigningSession, signer: Sign
     found = await contracts_of(unit, verified)
     # In one order for everybody: two people with the same contracts would otherwise wait for each other's records.
     for contract, task in sorted(found, key=lambda each: each[0].id):
-        await _note_opened(parts, unit, session, contract, task, link)
+        await _note_opened(unit, session, contract, task, link, identified)
     return Verified(secret, verified, found)
 
 
@@ -114,23 +145,25 @@ async def _contracts_for(unit: Unit, session: SigningSession, signer: Signer) ->
 
 
 async def _note_opened(
-    parts: Parts, unit: Unit, session: SigningSession, contract: Contract, task: SigningTask, link: SignLink | None
-) -> None:
+    unit: Unit, session: SigningSession, contract: Contract, task: SigningTask, link: SignLink | None,
+    identified: Identified,
+) -> None:  # fmt: skip
     door = link.door.value if link else "unknown"
     await unit.tasks.opened(task.id, door, unit.now)
     await unit.desk.finish_tasks_of(task.signer, UNREACHED, "hub", unit.now)
     await unit.sessions.add_identity_check(
-        session, contract.id, task.signer, parts.identity.name, parts.identity.method, unit.now
-    )
+        session, contract.id, task.signer, identified.provider, identified.method, unit.now,
+        reference=identified.reference,
+    )  # fmt: skip
     await unit.record.append(contract.id, contract.campus, "identity-checked", f"signer:{task.signer}", {
-        "provider": parts.identity.name, "method": parts.identity.method, "result": "matched", "door": door,
-        "first_opening": task.opened_at is None,
+        **identified.facts, "result": "matched", "door": door, "first_opening": task.opened_at is None,
     })  # fmt: skip
 
 
-async def _count_wrong(unit: Unit, signer: Signer) -> None:
+async def _count_wrong(unit: Unit, signer: Signer, facts: Mapping[str, str] | None = None) -> None:
     await unit.sessions.add_wrong_answer(signer.person, unit.now)
-    await unit.record.append(signer.contract, signer.campus, "identity-refused", f"signer:{signer.id}", {})
+    actor = f"signer:{signer.id}"
+    await unit.record.append(signer.contract, signer.campus, "identity-refused", actor, dict(facts or {}))
     begins, _ = local_day(unit.now, ZoneInfo(signer.zone))
     if await unit.sessions.wrong_answers(signer.person, begins) >= WRONG_ANSWERS_A_DAY:
         text = "Too many wrong codes or identity answers today; locked until tomorrow."

@@ -15,6 +15,7 @@ from hub.authorities.revocation import RevocationLists
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
+from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.model.authority import AuthorityRule
 from hub.model.budget import BudgetLimits
@@ -54,6 +55,7 @@ class Authorities:
 class Parts:
     """`clock` is real time: certificates, timestamps, sessions and codes go by it. Planning time comes from a unit.
 
+    `identity` compares what signers enter; `real_names` is asked afterwards whether what is on file is true.
     `authority` is the built-in one, `authorities` are all that certify signers' keys.
 
     `school` is party A on paper; `school_called` gives the short name for messages and pages in a language.
@@ -80,6 +82,7 @@ class Parts:
     timestamps: TimestampAuthority
     seal: SealKey
     identity: RosterIdentity
+    real_names: IdentityProvider | None
     router: Router
     doors: dict[str, Door]
     addressees: tuple[Addressee, ...] = ()

@@ -27,9 +27,10 @@ class Certificates:
         values |= {"not_after": not_after, "contract": contract, "signer": signer}
         await self._connection.execute(insert(CERTIFICATE).values(values).on_conflict_do_nothing())
 
-    async def revoke(self, serial: int, at: datetime, reason: str) -> bool:
+    async def revoke(self, authority: str, serial: int, at: datetime, reason: str) -> bool:
         """False if it is unknown or revoked already."""
-        mine = (CERTIFICATE.c.serial == str(serial)) & CERTIFICATE.c.revoked_at.is_(None)
+        mine = (CERTIFICATE.c.authority == authority) & (CERTIFICATE.c.serial == str(serial))
+        mine &= CERTIFICATE.c.revoked_at.is_(None)
         done = await self._connection.execute(
             CERTIFICATE.update().where(mine).values(revoked_at=at, revocation_reason=reason)
         )

@@ -145,11 +145,11 @@ class Sessions:
 
     async def add_identity_check(
         self, session: SigningSession, contract: UUID, signer: UUID, provider: str, method: str, at: datetime,
-        result: str = "matched",
+        result: str = "matched", reference: str = "",
     ) -> None:  # fmt: skip
         await self._connection.execute(insert(CHECK).values(
             id=uuid4(), contract=contract, signer=signer, session=session.id, provider=provider, method=method,
-            result=result, at=at,
+            result=result, at=at, reference=reference or None,
         ))  # fmt: skip
 
     async def page_seen(self, task: UUID, document: str, page: int, at: datetime) -> None:

@@ -77,7 +77,7 @@ async def test_openssl_hears_who_is_good_and_at_once_who_was_revoked(asking: Ask
     said = await asking.openssl("-url", asking.authority_url, "-cert", leaf)
     assert "Response verify OK" in said and "leaf.pem: good" in said
     async with asking.running.hub.database.unit(EVERYTHING) as unit:
-        await unit.certificates.revoke(issued.serial, unit.now, "key_compromise")
+        await unit.certificates.revoke(BUILTIN, issued.serial, unit.now, "key_compromise")
     said = await asking.openssl("-url", asking.authority_url, "-sha256", "-cert", leaf)
     assert "Response verify OK" in said and "leaf.pem: revoked" in said and "keyCompromise" in said
 

@@ -82,6 +82,7 @@ def test_a_demo_on_a_private_address_has_an_https_of_its_own(host: str, port: in
         ({"alerts_file": "/run/secrets/alerts"}, "alerts or chats of staff are configured"),
         ({"chats": {"dingtalk": {"app_secret": "x"}}}, "alerts or chats of staff are configured"),
         ({"authority": "licensed"}, "the authority licensed is configured"),
+        ({"identity": "aliyun", "identities": {"aliyun": {}}}, "an identity provider is configured"),
         ({"authorities": {"licensed": {"kind": "cmp"}}}, "the authority licensed is configured"),
         ({"database": "postgresql://app@db.school.example/qianda"}, "an external database is configured"),
         ({"database_owner": "postgresql://owner@db.school.example/qianda"}, "an external database is configured"),

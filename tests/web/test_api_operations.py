@@ -104,7 +104,7 @@ async def test_the_revocation_list_names_what_was_revoked_at_once() -> None:
         assert parsed.is_signature_valid(key) and len(parsed) == 0
         async with running.hub.database.unit(EVERYTHING) as unit:
             await unit.certificates.add(BUILTIN, 4711, b"x", unit.now, unit.now + timedelta(days=30))
-            await unit.certificates.revoke(4711, unit.now, "key_compromise")
+            await unit.certificates.revoke(BUILTIN, 4711, unit.now, "key_compromise")
         revoked = x509.load_der_x509_crl(await download("/authority/revoked.crl"))
         assert revoked.is_signature_valid(key)
         assert revoked.get_revoked_certificate_by_serial_number(4711) is not None

@@ -91,7 +91,7 @@ class WrongAnswerRow(SQLModel, table=True):
 
 
 class IdentityCheckRow(SQLModel, table=True):
-    """Result, method and time of an identity check; the inputs are not kept."""
+    """Result, method and time of an identity check, and the provider's own id of it; the inputs are not kept."""
 
     __tablename__ = "identity_check"
     id: UUID = Field(primary_key=True)
@@ -102,6 +102,7 @@ class IdentityCheckRow(SQLModel, table=True):
     method: str = words()
     result: str = words()
     at: datetime = moment(nullable=False)
+    reference: str | None = words(default=None)
 
 
 class PageSeenRow(SQLModel, table=True):
@@ -148,7 +149,7 @@ class SignatureRequestRow(SQLModel, table=True):
 class IssuedCertificateRow(SQLModel, table=True):
     __tablename__ = "issued_certificate"
     serial: str = words(primary_key=True)
-    authority: str = words()
+    authority: str = words(primary_key=True)
     contract: UUID | None = None
     signer: UUID | None = None
     certificate: bytes = bytes_(nullable=False)
@@ -159,8 +160,8 @@ class IssuedCertificateRow(SQLModel, table=True):
 
 
 class AttemptRow(SQLModel, table=True):
-    """One outside call other than a message: written before it, closed after it. `kind`: certificate, timestamp,
-    seal, close."""
+    """One outside call other than a message: written before it, closed after it. `kind`: certificate,
+    revocation, identity, timestamp, seal, close."""
 
     __tablename__ = "attempt"
     id: UUID = Field(primary_key=True)

@@ -43,10 +43,15 @@ TASK_KINDS = {
     "failed": "could not be sent", "refused-by-client": "the signer's own device refused",
     "phone-change": "a new phone number waits for approval", "shared-phone": "a number that strangers share",
     "enrolment-asked": "enrolled by a poster", "already-enrolled": "came by a poster again",
+    "identity-refused": "identity not confirmed",
 }  # fmt: skip
 ALERTS = {
     "provider-broken": "a provider is out of use", "budget-spent": "a limit of messages is reached",
     "stop-flood": "many opt-outs wait to be checked", "shared-phone": "a number that strangers share",
+    "authority-away": "an authority issues no certificates",
+    "timestamps-away": "a timestamp service gives no timestamps",
+    "clock-differs": "our clock differs from a timestamp service's",
+    "identity-away": "an identity provider does not answer",
 }  # fmt: skip
 RECORDS = {
     "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",

@@ -235,6 +235,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("code_hash", name=op.f("uq_pairing_code_hash")),
     )
     op.create_index(op.f("ix_pairing_session"), "pairing", ["session"], unique=False)
+    op.add_column("identity_check", sa.Column("reference", sa.Text(), nullable=True))
+    # Two authorities may give the same number.
+    op.drop_constraint(op.f("pk_issued_certificate"), "issued_certificate", type_="primary")
+    op.create_primary_key(op.f("pk_issued_certificate"), "issued_certificate", ["serial", "authority"])
     op.add_column("signing_session", sa.Column("custody", sa.Text(), nullable=True))
     op.add_column("signing_session", sa.Column("pairing", sa.Uuid(), nullable=True))
     op.create_index(
@@ -308,6 +312,9 @@ def downgrade() -> None:
     op.drop_index("ix_signing_session_key_spki", table_name="signing_session", postgresql_using="hash")
     op.drop_column("signing_session", "pairing")
     op.drop_column("signing_session", "custody")
+    op.drop_constraint(op.f("pk_issued_certificate"), "issued_certificate", type_="primary")
+    op.create_primary_key(op.f("pk_issued_certificate"), "issued_certificate", ["serial"])
+    op.drop_column("identity_check", "reference")
     op.drop_index(op.f("ix_pairing_session"), table_name="pairing")
     op.drop_table("pairing")
     op.drop_index(

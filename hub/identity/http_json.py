@@ -1,0 +1,84 @@
+"""A provider behind an HTTP API that speaks JSON, by mapping.
+
+    [identities.bureau]
+    kind = "http_json"
+    url = "https://id.example.org/v2"
+    headers = { "X-Key" = "{secret}" }
+    secret_file = "/run/secrets/bureau"
+    method = "name, number of the ID card and mobile number"
+    matched = { "data.result" = ["1"] }
+    not_matched = { "data.result" = ["2", "3"] }
+    reference = "data.orderNo"
+    [identities.bureau.ask]
+    path = "/three-factors"
+    body = { "name" = "{name}", "idCard" = "{id_number}", "mobile" = "{mobile}" }
+    success = { "code" = ["0"] }
+
+Blanks: name, id_type, id_number, phone (E.164), mobile (without +86). An answer that is in neither list is no answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import Field, ValidationError
+
+from hub.errors import IdentityUnavailable
+from hub.identity import IdentityProvider, Person, Place, Verdict
+from hub.mapped_json import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found, one_of
+
+BLANKS: Final = ("name", "id_type", "id_number", "phone", "mobile")
+
+
+class HttpJsonOptions(ServiceOptions):
+    """`documents`: the kinds that it can be asked about. `reference`: the field with its own id of the check."""
+
+    ask: CallOptions
+    method: str = Field(min_length=1)
+    matched: dict[str, list[str]] = Field(min_length=1)
+    not_matched: dict[str, list[str]] = Field(min_length=1)
+    reference: str
+    documents: list[str] = Field(default_factory=lambda: ["cn-id"])
+
+
+def connect(options: Mapping[str, Any], place: Place) -> IdentityProvider:
+    """Raises ValueError that names the option."""
+    try:
+        read = HttpJsonOptions(**options)
+    except ValidationError as error:
+        raise explained(error, f"identities.{place.name}") from None
+    read.ask.check_blanks(BLANKS)
+    return HttpJsonIdentity(read, place)
+
+
+class HttpJsonIdentity:
+    def __init__(self, options: HttpJsonOptions, place: Place) -> None:
+        self.name = place.name
+        self.method = options.method
+        self._options = options
+        self._service = JsonService(place.http, options)
+
+    def serves(self, person: Person) -> bool:
+        return person.id_type in self._options.documents
+
+    async def check(self, person: Person) -> Verdict:
+        blanks = {
+            "name": person.name, "id_type": person.id_type, "id_number": person.id_number, "phone": person.phone,
+            "mobile": person.phone.removeprefix("+86"),
+        }  # fmt: skip
+        try:
+            answer = await self._service.call(self._options.ask, blanks)
+        except (
+            NotServed,
+            DecidedNo,
+        ) as error:
+            # Only the fields of `not_matched` say that somebody is not who they say.
+            raise IdentityUnavailable(f"{self.name}: {error}") from error
+        reference = str(found(answer, self._options.reference))
+        reference = reference if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", reference, re.ASCII) else "none"
+        for fields, verdict in ((self._options.not_matched, False), (self._options.matched, True)):
+            if any(one_of(answer, path, values) for path, values in fields.items()):
+                return Verdict(verdict, reference)
+        raise IdentityUnavailable(f"{self.name}: the answer says neither yes nor no")

@@ -1,0 +1,197 @@
+"""Identity providers: Aliyun, with its official SDK as the judge of the signature, and JSON by mapping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from hub.connect import identity
+from hub.errors import IdentityUnavailable
+from hub.identity import IdentityProvider, Person, Place, Verdict
+from hub.identity.aliyun import signed
+from tests.identity.aliyun_double import KEY, SECRET, AliyunIdentityDouble
+from tests.signing_parts import utc_now
+
+pytestmark = pytest.mark.custody
+NAME, NUMBER, MOBILE = "陈建国", "340104198501010019", "19000000101"
+PERSON = Person(NAME, "cn-id", NUMBER, f"+86{MOBILE}")
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with aiohttp.ClientSession() as http:
+        yield Place("aliyun", http, utc_now)
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[AliyunIdentityDouble]:
+    async with AliyunIdentityDouble({(NAME, NUMBER): MOBILE}).serving() as serving:
+        yield serving
+
+
+def aliyun(double: AliyunIdentityDouble, place: Place, **more: Any) -> IdentityProvider:
+    return identity("aliyun", double.options(**more), place)
+
+
+async def test_the_official_sdk_is_accepted_by_the_double(double: AliyunIdentityDouble) -> None:
+    client = pytest.importorskip("alibabacloud_cloudauth20190307.client")
+    models = pytest.importorskip("alibabacloud_cloudauth20190307.models")
+    from alibabacloud_tea_openapi.utils_models import Config
+
+    def ask(secret: str) -> Any:
+        host = double.endpoint.removeprefix("http://")
+        made = client.Client(Config(access_key_id=KEY, access_key_secret=secret, endpoint=host, protocol="http"))
+        return made.id_2meta_verify(
+            models.Id2MetaVerifyRequest(param_type="normal", user_name=NAME, identify_num=NUMBER)
+        ).body
+
+    answer = await asyncio.to_thread(ask, SECRET)
+    assert (answer.code, answer.result_object.biz_code) == ("200", "1")
+    with pytest.raises(Exception, match="SignatureDoesNotMatch"):
+        await asyncio.to_thread(ask, SECRET + "x")
+
+
+def test_our_signature_is_what_the_official_sdk_computes() -> None:
+    from alibabacloud_tea_openapi.utils import Utils
+    from darabonba.request import DaraRequest
+
+    body = b"IdentifyNum=1&UserName=%E7%AD%BE%20~"
+    host = "cloudauth.aliyuncs.com"
+    headers = signed(KEY, SECRET, host, "Id2MetaVerify", body, datetime.now(UTC), "d41d8cd98f00b204")
+    request = DaraRequest()
+    request.method, request.pathname, request.query = "POST", "/", {}
+    request.headers = {name: value for name, value in headers.items() if name != "authorization"}
+    expected = Utils.get_authorization(request, "ACS3-HMAC-SHA256", headers["x-acs-content-sha256"], KEY, SECRET)
+    assert headers["authorization"] == expected
+
+
+@pytest.mark.parametrize(
+    ("factors", "person", "matched"),
+    [
+        (2, PERSON, True),
+        (3, PERSON, True),
+        (2, Person("陈建军", "cn-id", NUMBER, f"+86{MOBILE}"), False),
+        (2, Person("欧阳·㛃", "cn-id", "34010419850101002X", f"+86{MOBILE}"), False),
+        (3, Person(NAME, "cn-id", NUMBER, "+8619000000999"), False),
+    ],
+)
+async def test_aliyun_says_yes_or_no(
+    double: AliyunIdentityDouble, place: Place, factors: int, person: Person, matched: bool
+) -> None:
+    provider = aliyun(double, place, factors=factors)
+    assert provider.serves(person)
+    assert await provider.check(person) == Verdict(matched, "R-1")
+    ((action, asked),) = double.asked
+    assert action == {2: "Id2MetaVerify", 3: "Mobile3MetaSimpleVerify"}[factors]
+    assert (asked["UserName"], asked["IdentifyNum"]) == (person.name, person.id_number)
+    assert ("Mobile" in asked) == (factors == 3)
+
+
+def test_aliyun_is_asked_about_what_it_knows(double: AliyunIdentityDouble, place: Place) -> None:
+    abroad = Person("Ann Lee", "cn-id", NUMBER, "+6590000000")
+    assert aliyun(double, place).serves(abroad) and not aliyun(double, place, factors=3).serves(abroad)
+    assert not aliyun(double, place).serves(Person("Ann Lee", "passport", "E1234567", f"+86{MOBILE}"))
+
+
+ANSWERS = {
+    "out of money": ({"Code": "412", "RequestId": "R"}, 200),
+    "not allowed": ({"Code": "411", "RequestId": "R"}, 200),
+    "its source is away": ({"Code": "402", "RequestId": "R"}, 200),
+    "a result that nobody knows": ({"Code": "200", "ResultObject": {"BizCode": "9"}}, 200),
+    "no result": ({"Code": "200"}, 200),
+    "throttled": ({"Code": "Throttling.User"}, 400),
+    "not an object": (["1"], 200),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+async def test_what_is_neither_yes_nor_no_is_no_answer(double: AliyunIdentityDouble, place: Place, case: str) -> None:
+    body, status = ANSWERS[case]
+    double.spoil = lambda: web.json_response(body, status=status)
+    with pytest.raises(IdentityUnavailable) as raised:
+        await aliyun(double, place).check(PERSON)
+    assert raised.value.retry
+    for secret in (NAME, NUMBER, MOBILE, SECRET):
+        assert secret not in str(raised.value)
+
+
+async def test_a_provider_that_is_away_or_does_not_know_us_is_unavailable(
+    double: AliyunIdentityDouble, place: Place
+) -> None:
+    for wrong in ({"access_key_secret": "wrong"}, {"endpoint": "http://127.0.0.1:9"}):
+        with pytest.raises(IdentityUnavailable):
+            await aliyun(double, place, **wrong).check(PERSON)
+    double.spoil = lambda: web.Response(text="<html>busy")
+    with pytest.raises(IdentityUnavailable):
+        await aliyun(double, place).check(PERSON)
+    assert NUMBER not in repr(PERSON)
+
+
+# ---- JSON by mapping
+
+
+@pytest.fixture
+async def bureau() -> AsyncIterator[dict[str, Any]]:
+    """What the service of a bureau was asked, and what it answers."""
+    state: dict[str, Any] = {"asked": [], "answer": {"code": 0, "data": {"result": 1, "orderNo": "20261125-7"}}}
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.headers["X-Key"] == SECRET
+        state["asked"].append(dict(await request.post()))
+        return web.json_response(state["answer"], status=state.get("status", 200))
+
+    app = web.Application()
+    app.router.add_post("/v2/three-factors", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    state["entry"] = {
+        "kind": "http_json", "url": f"http://127.0.0.1:{runner.addresses[0][1]}/v2", "headers": {"X-Key": "{secret}"},
+        "secret": SECRET, "method": "three factors", "matched": {"data.result": ["1"]},
+        "not_matched": {"data.result": ["2", "3"]}, "reference": "data.orderNo",
+        "ask": {"path": "/three-factors", "form": "form", "success": {"code": ["0"]},
+                "body": {"name": "{name}", "idCard": "{id_number}", "mobile": "{mobile}"}},
+    }  # fmt: skip
+    yield state
+    await runner.cleanup()
+
+
+async def test_a_provider_is_asked_by_its_mapping(bureau: dict[str, Any], place: Place) -> None:
+    provider = identity("bureau", bureau["entry"], place)
+    assert await provider.check(PERSON) == Verdict(True, "20261125-7")
+    assert bureau["asked"] == [{"name": NAME, "idCard": NUMBER, "mobile": MOBILE}]
+    bureau["answer"]["data"]["result"] = "3"
+    assert await provider.check(PERSON) == Verdict(False, "20261125-7")
+    assert provider.method == "three factors" and not provider.serves(Person("A", "passport", "E1", "+65"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [({"code": 7}, 200), ({"code": 0, "data": {"result": 9}}, 200), ({"code": 0}, 200), ({"code": 0}, 404), ([], 200)],
+)
+async def test_what_the_mapping_does_not_know_is_no_answer(
+    bureau: dict[str, Any], place: Place, answer: Any, status: int
+) -> None:
+    bureau.update(answer=answer, status=status)
+    with pytest.raises(IdentityUnavailable):
+        await identity("bureau", bureau["entry"], place).check(PERSON)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"matched": {}}, "aliyun.matched"),
+        ({"ask": {"body": {"a": "{nane}"}}}, "nane"),
+        ({"kind": "roster"}, "no provider roster"),
+        ({"kind": "nobody"}, "no provider nobody"),
+    ],
+)
+async def test_a_wrong_entry_is_named(bureau: dict[str, Any], place: Place, more: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        identity("bureau", bureau["entry"] | more, place)
