@@ -52,7 +52,7 @@ async def test_a_link_that_is_not_valid_leads_to_a_new_one(running: Running, new
     await page.goto(f"{running.origin}/s?code=12")
     await expect(page.get_by_role("alert")).to_contain_text("13 位")
     await shot(page, "pickup")
-    await page.locator("#code").fill((await running.ticket(contract)).lower())
+    await page.locator("#ticket").fill((await running.ticket(contract)).lower())
     await page.get_by_role("button", name="下一步").click()
     await heading(page, "有一份合同等您签署")
 

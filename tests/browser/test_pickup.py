@@ -1,0 +1,56 @@
+"""The page where a short code and a phone number are typed, on a small phone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from hub.model.link import DoorKind, pickup_code_for
+from hub.model.staff import EVERYTHING
+from tests.browser.conftest import SMALL, NewPage, Shot
+from tests.browser.signer_steps import code_of, identify
+from tests.running import GUARDIAN_PHONE, Running
+
+pytestmark = pytest.mark.browser
+
+
+async def test_from_the_short_code_to_the_contract(running: Running, new_page: NewPage, shot: Shot) -> None:
+    contract = await running.issue_minor()
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+        link = await unit.links.for_door(signer, DoorKind.SMS, unit.now)
+    right = pickup_code_for(running.hub.parts.keys.link, link.id, link.generation)
+    page = await new_page()
+    await page.goto(f"{running.origin}/s")
+    await shot(page, "pickup-entry")
+    send = page.get_by_role("button", name="获取验证码")
+    await send.click()
+    await expect(page.locator("#pickup_code:invalid")).to_be_visible()
+    await page.locator("#pickup_code").fill(f"{right[:3]} {right[3:]}")
+    await page.locator("#phone").fill("12")
+    await send.click()
+    await expect(page.locator("#phone[aria-invalid]")).to_be_visible()
+    await page.locator("#phone").fill(GUARDIAN_PHONE.removeprefix("+86"))
+    await send.click()
+    await expect(page.locator("#code")).to_be_visible()
+    await shot(page, "pickup-code")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
+    await page.reload()  # the message app was in front meanwhile
+    await expect(page.locator("#code")).to_be_visible()
+    await identify(page, "000000")
+    await expect(page.locator("#trouble[data-shown=wrong-answer]")).to_be_visible()
+    await identify(page, await code_of(running))
+    await page.wait_for_url("**/sign/contract?id=*")
+
+
+async def test_a_wrong_short_code_leads_to_the_same_page(running: Running, new_page: NewPage) -> None:
+    page = await new_page()
+    await page.goto(f"{running.origin}/s")
+    await page.locator("#pickup_code").fill("123456")
+    await page.locator("#phone").fill("19000000177")
+    await page.get_by_role("button", name="获取验证码").click()
+    await expect(page.locator("#code")).to_be_visible()
+    await page.get_by_role("button", name="重新填写短码").click()
+    await page.locator("#pickup_code").fill("4J8Q-2X7M-3K9TB")
+    await page.get_by_role("button", name="获取验证码").click()
+    await page.wait_for_url("**/s/4J8Q2X7M3K9TB")
