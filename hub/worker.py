@@ -30,7 +30,7 @@ from hub.lifecycle.converse import settle_stops
 from hub.lifecycle.hear import hear
 from hub.lifecycle.remind import run_step
 from hub.lifecycle.remind_many import remind_many
-from hub.lifecycle.replan import replan_scope
+from hub.lifecycle.replan import replan_later, replan_scope
 from hub.lifecycle.reroute import next_way
 from hub.model.staff import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS
@@ -181,13 +181,19 @@ class Worker:
 
     async def _remind_many(self, job: Job) -> None:
         await self._started(job)
-        await remind_many(self._parts, UUID(_payload(job)["act"]))
+        act = UUID(_payload(job)["act"])
+        if await remind_many(self._parts, act):
+            async with self._hub.database.unit(EVERYTHING) as unit:
+                await unit.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}-after-{job.id}")
         await self._ended(job)
 
     async def _replan(self, job: Job) -> None:
         await self._started(job)
         scope = _payload(job)
-        await replan_scope(self._parts, scope["campus"], scope.get("course"))
+        campus, course = scope["campus"], scope.get("course")
+        if after := await replan_scope(self._parts, campus, course, UUID(scope["after"])):
+            async with self._hub.database.unit(EVERYTHING) as unit:
+                await replan_later(unit, campus, course, after)
         await self._ended(job)
 
     async def _started(self, job: Job) -> int:

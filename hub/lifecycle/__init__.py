@@ -8,7 +8,7 @@
     sign       prepare, signature
     complete   the hub embeds the signature with its timestamp, seals, closes and completes
 
-Beside them: `remind` (until it is completed), `remind_many` (hundreds at once), `change_policy` and `replan` (when), `answer` (questions, declining, a new link), `withdraw` (void, extend,
+Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend,
 reissue, expire). `obtain` asks the authority that the rules choose for a certificate. `pair` lets a program on the
 signer's own computer sign with their USB token. `turns` opens and closes signing tasks for all of them.
 Who comes without a link goes another way in: `poster` is what staff put up, `admit` proves the phone of somebody who
@@ -17,4 +17,5 @@ scanned it, `enrol` makes them a signer of a contract of their own.
 it down when a service is away or wrong; `inform` answers what they ask in a chat.
 `pick_up` lets in who types a pickup code; `count_codes` counts codes and wrong answers. `change_phone` takes wishes for
 another phone number and their approvals, `move_phone` changes it, `notice_sharing` sees a number that strangers share.
+`remind_many` reminds hundreds at once. `change_policy` says when and how people are reminded; `replan` moves what sleeps.
 """

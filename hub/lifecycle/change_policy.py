@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.replan import replan_later
 from hub.model.calendar import SchoolDay
 from hub.model.reminder import NextStep, StepKind, first_step, following_step
 from hub.model.reminder_policy import ReminderPolicy
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.staff import Scope
 from hub.router.policy import with_calendar
-from hub.store.jobs import REPLAN
 from hub.store.policies import PolicyChange
 from hub.store.unit import Unit
 
@@ -44,11 +44,10 @@ async def change_policy(
     Raises BadInput with key and reason, also when a campus or course below would not fit any more.
     """
     change = _change(campus, course, changes)
-    async with parts.database.unit(EVERYTHING) as unit:
-        await _check(parts, unit, change)
     async with parts.database.unit(scope) as unit:
         await unit.policies.put(change, actor, unit.now)
-        await _replan_later(unit, campus, course)
+        await _check(parts, unit, change)
+        await replan_later(unit, campus, course)
 
 
 async def change_calendar(parts: Parts, scope: Scope, campus: str, data: bytes) -> list[SchoolDay]:
@@ -56,7 +55,7 @@ async def change_calendar(parts: Parts, scope: Scope, campus: str, data: bytes) 
     days = read_calendar(data)
     async with parts.database.unit(scope) as unit:
         await unit.policies.put_calendar(campus, days)
-        await _replan_later(unit, campus, None)
+        await replan_later(unit, campus, None)
     return days
 
 
@@ -124,23 +123,15 @@ def _day(number: int, row: list[str]) -> SchoolDay:
 
 
 async def _check(parts: Parts, unit: Unit, change: PolicyChange) -> None:
-    """The place itself, and each one below that has decided something of its own."""
+    """The place itself as it is now, and each one below that has decided something of its own. A refusal undoes it."""
     below = await unit.school.scope_below(change.campus)
-    places = [(change.campus, change.subject if change.kind == "course" else None)]
-    if change.kind == "campus":
-        decided = [each for each in await unit.policies.all() if below.covers(each.campus)]
-        places += [(each.campus, each.subject if each.kind == "course" else None) for each in decided]
-    for campus, course in dict.fromkeys(places):
-        found = await unit.policies.above(campus, course)
-        if not any(_same(each, change) for each in found):
-            found = [*found, change] if (campus == change.campus) else _inserted(found, change)
-        applied(parts.policy, [change if _same(each, change) else each for each in found])
+    decided = [each for each in await unit.policies.all() if change.kind == "campus" and below.covers(each.campus)]
+    for place in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
+        applied(parts.policy, await unit.policies.above(*place))
 
 
-def _inserted(found: list[PolicyChange], change: PolicyChange) -> list[PolicyChange]:
-    """A campus above that had decided nothing yet comes before what is below it."""
-    first = next((index for index, each in enumerate(found) if each.campus != change.campus), len(found))
-    return [*found[:first], change, *found[first:]]
+def _course(change: PolicyChange) -> str | None:
+    return change.subject if change.kind == "course" else None
 
 
 def _change(campus: str, course: str | None, changes: Mapping[str, Any]) -> PolicyChange:
@@ -149,8 +140,3 @@ def _change(campus: str, course: str | None, changes: Mapping[str, Any]) -> Poli
 
 def _same(one: PolicyChange, other: PolicyChange) -> bool:
     return (one.campus, one.kind, one.subject) == (other.campus, other.kind, other.subject)
-
-
-async def _replan_later(unit: Unit, campus: str, course: str | None) -> None:
-    payload = {"campus": campus} | ({"course": course} if course else {})
-    await unit.jobs.enqueue(REPLAN, payload, f"{REPLAN}-{campus}-{course or ''}-{unit.now.isoformat()}")

@@ -40,6 +40,7 @@ from hub.store.jobs import REMIND_MANY
 from hub.store.unit import Unit
 
 MOST_AT_ONCE = 1000
+AT_A_TIME = 100
 NO_SUCH_NUMBER = "address"
 log = structlog.get_logger()
 
@@ -114,17 +115,13 @@ async def begin(parts: Parts, scope: Scope, contracts: Iterable[UUID], actor: st
     return act
 
 
-async def remind_many(parts: Parts, act: UUID) -> int:
-    """Go on with an act until nothing is left; returns how many contracts it dealt with."""
-    dealt_with = 0
-    while True:
-        async with parts.database.unit(EVERYTHING) as unit:
-            contracts = await unit.many.contracts_left(act, 50)
-        if not contracts:
-            return dealt_with
-        for contract in contracts:
-            await _remind_one(parts, act, contract)
-            dealt_with += 1
+async def remind_many(parts: Parts, act: UUID, most: int = AT_A_TIME) -> bool:
+    """Go on with an act; returns whether something may be left. A part at a time, so that a worker can stop."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        contracts = await unit.many.contracts_left(act, most)
+    for contract in contracts:
+        await _remind_one(parts, act, contract)
+    return len(contracts) == most
 
 
 async def _remind_one(parts: Parts, act: UUID, contract: UUID) -> None:

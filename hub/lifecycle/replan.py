@@ -13,9 +13,11 @@ from hub.model.reminder import NextStep, StepKind, replanned, spread_of
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
 from hub.router.policy import policy_of
+from hub.store.jobs import REPLAN
 from hub.store.unit import Unit
 
-AT_A_TIME = 50
+AT_A_TIME = 200
+FIRST = UUID(int=0)
 POLICY_CHANGED = "policy-changed"
 
 
@@ -38,25 +40,28 @@ async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str, *, n
             await unit.reminders.note(task, "planned", now, step=step, reason=reason)
 
 
-async def replan_scope(parts: Parts, campus: str, course: str | None = None) -> int:
-    """All contracts of the campus and below it (of one course), each in a transaction of its own. Begun again after a
-    crash, it finds what was planned already as it should be. Returns how many there were.
+async def replan_scope(
+    parts: Parts, campus: str, course: str | None = None, after: UUID = FIRST, most: int = AT_A_TIME
+) -> UUID | None:
+    """The next contracts of the campus and below it (of one course), each in a transaction of its own. Begun again
+    after a crash, it finds what was planned already as it should be. Returns where to go on; None: all are done.
     """
-    after, seen = UUID(int=0), 0
     async with parts.database.unit(EVERYTHING) as unit:
         below = await unit.school.scope_below(campus)
         campuses = [each.id for each in await unit.school.campuses() if below.covers(each.id)]
-    while True:
+        found = await unit.tasks.contracts_with_open(campuses, course, after, most)
+    for each in found:
         async with parts.database.unit(EVERYTHING) as unit:
-            found = await unit.tasks.contracts_with_open(campuses, course, after, AT_A_TIME)
-        for each in found:
-            async with parts.database.unit(EVERYTHING) as unit:
-                contract = await unit.contracts.locked(each)
-                if contract.state is ContractState.ISSUED:
-                    await replan(parts, unit, contract, POLICY_CHANGED, new_policy=True)
-        if not found:
-            return seen
-        after, seen = found[-1], seen + len(found)
+            contract = await unit.contracts.locked(each)
+            if contract.state is ContractState.ISSUED:
+                await replan(parts, unit, contract, POLICY_CHANGED, new_policy=True)
+    return found[-1] if len(found) == most else None
+
+
+async def replan_later(unit: Unit, campus: str, course: str | None, after: UUID = FIRST) -> None:
+    """The job that does so, a part at a time: a worker that is asked to stop does not have to finish all of them."""
+    payload = {"campus": campus, "after": str(after)} | ({"course": course} if course else {})
+    await unit.jobs.enqueue(REPLAN, payload, f"{REPLAN}-{campus}-{course or ''}-{after}-{unit.now.isoformat()}")
 
 
 def last_step(sent: list[Delivery]) -> NextStep | None:

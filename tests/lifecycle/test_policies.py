@@ -68,8 +68,10 @@ async def test_a_changed_policy_moves_what_is_asleep_and_a_calendar_makes_it_wai
         await follow(running, clock, MORNING + timedelta(days=1, hours=1))
         assert await next_due(running, contract) == ("reminder", 2, "11-28 02:00")
         await change(running, "hefei", "course", "math-a", {"reminders_after": ["1d", "5d"], "last_call_before": "4d"})
-        assert await replan_scope(running.hub.parts, "beijing") == 0
-        assert await replan_scope(running.hub.parts, "hefei", "math-a") == 1
+        await replan_scope(running.hub.parts, "beijing")
+        assert await next_due(running, contract) == ("reminder", 2, "11-28 02:00")
+        assert await replan_scope(running.hub.parts, "hefei", "math-a", most=1) == contract.id
+        assert await replan_scope(running.hub.parts, "hefei", "math-a", contract.id, most=1) is None
         assert await next_due(running, contract) == ("reminder", 2, "11-30 02:00")
         assert (await ledger(running, contract.id))[-1] == ("planned", "reminder", "policy-changed")
         planned = len(await ledger(running, contract.id))

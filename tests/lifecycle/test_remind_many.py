@@ -99,7 +99,7 @@ async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice(monkeypatc
         monkeypatch.undo()
         assert sum(await reminders(running, contracts)) == 2
         await asyncio.gather(remind_many(parts, act), remind_many(parts, act))
-        assert await remind_many(parts, act) == 0
+        assert not await remind_many(parts, act)
         assert await reminders(running, contracts) == [1] * 5
         assert await outcomes(running, act) == {"sent": 5}
         await deliver(running)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from channels import Heard, Inbound
 from hub.errors import ContractNotFound
-from hub.lifecycle import change_phone
+from hub.lifecycle import change_phone, remind_many
 from hub.lifecycle.admit import open_poster
 from hub.lifecycle.answer import ask
 from hub.lifecycle.dispatch import hand_out
@@ -60,6 +60,7 @@ async def a_story_in_hefei(running: Running) -> None:
     await change_phone.ask(
         running.hub.parts, EVERYTHING, third.contract.id, third.signer.id, "+8619000000999", "lost", "staff:x"
     )
+    await remind_many.begin(running.hub.parts, EVERYTHING, [third.contract.id], "staff:x")
     _, ticket = await make_poster(running)
     await open_poster(running.hub.parts, ticket, GUARDIAN_PHONE, "陈建国", "zh")
     async with running.hub.database.unit(EVERYTHING) as unit:  # other campuses have courses of their own

@@ -9,7 +9,7 @@ function busy() {
 }
 
 async function look() {
-  if (busy()) return;
+  if (busy() || live.querySelector("[data-over]")) return;
   const answer = await fetch(live.dataset.from);
   if (answer.status === 401) return location.reload();
   if (!answer.ok) return;
