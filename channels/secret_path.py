@@ -26,5 +26,5 @@ CallbackSecret = Annotated[SecretStr, AfterValidator(_fit_for_a_path)]
 def check_path(call: Call, secret: SecretStr) -> None:
     """Raises NotGenuine unless the last piece of the path is the secret; takes as long, whatever the piece is."""
     piece = call.path.partition("?")[0].rpartition("/")[2]
-    if not hmac.compare_digest(piece.encode(), secret.get_secret_value().encode()):
+    if not hmac.compare_digest(piece.encode("utf-8", "surrogatepass"), secret.get_secret_value().encode()):
         raise NotGenuine("the call was made to an address without the secret")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,7 +35,7 @@ from hub.lifecycle.reroute import next_way
 from hub.model.staff import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS
 from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, HEAR, REMIND_MANY, REPLAN
-from hub.store.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
+from hub.store.tasks import PLAN_CHANGED, ClaimedTask
 from hub.store.unit import Unit
 from hub.wiring import Hub
 
@@ -75,8 +75,10 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then what is in hand is finished."""
-        loops = [self._kept_running(each, stop) for each in (self._remind, self._queue, self._look_after)]
-        await asyncio.gather(*loops)
+        # Each at its own pace: making up for a provider's long absence takes as long as its rate makes it.
+        upkeep = [self._repeated(each) for each in (self._settle, self._reroute, self._hear_again, self._upkeep)]
+        loops = (self._remind, self._queue, *upkeep)
+        await asyncio.gather(*(self._kept_running(each, stop) for each in loops))
 
     async def _kept_running(self, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
         pause = 0.5
@@ -210,10 +212,14 @@ class Worker:
 
     # ---- what has to be looked after
 
-    async def _look_after(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            await self.look_after()
-            await _sleep(stop, self._pace.upkeep_every)
+    def _repeated(self, work: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Awaitable[None]]:
+        async def repeated(stop: asyncio.Event) -> None:
+            while not stop.is_set():
+                await work()
+                await _sleep(stop, self._pace.upkeep_every)
+
+        repeated.__name__ = work.__name__
+        return repeated
 
     async def look_after(self) -> None:
         """Everything that is left over, once."""
@@ -275,17 +281,6 @@ class Worker:
                 await unit.jobs.enqueue(COMPLETE, {"contract": str(contract)}, f"complete-{contract}-{unit.now}")
             for alert in await unit.alerts.due(unit.now) if self._parts.addressees else []:
                 await unit.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
-            now = await unit.planning_now()
-            looks, callbacks = await unit.deliveries.to_look_at(now), await unit.callbacks.due(unit.now - HEAR_AGAIN)
-        await self._parts.router.settle(now - SETTLE_AFTER)
-        await asyncio.gather(*(self._reroute(each) for each in looks))
-        await self._kept(settle_stops(self._parts))
-        for callback in callbacks:
-            await self._kept(hear(self._parts, callback))
-
-    async def _reroute(self, delivery: UUID) -> None:
-        if following := await self._kept(next_way(self._parts, delivery)):
-            await self._kept(self._parts.router.carry(following, fresh=True))
 
     async def _kept(self, work: Awaitable[Result]) -> Result | None:
         """One piece of work that fails does not stop the others; it is due again by itself."""

@@ -73,6 +73,9 @@ async def settle_stops(parts: Parts) -> int:
             if await _flooded(unit, each.provider, each.received_at):
                 held.append(each)
                 continue
+            if await unit.inbound.said_since(each.sender, Wish.START, each.received_at):
+                await unit.inbound.done([each.id], "taken-back")
+                continue
             if carrier := parts.router.carriers.get(each.provider):
                 await _opt_out(unit, each.sender, carrier)
                 await _answer(parts, unit, each.id, each.sender, each.text, Wish.STOP)

@@ -9,11 +9,12 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from channels import Rendering
-from hub.errors import BadInput, BudgetSpent, CountryNotAllowed, IllegalMove
+from hub.errors import BadInput, BudgetSpent, IllegalMove
 from hub.lifecycle.parts import Parts
-from hub.lifecycle.spend import raise_alarm, spend
+from hub.lifecycle.spend import alarm, spend
+from hub.model.budget import allowed_country
 from hub.model.contract import Contract, ContractState
-from hub.model.delivery import PLANNED, Delivery, DeliveryState
+from hub.model.delivery import PLANNED, Delivery, DeliveryState, look_again_at
 from hub.model.link import DoorKind, SignLink, short_code
 from hub.model.message import Purpose
 from hub.model.signer import Signer, SigningTask
@@ -73,7 +74,7 @@ async def write_message(
     """The attempt row of one message to one signer, in this transaction, by the first way of their ladder. None when
     there is no way to reach them, or when this intent (`key`) has an attempt already.
     """
-    channel = next(iter(await parts.router.ladder(unit, signer, purpose, first)), None)
+    channel = next(iter(await ways(parts, unit, signer, purpose, first)), None)
     if channel is None:
         return None
     said = await _variables(parts, unit, contract, signer) | dict(variables or {})
@@ -81,13 +82,18 @@ async def write_message(
     attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled)
     try:
         return await write_attempt(parts, unit, contract, signer, attempt)
-    except CountryNotAllowed:
-        return None
     except BudgetSpent as spent:
         if purpose in PLANNED or purpose is Purpose.CODE:
             raise
-        await raise_alarm(parts, spent)  # news about what somebody did: that act does not fail for want of a message
+        await alarm(unit, spent)  # news about what somebody did: that act does not fail for want of a message
         return None
+
+
+async def ways(parts: Parts, unit: Unit, signer: Signer, purpose: str, first: Sequence[str] = ()) -> list[str]:
+    """The signer's ladder, without what leads to a country that is not allowed. `first`: what the policy puts first."""
+    ladder = await parts.router.ladder(unit, signer, purpose, first)
+    reached = {channel: parts.router.address(signer, channel) or "" for channel in ladder}
+    return [channel for channel in ladder if allowed_country(parts.budgets, reached[channel])]
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ async def write_attempt(
     assert address, "the ladder has only channels that lead somewhere"
     if await unit.deliveries.by_key(attempt.key):
         return None
-    await spend(parts, unit, address, campus=contract.campus, part=signer.id.int)
+    await spend(parts, unit, address, campus=contract.campus, part=contract.id.int)
     link = await unit.links.for_door(signer, door_of_channel(attempt.channel), unit.now)
     shape = parts.router.shape_of(attempt.channel, address)
     text = parts.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
@@ -122,6 +128,7 @@ async def write_attempt(
         language=signer.language, text=text, variables=attempt.variables, state=DeliveryState.SENDING, created_at=at,
         planned_at=at, contract=contract.id, signer=signer.id, task=attempt.task, campus=contract.campus, link=link.id,
         code=attempt.code, intent=attempt.intent, rung=attempt.rung, shape=shape.value if shape else None,
+        check_at=look_again_at(attempt.purpose, DeliveryState.SENDING, at, receipts=False),
     )  # fmt: skip
     if not await unit.deliveries.add(delivery, signer.person):
         return None

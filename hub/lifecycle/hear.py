@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from channels import SECONDS, CannotAsk, Fate, Receipt, Report
+from hub.errors import Unavailable
 from hub.lifecycle.converse import take_inbound
 from hub.lifecycle.parts import Parts
 from hub.model.delivery import Delivery
@@ -26,7 +27,19 @@ log = structlog.get_logger()
 
 
 async def hear(parts: Parts, callback_id: UUID) -> None:
-    """Work on one stored call; what cannot be settled now is taken up again by itself."""
+    """Work on one stored call; what cannot be settled now is taken up again by itself, also what fails: nothing that
+    somebody told us is lost, and the others do not wait for it."""
+    try:
+        await _hear(parts, callback_id)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("a call could not be worked on", callback=str(callback_id))
+        async with parts.database.unit(EVERYTHING) as unit:
+            await unit.callbacks.again(callback_id, unit.now + PAUSES[-1])
+
+
+async def _hear(parts: Parts, callback_id: UUID) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
         callback = await unit.callbacks.open(callback_id)
     if callback is None:

@@ -6,12 +6,14 @@ silence. When a delivery has to be looked at is written with its state (`hub.mod
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from hub.errors import BudgetSpent
-from hub.lifecycle.dispatch import Attempt, write_attempt
+import structlog
+
+from hub.errors import BudgetSpent, Unavailable
+from hub.lifecycle.dispatch import Attempt, ways, write_attempt
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract
@@ -21,29 +23,45 @@ from hub.model.reminder import into_window, on_every_day, spread_of
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
 from hub.router.policy import policy_of
+from hub.store.deliveries import NEVER
 from hub.store.unit import Unit
 
-NO_RECEIPT, NOT_OPENED = "no-receipt", "not-opened"
+NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
+FAILED_AGAIN = timedelta(minutes=10)
+log = structlog.get_logger()
 
 
 async def next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
     """Look at one delivery whose look is due. Returns the delivery that has to be carried now, after the commit; None
-    if there is none."""
+    if there is none. One that fails is looked at again, and the others do not wait for it."""
     try:
-        async with parts.database.unit(EVERYTHING) as unit:
-            known = await unit.deliveries.get(delivery_id)
-            if known is None or known.contract is None or known.signer is None:
-                await unit.deliveries.look_at(delivery_id, None)
-                return None
-            contract = await unit.contracts.locked(known.contract)
-            now = await unit.planning_now()
-            delivery = await unit.deliveries.take_look(delivery_id, now)
-            return await _look(parts, unit, contract, delivery, now) if delivery else None
+        return await _next_way(parts, delivery_id)
     except BudgetSpent as spent:
         await raise_alarm(parts, spent)
-        async with parts.database.unit(EVERYTHING) as unit:
-            await unit.deliveries.look_at(delivery_id, await unit.planning_now() + spent.wait)
-        return None
+        await _later(parts, delivery_id, spent.wait)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("the next way failed", delivery=str(delivery_id))
+        await _later(parts, delivery_id, FAILED_AGAIN)
+    return None
+
+
+async def _next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
+    async with parts.database.unit(EVERYTHING) as unit:
+        known = await unit.deliveries.get(delivery_id)
+        if known is None or known.contract is None or known.signer is None:
+            await unit.deliveries.look_at(delivery_id, None)
+            return None
+        contract = await unit.contracts.locked(known.contract)
+        now = await unit.planning_now()
+        delivery = await unit.deliveries.take_look(delivery_id, now)
+        return await _look(parts, unit, contract, delivery, now) if delivery else None
+
+
+async def _later(parts: Parts, delivery_id: UUID, wait: timedelta) -> None:
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.deliveries.look_at(delivery_id, await unit.planning_now() + wait)
 
 
 async def _look(parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, now: datetime) -> UUID | None:
@@ -77,8 +95,8 @@ async def _why(parts: Parts, unit: Unit, delivery: Delivery) -> str | None:
             return None
     if delivery.state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
         return delivery.failure_kind or delivery.state.value
-    if delivery.state is DeliveryState.UNKNOWN:
-        return DeliveryState.UNKNOWN.value
+    if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
+        return DeliveryState.UNKNOWN.value if delivery.provider else NO_PROVIDER
     carrier = parts.router.carriers.get(delivery.provider)
     if delivery.state is DeliveryState.SENT and carrier and carrier.channel.rules.receipts:
         return NO_RECEIPT
@@ -104,7 +122,7 @@ async def _untried(parts: Parts, unit: Unit, contract: Contract, delivery: Deliv
         each.channel for each in await unit.deliveries.of_contract(contract.id) if (each.intent or each.key) == intent
     }
     first = (await policy_of(unit, parts.policy, contract)).through(delivery.purpose)
-    ladder = await parts.router.ladder(unit, signer, delivery.purpose, first)
+    ladder = await ways(parts, unit, signer, delivery.purpose, first)
     return next((channel for channel in ladder if channel not in tried), None)
 
 
@@ -119,6 +137,8 @@ async def _another(
     following = await write_attempt(parts, unit, contract, signer, attempt)
     if following is None:
         return None
+    if reason == NO_PROVIDER:  # nobody can have it, and nobody needs it any more
+        await unit.deliveries.report(delivery.id, DeliveryState.WITHDRAWN, following.created_at, failure=reason)
     if delivery.task:
         task = await unit.tasks.get(delivery.task)
         at = await unit.planning_now()
@@ -127,12 +147,13 @@ async def _another(
 
 
 async def _at_the_end(unit: Unit, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
-    """No way is left. A missing receipt alone is not yet bad news, and whoever does not open gets reminders anyway."""
-    if reason == NO_RECEIPT:
-        await unit.deliveries.look_at(delivery.id, (delivery.state_at or now) + OPENED_WITHIN)
-        if now < (delivery.state_at or now) + OPENED_WITHIN:
+    """No way is left. A missing receipt alone is not yet bad news, nor is a wait, and whoever does not open gets
+    reminders anyway."""
+    if reason in (NO_RECEIPT, NO_PROVIDER) or (reason == DeliveryState.UNKNOWN and delivery.not_before != NEVER):
+        tomorrow = ((delivery.state_at if reason == NO_RECEIPT else None) or delivery.created_at) + OPENED_WITHIN
+        if now < tomorrow:
+            await unit.deliveries.look_at(delivery.id, tomorrow)
             return
-        await unit.deliveries.look_at(delivery.id, None)
     if reason == NOT_OPENED and delivery.rung == 0 and delivery.purpose != Purpose.LAST_CALL:
         return
     if delivery.purpose in (Purpose.CODE, *ANSWERS):

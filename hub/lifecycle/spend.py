@@ -28,11 +28,17 @@ async def spend(
 
 async def raise_alarm(parts: Parts, spent: BudgetSpent) -> None:
     """Staff hear of it once in each period. In a transaction of its own: the one that ran into the limit is undone."""
-    if spent.kind not in ALARMING:
-        return
     async with parts.database.unit(EVERYTHING) as unit:
-        once = await unit.budgets.spend("alarm", f"{spent.kind}/{spent.campus or ''}", spent.begins_at, 1)
-        if once:
-            where = f" ({spent.campus})" if spent.campus else ""
-            await unit.alerts.add("budget-spent", f"The message budget per {spent.kind} is used up{where}", unit.now,
-                                  spent.campus)  # fmt: skip
+        await alarm(unit, spent)
+
+
+async def alarm(unit: Unit, spent: BudgetSpent) -> None:
+    """The same in this transaction, for one that goes on: a second connection would be one too many when many ran into
+    the limit at once, and each of them holds one already."""
+    subject = f"{spent.kind}/{spent.campus or ''}"
+    if spent.kind not in ALARMING or await unit.budgets.spent("alarm", subject, spent.begins_at):
+        return
+    if await unit.budgets.spend("alarm", subject, spent.begins_at, 1):
+        where = f" ({spent.campus})" if spent.campus else ""
+        await unit.alerts.add("budget-spent", f"The message budget per {spent.kind} is used up{where}", unit.now,
+                              spent.campus)  # fmt: skip

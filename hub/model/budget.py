@@ -52,17 +52,21 @@ def budgets(
     part: int = 0,
 ) -> Iterator[Budget]:
     """Everything that one message to `to` (E.164 or a mailbox) is counted in. `part`: any number that stays the same
-    for one person."""
+    for one contract.
+
+    What many share comes first. A transaction that writes several messages holds it from the first one on, so that
+    another one waits before it has counted anything that the first still needs.
+    """
     hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     day = hour.replace(hour=0)
-    yield Budget("number", to, hour, hour + timedelta(hours=1), limits.per_number_hour, hashed=True)
-    yield Budget("number-day", to, day, day + timedelta(days=1), limits.per_number_day, hashed=True)
-    if "@" not in to:
-        yield Budget("prefix", to[:-TAIL], hour, hour + timedelta(hours=1), limits.per_prefix_hour)
-    if campus:
-        yield _of_campus(limits, day, campus, part)
     if poster:
         yield Budget("poster", str(poster), day, day + timedelta(days=1), limits.per_poster_day)
+    if campus:
+        yield _of_campus(limits, day, campus, part)
+    if "@" not in to:
+        yield Budget("prefix", to[:-TAIL], hour, hour + timedelta(hours=1), limits.per_prefix_hour)
+    yield Budget("number", to, hour, hour + timedelta(hours=1), limits.per_number_hour, hashed=True)
+    yield Budget("number-day", to, day, day + timedelta(days=1), limits.per_number_day, hashed=True)
 
 
 def _of_campus(limits: BudgetLimits, day: datetime, campus: str, part: int) -> Budget:

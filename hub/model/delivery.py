@@ -47,15 +47,21 @@ def joined(current: DeliveryState, reported: DeliveryState) -> DeliveryState:
     return reported if _RANK[reported] > _RANK[current] else current
 
 
+def receipt_within(purpose: str) -> timedelta:
+    """After so long without news somebody looks, whether a provider is silent or none took it."""
+    return CODE_RECEIPT_WITHIN if purpose == Purpose.CODE else RECEIPT_WITHIN
+
+
 def look_again_at(purpose: str, state: DeliveryState, at: datetime, *, receipts: bool) -> datetime | None:
     """When somebody has to look whether the message reached its person, and to try the next way if not; None: never.
 
-    `receipts`: whether its provider reports what became of it. An unknown one is first asked about.
+    `receipts`: whether its provider reports what became of it. One that is on its way, or of which nobody knows, is
+    asked about as well; but its person does not wait for the answer.
     """
     if state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
         return at
-    if state is DeliveryState.SENT and receipts:
-        return at + (CODE_RECEIPT_WITHIN if purpose == Purpose.CODE else RECEIPT_WITHIN)
+    if state in (DeliveryState.SENDING, DeliveryState.UNKNOWN) or (state is DeliveryState.SENT and receipts):
+        return at + receipt_within(purpose)
     if state in (DeliveryState.SENT, DeliveryState.DELIVERED) and purpose in PLANNED:
         return at + OPENED_WITHIN
     return None

@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -32,27 +31,27 @@ from channels import (
     Shape,
 )
 from hub.errors import Unavailable
-from hub.model.delivery import PHONE_CHANGED, PLANNED, Delivery, DeliveryState
+from hub.model.delivery import Delivery, DeliveryState
 from hub.model.link import DoorKind
 from hub.model.message import ANSWERS, NOT_BY_VOICE, Purpose
-from hub.model.reminder import into_window, on_every_day, spread_of
 from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import Signer, TaskState
+from hub.model.signer import Signer
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import PATIENCE, Booked, Carrier, Carriers
 from hub.router.health import Healths
-from hub.router.policy import policy_of
+from hub.router.overtaken import morning, obsolete, unwanted
+from hub.router.settling import BUSY_PAUSES, MOST_BATCHES, settle
 from hub.router.wording import Wording
 from hub.store.unit import Database, Unit
 
 PROVIDER_SECONDS = SECONDS
-CALL_LEASE = timedelta(seconds=SECONDS + 2) + PATIENCE
+COMMIT_WITHIN = timedelta(seconds=2)
+CALL_LEASE = timedelta(seconds=SECONDS) + COMMIT_WITHIN + PATIENCE
 """An attempt that was touched so long ago is in nobody's hands any more. The leases of workers are longer than this."""
 RECEIPT_FIRST = timedelta(minutes=2)
 """A provider that cannot be asked may still report by itself: so long a lost message waits for that."""
 MOST_UNKNOWN_CALLS = 2
 """Where nobody can be asked, a message whose fate is unknown is sent once more, and never again."""
-BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
 
 _FATES = {
     Fate.ACCEPTED: DeliveryState.SENT,
@@ -64,11 +63,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Call:
-    """A call that is committed and may be made: by whom, not before when, and what is said."""
+    """A call that is committed and may be made: by whom, not before when, and what is said. `claimed_at` is real
+    time."""
 
     delivery: Delivery
     booked: Booked
     message: Message
+    claimed_at: datetime
 
     @property
     def carrier(self) -> Carrier:
@@ -157,21 +158,26 @@ class Router:
             delivery = await unit.deliveries.get(delivery_id)
             if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
                 return delivery.state if delivery else None
-            at = await unit.planning_now()
+            at, touched = await unit.planning_now(), delivery.state_at
             before = None if fresh else idle_since or at - CALL_LEASE
             if not await unit.deliveries.claim(delivery.id, at, before=before):
                 return delivery.state
             delivery = replace(delivery, state_at=at)
+            # A job can have waited long for a worker, and much can have happened since it was written.
+            fresh = fresh and at - delivery.created_at < CALL_LEASE
             call = None if delivery.provider else await self._next_call(unit, delivery, fresh=fresh)
         if delivery.provider:
-            call = await self._ask_first(delivery)
+            call = await self._ask_first(delivery, touched)
         return await self._make(call) if isinstance(call, _Call) else call
 
-    async def _ask_first(self, delivery: Delivery) -> _Call | DeliveryState:
-        """Somebody was called before. Only a provider that certainly does not have it makes a second call right."""
+    async def _ask_first(self, delivery: Delivery, touched: datetime | None) -> _Call | DeliveryState:
+        """Somebody was called before. Only a provider that certainly does not have it makes a second call right.
+
+        `touched`: when it was in somebody's hands last; None: it was put off since.
+        """
         carrier = self.carriers.get(delivery.provider)
         if carrier is None:
-            raise Unavailable(f"the provider {delivery.provider} is not configured any more")
+            return await self._left_to_ladder(delivery)  # it is not configured any more: nobody can ask it
         async with self._database.unit(EVERYTHING) as unit:
             message = await self.wording.message(unit, delivery)
         try:
@@ -179,22 +185,27 @@ class Router:
         except (CannotAsk, TimeoutError) as error:
             if carrier.channel.rules.queryable:
                 raise Unavailable(f"the provider {carrier.name} gives no answer") from error
-            return await self._never_answered(delivery, carrier)
+            return await self._never_answered(delivery, carrier, touched)
         if receipt:
             return await self._report(delivery.id, carrier, receipt)
         return await self._once_more(delivery)
 
-    async def _never_answered(self, delivery: Delivery, carrier: Carrier) -> _Call | DeliveryState:
+    async def _never_answered(
+        self, delivery: Delivery, carrier: Carrier, touched: datetime | None
+    ) -> _Call | DeliveryState:
         """This provider cannot be asked. It may still report; then there is one more call, and then the next way."""
         async with self._database.unit(EVERYTHING) as unit:
-            at = await unit.planning_now()
-            if carrier.channel.rules.receipts and at - delivery.created_at < RECEIPT_FIRST:
-                await unit.deliveries.put_off(delivery.id, delivery.created_at + RECEIPT_FIRST)
+            if carrier.channel.rules.receipts and touched and await unit.planning_now() - touched < RECEIPT_FIRST:
+                await unit.deliveries.put_off(delivery.id, touched + RECEIPT_FIRST)
                 return delivery.state
-            if delivery.calls >= MOST_UNKNOWN_CALLS:
-                await unit.deliveries.leave_to_ladder(delivery.id, at)
-                return delivery.state
+        if delivery.calls >= MOST_UNKNOWN_CALLS:
+            return await self._left_to_ladder(delivery)
         return await self._once_more(delivery)
+
+    async def _left_to_ladder(self, delivery: Delivery) -> DeliveryState:
+        async with self._database.unit(EVERYTHING) as unit:
+            await unit.deliveries.leave_to_ladder(delivery.id, await unit.planning_now())
+        return delivery.state
 
     async def _once_more(self, delivery: Delivery) -> _Call | DeliveryState:
         async with self._database.unit(EVERYTHING) as unit:
@@ -209,12 +220,17 @@ class Router:
     ) -> _Call | DeliveryState:
         """Commit who is to be called, in which words. What waited may have become pointless, or it is night."""
         if not fresh:
-            if reason := await self._obsolete(unit, delivery):
+            if reason := await obsolete(unit, delivery):
                 return await unit.deliveries.report(
                     delivery.id, DeliveryState.WITHDRAWN, await unit.planning_now(), failure=reason
                 )
-            if morning := await self._morning(unit, delivery):
-                await unit.deliveries.put_off(delivery.id, morning)
+            if await unwanted(unit, delivery):
+                return await unit.deliveries.report(
+                    delivery.id, DeliveryState.REFUSED, await unit.planning_now(), failure="opted out meanwhile",
+                    failure_kind=Failure.OPTED_OUT.value,
+                )  # fmt: skip
+            if opening := await morning(unit, delivery, self._policy):
+                await unit.deliveries.put_off(delivery.id, opening)
                 return delivery.state
         booked = await self.carriers.book(unit, delivery, tried)
         if booked is None:
@@ -222,7 +238,7 @@ class Router:
             return delivery.state
         delivery = self._said_by(booked.carrier, delivery)
         await unit.deliveries.called(delivery.id, booked.carrier.name, delivery.shape, delivery.text)
-        return _Call(delivery, booked, await self.wording.message(unit, delivery))
+        return _Call(delivery, booked, await self.wording.message(unit, delivery), unit.now)
 
     def _said_by(self, carrier: Carrier, delivery: Delivery) -> Delivery:
         """The delivery in the words that this provider carries."""
@@ -239,37 +255,15 @@ class Router:
         pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
         await unit.deliveries.put_off(delivery.id, await unit.planning_now() + pause)
 
-    async def _morning(self, unit: Unit, delivery: Delivery) -> datetime | None:
-        """When the window opens again, for what we send by ourselves; None: it may go now."""
-        if delivery.purpose not in PLANNED or delivery.signer is None:
-            return None
-        now = await unit.planning_now()
-        zone = ZoneInfo((await unit.contracts.signer(delivery.signer)).zone)
-        policy = self._policy
-        if delivery.contract:
-            policy = await policy_of(unit, policy, await unit.contracts.get(delivery.contract))
-        opening = into_window(on_every_day(policy), now, zone, spread_of(delivery.task or delivery.id))
-        return opening if opening > now else None
-
-    async def _obsolete(self, unit: Unit, delivery: Delivery) -> str | None:
-        """Why a message that did not get out before should not go out any more."""
-        if delivery.code and not await unit.sessions.code_is_live(delivery.code, unit.now):
-            return "the code is no longer valid"
-        if delivery.signer and delivery.channel != "email":
-            if (await unit.contracts.signer(delivery.signer)).phone != delivery.to:
-                return PHONE_CHANGED
-        if delivery.task and delivery.purpose in PLANNED:
-            task = await unit.tasks.get(delivery.task)
-            if task.state is not TaskState.OPEN:
-                return "signed-meanwhile" if task.state is TaskState.SIGNED else "closed"
-        return None
-
     async def _make(self, call: _Call) -> DeliveryState:
         """The call itself, and the next provider's if this one certainly did not take it."""
         following: _Call | DeliveryState = call
         tried: list[str] = []
         while isinstance(following, _Call):
-            call = following
+            held = await self._held(following)
+            if held is None:
+                return following.delivery.state  # it took too long, and somebody else has it now
+            call = held
             tried.append(call.carrier.name)
             try:
                 receipt = await self._send(call)
@@ -293,6 +287,16 @@ class Router:
             raise Unavailable(f"no provider of {call.delivery.channel} takes messages now")
         return following
 
+    async def _held(self, call: _Call) -> _Call | None:
+        """No call outlives its claim: where the database took long, the claim is renewed before anybody is called."""
+        if self._database.clock() - call.claimed_at < COMMIT_WITHIN:
+            return call
+        async with self._database.unit(EVERYTHING) as unit:
+            at = await unit.planning_now()
+            if not await unit.deliveries.claim(call.delivery.id, at, before=None, held=call.delivery.state_at):
+                return None
+            return replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=unit.now)
+
     async def _send(self, call: _Call) -> Receipt:
         wait = (call.booked.at - self._database.clock()).total_seconds()
         if wait > 0:
@@ -305,7 +309,8 @@ class Router:
 
     async def _not_taken(self, call: _Call) -> None:
         async with self._database.unit(EVERYTHING) as unit:
-            await unit.deliveries.not_taken(call.delivery.id)
+            assert call.delivery.state_at
+            await unit.deliveries.not_taken(call.delivery.id, call.delivery.state_at)
 
     async def _not_now(self, call: _Call, error: NotNow) -> None:
         await self._not_taken(call)
@@ -378,19 +383,8 @@ class Router:
         log.info("delivery", id=str(delivery.id), channel=delivery.channel, purpose=delivery.purpose, state=after.value)
 
     async def settle(self, before: datetime) -> int:
-        """Ask about every message whose fate is open since `before`; returns how many there were."""
-        async with self._database.unit(EVERYTHING) as unit:
-            open_ones = await unit.deliveries.unsettled(before, await unit.planning_now())
-        await asyncio.gather(*(self._settle(each, before) for each in open_ones))
-        return len(open_ones)
-
-    async def _settle(self, delivery: Delivery, before: datetime) -> None:
-        try:
-            await self.carry(delivery.id, fresh=False, idle_since=before)
-        except Unavailable as error:
-            log.warning("delivery not settled", id=str(delivery.id), reason=str(error))
-        except Exception:
-            log.exception("delivery not settled", id=str(delivery.id))  # the others are not to wait for it
+        """Ask about messages whose fate is open since `before`; returns how many there were."""
+        return await settle(self._database, self.carry, before)
 
 
 def door_of_channel(channel: str) -> DoorKind:
@@ -398,4 +392,4 @@ def door_of_channel(channel: str) -> DoorKind:
     return DoorKind(channel)
 
 
-__all__ = ["PROVIDER_SECONDS", "Router", "door_of_channel"]
+__all__ = ["MOST_BATCHES", "PROVIDER_SECONDS", "Router", "door_of_channel"]

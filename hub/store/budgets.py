@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Table
+from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,11 @@ class Budgets:
             where=BUDGET.c.spent < most,
         )  # fmt: skip
         return (await self._connection.execute(statement)).rowcount == 1
+
+    async def spent(self, kind: str, subject: str, begins_at: datetime) -> int:
+        """How much of it is spent. It waits for nobody, and nobody for it."""
+        mine = (BUDGET.c.kind == kind) & (BUDGET.c.subject == subject) & (BUDGET.c.begins_at == begins_at)
+        return int(await self._connection.scalar(select(BUDGET.c.spent).where(mine)) or 0)
 
     async def forget(self, before: datetime) -> None:
         """Periods that are long over."""

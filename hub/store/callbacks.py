@@ -64,7 +64,8 @@ class Callbacks:
 
     async def again(self, callback: UUID, at: datetime) -> None:
         values = {"due_at": at, "tries": CALLBACK.c.tries + 1}
-        await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id == callback).values(values))
+        undone = (CALLBACK.c.id == callback) & CALLBACK.c.due_at.is_not(None)
+        await self._connection.execute(CALLBACK.update().where(undone).values(values))
 
     async def done(self, callback: UUID, at: datetime, outcome: str) -> None:
         """`outcome`: noted, unmatched or refuted. What was said is no longer needed."""

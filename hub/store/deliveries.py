@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +12,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.delivery import Delivery, DeliveryState, joined, look_again_at
+from hub.model.message import Purpose
 from hub.store.cipher import Cipher
 from hub.store.tables import DeliveryRow, OutboxMessageRow, table_of
 
 DELIVERY: Table = table_of(DeliveryRow)
 OUTBOX: Table = table_of(OutboxMessageRow)
 UNSETTLED = (DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""Until then an attempt waits that nobody is to make or to ask about any more."""
 
 
 class Deliveries:
@@ -44,12 +47,16 @@ class Deliveries:
     async def claim(
         self, delivery: UUID, at: datetime, *, before: datetime | None, held: datetime | None = None
     ) -> bool:
-        """Take an unsettled attempt into one's hands for a call, from `at` on; False if it is in somebody else's.
+        """Take an unsettled attempt into one's hands for a call, from `at` on; False if it is in somebody else's, or
+        put off until later.
 
-        It has to be untouched, or its last touch earlier than `before` (None: untouched only). `held` renews a claim.
+        It has to be untouched, or its last touch earlier than `before` (None: nobody ever had it). `held` renews a
+        claim.
         """
-        untouched = DELIVERY.c.state_at.is_(None)
-        free = untouched if before is None else untouched | (DELIVERY.c.state_at < before)
+        free = DELIVERY.c.state_at.is_(None) & DELIVERY.c.not_before.is_(None)
+        if before is not None:
+            free = DELIVERY.c.state_at.is_(None) | (DELIVERY.c.state_at < before)
+            free &= DELIVERY.c.not_before.is_(None) | (DELIVERY.c.not_before <= at)
         mine = (DELIVERY.c.state_at == held) if held else free
         statement = DELIVERY.update().where(DELIVERY.c.id == delivery, DELIVERY.c.state.in_(UNSETTLED), mine)
         return (await self._connection.execute(statement.values(state_at=at, not_before=None))).rowcount == 1
@@ -72,7 +79,8 @@ class Deliveries:
         """The provider that was called certainly does not have it: nobody needs to be asked. Only whoever holds the
         claim of `held` can say so: for anybody else somebody may have been called meanwhile."""
         values = {"provider": None, "calls": func.greatest(DELIVERY.c.calls - 1, 0)}
-        await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
+        mine = (DELIVERY.c.id == delivery) & (DELIVERY.c.state_at == held)
+        await self._connection.execute(DELIVERY.update().where(mine).values(values))
 
     async def put_off(self, delivery: UUID, until: datetime) -> None:
         """Nobody is to touch it before; then whoever comes first may."""
@@ -81,7 +89,9 @@ class Deliveries:
 
     async def leave_to_ladder(self, delivery: UUID, at: datetime) -> None:
         """Nobody can say what became of it: it is not sent again by this channel, and the next way is tried."""
-        await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(check_at=at))
+        unsettled = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED)
+        values = {"state": DeliveryState.UNKNOWN.value, "check_at": at, "not_before": NEVER}
+        await self._connection.execute(DELIVERY.update().where(unsettled).values(values))
 
     async def report(
         self, delivery: UUID, state: DeliveryState, at: datetime, *, receipts: bool = False,
@@ -104,13 +114,15 @@ class Deliveries:
 
     async def unsettled(self, before: datetime, now: datetime | None = None, limit: int = 50) -> list[Delivery]:
         """Those whose process died or whose answer was lost, untouched since `before`, and those whose wait is over:
-        whoever may have them is asked. Those that the ladder has are left out."""
+        whoever may have them is asked. Somebody waits for a code; the others follow in the order in which they are
+        due, so that however many wait, each has its turn. Those that were left to the ladder are left out."""
         touched = func.coalesce(DELIVERY.c.state_at, DELIVERY.c.created_at)
         waited = DELIVERY.c.not_before.is_not(None) & DELIVERY.c.state_at.is_(None)
         due = waited & (DELIVERY.c.not_before <= (now or before))
         due |= DELIVERY.c.not_before.is_(None) & (touched < before)
-        waiting = DELIVERY.c.state.in_(UNSETTLED) & due & DELIVERY.c.check_at.is_(None)
-        rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(touched).limit(limit))
+        waiting = DELIVERY.c.state.in_(UNSETTLED) & due
+        order = (DELIVERY.c.purpose != Purpose.CODE.value, func.coalesce(DELIVERY.c.not_before, touched))
+        rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(*order).limit(limit))
         return [self._delivery(row) for row in rows.mappings()]
 
     async def reported_on(self, provider: str, reference: str) -> Delivery | None:
@@ -147,12 +159,13 @@ class Deliveries:
         return [self._delivery(row) for row in (await self._connection.execute(statement)).mappings()]
 
     async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
-        """When messages of these purposes went to this person, over all contracts; refused ones do not count."""
-        counted = (DELIVERY.c.person == person) & (DELIVERY.c.created_at >= since) & DELIVERY.c.purpose.in_(purposes)
-        counted &= DELIVERY.c.rung == 0  # a ladder for one intent counts once
+        """When messages of these purposes went to this person, over all contracts. A ladder for one intent counts once,
+        with its first way that was not refused; where all were, it does not count."""
+        counted = (DELIVERY.c.person == person) & DELIVERY.c.purpose.in_(purposes)
         reached = DELIVERY.c.state.not_in([DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value])
-        statement = select(DELIVERY.c.created_at).where(counted, reached).order_by(DELIVERY.c.created_at)
-        return list(await self._connection.scalars(statement))
+        first = func.min(DELIVERY.c.created_at)
+        statement = select(first).where(counted, reached).group_by(func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))
+        return list(await self._connection.scalars(statement.having(first >= since).order_by(first)))
 
     async def sent_for_task(self, task: UUID, purposes: Sequence[str], key_prefix: str = "") -> list[datetime]:
         counted = (DELIVERY.c.task == task) & DELIVERY.c.purpose.in_(purposes) & (DELIVERY.c.rung == 0)

@@ -59,6 +59,12 @@ class InboundMessages:
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
         return [self._written(row) for row in rows.mappings()]
 
+    async def said_since(self, sender: str, wish: Wish, since: datetime) -> bool:
+        """Whether somebody wished this after a moment, by whatever provider."""
+        theirs = (INBOUND.c.sender_hash == self._cipher.found_by("phone", sender)) & (INBOUND.c.received_at > since)
+        statement = select(INBOUND.c.id).where(theirs, INBOUND.c.wish == wish.value).limit(1)
+        return await self._connection.scalar(statement) is not None
+
     async def count(self, provider: str, wish: Wish, since: datetime, until: datetime) -> int:
         """How many messages of this wish came by a provider between two moments."""
         counted = (INBOUND.c.provider == provider) & (INBOUND.c.wish == wish.value)

@@ -57,7 +57,8 @@ AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, asyncpg.DeadlockDetectedError,
 )  # fmt: skip
-"""The server is down, going down or coming up, or has no connection left: the same works again in a moment."""
+"""The server is down, going down or coming up, has no connection left, or undid one of two that waited for each other:
+the same works again in a moment."""
 
 
 class Unit:
@@ -116,6 +117,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=4,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error is logged with its statement, and values may be anybody's
         )
 
     async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:

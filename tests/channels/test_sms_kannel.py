@@ -256,3 +256,8 @@ async def test_wrong_options_are_named_without_their_value(
     with pytest.raises(BadOptions, match=f"channels.kannel: {key}") as raised:
         connect({**double.options(), **wrong}, place)
     assert str(next(iter(wrong.values()))) not in str(raised.value) or key in ("deadline", "usrname")
+
+
+async def test_a_path_that_is_no_text_is_refused_like_any_other(double: Double, place: Place) -> None:
+    with pytest.raises(NotGenuine):
+        connected(double, place).read(call("", secret="\udcff"))

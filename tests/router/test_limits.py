@@ -78,10 +78,10 @@ async def unsigned(hub: Routed) -> AsyncIterator[Kannel]:
         yield kannel
 
 
-async def stops(hub: Routed, kannel: Kannel, numbers: list[str]) -> None:
+async def stops(hub: Routed, kannel: Kannel, numbers: list[str], words: str = "STOP") -> None:
     channel = hub.running.hub.parts.router.carriers["kannel"].channel
     for number in numbers:
-        call = kannel.written(number, "STOP", Place("kannel", f"{hub.running.origin}/callbacks/kannel",
+        call = kannel.written(number, words, Place("kannel", f"{hub.running.origin}/callbacks/kannel",
                               hub.running.http, Ledger([]), hub.clock))  # fmt: skip
         assert call
         heard = channel.read(call)  # type: ignore[attr-defined]

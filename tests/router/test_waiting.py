@@ -1,0 +1,334 @@
+"""What waits for its turn: nothing holds up the others, and whatever happened meanwhile counts."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from channels import Channel, Fate, Heard, Message, Place, Receipt, Report, Rules, sms_kannel
+from hub.lifecycle.answer import ask
+from hub.lifecycle.identify import send_code
+from hub.lifecycle.land import open_ticket
+from hub.lifecycle.remind import run_step
+from hub.model.budget import BudgetLimits
+from hub.model.delivery import Delivery, DeliveryState
+from hub.model.link import DoorKind
+from hub.model.provider import Provider
+from hub.model.signer import TaskState
+from hub.model.staff import EVERYTHING
+from hub.router.carriers import Carrier, Carriers
+from tests.channels.doubles import Trouble
+from tests.channels.doubles.outbox import Ledger
+from tests.channels.doubles.sms_kannel import Double as Kannel
+from tests.router.routed import PHONE, Routed, routed
+from tests.router.test_ladder import Second, ways, with_more
+from tests.router.test_limits import limited
+
+MINUTE = timedelta(minutes=1)
+
+
+def only(hub: Routed, *pairs: tuple[Provider, Channel]) -> None:
+    hub.running.hub.parts.router.carriers = Carriers([Carrier(*each) for each in pairs], random.Random(1).random)
+
+
+def kannel_of(hub: Routed, double: Kannel) -> tuple[Provider, Channel]:
+    """It reports what became of a message, and cannot be asked."""
+    place = Place("kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock)
+    return Provider("kannel", "sms_kannel", "sms", rate=1000), sms_kannel.connect(double.options(), place)
+
+
+async def written(hub: Routed, words: str = "Words", purpose: str = "help") -> Delivery:
+    """An attempt that nobody has touched."""
+    made = Delivery(
+        uuid4(), f"key-{uuid4()}", purpose, "sms", PHONE, words, DeliveryState.SENDING, hub.clock(), {"school": "x"},
+        shape="full",
+    )  # fmt: skip
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        assert await unit.deliveries.add(made)
+    return made
+
+
+async def committed(hub: Routed) -> UUID:
+    """The attempt of a due step, before anybody is called."""
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        (claimed,) = await unit.tasks.claim_due(await unit.planning_now(), MINUTE, 5)
+    delivery = await run_step(hub.running.hub.parts, claimed)
+    assert delivery
+    return delivery
+
+
+async def known(hub: Routed, delivery: UUID) -> Delivery:
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        found = await unit.deliveries.get(delivery)
+    assert found
+    return found
+
+
+# ---- nobody knows what became of it
+
+
+async def test_a_message_whose_fate_nobody_can_tell_moves_its_ladder_by_one_way_and_no_more() -> None:
+    async with routed() as hub:
+        kannel = Kannel()
+        async with kannel.serving():
+            voice, email = Second("voice"), Second("email")
+            only(hub, kannel_of(hub, kannel), (voice.provider, voice), (email.provider, email))
+            kannel.trouble = [Trouble.LOSE_REPLY] * 2
+            contract = await hub.invited(channels=("sms", "voice", "email"))
+            for _ in range(16):
+                await hub.look_after()
+            assert len(kannel.accepted) == 2  # once more, and never again
+            assert (len(voice.texts), len(email.texts)) == (1, 0)
+            assert await hub.staff_tasks(contract) == []
+
+
+async def test_a_receipt_has_time_to_come_also_where_the_message_had_waited() -> None:
+    async with routed() as hub:
+        kannel = Kannel()
+        async with kannel.serving():
+            only(hub, kannel_of(hub, kannel))
+            kannel.trouble = [Trouble.BUSY] * 4
+            contract = await hub.invited()
+            for _ in range(3):
+                await hub.look_after(2 * MINUTE)
+            assert kannel.accepted == []
+            kannel.trouble = [Trouble.LOSE_REPLY]
+            await hub.look_after(2 * MINUTE)
+            assert len(kannel.accepted) == 1
+            assert hub.clock() - (await hub.one(contract)).created_at > 2 * MINUTE
+            await hub.look_after()
+            await hub.look_after()
+            assert len(kannel.accepted) == 1
+            await hub.look_after(2 * MINUTE)
+            assert len(kannel.accepted) == 2
+
+
+async def test_who_lost_the_claim_cannot_say_that_nobody_was_called() -> None:
+    async with routed() as hub:
+        made = await written(hub)
+        first, second = hub.clock(), hub.clock() + MINUTE
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.deliveries.claim(made.id, first, before=None)
+            await unit.deliveries.called(made.id, "one", "full", made.text)
+            assert await unit.deliveries.claim(made.id, second, before=second)
+            await unit.deliveries.called(made.id, "other", "full", made.text)
+            await unit.deliveries.not_taken(made.id, first)
+        assert (await known(hub, made.id)).provider == "other"
+
+
+@dataclass
+class Witness:
+    """Looks at the claim in whose name it is called."""
+
+    hub: Routed
+    delivery: UUID
+    rules: Rules = field(default_factory=Rules)
+    claimed: list[timedelta] = field(default_factory=list)
+
+    async def send(self, message: Message) -> Receipt:
+        claimed = (await known(self.hub, self.delivery)).state_at
+        assert claimed
+        self.claimed.append(self.hub.clock() - claimed)
+        return Receipt(Fate.ACCEPTED)
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        return None
+
+
+async def test_a_claim_that_took_long_to_commit_is_renewed_before_the_call() -> None:
+    """Else somebody else would take it for nobody's, while the call is still under way."""
+    async with routed() as hub:
+        made = await written(hub)
+        witness = Witness(hub, made.id)
+        only(hub, (Provider("witness", "sms_witness", "sms", rate=1000), witness))
+        database, waits = hub.running.hub.database, [MINUTE]
+
+        async def slow() -> None:
+            hub.clock.advance(waits.pop() if waits else timedelta(0))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(database, "before_commit", slow)
+            await hub.running.hub.parts.router.carry(made.id, fresh=True)
+        assert witness.claimed == [timedelta(0)]
+
+
+# ---- nothing holds up the others
+
+
+async def test_messages_that_cannot_be_written_do_not_hold_up_the_others() -> None:
+    async with routed() as hub:
+        for _ in range(51):
+            await written(hub, "Nobody knows {this}")
+        hub.clock.advance(timedelta(seconds=1))
+        good = await written(hub)
+        with capture_logs():
+            await hub.look_after()
+            await hub.look_after(timedelta(seconds=5))
+        assert (await known(hub, good.id)).state is DeliveryState.SENT
+
+
+async def test_a_code_does_not_wait_behind_other_messages_and_all_have_their_turn() -> None:
+    async with routed() as hub:
+        for _ in range(60):
+            await written(hub)
+        hub.clock.advance(timedelta(seconds=1))
+        code = await written(hub, purpose="code")
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            first, *_ = await unit.deliveries.unsettled(hub.clock() + MINUTE)
+        assert first.id == code.id
+        await hub.look_after()
+        assert len(hub.twilio.accepted) == 61  # not fifty, and then the rest five seconds later
+
+
+async def test_a_look_that_fails_does_not_hold_up_the_others() -> None:
+    async with routed() as hub:
+        with_more(hub, "voice")
+        first = await hub.invited(channels=("sms", "voice"))
+        hub.clock.advance(timedelta(seconds=1))
+        second = await hub.invited(channels=("sms", "voice"), phone="+12025550177")
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            await unit.connection.execute(
+                text("UPDATE delivery SET purpose = 'unheard-of' WHERE contract = :id"), {"id": first.id}
+            )
+            await unit.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
+        await hub.look_after()
+        assert [name for name, *_ in await ways(hub, second)] == ["sms", "voice"]
+        assert (await hub.one(first)).check_at == hub.clock() + 10 * MINUTE
+
+
+async def test_a_call_that_cannot_be_worked_on_does_not_hold_up_the_others() -> None:
+    async with routed() as hub:
+        contract = await hub.invited()
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            for _ in range(51):
+                spoiled = await unit.callbacks.add("sms_twilio", _nothing(), unit.now)
+                await unit.connection.execute(
+                    text("UPDATE callback SET call_sealed = 'spoiled' WHERE id = :id"), {"id": spoiled}
+                )
+        hub.clock.advance(timedelta(seconds=1))
+        assert await hub.twilio.call_back(hub.twilio.accepted[0].reference, "delivered") == 204
+        with capture_logs():
+            await hub.look_after()
+        assert (await hub.one(contract)).state is DeliveryState.DELIVERED
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.callbacks.due(unit.now) == []
+            assert len(await unit.callbacks.due(unit.now + 10 * MINUTE, 100)) == 51  # nothing is lost
+
+
+def _nothing() -> Heard:
+    return Heard(reports=(Report(Receipt(Fate.ACCEPTED, "x")),))
+
+
+class Unhurried:
+    """A provider whose calls nobody signs; its answers to questions come once several are asked."""
+
+    rules = Rules(receipts=True, queryable=True)
+
+    def __init__(self, together: int) -> None:
+        self._barrier = asyncio.Barrier(together)
+
+    async def send(self, message: Message) -> Receipt:
+        return Receipt(Fate.ACCEPTED, message.key)
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        await self._barrier.wait()
+        return Receipt(Fate.DELIVERED, message.key)
+
+
+async def test_a_provider_that_answers_slowly_is_asked_about_many_reports_at_once() -> None:
+    async with routed() as hub:
+        slow = Unhurried(6)
+        only(hub, (Provider("slow", "sms_slow", "sms", rate=1000), slow))
+        made = [await written(hub) for _ in range(6)]
+        await hub.look_after()
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            for each in made:
+                report = Report(Receipt(Fate.DELIVERED, each.key), each.key)
+                await unit.callbacks.add("slow", Heard(reports=(report,)), unit.now)
+        await hub.look_after()
+        assert {(await known(hub, each.id)).state for each in made} == {DeliveryState.DELIVERED}
+
+
+# ---- what happened meanwhile
+
+
+async def test_what_was_put_off_is_nobodys_fresh_message() -> None:
+    async with routed() as hub:
+        made = await written(hub)
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            await unit.deliveries.put_off(made.id, hub.clock() + timedelta(hours=10))
+        for fresh in (True, False):
+            await hub.running.hub.parts.router.carry(made.id, fresh=fresh)
+        assert hub.twilio.accepted == []
+
+
+async def test_a_message_whose_job_waited_for_hours_is_looked_at_before_it_leaves() -> None:
+    async with routed() as hub:
+        contract = await hub.issue()
+        delivery = await committed(hub)
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = await unit.tasks.of_contract(contract.id)
+            await unit.tasks.end(task.id, TaskState.SIGNED, unit.now)
+        hub.clock.advance(timedelta(hours=2))
+        await hub.running.hub.parts.router.carry(delivery, fresh=True)
+        assert (await known(hub, delivery)).failure == "signed-meanwhile" and hub.twilio.accepted == []
+
+
+async def test_a_number_that_says_stop_while_its_message_waits_hears_by_another_way() -> None:
+    async with routed() as hub:
+        (email,) = with_more(hub, "email")
+        contract = await hub.issue(channels=("sms", "email"))
+        await committed(hub)
+        assert await hub.twilio.write(PHONE, "STOP", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        await hub.look_after()
+        assert [each.text for each in hub.twilio.accepted if "/s/" in each.text.lower()] == []
+        assert await ways(hub, contract) == [("sms", "refused", 0), ("email", "delivered", 1)]
+        assert len(email.texts) == 1
+
+
+async def test_somebody_who_says_that_they_are_not_meant_gets_no_message_that_waited() -> None:
+    async with routed() as hub:
+        contract = await hub.issue()
+        delivery = await committed(hub)
+        landed = await open_ticket(hub.running.hub.parts, await hub.running.ticket(contract, DoorKind.COPY))
+        await ask(hub.running.hub.parts, landed.secret, "not-me", "")
+        await hub.look_after()
+        assert (await known(hub, delivery)).failure == "paused" and hub.twilio.accepted == []
+
+
+# ---- the ladder
+
+
+async def test_a_code_that_no_provider_takes_is_read_by_a_voice() -> None:
+    async with routed(trouble=[Trouble.ACCOUNT]) as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.issue(send="none")
+        landed = await open_ticket(hub.running.hub.parts, await hub.running.ticket(contract, DoorKind.COPY))
+        await send_code(hub.running.hub.parts, landed.secret)
+        await hub.look_after()
+        assert voice.texts == []
+        await hub.look_after(MINUTE)
+        assert [each.purpose for each in voice.texts] == ["code"]
+        assert (await ways(hub, contract))[0][:2] == ("sms", "withdrawn")
+        await hub.look_after(12 * MINUTE)
+        assert hub.twilio.accepted == []
+
+
+async def test_a_country_that_is_not_allowed_is_no_way() -> None:
+    async with routed() as hub:
+        limited(hub, BudgetLimits(countries=("+86",)))
+        (email,) = with_more(hub, "email")
+        contract = await hub.invited(channels=("sms", "email"))
+        assert (len(hub.twilio.accepted), len(email.texts)) == (0, 1)
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            await unit.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
+        await hub.look_after()
+        assert await hub.staff_tasks(contract) == ["unreached"]
