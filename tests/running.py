@@ -9,6 +9,7 @@ async with running_hub() as running:
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import secrets
 import shutil
@@ -24,6 +25,11 @@ from typing import Any, TypeVar
 import aiohttp
 from aiohttp import web
 
+from hub.documents.clauses import ClauseWriter
+from hub.documents.contract_templates import ContractTemplates
+from hub.documents.fonts import ContractFont
+from hub.documents.layout import ContractPrinter
+from hub.documents.pages import PagePainter
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.load import load_school, put_staff_and_key
 from hub.model.contract import Contract
@@ -153,6 +159,15 @@ def token_settings() -> TokenSettings:
     return TokenSettings(module=str(module_path()), label="test", pin=PIN)
 
 
+@cache
+def documents() -> tuple[ContractPrinter, PagePainter]:
+    """One set for all hubs of this process, with its children warm: it knows nothing of any hub."""
+    writer, painter = ClauseWriter(), PagePainter()
+    atexit.register(writer.close)
+    atexit.register(painter.close)
+    return ContractPrinter(ContractTemplates(ROOT / "templates" / "contracts"), writer, ContractFont()), painter
+
+
 @contextlib.asynccontextmanager
 async def running_hub(
     *, with_worker: bool = True, with_web: bool = True, timestamps: TimestampAuthority | None = None,
@@ -172,6 +187,8 @@ async def running_hub(
         dsns = await stack.enter_async_context(fresh_database(SCHOOL))
         hub = await build(settings, dsns.app, demo=True, clock=moving)
         stack.push_async_callback(hub.close)
+        printer, painter = documents()
+        hub = replace(hub, parts=replace(hub.parts, printer=printer, pages=painter))
         if timestamps:
             hub = replace(hub, parts=replace(hub.parts, timestamps=timestamps))
         if with_web:
