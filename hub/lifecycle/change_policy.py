@@ -14,7 +14,7 @@ from hub.lifecycle.parts import Parts
 from hub.lifecycle.replan import replan_later
 from hub.model.calendar import SchoolDay
 from hub.model.reminder import NextStep, StepKind, first_step, following_step
-from hub.model.reminder_policy import ReminderPolicy
+from hub.model.reminder_policy import CHANNELS, ReminderPolicy
 from hub.model.staff import Scope
 from hub.router.policy import with_calendar
 from hub.store.policies import PolicyChange
@@ -44,6 +44,7 @@ async def change_policy(
     Raises BadInput with key and reason, also when a campus or course below would not fit any more.
     """
     change = _change(campus, course, changes)
+    _check_configured(parts, changes)
     async with parts.database.unit(scope) as unit:
         await unit.policies.put(change, actor, unit.now)
         await _check(parts, unit, change)
@@ -64,6 +65,7 @@ async def policies_at(
 ) -> Policies:
     """`instead`: as if these were the changes there. Raises BadInput with key and reason."""
     mine = _change(campus, course, {})
+    _check_configured(parts, instead or {})
     found = await unit.policies.above(campus, course)
     own = next((each.changes for each in found if _same(each, mine)), {})
     above = applied(parts.policy, [each for each in found if not _same(each, mine)])
@@ -128,6 +130,14 @@ async def _check(parts: Parts, unit: Unit, change: PolicyChange) -> None:
     decided = [each for each in await unit.policies.all() if change.kind == "campus" and below.covers(each.campus)]
     for place in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
         applied(parts.policy, await unit.policies.above(*place))
+
+
+def _check_configured(parts: Parts, changes: Mapping[str, Any]) -> None:
+    """A channel may exist and yet lead nowhere here."""
+    for key, value in changes.items():
+        for channel in value if key.endswith("_through") and isinstance(value, list) else ():
+            if channel in CHANNELS and channel not in parts.router.configured:
+                raise BadInput(f"no provider of {channel} is configured", field=key)
 
 
 def _course(change: PolicyChange) -> str | None:
