@@ -35,14 +35,13 @@ from hub.lifecycle.reroute import next_way
 from hub.model.staff import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS
 from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, HEAR, REMIND_MANY, REPLAN
-from hub.store.tasks import PLAN_CHANGED, ClaimedTask
+from hub.store.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
 from hub.store.unit import Unit
 from hub.wiring import Hub
 
 BATCH = 20
 LEASE = timedelta(seconds=3 * PROVIDER_SECONDS)
 """Longer than a step with its provider call can take: no call outlives the claim."""
-LONGEST_SLEEP = 30.0
 SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
 HEAR_AGAIN = timedelta(seconds=5)
 """A stored call whose job was lost is taken up after this time."""
@@ -131,7 +130,8 @@ class Worker:
     async def _sleep_until_due(self, stop: asyncio.Event) -> None:
         async with self._hub.database.unit(EVERYTHING) as unit:
             earliest, now = await unit.tasks.earliest_due(), await unit.planning_now()
-        pause = LONGEST_SLEEP if earliest is None else min((earliest - now).total_seconds(), LONGEST_SLEEP)
+        longest = LONGEST_SLEEP.total_seconds()
+        pause = longest if earliest is None else min((earliest - now).total_seconds(), longest)
         waits = [asyncio.ensure_future(self._plan_changed.wait()), asyncio.ensure_future(stop.wait())]
         await asyncio.wait(waits, timeout=max(pause, 0.01), return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

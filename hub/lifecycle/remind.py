@@ -218,7 +218,7 @@ def _following(due: _Due) -> NextStep:
 
 
 async def _plan(unit: Unit, due: _Due, step: NextStep) -> None:
-    if await unit.tasks.plan(due.task.id, step, due.claimed.leased_until):
+    if await unit.tasks.plan(due.task.id, step, due.claimed.leased_until, now=due.now):
         await unit.reminders.note(due.task, "planned", due.now, step=step)
 
 

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from hub.errors import BudgetSpent, CountryNotAllowed
 from hub.lifecycle.parts import Parts
-from hub.model.budget import allowed_country, budgets
+from hub.model.budget import Budget, allowed_country, budgets
 from hub.model.staff import EVERYTHING
+from hub.store.budgets import Spending
 from hub.store.unit import Unit
 
 ALARMING = ("prefix", "campus", "poster")
@@ -20,10 +21,18 @@ async def spend(
     """Count one message, in this transaction. Raises CountryNotAllowed, or BudgetSpent with `retry_after`."""
     if not allowed_country(parts.budgets, to):
         raise CountryNotAllowed
-    for budget in budgets(parts.budgets, unit.now, to=to, campus=campus, poster=poster, part=part):
-        subject = parts.database.cipher.found_by("budget", budget.subject).hex() if budget.hashed else budget.subject
-        if not await unit.budgets.spend(budget.kind, subject, budget.begins_at, budget.most):
-            raise BudgetSpent(budget.kind, campus, budget.begins_at, retry_after=budget.ends_at - unit.now)
+    wanted = {
+        Spending(each.kind, _subject(parts, each), each.begins_at, each.most): each
+        for each in budgets(parts.budgets, unit.now, to=to, campus=campus, poster=poster, part=part)
+    }
+    if refused := await unit.budgets.spend_all(list(wanted)):
+        ends_at = wanted[refused].ends_at
+        raise BudgetSpent(refused.kind, campus, refused.begins_at, retry_after=ends_at - unit.now)
+
+
+def _subject(parts: Parts, budget: Budget) -> str:
+    """Personal ones are counted by their hash."""
+    return parts.database.cipher.found_by("budget", budget.subject).hex() if budget.hashed else budget.subject
 
 
 async def raise_alarm(parts: Parts, spent: BudgetSpent) -> None:

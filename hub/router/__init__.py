@@ -281,7 +281,8 @@ class Router:
                 await self._not_now(call, error)
                 following = await self._another(call.delivery, tried)
             else:
-                await self._healths.answered(call.carrier)
+                if call.booked.probe:
+                    await self._healths.answered(call.carrier)
                 return await self._report(call.delivery.id, call.carrier, receipt)
         if following is DeliveryState.SENDING:
             raise Unavailable(f"no provider of {call.delivery.channel} takes messages now")

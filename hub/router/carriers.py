@@ -29,10 +29,12 @@ class Carrier:
 
 @dataclass(frozen=True)
 class Booked:
-    """A carrier with a place in its rate: not before `at`, which is real time."""
+    """A carrier with a place in its rate: not before `at`, which is real time. `probe`: its account was broken, and
+    this one message is to show whether it still is."""
 
     carrier: Carrier
     at: datetime
+    probe: bool = False
 
 
 class Carriers:
@@ -71,11 +73,12 @@ class Carriers:
         draws = [self._draw() for _ in able]
         for provider in in_order([each.provider for each in able], healths, unit.now, draws):
             health = healths.get(provider.name)
-            if health and health.broken_at and not await unit.providers.take_probe(health, unit.now):
+            probe = health is not None and health.broken_at is not None
+            if health and probe and not await unit.providers.take_probe(health, unit.now):
                 continue
             lane = lane_of(delivery.purpose)
             each = timedelta(seconds=1 / provider.lane_rate(lane))
             at = await unit.providers.book(provider.name, lane, each, unit.now, PATIENCE)
             if at is not None:
-                return Booked(self[provider.name], at)
+                return Booked(self[provider.name], at, probe)
         return None

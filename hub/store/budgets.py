@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.store.tables import BudgetRow, table_of
 
 BUDGET: Table = table_of(BudgetRow)
+
+_SPEND = text("""
+INSERT INTO budget AS had (kind, subject, begins_at, spent)
+SELECT kind, subject, begins_at, 1
+FROM unnest(CAST(:kinds AS text[]), CAST(:subjects AS text[]), CAST(:begins AS timestamptz[]))
+  AS asked (kind, subject, begins_at)
+ON CONFLICT (kind, subject, begins_at) DO UPDATE SET spent = had.spent + 1
+WHERE had.spent < (CAST(:mosts AS int[]))[array_position(CAST(:kinds AS text[]), had.kind)]
+RETURNING kind
+""")
+
+
+@dataclass(frozen=True)
+class Spending:
+    """One more of `kind` and `subject` in the period that began at `begins_at`, of which there may be `most`."""
+
+    kind: str
+    subject: str
+    begins_at: datetime
+    most: int
 
 
 class Budgets:
@@ -25,6 +47,24 @@ class Budgets:
             where=BUDGET.c.spent < most,
         )  # fmt: skip
         return (await self._connection.execute(statement)).rowcount == 1
+
+    async def spend_all(self, wanted: Sequence[Spending]) -> Spending | None:
+        """One more of each, in one statement; the kinds differ. Returns the first that is used up: then nothing is
+        counted."""
+        values = {
+            "kinds": [each.kind for each in wanted], "subjects": [each.subject for each in wanted],
+            "begins": [each.begins_at for each in wanted], "mosts": [each.most for each in wanted],
+        }  # fmt: skip
+        counted = set(await self._connection.scalars(_SPEND, values))
+        refused = next((each for each in wanted if each.kind not in counted), None)
+        if refused is None:
+            return None
+        for each in wanted:
+            if each.kind in counted:
+                same = (BUDGET.c.kind == each.kind) & (BUDGET.c.subject == each.subject)
+                same &= BUDGET.c.begins_at == each.begins_at
+                await self._connection.execute(BUDGET.update().where(same).values(spent=BUDGET.c.spent - 1))
+        return refused
 
     async def spent(self, kind: str, subject: str, begins_at: datetime) -> int:
         """How much of it is spent. It waits for nobody, and nobody for it."""

@@ -36,19 +36,26 @@ class Links:
         lasting = mine & LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
         row = (await self._connection.execute(select(LINK).where(lasting))).mappings().first()
         if row is None:
-            await self.add(signer, door, now)  # nothing, if somebody else did at this very moment
+            link = SignLink(uuid4(), signer.contract, signer.id, signer.campus, door, 1, now)
+            if await self._insert(link):
+                return link
+            # Somebody else made it at this very moment.
             row = (await self._connection.execute(select(LINK).where(lasting))).mappings().one()
         return _link(row)
 
     async def add(self, signer: Signer, door: DoorKind, now: datetime, expires_at: datetime | None = None) -> SignLink:
         """A new row; a desk code is one for each rotation, with an expiry of its own."""
         link = SignLink(uuid4(), signer.contract, signer.id, signer.campus, door, 1, now, expires_at)
-        await self._connection.execute(insert(LINK).values(
-            id=link.id, contract=link.contract, signer=link.signer, campus=link.campus, door=link.door.value,
-            generation=link.generation, created_at=now, expires_at=expires_at,
-            ticket_hash=lookup_hash(self._key, self.ticket(link)),
-        ).on_conflict_do_nothing())  # fmt: skip
+        await self._insert(link)
         return link
+
+    async def _insert(self, link: SignLink) -> bool:
+        statement = insert(LINK).values(
+            id=link.id, contract=link.contract, signer=link.signer, campus=link.campus, door=link.door.value,
+            generation=link.generation, created_at=link.created_at, expires_at=link.expires_at,
+            ticket_hash=lookup_hash(self._key, self.ticket(link)),
+        )  # fmt: skip
+        return (await self._connection.execute(statement.on_conflict_do_nothing())).rowcount == 1
 
     async def by_ticket(self, ticket: str) -> SignLink | None:
         """`ticket` as `normalised_ticket` returns it. Expired and revoked ones are found too: the caller decides."""

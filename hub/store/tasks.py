@@ -21,6 +21,8 @@ from hub.store.tables import ContractRow, SigningTaskRow, table_of
 TASK: Table = table_of(SigningTaskRow)
 CONTRACT: Table = table_of(ContractRow)
 PLAN_CHANGED = "plan_changed"
+LONGEST_SLEEP = timedelta(seconds=30)
+"""A worker looks for due steps at least so often, also when nobody tells it to."""
 _OPEN = TASK.c.state == TaskState.OPEN.value
 
 
@@ -90,13 +92,19 @@ class Tasks:
         statement = TASK.update().where(TASK.c.id == task, TASK.c.opened_at.is_(None))
         await self._connection.execute(statement.values(opened_at=at, opened_through=door))
 
-    async def plan(self, task: UUID, step: NextStep, leased_until: datetime | None = None) -> bool:
-        """Write the next step of an open task. With `leased_until`: only if that claim is still ours."""
+    async def plan(
+        self, task: UUID, step: NextStep, leased_until: datetime | None = None, *, now: datetime | None = None
+    ) -> bool:
+        """Write the next step of an open task. With `leased_until`: only if that claim is still ours.
+
+        Whoever knows `now` spares sleeping workers what is due only after they wake up by themselves.
+        """
         statement = TASK.update().where(TASK.c.id == task, _OPEN)
         if leased_until is not None:
             statement = statement.where(TASK.c.leased_until == leased_until)
         written = await self._connection.execute(statement.values(leased_until=None, **_step_values(step)))
-        await self.tell_workers()
+        if now is None or step.due_at < now + LONGEST_SLEEP:
+            await self.tell_workers()  # only then: all commits that tell somebody wait for each other
         return written.rowcount == 1
 
     async def pause(self, task: UUID, paused: bool) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 from sqlalchemy import text
@@ -60,14 +60,22 @@ AWAY = (
 """The server is down, going down or coming up, has no connection left, or undid one of two that waited for each other:
 the same works again in a moment."""
 
+# One statement, because every transaction begins with it.
+_ENTER = text(
+    "SELECT (SELECT clock_offset FROM installation WHERE kind = 'demo') FROM set_config('qianda.scope', :scope, true)"
+)
+
 
 class Unit:
-    def __init__(self, connection: AsyncConnection, scope: Scope, cipher: Cipher, keys: Keys, clock: Clock) -> None:
+    def __init__(
+        self, connection: AsyncConnection, scope: Scope, cipher: Cipher, keys: Keys, now: datetime,
+        clock_offset: timedelta,
+    ) -> None:  # fmt: skip
         self.connection = connection
         self.scope = scope
         self.cipher = cipher
-        self.now = clock()
-        self._clock_offset_read = False
+        self.now = now
+        self._clock_offset = clock_offset
         self.record = Record(connection, cipher, self.now)
         self.contracts = Contracts(connection, cipher)
         self.tasks = Tasks(connection)
@@ -99,8 +107,7 @@ class Unit:
     async def planning_now(self) -> datetime:
         """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the
         real one."""
-        offset = await self.connection.scalar(text("SELECT clock_offset FROM installation WHERE kind = 'demo'"))
-        return self.now + offset if offset else self.now
+        return self.now + self._clock_offset
 
 
 class Database:
@@ -128,10 +135,9 @@ class Database:
         """One transaction. Raises DatabaseUnavailable when the server is away."""
         try:
             async with self.engine.begin() as connection:
-                await connection.execute(
-                    text("SELECT set_config('qianda.scope', :scope, true)"), {"scope": scope.setting}
-                )
-                yield Unit(connection, scope, self.cipher, self.keys, self.clock)
+                now = self.clock()
+                offset = await connection.scalar(_ENTER, {"scope": scope.setting})
+                yield Unit(connection, scope, self.cipher, self.keys, now, offset or timedelta(0))
                 await self.before_commit()
         except (OSError, InterfaceError, *AWAY) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
