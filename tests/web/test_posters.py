@@ -45,7 +45,7 @@ async def refusal(running: Running, ticket: str, family: Family, course: str = "
 async def test_from_the_poster_to_the_completed_contract(running: Running) -> None:
     poster, ticket = await make_poster(running, ("math-a", "english-b"))
     family = Family()
-    async with SigningClient(running.origin) as client:
+    async with SigningClient(running.origin, language="zh") as client:
         landed = await client.open_poster(ticket.lower(), family.phone, family.parent)
         assert set(landed) == {"session", "key_challenge", "school", "campus", "language"}
         assert landed["campus"] == "合肥校区"

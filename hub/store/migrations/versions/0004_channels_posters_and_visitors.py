@@ -14,8 +14,8 @@ depends_on = None
 
 ALL = "(SELECT current_setting('qianda.scope', true)) = '*'"
 IN_SCOPE = f"{ALL} OR position(',' || campus || ',' IN (SELECT current_setting('qianda.scope', true))) > 0"
-OF_THE_HUB = ("callback", "inbound_message", "opt_out", "visitor")
-OF_A_CAMPUS = ("poster", "poster_scan", "phone_change")
+OF_THE_HUB = ("callback", "inbound_message", "visitor")
+OF_A_CAMPUS = ("poster", "poster_scan", "phone_change", "alert")
 OF_THE_SCHOOL = ("reminder_policy", "school_day")
 
 
