@@ -173,7 +173,8 @@ class Worker:
 
     async def _hear(self, job: Job) -> None:
         await self._started(job)
-        await hear(self._parts, UUID(_payload(job)["callback"]))
+        for callback in _payload(job)["callbacks"].split(","):
+            await hear(self._parts, UUID(callback))
         await self._ended(job)
 
     async def _alert(self, job: Job) -> None:

@@ -20,6 +20,7 @@ from hub.model.delivery import Delivery
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import Carrier
 from hub.store.callbacks import Callback
+from hub.store.unit import Unit
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 600))
 """A receipt can come before our call has returned, or before the provider's own query knows of it. Then no more."""
@@ -41,35 +42,37 @@ async def hear(parts: Parts, callback_id: UUID) -> None:
 
 async def _hear(parts: Parts, callback_id: UUID) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
-        callback = await unit.callbacks.open(callback_id)
-    if callback is None:
-        return
-    carrier = parts.router.carriers.get(callback.provider)
-    if carrier is None:
-        await _done(parts, callback, "unmatched")
-        return
+        callback = await unit.callbacks.open(callback_id, lock=True)
+        if callback is None:
+            return
+        carrier = parts.router.carriers.get(callback.provider)
+        if carrier is None:
+            await unit.callbacks.done(callback.id, unit.now, "unmatched")
+            return
+        if carrier.channel.rules.signed:
+            await _note(parts, unit, carrier, callback, callback.reports)
+            return
     reports = await _believed(parts, carrier, callback.reports)
     async with parts.database.unit(EVERYTHING) as unit:
-        if await unit.callbacks.open(callback_id, lock=True) is None:
-            return
-        heard = [report is not None and await parts.router.hear(unit, carrier, report) for report in reports]
-        for message in callback.inbound:
-            await take_inbound(parts, unit, carrier, message)
-        if all(heard) or callback.tries >= len(PAUSES):
-            await unit.callbacks.done(callback.id, unit.now, "noted" if all(heard) else "unmatched")
-        else:
-            await unit.callbacks.again(callback.id, unit.now + PAUSES[callback.tries])
+        if await unit.callbacks.open(callback_id, lock=True):
+            await _note(parts, unit, carrier, callback, reports)
 
 
-async def _done(parts: Parts, callback: Callback, outcome: str) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.callbacks.done(callback.id, unit.now, outcome)
+async def _note(
+    parts: Parts, unit: Unit, carrier: Carrier, callback: Callback, reports: Sequence[Report | None]
+) -> None:
+    """What was told, in this transaction; what cannot be settled yet is looked at again."""
+    heard = [report is not None and await parts.router.hear(unit, carrier, report) for report in reports]
+    for message in callback.inbound:
+        await take_inbound(parts, unit, carrier, message)
+    if all(heard) or callback.tries >= len(PAUSES):
+        await unit.callbacks.done(callback.id, unit.now, "noted" if all(heard) else "unmatched")
+    else:
+        await unit.callbacks.again(callback.id, unit.now + PAUSES[callback.tries])
 
 
 async def _believed(parts: Parts, carrier: Carrier, reports: Sequence[Report]) -> list[Report | None]:
     """What may be noted; None where the provider itself does not say so (yet), or the message is not known (yet)."""
-    if carrier.channel.rules.signed:
-        return list(reports)
     return list(await asyncio.gather(*(_confirmed(parts, carrier, each) for each in reports)))
 
 

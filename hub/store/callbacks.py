@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 from sqlalchemy import Table, select
@@ -31,21 +31,40 @@ class Callback:
     tries: int
 
 
+@dataclass(frozen=True)
+class Told:
+    """A verified call as it is about to be stored."""
+
+    id: UUID
+    provider: str
+    call_sealed: bytes
+    at: datetime
+
+    @classmethod
+    def sealed(cls, cipher: Cipher, provider: str, heard: Heard, at: datetime) -> Self:
+        told = {
+            "reports": [asdict(each) for each in heard.reports],
+            "inbound": [_inbound(each) for each in heard.inbound],
+        }
+        return cls(uuid4(), provider, cipher.seal_json(told), at)
+
+
 class Callbacks:
     def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
 
     async def add(self, provider: str, heard: Heard, at: datetime) -> UUID:
-        callback = uuid4()
-        told = {
-            "reports": [asdict(each) for each in heard.reports],
-            "inbound": [_inbound(each) for each in heard.inbound],
-        }
-        values = {"id": callback, "provider": provider, "call_sealed": self._cipher.seal_json(told)}
-        values |= {"received_at": at, "due_at": at, "tries": 0}
-        await self._connection.execute(insert(CALLBACK).values(values))
-        return callback
+        told = Told.sealed(self._cipher, provider, heard, at)
+        await self.add_all([told])
+        return told.id
+
+    async def add_all(self, calls: Sequence[Told]) -> None:
+        await self._connection.execute(insert(CALLBACK), [
+            {"id": each.id, "provider": each.provider, "call_sealed": each.call_sealed, "received_at": each.at,
+             "due_at": each.at, "tries": 0}
+            for each in calls
+        ])  # fmt: skip
 
     async def open(self, callback: UUID, *, lock: bool = False) -> Callback | None:
         """None when it has been dealt with, or (with `lock`) is in somebody else's hands."""

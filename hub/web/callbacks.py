@@ -7,14 +7,14 @@ is told about why.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import structlog
 from aiohttp import web
 
-from channels import Answer, Call, Heard, NotGenuine, Reporting
+from channels import Answer, Call, NotGenuine, Reporting
 from hub.errors import AccessDenied
-from hub.model.staff import EVERYTHING
-from hub.store.jobs import HEAR
+from hub.web.intake import Intake
 from hub.web.keys import HUB
 from hub.wiring import Hub
 
@@ -23,14 +23,15 @@ log = structlog.get_logger()
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    answered = partial(called, Intake(hub.database))
     return [
-        web.route(method, path, called)
+        web.route(method, path, answered)
         for method in ("GET", "POST")
         for path in ("/callbacks/{channel}", "/callbacks/{channel}/{rest:.+}")
     ]
 
 
-async def called(request: web.Request) -> web.Response:
+async def called(intake: Intake, request: web.Request) -> web.Response:
     hub = request.app[HUB]
     name = request.match_info["channel"]
     carrier = hub.parts.router.carriers.get(name)
@@ -42,7 +43,7 @@ async def called(request: web.Request) -> web.Response:
         log.warning("a call was refused", channel=name, reason=str(error))
         raise AccessDenied from None
     if heard.reports or heard.inbound:
-        await _store(hub, name, heard)
+        await intake.store(name, heard)
     return _answer(heard.answer)
 
 
@@ -56,12 +57,6 @@ async def _call(request: web.Request) -> Call:
     headers = {name.lower(): value for name, value in request.headers.items()}
     url = request.app[HUB].parts.origin + request.raw_path
     return Call(request.method, url, request.raw_path, headers, body)
-
-
-async def _store(hub: Hub, name: str, heard: Heard) -> None:
-    async with hub.database.unit(EVERYTHING) as unit:
-        callback = await unit.callbacks.add(name, heard, unit.now)
-        await unit.jobs.enqueue(HEAR, {"callback": str(callback)}, f"hear-{callback}")
 
 
 def _answer(answer: Answer) -> web.Response:
