@@ -11,8 +11,8 @@ import typer
 
 from bench.results import RESULTS, Result
 
-READY = ("seal", "verify", "chain")
-NOT_THERE_YET = ("channels", "reminders", "faults", "land", "peers")
+READY = ("seal", "verify", "chain", "channels")
+NOT_THERE_YET = ("reminders", "faults", "land", "peers")
 WRONG_NAME = 2
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def bench(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(READY)}; or all.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print {name, machine, figures} as JSON.")] = False,
-    rounds: Annotated[int | None, typer.Option(min=1, help="How often; for chain: how many contracts.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="How often; how many contracts or messages.")] = None,
     results: Annotated[Path, typer.Option(help="Where NAME.json and the ledger NAME.csv are kept.")] = RESULTS,
 ) -> None:
     """Measure: ratios against a peer or a raw limit, taken in the same run."""

@@ -33,7 +33,7 @@ class DemoHub:
     def cpu_seconds(self) -> dict[str, float]:
         """What each part has used since it started, user and system, with children that have ended."""
         used = dict.fromkeys(("web", "work", "pages", "clauses", "database", "other"), 0.0)
-        for process in _tree(self.pid):
+        for process in tree(self.pid):
             used[self._part(process)] += process.cpu
         return used
 
@@ -44,7 +44,7 @@ class DemoHub:
             if f"hub.documents.{part}" in process.command:
                 return part
         if process.parent == self.pid and "spawn_main" in process.command:
-            jobs = sorted(each.pid for each in _tree(self.pid) if "spawn_main" in each.command)
+            jobs = sorted(each.pid for each in tree(self.pid) if "spawn_main" in each.command)
             return ("web", "work")[jobs.index(process.pid)]  # the supervisor starts them in this order
         return "other"
 
@@ -53,7 +53,7 @@ class DemoHub:
 async def running_demo() -> AsyncIterator[DemoHub]:
     """Start it, wait until it says that it is ready, and take everything away at the end."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-bench-"))
-    port = _free_port()
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("QIANDA_")}
     environment |= {"QIANDA_DATA": str(folder), "QIANDA_PORT": str(port), "QIANDA_DEMO_API_KEY": API_KEY}
     with (folder / "output").open("wb") as output:
@@ -96,7 +96,7 @@ def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
@@ -109,7 +109,7 @@ class _Process:
     cpu: float
 
 
-def _tree(root: int) -> Iterator[_Process]:
+def tree(root: int) -> Iterator[_Process]:
     """A process and all below it."""
     found = {process.pid: process for process in _processes()}
     for process in found.values():

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,22 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Result:
-    """`figures` by the names of the design; `ledger` has one row for each measured piece of work, times in seconds."""
+    """`figures` by the names of the design; `ledger` has one row for each measured piece of work, times in seconds.
+
+    `raw`: ledgers that others kept of the same run, by the names of their files.
+    """
 
     name: str
     figures: Mapping[str, float]
     ledger: Sequence[Mapping[str, Any]]
+    raw: Mapping[str, bytes] = field(default_factory=dict)
 
     def as_json(self) -> str:
         figures = {name: round(value, 3) for name, value in self.figures.items()}
         return json.dumps({"name": self.name, "machine": machine(), "figures": figures}, indent=1)
 
     def keep(self, folder: Path = RESULTS) -> Path:
-        """Write `NAME.json` and, with the ledger, `NAME.csv`; returns the first."""
+        """Write `NAME.json`, with the ledger `NAME.csv`, and the raw ones; returns the first."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.json"
         path.write_text(self.as_json() + "\n", encoding="utf-8")
@@ -37,6 +41,8 @@ class Result:
             writer = csv.DictWriter(file, fieldnames=columns)
             writer.writeheader()
             writer.writerows(self.ledger)
+        for name, content in self.raw.items():
+            (folder / name).write_bytes(content)
         return path
 
 

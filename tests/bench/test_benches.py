@@ -7,15 +7,17 @@ import json
 import os
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.people import person_number
+from bench.providers import Taken, Verdict, judged, read_ledger
 from bench.results import Result, median, percentile
 from hub.model.person import id_document
+from tests.channels.doubles.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
 QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
@@ -91,3 +93,41 @@ def test_medians_and_percentiles() -> None:
 def test_people_have_well_formed_numbers(number: int) -> None:
     written = person_number(date(1985, 1, 1), number)
     assert id_document("cn-id", written, field="id_number").number == written
+
+
+def accepted(phone: str, second: int) -> Taken:
+    return Taken(phone, f"key-{phone}", "", datetime(2026, 12, 1, 10, 0, second, tzinfo=UTC))
+
+
+def test_the_judge_counts_from_the_providers_own_ledger() -> None:
+    once, thrice = "+12025550101", "+12025550102"
+    ledger = [accepted(once, 1), accepted(thrice, 2), accepted(thrice, 3), accepted(thrice, 4)]
+    assert judged([once, thrice], ledger) == Verdict(duplicates=2, most=2, lost=0)
+    assert judged([once], ledger[:1]) == Verdict(0, 0, 0)
+    assert judged([once, thrice, "+12025550103"], ledger[:2]) == Verdict(0, 0, lost=1)
+
+
+def test_a_ledger_is_read_as_a_double_wrote_it(tmp_path: Path) -> None:
+    with (tmp_path / "ledger").open("w") as file:
+        double = Ledger(file)
+        double.write("accepted", reference="SM1", to="+12025550101", text="…", key="step-1")
+        double.write("reply lost")
+        double.write("accepted", to="+12025550101", text="…", key="step-1")
+    taken = read_ledger(tmp_path / "ledger")
+    assert [(each.reference, each.key) for each in taken] == [("SM1", "step-1"), ("", "step-1")]
+    assert judged(["+12025550101"], taken).duplicates == 1
+
+
+@pytest.mark.real
+def test_channels(tmp_path: Path) -> None:
+    figures, rows = measured("channels", tmp_path, 30)
+    assert figures["duplicates_when_queryable"] == 0 and figures["lost"] == 0
+    assert figures["duplicates_max_otherwise"] <= 1
+    assert figures["codes_missing"] == 0 and figures["callbacks_unheard"] == 0
+    for kind in ("sms_twilio", "sms_kannel"):
+        taken = read_ledger(tmp_path / f"channels.{kind}.jsonl")
+        assert [each.to for each in taken] == [row["to"] for row in rows if row["work"] == f"message {kind}"]
+        assert len({each.to for each in taken}) == 30
+        assert "reply lost" in (tmp_path / f"channels.{kind}.jsonl").read_text()
+    waits = [float(row["wall_s"]) for row in rows if row["work"] == "call"]
+    assert figures["callback_p99_ms"] == pytest.approx(percentile(waits, 0.99) * 1000, abs=0.001)

@@ -1,0 +1,133 @@
+"""Very many people who are to sign: copies of the rows of one contract that the product itself has issued."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from bench.server import Server
+from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.load import load_school
+from hub.model.link import DoorKind
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
+from hub.settings import ROOT
+from hub.store.cipher import Cipher
+from hub.store.keys import Keys
+from hub.store.unit import Database
+from hub.wiring import Hub, build
+
+GENERATED = "claimable_at"
+AT_ONCE = 1000
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody whose signing task is open: the number is nobody else's."""
+
+    phone: str
+    signer: UUID
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """`contract`, `signer` and `task` are the rows to copy."""
+
+    server: Server
+    keys: Keys
+    contract: Row
+    signer: Row
+    task: Row
+
+    @classmethod
+    async def of_school(cls, server: Server, channels: Mapping[str, Any]) -> Crowd:
+        """A demo school, and one contract to copy, whose own task is put to sleep."""
+        hub = await build(server.settings(channels=channels), server.postgres.dsn("app"), demo=False)
+        try:
+            await load_school(hub.database, ROOT / "seeds")
+            contract = await _issued(hub)
+            database, found = server.database, ("signer", "signing_task")
+            rows = [await _row(database, "contract", "id", contract)]
+            rows += [await _row(database, table, "contract", contract) for table in found]
+            await database.execute("UPDATE signing_task SET next_due_at = now() + interval '20 days'")
+            return cls(server, hub.database.keys, *rows)
+        finally:
+            await hub.close()
+
+    async def invite(self, first: int, number: int) -> list[Person]:
+        """So many people, by their numbers from `first` on, whose invitations are due at this moment."""
+        people: list[Person] = []
+        for begin in range(first, first + number, AT_ONCE):
+            rows = [self._copied(each) for each in range(begin, min(begin + AT_ONCE, first + number))]
+            people += [Person(phone_of(begin + place), each["signer"]["id"]) for place, each in enumerate(rows)]
+            for table in ("contract", "signer", "signing_task"):
+                await _copy(self.server.database, table, [each[table] for each in rows])
+        await self.server.database.execute("ANALYZE contract, signer, signing_task")
+        # Due all at once, when the last one is there.
+        await self.server.database.execute(
+            "UPDATE signing_task SET state = 'OPEN', invited_at = $1, next_due_at = $1 WHERE signer = ANY($2)",
+            datetime.now(UTC), [person.signer for person in people],
+        )  # fmt: skip
+        await self.server.database.execute("NOTIFY plan_changed")
+        return people
+
+    async def tickets(self, people: list[Person]) -> list[str]:
+        """Of a link that somebody at a desk gives them."""
+        database = Database(self.server.postgres.dsn("app"), self.keys, lambda: datetime.now(UTC))
+        try:
+            async with database.unit(EVERYTHING) as unit:
+                signers = [await unit.contracts.signer(person.signer) for person in people]
+                links = [await unit.links.for_door(signer, DoorKind.COPY, unit.now) for signer in signers]
+                return [unit.links.ticket(link) for link in links]
+        finally:
+            await database.close()
+
+    def _copied(self, number: int) -> dict[str, dict[str, Any]]:
+        contract, signer, cipher, phone = uuid4(), uuid4(), Cipher(self.keys), phone_of(number)
+        personal = {
+            "phone_sealed": cipher.seal(phone), "phone_hash": cipher.found_by("phone", phone),
+            "phone_tail_hash": None, "person": cipher.person("passport", f"B{number:08}"), "zone": zone_at_noon(),
+        }  # fmt: skip
+        waiting = {"state": "WAITING", "leased_until": None}
+        return {
+            "contract": {**self.contract, "id": contract, "number": f"{self.contract['number']}-{number}"},
+            "signer": {**self.signer, "id": signer, "contract": contract, **personal},
+            "signing_task": {**self.task, "id": uuid4(), "contract": contract, "signer": signer, **waiting},
+        }
+
+
+async def _issued(hub: Hub) -> UUID:
+    """By the product; no worker runs."""
+    guardian = NewSigner(Role.GUARDIAN, "陈建国", "+12025550101", "E25550101", "passport", relation="父亲")
+    student = NewStudent("陈小满", "cn-id", "340104201209010016")
+    contract = await issue(hub.parts, EVERYTHING, NewContract("hefei", student, (guardian,), "math-a"), "bench")
+    return contract.id
+
+
+async def _row(database: asyncpg.Connection[asyncpg.Record], table: str, column: str, value: UUID) -> Row:
+    record = await database.fetchrow(f"SELECT * FROM {table} WHERE {column} = $1", value)
+    assert record
+    return {name: each for name, each in record.items() if name != GENERATED}
+
+
+async def _copy(database: asyncpg.Connection[asyncpg.Record], table: str, rows: list[dict[str, Any]]) -> None:
+    columns = list(rows[0])
+    records: Iterator[tuple[Any, ...]] = (tuple(row.values()) for row in rows)
+    await database.copy_records_to_table(table, records=records, columns=columns)
+
+
+def phone_of(number: int) -> str:
+    """An American number of nobody. Neighbours have different prefixes, as the numbers of a school's parents have."""
+    return f"+1202{number * 7919 % 10_000_000:07}"
+
+
+def zone_at_noon() -> str:
+    """Where it is about noon now: nothing waits for the morning, at whatever hour this runs."""
+    ahead = 12 - datetime.now(UTC).hour
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"

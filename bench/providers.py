@@ -1,0 +1,95 @@
+"""Providers as programs of their own, and what their ledgers say: those judge us, nothing of ours can change them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.server import ROOT
+
+TWILIO_ACCOUNT, TWILIO_TOKEN, TWILIO_SENDER = "AC" + "0123456789abcdef" * 2, "auth-token-of-the-double", "+15005550006"
+KANNEL_USER, KANNEL_PASSWORD, KANNEL_SECRET = "tester", "a password of the gateway", "a-secret-piece-of-the-path"
+"""As the doubles in `tests/channels/doubles` have them."""
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A message that a provider accepted, for which it would send a bill."""
+
+    to: str
+    key: str
+    reference: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`duplicates`: how often a message came that had come before. `most`: how often at most one
+    message came more than once. `lost`: people whom nothing reached."""
+
+    duplicates: int
+    most: int
+    lost: int
+
+
+def judged(expected: Iterable[str], taken: Iterable[Taken]) -> Verdict:
+    """Each of these numbers is to get one message."""
+    times = Counter(each.to for each in taken)
+    more = [count - 1 for count in times.values()]
+    lost = [phone for phone in set(expected) if not times[phone]]
+    return Verdict(sum(more), max(more, default=0), len(lost))
+
+
+def read_ledger(path: Path) -> list[Taken]:
+    """In the order of acceptance."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [
+        Taken(line["to"], line["key"], line.get("reference", ""), datetime.fromisoformat(line["at"]))
+        for line in lines if line["what"] == "accepted"
+    ]  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def provider(kind: str, ledger: Path, lose: float = 0.0) -> AsyncIterator[Mapping[str, Any]]:
+    """The double of `channels/KIND.py`, with a new ledger in this file. Yields the channel's options."""
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    ledger.unlink(missing_ok=True)
+    command = [sys.executable, "-m", f"tests.channels.doubles.{kind}", "--ledger", str(ledger.resolve())]
+    command += ["--lose", str(lose), "--seed", "1"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    assert process.stdout
+    try:
+        address = (await asyncio.to_thread(process.stdout.readline)).decode().strip()
+        if not address:
+            raise RuntimeError(f"the double of {kind} did not start")
+        yield OPTIONS[kind](address)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait, STOP_SECONDS)
+        process.stdout.close()
+
+
+def _twilio(address: str) -> Mapping[str, Any]:
+    return {"account": TWILIO_ACCOUNT, "auth_token": TWILIO_TOKEN, "sender": TWILIO_SENDER, "base_url": address}
+
+
+def _kannel(address: str) -> Mapping[str, Any]:
+    """Its SMS centre reports nothing, so that nobody ever learns what became of a lost reply."""
+    return {
+        "url": f"{address}/cgi-bin/sendsms", "username": KANNEL_USER, "password": KANNEL_PASSWORD,
+        "callback_secret": KANNEL_SECRET, "sender": "10690000", "receipts": False,
+    }  # fmt: skip
+
+
+OPTIONS = {"sms_twilio": _twilio, "sms_kannel": _kannel}

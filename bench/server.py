@@ -1,0 +1,138 @@
+"""The product as it runs in earnest, in a fresh data folder: `qianda migrate`, `serve` and `work` as processes of their
+own over an embedded PostgreSQL with fsync, with channels that are really configured."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from bench.demo import START_SECONDS, STOP_SECONDS, free_port, tree
+from hub.settings import Settings
+from hub.store.embedded import EmbeddedPostgres
+
+QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
+ROOT = Path(__file__).parents[1]
+LOOK_EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class Server:
+    """`database` is connected as the owner, who sees every row. What the processes say lies in `folder`."""
+
+    folder: Path
+    port: int
+    postgres: EmbeddedPostgres
+    database: asyncpg.Connection[asyncpg.Record]
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def settings(self, **more: Any) -> Settings:
+        return Settings.load(data=self.folder / "data", origin=self.origin, **more)
+
+    @contextlib.asynccontextmanager
+    async def running(self, *commands: str, **configured: Any) -> AsyncIterator[Callable[[], float]]:
+        """`serve`, `work` or both, with these settings beside the usual ones; at the end what is in hand is finished.
+
+        Yields a function that says how much CPU time, in seconds, they and the database have used since they were
+        ready. Linux only (/proc).
+        """
+        started: list[subprocess.Popen[bytes]] = []
+        try:
+            for command in commands:
+                started.append(self._start(command, configured))
+            await self._until_ready(commands, started)
+            pids = [self.postgres.server_pid(), *(process.pid for process in started)]
+            before = _cpu_seconds(pids)
+            yield lambda: _cpu_seconds(pids) - before
+        finally:
+            await asyncio.to_thread(_end, started)
+
+    def _start(self, command: str, configured: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+        environment = os.environ | {
+            "QIANDA_DATA": str(self.folder / "data"), "QIANDA_PORT": str(self.port), "QIANDA_ORIGIN": self.origin,
+        }  # fmt: skip
+        environment |= {f"QIANDA_{name.upper()}": json.dumps(value) for name, value in configured.items()}
+        with (self.folder / f"{command}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*QIANDA, command], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
+            )
+
+    async def _until_ready(self, commands: tuple[str, ...], started: list[subprocess.Popen[bytes]]) -> None:
+        """Pages are there, and a worker of this start has said that it lives."""
+        since, deadline = datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=START_SECONDS)
+        while not all([await self._is_ready(command, since) for command in commands]):
+            if any(process.poll() is not None for process in started) or datetime.now(UTC) > deadline:
+                raise RuntimeError(f"{' or '.join(commands)} did not start: {self._last_words(commands)}")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _is_ready(self, command: str, since: datetime) -> bool:
+        return await (self._is_served() if command == "serve" else self._works(since))
+
+    async def _is_served(self) -> bool:
+        timeout = aiohttp.ClientTimeout(5)
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with aiohttp.ClientSession() as http, http.get(f"{self.origin}/healthz", timeout=timeout) as answer:
+                return answer.status == 200
+        return False
+
+    async def _works(self, since: datetime) -> bool:
+        return bool(await self.database.fetchval("SELECT count(*) FROM worker_heartbeat WHERE at > $1", since))
+
+    def _last_words(self, commands: tuple[str, ...]) -> str:
+        return "\n".join((self.folder / f"{each}.log").read_text(errors="replace")[-2000:] for each in commands)
+
+
+@contextlib.asynccontextmanager
+async def made_server() -> AsyncIterator[Server]:
+    """A migrated database and nothing in it; everything is taken away at the end."""
+    for name in [name for name in os.environ if name.startswith("QIANDA_")]:
+        del os.environ[name]  # it speaks of another hub
+    folder = Path(tempfile.mkdtemp(prefix="qianda-bench-"))
+    (folder / "data").mkdir(mode=0o700)
+    postgres = EmbeddedPostgres(folder / "data" / "database")
+    await asyncio.to_thread(postgres.start)
+    try:
+        environment = os.environ | {"QIANDA_DATA": str(folder / "data")}
+        await asyncio.to_thread(
+            subprocess.run, [*QIANDA, "migrate"], env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+        )
+        database = await asyncpg.connect(postgres.dsn("owner"))
+        try:
+            yield Server(folder, free_port(), postgres, database)
+        finally:
+            await database.close()
+    finally:
+        await asyncio.to_thread(postgres.stop, remove=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cpu_seconds(pids: Sequence[int]) -> float:
+    return sum(process.cpu for pid in pids for process in tree(pid))
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    for process in processes:
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
