@@ -18,6 +18,7 @@ from hub.errors import DatabaseUnavailable
 from hub.model.staff import EVERYTHING
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.keys import Keys
+from hub.store.migrate import migrate_now
 from hub.store.unit import Database
 from tests.running import until
 
@@ -27,6 +28,7 @@ def server() -> Iterator[EmbeddedPostgres]:
     folder = Path(tempfile.mkdtemp(prefix="qianda-restarts-"))
     folder.chmod(0o755)
     server = EmbeddedPostgres(folder / "database", durable=False).start()
+    migrate_now(server.dsn("owner"))
     try:
         yield server
     finally:
