@@ -1,0 +1,56 @@
+"""Budgets: all that one message is counted in, in one statement, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from hub.model.staff import EVERYTHING
+from hub.store.budgets import Spending
+from hub.store.keys import Keys
+from hub.store.unit import Database
+from tests.database import fresh_database
+
+BEGINS = datetime(2026, 12, 1, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Database]:
+    async with fresh_database() as dsns:
+        database = Database(dsns.app, Keys.derived_from(bytes(32)), lambda: BEGINS)
+        yield database
+        await database.close()
+
+
+def wanted(phone: str, *, prefix: int = 2) -> list[Spending]:
+    return [
+        Spending("number", phone, BEGINS, 5),
+        Spending("prefix", phone[:-4], BEGINS, prefix),
+        Spending("campus", "hefei", BEGINS, 100),
+    ]
+
+
+async def spent(database: Database, kind: str, subject: str) -> int:
+    async with database.unit(EVERYTHING) as unit:
+        return await unit.budgets.spent(kind, subject, BEGINS)
+
+
+async def test_each_kind_is_counted_up_to_its_own_limit(store: Database) -> None:
+    for number, refused in ((1, None), (2, None), (3, "prefix")):
+        phone = f"+1202555010{number}"
+        async with store.unit(EVERYTHING) as unit:
+            found = await unit.budgets.spend_all(wanted(phone))
+        assert (found.kind if found else None) == refused
+        assert await spent(store, "number", phone) == (0 if refused else 1)
+    assert await spent(store, "prefix", "+1202555") == 2
+    assert await spent(store, "campus", "hefei") == 2
+
+
+async def test_the_first_limit_that_was_reached_is_named(store: Database) -> None:
+    async with store.unit(EVERYTHING) as unit:
+        for _ in range(5):
+            assert await unit.budgets.spend_all(wanted("+12025550101", prefix=5)) is None
+        found = await unit.budgets.spend_all(wanted("+12025550101", prefix=5))
+    assert found and found.kind == "number"

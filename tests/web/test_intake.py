@@ -1,0 +1,62 @@
+"""Calls of providers that arrive together are stored together, and each caller hears what became of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from channels import Fate, Heard, Receipt, Report
+from hub.errors import DatabaseUnavailable
+from hub.store.keys import Keys
+from hub.store.unit import Database
+from hub.web.intake import MOST_TOGETHER, Intake
+from tests.database import Dsns, fresh_database
+
+
+@pytest.fixture
+async def dsns() -> AsyncIterator[Dsns]:
+    async with fresh_database() as made:
+        yield made
+
+
+def database_at(dsn: str) -> Database:
+    return Database(dsn, Keys.derived_from(bytes(32)), lambda: datetime.now(UTC))
+
+
+def delivered(number: int) -> Heard:
+    return Heard(reports=(Report(Receipt(Fate.DELIVERED, f"SM{number}")),))
+
+
+async def test_what_arrives_together_is_stored_together(dsns: Dsns) -> None:
+    number = MOST_TOGETHER * 2 + 1
+    database = database_at(dsns.app)
+    intake = Intake(database)
+    try:
+        await asyncio.gather(*(intake.store("sms_twilio", delivered(each)) for each in range(number)))
+        await intake.store("sms_twilio", delivered(number))  # the writer has come to rest, and begins again
+    finally:
+        await database.close()
+    owner = await asyncpg.connect(dsns.superuser)
+    try:
+        stored = {str(row["id"]) for row in await owner.fetch("SELECT id FROM callback")}
+        jobs = [row["payload"].decode() for row in await owner.fetch("SELECT payload FROM pgqueuer")]
+    finally:
+        await owner.close()
+    assert len(stored) == number + 1 and len(jobs) == 4
+    assert all(sum(each in job for job in jobs) == 1 for each in stored)
+
+
+async def test_no_caller_is_told_that_what_was_not_stored_was(dsns: Dsns) -> None:
+    database = database_at(dsns.app.replace("?host=", "?host=/nowhere"))
+    intake = Intake(database)
+    try:
+        ends = await asyncio.gather(
+            *(intake.store("sms_twilio", delivered(each)) for each in range(3)), return_exceptions=True
+        )
+    finally:
+        await database.close()
+    assert [type(each) for each in ends] == [DatabaseUnavailable] * 3
