@@ -19,7 +19,8 @@ import asyncpg
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.migrate import migrate
 
-ABANDONED_SECONDS = 3600
+ABANDONED_SECONDS = 300
+"""Since when a server may be removed that nobody uses; one that is used is left alone, however old it is."""
 MEMORY, ROOM = Path("/dev/shm"), 2 * 1024**3
 
 
@@ -102,15 +103,16 @@ def shared_server() -> EmbeddedPostgres:
     """The server of this test run: the first worker starts it, the others adopt it."""
     _remove_abandoned()
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
-    folder = _place() / f"qianda-tests-{run}"
+    folder = scratch_folder() / f"qianda-tests-{run}"
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)  # open to the account of the database, whatever our umask is
     return EmbeddedPostgres(folder, durable=False).start()
 
 
 @cache
-def _place() -> Path:
-    """In memory, where there is room: to copy the hundreds of small files of a database costs a tenth of it there."""
+def scratch_folder() -> Path:
+    """Where files lie that a test throws away: in memory, if there is room. To copy the hundreds of small files of a
+    database costs a tenth of it there."""
     roomy = os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free > ROOM
     return MEMORY if roomy else Path(tempfile.gettempdir())
 

@@ -44,7 +44,7 @@ from hub.timestamps import TimestampAuthority
 from hub.tokens.softhsm import create_token, module_path
 from hub.wiring import Hub, build
 from hub.worker import Worker
-from tests.database import MIGRATED, Dsns, Template, fresh_database
+from tests.database import MIGRATED, Dsns, Template, fresh_database, scratch_folder
 
 API_KEY, PASSWORD, PIN = "test-api-key", "test-password", "1234"
 Found = TypeVar("Found")
@@ -175,7 +175,7 @@ async def running_hub(
     configured: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Running]:  # fmt: skip
     """`configured`: further settings, as a configuration file would hold them."""
-    folder = Path(tempfile.mkdtemp(prefix="qianda-hub-"))
+    folder = Path(tempfile.mkdtemp(prefix="qianda-hub-", dir=scratch_folder()))
     moving = clock or MovableClock()
     listening = socket.create_server(("127.0.0.1", 0))
     origin = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -27,7 +27,7 @@ from hub.store.files import Files
 from hub.store.installation import mark
 from hub.store.keys import Keys
 from hub.store.unit import Database
-from tests.database import fresh_database
+from tests.database import fresh_database, scratch_folder
 from tests.faults.boundaries import CLOSING, SIGNING, Boundary
 from tests.faults.forking import Forking
 from tests.faults.judging import evidence, judge
@@ -70,7 +70,7 @@ class Lane:
     @classmethod
     @asynccontextmanager
     async def open(cls) -> AsyncIterator[Lane]:
-        folder = Path(tempfile.mkdtemp(prefix="qianda-faults-"))
+        folder = Path(tempfile.mkdtemp(prefix="qianda-faults-", dir=scratch_folder()))
         async with AsyncExitStack() as stack:
             stack.callback(shutil.rmtree, folder)
             dsns = await stack.enter_async_context(fresh_database())

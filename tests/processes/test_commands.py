@@ -13,13 +13,14 @@ import pytest
 
 from hub.settings import ROOT
 from hub.store.embedded import EmbeddedPostgres
+from tests.database import scratch_folder
 from tests.processes.programs import Program, ask, eventually, free_port, run
 
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
     """A data folder after `qianda migrate`."""
-    folder = Path(tempfile.mkdtemp(prefix="qianda-commands-"))
+    folder = Path(tempfile.mkdtemp(prefix="qianda-commands-", dir=scratch_folder()))
     folder.chmod(0o755)
     data = folder / "data"
     try:

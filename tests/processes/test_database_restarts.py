@@ -20,12 +20,13 @@ from hub.store.embedded import EmbeddedPostgres
 from hub.store.keys import Keys
 from hub.store.migrate import migrate_now
 from hub.store.unit import Database
+from tests.database import scratch_folder
 from tests.running import until
 
 
 @pytest.fixture
 def server() -> Iterator[EmbeddedPostgres]:
-    folder = Path(tempfile.mkdtemp(prefix="qianda-restarts-"))
+    folder = Path(tempfile.mkdtemp(prefix="qianda-restarts-", dir=scratch_folder()))
     folder.chmod(0o755)
     server = EmbeddedPostgres(folder / "database", durable=False).start()
     migrate_now(server.dsn("owner"))

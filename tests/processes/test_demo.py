@@ -20,6 +20,7 @@ import pytest
 
 from hub.settings import ROOT
 from hub.store.embedded import EmbeddedPostgres
+from tests.database import scratch_folder
 from tests.processes.programs import (
     Program,
     alive,
@@ -40,7 +41,7 @@ class Place:
 
     def __init__(self) -> None:
         # As an administrator would make it: a folder that others may enter, so that the database can lie inside.
-        self.folder = Path(tempfile.mkdtemp(prefix="qianda-demo-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="qianda-demo-", dir=scratch_folder()))
         self.folder.chmod(0o755)
         self.data, self.port = self.folder / "data", free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
@@ -222,7 +223,7 @@ def test_an_ordinary_user_runs_it_too() -> None:
     reachable = subprocess.run([*become, sys.executable, "-c", again], capture_output=True, check=False, cwd=ROOT)
     if reachable.returncode != 0:
         pytest.skip("the account nobody may not enter this checkout or its Python")
-    folder = Path(tempfile.mkdtemp(prefix="qianda-nobody-"))
+    folder = Path(tempfile.mkdtemp(prefix="qianda-nobody-", dir=scratch_folder()))
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     port = free_port()
     demo = Program(folder / "data", "demo", become=become, variables={"QIANDA_PORT": str(port), "HOME": str(folder)})

@@ -25,6 +25,7 @@ from hub.lan import AUTHORITY_LIFE, RENEWED_BEFORE, SERVER_LIFE, authority_file,
 from hub.settings import ROOT, Settings
 from hub.store.embedded import EmbeddedPostgres
 from tests.browser.conftest import CHROMIUM
+from tests.database import scratch_folder
 from tests.processes.programs import Program, run
 
 ADDRESS, PORT, KEY = "192.168.77.1", 8443, "a-key-for-the-lan"
@@ -152,7 +153,7 @@ def demo() -> Iterator[Program]:
         or subprocess.run([*IN_A_NETWORK_OF_ITS_OWN, "true"], check=False).returncode
     ):
         pytest.skip("this machine makes no network namespaces")
-    folder = Path(tempfile.mkdtemp(prefix="qianda-lan-"))
+    folder = Path(tempfile.mkdtemp(prefix="qianda-lan-", dir=scratch_folder()))
     folder.chmod(0o755)  # the database's account has to get in
     variables = {"QIANDA_HOST": ADDRESS, "QIANDA_PORT": str(PORT), "QIANDA_DEMO_API_KEY": KEY}
     program = Program(folder / "data", "demo", become=IN_A_NETWORK_OF_ITS_OWN, variables=variables)

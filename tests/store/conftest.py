@@ -15,6 +15,7 @@ import pytest
 
 from hub.store.database_owner import DatabaseOwner
 from hub.store.embedded import find_programs
+from tests.database import scratch_folder
 from tests.store.embedded_places import CHECKOUT, USER_PROGRAM, Place, User
 
 MODULES = ("__init__.py", "errors.py", "store/database_owner.py", "store/embedded.py")
@@ -28,7 +29,7 @@ def programs() -> Path:
 @pytest.fixture
 def playground() -> Iterator[Path]:
     """A folder open to all accounts; what still runs there at the end is stopped."""
-    with tempfile.TemporaryDirectory(prefix="qianda-place-") as name:
+    with tempfile.TemporaryDirectory(prefix="qianda-place-", dir=scratch_folder()) as name:
         Path(name).chmod(0o755)
         yield Path(name)
         User.kill_all(Path(name))
