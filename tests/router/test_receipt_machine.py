@@ -166,6 +166,5 @@ def test_receipts_in_any_order_end_the_same() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.xfail(strict=False, reason="the ladder takes over what waits long: a long run ends differently")
 def test_receipts_in_any_order_end_the_same_two_thousand_times() -> None:
     run(2000)
