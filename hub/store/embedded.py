@@ -121,7 +121,8 @@ class EmbeddedPostgres:
                 self._user_lock = (self.home / "users.lock").open("a")
                 on_failure.callback(self._forget_use)
             fcntl.flock(self._user_lock, fcntl.LOCK_SH)
-            if not self.answers():
+            # A server that is stopping still answers whoever connects, to say so.
+            if not (self._is_ready() and self.answers()):
                 self._initialise()
                 self._launch()
             on_failure.pop_all()
@@ -240,11 +241,6 @@ class EmbeddedPostgres:
         return [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
 
     def _launch(self) -> None:
-        self._forget_dead_server()
-        folder = self._socket_folder()
-        self.owner.make_private(folder)
-        command = [str(self.programs / "postgres"), "-D", str(self.data), *self._options()]
-        command += ["-c", f"unix_socket_directories={folder}"]
         process: subprocess.Popen[bytes] | None = None
         began = time.monotonic()
         while not (self._is_ready() and self.answers()):
@@ -253,12 +249,17 @@ class EmbeddedPostgres:
             if waited > START_SECONDS or (process is not None and ended and waited > FALSE_START_SECONDS):
                 raise DatabaseUnavailable(f"PostgreSQL did not start: {self._last_words()}")
             if ended and not self._lives():
-                process = self._spawn(command)
+                self._forget_dead_server()
+                process = self._spawn()
             time.sleep(0.02)
         if process is not None:
             process.returncode = 0  # it may outlive this object, of which Python would warn; we reap it by its number
 
-    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        folder = self._socket_folder()
+        self.owner.make_private(folder)
+        command = [str(self.programs / "postgres"), "-D", str(self.data), *self._options()]
+        command += ["-c", f"unix_socket_directories={folder}"]
         with (self.home / "start.log").open("wb") as log:  # what it says before it opens its own log
             # A session of its own: Ctrl-C at our terminal is not meant for it.
             return subprocess.Popen(
@@ -288,8 +289,6 @@ class EmbeddedPostgres:
         with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
             lines = self._server_lines()
             _reap(int(lines[0]), os.WNOHANG)
-            if self._lives():
-                return
             lines[0], lines[4] = str(os.getpid()), ""  # its socket may have been where we are not
             (self.data / "postmaster.pid").write_text("\n".join(lines) + "\n")
         (self._socket_folder() / ".s.PGSQL.5432.lock").unlink(missing_ok=True)

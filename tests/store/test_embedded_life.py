@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from hub.errors import DatabaseUnavailable
 from hub.store.embedded import EmbeddedPostgres
+from tests.running import until
 from tests.store.embedded_places import Place, User, modes
 
 
@@ -57,6 +61,24 @@ def test_killed_server_comes_back_with_its_data(place: Place) -> None:
         assert later.notes == ["note 1", "note 2"]
         assert later.leave() is False
         assert user.leave() is False
+
+
+async def test_server_that_is_stopping_is_waited_for_not_adopted(open_place: Place) -> None:
+    with open_place.database() as database:
+        stopping = database.server_pid()
+        last = await asyncpg.connect(database.dsn("superuser"))
+        os.kill(stopping, signal.SIGTERM)  # "smart": it ends when its last client leaves, and takes no new one
+        await until(partial(_says, database, "stopping"))
+        assert database.answers()
+        starting = asyncio.create_task(asyncio.to_thread(database.start))
+        await last.close()
+        await starting
+        assert database.server_pid() != stopping
+        await (await asyncpg.connect(database.dsn("superuser"))).close()
+
+
+async def _says(database: EmbeddedPostgres, state: str) -> bool:
+    return state in (database.data / "postmaster.pid").read_text()
 
 
 def test_number_of_killed_server_belongs_to_a_stranger_now(place: Place) -> None:
