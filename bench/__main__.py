@@ -23,6 +23,7 @@ def bench(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(READY)}; or all.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print {name, machine, figures} as JSON.")] = False,
     rounds: Annotated[int | None, typer.Option(min=1, help="How often; how many contracts or messages.")] = None,
+    part: Annotated[str, typer.Option(help="One part of it alone: `calls` of channels.")] = "",
     results: Annotated[Path, typer.Option(help="Where NAME.json and the ledger NAME.csv are kept.")] = RESULTS,
 ) -> None:
     """Measure: ratios against a peer or a raw limit, taken in the same run."""
@@ -30,7 +31,10 @@ def bench(
         # Loaded here: a bench drags in the whole server, and every other command would wait for it.
         module = importlib.import_module(f"bench.{each}")
         _quiet_libraries()
-        result: Result = module.run(rounds or module.ROUNDS)
+        if part and part not in getattr(module, "PARTS", ()):
+            typer.echo(f"qianda bench: {each} has no part {part}.", err=True)
+            raise typer.Exit(WRONG_NAME)
+        result: Result = module.run(*(rounds or module.ROUNDS, *([part] if part else [])))
         kept = result.keep(results)
         typer.echo(result.as_json() if as_json else _table(result, kept))
 

@@ -44,13 +44,16 @@ CODE_PATIENCE = 60.0
 WAITING = "SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND next_step = 'invitation' AND next_due_at < now()"
 
 
-def run(rounds: int) -> Result:
-    """`rounds` is the number of messages of whose replies a tenth is lost; the rest goes by it."""
+PARTS = ("calls",)
+
+
+def run(rounds: int, part: str = "") -> Result:
+    """`rounds` is the number of messages of whose replies a tenth is lost; the rest goes by it. `part`: one alone."""
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(Path(folder))
-        asyncio.run(_measured(stage, rounds))
+        asyncio.run(_calls_alone(stage, rounds) if part else _measured(stage, rounds))
         raw = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-        return Result("channels", stage.figures, stage.rows, raw)
+        return Result(f"channels-{part}" if part else "channels", stage.figures, stage.rows, raw)
 
 
 @dataclass
@@ -72,8 +75,17 @@ async def _measured(stage: _Stage, rounds: int) -> None:
         stage.ledger("start").unlink()
         await _lost_replies(stage, crowd, "sms_twilio", 1, rounds)
         await _lost_replies(stage, crowd, "sms_kannel", rounds + 1, rounds)
-        await _calls(stage, server, max(8, int(rounds * CALLS_SHARE)))
+        taken = read_ledger(stage.ledger("sms_twilio"))
+        await _calls(stage, server, taken, max(8, int(rounds * CALLS_SHARE)))
         await _codes(stage, crowd, 2 * rounds + 1, rounds * WAITING_TIMES, max(3, int(rounds * CODES_SHARE)))
+
+
+async def _calls_alone(stage: _Stage, rounds: int) -> None:
+    """Of messages that were sent some time ago."""
+    async with made_server() as server, provider("sms_twilio", stage.ledger("start")) as options:
+        crowd = await Crowd.of_school(server, {"sms_twilio": dict(options)})
+        await _calls(stage, server, await crowd.sent(1, rounds, "sms_twilio"), max(8, int(rounds * CALLS_SHARE)))
+    stage.ledger("start").unlink()
 
 
 # ---- lost replies
@@ -128,17 +140,17 @@ async def _nothing_open(server: Server) -> bool:
 # ---- calls of providers
 
 
-async def _calls(stage: _Stage, server: Server, number: int) -> None:
+async def _calls(stage: _Stage, server: Server, taken: Sequence[Taken], number: int) -> None:
     """Twilio reports so many messages as delivered, at an even pace, whoever is slow to answer."""
-    taken = read_ledger(stage.ledger("sms_twilio"))
     async with provider("sms_twilio", stage.ledger("calls")) as options:
         channels = {"sms_twilio": dict(options)}
-        async with server.running("serve", "work", channels=channels), aiohttp.ClientSession() as http:
+        async with server.running("serve", "work", channels=channels) as cpu, aiohttp.ClientSession() as http:
             caller = _Caller(http, f"{server.origin}/callbacks/sms_twilio")
             await caller.report(taken[0])  # the first one opens connections
             reports = [taken[place % len(taken)] for place in range(number)]
             waits = await _paced([partial(caller.report, each) for each in reports], CALLS_PER_S)
             await _until(lambda: _nothing_unheard(server), PATIENCE)
+            used = {whose: cpu(whose) / number * 1000 for whose in ("serve", "work", "database")}
     stage.ledger("calls").unlink()
     stage.rows += [{"work": "call", "wall_s": wait} for wait in waits]
     found = await server.database.fetch("SELECT handled_at - received_at AS took FROM callback")
@@ -149,6 +161,7 @@ async def _calls(stage: _Stage, server: Server, number: int) -> None:
         "callback_median_ms": percentile(waits, 0.5) * 1000,
         "callback_heard_p99_s": percentile(heard, 0.99),
         "callbacks_unheard": len(found) - len(heard),
+        **{f"cpu_ms_per_call_{whose}": each for whose, each in used.items()},
     }
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
+from bench.providers import Taken
 from bench.server import Server
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.load import load_school
@@ -76,6 +77,31 @@ class Crowd:
         )  # fmt: skip
         await self.server.database.execute("NOTIFY plan_changed")
         return people
+
+    async def sent(self, first: int, number: int, provider: str) -> list[Taken]:
+        """So many people, each with a message that this provider took."""
+        rows = [self._copied(each) for each in range(first, first + number)]
+        messages = [self._message(row, place, provider) for place, row in enumerate(rows, first)]
+        for table in ("contract", "signer", "signing_task"):
+            await _copy(self.server.database, table, [each[table] for each in rows])
+        await _copy(self.server.database, "delivery", messages)
+        await self.server.database.execute("ANALYZE contract, signer, signing_task, delivery")
+        return [
+            Taken(phone_of(place), each["key"], each["provider_reference"], each["created_at"])
+            for place, each in enumerate(messages, first)
+        ]
+
+    def _message(self, row: Mapping[str, Row], number: int, provider: str) -> dict[str, Any]:
+        cipher, at, task, phone = Cipher(self.keys), datetime.now(UTC), row["signing_task"]["id"], phone_of(number)
+        return {
+            "id": uuid4(), "key": f"step-{task}-reminder-1", "purpose": "reminder", "channel": "sms",
+            "provider": provider, "language": "en", "to_sealed": cipher.seal(phone),
+            "to_hash": cipher.found_by("phone", phone), "text": "…", "variables": "{}", "state": "sent",
+            "contract": row["contract"]["id"], "signer": row["signer"]["id"], "task": task,
+            "campus": self.contract["campus"], "person": row["signer"]["person"], "created_at": at, "planned_at": at,
+            "state_at": at, "provider_reference": f"SM{number:032x}", "rung": 0, "calls": 1,
+            "check_at": at + timedelta(minutes=10),
+        }  # fmt: skip
 
     async def tickets(self, people: list[Person]) -> list[str]:
         """Of a link that somebody at a desk gives them."""

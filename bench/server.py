@@ -12,11 +12,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import asyncpg
@@ -28,6 +28,13 @@ from hub.store.embedded import EmbeddedPostgres
 QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
 ROOT = Path(__file__).parents[1]
 LOOK_EVERY = 0.2
+
+
+class CpuSeconds(Protocol):
+    """CPU time used since everything was ready, in seconds: of one of the commands (`serve`, `work`), of the
+    `database`, or of all of them. Linux only (/proc)."""
+
+    def __call__(self, whose: str = "") -> float: ...
 
 
 @dataclass(frozen=True)
@@ -47,20 +54,19 @@ class Server:
         return Settings.load(data=self.folder / "data", origin=self.origin, **more)
 
     @contextlib.asynccontextmanager
-    async def running(self, *commands: str, **configured: Any) -> AsyncIterator[Callable[[], float]]:
+    async def running(self, *commands: str, **configured: Any) -> AsyncIterator[CpuSeconds]:
         """`serve`, `work` or both, with these settings beside the usual ones; at the end what is in hand is finished.
-
-        Yields a function that says how much CPU time, in seconds, they and the database have used since they were
-        ready. Linux only (/proc).
         """
         started: list[subprocess.Popen[bytes]] = []
         try:
             for command in commands:
                 started.append(self._start(command, configured))
             await self._until_ready(commands, started)
-            pids = [self.postgres.server_pid(), *(process.pid for process in started)]
-            before = _cpu_seconds(pids)
-            yield lambda: _cpu_seconds(pids) - before
+            pids = {name: [process.pid] for name, process in zip(commands, started, strict=True)}
+            pids |= {"database": [self.postgres.server_pid()]}
+            pids[""] = [pid for each in list(pids.values()) for pid in each]
+            before = {whose: _cpu_seconds(each) for whose, each in pids.items()}
+            yield lambda whose="": _cpu_seconds(pids[whose]) - before[whose]
         finally:
             await asyncio.to_thread(_end, started)
 

@@ -58,8 +58,7 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
         session = await session_of(unit, secret, before_code=True)
         signer = await unit.contracts.signer(session.signer)
         task = await unit.tasks.of_signer(signer.id)
-        for other in await unit.contracts.signers_at(signer.phone):
-            await unit.tasks.pause((await unit.tasks.of_signer(other.id)).id, True)
+        await _pause(unit, await unit.contracts.signers_at(signer.phone), True)
         await unit.desk.add_task(
             StaffTask(uuid4(), kind, _text(text, required=False), task.campus, unit.now, task.contract, task.signer)
         )
@@ -91,8 +90,13 @@ async def _resume(parts: Parts, signer_id: UUID) -> None:
         there = await unit.contracts.signers_at(signer.phone)
         if await unit.desk.open_questions([each.id for each in there], QUESTIONS):
             return
-        for each in there:
-            await unit.tasks.pause((await unit.tasks.of_signer(each.id)).id, False)
+        await _pause(unit, there, False)
+
+
+async def _pause(unit: Unit, signers: Sequence[Signer], paused: bool) -> None:
+    """In the order of the contracts, as a change of the phone goes through them: nobody waits for each other."""
+    for each in sorted(signers, key=lambda signer: (signer.contract, signer.id)):
+        await unit.tasks.pause((await unit.tasks.of_signer(each.id)).id, paused)
 
 
 async def relink(parts: Parts, *, ticket: str | None = None, phone: str | None = None) -> None:

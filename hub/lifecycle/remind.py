@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import BudgetSpent, IllegalMove, TooSoon
-from hub.lifecycle.dispatch import send_at_once, write_message
+from hub.lifecycle.dispatch import send_at_once, ways, write_message
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
 from hub.lifecycle.withdraw import expire
@@ -157,6 +157,16 @@ async def _send_or_defer(parts: Parts, unit: Unit, due: _Due) -> UUID | None:
     await _note_sent(unit, due, delivery)
     await _plan(unit, due, _following(due))
     return delivery.id if delivery else None
+
+
+async def next_channel(
+    parts: Parts, unit: Unit, policy: ReminderPolicy, signer: Signer, task: SigningTask
+) -> str | None:  # fmt: skip
+    """The channel that the next step of a task would take now. None: there is no message next, or no way."""
+    purpose = PURPOSES.get(task.step.kind) if task.step else None
+    if purpose is None:
+        return None
+    return next(iter(await ways(parts, unit, signer, purpose, policy.through(purpose))), None)
 
 
 async def _purpose(unit: Unit, due: _Due) -> Purpose:

@@ -53,13 +53,15 @@ class Provider:
 
 @dataclass(frozen=True)
 class Health:
-    """How a provider is at present. `weight` is what it was at `changed_at`; `health.weight_at` says what it is now."""
+    """How a provider is at present. `weight` is what it was at `changed_at`; `health.weight_at` says what it is now.
+    `rests_until`: it said itself that it takes nothing before then (HTTP 429 with Retry-After)."""
 
     name: str
     weight: float
     changed_at: datetime
     broken_at: datetime | None = None
     broken_reason: str | None = None
+    rests_until: datetime | None = None
 
     def weight_at(self, configured: float, now: datetime) -> float:
         """Never more than what is configured, also after that was made smaller."""
@@ -76,8 +78,15 @@ class Health:
     def mended(self) -> Health:
         return replace(self, broken_at=None, broken_reason=None)
 
+    def resting(self, until: datetime) -> Health:
+        """Two answers may name two moments: the later one counts."""
+        return replace(self, rests_until=max(until, self.rests_until or until))
+
+    def rests(self, now: datetime) -> bool:
+        return self.rests_until is not None and now < self.rests_until
+
     def usable(self, now: datetime) -> bool:
-        return self.broken_at is None or now - self.broken_at >= PROBED_AFTER
+        return not self.rests(now) and (self.broken_at is None or now - self.broken_at >= PROBED_AFTER)
 
 
 def in_order(

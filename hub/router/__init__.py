@@ -17,7 +17,6 @@ import structlog
 
 from channels import (
     SECONDS,
-    AccountTrouble,
     CannotAsk,
     Doorway,
     Failure,
@@ -52,6 +51,8 @@ RECEIPT_FIRST = timedelta(minutes=2)
 """A provider that cannot be asked may still report by itself: so long a lost message waits for that."""
 MOST_UNKNOWN_CALLS = 2
 """Where nobody can be asked, a message whose fate is unknown is sent once more, and never again."""
+LONG_TURN = 0.2
+"""Seconds. Whoever waited longer for their turn looks whether the provider said meanwhile that it wants to rest."""
 
 _FATES = {
     Fate.ACCEPTED: DeliveryState.SENT,
@@ -124,10 +125,6 @@ class Router:
     def _leads_to(self, signer: Signer, channel: str) -> bool:
         address = self.address(signer, channel)
         return bool(address and self.carriers.of(channel, address))
-
-    async def channel_for(self, unit: Unit, signer: Signer, purpose: str = Purpose.REMINDER) -> str | None:
-        """The first rung of the signer's ladder; None: no message can reach this person."""
-        return next(iter(await self.ladder(unit, signer, purpose)), None)
 
     @staticmethod
     def address(signer: Signer, channel: str) -> str | None:
@@ -253,6 +250,7 @@ class Router:
     async def _wait_for_room(self, unit: Unit, delivery: Delivery) -> None:
         waited = await unit.planning_now() - (delivery.planned_at or delivery.created_at)
         pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
+        pause = max(pause, await self.carriers.rest(unit, delivery))
         await unit.deliveries.put_off(delivery.id, await unit.planning_now() + pause)
 
     async def _make(self, call: _Call) -> DeliveryState:
@@ -302,6 +300,8 @@ class Router:
         wait = (call.booked.at - self._database.clock()).total_seconds()
         if wait > 0:
             await asyncio.sleep(wait)  # its turn at this provider
+            if wait > LONG_TURN:
+                await self._healths.still_awake(call.carrier)
         return await asyncio.wait_for(call.carrier.channel.send(call.message), SECONDS)
 
     def _others(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
@@ -315,10 +315,7 @@ class Router:
 
     async def _not_now(self, call: _Call, error: NotNow) -> None:
         await self._not_taken(call)
-        if isinstance(error, AccountTrouble):
-            await self._healths.broken(call.carrier, str(error))
-        else:
-            await self._healths.worse(call.carrier, str(error))
+        await self._healths.not_now(call.carrier, error)
 
     async def _another(self, delivery: Delivery, tried: Collection[str]) -> _Call | DeliveryState:
         async with self._database.unit(EVERYTHING) as unit:

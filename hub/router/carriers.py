@@ -66,6 +66,13 @@ class Carriers:
     def channels(self) -> frozenset[str]:
         return frozenset(each.provider.carries for each in self)
 
+    async def rest(self, unit: Unit, delivery: Delivery) -> timedelta:
+        """How long every provider that could carry it wants to be left alone; nothing where one of them does not."""
+        able = self.of(delivery.channel, delivery.to, delivery.language)
+        healths = await unit.providers.healths([each.name for each in able])
+        moments = [healths[each.name].rests_until if each.name in healths else None for each in able]
+        return min((max(moment or unit.now, unit.now) for moment in moments), default=unit.now) - unit.now
+
     async def book(self, unit: Unit, delivery: Delivery, tried: Collection[str]) -> Booked | None:
         """The provider that is to be tried now, its rate booked; None when no usable one has room within PATIENCE."""
         able = [each for each in self.of(delivery.channel, delivery.to, delivery.language) if each.name not in tried]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 
+from channels import AccountTrouble, NotNow
 from hub.model.provider import FILTERED_STORM, STORM_WINDOW
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import Carrier
@@ -13,18 +16,37 @@ log = structlog.get_logger()
 STORM = "networks hold its messages back as spam"
 
 
+class Resting(NotNow):
+    """It was told to leave the provider alone while a message waited for its turn there: nobody was called."""
+
+
 class Healths:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def worse(self, carrier: Carrier, reason: str) -> None:
-        """An error or a slow receipt: it gets less for a while."""
-        async with self._database.unit(EVERYTHING) as unit:
-            await self.lower(unit, carrier, reason)
+    async def not_now(self, carrier: Carrier, error: NotNow) -> None:
+        """It took nothing, and said why."""
+        if isinstance(error, AccountTrouble):
+            await self.broken(carrier, str(error))
+        elif not isinstance(error, Resting):
+            await self.worse(carrier, str(error), error.retry_after)
 
-    async def lower(self, unit: Unit, carrier: Carrier, reason: str) -> None:
+    async def still_awake(self, carrier: Carrier) -> None:
+        """For a message that waited for its turn. Raises Resting."""
+        async with self._database.unit(EVERYTHING) as unit:
+            health = (await unit.providers.healths([carrier.name])).get(carrier.name)
+            if health and health.rests(unit.now):
+                raise Resting("wants to be left alone for a while")
+
+    async def worse(self, carrier: Carrier, reason: str, rest: timedelta | None = None) -> None:
+        """An error or a slow receipt: it gets less for a while, and nothing for as long as it said itself (`rest`)."""
+        async with self._database.unit(EVERYTHING) as unit:
+            await self.lower(unit, carrier, reason, rest)
+
+    async def lower(self, unit: Unit, carrier: Carrier, reason: str, rest: timedelta | None = None) -> None:
         health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
-        await unit.providers.put(health.lowered(carrier.provider.weight, unit.now))
+        health = health.lowered(carrier.provider.weight, unit.now)
+        await unit.providers.put(health.resting(unit.now + rest) if rest else health)
         log.warning("provider in trouble", provider=carrier.name, reason=reason)
 
     async def broken(self, carrier: Carrier, reason: str) -> None:
@@ -35,8 +57,8 @@ class Healths:
     async def answered(self, carrier: Carrier) -> None:
         """It took a message. If it was broken, it no longer is."""
         async with self._database.unit(EVERYTHING) as unit:
-            known = await unit.providers.healths([carrier.name])
-            if (health := known.get(carrier.name)) and health.broken_at is not None:
+            health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
+            if health.broken_at is not None:
                 await unit.providers.put(health.mended())
 
     async def filtered(self, unit: Unit, carrier: Carrier) -> None:

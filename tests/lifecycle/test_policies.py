@@ -15,6 +15,7 @@ from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING, Scope
 from hub.router.policy import policy_at
 from hub.store.policies import Kind, PolicyChange
+from hub.web.api.answers import whole
 from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.signing import tasks_of
 from tests.lifecycle.test_reminders import ledger
@@ -95,6 +96,10 @@ async def test_a_policys_channels_come_before_the_signers_own() -> None:
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor(deadline=MORNING + timedelta(days=4))
         await change(running, "hq", "campus", "hq", {"last_call_through": ["voice"]})
+        await follow(running, clock, MORNING + timedelta(days=1, hours=12))
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            given = (await whole(unit, running.hub.parts, contract.id)).signers[0].next_step
+        assert given and (given.kind, given.channel) == ("last-call", "voice")
         await follow(running, clock, MORNING + timedelta(days=5))
         async with running.hub.database.unit(EVERYTHING) as unit:
             made = {each.purpose: each.channel for each in await unit.deliveries.of_contract(contract.id)}

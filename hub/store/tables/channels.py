@@ -13,7 +13,8 @@ from hub.store.tables.columns import bytes_, moment, words
 
 
 class ProviderRow(SQLModel, table=True):
-    """A configured provider, by the name of its entry: its present weight, and whether its account is broken."""
+    """A configured provider, by the name of its entry: its present weight, whether its account is broken, and until
+    when it wants to be left alone."""
 
     __tablename__ = "provider"
     name: str = words(primary_key=True)
@@ -21,6 +22,7 @@ class ProviderRow(SQLModel, table=True):
     changed_at: datetime = moment(nullable=False)
     broken_at: datetime | None = moment()
     broken_reason: str | None = words(default=None)
+    rests_until: datetime | None = moment()
 
 
 class ProviderLaneRow(SQLModel, table=True):

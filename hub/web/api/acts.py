@@ -79,4 +79,4 @@ async def change_phone(call: Call) -> PhoneChangeGiven:
 
 async def _now(call: Call) -> ContractGiven:
     async with call.parts.database.unit(call.scope) as unit:
-        return await answers.whole(unit, call.parts.router, call.contract)
+        return await answers.whole(unit, call.parts, call.contract)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC
 from uuid import UUID
 
+from hub.lifecycle.parts import Parts
+from hub.lifecycle.remind import next_channel
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery
 from hub.model.record import RecordEntry
-from hub.model.reminder import StepKind
+from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer, SigningTask
-from hub.router import Router
+from hub.router.policy import policy_of
 from hub.store.unit import Unit
 from hub.web.api.shapes import (
     ContractGiven,
@@ -36,10 +38,13 @@ async def issued(unit: Unit, contract: Contract) -> ContractIssued:
     )  # fmt: skip
 
 
-async def whole(unit: Unit, router: Router, contract_id: UUID) -> ContractGiven:
+async def whole(unit: Unit, parts: Parts, contract_id: UUID) -> ContractGiven:
     contract = await unit.contracts.get(contract_id)
     tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
-    signers = [await _signer(unit, router, each, tasks[each.id]) for each in await unit.contracts.signers(contract.id)]
+    policy = await policy_of(unit, parts.policy, contract)
+    signers = [
+        await _signer(parts, unit, policy, each, tasks[each.id]) for each in await unit.contracts.signers(contract.id)
+    ]
     stuck = None
     if contract.stuck_since:
         stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "")
@@ -52,10 +57,12 @@ async def whole(unit: Unit, router: Router, contract_id: UUID) -> ContractGiven:
     )  # fmt: skip
 
 
-async def _signer(unit: Unit, router: Router, signer: Signer, task: SigningTask) -> SignerGiven:
+async def _signer(
+    parts: Parts, unit: Unit, policy: ReminderPolicy, signer: Signer, task: SigningTask
+) -> SignerGiven:  # fmt: skip
     step = None
     if task.step:
-        channel = None if task.step.kind is StepKind.EXPIRY else await router.channel_for(unit, signer)
+        channel = await next_channel(parts, unit, policy, signer, task)
         step = NextStepGiven(kind=task.step.kind, channel=channel, due_at=task.step.due_at)
     return SignerGiven(
         id=signer.id, role=signer.role, name=signer.name, order=signer.order, state=task.state, next_step=step,

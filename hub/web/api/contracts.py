@@ -48,7 +48,7 @@ def _signer(asked: SignerAsked) -> NewSigner:
 
 async def read(call: Call) -> ContractGiven:
     async with call.parts.database.unit(call.scope) as unit:
-        return await answers.whole(unit, call.parts.router, call.contract)
+        return await answers.whole(unit, call.parts, call.contract)
 
 
 async def list_(call: Call) -> ContractPage:

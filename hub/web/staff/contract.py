@@ -14,13 +14,14 @@ from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.change_phone import ask as ask_for_phone
 from hub.lifecycle.dispatch import HandedLink, hand_out
 from hub.lifecycle.reissue import reissue as issue_anew
-from hub.lifecycle.remind import remind_by_hand
+from hub.lifecycle.remind import next_channel, remind_by_hand
 from hub.lifecycle.withdraw import extend as move_deadline
 from hub.lifecycle.withdraw import void as withdraw
 from hub.model.contract import Contract, ContractState
 from hub.model.link import DoorKind
 from hub.model.record import RecordEntry, broken_at
 from hub.model.signer import Signer
+from hub.router.policy import policy_of
 from hub.store.unit import Unit
 from hub.web.staff.access import Visit
 from hub.web.staff.show import show
@@ -57,7 +58,10 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
         versions = await unit.contracts.versions(found.id)
         campus = await unit.school.campus(found.campus)
         to_do = await unit.desk.open_tasks(found.id)
-        channels = {signer.id: await visit.parts.router.channel_for(unit, signer) for signer in signers}
+        policy = await policy_of(unit, visit.parts.policy, found)
+        channels = {
+            each.id: await next_channel(visit.parts, unit, policy, each, tasks[each.id]) for each in signers
+        }
     return await show(
         visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
         staff_tasks=to_do, broken_at=broken_at(entries), problem=problem,

@@ -148,6 +148,7 @@ class TwilioAccount:
         form = {name: str(value) for name, value in (await request.post()).items()}
         trouble = self._trouble()
         answered = ANSWERED.get(trouble) if trouble else None
+        self.ledger.write("asked", to=form.get("To"), trouble=trouble, clock=self.now().isoformat())
         if refusal := self._stranger(request) or answered or self.refused(form):
             return _error(*refusal)
         resource = self._accept(form)

@@ -1,0 +1,91 @@
+"""A provider that says when it takes messages again is left alone until then, by everybody. Its own ledger judges."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import datetime, timedelta
+
+from channels import Place, sms_twilio
+from hub.lifecycle.identify import send_code
+from hub.lifecycle.land import open_ticket
+from hub.model.contract import Contract
+from hub.model.delivery import DeliveryState
+from hub.model.link import DoorKind
+from hub.model.provider import Provider
+from hub.model.staff import EVERYTHING
+from tests.channels.doubles import Trouble
+from tests.channels.doubles.ledger import Ledger as Raw
+from tests.channels.doubles.outbox import Ledger
+from tests.channels.doubles.sms_twilio import Double
+from tests.channels.doubles.twilio import RETRY_AFTER
+from tests.router.routed import Routed, routed
+
+SECOND = timedelta(seconds=1)
+
+
+def asked(raw: io.StringIO, since: datetime) -> list[float]:
+    """When the provider was asked to take a message, in seconds, by its ledger."""
+    lines = [json.loads(line) for line in raw.getvalue().splitlines()]
+    moments = [datetime.fromisoformat(line["clock"]) for line in lines if line["what"] == "asked"]
+    return [(moment - since).total_seconds() for moment in moments]
+
+
+async def ask_for_a_code(hub: Routed, contract: Contract) -> None:
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+        link = await unit.links.for_door(signer, DoorKind.QR, unit.now)
+        ticket = unit.links.ticket(link)
+    opened = await open_ticket(hub.running.hub.parts, ticket)
+    await send_code(hub.running.hub.parts, opened.secret)
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        (code,) = [each for each in await unit.deliveries.of_contract(contract.id) if each.purpose == "code"]
+    await hub.running.hub.parts.router.carry(code.id, fresh=True)
+
+
+async def test_nobody_calls_inside_the_rest_that_a_burst_of_429_asked_for() -> None:
+    async with routed(trouble=[Trouble.BUSY] * 3, ledger=Raw(raw := io.StringIO())) as hub:
+        start = hub.clock()
+        contracts = [await hub.issue(phone=f"+1202555040{number}") for number in range(3)]
+        await hub.sweep()
+        assert asked(raw, start) == [0, 0, 0]
+        for _ in range(RETRY_AFTER - 1):
+            hub.carriers()  # another worker: what it knows stands in the database
+            await hub.look_after(SECOND)
+        assert asked(raw, start) == [0, 0, 0]
+        for _ in range(20):
+            await hub.look_after(SECOND)
+        assert len(hub.twilio.accepted) == 3
+        assert min(asked(raw, start)[3:]) >= RETRY_AFTER
+        for contract in contracts:
+            assert (await hub.one(contract)).state is DeliveryState.SENT
+
+
+async def test_a_message_that_waited_for_its_turn_meanwhile_is_not_sent_into_the_rest() -> None:
+    async with routed(trouble=[Trouble.BUSY], ledger=Raw(raw := io.StringIO())) as hub:
+        hub.carriers(rate=3.0)  # so the second waits almost half a second for its turn
+        start = hub.clock()
+        for number in range(2):
+            await hub.issue(phone=f"+1202555041{number}")
+        await hub.sweep()
+        assert asked(raw, start) == [0]
+        for _ in range(4):
+            await hub.look_after(timedelta(seconds=RETRY_AFTER))
+        assert len(hub.twilio.accepted) == 2
+        assert min(asked(raw, start)[1:]) >= RETRY_AFTER
+
+
+async def test_codes_go_to_another_provider_meanwhile() -> None:
+    async with routed(trouble=[Trouble.BUSY], ledger=Raw(raw := io.StringIO())) as hub:
+        start = hub.clock()
+        contract = await hub.invited(phone="+12025550420")
+        second = Double(now=hub.clock)
+        async with second.serving():
+            place = Place("second", f"{hub.running.origin}/callbacks/second", hub.running.http, Ledger([]), hub.clock)
+            hub.carriers(
+                (Provider("second", "sms_twilio", "sms", weight=0.0001, rate=1000),
+                 sms_twilio.connect(second.options(), place))
+            )  # fmt: skip
+            await ask_for_a_code(hub, contract)
+            assert len(second.accepted) == 1  # however little it gets otherwise
+            assert asked(raw, start) == [0]
