@@ -6,7 +6,7 @@ parts.final              # the finished file; parts.revisions has the earlier on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ ORGANISATION = "示范学校"
 ORIGIN = "https://sign.school.example"
 SEAL = "seal"
 Clock = Callable[[], datetime]
+Confirm = Callable[[bytes], bytes]
 
 
 def utc_now() -> datetime:
@@ -84,6 +85,7 @@ async def finished_contract(
     pki: Pki | None = None,
     document: bytes | None = None,
     appearances: dict[str, bytes] | None = None,
+    confirmed: Mapping[str, Confirm] | None = None,
     expired: bool = False,
     revoked: Sequence[str] = (),
     with_seal: bool = True,
@@ -92,7 +94,8 @@ async def finished_contract(
     """A contract signed by `signers` in this order, sealed and closed (PAdES B-LTA).
 
     `expired`: the certificate of the first signer had run out a day before it was used. `revoked`: signers whose
-    certificates stand in the CRL. `with_seal` and `closed` leave the last steps out.
+    certificates stand in the CRL. `with_seal` and `closed` leave the last steps out. `confirmed`: what stands beside a
+    signer's signature as a passkey's confirmation, made from the attributes that were signed.
     """
     pki = pki or await Pki.make()
     shown = appearances or {}
@@ -104,8 +107,9 @@ async def finished_contract(
         authority = _a_month_ago(pki) if expired and number == 0 else pki.authority
         issued[name] = await authority.enrol(keys[name].spki, names[number % len(names)], f"P{number}")
         current = await sign(
-            current, name, keys[name], issued[name].chain, pki, certify=number == 0, appearance=shown.get(name)
-        )
+            current, name, keys[name], issued[name].chain, pki, certify=number == 0, appearance=shown.get(name),
+            confirm=(confirmed or {}).get(name),
+        )  # fmt: skip
         revisions[f"{name}-signed"] = current
         current = with_validation_data(current, name, pki_certificates(pki), [await _crl(pki, issued, revoked)])
         revisions[f"{name}-validated"] = current
@@ -128,13 +132,15 @@ async def sign(
     certify: bool = False,
     final: bool = False,
     appearance: bytes | None = None,
+    confirm: Confirm | None = None,
 ) -> bytes:
     """One signature, the whole way: prepare, sign as a phone does (raw r‖s), verify, timestamp, embed."""
     prepared = await prepare(document, name, chain, certify=certify, final=final, appearance=appearance)
     der = verified_der(key.spki, prepared.to_be_signed, await raw_signature(key, prepared.to_be_signed))
     return await embed(
-        prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, chain, der, pki.timestamps
-    )
+        prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, chain, der, pki.timestamps,
+        confirm(prepared.to_be_signed) if confirm else None,
+    )  # fmt: skip
 
 
 async def raw_signature(key: SoftKey, message: bytes) -> bytes:

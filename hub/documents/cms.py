@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from asn1crypto import algos, cms, core, tsp, x509
 
+from qianda.confirmation import CONFIRMATION_OID
+
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
 OCTET_STRING: Final = 0x04
@@ -19,6 +21,7 @@ CONTEXT_1: Final = 0xA1
 SIGNED_DATA: Final = bytes(cms.ContentType("signed_data").dump())
 DATA: Final = bytes(cms.ContentType("data").dump())
 SIGNATURE_TIMESTAMP: Final = bytes(cms.CMSAttributeType("signature_time_stamp_token").dump())
+CONFIRMATION: Final = bytes(core.ObjectIdentifier(CONFIRMATION_OID).dump())
 SHA256: Final = bytes(algos.DigestAlgorithm({"algorithm": "sha256"}).dump())
 VERSION_1: Final = bytes(core.Integer(1).dump())
 
@@ -38,8 +41,12 @@ def attributes_to_sign(document_digest: bytes, certificate: bytes) -> bytes:
     return encode(SET, b"".join(sorted(attributes)))  # DER orders a SET OF by its encodings (X.690, 11.6)
 
 
-def assembled(to_be_signed: bytes, signature: bytes, chain: Sequence[bytes], timestamp: bytes | None) -> bytes:
-    """ContentInfo of a detached signature. `chain`: DER, the signer's first; self-signed roots are left out."""
+def assembled(
+    to_be_signed: bytes, signature: bytes, chain: Sequence[bytes], timestamp: bytes | None,
+    confirmation: bytes | None = None,
+) -> bytes:  # fmt: skip
+    """ContentInfo of a detached signature. `chain`: DER, the signer's first; self-signed roots are left out.
+    `confirmation`: see `qianda.confirmation`."""
     signer = x509.Certificate.load(chain[0])
     roots_left_out = [der for der in chain if not _is_root(der)]
     signer_info = encode(
@@ -52,7 +59,7 @@ def assembled(to_be_signed: bytes, signature: bytes, chain: Sequence[bytes], tim
                 bytes((CONTEXT_0,)) + to_be_signed[1:],  # inside the SignerInfo the SET has tag [0]
                 bytes(signature_algorithm(signer).dump()),
                 encode(OCTET_STRING, signature),
-                _unsigned_attributes(timestamp),
+                _unsigned_attributes(timestamp, confirmation),
             )
         ),
     )
@@ -96,7 +103,7 @@ def _is_root(certificate: bytes) -> bool:
     return bool(x509.Certificate.load(certificate).self_signed != "no")
 
 
-def _unsigned_attributes(timestamp: bytes | None) -> bytes:
-    if timestamp is None:
-        return b""
-    return encode(CONTEXT_1, encode(SEQUENCE, SIGNATURE_TIMESTAMP + encode(SET, timestamp)))
+def _unsigned_attributes(timestamp: bytes | None, confirmation: bytes | None) -> bytes:
+    values = ((SIGNATURE_TIMESTAMP, timestamp), (CONFIRMATION, confirmation))
+    attributes = [encode(SEQUENCE, kind + encode(SET, value)) for kind, value in values if value is not None]
+    return encode(CONTEXT_1, b"".join(sorted(attributes))) if attributes else b""

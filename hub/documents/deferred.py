@@ -103,14 +103,16 @@ async def embed(
     chain: Sequence[bytes],
     signature_der: bytes,
     timestamps: Timestamps,
+    confirmation: bytes | None = None,
 ) -> bytes:
-    """The signed file: the holder's signature (DER, see `verified_der`) with a timestamp over it, in its place.
+    """The signed file: the holder's signature (DER, see `verified_der`) with a timestamp over it, in its place, and
+    beside it a passkey's confirmation, if there is one (see `qianda.confirmation`).
 
     WrongDocument when the file is not the prepared one; TimestampUnavailable comes through, and nothing is lost by it.
     """
     await asyncio.to_thread(_check_prepared, prepared_file, gap, document_digest)
     token = await timestamps.timestamp(hashlib.sha256(signature_der).digest())
-    return filled(prepared_file, gap, assembled(to_be_signed, signature_der, chain, token))
+    return filled(prepared_file, gap, assembled(to_be_signed, signature_der, chain, token, confirmation))
 
 
 def verified_der(spki: bytes, message: bytes, signature: bytes) -> bytes:

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import load_der_x509_certificate
 
+from qianda.confirmation import CONFIRMATION_OID, check_confirmation
+from qianda.passkey import Confirmed, WrongPasskey
 from qianda.verify import reasons
 from qianda.verify.findings import Reason
 
@@ -33,12 +35,13 @@ class WrongSignature(Exception):
 
 @dataclass(frozen=True)
 class CheckedCms:
-    """A signature whose digest and value fit; nothing is said yet about trust."""
+    """A signature whose digest and value fit; nothing is said yet about trust. `to_be_signed`: its attributes."""
 
     certificate: x509.Certificate
     encoded_certificate: bytes
     certificates: tuple[x509.Certificate, ...]
     signature: bytes
+    to_be_signed: bytes
     signer_info: cms.SignerInfo
 
 
@@ -95,6 +98,23 @@ def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
     return check_timestamp(tokens[0].dump(), lambda algorithm: hashlib.new(algorithm, checked.signature).digest())
 
 
+def confirmation(checked: CheckedCms) -> tuple[bytes, Confirmed] | None:
+    """A passkey's confirmation of this very signature, with its public key; None where there is none. Raises
+    WrongSignature for a wrong one, and for several."""
+    values = [
+        value
+        for attribute in checked.signer_info["unsigned_attrs"] or ()
+        if attribute["type"].dotted == CONFIRMATION_OID
+        for value in attribute["values"]
+    ]
+    try:
+        if len(values) > 1:
+            raise WrongPasskey("there are several")
+        return check_confirmation(values[0].dump(), checked.to_be_signed) if values else None
+    except WrongPasskey as wrong:
+        raise WrongSignature(reasons.CONFIRMATION_WRONG.about(what=wrong)) from wrong
+
+
 def _signed_data(contents: bytes) -> cms.SignedData:
     length = parser.peek(contents)
     if contents[length:].strip(b"\0"):
@@ -121,7 +141,7 @@ def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], 
         raise WrongSignature(reasons.CERTIFICATE_NOT_NAMED)
     _verify_value(encoded, signer, algorithm, to_be_signed)
     others = tuple(other for other, _ in certificates)
-    return CheckedCms(certificate, encoded, others, signer["signature"].native, signer)
+    return CheckedCms(certificate, encoded, others, signer["signature"].native, to_be_signed, signer)
 
 
 def _certificates(signed: cms.SignedData) -> Iterator[tuple[x509.Certificate, bytes]]:

@@ -1,11 +1,12 @@
 """From findings to answers: for each party and each element one of four words, with its reason.
 
-On a PDF alone nothing is known about custody or about a confirmation by PIN or passkey, so `exclusively owned` and
-`exclusively used` are `declared` at best; `shown` needs the evidence package.
+On a PDF alone nothing is known about custody, so `exclusively owned` is `declared` at best. `exclusively used` is
+`shown` where a passkey's confirmation travels in the signature; of a PIN the evidence package would have to tell.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,9 +111,9 @@ def _party(structure: Structure, field: str, findings: Sequence[Finding], trust:
 
 def _answer(element: Element, structure: Structure, field: str, findings: Sequence[Finding], trust: Trust) -> Answer:
     """What is wrong with the party's own signature comes first, then what is wrong with the whole file."""
-    against = Element.SIGNATURE if element is Element.USED else element
-    own = [finding for finding in findings if finding.element is against and finding.field == field]
-    whole = [finding for finding in findings if finding.element is against and finding.field is None]
+    against = (Element.USED, Element.SIGNATURE) if element is Element.USED else (element,)
+    own = [finding for finding in findings if finding.element in against and finding.field == field]
+    whole = [finding for finding in findings if finding.element in against and finding.field is None]
     if own or whole:
         return Answer(element, Word.FAILED, (own or whole)[0].reason)
     if field not in structure.signatures and element is not Element.TEXT:
@@ -127,7 +128,7 @@ def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) 
         trial = trust.is_trial(checked.certificate, checked.certificates)
         return (Word.NOT_SHOWN, reasons.OWNED_TRIAL) if trial else (Word.DECLARED, reasons.OWNED_DECLARED)
     if element is Element.USED:
-        return Word.DECLARED, reasons.USED_DECLARED
+        return _used(structure, field)
     if element is Element.SIGNATURE:
         return Word.SHOWN, reasons.SIGNATURE_SHOWN
     if element is Element.TEXT:
@@ -138,6 +139,14 @@ def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) 
     if trust.is_trial(stamp.certificate):
         return Word.NOT_SHOWN, reasons.TIME_TRIAL.about(time=at)
     return Word.SHOWN, reasons.TIME_SHOWN.about(time=at)
+
+
+def _used(structure: Structure, field: str) -> tuple[Word, Reason]:
+    if field not in structure.confirmed:
+        return Word.DECLARED, reasons.USED_DECLARED
+    public_key, confirmed = structure.confirmed[field]
+    key = hashlib.sha256(public_key).hexdigest()[:16]
+    return Word.SHOWN, reasons.USED_SHOWN.about(where=confirmed.origin, key=key)
 
 
 def _part(name: x509.Name, part: str) -> str:

@@ -100,6 +100,16 @@ USED_DECLARED: Final = Reason(
     "文件里没有对这次签署的单独确认 (口令、通行密钥) 的证据。",
     "The file holds no evidence of a confirmation (PIN, passkey) of this very act.",
 )
+USED_SHOWN: Final = Reason(
+    "一个通行密钥在 {where} 确认了正是这一次签署, 其设备事先验证了使用者 (指纹、面容或锁屏密码)。该密钥登记在谁名下, "
+    "见签署平台的存证记录 (公钥 SHA-256: {key}…)。",
+    "A passkey confirmed this very act at {where}; its device had verified its user (fingerprint, face or screen "
+    "lock). For whom it was registered stands in the hub's record (SHA-256 of its public key: {key}…).",
+)
+CONFIRMATION_WRONG: Final = Reason(
+    "文件里附有通行密钥的确认, 但它不成立 ({what})。",
+    "The file holds a confirmation by a passkey that is wrong ({what})."
+)
 SIGNATURE_SHOWN: Final = Reason("摘要、签名值与证书一致。", "Digest, signature value and certificate fit together.")
 TEXT_SHOWN: Final = Reason(
     "首个签名之后只加入了签名、校验资料和时间戳。",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from qianda.passkey import Confirmed
 from qianda.verify import reasons
 from qianda.verify.cms_check import (
     CheckedCms,
@@ -18,6 +19,7 @@ from qianda.verify.cms_check import (
     WrongSignature,
     check_detached,
     check_timestamp,
+    confirmation,
     signature_timestamp,
 )
 from qianda.verify.findings import Element, Finding, UnreadablePdf
@@ -38,6 +40,7 @@ class Structure:
     findings: list[Finding] = field(default_factory=list)
     signatures: dict[str, CheckedCms] = field(default_factory=dict)
     times: dict[str, CheckedTimestamp] = field(default_factory=dict)
+    confirmed: dict[str, tuple[bytes, Confirmed]] = field(default_factory=dict)
 
     @property
     def regular(self) -> list[FieldSignature]:
@@ -160,11 +163,21 @@ def _cryptography(structure: Structure, signature: FieldSignature) -> Iterator[F
             structure.times[signature.name] = check_timestamp(signature.contents, digest)
             return
         checked = structure.signatures[signature.name] = check_detached(signature.contents, digest)
+        yield from _confirmed(structure, signature.name, checked)
         element = Element.TIME
         structure.times[signature.name] = signature_timestamp(checked)
         yield from _alive(signature.name, checked, structure.times[signature.name])
     except WrongSignature as wrong:
         yield Finding(element, wrong.reason, None if signature.is_timestamp else signature.name)
+
+
+def _confirmed(structure: Structure, name: str, checked: CheckedCms) -> Iterator[Finding]:
+    """Whether a passkey confirmed this very signature; one that is there and wrong is a finding."""
+    try:
+        if found := confirmation(checked):
+            structure.confirmed[name] = found
+    except WrongSignature as wrong:
+        yield Finding(Element.USED, wrong.reason, name)
 
 
 def _alive(name: str, checked: CheckedCms, stamp: CheckedTimestamp) -> Iterator[Finding]:

@@ -1,0 +1,106 @@
+"""A passkey's confirmation inside a finished contract: every outside program still takes the file, and `verify` says
+what was shown, and what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hub.documents.cms import assembled
+from hub.documents.deferred import RESERVED_HEX_DIGITS
+from qianda.confirmation import packed
+from qianda.passkey import LARGEST_AUTHENTICATOR_DATA, LARGEST_CLIENT_DATA, LARGEST_SIGNATURE, Assertion
+from qianda.verify import verify_bytes
+from qianda.verify.elements import Answer, Report
+from qianda.verify.findings import Element, Word
+from qianda.verify.structure import check_finished
+from qianda.verify.trust import Trust
+from tests.judges import judge
+from tests.passkeys.authenticator import ORIGIN, PRESENT, Authenticator, of_windows
+from tests.signing_parts import Confirm, FinishedParts, finished_contract
+from tests.verify.reading import FIELDS, SIGNERS, complaints, failed
+
+pytestmark = pytest.mark.custody
+
+
+def by(device: Authenticator) -> Confirm:
+    return lambda to_be_signed: packed(device.public_key, device.confirm(to_be_signed))
+
+
+def used(report: Report, field: str) -> Answer:
+    party = next(party for party in report.parties if party.field == field)
+    return next(answer for answer in party.answers if answer.element is Element.USED)
+
+
+async def contract_with(folder: Path, confirmed: dict[str, Confirm]) -> FinishedParts:
+    return await finished_contract(folder, signers=SIGNERS, confirmed=confirmed)
+
+
+async def test_every_judge_takes_the_file_and_it_is_shown(tmp_path: Path) -> None:
+    made = await contract_with(tmp_path, {"guardian-1": by(Authenticator()), "student-1": by(of_windows())})
+    (tmp_path / "final.pdf").write_bytes(made.final)
+    judge(tmp_path / "final.pdf", made.trust_pem, list(FIELDS))
+    assert check_finished(made.final, FIELDS) == []
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("clock", ["+20m", "+2d", "+400d", "+5y"])
+async def test_every_judge_takes_it_years_later(tmp_path: Path, clock: str) -> None:
+    made = await contract_with(tmp_path, {"guardian-1": by(Authenticator())})
+    (tmp_path / "final.pdf").write_bytes(made.final)
+    judge(tmp_path / "final.pdf", made.trust_pem, list(FIELDS), clock)
+
+
+async def report_of(folder: Path, confirm: Confirm) -> Report:
+    made = await contract_with(folder, {"guardian-1": confirm})
+    findings = check_finished(made.final, FIELDS)
+    report = await asyncio.to_thread(verify_bytes, made.final, Trust.load([made.trust_pem]))
+    assert bool(findings) is report.failed
+    return report
+
+
+async def test_verify_says_what_was_shown(tmp_path: Path) -> None:
+    report = await report_of(tmp_path, by(Authenticator()))
+    said = used(report, "guardian-1")
+    assert not report.failed, complaints(report)
+    assert said.word is Word.SHOWN and ORIGIN in said.reason.en and ORIGIN in said.reason.zh
+    assert "in the hub's record" in said.reason.en and "存证记录" in said.reason.zh
+    assert used(report, "student-1").word is used(report, "seal").word is Word.DECLARED
+
+
+def of_another_request(device: Authenticator) -> Confirm:
+    return lambda to_be_signed: packed(device.public_key, device.confirm(to_be_signed + b"x"))
+
+
+def with_another_key(device: Authenticator) -> Confirm:
+    return lambda to_be_signed: packed(Authenticator().public_key, device.confirm(to_be_signed))
+
+
+def unreadable(_device: Authenticator) -> Confirm:
+    return lambda _: b"\x05\x00"
+
+
+def without_verified_user(device: Authenticator) -> Confirm:
+    device.flags = PRESENT
+    return by(device)
+
+
+@pytest.mark.parametrize("forge", [of_another_request, with_another_key, unreadable, without_verified_user])
+async def test_a_wrong_one_fails(tmp_path: Path, forge: Callable[[Authenticator], Confirm]) -> None:
+    report = await report_of(tmp_path, forge(Authenticator()))
+    assert failed(report) == {Element.USED}
+    assert used(report, "guardian-1").word is Word.FAILED
+    assert "passkey" in used(report, "guardian-1").reason.en
+
+
+async def test_the_reserved_place_is_large_enough_for_the_largest(tmp_path: Path) -> None:
+    made = await contract_with(tmp_path, {})
+    chain, pki = made.signers["guardian-1"].chain, made.pki
+    largest = Assertion(bytes(LARGEST_AUTHENTICATOR_DATA), bytes(LARGEST_CLIENT_DATA), bytes(LARGEST_SIGNATURE))
+    confirmation = packed(of_windows().public_key, largest)
+    token = await pki.timestamps.timestamp(bytes(32))
+    without = len(assembled(bytes(200), bytes(72), chain, token))
+    assert without + len(confirmation) + 32 < RESERVED_HEX_DIGITS // 2 - 2048  # a long chain fits as well
