@@ -119,7 +119,7 @@ class Running:
         return await until(final)
 
 
-async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 20) -> Found:
+async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 60) -> Found:
     """Ask again until there is an answer; the test fails when none comes in time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not (found := await look()):

@@ -94,9 +94,9 @@ async def _resume(parts: Parts, signer_id: UUID) -> None:
 
 
 async def _pause(unit: Unit, signers: Sequence[Signer], paused: bool) -> None:
-    """In the order of the contracts, as a change of the phone goes through them: nobody waits for each other."""
-    for each in sorted(signers, key=lambda signer: (signer.contract, signer.id)):
-        await unit.tasks.pause((await unit.tasks.of_signer(each.id)).id, paused)
+    await unit.contracts.hold(signer.contract for signer in signers)
+    for signer in signers:
+        await unit.tasks.pause((await unit.tasks.of_signer(signer.id)).id, paused)
 
 
 async def relink(parts: Parts, *, ticket: str | None = None, phone: str | None = None) -> None:

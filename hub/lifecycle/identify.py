@@ -100,8 +100,10 @@ class _Answered:
 
 
 async def _answered(parts: Parts, unit: Unit, secret: str, code: str, name: str, id_tail: str) -> _Answered:
-    session = await session_of(unit, secret, lock=True, before_code=True)
+    session = await session_of(unit, secret, before_code=True)
     signer = await unit.contracts.signer(session.signer)
+    await unit.contracts.hold(await _contracts_for(unit, session, signer))
+    session = await session_of(unit, secret, lock=True, before_code=True)
     await take_turn(unit, secret, signer)
     await refuse(unit, secret, signer, code=False)
     live = await unit.sessions.live_code(signer.person, session.id, unit.now)

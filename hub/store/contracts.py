@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -54,6 +54,13 @@ class Contracts:
         `NO KEY`: rows that only refer to the contract can still be written by those who do not change it.
         """
         return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract).with_for_update(key_share=True))
+
+    async def hold(self, contracts: Iterable[UUID]) -> None:
+        """Lock several rows in the order in which everybody does. Locks come in this order: contracts, sessions,
+        people; tasks and records only under the lock of their contract, or else a record alone.
+        """
+        these = select(CONTRACT.c.id).where(CONTRACT.c.id.in_(set(contracts))).order_by(CONTRACT.c.id)
+        await self._connection.execute(these.with_for_update(key_share=True))
 
     async def _one(self, statement: Any) -> Contract:
         row = (await self._connection.execute(statement)).mappings().first()

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.running import Running, running_hub
 
@@ -29,7 +29,8 @@ ARGUMENTS = [
 SMALL = {"width": 360, "height": 740}
 PHONE: dict[str, Any] = {"viewport": SMALL, "has_touch": True, "is_mobile": True, "locale": "zh-CN"}
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN"}
-STEP_MS = 15_000
+STEP_MS = 30_000
+expect.set_options(timeout=STEP_MS)
 
 NewPage = Callable[..., Awaitable[Page]]
 Shot = Callable[[Page, str], Awaitable[None]]

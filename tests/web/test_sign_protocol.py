@@ -7,13 +7,16 @@ import hashlib
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from sqlalchemy import text
 
 from hub.lifecycle.issue import NewSigner, NewStudent
 from hub.model.link import DoorKind
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
+from hub.store.unit import Unit
 from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient
 from qianda.holder import SoftwareKey
@@ -298,6 +301,25 @@ async def test_declining_ends_the_contract_and_asking_stops_reminders(running: R
             await client.sign()
         assert over.value.status == 409
     assert await running.state(contract) == "DECLINED"
+
+
+async def test_whoever_asks_while_a_message_is_written_waits_for_it(running: Running) -> None:
+    contract = await running.issue_minor()
+    async with opened(running, contract) as client:
+        async with running.hub.database.unit(EVERYTHING) as sending:
+            await sending.contracts.locked(contract.id)
+            await sending.record.append(contract.id, contract.campus, "message-sending", "hub", {})
+            asking = asyncio.create_task(client.question("Is this mine?"))
+            await until(partial(somebody_waits_for_a_lock, sending))
+            await sending.tasks.pause((await sending.tasks.of_contract(contract.id))[0].id, False)
+        await asking
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        assert (await unit.tasks.of_contract(contract.id))[0].paused
+
+
+async def somebody_waits_for_a_lock(unit: Unit) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(await unit.connection.scalar(text(waiting)))
 
 
 async def test_a_new_link_goes_to_the_phone_on_file_and_to_nobody_else(running: Running) -> None:
