@@ -16,6 +16,7 @@ whether the very same request can succeed later without anybody changing anythin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 
@@ -198,6 +199,17 @@ class CertificateNotForSigning(Refused):
 class CertificateOfSomebodyElse(Refused):
     code = "certificate-of-somebody-else"
     sentence = "The name in the certificate is not yours. Please use a certificate of your own."
+
+
+class CustodyTooLow(Refused):
+    """`held`: where the key is, as proved; `accepted`: what the template takes instead."""
+
+    code = "custody-too-low"
+    sentence = "This contract demands a key of another kind; the page says which ones will do. Nothing was signed."
+
+    def __init__(self, held: str, accepted: Sequence[str]) -> None:
+        super().__init__(f"this key counts as {held}; accepted here: {', '.join(accepted)}")
+        self.held, self.accepted = held, tuple(accepted)
 
 
 class WrongSignature(Refused):

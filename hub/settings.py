@@ -103,6 +103,19 @@ class AuthorityRuleSettings(_Section):
     keys: list[Literal["ec", "rsa"]] = Field(default_factory=list)
 
 
+class RepresentativeSettings(_Section):
+    """Who signs for the school at a campus and all below it: see `hub.model.signer.Representative`."""
+
+    campus: str
+    name: str
+    phone: str
+    id_number: str
+    id_type: str = "cn-id"
+    email: str | None = None
+    language: Literal["zh", "en"] = "zh"
+    channels: list[Literal["sms", "voice", "email"]] = Field(default=["sms"], min_length=1)
+
+
 class AndroidAppSettings(_Section):
     """`fingerprints`: SHA-256 of every certificate that signs the app, upload key and store's key alike."""
 
@@ -182,6 +195,8 @@ class Settings(BaseSettings):
     `authority` certifies signers' keys where none of `authority_rules` fits: the built-in one, or an entry of
     `authorities`. `identity`: the school's roster alone, or an entry of `identities` that is asked after it.
 
+    `representatives`: who signs for the school, where a template or whoever issues asks for it.
+
     `trusted_signers`: PEM files with the authorities whose certificates signers may bring on a token of their own,
     beside the configured authority. `token_only_policies`: the certificate policies (OIDs) under which these issue
     for keys on tokens alone.
@@ -208,6 +223,7 @@ class Settings(BaseSettings):
     authority: str = "builtin"
     authorities: dict[str, dict[str, Any]] = Field(default_factory=dict)
     authority_rules: list[AuthorityRuleSettings] = Field(default_factory=list)
+    representatives: list[RepresentativeSettings] = Field(default_factory=list)
     identity: str = "roster"
     identities: dict[str, dict[str, Any]] = Field(default_factory=dict)
     token: TokenSettings = TokenSettings()

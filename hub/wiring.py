@@ -39,7 +39,9 @@ from hub.lifecycle.parts import Authorities, Parts, SealKey
 from hub.lifecycle.warn import TimestampWarnings
 from hub.model.authority import BUILTIN, AuthorityRule
 from hub.model.budget import BudgetLimits
+from hub.model.person import id_document, person_name, phone_number
 from hub.model.reminder_policy import ReminderPolicy
+from hub.model.signer import Representative
 from hub.model.staff import EVERYTHING
 from hub.provision import BuiltinPki, builtin_pki, open_token, signer_trust, trust_authority, trust_timestamps
 from hub.router import Router
@@ -134,9 +136,23 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(),
         real_names=_real_names(settings, http, clock), router=router,
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
+        representatives=_representatives(settings),
     )  # fmt: skip
     found = {name: chat(name, entry, chats.Place(name, http, clock)) for name, entry in settings.chats.items()}
     return Hub(settings, parts, pki, app_link, demo, closing, found)
+
+
+def _representatives(settings: Settings) -> tuple[Representative, ...]:
+    """Raises BadInput for a name, number or document that no contract would take."""
+    found = []
+    for number, each in enumerate(settings.representatives):
+        values = each.model_dump() | {"channels": tuple(each.channels)}
+        where = f"representatives[{number}]"
+        values["name"] = person_name(each.name, field=f"{where}.name")
+        values["phone"] = phone_number(each.phone, field=f"{where}.phone")
+        id_document(each.id_type, each.id_number, field=f"{where}.id_number")
+        found.append(Representative(**values))
+    return tuple(found)
 
 
 def _school_facts(settings: Settings) -> SchoolFacts:

@@ -36,7 +36,8 @@ class Consent:
 
 @dataclass(frozen=True)
 class Contract:
-    """What there is to sign; `document_sha256` is that of the bytes `document` returns to this signer."""
+    """What there is to sign; `document_sha256` is that of the bytes `document` returns to this signer. `custody`: where
+    the signer's key may be; nothing: anywhere."""
 
     title: str
     summary: Any
@@ -44,6 +45,7 @@ class Contract:
     document_sha256: str
     consent: Consent
     signers: Any
+    custody: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,10 @@ class SigningClient:
         if hashlib.sha256(consent.text.encode()).hexdigest() != consent.sha256:
             raise BadAnswer("the consent's hash is not that of its text")
         title, document = str(answer.get("title", "")), str(answer.get("document_sha256", ""))
-        return Contract(title, answer.get("summary"), answer.get("pages"), document, consent, answer.get("signers"))
+        custody = tuple(map(str, answer.get("custody") or ()))
+        return Contract(
+            title, answer.get("summary"), answer.get("pages"), document, consent, answer.get("signers"), custody
+        )
 
     async def page(self, number: int, contract_id: str | None = None) -> bytes:
         """One page as PNG, counted from 1."""

@@ -160,21 +160,36 @@ def token_settings() -> TokenSettings:
 
 
 @cache
-def documents() -> tuple[ContractPrinter, PagePainter]:
-    """One set for all hubs of this process, with its children warm: it knows nothing of any hub."""
-    writer, painter = ClauseWriter(), PagePainter()
+def clause_writer() -> ClauseWriter:
+    writer = ClauseWriter()
     atexit.register(writer.close)
+    return writer
+
+
+@cache
+def documents(templates: Path = ROOT / "templates" / "contracts") -> tuple[ContractPrinter, PagePainter]:
+    """One set for all hubs of this process, with its children warm: it knows nothing of any hub."""
+    painter = PagePainter()
     atexit.register(painter.close)
-    return ContractPrinter(ContractTemplates(ROOT / "templates" / "contracts"), writer, ContractFont()), painter
+    return ContractPrinter(ContractTemplates(templates), clause_writer(), ContractFont()), painter
+
+
+def demanding_templates(folder: Path, demands: str) -> Path:
+    """The project's contract templates, with further lines in front of each `template.toml`."""
+    shutil.copytree(ROOT / "templates" / "contracts", folder)
+    for path in folder.glob("*/template.toml"):
+        path.write_text(f"{demands}\n{path.read_text('utf-8')}", "utf-8")
+    return folder
 
 
 @contextlib.asynccontextmanager
 async def running_hub(
     *, with_worker: bool = True, with_web: bool = True, timestamps: TimestampAuthority | None = None,
     clock: MovableClock | None = None, tsa: TimestampSettings | None = None,
-    configured: Mapping[str, Any] | None = None,
+    configured: Mapping[str, Any] | None = None, templates: Path | None = None,
 ) -> AsyncIterator[Running]:  # fmt: skip
-    """`configured`: further settings, as a configuration file would hold them."""
+    """`configured`: further settings, as a configuration file would hold them. `templates`: others than the
+    project's."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-hub-", dir=scratch_folder()))
     moving = clock or MovableClock()
     listening = socket.create_server(("127.0.0.1", 0))
@@ -187,7 +202,7 @@ async def running_hub(
         dsns = await stack.enter_async_context(fresh_database(SCHOOL))
         hub = await build(settings, dsns.app, demo=True, clock=moving)
         stack.push_async_callback(hub.close)
-        printer, painter = documents()
+        printer, painter = documents(templates) if templates else documents()
         hub = replace(hub, parts=replace(hub.parts, printer=printer, pages=painter))
         if timestamps:
             hub = replace(hub, parts=replace(hub.parts, timestamps=timestamps))

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hub.errors import BadInput, TemplateFailed
+from hub.model.signature import Custody
+from hub.model.signer import Role
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class ContractTemplate:
     """One template in one language. `layout` is the Typst file's path below the templates' folder.
 
     `trial_allowed`: whether an authority for trial may certify the signers when a licensed one is away.
+    `custody`: where the keys of a role have to be, as proved; a role that is not named may have its key anywhere.
+    `representative`: the school's representative signs as well, after everybody else.
     """
 
     id: str
@@ -47,6 +51,8 @@ class ContractTemplate:
     clauses: str
     layout: str
     trial_allowed: bool = False
+    custody: Mapping[Role, tuple[Custody, ...]] = field(default_factory=dict)
+    representative: bool = False
 
     @property
     def sha256(self) -> str:
@@ -59,6 +65,7 @@ class ContractTemplate:
             self.consent.text,
             *sorted(self.words.values()),
             self.clauses,
+            *(f"{role} {' '.join(custody)}" for role, custody in sorted(self.custody.items())),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -70,6 +77,15 @@ class ContractTemplates:
         self.folder = folder
         found = [_read(path.parent, folder) for path in sorted(folder.glob("*/template.toml"))]
         self._templates = {(template.id, template.language): template for template in found}
+        for template in found:
+            self._check_alike(template)
+
+    def _check_alike(self, template: ContractTemplate) -> None:
+        """What a contract demands of its signers does not hang on its language."""
+        for language in self.languages(template.id):
+            other = self._templates[template.id, language]
+            if (other.custody, other.representative) != (template.custody, template.representative):
+                raise TemplateFailed(f"The languages of the contract template {template.id} differ in their demands.")
 
     def get(self, template_id: str, language: str) -> ContractTemplate:
         """Raises BadInput (field `template` or `language`) when there is none."""
@@ -101,6 +117,8 @@ def _read(folder: Path, root: Path) -> ContractTemplate:
             clauses=(folder / "clauses.txt.j2").read_text("utf-8"),
             layout=str((own if own.is_file() else root / "layout.typ").relative_to(root)),
             trial_allowed=_yes_or_no(facts, "trial_allowed"),
+            custody=_custody(facts.get("custody", {})),
+            representative=_yes_or_no(facts, "representative"),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise TemplateFailed(f"The contract template {folder.name} is not complete: {error!r}") from error
@@ -111,3 +129,11 @@ def _yes_or_no(facts: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} has to be true or false")
     return value
+
+
+def _custody(asked: Any) -> dict[Role, tuple[Custody, ...]]:
+    """A list for everybody, or a table of lists by role. Raises ValueError for what is neither."""
+    by_role = asked if isinstance(asked, dict) else dict.fromkeys(Role, asked)
+    if not all(isinstance(accepted, list) and accepted for accepted in by_role.values()):
+        raise ValueError("custody is a list of what is accepted, or a table of such lists by role")
+    return {Role(role): tuple(map(Custody, accepted)) for role, accepted in by_role.items()}

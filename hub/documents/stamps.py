@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from hub.documents.drawing import Drawer
 from hub.errors import BadInput
+from hub.model.signature import Custody
 
 TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "contracts" / "stamps"
 SIGNATURE_SIZE: Final = (160.0, 62.0)  # width and height in PDF points
@@ -25,21 +26,40 @@ LONGEST_TEXT: Final = 100  # characters
 Stroke = Sequence[tuple[float, float]]
 
 
+CUSTODY_WORDS: Final = {
+    Custody.USB_TOKEN: ("密钥在签署人 USB Key 中", "Key on the signer's USB token"),
+    Custody.APP_KEYSTORE: ("密钥在签署人手机密钥库中", "Key in the keystore of the signer's phone"),
+    Custody.BROWSER: ("密钥在签署人的浏览器中生成，不可导出", "Key made in the signer's browser, not exportable"),
+    Custody.SOFTWARE: ("密钥由签署人自持，存放之处未经证明", "Key held by the signer; where, is not proved"),
+    Custody.REMOTE: ("密钥由签名服务代为保管", "Key kept for the signer by a signing service"),
+}
+"""What is written beside a signature, in Chinese and English: what was proved, and no more."""
+
+
+def custody_words(custody: str, language: str) -> str:
+    chinese, english = CUSTODY_WORDS[Custody(custody)]
+    return english if language == "en" else chinese
+
+
 def signature_stamp(
     name: str,
     strokes: Sequence[Stroke] | None,
     time_text: str,
     language: str,
     size: tuple[float, float] = SIGNATURE_SIZE,
+    custody: str | None = None,
 ) -> bytes:
-    """A signer's stamp of `size` (width, height in points): the drawing, or the printed name when there is none.
+    """A signer's stamp of `size` (width, height in points): the drawing, or the printed name when there is none, with
+    name, time, and where the key is, as proved (`custody`).
 
     `strokes`: lines of points from a finger drawing, x and y from 0 to 1, y downwards, over an area
     three times as wide as high. BadInput for other strokes, UndrawableText for texts that the font cannot show.
     """
     drawing = None if strokes is None else checked_strokes(strokes)
     texts = {"name": name, "time": time_text}
-    data = {**texts, "strokes": drawing, "language": language, "width": size[0], "height": size[1]}
+    if custody is not None:
+        texts["custody"] = custody_words(custody, language)
+    data = {"custody": None, **texts, "strokes": drawing, "language": language, "width": size[0], "height": size[1]}
     return _draw("signature.typ", texts, data)
 
 

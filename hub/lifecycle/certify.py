@@ -21,12 +21,14 @@ from hub.errors import (
     CertificateNotValid,
     CertificateOfSomebodyElse,
     CertificateRevoked,
+    CustodyTooLow,
     KeyOfSomebodyElse,
     Refused,
     Unavailable,
     WrongProof,
     WrongSignature,
 )
+from hub.lifecycle.custody import check_custody, note_refused_custody
 from hub.lifecycle.land import Visit, visit
 from hub.lifecycle.obtain import obtain
 from hub.lifecycle.parts import Parts
@@ -57,9 +59,10 @@ async def certify_key(
 ) -> tuple[bytes, ...]:
     """A certificate for a fresh key, whose possession was just proved. One key per session signs all its contracts.
 
-    Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, AuthorityUnavailable.
+    Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, CustodyTooLow, AuthorityUnavailable.
     """
     visiting = await _proved(parts, secret, contract_id, spki, proof, custody)
+    await _demand(parts, visiting, spki, custody, custody_proved(custody))
     return await _certificate_for(parts, visiting, spki, custody)
 
 
@@ -83,6 +86,7 @@ async def bring_certificate(
     proved = Custody.USB_TOKEN if accepted.token_only else custody_proved(custody)
     if proved is Custody.BROWSER:
         proved = Custody.SOFTWARE  # no page of ours made this key
+    await _demand(parts, visiting, spki, custody, proved)
     async with parts.database.unit(EVERYTHING) as unit:
         certified = Certified(spki, custody, proved, accepted.chain)
         await _note_certified(unit, visiting, certified, "certificate-brought", {"authority": accepted.authority})
@@ -128,6 +132,15 @@ def _key_of(certificate: bytes) -> bytes:
         return public_key.public_bytes(serialization.Encoding.DER, form)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise BadInput("the certificate cannot be read", field="certificate_chain") from error
+
+
+async def _demand(parts: Parts, visiting: Visit, spki: bytes, claimed: str, proved: Custody) -> None:
+    """What the template demands of the key; a refusal is kept in the record. Raises CustodyTooLow."""
+    try:
+        check_custody(parts, visiting, proved)
+    except CustodyTooLow as refusal:
+        await note_refused_custody(parts, visiting, spki, claimed, refusal)
+        raise
 
 
 # ---- a fresh key

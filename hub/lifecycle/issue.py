@@ -20,6 +20,7 @@ from hub.documents.pdf import FieldBox, with_signature_fields
 from hub.errors import BadInput, Conflict
 from hub.lifecycle.draw import DrawnSigner, DrawnStudent, check_age, contract_data, summary
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.represent import representative_at
 from hub.lifecycle.turns import open_next
 from hub.lifecycle.withdraw import check_deadline, end
 from hub.model.contract import Contract, ContractState
@@ -63,7 +64,8 @@ class NewSigner:
 
 @dataclass(frozen=True)
 class NewContract:
-    """What staff or another system ask for; unchecked. `deadline` is aware; None means 30 days."""
+    """What staff or another system ask for; unchecked. `deadline` is aware; None means 30 days. `representative`: the
+    one who is configured for the campus signs as well; a template may demand it by itself."""
 
     campus: str
     student: NewStudent
@@ -76,6 +78,7 @@ class NewContract:
     send: Send = "now"
     enrolment: UUID | None = None
     replaces: UUID | None = None
+    representative: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ async def issue(
 
 
 async def _draw(parts: Parts, scope: Scope, asked: NewContract) -> _Drawn:
-    signers = _checked_signers(asked.signers)
+    signers = _checked_signers(await with_representative(parts, scope, asked))
     document = id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
     birth_date = document.birth_date or asked.student.birth_date
     student = DrawnStudent(person_name(asked.student.name, field="student.name"), document, birth_date)
@@ -146,6 +149,22 @@ async def _draw(parts: Parts, scope: Scope, asked: NewContract) -> _Drawn:
     )  # fmt: skip
     deadline = _checked_deadline(asked.deadline, now)
     return _Drawn(asked, campus, course, student, signers, language, number, now, deadline, data)
+
+
+async def with_representative(parts: Parts, scope: Scope, asked: NewContract) -> Sequence[NewSigner]:
+    """The signers, and after them the school's representative where one is wanted and none is named."""
+    languages = parts.printer.templates.languages(asked.template)
+    demanded = any(parts.printer.templates.get(asked.template, each).representative for each in languages)
+    if not (demanded or asked.representative) or any(each.role is Role.REPRESENTATIVE for each in asked.signers):
+        return asked.signers
+    found = await representative_at(parts, scope, asked.campus)
+    if found is None:
+        raise BadInput(f"no representative of the school is configured for {asked.campus}", field="representative")
+    last = max((each.order for each in asked.signers), default=0) + 1
+    return (*asked.signers, NewSigner(
+        Role.REPRESENTATIVE, found.name, found.phone, found.id_number, found.id_type, found.email, order=last,
+        language=found.language, channels=found.channels,
+    ))  # fmt: skip
 
 
 def _checked_signers(asked: Sequence[NewSigner]) -> tuple[DrawnSigner, ...]:
@@ -183,7 +202,7 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
 
 def _language(parts: Parts, template: str, signers: Sequence[DrawnSigner]) -> str:
     """The signers' language when they all have the same and the template has it; else Chinese."""
-    wanted = {signer.language for signer in signers}
+    wanted = {signer.language for signer in signers if signer.role is not Role.REPRESENTATIVE}
     known = parts.printer.templates.languages(template)
     if not known:
         raise BadInput(f"there is no contract template {template}", field="template")
@@ -276,6 +295,11 @@ async def _take_place(parts: Parts, unit: Unit, replaced: UUID | None, contract:
     await unit.record.append(old.id, old.campus, "replaced", actor, {"by": str(contract)})
 
 
+def _personal(signer: Signer) -> dict[str, str]:
+    relation = {"relation": signer.relation} if signer.relation else {}
+    return {"name": signer.name, "phone": signer.phone, "id_number": signer.id_number} | relation
+
+
 async def _write_signers(unit: Unit, parts: Parts, contract: Contract, drawn: _Drawn) -> list[dict[str, str]]:
     entries = []
     for each in drawn.signers:
@@ -291,6 +315,6 @@ async def _write_signers(unit: Unit, parts: Parts, contract: Contract, drawn: _D
         await unit.tasks.add(task)
         entries.append({"signer": str(signer.id), "role": signer.role.value, "field": signer.field} | {
             name: await unit.record.commit(signer, salt, name, value)
-            for name, value in (("name", signer.name), ("phone", signer.phone), ("id_number", signer.id_number))
+            for name, value in _personal(signer).items()
         })  # fmt: skip
     return entries

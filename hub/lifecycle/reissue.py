@@ -11,30 +11,66 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from hub.errors import IllegalMove
+from hub.errors import BadInput, ContractNotFound, IllegalMove
 from hub.lifecycle.issue import NewContract, NewSigner, issue
 from hub.lifecycle.load import signer_of, student_of
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
 from hub.model.person import id_document
-from hub.model.signer import Signer
+from hub.model.signer import Role, Signer
 from hub.model.staff import Scope
 
 
-async def reissue(parts: Parts, scope: Scope, contract_id: UUID, actor: str) -> Contract:
+async def reissue(
+    parts: Parts, scope: Scope, contract_id: UUID, actor: str, signers: Sequence[NewSigner] | None = None
+) -> Contract:
     """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today.
 
-    The withdrawal is not announced: the new invitation comes in its place. A deadline that was asked for holds again if
-    it still lies ahead. Raises IllegalMove when both sides are bound (signed, completed, on paper) or a signature
-    is just being embedded; Conflict when it was issued anew already, and what `issue` raises.
+    `signers`: others than before. Who has signed already signs again, since it is another contract. The withdrawal is
+    not announced: the new invitation comes in its place. A deadline that was asked for holds again if it still lies
+    ahead. Raises IllegalMove when both sides are bound (signed, completed, on paper) or a signature is just being
+    embedded; Conflict when it was issued anew already, and what `issue` raises.
     """
     async with parts.database.unit(scope) as unit:
         old = await unit.contracts.get(contract_id)
         now = await unit.planning_now()
-        signers = await unit.contracts.signers(contract_id)
+        before = await unit.contracts.signers(contract_id)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
         raise IllegalMove(f"a contract that is {old.state} binds both sides: it cannot be issued anew")
-    return await issue(parts, scope, _asked_again(old, signers, now), actor)
+    asked = _asked_again(old, before, now)
+    return await issue(parts, scope, replace(asked, signers=tuple(signers)) if signers else asked, actor)
+
+
+async def replace_person(
+    parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, by: NewSigner, actor: str
+) -> Contract:
+    """Somebody else signs in a signer's place, by a new contract; role, order and ways to write to them stay.
+
+    Raises ContractNotFound, BadInput (`signer`) for the student, about whom the contract is, and what `reissue` raises.
+    """
+    async with parts.database.unit(scope) as unit:
+        signers = await unit.contracts.signers(contract_id)
+    leaving = next((each for each in signers if each.id == signer_id), None)
+    if leaving is None:
+        raise ContractNotFound
+    if leaving.role is Role.STUDENT:
+        raise BadInput("the contract is about this student: for another one issue another contract", field="signer")
+    here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
+    people = [here if each is leaving else _as_asked(each) for each in signers]
+    return await reissue(parts, scope, contract_id, actor, people)
+
+
+def _channels(leaving: Signer, by: NewSigner) -> tuple[str, ...]:
+    """Those of whoever leaves, but mail only where there is an address."""
+    kept = tuple(each for each in leaving.channels if each != "email" or by.email)
+    return kept or by.channels
+
+
+def _as_asked(signer: Signer) -> NewSigner:
+    return NewSigner(
+        signer.role, signer.name, signer.phone, signer.id_number, signer.id_type, signer.email, signer.relation,
+        signer.order, signer.language, signer.channels,
+    )  # fmt: skip
 
 
 def _asked_again(old: Contract, signers: Sequence[Signer], now: datetime) -> NewContract:
@@ -49,6 +85,7 @@ def _asked_again(old: Contract, signers: Sequence[Signer], now: datetime) -> New
         deadline=deadline if deadline and deadline > now else None, external_id=asked["external_id"],
         send=asked["send"],
         enrolment=UUID(asked["enrolment"]) if asked["enrolment"] else None, replaces=old.id,
+        representative=asked.get("representative", False),
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from hub.documents.deferred import prepare as prepare_file
 from hub.documents.layout import SIGNATURE_SIZE
 from hub.documents.stamps import signature_stamp
 from hub.errors import (
+    CustodyTooLow,
     DocumentBusy,
     DocumentChanged,
     IllegalMove,
@@ -31,6 +32,7 @@ from hub.errors import (
     WrongProof,
     WrongSignature,
 )
+from hub.lifecycle.custody import check_custody, note_refused_custody
 from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.turns import check_turn
@@ -71,8 +73,23 @@ async def prepare(
 ) -> tuple[SignatureRequest, int]:  # fmt: skip
     """Take the lease on the document's revision and make the file with the gap; also returns that file's size.
 
-    Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, DocumentChanged, DocumentBusy (with `retry_after`).
+    Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, CustodyTooLow (also when another contract of the
+    session let the key pass), DocumentChanged, DocumentBusy (with `retry_after`).
     """
+    try:
+        return await _prepare(parts, secret, contract_id, document_sha256, consent, strokes)
+    except CustodyTooLow as refusal:  # its transaction is undone by now
+        async with parts.database.unit(EVERYTHING) as unit:
+            visiting = await visit(unit, secret, contract_id, agent=True)
+        session = visiting.session
+        await note_refused_custody(parts, visiting, session.key_spki or b"", session.custody_claimed or "", refusal)
+        raise
+
+
+async def _prepare(
+    parts: Parts, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent,
+    strokes: Strokes | None,
+) -> tuple[SignatureRequest, int]:  # fmt: skip
     async with parts.database.unit(EVERYTHING) as unit:
         visiting = await visit(unit, secret, contract_id, agent=True)
         contract = await unit.contracts.locked(visiting.contract.id)
@@ -94,6 +111,7 @@ async def _check_may_prepare(
         raise IllegalMove("the deadline has passed")
     if not visiting.session.certificate_chain:
         raise WrongProof("there is no certified key in this session yet")
+    check_custody(parts, visiting, visiting.session.custody)
     await _check_confirmed(unit, visiting.session)
     asked = consent_for(parts, contract, visiting.signer.language)
     if (consent.version, consent.sha256) != (asked.version, asked.sha256):
@@ -129,8 +147,9 @@ async def _prepared_file(parts: Parts, visiting: Visit, strokes: Strokes | None,
     local = unit.now.astimezone(ZoneInfo(signer.zone))
     drawing = [list(stroke) for stroke in strokes] if strokes else None
     stamp = await asyncio.to_thread(
-        signature_stamp, signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, SIGNATURE_SIZE
-    )
+        signature_stamp, signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, SIGNATURE_SIZE,
+        visiting.session.custody,
+    )  # fmt: skip
     return await prepare_file(
         shown,
         signer.field,

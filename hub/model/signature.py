@@ -72,6 +72,11 @@ class SignatureRequest:
     def is_seal(self) -> bool:
         return self.task is None
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is a signature, in the file or on its way there; not one that was prepared alone, or lost."""
+        return self.state in (RequestState.ACCEPTED, RequestState.EMBEDDED)
+
     def leased(self, now: datetime) -> bool:
         """Whether nobody else may prepare the document now."""
         return self.state is RequestState.ACCEPTED or (self.state is RequestState.PREPARED and now < self.expires_at)

@@ -56,6 +56,20 @@ class Signer:
 
 
 @dataclass(frozen=True)
+class Representative:
+    """Who signs for the school at a campus and all below it, as configured; a nearer campus goes before."""
+
+    campus: str
+    name: str
+    phone: str
+    id_number: str
+    id_type: str = "cn-id"
+    email: str | None = None
+    language: str = "zh"
+    channels: tuple[str, ...] = ("sms",)
+
+
+@dataclass(frozen=True)
 class SigningTask:
     """`step` is the one next thing that will happen by itself; only open tasks have one. `invited_at` is on the
     planning clock."""

@@ -112,6 +112,8 @@ def problem_json(request: web.Request, status: int, error: QiandaError) -> web.R
     }  # fmt: skip
     if isinstance(error, errors.BadInput) and error.field:
         body["field"] = error.field
+    if isinstance(error, errors.CustodyTooLow):
+        body["accepted"] = list(error.accepted)
     text = json.dumps(body, ensure_ascii=False)
     return web.Response(status=status, text=text, content_type="application/problem+json")
 

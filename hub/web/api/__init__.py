@@ -30,7 +30,7 @@ OPERATIONS = (
     Operation("POST", f"{_ONE}/extend", "extendDeadline", "Move the deadline", acts.extend, shapes.ContractGiven,
               shapes.ExtendAsked, problems=(409,)),
     Operation("POST", f"{_ONE}/reissue", "reissueContract", "Void it and issue it anew, linked", acts.reissue,
-              shapes.ContractIssued, shapes.NothingAsked, 201, problems=(409,)),
+              shapes.ContractIssued, shapes.ReissueAsked, 201, problems=(409,)),
     Operation("POST", f"{_ONE}/signers/{{signer}}/phone", "changePhone", "Ask for another phone number of a signer",
               acts.change_phone, shapes.PhoneChangeGiven, shapes.PhoneAsked, 202, problems=(409,)),
     Operation("GET", f"{_ONE}/final.pdf", "readFinalFile", "The completed file", papers.final_pdf, "application/pdf",

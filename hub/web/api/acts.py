@@ -14,6 +14,7 @@ from hub.model.link import DoorKind
 from hub.model.phone_change import PhoneChange
 from hub.store.unit import Unit
 from hub.web.api import answers
+from hub.web.api.contracts import new_signer
 from hub.web.api.endpoint import Call
 from hub.web.api.shapes import (
     ContractGiven,
@@ -23,6 +24,7 @@ from hub.web.api.shapes import (
     LinkGiven,
     PhoneAsked,
     PhoneChangeGiven,
+    ReissueAsked,
     Reminded,
     VoidAsked,
 )
@@ -58,7 +60,9 @@ async def extend(call: Call) -> ContractGiven:
 
 
 async def reissue(call: Call) -> ContractIssued:
-    contract = await issue_anew(call.parts, call.scope, call.contract, call.actor)
+    asked = cast(ReissueAsked, call.asked)
+    signers = [new_signer(each) for each in asked.signers] if asked.signers else None
+    contract = await issue_anew(call.parts, call.scope, call.contract, call.actor, signers)
     async with call.parts.database.unit(call.scope) as unit:
         return await answers.issued(unit, contract)
 

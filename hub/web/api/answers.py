@@ -11,6 +11,7 @@ from hub.model.contract import Contract
 from hub.model.delivery import Delivery
 from hub.model.record import RecordEntry
 from hub.model.reminder_policy import ReminderPolicy
+from hub.model.signature import Custody, SignatureRequest
 from hub.model.signer import Signer, SigningTask
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
@@ -18,6 +19,7 @@ from hub.web.api.shapes import (
     ContractGiven,
     ContractIssued,
     ContractListed,
+    CustodyGiven,
     DeliveryGiven,
     NextStepGiven,
     RecordEntryGiven,
@@ -42,8 +44,10 @@ async def whole(unit: Unit, parts: Parts, contract_id: UUID) -> ContractGiven:
     contract = await unit.contracts.get(contract_id)
     tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
     policy = await policy_of(unit, parts.policy, contract)
+    made = {request.task: request for request in await unit.signatures.of_contract(contract.id) if request.counts}
     signers = [
-        await _signer(parts, unit, policy, each, tasks[each.id]) for each in await unit.contracts.signers(contract.id)
+        await _signer(parts, unit, policy, each, tasks[each.id], made.get(tasks[each.id].id))
+        for each in await unit.contracts.signers(contract.id)
     ]
     stuck = None
     if contract.stuck_since:
@@ -58,15 +62,19 @@ async def whole(unit: Unit, parts: Parts, contract_id: UUID) -> ContractGiven:
 
 
 async def _signer(
-    parts: Parts, unit: Unit, policy: ReminderPolicy, signer: Signer, task: SigningTask
+    parts: Parts, unit: Unit, policy: ReminderPolicy, signer: Signer, task: SigningTask,
+    signature: SignatureRequest | None,
 ) -> SignerGiven:  # fmt: skip
-    step = None
+    step = custody = None
     if task.step:
         channel = await next_channel(parts, unit, policy, signer, task)
         step = NextStepGiven(kind=task.step.kind, channel=channel, due_at=task.step.due_at)
+    if signature and signature.custody:
+        custody = CustodyGiven(proved=Custody(signature.custody), claimed=signature.custody_claimed or "")
     return SignerGiven(
         id=signer.id, role=signer.role, name=signer.name, order=signer.order, state=task.state, next_step=step,
         opened_through=task.opened_through, signed_at=task.signed_at,
+        custody=custody,
     )  # fmt: skip
 
 

@@ -37,11 +37,12 @@ def new_contract(call: Call, asked: ContractAsked) -> NewContract:
     return NewContract(
         campus=asked.campus, course=asked.course, template=asked.template, data=asked.data, deadline=asked.deadline,
         student=NewStudent(student.name, student.id_type, student.id_number, student.birth_date),
-        signers=tuple(_signer(each) for each in asked.signers), external_id=asked.external_id, send=asked.send,
+        signers=tuple(new_signer(each) for each in asked.signers), external_id=asked.external_id, send=asked.send,
+        representative=asked.representative,
     )  # fmt: skip
 
 
-def _signer(asked: SignerAsked) -> NewSigner:
+def new_signer(asked: SignerAsked) -> NewSigner:
     values = {name: getattr(asked, name) for name in SignerAsked.model_fields}
     return NewSigner(**(values | {"channels": tuple(channel.value for channel in asked.channels)}))
 

@@ -16,6 +16,7 @@ from hub.model.contract import ContractState
 from hub.model.delivery import DeliveryState
 from hub.model.person import IdType
 from hub.model.reminder import StepKind
+from hub.model.signature import Custody
 from hub.model.signer import Role, TaskState
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
@@ -79,6 +80,9 @@ class ContractAsked(_Taken):
     signers: list[SignerAsked] = Field(
         min_length=1, max_length=8, description="Under 18 a guardian must be among them; else the student signs."
     )
+    representative: bool = Field(
+        False, description="Who is configured to sign for the school at this campus signs as well, after the others."
+    )
     data: dict[str, JsonValue] = Field({}, description="Further values for a school's own template.")
     deadline: AwareDatetime | None = Field(None, description="With a zone; 30 days from now when missing.")
     external_id: Words | None = Field(None, description="Your own id of this contract; given back, never checked.")
@@ -98,6 +102,15 @@ class VoidAsked(_Taken):
 
 class ExtendAsked(_Taken):
     deadline: AwareDatetime
+
+
+class ReissueAsked(_Taken):
+    """An empty body does as well: then the same people sign."""
+
+    signers: list[SignerAsked] | None = Field(
+        None, min_length=1, max_length=8,
+        description="All who sign the new contract, where somebody takes another's place. The student stays.",
+    )  # fmt: skip
 
 
 class PhoneAsked(_Taken):
@@ -143,6 +156,13 @@ class NextStepGiven(_Given):
     due_at: datetime
 
 
+class CustodyGiven(_Given):
+    """Where the key of a signature is: as proved, and as its program claimed."""
+
+    proved: Custody
+    claimed: str
+
+
 class SignerGiven(_Given):
     id: UUID
     role: Role
@@ -152,6 +172,7 @@ class SignerGiven(_Given):
     next_step: NextStepGiven | None
     opened_through: str | None = Field(description="The door of the first correct code.")
     signed_at: datetime | None
+    custody: CustodyGiven | None = Field(description="Of their signature; null before it.")
 
 
 class DeliveryGiven(_Given):

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import ContractNotFound, NotCompleted, NotFound
+from hub.lifecycle.custody import accepted_custody
 from hub.lifecycle.land import Visit, visit
 from hub.lifecycle.sign import consent_for
 from hub.model.contract import Contract, ContractState
@@ -68,7 +69,8 @@ async def contract(request: web.Request) -> web.Response:
 
 
 def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
-    """`summary` is in the language that the visitor chose, otherwise the signer's own; `deadline` is ISO 8601."""
+    """`summary` is in the language that the visitor chose, otherwise the signer's own; `deadline` is ISO 8601.
+    `custody`: where this signer's key may be; nothing: anywhere."""
     seen, me = looked.contract, looked.visit.signer
     consent = consent_for(request.app[HUB].parts, seen, me.language)
     language = chosen_language(request) or me.language
@@ -81,7 +83,7 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
             {"role": signer.role.value, "name": signer.name, "state": task.state.value, "you": signer.id == me.id}
             for signer, task in looked.signers
         ],
-        "deadline": iso(seen.deadline),
+        "deadline": iso(seen.deadline), "custody": list(accepted_custody(request.app[HUB].parts, seen, me)),
         "campus": looked.campus.name_en if language == "en" else looked.campus.name,
     }  # fmt: skip
 

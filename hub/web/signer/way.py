@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from hub.lifecycle.custody import accepted_custody
 from hub.lifecycle.dispatch import deadline_words
 from hub.lifecycle.draw import ROLE_WORDS
 from hub.lifecycle.land import contracts_of
 from hub.lifecycle.sign import consent_for
 from hub.model.contract import Contract, ContractState
+from hub.model.signature import Custody
 from hub.model.signer import SigningTask, TaskState
 from hub.model.staff import EVERYTHING
 from hub.web.keys import HUB
@@ -36,11 +39,12 @@ ENDED = {
 
 @dataclass(frozen=True)
 class Place:
-    """`standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others`: all contracts of the visit."""
+    """`standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others`: all contracts of the visit, with
+    where each of them stands."""
 
     looked: Looked
     standing: str
-    others: list[tuple[Contract, SigningTask]]
+    others: list[tuple[Contract, str]]
 
     @property
     def id(self) -> str:
@@ -52,13 +56,14 @@ class Place:
 
     @property
     def next_open(self) -> Contract | None:
-        """Another contract that this person can sign now."""
-        return next(
-            (contract for contract, task in self.others
-             if contract.id != self.looked.contract.id and contract.state is ContractState.ISSUED
-             and task.state is TaskState.OPEN),
-            None,
-        )  # fmt: skip
+        """Another contract that this person can sign now; those that come later in the list before earlier ones."""
+        start = self.number - 1
+        return next((each for each, standing in self.others[start:] + self.others[:start]
+                     if standing == "open" and each.id != self.looked.contract.id), None)  # fmt: skip
+
+    @property
+    def signed(self) -> int:
+        return sum(standing in ("signed", "completed") for _, standing in self.others)
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:
@@ -86,8 +91,12 @@ async def text(request: web.Request) -> web.Response:
 
 
 async def sign(request: web.Request) -> web.Response:
-    """In this browser, or on from here to a USB token where one can be plugged in."""
-    return await _to_sign(request, "signer/sign.html", usb_offered=_has_ports(request))
+    """In this browser, or on from here to a USB token where one can be plugged in. Where the contract demands a key of
+    another kind, the ways to it."""
+    place = await where(request)
+    accepted = accepted_custody(request.app[HUB].parts, place.looked.contract, place.looked.visit.signer)
+    template = "signer/sign.html" if not accepted or Custody.BROWSER in accepted else "signer/other_key.html"
+    return await _to_sign(request, template, usb_offered=_has_ports(request))
 
 
 async def token(request: web.Request) -> web.Response:
@@ -135,29 +144,30 @@ async def where(request: web.Request) -> Place:
     looked = await look(request)
     async with request.app[HUB].database.unit(EVERYTHING) as unit:
         others = await contracts_of(unit, looked.visit.session)
-        late = await unit.planning_now() >= looked.contract.deadline
-    return Place(looked, _standing(looked, late), others)
+        now = await unit.planning_now()
+    standings = [(each, _standing(each, task, now)) for each, task in others]
+    return Place(looked, _standing(looked.contract, looked.visit.task, now), standings)
 
 
-def _standing(looked: Looked, late: bool) -> str:
-    task = looked.visit.task.state
-    if task is TaskState.DECLINED:
+def _standing(contract: Contract, task: SigningTask, now: datetime) -> str:
+    if task.state is TaskState.DECLINED:
         return "declined-by-you"
-    if looked.contract.state in ENDED:
-        return ENDED[looked.contract.state]
-    if task is TaskState.SIGNED:
+    if contract.state in ENDED:
+        return ENDED[contract.state]
+    if task.state is TaskState.SIGNED:
         return "signed"
-    if late:
+    if now >= contract.deadline:
         return "expired"
-    return "open" if task is TaskState.OPEN else "waiting"
+    return "open" if task.state is TaskState.OPEN else "waiting"
 
 
 def _show(request: web.Request, template: str, place: Place, **more: Any) -> web.Response:
     looked = place.looked
     seen, me = looked.contract, looked.visit.signer
     lang = language_of(request, me.language)
+    accepted = accepted_custody(request.app[HUB].parts, seen, me)
     return page(
-        request, template, language=lang, place=place, contract=seen, me=me, standing=place.standing,
+        request, template, language=lang, place=place, contract=seen, me=me, standing=place.standing, accepted=accepted,
         summary=summary_of(seen, lang), campus=looked.campus.name_en if lang == "en" else looked.campus.name,
         campus_phone=looked.campus.phone, parties=_parties(looked, lang), deadline=deadline_words(seen.deadline, me),
         signed_at=_moment(looked), **more,

@@ -57,6 +57,7 @@ ACTS: dict[str, Handler] = {
     f"{_ONE}/void": contract.void,
     f"{_ONE}/reissue": contract.reissue,
     f"{_ONE}/phone/{{signer}}": contract.change_phone,
+    f"{_ONE}/replace/{{signer}}": contract.replace_person,
 }
 
 

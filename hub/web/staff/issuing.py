@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from hub.model.person import IdType
 from hub.model.reminder import Send
 from hub.model.signer import Role
 from hub.web.staff.access import Visit
-from hub.web.staff.show import Entered, problem_words, show, speech
+from hub.web.staff.show import Entered, printable, problem_words, show, speech
 
 MOST_AT_ONCE = 500
 STEP_SECONDS = 4.0
@@ -108,13 +108,13 @@ async def _form(visit: Visit, entered: Mapping[str, str], problem: QiandaError |
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
         visit, "staff/issue.html", entered=Entered(entered), courses=courses, campuses_by_id=campuses,
-        id_types=list(IdType), problem=problem,
+        id_types=list(IdType), problem=problem, representatives=bool(visit.parts.representatives),
     )  # fmt: skip
 
 
 async def issue_by_hand(visit: Visit) -> web.StreamResponse:
     sent = (await visit.request.post()).items()
-    entered = {name: _printable(value) for name, value in sent if isinstance(value, str)}
+    entered = {name: printable(value) for name, value in sent if isinstance(value, str)}
     try:
         contract = await issue(visit.parts, visit.scope, await _asked(visit, entered), visit.actor)
     except QiandaError as error:
@@ -131,18 +131,30 @@ async def _asked(visit: Visit, entered: Mapping[str, str]) -> NewContract:
         campus = await unit.school.campus(campus_id)
     born = _day(value("birth_date"))
     student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
-    common: dict[str, Any] = {"phone": value("phone"), "language": value("language") or "zh"}
-    if value("guardian_name"):
-        signer = NewSigner(
-            Role.GUARDIAN, value("guardian_name"), id_number=value("guardian_id_number"),
-            id_type=value("guardian_id_type"), relation=value("relation") or None, **common,
-        )  # fmt: skip
-    else:
-        signer = NewSigner(Role.STUDENT, student.name, id_number=student.id_number, id_type=student.id_type, **common)
+    signers = _people(Entered(entered), student)
     return NewContract(
-        campus=campus_id, course=course, student=student, signers=(signer,), send=_send(value("send")),
-        deadline=_deadline(value("deadline"), campus),
+        campus=campus_id, course=course, student=student, signers=signers, send=_send(value("send")),
+        deadline=_deadline(value("deadline"), campus), representative=value("representative") == "yes",
     )  # fmt: skip
+
+
+def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
+    """The guardians that are named, and the student: where nobody is, or beside them where it was wished."""
+    language, in_order = entered["language"] or "zh", entered["turns"] == "in-order"
+    people = []
+    for who in ("guardian", "guardian2"):
+        if entered[f"{who}_name"]:
+            people.append(NewSigner(
+                Role.GUARDIAN, entered[f"{who}_name"], entered["phone" if who == "guardian" else f"{who}_phone"],
+                entered[f"{who}_id_number"], entered[f"{who}_id_type"] or IdType.CN_ID,
+                relation=entered["relation" if who == "guardian" else f"{who}_relation"] or None,
+            ))  # fmt: skip
+    if not people or entered["student_signs"] == "yes":
+        phone = entered["student_phone"] if people else entered["phone"]
+        people.append(NewSigner(Role.STUDENT, student.name, phone, student.id_number, student.id_type))
+    return tuple(
+        replace(each, language=language, order=number if in_order else 1) for number, each in enumerate(people, start=1)
+    )
 
 
 # ---- reading what was entered
@@ -159,10 +171,6 @@ def _day(text: str, field: str = "birth_date") -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise BadInput("a date like 2026-12-31", field=field) from None
-
-
-def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable()).strip()[:200]
 
 
 def _send(text: str) -> Send:

@@ -22,6 +22,7 @@ SAID = {
     "extended": "The deadline has moved; reminders are planned anew.",
     "voided": "The contract is withdrawn. Those who had got a message are told.",
     "reissued": "This is the new contract. The old one is withdrawn and linked.",
+    "replaced": "This is the new contract with the other person; all sign it. The old one is withdrawn and linked.",
     "issued": "The contract is issued.",
     "done": "Done.",
     "policy-changed": "Saved. What is still to come is being planned anew.",
@@ -34,6 +35,11 @@ SAID = {
     "chat-added": "This person can ask in the chat now.",
     "chat-removed": "This person gets no answer in the chat any more.",
 }
+
+
+def printable(text: str) -> str:
+    """A value of a form as it may be stored and shown."""
+    return "".join(character for character in text if character.isprintable()).strip()[:200]
 
 
 class Entered(dict[str, str]):

@@ -59,12 +59,18 @@ RECORDS = {
     "voided": "withdrawn", "declined": "declined", "expired": "expired", "replaced": "replaced by a new contract",
     "viewed-by-staff": "looked at by staff", "identity-checked": "identity confirmed",
     "identity-refused": "identity not confirmed", "certificate-issued": "certificate issued",
+    "certificate-brought": "own certificate taken", "certificate-refused": "own certificate refused",
+    "custody-refused": "key refused: the contract demands another kind",
     "signed": "all have signed", "stuck": "stuck at the hub",
     "signature-accepted": "signature accepted", "signature-embedded": "signature with timestamp in the file",
     "signature-lapsed": "signature could not be used", "signing-refused-by-client": "the signer's own device refused",
     "seal-used": "school's seal set", "completed": "completed", "question-asked": "question asked",
     "staff-task-settled": "settled by staff", "phone-change-asked": "another phone number asked for",
     "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
+}  # fmt: skip
+CUSTODIES = {
+    "usb-token": "on a USB token", "app-keystore": "in the keystore of a phone", "browser": "made in a browser",
+    "software": "held by the signer; where, is not proved", "remote": "kept by a signing service",
 }  # fmt: skip
 LEDGER = {
     "planned": "planned", "sent": "sent", "skipped": "put off", "failed": "could not be sent", "stopped": "stopped",
@@ -98,7 +104,7 @@ FIELDS = {
     "birth_date": "birth date", "campus": "campus", "course": "course", "deadline": "deadline", "signers": "signers",
     "reason": "reason", "chat": "chat", "person": "person id", "login": "login",
     "title": "title", "courses": "courses", "mode": "what follows", "expires_at": "last day", "maximum": "places",
-    "allowed": "list", "contracts": "contracts", "calendar": "calendar",
+    "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
 }  # fmt: skip
 POLICY_KEYS = {
     "reminders_after": "Reminders after", "repeat_every": "then again every",
@@ -132,8 +138,8 @@ POSTER_MODE_HINTS = {
     "ask": "You get a task; the contract goes out when you issue it.",
 }  # fmt: skip
 ALL: tuple[Mapping[str, str], ...] = (
-    STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, LEDGER,
-    LEDGER_REASONS, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
+    STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
+    LEDGER, LEDGER_REASONS, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS,
 )  # fmt: skip
 
