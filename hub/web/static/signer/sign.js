@@ -76,7 +76,7 @@ async function prepare() {
       return request;
     } catch (error) {
       if (error.code !== 'document-busy' || waited > LONGEST_WAIT) throw error;
-      const wait = Math.min(error.wait || 5, 10);
+      const wait = Math.min(error.wait || 5, 1 + waited, 10); // most people are done long before their lease ends
       if (find('#trouble').dataset.shown !== 'busy') showTrouble('busy', { wait: error.wait });
       waited += wait;
       await pause(wait);

@@ -1,0 +1,131 @@
+"""A template that demands where the signers' keys are: what passes, what does not, and what a person is told."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from hub.settings import ROOT
+from qianda.client import SigningClient
+from qianda.holder import SoftwareKey
+from qianda.wire import ProtocolProblem
+from tests.custody.outside_authority import TOKEN_POLICY, outside_authority
+from tests.custody.test_own_certificate import EcKey, Place, bring, facts_of
+from tests.running import Running, demanding_templates, running_hub
+from tests.web.signer_visits import asked, verified
+from tests.web.user_agents import PEOPLE
+
+pytestmark = pytest.mark.custody
+
+DEMANDS = 'custody = { guardian = ["usb-token", "app-keystore"] }'
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with outside_authority() as authority:
+        configured = {
+            "trusted_signers": [str(authority.write_root(tmp_path / "root.pem"))], "token_only_policies": [TOKEN_POLICY]
+        }  # fmt: skip
+        async with running_hub(configured=configured, templates=templates_in(tmp_path / "t")) as running:
+            yield Place(running, authority)
+
+
+def templates_in(folder: Path) -> Path:
+    """`course` with demands, and `plain` without."""
+    demanding_templates(folder, DEMANDS)
+    for language in ("zh", "en"):
+        shutil.copytree(ROOT / "templates" / "contracts" / f"course-{language}", folder / f"plain-{language}")
+        file = folder / f"plain-{language}" / "template.toml"
+        file.write_text(file.read_text("utf-8").replace('id = "course"', 'id = "plain"'), "utf-8")
+    return folder
+
+
+class BrowserKey(SoftwareKey):
+    custody = "browser"
+
+
+class AppKey(SoftwareKey):
+    """It says so, and shows nothing for it."""
+
+    custody = "app-keystore"
+
+
+@contextlib.contextmanager
+def too_low(held: str) -> Iterator[None]:
+    with pytest.raises(ProtocolProblem) as refused:
+        yield
+    assert (refused.value.status, refused.value.code) == (403, "custody-too-low")
+    assert f"counts as {held}" in refused.value.detail
+
+
+async def test_what_is_claimed_does_not_count_and_what_is_proved_does(place: Place) -> None:
+    running = place.running
+    contract = await running.issue_minor()
+    async with verified(running, contract) as client:
+        assert (await client.contract()).custody == ("usb-token", "app-keystore")
+        with too_low("browser"):
+            await client.key(BrowserKey())
+        for claimed in (SoftwareKey(), EcKey(), AppKey()):  # the last two say that they are on a token, and in an app
+            with too_low("software"):
+                await client.key(claimed)
+        with too_low("software"):
+            await bring(place, client, EcKey())
+        with pytest.raises(ProtocolProblem, match="wrong-proof"):
+            await client.prepare(await client.contract())
+        key = EcKey()
+        await bring(place, client, key, policies=[TOKEN_POLICY])
+        assert (await client.sign(key)).state == "SIGNED"
+    await running.completed(contract)
+    refused = await facts_of(running, contract, "custody-refused")
+    claims = [(facts["custody_claimed"], facts["custody"]) for facts in refused]
+    assert claims == [
+        ("browser", "browser"), ("software", "software"), ("usb-token", "software"), ("app-keystore", "software"),
+        ("usb-token", "software"),
+    ]  # fmt: skip
+    assert all(facts["accepted"] == ["usb-token", "app-keystore"] for facts in refused)
+    assert await facts_of(running, contract, "certificate-issued") == []  # no certificate was made in vain
+    (accepted,) = await facts_of(running, contract, "signature-accepted")
+    assert accepted["custody"] == "usb-token"
+
+
+async def test_a_key_that_another_contract_of_the_visit_let_pass(place: Place) -> None:
+    """One key serves all contracts of a visit; each asks for itself what it demands."""
+    running = place.running
+    demanding = await running.issue_minor()
+    plain = await running.issue_minor(course="english-b", template="plain")
+    async with verified(running, demanding) as client:
+        key = SoftwareKey()
+        await client.key(key, str(plain.id))
+        with too_low("software"):
+            await client.prepare(await client.contract(), str(demanding.id))
+        assert (await client.sign(key, str(plain.id))).state == "SIGNED"
+    (refused,) = await facts_of(running, demanding, "custody-refused")
+    assert refused["custody"] == "software"
+    assert await facts_of(running, plain, "custody-refused") == []
+
+
+async def test_the_page_says_what_one_can_sign_with(place: Place) -> None:
+    running = place.running
+    contract = await running.issue_minor()
+    async with verified(running, contract) as client:
+        for language, device, words in (
+            ("zh", "Chrome, Windows", ("本合同要求使用另一种密钥", "使用我的 USB Key", "手机上的学校应用")),
+            ("en", "Chrome, Windows", ("This contract needs a key of another kind", "Use my USB token")),
+            ("zh", "Chrome, Pixel", ("请在电脑上打开我们短信里的链接",)),
+        ):
+            page = await signature_page(running, client, contract.id, language, PEOPLE[device][1])
+            assert all(each in page for each in words), (language, device)
+            assert "data-act=\"sign\"" not in page
+        assert "/sign/token" not in page  # nothing can be plugged into a phone
+
+
+async def signature_page(running: Running, client: SigningClient, contract: object, language: str, agent: str) -> str:
+    headers = {"User-Agent": agent, "Accept": "text/html"}
+    path = f"/sign/signature?id={contract}&lang={language}"
+    status, text, _ = await asked(running, "GET", path, bearer=client.bearer, headers=headers)
+    assert status == 200
+    return str(text)

@@ -1,0 +1,110 @@
+"""Contracts with several signers as staff and other systems make them, and the contract's page about keys."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from hub.model.signer import Signer
+from hub.model.staff import EVERYTHING
+from qianda.holder import SoftwareKey
+from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub
+from tests.web.signer_visits import verified
+from tests.web.staff_visit import desk_of
+from tests.web.test_api_contracts import CONTRACTS, Api, asked
+
+HEAD = {"campus": "hq", "name": "顾远舟", "phone": HEAD_PHONE, "id_number": HEAD_ID}
+FORM = {
+    "course": "hefei/math-a", "student_name": "陈小满", "student_id_type": "cn-id", "student_id_number": MINOR_ID,
+    "guardian_name": "陈建国", "relation": "父亲", "guardian_id_type": "cn-id", "guardian_id_number": GUARDIAN_ID,
+    "phone": GUARDIAN_PHONE, "language": "zh", "send": "none",
+}  # fmt: skip
+MORE = {
+    "guardian2_name": "周文静", "guardian2_relation": "母亲", "guardian2_id_type": "cn-id",
+    "guardian2_id_number": MOTHER_ID, "guardian2_phone": MOTHER_PHONE, "student_signs": "yes",
+    "student_phone": "+8619000000105", "turns": "in-order", "representative": "yes",
+}  # fmt: skip
+OTHER = {
+    "name": "周文静", "relation": "母亲", "id_type": "cn-id", "id_number": MOTHER_ID, "phone": MOTHER_PHONE,
+    "language": "zh",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(configured={"representatives": [HEAD]}) as hub:
+        yield hub
+
+
+async def signers_of(running: Running, contract: str) -> list[Signer]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return await unit.contracts.signers(UUID(contract))
+
+
+async def test_a_clerk_issues_for_both_guardians_the_student_and_the_school(running: Running) -> None:
+    desk = await desk_of(running)
+    assert "The school's representative signs as well" in (await desk.get("/staff/issue")).words
+    wrong = await desk.post("/staff/issue", FORM | MORE | {"guardian2_phone": "12"})
+    assert wrong.status == 422 and 'value="周文静"' in wrong.text and "<details open>" in wrong.text
+    made = await desk.post("/staff/issue", FORM | MORE)
+    people = await signers_of(running, made.location.split("/")[-1].partition("?")[0])
+    assert [(each.role.value, each.name, each.order, each.relation) for each in people] == [
+        ("guardian", "陈建国", 1, "父亲"), ("guardian", "周文静", 2, "母亲"), ("student", "陈小满", 3, None),
+        ("representative", "顾远舟", 4, None),
+    ]  # fmt: skip
+    alone = await desk.post("/staff/issue", FORM)
+    assert len(await signers_of(running, alone.location.split("/")[-1].partition("?")[0])) == 1
+
+
+async def test_a_clerk_puts_another_person_in_a_signers_place(running: Running) -> None:
+    contract = await running.issue_minor(send="none")
+    desk, (leaving,) = await desk_of(running), await signers_of(running, str(contract.id))
+    page = f"/staff/contracts/{contract.id}"
+    assert "Somebody else signs instead" in (await desk.get(page)).words
+    assert (await desk.post(f"{page}/replace/{leaving.id}", OTHER | {"phone": "12"})).status == 422
+    done = await desk.post(f"{page}/replace/{leaving.id}", OTHER)
+    assert done.status == 303 and done.location.endswith("?said=replaced")
+    fresh = await desk.get(done.location)
+    assert "周文静" in fresh.words and "the other person" in fresh.words
+    assert (await desk.get(page)).text.count(done.location.partition("?")[0]) == 1
+    assert "Somebody else signs instead" not in (await desk.get(page)).words
+
+
+async def test_another_system_says_who_signs_the_new_contract(running: Running) -> None:
+    api = Api(running, running.api_key)
+    status, old, _ = await api("POST", CONTRACTS, asked(representative=True))
+    assert status == 201 and [each["role"] for each in old["signers"]] == ["guardian", "representative"]
+    path = f"{CONTRACTS}/{old['id']}/reissue"
+    mother = {"role": "guardian", "name": "周文静", "phone": MOTHER_PHONE, "id_number": MOTHER_ID, "relation": "母亲"}
+    status, problem, _ = await api("POST", path, {"signers": [mother | {"phone": "12"}]})
+    assert (status, problem["field"]) == (422, "signers[0].phone")
+    status, new, _ = await api("POST", path, {"signers": [mother]})
+    assert status == 201
+    after = (await api("GET", f"{CONTRACTS}/{new['id']}"))[1]
+    assert ([each["name"] for each in after["signers"]], after["replaces"]) == (["周文静", "顾远舟"], old["id"])
+
+
+async def test_custody_claimed_and_proved_on_the_page_and_in_the_api(running: Running) -> None:
+    class Claims(SoftwareKey):
+        custody = "usb-token"
+
+    contract = await running.issue_minor()
+    api = Api(running, running.api_key)
+
+    async def custody() -> Any:
+        return (await api("GET", f"{CONTRACTS}/{contract.id}"))[1]["signers"][0]["custody"]
+
+    assert await custody() is None
+    async with verified(running, contract) as client:
+        await client.sign(Claims())
+    assert await custody() == {"proved": "software", "claimed": "usb-token"}
+    desk = await desk_of(running)
+    words = (await desk.get(f"/staff/contracts/{contract.id}")).words
+    assert "Key held by the signer; where, is not proved · claimed: on a USB token" in words
+    assert "signature accepted (key: held by the signer; where, is not proved; claimed: on a USB token)" in words
+    chinese = (await (await desk_of(running, language="zh")).get(f"/staff/contracts/{contract.id}")).words
+    assert "签署人自持，存放之处未经证明 · 自称： 在 USB Key 中" in chinese
