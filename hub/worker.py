@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -27,14 +27,15 @@ from hub.errors import Unavailable
 from hub.lifecycle.alert import alert_staff
 from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.converse import settle_stops
-from hub.lifecycle.hear import hear
+from hub.lifecycle.hear import hear, hear_together
 from hub.lifecycle.remind import run_step
 from hub.lifecycle.remind_many import remind_many
 from hub.lifecycle.replan import replan_later, replan_scope
 from hub.lifecycle.reroute import next_way
 from hub.model.staff import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS
-from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, HEAR, REMIND_MANY, REPLAN
+from hub.store.inlet import CALLS_CAME
+from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN
 from hub.store.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
 from hub.store.unit import Unit
 from hub.wiring import Hub
@@ -43,8 +44,8 @@ BATCH = 20
 LEASE = timedelta(seconds=3 * PROVIDER_SECONDS)
 """Longer than a step with its provider call can take: no call outlives the claim."""
 SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
-HEAR_AGAIN = timedelta(seconds=5)
-"""A stored call whose job was lost is taken up after this time."""
+GATHER_CALLS = 0.1
+"""Seconds from one round of calls to the next: receipts are many, small and never urgent, and go together."""
 MANY_AGAIN = timedelta(minutes=1)
 """An act of reminding many that is unfinished after so long gets another job, unless one is waiting or running."""
 MOST_STARTS = 3
@@ -70,13 +71,14 @@ class Worker:
         self._parts = hub.parts
         self._id = uuid4()
         self._plan_changed = asyncio.Event()
+        self._calls_came = asyncio.Event()
         self.ready = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then what is in hand is finished."""
         # Each at its own pace: making up for a provider's long absence takes as long as its rate makes it.
         upkeep = [self._repeated(each) for each in (self._settle, self._reroute, self._hear_again, self._upkeep)]
-        loops = (self._remind, self._queue, *upkeep)
+        loops = (self._remind, self._hear, self._queue, *upkeep)
         await asyncio.gather(*(self._kept_running(each, stop) for each in loops))
 
     async def _kept_running(self, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
@@ -94,10 +96,7 @@ class Worker:
     # ---- due steps
 
     async def _remind(self, stop: asyncio.Event) -> None:
-        listener = await asyncpg.connect(self._hub.database.dsn, timeout=10)
-        try:
-            await listener.add_listener(PLAN_CHANGED, lambda *_: self._plan_changed.set())
-            listener.add_termination_listener(lambda *_: self._plan_changed.set())  # or it would sleep on, deaf
+        async with self._listening(PLAN_CHANGED, self._plan_changed) as listener:
             self.ready.set()
             while not stop.is_set():
                 self._plan_changed.clear()
@@ -105,6 +104,14 @@ class Worker:
                     await self._sleep_until_due(stop)
                 if listener.is_closed():
                     raise ConnectionError("the listening connection is gone")
+
+    @asynccontextmanager
+    async def _listening(self, channel: str, heard: asyncio.Event) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        listener = await asyncpg.connect(self._hub.database.dsn, timeout=10)
+        try:
+            await listener.add_listener(channel, lambda *_: heard.set())
+            listener.add_termination_listener(lambda *_: heard.set())  # or it would sleep on, deaf
+            yield listener
         finally:
             with suppress(Exception):
                 await listener.close(timeout=1)
@@ -132,10 +139,26 @@ class Worker:
             earliest, now = await unit.tasks.earliest_due(), await unit.planning_now()
         longest = LONGEST_SLEEP.total_seconds()
         pause = longest if earliest is None else min((earliest - now).total_seconds(), longest)
-        waits = [asyncio.ensure_future(self._plan_changed.wait()), asyncio.ensure_future(stop.wait())]
-        await asyncio.wait(waits, timeout=max(pause, 0.01), return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        await _either(self._plan_changed, stop, max(pause, 0.01))
+
+    # ---- what providers told us
+
+    async def _hear(self, stop: asyncio.Event) -> None:
+        async with self._listening(CALLS_CAME, self._calls_came) as listener:
+            while not stop.is_set():
+                self._calls_came.clear()
+                if await self.hear():
+                    await _sleep(stop, GATHER_CALLS)
+                else:
+                    await _either(self._calls_came, stop, self._pace.upkeep_every)
+                if listener.is_closed():
+                    raise ConnectionError("the listening connection is gone")
+
+    async def hear(self) -> int:
+        """Work on calls that are due, as many as go together; returns how many there were."""
+        number, left = await hear_together(self._parts)
+        await asyncio.gather(*(self._kept(hear(self._parts, each)) for each in left))
+        return number
 
     # ---- queued jobs
 
@@ -147,7 +170,6 @@ class Worker:
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._alert)
             queue.entrypoint(REMIND_MANY, on_failure="hold", concurrency_limit=1)(self._remind_many)
             queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
-            queue.entrypoint(HEAR, on_failure="hold", concurrency_limit=8)(self._hear)
             queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
             try:
@@ -169,12 +191,6 @@ class Worker:
             await self._parts.router.carry(UUID(_payload(job)["delivery"]), fresh=starts == 1)
         except Unavailable as error:
             log.warning("delivery put off", reason=str(error))  # `settle` takes it up
-        await self._ended(job)
-
-    async def _hear(self, job: Job) -> None:
-        await self._started(job)
-        for callback in _payload(job)["callbacks"].split(","):
-            await hear(self._parts, UUID(callback))
         await self._ended(job)
 
     async def _alert(self, job: Job) -> None:
@@ -249,14 +265,9 @@ class Worker:
 
     async def _hear_again(self) -> None:
         """What providers told us and could not be settled at once."""
-
-        async def due(unit: Unit) -> Sequence[UUID]:
-            return await unit.callbacks.due(unit.now - HEAR_AGAIN)
-
-        async def again(callback: UUID) -> None:
-            await self._kept(hear(self._parts, callback))
-
-        await self._in_batches(due, again)
+        for _ in range(MOST_BATCHES):
+            if not await self.hear():
+                break
         await self._kept(settle_stops(self._parts))
 
     async def _in_batches(
@@ -302,6 +313,14 @@ def _payload(job: Job) -> dict[str, str]:
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def _either(event: asyncio.Event, stop: asyncio.Event, seconds: float) -> None:
+    """Until one of them is set, or so long."""
+    waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(stop.wait())]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 async def _then(event: asyncio.Event, act: Callable[[], None]) -> None:

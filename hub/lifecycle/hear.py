@@ -19,12 +19,51 @@ from hub.lifecycle.parts import Parts
 from hub.model.delivery import Delivery
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import Carrier
+from hub.router.receipts import Reported, is_plain, note_together
 from hub.store.callbacks import Callback
 from hub.store.unit import Unit
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 600))
 """A receipt can come before our call has returned, or before the provider's own query knows of it. Then no more."""
+TOGETHER = 200
+HELD = timedelta(minutes=1)
+"""So long a call that is worked on by itself is in its worker's hands."""
 log = structlog.get_logger()
+
+
+async def hear_together(parts: Parts) -> tuple[int, list[UUID]]:
+    """Take up calls that are due: what can be noted with others is, in one transaction. Returns how many were taken,
+    and those that are left to `hear`, one by one."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        due = list(await unit.callbacks.due(unit.now, TOGETHER))
+    if not due:
+        return 0, []
+    try:
+        async with parts.database.unit(EVERYTHING) as unit:
+            taken = await unit.callbacks.take(due)
+            noted = await _note_plain(parts, unit, taken)
+            left = [each.id for each in taken if each.id not in noted]
+            await unit.callbacks.hold(left, unit.now + HELD)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("calls could not be worked on together", number=len(due))
+        async with parts.database.unit(EVERYTHING) as unit:
+            await unit.callbacks.hold(due, unit.now + HELD)
+        return len(due), due
+    return len(taken), left
+
+
+async def _note_plain(parts: Parts, unit: Unit, taken: Sequence[Callback]) -> set[UUID]:
+    """Those of which all is noted now."""
+    found = [(each, parts.router.carriers.get(each.provider)) for each in taken]
+    plain = [(each, carrier) for each, carrier in found if carrier and is_plain(carrier, each.reports, each.inbound)]
+    reported = [(each.id, Reported(carrier, report)) for each, carrier in plain for report in each.reports]
+    heard = await note_together(unit, [report for _, report in reported])
+    unknown = {callback for (callback, _), known in zip(reported, heard, strict=True) if not known}
+    noted = {each.id for each, _ in plain} - unknown
+    await unit.callbacks.done(sorted(noted), unit.now, "noted")
+    return noted
 
 
 async def hear(parts: Parts, callback_id: UUID) -> None:
@@ -47,7 +86,7 @@ async def _hear(parts: Parts, callback_id: UUID) -> None:
             return
         carrier = parts.router.carriers.get(callback.provider)
         if carrier is None:
-            await unit.callbacks.done(callback.id, unit.now, "unmatched")
+            await unit.callbacks.done([callback.id], unit.now, "unmatched")
             return
         if carrier.channel.rules.signed:
             await _note(parts, unit, carrier, callback, callback.reports)
@@ -66,7 +105,7 @@ async def _note(
     for message in callback.inbound:
         await take_inbound(parts, unit, carrier, message)
     if all(heard) or callback.tries >= len(PAUSES):
-        await unit.callbacks.done(callback.id, unit.now, "noted" if all(heard) else "unmatched")
+        await unit.callbacks.done([callback.id], unit.now, "noted" if all(heard) else "unmatched")
     else:
         await unit.callbacks.again(callback.id, unit.now + PAUSES[callback.tries])
 

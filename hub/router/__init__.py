@@ -39,6 +39,7 @@ from hub.model.staff import EVERYTHING
 from hub.router.carriers import PATIENCE, Booked, Carrier, Carriers
 from hub.router.health import Healths
 from hub.router.overtaken import morning, obsolete, unwanted
+from hub.router.receipts import FATES
 from hub.router.settling import BUSY_PAUSES, MOST_BATCHES, settle
 from hub.router.wording import Wording
 from hub.store.unit import Database, Unit
@@ -54,11 +55,6 @@ MOST_UNKNOWN_CALLS = 2
 LONG_TURN = 0.2
 """Seconds. Whoever waited longer for their turn looks whether the provider said meanwhile that it wants to rest."""
 
-_FATES = {
-    Fate.ACCEPTED: DeliveryState.SENT,
-    Fate.DELIVERED: DeliveryState.DELIVERED,
-    Fate.UNDELIVERED: DeliveryState.UNDELIVERED,
-}
 log = structlog.get_logger()
 
 
@@ -345,7 +341,7 @@ class Router:
     ) -> DeliveryState:
         """Join a receipt to what is known, in this transaction; what it says about the number is remembered too."""
         after = await unit.deliveries.report(
-            delivery_id, state or _FATES[receipt.fate], await unit.planning_now(),
+            delivery_id, state or FATES[receipt.fate], await unit.planning_now(),
             receipts=carrier.channel.rules.receipts, reference=receipt.reference or None,
             failure=receipt.detail or None, failure_kind=receipt.failure.value if receipt.failure else None,
         )  # fmt: skip

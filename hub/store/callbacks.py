@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Table, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels import Failure, Fate, Heard, Inbound, Receipt, Report
+from channels import Failure, Fate, Inbound, Receipt, Report
 from hub.store.cipher import Cipher
 from hub.store.tables import CallbackRow, table_of
 
@@ -31,48 +30,26 @@ class Callback:
     tries: int
 
 
-@dataclass(frozen=True)
-class Told:
-    """A verified call as it is about to be stored."""
-
-    id: UUID
-    provider: str
-    call_sealed: bytes
-    at: datetime
-
-    @classmethod
-    def sealed(cls, cipher: Cipher, provider: str, heard: Heard, at: datetime) -> Self:
-        told = {
-            "reports": [asdict(each) for each in heard.reports],
-            "inbound": [_inbound(each) for each in heard.inbound],
-        }
-        return cls(uuid4(), provider, cipher.seal_json(told), at)
-
-
 class Callbacks:
     def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
         self._connection = connection
         self._cipher = cipher
-
-    async def add(self, provider: str, heard: Heard, at: datetime) -> UUID:
-        told = Told.sealed(self._cipher, provider, heard, at)
-        await self.add_all([told])
-        return told.id
-
-    async def add_all(self, calls: Sequence[Told]) -> None:
-        await self._connection.execute(insert(CALLBACK), [
-            {"id": each.id, "provider": each.provider, "call_sealed": each.call_sealed, "received_at": each.at,
-             "due_at": each.at, "tries": 0}
-            for each in calls
-        ])  # fmt: skip
 
     async def open(self, callback: UUID, *, lock: bool = False) -> Callback | None:
         """None when it has been dealt with, or (with `lock`) is in somebody else's hands."""
         statement = select(CALLBACK).where(CALLBACK.c.id == callback, CALLBACK.c.due_at.is_not(None))
         statement = statement.with_for_update(skip_locked=True) if lock else statement
         row = (await self._connection.execute(statement)).mappings().first()
-        if row is None:
-            return None
+        return self._read(row) if row else None
+
+    async def take(self, callbacks: Sequence[UUID]) -> list[Callback]:
+        """Those of them that are open and in nobody's hands, in the order in which they came; now they are in ours."""
+        open_ones = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
+        statement = select(CALLBACK).where(open_ones).order_by(CALLBACK.c.received_at, CALLBACK.c.id)
+        rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
+        return [self._read(row) for row in rows.mappings()]
+
+    def _read(self, row: RowMapping) -> Callback:
         told = self._cipher.open_json(row["call_sealed"])
         reports, inbound = [_report(each) for each in told["reports"]], [_written(each) for each in told["inbound"]]
         return Callback(row["id"], row["provider"], tuple(reports), tuple(inbound), row["received_at"], row["tries"])
@@ -81,19 +58,23 @@ class Callbacks:
         statement = select(CALLBACK.c.id).where(CALLBACK.c.due_at <= now).order_by(CALLBACK.c.due_at).limit(limit)
         return list(await self._connection.scalars(statement))
 
+    async def hold(self, callbacks: Sequence[UUID], until: datetime) -> None:
+        """They are in somebody's hands until then; if that one dies, somebody else takes them."""
+        if callbacks:
+            undone = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
+            await self._connection.execute(CALLBACK.update().where(undone).values(due_at=until))
+
     async def again(self, callback: UUID, at: datetime) -> None:
         values = {"due_at": at, "tries": CALLBACK.c.tries + 1}
         undone = (CALLBACK.c.id == callback) & CALLBACK.c.due_at.is_not(None)
         await self._connection.execute(CALLBACK.update().where(undone).values(values))
 
-    async def done(self, callback: UUID, at: datetime, outcome: str) -> None:
-        """`outcome`: noted, unmatched or refuted. What was said is no longer needed."""
+    async def done(self, callbacks: Sequence[UUID], at: datetime, outcome: str) -> None:
+        """`outcome`: noted or unmatched. What was said is no longer needed."""
+        if not callbacks:
+            return
         values = {"due_at": None, "handled_at": at, "outcome": outcome, "call_sealed": None}
-        await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id == callback).values(values))
-
-
-def _inbound(each: Inbound) -> dict[str, Any]:
-    return asdict(each) | {"at": each.at.isoformat() if each.at else None}
+        await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id.in_(callbacks)).values(values))
 
 
 def _written(told: dict[str, Any]) -> Inbound:

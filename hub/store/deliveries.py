@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy import RowMapping, Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +22,55 @@ OUTBOX: Table = table_of(OutboxMessageRow)
 UNSETTLED = (DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 """Until then an attempt waits that nobody is to make or to ask about any more."""
+
+_LEARN = text("""
+UPDATE delivery SET
+    provider_reference = learnt.reference,
+    state = learnt.state,
+    state_at = CASE WHEN learnt.moved THEN CAST(:at AS timestamptz) ELSE delivery.state_at END,
+    check_at = CASE WHEN learnt.moved THEN learnt.check_at ELSE delivery.check_at END,
+    failure = CASE WHEN learnt.moved THEN learnt.failure ELSE delivery.failure END,
+    failure_kind = CASE WHEN learnt.moved THEN learnt.failure_kind ELSE delivery.failure_kind END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:references AS text[]), CAST(:states AS text[]), CAST(:moved AS bool[]),
+            CAST(:checks AS timestamptz[]), CAST(:failures AS text[]), CAST(:kinds AS text[]))
+  AS learnt (id, reference, state, moved, check_at, failure, failure_kind)
+WHERE delivery.id = learnt.id
+""")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a report needs to know of a message."""
+
+    id: UUID
+    key: str
+    provider: str | None
+    provider_reference: str | None
+    purpose: str
+    state: DeliveryState
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What is known of a message after reports; with a new state (`has_moved`) comes when somebody looks again."""
+
+    id: UUID
+    state: DeliveryState
+    reference: str | None
+    has_moved: bool = False
+    check_at: datetime | None = None
+    failure: str | None = None
+    failure_kind: str | None = None
+
+    def naming(self, reference: str) -> Learnt:
+        return replace(self, reference=reference or self.reference)
+
+    def moved(
+        self, state: DeliveryState, check_at: datetime | None, failure: str | None, failure_kind: str | None
+    ) -> Learnt:  # fmt: skip
+        return replace(
+            self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind
+        )
 
 
 class Deliveries:
@@ -111,6 +161,24 @@ class Deliveries:
         if values:
             await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
         return after
+
+    async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, Known]:
+        """Several at once, in the order of their ids: whoever else takes several waits, and does not block us."""
+        columns = [DELIVERY.c[name] for name in Known.__dataclass_fields__]
+        statement = select(*columns).where(DELIVERY.c.key.in_(keys)).order_by(DELIVERY.c.id).with_for_update()
+        rows = (await self._connection.execute(statement)).mappings()
+        return {row["key"]: Known(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows}
+
+    async def learn(self, learnt: Sequence[Learnt], at: datetime) -> None:
+        """What reports said about messages that this transaction has locked, in one statement."""
+        if not learnt:
+            return
+        await self._connection.execute(_LEARN, {
+            "at": at, "ids": [each.id for each in learnt], "references": [each.reference for each in learnt],
+            "states": [each.state.value for each in learnt], "moved": [each.has_moved for each in learnt],
+            "checks": [each.check_at for each in learnt], "failures": [each.failure for each in learnt],
+            "kinds": [each.failure_kind for each in learnt],
+        })  # fmt: skip
 
     async def unsettled(self, before: datetime, now: datetime | None = None, limit: int = 50) -> list[Delivery]:
         """Those whose process died or whose answer was lost, untouched since `before`, and those whose wait is over:

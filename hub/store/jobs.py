@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 COMPLETE = "complete"
 DELIVER = "deliver"
 DELIVER_CODE = "deliver-code"
-HEAR = "hear"
 ALERT = "alert"
 REMIND_MANY = "remind-many"
 REPLAN = "replan"
-LANES = {DELIVER_CODE: 20, DELIVER: 10, HEAR: 5, ALERT: 5, COMPLETE: 0, REMIND_MANY: 0, REPLAN: 0}
+LANES = {DELIVER_CODE: 20, DELIVER: 10, ALERT: 5, COMPLETE: 0, REMIND_MANY: 0, REPLAN: 0}
 """Priorities: somebody waits for a code; answers to somebody's act go before sealing."""
 
 # "skip": a repeated dedupe key must not abort the transaction

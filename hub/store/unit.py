@@ -32,6 +32,7 @@ from hub.store.contracts import Contracts
 from hub.store.deliveries import Deliveries
 from hub.store.desk import Desk
 from hub.store.inbound import InboundMessages
+from hub.store.inlet import Inlet
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.links import Links
@@ -118,6 +119,7 @@ class Database:
         self.keys = keys
         self.clock = clock
         self.cipher = Cipher(keys)
+        self.inlet = Inlet(self._connect)
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
@@ -150,6 +152,7 @@ class Database:
         """Nothing. A harness that kills processes at every commit overrides it."""
 
     async def close(self) -> None:
+        await self.inlet.close()
         await asyncio.shield(self.engine.dispose())
 
 

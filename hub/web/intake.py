@@ -1,4 +1,4 @@
-"""Where verified calls are stored: those that arrive while one transaction is under way share the next one.
+"""Where verified calls are stored: those that arrive while one statement is under way share the next one.
 
 Each is answered only once it is committed. A provider that reports on thousands of messages at once so costs a
 transaction for each handful of calls instead of one for each.
@@ -7,13 +7,10 @@ transaction for each handful of calls instead of one for each.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from channels import Heard
-from hub.model.staff import EVERYTHING
-from hub.store.callbacks import Told
-from hub.store.jobs import HEAR
+from hub.store.inlet import Told
 from hub.store.unit import Database
 
 MOST_TOGETHER = 50
@@ -32,7 +29,7 @@ class Intake:
         self._writer: asyncio.Task[None] | None = None
 
     async def store(self, provider: str, heard: Heard) -> None:
-        """Returns once it is committed, with the job that works on it. Raises DatabaseUnavailable."""
+        """Returns once it is committed, and somebody is told to work on it. Raises DatabaseUnavailable."""
         told = Told.sealed(self._database.cipher, provider, heard, self._database.clock())
         waiting = _Waiting(told, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -45,7 +42,7 @@ class Intake:
             together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
             failure: Exception | None = None
             try:
-                await self._store([each.told for each in together])
+                await self._database.inlet.store([each.told for each in together])
             except Exception as error:
                 failure = error
             for each in together:
@@ -55,9 +52,3 @@ class Intake:
                     each.stored.set_exception(failure)
                 else:
                     each.stored.set_result(None)
-
-    async def _store(self, together: Sequence[Told]) -> None:
-        async with self._database.unit(EVERYTHING) as unit:
-            await unit.callbacks.add_all(together)
-            ids = [str(each.id) for each in together]
-            await unit.jobs.enqueue(HEAR, {"callbacks": ",".join(ids)}, f"hear-{ids[0]}")

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from channels import Channel, Place, sms_twilio
+from channels import Channel, Heard, Place, sms_twilio
 from hub.lifecycle.hear import hear
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.reroute import next_way
@@ -20,6 +20,7 @@ from hub.model.provider import Provider
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import Carrier, Carriers
+from hub.store.inlet import Told
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double
 from tests.lifecycle.clockwork import StandingClock
@@ -78,9 +79,11 @@ class Routed:
         return delivery
 
     async def heard(self) -> None:
-        """Until every stored call has been worked on; jobs are run here, as a worker's queue would."""
+        """Until every stored call has been worked on, as a worker would; what waits for later, too."""
 
         async def nothing_left() -> bool:
+            while await self.running.worker.hear():
+                pass
             async with self.running.hub.database.unit(EVERYTHING) as unit:
                 waiting = await unit.callbacks.due(unit.now + timedelta(days=1))
             for callback in waiting:
@@ -88,6 +91,13 @@ class Routed:
             return not waiting
 
         await until(nothing_left)
+
+    async def told(self, provider: str, heard: Heard) -> UUID:
+        """A call as it is stored once it is verified."""
+        database = self.running.hub.database
+        told = Told.sealed(database.cipher, provider, heard, database.clock())
+        await database.inlet.store([told])
+        return told.id
 
     async def reroute(self, delivery: Delivery) -> UUID | None:
         following = await next_way(self.running.hub.parts, delivery.id)

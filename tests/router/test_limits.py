@@ -85,9 +85,7 @@ async def stops(hub: Routed, kannel: Kannel, numbers: list[str], words: str = "S
                               hub.running.http, Ledger([]), hub.clock))  # fmt: skip
         assert call
         heard = channel.read(call)  # type: ignore[attr-defined]
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            callback = await unit.callbacks.add("kannel", heard, unit.now)
-        await hear(hub.running.hub.parts, callback)
+        await hear(hub.running.hub.parts, await hub.told("kannel", heard))
 
 
 async def opted_out(hub: Routed, numbers: list[str]) -> list[str]:

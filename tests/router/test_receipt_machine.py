@@ -108,6 +108,8 @@ class Receipts(RuleBasedStateMachine):
         self.stage.do(self._hear())
 
     async def _hear(self) -> None:
+        """Together what goes together; and what waits for later, too."""
+        await self.hub.running.worker.hear()
         async with self.hub.running.hub.database.unit(EVERYTHING) as unit:
             due = await unit.callbacks.due(unit.now + timedelta(hours=1))
         for each in due:

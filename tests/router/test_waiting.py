@@ -206,9 +206,9 @@ async def test_a_look_that_fails_does_not_hold_up_the_others() -> None:
 async def test_a_call_that_cannot_be_worked_on_does_not_hold_up_the_others() -> None:
     async with routed() as hub:
         contract = await hub.invited()
+        spoilt = [await hub.told("sms_twilio", _nothing()) for _ in range(51)]
         async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            for _ in range(51):
-                spoiled = await unit.callbacks.add("sms_twilio", _nothing(), unit.now)
+            for spoiled in spoilt:
                 await unit.connection.execute(
                     text("UPDATE callback SET call_sealed = 'spoiled' WHERE id = :id"), {"id": spoiled}
                 )
@@ -248,10 +248,8 @@ async def test_a_provider_that_answers_slowly_is_asked_about_many_reports_at_onc
         only(hub, (Provider("slow", "sms_slow", "sms", rate=1000), slow))
         made = [await written(hub) for _ in range(6)]
         await hub.look_after()
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            for each in made:
-                report = Report(Receipt(Fate.DELIVERED, each.key), each.key)
-                await unit.callbacks.add("slow", Heard(reports=(report,)), unit.now)
+        for each in made:
+            await hub.told("slow", Heard(reports=(Report(Receipt(Fate.DELIVERED, each.key), each.key),)))
         await hub.look_after()
         assert {(await known(hub, each.id)).state for each in made} == {DeliveryState.DELIVERED}
 

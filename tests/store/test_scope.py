@@ -21,6 +21,7 @@ from hub.model.link import DoorKind
 from hub.model.pairing import PAIRING_LIFE, Pairing
 from hub.model.staff import EVERYTHING, Scope
 from hub.model.wish import Wish
+from hub.store.inlet import Told
 from hub.store.tables import metadata
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import completed, person, signed
@@ -73,8 +74,9 @@ async def a_story_in_hefei(running: Running) -> None:
 
 async def heard_from_outside(running: Running) -> None:
     """What providers and people told, and what staff have to hear of."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.callbacks.add("sms", Heard(), unit.now)
+    database = running.hub.database
+    await database.inlet.store([Told.sealed(database.cipher, "sms", Heard(), database.clock())])
+    async with database.unit(EVERYTHING) as unit:
         await unit.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), Wish.OTHER, unit.now)
         await unit.alerts.add("budget-spent", "The budget is used up", unit.now, "hefei")
 

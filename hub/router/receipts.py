@@ -1,0 +1,66 @@
+"""Receipts that came together: noted in one transaction with a handful of statements, however many they are.
+
+Only what tells of nothing but the way of a message. What says something about a number or a provider as well (opted
+out, held back as spam) is noted one by one, by `Router.note`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from channels import Failure, Fate, Inbound, Report
+from hub.model.delivery import DeliveryState, joined, look_again_at
+from hub.router.carriers import Carrier
+from hub.store.deliveries import Learnt
+from hub.store.unit import Unit
+
+FATES = {
+    Fate.ACCEPTED: DeliveryState.SENT,
+    Fate.DELIVERED: DeliveryState.DELIVERED,
+    Fate.UNDELIVERED: DeliveryState.UNDELIVERED,
+}
+SAY_MORE = (Failure.OPTED_OUT, Failure.FILTERED)
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report by the provider that signed it."""
+
+    carrier: Carrier
+    report: Report
+
+
+def is_plain(carrier: Carrier, reports: Sequence[Report], inbound: Sequence[Inbound]) -> bool:
+    """Whether a call can be noted with many others: it is signed, and names our own key for each message."""
+    plain = all(each.key and each.receipt.failure not in SAY_MORE for each in reports)
+    return plain and carrier.channel.rules.signed and not inbound
+
+
+async def note_together(unit: Unit, reported: Sequence[Reported]) -> list[bool]:
+    """Join each report to what is known, in their order. False: it speaks of no message that is known here (yet)."""
+    if not reported:
+        return []
+    known = await unit.deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
+    at, learnt, heard = await unit.planning_now(), dict[str, Learnt](), []
+    for each in reported:
+        key, receipt = each.report.key, each.report.receipt
+        delivery = known.get(key)
+        heard.append(delivery is not None and delivery.provider == each.carrier.name)
+        if delivery is None or not heard[-1]:
+            continue
+        before = learnt.get(key) or Learnt(delivery.id, delivery.state, delivery.provider_reference)
+        after = joined(before.state, FATES[receipt.fate])
+        now = before.naming(receipt.reference)
+        if after is not before.state:
+            look = look_again_at(delivery.purpose, after, at, receipts=each.carrier.channel.rules.receipts)
+            failure = receipt.failure.value if receipt.failure else None
+            now = now.moved(after, look, receipt.detail or None, failure)
+        if now != before:
+            learnt[key] = now
+    await unit.deliveries.learn(list(learnt.values()), at)
+    log.info("receipts", number=len(reported), changed=len(learnt))
+    return heard

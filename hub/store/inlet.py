@@ -1,0 +1,110 @@
+"""Where verified calls of providers are written: all that came together in one statement, on a connection of its own.
+
+A unit of work costs five round trips for the same, and a provider may call hundreds of times a second. The scope is set
+once, since the connection does nothing else; whoever works on the calls does so in units, as everybody does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from channels import Heard, Inbound, Report
+from hub.errors import DatabaseUnavailable
+from hub.model.staff import EVERYTHING
+from hub.store.cipher import Cipher
+
+CALLS_CAME = "calls_came"
+"""Who works on calls listens for this."""
+# Again with the same ids changes nothing: a statement whose answer was lost may be made once more.
+_STORE = f"""
+WITH stored AS (
+    INSERT INTO callback (id, provider, call_sealed, received_at, due_at, tries)
+    SELECT told.id, told.provider, told.call_sealed, told.at, told.at, 0
+    FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::timestamptz[]) AS told (id, provider, call_sealed, at)
+    ON CONFLICT (id) DO NOTHING
+)
+SELECT pg_notify('{CALLS_CAME}', '')
+"""  # noqa: S608 - a name of ours
+
+
+@dataclass(frozen=True)
+class Told:
+    """A verified call as it is about to be stored."""
+
+    id: UUID
+    provider: str
+    call_sealed: bytes
+    at: datetime
+
+    @classmethod
+    def sealed(cls, cipher: Cipher, provider: str, heard: Heard, at: datetime) -> Self:
+        told = {
+            "reports": [_report(each) for each in heard.reports],
+            "inbound": [_inbound(each) for each in heard.inbound],
+        }
+        return cls(uuid4(), provider, cipher.seal_json(told), at)
+
+
+class Inlet:
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection[asyncpg.Record]]]) -> None:
+        self._connect = connect
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def store(self, calls: Sequence[Told]) -> None:
+        """Committed when it returns, and whoever works on them knows. Raises DatabaseUnavailable."""
+        columns: list[list[Any]] = [
+            [each.id for each in calls], [each.provider for each in calls], [each.call_sealed for each in calls],
+            [each.at for each in calls],
+        ]  # fmt: skip
+        async with self._one_at_a_time:
+            try:
+                await self._store(columns)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                await self._drop()
+                raise DatabaseUnavailable(type(error).__name__) from error
+
+    async def _store(self, columns: list[list[Any]]) -> None:
+        known = self._connection
+        try:
+            await (known or await self._open()).execute(_STORE, *columns)
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError):
+            if known is None:
+                raise
+            await self._drop()  # it may have been dead for hours
+            await (await self._open()).execute(_STORE, *columns)
+
+    async def _open(self) -> asyncpg.Connection[asyncpg.Record]:
+        self._connection = await self._connect()
+        await self._connection.execute("SELECT set_config('qianda.scope', $1, false)", EVERYTHING.setting)
+        return self._connection
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def close(self) -> None:
+        async with self._one_at_a_time:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.close(timeout=1)
+
+
+def _report(each: Report) -> dict[str, Any]:
+    # Written out: dataclasses.asdict copies deeply, and took longer than everything else here.
+    receipt = each.receipt
+    said = {"fate": receipt.fate, "reference": receipt.reference, "failure": receipt.failure, "detail": receipt.detail}
+    return {"receipt": said, "key": each.key, "to": each.to}
+
+
+def _inbound(each: Inbound) -> dict[str, Any]:
+    at = each.at.isoformat() if each.at else None
+    return {"reference": each.reference, "sender": each.sender, "text": each.text, "at": at}
