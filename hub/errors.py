@@ -217,6 +217,13 @@ class WrongSignature(Refused):
     sentence = "The signature does not fit the certificate or the document."
 
 
+class WrongConfirmation(Refused):
+    """By a passkey; the detail says what is wrong. Signing without one goes on."""
+
+    code = "wrong-confirmation"
+    sentence = "The confirmation by your device does not fit this request. Nothing was signed; you can sign without it."
+
+
 class WrongConsent(Refused):
     code = "wrong-consent"
     sentence = "The consent text has changed. Please read it again."

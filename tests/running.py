@@ -186,14 +186,14 @@ def demanding_templates(folder: Path, demands: str) -> Path:
 async def running_hub(
     *, with_worker: bool = True, with_web: bool = True, timestamps: TimestampAuthority | None = None,
     clock: MovableClock | None = None, tsa: TimestampSettings | None = None,
-    configured: Mapping[str, Any] | None = None, templates: Path | None = None,
+    configured: Mapping[str, Any] | None = None, templates: Path | None = None, host: str = "127.0.0.1",
 ) -> AsyncIterator[Running]:  # fmt: skip
     """`configured`: further settings, as a configuration file would hold them. `templates`: others than the
-    project's."""
+    project's. `host`: as the public address names this machine; passkeys want a name, `localhost`."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-hub-", dir=scratch_folder()))
     moving = clock or MovableClock()
     listening = socket.create_server(("127.0.0.1", 0))
-    origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    origin = f"http://{host}:{listening.getsockname()[1]}"
     parts = {"token": token_settings(), "timestamps": tsa or TimestampSettings()}
     settings = Settings.load(data=folder, origin=origin, **parts, **(configured or {}))
     async with contextlib.AsyncExitStack() as stack:

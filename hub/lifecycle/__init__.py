@@ -5,6 +5,7 @@
     land       somebody opens a link
     identify   a one-time code and an identity check make them a verified signer
     certify    a key that the signer holds, and its certificate
+    confirm    a passkey of theirs confirms the very request, if they like
     sign       prepare, signature
     complete   the hub embeds the signature with its timestamp, seals, closes and completes
 

@@ -29,7 +29,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.lifecycle.custody import check_custody, note_refused_custody
-from hub.lifecycle.land import Visit, visit
+from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.obtain import obtain
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.turns import check_turn
@@ -219,6 +219,25 @@ async def _note_refused(parts: Parts, visiting: Visit, certificate: bytes, refus
     facts = {"reason": refusal.code, "certificate_sha256": hashlib.sha256(certificate).hexdigest()}
     async with parts.database.unit(EVERYTHING) as unit:
         await unit.record.append(contract.id, contract.campus, "certificate-refused", visiting.actor, facts)
+
+
+# ---- the end of a key
+
+
+async def note_key_deleted(parts: Parts, secret: str) -> None:
+    """The page reports that it deleted the key of this visit. It is the page's word, and stands as such in the record
+    of each contract that was signed with it. Again: nothing more."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        session = await session_of(unit, secret)
+        for request in await unit.signatures.key_deleted(session.id, unit.now):
+            contract = await unit.contracts.get(request.contract)
+            facts = {
+                "field": request.field, "reported_by": "page",
+                "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
+            }  # fmt: skip
+            await unit.record.append(
+                contract.id, contract.campus, "key-deletion-reported", f"signer:{session.signer}", facts
+            )
 
 
 # ---- both

@@ -129,7 +129,7 @@ async def _with_signature(parts: Parts, request: SignatureRequest) -> bytes:
     assert request.signature is not None
     signed = await embed(
         prepared, request.gap, request.document_digest, request.to_be_signed, request.chain, request.signature,
-        parts.timestamps,
+        parts.timestamps, request.confirmation,
     )  # fmt: skip
     certificates, crls = await _validation_data(parts, request)
     return await asyncio.to_thread(with_validation_data, signed, request.field, certificates, crls)

@@ -23,7 +23,8 @@ from hub.store.unit import Unit
 
 async def move_phone(parts: Parts, unit: Unit, change: PhoneChange, actor: str) -> None:
     """`change` is approved and locked by the caller. In all contracts that have not ended the new number takes the
-    place of the old; what was left of the old one everywhere is dead: tickets, sessions, codes, messages not sent yet.
+    place of the old; what was left of the old one everywhere is dead: tickets, sessions, codes, passkeys, messages
+    not sent yet.
 
     The budget of wrong answers stays as it is. Who does not want messages is known by number: the new one may.
     """
@@ -35,6 +36,7 @@ async def move_phone(parts: Parts, unit: Unit, change: PhoneChange, actor: str) 
     await unit.links.renew(everywhere, unit.now)
     await unit.sessions.end_all(everywhere)
     await unit.sessions.end_codes(change.person, unit.now)
+    await unit.passkeys.end_all(change.person, unit.now)
     at = await unit.planning_now()
     await unit.deliveries.withdraw(everywhere, change.old_hash, at, PHONE_CHANGED)
     moving = [signer for signer in signers if not contracts[signer.contract].state.final]

@@ -27,11 +27,13 @@ from hub.errors import (
     DocumentChanged,
     IllegalMove,
     NotConfirmed,
+    WrongConfirmation,
     WrongConsent,
     WrongDocument,
     WrongProof,
     WrongSignature,
 )
+from hub.lifecycle.confirm import Confirmation, Given, confirmed, note_wrong
 from hub.lifecycle.custody import check_custody, note_refused_custody
 from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.parts import Parts
@@ -187,13 +189,47 @@ async def prepared_file(parts: Parts, secret: str, request_id: UUID) -> bytes:
 # ---- the signature
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What came with a signature: a passkey's answer; and of one made on our page the hash of the page's scripts, as
+    the page reports it and as the hub serves them."""
+
+    given: Given | None = None
+    scripts_reported: str | None = None
+    scripts_served: str | None = None
+
+    @property
+    def facts(self) -> dict[str, str | None]:
+        if self.scripts_reported is None:
+            return {}
+        return {"scripts_reported_sha256": self.scripts_reported, "scripts_served_sha256": self.scripts_served}
+
+
+NOTHING = Beside()
+
+
 async def accept_signature(
-    parts: Parts, secret: str, contract_id: UUID | None, request_id: UUID, raw_signature: bytes
-) -> TaskState:
+    parts: Parts, secret: str, contract_id: UUID | None, request_id: UUID, raw_signature: bytes,
+    beside: Beside = NOTHING,
+) -> TaskState:  # fmt: skip
     """Check the value against the certificate and store it at once; embedding it is the hub's next step.
 
-    A repeated submission of an accepted one is answered as success. Raises WrongSignature, DocumentChanged.
+    A repeated submission of an accepted one is answered as success. Raises WrongSignature, WrongConfirmation (which
+    stands in the record), DocumentChanged.
     """
+    try:
+        return await _accept(parts, secret, request_id, raw_signature, beside)
+    except WrongConfirmation as wrong:
+        async with parts.database.unit(EVERYTHING) as unit:
+            session = await session_of(unit, secret, agent=True)
+            request = await _own_request(unit, session, request_id)
+        await note_wrong(parts, request, f"signer:{session.signer}", wrong)
+        raise
+
+
+async def _accept(
+    parts: Parts, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside
+) -> TaskState:
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret, agent=True)
         request = await _own_request(unit, session, request_id)
@@ -204,7 +240,8 @@ async def accept_signature(
         check_turn(visiting.contract, visiting.task)
         request = await _still_signable(unit, visiting, request_id)
         signature = verified_der(_key_of(request.chain[0]), request.to_be_signed, raw_signature)
-        await _store_signature(unit, visiting, request, signature)
+        confirmation = await confirmed(parts, unit, visiting, request, beside.given)
+        await _store_signature(unit, visiting, request, signature, beside, confirmation)
     return TaskState.SIGNED
 
 
@@ -236,10 +273,13 @@ async def _still_signable(unit: Unit, visiting: Visit, request_id: UUID) -> Sign
     return request
 
 
-async def _store_signature(unit: Unit, visiting: Visit, request: SignatureRequest, signature: bytes) -> None:
+async def _store_signature(
+    unit: Unit, visiting: Visit, request: SignatureRequest, signature: bytes, beside: Beside,
+    confirmation: Confirmation | None,
+) -> None:  # fmt: skip
     """Signature, end of the task and of its reminders, record and the hub's next step: one transaction."""
     contract, task = visiting.contract, visiting.task
-    await unit.signatures.accept(request.id, signature, unit.now)
+    await unit.signatures.accept(request.id, signature, unit.now, confirmation.packed if confirmation else None)
     await unit.tasks.end(task.id, TaskState.SIGNED, unit.now)
     await unit.reminders.note(task, "stopped", await unit.planning_now(), step=task.step, reason="signed")
     await unit.record.append(contract.id, contract.campus, "signature-accepted", visiting.actor, {
@@ -249,6 +289,7 @@ async def _store_signature(unit: Unit, visiting: Visit, request: SignatureReques
         "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
         "custody_claimed": request.custody_claimed, "custody": request.custody,
         "pages_seen": await unit.sessions.pages_seen(task.id, request.base),
+        **beside.facts, **(confirmation.facts if confirmation else {}),
     })  # fmt: skip
     await unit.contracts.plan_hub_step(contract.id, unit.now + HUB_RETRY)
     await unit.jobs.enqueue(COMPLETE, {"contract": str(contract.id)}, f"complete-{request.id}")

@@ -43,7 +43,8 @@ def custody_proved(claimed: str) -> Custody:
 class SignatureRequest:
     """`base` and `prepared` are SHA-256 (hex) of stored files: what the signer saw, and the file with the gap.
     `gap` is the half-open range of bytes that the signature will fill; `to_be_signed` the DER SET of signed attributes.
-    `signature` is DER as CMS wants it. `prepared` may be signed until `expires_at`.
+    `signature` is DER as CMS wants it; `confirmation` a passkey's, as it stands beside it in the file. `prepared` may
+    be signed until `expires_at`. `key_deleted_at`: when the signer's page reported that it had deleted the key.
     """
 
     id: UUID
@@ -65,6 +66,8 @@ class SignatureRequest:
     consent_version: str | None = None
     consent_sha256: str | None = None
     signature: bytes | None = None
+    confirmation: bytes | None = None
+    key_deleted_at: datetime | None = None
     accepted_at: datetime | None = None
     embedded_at: datetime | None = None
 

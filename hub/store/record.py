@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.record import GENESIS, RecordEntry, commitment, entry_digest
 from hub.model.signer import Signer
 from hub.store.cipher import Cipher
-from hub.store.tables import PersonalValueRow, RecordEntryRow, SignerRow, table_of
+from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
 
 ENTRY: Table = table_of(RecordEntryRow)
 VALUE: Table = table_of(PersonalValueRow)
 SIGNER: Table = table_of(SignerRow)
+PASSKEY: Table = table_of(PasskeyRow)
 
 
 class Record:
@@ -60,9 +61,13 @@ class Record:
         return {row["commitment"]: (row["name"], self._cipher.open(row["value_sealed"])) for row in rows.mappings()}
 
     async def erase(self, signer: UUID) -> None:
-        """Forget a person's values and salt: the chain stays whole, its commitments become meaningless."""
+        """Forget a person's values and salt: the chain stays whole, its commitments become meaningless. With the last
+        of a person's contracts their passkeys go as well."""
         await self._connection.execute(VALUE.delete().where(VALUE.c.signer == signer))
-        await self._connection.execute(SIGNER.update().where(SIGNER.c.id == signer).values(salt=None))
+        erased = SIGNER.update().where(SIGNER.c.id == signer).values(salt=None).returning(SIGNER.c.person)
+        person = await self._connection.scalar(erased)
+        left = select(SIGNER.c.id).where(SIGNER.c.person == person, SIGNER.c.salt.is_not(None)).exists()
+        await self._connection.execute(PASSKEY.delete().where(PASSKEY.c.person == person, ~left))
 
 
 def _entry(row: RowMapping) -> RecordEntry:

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.signature import RequestState, SignatureRequest
+from hub.model.signature import Custody, RequestState, SignatureRequest
 from hub.store.tables import AttemptRow, SignatureRequestRow, table_of
 
 REQUEST: Table = table_of(SignatureRequestRow)
@@ -47,8 +47,19 @@ class Signatures:
         statement = select(REQUEST).where(REQUEST.c.contract == contract).order_by(REQUEST.c.created_at)
         return [_request(row) for row in (await self._connection.execute(statement)).mappings()]
 
-    async def accept(self, request: UUID, signature: bytes, at: datetime) -> None:
-        await self._update(request, state=RequestState.ACCEPTED.value, signature=signature, accepted_at=at)
+    async def accept(
+        self, request: UUID, signature: bytes, at: datetime, confirmation: bytes | None = None
+    ) -> None:
+        values = {"signature": signature, "confirmation": confirmation, "accepted_at": at}
+        await self._update(request, state=RequestState.ACCEPTED.value, **values)
+
+    async def key_deleted(self, session: UUID, at: datetime) -> list[SignatureRequest]:
+        """The signatures that a browser made in this visit and whose key is gone now; in one order for all."""
+        theirs = (REQUEST.c.session == session) & (REQUEST.c.custody == Custody.BROWSER.value)
+        theirs &= REQUEST.c.key_deleted_at.is_(None) & REQUEST.c.signature.is_not(None)
+        statement = REQUEST.update().where(theirs).values(key_deleted_at=at).returning(REQUEST)
+        found = [_request(row) for row in (await self._connection.execute(statement)).mappings()]
+        return sorted(found, key=lambda request: request.contract)
 
     async def embedded(self, request: UUID, at: datetime) -> None:
         await self._update(request, state=RequestState.EMBEDDED.value, embedded_at=at)

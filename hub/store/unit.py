@@ -40,6 +40,7 @@ from hub.store.many import Many
 from hub.store.operations import Operations
 from hub.store.opt_outs import OptOuts
 from hub.store.pairings import Pairings
+from hub.store.passkeys import Passkeys
 from hub.store.phone_changes import PhoneChanges
 from hub.store.policies import Policies
 from hub.store.posters import Posters
@@ -100,6 +101,7 @@ class Unit:
         self.chats = Chats(connection)
         self.opt_outs = OptOuts(connection, cipher)
         self.pairings = Pairings(connection, cipher)
+        self.passkeys = Passkeys(connection)
         self.phone_changes = PhoneChanges(connection, cipher)
         self.policies = Policies(connection)
         self.posters = Posters(connection, keys)

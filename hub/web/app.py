@@ -23,6 +23,7 @@ from hub.web.languages import Catalogues
 from hub.web.pages import STATIC
 from hub.web.pictures import PageImages
 from hub.web.problems import problems
+from hub.web.scripts import SCRIPTS, Scripts, published
 from hub.web.security import add_headers, public_address, same_origin
 from hub.web.slow_clients import PATIENCE, SlowClients
 from hub.wiring import Hub
@@ -45,6 +46,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[CATALOGUES] = Catalogues.read(ROOT / "templates" / "languages")
     app[PAGE_IMAGES] = PageImages(hub.parts.pages)
     app[BRAKES] = brakes or Brakes()
+    app[SCRIPTS] = Scripts.read(STATIC_FOLDER)
     app[STATIC] = f"/static/{_static_version()}"
     aiohttp_jinja2.setup(
         app, loader=jinja2.FileSystemLoader(ROOT / "templates" / "pages"), autoescape=True,
@@ -61,6 +63,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
 def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     yield from signer.routes(hub)
     yield from check.routes(hub)
+    yield web.get("/.well-known/qianda-scripts.sha256", published)
     yield from home.routes(hub)
     for part in (api, staff, authority, chat, callbacks, operations):
         yield from part.routes(hub)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hub.web.keys import CATALOGUES, HUB
 from hub.web.languages import HTML_LANGUAGES, Translate, language_of, remember_choice
+from hub.web.scripts import SCRIPTS
 
 STATIC = web.AppKey("static", str)
 """The path of the static files with their version in it: they may be cached for ever."""
@@ -22,14 +23,14 @@ def translator(request: web.Request, language: str | None = None) -> Translate:
 def page(
     request: web.Request, template: str, *, status: int = 200, language: str | None = None, **context: Any
 ) -> web.Response:
-    """`template` is a path below `templates/pages`. Every template knows `_`, `lang`, `static`, `origin`,
-    `school` and `demo`.
+    """`template` is a path below `templates/pages`. Every template knows `_`, `lang`, `static`, `scripts`,
+    `origin`, `school` and `demo`.
     """
     lang = language or language_of(request)
     hub = request.config_dict[HUB]
     known = {
         "_": translator(request, lang), "lang": lang, "html_lang": HTML_LANGUAGES[lang],
-        "static": request.config_dict[STATIC], "origin": hub.parts.origin,
+        "static": request.config_dict[STATIC], "scripts": request.config_dict[SCRIPTS], "origin": hub.parts.origin,
         "school": hub.settings.school.named(lang),
         "demo": hub.demo, "other_language": _in_other_language(request, lang),
     }  # fmt: skip

@@ -19,6 +19,7 @@ from hub.lifecycle.remind import remind_by_hand
 from hub.lifecycle.withdraw import extend, void
 from hub.model.link import DoorKind
 from hub.model.pairing import PAIRING_LIFE, Pairing
+from hub.model.passkey import Passkey
 from hub.model.staff import EVERYTHING, Scope
 from hub.model.wish import Wish
 from hub.store.inlet import Told
@@ -52,6 +53,9 @@ async def a_story_in_hefei(running: Running) -> None:
         assert session is not None
         pairing = Pairing(uuid4(), session.id, contract.id, unit.now, unit.now + PAIRING_LIFE)
         await unit.pairings.add(pairing, "ABCD1234")
+        await unit.passkeys.add(
+            Passkey(uuid4(), somebody.signer.person, "sign.example.org", b"1", b"2", 0, False, unit.now)
+        )
     await completed(running, contract)
     other = await person(running, await running.issue_minor())
     await other.land()

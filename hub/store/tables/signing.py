@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Uuid
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, UniqueConstraint, Uuid
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
@@ -67,6 +67,26 @@ class PairingRow(SQLModel, table=True):
     certificate: bytes | None = bytes_()
     confirmed_at: datetime | None = moment()
     ended_at: datetime | None = moment()
+
+
+class PasskeyRow(SQLModel, table=True):
+    """A device's own name for its key is unique to the origin."""
+
+    __tablename__ = "passkey"
+    id: UUID = Field(primary_key=True)
+    person: str = words()
+    rp_id: str = words()
+    credential_id: bytes = bytes_(nullable=False)
+    public_key: bytes = bytes_(nullable=False)
+    counter: int = Field(sa_type=BigInteger)
+    synced: bool
+    created_at: datetime = moment(nullable=False)
+    used_at: datetime | None = moment()
+    ended_at: datetime | None = moment()
+    __table_args__ = (
+        UniqueConstraint("rp_id", "credential_id"),
+        Index("ix_passkey_person", "person"),
+    )  # fmt: skip
 
 
 class OneTimeCodeRow(SQLModel, table=True):
@@ -133,6 +153,8 @@ class SignatureRequestRow(SQLModel, table=True):
     consent_version: str | None = words(default=None)
     consent_sha256: str | None = words(default=None)
     signature: bytes | None = bytes_()
+    confirmation: bytes | None = bytes_()
+    key_deleted_at: datetime | None = moment()
     created_at: datetime = moment(nullable=False)
     expires_at: datetime = moment(nullable=False)
     accepted_at: datetime | None = moment()

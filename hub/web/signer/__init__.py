@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.signer import landing, pairing, poster, protocol, reading, way
+from hub.web.signer import confirming, landing, pairing, poster, protocol, reading, way
 
 
 def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
     yield from landing.routes()
     yield from poster.routes()
     yield from protocol.routes()
+    yield from confirming.routes()
     yield from pairing.routes()
     yield from reading.routes()
     yield from way.routes()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
+from uuid import UUID
 
 from aiohttp import web
 
+from hub.errors import ContractNotFound
 from hub.model.contract import Contract
 from hub.model.course import Campus
 from hub.model.signer import SigningTask
@@ -28,3 +30,15 @@ def contracts_json(contracts: Sequence[tuple[Contract, SigningTask]]) -> list[di
         {"id": str(contract.id), "title": contract.title, "state": contract.state.value, "task": task.state.value}
         for contract, task in contracts
     ]
+
+
+def contract_id(request: web.Request) -> UUID | None:
+    text = request.query.get("id")
+    return uuid(text, ContractNotFound()) if text else None
+
+
+def uuid(text: str, otherwise: Exception) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise otherwise from None

@@ -109,10 +109,25 @@ class Prepare(Body):
     appearance: Appearance | None = None
 
 
+class PasskeyAssertion(Body):
+    """As WebAuthn names the parts; `credential` is the id of the passkey."""
+
+    credential: Base64
+    authenticator_data: Base64
+    client_data: Base64
+    signature: Base64
+
+
 class Signature(Body):
     request: Identifier
     signature: Base64
-    assertion: None = None
+    assertion: PasskeyAssertion | None = None
+    scripts_sha256: Sha256 | None = None
+
+
+class FreshPasskey(Body):
+    authenticator_data: Base64
+    client_data: Base64
 
 
 class Decline(Body):

@@ -16,9 +16,9 @@ from hub.lifecycle.pair import Standing
 from hub.web.keys import BRAKES, HUB
 from hub.web.security import session_secret
 from hub.web.signer import bodies
-from hub.web.signer.answers import base64, where
+from hub.web.signer.answers import base64, contract_id, where
 from hub.web.signer.bodies import body
-from hub.web.signer.protocol import contract_id, iso
+from hub.web.signer.protocol import iso
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:

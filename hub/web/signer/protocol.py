@@ -11,11 +11,10 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import AlreadySigned, BadInput, ContractNotFound, SessionNotValid, WrongSignature
+from hub.errors import AlreadySigned, BadInput, SessionNotValid, WrongSignature
 from hub.lifecycle import admit, answer, certify, change_phone, identify, land, sign
 from hub.lifecycle.land import Landed
 from hub.model.person import phone_number
@@ -23,9 +22,10 @@ from hub.model.phone_change import PhoneChangeState
 from hub.model.pickup import by_pickup
 from hub.model.staff import EVERYTHING
 from hub.web.keys import BRAKES, HUB
+from hub.web.scripts import SCRIPTS
 from hub.web.security import clear_session, session_secret, set_session
-from hub.web.signer import bodies, enrolling, picking
-from hub.web.signer.answers import base64, contracts_json, where
+from hub.web.signer import bodies, confirming, enrolling, picking
+from hub.web.signer.answers import base64, contract_id, contracts_json, uuid, where
 from hub.web.signer.bodies import body
 
 
@@ -162,13 +162,15 @@ async def prepared(request: web.Request) -> web.Response:
 
 
 async def signature(request: web.Request) -> web.Response:
-    """A repeated submission of an accepted one is answered as success."""
+    """A repeated submission of an accepted one is answered as success. `assertion`: see `confirming`. `scripts_sha256`:
+    our page says by which scripts it was made (see `hub.web.scripts`)."""
     asked = await body(request, bodies.Signature)
     wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
     try:
         state = await sign.accept_signature(
-            request.app[HUB].parts, session_secret(request), contract_id(request), wanted, b64decode(asked.signature)
-        )
+            request.app[HUB].parts, session_secret(request), contract_id(request), wanted, b64decode(asked.signature),
+            sign.Beside(confirming.given(asked.assertion), asked.scripts_sha256, request.app[SCRIPTS].sha256),
+        )  # fmt: skip
     except AlreadySigned:
         return web.json_response({"state": "SIGNED"})
     return web.json_response({"state": state.value})
@@ -235,18 +237,6 @@ async def phone(request: web.Request) -> web.Response:
 
 
 # ---- values
-
-
-def contract_id(request: web.Request) -> UUID | None:
-    text = request.query.get("id")
-    return uuid(text, ContractNotFound()) if text else None
-
-
-def uuid(text: str, otherwise: Exception) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise otherwise from None
 
 
 def iso(moment: datetime) -> str:

@@ -20,7 +20,8 @@ from hub.store.unit import Unit
 from hub.web.keys import HUB, PAGE_IMAGES
 from hub.web.languages import chosen_language
 from hub.web.security import session_secret
-from hub.web.signer.protocol import contract_id, iso
+from hub.web.signer.answers import contract_id
+from hub.web.signer.protocol import iso
 
 
 @dataclasses.dataclass(frozen=True)

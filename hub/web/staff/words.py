@@ -66,6 +66,8 @@ RECORDS = {
     "signature-lapsed": "signature could not be used", "signing-refused-by-client": "the signer's own device refused",
     "seal-used": "school's seal set", "completed": "completed", "question-asked": "question asked",
     "staff-task-settled": "settled by staff", "phone-change-asked": "another phone number asked for",
+    "passkey-registered": "passkey registered", "confirmation-refused": "confirmation by a passkey refused",
+    "key-deletion-reported": "key deleted, as the page reports",
     "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
 }  # fmt: skip
 CUSTODIES = {

@@ -1,0 +1,68 @@
+"""Passkeys of persons."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, Table, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.passkey import Passkey
+from hub.store.tables import PasskeyRow, table_of
+
+PASSKEY: Table = table_of(PasskeyRow)
+
+
+class Passkeys:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, passkey: Passkey) -> bool:
+        """False when this credential is known already, whosever it is."""
+        values = {name: getattr(passkey, name) for name in _FIELDS}
+        done = await self._connection.execute(insert(PASSKEY).values(values).on_conflict_do_nothing())
+        return done.rowcount == 1
+
+    async def of(self, person: str, rp_id: str) -> list[Passkey]:
+        """Those that count, the last made first."""
+        rows = await self._connection.execute(
+            select(PASSKEY).where(_counts(person, rp_id)).order_by(PASSKEY.c.created_at.desc())
+        )
+        return [_passkey(row) for row in rows.mappings()]
+
+    async def made(self, person: str) -> int:
+        """How many this person has ever made, ended ones too."""
+        found = select(func.count()).select_from(PASSKEY).where(PASSKEY.c.person == person)
+        return int(await self._connection.scalar(found) or 0)
+
+    async def locked(self, credential_id: bytes, person: str, rp_id: str) -> Passkey | None:
+        """If it counts. Two answers of one passkey at the same moment: one waits for the other's counter."""
+        found = select(PASSKEY).where(PASSKEY.c.credential_id == credential_id, _counts(person, rp_id))
+        row = (await self._connection.execute(found.with_for_update())).mappings().first()
+        return _passkey(row) if row else None
+
+    async def used(self, passkey: UUID, counter: int, at: datetime) -> None:
+        await self._update(PASSKEY.c.id == passkey, counter=counter, used_at=at)
+
+    async def end(self, passkey: UUID, at: datetime) -> None:
+        await self._update(PASSKEY.c.id == passkey, ended_at=at)
+
+    async def end_all(self, person: str, at: datetime) -> None:
+        await self._update((PASSKEY.c.person == person) & PASSKEY.c.ended_at.is_(None), ended_at=at)
+
+    async def _update(self, which: ColumnElement[bool], **values: Any) -> None:
+        await self._connection.execute(PASSKEY.update().where(which).values(**values))
+
+
+_FIELDS = set(Passkey.__dataclass_fields__)
+
+
+def _counts(person: str, rp_id: str) -> ColumnElement[bool]:
+    return (PASSKEY.c.person == person) & (PASSKEY.c.rp_id == rp_id) & PASSKEY.c.ended_at.is_(None)
+
+
+def _passkey(row: RowMapping) -> Passkey:
+    return Passkey(**{name: row[name] for name in _FIELDS})

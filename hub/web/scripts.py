@@ -1,0 +1,71 @@
+"""The scripts of the signer's pages: what exactly a browser runs that signs, for everybody to compare.
+
+Their hashes are published at `/.well-known/qianda-scripts.sha256`, as `sha256sum` writes them; the hash of that list
+stands for all of them. From the source the same comes out of
+
+    cd hub/web/static && LC_ALL=C sha256sum signer/*.js | sha256sum
+
+The signing page names the hash of each script that it loads (Subresource Integrity), also of those that are imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from markupsafe import Markup
+
+FOLDER = "signer"
+_IMPORT = re.compile(rb"""^import\s[^'"]*['"]\./([a-z_]+\.js)['"]""", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """By name, like `signer/sign.js`."""
+
+    contents: Mapping[str, bytes]
+
+    @classmethod
+    def read(cls, static: Path) -> Scripts:
+        return cls({f"{FOLDER}/{path.name}": path.read_bytes() for path in sorted((static / FOLDER).glob("*.js"))})
+
+    @property
+    def listing(self) -> str:
+        """As `sha256sum` writes it."""
+        return "".join(f"{hashlib.sha256(text).hexdigest()}  {name}\n" for name, text in sorted(self.contents.items()))
+
+    @property
+    def sha256(self) -> str:
+        """That of the listing."""
+        return hashlib.sha256(self.listing.encode()).hexdigest()
+
+    def tags(self, name: str, static: str) -> Markup:
+        """To load one with all that it imports, each bound to its hash."""
+        preload = Markup('<link rel="modulepreload" href="{}/{}" integrity="{}">')
+        script = Markup('<script type="module" src="{}/{}" integrity="{}"></script>')
+        imported = [each for each in self._with_imports(name, set()) if each != name]
+        tags = [preload.format(static, each, self.integrity(each)) for each in sorted(imported)]
+        return Markup("\n").join([*tags, script.format(static, name, self.integrity(name))])
+
+    def integrity(self, name: str) -> str:
+        return "sha256-" + b64encode(hashlib.sha256(self.contents[name]).digest()).decode("ascii")
+
+    def _with_imports(self, name: str, seen: set[str]) -> Iterator[str]:
+        if name in seen:
+            return
+        seen.add(name)
+        yield name
+        for found in _IMPORT.findall(self.contents[name]):
+            yield from self._with_imports(f"{FOLDER}/{found.decode()}", seen)
+
+
+SCRIPTS = web.AppKey("scripts", Scripts)
+
+
+async def published(request: web.Request) -> web.Response:
+    return web.Response(text=request.app[SCRIPTS].listing, content_type="text/plain")

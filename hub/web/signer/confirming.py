@@ -1,0 +1,66 @@
+"""Passkeys in the signing protocol, all in a verified session; and that the page's own key is gone.
+
+`GET passkeys` → `{rp_id, user, challenge, credentials}`: what `navigator.credentials` needs to make one, or to ask one
+of those that the person has. `POST passkeys {authenticator_data, client_data}` → 201 `{credential}`: the one just made.
+`POST key/deleted {}`: the page reports that it deleted this visit's key; that stands in the record as the page's word.
+
+A passkey's answer comes with the signature: `POST signature {…, assertion: {credential, authenticator_data,
+client_data, signature}}`, binary values in base64. Its challenge is the SHA-256 of `to_be_signed`, and the device must
+have verified its user.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from hub.lifecycle import certify, confirm
+from hub.lifecycle.confirm import Given
+from hub.web.keys import BRAKES, HUB
+from hub.web.security import session_secret
+from hub.web.signer import bodies
+from hub.web.signer.answers import base64, contract_id
+from qianda.passkey import Assertion
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    base = "/sign/v1"
+    return [
+        web.get(f"{base}/passkeys", passkeys),
+        web.post(f"{base}/passkeys", register),
+        web.post(f"{base}/key/deleted", key_deleted),
+    ]
+
+
+async def passkeys(request: web.Request) -> web.Response:
+    known = await confirm.known(request.app[HUB].parts, session_secret(request), contract_id(request))
+    return web.json_response({
+        "rp_id": known.rp_id, "user": base64(known.user), "challenge": base64(known.challenge),
+        "credentials": [base64(each) for each in known.credential_ids],
+    })  # fmt: skip
+
+
+async def register(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "passkeys")
+    asked = await bodies.body(request, bodies.FreshPasskey)
+    passkey = await confirm.register(
+        request.app[HUB].parts, session_secret(request), contract_id(request), b64decode(asked.authenticator_data),
+        b64decode(asked.client_data),
+    )  # fmt: skip
+    return web.json_response({"credential": base64(passkey.credential_id)}, status=201)
+
+
+def given(asked: bodies.PasskeyAssertion | None) -> Given | None:
+    """What came with a signature."""
+    if asked is None:
+        return None
+    data, said, signature = (b64decode(each) for each in (asked.authenticator_data, asked.client_data, asked.signature))
+    return Given(b64decode(asked.credential), Assertion(data, said, signature))
+
+
+async def key_deleted(request: web.Request) -> web.Response:
+    await bodies.body(request, bodies.Nothing)
+    await certify.note_key_deleted(request.app[HUB].parts, session_secret(request))
+    return web.json_response({})

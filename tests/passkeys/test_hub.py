@@ -1,0 +1,221 @@
+"""Passkeys at a whole hub: made in a verified visit, used for one very request, refused when anything is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from hub.lifecycle import change_phone
+from hub.model.contract import Contract
+from hub.model.staff import EVERYTHING
+from qianda.client import PreparedRequest, SigningClient
+from qianda.holder import SoftwareKey
+from qianda.verify.structure import examine
+from qianda.wire import ProtocolProblem
+from tests.passkeys.authenticator import PRESENT, Authenticator
+from tests.running import Running, running_hub
+from tests.web.signer_visits import asked, verified
+
+pytestmark = pytest.mark.custody
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(host="localhost") as hub:
+        yield hub
+
+
+def text(value: bytes) -> str:
+    return b64encode(value).decode()
+
+
+class BrowserKey(SoftwareKey):
+    """As our page makes one."""
+
+    custody = "browser"
+
+
+@dataclass
+class Visit:
+    """A verified visit with a certified key."""
+
+    running: Running
+    contract: Contract
+    client: SigningClient
+    key: SoftwareKey
+
+    async def passkeys(self) -> Any:
+        return (await self._call("GET", "passkeys"))[1]
+
+    async def register(self, device: Authenticator) -> tuple[int, Any]:
+        return await self.hand_over(*device.registration(b64decode((await self.passkeys())["challenge"])))
+
+    async def hand_over(self, data: bytes, said: bytes) -> tuple[int, Any]:
+        return await self._call("POST", "passkeys", {"authenticator_data": text(data), "client_data": text(said)})
+
+    async def prepared(self) -> PreparedRequest:
+        return await self.client.prepare(await self.client.contract())
+
+    async def sign(self, device: Authenticator, request: PreparedRequest, of: bytes | None = None) -> None:
+        """`of`: what the device is made to confirm instead."""
+        made = device.confirm(request.to_be_signed if of is None else of)
+        assertion = {
+            "credential": text(device.credential_id), "authenticator_data": text(made.authenticator_data),
+            "client_data": text(made.client_data), "signature": text(made.signature),
+        }  # fmt: skip
+        await self.client.signature(request.request, self.key.sign(request.to_be_signed), assertion=assertion)
+
+    async def entries(self, kind: str) -> list[Any]:
+        async with self.running.hub.database.unit(EVERYTHING) as unit:
+            return [each.facts for each in await unit.record.entries(self.contract.id) if each.kind == kind]
+
+    async def _call(self, method: str, step: str, body: Any = None) -> tuple[int, Any]:
+        status, said, _ = await asked(
+            self.running, method, f"/sign/v1/{step}", body=body, bearer=str(self.client.bearer)
+        )
+        return status, said
+
+
+@pytest.fixture
+async def visit(running: Running) -> AsyncIterator[Visit]:
+    async with AsyncExitStack() as stack:
+        yield await another_visit(stack, running)
+
+
+async def another_visit(stack: AsyncExitStack, running: Running, count: int = 1) -> Visit:
+    contract = await running.issue_minor()
+    client = await stack.enter_async_context(verified(running, contract, count=count))
+    key = BrowserKey()
+    await client.key(key)
+    return Visit(running, contract, client, key)
+
+
+def device_for(running: Running) -> Authenticator:
+    return Authenticator(origin=running.origin, counter=1)
+
+
+async def test_registered_once_confirmed_twice_and_shown(running: Running) -> None:
+    device, finals = device_for(running), []
+    async with AsyncExitStack() as stack:
+        for number in (1, 2):
+            visit = await another_visit(stack, running, count=number)
+            known = await visit.passkeys()
+            assert known["rp_id"] == "localhost" and len(known["credentials"]) == number - 1
+            if number == 1:
+                assert await visit.register(device) == (201, {"credential": text(device.credential_id)})
+            device.counter += 1
+            await visit.sign(device, await visit.prepared())
+            finals.append((visit, await running.completed(visit.contract)))
+            running.clock.advance(timedelta(minutes=2))
+    for visit, final in finals:
+        await shown(running, visit, final, device)
+    assert len(await finals[0][0].entries("passkey-registered")) == 1
+    assert await finals[1][0].entries("passkey-registered") == []
+
+
+async def shown(running: Running, visit: Visit, final: bytes, device: Authenticator) -> None:
+    structure = examine(final, [*visit.contract.fields, "seal"])
+    ((public_key, confirmed),) = structure.confirmed.values()
+    assert structure.findings == []
+    assert (public_key, confirmed.origin) == (device.public_key, running.origin)
+    (accepted,) = await visit.entries("signature-accepted")
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (request,) = [each for each in await unit.signatures.of_contract(visit.contract.id) if not each.is_seal]
+    assert request.confirmation and accepted["assertion_sha256"] == hashlib.sha256(request.confirmation).hexdigest()
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (passkey,) = await unit.passkeys.of((await unit.contracts.signers(visit.contract.id))[0].person, "localhost")
+    assert accepted["passkey"] == str(passkey.id)
+
+
+async def test_a_wrong_one_changes_nothing_and_signing_goes_on_without(visit: Visit) -> None:
+    device = device_for(visit.running)
+    await visit.register(device)
+    request = await visit.prepared()
+    wrong: list[tuple[Authenticator, bytes | None]] = [
+        (replace(device, counter=2), b"another request"),
+        (replace(device, counter=2, flags=PRESENT), None),
+        (replace(device, counter=1), None),  # it went back
+        (replace(device, counter=2, origin="http://localhost:1"), None),
+        (device_for(visit.running), None),  # nobody knows it
+    ]
+    for number, (lying, of) in enumerate(wrong, start=1):
+        with pytest.raises(ProtocolProblem) as refused:
+            await visit.sign(lying, request, of)
+        assert (refused.value.status, refused.value.code) == (403, "wrong-confirmation")
+        assert await visit.running.state(visit.contract) == "ISSUED"
+        assert len(await visit.entries("confirmation-refused")) == number
+    assert await visit.entries("signature-accepted") == []
+    await visit.client.signature(request.request, visit.key.sign(request.to_be_signed))
+    (accepted,) = await visit.entries("signature-accepted")
+    assert "passkey" not in accepted
+
+
+async def test_a_challenge_serves_once_and_in_its_own_visit(visit: Visit) -> None:
+    device = device_for(visit.running)
+    fresh = device.registration(b64decode((await visit.passkeys())["challenge"]))
+    assert (await visit.hand_over(*fresh))[0] == 201
+    for again in (fresh, replace(device, flags=PRESENT).registration(b64decode((await visit.passkeys())["challenge"])),
+                  device.registration(b64decode((await visit.passkeys())["challenge"]))):  # fmt: skip
+        status, said = await visit.hand_over(*again)
+        assert (status, said["code"]) == (403, "wrong-confirmation")
+    assert (await visit.passkeys())["credentials"] == [text(device.credential_id)]
+
+
+async def test_nobody_has_passkeys_before_the_code(running: Running) -> None:
+    async with SigningClient(running.origin) as client:
+        await client.open(await running.ticket(await running.issue_minor()))
+        for method, body in (("GET", None), ("POST", {"authenticator_data": "AAAA", "client_data": "AAAA"})):
+            status, said, _ = await asked(running, method, "/sign/v1/passkeys", body=body, bearer=str(client.bearer))
+            assert (status, said["code"]) == (403, "not-verified")
+
+
+async def test_the_passkey_of_another_person_confirms_nothing(visit: Visit) -> None:
+    device = device_for(visit.running)
+    await visit.register(device)
+    async with visit.running.hub.database.unit(EVERYTHING) as unit:
+        signer = (await unit.contracts.signers(visit.contract.id))[0]
+        assert await unit.passkeys.locked(device.credential_id, signer.person, "localhost")
+        assert await unit.passkeys.locked(device.credential_id, "somebody", "localhost") is None
+        assert await unit.passkeys.locked(device.credential_id, signer.person, "other.example") is None
+
+
+async def test_a_phone_change_ends_passkeys_and_erasing_removes_them(visit: Visit) -> None:
+    device, parts = device_for(visit.running), visit.running.hub.parts
+    await visit.register(device)
+    async with parts.database.unit(EVERYTHING) as unit:
+        signer = (await unit.contracts.signers(visit.contract.id))[0]
+    change = await change_phone.ask(
+        parts, EVERYTHING, visit.contract.id, signer.id, "+8619000000999", "lost", "staff:x"
+    )
+    await change_phone.approve(parts, EVERYTHING, change.id, "staff:y")
+    async with parts.database.unit(EVERYTHING) as unit:
+        assert await unit.passkeys.of(signer.person, "localhost") == []
+        assert await unit.passkeys.made(signer.person) == 1
+        await unit.record.erase(signer.id)
+        assert await unit.passkeys.made(signer.person) == 0
+
+
+async def test_the_deletion_of_the_key_is_kept_as_the_pages_word(visit: Visit) -> None:
+    request = await visit.prepared()
+    await visit.client.signature(request.request, visit.key.sign(request.to_be_signed))
+    for _ in range(2):
+        assert (await visit._call("POST", "key/deleted", {}))[0] == 200
+    (entry,) = await visit.entries("key-deletion-reported")
+    assert entry["reported_by"] == "page"
+    async with visit.running.hub.database.unit(EVERYTHING) as unit:
+        (signed,) = [each for each in await unit.signatures.of_contract(visit.contract.id) if not each.is_seal]
+    assert entry["certificate_sha256"] == hashlib.sha256(signed.chain[0]).hexdigest()
+
+
+async def test_there_are_none_at_an_address_without_a_name() -> None:
+    async with running_hub(with_worker=False) as running, SigningClient(running.origin) as client:  # 127.0.0.1
+        await client.open(await running.ticket(await running.issue_minor()))
+        status, said, _ = await asked(running, "GET", "/sign/v1/passkeys", bearer=str(client.bearer))
+    assert (status, said["code"]) == (404, "not-found")
