@@ -166,9 +166,10 @@ async def test_a_challenge_serves_once_and_in_its_own_visit(visit: Visit) -> Non
         status, said = await visit.hand_over(*again)
         assert (status, said["code"]) == (403, "wrong-confirmation")
     assert (await visit.passkeys())["credentials"] == [text(device.credential_id)]
+    await nobody_has_passkeys_before_the_code(visit.running)
 
 
-async def test_nobody_has_passkeys_before_the_code(running: Running) -> None:
+async def nobody_has_passkeys_before_the_code(running: Running) -> None:
     async with SigningClient(running.origin) as client:
         await client.open(await running.ticket(await running.issue_minor()))
         for method, body in (("GET", None), ("POST", {"authenticator_data": "AAAA", "client_data": "AAAA"})):
@@ -176,21 +177,14 @@ async def test_nobody_has_passkeys_before_the_code(running: Running) -> None:
             assert (status, said["code"]) == (403, "not-verified")
 
 
-async def test_the_passkey_of_another_person_confirms_nothing(visit: Visit) -> None:
-    device = device_for(visit.running)
-    await visit.register(device)
-    async with visit.running.hub.database.unit(EVERYTHING) as unit:
-        signer = (await unit.contracts.signers(visit.contract.id))[0]
-        assert await unit.passkeys.locked(device.credential_id, signer.person, "localhost")
-        assert await unit.passkeys.locked(device.credential_id, "somebody", "localhost") is None
-        assert await unit.passkeys.locked(device.credential_id, signer.person, "other.example") is None
-
-
 async def test_a_phone_change_ends_passkeys_and_erasing_removes_them(visit: Visit) -> None:
     device, parts = device_for(visit.running), visit.running.hub.parts
     await visit.register(device)
     async with parts.database.unit(EVERYTHING) as unit:
         signer = (await unit.contracts.signers(visit.contract.id))[0]
+        assert await unit.passkeys.locked(device.credential_id, signer.person, "localhost")
+        assert await unit.passkeys.locked(device.credential_id, "somebody", "localhost") is None
+        assert await unit.passkeys.locked(device.credential_id, signer.person, "other.example") is None
     change = await change_phone.ask(
         parts, EVERYTHING, visit.contract.id, signer.id, "+8619000000999", "lost", "staff:x"
     )

@@ -27,6 +27,7 @@ from hub.web.languages import language_of
 from hub.web.pages import page
 from hub.web.signer.device import Inside, System, recognised
 from hub.web.signer.reading import Looked, blocks_of, look, summary_of
+from qianda.passkey import relying_party
 
 ENDED = {
     ContractState.COMPLETED: "completed",
@@ -96,12 +97,18 @@ async def sign(request: web.Request) -> web.Response:
     place = await where(request)
     accepted = accepted_custody(request.app[HUB].parts, place.looked.contract, place.looked.visit.signer)
     template = "signer/sign.html" if not accepted or Custody.BROWSER in accepted else "signer/other_key.html"
-    return await _to_sign(request, template, usb_offered=_has_ports(request))
+    passkeys = _can_have_passkeys(request)
+    return await _to_sign(request, template, usb_offered=_has_ports(request), passkeys=passkeys)
 
 
 async def token(request: web.Request) -> web.Response:
     """With a USB token, by the agent on the person's own computer."""
     return await _to_sign(request, "signer/token.html", origin=request.app[HUB].parts.origin)
+
+
+def _can_have_passkeys(request: web.Request) -> bool:
+    inside_wechat = recognised(request.headers.get("User-Agent", "")).inside is Inside.WECHAT
+    return not inside_wechat and relying_party(request.app[HUB].parts.origin) is not None
 
 
 def _has_ports(request: web.Request) -> bool:

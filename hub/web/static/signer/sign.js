@@ -4,10 +4,11 @@ import { RefusedToSign, checkPrepared, publicKeyOf, sha256 } from './checks.js';
 import { hex, same } from './der.js';
 import { forget, keep, kept, keysWorkHere, newKey, signWith } from './key.js';
 import { pad } from './pad.js';
-import { Problem, call, find, hideTrouble, json, nameOf, onTap, report, showTrouble, word } from './session.js';
+import { confirmation, passkeysWorkHere } from './passkey.js';
+import { Offline, Problem, call, find, hideTrouble, json, nameOf, onTap, report, showTrouble, word } from './session.js';
 import { checkUpdate } from './update.js';
 
-const { contract, document: documentSha256, consentVersion, consentSha256 } = document.body.dataset;
+const { contract, document: documentSha256, consentVersion, consentSha256, scripts, school, person } = document.body.dataset;
 const FINAL = ['changed', 'elsewhere', 'session-not-valid']; // signing here makes no sense any more
 const LONGEST_WAIT = 240; // seconds: somebody else's lease lasts three minutes
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -15,9 +16,18 @@ const base64Of = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode
 const pause = (seconds) => new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
 const button = find('[data-act="sign"]');
 const drawing = pad(find('[data-pad]'), (drawn) => find('.pad').classList.toggle('drawn', drawn));
+const offer = find('[data-offer]'); // only where this hub's address can have passkeys
+const confirming = find('[data-act="confirm"]');
 let shown = null;
+let tapped = button; // which of the two
 
-const acts = { retry: () => button.click(), read: () => location.assign(`/sign/contract?id=${contract}&changed`) };
+const acts = {
+  retry: () => tapped.click(), confirm: () => confirming.click(), without: () => button.click(),
+  read: () => location.assign(`/sign/contract?id=${contract}&changed`),
+};
+
+/** The person did not confirm with the device, or it could not: nothing was signed by that. */
+class NotConfirmed extends Error {}
 
 function step(name) {
   let past = true;
@@ -100,8 +110,18 @@ async function tellRefusal(request, refusal) {
   } catch { /* the report could not be made; the refusal stands all the same */ }
 }
 
-async function handIn(request, signature) {
-  const body = { request: request.request, signature: base64Of(signature) };
+/** The passkey's answer; what goes wrong with it is not the signature's trouble. */
+async function confirmed(toBeSigned) {
+  try {
+    return await confirmation(toBeSigned, contract, { school, person });
+  } catch (error) {
+    if (error instanceof Problem || error instanceof Offline) throw error;
+    throw new NotConfirmed();
+  }
+}
+
+async function handIn(request, signature, assertion) {
+  const body = { request: request.request, signature: base64Of(signature), scripts_sha256: scripts, ...(assertion && { assertion }) };
   for (let tries = 1; ; tries += 1) {
     try {
       return await json('signature', { body, id: contract });
@@ -120,11 +140,13 @@ async function finish() {
     const { contracts } = await json('session');
     const more = contracts.some(({ state, task }) => state === 'ISSUED' && task === 'OPEN');
     deleted = !more && await forget();
+    if (deleted) await call('key/deleted', { body: {} });
   } catch { /* it is deleted when its visit is over */ }
   location.replace(`/sign/done?id=${contract}${deleted ? '#key-deleted' : ''}`);
 }
 
-async function sign(again = false) {
+async function sign(withPasskey, again = false) {
+  tapped = withPasskey ? confirming : button;
   hideTrouble();
   working(true);
   step('key');
@@ -135,13 +157,14 @@ async function sign(again = false) {
     step('signature');
     request = await prepare();
     const toBeSigned = await checked(request, key);
-    await handIn(request, await signWith(key.privateKey, toBeSigned));
+    const assertion = withPasskey ? await confirmed(toBeSigned) : null;
+    await handIn(request, await signWith(key.privateKey, toBeSigned), assertion);
     await finish();
   } catch (error) {
     if (error.code === 'already-signed') return finish(); // an earlier try had come through
     if (error.code === 'wrong-proof' && !again) { // the key here belongs to an earlier visit
       await forget();
-      return sign(true);
+      return sign(withPasskey, true);
     }
     working(false);
     if (error instanceof RefusedToSign) {
@@ -149,6 +172,7 @@ async function sign(again = false) {
       return tellRefusal(request, error);
     }
     button.hidden = FINAL.includes(nameOf(error));
+    if (error instanceof NotConfirmed || error.code === 'wrong-confirmation') return showTrouble('not-confirmed', { acts });
     report(error, acts);
   }
   return undefined;
@@ -163,12 +187,14 @@ async function begin() {
   try {
     await loadShown();
     button.disabled = false;
+    if (offer) offer.hidden = !await passkeysWorkHere();
   } catch (error) {
     if (error instanceof RefusedToSign) return void tellRefusal(null, error);
     report(error, { ...acts, retry: () => { hideTrouble(); begin(); } });
   }
 }
 
-onTap(button, () => sign());
+onTap(button, () => sign(false));
+if (confirming) onTap(confirming, () => sign(true));
 onTap(find('[data-act="clear"]'), async () => drawing.clear());
 begin();

@@ -1,0 +1,175 @@
+"""A browser that confirms with a passkey: Chromium's virtual authenticator, as a phone with a fingerprint reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import CDPSession, Page, Route, expect
+
+from hub.model.contract import Contract
+from hub.model.staff import EVERYTHING
+from qianda.verify import verify_bytes
+from qianda.verify.findings import Element, Word
+from qianda.verify.trust import Trust
+from tests.browser.conftest import NewPage, Shot
+from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
+from tests.running import Running, running_hub
+
+pytestmark = [pytest.mark.browser, pytest.mark.custody]
+CONFIRM = "同意并确认签署"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(host="localhost") as hub:
+        yield hub
+
+
+class Device:
+    """The virtual authenticator of one page."""
+
+    def __init__(self, cdp: CDPSession, identifier: str) -> None:
+        self._cdp = cdp
+        self._identifier = identifier
+
+    @classmethod
+    async def of(cls, page: Page, *, verifies: bool = True) -> Device:
+        cdp = await page.context.new_cdp_session(page)
+        await cdp.send("WebAuthn.enable")
+        options = {
+            "protocol": "ctap2", "transport": "internal", "hasUserVerification": verifies, "isUserVerified": verifies,
+            "automaticPresenceSimulation": True,
+        }  # fmt: skip
+        made = await cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        return cls(cdp, made["authenticatorId"])
+
+    async def passkeys(self) -> list[Any]:
+        held = await self._cdp.send("WebAuthn.getCredentials", {"authenticatorId": self._identifier})
+        return list(held["credentials"])
+
+    async def recognises_its_user(self, yes: bool) -> None:
+        await self._cdp.send("WebAuthn.setUserVerified", {"authenticatorId": self._identifier, "isUserVerified": yes})
+
+
+async def to_the_signature(
+    page: Page, running: Running, contract: Contract, count: int = 1, words: dict[str, str] = ZH
+) -> None:
+    await land(page, f"{running.origin}/s/{await running.ticket(contract)}", words)
+    await identify(page, await code_of(running, count=count), words=words)
+    await page.wait_for_url("**/sign/contract?id=*")
+    await read_to_the_end(page, words)
+    await expect(page.get_by_role("button", name=words["sign"])).to_be_enabled()
+    await page.bring_to_front()  # a page without focus gets no passkey
+
+
+async def entries(running: Running, contract: Contract, kind: str) -> list[Any]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return [entry.facts for entry in await unit.record.entries(contract.id) if entry.kind == kind]
+
+
+async def used(running: Running, final: bytes) -> Word:
+    trust = Trust.load(sorted((running.hub.settings.data / "trust").glob("*.pem")))
+    report = await asyncio.to_thread(verify_bytes, final, trust)
+    return next(each.word for each in report.parties[0].answers if each.element is Element.USED)
+
+
+async def test_the_first_signature_makes_the_passkey_and_the_second_one_uses_it(
+    running: Running, new_page: NewPage, shot: Shot
+) -> None:
+    page = await new_page()
+    device = await Device.of(page)
+    ended = []
+    for number in (1, 2):
+        contract = await running.issue_minor()
+        await to_the_signature(page, running, contract, number)
+        offered = page.get_by_role("button", name=CONFIRM)
+        await expect(offered).to_be_visible()
+        await draw_name(page)
+        await shot(page, f"passkey-offer-{number}")
+        await offered.click()
+        await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
+        ended.append((contract, await running.completed(contract)))
+        (passkey,) = await device.passkeys()
+        assert passkey["signCount"] == number + 1  # made, and asked
+        running.clock.advance(timedelta(seconds=61))
+    assert [len(await entries(running, contract, "passkey-registered")) for contract, _ in ended] == [1, 0]
+    for contract, final in ended:
+        (accepted,) = await entries(running, contract, "signature-accepted")
+        assert accepted["passkey"] and accepted["assertion_sha256"]
+        assert accepted["scripts_reported_sha256"] == accepted["scripts_served_sha256"]
+        (deleted,) = await entries(running, contract, "key-deletion-reported")
+        assert deleted["certificate_sha256"] == accepted["certificate_sha256"]
+        assert await used(running, final) is Word.SHOWN
+
+
+@pytest.mark.real
+async def test_a_browser_that_forgot_asks_the_device_for_what_it_has(running: Running, new_page: NewPage) -> None:
+    page = await new_page()
+    device = await Device.of(page)
+    for number in (1, 2):
+        contract = await running.issue_minor()
+        await to_the_signature(page, running, contract, number)
+        await page.evaluate("localStorage.clear()")
+        await page.get_by_role("button", name=CONFIRM).click()
+        await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
+        running.clock.advance(timedelta(seconds=61))
+    assert len(await device.passkeys()) == 1
+    assert (await entries(running, contract, "signature-accepted"))[0]["passkey"]
+
+
+@pytest.mark.real
+async def test_who_declines_signs_without(running: Running, new_page: NewPage, shot: Shot) -> None:
+    page = await new_page()
+    device = await Device.of(page)
+    contract = await running.issue_minor()
+    await to_the_signature(page, running, contract)
+    await device.recognises_its_user(False)
+    await page.get_by_role("button", name=CONFIRM).click()
+    await expect(page.get_by_role("heading", name="设备没有确认成功")).to_be_visible()
+    await shot(page, "passkey-declined")
+    assert await entries(running, contract, "signature-accepted") == []
+    await page.get_by_role("button", name="直接签署").click()
+    await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
+    (accepted,) = await entries(running, contract, "signature-accepted")
+    assert "passkey" not in accepted and await device.passkeys() == []
+    assert await used(running, await running.completed(contract)) is Word.DECLARED
+
+
+@pytest.mark.real
+async def test_a_device_that_verifies_nobody_is_not_asked(running: Running, new_page: NewPage, shot: Shot) -> None:
+    page = await new_page(locale="en-GB", viewport={"width": 1280, "height": 900})
+    await Device.of(page, verifies=False)
+    contract = await running.issue_minor()
+    await page.goto(f"{running.origin}/s?lang=en")
+    await to_the_signature(page, running, contract, words=EN)
+    await expect(page.locator("[data-offer]")).to_be_hidden()
+    await shot(page, "passkey-none-en")
+    await sign(page, EN)
+    await expect(page.get_by_role("heading", name=EN["completed"])).to_be_visible()
+
+
+@pytest.mark.real
+async def test_a_script_that_was_swapped_on_its_way_does_not_run(running: Running, new_page: NewPage) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await land(page, f"{running.origin}/s/{await running.ticket(contract)}")
+    await identify(page, await code_of(running))
+    await page.wait_for_url("**/sign/contract?id=*")
+    await page.goto(f"{running.origin}/sign/signature?id={contract.id}")
+    await expect(page.get_by_role("button", name=ZH["sign"])).to_be_enabled()
+
+    async def swapped(route: Route) -> None:
+        honest = await route.fetch()
+        await route.fulfill(response=honest, body=await honest.text() + "\nwindow.swapped = true;\n")
+
+    await page.route("**/signer/checks.js", swapped)  # it is imported, not named by the page itself
+    async with page.expect_response("**/signer/checks.js"):
+        await page.reload()
+    await page.wait_for_load_state("networkidle")
+    assert await page.evaluate("window.swapped") is None
+    await expect(page.get_by_role("button", name=ZH["sign"])).to_be_disabled()
