@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import zxingcpp
+from PIL import Image
 from playwright.async_api import Page, Route, expect
 
 from hub.lifecycle.issue import NewSigner, NewStudent
@@ -138,7 +141,13 @@ async def test_where_no_key_can_be_kept(running: Running, new_page: NewPage, sho
         await read_to_the_end(page)
         await heading(page, words)
         await expect(page.get_by_role("button", name="同意并签署")).to_be_hidden()
+        await expect(page.locator("[data-qr]")).to_be_visible()
         await shot(page, f"no-key-{number}")
+        decoded = zxingcpp.read_barcode(Image.open(io.BytesIO(await page.locator("[data-qr]").screenshot())))
+        elsewhere = await new_page()
+        await elsewhere.goto(decoded.text if decoded else "")
+        await heading(elsewhere, "有一份合同等您签署")
+        assert page.url.startswith(f"{running.origin}/s/")  # what "open in the browser" opens
         running.clock.advance(timedelta(seconds=61))
 
 

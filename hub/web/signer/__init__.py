@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.signer import confirming, landing, pairing, poster, protocol, reading, way
+from hub.web.signer import confirming, landing, pairing, poster, protocol, reading, way, ways
 
 
 def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
@@ -17,3 +17,4 @@ def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
     yield from pairing.routes()
     yield from reading.routes()
     yield from way.routes()
+    yield from ways.routes()

@@ -74,7 +74,7 @@ export function showTrouble(name, { wait = 0, title = '', detail = '', acts = {}
     if (place.querySelector(selector)) place.querySelector(selector).textContent = text;
   }
   for (const button of place.querySelectorAll('[data-act]')) {
-    button.addEventListener('click', () => (acts[button.dataset.act] || copyLink)(button));
+    button.addEventListener('click', () => (acts[button.dataset.act] || (() => copyLink(place.dataset.link)))(button));
   }
   countDown(place.querySelector('[data-wait]'), wait);
   place.hidden = false;
@@ -100,8 +100,7 @@ function countDown(place, seconds) {
   }, 1000);
 }
 
-async function copyLink() {
-  const address = location.href;
+async function copyLink(address = location.href) {
   try {
     await navigator.clipboard.writeText(address);
     find('[data-copied]').textContent = word('copied');

@@ -178,11 +178,23 @@ async function sign(withPasskey, again = false) {
   return undefined;
 }
 
+/** From here on elsewhere: by the person's own link, which this very address leads to as well. */
+async function showWays() {
+  try {
+    const way = await json('link', { body: {}, id: contract });
+    history.replaceState(null, '', new URL(way.url).pathname); // for "open in the browser"
+    find('#trouble').dataset.link = way.url;
+    find('[data-qr]').src = `data:image/png;base64,${way.qr_png}`;
+    find('[data-ways]').hidden = false;
+    if (way.app_address) Object.assign(find('[data-to-app]'), { href: way.app_address, hidden: false });
+  } catch { /* the words are there all the same */ }
+}
+
 async function begin() {
   if (!await keysWorkHere()) {
     button.hidden = true;
     showTrouble(/MicroMessenger/i.test(navigator.userAgent) ? 'wechat' : 'unsupported');
-    return;
+    return void showWays();
   }
   try {
     await loadShown();
