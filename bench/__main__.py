@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bench.results import RESULTS, Result
 
-READY = ("seal", "verify", "chain", "channels")
-NOT_THERE_YET = ("reminders", "faults", "land", "peers")
+READY = ("seal", "verify", "chain", "channels", "reminders")
+NOT_THERE_YET = ("faults", "land", "peers")
 WRONG_NAME = 2
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -24,6 +24,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print {name, machine, figures} as JSON.")] = False,
     rounds: Annotated[int | None, typer.Option(min=1, help="How often; how many contracts or messages.")] = None,
     part: Annotated[str, typer.Option(help="One part of it alone: `calls` of channels.")] = "",
+    asleep: Annotated[int | None, typer.Option(min=1000, help="`reminders`: how many contracts sleep.")] = None,
     results: Annotated[Path, typer.Option(help="Where NAME.json and the ledger NAME.csv are kept.")] = RESULTS,
 ) -> None:
     """Measure: ratios against a peer or a raw limit, taken in the same run."""
@@ -34,7 +35,9 @@ def bench(
         if part and part not in getattr(module, "PARTS", ()):
             typer.echo(f"qianda bench: {each} has no part {part}.", err=True)
             raise typer.Exit(WRONG_NAME)
-        result: Result = module.run(*(rounds or module.ROUNDS, *([part] if part else [])))
+        more: dict[str, Any] = {"part": part} if part else {}
+        more |= {"asleep": asleep} if asleep and hasattr(module, "ASLEEP") else {}
+        result: Result = module.run(rounds or module.ROUNDS, **more)
         kept = result.keep(results)
         typer.echo(result.as_json() if as_json else _table(result, kept))
 

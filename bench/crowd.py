@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -63,6 +63,12 @@ class Crowd:
 
     async def invite(self, first: int, number: int) -> list[Person]:
         """So many people, by their numbers from `first` on, whose invitations are due at this moment."""
+        people = await self.gather(first, number)
+        await self.fall_due(people, [datetime.now(UTC)] * len(people))
+        return people
+
+    async def gather(self, first: int, number: int) -> list[Person]:
+        """So many people whose turn has not come yet."""
         people: list[Person] = []
         for begin in range(first, first + number, AT_ONCE):
             rows = [self._copied(each) for each in range(begin, min(begin + AT_ONCE, first + number))]
@@ -70,13 +76,16 @@ class Crowd:
             for table in ("contract", "signer", "signing_task"):
                 await _copy(self.server.database, table, [each[table] for each in rows])
         await self.server.database.execute("ANALYZE contract, signer, signing_task")
-        # Due all at once, when the last one is there.
+        return people
+
+    async def fall_due(self, people: Sequence[Person], moments: Sequence[datetime]) -> None:
+        """The invitation of each is due at its moment, and answers an act of that moment."""
         await self.server.database.execute(
-            "UPDATE signing_task SET state = 'OPEN', invited_at = $1, next_due_at = $1 WHERE signer = ANY($2)",
-            datetime.now(UTC), [person.signer for person in people],
+            "UPDATE signing_task SET state = 'OPEN', invited_at = due, next_due_at = due"
+            " FROM unnest($1::uuid[], $2::timestamptz[]) AS theirs (person, due) WHERE signer = person",
+            [person.signer for person in people], list(moments),
         )  # fmt: skip
         await self.server.database.execute("NOTIFY plan_changed")
-        return people
 
     async def sent(self, first: int, number: int, provider: str) -> list[Taken]:
         """So many people, each with a message that this provider took."""

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -28,13 +28,6 @@ from hub.store.embedded import EmbeddedPostgres
 QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
 ROOT = Path(__file__).parents[1]
 LOOK_EVERY = 0.2
-
-
-class CpuSeconds(Protocol):
-    """CPU time used since everything was ready, in seconds: of one of the commands (`serve`, `work`), of the
-    `database`, or of all of them. Linux only (/proc)."""
-
-    def __call__(self, whose: str = "") -> float: ...
 
 
 @dataclass(frozen=True)
@@ -54,19 +47,16 @@ class Server:
         return Settings.load(data=self.folder / "data", origin=self.origin, **more)
 
     @contextlib.asynccontextmanager
-    async def running(self, *commands: str, **configured: Any) -> AsyncIterator[CpuSeconds]:
+    async def running(self, *commands: str, **configured: Any) -> AsyncIterator[Usage]:
         """`serve`, `work` or both, with these settings beside the usual ones; at the end what is in hand is finished.
-        """
+        Yields what they and the database have used since they were ready."""
         started: list[subprocess.Popen[bytes]] = []
         try:
             for command in commands:
                 started.append(self._start(command, configured))
-            await self._until_ready(commands, started)
-            pids = {name: [process.pid] for name, process in zip(commands, started, strict=True)}
-            pids |= {"database": [self.postgres.server_pid()]}
-            pids[""] = [pid for each in list(pids.values()) for pid in each]
-            before = {whose: _cpu_seconds(each) for whose, each in pids.items()}
-            yield lambda whose="": _cpu_seconds(pids[whose]) - before[whose]
+            await self._until_ready(commands, started, configured.get("workers", 1))
+            named = {name: process.pid for name, process in zip(commands, started, strict=True)}
+            yield Usage({"database": self.postgres.server_pid()} | named)
         finally:
             await asyncio.to_thread(_end, started)
 
@@ -80,16 +70,18 @@ class Server:
                 [*QIANDA, command], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
             )
 
-    async def _until_ready(self, commands: tuple[str, ...], started: list[subprocess.Popen[bytes]]) -> None:
-        """Pages are there, and a worker of this start has said that it lives."""
+    async def _until_ready(
+        self, commands: tuple[str, ...], started: list[subprocess.Popen[bytes]], workers: int
+    ) -> None:  # fmt: skip
+        """Pages are there, and each worker of this start has said that it lives."""
         since, deadline = datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=START_SECONDS)
-        while not all([await self._is_ready(command, since) for command in commands]):
+        while not all([await self._is_ready(command, since, workers) for command in commands]):
             if any(process.poll() is not None for process in started) or datetime.now(UTC) > deadline:
                 raise RuntimeError(f"{' or '.join(commands)} did not start: {self._last_words(commands)}")
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _is_ready(self, command: str, since: datetime) -> bool:
-        return await (self._is_served() if command == "serve" else self._works(since))
+    async def _is_ready(self, command: str, since: datetime, workers: int) -> bool:
+        return await (self._is_served() if command == "serve" else self._works(since, workers))
 
     async def _is_served(self) -> bool:
         timeout = aiohttp.ClientTimeout(5)
@@ -98,11 +90,45 @@ class Server:
                 return answer.status == 200
         return False
 
-    async def _works(self, since: datetime) -> bool:
-        return bool(await self.database.fetchval("SELECT count(*) FROM worker_heartbeat WHERE at > $1", since))
+    async def _works(self, since: datetime, workers: int) -> bool:
+        living = await self.database.fetchval("SELECT count(*) FROM worker_heartbeat WHERE at > $1", since)
+        return bool(living >= workers)
 
     def _last_words(self, commands: tuple[str, ...]) -> str:
         return "\n".join((self.folder / f"{each}.log").read_text(errors="replace")[-2000:] for each in commands)
+
+
+class Usage:
+    """CPU time in seconds that is used from the moment on at which this is made: of one of the commands (`serve`,
+    `work`), of the `database`, or of all of them. Linux only (/proc)."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = pids
+        self._before = {name: _cpu_seconds([pid]) for name, pid in pids.items()}
+        self._workers_before = _cpu_seconds(self.workers)
+
+    def __call__(self, whose: str = "") -> float:
+        names = [whose] if whose else list(self._pids)
+        return sum(_cpu_seconds([self._pids[name]]) - self._before[name] for name in names)
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that the supervisor of `work` started."""
+        supervisor = self._pids.get("work", 0)
+        return [each.pid for each in tree(supervisor) if each.parent == supervisor and "spawn_main" in each.command]
+
+    def of_workers(self) -> float:
+        """CPU time of the workers themselves."""
+        return _cpu_seconds(self.workers) - self._workers_before
+
+    def largest_mb(self) -> float:
+        """Memory of the largest worker (resident, shared pages included)."""
+        return max(_resident_mb(pid) for pid in self.workers)
+
+
+def _resident_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
 
 
 @contextlib.asynccontextmanager

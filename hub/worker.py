@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,19 +28,24 @@ from hub.lifecycle.alert import alert_staff
 from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.converse import settle_stops
 from hub.lifecycle.hear import hear, hear_together
-from hub.lifecycle.remind import run_step
+from hub.lifecycle.remind import run_step, run_steps
 from hub.lifecycle.remind_many import remind_many
 from hub.lifecycle.replan import replan_later, replan_scope
 from hub.lifecycle.reroute import next_way
 from hub.model.staff import EVERYTHING
-from hub.router import MOST_BATCHES, PROVIDER_SECONDS
+from hub.router import MOST_BATCHES, PROVIDER_SECONDS, Begun
 from hub.store.inlet import CALLS_CAME
 from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN
 from hub.store.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
 from hub.store.unit import Unit
 from hub.wiring import Hub
 
-BATCH = 20
+WINDOW = 60
+"""So many messages are in hand at once. Another step is claimed as soon as one of them is done, whoever is slow."""
+BATCH = 30
+"""So many steps at most go into one transaction."""
+GATHER = 0.04
+"""Seconds between two claims while steps fall due one after the other: those that come meanwhile go together."""
 LEASE = timedelta(seconds=3 * PROVIDER_SECONDS)
 """Longer than a step with its provider call can take: no call outlives the claim."""
 SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
@@ -72,14 +77,16 @@ class Worker:
         self._id = uuid4()
         self._plan_changed = asyncio.Event()
         self._calls_came = asyncio.Event()
+        self._in_hand: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then what is in hand is finished."""
         # Each at its own pace: making up for a provider's long absence takes as long as its rate makes it.
         upkeep = [self._repeated(each) for each in (self._settle, self._reroute, self._hear_again, self._upkeep)]
-        loops = (self._remind, self._hear, self._queue, *upkeep)
+        loops = (self._remind, self._hear, self._queue, self._live, *upkeep)
         await asyncio.gather(*(self._kept_running(each, stop) for each in loops))
+        await asyncio.gather(*self._in_hand)
 
     async def _kept_running(self, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
         pause = 0.5
@@ -100,8 +107,7 @@ class Worker:
             self.ready.set()
             while not stop.is_set():
                 self._plan_changed.clear()
-                if not await self.sweep():
-                    await self._sleep_until_due(stop)
+                await self._take(stop)
                 if listener.is_closed():
                     raise ConnectionError("the listening connection is gone")
 
@@ -116,12 +122,49 @@ class Worker:
             with suppress(Exception):
                 await listener.close(timeout=1)
 
+    async def _take(self, stop: asyncio.Event) -> None:
+        """As much of what is due as there is room for; then wait for room, for more, or until something is due."""
+        claimed = await self._claim(min(BATCH, WINDOW - len(self._in_hand)))
+        for work in await self._begin(claimed):
+            task = asyncio.create_task(work)
+            self._in_hand.add(task)
+            task.add_done_callback(self._in_hand.discard)
+        if len(self._in_hand) >= WINDOW:
+            await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
+        elif not claimed:
+            await self._sleep_until_due(stop)
+        elif len(claimed) < BATCH:
+            await _sleep(stop, GATHER)
+
     async def sweep(self) -> int:
-        """Claim what is due and run it; returns how many steps there were."""
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            claimed = await unit.tasks.claim_due(await unit.planning_now(), LEASE, BATCH)
-        await asyncio.gather(*(self._run(each) for each in claimed))
+        """Claim what is due and run it to the end; returns how many steps there were."""
+        claimed = await self._claim(BATCH)
+        await asyncio.gather(*await self._begin(claimed))
         return len(claimed)
+
+    async def _claim(self, most: int) -> list[ClaimedTask]:
+        async with self._hub.database.unit(EVERYTHING) as unit:
+            return await unit.tasks.claim_due(await unit.planning_now(), LEASE, most)
+
+    async def _begin(self, claimed: Sequence[ClaimedTask]) -> list[Coroutine[None, None, None]]:
+        """Run the steps together as far as that is possible. What is left to do for each message or step."""
+        begun: Sequence[Begun] = ()
+        alone = claimed
+        if claimed:
+            try:
+                begun, alone = await run_steps(self._parts, claimed)
+            except Exception as error:  # whatever it is: each by itself finds out
+                log.info("steps run one by one", steps=len(claimed), error=repr(error)[:300])
+        return [self._finish(each) for each in begun] + [self._run(each) for each in alone]
+
+    async def _finish(self, begun: Begun) -> None:
+        """The call that is committed. One that failed is taken up again by itself."""
+        try:
+            await self._parts.router.finish(begun)
+        except Unavailable as error:
+            log.warning("delivery put off", delivery=str(begun.delivery.id), reason=str(error))
+        except Exception:
+            log.exception("call failed", delivery=str(begun.delivery.id))
 
     async def _run(self, claimed: ClaimedTask) -> None:
         """One step. An error leaves the lease to run out; then the step is tried again."""
@@ -229,10 +272,26 @@ class Worker:
 
     # ---- what has to be looked after
 
+    async def _live(self, stop: asyncio.Event) -> None:
+        """Each worker says by itself that it is there."""
+        while not stop.is_set():
+            await self._say_it_lives()
+            await _sleep(stop, self._pace.upkeep_every)
+
+    async def _say_it_lives(self) -> None:
+        async with self._hub.database.unit(EVERYTHING) as unit:
+            await unit.operations.worker_lives(self._id, unit.now)
+
     def _repeated(self, work: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Awaitable[None]]:
+        """Each round once, however many workers there are."""
+        every = timedelta(seconds=self._pace.upkeep_every)
+
         async def repeated(stop: asyncio.Event) -> None:
             while not stop.is_set():
-                await work()
+                async with self._hub.database.unit(EVERYTHING) as unit:
+                    mine = await unit.duties.take(work.__name__.lstrip("_"), every)
+                if mine:
+                    await work()
                 await _sleep(stop, self._pace.upkeep_every)
 
         repeated.__name__ = work.__name__
@@ -240,7 +299,7 @@ class Worker:
 
     async def look_after(self) -> None:
         """Everything that is left over, once."""
-        for work in (self._settle, self._reroute, self._hear_again, self._upkeep):
+        for work in (self._say_it_lives, self._settle, self._reroute, self._hear_again, self._upkeep):
             await work()
 
     async def _settle(self) -> None:
@@ -286,7 +345,6 @@ class Worker:
     async def _upkeep(self) -> None:
         """Ask again for what the hub itself still has to do."""
         async with self._hub.database.unit(EVERYTHING) as unit:
-            await unit.operations.worker_lives(self._id, unit.now)
             for contract in await unit.contracts.hub_due(unit.now):
                 tries = await unit.contracts.hub_tries(contract) + 1
                 await unit.contracts.plan_hub_step(contract, unit.now + wait_after(tries), tries)

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Database
 
-ALIVE = ("worker_heartbeat", "pgqueuer", "pgqueuer_log", "pgqueuer_statistics", "pgqueuer_schedules")
+ALIVE = ("worker_heartbeat", "duty", "pgqueuer", "pgqueuer_log", "pgqueuer_statistics", "pgqueuer_schedules")
 """Tables that change while nobody does anything."""
 _TABLES = text(
     "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "

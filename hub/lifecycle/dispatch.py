@@ -116,7 +116,7 @@ async def write_attempt(
     """The attempt row, with its link and its words. None when it exists already. Raises BudgetSpent."""
     address = parts.router.address(signer, attempt.channel)
     assert address, "the ladder has only channels that lead somewhere"
-    if await unit.deliveries.by_key(attempt.key):
+    if await unit.deliveries.by_key(attempt.key, contract.id):
         return None
     await spend(parts, unit, address, campus=contract.campus, part=contract.id.int)
     link = await unit.links.for_door(signer, door_of_channel(attempt.channel), unit.now)

@@ -7,7 +7,7 @@ lock, so nothing is sent after a signature. The provider is called after that co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -39,7 +39,9 @@ from hub.model.reminder import (
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer, SigningTask, TaskState
 from hub.model.staff import EVERYTHING, Scope, StaffTask
+from hub.router import Begun
 from hub.router.policy import policy_of
+from hub.store.ahead import foresee_steps
 from hub.store.tasks import ClaimedTask
 from hub.store.unit import Unit
 
@@ -115,20 +117,35 @@ async def _put_off(parts: Parts, claimed: ClaimedTask, spent: BudgetSpent) -> No
         await _plan(unit, due, postponed(task.step, until=until, deadline=contract.deadline))
 
 
+async def run_steps(parts: Parts, claimed: Sequence[ClaimedTask]) -> tuple[list[Begun], list[ClaimedTask]]:
+    """Run claimed steps in one transaction, in which their messages get a provider, too. Returns what has to be
+    finished now, after the commit, and the steps that could not be run together. Whatever is raised: none was run."""
+    async with parts.database.unit(EVERYTHING, together=True) as unit:
+        together = await foresee_steps(unit, claimed)
+        written = [await _step(parts, unit, each) for each in together]
+        begun = [await parts.router.begin(unit, delivery) for delivery in written if delivery]
+    ran = {each.task.id for each in together}
+    return [each for each in begun if each], [each for each in claimed if each.task.id not in ran]
+
+
 async def _run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
     async with parts.database.unit(EVERYTHING) as unit:
-        contract = await unit.contracts.locked(claimed.task.contract)
-        if not await unit.tasks.still_claimed(claimed):
-            return None
-        task = await unit.tasks.get(claimed.task.id)
-        assert task.step is not None
-        signer = await unit.contracts.signer(task.signer)
-        policy = await policy_of(unit, parts.policy, contract)
-        due = _Due(contract, task, signer, task.step, claimed, await unit.planning_now(), policy)
-        if task.step.kind is StepKind.EXPIRY or due.now >= contract.deadline:
-            await _expire_or_wait(parts, unit, due)
-            return None
-        return await _send_or_defer(parts, unit, due)
+        return await _step(parts, unit, claimed)
+
+
+async def _step(parts: Parts, unit: Unit, claimed: ClaimedTask) -> UUID | None:
+    contract = await unit.contracts.locked(claimed.task.contract)
+    if not await unit.tasks.still_claimed(claimed):
+        return None
+    task = await unit.tasks.get(claimed.task.id)
+    assert task.step is not None
+    signer = await unit.contracts.signer(task.signer)
+    policy = await policy_of(unit, parts.policy, contract)
+    due = _Due(contract, task, signer, task.step, claimed, await unit.planning_now(), policy)
+    if task.step.kind is StepKind.EXPIRY or due.now >= contract.deadline:
+        await _expire_or_wait(parts, unit, due)
+        return None
+    return await _send_or_defer(parts, unit, due)
 
 
 async def _expire_or_wait(parts: Parts, unit: Unit, due: _Due) -> None:

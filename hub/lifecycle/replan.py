@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+import structlog
 
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
@@ -13,12 +16,15 @@ from hub.model.reminder import NextStep, StepKind, replanned, spread_of
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
 from hub.router.policy import policy_of
+from hub.store.ahead import foresee_plans
 from hub.store.jobs import REPLAN
 from hub.store.unit import Unit
 
-AT_A_TIME = 200
+AT_A_TIME = 500
+TOGETHER = 100
 FIRST = UUID(int=0)
 POLICY_CHANGED = "policy-changed"
+log = structlog.get_logger()
 
 
 async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str, *, new_policy: bool = False) -> None:
@@ -43,19 +49,37 @@ async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str, *, n
 async def replan_scope(
     parts: Parts, campus: str, course: str | None = None, after: UUID = FIRST, most: int = AT_A_TIME
 ) -> UUID | None:
-    """The next contracts of the campus and below it (of one course), each in a transaction of its own. Begun again
-    after a crash, it finds what was planned already as it should be. Returns where to go on; None: all are done.
+    """The next contracts of the campus and below it (of one course), some in each transaction. Begun again after a
+    crash, it finds what was planned already as it should be. Returns where to go on; None: all are done.
     """
     async with parts.database.unit(EVERYTHING) as unit:
         below = await unit.school.scope_below(campus)
         campuses = [each.id for each in await unit.school.campuses() if below.covers(each.id)]
         found = await unit.tasks.contracts_with_open(campuses, course, after, most)
-    for each in found:
-        async with parts.database.unit(EVERYTHING) as unit:
-            contract = await unit.contracts.locked(each)
-            if contract.state is ContractState.ISSUED:
-                await replan(parts, unit, contract, POLICY_CHANGED, new_policy=True)
+    for begin in range(0, len(found), TOGETHER):
+        for each in await _replan_together(parts, found[begin : begin + TOGETHER]):
+            async with parts.database.unit(EVERYTHING) as unit:
+                await _replan_one(parts, unit, await unit.contracts.locked(each))
     return found[-1] if len(found) == most else None
+
+
+async def _replan_together(parts: Parts, contracts: Sequence[UUID]) -> Sequence[UUID]:
+    """In one transaction. Returns those that have to be planned alone: somebody else has them, or all was undone."""
+    try:
+        async with parts.database.unit(EVERYTHING, together=True) as unit:
+            found = await foresee_plans(unit, contracts)
+            for contract in found:
+                await _replan_one(parts, unit, contract)
+    except Exception as error:  # whatever it is: each by itself finds out
+        log.info("planned one by one", contracts=len(contracts), error=repr(error)[:300])
+        return contracts
+    planned = {each.id for each in found}
+    return [each for each in contracts if each not in planned]
+
+
+async def _replan_one(parts: Parts, unit: Unit, contract: Contract) -> None:
+    if contract.state is ContractState.ISSUED:
+        await replan(parts, unit, contract, POLICY_CHANGED, new_policy=True)
 
 
 async def replan_later(unit: Unit, campus: str, course: str | None, after: UUID = FIRST) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from channels import (
     Doorway,
     Failure,
     Fate,
-    Message,
     NotNow,
     Receipt,
     Refused,
@@ -36,10 +35,11 @@ from hub.model.message import ANSWERS, NOT_BY_VOICE, Purpose
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer
 from hub.model.staff import EVERYTHING
-from hub.router.carriers import PATIENCE, Booked, Carrier, Carriers
+from hub.router.carriers import PATIENCE, Begun, Carrier, Carriers
 from hub.router.health import Healths
 from hub.router.overtaken import morning, obsolete, unwanted
 from hub.router.receipts import FATES
+from hub.router.reports import Reports
 from hub.router.settling import BUSY_PAUSES, MOST_BATCHES, settle
 from hub.router.wording import Wording
 from hub.store.unit import Database, Unit
@@ -58,21 +58,6 @@ LONG_TURN = 0.2
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class _Call:
-    """A call that is committed and may be made: by whom, not before when, and what is said. `claimed_at` is real
-    time."""
-
-    delivery: Delivery
-    booked: Booked
-    message: Message
-    claimed_at: datetime
-
-    @property
-    def carrier(self) -> Carrier:
-        return self.booked.carrier
-
-
 class Router:
     """`carriers` are the configured providers; which of them carries a message is decided anew for each."""
 
@@ -82,6 +67,7 @@ class Router:
         self.wording = wording
         self._policy = policy
         self._healths = Healths(database)
+        self._reports = Reports(database, self.note)
 
     @property
     def origin(self) -> str:
@@ -137,6 +123,20 @@ class Router:
         """The text as the person reads it: link and code are put in now, and rest nowhere."""
         return (await self.wording.message(unit, delivery)).text
 
+    async def begin(self, unit: Unit, delivery_id: UUID) -> Begun | None:
+        """In the very unit that writes the attempt, so that nobody can have touched it: who is to be called. None: it
+        has to wait."""
+        delivery = await unit.deliveries.get(delivery_id)
+        assert delivery
+        at = await unit.planning_now()
+        await unit.deliveries.claim(delivery.id, at, before=None)
+        call = await self._next_call(unit, replace(delivery, state_at=at), fresh=True)
+        return call if isinstance(call, Begun) else None
+
+    async def finish(self, call: Begun) -> DeliveryState:
+        """Make a call that is committed. Raises Unavailable as `carry` does."""
+        return await self._make(call)
+
     async def carry(
         self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None
     ) -> DeliveryState | None:
@@ -161,9 +161,9 @@ class Router:
             call = None if delivery.provider else await self._next_call(unit, delivery, fresh=fresh)
         if delivery.provider:
             call = await self._ask_first(delivery, touched)
-        return await self._make(call) if isinstance(call, _Call) else call
+        return await self._make(call) if isinstance(call, Begun) else call
 
-    async def _ask_first(self, delivery: Delivery, touched: datetime | None) -> _Call | DeliveryState:
+    async def _ask_first(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
         """Somebody was called before. Only a provider that certainly does not have it makes a second call right.
 
         `touched`: when it was in somebody's hands last; None: it was put off since.
@@ -185,7 +185,7 @@ class Router:
 
     async def _never_answered(
         self, delivery: Delivery, carrier: Carrier, touched: datetime | None
-    ) -> _Call | DeliveryState:
+    ) -> Begun | DeliveryState:
         """This provider cannot be asked. It may still report; then there is one more call, and then the next way."""
         async with self._database.unit(EVERYTHING) as unit:
             if carrier.channel.rules.receipts and touched and await unit.planning_now() - touched < RECEIPT_FIRST:
@@ -200,7 +200,7 @@ class Router:
             await unit.deliveries.leave_to_ladder(delivery.id, await unit.planning_now())
         return delivery.state
 
-    async def _once_more(self, delivery: Delivery) -> _Call | DeliveryState:
+    async def _once_more(self, delivery: Delivery) -> Begun | DeliveryState:
         async with self._database.unit(EVERYTHING) as unit:
             # Asking took its time: the call that follows needs a claim that lasts as long as it does.
             at = await unit.planning_now()
@@ -210,7 +210,7 @@ class Router:
 
     async def _next_call(
         self, unit: Unit, delivery: Delivery, *, fresh: bool, tried: Collection[str] = ()
-    ) -> _Call | DeliveryState:
+    ) -> Begun | DeliveryState:
         """Commit who is to be called, in which words. What waited may have become pointless, or it is night."""
         if not fresh:
             if reason := await obsolete(unit, delivery):
@@ -231,7 +231,7 @@ class Router:
             return delivery.state
         delivery = self._said_by(booked.carrier, delivery)
         await unit.deliveries.called(delivery.id, booked.carrier.name, delivery.shape, delivery.text)
-        return _Call(delivery, booked, await self.wording.message(unit, delivery), unit.now)
+        return Begun(delivery, booked, await self.wording.message(unit, delivery), unit.now)
 
     def _said_by(self, carrier: Carrier, delivery: Delivery) -> Delivery:
         """The delivery in the words that this provider carries."""
@@ -249,11 +249,11 @@ class Router:
         pause = max(pause, await self.carriers.rest(unit, delivery))
         await unit.deliveries.put_off(delivery.id, await unit.planning_now() + pause)
 
-    async def _make(self, call: _Call) -> DeliveryState:
+    async def _make(self, call: Begun) -> DeliveryState:
         """The call itself, and the next provider's if this one certainly did not take it."""
-        following: _Call | DeliveryState = call
+        following: Begun | DeliveryState = call
         tried: list[str] = []
-        while isinstance(following, _Call):
+        while isinstance(following, Begun):
             held = await self._held(following)
             if held is None:
                 return following.delivery.state  # it took too long, and somebody else has it now
@@ -282,7 +282,7 @@ class Router:
             raise Unavailable(f"no provider of {call.delivery.channel} takes messages now")
         return following
 
-    async def _held(self, call: _Call) -> _Call | None:
+    async def _held(self, call: Begun) -> Begun | None:
         """No call outlives its claim: where the database took long, the claim is renewed before anybody is called."""
         if self._database.clock() - call.claimed_at < COMMIT_WITHIN:
             return call
@@ -292,7 +292,7 @@ class Router:
                 return None
             return replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=unit.now)
 
-    async def _send(self, call: _Call) -> Receipt:
+    async def _send(self, call: Begun) -> Receipt:
         wait = (call.booked.at - self._database.clock()).total_seconds()
         if wait > 0:
             await asyncio.sleep(wait)  # its turn at this provider
@@ -304,16 +304,16 @@ class Router:
         able = self.carriers.of(delivery.channel, delivery.to, delivery.language)
         return [each for each in able if each.name not in tried]
 
-    async def _not_taken(self, call: _Call) -> None:
+    async def _not_taken(self, call: Begun) -> None:
         async with self._database.unit(EVERYTHING) as unit:
             assert call.delivery.state_at
             await unit.deliveries.not_taken(call.delivery.id, call.delivery.state_at)
 
-    async def _not_now(self, call: _Call, error: NotNow) -> None:
+    async def _not_now(self, call: Begun, error: NotNow) -> None:
         await self._not_taken(call)
         await self._healths.not_now(call.carrier, error)
 
-    async def _another(self, delivery: Delivery, tried: Collection[str]) -> _Call | DeliveryState:
+    async def _another(self, delivery: Delivery, tried: Collection[str]) -> Begun | DeliveryState:
         async with self._database.unit(EVERYTHING) as unit:
             at = await unit.planning_now()
             if not await unit.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
@@ -322,7 +322,7 @@ class Router:
 
     # ---- what became of it
 
-    async def _unknown(self, call: _Call, failure: str) -> DeliveryState:
+    async def _unknown(self, call: Begun, failure: str) -> DeliveryState:
         async with self._database.unit(EVERYTHING) as unit:
             after = await unit.deliveries.report(
                 call.delivery.id, DeliveryState.UNKNOWN, await unit.planning_now(), failure=failure
@@ -333,8 +333,7 @@ class Router:
     async def _report(
         self, delivery: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
     ) -> DeliveryState:
-        async with self._database.unit(EVERYTHING) as unit:
-            return await self.note(unit, delivery, carrier, receipt, state)
+        return await self._reports.add(delivery, carrier, receipt, state)
 
     async def note(
         self, unit: Unit, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
@@ -386,4 +385,4 @@ def door_of_channel(channel: str) -> DoorKind:
     return DoorKind(channel)
 
 
-__all__ = ["MOST_BATCHES", "PROVIDER_SECONDS", "Router", "door_of_channel"]
+__all__ = ["MOST_BATCHES", "PROVIDER_SECONDS", "Begun", "Router", "door_of_channel"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from channels import Channel
+from channels import Channel, Message
 from hub.model.delivery import Delivery
 from hub.model.provider import Provider, in_order, lane_of
 from hub.store.unit import Unit
@@ -35,6 +35,21 @@ class Booked:
     carrier: Carrier
     at: datetime
     probe: bool = False
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A call that is committed and may be made: by whom, not before when, and what is said. `claimed_at` is real
+    time."""
+
+    delivery: Delivery
+    booked: Booked
+    message: Message
+    claimed_at: datetime
+
+    @property
+    def carrier(self) -> Carrier:
+        return self.booked.carrier
 
 
 class Carriers:

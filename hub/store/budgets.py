@@ -10,6 +10,7 @@ from sqlalchemy import Table, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.store.joint import joint
 from hub.store.tables import BudgetRow, table_of
 
 BUDGET: Table = table_of(BudgetRow)
@@ -50,7 +51,11 @@ class Budgets:
 
     async def spend_all(self, wanted: Sequence[Spending]) -> Spending | None:
         """One more of each, in one statement; the kinds differ. Returns the first that is used up: then nothing is
-        counted."""
+        counted. Where many spend together they are counted at the end, and all is undone if there is not enough."""
+        if ahead := joint(self._connection):
+            for each in wanted:
+                ahead.spend(each.kind, each.subject, each.begins_at, each.most)
+            return None
         values = {
             "kinds": [each.kind for each in wanted], "subjects": [each.subject for each in wanted],
             "begins": [each.begins_at for each in wanted], "mosts": [each.most for each in wanted],

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, select
+from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,12 +15,17 @@ from hub.errors import ContractNotFound, StaleVersion
 from hub.model.contract import Contract, ContractState, check_move
 from hub.model.signer import Role, Signer
 from hub.store.cipher import Cipher
+from hub.store.joint import Joint, joint
 from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
 
 CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)
 NUMBER: Table = table_of(ContractNumberRow)
 VERSION: Table = table_of(DocumentVersionRow)
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+_LOCK = select(CONTRACT).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
+_LOCK = _LOCK.with_for_update(key_share=True, skip_locked=True)
+_SIGNERS = select(SIGNER).where(SIGNER.c.contract == any_(_IDS)).order_by(SIGNER.c.order, SIGNER.c.field)
 _HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries"}
 
 
@@ -48,11 +53,29 @@ class Contracts:
         """Raises ContractNotFound for an unknown one and for one outside the scope alike."""
         return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract))
 
+    async def foresee(self, ahead: Joint, contracts: Sequence[UUID]) -> list[Contract]:
+        """Lock those that nobody else has, and read their signers. Whoever holds one of the others is not waited
+        for."""
+        rows = (await ahead.aside(_LOCK, {"ids": list(contracts)})).mappings()
+        found = [self._contract(row) for row in rows]
+        for contract in found:
+            ahead.put("locked", contract.id, contract)
+        signers: dict[UUID, list[Signer]] = {contract.id: [] for contract in found}
+        for row in (await ahead.aside(_SIGNERS, {"ids": list(signers)})).mappings():
+            signer = self._signer(row)
+            signers[signer.contract].append(signer)
+            ahead.put("signer", signer.id, signer)
+        for contract_id, theirs in signers.items():
+            ahead.put("signers", contract_id, theirs)
+        return found
+
     async def locked(self, contract: UUID) -> Contract:
         """The same, holding its row until the unit ends: signing and sending take this lock.
 
         `NO KEY`: rows that only refer to the contract can still be written by those who do not change it.
         """
+        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("locked", contract), Contract):
+            return known
         return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract).with_for_update(key_share=True))
 
     async def hold(self, contracts: Iterable[UUID]) -> None:
@@ -146,10 +169,14 @@ class Contracts:
 
     async def signers(self, contract: UUID) -> list[Signer]:
         """In signing order."""
+        if (ahead := joint(self._connection)) and (known := ahead.get("signers", contract)):
+            return list(known)
         statement = select(SIGNER).where(SIGNER.c.contract == contract).order_by(SIGNER.c.order, SIGNER.c.field)
         return [self._signer(row) for row in (await self._connection.execute(statement)).mappings()]
 
     async def signer(self, signer: UUID) -> Signer:
+        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("signer", signer), Signer):
+            return known
         row = (await self._connection.execute(select(SIGNER).where(SIGNER.c.id == signer))).mappings().first()
         if row is None:
             raise ContractNotFound

@@ -8,18 +8,39 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, func, select, text
+from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.delivery import Delivery, DeliveryState, joined, look_again_at
+from hub.model.delivery import PLANNED, Delivery, DeliveryState, joined, look_again_at
 from hub.model.message import Purpose
 from hub.store.cipher import Cipher
+from hub.store.joint import Joint, joint, write
 from hub.store.tables import DeliveryRow, OutboxMessageRow, table_of
 
 DELIVERY: Table = table_of(DeliveryRow)
 OUTBOX: Table = table_of(OutboxMessageRow)
 UNSETTLED = (DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+_ADD = insert(DELIVERY)
+_KEYS = select(DELIVERY.c.contract, DELIVERY.c.key).where(DELIVERY.c.contract == any_(_IDS))
+_OF_CONTRACTS = select(DELIVERY).where(DELIVERY.c.contract == any_(_IDS)).order_by(DELIVERY.c.created_at, DELIVERY.c.id)
+_HELD = select(DELIVERY).where(DELIVERY.c.id == any_(_IDS)).order_by(DELIVERY.c.id).with_for_update()
+_REPORTED = DELIVERY.update().where(DELIVERY.c.id == bindparam("reported")).values(
+    state=bindparam("to_state"), state_at=bindparam("at"), check_at=bindparam("look"), failure=bindparam("why"),
+    failure_kind=bindparam("kind"),
+    provider_reference=func.coalesce(bindparam("reference", type_=Text()), DELIVERY.c.provider_reference),
+)  # fmt: skip
+_REFERENCE = DELIVERY.update().where(DELIVERY.c.id == bindparam("reported")).values(
+    provider_reference=bindparam("reference")
+)  # fmt: skip
+_REACHED = DELIVERY.c.state.not_in([DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value])
+_FIRST = func.min(DELIVERY.c.created_at)
+_SENT_TO = select(DELIVERY.c.person, _FIRST).where(
+    DELIVERY.c.person == any_(bindparam("persons", type_=ARRAY(Text()))),
+    DELIVERY.c.purpose.in_([each.value for each in PLANNED]), _REACHED,
+).group_by(DELIVERY.c.person, func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))  # fmt: skip
+_SENT_TO = _SENT_TO.having(bindparam("since", type_=DELIVERY.c.created_at.type) <= _FIRST).order_by(_FIRST)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 """Until then an attempt waits that nobody is to make or to ask about any more."""
 
@@ -78,19 +99,72 @@ class Deliveries:
         self._connection = connection
         self._cipher = cipher
 
+    # ---- read ahead, for many at once
+
+    async def foresee(self, ahead: Joint, contracts: Sequence[UUID], persons: Sequence[str], since: datetime) -> None:
+        """Which intents of these contracts have an attempt already; and what went to these persons since then, whom
+        the caller has to himself."""
+        keys: dict[UUID, set[str]] = {contract: set() for contract in contracts}
+        for contract, key in (await ahead.aside(_KEYS, {"ids": list(contracts)})).all():
+            keys[contract].add(key)
+        sent: dict[str, list[datetime]] = {person: [] for person in persons}
+        values = {"persons": list(persons), "since": since}
+        for person, first in (await ahead.aside(_SENT_TO, values)).all():
+            sent[person].append(first)
+        for contract, theirs in keys.items():
+            ahead.put("keys", contract, theirs)
+        for person, moments in sent.items():
+            ahead.put("sent", (person, PLANNED), (since, moments))
+
+    async def foresee_all(self, ahead: Joint, contracts: Sequence[UUID]) -> None:
+        """What `of_contract` answers."""
+        found: dict[UUID | None, list[Delivery]] = {contract: [] for contract in contracts}
+        for row in (await ahead.aside(_OF_CONTRACTS, {"ids": list(contracts)})).mappings():
+            found[row["contract"]].append(self._delivery(row))
+        for contract, theirs in found.items():
+            ahead.put("deliveries", contract, theirs)
+
+    async def hold(self, ahead: Joint, deliveries: Sequence[UUID]) -> None:
+        """Their rows, until the end, for what is going to be reported of them."""
+        for row in (await ahead.aside(_HELD, {"ids": list(deliveries)})).mappings():
+            ahead.put("delivery", row["id"], self._delivery(row))
+
+    # ---- attempts
+
     async def add(self, delivery: Delivery, person: str | None = None) -> bool:
         """The attempt row. False if this intent (`key`) has one already: then nothing may be sent for it again."""
         values = {name: getattr(delivery, name) for name in _FIELDS}
         values |= {"state": delivery.state.value, "variables": dict(delivery.variables), "person": person}
         values |= {"to_sealed": self._cipher.seal(delivery.to), "to_hash": self._phone(delivery.to)}
+        ahead = joint(self._connection)
+        keys: set[str] | None = ahead.get("keys", delivery.contract) if ahead else None
+        if ahead and keys is not None and delivery.key not in keys:
+            keys.add(delivery.key)
+            ahead.forget("sent", (person, PLANNED))
+            ahead.forget("deliveries", delivery.contract)
+            ahead.put("delivery", delivery.id, delivery)
+            ahead.pending[delivery.id] = values
+            ahead.keep(_ADD, values)
+            return True
         statement = insert(DELIVERY).values(values).on_conflict_do_nothing(index_elements=["key"])
         return (await self._connection.execute(statement)).rowcount == 1
 
+    def _pending(self, delivery: UUID) -> dict[str, Any] | None:
+        """The row as it is going to be added: written by this very unit, so that nobody else can have it."""
+        ahead = joint(self._connection)
+        return ahead.pending.get(delivery) if ahead else None
+
     async def get(self, delivery: UUID) -> Delivery | None:
+        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("delivery", delivery), Delivery):
+            return known
         row = (await self._connection.execute(select(DELIVERY).where(DELIVERY.c.id == delivery))).mappings().first()
         return self._delivery(row) if row else None
 
-    async def by_key(self, key: str) -> Delivery | None:
+    async def by_key(self, key: str, contract: UUID | None = None) -> Delivery | None:
+        """`contract`: of which it would be, where the caller knows."""
+        ahead = joint(self._connection)
+        if ahead and contract and (known := ahead.get("keys", contract)) is not None and key not in known:
+            return None
         row = (await self._connection.execute(select(DELIVERY).where(DELIVERY.c.key == key))).mappings().first()
         return self._delivery(row) if row else None
 
@@ -103,6 +177,9 @@ class Deliveries:
         It has to be untouched, or its last touch earlier than `before` (None: nobody ever had it). `held` renews a
         claim.
         """
+        if (pending := self._pending(delivery)) is not None:
+            pending |= {"state_at": at, "not_before": None}
+            return True
         free = DELIVERY.c.state_at.is_(None) & DELIVERY.c.not_before.is_(None)
         if before is not None:
             free = DELIVERY.c.state_at.is_(None) | (DELIVERY.c.state_at < before)
@@ -113,7 +190,11 @@ class Deliveries:
 
     async def called(self, delivery: UUID, provider: str, shape: str | None, text: str) -> None:
         """Committed before the provider is called: who may have the message now, and in which words."""
-        values = {"provider": provider, "shape": shape, "text": text, "calls": DELIVERY.c.calls + 1, "not_before": None}
+        values: dict[str, Any] = {"provider": provider, "shape": shape, "text": text, "not_before": None}
+        if (pending := self._pending(delivery)) is not None:
+            pending |= values | {"calls": pending["calls"] + 1}
+            return
+        values["calls"] = DELIVERY.c.calls + 1
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
 
     async def withdraw(self, signers: Sequence[UUID], to_hash: bytes, at: datetime, reason: str) -> list[UUID]:
@@ -134,6 +215,9 @@ class Deliveries:
 
     async def put_off(self, delivery: UUID, until: datetime) -> None:
         """Nobody is to touch it before; then whoever comes first may."""
+        if (pending := self._pending(delivery)) is not None:
+            pending |= {"not_before": until, "state_at": None}
+            return
         unsettled = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED)
         await self._connection.execute(DELIVERY.update().where(unsettled).values(not_before=until, state_at=None))
 
@@ -149,18 +233,25 @@ class Deliveries:
     ) -> DeliveryState:  # fmt: skip
         """Join what was learnt to what is known, in any order and any number of times. Returns the state that
         results; with a new state comes the moment at which somebody looks again."""
+        ahead = joint(self._connection)
+        held = ahead.get("delivery", delivery) if ahead else None
+        before, purpose = (held.state, held.purpose) if held else await self._locked_state(delivery)
+        after = joined(before, state)
+        values: dict[str, Any] = {"reported": delivery, "reference": reference}
+        if after is not before:
+            look = look_again_at(purpose, after, at, receipts=receipts)
+            values |= {"to_state": after.value, "at": at, "look": look, "why": failure, "kind": failure_kind}
+            await write(self._connection, _REPORTED, values)
+        elif reference:
+            await write(self._connection, _REFERENCE, values)
+        if ahead and held:
+            ahead.put("delivery", delivery, replace(held, state=after))
+        return after
+
+    async def _locked_state(self, delivery: UUID) -> tuple[DeliveryState, str]:
         statement = select(DELIVERY.c.state, DELIVERY.c.purpose).where(DELIVERY.c.id == delivery).with_for_update()
         row = (await self._connection.execute(statement)).one()
-        before = DeliveryState(row[0])
-        after = joined(before, state)
-        values: dict[str, Any] = {"provider_reference": reference} if reference else {}
-        if after is not before:
-            look = look_again_at(row[1], after, at, receipts=receipts)
-            values |= {"state": after.value, "state_at": at, "check_at": look}
-            values |= {"failure": failure, "failure_kind": failure_kind}
-        if values:
-            await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
-        return after
+        return DeliveryState(row[0]), row[1]
 
     async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, Known]:
         """Several at once, in the order of their ids: whoever else takes several waits, and does not block us."""
@@ -221,6 +312,8 @@ class Deliveries:
         return int(await self._connection.scalar(statement) or 0)
 
     async def of_contract(self, contract: UUID) -> list[Delivery]:
+        if (ahead := joint(self._connection)) and (known := ahead.get("deliveries", contract)) is not None:
+            return list(known)
         statement = (
             select(DELIVERY).where(DELIVERY.c.contract == contract).order_by(DELIVERY.c.created_at, DELIVERY.c.id)
         )
@@ -229,10 +322,13 @@ class Deliveries:
     async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
         """When messages of these purposes went to this person, over all contracts. A ladder for one intent counts once,
         with its first way that was not refused; where all were, it does not count."""
+        ahead = joint(self._connection)
+        known = ahead.get("sent", (person, tuple(purposes))) if ahead else None
+        if known and known[0] <= since:
+            return [moment for moment in known[1] if moment >= since]
         counted = (DELIVERY.c.person == person) & DELIVERY.c.purpose.in_(purposes)
-        reached = DELIVERY.c.state.not_in([DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value])
         first = func.min(DELIVERY.c.created_at)
-        statement = select(first).where(counted, reached).group_by(func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))
+        statement = select(first).where(counted, _REACHED).group_by(func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))
         return list(await self._connection.scalars(statement.having(first >= since).order_by(first)))
 
     async def sent_for_task(self, task: UUID, purposes: Sequence[str], key_prefix: str = "") -> list[datetime]:

@@ -7,6 +7,8 @@ Alembic takes its time to load, and most processes never need it: it is imported
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,54 +30,66 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO app;
 REVOKE UPDATE, DELETE, TRUNCATE ON record_entry FROM app;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM app;
 REVOKE INSERT, DELETE, TRUNCATE ON installation FROM app;
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON schema_compatibility FROM app;
 """
 
 _VERSION = "SELECT version_num FROM alembic_version"
+_COMPATIBLE = "SELECT compatible_from FROM schema_compatibility"
+_DECLARE = """
+INSERT INTO schema_compatibility (one, compatible_from) VALUES (true, $1)
+ON CONFLICT (one) DO UPDATE SET compatible_from = excluded.compatible_from
+"""
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
+SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def alembic_config(connection: Connection | None = None, scripts: Path = SCRIPTS) -> Config:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(scripts))
     config.attributes["connection"] = connection
     return config
 
 
-async def migrate(dsn: str) -> None:
+async def migrate(dsn: str, scripts: Path = SCRIPTS) -> None:
     """`dsn` is that of the role `owner`. Running it again changes nothing; two at once wait for each other."""
     from pgqueuer.queries import Queries
 
     guard = await asyncpg.connect(dsn)
     try:
         await guard.execute("SELECT pg_advisory_lock(hashtext('qianda-migrate'))")
-        await _upgrade(dsn)
+        await _upgrade(dsn, scripts)
         if not await guard.fetchval("SELECT to_regclass('pgqueuer') IS NOT NULL"):
             await Queries.from_asyncpg_connection(guard).install()
         await guard.execute(_GRANTS)
+        await guard.execute(_DECLARE, compatible_from(await asyncio.to_thread(_chain, scripts)))
     finally:
         await guard.close()
 
 
-async def _upgrade(dsn: str) -> None:
+async def _upgrade(dsn: str, scripts: Path) -> None:
     from alembic import command
 
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
     )
     async with engine.connect() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync, scripts), "head"))
         await connection.commit()
     await engine.dispose()
 
 
 async def is_current(dsn: str) -> bool:
-    """Whether the database has exactly the newest migration. Raises DatabaseUnavailable when it is away."""
-    head = await asyncio.to_thread(_newest)
+    """Whether this hub runs on the database's schema: its own, or a newer one that says so. Raises DatabaseUnavailable
+    when it is away."""
+    ours = (await asyncio.to_thread(_chain, SCRIPTS))[-1].revision
     try:
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
-            return bool(await connection.fetchval(_VERSION) == head)
+            theirs = str(await connection.fetchval(_VERSION))
+            return theirs == ours or (theirs > ours >= str(await connection.fetchval(_COMPATIBLE)))
         finally:
             await connection.close(timeout=10)
     except asyncpg.UndefinedTableError:
@@ -84,11 +98,31 @@ async def is_current(dsn: str) -> bool:
         raise DatabaseUnavailable(type(error).__name__) from error
 
 
+@dataclass(frozen=True)
+class Step:
+    """A migration. `expands_only`: it takes nothing away and demands nothing that a hub of the schema before it does
+    not do, so that this hub runs on it. Revisions are numbers of four digits: they sort as they follow."""
+
+    revision: str
+    expands_only: bool
+
+
+def compatible_from(chain: Sequence[Step]) -> str:
+    """The oldest schema whose hubs run on the newest one of this chain: all that came after it only expanded."""
+    oldest = len(chain) - 1
+    while oldest > 0 and chain[oldest].expands_only:
+        oldest -= 1
+    return chain[oldest].revision
+
+
 @cache  # the program's own files
-def _newest() -> str | None:
+def _chain(scripts: Path) -> Sequence[Step]:
+    """All migrations, the oldest first."""
     from alembic.script import ScriptDirectory
 
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+    newest_first = ScriptDirectory.from_config(alembic_config(scripts=scripts)).walk_revisions()
+    steps = [Step(each.revision, getattr(each.module, "expands_only", False)) for each in newest_first]
+    return steps[::-1]
 
 
 def migrate_now(dsn: str) -> None:

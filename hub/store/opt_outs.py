@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Table, select
+from sqlalchemy import ARRAY, LargeBinary, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.store.cipher import Cipher
+from hub.store.joint import Joint, joint
 from hub.store.tables import OptOutRow, table_of
 
 OPT_OUT: Table = table_of(OptOutRow)
+_OF_NUMBERS = select(OPT_OUT.c.number_hash, OPT_OUT.c.channel).where(
+    OPT_OUT.c.number_hash == any_(bindparam("hashes", type_=ARRAY(LargeBinary())))
+)
 
 
 class OptOuts:
@@ -19,8 +25,19 @@ class OptOuts:
         self._connection = connection
         self._cipher = cipher
 
+    async def foresee(self, ahead: Joint, numbers: Collection[str]) -> None:
+        hashes = {self._cipher.found_by("phone", number): number for number in numbers}
+        unwanted: defaultdict[str, set[str]] = defaultdict(set)
+        for number_hash, channel in (await ahead.aside(_OF_NUMBERS, {"hashes": list(hashes)})).all():
+            unwanted[hashes[number_hash]].add(channel)
+        for number in numbers:
+            ahead.put("opt-outs", number, frozenset(unwanted[number]))
+
     async def channels(self, number: str) -> frozenset[str]:
         """The channels that this number (E.164) does not want to hear from us by."""
+        ahead = joint(self._connection)
+        if ahead and isinstance(known := ahead.get("opt-outs", number), frozenset):
+            return known
         mine = OPT_OUT.c.number_hash == self._cipher.found_by("phone", number)
         return frozenset(await self._connection.scalars(select(OPT_OUT.c.channel).where(mine)))
 

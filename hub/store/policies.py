@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Table, and_, literal, or_, select
+from sqlalchemy import ARRAY, Table, Text, and_, any_, bindparam, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.calendar import SchoolDay
+from hub.model.contract import Contract
+from hub.store.joint import Joint, joint
 from hub.store.tables import CampusRow, ReminderPolicyRow, SchoolDayRow, table_of
 
 CAMPUS: Table = table_of(CampusRow)
 POLICY: Table = table_of(ReminderPolicyRow)
 DAY: Table = table_of(SchoolDayRow)
 Kind = Literal["campus", "course", "contract"]
+_WORDS = ARRAY(Text())
+_OF_CONTRACT = and_(
+    POLICY.c.kind == "contract", POLICY.c.campus == any_(bindparam("campuses", type_=_WORDS)),
+    POLICY.c.subject == any_(bindparam("subjects", type_=_WORDS)),
+)  # fmt: skip
+_CAN_HOLD = select(POLICY).where(or_(POLICY.c.kind != "contract", _OF_CONTRACT))
+_TREE = select(CAMPUS.c.id, CAMPUS.c.parent)
 _RANK = {"campus": 0, "course": 1, "contract": 2}
 
 
@@ -36,10 +45,23 @@ class Policies:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
+    async def foresee(self, ahead: Joint, contracts: Sequence[Contract]) -> None:
+        campuses = sorted({each.campus for each in contracts})
+        values = {"campuses": campuses, "subjects": [str(each.id) for each in contracts]}
+        parents = {row[0]: row[1] for row in (await ahead.aside(_TREE, {})).all()}
+        rows = [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"])
+                for row in (await ahead.aside(_CAN_HOLD, values)).mappings()]  # fmt: skip
+        for each in contracts:
+            key = (each.campus, each.course, each.id)
+            ahead.put("policies", key, _holding(rows, parents, *key))
+
     async def above(
         self, campus: str, course: str | None = None, contract: UUID | None = None
     ) -> list[PolicyChange]:  # fmt: skip
         """What holds there, from headquarters down to the contract: later ones change earlier ones."""
+        ahead = joint(self._connection)
+        if ahead and (known := ahead.get("policies", (campus, course, contract))) is not None:
+            return list(known)
         above = _above(campus)
         here = POLICY.c.campus == campus
         wanted = or_(
@@ -71,10 +93,16 @@ class Policies:
 
     async def calendar(self, campus: str) -> list[SchoolDay]:
         """The days of a campus and of all above it, its own after theirs."""
+        if (ahead := joint(self._connection)) and (known := ahead.get("calendar", campus)) is not None:
+            return list(known)
         above = _above(campus)
         statement = select(DAY, above.c.depth).join(above, above.c.id == DAY.c.campus)
-        rows = (await self._connection.execute(statement.order_by(above.c.depth.desc(), DAY.c.day))).mappings()
-        return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
+        statement = statement.order_by(above.c.depth.desc(), DAY.c.day)
+        found: Any = await ahead.aside(statement, {}) if ahead else await self._connection.execute(statement)
+        days = [SchoolDay(row["day"], row["open"], row["name"]) for row in found.mappings()]
+        if ahead:
+            ahead.put("calendar", campus, days)
+        return days
 
     async def own_days(self, campus: str) -> list[SchoolDay]:
         rows = await self._connection.execute(select(DAY).where(DAY.c.campus == campus).order_by(DAY.c.day))
@@ -86,6 +114,22 @@ class Policies:
         rows = [{"campus": campus, "day": each.day, "open": each.open, "name": each.name} for each in days]
         if rows:
             await self._connection.execute(insert(DAY), rows)
+
+
+def _holding(
+    rows: Iterable[PolicyChange], parents: Mapping[str, str | None], campus: str, course: str | None, contract: UUID
+) -> list[PolicyChange]:
+    """The same as `above`, of rows in hand."""
+    depths: dict[str, int] = {}
+    here: str | None = campus
+    while here is not None and here not in depths:
+        depths[here], here = len(depths), parents.get(here)
+    own = {("course", course or ""), ("contract", str(contract))}
+    found = [
+        row for row in rows if row.campus in depths
+        and (row.kind == "campus" or (row.campus == campus and (row.kind, row.subject) in own))
+    ]  # fmt: skip
+    return sorted(found, key=lambda row: (-depths[row.campus], _RANK[row.kind]))
 
 
 def _above(campus: str) -> Any:

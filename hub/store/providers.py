@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.provider import Health
+from hub.store.joint import joint
 from hub.store.tables import ProviderRow, table_of
 
 PROVIDER: Table = table_of(ProviderRow)
@@ -29,8 +30,13 @@ class Providers:
         self._connection = connection
 
     async def healths(self, names: Sequence[str]) -> dict[str, Health]:
-        rows = (await self._connection.execute(select(PROVIDER).where(PROVIDER.c.name.in_(names)))).mappings()
-        return {row["name"]: Health(**row) for row in rows}
+        statement = select(PROVIDER).where(PROVIDER.c.name.in_(names))
+        if ahead := joint(self._connection):
+            if (known := ahead.get("healths", tuple(names))) is None:
+                known = {row["name"]: Health(**row) for row in (await ahead.aside(statement, {})).mappings()}
+                ahead.put("healths", tuple(names), known)
+            return dict(known)
+        return {row["name"]: Health(**row) for row in (await self._connection.execute(statement)).mappings()}
 
     async def locked(self, name: str, weight: float, now: datetime) -> Health:
         """The health of a provider, for somebody who is about to change it."""
@@ -54,5 +60,9 @@ class Providers:
         """The moment at which this lane may send its next message, now booked; None if that is further away than
         `patience`. Real time."""
         values = {"provider": provider, "lane": lane, "each": each, "now": now, "patience": patience}
+        ahead = joint(self._connection)
+        if ahead:
+            booked: datetime | None = (await ahead.aside(_BOOK, values)).scalar()
+            return booked
         moment: datetime | None = await self._connection.scalar(_BOOK, values)
         return moment

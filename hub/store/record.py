@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select, text
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.record import GENESIS, RecordEntry, commitment, entry_digest
 from hub.model.signer import Signer
 from hub.store.cipher import Cipher
+from hub.store.joint import Joint, joint, write
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
 
 ENTRY: Table = table_of(RecordEntryRow)
 VALUE: Table = table_of(PersonalValueRow)
 SIGNER: Table = table_of(SignerRow)
 PASSKEY: Table = table_of(PasskeyRow)
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+_ALONE = text("""
+SELECT pg_advisory_xact_lock(number)
+FROM (SELECT hashtextextended(contract::text, 1) AS number FROM unnest(:ids) AS theirs (contract) ORDER BY 1) AS ordered
+""").bindparams(_IDS)
+_LAST = select(ENTRY.c.contract, ENTRY.c.sequence, ENTRY.c.digest).where(ENTRY.c.contract == any_(_IDS))
+_LAST = _LAST.ext(distinct_on(ENTRY.c.contract)).order_by(ENTRY.c.contract, ENTRY.c.sequence.desc())
+_ADD = insert(ENTRY)
 
 
 class Record:
@@ -28,19 +37,34 @@ class Record:
         self._cipher = cipher
         self._now = now
 
+    async def foresee(self, ahead: Joint, contracts: Sequence[UUID]) -> None:
+        await ahead.aside(_ALONE, {"ids": list(contracts)})
+        last = {row[0]: (row[1], row[2]) for row in (await ahead.aside(_LAST, {"ids": list(contracts)})).all()}
+        for contract in contracts:
+            ahead.put("last entry", contract, last.get(contract, (0, GENESIS)))
+
     async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
         """One more entry. `facts` is plain JSON and holds no personal value; see `commit`."""
+        before, previous = await self._last(contract)
+        sequence = before + 1
+        digest = entry_digest(contract, sequence, self._now, kind, actor, facts, previous)
+        if (ahead := joint(self._connection)) and ahead.get("last entry", contract):
+            ahead.put("last entry", contract, (sequence, digest))
+        await write(self._connection, _ADD, {
+            "contract": contract, "sequence": sequence, "campus": campus, "at": self._now, "kind": kind,
+            "actor": actor, "facts": dict(facts), "previous": previous, "digest": digest,
+        })  # fmt: skip
+
+    async def _last(self, contract: UUID) -> tuple[int, bytes]:
+        """Number and digest of the newest entry; nobody else adds one until this unit ends."""
+        if (ahead := joint(self._connection)) and (known := ahead.get("last entry", contract)):
+            return known[0], known[1]
         await self._connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:contract, 1))"), {"contract": str(contract)}
         )
         last = select(ENTRY.c.sequence, ENTRY.c.digest).where(ENTRY.c.contract == contract)
         row = (await self._connection.execute(last.order_by(ENTRY.c.sequence.desc()).limit(1))).first()
-        sequence, previous = (row[0] + 1, row[1]) if row else (1, GENESIS)
-        digest = entry_digest(contract, sequence, self._now, kind, actor, facts, previous)
-        await self._connection.execute(insert(ENTRY).values(
-            contract=contract, sequence=sequence, campus=campus, at=self._now, kind=kind, actor=actor,
-            facts=dict(facts), previous=previous, digest=digest,
-        ))  # fmt: skip
+        return (row[0], row[1]) if row else (0, GENESIS)
 
     async def commit(self, signer: Signer, salt: bytes, name: str, value: str) -> str:
         """Keep a personal value in the side table; returns the commitment that stands for it in an entry."""

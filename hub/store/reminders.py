@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.reminder import NextStep
 from hub.model.signer import SigningTask
+from hub.store.joint import write
 from hub.store.tables import ReminderEntryRow, table_of
 
 ENTRY: Table = table_of(ReminderEntryRow)
+_NOTE = insert(ENTRY)
 
 
 class Reminders:
@@ -27,11 +29,11 @@ class Reminders:
         delivery: UUID | None = None,
     ) -> None:  # fmt: skip
         """`kind`: planned, sent, skipped, failed or stopped. `at` is on the planning clock."""
-        await self._connection.execute(insert(ENTRY).values(
-            contract=task.contract, task=task.id, campus=task.campus, kind=kind, at=at, reason=reason,
-            delivery=delivery, step=step.kind.value if step else None, number=step.number if step else 0,
-            due_at=step.due_at if step else None,
-        ))  # fmt: skip
+        await write(self._connection, _NOTE, {
+            "contract": task.contract, "task": task.id, "campus": task.campus, "kind": kind, "at": at,
+            "reason": reason, "delivery": delivery, "step": step.kind.value if step else None,
+            "number": step.number if step else 0, "due_at": step.due_at if step else None,
+        })  # fmt: skip
 
     async def of_contract(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.id)

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Table, func, select, text
+from sqlalchemy import ARRAY, ColumnElement, RowMapping, Table, Uuid, any_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import ContractNotFound
 from hub.model.reminder import NextStep, StepKind
 from hub.model.signer import SigningTask, TaskState
+from hub.store.joint import Joint, joint
 from hub.store.tables import ContractRow, SigningTaskRow, table_of
 
 TASK: Table = table_of(SigningTaskRow)
@@ -24,6 +25,18 @@ PLAN_CHANGED = "plan_changed"
 LONGEST_SLEEP = timedelta(seconds=30)
 """A worker looks for due steps at least so often, also when nobody tells it to."""
 _OPEN = TASK.c.state == TaskState.OPEN.value
+_KINDS = frozenset(kind.value for kind in StepKind)
+_KNOWN = TASK.c.next_step.in_(sorted(_KINDS))
+"""During an upgrade there may be newer workers, who plan steps that this one knows nothing of: those are theirs."""
+_TELL = text(f"NOTIFY {PLAN_CHANGED}")
+_PLAN = TASK.update().where(TASK.c.id == bindparam("planned"), _OPEN).values(
+    leased_until=None, next_step=bindparam("step"), step_number=bindparam("number"), next_due_at=bindparam("due")
+)  # fmt: skip
+_PLAN_CLAIMED = _PLAN.where(TASK.c.leased_until == bindparam("held"))
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+_HOLD = select(TASK.c.id, TASK.c.leased_until).where(TASK.c.id == any_(_IDS), _OPEN)
+_HOLD = _HOLD.order_by(TASK.c.id).with_for_update(key_share=True, skip_locked=True)
+_OF_CONTRACTS = select(TASK).where(TASK.c.contract == any_(_IDS)).order_by(TASK.c.order, TASK.c.id)
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,23 @@ class Tasks:
             order=task.order, paused=task.paused, **_step_values(task.step), invited_at=task.invited_at,
         ))  # fmt: skip
 
+    async def foresee(self, ahead: Joint, contracts: Sequence[UUID], claimed: Sequence[ClaimedTask] = ()) -> None:
+        """All tasks of these contracts, which the caller has locked. Those of `claimed` that are still theirs are held
+        until the end."""
+        if claimed:
+            for task_id, leased_until in (await ahead.aside(_HOLD, {"ids": [each.task.id for each in claimed]})).all():
+                ahead.put("claim", task_id, leased_until)
+        found: dict[UUID, list[SigningTask]] = {contract: [] for contract in contracts}
+        for row in (await ahead.aside(_OF_CONTRACTS, {"ids": list(contracts)})).mappings():
+            task = _task(row)
+            found[task.contract].append(task)
+            ahead.put("task", task.id, task)
+        for contract, tasks in found.items():
+            ahead.put("tasks", contract, tasks)
+
     async def of_contract(self, contract: UUID) -> list[SigningTask]:
+        if (ahead := joint(self._connection)) and (known := ahead.get("tasks", contract)):
+            return list(known)
         rows = await self._connection.execute(
             select(TASK).where(TASK.c.contract == contract).order_by(TASK.c.order, TASK.c.id)
         )
@@ -61,6 +90,8 @@ class Tasks:
         return list(await self._connection.scalars(statement))
 
     async def get(self, task: UUID) -> SigningTask:
+        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("task", task), SigningTask):
+            return known
         return await self._one(TASK.c.id == task)
 
     async def of_signer(self, signer: UUID) -> SigningTask:
@@ -99,13 +130,26 @@ class Tasks:
 
         Whoever knows `now` spares sleeping workers what is due only after they wake up by themselves.
         """
-        statement = TASK.update().where(TASK.c.id == task, _OPEN)
+        values = {"planned": task, "step": step.kind.value, "number": step.number, "due": step.due_at}
+        statement = _PLAN
         if leased_until is not None:
-            statement = statement.where(TASK.c.leased_until == leased_until)
-        written = await self._connection.execute(statement.values(leased_until=None, **_step_values(step)))
+            statement, values["held"] = _PLAN_CLAIMED, leased_until
+        if ahead := self._foreseen_for(task, leased_until):
+            ahead.keep(statement, values)
+            ahead.forget("claim", task)
+        elif (await self._connection.execute(statement, values)).rowcount != 1:
+            return False
         if now is None or step.due_at < now + LONGEST_SLEEP:
             await self.tell_workers()  # only then: all commits that tell somebody wait for each other
-        return written.rowcount == 1
+        return True
+
+    def _foreseen_for(self, task: UUID, leased_until: datetime | None) -> Joint | None:
+        """Where it is known that the plan will find its row: the contract is locked, and a claim is held."""
+        ahead = joint(self._connection)
+        if ahead is None or not isinstance(known := ahead.get("task", task), SigningTask):
+            return None
+        is_mine = leased_until is None or ahead.get("claim", task) == leased_until
+        return ahead if is_mine and known.state is TaskState.OPEN else None
 
     async def pause(self, task: UUID, paused: bool) -> None:
         """A paused task keeps its steps, but messages are skipped: the number may be somebody else's."""
@@ -115,7 +159,7 @@ class Tasks:
         """Due open tasks, leased to the caller; concurrent callers get different ones. `now` is on the planning
         clock."""
         due = (
-            select(TASK.c.id).where(_OPEN, TASK.c.claimable_at <= now).order_by(TASK.c.claimable_at)
+            select(TASK.c.id).where(_OPEN, TASK.c.claimable_at <= now, _KNOWN).order_by(TASK.c.claimable_at)
             .limit(limit).with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
         )  # fmt: skip
         statement = TASK.update().where(TASK.c.id == due.c.id).values(leased_until=now + lease).returning(TASK)
@@ -123,17 +167,22 @@ class Tasks:
         return [ClaimedTask(_task(row), row["leased_until"]) for row in rows]
 
     async def still_claimed(self, claimed: ClaimedTask) -> bool:
+        if (ahead := joint(self._connection)) and ahead.get("claim", claimed.task.id) == claimed.leased_until:
+            return True
         mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
         return await self._connection.scalar(select(func.count()).select_from(TASK).where(mine)) == 1
 
     async def earliest_due(self) -> datetime | None:
-        statement = select(TASK.c.claimable_at).where(_OPEN, TASK.c.claimable_at.is_not(None))
+        statement = select(TASK.c.claimable_at).where(_OPEN, TASK.c.claimable_at.is_not(None), _KNOWN)
         moment: datetime | None = await self._connection.scalar(statement.order_by(TASK.c.claimable_at).limit(1))
         return moment
 
     async def tell_workers(self) -> None:
         """Wake every sleeping worker once this transaction has committed."""
-        await self._connection.execute(text(f"NOTIFY {PLAN_CHANGED}"))
+        if ahead := joint(self._connection):
+            ahead.keep_once(_TELL)
+        else:
+            await self._connection.execute(_TELL)
 
     async def _update(self, task: UUID, **values: Any) -> None:
         await self._connection.execute(TASK.update().where(TASK.c.id == task).values(**values))
@@ -148,5 +197,6 @@ def _step_values(step: NextStep | None) -> dict[str, Any]:
 def _task(row: RowMapping) -> SigningTask:
     hidden = {"next_step", "step_number", "next_due_at", "leased_until", "claimable_at"}
     values = {name: value for name, value in row.items() if name not in hidden}
-    step = NextStep(StepKind(row["next_step"]), row["step_number"], row["next_due_at"]) if row["next_step"] else None
+    kind = row["next_step"] if row["next_step"] in _KINDS else None  # of a newer version: it is none of ours
+    step = NextStep(StepKind(kind), row["step_number"], row["next_due_at"]) if kind else None
     return SigningTask(**(values | {"state": TaskState(row["state"]), "step": step}))

@@ -13,10 +13,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.errors import DatabaseUnavailable
@@ -31,9 +32,11 @@ from hub.store.cipher import Cipher
 from hub.store.contracts import Contracts
 from hub.store.deliveries import Deliveries
 from hub.store.desk import Desk
+from hub.store.duties import Duties
 from hub.store.inbound import InboundMessages
 from hub.store.inlet import Inlet
 from hub.store.jobs import Jobs
+from hub.store.joint import Joint
 from hub.store.keys import Keys
 from hub.store.links import Links
 from hub.store.many import Many
@@ -90,6 +93,7 @@ class Unit:
         self.school = School(connection, cipher)
         self.desk = Desk(connection, cipher)
         self.jobs = Jobs(connection)
+        self.duties = Duties(connection)
         self.board = Board(connection, cipher)
         self.many = Many(connection)
         self.operations = Operations(connection)
@@ -127,21 +131,25 @@ class Database:
             async_creator=self._connect,
             pool_size=pool_size,
             max_overflow=4,
-            pool_pre_ping=True,
             hide_parameters=True,  # an error is logged with its statement, and values may be anybody's
         )
+        event.listen(self.engine.sync_engine, "checkout", _check_alive)
 
     async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
         return await asyncpg.connect(self.dsn, timeout=10, command_timeout=STATEMENT_SECONDS)
 
     @asynccontextmanager
-    async def unit(self, scope: Scope) -> AsyncIterator[Unit]:
-        """One transaction. Raises DatabaseUnavailable when the server is away."""
+    async def unit(self, scope: Scope, *, together: bool = False) -> AsyncIterator[Unit]:
+        """One transaction. Raises DatabaseUnavailable when the server is away. `together`: for the steps of many, which
+        read ahead and write at the end (see `hub.store.joint`)."""
         try:
             async with self.engine.begin() as connection:
                 now = self.clock()
                 offset = await connection.scalar(_ENTER, {"scope": scope.setting})
-                yield Unit(connection, scope, self.cipher, self.keys, now, offset or timedelta(0))
+                used = Joint(connection) if together else connection
+                yield Unit(used, scope, self.cipher, self.keys, now, offset or timedelta(0))
+                if isinstance(used, Joint):
+                    await used.bring_out()
                 await self.before_commit()
         except (OSError, InterfaceError, *AWAY) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
@@ -156,6 +164,12 @@ class Database:
     async def close(self) -> None:
         await self.inlet.close()
         await asyncio.shield(self.engine.dispose())
+
+
+def _check_alive(dbapi_connection: Any, *_: object) -> None:
+    """A connection that its server has ended is not handed out. It costs no question: the socket has told us."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _is_away(error: BaseException | None) -> bool:

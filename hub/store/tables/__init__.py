@@ -26,7 +26,7 @@ from hub.store.tables.desk import (
     StaffTaskRow,
 )
 from hub.store.tables.messages import DeliveryRow, OutboxMessageRow, ReminderEntryRow
-from hub.store.tables.operations import WorkerHeartbeatRow
+from hub.store.tables.operations import DutyRow, SchemaRow, WorkerHeartbeatRow
 from hub.store.tables.records import PersonalValueRow, RecordEntryRow
 from hub.store.tables.school import (
     CampusRow,
@@ -65,6 +65,7 @@ __all__ = [
     "CourseRow",
     "DeliveryRow",
     "DocumentVersionRow",
+    "DutyRow",
     "EnrolmentRow",
     "IdempotencyRow",
     "IdentityCheckRow",
@@ -89,6 +90,7 @@ __all__ = [
     "RecordEntryRow",
     "ReminderEntryRow",
     "ReminderPolicyRow",
+    "SchemaRow",
     "SchoolDayRow",
     "SignLinkRow",
     "SignatureRequestRow",

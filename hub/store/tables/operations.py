@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import moment
+from hub.store.tables.columns import moment, words
 
 
 class WorkerHeartbeatRow(SQLModel, table=True):
@@ -16,3 +16,19 @@ class WorkerHeartbeatRow(SQLModel, table=True):
     __tablename__ = "worker_heartbeat"
     worker: UUID = Field(primary_key=True)
     at: datetime = moment(nullable=False)
+
+
+class DutyRow(SQLModel, table=True):
+    """Work that comes again and again, and when the next round of it is due. Whoever moves that moment on does it."""
+
+    __tablename__ = "duty"
+    name: str = words(primary_key=True)
+    due_at: datetime = moment(nullable=False)
+
+
+class SchemaRow(SQLModel, table=True):
+    """One row, written by `qianda migrate`: hubs from the schema `compatible_from` on run on this one."""
+
+    __tablename__ = "schema_compatibility"
+    one: bool = Field(default=True, primary_key=True)
+    compatible_from: str = words()

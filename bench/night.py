@@ -1,0 +1,100 @@
+"""What falls due at night: where it is put, and that it leaves evenly and at the provider's rate in the window."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from bench.asleep import put_to_sleep
+from bench.crowd import Crowd
+from bench.providers import provider, read_ledger
+from bench.stage import PATIENCE, PLENTY, Stage, pace, until
+from hub.model.reminder import spread_of
+
+FIRST = 20_000_000
+OPENS, CLOSES = 9, 21
+DAY_SECONDS = 60
+"""The twelve hours of the next window are put into so many seconds, to see what leaves in it."""
+SLICE = 5
+CODES_SHARE = 0.05
+RATE_SHARE = 0.8
+"""The provider takes so much of what is spread over the window: its rate decides when the last one leaves."""
+_WAKE = """
+UPDATE signing_task SET next_due_at = now() - random() * interval '1 hour' WHERE signer IN
+  (SELECT id FROM signer WHERE person >= 'asleep-' || $1::text AND person <= 'asleep-' || $2::text)
+"""
+_LEFT = "SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND claimable_at <= now() + interval '1 minute'"
+
+
+async def overnight(stage: Stage, crowd: Crowd, number: int) -> None:
+    """So many reminders fall due where it is night."""
+    zone = night_zone()
+    await put_to_sleep(crowd, FIRST, number)
+    database = crowd.server.database
+    await database.execute(
+        "UPDATE signer SET zone = $1 WHERE person BETWEEN 'asleep-' || $2::text AND 'asleep-' || $3::text",
+        zone, str(FIRST), str(FIRST + number - 1),
+    )  # fmt: skip
+    async with provider("sms_twilio", stage.ledger("night")) as options:
+        channels = {"sms_twilio": {**options, "rate": 1000.0}}
+        async with crowd.server.running("work", channels=channels, budgets=PLENTY):
+            started = time.perf_counter()
+            await database.execute(_WAKE, str(FIRST), str(FIRST + number - 1))
+            await database.execute("NOTIFY plan_changed")
+
+            async def look() -> bool:
+                return not await database.fetchval(_LEFT)
+
+            await until(look, PATIENCE)
+            took = time.perf_counter() - started
+    sent = read_ledger(stage.ledger("night"))
+    planned = await _planned(crowd, number)
+    hours = Counter(moment.astimezone(ZoneInfo(zone)).hour for moment in planned)
+    stage.rows += [{"work": "deferred", "number": count, "hour": hour} for hour, count in sorted(hours.items())]
+    stage.figures |= {
+        "deferred": len(planned), "deferred_per_s": number / took, "sent_at_night": len(sent),
+        "deferred_outside_window": sum(count for hour, count in hours.items() if not OPENS <= hour < CLOSES),
+        "deferred_busiest_hour_share": max(hours.values()) * (CLOSES - OPENS) / max(1, len(planned)),
+    }  # fmt: skip
+
+
+async def _planned(crowd: Crowd, number: int) -> list[datetime]:
+    rows = await crowd.server.database.fetch(
+        "SELECT next_due_at FROM signing_task JOIN signer ON signer.id = signing_task.signer"
+        " WHERE person BETWEEN 'asleep-' || $1::text AND 'asleep-' || $2::text",
+        str(FIRST), str(FIRST + number - 1),
+    )  # fmt: skip
+    return [row[0] for row in rows]
+
+
+async def a_day_in_small(stage: Stage, crowd: Crowd, first: int, number: int) -> None:
+    """So many messages, spread over the window as those that were put off are, from its opening on 720 times as fast,
+    with a provider that is slower than they fall due."""
+    people = await crowd.gather(first, number)
+    rate = number / DAY_SECONDS * RATE_SHARE
+    spread = [spread_of(uuid4()) for _ in people]
+    async with provider("sms_twilio", stage.ledger("day")) as options:
+        channels = {"sms_twilio": {**options, "rate": rate / (1 - CODES_SHARE), "codes_share": CODES_SHARE}}
+        async with crowd.server.running("work", channels=channels, budgets=PLENTY):
+            opening = datetime.now(UTC) + timedelta(seconds=2)
+            await crowd.fall_due(people, [opening + timedelta(seconds=share * DAY_SECONDS) for share in spread])
+
+            async def look() -> bool:
+                return len(read_ledger(stage.ledger("day"))) >= number
+
+            await until(look, 10 * DAY_SECONDS)
+    moments = sorted(each.at for each in read_ledger(stage.ledger("day")))
+    slices = Counter(int((moment - moments[0]).total_seconds() // SLICE) for moment in moments)
+    stage.figures |= {
+        "day_in_small_sent": len(moments), "day_in_small_per_s": pace(moments), "day_in_small_provider_per_s": rate,
+        "day_in_small_busiest_share": max(slices.values()) / (rate * SLICE),
+    }  # fmt: skip
+
+
+def night_zone() -> str:
+    """Where it is about two in the morning now. The zones of Etc have their signs the other way round."""
+    ahead = (2 - datetime.now(UTC).hour + 11) % 24 - 11
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"

@@ -1,0 +1,59 @@
+"""Where a bench that runs the product collects what it finds out, and the time it keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+FAST = 10_000.0
+"""Messages a second of a provider that is not what anybody waits for."""
+PLENTY = {"per_campus_day": 100_000_000, "per_prefix_hour": 100_000}
+"""All of these people are at one campus, and there are not numbers enough for them to differ in more than the end."""
+PATIENCE = 1800.0
+LOOK_EVERY = 0.25
+
+
+@dataclass
+class Stage:
+    """What is found out goes to `figures` and `rows`; the providers keep their ledgers in `folder`."""
+
+    name: str
+    folder: Path
+    figures: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def ledger(self, name: str) -> Path:
+        return self.folder / f"{self.name}.{name}.jsonl"
+
+
+def pace(moments: Sequence[datetime]) -> float:
+    """How many a second, from the first to the last."""
+    wall = (max(moments) - min(moments)).total_seconds() if len(moments) > 1 else 0.0
+    return len(moments) / wall if wall else 0.0
+
+
+async def paced(acts: Sequence[Callable[[], Awaitable[object]]], per_second: float) -> list[float]:
+    """Each act begins at its moment, whatever became of those before it. Seconds from that moment to its end."""
+    loop = asyncio.get_running_loop()
+    begin = loop.time() + 0.1
+
+    async def one(number: int, act: Callable[[], Awaitable[object]]) -> float:
+        due = begin + number / per_second
+        await asyncio.sleep(due - loop.time())
+        await act()
+        return loop.time() - due
+
+    return list(await asyncio.gather(*(one(number, act) for number, act in enumerate(acts))))
+
+
+
+async def until(look: Callable[[], Awaitable[bool]], seconds: float) -> None:
+    """Until it is so; after this time it is not, and what is measured says so."""
+    deadline = time.perf_counter() + seconds
+    while not await look() and time.perf_counter() < deadline:
+        await asyncio.sleep(LOOK_EVERY)

@@ -1,0 +1,68 @@
+"""What comes again and again is done once, however many workers there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import event
+
+from hub.model.staff import EVERYTHING
+from hub.worker import Pace, Worker
+from tests.running import running_hub, until
+
+DUTIES = {"settle", "reroute", "hear_again", "upkeep"}
+
+
+class Counting(Worker):
+    """Counts the rounds that it does."""
+
+    rounds: Counter[str]
+
+    async def _settle(self) -> None:
+        self.rounds["settle"] += 1
+
+    async def _reroute(self) -> None:
+        self.rounds["reroute"] += 1
+
+    async def _hear_again(self) -> None:
+        self.rounds["hear_again"] += 1
+
+    async def _upkeep(self) -> None:
+        self.rounds["upkeep"] += 1
+
+
+async def test_three_workers_do_each_round_once() -> None:
+    async with running_hub(with_worker=False, with_web=False) as running:
+        asked: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            asked.extend(["duty"] * ("INSERT INTO duty" in statement))
+
+        event.listen(running.hub.database.engine.sync_engine, "before_cursor_execute", note)
+        stop, rounds = asyncio.Event(), Counter[str]()
+        workers = [Counting(running.hub, Pace(upkeep_every=3600.0)) for _ in range(3)]
+        for worker in workers:
+            worker.rounds = rounds
+        tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
+
+        async def all_asked() -> bool:
+            return len(asked) == len(workers) * len(DUTIES)
+
+        await until(all_asked)
+        stop.set()
+        await asyncio.gather(*tasks)
+        assert rounds == dict.fromkeys(DUTIES, 1)
+
+
+async def test_the_next_round_is_taken_when_it_is_due_whoever_had_the_last_one() -> None:
+    async with running_hub(with_worker=False, with_web=False) as running:
+
+        async def take(every: timedelta) -> bool:
+            async with running.hub.database.unit(EVERYTHING) as unit:
+                return await unit.duties.take("settle", every)
+
+        assert sorted(await asyncio.gather(*(take(timedelta(0)) for _ in range(4))))[-1]
+        assert sorted(await asyncio.gather(*(take(timedelta(hours=1)) for _ in range(6)))) == [False] * 5 + [True]

@@ -1,0 +1,114 @@
+"""Old and new side by side: the database's schema is newer than this hub, and says that this hub runs on it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from hub.model.staff import EVERYTHING
+from hub.store.migrate import SCRIPTS, Step, compatible_from, is_current, migrate
+from hub.worker import Worker
+from tests.running import MovableClock, Running, running_hub, until
+
+NEXT = """
+from alembic import op
+
+revision = "9001"
+down_revision = "{before}"
+expands_only = {expands_only}
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE contract ADD COLUMN colour text")
+    op.execute("CREATE TABLE later (one text PRIMARY KEY)")
+"""
+NOON = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    """This hub, on a database of its own; it is noon where its signers live."""
+    async with running_hub(with_worker=False, with_web=False, clock=MovableClock(NOON - datetime.now(UTC))) as running:
+        yield running
+
+
+def newer(folder: Path, *, expands_only: bool) -> Path:
+    """The migrations of the next version: ours and one more."""
+    scripts = folder / "migrations"
+    shutil.copytree(SCRIPTS, scripts)
+    before = max(path.name[:4] for path in (scripts / "versions").glob("[0-9]*.py"))
+    (scripts / "versions" / "9001_next.py").write_text(NEXT.format(before=before, expands_only=expands_only))
+    return scripts
+
+
+def owner_of(running: Running) -> str:
+    return running.hub.database.dsn.replace("//app@", "//owner@")
+
+
+async def test_a_hub_works_on_a_newer_schema_that_only_expanded(running: Running, tmp_path: Path) -> None:
+    before = await running.issue_minor()
+    await migrate(owner_of(running), newer(tmp_path, expands_only=True))
+    assert await is_current(running.hub.database.dsn)
+    after = await running.issue_minor()
+    while await running.worker.sweep():
+        pass
+    for contract in (before, after):
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            sent = await unit.deliveries.of_contract(contract.id)
+        assert [(each.purpose, each.state.value) for each in sent] == [("invitation", "delivered")]
+
+
+async def test_a_hub_refuses_a_newer_schema_that_took_something_away(running: Running, tmp_path: Path) -> None:
+    assert await is_current(running.hub.database.dsn)
+    await migrate(owner_of(running), newer(tmp_path, expands_only=False))
+    assert not await is_current(running.hub.database.dsn)
+
+
+async def test_a_hub_refuses_an_older_schema(running: Running) -> None:
+    owner = await asyncpg.connect(owner_of(running))
+    await owner.execute("UPDATE alembic_version SET version_num = '0005'")
+    await owner.close()
+    assert not await is_current(running.hub.database.dsn)
+
+
+async def test_jobs_and_steps_of_a_newer_version_are_left_for_it(running: Running) -> None:
+    known, unknown = [await running.issue_minor() for _ in range(2)]
+    connection = await asyncpg.connect(owner_of(running))
+    await connection.execute("UPDATE signing_task SET next_step = 'carrier-pigeon' WHERE contract = $1", unknown.id)
+    await connection.execute(
+        "INSERT INTO pgqueuer (priority, entrypoint, payload, status, dedupe_key)"
+        " VALUES (0, 'of-a-newer-version', NULL, 'queued', 'newer')"
+    )
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await unit.jobs.enqueue("replan", {"campus": "hefei", "after": str(known.id)}, "known")
+    stop = asyncio.Event()
+    working = asyncio.create_task(Worker(running.hub).run(stop))
+
+    async def known_ones_are_done() -> bool:
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            sent = await unit.deliveries.of_contract(known.id)
+        waiting = await connection.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'replan'")
+        return bool(sent) and not waiting
+
+    await until(known_ones_are_done)
+    stop.set()
+    await working
+    assert await connection.fetchval("SELECT status FROM pgqueuer WHERE entrypoint = 'of-a-newer-version'") == "queued"
+    left = await connection.fetch("SELECT next_step, leased_until FROM signing_task WHERE contract = $1", unknown.id)
+    assert [tuple(row) for row in left] == [("carrier-pigeon", None)]
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("expanding", "oldest"),
+    [([], "0001"), ([False, False], "0003"), ([False, True], "0002"), ([True, True], "0001"), ([True, False], "0003")],
+)
+def test_how_far_back_a_schema_is_compatible(expanding: list[bool], oldest: str) -> None:
+    later = [Step(f"{number:04}", only) for number, only in enumerate(expanding, 2)]
+    assert compatible_from([Step("0001", False), *later]) == oldest
