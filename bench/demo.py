@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 
 API_KEY = "bench-api-key"
-START_SECONDS = 120
+START_SECONDS = 300
 STOP_SECONDS = 40
 TICKS = os.sysconf("SC_CLK_TCK")
 
