@@ -7,11 +7,13 @@ Everything lies in the data folder. Doing it again changes nothing.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import secrets
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +44,16 @@ class BuiltinPki:
     timestamps: BuiltinTimestamps
     seal_key: SigningKey
     seal_chain: tuple[bytes, ...]
+
+
+@asynccontextmanager
+async def one_at_a_time(settings: Settings) -> AsyncIterator[None]:
+    """Pages and workers start at the same moment: the first one makes PIN, token, keys and certificates, the others
+    find them."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with (settings.data / "provision.lock").open("a") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        yield
 
 
 def open_token(settings: Settings) -> Pkcs11Token:

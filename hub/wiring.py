@@ -43,7 +43,15 @@ from hub.model.person import id_document, person_name, phone_number
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Representative
 from hub.model.staff import EVERYTHING
-from hub.provision import BuiltinPki, builtin_pki, open_token, signer_trust, trust_authority, trust_timestamps
+from hub.provision import (
+    BuiltinPki,
+    builtin_pki,
+    one_at_a_time,
+    open_token,
+    signer_trust,
+    trust_authority,
+    trust_timestamps,
+)
 from hub.router import Router
 from hub.router.carriers import Carrier, Carriers
 from hub.router.wording import Wording
@@ -110,9 +118,10 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     keys = Keys.load_or_create(settings.data / "keys" / "master.key")
     database = Database(dsn, keys, clock)
     closing.push_async_callback(database.close)
-    token = open_token(settings)
-    closing.callback(token.close)
-    pki = await builtin_pki(settings, token, clock)
+    async with one_at_a_time(settings):
+        token = open_token(settings)
+        closing.callback(token.close)
+        pki = await builtin_pki(settings, token, clock)
     app_link = _app_link(settings)
     printer, painter = _documents(closing)
     policy = ReminderPolicy.from_dict(settings.reminders)

@@ -16,6 +16,7 @@ import pkcs11
 from pkcs11.types import Token
 
 from hub.errors import TokenUnavailable
+from hub.tokens.softhsm import undisturbed
 
 CKF_OS_LOCKING_OK: Final = 2
 CKR_OK: Final = 0
@@ -80,9 +81,10 @@ class Module:
         return self._library.get_token(token_label=label)
 
     def _initialise_with_locking(self) -> None:
-        self._functions.C_Finalize(None)
         arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
-        result = self._functions.C_Initialize(ctypes.byref(arguments))
+        with undisturbed():
+            self._functions.C_Finalize(None)
+            result = self._functions.C_Initialize(ctypes.byref(arguments))
         if result != CKR_OK:
             raise TokenUnavailable(f"the PKCS#11 module is away: C_Initialize says {result:#x}")
 

@@ -19,6 +19,7 @@ from pkcs11.util.ec import encode_ec_public_key, encode_ecdsa_signature, encode_
 
 from hub.errors import TokenUnavailable
 from hub.tokens.module import loaded_module
+from hub.tokens.softhsm import undisturbed
 
 THREADS: Final = 8
 SIGN_DEADLINE: Final = 10.0  # seconds
@@ -123,6 +124,10 @@ class Pkcs11Token:
             self._idle.append(opened)
 
     def _logged_in_session(self, generation: int, rw: bool = False) -> _OpenSession:
+        with undisturbed():
+            return self._log_in(generation, rw)
+
+    def _log_in(self, generation: int, rw: bool) -> _OpenSession:
         if self._pin_refused:
             raise TokenUnavailable(f"the token {self.label!r} refused the PIN before")
         token = self._module.find_token(self.label)
@@ -153,7 +158,7 @@ class Pkcs11Token:
 
     def _generate(self, label: str) -> bytes:
         def make(opened: _OpenSession) -> bytes:
-            with self._lock:  # two threads must not both find the label free
+            with self._lock, undisturbed():  # two of them must not both find the label free
                 session = self._logged_in_session(opened.generation, rw=True).session
                 try:
                     return _spki(session, label) or _new_key(session, label)

@@ -6,14 +6,49 @@ import fcntl
 import os
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from hub.errors import TokenUnavailable
 
 DEBIAN_MODULE: Final = Path("/usr/lib/softhsm/libsofthsm2.so")
 INSTALL: Final = "SoftHSM2 is not installed: apt-get install softhsm2"
 DEADLINE: Final = 30.0  # seconds
+
+
+class _Undisturbed:
+    """One thread of one process at a time; the same thread may come again."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self._thread = threading.RLock()
+        self._depth = 0
+        self._file: IO[str] | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._thread:
+            if self._depth == 0 and self.folder and self.folder.is_dir():
+                self._file = (self.folder / "in-use.lock").open("a")
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                if self._depth == 0 and self._file:
+                    self._file.close()
+                    self._file = None
+
+
+undisturbed = _Undisturbed()
+"""Around whatever makes SoftHSM read or rewrite the files of its tokens: initialising, finding a token, logging in, a
+new key. It rewrites the token's own file at every login, in place; a process that initialises at that moment does not
+have the token at all (one in four, where one process logged in and another one initialised over and over). Nothing for
+a token that is not ours (`create_token`)."""
 
 
 def module_path() -> Path:
@@ -43,8 +78,10 @@ def create_token(folder: Path, label: str, pin: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # web and worker start at the same moment: one token, not two
         _configure(configuration, tokens)
         os.environ["SOFTHSM2_CONF"] = str(configuration)
-        if label not in _labels():
-            _softhsm("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", pin)
+        undisturbed.folder = folder
+        with undisturbed():
+            if label not in _labels():
+                _softhsm("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", pin)
 
 
 def _configure(configuration: Path, tokens: Path) -> None:

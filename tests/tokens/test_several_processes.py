@@ -1,0 +1,76 @@
+"""Pages and workers start at the same moment, on one data folder and one token in files."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+
+from pkcs11.exceptions import PKCS11Error
+
+from hub.provision import builtin_pki, one_at_a_time, open_token
+from hub.settings import Settings
+from hub.tokens.module import Module
+from hub.tokens.softhsm import create_token, module_path, undisturbed
+
+LABEL, PIN = "shared", "123456"
+TIMES = 60
+
+
+def initialise_and_look(folder: Path) -> list[str]:
+    """As a process does that starts; what went wrong."""
+    create_token(folder, LABEL, PIN)
+    module, wrong = Module(str(module_path())), []
+    for generation in range(TIMES):
+        module.reset(generation, 10)
+        try:
+            with undisturbed():
+                module.find_token(LABEL)
+        except PKCS11Error as error:
+            wrong.append(repr(error))
+    return wrong
+
+
+def log_in(folder: Path) -> list[str]:
+    """As one does that is at work already, and lost its sessions."""
+    create_token(folder, LABEL, PIN)
+    module, wrong = Module(str(module_path())), []
+    for _ in range(3 * TIMES):
+        try:
+            with undisturbed():
+                module.find_token(LABEL).open(user_pin=PIN).close()
+        except PKCS11Error as error:
+            wrong.append(repr(error))
+    return wrong
+
+
+def first_start(data: Path) -> list[str]:
+    """What a process has after it started: its certificates and keys."""
+
+    async def start() -> list[str]:
+        settings = Settings.load(data=data)
+        async with one_at_a_time(settings):
+            token = open_token(settings)
+            pki = await builtin_pki(settings, token, lambda: datetime.now(UTC))
+        token.close()
+        return [hashlib.sha256(each).hexdigest() for each in (pki.authority.root, *pki.seal_chain, pki.seal_key.spki)]
+
+    return asyncio.run(start())
+
+
+def at_once(acts: Sequence[Callable[[Path], list[str]]], folder: Path) -> list[list[str]]:
+    with ProcessPoolExecutor(len(acts), mp_context=get_context("spawn")) as pool:
+        return [done.result() for done in [pool.submit(act, folder) for act in acts]]
+
+
+def test_a_process_that_starts_does_not_miss_the_token_while_another_logs_in(tmp_path: Path) -> None:
+    assert at_once([initialise_and_look, log_in], tmp_path / "token") == [[], []]
+
+
+def test_all_processes_of_a_first_start_have_the_same_keys_and_certificates(tmp_path: Path) -> None:
+    first, *others = at_once([first_start] * 3, tmp_path)
+    assert others == [first, first]
