@@ -26,18 +26,24 @@ from pathlib import Path
 
 import structlog
 
-from hub.errors import QiandaError
+from hub.errors import QiandaError, TemplateFailed
 from hub.lan import server_context
-from hub.settings import Settings
+from hub.settings import Settings, configured_by
 from hub.store.embedded import EmbeddedPostgres
 
 RESTART_PAUSE = 1.0
 """Seconds before a child that died young is started again."""
 STOP_SECONDS = 14.0
 """So long children may finish what they hold; the database then stops in what is left of twenty seconds."""
+CANNOT_START = 78
+"""EX_CONFIG of sysexits.h: starting such a child again would end in the same way."""
 _LOOK_EVERY = 0.5
 _SPAWN = multiprocessing.get_context("spawn")
 log = structlog.get_logger()
+
+
+class NotConfigured(ValueError):
+    """What the configuration names does not exist, or cannot be as it says: nothing but an edit helps."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,8 @@ class Supervisor:
         for number, child in enumerate(self._children):
             if child.process.is_alive() or self._stopping:
                 continue
+            if child.process.exitcode == CANNOT_START:
+                raise NotConfigured(f"{child.job.kind} cannot start with this configuration; the reason stands above")
             self._say(f"{child.job.kind} ended ({_ending(child.process.exitcode)}); starting it again")
             child.lifeline.close()
             if time.monotonic() - child.started < RESTART_PAUSE * 5:
@@ -168,6 +176,9 @@ def run_job(job: Job, lifeline: Connection) -> None:
     try:
         with contextlib.nullcontext() if job.settings.database else embedded_database(job.settings):
             asyncio.run(_run(job, lifeline))
+    except NotConfigured as error:
+        print(f"qianda: {error}", file=sys.stderr)
+        sys.exit(CANNOT_START)
     except (QiandaError, OSError) as error:
         log.error("ended", job=job.kind, error=f"{type(error).__name__}: {error}"[:500])
         sys.exit(1)
@@ -179,7 +190,10 @@ async def _run(job: Job, lifeline: Connection) -> None:
     loop.add_reader(lifeline.fileno(), _supervisor_gone, loop, lifeline, stop)
     from hub.wiring import build
 
-    hub = await build(job.settings, job.dsn, demo=job.demo)
+    try:
+        hub = await build(job.settings, job.dsn, demo=job.demo)
+    except (ValueError, TemplateFailed, FileNotFoundError) as error:
+        raise NotConfigured(f"the configuration is wrong ({configured_by()}): {error}") from error
     try:
         if job.kind == "web":
             from hub.web.app import run_web

@@ -28,6 +28,7 @@ from channels.applink import (
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: templates, seeds and config lie beside the package."""
+OWN_FILE = "QIANDA_CONFIG"
 
 
 ObjectIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-2](\.\d+)+$")]
@@ -254,6 +255,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
         files = [ROOT / "config" / "default.toml"]
-        if own := os.environ.get("QIANDA_CONFIG"):
+        if own := os.environ.get(OWN_FILE):
             files.append(Path(own))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, files)
+
+
+def configured_by() -> str:
+    """Where whoever configured this hub has written it, for a message about what is wrong there."""
+    return os.environ.get(OWN_FILE) or "QIANDA_… variables"

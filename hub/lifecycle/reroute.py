@@ -27,6 +27,9 @@ from hub.store.deliveries import NEVER
 from hub.store.unit import Unit
 
 NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
+UNOPENED_MESSAGES = 3
+"""So many unopened messages make a staff task where there is one way only: on the fifth day by the usual policy. One
+for each first message would be hundreds in a campus of a thousand, and most people open the second."""
 FAILED_AGAIN = timedelta(minutes=10)
 log = structlog.get_logger()
 
@@ -147,18 +150,31 @@ async def _another(
 
 
 async def _at_the_end(unit: Unit, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
-    """No way is left. A missing receipt alone is not yet bad news, nor is a wait, and whoever does not open gets
-    reminders anyway."""
+    """No way is left. A missing receipt alone is not yet bad news, nor is a wait."""
     if reason in (NO_RECEIPT, NO_PROVIDER) or (reason == DeliveryState.UNKNOWN and delivery.not_before != NEVER):
         tomorrow = ((delivery.state_at if reason == NO_RECEIPT else None) or delivery.created_at) + OPENED_WITHIN
         if now < tomorrow:
             await unit.deliveries.look_at(delivery.id, tomorrow)
             return
-    if reason == NOT_OPENED and delivery.rung == 0 and delivery.purpose != Purpose.LAST_CALL:
+    if reason == NOT_OPENED and not await _worth_a_call(unit, delivery):
         return
     if delivery.purpose in (Purpose.CODE, *ANSWERS):
         return  # whoever waits for a code is at the page, which says what else they can do
     text = f"A message did not reach this signer by any channel: {delivery.channel}, {reason}."
+    if reason == NOT_OPENED:
+        text = f"Messages arrive, but this signer opens none of them, and there is no other way: {delivery.channel}."
     await unit.desk.add_task_once(
         StaffTask(uuid4(), UNREACHED, text, contract.campus, unit.now, contract.id, delivery.signer)
     )
+
+
+async def _worth_a_call(unit: Unit, delivery: Delivery) -> bool:
+    """Whoever does not open gets reminders anyway. Staff hear of it when several messages were in vain, or all ways
+    were: once for a task, however many reminders follow, and again with the last call."""
+    if delivery.purpose == Purpose.LAST_CALL or delivery.task is None or delivery.signer is None:
+        return delivery.purpose == Purpose.LAST_CALL
+    since = (await unit.tasks.get(delivery.task)).invited_at or delivery.created_at
+    if await unit.desk.had_task(delivery.signer, UNREACHED, since):
+        return False
+    sent = [at for at in await unit.deliveries.sent_for_task(delivery.task, PLANNED) if at >= since]
+    return delivery.rung > 0 or len(sent) >= UNOPENED_MESSAGES

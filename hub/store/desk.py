@@ -109,6 +109,11 @@ class Desk:
         if not await self._connection.scalar(select(func.count()).select_from(TASK).where(same)):
             await self.add_task(task)
 
+    async def had_task(self, signer: UUID, kind: str, since: datetime) -> bool:
+        """Whether staff have, or had, a task of this kind about this signer that is no older."""
+        found = (TASK.c.signer == signer) & (TASK.c.kind == kind) & (TASK.c.created_at >= since)
+        return await self._connection.scalar(select(TASK.c.id).where(found).limit(1)) is not None
+
     async def open_tasks(self, contract: UUID | None = None, limit: int = 100) -> list[StaffTask]:
         statement = select(TASK).where(TASK.c.done_at.is_(None)).order_by(TASK.c.created_at)
         if contract:

@@ -66,6 +66,31 @@ def test_issue_refuses_an_unknown_enrolment(data: Path) -> None:
     assert refused.stderr.startswith("qianda: ") and "Traceback" not in refused.stderr
 
 
+WRONG = {
+    "channel": ('[channels.sms_twilio]\naccount = "AC12"\ncolour = "red"', "channels.sms_twilio: ", "colour: "),
+    "kind": ('[channels.pigeon]\nkind = "sms_pigeon"', "channels.pigeon: there is no channel sms_pigeon", ""),
+    "secret": ('[channels.sms_twilio]\nauth_token_file = "/nowhere"', "channels.sms_twilio.auth_token_file: ", "No"),
+    "chat": ('[chats.dingtalk]\ncolour = "red"', "chats.dingtalk: ", "colour"),
+    "alert": ('alerts_file = "/nowhere/alerts"', "/nowhere/alerts", ""),
+    "address": ('alerts = ["nosuchscheme://x"]', "alerts", ""),
+}
+
+
+QUICK = "channel"
+OTHERS = [pytest.param(each, marks=pytest.mark.real) for each in WRONG if each != QUICK]
+
+
+@pytest.mark.parametrize("wrong", [QUICK, *OTHERS])
+def test_a_wrong_option_stops_the_start_with_file_key_and_reason(data: Path, tmp_path: Path, wrong: str) -> None:
+    written, *words = WRONG[wrong]
+    config = tmp_path / "own.toml"
+    config.write_text(written + "\n")
+    stopped = run(data, "serve", QIANDA_CONFIG=str(config), QIANDA_PORT=str(free_port()))
+    assert stopped.returncode == 2, stopped.stderr
+    assert all(word in stopped.stderr for word in (str(config), *words)), stopped.stderr
+    assert "Traceback" not in stopped.stderr and "again" not in stopped.stdout
+
+
 def test_nothing_of_the_demo_exists_where_it_is_served(data: Path) -> None:
     port = free_port()
     origin = f"http://127.0.0.1:{port}"

@@ -99,6 +99,34 @@ async def test_what_was_delivered_and_opened_needs_no_other_way() -> None:
         assert voice.texts == [] and await hub.staff_tasks(contract) == []
 
 
+async def days_pass(hub: Routed, days: int) -> None:
+    """Everything that is sent arrives."""
+    for _ in range(days * 2):
+        await hub.sweep()
+        for each in list(hub.twilio.accepted):
+            if hub.twilio.resources[each.reference].status == "queued":
+                await hub.twilio.finish(each.reference, "delivered")
+        await hub.heard()
+        await hub.look_after(timedelta(hours=12))
+
+
+async def test_whoever_opens_nothing_of_the_one_way_there_is_becomes_one_staff_task() -> None:
+    """Not after the first message, and not with each reminder."""
+    async with routed() as hub:
+        contract = await hub.invited(channels=("sms",))
+        await days_pass(hub, 3)
+        assert await hub.staff_tasks(contract) == []
+        await days_pass(hub, 2)
+        assert await hub.staff_tasks(contract) == ["unreached"]
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = await unit.desk.open_tasks(contract.id)
+            assert "opens none of them" in task.text
+            await unit.desk.finish_task(task.id, "staff:x", unit.now)
+        await days_pass(hub, 12)
+        assert len(hub.twilio.accepted) >= 5
+        assert await hub.staff_tasks(contract) == []  # who called has called
+
+
 async def test_the_next_way_waits_for_the_morning() -> None:
     async with routed(StandingClock(moment=NIGHT)) as hub:
         (voice,) = with_more(hub, "voice")
