@@ -1,12 +1,16 @@
-"""Programs that nobody here wrote judge a finished contract: pdfsig, qpdf, OpenSSL, pyHanko (long-term)."""
+"""Programs that nobody here wrote judge a contract: pdfsig, qpdf, OpenSSL, pyHanko (long-term), mutool, PDFBox."""
 
 from __future__ import annotations
 
+import atexit
 import io
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,8 @@ from asn1crypto import cms
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 VALIDATOR = Path(__file__).parent / "documents" / "validate_offline.py"
+PDFBOX_JUDGE = Path(__file__).parent / "real" / "PdfBoxCheck.java"
+JARS = Path("/usr/share/java")
 TIMESTAMP = "document-timestamp"
 
 
@@ -73,3 +79,48 @@ def judge_by_pyhanko(file: Path, trust: Path, names: Sequence[str], clock: str |
     moved = (program("faketime"), "-f", clock) if clock else ()
     said = run(*moved, sys.executable, VALIDATOR, file, trust, *names)
     assert said.splitlines() == [f"{name}: accepted" for name in names]
+
+
+# ---- integrity alone, of a file that may still be on its way: each signature over its own bytes
+
+
+def judge_integrity(file: Path, names: Sequence[str], *, closed: bool = False) -> None:
+    """By pdfsig, mutool and PDFBox. `closed`: a document timestamp covers the whole file."""
+    valid = re.findall(r"Signature Field Name: (\S+)\n(?:.*\n)*?.*Signature is Valid\.", pdfsig(file))
+    assert valid == list(names)
+    judge_by_mutool(file, len(names))
+    judge_by_pdfbox(file, [*names, TIMESTAMP] if closed else names, whole=closed)
+
+
+def pdfsig(file: Path) -> str:
+    return run(program("pdfsig"), "-nocert", file)
+
+
+def judge_by_mutool(file: Path, count: int) -> None:
+    """MuPDF judges by lines alone: its exit code says nothing, and a document timestamp is no signature to it."""
+    said = run(program("mutool"), "sign", "-v", file)
+    assert said.count("Digest error") == 0, said
+    assert said.count("The signature is valid") + said.count("The document is unchanged since signing") == count, said
+
+
+def judge_by_pdfbox(file: Path, names: Sequence[str], *, whole: bool) -> None:
+    """The CMS of each signature with its timestamp, and the document timestamp, by PDFBox and Bouncy Castle."""
+    said = run(program("java"), "-cp", f"{pdfbox_jars()}:{pdfbox_judge()}", "PdfBoxCheck", file).splitlines()
+    assert [line for line in said if line != "whole"] == [f"{name}: accepted" for name in names]
+    assert ("whole" in said) or not whole
+
+
+def pdfbox_jars() -> str:
+    jars = [JARS / f"{name}.jar" for name in ("pdfbox2", "fontbox2", "commons-logging", "bcprov", "bcpkix", "bcutil")]
+    if missing := [jar.name for jar in jars if not jar.exists()]:
+        pytest.skip(f"{', '.join(missing)}: not installed (libpdfbox2-java, libbcpkix-java)")
+    return ":".join(map(str, jars))
+
+
+@cache
+def pdfbox_judge() -> Path:
+    """`PdfBoxCheck.java`, compiled once."""
+    folder = Path(tempfile.mkdtemp(prefix="qianda-pdfbox-"))
+    atexit.register(shutil.rmtree, folder, True)
+    run(program("javac"), "-cp", pdfbox_jars(), "-d", folder, PDFBOX_JUDGE)
+    return folder

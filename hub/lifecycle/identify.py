@@ -136,14 +136,15 @@ async def _admit(parts: Parts, unit: Unit, answered: _Answered, identified: Iden
 
 async def _contracts_for(unit: Unit, session: SigningSession, signer: Signer) -> list[UUID]:
     """The link's own contract, and every other one that the same person with the same phone has to sign or is
-    signing."""
+    signing, in the order in which they were issued."""
     contracts = [session.contract]
     for other in await unit.contracts.same_person(signer):
         contract = await unit.contracts.get(other.contract)
         waiting = contract.state in (ContractState.ISSUED, ContractState.SIGNED)
         if waiting and contract.id not in contracts and len(contracts) < MOST_CONTRACTS:
             contracts.append(contract.id)
-    return contracts
+    own, *others = contracts
+    return [own, *reversed(others)]
 
 
 async def _note_opened(

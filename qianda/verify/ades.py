@@ -27,7 +27,7 @@ from pyhanko_certvalidator.context import CertValidationPolicySpec
 from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
-from qianda.verify import reasons
+from qianda.verify import issuers, reasons
 from qianda.verify.findings import Element, Finding
 from qianda.verify.trust import Trust
 
@@ -48,6 +48,7 @@ def full_check(pdf: bytes, trust: Trust) -> list[Finding]:
 
 
 async def _full_check(pdf: bytes, trust: Trust) -> list[Finding]:
+    issuers.mend()
     spec = _offline_spec(trust)
     try:
         signatures = PdfFileReader(io.BytesIO(pdf), strict=True).embedded_regular_signatures

@@ -72,12 +72,13 @@ class OutsideAuthority:
         self, key: PublicKey, subject: x509.Name, *, key_usage: x509.KeyUsage | None = SIGNING,
         begins: timedelta = timedelta(days=-1), ends: timedelta = timedelta(days=365),
         policies: Sequence[str] = (), purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.CLIENT_AUTH,
-        ExtendedKeyUsageOID.EMAIL_PROTECTION), listed: bool = True,
+        ExtendedKeyUsageOID.EMAIL_PROTECTION), listed: bool = True, directly: bool = False,
     ) -> bytes:  # fmt: skip
-        """A person's certificate in DER, signed by the issuing authority with its RSA key."""
+        """A person's certificate (DER), signed by the issuing authority with its RSA key, or `directly` by the root."""
+        issuer = self.root if directly else self.issuing
         now = datetime.now(UTC)
         builder = (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(self.issuing.subject).public_key(key)
+            x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject).public_key(key)
             .serial_number(x509.random_serial_number()).not_valid_before(now + begins).not_valid_after(now + ends)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
@@ -87,8 +88,9 @@ class OutsideAuthority:
         if policies:
             builder = builder.add_extension(self._policies(policies), critical=False)
         if listed:
-            builder = builder.add_extension(self._points("issuing"), critical=False)
-        return builder.sign(self.issuing_key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+            builder = builder.add_extension(self._points("root" if directly else "issuing"), critical=False)
+        by = self.root_key if directly else self.issuing_key
+        return builder.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
     def chain(self, certificate: bytes) -> tuple[bytes, ...]:
         return (certificate, self.issuing.public_bytes(serialization.Encoding.DER))

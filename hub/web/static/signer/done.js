@@ -7,17 +7,20 @@ const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30000;
 let pause = FIRST_PAUSE;
 let timer = 0;
+let leaving = false; // a reload would take back the tap that leads on
 
 async function look() {
   try {
     const now = await json('contract', { id: contract });
     const changed = now.state !== state || (standing === 'waiting' && now.task !== 'WAITING');
+    if (leaving) return undefined;
     if (changed) return void location.reload();
   } catch (error) {
     if (error instanceof Problem && error.status < 500) return void report(error);
   }
   pause = Math.min(pause * 1.5, LONGEST_PAUSE);
   next();
+  return undefined;
 }
 
 function next() {
@@ -26,9 +29,13 @@ function next() {
 }
 
 if (location.hash === '#key-deleted' && find('[data-deleted]')) find('[data-deleted]').hidden = false;
+document.addEventListener('click', ({ target }) => {
+  leaving ||= Boolean(target.closest('a:not([download])'));
+});
 if ('poll' in document.body.dataset) {
   document.addEventListener('visibilitychange', () => {
     pause = FIRST_PAUSE;
+    leaving = false;
     next();
   });
   next();

@@ -1,0 +1,30 @@
+"""Revocation lists of authorities that are not roots: what pyHanko (certvalidator 0.3x) does not find, and should.
+
+A list is judged by the path to whoever signed it. Where the path at hand *begins* with this authority, because it is
+the trusted one, or because pyHanko cuts the path off there when it looks back in time (in
+`_find_revinfo_data_for_leaf_in_past`), `ValidationPath.truncate_to_issuer_and_append` looks for the authority above it,
+finds none, and the list is dropped: the signature counts as REVOCATION_OUT_OF_BOUNDS_NO_POE as soon as the lists in the
+file have run out. For a root it has the right answer, the path is the authority itself. That is so for every authority
+with which a path begins: it leads to the same trust anchor, as RFC 5280, 6.3.3 (f) wants it.
+"""
+
+from __future__ import annotations
+
+from asn1crypto import x509
+from pyhanko_certvalidator.authority import CertTrustAnchor
+from pyhanko_certvalidator.path import ValidationPath
+
+_beside_the_anchor = ValidationPath.truncate_to_issuer_and_append
+
+
+def _to_issuer(self: ValidationPath, cert: x509.Certificate) -> ValidationPath:
+    anchor = self.trust_anchor
+    if isinstance(anchor, CertTrustAnchor) and anchor.certificate.dump() == cert.dump():
+        return ValidationPath(anchor, interm=[], leaf=None)
+    path: ValidationPath = _beside_the_anchor(self, cert)
+    return path
+
+
+def mend() -> None:
+    """For this process; a second call changes nothing."""
+    ValidationPath.truncate_to_issuer_and_append = _to_issuer  # type: ignore[method-assign]
