@@ -1,7 +1,7 @@
 # Every target here installs what it needs first: a second call finds it there. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test real lint types check bench pictures format lock clean ready-run ready-test
+.PHONY: help run test real lint types check bench pictures format lock clean ready-run ready-test ready-real
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -18,7 +18,7 @@ run: ready-run ## Start everything with a demo school on http://127.0.0.1:8080 (
 test: ready-test ## Run all tests but the slow ones (ARGS=… goes to pytest)
 	@$(PYTEST) -m 'not real' $(ARGS)
 
-real: ready-test ## Run the slow proofs with outside peers
+real: ready-real ## Run the slow proofs with outside peers
 	@$(PYTEST) -m real -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
 
 lint: ready-test ## Check style and the direction of imports
@@ -53,4 +53,8 @@ ready-run:
 
 ready-test:
 	@$(LOCKED) install/system.sh test
+	@$(LOCKED) install/python.sh dev
+
+ready-real:
+	@$(LOCKED) install/system.sh real
 	@$(LOCKED) install/python.sh dev

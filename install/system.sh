@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# Install the Debian packages that are missing: `system.sh run` for the demo, `system.sh test` for the tests as well.
+# Install the Debian packages that are missing: `system.sh run` for the demo, `system.sh test` for the tests as well,
+# `system.sh real` for the slow proofs with outside peers, too.
 # As root, or with sudo that asks no password, it installs them; otherwise it stops with the command to type.
 # It never waits for an answer.
 set -euo pipefail
 
 packages=(softhsm2 fonts-noto-cjk)
-if [ "${1:-run}" = test ]; then
+if [ "${1:-run}" != run ]; then
     packages+=(chromium poppler-utils qpdf openssl faketime kannel kannel-extras iproute2)
+fi
+if [ "${1:-run}" = real ]; then
+    packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java)
 fi
 
 if ! command -v dpkg-query >/dev/null; then

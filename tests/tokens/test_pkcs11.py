@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from hub.tokens import softhsm
 
 InChild = Callable[[str], str]
 
@@ -235,3 +241,32 @@ subprocess.run(["openssl", "ts", "-verify", "-token_in", "-in", folder / "token.
                 "-CAfile", pem], check=True, capture_output=True)
 """
     )
+
+
+@pytest.mark.real
+@pytest.mark.custody
+def test_a_thousand_signatures_by_eight_signers_at_once_in_four_processes(in_child: InChild, tmp_path: Path) -> None:
+    """As web and workers have it: each process with its own sessions on the one token."""
+    in_child(OPENING + 'asyncio.run(token.generate_key("seal"))')
+    program = f"FOLDER, MODULE = {str(tmp_path / 'token')!r}, {str(softhsm.module_path())!r}" + OPENING + SIGN_OFTEN
+    processes = [
+        subprocess.Popen([sys.executable, "-W", "error", "-c", program], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    ended = [(process.communicate(timeout=300)[0], process.returncode) for process in processes]
+    assert ended == [("2 × 125\n", 0)] * 4
+
+
+SIGN_OFTEN = """
+async def one(key, number):
+    for turn in range(125):
+        message = f"{os.getpid()}/{number}/{turn}".encode()
+        verify(key, await key.sign(message), message)
+
+async def main():
+    key = await token.key("seal")
+    await asyncio.gather(*(one(key, number) for number in range(2)))
+
+asyncio.run(main())
+print("2 × 125")
+"""
