@@ -16,7 +16,7 @@ from hub.model.staff import EVERYTHING
 from qianda.verify import verify_bytes
 from qianda.verify.findings import Element, Word
 from qianda.verify.trust import Trust
-from tests.browser.conftest import NewPage, Shot
+from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
 from tests.running import Running, running_hub
 
@@ -124,17 +124,19 @@ async def test_a_browser_that_forgot_asks_the_device_for_what_it_has(running: Ru
 
 @pytest.mark.real
 async def test_who_declines_signs_without(running: Running, new_page: NewPage, shot: Shot) -> None:
-    page = await new_page()
+    page = await new_page(**{**DESK, "locale": "en-GB"})
     device = await Device.of(page)
     contract = await running.issue_minor()
-    await to_the_signature(page, running, contract)
+    await page.goto(f"{running.origin}/s?lang=en")
+    await to_the_signature(page, running, contract, words=EN)
+    await shot(page, "passkey-offer-en")
     await device.recognises_its_user(False)
-    await page.get_by_role("button", name=CONFIRM).click()
-    await expect(page.get_by_role("heading", name="设备没有确认成功")).to_be_visible()
+    await page.get_by_role("button", name="Agree, confirm and sign").click()
+    await expect(page.get_by_role("heading", name="Your device did not confirm it")).to_be_visible()
     await shot(page, "passkey-declined")
     assert await entries(running, contract, "signature-accepted") == []
-    await page.get_by_role("button", name="直接签署").click()
-    await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
+    await page.get_by_role("button", name="Sign without it").click()
+    await expect(page.get_by_role("heading", name=EN["completed"])).to_be_visible()
     (accepted,) = await entries(running, contract, "signature-accepted")
     assert "passkey" not in accepted and await device.passkeys() == []
     assert await used(running, await running.completed(contract)) is Word.DECLARED
@@ -142,15 +144,14 @@ async def test_who_declines_signs_without(running: Running, new_page: NewPage, s
 
 @pytest.mark.real
 async def test_a_device_that_verifies_nobody_is_not_asked(running: Running, new_page: NewPage, shot: Shot) -> None:
-    page = await new_page(locale="en-GB", viewport={"width": 1280, "height": 900})
+    page = await new_page()
     await Device.of(page, verifies=False)
     contract = await running.issue_minor()
-    await page.goto(f"{running.origin}/s?lang=en")
-    await to_the_signature(page, running, contract, words=EN)
+    await to_the_signature(page, running, contract)
     await expect(page.locator("[data-offer]")).to_be_hidden()
-    await shot(page, "passkey-none-en")
-    await sign(page, EN)
-    await expect(page.get_by_role("heading", name=EN["completed"])).to_be_visible()
+    await shot(page, "passkey-none")
+    await sign(page)
+    await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
 
 
 @pytest.mark.real

@@ -22,6 +22,7 @@ from qianda.wire import ProtocolProblem
 from tests.passkeys.authenticator import PRESENT, Authenticator
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, verified
+from tests.web.staff_visit import desk_of
 
 pytestmark = pytest.mark.custody
 
@@ -72,6 +73,9 @@ class Visit:
         }  # fmt: skip
         await self.client.signature(request.request, self.key.sign(request.to_be_signed), assertion=assertion)
 
+    async def key_deleted(self) -> None:
+        assert await self._call("POST", "key/deleted", {}) == (200, {})
+
     async def entries(self, kind: str) -> list[Any]:
         async with self.running.hub.database.unit(EVERYTHING) as unit:
             return [each.facts for each in await unit.record.entries(self.contract.id) if each.kind == kind]
@@ -112,10 +116,14 @@ async def test_registered_once_confirmed_twice_and_shown(running: Running) -> No
                 assert await visit.register(device) == (201, {"credential": text(device.credential_id)})
             device.counter += 1
             await visit.sign(device, await visit.prepared())
+            await visit.key_deleted()
             finals.append((visit, await running.completed(visit.contract)))
             running.clock.advance(timedelta(minutes=2))
     for visit, final in finals:
         await shown(running, visit, final, device)
+    page = (await (await desk_of(running)).get(f"/staff/contracts/{visit.contract.id}")).words
+    assert page.count("confirmed by a passkey") == 2  # at the signer, and in the story
+    assert page.count("deleted, as the page reports") == 2
     assert len(await finals[0][0].entries("passkey-registered")) == 1
     assert await finals[1][0].entries("passkey-registered") == []
 
@@ -199,8 +207,8 @@ async def test_a_phone_change_ends_passkeys_and_erasing_removes_them(visit: Visi
 async def test_the_deletion_of_the_key_is_kept_as_the_pages_word(visit: Visit) -> None:
     request = await visit.prepared()
     await visit.client.signature(request.request, visit.key.sign(request.to_be_signed))
-    for _ in range(2):
-        assert (await visit._call("POST", "key/deleted", {}))[0] == 200
+    await visit.key_deleted()
+    await visit.key_deleted()
     (entry,) = await visit.entries("key-deletion-reported")
     assert entry["reported_by"] == "page"
     async with visit.running.hub.database.unit(EVERYTHING) as unit:
