@@ -15,6 +15,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from aiohttp import web
@@ -34,12 +35,12 @@ class Scripts:
     def read(cls, static: Path) -> Scripts:
         return cls({f"{FOLDER}/{path.name}": path.read_bytes() for path in sorted((static / FOLDER).glob("*.js"))})
 
-    @property
+    @cached_property
     def listing(self) -> str:
         """As `sha256sum` writes it."""
         return "".join(f"{hashlib.sha256(text).hexdigest()}  {name}\n" for name, text in sorted(self.contents.items()))
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """That of the listing."""
         return hashlib.sha256(self.listing.encode()).hexdigest()

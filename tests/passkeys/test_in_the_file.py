@@ -79,6 +79,10 @@ def with_another_key(device: Authenticator) -> Confirm:
     return lambda to_be_signed: packed(Authenticator().public_key, device.confirm(to_be_signed))
 
 
+def twice(device: Authenticator) -> Confirm:
+    return lambda to_be_signed: by(device)(to_be_signed) + by(device)(to_be_signed)
+
+
 def unreadable(_device: Authenticator) -> Confirm:
     return lambda _: b"\x05\x00"
 
@@ -88,7 +92,10 @@ def without_verified_user(device: Authenticator) -> Confirm:
     return by(device)
 
 
-@pytest.mark.parametrize("forge", [of_another_request, with_another_key, unreadable, without_verified_user])
+FORGED = [of_another_request, with_another_key, twice, unreadable, without_verified_user]
+
+
+@pytest.mark.parametrize("forge", FORGED)
 async def test_a_wrong_one_fails(tmp_path: Path, forge: Callable[[Authenticator], Confirm]) -> None:
     report = await report_of(tmp_path, forge(Authenticator()))
     assert failed(report) == {Element.USED}
