@@ -32,6 +32,7 @@ from hub.lifecycle.custody import check_custody, note_refused_custody
 from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.obtain import obtain
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.refusals import noting_refused_keys
 from hub.lifecycle.turns import check_turn
 from hub.model.person import same_name
 from hub.model.signature import Custody, custody_proved
@@ -96,6 +97,7 @@ async def bring_certificate(
 # ---- possession
 
 
+@noting_refused_keys
 async def _proved(
     parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, custody: str
 ) -> Visit:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from hub.errors import NotConfirmed, PairingNotValid
 from hub.lifecycle.land import CHALLENGE_BYTES, Visit, new_secret, session_of, visit
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.refusals import note_refused_program
 from hub.lifecycle.turns import check_turn
 from hub.model.course import Campus
 from hub.model.pairing import (
@@ -74,9 +75,12 @@ async def claim(parts: Parts, text: str) -> Claimed:
         agent = uuid4()
         pairing = await unit.pairings.claim(code, agent, unit.now)
         page = await unit.sessions.get(pairing.session) if pairing else None
-        if pairing is None or page is None or not page.live(unit.now):
-            raise PairingNotValid
-        return await _join(parts, unit, pairing, page, agent)
+        if pairing is not None and page is not None and page.live(unit.now):
+            return await _join(parts, unit, pairing, page, agent)
+        used = await unit.pairings.claimed_by_code(code)
+        if pairing is None and used is not None:
+            await note_refused_program(unit, used)
+    raise PairingNotValid
 
 
 async def _join(parts: Parts, unit: Unit, pairing: Pairing, page: SigningSession, agent: UUID) -> Claimed:

@@ -37,6 +37,7 @@ from hub.lifecycle.confirm import Confirmation, Given, confirmed, note_wrong
 from hub.lifecycle.custody import check_custody, note_refused_custody
 from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.refusals import note_refused_signature
 from hub.lifecycle.turns import check_turn
 from hub.model.contract import Contract
 from hub.model.pairing import PairingState
@@ -215,7 +216,7 @@ async def accept_signature(
     """Check the value against the certificate and store it at once; embedding it is the hub's next step.
 
     A repeated submission of an accepted one is answered as success. Raises WrongSignature, WrongConfirmation (which
-    stands in the record), DocumentChanged.
+    both stand in the record), DocumentChanged.
     """
     try:
         return await _accept(parts, secret, request_id, raw_signature, beside)
@@ -224,6 +225,12 @@ async def accept_signature(
             session = await session_of(unit, secret, agent=True)
             request = await _own_request(unit, session, request_id)
         await note_wrong(parts, request, f"signer:{session.signer}", wrong)
+        raise
+    except WrongSignature:
+        async with parts.database.unit(EVERYTHING) as unit:
+            session = await session_of(unit, secret, agent=True)
+            request = await _own_request(unit, session, request_id)
+            await note_refused_signature(unit, request, f"signer:{session.signer}", raw_signature)
         raise
 
 

@@ -37,6 +37,12 @@ class Pairings:
         row = (await self._connection.execute(statement.returning(PAIRING))).mappings().first()
         return _pairing(row) if row else None
 
+    async def claimed_by_code(self, code: str) -> Pairing | None:
+        """The pairing of a code that has served already."""
+        mine = (PAIRING.c.code_hash == self._hash(code)) & PAIRING.c.claimed_at.is_not(None)
+        row = (await self._connection.execute(select(PAIRING).where(mine).limit(1))).mappings().first()
+        return _pairing(row) if row else None
+
     async def get(self, pairing: UUID) -> Pairing | None:
         row = (await self._connection.execute(select(PAIRING).where(PAIRING.c.id == pairing))).mappings().first()
         return _pairing(row) if row else None

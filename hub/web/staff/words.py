@@ -60,6 +60,7 @@ RECORDS = {
     "viewed-by-staff": "looked at by staff", "identity-checked": "identity confirmed",
     "identity-refused": "identity not confirmed", "certificate-issued": "certificate issued",
     "certificate-brought": "own certificate taken", "certificate-refused": "own certificate refused",
+    "key-refused": "key refused", "signature-refused": "signature refused", "agent-refused": "a second program refused",
     "custody-refused": "key refused: the contract demands another kind",
     "signed": "all have signed", "stuck": "stuck at the hub",
     "signature-accepted": "signature accepted", "signature-embedded": "signature with timestamp in the file",
