@@ -11,7 +11,7 @@ from typing import Any
 
 import chats
 from channels import FixedTexts, Place
-from hub import authorities
+from hub import authorities, tokens
 from hub import identity as identities
 from hub.errors import TemplateFailed
 from hub.model.authority import BUILTIN
@@ -22,6 +22,8 @@ from hub.router.carriers import Carrier
 from hub.router.wording import Wording
 from hub.settings import CARRIERS, ChannelSettings
 
+ON_THE_TOKEN = "token"
+"""Where the seal's key is unless `[seal]` says otherwise."""
 ROSTER = "roster"
 """The name of the school's own roster, which needs no entry in the configuration."""
 SECRET_FILE = "_file"
@@ -93,6 +95,22 @@ def identity(name: str, entry: Mapping[str, Any], place: identities.Place) -> id
     options = {key: value for key, value in entry.items() if key != "kind"}
     connected: identities.IdentityProvider = connect(with_secrets(name, options, "identities"), place)
     return connected
+
+
+async def seal_key(entry: Mapping[str, Any], place: tokens.Place) -> tokens.RemoteKey | None:
+    """The key of the school's seal where it is at a remote service; `kind` is the name of its file. None: it is on the
+    token. Raises ValueError that says what is wrong, TokenUnavailable."""
+    kind = str(entry.get("kind") or ON_THE_TOKEN)
+    options = {key: value for key, value in entry.items() if key != "kind"}
+    if kind == ON_THE_TOKEN:
+        if options:
+            raise ValueError(f"seal.{min(options)}: what belongs to the token stands in the section [token]")
+        return None
+    connect = _connect("hub.tokens", kind)
+    if connect is None:
+        raise ValueError(f"seal: there is no remote service {kind} to configure")
+    key: tokens.RemoteKey = await connect(with_secrets(kind, options, "seal"), place)
+    return key
 
 
 def _connect(package: str, kind: str) -> Callable[..., Any] | None:

@@ -78,8 +78,10 @@ async def _fonts(_: Hub) -> str:
 
 
 async def _token(hub: Hub) -> str:
+    await hub.parts.seal.key.check()
     await hub.parts.seal.key.sign(b"qianda doctor")
-    return f"the seal key {hub.parts.seal.key.label!r} signs"
+    where = "at the remote service" if hub.parts.seal.remote else "on the token"
+    return f"the seal key {hub.parts.seal.key.label!r} {where} signs"
 
 
 async def _seal_certificate(hub: Hub) -> str:
@@ -87,7 +89,12 @@ async def _seal_certificate(hub: Hub) -> str:
     left = certificate.not_valid_after_utc - hub.parts.clock()
     if left < RENEW_BEFORE:
         raise ValueError(f"ends on {certificate.not_valid_after_utc:%Y-%m-%d}: renew it")
-    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}; built-in authority, for trial and internal use"
+    until = f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
+    if hub.parts.seal.chain[-1] == hub.pki.authority.root:
+        return f"{until}; built-in authority, for trial and internal use"
+    if (await hub.parts.revocation.of(hub.parts.seal.chain)).revoked:
+        raise ValueError("was revoked: nothing can be sealed with it")
+    return f"{until}, not revoked; issued by {certificate.issuer.rfc4514_string()}"
 
 
 async def _authorities(hub: Hub) -> str:

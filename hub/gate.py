@@ -29,6 +29,8 @@ def check_demo(settings: Settings) -> None:
     if settings.authority != "builtin" or settings.authorities:
         named = settings.authority if settings.authority != "builtin" else min(settings.authorities)
         raise DemoRefused(f"the authority {named} is configured: the demo issues trial certificates only")
+    if settings.seal.get("kind", "token") != "token":
+        raise DemoRefused("the seal is at a signing service: the demo seals with a key of its own")
     if settings.identity != "roster" or settings.identities:
         raise DemoRefused("an identity provider is configured: the demo asks nobody about real people")
     if settings.database or settings.database_owner:

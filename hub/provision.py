@@ -15,7 +15,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -23,12 +23,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.authorities import Issued
-from hub.authorities.brought import SignerTrust
+from hub.authorities.brought import SignerTrust, accepted
 from hub.authorities.builtin import BuiltinAuthority, make_root
-from hub.errors import TokenUnavailable
+from hub.errors import BadInput, Refused, TokenUnavailable
 from hub.settings import Settings
 from hub.timestamps.builtin import BuiltinTimestamps
-from hub.tokens import SigningKey
+from hub.tokens import RemoteKey, SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.softhsm import create_token, module_path
 
@@ -158,6 +158,38 @@ def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = 
             if not kept.exists():
                 kept.write_bytes(certificate.public_bytes(Encoding.PEM))
     return SignerTrust(tuple(dict.fromkeys(anchors)), own, frozenset(settings.token_only_policies))
+
+
+def remote_seal_info(settings: Settings) -> str:
+    """What the remote service of the seal said the last time; empty: it was never asked."""
+    path = _seal_info(settings)
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: datetime) -> tuple[bytes, ...]:
+    """The chain of a seal at a remote service, up to the authority that the configuration names, which `qianda verify`
+    trusts from now on.
+
+    Raises ValueError for a certificate that cannot seal. One that has run out does not stop the start: signers can
+    sign, and `qianda doctor` says it.
+    """
+    ends = x509.load_der_x509_certificate(key.certificates[0]).not_valid_after_utc
+    trusted = [one for path in key.trusted for one in x509.load_pem_x509_certificates(path.read_bytes())]
+    trust = SignerTrust(tuple(one.public_bytes(Encoding.DER) for one in trusted), own)
+    try:
+        chain = (await accepted(key.certificates, trust, min(now, ends - timedelta(seconds=1)))).chain
+    except (BadInput, Refused) as error:
+        raise ValueError(f"seal: the certificate of {key.label} cannot be used: {error}") from error
+    trust_authority(settings, "seal", chain)
+    _seal_info(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(_seal_info(settings), key.info.encode())
+    return chain
+
+
+def _seal_info(settings: Settings) -> Path:
+    """One for each credential: of another one nothing is to be taken over."""
+    which = "\n".join(str(settings.seal.get(name, "")) for name in ("kind", "url", "credential"))
+    return settings.data / "authority" / f"seal-{hashlib.sha256(which.encode()).hexdigest()[:16]}.json"
 
 
 def _pin_from(path: Path | None) -> str:

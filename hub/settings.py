@@ -198,6 +198,9 @@ class Settings(BaseSettings):
 
     `representatives`: who signs for the school, where a template or whoever issues asks for it.
 
+    `seal`: empty where the school's seal is on the token; else the remote service that has its key (`kind`, and what
+    that file of `hub/tokens` wants).
+
     `trusted_signers`: PEM files with the authorities whose certificates signers may bring on a token of their own,
     beside the configured authority. `token_only_policies`: the certificate policies (OIDs) under which these issue
     for keys on tokens alone.
@@ -228,6 +231,7 @@ class Settings(BaseSettings):
     identity: str = "roster"
     identities: dict[str, dict[str, Any]] = Field(default_factory=dict)
     token: TokenSettings = TokenSettings()
+    seal: dict[str, Any] = Field(default_factory=dict)
     timestamps: TimestampSettings = TimestampSettings()
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     budgets: Budgets = Budgets()

@@ -20,12 +20,12 @@ from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
 from channels.poster import Poster
 from channels.qr import Qr
-from hub import authorities
+from hub import authorities, tokens
 from hub import identity as identities
 from hub.alerts import Addressee
 from hub.authorities import Authority
 from hub.authorities.revocation import RevocationLists
-from hub.connect import ROSTER, authority, carrier, chat, check_messages, demo_outbox, identity
+from hub.connect import ROSTER, authority, carrier, chat, check_messages, demo_outbox, identity, seal_key
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
@@ -45,9 +45,11 @@ from hub.model.signer import Representative
 from hub.model.staff import EVERYTHING
 from hub.provision import (
     BuiltinPki,
+    accepted_seal,
     builtin_pki,
     one_at_a_time,
     open_token,
+    remote_seal_info,
     signer_trust,
     trust_authority,
     trust_timestamps,
@@ -142,7 +144,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         signer_trust=signer_trust(settings, pki.authority.root, [one.chain[-1] for one in certifiers.by_name.values()]),
         revocation=RevocationLists(http, clock),
         timestamps=await _timestamps(settings, pki, database, clock, closing),
-        seal=SealKey(pki.seal_key, pki.seal_chain, settings.school.name), identity=RosterIdentity(),
+        seal=await _seal(settings, pki, http, clock), identity=RosterIdentity(),
         real_names=_real_names(settings, http, clock), router=router,
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
         representatives=_representatives(settings),
@@ -247,6 +249,15 @@ def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSessio
         if name not in found:
             raise ValueError(f"authorities: there is no authority {name}")
     return Authorities(found, settings.authority, rules)
+
+
+async def _seal(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> SealKey:
+    """On the token, or at a remote service that is known by the authorities above the seal's certificate."""
+    remote = await seal_key(settings.seal, tokens.Place(http, remote_seal_info(settings)))
+    if remote is None:
+        return SealKey(pki.seal_key, pki.seal_chain, settings.school.name)
+    chain = await accepted_seal(settings, remote, pki.authority.root, clock())
+    return SealKey(remote, chain, settings.school.name, remote=True)
 
 
 def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> IdentityProvider | None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.authorities import Issued, Place, Revoked, Standing
+from hub.authorities.ocsp_client import addresses as ocsp_addresses
 from hub.authorities.profile import issued_by
 from hub.authorities.revocation import RevocationLists
 from hub.errors import AuthorityUnavailable
@@ -76,8 +77,8 @@ class Outside:
             return "the certificate is not valid now"
         if not _signs_documents(certificate):
             return "the certificate is not for signing documents"
-        if _extension(certificate, x509.CRLDistributionPoints) is None:
-            return "the certificate names no revocation list: later nobody could say that it was good"
+        if _extension(certificate, x509.CRLDistributionPoints) is None and not list(ocsp_addresses(certificate)):
+            return "the certificate names neither revocation list nor OCSP: later nobody could say that it was good"
         return ""
 
     async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> Standing:

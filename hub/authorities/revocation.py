@@ -1,4 +1,8 @@
-"""Revocation lists of other authorities, fetched from where their certificates say (RFC 5280, 4.2.1.13 and 5).
+"""What other authorities say of their certificates, by list and by OCSP, fetched from where these say (RFC 5280,
+4.2.1.13, 4.2.2.1 and 5).
+
+Lists and answers both go into the file; one of the two is enough. A list alone can be days old, and an answer alone
+lasts as well: it speaks for the moment after the timestamp.
 
 Only certificates whose path was validated come here, so that their authority, and nobody else, names the addresses.
 """
@@ -6,11 +10,11 @@ Only certificates whose path was validated come here, so that their authority, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 from cryptography import x509
@@ -18,59 +22,83 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hub.authorities.ocsp_client import Answer, OcspClient
+from hub.authorities.ocsp_client import addresses as ocsp_addresses
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
 
 FETCH_SECONDS: Final = 10.0
 LARGEST_LIST: Final = 32 << 20  # bytes
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class Status:
-    """`lists`: DER, one for each certificate of a chain but the last. `revoked`: whether the first, or one of the
-    authorities above it, stands in them. `next_update`: when the first list runs out."""
+    """`lists` and `answers` (OCSP): DER, at least one of both for each certificate of a chain but the last. `revoked`:
+    whether the first, or one of the authorities above it, is. `next_update`: when the newest of what speaks for the
+    first one runs out."""
 
     lists: tuple[bytes, ...]
     revoked: bool
     next_update: datetime
+    answers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Said:
+    """Of one certificate."""
+
+    list: x509.CertificateRevocationList | None
+    answer: Answer | None
+    revoked: bool
+
+    @property
+    def next_update(self) -> datetime:
+        """Of what was issued last: that is what validators go by."""
+        ends: list[tuple[datetime, datetime]] = []
+        if self.list is not None and self.list.next_update_utc is not None:
+            ends.append((self.list.last_update_utc, self.list.next_update_utc))
+        if self.answer is not None:
+            ends.append((self.answer.issued_at, self.answer.next_update))
+        return max(ends)[1]
 
 
 class RevocationLists:
     def __init__(self, http: aiohttp.ClientSession, clock: Callable[[], datetime]) -> None:
         self._http = http
         self._clock = clock
+        self._ocsp = OcspClient(http, clock)
 
     async def of(self, chain: Sequence[bytes]) -> Status:
         """What the authorities say of this chain (DER, the trusted authority last) at this moment.
 
-        Raises CertificateNotTrusted for one that names no list over HTTP, and AuthorityUnavailable where no fitting,
-        fresh list can be had.
+        Raises CertificateNotTrusted for one that names neither a list nor a responder over HTTP, and
+        AuthorityUnavailable where nothing fitting and fresh can be had of either.
         """
         certificates = [x509.load_der_x509_certificate(der) for der in chain]
-        found = [await self._list_for(one, issuer) for one, issuer in pairwise(certificates)]
-        revoked = [
-            each.get_revoked_certificate_by_serial_number(one.serial_number) is not None
-            for one, each in zip(certificates, found, strict=False)
-        ]
-        ends = found[0].next_update_utc if found else None
-        encoded = tuple(dict.fromkeys(each.public_bytes(Encoding.DER) for each in found))
-        return Status(encoded, any(revoked), ends or self._clock())
+        said = [await self._said_of(one, issuer) for one, issuer in pairwise(certificates)]
+        lists = dict.fromkeys(each.list.public_bytes(Encoding.DER) for each in said if each.list is not None)
+        answers = dict.fromkeys(each.answer.response for each in said if each.answer is not None)
+        ends = said[0].next_update if said else self._clock()
+        return Status(tuple(lists), any(each.revoked for each in said), ends, tuple(answers))
 
-    async def _list_for(
-        self, certificate: x509.Certificate, issuer: x509.Certificate
-    ) -> x509.CertificateRevocationList:
-        addresses = list(_addresses(certificate))
-        if not addresses:
-            raise CertificateNotTrusted("nobody can ask whether it was revoked: it names no revocation list over HTTP")
-        reasons = []
-        for address in addresses:
-            try:
-                found = await asyncio.to_thread(_read, await self._fetched(address))
-                _check(found, issuer, certificate, self._clock())
-                return found
-            except (aiohttp.ClientError, TimeoutError, ValueError, UnsupportedAlgorithm) as error:
-                reasons.append(f"{address}: {str(error) or type(error).__name__}")
-        raise AuthorityUnavailable("; ".join(reasons)[:500])
+    async def _said_of(self, certificate: x509.Certificate, issuer: x509.Certificate) -> _Said:
+        points, responders = list(_addresses(certificate)), list(ocsp_addresses(certificate))
+        if not points and not responders:
+            raise CertificateNotTrusted("nobody can ask whether it was revoked: it names neither list nor OCSP by HTTP")
+        reasons: list[str] = []
+
+        async def listed(address: str) -> x509.CertificateRevocationList:
+            found = await asyncio.to_thread(_read, await self._fetched(address))
+            _check(found, issuer, certificate, self._clock())
+            return found
+
+        found = await _first(points, listed, reasons)
+        answer = await _first(responders, lambda address: self._ocsp.ask(address, certificate, issuer), reasons)
+        if found is None and answer is None:
+            raise AuthorityUnavailable("; ".join(reasons)[:500])
+        on_list = found is not None and found.get_revoked_certificate_by_serial_number(certificate.serial_number)
+        return _Said(found, answer, bool(on_list) or (answer is not None and answer.revoked))
 
     async def _fetched(self, address: str) -> bytes:
         timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
@@ -83,6 +111,16 @@ class RevocationLists:
                 if len(content) > LARGEST_LIST:
                     raise ValueError("the list is too large")
         return bytes(content)
+
+
+async def _first(addresses: Sequence[str], get: Callable[[str], Awaitable[Found]], reasons: list[str]) -> Found | None:
+    """What the first address gives that can be used; why the others cannot goes to `reasons`."""
+    for address in addresses:
+        try:
+            return await get(address)
+        except (aiohttp.ClientError, TimeoutError, ValueError, UnsupportedAlgorithm) as error:
+            reasons.append(f"{address}: {str(error) or type(error).__name__}")
+    return None
 
 
 def _addresses(certificate: x509.Certificate) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What makes a signed file last: validation data in its DSS, and a document timestamp over everything (PAdES B-LTA).
 
-Source: ETSI EN 319 142-1, 5.4 and 6.3. CRLs are embedded, not short-lived OCSP answers: those go stale offline.
+Source: ETSI EN 319 142-1, 5.4 and 6.3. Of our own authority CRLs are embedded; of others what
+they offer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
-from asn1crypto import crl, x509
+from asn1crypto import crl, ocsp, x509
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import SigFieldSpec
@@ -26,36 +27,44 @@ RESERVED_HEX_DIGITS: Final = 16384
 TIMESTAMP_FIELD: Final = "document-timestamp"
 
 
-def with_validation_data(signed: bytes, field: str, certificates: Sequence[bytes], crls: Sequence[bytes]) -> bytes:
+def with_validation_data(
+    signed: bytes, field: str, certificates: Sequence[bytes], crls: Sequence[bytes], answers: Sequence[bytes] = ()
+) -> bytes:
     """The file with what is needed to judge the signature in `field` years later, as an incremental update.
 
-    Certificates and CRLs in DER. WrongDocument when the field is not signed.
+    Certificates, CRLs and OCSP answers in DER. WrongDocument when the field is not signed.
     """
     output = io.BytesIO(signed)
     writer = IncrementalPdfFileWriter(output)
-    _supply(writer, _contents_of(signed, field), certificates, crls)
+    _supply(writer, _contents_of(signed, field), certificates, crls, answers)
     writer.write_in_place()
     return output.getvalue()
 
 
-async def close(sealed: bytes, timestamps: Timestamps, certificates: Sequence[bytes], crls: Sequence[bytes]) -> bytes:
+async def close(
+    sealed: bytes,
+    timestamps: Timestamps,
+    certificates: Sequence[bytes],
+    crls: Sequence[bytes],
+    answers: Sequence[bytes] = (),
+) -> bytes:
     """The finished file: validation data for the last signature, and a document timestamp over everything.
 
     One revision holds both, since the seal allows no change but these. TimestampUnavailable comes through.
     """
-    prepared, digest = await asyncio.to_thread(_prepared_for_timestamp, sealed, certificates, crls)
+    prepared, digest = await asyncio.to_thread(_prepared_for_timestamp, sealed, certificates, crls, answers)
     token = await timestamps.timestamp(digest.document_digest)
     return filled(prepared, (digest.reserved_region_start, digest.reserved_region_end), token)
 
 
 def _prepared_for_timestamp(
-    sealed: bytes, certificates: Sequence[bytes], crls: Sequence[bytes]
+    sealed: bytes, certificates: Sequence[bytes], crls: Sequence[bytes], answers: Sequence[bytes] = ()
 ) -> tuple[bytes, PreparedByteRangeDigest]:
     writer = IncrementalPdfFileWriter(io.BytesIO(sealed))
     last = PdfFileReader(io.BytesIO(sealed)).embedded_regular_signatures
     if not last:
         raise WrongDocument("the file has no signature to close")
-    _supply(writer, last[-1].pkcs7_content, certificates, crls)
+    _supply(writer, last[-1].pkcs7_content, certificates, crls, answers)
     if writer.output_version < (2, 0):
         writer.register_extension(ESIC_EXTENSION_1)
     steps = PdfCMSEmbedder(SigFieldSpec(TIMESTAMP_FIELD, readable_field_name="Timestamp")).write_cms(
@@ -76,7 +85,11 @@ def _contents_of(signed: bytes, field: str) -> bytes:
 
 
 def _supply(
-    writer: IncrementalPdfFileWriter, contents: bytes, certificates: Sequence[bytes], crls: Sequence[bytes]
+    writer: IncrementalPdfFileWriter,
+    contents: bytes,
+    certificates: Sequence[bytes],
+    crls: Sequence[bytes],
+    answers: Sequence[bytes],
 ) -> None:
     """The DSS, with an entry of its own (VRI) for the signature with these contents, padding included."""
     DocumentSecurityStore.supply_dss_in_writer(
@@ -84,4 +97,5 @@ def _supply(
         contents.hex().encode("ascii"),
         certs=[x509.Certificate.load(der) for der in certificates],
         crls=[crl.CertificateList.load(der) for der in crls],
+        ocsps=[ocsp.OCSPResponse.load(der) for der in answers],
     )

@@ -26,14 +26,14 @@ from hub.documents.closing import close, with_validation_data
 from hub.documents.deferred import embed
 from hub.documents.deferred import prepare as prepare_file
 from hub.documents.stamps import seal_stamp
-from hub.errors import CertificateRevoked, FileFailedCheck, QiandaError, Unavailable
+from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError, Unavailable
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.turns import open_next, open_task
 from hub.lifecycle.withdraw import move_deadline
 from hub.model.contract import Contract, ContractState
 from hub.model.message import Purpose
-from hub.model.signature import SEAL_FIELD, RequestState, SignatureRequest
+from hub.model.signature import SEAL_FIELD, Custody, RequestState, SignatureRequest
 from hub.model.signer import all_signed
 from hub.model.staff import EVERYTHING, StaffTask
 from hub.store.unit import Unit
@@ -86,6 +86,8 @@ async def _step(parts: Parts, contract_id: UUID) -> bool:
             return await _nothing_to_do(unit, contract_id)
     if seal is None:
         return await _prepare_seal(parts, contract)
+    if seal.state is RequestState.PREPARED and seal.chain[0] != parts.seal.chain[0]:
+        return await _prepare_again(parts, contract, seal)
     if seal.state is RequestState.PREPARED:
         return await _sign_seal(parts, contract, seal)
     return await _close(parts, contract, seal)
@@ -131,12 +133,12 @@ async def _with_signature(parts: Parts, request: SignatureRequest) -> bytes:
         prepared, request.gap, request.document_digest, request.to_be_signed, request.chain, request.signature,
         parts.timestamps, request.confirmation,
     )  # fmt: skip
-    certificates, crls = await _validation_data(parts, request)
-    return await asyncio.to_thread(with_validation_data, signed, request.field, certificates, crls)
+    return await asyncio.to_thread(with_validation_data, signed, request.field, *await _validation_data(parts, request))
 
 
-async def _validation_data(parts: Parts, request: SignatureRequest) -> tuple[list[bytes], list[bytes]]:
-    """Chains, and a CRL that ends before any certificate in the file does: later it could not speak for it any more.
+async def _validation_data(parts: Parts, request: SignatureRequest) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Chains, CRLs and OCSP answers; of the built-in authority a CRL that ends before any certificate in the file does:
+    later it could not speak for it any more.
 
     A validator judges all signatures by the newest CRL in the file, also those that were made before it.
     """
@@ -152,12 +154,13 @@ async def _validation_data(parts: Parts, request: SignatureRequest) -> tuple[lis
     if request.id in foreign and foreign[request.id].revoked:
         raise CertificateRevoked
     others = dict.fromkeys(each for status in foreign.values() for each in status.lists)
-    return [*request.chain, *parts.timestamps.certificates], [crl, *others]
+    answers = dict.fromkeys(each for status in foreign.values() for each in status.answers)
+    return [*request.chain, *parts.timestamps.certificates], [crl, *others], list(answers)
 
 
 def _is_foreign(parts: Parts, request: SignatureRequest) -> bool:
-    """Whether the certificate is one that the signer brought from another authority."""
-    return not request.is_seal and request.chain[-1] != parts.signer_trust.own
+    """Whether the certificate is of another authority than the built-in one, whose list is at hand."""
+    return request.chain[-1] != parts.signer_trust.own
 
 
 async def _note_embedded(
@@ -212,6 +215,8 @@ def _expired(certificate: bytes, now: datetime) -> bool:
 
 async def _prepare_seal(parts: Parts, contract: Contract) -> bool:
     assert contract.document is not None
+    if _expired(parts.seal.chain[0], parts.clock()):
+        raise CertificateNotValid("the certificate of the seal has run out")
     document = await parts.files.get(contract.document)
     stamp = await asyncio.to_thread(seal_stamp, parts.seal.organisation)
     prepared = await prepare_file(document, SEAL_FIELD, parts.seal.chain, certify=False, final=True, appearance=stamp)
@@ -227,6 +232,16 @@ async def _prepare_seal(parts: Parts, contract: Contract) -> bool:
             to_be_signed=prepared.to_be_signed, chain=parts.seal.chain, created_at=unit.now,
             expires_at=unit.now + LONGEST_RETRY,
         ))  # fmt: skip
+    return True
+
+
+async def _prepare_again(parts: Parts, contract: Contract, seal: SignatureRequest) -> bool:
+    """The seal has another certificate now: over what was prepared for the old one it must not sign."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.contracts.locked(contract.id)
+        known = await unit.signatures.get(seal.id)
+        if known is not None and known.state is RequestState.PREPARED:
+            await unit.signatures.lapse(seal.id)
     return True
 
 
@@ -246,6 +261,7 @@ async def _sign_seal(parts: Parts, contract: Contract, seal: SignatureRequest) -
             await unit.signatures.accept(seal.id, signature, unit.now)
             await unit.record.append(contract.id, contract.campus, "seal-used", "hub", {
                 "key": parts.seal.key.label, "organisation": parts.seal.organisation,
+                "custody": Custody.REMOTE.value if parts.seal.remote else "token",
                 "prepared_sha256": seal.prepared, "signature_sha256": hashlib.sha256(signature).hexdigest(),
             })  # fmt: skip
     return True
@@ -272,8 +288,7 @@ async def _final_file(parts: Parts, contract: Contract, seal: SignatureRequest) 
     sealed = await embed(
         prepared, seal.gap, seal.document_digest, seal.to_be_signed, seal.chain, seal.signature, parts.timestamps
     )
-    certificates, crls = await _validation_data(parts, seal)
-    final = await close(sealed, parts.timestamps, certificates, crls)
+    final = await close(sealed, parts.timestamps, *await _validation_data(parts, seal))
     findings = await asyncio.to_thread(check_finished, final, [*contract.fields, SEAL_FIELD])
     if findings:
         raise FileFailedCheck("; ".join(str(finding) for finding in findings))

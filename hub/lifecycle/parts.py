@@ -35,11 +35,13 @@ Randomness = Callable[[int], bytes]
 
 @dataclass(frozen=True)
 class SealKey:
-    """The school's seal: its key on a token, and its certificate chain (DER, its own first)."""
+    """The school's seal: its key, its certificate chain (DER, its own first), and whether the key is on the school's
+    token or at a remote service."""
 
     key: SigningKey
     chain: tuple[bytes, ...]
     organisation: str
+    remote: bool = False
 
 
 @dataclass(frozen=True)

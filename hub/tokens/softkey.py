@@ -32,3 +32,6 @@ class SoftKey:
 
     async def sign(self, message: bytes) -> bytes:
         return self._private_key.sign(message, ec.ECDSA(hashes.SHA256()))
+
+    async def check(self) -> None:
+        """It is in memory."""

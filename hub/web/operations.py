@@ -61,7 +61,7 @@ class _Readiness:
             return not self._hub.demo or bool(await unit.school.courses())
 
     async def _token(self) -> bool:
-        await self._hub.parts.seal.key.sign(b"qianda readyz")
+        await self._hub.parts.seal.key.check()
         return True
 
     async def _worker(self) -> bool:

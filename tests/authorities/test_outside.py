@@ -121,7 +121,7 @@ async def test_a_slow_or_dead_one_is_away(service: RegistrationAuthority, place:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"crl_url": ""}, "no revocation list"),
+        ({"crl_url": ""}, "neither revocation list nor OCSP"),
         ({"usage": "critical,keyEncipherment"}, "not for signing"),
         ({"usage": ""}, None),
     ],

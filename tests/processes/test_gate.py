@@ -81,6 +81,7 @@ def test_a_demo_on_a_private_address_has_an_https_of_its_own(host: str, port: in
         ({"alerts": ["json://127.0.0.1/"]}, "alerts or chats of staff are configured"),
         ({"alerts_file": "/run/secrets/alerts"}, "alerts or chats of staff are configured"),
         ({"chats": {"dingtalk": {"app_secret": "x"}}}, "alerts or chats of staff are configured"),
+        ({"seal": {"kind": "csc"}}, "the seal is at a signing service"),
         ({"authority": "licensed"}, "the authority licensed is configured"),
         ({"identity": "aliyun", "identities": {"aliyun": {}}}, "an identity provider is configured"),
         ({"authorities": {"licensed": {"kind": "cmp"}}}, "the authority licensed is configured"),

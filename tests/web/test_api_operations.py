@@ -49,6 +49,9 @@ async def test_it_is_not_ready_while_the_token_is_away() -> None:
         async def sign(self, message: bytes) -> bytes:
             raise TokenUnavailable("unplugged")
 
+        async def check(self) -> None:
+            raise TokenUnavailable("unplugged")
+
     from aiohttp import web
 
     from hub.web import operations
