@@ -7,7 +7,7 @@ set -euo pipefail
 
 packages=(softhsm2 fonts-noto-cjk)
 if [ "${1:-run}" != run ]; then
-    packages+=(chromium poppler-utils qpdf openssl faketime kannel kannel-extras iproute2)
+    packages+=(chromium poppler-utils qpdf openssl faketime kannel kannel-extras iproute2 p11-kit-modules)
 fi
 if [ "${1:-run}" = real ]; then
     packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java)

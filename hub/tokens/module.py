@@ -35,14 +35,35 @@ class _InitializeArguments(ctypes.Structure):
     )
 
 
+_Call = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)
+
+
+class _FunctionList(ctypes.Structure):
+    """The beginning of CK_FUNCTION_LIST (PKCS#11 v2.40, 5.4): a module need not export the functions by their names."""
+
+    _fields_ = (("version", ctypes.c_ubyte * 2), ("initialise", _Call), ("finalise", _Call))
+
+
+def _functions_of(path: str) -> _FunctionList | None:
+    """Of the module that is loaded already. None: every caller gets functions and a state of their own, as from
+    p11-kit's proxy. Raises OSError."""
+    library = ctypes.CDLL(path)  # the same loaded module, not a second copy
+    found = [ctypes.POINTER(_FunctionList)(), ctypes.POINTER(_FunctionList)()]
+    for place in found:
+        if library.C_GetFunctionList(ctypes.byref(place)) != CKR_OK:
+            raise OSError("C_GetFunctionList fails")
+    first, second = (each.contents for each in found)
+    return first if ctypes.addressof(first) == ctypes.addressof(second) else None
+
+
 class Module:
     """Calls into the module happen inside `calling()`; a reset waits until no call is under way."""
 
     def __init__(self, path: str) -> None:
         try:
             self._library = pkcs11.lib(path)
-            self._functions = ctypes.CDLL(path)  # the same loaded module, not a second copy
-        except (OSError, pkcs11.PKCS11Error) as error:
+            self._functions = _functions_of(path)
+        except (OSError, AttributeError, pkcs11.PKCS11Error) as error:
             raise TokenUnavailable(f"the PKCS#11 module cannot be loaded: {error!r}") from error
         self._idle = threading.Condition()
         self._calls = 0
@@ -83,10 +104,20 @@ class Module:
     def _initialise_with_locking(self) -> None:
         arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
         with undisturbed():
-            self._functions.C_Finalize(None)
-            result = self._functions.C_Initialize(ctypes.byref(arguments))
+            if self._functions is None:  # p11-kit's proxy asks the modules behind it for locking by itself
+                self._initialise_again()
+                return
+            self._functions.finalise(None)
+            result = self._functions.initialise(ctypes.byref(arguments))
         if result != CKR_OK:
             raise TokenUnavailable(f"the PKCS#11 module is away: C_Initialize says {result:#x}")
+
+
+    def _initialise_again(self) -> None:
+        try:
+            self._library.reinitialize()
+        except pkcs11.PKCS11Error as error:
+            raise TokenUnavailable(f"the PKCS#11 module is away: {error!r}") from error
 
 
 @cache

@@ -12,6 +12,7 @@ import pytest
 from hub.tokens import softhsm
 
 InChild = Callable[[str], str]
+PROXIES = ("/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so", "/usr/lib/aarch64-linux-gnu/p11-kit-proxy.so")
 
 OPENING = """
 import asyncio, os, pathlib
@@ -51,6 +52,43 @@ print("done")
 """
     )
     assert printed == "done\n"
+
+
+@pytest.fixture
+def through_the_proxy(in_child: InChild) -> InChild:
+    """The same token, through the module that stands for all of a machine's modules."""
+    proxy = next((path for path in PROXIES if Path(path).exists()), None)
+    if proxy is None:
+        pytest.skip("p11-kit's proxy is not installed: apt-get install p11-kit-modules")
+    return lambda program: in_child(f"MODULE = {proxy!r}\n" + program)
+
+
+@pytest.mark.custody
+def test_signs_in_eight_threads_through_p11_kits_proxy(through_the_proxy: InChild) -> None:
+    printed = through_the_proxy(
+        OPENING
+        + """
+async def one(key, number):
+    for turn in range(25):
+        message = f"{number}/{turn}".encode()
+        verify(key, await key.sign(message), message)
+
+async def main():
+    key = await token.generate_key("seal")
+    await asyncio.gather(*(one(key, number) for number in range(8)))
+    os.rename(folder / "tokens", folder / "gone")
+    try:
+        await key.sign(b"meanwhile")
+    except TokenUnavailable:
+        print("away")
+    os.rename(folder / "gone", folder / "tokens")
+    verify(key, await key.sign(b"after"), b"after")
+
+asyncio.run(main())
+print("done")
+"""
+    )
+    assert printed == "away\ndone\n"
 
 
 def test_a_key_is_made_once_and_found_again(in_child: InChild) -> None:
