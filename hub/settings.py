@@ -185,6 +185,13 @@ class Budgets(_Section):
     per_poster_day: int = Field(default=500, ge=1)
 
 
+class RetentionSettings(_Section):
+    """For how many days is kept what no contract needs: calls of providers, and what people wrote to us."""
+
+    calls_days: int = Field(default=30, ge=1)
+    inbound_days: int = Field(default=180, ge=1)
+
+
 class Settings(BaseSettings):
     """`origin` is the public address, from which every URL is built; `host` and `port` are what the server binds.
 
@@ -235,6 +242,7 @@ class Settings(BaseSettings):
     timestamps: TimestampSettings = TimestampSettings()
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     budgets: Budgets = Budgets()
+    retention: RetentionSettings = RetentionSettings()
     alerts: list[str] = Field(default_factory=list)
     alerts_file: Path | None = None
     chats: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -41,6 +41,7 @@ from hub.model.authority import BUILTIN, AuthorityRule
 from hub.model.budget import BudgetLimits
 from hub.model.person import id_document, person_name, phone_number
 from hub.model.reminder_policy import ReminderPolicy
+from hub.model.retention import Retention
 from hub.model.signer import Representative
 from hub.model.staff import EVERYTHING
 from hub.provision import (
@@ -139,7 +140,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),
         school_called=settings.school.called,
         printer=printer, pages=painter, messages=messages, policy=policy,
-        budgets=_budgets(settings), authority=pki.authority,
+        budgets=_budgets(settings), retention=_retention(settings), authority=pki.authority,
         authority_name=BUILTIN, authorities=certifiers,
         signer_trust=signer_trust(settings, pki.authority.root, [one.chain[-1] for one in certifiers.by_name.values()]),
         revocation=RevocationLists(http, clock),
@@ -226,6 +227,10 @@ def _addressees(settings: Settings, database: Database, closing: AsyncExitStack)
 def _budgets(settings: Settings) -> BudgetLimits:
     values = settings.budgets.model_dump()
     return BudgetLimits(**(values | {"countries": tuple(values["countries"])}))
+
+
+def _retention(settings: Settings) -> Retention:
+    return Retention(timedelta(days=settings.retention.calls_days), timedelta(days=settings.retention.inbound_days))
 
 
 def _doors(settings: Settings, app_link: AppLink) -> dict[str, Door]:

@@ -28,6 +28,7 @@ from hub.lifecycle.alert import alert_staff
 from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.converse import settle_stops
 from hub.lifecycle.hear import hear, hear_together
+from hub.lifecycle.purge import purge
 from hub.lifecycle.remind import run_step, run_steps
 from hub.lifecycle.remind_many import remind_many
 from hub.lifecycle.replan import replan_later, replan_scope
@@ -49,6 +50,7 @@ GATHER = 0.04
 LEASE = timedelta(seconds=3 * PROVIDER_SECONDS)
 """Longer than a step with its provider call can take: no call outlives the claim."""
 SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
+PURGED_EVERY = timedelta(hours=1)
 GATHER_CALLS = 0.1
 """Seconds from one round of calls to the next: receipts are many, small and never urgent, and go together."""
 MANY_AGAIN = timedelta(minutes=1)
@@ -84,6 +86,7 @@ class Worker:
         """Until `stop` is set; then what is in hand is finished."""
         # Each at its own pace: making up for a provider's long absence takes as long as its rate makes it.
         upkeep = [self._repeated(each) for each in (self._settle, self._reroute, self._hear_again, self._upkeep)]
+        upkeep.append(self._repeated(self._purge, PURGED_EVERY))
         loops = (self._remind, self._hear, self._queue, self._live, *upkeep)
         await asyncio.gather(*(self._kept_running(each, stop) for each in loops))
         await asyncio.gather(*self._in_hand)
@@ -282,17 +285,19 @@ class Worker:
         async with self._hub.database.unit(EVERYTHING) as unit:
             await unit.operations.worker_lives(self._id, unit.now)
 
-    def _repeated(self, work: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Awaitable[None]]:
+    def _repeated(
+        self, work: Callable[[], Awaitable[None]], every: timedelta | None = None
+    ) -> Callable[[asyncio.Event], Awaitable[None]]:
         """Each round once, however many workers there are."""
-        every = timedelta(seconds=self._pace.upkeep_every)
+        pause = every or timedelta(seconds=self._pace.upkeep_every)
 
         async def repeated(stop: asyncio.Event) -> None:
             while not stop.is_set():
                 async with self._hub.database.unit(EVERYTHING) as unit:
-                    mine = await unit.duties.take(work.__name__.lstrip("_"), every)
+                    mine = await unit.duties.take(work.__name__.lstrip("_"), pause)
                 if mine:
                     await work()
-                await _sleep(stop, self._pace.upkeep_every)
+                await _sleep(stop, pause.total_seconds())
 
         repeated.__name__ = work.__name__
         return repeated
@@ -301,6 +306,9 @@ class Worker:
         """Everything that is left over, once."""
         for work in (self._say_it_lives, self._settle, self._reroute, self._hear_again, self._upkeep):
             await work()
+
+    async def _purge(self) -> None:
+        await self._kept(purge(self._parts))
 
     async def _settle(self) -> None:
         """Ask about messages whose fate is open."""

@@ -22,6 +22,7 @@ from hub.model.budget import BudgetLimits
 from hub.model.message import MessageTemplates
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.rests import Rests
+from hub.model.retention import Retention
 from hub.model.signer import Representative
 from hub.router import Router
 from hub.store.files import Files
@@ -89,4 +90,5 @@ class Parts:
     router: Router
     doors: dict[str, Door]
     addressees: tuple[Addressee, ...] = ()
+    retention: Retention = field(default_factory=Retention)
     representatives: tuple[Representative, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import Table, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -76,6 +76,8 @@ class Budgets:
         mine = (BUDGET.c.kind == kind) & (BUDGET.c.subject == subject) & (BUDGET.c.begins_at == begins_at)
         return int(await self._connection.scalar(select(BUDGET.c.spent).where(mine)) or 0)
 
-    async def forget(self, before: datetime) -> None:
-        """Periods that are long over."""
-        await self._connection.execute(BUDGET.delete().where(BUDGET.c.begins_at < before))
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete periods that are long over; returns how many, at most `limit`."""
+        key = tuple_(BUDGET.c.kind, BUDGET.c.subject, BUDGET.c.begins_at)
+        old = select(BUDGET.c.kind, BUDGET.c.subject, BUDGET.c.begins_at).where(BUDGET.c.begins_at < before)
+        return (await self._connection.execute(BUDGET.delete().where(key.in_(old.limit(limit))))).rowcount

@@ -76,6 +76,11 @@ class Callbacks:
         values = {"due_at": None, "handled_at": at, "outcome": outcome, "call_sealed": None}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id.in_(callbacks)).values(values))
 
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete calls that were worked on, and came before; returns how many, at most `limit`."""
+        old = select(CALLBACK.c.id).where(CALLBACK.c.due_at.is_(None), CALLBACK.c.received_at < before).limit(limit)
+        return (await self._connection.execute(CALLBACK.delete().where(CALLBACK.c.id.in_(old)))).rowcount
+
 
 def _written(told: dict[str, Any]) -> Inbound:
     return Inbound(**(told | {"at": datetime.fromisoformat(told["at"]) if told["at"] else None}))

@@ -1,0 +1,50 @@
+"""What is kept long enough is deleted: calls of providers, what people wrote to us, periods of budgets.
+
+Once an hour over all workers (a duty), in batches, each a transaction of its own, so that nobody waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from hub.lifecycle.parts import Parts
+from hub.model.retention import COUNTED_FOR
+from hub.model.staff import EVERYTHING
+from hub.store.unit import Unit
+
+BATCH = 1000
+MOST_BATCHES = 100
+"""So many in a row; the rest, say after the time was made shorter, in the next round."""
+log = structlog.get_logger()
+
+
+async def purge(parts: Parts) -> dict[str, int]:
+    """How many of each were deleted."""
+
+    async def calls(unit: Unit, limit: int) -> int:
+        return await unit.callbacks.forget(unit.now - parts.retention.calls, limit)
+
+    async def inbound(unit: Unit, limit: int) -> int:
+        return await unit.inbound.forget(unit.now - parts.retention.inbound, limit)
+
+    async def periods(unit: Unit, limit: int) -> int:
+        return await unit.budgets.forget(unit.now - COUNTED_FOR, limit)
+
+    kinds = {"calls": calls, "inbound": inbound, "periods": periods}
+    deleted = {kind: await _in_batches(parts, forget) for kind, forget in kinds.items()}
+    if any(deleted.values()):
+        log.info("purged", **deleted)
+    return deleted
+
+
+async def _in_batches(parts: Parts, forget: Callable[[Unit, int], Awaitable[int]]) -> int:
+    number = 0
+    for _ in range(MOST_BATCHES):
+        async with parts.database.unit(EVERYTHING) as unit:
+            deleted = await forget(unit, BATCH)
+        number += deleted
+        if deleted < BATCH:
+            break
+    return number

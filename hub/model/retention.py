@@ -1,0 +1,18 @@
+"""Retention: how long is kept what nobody needs for a contract or its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+COUNTED_FOR = timedelta(days=7)
+"""No budget has a longer period than a day."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """`calls`: of providers, that were worked on (what they said is gone at once; when, and what came of it, is left).
+    `inbound`: what people wrote to us, which is personal."""
+
+    calls: timedelta = timedelta(days=30)
+    inbound: timedelta = timedelta(days=180)

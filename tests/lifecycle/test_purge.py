@@ -1,0 +1,82 @@
+"""What no contract needs is deleted in time, once an hour over all workers, and nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from channels import Fate, Heard, Inbound, Receipt, Report
+from hub.lifecycle import purge as purging
+from hub.lifecycle.purge import purge
+from hub.model.staff import EVERYTHING
+from hub.model.wish import Wish
+from hub.store.inlet import Told
+from hub.worker import Worker
+from tests.lifecycle.clockwork import StandingClock, quiet_hub
+from tests.running import Running, until
+
+DAY = timedelta(days=1)
+
+
+async def told(running: Running, number: int, *, worked_on: bool = True) -> None:
+    database = running.hub.database
+    heard = Heard(reports=(Report(Receipt(Fate.DELIVERED, "SM1"), "key"),))
+    calls = [Told.sealed(database.cipher, "sms", heard, database.clock()) for _ in range(number)]
+    await database.inlet.store(calls)
+    if worked_on:
+        async with database.unit(EVERYTHING) as unit:
+            await unit.callbacks.done([each.id for each in calls], unit.now, "noted")
+
+
+async def written(running: Running, reference: str) -> None:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await unit.inbound.add("sms", Inbound(reference, "+12025550101", "hello"), Wish.OTHER, unit.now)
+        await unit.budgets.spend("number", reference, unit.now, 5)
+
+
+async def left(running: Running) -> tuple[int, int, int]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        count = "(SELECT count(*) FROM callback), (SELECT count(*) FROM inbound_message), (SELECT count(*) FROM budget"
+        row = (await unit.connection.execute(text(f"SELECT {count} WHERE kind = 'number')"))).one()
+        return row[0], row[1], row[2]
+
+
+async def test_each_kind_goes_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purging, "BATCH", 4)
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        await told(running, 10)
+        await told(running, 1, worked_on=False)
+        await written(running, "old")
+        clock.advance(29 * DAY)
+        await told(running, 1)
+        await written(running, "new")
+        assert await purge(running.hub.parts) == {"calls": 0, "inbound": 0, "periods": 1}
+        clock.advance(2 * DAY)
+        assert await purge(running.hub.parts) == {"calls": 10, "inbound": 0, "periods": 0}
+        assert await left(running) == (2, 2, 1)  # one nobody has worked on, one that is young
+        clock.advance(150 * DAY)
+        assert await purge(running.hub.parts) == {"calls": 1, "inbound": 1, "periods": 1}
+        assert await left(running) == (1, 1, 0)
+
+
+async def test_one_worker_does_it_for_all() -> None:
+    async with quiet_hub() as running:
+        await told(running, 1)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.connection.execute(text("UPDATE callback SET received_at = received_at - interval '40 days'"))
+        stop, workers = asyncio.Event(), [Worker(running.hub) for _ in range(2)]
+        at_work = [asyncio.create_task(each.run(stop)) for each in workers]
+
+        async def gone() -> bool:
+            return (await left(running))[0] == 0
+
+        await until(gone)
+        stop.set()
+        await asyncio.gather(*at_work)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            assert not await unit.duties.take("purge", timedelta(hours=1))  # nobody else's turn within the hour
+            assert not await unit.duties.take("purge", timedelta(0))
