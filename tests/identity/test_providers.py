@@ -51,8 +51,21 @@ async def test_the_official_sdk_is_accepted_by_the_double(double: AliyunIdentity
             models.Id2MetaVerifyRequest(param_type="normal", user_name=NAME, identify_num=NUMBER)
         ).body
 
+    def ask_three(mobile: str) -> Any:
+        host = double.endpoint.removeprefix("http://")
+        made = client.Client(Config(access_key_id=KEY, access_key_secret=SECRET, endpoint=host, protocol="http"))
+        asked = models.Mobile3MetaSimpleVerifyRequest(
+            param_type="normal", user_name=NAME, identify_num=NUMBER, mobile=mobile
+        )
+        return made.mobile_3meta_simple_verify(asked).body
+
     answer = await asyncio.to_thread(ask, SECRET)
     assert (answer.code, answer.result_object.biz_code) == ("200", "1")
+    for mobile, code in ((MOBILE, "1"), ("19000000999", "2")):
+        assert (await asyncio.to_thread(ask_three, mobile)).result_object.biz_code == code
+    assert [sorted(asked) for _, asked in double.asked] == [
+        ["IdentifyNum", "ParamType", "UserName"], *[["IdentifyNum", "Mobile", "ParamType", "UserName"]] * 2,
+    ]  # fmt: skip
     with pytest.raises(Exception, match="SignatureDoesNotMatch"):
         await asyncio.to_thread(ask, SECRET + "x")
 
