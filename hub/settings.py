@@ -7,6 +7,7 @@ A later source wins. `QIANDA_CONFIG` names the own file; nested values are writt
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -254,6 +255,16 @@ class Settings(BaseSettings):
     @property
     def public_origin(self) -> str:
         return (self.origin or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @staticmethod
+    def source_of(section: str, key: str) -> str:
+        """Where a value was written that turned out wrong: its file, or the environment."""
+        variable = f"QIANDA_{section}__{key}".upper()
+        if variable in {name.upper() for name in os.environ}:
+            return variable
+        files = [own] if (own := os.environ.get("QIANDA_CONFIG")) else []
+        found = [file for file in files if key in tomllib.loads(Path(file).read_text("utf-8")).get(section, {})]
+        return found[0] if found else str(ROOT / "config" / "default.toml")
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:

@@ -127,12 +127,12 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         pki = await builtin_pki(settings, token, clock)
     app_link = _app_link(settings)
     printer, painter = _documents(closing)
-    policy = ReminderPolicy.from_dict(settings.reminders)
     messages = load_messages(ROOT / "templates" / "messages")
     http = await closing.enter_async_context(aiohttp.ClientSession())
     carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
     wording = Wording(messages, keys, settings.public_origin)
     check_messages(carriers, wording)
+    policy = _policy(settings, carriers)
     router = Router(database, carriers, wording, policy)
     certifiers = _authorities(settings, pki, http, clock)
     parts = Parts(
@@ -222,6 +222,19 @@ def _addressees(settings: Settings, database: Database, closing: AsyncExitStack)
     addressees, close = connect(urls, settings.public_origin, mark)
     closing.callback(close)
     return addressees
+
+
+def _policy(settings: Settings, carriers: Carriers) -> ReminderPolicy:
+    """Raises ValueError with file, key and reason for a policy that would never end, wake people or lead nowhere."""
+    try:
+        policy = ReminderPolicy.from_dict(settings.reminders)
+        for key in ("invitation_through", "reminders_through", "last_call_through"):
+            if missing := [each for each in getattr(policy, key) if each not in carriers.channels]:
+                raise ValueError(f"{key}: no provider of {missing[0]} is configured")
+    except ValueError as error:
+        key = str(error).partition(":")[0]
+        raise ValueError(f"{settings.source_of('reminders', key)}, reminders.{error}") from error
+    return policy
 
 
 def _budgets(settings: Settings) -> BudgetLimits:

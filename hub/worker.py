@@ -27,6 +27,7 @@ from hub.errors import Unavailable
 from hub.lifecycle.alert import alert_staff
 from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.converse import settle_stops
+from hub.lifecycle.escalate import attend
 from hub.lifecycle.hear import hear, hear_together
 from hub.lifecycle.purge import purge
 from hub.lifecycle.remind import run_step, run_steps
@@ -359,6 +360,7 @@ class Worker:
                 await unit.jobs.enqueue(COMPLETE, {"contract": str(contract)}, f"complete-{contract}-{unit.now}")
             for alert in await unit.alerts.due(unit.now) if self._parts.addressees else []:
                 await unit.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
+        await self._kept(attend(self._parts))
 
     async def _kept(self, work: Awaitable[Result]) -> Result | None:
         """One piece of work that fails does not stop the others; it is due again by itself."""

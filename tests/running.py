@@ -76,9 +76,10 @@ class Running:
     password: str = PASSWORD
     _tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
-    async def issue_minor(self, **changes: Any) -> Contract:
+    async def issue_minor(self, *, hold: bool = False, **changes: Any) -> Contract:
         """A contract of a minor, whose guardian signs."""
-        return await issue(self.hub.parts, EVERYTHING, replace(minor_with_guardian(), **changes), "test")
+        asked = replace(minor_with_guardian(), **changes)
+        return await issue(self.hub.parts, EVERYTHING, asked, "test", hold=hold)
 
     async def messages(self, phone: str = GUARDIAN_PHONE) -> list[dict[str, str]]:
         """What the outbox has accepted for a number, oldest first, as the person reads it."""

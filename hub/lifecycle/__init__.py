@@ -21,6 +21,7 @@ it down when a service is away or wrong; `inform` answers what they ask in a cha
 `pick_up` lets in who types a pickup code; `count_codes` counts codes and wrong answers. `change_phone` takes wishes for
 another phone number and their approvals, `move_phone` changes it, `notice_sharing` sees a number that strangers share.
 `purge` deletes what was kept long enough.
-`remind_many` reminds hundreds at once. `change_policy` says when and how people are reminded, `replan` moves what
-sleeps.
+`gather` brings several contracts of one person into one message. `remind_many` reminds hundreds at once.
+`change_policy` says when and how people are reminded, `replan` moves what sleeps. `escalate` gives staff a task with an
+owner where reminders achieve nothing.
 """

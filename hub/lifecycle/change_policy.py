@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput
+from hub.lifecycle.escalate import check_named
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.replan import replan_later
 from hub.model.calendar import SchoolDay
@@ -48,6 +49,7 @@ async def change_policy(
     async with parts.database.unit(scope) as unit:
         await unit.policies.put(change, actor, unit.now)
         await _check(parts, unit, change)
+        await check_named(unit, campus, str(changes.get("escalate_to", "")))
         await replan_later(unit, campus, course)
 
 
@@ -66,6 +68,7 @@ async def policies_at(
     """`instead`: as if these were the changes there. Raises BadInput with key and reason."""
     mine = _change(campus, course, {})
     _check_configured(parts, instead or {})
+    await check_named(unit, campus, str((instead or {}).get("escalate_to", "")))
     found = await unit.policies.above(campus, course)
     own = next((each.changes for each in found if _same(each, mine)), {})
     above = applied(parts.policy, [each for each in found if not _same(each, mine)])

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from channels import Rendering
 from hub.errors import BadInput, BudgetSpent, IllegalMove
@@ -14,9 +13,9 @@ from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import alarm, spend
 from hub.model.budget import allowed_country
 from hub.model.contract import Contract, ContractState
-from hub.model.delivery import PLANNED, Delivery, DeliveryState, look_again_at
+from hub.model.delivery import PLANNED, Delivery, DeliveryState, Share, look_again_at
 from hub.model.link import DoorKind, SignLink, short_code
-from hub.model.message import Purpose
+from hub.model.message import Purpose, contracts_words, moment_words
 from hub.model.signer import Signer, SigningTask
 from hub.model.staff import Scope
 from hub.router import door_of_channel
@@ -69,17 +68,18 @@ async def _link_of(unit: Unit, signer: Signer, door: DoorKind) -> SignLink:
 async def write_message(
     parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
-    first: Sequence[str] = (),
+    first: Sequence[str] = (), shares: Sequence[Share] = (),
 ) -> Delivery | None:  # fmt: skip
     """The attempt row of one message to one signer, in this transaction, by the first way of their ladder. None when
-    there is no way to reach them, or when this intent (`key`) has an attempt already.
+    there is no way to reach them, or when this intent (`key`) has an attempt already. `shares`: what it is for each of
+    several contracts of this person, this one among them.
     """
     channel = next(iter(await ways(parts, unit, signer, purpose, first)), None)
     if channel is None:
         return None
     said = await _variables(parts, unit, contract, signer) | dict(variables or {})
     filled = parts.messages.fitted(purpose, signer.language, said)
-    attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled)
+    attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled, shares)
     try:
         return await write_attempt(parts, unit, contract, signer, attempt)
     except BudgetSpent as spent:
@@ -108,6 +108,7 @@ class Attempt:
     task: UUID | None
     code: UUID | None
     variables: Mapping[str, str]
+    shares: Sequence[Share] = ()
 
 
 async def write_attempt(
@@ -132,10 +133,12 @@ async def write_attempt(
     )  # fmt: skip
     if not await unit.deliveries.add(delivery, signer.person):
         return None
-    await unit.record.append(contract.id, contract.campus, "message-sending", "hub", {
-        "delivery": str(delivery.id), "signer": str(signer.id), "purpose": attempt.purpose.value,
-        "channel": attempt.channel,
-    })  # fmt: skip
+    await unit.shares.add(delivery.id, attempt.shares)
+    for each in sorted({(contract.id, signer.id), *((share.contract, share.signer) for share in attempt.shares)}):
+        await unit.record.append(each[0], contract.campus, "message-sending", "hub", {
+            "delivery": str(delivery.id), "signer": str(each[1]), "purpose": attempt.purpose.value,
+            "channel": attempt.channel,
+        })  # fmt: skip
     return delivery
 
 
@@ -163,16 +166,10 @@ async def _variables(parts: Parts, unit: Unit, contract: Contract, signer: Signe
         "campus": campus.name_en if english else campus.name,
         "course": str(contract.data.get("course_name_en" if english else "course_name", contract.title)),
         "deadline": deadline_words(contract.deadline, signer),
+        "contracts": contracts_words(1, signer.language),
     }
 
 
 def deadline_words(deadline: datetime, signer: Signer) -> str:
     """The moment in the signer's own zone and language: 12月3日 18:00 / 3 December 18:00."""
     return moment_words(deadline, signer.zone, signer.language)
-
-
-def moment_words(moment: datetime, zone: str, language: str) -> str:
-    local = moment.astimezone(ZoneInfo(zone))
-    if language == "en":
-        return f"{local.day} {local:%B %H:%M}"
-    return f"{local.month}月{local.day}日 {local:%H:%M}"

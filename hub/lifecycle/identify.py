@@ -153,6 +153,8 @@ async def _note_opened(
 ) -> None:  # fmt: skip
     door = link.door.value if link else "unknown"
     await unit.tasks.opened(task.id, door, unit.now)
+    if task.opened_at is None:
+        await unit.reminders.note(task, "opened", await unit.planning_now(), reason=door)
     await unit.desk.finish_tasks_of(task.signer, UNREACHED, "hub", unit.now)
     await unit.sessions.add_identity_check(
         session, contract.id, task.signer, identified.provider, identified.method, unit.now,

@@ -100,9 +100,10 @@ class _Drawn:
 async def issue(
     parts: Parts, scope: Scope, asked: NewContract, actor: str,
     also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
-    first: Callable[[Unit], Awaitable[None]] | None = None,
+    first: Callable[[Unit], Awaitable[None]] | None = None, hold: bool = False,
 ) -> Contract:  # fmt: skip
-    """Draw and issue; in the same transaction `first` is done before and `also` afterwards.
+    """Draw and issue; in the same transaction `first` is done before and `also` afterwards. `hold`: an invitation "now"
+    waits a moment, since another contract for the same signer follows.
 
     Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.
     """
@@ -118,7 +119,7 @@ async def issue(
         if first:
             await first(unit)
         contract = await _write(parts, unit, drawn, laid_out, sha256, len(document), actor)
-        await open_next(parts, unit, contract, asked.send)
+        await open_next(parts, unit, contract, asked.send, hold=hold)
         issued = await unit.contracts.get(contract.id)
         if also:
             await also(unit, issued)

@@ -7,7 +7,7 @@ lock, so nothing is sent after a signature. The provider is called after that co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,26 +15,24 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BudgetSpent, IllegalMove, TooSoon
 from hub.lifecycle.dispatch import send_at_once, ways, write_message
+from hub.lifecycle.escalate import escalate
+from hub.lifecycle.gather import due_of, locked, mates, said_of, shares_of
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
 from hub.lifecycle.withdraw import expire
 from hub.model.contract import Contract, ContractState
 from hub.model.delivery import PLANNED, Delivery
+from hub.model.due import LATE, PURPOSES, Due, following, held_back, is_late, said_by
 from hub.model.message import Purpose
 from hub.model.reminder import (
     NextStep,
     SkipReason,
     StepKind,
-    allowed_today,
-    deferred_by_cap,
-    following_step,
     into_window,
-    last_call_at,
     local_day,
     manual_reminder_allowed,
     on_every_day,
     postponed,
-    spread_of,
 )
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer, SigningTask, TaskState
@@ -45,50 +43,23 @@ from hub.store.ahead import foresee_steps
 from hub.store.tasks import ClaimedTask
 from hub.store.unit import Unit
 
-PURPOSES = {
-    StepKind.INVITATION: Purpose.INVITATION,
-    StepKind.REMINDER: Purpose.REMINDER,
-    StepKind.LAST_CALL: Purpose.LAST_CALL,
-}
-AT_ONCE = timedelta(minutes=15)
 LOOK_AGAIN = timedelta(minutes=30)
+LOOK_AHEAD = timedelta(days=1)
+"""Whatever a person's day is, it is over by then."""
+CROWD = 50
+"""So many steps that are overdue by more than an hour were held up together."""
+UNREACHABLE = "There is no way to reach this signer: no channel is configured or wanted, or an address is missing."
 HAND = "hand-"
 """Keys of reminders sent by hand begin so, and are counted by it."""
 
 
 @dataclass(frozen=True)
-class _Due:
-    """A claimed step with what is needed to decide about it, all under the contract's lock."""
+class _Outcome:
+    """`delivery` has to be carried now, after the commit. `others`: nothing was done yet, since these contracts of the
+    same person are to be spoken of as well."""
 
-    contract: Contract
-    task: SigningTask
-    signer: Signer
-    step: NextStep
-    claimed: ClaimedTask
-    now: datetime
-    policy: ReminderPolicy
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.signer.zone)
-
-    @property
-    def spread(self) -> float:
-        return spread_of(self.task.id)
-
-    @property
-    def answers_an_act(self) -> bool:
-        """An invitation "now", on time. One that a long outage delayed is no answer to anybody any more."""
-        invited = self.step.kind is StepKind.INVITATION and self.step.due_at == self.task.invited_at
-        return invited and self.now - self.step.due_at < AT_ONCE
-
-    @property
-    def key(self) -> str:
-        """One per intent: the same step of the same task is the same message, whoever runs it."""
-        invited = self.task.invited_at.isoformat() if self.task.invited_at else ""
-        # A deadline that moved makes a second last call, which is another intent than the first.
-        which = self.contract.deadline.isoformat() if self.step.kind is StepKind.LAST_CALL else self.step.number
-        return f"step-{self.task.id}-{invited}-{self.step.kind.value}-{which}"
+    delivery: UUID | None = None
+    others: Sequence[UUID] = ()
 
 
 async def run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
@@ -108,71 +79,110 @@ async def _put_off(parts: Parts, claimed: ClaimedTask, spent: BudgetSpent) -> No
         contract = await unit.contracts.locked(claimed.task.contract)
         if not await unit.tasks.still_claimed(claimed):
             return
-        task = await unit.tasks.get(claimed.task.id)
-        assert task.step is not None
-        due = _Due(contract, task, await unit.contracts.signer(task.signer), task.step, claimed,
-                   await unit.planning_now(), await policy_of(unit, parts.policy, contract))  # fmt: skip
+        due = await _due(parts, unit, contract, claimed)
         until = into_window(due.policy, due.now + spent.wait, due.zone, due.spread)
-        await unit.reminders.note(task, "skipped", due.now, step=task.step, reason=SkipReason.BUDGET.value)
-        await _plan(unit, due, postponed(task.step, until=until, deadline=contract.deadline))
+        await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.BUDGET.value)
+        await _plan(unit, due, postponed(due.step, until=until, deadline=contract.deadline), claimed)
 
 
 async def run_steps(parts: Parts, claimed: Sequence[ClaimedTask]) -> tuple[list[Begun], list[ClaimedTask]]:
     """Run claimed steps in one transaction, in which their messages get a provider, too. Returns what has to be
     finished now, after the commit, and the steps that could not be run together. Whatever is raised: none was run."""
     async with parts.database.unit(EVERYTHING, together=True) as unit:
-        together = await foresee_steps(unit, claimed)
-        written = [await _step(parts, unit, each) for each in together]
+        several = await unit.tasks.with_others(claimed, await unit.planning_now() + LOOK_AHEAD)
+        together = await foresee_steps(unit, [each for each in claimed if each.task.id not in several])
+        written = [(await _step(parts, unit, each)).delivery for each in together]
         begun = [await parts.router.begin(unit, delivery) for delivery in written if delivery]
     ran = {each.task.id for each in together}
     return [each for each in begun if each], [each for each in claimed if each.task.id not in ran]
 
 
 async def _run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
+    outcome = await _in_one_transaction(parts, claimed)
+    if outcome.others:
+        outcome = await _in_one_transaction(parts, claimed, outcome.others)
+    return outcome.delivery
+
+
+async def _in_one_transaction(parts: Parts, claimed: ClaimedTask, also: Sequence[UUID] = ()) -> _Outcome:
     async with parts.database.unit(EVERYTHING) as unit:
-        return await _step(parts, unit, claimed)
+        return await _step(parts, unit, claimed, also)
 
 
-async def _step(parts: Parts, unit: Unit, claimed: ClaimedTask) -> UUID | None:
-    contract = await unit.contracts.locked(claimed.task.contract)
-    if not await unit.tasks.still_claimed(claimed):
-        return None
+async def _step(parts: Parts, unit: Unit, claimed: ClaimedTask, also: Sequence[UUID] = ()) -> _Outcome:
+    """`also`: other contracts of the same person, which are locked with its own."""
+    contracts = await locked(unit, (claimed.task.contract, *also))
+    others = await unit.tasks.claimed_with(claimed, await unit.planning_now() + LOOK_AHEAD)
+    if others is None:
+        return _Outcome()
+    due = await _due(parts, unit, contracts[claimed.task.contract], claimed)
+    if due.step.kind is StepKind.EXPIRY or due.now >= due.contract.deadline:
+        await _expire_or_wait(parts, unit, due, claimed)
+        return _Outcome()
+    if not await _may_go(unit, due, claimed):
+        return _Outcome()
+    if others and due.policy.bundle and not also:
+        return _Outcome(others=others)
+    dues = [due, *await mates(parts, unit, due, contracts.values())]
+    return _Outcome(await _send(parts, unit, dues, claimed))
+
+
+async def _due(parts: Parts, unit: Unit, contract: Contract, claimed: ClaimedTask) -> Due:
     task = await unit.tasks.get(claimed.task.id)
-    assert task.step is not None
-    signer = await unit.contracts.signer(task.signer)
-    policy = await policy_of(unit, parts.policy, contract)
-    due = _Due(contract, task, signer, task.step, claimed, await unit.planning_now(), policy)
-    if task.step.kind is StepKind.EXPIRY or due.now >= contract.deadline:
-        await _expire_or_wait(parts, unit, due)
-        return None
-    return await _send_or_defer(parts, unit, due)
+    return await due_of(parts, unit, contract, task, await unit.contracts.signer(task.signer))
 
 
-async def _expire_or_wait(parts: Parts, unit: Unit, due: _Due) -> None:
+async def _expire_or_wait(parts: Parts, unit: Unit, due: Due, claimed: ClaimedTask) -> None:
     """A signature that was accepted in time is first written into the file; what is still unsigned then expires."""
     if await unit.signatures.holds_revision(due.contract.id):
-        await _plan(unit, due, NextStep(StepKind.EXPIRY, 0, due.now + LOOK_AGAIN))
+        await _plan(unit, due, NextStep(StepKind.EXPIRY, 0, due.now + LOOK_AGAIN), claimed)
         return
     awake = into_window(on_every_day(due.policy), due.now, due.zone, due.spread) == due.now
     await expire(parts, unit, due.contract, tell=awake)
 
 
-async def _send_or_defer(parts: Parts, unit: Unit, due: _Due) -> UUID | None:
-    if later := await _must_wait(unit, due):
-        reason, step = later
+async def _may_go(unit: Unit, due: Due, claimed: ClaimedTask) -> bool:
+    """Whether something goes out now. If not, the ledger says why, and what takes its place is planned."""
+    if held := await _held_back(unit, due):
+        reason, step = held
         await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=reason.value)
-        await _plan(unit, due, step)
-        return None
+        await _plan(unit, due, step, claimed)
+        return False
     if due.task.paused:
-        await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.OPTED_OUT.value)
-        await _plan(unit, due, _following(due))
+        await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.PAUSED.value)
+        await _plan(unit, due, following(due), claimed)
+        return False
+    return True
+
+
+async def _held_back(unit: Unit, due: Due) -> tuple[SkipReason, NextStep] | None:
+    if due.answers_an_act:
         return None
+    if not due.awake:
+        return held_back(due, sent_today=0, crowded=False)
+    since, _ = local_day(due.now, due.zone)
+    await unit.sessions.one_at_a_time(due.signer.person)  # two contracts of one person may be due at this moment
+    sent = await unit.deliveries.sent_to_person(due.signer.person, since, PLANNED)
+    crowded = is_late(due) and await unit.tasks.overdue(due.now - LATE, CROWD) >= CROWD
+    return held_back(due, sent_today=len(sent), crowded=crowded)
+
+
+async def _send(parts: Parts, unit: Unit, dues: Sequence[Due], claimed: ClaimedTask) -> UUID | None:
+    """One message for all of these, the first of which is the claimed one."""
+    lead = dues[0]
+    if len(dues) > 1:
+        await unit.sessions.one_at_a_time(lead.signer.person)
+    said = said_of(lead.signer, [due.contract for due in dues], lead.now) | {"step_number": str(lead.step.number)}
     delivery = await write_message(
-        parts, unit, due.contract, due.signer, await _purpose(unit, due), due.key, task=due.task,
-        variables={"step_number": str(due.step.number)}, first=due.policy.through(due.step.kind),
+        parts, unit, lead.contract, lead.signer, said_by(dues), lead.key, task=lead.task, variables=said,
+        first=lead.through, shares=shares_of(dues),
     )  # fmt: skip
-    await _note_sent(unit, due, delivery)
-    await _plan(unit, due, _following(due))
+    # Where nothing went out, the others see for themselves.
+    for due in sorted(dues if delivery else [lead], key=lambda each: each.contract.id):
+        await _note_sent(unit, due, delivery)
+        if delivery:
+            await escalate(unit, due)
+        await _plan(unit, due, following(due), claimed if due is lead else None)
     return delivery.id if delivery else None
 
 
@@ -186,66 +196,21 @@ async def next_channel(
     return next(iter(await ways(parts, unit, signer, purpose, policy.through(purpose))), None)
 
 
-async def _purpose(unit: Unit, due: _Due) -> Purpose:
-    """Whoever comes after somebody else is told that it is their turn."""
-    tasks = await unit.tasks.of_contract(due.contract.id)
-    if due.step.kind is StepKind.INVITATION and any(task.order < due.task.order for task in tasks):
-        return Purpose.YOUR_TURN
-    return PURPOSES[due.step.kind]
-
-
-async def _note_sent(unit: Unit, due: _Due, delivery: Delivery | None) -> None:
+async def _note_sent(unit: Unit, due: Due, delivery: Delivery | None) -> None:
     if delivery:
         await unit.reminders.note(due.task, "sent", due.now, step=due.step, delivery=delivery.id)
         return
-    await unit.reminders.note(due.task, "failed", due.now, step=due.step, reason="no-channel")
-    text = "There is no way to reach this signer: none of their channels is configured, or an address is missing."
+    unwanted = await unit.opt_outs.channels(due.signer.phone)
+    kind, reason = ("skipped", SkipReason.OPTED_OUT.value) if unwanted else ("failed", "no-channel")
+    await unit.reminders.note(due.task, kind, due.now, step=due.step, reason=reason)
+    text = UNREACHABLE
     task = StaffTask(uuid4(), "unreachable", text, due.contract.campus, unit.now, due.contract.id, due.signer.id)
     await unit.desk.add_task_once(task)
 
 
-async def _must_wait(unit: Unit, due: _Due) -> tuple[SkipReason, NextStep] | None:
-    """Quiet hours, closed days and the day's cap hold for what we start; an invitation sent "now" answers somebody's
-    act."""
-    if due.answers_an_act:
-        return None
-    opening = _not_in_vain(due, into_window)
-    if opening > due.now:
-        closed = due.now.astimezone(due.zone).date() in due.policy.closed_days
-        return SkipReason.CLOSED_DAY if closed else SkipReason.QUIET_HOURS, _put_back(due, opening)
-    since, _ = local_day(due.now, due.zone)
-    await unit.sessions.one_at_a_time(due.signer.person)  # two contracts of one person may be due at this moment
-    sent = await unit.deliveries.sent_to_person(due.signer.person, since, PLANNED)
-    if not allowed_today(due.policy, len(sent)):
-        return SkipReason.CAP, _put_back(due, _not_in_vain(due, deferred_by_cap))
-    return None
-
-
-def _not_in_vain(due: _Due, when: Callable[[ReminderPolicy, datetime, ZoneInfo, float], datetime]) -> datetime:
-    """The moment on an open day, or on a closed one where the deadline comes before the next open one."""
-    moment = when(due.policy, due.now, due.zone, due.spread)
-    if moment < due.contract.deadline or not due.policy.closed_days:
-        return moment
-    return when(on_every_day(due.policy), due.now, due.zone, due.spread)
-
-
-def _put_back(due: _Due, until: datetime) -> NextStep:
-    deadline, invited_at = due.contract.deadline, due.task.invited_at or due.now
-    last_call = last_call_at(
-        due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread
-    )  # fmt: skip
-    return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
-
-
-def _following(due: _Due) -> NextStep:
-    return following_step(
-        due.policy, done=due.step, invited_at=due.task.invited_at or due.now, deadline=due.contract.deadline,
-        now=due.now, zone=due.zone, spread=due.spread,
-    )  # fmt: skip
-
-
-async def _plan(unit: Unit, due: _Due, step: NextStep) -> None:
-    if await unit.tasks.plan(due.task.id, step, due.claimed.leased_until, now=due.now):
+async def _plan(unit: Unit, due: Due, step: NextStep, claimed: ClaimedTask | None) -> None:
+    """`claimed` None: it is planned under the contract's lock, and whoever holds a claim on it finds it gone."""
+    if await unit.tasks.plan(due.task.id, step, claimed.leased_until if claimed else None, now=due.now):
         await unit.reminders.note(due.task, "planned", due.now, step=step)
 
 

@@ -6,6 +6,7 @@ silence. When a delivery has to be looked at is written with its state (`hub.mod
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -14,10 +15,11 @@ import structlog
 
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.dispatch import Attempt, ways, write_attempt
+from hub.lifecycle.gather import contracts_in, locked, said_of
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract
-from hub.model.delivery import OPENED_WITHIN, PLANNED, Delivery, DeliveryState
+from hub.model.delivery import OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
 from hub.model.message import ANSWERS, Purpose
 from hub.model.reminder import into_window, on_every_day, spread_of
 from hub.model.signer import Signer, TaskState
@@ -56,10 +58,40 @@ async def _next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
         if known is None or known.contract is None or known.signer is None:
             await unit.deliveries.look_at(delivery_id, None)
             return None
-        contract = await unit.contracts.locked(known.contract)
+        contracts = await locked(unit, await contracts_in(unit, known))
         now = await unit.planning_now()
         delivery = await unit.deliveries.take_look(delivery_id, now)
-        return await _look(parts, unit, contract, delivery, now) if delivery else None
+        if delivery is None:
+            return None
+        meant = await _still_meant(unit, delivery)
+        if meant is None:
+            await unit.deliveries.look_at(delivery_id, None)
+            return None
+        assert meant.delivery.contract
+        return await _look(parts, unit, contracts[meant.delivery.contract], meant, now)
+
+
+@dataclass(frozen=True)
+class _Meant:
+    """A delivery as what it still has to say. `shares`: of what, where it spoke of several contracts."""
+
+    delivery: Delivery
+    shares: tuple[Share, ...] = ()
+
+
+async def _still_meant(unit: Unit, delivery: Delivery) -> _Meant | None:
+    """Of several contracts those that still wait: the first of them takes the place of one that was signed meanwhile.
+    None: whoever has opened one of them has seen them all, or none waits."""
+    shares = await unit.shares.of(delivery.id)
+    tasks = {share.task: await unit.tasks.get(share.task) for share in shares}
+    if not shares:
+        return _Meant(delivery)
+    waiting = [share for share in shares if tasks[share.task].state is TaskState.OPEN and not tasks[share.task].paused]
+    if not waiting or any(task.opened_at is not None for task in tasks.values()):
+        return None
+    lead = next((share for share in waiting if share.task == delivery.task), waiting[0])
+    told = replace(delivery, task=lead.task, contract=lead.contract, signer=lead.signer)
+    return _Meant(told, tuple(waiting))
 
 
 async def _later(parts: Parts, delivery_id: UUID, wait: timedelta) -> None:
@@ -67,7 +99,8 @@ async def _later(parts: Parts, delivery_id: UUID, wait: timedelta) -> None:
         await unit.deliveries.look_at(delivery_id, await unit.planning_now() + wait)
 
 
-async def _look(parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, now: datetime) -> UUID | None:
+async def _look(parts: Parts, unit: Unit, contract: Contract, meant: _Meant, now: datetime) -> UUID | None:
+    delivery = meant.delivery
     assert delivery.signer
     await unit.deliveries.look_at(delivery.id, None)
     reason = await _why(parts, unit, delivery)
@@ -85,7 +118,7 @@ async def _look(parts: Parts, unit: Unit, contract: Contract, delivery: Delivery
     if channel is None:
         await _at_the_end(unit, contract, delivery, reason, now)
         return None
-    return await _another(parts, unit, contract, signer, delivery, channel, reason)
+    return await _another(parts, unit, contract, signer, meant, channel, reason)
 
 
 async def _why(parts: Parts, unit: Unit, delivery: Delivery) -> str | None:
@@ -130,21 +163,26 @@ async def _untried(parts: Parts, unit: Unit, contract: Contract, delivery: Deliv
 
 
 async def _another(
-    parts: Parts, unit: Unit, contract: Contract, signer: Signer, delivery: Delivery, channel: str, reason: str
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, meant: _Meant, channel: str, reason: str
 ) -> UUID | None:
-    intent = delivery.intent or delivery.key
+    delivery = meant.delivery
+    intent, variables = delivery.intent or delivery.key, delivery.variables
+    if meant.shares:
+        left = [await unit.contracts.get(share.contract) for share in meant.shares]
+        variables = dict(variables) | said_of(signer, left, await unit.planning_now())
     attempt = Attempt(
         Purpose(delivery.purpose), channel, f"{intent}+{channel}", intent, delivery.rung + 1, delivery.task,
-        delivery.code, delivery.variables,
+        delivery.code, variables, meant.shares,
     )  # fmt: skip
     following = await write_attempt(parts, unit, contract, signer, attempt)
     if following is None:
         return None
     if reason == NO_PROVIDER:  # nobody can have it, and nobody needs it any more
         await unit.deliveries.report(delivery.id, DeliveryState.WITHDRAWN, following.created_at, failure=reason)
-    if delivery.task:
-        task = await unit.tasks.get(delivery.task)
-        at = await unit.planning_now()
+    tasks = [share.task for share in meant.shares] or [each for each in [delivery.task] if each]
+    at = await unit.planning_now()
+    for each in tasks:
+        task = await unit.tasks.get(each)
         await unit.reminders.note(task, "sent", at, reason=f"{delivery.channel}-{reason}", delivery=following.id)
     return following.id
 

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hub.errors import AlreadySigned, IllegalMove, NotYourTurn
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
-from hub.model.reminder import Send, first_step, spread_of
+from hub.model.due import HOLD
+from hub.model.reminder import Send, StepKind, first_step, spread_of
 from hub.model.signer import Signer, SigningTask, TaskState, tasks_to_open
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
 
 
-async def open_next(parts: Parts, unit: Unit, contract: Contract, send: Send) -> list[SigningTask]:
-    """Open the tasks whose turn has come, each with its first step. Returns them."""
+async def open_next(
+    parts: Parts, unit: Unit, contract: Contract, send: Send, *, hold: bool = False
+) -> list[SigningTask]:
+    """Open the tasks whose turn has come, each with its first step. Returns them. `hold`: an invitation "now" waits a
+    moment for that of another contract."""
     signers = {signer.id: signer for signer in await unit.contracts.signers(contract.id)}
     opened = tasks_to_open(await unit.tasks.of_contract(contract.id))
     for task in opened:
-        await open_task(parts, unit, contract, task, signers[task.signer], send)
+        await open_task(parts, unit, contract, task, signers[task.signer], send, hold=hold)
     return opened
 
 
 async def open_task(
-    parts: Parts, unit: Unit, contract: Contract, task: SigningTask, signer: Signer, send: Send
+    parts: Parts, unit: Unit, contract: Contract, task: SigningTask, signer: Signer, send: Send, *, hold: bool = False
 ) -> None:
     now, policy = await unit.planning_now(), await policy_of(unit, parts.policy, contract)
     step = first_step(
         policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send=send,
         spread=spread_of(task.id),
     )  # fmt: skip
+    if hold and policy.bundle and step.kind is StepKind.INVITATION and step.due_at == now < contract.deadline - HOLD:
+        step = replace(step, due_at=now + HOLD)
     await unit.tasks.open(task.id, step, now)
     await unit.reminders.note(task, "planned", now, step=step)
     await unit.record.append(contract.id, contract.campus, "task-opened", "hub", {

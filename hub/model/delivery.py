@@ -68,6 +68,18 @@ def look_again_at(purpose: str, state: DeliveryState, at: datetime, *, receipts:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What a message for several contracts is for one of them: `purpose` and `number` are those of this task's step."""
+
+    task: UUID
+    contract: UUID
+    signer: UUID
+    campus: str
+    purpose: str
+    number: int = 0
+
+
+@dataclass(frozen=True)
 class Delivery:
     """`text` carries placeholders for link and code, which are filled in when it leaves (or is shown on the pretend
     phone).

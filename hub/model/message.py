@@ -6,9 +6,11 @@ A text has placeholders, `{campus}`; nothing in it is code. How a file looks: `h
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from channels import Shape
 from hub.errors import TemplateFailed
@@ -53,7 +55,8 @@ class Kind(StrEnum):
 
 
 KINDS: Mapping[str, Kind] = {
-    "school": Kind.TEXT, "campus": Kind.TEXT, "course": Kind.TEXT, "deadline": Kind.MOMENT, "minutes": Kind.DIGITS,
+    "school": Kind.TEXT, "campus": Kind.TEXT, "course": Kind.TEXT, "contracts": Kind.TEXT,
+    "deadline": Kind.MOMENT, "minutes": Kind.DIGITS,
     "open": Kind.DIGITS, "done": Kind.DIGITS, "code": Kind.DIGITS, "pickup": Kind.DIGITS,
     "ticket": Kind.PATH, "entry": Kind.URL, "link": Kind.URL,
 }  # fmt: skip
@@ -66,6 +69,9 @@ LEADS = frozenset({"link", "ticket", "entry", "pickup"})
 """A text with one of these leads to a page; one without is the same in every SMS shape."""
 LONGEST_PATH = 35
 """Of one variable piece of path, where a domain is approved (Aliyun's rule for notifications)."""
+
+COUNT_NEUTRAL = frozenset({"contracts"})
+"""A text that lies at a provider may leave it out: in Chinese the same words stand for one contract and for several."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _ADDRESS = re.compile(r"://|\bwww\.", re.IGNORECASE)
@@ -167,6 +173,31 @@ def render(text: str, variables: Mapping[str, str], *, late: Collection[str] = (
         return variables[name].translate(_NO_BRACES)
 
     return _PLACEHOLDER.sub(value, text)
+
+
+def contracts_words(count: int, language: str) -> str:
+    """How many contracts a message is about: 合同, 2份合同; course contract, 2 course contracts."""
+    if language == "en":
+        return "course contract" if count == 1 else f"{count} course contracts"
+    return "合同" if count == 1 else f"{count}份合同"
+
+
+def told_of(deadlines: Sequence[datetime], now: datetime, zone: str, language: str) -> dict[str, str]:
+    """What a message says of contracts with these deadlines: how many, and until when the first has to be signed. In
+    Chinese the day is enough for several, where it is not today: so the text stays within one segment."""
+    first, count = min(deadlines), len(deadlines)
+    until = moment_words(first, zone, language)
+    if count > 1 and language != "en" and first - now > timedelta(days=1):
+        until = until.partition(" ")[0]
+    return {"contracts": contracts_words(count, language), "deadline": until}
+
+
+def moment_words(moment: datetime, zone: str, language: str) -> str:
+    """In that zone and language: 12月3日 18:00 / 3 December 18:00."""
+    local = moment.astimezone(ZoneInfo(zone))
+    if language == "en":
+        return f"{local.day} {local:%B %H:%M}"
+    return f"{local.month}月{local.day}日 {local:%H:%M}"
 
 
 def check_variable(variable: Variable) -> None:

@@ -10,6 +10,7 @@ from channels import FixedText, Rules
 from hub.model.message import (
     ANSWERS,
     CONSTANT,
+    COUNT_NEUTRAL,
     NOT_BY_VOICE,
     Kind,
     MessageTemplate,
@@ -92,7 +93,7 @@ def _fixed(
     if text is None:
         yield f"no template {template.id} is configured, and only texts that lie at the provider go out"
         return
-    if missing := template.placeholders - CONSTANT - set(text.variables):
+    if missing := template.placeholders - CONSTANT - COUNT_NEUTRAL - set(text.variables):
         yield f"the provider's template {template.id} does not take {_listed(missing)}, which this text says"
     if unknown := set(text.variables) - template.placeholders:
         yield f"the provider's template {template.id} takes {_listed(unknown)}, which this text does not say"

@@ -44,9 +44,11 @@ class SkipReason(StrEnum):
     SIGNED_MEANWHILE = "signed-meanwhile"
     CAP = "cap"
     OPTED_OUT = "opted-out"
+    PAUSED = "paused"
     BUDGET = "budget"
     NOT_THEIR_TURN = "not-their-turn"
     CLOSED = "closed"
+    OVERDUE = "overdue"
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,12 @@ def deferred_by_cap(policy: ReminderPolicy, now: datetime, zone: ZoneInfo, sprea
     """When a message may go out that today's cap held back: in tomorrow's window, tomorrow being the signer's."""
     _, tomorrow = local_day(now, zone)
     return _share(*_window(policy, tomorrow, zone), spread)
+
+
+def over_the_rest(policy: ReminderPolicy, now: datetime, zone: ZoneInfo, spread: float) -> datetime:
+    """A moment in what is left of the window that is open now."""
+    _, closing = _window(policy, now, zone)
+    return _share(now.astimezone(UTC), closing, spread)
 
 
 def allowed_today(policy: ReminderPolicy, sent_today: int) -> bool:

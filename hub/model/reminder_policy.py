@@ -29,7 +29,13 @@ class ReminderPolicy:
     `messages_per_day` holds for one person over all contracts. The `manual_…` limits are those of reminders that
     staff send by hand. `…_through`: the channels of a step, first ones first, before those that the signer wished
     for; none: the signer's wish alone. With `skip_holidays`, planned messages wait for an open day: one that is neither
-    a public holiday of the country `holidays_of` (ISO 3166-1) nor closed by the campus's own calendar.
+    a public holiday of the country `holidays_of` (ISO 3166-1) nor closed by the campus's own calendar. With `bundle`,
+    several contracts of one person that are due on one day go into one message.
+
+    Every `escalate_after` unanswered reminders, and at the last call, staff get a task: `escalate_to` (a login; none:
+    who issued the contract, else the campus's manager) has to see to it `escalate_within` that time. Whoever has not
+    taken a task by `climbs_after` loses it to the manager. `digest_at`: when staff hear each day what they have in
+    hand, on their campus's clock.
 
     `closed_days` is no key: whoever knows the calendar puts them in (`with_closed_days`).
     """
@@ -40,6 +46,7 @@ class ReminderPolicy:
     window_opens: time = time(9)
     window_closes: time = time(21)
     messages_per_day: int = 2
+    bundle: bool = True
     manual_after_message: timedelta = timedelta(minutes=30)
     manual_apart: timedelta = timedelta(minutes=10)
     manual_per_day: int = 3
@@ -48,12 +55,17 @@ class ReminderPolicy:
     last_call_through: tuple[str, ...] = ()
     skip_holidays: bool = False
     holidays_of: str = "CN"
+    escalate_after: int = 3
+    escalate_to: str = ""
+    escalate_within: timedelta = timedelta(days=2)
+    climbs_after: timedelta = timedelta(days=1)
+    digest_at: time = time(8, 30)
     closed_days: frozenset[date] = frozenset()
 
     def __post_init__(self) -> None:
         self._check_intervals()
         self._check_window()
-        for key in ("messages_per_day", "manual_per_day"):
+        for key in ("messages_per_day", "manual_per_day", "escalate_after"):
             _demand(getattr(self, key) >= 1, key, "has to be at least 1")
         for key in _THROUGH:
             _check_channels(key, getattr(self, key))
@@ -68,13 +80,13 @@ class ReminderPolicy:
         gaps = [later - earlier for earlier, later in pairwise((timedelta(0), *self.reminders_after))]
         _demand(min(gaps) >= day, "reminders_after", "has to rise by a day or more each time, from the invitation on")
         _demand(self.repeat_every >= day, "repeat_every", "has to be at least a day, or the reminders would never end")
-        for key in ("last_call_before", "manual_after_message", "manual_apart"):
+        for key in ("last_call_before", "manual_after_message", "manual_apart", "escalate_within", "climbs_after"):
             _demand(getattr(self, key) > timedelta(0), key, "has to be longer than nothing")
 
     def _check_window(self) -> None:
         opens, closes = self.window_opens, self.window_closes
-        for key in ("window_opens", "window_closes"):
-            _demand(getattr(self, key).tzinfo is None, key, "is on the signer's clock and has no zone of its own")
+        for key in ("window_opens", "window_closes", "digest_at"):
+            _demand(getattr(self, key).tzinfo is None, key, "is on the clock on the wall and has no zone of its own")
         _demand(opens >= EARLIEST, "window_opens", f"would wake people: not before {EARLIEST:%H:%M}")
         _demand(closes <= LATEST, "window_closes", f"would wake people: not after {LATEST:%H:%M}")
         # An hour at least, because what was deferred overnight is spread over the window. No window crosses midnight.

@@ -51,7 +51,11 @@ UNREACHED = "unreached"
 @dataclass(frozen=True)
 class StaffTask:
     """Something that only a person can settle: a question, a locked signer, an unreachable one, a job that keeps
-    failing."""
+    failing.
+
+    `owner` is the member of staff who has to see to it until `due_at`; one who has not taken it by `climbs_at` loses
+    it to the campus's manager. All but `created_at` and `done_at` are on the planning clock.
+    """
 
     id: UUID
     kind: str
@@ -62,3 +66,9 @@ class StaffTask:
     signer: UUID | None = None
     done_at: datetime | None = None
     done_by: str | None = None
+    owner: UUID | None = None
+    owned_at: datetime | None = None
+    due_at: datetime | None = None
+    taken_at: datetime | None = None
+    climbs_at: datetime | None = None
+    climbed_at: datetime | None = None

@@ -37,7 +37,7 @@ from hub.model.signer import Signer
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import PATIENCE, Begun, Carrier, Carriers
 from hub.router.health import Healths
-from hub.router.overtaken import morning, obsolete, unwanted
+from hub.router.overtaken import as_it_is_now, morning, obsolete, unwanted
 from hub.router.receipts import FATES
 from hub.router.reports import Reports
 from hub.router.settling import BUSY_PAUSES, MOST_BATCHES, settle
@@ -225,6 +225,7 @@ class Router:
             if opening := await morning(unit, delivery, self._policy):
                 await unit.deliveries.put_off(delivery.id, opening)
                 return delivery.state
+            delivery = await as_it_is_now(unit, delivery, self.wording)
         booked = await self.carriers.book(unit, delivery, tried)
         if booked is None:
             await self._wait_for_room(unit, delivery)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from channels import Shape
 from hub.model.delivery import PHONE_CHANGED, PLANNED, Delivery
-from hub.model.message import ANSWERS, Purpose
+from hub.model.message import ANSWERS, Purpose, told_of
 from hub.model.reminder import into_window, on_every_day, spread_of
 from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import TaskState
+from hub.model.signer import SigningTask, TaskState
 from hub.router.policy import policy_of
+from hub.router.wording import Wording
 from hub.store.unit import Unit
 
 
@@ -35,12 +38,32 @@ async def obsolete(unit: Unit, delivery: Delivery) -> str | None:
         if (await unit.contracts.signer(delivery.signer)).phone != delivery.to:
             return PHONE_CHANGED
     if delivery.task and delivery.purpose in PLANNED:
-        task = await unit.tasks.get(delivery.task)
-        if task.state is not TaskState.OPEN:
-            return "signed-meanwhile" if task.state is TaskState.SIGNED else "closed"
-        if task.paused:
-            return "paused"  # whoever got messages at this number said that they are not meant
+        told = [share.task for share in await unit.shares.of(delivery.id)] or [delivery.task]
+        reasons = [_settled(await unit.tasks.get(task)) for task in told]
+        return None if None in reasons else reasons[0]
     return None
+
+
+def _settled(task: SigningTask) -> str | None:
+    if task.state is not TaskState.OPEN:
+        return "signed-meanwhile" if task.state is TaskState.SIGNED else "closed"
+    # Whoever got messages at this number may have said that they are not meant.
+    return "paused" if task.paused else None
+
+
+async def as_it_is_now(unit: Unit, delivery: Delivery, wording: Wording) -> Delivery:
+    """A message for several contracts, some of which were signed while it waited, speaks of the others alone."""
+    shares = await unit.shares.of(delivery.id)
+    left = [each for each in shares if _settled(await unit.tasks.get(each.task)) is None]
+    if not left or len(left) == len(shares):
+        return delivery
+    deadlines = [(await unit.contracts.get(each.contract)).deadline for each in left]
+    zone, now = (await unit.contracts.signer(left[0].signer)).zone, await unit.planning_now()
+    variables = dict(delivery.variables) | told_of(deadlines, now, zone, delivery.language)
+    shape = Shape(delivery.shape) if delivery.shape else None
+    text = wording.kept(delivery.purpose, delivery.channel, delivery.language, shape, variables)
+    await unit.deliveries.say(delivery.id, variables, text)
+    return replace(delivery, variables=variables, text=text)
 
 
 async def unwanted(unit: Unit, delivery: Delivery) -> bool:

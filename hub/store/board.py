@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, not_, or_, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
@@ -16,7 +16,16 @@ from hub.model.contract import ContractState
 from hub.model.delivery import DeliveryState
 from hub.model.signer import TaskState
 from hub.store.cipher import Cipher
-from hub.store.tables import CampusRow, ContractRow, CourseRow, DeliveryRow, SignerRow, SigningTaskRow, table_of
+from hub.store.tables import (
+    CampusRow,
+    ContractRow,
+    CourseRow,
+    DeliveryRow,
+    DeliveryShareRow,
+    SignerRow,
+    SigningTaskRow,
+    table_of,
+)
 
 CONTRACT: Table = table_of(ContractRow)
 TASK: Table = table_of(SigningTaskRow)
@@ -24,7 +33,15 @@ SIGNER: Table = table_of(SignerRow)
 DELIVERY: Table = table_of(DeliveryRow)
 CAMPUS: Table = table_of(CampusRow)
 COURSE: Table = table_of(CourseRow)
+SHARE: Table = table_of(DeliveryShareRow)
 TAIL = 4
+_SEEN = [DELIVERY.c[name] for name in ("channel", "state", "state_at", "created_at")]
+MESSAGE = union_all(
+    select(DELIVERY.c.contract, DELIVERY.c.purpose, *_SEEN).where(DELIVERY.c.purpose != "code"),
+    select(SHARE.c.contract, SHARE.c.purpose, *_SEEN).join(DELIVERY, DELIVERY.c.id == SHARE.c.delivery)
+    .where(SHARE.c.contract != DELIVERY.c.contract),
+).subquery("said")  # fmt: skip
+"""Each message once for every contract that it speaks of."""
 FAILED = (DeliveryState.UNDELIVERED.value, DeliveryState.REFUSED.value)
 
 
@@ -167,19 +184,19 @@ class Board:
 
 
 def _messages(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(DELIVERY.c.contract == CONTRACT.c.id, DELIVERY.c.purpose != "code", *conditions)
+    return exists().where(MESSAGE.c.contract == CONTRACT.c.id, *conditions)
 
 
 def _sent() -> ColumnElement[bool]:
-    return _messages(DELIVERY.c.state != DeliveryState.WITHDRAWN.value)
+    return _messages(MESSAGE.c.state != DeliveryState.WITHDRAWN.value)
 
 
 def _delivered() -> ColumnElement[bool]:
-    return _messages(DELIVERY.c.state == DeliveryState.DELIVERED.value)
+    return _messages(MESSAGE.c.state == DeliveryState.DELIVERED.value)
 
 
 def _failed() -> ColumnElement[bool]:
-    return and_(_messages(DELIVERY.c.state.in_(FAILED)), not_(_delivered()))
+    return and_(_messages(MESSAGE.c.state.in_(FAILED)), not_(_delivered()))
 
 
 def _opened() -> ColumnElement[bool]:
@@ -190,11 +207,10 @@ def _opened() -> ColumnElement[bool]:
 
 
 def _last_message() -> LateralFromClause:
-    at = func.coalesce(DELIVERY.c.state_at, DELIVERY.c.created_at).label("message_at")
-    mine = (DELIVERY.c.contract == CONTRACT.c.id) & (DELIVERY.c.purpose != "code")
-    state = DELIVERY.c.state.label("message_state")
-    statement = select(DELIVERY.c.channel, DELIVERY.c.purpose, state, at).where(mine)
-    return statement.order_by(DELIVERY.c.created_at.desc()).limit(1).lateral("message")
+    at = func.coalesce(MESSAGE.c.state_at, MESSAGE.c.created_at).label("message_at")
+    state = MESSAGE.c.state.label("message_state")
+    statement = select(MESSAGE.c.channel, MESSAGE.c.purpose, state, at).where(MESSAGE.c.contract == CONTRACT.c.id)
+    return statement.order_by(MESSAGE.c.created_at.desc()).limit(1).lateral("message")
 
 
 def _upcoming() -> LateralFromClause:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, func, select, text
+from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, func, select, text, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,8 @@ from hub.model.delivery import PLANNED, Delivery, DeliveryState, joined, look_ag
 from hub.model.message import Purpose
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint, write
+from hub.store.reminders import NOTE_RECEIPTS, RECEIPTS, TOLD
+from hub.store.shares import PARTS, SHARE, for_one
 from hub.store.tables import DeliveryRow, OutboxMessageRow, table_of
 
 DELIVERY: Table = table_of(DeliveryRow)
@@ -24,7 +26,13 @@ UNSETTLED = (DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _ADD = insert(DELIVERY)
 _KEYS = select(DELIVERY.c.contract, DELIVERY.c.key).where(DELIVERY.c.contract == any_(_IDS))
-_OF_CONTRACTS = select(DELIVERY).where(DELIVERY.c.contract == any_(_IDS)).order_by(DELIVERY.c.created_at, DELIVERY.c.id)
+_OWN = (SHARE.c.delivery == DELIVERY.c.id) & (SHARE.c.contract == DELIVERY.c.contract)
+_OF_CONTRACTS = union_all(
+    select(DELIVERY, *PARTS, DELIVERY.c.contract.label("of")).outerjoin(SHARE, _OWN)
+    .where(DELIVERY.c.contract == any_(_IDS)),
+    select(DELIVERY, *PARTS, SHARE.c.contract.label("of")).join(SHARE, SHARE.c.delivery == DELIVERY.c.id)
+    .where(SHARE.c.contract == any_(_IDS), SHARE.c.contract != DELIVERY.c.contract),
+)  # fmt: skip
 _HELD = select(DELIVERY).where(DELIVERY.c.id == any_(_IDS)).order_by(DELIVERY.c.id).with_for_update()
 _REPORTED = DELIVERY.update().where(DELIVERY.c.id == bindparam("reported")).values(
     state=bindparam("to_state"), state_at=bindparam("at"), check_at=bindparam("look"), failure=bindparam("why"),
@@ -120,9 +128,9 @@ class Deliveries:
         """What `of_contract` answers."""
         found: dict[UUID | None, list[Delivery]] = {contract: [] for contract in contracts}
         for row in (await ahead.aside(_OF_CONTRACTS, {"ids": list(contracts)})).mappings():
-            found[row["contract"]].append(self._delivery(row))
+            found[row["of"]].append(for_one(self._delivery(row), row))
         for contract, theirs in found.items():
-            ahead.put("deliveries", contract, theirs)
+            ahead.put("deliveries", contract, _in_order(theirs))
 
     async def hold(self, ahead: Joint, deliveries: Sequence[UUID]) -> None:
         """Their rows, until the end, for what is going to be reported of them."""
@@ -197,6 +205,11 @@ class Deliveries:
         values["calls"] = DELIVERY.c.calls + 1
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
 
+    async def say(self, delivery: UUID, variables: Mapping[str, str], text: str) -> None:
+        """Other words than those in which it was written: something happened while it waited."""
+        statement = DELIVERY.update().where(DELIVERY.c.id == delivery)
+        await self._connection.execute(statement.values(variables=dict(variables), text=text))
+
     async def withdraw(self, signers: Sequence[UUID], to_hash: bytes, at: datetime, reason: str) -> list[UUID]:
         """Take back what waits to go to this number, and every code on its way: as long as no provider was called for
         it, nobody can have it. Whoever holds it in their hands finds it withdrawn when they want to call."""
@@ -244,6 +257,8 @@ class Deliveries:
             await write(self._connection, _REPORTED, values)
         elif reference:
             await write(self._connection, _REFERENCE, values)
+        if after is not before and after in RECEIPTS and purpose in PLANNED:
+            await write(self._connection, NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})
         if ahead and held:
             ahead.put("delivery", delivery, replace(held, state=after))
         return after
@@ -270,6 +285,12 @@ class Deliveries:
             "checks": [each.check_at for each in learnt], "failures": [each.failure for each in learnt],
             "kinds": [each.failure_kind for each in learnt],
         })  # fmt: skip
+        await self._note_receipts([each.id for each in learnt if each.has_moved and each.state in RECEIPTS], at)
+
+    async def _note_receipts(self, deliveries: Sequence[UUID], at: datetime) -> None:
+        """Into the ledger of each task that such a message was about."""
+        if deliveries:
+            await self._connection.execute(NOTE_RECEIPTS, {"ids": list(deliveries), "at": at, "purposes": TOLD})
 
     async def unsettled(self, before: datetime, now: datetime | None = None, limit: int = 50) -> list[Delivery]:
         """Those whose process died or whose answer was lost, untouched since `before`, and those whose wait is over:
@@ -312,12 +333,11 @@ class Deliveries:
         return int(await self._connection.scalar(statement) or 0)
 
     async def of_contract(self, contract: UUID) -> list[Delivery]:
+        """Each as what it is for this contract, also where it speaks of others as well."""
         if (ahead := joint(self._connection)) and (known := ahead.get("deliveries", contract)) is not None:
             return list(known)
-        statement = (
-            select(DELIVERY).where(DELIVERY.c.contract == contract).order_by(DELIVERY.c.created_at, DELIVERY.c.id)
-        )
-        return [self._delivery(row) for row in (await self._connection.execute(statement)).mappings()]
+        rows = await self._connection.execute(_OF_CONTRACTS, {"ids": [contract]})
+        return _in_order(for_one(self._delivery(row), row) for row in rows.mappings())
 
     async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
         """When messages of these purposes went to this person, over all contracts. A ladder for one intent counts once,
@@ -332,7 +352,9 @@ class Deliveries:
         return list(await self._connection.scalars(statement.having(first >= since).order_by(first)))
 
     async def sent_for_task(self, task: UUID, purposes: Sequence[str], key_prefix: str = "") -> list[datetime]:
-        counted = (DELIVERY.c.task == task) & DELIVERY.c.purpose.in_(purposes) & (DELIVERY.c.rung == 0)
+        shared = select(SHARE.c.delivery).where(SHARE.c.task == task)
+        about = select(DELIVERY.c.id).where(DELIVERY.c.task == task).union(shared)
+        counted = DELIVERY.c.id.in_(about) & DELIVERY.c.purpose.in_(purposes) & (DELIVERY.c.rung == 0)
         statement = select(DELIVERY.c.created_at).where(counted, DELIVERY.c.key.startswith(key_prefix))
         return list(await self._connection.scalars(statement.order_by(DELIVERY.c.created_at)))
 
@@ -369,6 +391,10 @@ class OutboxLedger:
 
     async def accepted(self, key: str) -> bool:
         return await self._connection.scalar(select(OUTBOX.c.key).where(OUTBOX.c.key == key)) is not None
+
+
+def _in_order(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    return sorted(deliveries, key=lambda each: (each.created_at, each.id))
 
 
 _FIELDS = set(Delivery.__dataclass_fields__) - {"to"}

@@ -79,6 +79,14 @@ class Record:
         statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.sequence)
         return [_entry(row) for row in (await self._connection.execute(statement)).mappings()]
 
+    async def actor(self, contract: UUID, kind: str) -> str | None:
+        """Who did this to the contract first."""
+        mine = (ENTRY.c.contract == contract) & (ENTRY.c.kind == kind)
+        actor: str | None = await self._connection.scalar(
+            select(ENTRY.c.actor).where(mine).order_by(ENTRY.c.sequence).limit(1)
+        )
+        return actor
+
     async def values(self, contract: UUID) -> dict[str, tuple[str, str]]:
         """Commitment → (name, value) of what has not been erased."""
         rows = await self._connection.execute(select(VALUE).where(VALUE.c.contract == contract))

@@ -1,4 +1,4 @@
-"""The ledger of reminders: each planned, sent, skipped, failed and stopped step of each task."""
+"""The ledger of reminders: each planned, sent, skipped and failed step of each task, receipts, and what stopped it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.delivery import PLANNED, DeliveryState
 from hub.model.reminder import NextStep
 from hub.model.signer import SigningTask
 from hub.store.joint import write
@@ -18,6 +19,23 @@ from hub.store.tables import ReminderEntryRow, table_of
 
 ENTRY: Table = table_of(ReminderEntryRow)
 _NOTE = insert(ENTRY)
+
+
+RECEIPTS = (
+    DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.REFUSED, DeliveryState.WITHDRAWN,
+)  # fmt: skip
+"""What stands in the ledger as a receipt: what became of the message in the end."""
+TOLD = [each.value for each in PLANNED]
+NOTE_RECEIPTS = text("""
+    INSERT INTO reminder_entry (contract, task, campus, kind, at, reason, delivery, number)
+    SELECT coalesce(share.contract, delivery.contract), coalesce(share.task, delivery.task), delivery.campus, 'receipt',
+           CAST(:at AS timestamptz), concat_ws('-', delivery.state, delivery.failure_kind), delivery.id, 0
+    FROM delivery LEFT JOIN delivery_share share ON share.delivery = delivery.id
+    WHERE delivery.id = ANY(CAST(:ids AS uuid[])) AND delivery.task IS NOT NULL
+      AND delivery.purpose = ANY(CAST(:purposes AS text[]))
+    ORDER BY delivery.id, share.contract
+""")
+"""For each task that such a message was about."""
 
 
 class Reminders:
@@ -28,12 +46,22 @@ class Reminders:
         self, task: SigningTask, kind: str, at: datetime, *, step: NextStep | None = None, reason: str | None = None,
         delivery: UUID | None = None,
     ) -> None:  # fmt: skip
-        """`kind`: planned, sent, skipped, failed or stopped. `at` is on the planning clock."""
+        """`kind`: planned, sent, skipped, failed, receipt, opened or stopped. `at` is on the planning clock."""
         await write(self._connection, _NOTE, {
             "contract": task.contract, "task": task.id, "campus": task.campus, "kind": kind, "at": at,
             "reason": reason, "delivery": delivery, "step": step.kind.value if step else None,
             "number": step.number if step else 0, "due_at": step.due_at if step else None,
         })  # fmt: skip
+
+    async def last_sent(self, task: UUID) -> datetime | None:
+        mine = (ENTRY.c.task == task) & (ENTRY.c.kind == "sent")
+        moment: datetime | None = await self._connection.scalar(select(func.max(ENTRY.c.at)).where(mine))
+        return moment
+
+    async def count_sent(self, task: UUID, step: str) -> int:
+        """How many of these steps went out; another way of the same message is none of its own."""
+        mine = (ENTRY.c.task == task) & (ENTRY.c.kind == "sent") & (ENTRY.c.step == step)
+        return int(await self._connection.scalar(select(func.count()).select_from(ENTRY).where(mine)) or 0)
 
     async def of_contract(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.id)

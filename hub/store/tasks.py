@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, RowMapping, Table, Uuid, any_, bindparam, func, select, text
+from sqlalchemy import ARRAY, ColumnElement, FromClause, RowMapping, Table, Uuid, any_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,13 +17,16 @@ from hub.errors import ContractNotFound
 from hub.model.reminder import NextStep, StepKind
 from hub.model.signer import SigningTask, TaskState
 from hub.store.joint import Joint, joint
-from hub.store.tables import ContractRow, SigningTaskRow, table_of
+from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 
 TASK: Table = table_of(SigningTaskRow)
 CONTRACT: Table = table_of(ContractRow)
+SIGNER: Table = table_of(SignerRow)
 PLAN_CHANGED = "plan_changed"
 LONGEST_SLEEP = timedelta(seconds=30)
 """A worker looks for due steps at least so often, also when nobody tells it to."""
+MOST_OTHERS = 50
+_OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("other")
 _OPEN = TASK.c.state == TaskState.OPEN.value
 _KINDS = frozenset(kind.value for kind in StepKind)
 _KNOWN = TASK.c.next_step.in_(sorted(_KINDS))
@@ -172,6 +175,28 @@ class Tasks:
         mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
         return await self._connection.scalar(select(func.count()).select_from(TASK).where(mine)) == 1
 
+    async def claimed_with(self, claimed: ClaimedTask, before: datetime) -> list[UUID] | None:
+        """None: the claim is not ours any more. Otherwise other contracts of the same person, phone and campus about
+        which a message is due `before`; whoever wants to send one for all of them looks again under their locks."""
+        if (ahead := joint(self._connection)) and ahead.get("claim", claimed.task.id) == claimed.leased_until:
+            return []  # those that have others are not run together
+        others = select(_OTHER.c.contract).select_from(_others(before)).where(_OWN.c.id == claimed.task.signer)
+        mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
+        statement = select(func.array(others.limit(MOST_OTHERS).scalar_subquery())).where(mine)
+        found: Sequence[UUID] | None = await self._connection.scalar(statement)
+        return None if found is None else sorted(set(found))
+
+    async def with_others(self, claimed: Sequence[ClaimedTask], before: datetime) -> set[UUID]:
+        """Those of these tasks whose person has others about which a message is due `before`."""
+        signers = {each.task.signer: each.task.id for each in claimed}
+        statement = select(_OWN.c.id).distinct().select_from(_others(before)).where(_OWN.c.id == any_(_IDS))
+        return {signers[each] for each in await self._connection.scalars(statement, {"ids": list(signers)})}
+
+    async def overdue(self, before: datetime, at_most: int) -> int:
+        """How many open tasks wait since before that moment; counted no further than `at_most`."""
+        some = select(TASK.c.id).where(_OPEN, TASK.c.claimable_at < before).limit(at_most).subquery()
+        return int(await self._connection.scalar(select(func.count()).select_from(some)) or 0)
+
     async def earliest_due(self) -> datetime | None:
         statement = select(TASK.c.claimable_at).where(_OPEN, TASK.c.claimable_at.is_not(None), _KNOWN)
         moment: datetime | None = await self._connection.scalar(statement.order_by(TASK.c.claimable_at).limit(1))
@@ -186,6 +211,15 @@ class Tasks:
 
     async def _update(self, task: UUID, **values: Any) -> None:
         await self._connection.execute(TASK.update().where(TASK.c.id == task).values(**values))
+
+
+def _others(before: datetime) -> FromClause:
+    """From a signer (`_OWN`) to the other open tasks of the same person, phone and campus."""
+    person = (_SAME.c.person == _OWN.c.person) & (_SAME.c.phone_hash == _OWN.c.phone_hash)
+    person &= (_SAME.c.campus == _OWN.c.campus) & (_SAME.c.id != _OWN.c.id)
+    due = (_OTHER.c.signer == _SAME.c.id) & (_OTHER.c.state == TaskState.OPEN.value) & _OTHER.c.paused.is_(False)
+    due &= (_OTHER.c.next_due_at < before) & (_OTHER.c.next_step != StepKind.EXPIRY.value)
+    return _OWN.join(_SAME, person).join(_OTHER, due)
 
 
 def _step_values(step: NextStep | None) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from hub.store.links import Links
 from hub.store.many import Many
 from hub.store.operations import Operations
 from hub.store.opt_outs import OptOuts
+from hub.store.owners import Owners
 from hub.store.pairings import Pairings
 from hub.store.passkeys import Passkeys
 from hub.store.phone_changes import PhoneChanges
@@ -52,6 +53,7 @@ from hub.store.record import Record
 from hub.store.reminders import Reminders
 from hub.store.school import School
 from hub.store.sessions import Sessions
+from hub.store.shares import Shares
 from hub.store.signatures import Signatures
 from hub.store.tasks import Tasks
 from hub.store.visitors import Visitors
@@ -89,6 +91,7 @@ class Unit:
         self.signatures = Signatures(connection)
         self.certificates = Certificates(connection)
         self.deliveries = Deliveries(connection, cipher)
+        self.shares = Shares(connection)
         self.reminders = Reminders(connection)
         self.school = School(connection, cipher)
         self.desk = Desk(connection, cipher)
@@ -97,6 +100,7 @@ class Unit:
         self.board = Board(connection, cipher)
         self.many = Many(connection)
         self.operations = Operations(connection)
+        self.owners = Owners(connection)
         self.providers = Providers(connection)
         self.budgets = Budgets(connection)
         self.callbacks = Callbacks(connection, cipher)

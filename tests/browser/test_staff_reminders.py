@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.async_api import expect
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
-from hub.lifecycle.issue import NewSigner
+import pytest
+from playwright.async_api import Page, expect
+
+from hub.lifecycle.issue import NewSigner, NewStudent
 from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.browser.test_staff_desk import logged_in
 from tests.poster_visits import cn_id
@@ -48,3 +52,57 @@ async def test_many_are_reminded_from_the_board(running: Running, new_page: NewP
     await expect(page.locator("h1")).to_have_text("已完成：共处理 3 人")
     await expect(page.locator(".verdicts li")).to_contain_text("3")
     await shot(page, "staff-many-done")
+
+
+async def days_pass(running: Running, days: int = 3) -> None:
+    """To ten in the morning of the campus: messages may go out then, whatever the time is here."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        local = (await unit.planning_now()).astimezone(ZoneInfo("Asia/Shanghai"))
+        morning = local.replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=days)
+        await unit.school.advance_clock(morning - local)
+
+
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+async def test_from_a_policy_to_a_reminder_its_ledger_and_a_task_with_an_owner(
+    running: Running, new_page: NewPage, shot: Shot, screen: dict[str, object], request: pytest.FixtureRequest
+) -> None:
+    name = request.node.callspec.id
+    page = await logged_in(running, await new_page(**screen))
+    await page.goto(f"{running.origin}/staff/policies?at=hefei/")
+    await page.fill("#escalate_after", "1")
+    await page.click("button[name=preview]")
+    await expect(page.locator(".plan li").first).to_contain_text("邀请")
+    await page.click("button[name=save]")
+    contract = await running.issue_minor(hold=True)
+    await running.issue_minor(student=NewStudent("陈小雨", "cn-id", cn_id("20140901", 21)), course="english-b")
+    assert "2份合同" in await running.message("invitation")
+    await days_pass(running)
+    assert "2份合同" in await running.message("reminder")
+
+    await page.goto(f"{running.origin}/staff/contracts/{contract.id}")
+    await page.locator("#ledger summary").click()
+    for kind in ("planned", "sent", "receipt"):
+        await expect(page.locator(f"#ledger tr.{kind}").first).to_be_visible()
+    await shot(page, f"staff-ledger-{name}")
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    await page.goto(f"{running.origin}/staff/tasks")
+    unanswered = page.locator("article", has_text="多次提醒未回应")
+    await expect(unanswered).to_have_count(2)
+    await running_owner(page)
+    await shot(page, f"staff-tasks-{name}")
+    await unanswered.first.get_by_role("button", name="我来处理").click()
+    await page.wait_for_url("**/staff/tasks?said=task-taken")
+    await page.goto(f"{running.origin}/staff/tasks?whose=mine&lang=en")
+    await expect(page.locator("article", has_text="does not answer reminders").first).to_contain_text("Yours")
+    await shot(page, f"staff-tasks-mine-{name}")
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+async def running_owner(page: Page) -> None:
+    """Workers give it to somebody within seconds; the page says so when it is looked at again."""
+    for _ in range(60):
+        if await page.locator("article .owner", has_text="请在").count():
+            return
+        await page.reload()
+    raise AssertionError("nobody has it in hand")

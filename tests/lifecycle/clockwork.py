@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.model.signer import TaskState
@@ -36,10 +37,13 @@ class StandingClock(MovableClock):
 
 @asynccontextmanager
 async def quiet_hub(
-    clock: MovableClock | None = None, timestamps: TimestampAuthority | None = None
+    clock: MovableClock | None = None, timestamps: TimestampAuthority | None = None,
+    configured: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Running]:
     """Without pages and without a worker that runs by itself: the test takes every step."""
-    async with running_hub(with_web=False, with_worker=False, clock=clock, timestamps=timestamps) as running:
+    async with running_hub(
+        with_web=False, with_worker=False, clock=clock, timestamps=timestamps, configured=configured
+    ) as running:
         yield running
 
 

@@ -52,7 +52,7 @@ async def test_an_unsigned_contract_gets_the_policys_messages_at_the_policys_tim
         assert (await contract_now(running, contract)).state is ContractState.EXPIRED
         assert [task.state for task in await tasks_of(running, contract)] == [TaskState.CLOSED]
         kinds = Counter(kind for kind, _, _ in await ledger(running, contract.id))
-        assert kinds == {"sent": 7, "planned": 8, "stopped": 1}
+        assert kinds == {"sent": 7, "receipt": 7, "planned": 8, "stopped": 1}
 
 
 @pytest.mark.parametrize("send", ["now", "policy", "none"])
@@ -113,7 +113,7 @@ async def test_a_step_that_is_due_while_the_signer_signs_sends_nothing() -> None
 
 async def test_one_person_gets_at_most_two_planned_messages_a_day() -> None:
     clock = StandingClock()
-    async with quiet_hub(clock) as running:
+    async with quiet_hub(clock, configured={"reminders": {"bundle": False}}) as running:
         for _ in range(4):
             await running.issue_minor()
         await follow(running, clock, MORNING + WEEKS)

@@ -20,6 +20,7 @@ LATE_ZH = {"ticket": TICKET, "entry": URL, "link": f"{URL}/{TICKET}", "pickup": 
 ZH = LATE_ZH | {
     "school": "新航线教育",
     "campus": "广州校区",
+    "contracts": "合同",
     "deadline": "12月31日 18:00",
     "minutes": "10",
     "open": "2",
@@ -27,7 +28,9 @@ ZH = LATE_ZH | {
 }
 OURS = [each for each in Purpose if each not in ANSWERS]
 """What we begin with; answers to what people write go by SMS alone, and lead nowhere."""
-EN = ZH | {"school": "New Course", "campus": "Guangzhou campus", "deadline": "31 December 18:00"}
+EN = ZH | {"school": "New Course", "campus": "Guangzhou campus", "contracts": "2 course contracts"}
+EN |= {"deadline": "31 December 18:00"}
+SEVERAL = ZH | {"contracts": "12份合同", "deadline": "12月31日"}
 VARIABLES = """
 [variables]
 school = {type = "text", longest = {zh = 6, en = 12}}
@@ -49,7 +52,7 @@ def messages() -> MessageTemplates:
 @pytest.mark.parametrize("shape", Shape)
 @pytest.mark.parametrize("purpose", Purpose)
 def test_each_sms_fits_one_segment(messages: MessageTemplates, purpose: Purpose, shape: Shape) -> None:
-    for language, words, encoding in (("zh", ZH, "UCS-2"), ("en", EN, "GSM-7")):
+    for language, words, encoding in (("zh", ZH, "UCS-2"), ("zh", SEVERAL, "UCS-2"), ("en", EN, "GSM-7")):
         measured = size(render(messages.get(purpose, "sms", language, shape).text, words))
         assert (measured.encoding, measured.segments) == (encoding, 1)
 

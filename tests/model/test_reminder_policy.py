@@ -126,5 +126,5 @@ def test_reminders_by_hand(
 
 def test_the_words_in_the_ledger_are_stable() -> None:
     assert {str(reason) for reason in SkipReason} == set(
-        "quiet-hours closed-day signed-meanwhile cap opted-out budget not-their-turn closed".split()
+        "quiet-hours closed-day signed-meanwhile cap opted-out paused budget not-their-turn closed overdue".split()
     )

@@ -41,7 +41,8 @@ SHARED = {
 
 
 async def a_story_in_hefei(running: Running) -> None:
-    """Rows in every table: one contract is completed, another one asks a question."""
+    """Rows in every table: two contracts in one message, one of them completed; about another one a question."""
+    await running.issue_minor(hold=True)
     contract = await running.issue_minor()
     await running.worker.sweep()
     somebody = await signed(running, contract)

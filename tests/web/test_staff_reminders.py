@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
 from hub.model.reminder_policy import ReminderPolicy
-from hub.model.staff import EVERYTHING
+from hub.model.staff import EVERYTHING, StaffTask
 from hub.router.policy import policy_at
 from hub.web.staff import words
 from hub.web.staff.policies import GROUPS
@@ -79,6 +80,9 @@ async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Runni
         ({"window_opens": "05:00"}, "Not before: would wake people: not before 06:00"),
         ({"last_call_through": "pigeon"}, "Last reminder: there is no channel 'pigeon'"),
         ({"messages_per_day": "many"}, "Messages to one person a day: has to be a whole number"),
+        ({"escalate_to": "nobody-of-this-name"}, "Task goes to: nobody of this login works at this campus"),
+        ({"escalate_after": "0"}, "Task for staff every so many reminders: has to be at least 1"),
+        ({"window_closes": "23:30"}, "Not after: would wake people: not after 23:00"),
         ({"skip_holidays": "yes", "holidays_of": "XX"}, "Public holidays of: the public holidays of XX are not known"),
     ],
 )
@@ -153,3 +157,49 @@ async def test_many_are_reminded_after_a_preview(running: Running, desk: Desk) -
     clerk = await desk_of(running, "many-clerk")
     assert (await clerk.get(f"/staff/remind/{act[1]}")).status == 404
     assert (await clerk.post("/staff/remind/preview", chosen)).status == 404
+
+
+async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, desk: Desk) -> None:
+    await add_staff(running, "task-clerk", "hefei")
+    await add_staff(running, "task-stranger", "beijing")
+    clerk, stranger = await desk_of(running, "task-clerk"), await desk_of(running, "task-stranger")
+    asked = StaffTask(uuid4(), "question", "Which room is it?", "hefei", running.clock())
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await unit.desk.add_task(asked)
+
+    async def owned() -> bool:
+        return "In the hands of" in (await clerk.get("/staff/tasks")).words
+
+    assert await until(owned)  # the worker gave it to the manager
+    page = await clerk.get("/staff/tasks")
+    assert "to be settled by" in page.words and "All 1 Mine 0" in page.words
+    assert (await clerk.post(f"/staff/tasks/{asked.id}/take")).location == "/staff/tasks?said=task-taken"
+    page = await clerk.get("/staff/tasks?whose=mine")
+    assert "Yours" in page.words and "Which room is it?" in page.words
+    for path in ("take", "hand"):
+        assert (await stranger.post(f"/staff/tasks/{asked.id}/{path}", {"login": "task-clerk"})).status == 404
+    refused = await clerk.post(f"/staff/tasks/{asked.id}/hand", {"login": "task-stranger"})
+    assert refused.status == 422 and "nobody of this login may settle it" in refused.words
+    handed = await clerk.post(f"/staff/tasks/{asked.id}/hand", {"login": "demo"})
+    assert handed.location == "/staff/tasks?said=task-handed"
+    assert "Which room is it?" not in (await clerk.get("/staff/tasks?whose=mine")).words
+    assert "Which room is it?" in (await desk.get("/staff/tasks?whose=mine")).words
+    await desk.post(f"/staff/tasks/{asked.id}/done")
+    assert (await clerk.post(f"/staff/tasks/{asked.id}/take")).status == 404
+
+
+async def test_the_ledger_stands_on_the_contracts_page_and_in_the_api(running: Running, desk: Desk) -> None:
+    contract = await running.issue_minor()
+    await running.message("invitation")
+
+    async def told() -> list[str]:
+        headers = {"Authorization": f"Bearer {running.api_key}"}
+        url = f"{running.origin}/api/v1/contracts/{contract.id}/reminders"
+        async with running.http.get(url, headers=headers) as answer:
+            entries = (await answer.json())["entries"]
+        kinds = [entry["kind"] for entry in entries]
+        return kinds if "receipt" in kinds else []
+
+    assert (await until(told))[:4] == ["planned", "sent", "planned", "receipt"]
+    page = await desk.get(f"/staff/contracts/{contract.id}")
+    assert "The ledger of reminders" in page.words and "receipt delivered" in page.words

@@ -83,3 +83,28 @@ async def test_a_message_that_a_provider_would_not_carry_stops_the_start(databas
     assert "zh" not in stopped.value.detail
     async with production(database, tmp_path, channels={"sms_kannel": KANNEL}) as hub:
         assert hub.parts.router.configured == ["sms"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('repeat_every = "0d"', "repeat_every: has to be at least a day, or the reminders would never end"),
+        ('window_closes = "23:30"', "window_closes: would wake people: not after 23:00"),
+        (
+            'last_call_through = ["pigeon"]',
+            "last_call_through: there is no channel 'pigeon'; there are sms, voice, email",
+        ),
+        ('last_call_through = ["voice"]', "last_call_through: no provider of voice is configured"),
+        ("escalate_every = 3", "escalate_every: is not part of a reminder policy"),
+    ],
+)
+async def test_a_policy_that_makes_no_sense_stops_the_start_with_file_key_and_reason(
+    database: Dsns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, reason: str
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(f"[reminders]\n{line}\n", "utf-8")
+    monkeypatch.setenv("QIANDA_CONFIG", str(own))
+    with pytest.raises(ValueError, match="reminders") as refused:
+        async with production(database, tmp_path):
+            raise AssertionError("started")
+    assert str(refused.value) == f"{own}, reminders.{reason}"

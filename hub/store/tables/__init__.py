@@ -25,7 +25,7 @@ from hub.store.tables.desk import (
     StaffSessionRow,
     StaffTaskRow,
 )
-from hub.store.tables.messages import DeliveryRow, OutboxMessageRow, ReminderEntryRow
+from hub.store.tables.messages import DeliveryRow, DeliveryShareRow, OutboxMessageRow, ReminderEntryRow
 from hub.store.tables.operations import DutyRow, SchemaRow, WorkerHeartbeatRow
 from hub.store.tables.records import PersonalValueRow, RecordEntryRow
 from hub.store.tables.school import (
@@ -64,6 +64,7 @@ __all__ = [
     "ContractRow",
     "CourseRow",
     "DeliveryRow",
+    "DeliveryShareRow",
     "DocumentVersionRow",
     "DutyRow",
     "EnrolmentRow",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Index
@@ -22,6 +22,7 @@ class StaffRow(SQLModel, table=True):
     password_hash: str = words()
     created_at: datetime = moment(nullable=False)
     disabled_at: datetime | None = moment()
+    digest_on: date | None = None
 
 
 class StaffSessionRow(SQLModel, table=True):
@@ -43,6 +44,12 @@ class StaffTaskRow(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
     done_at: datetime | None = moment()
     done_by: str | None = words(default=None)
+    owner: UUID | None = Field(default=None, foreign_key="staff.id")
+    owned_at: datetime | None = moment()
+    due_at: datetime | None = moment()
+    taken_at: datetime | None = moment()
+    climbs_at: datetime | None = moment()
+    climbed_at: datetime | None = moment()
     __table_args__ = (Index("ix_staff_task_open", "campus", "created_at", postgresql_where=sql("done_at IS NULL")),)
 
 

@@ -54,6 +54,20 @@ class DeliveryRow(SQLModel, table=True):
     )
 
 
+class DeliveryShareRow(SQLModel, table=True):
+    """What one message for several contracts of a person is for each of them, its own among them. A message for one
+    contract has none."""
+
+    __tablename__ = "delivery_share"
+    delivery: UUID = Field(foreign_key="delivery.id", primary_key=True)
+    task: UUID = Field(foreign_key="signing_task.id", primary_key=True, index=True)
+    contract: UUID = Field(foreign_key="contract.id", index=True)
+    signer: UUID
+    campus: str = words()
+    purpose: str = words()
+    number: int = 0
+
+
 class OutboxMessageRow(SQLModel, table=True):
     """What the `outbox` channel has accepted: its own ledger, as a provider would have one. It holds no text."""
 
@@ -63,7 +77,7 @@ class OutboxMessageRow(SQLModel, table=True):
 
 
 class ReminderEntryRow(SQLModel, table=True):
-    """The ledger of reminders: planned, sent, skipped (and why), failed, stopped."""
+    """The ledger of reminders: planned, sent, skipped (and why), failed, receipt, opened, stopped."""
 
     __tablename__ = "reminder_entry"
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))

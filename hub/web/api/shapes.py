@@ -249,7 +249,7 @@ class Reminded(_Given):
 
 class LedgerEntry(_Given):
     signer: UUID | None
-    kind: str = Field(description="planned, sent, skipped, failed or stopped")
+    kind: str = Field(description="planned, sent, skipped, failed, receipt, opened or stopped")
     step: str | None
     number: int
     due_at: datetime | None

@@ -42,6 +42,8 @@ ACTS: dict[str, Handler] = {
     "/staff/issue": issuing.issue_by_hand,
     "/staff/import": roster.bring_in,
     "/staff/tasks/{task}/done": tasks.done,
+    "/staff/tasks/{task}/take": tasks.taken,
+    "/staff/tasks/{task}/hand": tasks.handed,
     "/staff/chats": chats.add,
     "/staff/policies": policies.change,
     "/staff/policies/calendar": policies.calendar,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -70,8 +70,13 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
         visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
         staff_tasks=to_do, broken_at=broken_at(entries), problem=problem,
         channels=channels, signatures=made, id_types=list(IdType),
+        ledger=ledger, names={each.id: name_of(signers, each.signer) for each in tasks.values()},
         timeline=timeline(entries, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}),
     )  # fmt: skip
+
+
+def name_of(signers: Sequence[Signer], signer: UUID) -> str:
+    return next((each.name for each in signers if each.id == signer), "")
 
 
 async def note_view(visit: Visit, unit: Unit, found: Contract, entries: list[RecordEntry]) -> None:

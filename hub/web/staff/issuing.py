@@ -14,7 +14,7 @@ from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
-from hub.lifecycle.load import new_contract
+from hub.lifecycle.load import family_first, new_contract, share_a_signer
 from hub.model.course import Campus
 from hub.model.person import IdType
 from hub.model.reminder import Send
@@ -51,7 +51,7 @@ async def preview(visit: Visit) -> web.Response:
     async with visit.parts.database.unit(visit.scope) as unit:
         found = [await unit.school.enrolment(_uuid(each)) for each in selected]
     signers = sum(len(each.people["signers"]) for each in found if each.contract is None)
-    fresh = [each for each in found if each.contract is None]
+    fresh = family_first([each for each in found if each.contract is None])
     return await show(visit, "staff/preview.html", fresh=fresh, signers=signers, already=len(found) - len(fresh))
 
 
@@ -86,10 +86,13 @@ async def _issue_one(visit: Visit, progress: _Progress, enrolment_id: str, send:
         async with visit.parts.database.unit(visit.scope) as unit:
             enrolment = await unit.school.enrolment(_uuid(enrolment_id))
             name = enrolment.student_name
+            following = await unit.school.enrolment(_uuid(progress.left[0])) if progress.left else None
             campus = await unit.school.campus(enrolment.campus)
         if enrolment.contract is None:
             asked = new_contract(enrolment, deadline=_deadline(day, campus), send=_send(send))
-            await issue(visit.parts, visit.scope, asked, visit.actor)
+            # Whoever signs the next one too gets one message for both.
+            hold = following is not None and following.contract is None and share_a_signer(enrolment, following)
+            await issue(visit.parts, visit.scope, asked, visit.actor, hold=hold)
         progress.done += 1
     except QiandaError as error:
         progress.failed.append((name, problem_words(await speech(visit), error)))

@@ -11,9 +11,8 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from channels import FixedTexts, Shape
-from hub.lifecycle.dispatch import moment_words
 from hub.model.course import Campus
-from hub.model.message import KINDS, Kind, MessageTemplate, Purpose, render
+from hub.model.message import KINDS, Kind, MessageTemplate, Purpose, contracts_words, moment_words, render
 from hub.model.message_rules import best_shapes
 from hub.model.session import CODE_LIFE
 from hub.model.sms import Size, size
@@ -83,7 +82,8 @@ def _samples(visit: Visit, language: str, now: datetime) -> Mapping[str, str]:
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
     known = {
         "school": visit.parts.school_called(language), "campus": campus.name_en if language == "en" else campus.name,
-        "course": COURSE[language], "deadline": moment_words(deadline, campus.zone, language),
+        "course": COURSE[language], "contracts": contracts_words(1, language),
+        "deadline": moment_words(deadline, campus.zone, language),
         "minutes": str(CODE_LIFE // timedelta(minutes=1)), "link": wording.doorway(TICKET).url,
         "entry": wording.entry, "ticket": TICKET, "pickup": PICKUP, "code": CODE,
     }  # fmt: skip

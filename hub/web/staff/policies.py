@@ -18,10 +18,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "When": ("reminders_after", "repeat_every", "last_call_before"),
     "On which days and at what hours": ("window_opens", "window_closes", "skip_holidays", "holidays_of"),
     "Through which channel": ("invitation_through", "reminders_through", "last_call_through"),
-    "How often at most": ("messages_per_day", "manual_after_message", "manual_apart", "manual_per_day"),
+    "How often at most": ("messages_per_day", "bundle", "manual_after_message", "manual_apart", "manual_per_day"),
+    "When nobody answers": ("escalate_after", "escalate_to", "escalate_within", "climbs_after", "digest_at"),
 }
 LISTS = ("reminders_after", "invitation_through", "reminders_through", "last_call_through")
-NUMBERS = ("messages_per_day", "manual_per_day")
+SWITCHES = ("skip_holidays", "bundle")
+NUMBERS = ("messages_per_day", "manual_per_day", "escalate_after")
 
 
 async def policies(visit: Visit) -> web.Response:
@@ -42,7 +44,8 @@ async def _page(
         now = await unit.planning_now()
     return await show(
         visit, "staff/policies.html", at=f"{campus_id}/{course or ''}", campus=campus, course=course, courses=courses,
-        groups=GROUPS, labels=words.POLICY_KEYS, hints=words.POLICY_HINTS,
+        groups=GROUPS, labels=words.POLICY_KEYS, switches=SWITCHES, hints=words.POLICY_HINTS,
+        nothing=words.POLICY_NOTHING,
         entered=Entered(entered if entered is not None else _own(found)),
         above={key: _shown(value) for key, value in found.above.to_dict().items()}, days=days, policy=found.here,
         plan=plan_of(found.here, now, ZoneInfo(campus.zone)), previewed=entered is not None, problem=problem,
@@ -115,7 +118,7 @@ def _changes(entered: Mapping[str, str]) -> dict[str, Any]:
         changes[key] = (
             listed if key in LISTS
             else int(text) if key in NUMBERS and whole
-            else text == "yes" if key == "skip_holidays"
+            else text == "yes" if key in SWITCHES
             else text.strip()
         )  # fmt: skip
     return changes

@@ -25,6 +25,8 @@ SAID = {
     "replaced": "This is the new contract with the other person; all sign it. The old one is withdrawn and linked.",
     "issued": "The contract is issued.",
     "done": "Done.",
+    "task-taken": "It is yours now.",
+    "task-handed": "It is your colleague's now.",
     "policy-changed": "Saved. What is still to come is being planned anew.",
     "calendar-changed": "This calendar holds now. What is still to come is being planned anew.",
     "phone-asked": "Asked for. Now somebody else has to approve it, or the person by the code of the old phone.",

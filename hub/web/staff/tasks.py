@@ -6,29 +6,66 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import NotFound
+from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.answer import settle
+from hub.lifecycle.escalate import hand_to, take
+from hub.model.staff import StaffTask
 from hub.web.staff.access import Visit
 from hub.web.staff.show import show
 
+MOST_SHOWN = 200
+
 
 async def tasks(visit: Visit) -> web.Response:
+    return await _page(visit)
+
+
+async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+    mine = visit.request.query.get("whose") == "mine"
     async with visit.parts.database.unit(visit.shown) as unit:
-        found = await unit.desk.open_tasks(limit=200)
+        now = await unit.planning_now()
+        everything = await unit.desk.open_tasks(limit=MOST_SHOWN)
+        found = sorted([each for each in everything if not mine or each.owner == visit.staff.id], key=_urgency)
         contracts = {task.contract: await unit.contracts.get(task.contract) for task in found if task.contract}
         alerts = await unit.alerts.recent(visit.shown, unit.now)
         names = {task.signer: (await unit.contracts.signer(task.signer)).name for task in found if task.signer}
+        owners = await unit.desk.staff_names([task.owner for task in found if task.owner])
+        colleagues = await unit.owners.at([campus.id for campus in visit.campuses])
     zones = {campus.id: campus.zone for campus in visit.campuses}
     return await show(
         visit, "staff/tasks.html", found=found, contracts=contracts, names=names, zones=zones, alerts=alerts,
         named_campuses={campus.id: campus for campus in visit.campuses}, told=bool(visit.parts.addressees),
+        owners=owners, colleagues=[each for each in colleagues if each.id != visit.staff.id], mine=mine, now=now,
+        of_mine=sum(each.owner == visit.staff.id for each in everything), of_all=len(everything), problem=problem,
     )  # fmt: skip
 
 
+def _urgency(task: StaffTask) -> tuple[bool, float]:
+    """What is due first, first; what has no time yet behind it."""
+    return task.due_at is None, (task.due_at or task.created_at).timestamp()
+
+
 async def done(visit: Visit) -> web.StreamResponse:
+    await settle(visit.parts, visit.scope, _task(visit), visit.actor)
+    raise web.HTTPSeeOther("/staff/tasks?said=done")
+
+
+async def taken(visit: Visit) -> web.StreamResponse:
+    await take(visit.parts, visit.scope, _task(visit), visit.staff)
+    raise web.HTTPSeeOther("/staff/tasks?said=task-taken")
+
+
+async def handed(visit: Visit) -> web.StreamResponse:
+    login = str((await visit.request.post()).get("login", "")).replace("\x00", "")
     try:
-        task = UUID(visit.request.match_info["task"])
+        await hand_to(visit.parts, visit.scope, _task(visit), login)
+    except BadInput as error:
+        return await _page(visit, error)
+    raise web.HTTPSeeOther("/staff/tasks?said=task-handed")
+
+
+def _task(visit: Visit) -> UUID:
+    try:
+        return UUID(visit.request.match_info["task"])
     except ValueError:
         raise NotFound from None
-    await settle(visit.parts, visit.scope, task, visit.actor)
-    raise web.HTTPSeeOther("/staff/tasks?said=done")

@@ -12,6 +12,8 @@ from hub.model.delivery import Delivery
 from hub.model.record import RecordEntry
 from hub.model.signer import Signer
 
+TOLD_ELSEWHERE = {"sent", "receipt", "opened"}
+"""Lines of the ledger of which the message itself, or the record, says more."""
 IN_OTHER_WORDS = {"message-sending", "task-opened"}
 """Record entries that the messages and the ledger tell with more detail."""
 
@@ -39,7 +41,7 @@ def timeline(
         happenings.append(_delivery(each, names))
     for line in ledger:
         name = names.get(str(signer_of_task.get(line["task"])), "")
-        if line["kind"] != "sent":  # the message itself says more
+        if line["kind"] not in TOLD_ELSEWHERE:
             happenings.append(Happening(line["at"], "reminder", line["kind"], name, line))
     return sorted(happenings, key=lambda each: each.at)
 

@@ -43,7 +43,8 @@ TASK_KINDS = {
     "failed": "could not be sent", "refused-by-client": "the signer's own device refused",
     "phone-change": "a new phone number waits for approval", "shared-phone": "a number that strangers share",
     "enrolment-asked": "enrolled by a poster", "already-enrolled": "came by a poster again",
-    "identity-refused": "identity not confirmed",
+    "identity-refused": "identity not confirmed", "unanswered": "does not answer reminders",
+    "unreached": "no message has led to this person",
 }  # fmt: skip
 ALERTS = {
     "provider-broken": "a provider is out of use", "budget-spent": "a limit of messages is reached",
@@ -51,7 +52,7 @@ ALERTS = {
     "authority-away": "an authority issues no certificates",
     "timestamps-away": "a timestamp service gives no timestamps",
     "clock-differs": "our clock differs from a timestamp service's",
-    "identity-away": "an identity provider does not answer",
+    "identity-away": "an identity provider does not answer", "digest": "what is to do today",
 }  # fmt: skip
 RECORDS = {
     "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
@@ -77,13 +78,19 @@ CUSTODIES = {
 }  # fmt: skip
 LEDGER = {
     "planned": "planned", "sent": "sent", "skipped": "put off", "failed": "could not be sent", "stopped": "stopped",
+    "receipt": "receipt", "opened": "opened",
 }  # fmt: skip
 LEDGER_REASONS = {
     "quiet-hours": "quiet hours", "closed-day": "closed day", "policy-changed": "policy changed",
-    "cap": "enough messages today", "opted-out": "paused", "signed-meanwhile": "signed",
+    "cap": "enough messages today", "opted-out": "does not want messages",
+    "paused": "paused because of a question", "signed-meanwhile": "signed",
     "by-hand": "by hand", "no-channel": "no way to reach them", "deadline-moved": "deadline moved",
     "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
-    "phone-changed": "phone number changed",
+    "phone-changed": "phone number changed", "overdue": "many were overdue",
+}  # fmt: skip
+NEXT_WAYS = {
+    "no-receipt": "no receipt", "not-opened": "not opened", "no-provider": "no provider took it",
+    "unknown": "sent, no answer yet", "undelivered": "not delivered", "refused": "refused by the provider",
 }  # fmt: skip
 MANY = {
     "sent": "will be sent now", "morning": "wait for the next time when messages may go out",
@@ -115,8 +122,11 @@ POLICY_KEYS = {
     "window_opens": "Not before", "window_closes": "Not after", "skip_holidays": "Wait on closed days",
     "holidays_of": "Public holidays of", "invitation_through": "Invitation", "reminders_through": "Reminders",
     "last_call_through": "Last reminder", "messages_per_day": "Messages to one person a day",
+    "bundle": "Several contracts in one message",
     "manual_after_message": "By hand, after a message", "manual_apart": "By hand, apart",
-    "manual_per_day": "By hand, a day",
+    "manual_per_day": "By hand, a day", "escalate_after": "Task for staff every so many reminders",
+    "escalate_to": "Task goes to", "escalate_within": "To be settled within",
+    "climbs_after": "To the manager, if not taken within", "digest_at": "Daily digest at",
 }  # fmt: skip
 POLICY_HINTS = {
     "reminders_after": "Days from the invitation, like 1d, 3d, 7d.",
@@ -126,10 +136,17 @@ POLICY_HINTS = {
     "skip_holidays": "Public holidays, and what your calendar below says.",
     "holidays_of": "Two letters of the country, like CN.",
     "invitation_through": "Like sms, voice. Empty: as the signer wished.",
+    "bundle": "Those of one person that are due on one day.",
     "manual_after_message": "Like 30m.",
+    "escalate_after": "Unanswered ones, like 3. There is one at the last reminder, too.",
+    "escalate_to": "A login. Empty: who issued the contract, else the campus's manager.",
+    "escalate_within": "Like 2d.",
+    "digest_at": "On the campus's clock, like 08:30.",
 }
+POLICY_NOTHING = {"escalate_to": "who issued the contract"}
 POLICY_GROUPS = {each: each for each in (
     "When", "On which days and at what hours", "Through which channel", "How often at most",
+    "When nobody answers",
 )}  # fmt: skip
 YES = {"yes": "yes", "no": "no"}
 FIELDS |= POLICY_KEYS
@@ -142,7 +159,7 @@ POSTER_MODE_HINTS = {
 }  # fmt: skip
 ALL: tuple[Mapping[str, str], ...] = (
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
-    LEDGER, LEDGER_REASONS, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
+    LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS,
 )  # fmt: skip
 
@@ -158,6 +175,18 @@ class Speech:
     def word(self, words: Mapping[str, str], key: object) -> str:
         """A kind that has no word yet is shown as it is."""
         return self.translate(words.get(str(key), str(key)))
+
+    def why(self, line: Mapping[str, object]) -> str:
+        """The reason in a line of the ledger of reminders: its receipt's state, the door, or why a way was tried."""
+        reason = str(line["reason"] or "")
+        first, _, more = reason.partition("-")
+        if line["kind"] == "receipt":
+            return self.word(DELIVERIES, first) + (f" ({more})" if more else "")
+        if line["kind"] == "opened":
+            return self.word(DOORS, reason)
+        if line["kind"] == "sent" and first in CHANNELS:
+            return f"{self.word(CHANNELS, first)}: {self.word(NEXT_WAYS, more)}"
+        return self.word(LEDGER_REASONS, reason) if reason else ""
 
     def when(self, moment: datetime, zone: str) -> str:
         """In the campus's own time: today 18:02, yesterday, tomorrow; else the date, with the year if another."""

@@ -1,0 +1,176 @@
+"""Due: a step of a signing task whose time has come, and what the policy says about it now. Pure.
+
+Several contracts of one person go into one message: a *bundle*. `joins` says which of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hub.model.contract import Contract
+from hub.model.message import Purpose
+from hub.model.reminder import (
+    APART,
+    NextStep,
+    SkipReason,
+    StepKind,
+    allowed_today,
+    deferred_by_cap,
+    following_step,
+    into_window,
+    last_call_at,
+    local_day,
+    on_every_day,
+    over_the_rest,
+    postponed,
+    spread_of,
+)
+from hub.model.reminder_policy import ReminderPolicy
+from hub.model.signer import Signer, SigningTask, TaskState
+
+AT_ONCE = timedelta(minutes=15)
+HOLD = timedelta(minutes=2)
+"""So long an invitation waits for that of a sister or brother who is issued next."""
+LATE = timedelta(hours=1)
+"""What is overdue by more than this was held up by an outage, or by a clock that jumped."""
+MOST_TOGETHER = 20
+"""As many as a session shows."""
+_URGENCY = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL)
+PURPOSES = {
+    StepKind.INVITATION: Purpose.INVITATION,
+    StepKind.REMINDER: Purpose.REMINDER,
+    StepKind.LAST_CALL: Purpose.LAST_CALL,
+}
+
+
+@dataclass(frozen=True)
+class Due:
+    """A step with what is needed to decide about it. `turn`: somebody else had to sign before."""
+
+    contract: Contract
+    task: SigningTask
+    signer: Signer
+    step: NextStep
+    now: datetime
+    policy: ReminderPolicy
+    turn: bool = False
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.signer.zone)
+
+    @property
+    def spread(self) -> float:
+        return spread_of(self.task.id)
+
+    @property
+    def answers_an_act(self) -> bool:
+        """An invitation "now", on time. One that a long outage delayed is no answer to anybody any more."""
+        if self.step.kind is not StepKind.INVITATION or self.task.invited_at is None:
+            return False
+        waited = self.step.due_at - self.task.invited_at
+        return waited in (timedelta(0), HOLD) and self.now - self.step.due_at < AT_ONCE
+
+    @property
+    def purpose(self) -> Purpose:
+        """Whoever comes after somebody else is told that it is their turn."""
+        return Purpose.YOUR_TURN if self.turn and self.step.kind is StepKind.INVITATION else PURPOSES[self.step.kind]
+
+    @property
+    def key(self) -> str:
+        """One per intent: the same step of the same task is the same message, whoever runs it."""
+        invited = self.task.invited_at.isoformat() if self.task.invited_at else ""
+        # A deadline that moved makes a second last call, which is another intent than the first.
+        which = self.contract.deadline.isoformat() if self.step.kind is StepKind.LAST_CALL else self.step.number
+        return f"step-{self.task.id}-{invited}-{self.step.kind.value}-{which}"
+
+    @property
+    def awake(self) -> bool:
+        """Whether a message of ours may go to this person now, as far as hours and days are concerned."""
+        return _not_in_vain(self, into_window) == self.now
+
+    @property
+    def through(self) -> tuple[str, ...]:
+        return self.policy.through(self.purpose)
+
+
+def held_back(due: Due, *, sent_today: int, crowded: bool) -> tuple[SkipReason, NextStep] | None:
+    """Why this step sends nothing yet, and the step in its place; None: it may go out.
+
+    Quiet hours, closed days and the day's cap hold for what we start; an invitation sent "now" answers somebody's act.
+    `crowded`: many steps are overdue, since nothing ran for a while; they are spread over the rest of the day.
+    """
+    if due.answers_an_act:
+        return None
+    opening = _not_in_vain(due, into_window)
+    if opening > due.now:
+        closed = due.now.astimezone(due.zone).date() in due.policy.closed_days
+        return SkipReason.CLOSED_DAY if closed else SkipReason.QUIET_HOURS, _put_back(due, opening)
+    if not allowed_today(due.policy, sent_today):
+        return SkipReason.CAP, _put_back(due, _not_in_vain(due, deferred_by_cap))
+    later = _not_in_vain(due, over_the_rest)
+    if crowded and is_late(due) and later < due.contract.deadline:
+        return SkipReason.OVERDUE, _put_back(due, later)
+    return None
+
+
+def is_late(due: Due) -> bool:
+    return due.now - due.step.due_at > LATE
+
+
+def following(due: Due) -> NextStep:
+    return following_step(
+        due.policy, done=due.step, invited_at=due.task.invited_at or due.now, deadline=due.contract.deadline,
+        now=due.now, zone=due.zone, spread=due.spread,
+    )  # fmt: skip
+
+
+def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:
+    """Whether `other` goes into the message that `lead` sends now. `last_message_at`: the last one about `other`.
+
+    It has to be of the same person with the same wishes at the same campus, due before their day is over, and such
+    that it might go out now by itself.
+    """
+    task, step = other.task, other.step
+    if task.state is not TaskState.OPEN or task.paused or step.kind is StepKind.EXPIRY:
+        return False
+    if not (lead.policy.bundle and other.policy.bundle) or _reached(lead) != _reached(other):
+        return False
+    if other.now >= other.contract.deadline or step.due_at >= local_day(other.now, other.zone)[1]:
+        return False
+    if step.due_at > other.now and last_message_at is not None and other.now - last_message_at < APART:
+        return False
+    return other.awake or (other.answers_an_act and step.due_at <= other.now + HOLD)
+
+
+def said_by(dues: Sequence[Due]) -> Purpose:
+    """What one message for all of these says: the most urgent of it."""
+    return max((due.purpose for due in dues), key=_URGENCY.index)
+
+
+def _reached(due: Due) -> tuple[object, ...]:
+    signer = due.signer
+    person = (signer.person, signer.phone, signer.email, signer.campus)
+    return (*person, signer.language, signer.channels, signer.zone, due.through)
+
+
+def _not_in_vain(due: Due, when: Callable[[ReminderPolicy, datetime, ZoneInfo, float], datetime]) -> datetime:
+    """The moment on an open day, or on a closed one where the deadline comes before the next open one."""
+    moment = when(due.policy, due.now, due.zone, due.spread)
+    if moment < due.contract.deadline or not due.policy.closed_days:
+        return moment
+    return when(on_every_day(due.policy), due.now, due.zone, due.spread)
+
+
+def _put_back(due: Due, until: datetime) -> NextStep:
+    deadline, invited_at = due.contract.deadline, due.task.invited_at or due.now
+    last_call = last_call_at(
+        due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread
+    )  # fmt: skip
+    return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
+
+
+__all__ = ["HOLD", "LATE", "MOST_TOGETHER", "PURPOSES", "Due", "following", "held_back", "is_late", "joins", "said_by"]

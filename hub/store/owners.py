@@ -1,0 +1,130 @@
+"""Who has a staff task in hand, until when, and to whom it climbs when nobody takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.signer import TaskState
+from hub.model.staff import Staff, StaffTask
+from hub.store.tables import SigningTaskRow, StaffRow, StaffTaskRow, table_of
+
+TASK: Table = table_of(StaffTaskRow)
+STAFF: Table = table_of(StaffRow)
+SIGNING: Table = table_of(SigningTaskRow)
+_OPEN = TASK.c.done_at.is_(None)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one member of staff has in hand. `told_on`: the day of their last digest."""
+
+    staff: Staff
+    open: int
+    overdue: int
+    first_owned_at: datetime
+    told_on: date | None
+
+
+class Owners:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    # ---- staff
+
+    async def named(self, login: str) -> Staff | None:
+        return await self._one((STAFF.c.login == login) & _ACTIVE)
+
+    async def active(self, staff: UUID) -> Staff | None:
+        return await self._one((STAFF.c.id == staff) & _ACTIVE)
+
+    async def manager(self, campuses: Sequence[str]) -> Staff | None:
+        """The manager of the first of these campuses that has one."""
+        for campus in campuses:
+            if found := await self._one((STAFF.c.campus == campus) & (STAFF.c.role == "manager") & _ACTIVE):
+                return found
+        return None
+
+    async def at(self, campuses: Sequence[str]) -> list[Staff]:
+        """Everybody who works at one of these campuses, by name."""
+        there = _ACTIVE if not campuses else _ACTIVE & STAFF.c.campus.in_(campuses)
+        rows = await self._connection.execute(select(*_STAFF).where(there).order_by(STAFF.c.name, STAFF.c.login))
+        return [Staff(**row) for row in rows.mappings()]
+
+    async def _one(self, found: ColumnElement[bool]) -> Staff | None:
+        statement = select(*_STAFF).where(found).order_by(STAFF.c.login).limit(1)
+        row = (await self._connection.execute(statement)).mappings().first()
+        return Staff(**row) if row else None
+
+    # ---- tasks
+
+    async def without(self, limit: int = 50) -> list[StaffTask]:
+        """Open tasks that were given to nobody yet, for the caller alone."""
+        mine = _OPEN & TASK.c.owner.is_(None) & TASK.c.due_at.is_(None)
+        return await self._taken(mine, limit)
+
+    async def not_taken(self, now: datetime, limit: int = 50) -> list[StaffTask]:
+        """Open tasks that their owners left alone for too long, for the caller alone."""
+        left = _OPEN & TASK.c.taken_at.is_(None) & TASK.c.climbed_at.is_(None) & (TASK.c.climbs_at <= now)
+        return await self._taken(left, limit)
+
+    async def _taken(self, found: ColumnElement[bool], limit: int) -> list[StaffTask]:
+        statement = select(TASK).where(found).order_by(TASK.c.created_at).limit(limit)
+        rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
+        return [StaffTask(**row) for row in rows.mappings()]
+
+    async def give(
+        self, task: UUID, owner: UUID | None, at: datetime, due_at: datetime, climbs_at: datetime
+    ) -> None:  # fmt: skip
+        await self._update(TASK.c.id == task, owner=owner, owned_at=at, due_at=due_at, climbs_at=climbs_at)
+
+    async def climb(self, task: UUID, owner: UUID | None, at: datetime) -> None:
+        await self._update(TASK.c.id == task, owner=owner, owned_at=at, climbed_at=at)
+
+    async def take(self, task: UUID, owner: UUID, at: datetime) -> bool:
+        return await self._update((TASK.c.id == task) & _OPEN, owner=owner, owned_at=at, taken_at=at)
+
+    async def hand(self, task: UUID, owner: UUID, at: datetime, climbs_at: datetime) -> bool:
+        """Whoever gets it has to take it, too; otherwise it climbs."""
+        values = {"owner": owner, "owned_at": at, "taken_at": None, "climbed_at": None, "climbs_at": climbs_at}
+        return await self._update((TASK.c.id == task) & _OPEN, **values)
+
+    async def finish_settled(self, kind: str, at: datetime) -> None:
+        """Tasks about signers who have nothing to sign any more."""
+        waits = exists().where(SIGNING.c.signer == TASK.c.signer, SIGNING.c.state == TaskState.OPEN.value)
+        await self._update(_OPEN & (TASK.c.kind == kind) & ~waits, done_at=at, done_by="hub")
+
+    async def _update(self, found: ColumnElement[bool], **values: object) -> bool:
+        return (await self._connection.execute(TASK.update().where(found).values(**values))).rowcount > 0
+
+    # ---- the daily digest
+
+    async def loads(self, now: datetime) -> list[Load]:
+        """Everybody who has something in hand."""
+        counted = (
+            func.count().label("open"), func.count().filter(TASK.c.due_at < now).label("overdue"),
+            func.min(TASK.c.owned_at).label("first_owned_at"),
+        )  # fmt: skip
+        statement = select(*_STAFF, STAFF.c.digest_on, *counted).join(TASK, TASK.c.owner == STAFF.c.id)
+        statement = statement.where(_OPEN, _ACTIVE).group_by(*_STAFF, STAFF.c.digest_on).order_by(STAFF.c.login)
+        rows = (await self._connection.execute(statement)).mappings()
+        return [
+            Load(Staff(*(row[each.name] for each in _STAFF)), row["open"], row["overdue"], row["first_owned_at"],
+                 row["digest_on"])
+            for row in rows
+        ]  # fmt: skip
+
+    async def tell_on(self, staff: UUID, day: date) -> bool:
+        """Once a day, whoever asks: True for the first."""
+        new = or_(STAFF.c.digest_on.is_(None), STAFF.c.digest_on < day)
+        statement = STAFF.update().where(STAFF.c.id == staff, new).values(digest_on=day)
+        return (await self._connection.execute(statement)).rowcount == 1
+
+
+_ACTIVE = STAFF.c.disabled_at.is_(None)
+_STAFF = [STAFF.c[name] for name in Staff.__dataclass_fields__]

@@ -1,0 +1,44 @@
+"""What one message is for each of several contracts. A message for one contract has no rows here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.delivery import Delivery, Share
+from hub.store.tables import DeliveryShareRow, table_of
+
+SHARE: Table = table_of(DeliveryShareRow)
+_FIELDS = tuple(Share.__dataclass_fields__)
+PARTS = [SHARE.c[name].label(f"share_{name}") for name in _FIELDS]
+"""The columns that `for_one` reads."""
+
+
+class Shares:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, delivery: UUID, shares: Iterable[Share]) -> None:
+        rows = [{"delivery": delivery} | {name: getattr(each, name) for name in _FIELDS} for each in shares]
+        if rows:
+            await self._connection.execute(insert(SHARE), rows)
+
+    async def of(self, delivery: UUID) -> list[Share]:
+        """By contract; none where it speaks of one contract alone."""
+        statement = select(SHARE).where(SHARE.c.delivery == delivery).order_by(SHARE.c.contract)
+        rows = (await self._connection.execute(statement)).mappings()
+        return [Share(**{name: row[name] for name in _FIELDS}) for row in rows]
+
+
+def for_one(delivery: Delivery, row: RowMapping) -> Delivery:
+    """The delivery as what it is for the contract whose share was read with it."""
+    if row["share_task"] is None:
+        return delivery
+    variables = dict(delivery.variables) | {"step_number": str(row["share_number"])}
+    which = {name: row[f"share_{name}"] for name in ("task", "contract", "signer", "purpose")}
+    return replace(delivery, variables=variables, **which)

@@ -1,0 +1,173 @@
+"""What reminders cannot achieve: a staff task with an owner, a due time and a digest, and the contract goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from hub.errors import BadInput, NotFound
+from hub.lifecycle.alert import alert_staff
+from hub.lifecycle.change_policy import change_policy
+from hub.lifecycle.escalate import UNANSWERED, attend, hand_to, take
+from hub.lifecycle.issue import issue
+from hub.lifecycle.withdraw import void
+from hub.model.contract import Contract
+from hub.model.signer import TaskState
+from hub.model.staff import EVERYTHING, Scope, Staff, StaffTask
+from tests.alerts.hook import hook
+from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work
+from tests.lifecycle.signing import signed, tasks_of
+from tests.running import Running, minor_with_guardian
+
+PEOPLE = (
+    ("wang", "hefei", "clerk"), ("li", "hefei", "clerk"), ("zhao", "hefei", "manager"), ("sun", "beijing", "clerk"),
+)  # fmt: skip
+WEEKS = timedelta(days=29)
+
+
+async def staffed(running: Running, people: Sequence[tuple[str, str, str]] = PEOPLE) -> dict[str, UUID]:
+    found = {}
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        for login, campus, role in people:
+            staff = Staff(uuid4(), login, login.title(), campus, role)
+            await unit.desk.put_staff(staff, "no password", unit.now)
+            found[login] = staff.id
+    return found
+
+
+async def issued_by(running: Running, staff: UUID | None) -> Contract:
+    actor = f"staff:{staff}" if staff else "key:program"
+    return await issue(running.hub.parts, EVERYTHING, minor_with_guardian(), actor)
+
+
+async def the_task(running: Running, contract: Contract, kind: str = UNANSWERED) -> StaffTask:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (task,) = [each for each in await unit.desk.open_tasks(contract.id) if each.kind == kind]
+    return task
+
+
+async def kinds(running: Running, contract: Contract) -> list[str]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return [each.kind for each in await unit.desk.open_tasks(contract.id)]
+
+
+async def test_the_third_unanswered_reminder_gives_the_issuer_a_task_and_reminders_go_on() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        people = await staffed(running)
+        contract = await issued_by(running, people["wang"])
+        await follow(running, clock, MORNING + timedelta(days=6))
+        assert UNANSWERED not in await kinds(running, contract)
+        await follow(running, clock, MORNING + timedelta(days=7))
+        task = await the_task(running, contract)
+        assert (task.owner, task.taken_at, task.signer is not None) == (people["wang"], None, True)
+        assert task.due_at == MORNING + timedelta(days=9)
+        (waiting,) = await tasks_of(running, contract)
+        assert waiting.state is TaskState.OPEN and waiting.step and waiting.step.number == 4
+        await follow(running, clock, MORNING + WEEKS)
+        assert (await the_task(running, contract)).id == task.id  # not one for each reminder
+
+
+async def test_it_is_settled_by_itself_when_the_signer_signs_or_the_contract_ends() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        await staffed(running)
+        both = [await running.issue_minor() for _ in range(2)]
+        await follow(running, clock, MORNING + timedelta(days=8))
+        assert [UNANSWERED in await kinds(running, each) for each in both] == [True, True]
+        await signed(running, both[0])
+        await void(running.hub.parts, EVERYTHING, both[1].id, "wrong course", "staff:test")
+        await round_of_work(running)
+        assert [UNANSWERED in await kinds(running, each) for each in both] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("named", "issuer", "expected"),
+    [("li", "wang", "li"), ("", "wang", "wang"), ("", None, "zhao"), ("", "sun", "zhao"), ("nobody", "wang", "wang")],
+)
+async def test_whose_it_is(named: str, issuer: str | None, expected: str) -> None:
+    clock = StandingClock()
+    configured = {"reminders": {"escalate_after": 1, "escalate_to": named}}
+    async with quiet_hub(clock, configured=configured) as running:
+        people = await staffed(running)
+        contract = await issued_by(running, people[issuer] if issuer else None)
+        await follow(running, clock, MORNING + timedelta(days=1))
+        assert (await the_task(running, contract)).owner == people[expected]
+
+
+async def test_what_nobody_takes_climbs_to_the_manager_and_what_is_taken_stays() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock, configured={"reminders": {"escalate_after": 1}}) as running:
+        parts, people = running.hub.parts, await staffed(running)
+        left, taken, handed = [await issued_by(running, people["wang"]) for _ in range(3)]
+        await follow(running, clock, MORNING + timedelta(days=1))
+        wang = Staff(people["wang"], "wang", "Wang", "hefei")
+        await take(parts, Scope(frozenset({"hefei"})), (await the_task(running, taken)).id, wang)
+        await hand_to(parts, EVERYTHING, (await the_task(running, handed)).id, "li")
+        assert (await the_task(running, handed)).owner == people["li"]
+        await follow(running, clock, MORNING + timedelta(days=2, hours=1))
+        await round_of_work(running)
+        owners = [(await the_task(running, each)).owner for each in (left, taken, handed)]
+        assert owners == [people["zhao"], people["wang"], people["zhao"]]
+        for scope, login, error in (
+            (EVERYTHING, "sun", BadInput), (EVERYTHING, "x", BadInput), (Scope(frozenset({"beijing"})), "li", NotFound),
+        ):  # fmt: skip
+            with pytest.raises(error):
+                await hand_to(parts, scope, (await the_task(running, left)).id, login)
+
+
+async def test_every_staff_task_gets_an_owner_whatever_it_is_about() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        people = await staffed(running)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            for campus in ("hefei", "beijing"):
+                await unit.desk.add_task(StaffTask(uuid4(), "question", "Which room?", campus, unit.now))
+        await asyncio.gather(*(attend(running.hub.parts) for _ in range(4)))
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            owners = {each.campus: each.owner for each in await unit.desk.open_tasks()}
+            headquarters = await unit.owners.named("demo")
+        assert headquarters and owners == {"hefei": people["zhao"], "beijing": headquarters.id}
+
+
+async def test_a_policy_cannot_name_somebody_who_does_not_work_there() -> None:
+    async with quiet_hub() as running:
+        await staffed(running)
+        for login in ("sun", "nobody"):
+            with pytest.raises(BadInput) as refused:
+                await change_policy(running.hub.parts, EVERYTHING, "hefei", None, {"escalate_to": login}, "staff:x")
+            assert refused.value.field == "escalate_to"
+        await change_policy(running.hub.parts, EVERYTHING, "hefei", "math-a", {"escalate_to": "demo"}, "staff:x")
+
+
+async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_is_open() -> None:
+    clock = StandingClock()
+    async with hook() as there, quiet_hub(clock, configured={"alerts": [there.url]}) as running:
+        parts, people = running.hub.parts, await staffed(running)
+        await attend(parts)
+        contract = await issued_by(running, people["wang"])
+        await follow(running, clock, MORNING + timedelta(days=7))
+        assert (await the_task(running, contract)).owner == people["wang"]
+        tomorrow = datetime(2026, 12, 3, 8, 29, tzinfo=SHANGHAI)
+        for moment in (tomorrow, tomorrow + timedelta(minutes=1), tomorrow + timedelta(hours=5)):
+            clock.go_to(moment)
+            await asyncio.gather(*(attend(parts) for _ in range(5)))
+        clock.go_to(tomorrow + timedelta(days=1, minutes=2))
+        await asyncio.gather(*(attend(parts) for _ in range(5)))
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            alerts = [each for each in await unit.alerts.recent(EVERYTHING, unit.now) if each.kind == "digest"]
+        assert [each.created_at for each in alerts] == [clock(), tomorrow + timedelta(minutes=1)]
+        assert alerts[1].text == "Wang：1 项待办，其中 0 项已逾期 · 1 to do, 0 overdue"
+        assert alerts[0].text.startswith("Zhao：1 项待办")  # by then it had climbed
+        await alert_staff(parts, alerts[0].id)
+        (told,) = there.accepted
+        assert told["title"].endswith("To do today") and "/staff/tasks" in told["message"]
+        await void(parts, EVERYTHING, contract.id, "over", "staff:test")
+        clock.go_to(tomorrow + timedelta(days=2, minutes=2))
+        await attend(parts)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            assert len([each for each in await unit.alerts.recent(EVERYTHING, unit.now) if each.kind == "digest"]) == 2
