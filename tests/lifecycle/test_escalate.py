@@ -150,6 +150,9 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         parts, people = running.hub.parts, await staffed(running)
         await attend(parts)
         contract = await issued_by(running, people["wang"])
+        async with running.hub.database.unit(EVERYTHING) as unit:  # they have looked, and do not sign
+            (task,) = await unit.tasks.of_contract(contract.id)
+            await unit.tasks.opened(task.id, "sms", unit.now)
         await follow(running, clock, MORNING + timedelta(days=7))
         assert (await the_task(running, contract)).owner == people["wang"]
         tomorrow = datetime(2026, 12, 3, 8, 29, tzinfo=SHANGHAI)
