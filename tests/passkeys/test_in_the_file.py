@@ -39,6 +39,7 @@ async def contract_with(folder: Path, confirmed: dict[str, Confirm]) -> Finished
     return await finished_contract(folder, signers=SIGNERS, confirmed=confirmed)
 
 
+@pytest.mark.real
 async def test_every_judge_takes_the_file_and_it_is_shown(tmp_path: Path) -> None:
     made = await contract_with(tmp_path, {"guardian-1": by(Authenticator()), "student-1": by(of_windows())})
     (tmp_path / "final.pdf").write_bytes(made.final)
@@ -96,8 +97,16 @@ FORGED = [of_another_request, with_another_key, twice, unreadable, without_verif
 
 
 @pytest.mark.parametrize("forge", FORGED)
-async def test_a_wrong_one_fails(tmp_path: Path, forge: Callable[[Authenticator], Confirm]) -> None:
-    report = await report_of(tmp_path, forge(Authenticator()))
+async def test_the_hub_does_not_finish_a_file_with_a_wrong_one(
+    tmp_path: Path, forge: Callable[[Authenticator], Confirm]
+) -> None:
+    made = await finished_contract(tmp_path, confirmed={"guardian-1": forge(Authenticator())})
+    (found,) = check_finished(made.final, ["guardian-1", "seal"])
+    assert (found.element, found.field) == (Element.USED, "guardian-1")
+
+
+async def test_verify_says_that_a_wrong_one_failed(tmp_path: Path) -> None:
+    report = await report_of(tmp_path, of_another_request(Authenticator()))
     assert failed(report) == {Element.USED}
     assert used(report, "guardian-1").word is Word.FAILED
     assert "passkey" in used(report, "guardian-1").reason.en

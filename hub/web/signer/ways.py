@@ -14,7 +14,7 @@ from hub.lifecycle.dispatch import hand_out
 from hub.lifecycle.land import visit
 from hub.model.link import DoorKind
 from hub.model.staff import EVERYTHING
-from hub.web.keys import HUB
+from hub.web.keys import BRAKES, HUB
 from hub.web.security import session_secret
 from hub.web.signer import bodies
 from hub.web.signer.answers import base64, contract_id
@@ -26,6 +26,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def link(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "relink")
     await bodies.body(request, bodies.Nothing)
     parts = request.app[HUB].parts
     async with parts.database.unit(EVERYTHING) as unit:
