@@ -6,7 +6,7 @@ Each page looks where the contract is and leads on to the page that fits: whoeve
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -176,7 +176,8 @@ def _show(request: web.Request, template: str, place: Place, **more: Any) -> web
     return page(
         request, template, language=lang, place=place, contract=seen, me=me, standing=place.standing, accepted=accepted,
         summary=summary_of(seen, lang), campus=looked.campus.name_en if lang == "en" else looked.campus.name,
-        campus_phone=looked.campus.phone, parties=_parties(looked, lang), deadline=deadline_words(seen.deadline, me),
+        campus_phone=looked.campus.phone, parties=_parties(looked, lang),
+        deadline=deadline_words(seen.deadline, replace(me, language=lang)),
         signed_at=_moment(looked), **more,
     )  # fmt: skip
 

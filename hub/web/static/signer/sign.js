@@ -7,6 +7,7 @@ import { pad } from './pad.js';
 import { confirmation, passkeysWorkHere } from './passkey.js';
 import { Offline, Problem, call, find, hideTrouble, json, nameOf, onTap, report, showTrouble, word } from './session.js';
 import { checkUpdate } from './update.js';
+import { showWays } from './ways.js';
 
 const { contract, document: documentSha256, consentVersion, consentSha256, scripts, school, person } = document.body.dataset;
 const FINAL = ['changed', 'elsewhere', 'session-not-valid']; // signing here makes no sense any more
@@ -178,23 +179,11 @@ async function sign(withPasskey, again = false) {
   return undefined;
 }
 
-/** From here on elsewhere: by the person's own link, which this very address leads to as well. */
-async function showWays() {
-  try {
-    const way = await json('link', { body: {}, id: contract });
-    history.replaceState(null, '', new URL(way.url).pathname); // for "open in the browser"
-    find('#trouble').dataset.link = way.url;
-    find('[data-qr]').src = `data:image/png;base64,${way.qr_png}`;
-    find('[data-ways]').hidden = false;
-    if (way.app_address) Object.assign(find('[data-to-app]'), { href: way.app_address, hidden: false });
-  } catch { /* the words are there all the same */ }
-}
-
 async function begin() {
   if (!await keysWorkHere()) {
     button.hidden = true;
     showTrouble(/MicroMessenger/i.test(navigator.userAgent) ? 'wechat' : 'unsupported');
-    return void showWays();
+    return void showWays(contract);
   }
   try {
     await loadShown();

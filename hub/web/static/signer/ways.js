@@ -1,0 +1,15 @@
+// From here on elsewhere: by the person's own link, as a QR code for another device and as a link into the school's app.
+
+import { find, json } from './session.js';
+
+/** What a page offers with `parts.ways`; this very address leads to the same link, for "open in the browser". */
+export async function showWays(contract) {
+  try {
+    const way = await json('link', { body: {}, id: contract });
+    history.replaceState(null, '', new URL(way.url).pathname);
+    if (find('#trouble')) find('#trouble').dataset.link = way.url;
+    find('[data-qr]').src = `data:image/png;base64,${way.qr_png}`;
+    find('[data-ways]').hidden = false;
+    if (way.app_address) Object.assign(find('[data-to-app]'), { href: way.app_address, hidden: false });
+  } catch { /* the words are there all the same */ }
+}
