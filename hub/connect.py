@@ -1,5 +1,5 @@
-"""The configured channels, chats, authorities and identity providers, each from its own file: a new one is one file
-and one entry."""
+"""The configured channels, chats, authorities, identity providers and attestors, each from its own file: a new one is
+one file and one entry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import chats
 from channels import FixedTexts, Place
-from hub import authorities, tokens
+from hub import attestations, authorities, tokens
 from hub import identity as identities
 from hub.errors import TemplateFailed
 from hub.model.authority import BUILTIN
@@ -111,6 +111,17 @@ async def seal_key(entry: Mapping[str, Any], place: tokens.Place) -> tokens.Remo
         raise ValueError(f"seal: there is no remote service {kind} to configure")
     key: tokens.RemoteKey = await connect(with_secrets(kind, options, "seal"), place)
     return key
+
+
+def attestor(name: str, entry: Mapping[str, Any], place: attestations.Place) -> attestations.Attestor:
+    """One configured attestor; `kind` is the name of its file. Raises ValueError that says what is wrong."""
+    kind = str(entry.get("kind") or name)
+    connect = _connect("hub.attestations", kind)
+    if connect is None:
+        raise ValueError(f"attestations.{name}: there is no attestor {kind} to configure")
+    options = {key: value for key, value in entry.items() if key != "kind"}
+    connected: attestations.Attestor = connect(options, place)
+    return connected
 
 
 def _connect(package: str, kind: str) -> Callable[..., Any] | None:

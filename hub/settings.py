@@ -209,6 +209,8 @@ class Settings(BaseSettings):
     `seal`: empty where the school's seal is on the token; else the remote service that has its key (`kind`, and what
     that file of `hub/tokens` wants).
 
+    `attestations`: what reads the statements of phones about the keys of the school's apps.
+
     `trusted_signers`: PEM files with the authorities whose certificates signers may bring on a token of their own,
     beside the configured authority. `token_only_policies`: the certificate policies (OIDs) under which these issue
     for keys on tokens alone.
@@ -238,6 +240,7 @@ class Settings(BaseSettings):
     representatives: list[RepresentativeSettings] = Field(default_factory=list)
     identity: str = "roster"
     identities: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    attestations: dict[str, dict[str, Any]] = Field(default_factory=dict)
     token: TokenSettings = TokenSettings()
     seal: dict[str, Any] = Field(default_factory=dict)
     timestamps: TimestampSettings = TimestampSettings()

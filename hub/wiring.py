@@ -20,12 +20,13 @@ from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
 from channels.poster import Poster
 from channels.qr import Qr
-from hub import authorities, tokens
+from hub import attestations, authorities, tokens
 from hub import identity as identities
 from hub.alerts import Addressee
+from hub.attestations import Attestor
 from hub.authorities import Authority
 from hub.authorities.revocation import RevocationLists
-from hub.connect import ROSTER, authority, carrier, chat, check_messages, demo_outbox, identity, seal_key
+from hub.connect import ROSTER, attestor, authority, carrier, chat, check_messages, demo_outbox, identity, seal_key
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
@@ -148,7 +149,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         seal=await _seal(settings, pki, http, clock), identity=RosterIdentity(),
         real_names=_real_names(settings, http, clock), router=router,
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
-        representatives=_representatives(settings),
+        representatives=_representatives(settings), attestors=_attestors(settings, http, clock),
     )  # fmt: skip
     found = {name: chat(name, entry, chats.Place(name, http, clock)) for name, entry in settings.chats.items()}
     return Hub(settings, parts, pki, app_link, demo, closing, found)
@@ -285,6 +286,17 @@ def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -
     if settings.identity != ROSTER and settings.identity not in found:
         raise ValueError(f"identity: there is no provider {settings.identity}")
     return found.get(settings.identity)
+
+
+def _attestors(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> dict[str, Attestor]:
+    """By the format that they read. Raises ValueError for an entry that is wrong, and for two of one format."""
+    found: dict[str, Attestor] = {}
+    for name, entry in settings.attestations.items():
+        connected = attestor(name, entry, attestations.Place(name, http, clock))
+        if connected.format in found:
+            raise ValueError(f"attestations.{name}: statements of the format {connected.format} are read already")
+        found[connected.format] = connected
+    return found
 
 
 def _app_link(settings: Settings) -> AppLink:

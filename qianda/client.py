@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from qianda.checks import RefusedToSign, check_prepared
-from qianda.holder import Holder, SoftwareKey
+from qianda.holder import AppHolder, Holder, SoftwareKey
 from qianda.update import check_update
 from qianda.wire import BadAnswer, Json, ProtocolProblem, Wire, binary, origin_of
 
@@ -92,6 +92,7 @@ class SigningClient:
         self._sleep = sleep
         self._challenge: bytes | None = None
         self._certified: tuple[bytes, tuple[bytes, ...]] | None = None
+        self.custody = ""  # where the hub takes the key to be, as proved: `app-keystore`, `software` …
 
     async def __aenter__(self) -> Self:
         return self
@@ -178,6 +179,16 @@ class SigningClient:
     async def end_pairing(self) -> None:
         await self._wire.post("pairing/end", {})
 
+    # ---- keys of apps ------------------------------------------------------------------------------------------
+
+    async def devices(self) -> list[Json]:
+        """The person's devices, `{id, label, platform, attestation, level, bound_at, revoked_at, this}` each."""
+        return list((await self._wire.get("devices"))["devices"])
+
+    async def revoke_device(self, device: str) -> None:
+        """Its key signs nothing any more. Once more is no error."""
+        await self._wire.post("devices/revoke", {"id": device})
+
     # ---- reading -----------------------------------------------------------------------------------------------
 
     async def contract(self, contract_id: str | None = None) -> Contract:
@@ -238,7 +249,8 @@ class SigningClient:
     ) -> tuple[bytes, ...]:
         """Prove possession of the holder's key; its certificate chain in DER, the signer's first.
 
-        With `chain` the key brings a certificate of its own; otherwise an authority issues one.
+        With `chain` the key brings a certificate of its own; otherwise an authority issues one. What the platform says
+        of an app's key goes along; `custody` tells what was believed.
         """
         if self._challenge is None:
             await self.session()
@@ -247,11 +259,13 @@ class SigningClient:
         body: Json = {"proof": b64encode(proof).decode(), "custody": holder.custody}
         if chain is None:
             body["spki"] = b64encode(holder.spki).decode()
+            if isinstance(holder, AppHolder):
+                body |= {"device": holder.device, "attestation": holder.attestation(challenge)}
         else:
             body["certificate_chain"] = [b64encode(certificate).decode() for certificate in chain]
         answer = await self._wire.post("key", body, contract_id)
         issued = tuple(binary(value) for value in answer.get("certificate_chain") or ()) or chain or ()
-        self._certified = (holder.spki, issued)
+        self._certified, self.custody = (holder.spki, issued), str(answer.get("custody") or "")
         return issued
 
     async def prepare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,6 +24,19 @@ class Holder(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """With SHA-256 of `data`: ECDSA as raw r‖s, 64 bytes, or RSA PKCS#1 v1.5."""
+
+
+@runtime_checkable
+class AppHolder(Holder, Protocol):
+    """A key in an app's keystore, of which the platform can say what it is."""
+
+    @property
+    def device(self) -> str:
+        """What the person calls the device; it stands in the list of their devices."""
+
+    def attestation(self, challenge: bytes) -> dict[str, Any] | None:
+        """The platform's statement as `key` takes it, made for this key and this challenge; None when the hub has it
+        already, or where the platform makes none."""
 
 
 class SoftwareKey:

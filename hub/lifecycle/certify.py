@@ -28,6 +28,7 @@ from hub.errors import (
     WrongProof,
     WrongSignature,
 )
+from hub.lifecycle.app_key import Held, Presented, bind, check_owner, held
 from hub.lifecycle.custody import check_custody, note_refused_custody
 from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.obtain import obtain
@@ -47,29 +48,34 @@ LEAST_LIFE = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Certified:
-    """What a session gets: its key, where that is (claimed, proved), and the chain, the signer's own first."""
+    """What a session gets: its key, where that is (claimed, proved), and the chain, the signer's own first. `held`: as
+    what the key is bound."""
 
     spki: bytes
     claimed: str
     custody: Custody
     chain: tuple[bytes, ...]
+    held: Held
 
 
 async def certify_key(
-    parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, custody: str
-) -> tuple[bytes, ...]:
-    """A certificate for a fresh key, whose possession was just proved. One key per session signs all its contracts.
+    parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, presented: Presented
+) -> Certified:
+    """A certificate for a key whose possession was just proved: a fresh one, or that of an app which comes back. One
+    key per session signs all its contracts.
 
-    Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, CustodyTooLow, AuthorityUnavailable.
+    Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, KeyRevoked, CustodyTooLow,
+    AuthorityUnavailable.
     """
-    visiting = await _proved(parts, secret, contract_id, spki, proof, custody)
-    await _demand(parts, visiting, spki, custody, custody_proved(custody))
-    return await _certificate_for(parts, visiting, spki, custody)
+    visiting, challenge = await _proved(parts, secret, contract_id, spki, proof, presented.custody)
+    holding = await held(parts, visiting, spki, challenge, presented)
+    await _demand(parts, visiting, spki, presented.custody, holding.custody)
+    return await _certificate_for(parts, visiting, spki, presented.custody, holding)
 
 
 async def bring_certificate(
     parts: Parts, secret: str, contract_id: UUID | None, chain: Sequence[bytes], proof: bytes, custody: str
-) -> tuple[bytes, ...]:
+) -> Certified:
     """Take a certificate that the key has already; its chain up to the authority that is trusted for signers.
 
     Raises WrongProof, and for a certificate that cannot be taken a kind of Refused, which is kept in the record.
@@ -78,7 +84,7 @@ async def bring_certificate(
     if not chain:
         raise BadInput("the chain has no certificate", field="certificate_chain")
     spki = _key_of(chain[0])
-    visiting = await _proved(parts, secret, contract_id, spki, proof, custody)
+    visiting, _ = await _proved(parts, secret, contract_id, spki, proof, custody)
     try:
         accepted = await _accepted(parts, visiting, chain)
     except Refused as refusal:
@@ -89,9 +95,9 @@ async def bring_certificate(
         proved = Custody.SOFTWARE  # no page of ours made this key
     await _demand(parts, visiting, spki, custody, proved)
     async with parts.database.unit(EVERYTHING) as unit:
-        certified = Certified(spki, custody, proved, accepted.chain)
+        certified = Certified(spki, custody, proved, accepted.chain, Held(proved))
         await _note_certified(unit, visiting, certified, "certificate-brought", {"authority": accepted.authority})
-    return accepted.chain
+    return certified
 
 
 # ---- possession
@@ -100,8 +106,9 @@ async def bring_certificate(
 @noting_refused_keys
 async def _proved(
     parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, custody: str
-) -> Visit:
-    """The visit of whoever just showed that they hold this key, and that it was nobody else's before."""
+) -> tuple[Visit, bytes]:
+    """The visit of whoever just showed that they hold this key, and that it was nobody else's before; and the
+    challenge by which they did."""
     if custody not in set(Custody):
         raise BadInput("unknown custody", field="custody")
     async with parts.database.unit(EVERYTHING) as unit:
@@ -110,16 +117,18 @@ async def _proved(
         challenge = await unit.sessions.use_challenge(visiting.session.id)
         foreign = await unit.sessions.key_is_of_somebody_else(spki, visiting.signer.person)
     # The challenge is spent by now, whatever the proof turns out to be.
+    if challenge is None:
+        raise WrongProof("this challenge was used before; ask for a fresh one")
     _check_proof(parts.origin, challenge, spki, proof)
     if foreign:
         raise KeyOfSomebodyElse
-    return visiting
+    async with parts.database.unit(EVERYTHING) as unit:
+        await check_owner(unit, spki, visiting.signer.person)
+    return visiting, challenge
 
 
-def _check_proof(origin: str, challenge: bytes | None, spki: bytes, proof: bytes) -> None:
+def _check_proof(origin: str, challenge: bytes, spki: bytes, proof: bytes) -> None:
     """Signed is purpose ‖ challenge ‖ SHA-256(origin) ‖ SPKI: what for, when, where, which key."""
-    if challenge is None:
-        raise WrongProof("this challenge was used before; ask for a fresh one")
     statement = KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + spki
     try:
         verified_der(spki, statement, proof)
@@ -148,7 +157,7 @@ async def _demand(parts: Parts, visiting: Visit, spki: bytes, claimed: str, prov
 # ---- a fresh key
 
 
-async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: str) -> tuple[bytes, ...]:
+async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: str, holding: Held) -> Certified:
     async with parts.database.unit(EVERYTHING) as unit:
         life = max(SIGNER_LIFE, await _time_to_last(unit, visiting))
     obtained = await obtain(parts, visiting, spki, life)
@@ -159,12 +168,12 @@ async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: 
             obtained.authority, issued.serial, issued.certificate, unit.now, issued.not_after,
             visiting.contract.id, visiting.signer.id,
         )  # fmt: skip
-        certified = Certified(spki, custody, custody_proved(custody), issued.chain)
+        certified = Certified(spki, custody, holding.custody, issued.chain, holding)
         facts = {"authority": obtained.authority, "serial": str(issued.serial)}
         if obtained.passed_over:
             facts["passed_over"] = " ".join(obtained.passed_over)
         await _note_certified(unit, visiting, certified, "certificate-issued", facts)
-    return issued.chain
+    return certified
 
 
 async def _time_to_last(unit: Unit, visiting: Visit) -> timedelta:
@@ -247,6 +256,7 @@ async def note_key_deleted(parts: Parts, secret: str) -> None:
 
 async def _note_certified(unit: Unit, visiting: Visit, certified: Certified, kind: str, facts: dict[str, str]) -> None:
     session, contract = visiting.session, visiting.contract
+    await bind(unit, visiting, certified.held)
     await unit.sessions.certified(
         session.id, certified.spki, certified.claimed, certified.custody.value, certified.chain
     )

@@ -1,7 +1,8 @@
 """The phone number of a person changes, in one transaction with everything that hangs on the old one.
 
-Locks are taken in one order: the contracts first, as signing and sending do; then the person's sessions, the person,
-and what hangs on them. So whoever was sending at that moment has either committed before, or finds nothing to send.
+Locks are taken in one order: the contracts first, as signing and sending do; then the person's devices and sessions,
+the person, and what hangs on them. So whoever was sending at that moment has either committed before, or finds nothing
+to send.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.lifecycle.answer import QUESTIONS
+from hub.lifecycle.app_key import revoke_all
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract
 from hub.model.delivery import PHONE_CHANGED
@@ -31,6 +33,7 @@ async def move_phone(parts: Parts, unit: Unit, change: PhoneChange, actor: str) 
     signers = await unit.contracts.with_phone(change.person, change.old_hash)
     contracts = {each: await unit.contracts.locked(each) for each in sorted({signer.contract for signer in signers})}
     everywhere = [signer.id for signer in signers]
+    await revoke_all(unit, change.person, (change.contract, change.campus), actor, PHONE_CHANGED)
     await unit.sessions.hold(everywhere)
     await unit.sessions.one_at_a_time(change.person)
     await unit.links.renew(everywhere, unit.now)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from channels import Door
 from hub.alerts import Addressee
+from hub.attestations import Attestors
 from hub.authorities import Authority
 from hub.authorities.brought import SignerTrust
 from hub.authorities.builtin import BuiltinAuthority
@@ -92,3 +93,4 @@ class Parts:
     addressees: tuple[Addressee, ...] = ()
     retention: Retention = field(default_factory=Retention)
     representatives: tuple[Representative, ...] = ()
+    attestors: Attestors = field(default_factory=dict)

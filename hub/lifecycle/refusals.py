@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
-from hub.errors import KeyOfSomebodyElse, Refused, WrongProof
+from hub.errors import KeyOfSomebodyElse, KeyRevoked, Refused, WrongProof
 from hub.lifecycle.land import visit
 from hub.lifecycle.parts import Parts
 from hub.model.pairing import Pairing
@@ -27,7 +27,7 @@ def noting_refused_keys(check: KeyCheck[Found]) -> KeyCheck[Found]:
     ) -> Found:
         try:
             return await check(parts, secret, contract, spki, proof, custody)
-        except (WrongProof, KeyOfSomebodyElse) as refusal:
+        except (WrongProof, KeyOfSomebodyElse, KeyRevoked) as refusal:
             await _note_key(parts, secret, contract, spki, refusal)
             raise
 

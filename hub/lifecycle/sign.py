@@ -26,6 +26,7 @@ from hub.errors import (
     DocumentBusy,
     DocumentChanged,
     IllegalMove,
+    KeyRevoked,
     NotConfirmed,
     WrongConfirmation,
     WrongConsent,
@@ -112,6 +113,8 @@ async def _check_may_prepare(
     check_turn(visiting.contract, visiting.task)
     if await unit.planning_now() >= contract.deadline:
         raise IllegalMove("the deadline has passed")
+    if _key_was_revoked(visiting.session):
+        raise KeyRevoked
     if not visiting.session.certificate_chain:
         raise WrongProof("there is no certified key in this session yet")
     check_custody(parts, visiting, visiting.session.custody)
@@ -122,6 +125,11 @@ async def _check_may_prepare(
     if document_sha256 != contract.document:
         known = {version["sha256"] for version in await unit.contracts.versions(contract.id)}
         raise DocumentChanged if document_sha256 in known else WrongDocument
+
+
+def _key_was_revoked(session: SigningSession) -> bool:
+    """It had a certificate here, which was taken away."""
+    return session.key_spki is not None and not session.certificate_chain
 
 
 async def _check_confirmed(unit: Unit, session: SigningSession) -> None:
@@ -270,6 +278,8 @@ async def _still_signable(unit: Unit, visiting: Visit, request_id: UUID) -> Sign
     """As it is under the contract's lock. After the lease it still counts while nobody else has begun."""
     request = await unit.signatures.get(request_id)
     assert request is not None
+    if _key_was_revoked(visiting.session):
+        raise KeyRevoked
     if request.state is not RequestState.PREPARED or request.base != visiting.contract.document:
         raise DocumentChanged
     others = [each for each in await unit.signatures.unfinished(visiting.contract.id) if each.id != request.id]

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from hub.errors import DatabaseUnavailable
 from hub.model.staff import Scope
 from hub.store.alerts import Alerts
+from hub.store.app_keys import AppKeys
 from hub.store.board import Board
 from hub.store.budgets import Budgets
 from hub.store.callbacks import Callbacks
@@ -110,6 +111,7 @@ class Unit:
         self.opt_outs = OptOuts(connection, cipher)
         self.pairings = Pairings(connection, cipher)
         self.passkeys = Passkeys(connection)
+        self.app_keys = AppKeys(connection, cipher)
         self.phone_changes = PhoneChanges(connection, cipher)
         self.policies = Policies(connection)
         self.posters = Posters(connection, keys)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from hub.lifecycle import certify, identify, land, sign
+from hub.lifecycle.app_key import Presented
 from hub.lifecycle.complete import advance
 from hub.model.contract import Contract
 from hub.model.link import DoorKind
@@ -75,9 +76,10 @@ class Person:
         return self.key.sign(b"qianda-key-v1" + self.challenge + origin + self.key.spki)
 
     async def certify(self) -> tuple[bytes, ...]:
-        self.chain = await certify.certify_key(
-            self.running.hub.parts, self.secret, self.contract.id, self.key.spki, self.proof(), "browser"
+        certified = await certify.certify_key(
+            self.running.hub.parts, self.secret, self.contract.id, self.key.spki, self.proof(), Presented("browser")
         )
+        self.chain = certified.chain
         return self.chain
 
     async def shown(self) -> bytes:

@@ -24,6 +24,7 @@ from hub.errors import (
 )
 from hub.lifecycle import certify, land, sign
 from hub.lifecycle.answer import ask, decline, settle
+from hub.lifecycle.app_key import Presented
 from hub.lifecycle.complete import advance
 from hub.lifecycle.issue import issue
 from hub.lifecycle.withdraw import void
@@ -169,7 +170,7 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
         with pytest.raises(NotVerified):
             await guardian.certify()
         with pytest.raises(SessionNotValid):
-            await certify.certify_key(parts, "nobody", None, guardian.key.spki, b"", "browser")
+            await certify.certify_key(parts, "nobody", None, guardian.key.spki, b"", Presented("browser"))
         await guardian.verify(await guardian.ask_code())
         shown = await guardian.shown()
         with pytest.raises(WrongProof):  # no key yet
@@ -177,7 +178,7 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
         proof = guardian.proof()
         await guardian.certify()
         with pytest.raises(WrongProof):  # replayed
-            await certify.certify_key(parts, guardian.secret, None, guardian.key.spki, proof, "browser")
+            await certify.certify_key(parts, guardian.secret, None, guardian.key.spki, proof, Presented("browser"))
         with pytest.raises(WrongDocument):
             await guardian.prepare(shown + b" ")
         right = sign.consent_for(parts, contract, "zh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
@@ -17,6 +18,7 @@ from hub.lifecycle.answer import ask
 from hub.lifecycle.dispatch import hand_out
 from hub.lifecycle.remind import remind_by_hand
 from hub.lifecycle.withdraw import extend, void
+from hub.model.app_key import AppKey, Attestation
 from hub.model.link import DoorKind
 from hub.model.pairing import PAIRING_LIFE, Pairing
 from hub.model.passkey import Passkey
@@ -35,7 +37,7 @@ SHARED = {
     # number that opted out did so towards every campus.
     "api_key", "budget", "campus", "chat_account", "contract_number", "idempotency", "installation", "job_start",
     "login_failure", "opt_out", "outbox_message", "provider", "provider_lane", "reminder_policy",
-    "school_day", "staff", "staff_session",
+    "schema_compatibility", "school_day", "staff", "staff_session",
     "worker_heartbeat",
 }  # fmt: skip
 
@@ -57,6 +59,12 @@ async def a_story_in_hefei(running: Running) -> None:
         await unit.passkeys.add(
             Passkey(uuid4(), somebody.signer.person, "sign.example.org", b"1", b"2", 0, False, unit.now)
         )
+        key = AppKey(
+            uuid4(), b"spki", somebody.signer.person, contract.id, somebody.signer.id, "phone", Attestation.NONE,
+            unit.now,
+        )  # fmt: skip
+        assert await unit.app_keys.add(key)
+        assert await unit.duties.take("clean", timedelta(hours=1))
     await completed(running, contract)
     other = await person(running, await running.issue_minor())
     await other.land()
@@ -122,6 +130,7 @@ async def test_the_own_campus_sees_its_rows_also_those_that_hang_on_a_contract()
             "visitor",
             "callback",
             "inbound_message",
+            "duty",
         }:  # of the hub, or of a person
             async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:
                 assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")), table

@@ -38,6 +38,7 @@ from hub.store.tables.school import (
     SchoolDayRow,
 )
 from hub.store.tables.signing import (
+    AppKeyRow,
     AttemptRow,
     IdentityCheckRow,
     IssuedCertificateRow,
@@ -55,6 +56,7 @@ from hub.store.tables.visitors import PhoneChangeRow, PosterRow, PosterScanRow, 
 __all__ = [
     "AlertRow",
     "ApiKeyRow",
+    "AppKeyRow",
     "AttemptRow",
     "BudgetRow",
     "CallbackRow",

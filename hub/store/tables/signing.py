@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint, Uuid
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
@@ -87,6 +87,31 @@ class PasskeyRow(SQLModel, table=True):
         UniqueConstraint("rp_id", "credential_id"),
         Index("ix_passkey_person", "person"),
     )  # fmt: skip
+
+
+class AppKeyRow(SQLModel, table=True):
+    """A key in an app's keystore, bound to a person. `spki_hash` is SHA-256; `contract` and `signer` are those of the
+    visit in which it was bound."""
+
+    __tablename__ = "app_key"
+    id: UUID = Field(primary_key=True)
+    spki_hash: bytes = bytes_(nullable=False, unique=True)
+    spki: bytes = bytes_(nullable=False)
+    person: str = words(index=True)
+    contract: UUID = Field(foreign_key="contract.id")
+    signer: UUID = Field(foreign_key="signer.id")
+    label_sealed: bytes = bytes_(nullable=False)
+    attestation: str = words()
+    platform: str = words()
+    app: str = words()
+    level: str = words()
+    reasons: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    evidence: bytes | None = bytes_()
+    challenge: bytes | None = bytes_()
+    bound_at: datetime = moment(nullable=False)
+    revoked_at: datetime | None = moment()
+    revoked_by: str | None = words(default=None)
+    reason: str | None = words(default=None)
 
 
 class OneTimeCodeRow(SQLModel, table=True):

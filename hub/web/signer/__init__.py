@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.signer import confirming, landing, pairing, poster, protocol, reading, way, ways
+from hub.web.signer import confirming, devices, landing, pairing, poster, protocol, reading, way, ways
 
 
 def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
@@ -15,6 +15,7 @@ def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
     yield from protocol.routes()
     yield from confirming.routes()
     yield from pairing.routes()
+    yield from devices.routes()
     yield from reading.routes()
     yield from way.routes()
     yield from ways.routes()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from hub.errors import BadInput
+from hub.model.app_key import LONGEST_LABEL
+from hub.model.signature import Custody
 from hub.web.api.shapes import SignerAsked, StudentAsked
 
 LARGEST_JSON = 256 << 10
@@ -70,19 +72,42 @@ class Enrol(Body):
     signers: Annotated[list[SignerAsked], Field(min_length=1, max_length=8)]
 
 
+Chain = Annotated[list[Base64], Field(min_length=1, max_length=10)]
+
+
+class AndroidKey(Body):
+    """Of `KeyStore.getCertificateChain`, the key's own certificate first."""
+
+    format: Literal["android-key"]
+    certificate_chain: Chain
+
+
+class AppAttest(Body):
+    """Of `DCAppAttestService`."""
+
+    format: Literal["apple-appattest"]
+    key_id: Base64
+    object: Base64
+
+
 class Key(Body):
     """`spki`: SubjectPublicKeyInfo in DER; a key with a certificate brings its chain instead, its own first. `proof`:
-    raw r‖s, or the value of RSA."""
+    raw r‖s, or the value of RSA. `attestation`: what the platform says of an app's key; `device`: what the app calls
+    the device."""
 
     proof: Base64
     custody: Text
     spki: Base64 | None = None
-    certificate_chain: Annotated[list[Base64], Field(min_length=1, max_length=10)] | None = None
+    certificate_chain: Chain | None = None
+    attestation: Annotated[AndroidKey | AppAttest, Field(discriminator="format")] | None = None
+    device: Annotated[str, StringConstraints(max_length=LONGEST_LABEL)] = ""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Key:
         if (self.spki is None) == (self.certificate_chain is None):
             raise ValueError("give spki or certificate_chain")
+        if self.attestation is not None and (self.spki is None or self.custody != Custody.APP_KEYSTORE):
+            raise ValueError("an attestation speaks for the spki of an app-keystore")
         return self
 
 
@@ -156,6 +181,10 @@ class Claim(Body):
 
 class Confirm(Body):
     certificate_sha256: Sha256
+
+
+class Device(Body):
+    id: Identifier
 
 
 class Phone(Body):

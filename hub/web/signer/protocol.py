@@ -24,7 +24,7 @@ from hub.model.staff import EVERYTHING
 from hub.web.keys import BRAKES, HUB
 from hub.web.scripts import SCRIPTS
 from hub.web.security import clear_session, session_secret, set_session
-from hub.web.signer import bodies, confirming, enrolling, picking
+from hub.web.signer import bodies, confirming, devices, enrolling, picking
 from hub.web.signer.answers import base64, contract_id, contracts_json, uuid, where
 from hub.web.signer.bodies import body
 
@@ -127,12 +127,15 @@ async def key(request: web.Request) -> web.Response:
     asked = await body(request, bodies.Key)
     parts, secret, proof = request.app[HUB].parts, session_secret(request), b64decode(asked.proof)
     if asked.spki is not None:
-        spki = b64decode(asked.spki)
-        chain = await certify.certify_key(parts, secret, contract_id(request), spki, proof, asked.custody)
+        spki, shown = b64decode(asked.spki), devices.presented(asked)
+        certified = await certify.certify_key(parts, secret, contract_id(request), spki, proof, shown)
     else:
         own = [b64decode(certificate) for certificate in asked.certificate_chain or ()]
-        chain = await certify.bring_certificate(parts, secret, contract_id(request), own, proof, asked.custody)
-    return web.json_response({"certificate_chain": [base64(certificate) for certificate in chain]})
+        certified = await certify.bring_certificate(parts, secret, contract_id(request), own, proof, asked.custody)
+    return web.json_response({
+        "certificate_chain": [base64(certificate) for certificate in certified.chain],
+        "custody": certified.custody.value, **devices.bound(certified.held),
+    })  # fmt: skip
 
 
 async def prepare(request: web.Request) -> web.Response:

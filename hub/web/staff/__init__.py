@@ -6,7 +6,20 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.staff import board, chats, contract, issuing, many, messages, phones, policies, posters, roster, tasks
+from hub.web.staff import (
+    board,
+    chats,
+    contract,
+    devices,
+    issuing,
+    many,
+    messages,
+    phones,
+    policies,
+    posters,
+    roster,
+    tasks,
+)
 from hub.web.staff.access import Handler, login_routes, staff_only
 from hub.wiring import Hub
 
@@ -60,6 +73,7 @@ ACTS: dict[str, Handler] = {
     f"{_ONE}/reissue": contract.reissue,
     f"{_ONE}/phone/{{signer}}": contract.change_phone,
     f"{_ONE}/replace/{{signer}}": contract.replace_person,
+    f"{_ONE}/devices/{{device}}/revoke": devices.revoke,
 }
 
 

@@ -46,10 +46,10 @@ def _uuid(text: str) -> UUID:
 
 
 async def contract(visit: Visit) -> web.Response:
-    return await _page(visit)
+    return await show_contract(visit)
 
 
-async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+async def show_contract(visit: Visit, problem: QiandaError | None = None) -> web.Response:
     async with visit.parts.database.unit(visit.scope) as unit:
         found = await unit.contracts.get(contract_id(visit))
         entries = await unit.record.entries(found.id)
@@ -60,6 +60,7 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
         ledger = await unit.reminders.of_contract(found.id)
         versions = await unit.contracts.versions(found.id)
         campus = await unit.school.campus(found.campus)
+        devices = {signer.id: await unit.app_keys.of_person(signer.person) for signer in signers}
         to_do = await unit.desk.open_tasks(found.id)
         made = {each.task: each for each in await unit.signatures.of_contract(found.id) if each.counts}
         policy = await policy_of(unit, visit.parts.policy, found)
@@ -69,7 +70,7 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
     return await show(
         visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
         staff_tasks=to_do, broken_at=broken_at(entries), problem=problem,
-        channels=channels, signatures=made, id_types=list(IdType),
+        channels=channels, signatures=made, id_types=list(IdType), devices=devices,
         ledger=ledger, names={each.id: name_of(signers, each.signer) for each in tasks.values()},
         timeline=timeline(entries, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}),
     )  # fmt: skip
@@ -94,7 +95,7 @@ async def _done(visit: Visit, act: Callable[[], Awaitable[str]]) -> web.StreamRe
     try:
         said = await act()
     except QiandaError as error:
-        return await _page(visit, error)
+        return await show_contract(visit, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said={said}")
 
 
@@ -134,7 +135,7 @@ async def change_phone(visit: Visit) -> web.StreamResponse:
     try:
         await ask_for_phone(visit.parts, visit.scope, contract_id(visit), signer, phone, reason, visit.actor)
     except QiandaError as error:
-        return await _page(visit, error)
+        return await show_contract(visit, error)
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-asked")
 
 
@@ -159,7 +160,7 @@ async def reissue(visit: Visit) -> web.StreamResponse:
     try:
         fresh = await issue_anew(visit.parts, visit.scope, contract_id(visit), visit.actor)
     except QiandaError as error:
-        return await _page(visit, error)
+        return await show_contract(visit, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
 
 
@@ -176,7 +177,7 @@ async def replace_person(visit: Visit) -> web.StreamResponse:
             visit.parts, visit.scope, contract_id(visit), _uuid(visit.request.match_info["signer"]), by, visit.actor
         )
     except QiandaError as error:
-        return await _page(visit, error)
+        return await show_contract(visit, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced")
 
 

@@ -34,6 +34,7 @@ SAID = {
     "phone-turned-down": "The phone number stays as it is.",
     "poster-made": "The poster is ready: print it, or show its code.",
     "poster-revoked": "The poster is revoked. Nobody comes in by it any more.",
+    "device-revoked": "The device is revoked. Nothing can be signed with it any more.",
     "chat-added": "This person can ask in the chat now.",
     "chat-removed": "This person gets no answer in the chat any more.",
 }

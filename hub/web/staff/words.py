@@ -54,6 +54,17 @@ ALERTS = {
     "clock-differs": "our clock differs from a timestamp service's",
     "identity-away": "an identity provider does not answer", "digest": "what is to do today",
 }  # fmt: skip
+PLATFORMS = {"android": "Android", "ios": "iPhone or iPad"}
+KEYS_HELD = {
+    "strongbox": "key in a chip of its own, as the device shows",
+    "tee": "key in the device's secure hardware, as it shows",
+    "vouched": "a genuine app on a genuine device vouches for the key",
+    "refused": "the device's statement was not believed",
+    "none": "nothing shows where the key is",
+}
+REVOCATIONS = {
+    "by-its-person": "by the person", "by-staff": "by staff", "phone-changed": "as the phone number changed",
+}  # fmt: skip
 RECORDS = {
     "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
     "link-handed-out": "link handed out", "deadline-moved": "deadline moved", "reminded-by-hand": "reminded by hand",
@@ -70,6 +81,8 @@ RECORDS = {
     "staff-task-settled": "settled by staff", "phone-change-asked": "another phone number asked for",
     "passkey-registered": "passkey registered", "confirmation-refused": "confirmation by a passkey refused",
     "key-deletion-reported": "key deleted, as the page reports",
+    "app-key-bound": "a device of theirs bound", "app-key-attested": "a device's statement about its key",
+    "app-key-revoked": "a device of theirs revoked",
     "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
 }  # fmt: skip
 CUSTODIES = {
@@ -160,7 +173,7 @@ POSTER_MODE_HINTS = {
 ALL: tuple[Mapping[str, str], ...] = (
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
-    VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS,
+    VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
 )  # fmt: skip
 
 

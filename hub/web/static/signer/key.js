@@ -53,9 +53,13 @@ export async function keysWorkHere() {
 export async function newKey(challenge) {
   const pair = await crypto.subtle.generateKey(ECDSA, /* extractable */ false, ['sign', 'verify']);
   const spki = new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey));
-  const origin = await sha256(text.encode(location.origin));
-  const proof = await signWith(pair.privateKey, joined(text.encode('qianda-key-v1'), challenge, origin, spki));
+  const proof = await signWith(pair.privateKey, await possessionStatement(challenge, location.origin, spki));
   return { privateKey: pair.privateKey, spki, proof };
+}
+
+/** What is signed to prove that a key is here: what for, when, where, which key. */
+export async function possessionStatement(challenge, origin, spki) {
+  return joined(text.encode('qianda-key-v1'), challenge, await sha256(text.encode(origin)), spki);
 }
 
 /** ECDSA over SHA-256 as raw r‖s, 64 bytes. */

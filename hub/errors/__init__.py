@@ -19,29 +19,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-
-class QiandaError(Exception):
-    """Base of all. `detail` is for the one who called, in plain words; it never holds secrets or personal data."""
-
-    code = "error"
-    sentence = "Something went wrong. Nothing was lost."
-    retry = False
-
-    def __init__(self, detail: str = "", *, retry_after: timedelta | None = None) -> None:
-        super().__init__(detail or self.sentence)
-        self.detail = detail
-        self.retry_after = retry_after
-
-
-class BadInput(QiandaError):
-    """The request is wrong; `field` names the part of it, as a path like `signers[0].phone`."""
-
-    code = "bad-input"
-    sentence = "Something in what was entered is not right."
-
-    def __init__(self, detail: str = "", *, field: str = "") -> None:
-        super().__init__(detail)
-        self.field = field
+from hub.errors.kinds import BadInput as BadInput
+from hub.errors.kinds import Conflict as Conflict
+from hub.errors.kinds import NotAllowed as NotAllowed
+from hub.errors.kinds import NotFound as NotFound
+from hub.errors.kinds import QiandaError as QiandaError
+from hub.errors.kinds import Refused as Refused
+from hub.errors.kinds import TooMany as TooMany
+from hub.errors.kinds import Unavailable as Unavailable
 
 
 class GuardianRequired(BadInput):
@@ -81,11 +66,6 @@ class UnreadableFile(BadInput):
     sentence = "The file could not be read."
 
 
-class NotFound(QiandaError):
-    code = "not-found"
-    sentence = "There is nothing here."
-
-
 class LinkNotValid(NotFound):
     """Unknown, expired and revoked tickets alike: the answer must not tell which."""
 
@@ -103,11 +83,6 @@ class PairingNotValid(NotFound):
 class ContractNotFound(NotFound):
     code = "contract-not-found"
     sentence = "There is no such contract here."
-
-
-class NotAllowed(QiandaError):
-    code = "not-allowed"
-    sentence = "You may not do this."
 
 
 class SessionNotValid(NotAllowed):
@@ -147,11 +122,6 @@ class OwnApproval(NotAllowed):
     sentence = "Somebody else has to approve this. Whoever asks for it cannot be the second one to approve it."
 
 
-class Refused(QiandaError):
-    code = "refused"
-    sentence = "This could not be accepted."
-
-
 class WrongAnswer(Refused):
     """Wrong code or wrong identity answer: one class, so that the answer never tells which."""
 
@@ -172,6 +142,11 @@ class WrongProof(Refused):
 class KeyOfSomebodyElse(Refused):
     code = "key-of-somebody-else"
     sentence = "This key has been used by somebody else. Please use a key of your own."
+
+
+class KeyRevoked(Refused):
+    code = "key-revoked"
+    sentence = "The key of this device was revoked. Please make a new one in the app."
 
 
 class CertificateNotTrusted(Refused):
@@ -253,11 +228,6 @@ class DemoRefused(Refused):
     sentence = "The demo does not start with this configuration."
 
 
-class Conflict(QiandaError):
-    code = "conflict"
-    sentence = "The contract has changed meanwhile."
-
-
 class IllegalMove(Conflict):
     code = "illegal-move"
     sentence = "The contract is in a state in which this is not possible."
@@ -298,6 +268,11 @@ class PhoneChangeEnded(Conflict):
     sentence = "This change of a phone number is settled already."
 
 
+class TooManyDevices(Conflict):
+    code = "too-many-devices"
+    sentence = "You sign with too many devices already. Please revoke one that you do not use any more."
+
+
 class DocumentBusy(Conflict):
     code = "document-busy"
     sentence = "Somebody else is signing this contract right now. Please wait a moment."
@@ -334,12 +309,6 @@ class AlreadySigned(Conflict):
     sentence = "You have signed this contract already."
 
 
-class TooMany(QiandaError):
-    code = "too-many"
-    sentence = "Too many requests. Please wait."
-    retry = True
-
-
 class TooSoon(TooMany):
     code = "too-soon"
     sentence = "Please wait a moment before you ask again."
@@ -362,12 +331,6 @@ class BudgetSpent(TooMany):
 class Locked(TooMany):
     code = "locked"
     sentence = "There were too many wrong answers today. Please try again tomorrow, or ask the school."
-
-
-class Unavailable(QiandaError):
-    code = "unavailable"
-    sentence = "A part that we need is not available right now. Nothing was lost; we try again by ourselves."
-    retry = True
 
 
 class TokenUnavailable(Unavailable):

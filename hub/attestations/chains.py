@@ -1,0 +1,68 @@
+"""Chains of certificates from a phone up to its platform's roots; whether one was revoked is asked elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from asn1crypto import pem, x509
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.errors import PathBuildingError, PathError, ValidationError
+
+LONGEST: Final = 10
+
+
+def read_roots(paths: Sequence[Path]) -> tuple[bytes, ...]:
+    """The certificates (DER) of PEM files, several in a file or one. Raises ValueError that names the file."""
+    roots: list[bytes] = []
+    for path in paths:
+        try:
+            found = [der for kind, _, der in pem.unarmor(path.read_bytes(), multiple=True) if kind == "CERTIFICATE"]
+            for der in found:
+                x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses it through
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path}: no certificates can be read there ({error})") from error
+        if not found:
+            raise ValueError(f"{path}: there is no certificate in it")
+        roots += found
+    return tuple(roots)
+
+
+def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
+    """None: too many, too few, or not to be read."""
+    if not 1 <= len(chain) <= LONGEST:
+        return None
+    try:
+        for der in chain:
+            x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses it through
+    except (ValueError, TypeError):
+        return None
+    return [x509.Certificate.load(der) for der in chain]
+
+
+async def leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], at: datetime) -> bool:
+    """Whether the first certificate is valid at this moment, by the others and one of the roots (RFC 5280, 6)."""
+    leaf, others = chain[0], list(chain[1:])
+    if leaf.ca or leaf.dump() in roots:
+        return False
+    context = ValidationContext(
+        trust_roots=[x509.Certificate.load(der) for der in roots], other_certs=others, moment=at,
+        allow_fetching=False, revocation_mode="soft-fail",
+    )  # fmt: skip
+    try:
+        await CertificateValidator(leaf, others, validation_context=context).async_validate_path()
+    except (ValidationError, PathError, PathBuildingError, ValueError):
+        return False
+    return True
+
+
+def extension(certificate: x509.Certificate, oid: str) -> bytes | None:
+    """The content of one extension of a certificate; None where it has none, or two."""
+    found = [
+        each["extn_value"].contents
+        for each in certificate["tbs_certificate"]["extensions"]
+        if each["extn_id"].dotted == oid
+    ]
+    return bytes(found[0]) if len(found) == 1 else None

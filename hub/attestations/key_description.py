@@ -1,0 +1,140 @@
+"""What stands in the certificate of a key that Android's keystore made: the extension KeyDescription, read strictly.
+
+Source: Android Open Source Project, "Key and ID attestation", the schema of the extension 1.3.6.1.4.1.11129.2.1.17 (all
+versions so far). Its authorization lists grow with the versions: entries that are not asked about here are passed over,
+but each stands once, and one that is asked about has exactly the form of the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from asn1crypto import core, parser
+
+OID: Final = "1.3.6.1.4.1.11129.2.1.17"
+_CONTEXT_CLASS, _CONSTRUCTED = 2, 1
+
+
+class SecurityLevel(core.Enumerated):  # type: ignore[misc]
+    _map: Final = {0: "software", 1: "tee", 2: "strongbox"}
+
+
+class BootState(core.Enumerated):  # type: ignore[misc]
+    _map: Final = {0: "verified", 1: "self-signed", 2: "unverified", 3: "failed"}
+
+
+class _KeyDescription(core.Sequence):  # type: ignore[misc]
+    _fields: Final = [
+        ("version", core.Integer), ("level", SecurityLevel), ("keystore_version", core.Integer),
+        ("keystore_level", SecurityLevel), ("challenge", core.OctetString), ("unique_id", core.OctetString),
+        ("software_enforced", core.Any), ("hardware_enforced", core.Any),
+    ]  # fmt: skip
+
+
+class RootOfTrust(core.Sequence):  # type: ignore[misc]
+    _fields: Final = [
+        ("boot_key", core.OctetString), ("locked", core.Boolean), ("boot_state", BootState),
+        ("boot_hash", core.OctetString, {"optional": True}),
+    ]  # fmt: skip
+
+
+class Integers(core.SetOf):  # type: ignore[misc]
+    _child_spec = core.Integer
+
+
+class OctetStrings(core.SetOf):  # type: ignore[misc]
+    _child_spec = core.OctetString
+
+
+class _Package(core.Sequence):  # type: ignore[misc]
+    _fields: Final = [("name", core.OctetString), ("version", core.Integer)]
+
+
+class _Packages(core.SetOf):  # type: ignore[misc]
+    _child_spec = _Package
+
+
+class ApplicationId(core.Sequence):  # type: ignore[misc]
+    _fields: Final = [("packages", _Packages), ("signature_digests", OctetStrings)]
+
+
+PURPOSE, ALGORITHM, DIGEST, NO_AUTH_REQUIRED, USER_AUTH_TYPE, AUTH_TIMEOUT = 1, 2, 5, 503, 504, 505
+ALLOW_WHILE_ON_BODY, ALL_APPLICATIONS, ORIGIN, ROOT_OF_TRUST, APPLICATION_ID = 506, 600, 702, 704, 709
+_FORMS: Final[Mapping[int, type[core.Asn1Value]]] = {
+    PURPOSE: Integers, ALGORITHM: core.Integer, DIGEST: Integers, NO_AUTH_REQUIRED: core.Null,
+    USER_AUTH_TYPE: core.Integer, AUTH_TIMEOUT: core.Integer, ALLOW_WHILE_ON_BODY: core.Null,
+    ALL_APPLICATIONS: core.Null, ORIGIN: core.Integer, ROOT_OF_TRUST: RootOfTrust, APPLICATION_ID: core.OctetString,
+}  # fmt: skip
+Authorizations = Mapping[int, Any]
+
+
+@dataclass(frozen=True)
+class KeyDescription:
+    """`level` is that of the attestation itself, `keystore_level` that of the key. The lists hold native values, by the
+    schema's tags; `packages` and `signers` (SHA-256) are of the app that made the key, as the system says."""
+
+    level: str
+    keystore_level: str
+    challenge: bytes
+    software: Authorizations
+    hardware: Authorizations
+    packages: tuple[str, ...]
+    signers: tuple[bytes, ...]
+
+
+def read(content: bytes) -> KeyDescription:
+    """Raises ValueError for everything that does not have the schema's form."""
+    try:
+        whole = _KeyDescription.load(content, strict=True)
+        _check_complete(whole)
+        software = _authorizations(whole["software_enforced"].dump())
+        hardware = _authorizations(whole["hardware_enforced"].dump())
+        packages, signers = _application(software)
+        return KeyDescription(
+            whole["level"].native, whole["keystore_level"].native, whole["challenge"].native, software, hardware,
+            packages, signers,
+        )  # fmt: skip
+    except (TypeError, KeyError) as error:
+        raise ValueError("not the form of a key description") from error
+
+
+def _loaded(kind: type[core.Asn1Value], content: bytes) -> Any:
+    kind.load(content, strict=True).native  # noqa: B018 - parses it through
+    value = kind.load(content, strict=True)
+    if isinstance(value, core.Sequence):
+        _check_complete(value)
+    return value
+
+
+def _check_complete(value: core.Sequence) -> None:
+    """The library takes what follows the fields that it knows; the schema does not."""
+    if len(value) > len(value._fields):
+        raise ValueError("more fields than the schema has")
+
+
+def _authorizations(content: bytes) -> dict[int, Any]:
+    """A SEQUENCE of explicitly tagged values, by their tags."""
+    outer = parser.parse(content, strict=True)
+    if outer[:3] != (0, _CONSTRUCTED, core.Sequence.tag):
+        raise ValueError("an authorization list is a SEQUENCE")
+    found: dict[int, Any] = {}
+    rest = outer[4]
+    while rest:
+        class_, method, tag, head, inside, tail = parser.parse(rest)
+        if (class_, method) != (_CONTEXT_CLASS, _CONSTRUCTED) or tag in found:
+            raise ValueError("an entry of an authorization list is tagged explicitly, and stands once")
+        form = _FORMS.get(tag)
+        found[tag] = _loaded(form, inside).native if form else None
+        rest = rest[len(head) + len(inside) + len(tail) :]
+    return found
+
+
+def _application(software: Authorizations) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
+    """It is the system that knows the app, so it stands among what software enforces."""
+    if APPLICATION_ID not in software:
+        return (), ()
+    found = _loaded(ApplicationId, software[APPLICATION_ID])
+    names = tuple(package["name"].native.decode("utf-8") for package in found["packages"])
+    return names, tuple(found["signature_digests"].native)

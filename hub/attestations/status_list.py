@@ -1,0 +1,71 @@
+"""Google's list of revoked attestation keys: JSON, `{"entries": {"<serial in hex>": {"status": "REVOKED", …}}}`.
+
+An address is asked at most once an hour. When it does not answer, the list of before counts for a week more; after
+that, or when there never was one, nobody can say that a key is good, and it is not attested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from hub.attestations import Place
+from hub.mapped_json import NotServed, read_limited
+
+FRESH: Final = timedelta(hours=1)
+STALE: Final = timedelta(days=7)
+LARGEST: Final = 16 * 1024 * 1024  # bytes
+UNKNOWN, REVOKED = "status-unknown", "revoked"
+
+
+class StatusList:
+    def __init__(self, url: str, file: Path | None, deadline: float, place: Place) -> None:
+        self._url, self._file, self._deadline, self._place = url, file, deadline, place
+        self._entries: Mapping[str, Any] = {}
+        self._read_at: datetime | None = None
+
+    async def of(self, serials: Iterable[int]) -> str | None:
+        """None: all are good, or no list is configured. Otherwise what stands against them, in one word."""
+        if not self._url and self._file is None:
+            return None
+        entries = await self._current()
+        if entries is None:
+            return UNKNOWN
+        # Whatever has an entry (REVOKED, SUSPENDED, and what may come) is not good.
+        return REVOKED if any(f"{serial:x}" in entries for serial in serials) else None
+
+    async def _current(self) -> Mapping[str, Any] | None:
+        now = self._place.clock()
+        age = now - self._read_at if self._read_at else STALE
+        if age >= FRESH:
+            try:
+                text = await (self._fetched() if self._url else asyncio.to_thread(self._from_file))
+                self._entries, self._read_at, age = _entries(text), now, timedelta(0)
+            except (aiohttp.ClientError, OSError, ValueError, RecursionError, NotServed):
+                pass  # how old the last one is decides
+        return self._entries if age < STALE else None
+
+    def _from_file(self) -> bytes:
+        assert self._file is not None
+        return self._file.read_bytes()
+
+    async def _fetched(self) -> bytes:
+        async with asyncio.timeout(self._deadline), self._place.http.get(self._url) as answer:
+            if answer.status != 200:
+                raise NotServed(f"HTTP {answer.status}")
+            return await read_limited(answer.content, LARGEST)
+
+
+def _entries(text: bytes) -> Mapping[str, Any]:
+    """Raises ValueError."""
+    whole = json.loads(text)
+    entries = whole.get("entries") if isinstance(whole, dict) else None
+    if not isinstance(entries, dict):
+        raise ValueError("the list has no entries")
+    return {str(serial).lower().lstrip("0") or "0": entry for serial, entry in entries.items()}

@@ -1,0 +1,61 @@
+"""The trunk of the tree of errors: what kind of no it is, and whether trying again helps."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class QiandaError(Exception):
+    """Base of all. `detail` is for the one who called, in plain words; it never holds secrets or personal data."""
+
+    code = "error"
+    sentence = "Something went wrong. Nothing was lost."
+    retry = False
+
+    def __init__(self, detail: str = "", *, retry_after: timedelta | None = None) -> None:
+        super().__init__(detail or self.sentence)
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class BadInput(QiandaError):
+    """The request is wrong; `field` names the part of it, as a path like `signers[0].phone`."""
+
+    code = "bad-input"
+    sentence = "Something in what was entered is not right."
+
+    def __init__(self, detail: str = "", *, field: str = "") -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class NotFound(QiandaError):
+    code = "not-found"
+    sentence = "There is nothing here."
+
+
+class NotAllowed(QiandaError):
+    code = "not-allowed"
+    sentence = "You may not do this."
+
+
+class Refused(QiandaError):
+    code = "refused"
+    sentence = "This could not be accepted."
+
+
+class Conflict(QiandaError):
+    code = "conflict"
+    sentence = "The contract has changed meanwhile."
+
+
+class TooMany(QiandaError):
+    code = "too-many"
+    sentence = "Too many requests. Please wait."
+    retry = True
+
+
+class Unavailable(QiandaError):
+    code = "unavailable"
+    sentence = "A part that we need is not available right now. Nothing was lost; we try again by ourselves."
+    retry = True

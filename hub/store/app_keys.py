@@ -1,0 +1,91 @@
+"""Keys of apps, bound to persons. A key stands here once, so the database keeps it from ever having two owners."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.app_key import AppKey, Attestation
+from hub.model.signature import RequestState
+from hub.store.cipher import Cipher
+from hub.store.tables import AppKeyRow, SignatureRequestRow, SigningSessionRow, table_of
+
+KEY: Table = table_of(AppKeyRow)
+SESSION: Table = table_of(SigningSessionRow)
+REQUEST: Table = table_of(SignatureRequestRow)
+_LIVE = KEY.c.revoked_at.is_(None)
+
+
+class AppKeys:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def of(self, spki: bytes, *, hold: bool = False) -> AppKey | None:
+        """`hold`: nobody revokes it before this unit ends."""
+        statement = select(KEY).where(KEY.c.spki_hash == _hash(spki))
+        return await self._one(statement.with_for_update(read=True) if hold else statement)
+
+    async def get(self, key: UUID, *, lock: bool = False) -> AppKey | None:
+        statement = select(KEY).where(KEY.c.id == key)
+        return await self._one(statement.with_for_update() if lock else statement)
+
+    async def of_person(self, person: str) -> list[AppKey]:
+        """The newest first, revoked ones too."""
+        statement = select(KEY).where(KEY.c.person == person).order_by(KEY.c.bound_at.desc(), KEY.c.id)
+        return [self._key(row) for row in (await self._connection.execute(statement)).mappings()]
+
+    async def live(self, person: str) -> int:
+        statement = select(func.count()).select_from(KEY).where(KEY.c.person == person, _LIVE)
+        return int(await self._connection.scalar(statement) or 0)
+
+    async def add(self, key: AppKey) -> bool:
+        """False: it is bound already, by whomever. Of two who bind it at the same moment one waits for the other."""
+        statement = insert(KEY).values(self._values(key)).on_conflict_do_nothing(index_elements=["spki_hash"])
+        return (await self._connection.execute(statement)).rowcount == 1
+
+    async def attested(self, key: AppKey) -> None:
+        """What was proved of a key that was bound before."""
+        names = ("attestation", "platform", "app", "level", "reasons", "evidence", "challenge")
+        proved = {name: value for name, value in self._values(key).items() if name in names}
+        await self._connection.execute(KEY.update().where(KEY.c.id == key.id).values(proved))
+
+    async def revoke(self, key: AppKey, at: datetime, by: str, reason: str) -> bool:
+        """False if it was revoked before. Its certificates serve in no session from now on, and what was prepared for
+        it can no longer be signed."""
+        mine = KEY.update().where(KEY.c.id == key.id, _LIVE).values(revoked_at=at, revoked_by=by, reason=reason)
+        if (await self._connection.execute(mine)).rowcount == 0:
+            return False
+        theirs = SESSION.update().where(SESSION.c.key_spki == key.spki).values(certificate_chain=[])
+        sessions = list(await self._connection.scalars(theirs.returning(SESSION.c.id)))
+        prepared = REQUEST.c.session.in_(sessions) & (REQUEST.c.state == RequestState.PREPARED.value)
+        await self._connection.execute(REQUEST.update().where(prepared).values(state=RequestState.LAPSED.value))
+        return True
+
+    async def _one(self, statement: Any) -> AppKey | None:
+        row = (await self._connection.execute(statement)).mappings().first()
+        return self._key(row) if row else None
+
+    def _values(self, key: AppKey) -> dict[str, Any]:
+        values = {name: getattr(key, name) for name in _FIELDS - {"label"}}
+        values |= {"attestation": key.attestation.value, "reasons": list(key.reasons)}
+        return values | {"label_sealed": self._cipher.seal(key.label), "spki_hash": _hash(key.spki)}
+
+    def _key(self, row: RowMapping) -> AppKey:
+        values = {name: row[name] for name in _FIELDS - {"label"}}
+        values |= {"attestation": Attestation(row["attestation"]), "reasons": tuple(row["reasons"])}
+        return AppKey(**values, label=self._cipher.open(row["label_sealed"]))
+
+
+_FIELDS = set(AppKey.__dataclass_fields__)
+
+
+def _hash(spki: bytes) -> bytes:
+    """A long key does not fit into an index."""
+    return hashlib.sha256(spki).digest()

@@ -1,0 +1,71 @@
+"""The school's app, played by the client library: a key in this process's memory, and platforms that speak for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from qianda.holder import SoftwareKey
+from tests.attestations.platforms import APPLE_APP, FINGERPRINT, PACKAGE, AppAttestService, Keystore, new_key
+from tests.running import Running, running_hub
+
+Speaks = Callable[[ec.EllipticCurvePublicKey, bytes], Mapping[str, Any]]
+
+
+class AppKey(SoftwareKey):
+    """As the app on one device has it. It lives on from session to session; its platform speaks for it once, when it
+    is new. `said`: every statement that was made."""
+
+    custody = "app-keystore"
+
+    def __init__(self, platform: Speaks | None = None, device: str = "Test phone") -> None:
+        self.private = new_key()
+        super().__init__(self.private)
+        self.device = device
+        self.said: list[dict[str, Any]] = []
+        self._platform = platform
+
+    def attestation(self, challenge: bytes) -> dict[str, Any] | None:
+        if self._platform is None or self.said:
+            return None
+        self.said.append(dict(self._platform(self.private.public_key(), challenge)))
+        return self.said[-1]
+
+
+class Saying(AppKey):
+    """It presents a statement that somebody made before."""
+
+    def __init__(self, statement: Mapping[str, Any], device: str = "Test phone") -> None:
+        super().__init__(lambda *_: statement, device)
+
+
+@dataclass
+class Phones:
+    """A hub, and the two platforms whose roots it trusts."""
+
+    running: Running
+    keystore: Keystore = field(default_factory=Keystore)
+    app_attest: AppAttestService = field(default_factory=AppAttestService)
+
+    def android(self, device: str = "Android phone") -> AppKey:
+        return AppKey(self.keystore.statement, device)
+
+    def iphone(self, device: str = "iPhone") -> AppKey:
+        return AppKey(self.app_attest.statement, device)
+
+
+@contextlib.asynccontextmanager
+async def hub_with_an_app(folder: Path) -> AsyncIterator[Phones]:
+    keystore, app_attest = Keystore(), AppAttestService()
+    apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
+    configured = {"attestations": {
+        "android_key": {"roots": [str(keystore.write_root(folder))], "apps": apps},
+        "app_attest": {"roots": [str(app_attest.write_root(folder))], "apps": [APPLE_APP]},
+    }}  # fmt: skip
+    async with running_hub(configured=configured) as running:
+        yield Phones(running, keystore, app_attest)
