@@ -123,9 +123,11 @@ class Running:
 async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 60) -> Found:
     """Ask again until there is an answer; the test fails when none comes in time."""
     deadline = asyncio.get_running_loop().time() + seconds
+    pause = 0.02
     while not (found := await look()):
         assert asyncio.get_running_loop().time() < deadline, "waited in vain"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.2, 0.2)  # whoever waits long leaves the machine to what is waited for
     return found
 
 
@@ -238,4 +240,4 @@ async def _working(worker: Worker) -> AsyncIterator[None]:
         yield
     finally:
         stop.set()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 60)

@@ -13,7 +13,7 @@ from hub.lifecycle.land import open_ticket
 from hub.lifecycle.load import load_roster
 from hub.model.staff import EVERYTHING
 from hub.settings import ROOT
-from tests.browser.conftest import DESK, PHONE, STEP_MS, NewPage, Shot
+from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.running import GUARDIAN_PHONE, Running
 
 pytestmark = pytest.mark.browser
@@ -44,7 +44,7 @@ async def test_many_contracts_are_issued_page_by_page(running: Running, new_page
     await page.goto(f"{running.origin}/staff")
     await expect(page.locator(".row")).to_have_count(5)
     # The board keeps itself fresh: the worker delivers the messages meanwhile.
-    await expect(page.locator(".row", has_text="已送达")).to_have_count(5, timeout=STEP_MS)
+    await expect(page.locator(".row", has_text="已送达")).to_have_count(5)
     await shot(page, "staff-board")
 
 
