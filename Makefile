@@ -4,7 +4,9 @@ SHELL := /bin/bash
 .PHONY: help run test real lint types check bench pictures format lock clean ready-run ready-test ready-real
 
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Hundreds of processes load the same modules during the tests: what was compiled once is kept, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
 # One installation at a time, even if two targets are started at once. (-o: a daemon that apt starts must not keep the lock.)
 LOCKED := $(if $(shell command -v flock),flock -o .venv.lock)
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra server --extra client
