@@ -46,6 +46,7 @@ def cpu(rows: Rows, work: str) -> float:
     return median([float(row["cpu_s"]) for row in rows if row["work"] == work])
 
 
+@pytest.mark.real
 def test_seal(tmp_path: Path) -> None:
     figures, rows = measured("seal", tmp_path, 1)
     assert {"ratio_stock_lta", "ratio_stock_ec", "ratio_limit_ec"} <= set(figures)

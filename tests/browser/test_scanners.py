@@ -55,7 +55,10 @@ async def settled(page: Page) -> None:
     await page.wait_for_load_state("networkidle")
 
 
-@pytest.mark.parametrize("context", [DESK, PHONE | {"user_agent": PEOPLE["WeChat, Android"][1]}], ids=["desk", "phone"])
+@pytest.mark.parametrize("context", [
+    pytest.param(DESK, id="desk", marks=pytest.mark.real),
+    pytest.param(PHONE | {"user_agent": PEOPLE["WeChat, Android"][1]}, id="phone"),
+])  # fmt: skip
 async def test_running_the_scripts_changes_nothing(
     running: Running, new_page: NewPage, link: tuple[Contract, str], context: dict[str, object]
 ) -> None:
@@ -74,7 +77,10 @@ async def test_running_the_scripts_changes_nothing(
     assert str(contract.id) in page.url
 
 
-@pytest.mark.parametrize("native", [False, True], ids=["scripted", "native"])
+@pytest.mark.parametrize("native", [
+    pytest.param(False, id="scripted", marks=pytest.mark.real),
+    pytest.param(True, id="native"),
+])  # fmt: skip
 async def test_sending_every_form_changes_nothing(
     running: Running, new_page: NewPage, link: tuple[Contract, str], native: bool
 ) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize(("profile", "words", "name"), [
     (PHONE, ZH, "phone"),
-    ({**DESK, "locale": "en-GB"}, EN, "desk-en"),
+    pytest.param({**DESK, "locale": "en-GB"}, EN, "desk-en", marks=pytest.mark.real),
 ])  # fmt: skip
 async def test_from_the_link_to_the_sealed_contract(
     running: Running, new_page: NewPage, shot: Shot, profile: dict[str, Any], words: dict[str, str], name: str
