@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -39,19 +39,22 @@ class Verified:
     contracts: list[tuple[Contract, SigningTask]]
 
 
-async def send_code(parts: Parts, secret: str) -> None:
+async def send_code(parts: Parts, secret: str, channel: str | None = None) -> None:
     """Raises Locked, TooSoon or BudgetSpent (with `retry_after`) by the budgets of DESIGN §11. A new code kills the
-    old one."""
+    old one. `channel`: by which the person would like to have it; it comes another way where that does not lead to
+    their phone."""
+    wished = (channel,) if channel else ()
     try:
-        await _send_code(parts, secret)
+        await _send_code(parts, secret, wished)
     except BudgetSpent as spent:
         await raise_alarm(parts, spent)
         if not by_pickup(secret):
             raise
-        await _send_code(parts, secret, sent=False)  # who guesses pickup codes is not told that there is a budget
+        # Who guesses pickup codes is not told that there is a budget.
+        await _send_code(parts, secret, wished, sent=False)
 
 
-async def _send_code(parts: Parts, secret: str, *, sent: bool = True) -> None:
+async def _send_code(parts: Parts, secret: str, wished: Sequence[str], *, sent: bool = True) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret, before_code=True)
         await take_turn(unit, secret, await unit.contracts.signer(session.signer))
@@ -64,7 +67,9 @@ async def _send_code(parts: Parts, secret: str, *, sent: bool = True) -> None:
             return
         contract = await unit.contracts.get(session.contract)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
-        await send_at_once(parts, unit, contract, signer, Purpose.CODE, f"code-{code}", code=code, variables=minutes)
+        await send_at_once(
+            parts, unit, contract, signer, Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished
+        )
 
 
 async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) -> Verified:

@@ -95,14 +95,14 @@ class Router:
         unwanted = await unit.opt_outs.channels(signer.phone) if purpose != Purpose.CODE else frozenset()
         wished = list(dict.fromkeys((*first, *signer.channels)))
         if purpose == Purpose.CODE:
-            wished = self._code_ladder(signer)
+            wished = self._code_ladder(signer, first)
         if Purpose(purpose) in NOT_BY_VOICE:
             wished = [channel for channel in wished if channel != "voice"]
         return [channel for channel in wished if channel not in unwanted and self._leads_to(signer, channel)]
 
-    def _code_ladder(self, signer: Signer) -> list[str]:
+    def _code_ladder(self, signer: Signer, first: Sequence[str]) -> list[str]:
         phones = [channel for channel in ("sms", "voice") if self._leads_to(signer, channel)]
-        return phones or list(signer.channels)
+        return sorted(phones, key=lambda channel: channel not in first) or list(signer.channels)
 
     def _leads_to(self, signer: Signer, channel: str) -> bool:
         address = self.address(signer, channel)

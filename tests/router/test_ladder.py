@@ -155,6 +155,36 @@ async def test_a_code_that_does_not_arrive_is_read_by_a_voice() -> None:
         assert said.purpose == "code" and said.variables["code"] in hub.twilio.accepted[0].text
 
 
+async def test_whoever_asks_for_it_hears_the_code_and_any_other_wish_is_as_none() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.issue(send="none")
+        landed = await open_ticket(hub.running.hub.parts, await hub.running.ticket(contract, DoorKind.COPY))
+        headers = {"Authorization": f"Bearer {landed.secret}"}
+
+        async def ask(**wish: str) -> tuple[int, str]:
+            async with hub.running.http.post(
+                f"{hub.running.origin}/sign/v1/code", json=wish, headers=headers
+            ) as answer:
+                return answer.status, await answer.text()
+
+        answers = [await ask(channel="voice")]
+        await hub.look_after()
+        assert [each.purpose for each in voice.texts] == ["code"] and hub.twilio.accepted == []
+        assert (await ask())[0] == 429  # the budget is one for all ways
+        for wish in ("pigeon", "email", ""):
+            hub.clock.advance(timedelta(minutes=2))
+            answers.append(await ask(channel=wish))
+            await hub.look_after()
+        assert answers == [(202, "{}")] * 4
+        assert len(hub.twilio.accepted) == 3 and len(voice.texts) == 1
+        hub.carriers()  # no voice any more
+        hub.clock.advance(timedelta(minutes=2))
+        assert await ask(channel="voice") == (202, "{}")
+        await hub.look_after()
+        assert len(hub.twilio.accepted) == 4
+
+
 async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
     async with routed() as hub:
         (email,) = with_more(hub, "email")

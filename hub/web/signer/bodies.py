@@ -39,6 +39,12 @@ class Nothing(Body):
     pass
 
 
+class CodeAsked(Body):
+    """`channel`: `voice` where the person wants to hear the code. What is not there is as if nothing had been asked."""
+
+    channel: Text | None = None
+
+
 class Open(Body):
     """Exactly one way in: a ticket, a pickup code with the phone, or a poster with phone and name."""
 

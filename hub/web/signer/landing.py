@@ -41,7 +41,7 @@ async def pickup(request: web.Request) -> web.Response:
     if ticket is not None:
         raise web.HTTPSeeOther(f"/{'p' if await _of_a_poster(request, ticket) else 's'}/{ticket}")
     opened = by_pickup(request.cookies.get(COOKIE, "")) and not typed
-    return page(request, "signer/pickup.html", wrong=bool(typed), opened=opened)
+    return page(request, "signer/pickup.html", wrong=bool(typed), opened=opened, can_read_aloud=can_read_aloud(request))
 
 
 async def _of_a_poster(request: web.Request, ticket: str) -> bool:
@@ -56,7 +56,14 @@ async def landing(request: web.Request) -> web.Response:
         opened, going_on = await _known(request, secret, ticket)
     if going_on is not None:
         raise web.HTTPSeeOther(f"/sign/contract?id={going_on}")
-    return page(request, "signer/landing.html", opened=opened, **offered(request))
+    return page(
+        request, "signer/landing.html", opened=opened, can_read_aloud=can_read_aloud(request), **offered(request)
+    )
+
+
+def can_read_aloud(request: web.Request) -> bool:
+    """Whether a code can be read by a voice. Asked of nobody's number: a page before the code is alike for all."""
+    return "voice" in request.app[HUB].parts.router.configured
 
 
 def offered(request: web.Request) -> dict[str, Any]:

@@ -54,10 +54,10 @@ async def session(request: web.Request) -> web.Response:
     })  # fmt: skip
 
 
-async def send_code(parts: Parts, secret: str) -> None:
+async def send_code(parts: Parts, secret: str, channel: str | None = None) -> None:
     """Raises Locked, TooSoon, SessionNotValid."""
     try:
-        await identify.send_code(parts, secret)
+        await identify.send_code(parts, secret, channel)
     except SessionNotValid:
         await pick_up.send_no_code(parts, secret)
 

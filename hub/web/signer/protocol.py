@@ -70,13 +70,13 @@ async def open_link(request: web.Request) -> web.Response:
 
 async def code(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "code")
-    await body(request, bodies.Nothing)
+    channel = (await body(request, bodies.CodeAsked)).channel
     parts, secret = request.app[HUB].parts, session_secret(request)
     if by_pickup(secret):
-        await picking.even(picking.send_code(parts, secret))
+        await picking.even(picking.send_code(parts, secret, channel))
         return web.json_response({}, status=202)
     try:
-        await identify.send_code(parts, secret)
+        await identify.send_code(parts, secret, channel)
     except SessionNotValid:
         await admit.send_code(parts, secret)  # it may be that of a visitor without a link of their own
     return web.json_response({}, status=202)

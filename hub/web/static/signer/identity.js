@@ -1,6 +1,6 @@
 // Code, name and the end of the document's number: who the visitor is.
 
-import { find, hideTrouble, json, onSubmit, report, word } from './session.js';
+import { find, hideTrouble, json, onSubmit, onTap, report, word } from './session.js';
 
 /** Ask for what is not there yet; whether anything was missing. */
 function missing(form) {
@@ -17,6 +17,15 @@ function missing(form) {
     return true;
   }
   return false;
+}
+
+/** Another code, or one that is read aloud, where the page offers that. `send` says whether it is on its way. */
+export function bindCodes(send) {
+  const said = find('[data-sent]');
+  const usual = said.textContent;
+  onTap(find('[data-act="again"]'), async () => { if (await send()) said.textContent = usual; });
+  const aloud = document.querySelector('[data-act="call"]');
+  if (aloud) onTap(aloud, async () => { if (await send({ channel: 'voice' })) said.textContent = word('called'); });
 }
 
 /** `over`: the session has ended, the visitor has to come in again. */

@@ -3,7 +3,7 @@
 import { Problem, call, find, hideTrouble, json, onTap, report, ticketHere } from './session.js';
 import { bindAnswers } from './answer.js';
 import { offerApp } from './app.js';
-import { bindIdentity } from './identity.js';
+import { bindCodes, bindIdentity } from './identity.js';
 
 let opened = 'opened' in document.body.dataset;
 
@@ -22,26 +22,28 @@ export async function open() {
   find('[data-campus]').textContent = [answer.school, answer.campus].join(' · ');
 }
 
-async function sendCode() {
+/** Whether it is on its way. `wish`: how the person would like to have it. */
+async function sendCode(wish = {}) {
   hideTrouble();
   try {
     await open();
-    await call('code', { body: {} });
+    await call('code', { body: wish });
     show('code');
+    return true;
   } catch (error) {
     if (isGone(error)) return show('gone');
     if (error.code === 'session-not-valid' && opened) { // a session that ran out: come in again
       opened = false;
-      return sendCode();
+      return sendCode(wish);
     }
     if (error.code === 'too-soon' && opened) show('code');
-    report(error, { retry: sendCode });
+    report(error, { retry: () => sendCode(wish) });
   }
-  return undefined;
+  return false;
 }
 
-onTap(find('[data-act="begin"]'), sendCode);
-onTap(find('[data-act="again"]'), sendCode);
+onTap(find('[data-act="begin"]'), () => sendCode());
+bindCodes(sendCode);
 onTap(find('[data-act="question"]'), async () => { hideTrouble(); show('question'); });
 onTap(find('[data-act="back"]'), async () => { hideTrouble(); show('start'); });
 bindIdentity(() => { opened = false; show('start'); });

@@ -3,7 +3,7 @@
 
 import { call, find, hideTrouble, json, onSubmit, onTap, report, word } from './session.js';
 import './answer.js';
-import { bindIdentity } from './identity.js';
+import { bindCodes, bindIdentity } from './identity.js';
 
 let opened = 'opened' in document.body.dataset;
 const entry = find('[data-form="pickup"]');
@@ -34,16 +34,19 @@ function entered() {
   return { pickup_code: code, phone };
 }
 
-async function sendCode() {
+/** Whether it is on its way, as far as anybody is told. `wish`: how the person would like to have it. */
+async function sendCode(wish = {}) {
   hideTrouble();
   try {
-    await call('code', { body: {} });
+    await call('code', { body: wish });
     show('code');
+    return true;
   } catch (error) {
     if (error.code === 'session-not-valid') over();
     if (error.code === 'too-soon') show('code');
-    report(error, { retry: sendCode });
+    report(error, { retry: () => sendCode(wish) });
   }
+  return false;
 }
 
 function over() {
@@ -66,7 +69,7 @@ async function begin() {
 }
 
 onSubmit(entry, begin);
-onTap(find('[data-act="again"]'), sendCode);
+bindCodes(sendCode);
 onTap(find('[data-act="question"]'), async () => { hideTrouble(); show('question'); });
 for (const button of document.querySelectorAll('[data-act="back"]')) {
   onTap(button, async () => { hideTrouble(); show(button.closest('[data-panel="question"]') && opened ? 'code' : 'start'); });
