@@ -21,7 +21,7 @@ function missing(form) {
 
 /** Another code, or one that is read aloud, where the page offers that. `send` says whether it is on its way. */
 export function bindCodes(send) {
-  const said = find('[data-sent]');
+  const said = find('[data-code-sent]');
   const usual = said.textContent;
   onTap(find('[data-act="again"]'), async () => { if (await send()) said.textContent = usual; });
   const aloud = document.querySelector('[data-act="call"]');
