@@ -20,6 +20,10 @@ from hub.errors import DatabaseUnavailable
 from hub.model.staff import EVERYTHING
 from hub.store.cipher import Cipher
 
+_GONE = (
+    OSError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server's last word came while a statement was being sent
+)  # fmt: skip
 CALLS_CAME = "calls_came"
 """Who works on calls listens for this."""
 # Again with the same ids changes nothing: a statement whose answer was lost may be made once more.
@@ -67,7 +71,7 @@ class Inlet:
         async with self._one_at_a_time:
             try:
                 await self._store(columns)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (asyncpg.PostgresError, *_GONE) as error:
                 await self._drop()
                 raise DatabaseUnavailable(type(error).__name__) from error
 
@@ -75,7 +79,7 @@ class Inlet:
         known = self._connection
         try:
             await (known or await self._open()).execute(_STORE, *columns)
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError):
+        except _GONE:
             if known is None:
                 raise
             await self._drop()  # it may have been dead for hours

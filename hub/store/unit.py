@@ -64,9 +64,10 @@ STATEMENT_SECONDS = 30
 AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, asyncpg.DeadlockDetectedError,
+    asyncpg.InternalClientError,
 )  # fmt: skip
-"""The server is down, going down or coming up, has no connection left, or undid one of two that waited for each other:
-the same works again in a moment."""
+"""The server is down, going down (the driver may be surprised in the middle of a statement) or coming up, has no
+connection left, or undid one of two that waited for each other: the same works again in a moment."""
 
 # One statement, because every transaction begins with it.
 _ENTER = text(
