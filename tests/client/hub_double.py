@@ -94,7 +94,7 @@ class HubDouble:
 
     async def _key(self, request: web.Request) -> web.Response:
         body = await request.json()
-        spki = b64decode(body["spki"])
+        spki = b64decode(body["spki"]) if "spki" in body else _spki_of(b64decode(body["certificate_chain"][0]))
         origin = f"http://{request.host}"
         said = b"qianda-key-v1" + self.challenge + hashlib.sha256(origin.encode()).digest() + spki
         if not self.challenge or not verifies(spki, b64decode(body["proof"]), said):
@@ -128,10 +128,7 @@ class HubDouble:
 
     async def _signature(self, request: web.Request) -> web.Response:
         body = await request.json()
-        key = x509.load_der_x509_certificate(self.certificates[-1]).public_key()
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        spki = key.public_bytes(serialization.Encoding.DER, form)
-        if not verifies(spki, b64decode(body["signature"]), self._to_be_signed):
+        if not verifies(_spki_of(self.certificates[-1]), b64decode(body["signature"]), self._to_be_signed):
             return problem(403, "wrong-signature")
         self.state = "SIGNED"
         return web.json_response({"state": self.state})
@@ -153,6 +150,11 @@ class HubDouble:
     def _new_session(self) -> dict[str, str]:
         self.session, self.challenge = secrets.token_hex(16), secrets.token_bytes(32)
         return {"session": self.session, "key_challenge": b64encode(self.challenge).decode()}
+
+
+def _spki_of(certificate: bytes) -> bytes:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return x509.load_der_x509_certificate(certificate).public_key().public_bytes(serialization.Encoding.DER, form)
 
 
 def verifies(spki: bytes, raw: bytes, data: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hub.errors import TokenUnavailable
@@ -19,7 +21,7 @@ from hub.tokens import softhsm
 from qianda.client import SigningClient
 from tests.client.hub_double import CONTRACT, HubDouble, problem
 from tests.custody.agent_process import AgentProcess, agent
-from tests.custody.outside_authority import TOKEN_POLICY, ec_key, person, usage
+from tests.custody.outside_authority import TOKEN_POLICY, OutsideAuthority, ec_key, person, usage
 from tests.custody.test_own_certificate import Place, facts_of, hub_that_trusts
 from tests.custody.usb_token import PIN, UsbToken
 from tests.running import Running, until
@@ -235,6 +237,27 @@ async def test_an_agent_of_another_hub(token: UsbToken) -> None:
             assert await plain.ended() == 1
         assert "不是签约网站地址" in plain.text
         assert hub.calls == ["/agent/v1/claim"]
+
+
+async def test_one_of_several_certificates_on_one_of_several_tokens(token: UsbToken) -> None:
+    hub, authority = LyingHub(), OutsideAuthority("http://127.0.0.1:9")
+    keys = [ec_key(), ec_key(), ec_key()]
+    for number, key in enumerate(keys):
+        token.put(key, authority.issue(key.public_key(), person(f"No. {number}")), identifier=f"0{number}")
+    token.add("second")
+    async with TestServer(hub.app()) as server:
+        origin = str(server.make_url("/")).rstrip("/")
+        async with agent(token, "--origin", origin, "--module", token.module) as program:
+            await program.answer("Pairing code", "ABCD1234")
+            await program.read("Certificates on your token:")
+            listed = await program.read(r"(?s).*5\) a new certificate[^\n]*\n")
+            chosen = re.search(r"(\d)\) No\. 1 ", listed[0])
+            assert chosen is not None, listed[0]
+            await to_the_pin(program, int(chosen[1]))
+            program.type(PIN)
+            assert await program.ended() == 0, program.text
+    certified = x509.load_der_x509_certificate(hub.certificates[-1]).public_key()
+    assert hub.state == "SIGNED" and certified == keys[1].public_key()
 
 
 async def test_no_token_no_module_and_several_tokens(token: UsbToken, tmp_path: Path) -> None:
