@@ -33,11 +33,16 @@ async def place() -> AsyncIterator[Place]:
         yield Place(http)
 
 
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> CertomancerPki:
+    made = CertomancerPki(tmp_path_factory.mktemp("csc") / "pki")
+    made.add_key("seal", "启明教育集团")
+    made.add_key("rsa", "启明教育集团", "rsa")
+    return made
+
+
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[CscService]:
-    pki = CertomancerPki(tmp_path / "pki")
-    pki.add_key("seal", "启明教育集团")
-    pki.add_key("rsa", "启明教育集团", "rsa")
+async def service(pki: CertomancerPki) -> AsyncIterator[CscService]:
     async with CscService(pki).serving() as serving:
         yield serving
 
