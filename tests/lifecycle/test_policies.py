@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
+from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.replan import replan_scope
 from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract
+from hub.model.signer import Role
 from hub.model.staff import EVERYTHING, Scope
 from hub.router.policy import policy_at
 from hub.store.policies import Kind, PolicyChange
 from hub.web.api.answers import whole
 from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, round_of_work, sent
-from tests.lifecycle.signing import tasks_of
+from tests.lifecycle.phone_changes import NEW, changed
+from tests.lifecycle.signing import person, staff_tasks, tasks_of
 from tests.lifecycle.test_reminders import ledger
-from tests.running import GUARDIAN_PHONE, Running
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
 
 
 async def change(running: Running, campus: str, kind: Kind, subject: str, changes: Mapping[str, Any]) -> None:
@@ -104,3 +107,42 @@ async def test_a_policys_channels_come_before_the_signers_own() -> None:
         async with running.hub.database.unit(EVERYTHING) as unit:
             made = {each.purpose: each.channel for each in await unit.deliveries.of_contract(contract.id)}
         assert (made["reminder"], made["last-call"]) == ("sms", "voice")
+
+
+async def test_who_opts_out_is_reminded_by_another_way_and_the_ledger_says_where_there_is_none() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        guardian = NewSigner(
+            Role.GUARDIAN, "陈建国", GUARDIAN_PHONE, GUARDIAN_ID, relation="父亲", channels=("sms", "email"),
+            email="parent@example.org",
+        )  # fmt: skip
+        both, alone = await running.issue_minor(signers=(guardian,)), await running.issue_minor()
+        await round_of_work(running)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.opt_outs.add(GUARDIAN_PHONE, "sms", unit.now, "inbound")
+        await follow(running, clock, MORNING + timedelta(days=1))
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            first, *more = [each.channel for each in await unit.deliveries.of_contract(both.id)]
+            assert first == "sms" and set(more) == {"email"}  # the reminder, and the next way of the invitation
+            assert [each.channel for each in await unit.deliveries.of_contract(alone.id)] == ["sms"]
+            await unit.opt_outs.remove(GUARDIAN_PHONE, "sms")
+        assert ("skipped", "reminder", "opted-out") in await ledger(running, alone.id)
+        assert "unreachable" in await staff_tasks(running, alone.id)
+        assert await next_due(running, alone) == ("reminder", 2, "11-28 02:00")
+        await follow(running, clock, MORNING + timedelta(days=3))
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            for contract in (both, alone):
+                assert (await unit.deliveries.of_contract(contract.id))[-1].channel == "sms"
+
+
+async def test_a_phone_change_begins_anew_with_the_new_number_and_one_next_step() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await follow(running, clock, MORNING + timedelta(days=3, hours=1))
+        await changed(running, await person(running, contract))
+        await round_of_work(running)
+        assert [purpose for purpose, _ in await sent(running, NEW)] == ["invitation"]
+        assert await next_due(running, contract) == ("reminder", 1, "11-29 03:00")
+        await follow(running, clock, MORNING + timedelta(days=40))
+        assert len(await sent(running, GUARDIAN_PHONE)) == 3  # what went to the old number before
