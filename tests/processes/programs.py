@@ -20,7 +20,7 @@ from urllib.error import HTTPError
 from hub.settings import ROOT
 
 QIANDA = Path(sys.executable).with_name("qianda")
-UP_SECONDS, DOWN_SECONDS = 90.0, 20.0
+UP_SECONDS, DOWN_SECONDS = 90.0, 60.0
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
@@ -69,7 +69,7 @@ class Program:
         assert words in self.output, self.output
 
     def ended(self) -> int:
-        """Its exit code, which has to come within twenty seconds, with all that it said."""
+        """Its exit code, which has to come within a minute, with all that it said."""
         code = self.process.wait(DOWN_SECONDS)
         self._reader.join(5)
         assert self.process.stdout is not None

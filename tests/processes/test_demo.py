@@ -152,7 +152,7 @@ def test_what_was_killed_comes_back_by_itself(place: Place, victim: str) -> None
     place.ready()
     place.issue(f"after {victim}")
     # Long before the worker would look by itself: it hears of new work again.
-    eventually(lambda: place.invitations() == before + 1, 15, demo)
+    eventually(lambda: place.invitations() == before + 1, 25, demo)
 
 
 def test_when_the_supervisor_is_killed_everything_ends_and_nothing_is_lost(place: Place) -> None:
@@ -160,7 +160,7 @@ def test_when_the_supervisor_is_killed_everything_ends_and_nothing_is_lost(place
     number = place.issue("before the kill")
     children = children_of(demo.process.pid)
     os.kill(demo.process.pid, signal.SIGKILL)
-    eventually(lambda: not any(alive(pid) for pid in children.values()), 25)
+    eventually(lambda: not any(alive(pid) for pid in children.values()), 60)
     demo.ended()
     assert place.all_down()
     place.running()

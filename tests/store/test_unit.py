@@ -139,7 +139,7 @@ async def test_moving_the_clock_wakes_the_workers(store: Database, database: Dsn
     await listener.add_listener("plan_changed", lambda *_: woken.set())
     async with store.unit(EVERYTHING) as unit:
         await unit.school.advance_clock(timedelta(days=1))
-    await asyncio.wait_for(woken.wait(), 5)
+    await asyncio.wait_for(woken.wait(), 60)
     await listener.close()
 
 

@@ -25,6 +25,8 @@ from tests.web.signer_visits import asked, opened
 from tests.web.user_agents import PEOPLE
 
 PATIENCE = 0.8
+BUSY = 60.0
+"""Seconds that a busy machine may take for what has to come at once."""
 
 
 @pytest.fixture
@@ -213,7 +215,7 @@ async def test_a_client_that_does_not_get_on_with_it_is_dropped(running: Running
                 await writer.wait_closed()
 
         tasks = {what: asyncio.create_task(left_alone(sent)) for what, sent in HALF.items()}
-        await asyncio.wait(tasks.values(), timeout=PATIENCE * 8)
+        await asyncio.wait(tasks.values(), timeout=BUSY)
         assert [what for what, task in tasks.items() if not task.done()] == []
 
 
@@ -230,7 +232,7 @@ async def test_drips_do_not_keep_a_connection(running: Running) -> None:
 
         dripping = asyncio.create_task(drip())
         with contextlib.suppress(ConnectionResetError):
-            await asyncio.wait_for(ended, PATIENCE * 8)
+            await asyncio.wait_for(ended, BUSY)
         await dripping
         writer.close()
         with contextlib.suppress(ConnectionError):
@@ -254,7 +256,7 @@ async def test_an_answer_that_nobody_fetches_is_given_up(running: Running) -> No
     async with served(app) as origin:
         _, writer = await asyncio.open_connection("127.0.0.1", int(origin.rpartition(":")[2]), limit=1024)
         writer.write(b"GET /endless HTTP/1.1\r\nHost: " + running.origin.removeprefix("http://").encode() + b"\r\n\r\n")
-        await asyncio.wait_for(gone.wait(), PATIENCE * 8)
+        await asyncio.wait_for(gone.wait(), BUSY)
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
@@ -283,4 +285,4 @@ async def test_the_server_stops_when_it_is_told(running: Running) -> None:
     serving = asyncio.create_task(run_web(running.hub, host="127.0.0.1", port=0, stop=stop))
     await asyncio.sleep(0)
     stop.set()
-    await asyncio.wait_for(serving, 10)
+    await asyncio.wait_for(serving, BUSY)
