@@ -17,6 +17,7 @@ from cryptography import x509
 from hub.attestations import Attested, Attestor, Level, NotAttested, Place, Statement, Verdict
 from hub.attestations.android_key import connect
 from hub.attestations.key_description import read
+from hub.connect import attestor
 from tests.attestations.platforms import (
     DESCRIPTION,
     FALSE,
@@ -226,3 +227,13 @@ async def test_revoked_ones_by_a_service_that_may_be_away(grounds: Grounds) -> N
 async def test_a_wrong_configuration_is_named(grounds: Grounds, options: dict[str, Any], word: str) -> None:
     with pytest.raises(ValueError, match=f"attestations.android_key.*{word}"):
         grounds.connect(**options)
+
+
+async def test_an_entry_is_connected_by_its_name_or_kind(grounds: Grounds) -> None:
+    apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
+    entry = {"kind": "android_key", "roots": [str(grounds.root)], "apps": apps}
+    place = Place("phones", grounds.http, lambda: grounds.now)
+    assert attestor("phones", entry, place).format == "android-key"
+    for nothing in ("phones", "chains", "no such"):
+        with pytest.raises(ValueError, match=r"attestations\.phones: there is no attestor"):
+            attestor("phones", entry | {"kind": nothing}, place)
