@@ -135,7 +135,7 @@ async def test_at_night_only_what_answers_an_act_is_told() -> None:
         await round_of_work(running)
         (text,) = await texts(running, "invitation")
         assert "2份" not in text
-        await follow(running, clock, NIGHT + timedelta(hours=20))
+        await follow(running, clock, NIGHT + timedelta(hours=22))
         assert len(await texts(running, "invitation")) == 2
 
 
