@@ -11,8 +11,8 @@ import typer
 
 from bench.results import RESULTS, Result
 
-READY = ("seal", "verify", "chain", "channels", "reminders")
-NOT_THERE_YET = ("faults", "land", "peers")
+READY = ("seal", "verify", "chain", "channels", "reminders", "faults")
+NOT_THERE_YET = ("land", "peers")
 WRONG_NAME = 2
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -61,12 +61,15 @@ def read_ledger(path: Path) -> list[Taken]:
 
 
 @contextlib.asynccontextmanager
-async def provider(kind: str, ledger: Path, lose: float = 0.0) -> AsyncIterator[Mapping[str, Any]]:
-    """The double of `channels/KIND.py`, with a new ledger in this file. Yields the channel's options."""
+async def provider(
+    kind: str, ledger: Path, lose: float = 0.0, delay: float = 0.0
+) -> AsyncIterator[Mapping[str, Any]]:
+    """The double of `channels/KIND.py`, with a new ledger in this file; it answers after `delay` seconds. Yields the
+    channel's options."""
     ledger.parent.mkdir(parents=True, exist_ok=True)
     ledger.unlink(missing_ok=True)
     command = [sys.executable, "-m", f"tests.channels.doubles.{kind}", "--ledger", str(ledger.resolve())]
-    command += ["--lose", str(lose), "--seed", "1"]
+    command += ["--lose", str(lose), "--seed", "1", *(["--delay", str(delay)] if delay else [])]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     assert process.stdout
     try:

@@ -107,6 +107,11 @@ class Usage:
         self._before = {name: _cpu_seconds([pid]) for name, pid in pids.items()}
         self._workers_before = _cpu_seconds(self.workers)
 
+    @property
+    def commands(self) -> list[int]:
+        """The supervisors."""
+        return [pid for name, pid in self._pids.items() if name != "database"]
+
     def __call__(self, whose: str = "") -> float:
         names = [whose] if whose else list(self._pids)
         return sum(_cpu_seconds([self._pids[name]]) - self._before[name] for name in names)

@@ -24,16 +24,16 @@ QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
 Rows = list[dict[str, str]]
 
 
-def qianda(*arguments: str) -> subprocess.CompletedProcess[str]:
+def qianda(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("QIANDA_")}
     return subprocess.run(
-        [*QIANDA, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=280
+        [*QIANDA, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=timeout
     )
 
 
-def measured(name: str, folder: Path, rounds: int) -> tuple[dict[str, Any], Rows]:
+def measured(name: str, folder: Path, rounds: int, *more: str, timeout: float = 280) -> tuple[dict[str, Any], Rows]:
     """The figures as printed and the ledger as kept."""
-    done = qianda("bench", name, "--json", "--rounds", str(rounds), "--results", str(folder))
+    done = qianda("bench", name, "--json", "--rounds", str(rounds), "--results", str(folder), *more, timeout=timeout)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert set(said) == {"name", "machine", "figures"} and said["name"] == name
@@ -71,7 +71,7 @@ def test_chain(tmp_path: Path) -> None:
     assert {row["work"] for row in rows} >= {"POST /sign/v1/signature", "GET /sign/v1/pages/_.png", "GET /s/_"}
 
 
-@pytest.mark.parametrize(("name", "word"), [("reminders", "not there yet"), ("speed", "no bench")])
+@pytest.mark.parametrize(("name", "word"), [("land", "not there yet"), ("speed", "no bench")])
 def test_what_is_not_there_is_said(name: str, word: str) -> None:
     done = qianda("bench", name)
     assert done.returncode == 2
@@ -132,3 +132,23 @@ def test_channels(tmp_path: Path) -> None:
         assert "reply lost" in (tmp_path / f"channels.{kind}.jsonl").read_text()
     waits = [float(row["wall_s"]) for row in rows if row["work"] == "call"]
     assert figures["callback_p99_ms"] == pytest.approx(percentile(waits, 0.99) * 1000, abs=0.001)
+
+
+@pytest.mark.real
+def test_faults(tmp_path: Path) -> None:
+    """Sixty contracts and twenty kills."""
+    figures, rows = measured("faults", tmp_path, 60, timeout=1500)
+    wrong = ("lost", "sent_twice", "sealed_twice", "sent_after_signing", "not_stamped", "sent_in_quiet_hours")
+    assert {name: figures[name] for name in wrong} == dict.fromkeys(wrong, 0)
+    assert figures["completed"] == 6 and figures["kills"] == len([row for row in rows if row["work"] == "kill"]) == 20
+    assert figures["messages"] == len(read_ledger(tmp_path / "faults.sms_twilio.jsonl")) >= 60
+
+
+@pytest.mark.real
+def test_reminders(tmp_path: Path) -> None:
+    figures, rows = measured("reminders", tmp_path, 100, "--asleep", "2000", timeout=1500)
+    assert figures["asleep"] == 2000 and figures["deferred"] == 200
+    assert figures["deferred_outside_window"] == 0 and figures["sent_at_night"] == 0
+    assert figures["day_in_small_sent"] == 100 and figures["codes_missing"] == 0
+    late = [float(row["wall_s"]) for row in rows if row["work"] == "due to sent"]
+    assert len(late) == 100 and figures["due_to_sent_p99_s"] == pytest.approx(percentile(late, 0.99), abs=0.001)

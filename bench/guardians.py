@@ -1,0 +1,96 @@
+"""Guardians who sign or decline whatever happens to the hub: they read their messages in the provider's own ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import aiohttp
+
+from bench.people import NAME, STROKES
+from qianda.checks import RefusedToSign
+from qianda.client import SigningClient
+from qianda.wire import BadAnswer, ProtocolProblem
+
+TICKET = re.compile(r"/s/([0-9A-Z]{13})", re.IGNORECASE)
+CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
+LOOK_EVERY, MESSAGE_SECONDS = 0.5, 90.0
+AGAIN_AFTER = 15.0
+CODE_APART = 61.0
+INTERRUPTED = (aiohttp.ClientError, TimeoutError, ProtocolProblem, BadAnswer, RefusedToSign)
+
+
+class Messages:
+    """What the provider accepted, by number; its ledger is read on from where it was read last."""
+
+    def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
+        self._read = 0
+        self._by_phone: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+
+    def of(self, phone: str) -> list[tuple[str, str]]:
+        """Keys and texts, the oldest first."""
+        with self._ledger.open(encoding="utf-8") as file:
+            file.seek(self._read)
+            while (line := file.readline()).endswith("\n"):
+                self._read = file.tell()
+                each = json.loads(line)
+                if each["what"] == "accepted":
+                    self._by_phone[each["to"]].append((each["key"], each["text"]))
+        return self._by_phone[phone]
+
+
+@dataclass
+class Guardian:
+    """`tail`: the last four characters of their document."""
+
+    origin: str
+    messages: Messages
+    phone: str
+    tail: str
+    wish: Literal["sign", "decline"]
+    interrupted: int = 0
+    _asked_at: float = -CODE_APART
+
+    async def live(self, http: aiohttp.ClientSession, is_done: Callable[[], Awaitable[bool]]) -> None:
+        """Until it is done: whoever is interrupted opens the link once more, as a person would."""
+        while not await is_done():
+            try:
+                await self._visit(http)
+            except INTERRUPTED:
+                self.interrupted += 1
+            await asyncio.sleep(AGAIN_AFTER)
+
+    async def _visit(self, http: aiohttp.ClientSession) -> None:
+        ticket = await self._read(TICKET, lambda key: key.startswith("step-"))
+        client = SigningClient(self.origin, http=http)
+        await client.open(ticket)
+        seen = len([key for key, _ in self.messages.of(self.phone) if key.startswith("code-")])
+        await asyncio.sleep(max(0.0, self._asked_at + CODE_APART - time.monotonic()))
+        self._asked_at = time.monotonic()
+        await client.code()
+        code = await self._read(CODE, lambda key: key.startswith("code-"), seen)
+        await client.verify(code, NAME, self.tail)
+        if self.wish == "decline":
+            await client.decline("the bench does not want it")
+        else:
+            await client.sign(strokes=STROKES, shown=await client.document())
+
+    async def _read(self, pattern: re.Pattern[str], wanted: Callable[[str], bool], more_than: int = 0) -> str:
+        """What stands in the newest such message, once there are more than so many."""
+        deadline = time.monotonic() + MESSAGE_SECONDS
+        while len(found := [text for key, text in self.messages.of(self.phone) if wanted(key)]) <= more_than:
+            if time.monotonic() > deadline:
+                raise TimeoutError("no message came")
+            await asyncio.sleep(LOOK_EVERY)
+        match = pattern.search(found[-1])
+        if match is None:
+            raise BadAnswer("the message does not say what it should")
+        return match[match.lastindex or 0]

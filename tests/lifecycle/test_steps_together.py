@@ -1,0 +1,115 @@
+"""Steps that are due together run in one transaction, and come out as if each had been alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from hub.lifecycle.issue import NewSigner
+from hub.model.contract import Contract
+from hub.model.record import broken_at
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
+from tests.running import MovableClock, Running, running_hub, until
+
+MANY = 6
+NOON = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    clock = MovableClock(NOON - datetime.now(UTC))
+    async with running_hub(with_worker=False, with_web=False, clock=clock) as running:
+        yield running
+
+
+async def issued(running: Running, number: int) -> Contract:
+    phone, document = f"+861900001{number:04}", f"E1900{number:04}"
+    guardian = NewSigner(Role.GUARDIAN, "陈建国", phone, document, "passport", relation="父亲")
+    return await running.issue_minor(signers=(guardian,))
+
+
+async def sent(running: Running, contract: Contract) -> list[tuple[str, str]]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return [(each.purpose, each.state.value) for each in await unit.deliveries.of_contract(contract.id)]
+
+
+async def ledger(running: Running, contract: Contract) -> list[tuple[str, str | None]]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        entries = await unit.reminders.of_contract(contract.id)
+        assert broken_at(await unit.record.entries(contract.id)) is None
+    return [(str(each["kind"]), each["reason"]) for each in entries]
+
+
+async def test_many_at_once_need_few_statements_and_each_gets_its_own(running: Running) -> None:
+    contracts = [await issued(running, number) for number in range(MANY)]
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(running.hub.database.engine.sync_engine, "before_cursor_execute", note)
+    assert await running.worker.sweep() == MANY
+    event.remove(running.hub.database.engine.sync_engine, "before_cursor_execute", note)
+    for contract in contracts:
+        assert await sent(running, contract) == [("invitation", "delivered")]
+        assert await ledger(running, contract) == [("planned", None), ("sent", None), ("planned", None)]
+    inserts = [each for each in statements if each.startswith("INSERT INTO delivery ")]
+    assert len(inserts) == 1, "attempts that are written together are one statement"
+
+
+async def test_nobody_waits_for_a_contract_that_somebody_holds(running: Running) -> None:
+    contracts = [await issued(running, number) for number in range(MANY)]
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await unit.contracts.locked(contracts[0].id)
+        sweeping = asyncio.create_task(running.worker.sweep())
+
+        async def others_have_theirs() -> bool:
+            return all([await sent(running, each) == [("invitation", "delivered")] for each in contracts[1:]])
+
+        await until(others_have_theirs)
+        assert await sent(running, contracts[0]) == []
+    await sweeping
+    assert await sent(running, contracts[0]) == [("invitation", "delivered")]
+
+
+async def test_a_budget_that_does_not_suffice_for_all_serves_as_many_as_it_can() -> None:
+    clock = MovableClock(NOON - datetime.now(UTC))
+    limits = {"budgets": {"per_prefix_hour": MANY - 2}}
+    async with running_hub(with_worker=False, with_web=False, clock=clock, configured=limits) as running:
+        contracts = [await issued(running, number) for number in range(MANY)]
+        await running.worker.sweep()
+        fates = [await sent(running, contract) for contract in contracts]
+        assert sorted(map(len, fates)) == [0, 0] + [1] * (MANY - 2)
+        waiting = contracts[fates.index([])]
+        assert ("skipped", "budget") in await ledger(running, waiting)
+        clock.advance(timedelta(hours=2))
+        while await running.worker.sweep():
+            pass
+        assert await sent(running, waiting) == [("invitation", "delivered")]
+
+
+async def test_one_that_goes_wrong_does_not_take_the_others_along(running: Running) -> None:
+    contracts = [await issued(running, number) for number in range(MANY)]
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        signer = (await unit.contracts.signers(contracts[0].id))[0]
+        await unit.connection.exec_driver_sql(f"UPDATE signer SET zone = 'No/Where' WHERE id = '{signer.id}'")
+    await running.worker.sweep()
+    assert await sent(running, contracts[0]) == []
+    for contract in contracts[1:]:
+        assert await sent(running, contract) == [("invitation", "delivered")]
+
+
+async def test_two_steps_of_one_person_do_not_both_slip_under_the_cap(running: Running) -> None:
+    """Two messages a day: two of three invitations that wait for the window leave, however they are claimed."""
+    contracts = [await issued(running, 1) for _ in range(3)]
+    clock_moved = timedelta(hours=1)
+    running.clock.advance(clock_moved)  # they answer nobody's act any more
+    while await running.worker.sweep():
+        pass
+    assert sorted([len(await sent(running, contract)) for contract in contracts]) == [0, 1, 1]

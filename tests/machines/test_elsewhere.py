@@ -1,0 +1,125 @@
+"""Workers on other machines: the database is somewhere else, over TCP, and each of them may be told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.load import load_school
+from hub.model.contract import Contract
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
+from hub.settings import ROOT, ChannelSettings, Settings
+from hub.store.installation import mark
+from hub.wiring import Hub, build
+from tests.channels.doubles.sms_twilio import Double
+from tests.database import fresh_database, scratch_folder
+from tests.processes.programs import Program
+from tests.running import until
+
+DELAY = 3.0
+"""Seconds for which the provider lets a call wait: long enough to be told to stop meanwhile."""
+
+
+@dataclass
+class Site:
+    """A hub that issues contracts, its provider, and what a worker elsewhere has to know."""
+
+    hub: Hub
+    twilio: Double
+    data: Path
+    variables: dict[str, str]
+
+    async def issue(self, number: int) -> Contract:
+        guardian = NewSigner(Role.GUARDIAN, "陈建国", f"+1202555{number:04}", f"E2555{number:04}", "passport",
+                             relation="父亲")  # fmt: skip
+        student = NewStudent("陈小满", "cn-id", "340104201209010016")
+        return await issue(self.hub.parts, EVERYTHING, NewContract("hefei", student, (guardian,), "math-a"), "test")
+
+    async def deliveries(self, contract: Contract) -> list[str]:
+        async with self.hub.database.unit(EVERYTHING) as unit:
+            return [each.state.value for each in await unit.deliveries.of_contract(contract.id)]
+
+    @contextlib.contextmanager
+    def worker(self) -> Iterator[Program]:
+        program = Program(self.data, "work", variables=self.variables)
+        try:
+            yield program
+        finally:
+            program.clear()
+
+
+@contextlib.asynccontextmanager
+async def over_tcp(dsn: str) -> AsyncIterator[str]:
+    """The same database, reached as one on another machine is."""
+    address = urlsplit(dsn)
+    path = f"{parse_qs(address.query)['host'][0]}/.s.PGSQL.5432"
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while block := await source.read(65536):
+                sink.write(block)
+                await sink.drain()
+        sink.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_unix_connection(path)
+        await asyncio.gather(pump(reader, ours), pump(theirs, writer))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        yield f"postgresql://{address.username}@127.0.0.1:{port}{address.path}?sslmode=disable"
+    finally:
+        server.close()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    data = Path(tempfile.mkdtemp(prefix="qianda-elsewhere-", dir=scratch_folder()))
+    twilio = Double(delay=DELAY)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, data, True)
+        dsns = await stack.enter_async_context(fresh_database())
+        await mark(dsns.owner, "production", datetime.now(UTC))
+        address = await stack.enter_async_context(over_tcp(dsns.app))
+        await stack.enter_async_context(twilio.serving())
+        options = dict(twilio.options())
+        origin = "https://sign.school.example"
+        settings = Settings.load(data=data, origin=origin, channels={"sms_twilio": ChannelSettings(**options)})
+        hub = await build(settings, address, demo=False)
+        stack.push_async_callback(hub.close)
+        await load_school(hub.database, ROOT / "seeds")
+        variables = {"QIANDA_DATABASE": address, "QIANDA_ORIGIN": origin}
+        variables |= {f"QIANDA_CHANNELS__SMS_TWILIO__{name.upper()}": str(value) for name, value in options.items()}
+        yield Site(hub, twilio, data, variables)
+
+
+async def test_who_is_told_to_stop_finishes_the_call_in_hand_and_begins_nothing(site: Site) -> None:
+    held = await site.issue(101)
+    with site.worker() as worker:
+
+        async def called() -> bool:
+            assert worker.process.poll() is None, worker.output
+            return site.twilio.requests == 1
+
+        await until(called, 90)
+        assert await site.deliveries(held) == ["sending"]
+        worker.process.send_signal(signal.SIGTERM)
+        left = await site.issue(102)
+        assert await asyncio.to_thread(worker.ended) == 0, worker.output
+    assert await site.deliveries(held) == ["sent"]
+    assert site.twilio.requests == 1 and await site.deliveries(left) == []
+    async with site.hub.database.unit(EVERYTHING) as unit:
+        assert await unit.tasks.claim_due(await unit.planning_now(), timedelta(minutes=1), 10)  # it is nobody's
