@@ -96,7 +96,8 @@ async def test_five_times_both_press_and_nothing_is_lost() -> None:
 
 @pytest.mark.real
 async def test_a_hundred_times_both_press_and_nothing_is_lost() -> None:
-    async with running_hub() as running:
+    many = {"per_number_hour": 1000, "per_number_day": 1000, "per_prefix_hour": 1000}  # the hundred completed copies
+    async with running_hub(configured={"budgets": many}) as running:
         presses = await rounds(running, 100)
     assert len(presses) == 200
     assert max(presses) > 1  # they did meet
