@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import text
 
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.load import load_school
@@ -28,8 +29,13 @@ from tests.database import fresh_database, scratch_folder
 from tests.processes.programs import Program
 from tests.running import until
 
-DELAY = 3.0
+DELAY = 8.0
 """Seconds for which the provider lets a call wait: long enough to be told to stop meanwhile."""
+
+
+LISTENING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%plan_changed%'
+"""
 
 
 @dataclass
@@ -50,6 +56,11 @@ class Site:
     async def deliveries(self, contract: Contract) -> list[str]:
         async with self.hub.database.unit(EVERYTHING) as unit:
             return [each.state.value for each in await unit.deliveries.of_contract(contract.id)]
+
+    async def nobody_listens(self) -> bool:
+        """No worker waits to hear of what is due any more."""
+        async with self.hub.database.unit(EVERYTHING) as unit:
+            return not await unit.connection.scalar(text(LISTENING))
 
     @contextlib.contextmanager
     def worker(self) -> Iterator[Program]:
@@ -117,7 +128,9 @@ async def test_who_is_told_to_stop_finishes_the_call_in_hand_and_begins_nothing(
         await until(called, 90)
         assert await site.deliveries(held) == ["sending"]
         worker.process.send_signal(signal.SIGTERM)
+        await until(site.nobody_listens, DELAY)
         left = await site.issue(102)
+        assert await site.deliveries(held) == ["sending"], "the call is still in hand"
         assert await asyncio.to_thread(worker.ended) == 0, worker.output
     assert await site.deliveries(held) == ["sent"]
     assert site.twilio.requests == 1 and await site.deliveries(left) == []
