@@ -13,7 +13,7 @@ from hub.model.staff import EVERYTHING
 from hub.worker import Pace, Worker
 from tests.running import running_hub, until
 
-DUTIES = {"settle", "reroute", "hear_again", "upkeep"}
+DUTIES = {"settle", "reroute", "hear_again", "upkeep", "purge"}
 
 
 class Counting(Worker):
@@ -33,6 +33,9 @@ class Counting(Worker):
     async def _upkeep(self) -> None:
         self.rounds["upkeep"] += 1
 
+    async def _purge(self) -> None:
+        self.rounds["purge"] += 1
+
 
 async def test_three_workers_do_each_round_once() -> None:
     async with running_hub(with_worker=False, with_web=False) as running:
@@ -51,9 +54,11 @@ async def test_three_workers_do_each_round_once() -> None:
         async def all_asked() -> bool:
             return len(asked) == len(workers) * len(DUTIES)
 
-        await until(all_asked)
-        stop.set()
-        await asyncio.gather(*tasks)
+        try:
+            await until(all_asked)
+        finally:
+            stop.set()
+            await asyncio.gather(*tasks)
         assert rounds == dict.fromkeys(DUTIES, 1)
 
 

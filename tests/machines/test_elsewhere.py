@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import tempfile
@@ -27,7 +28,7 @@ from hub.wiring import Hub, build
 from tests.channels.doubles.sms_twilio import Double
 from tests.database import fresh_database, scratch_folder
 from tests.processes.programs import Program
-from tests.running import until
+from tests.running import token_settings, until
 
 DELAY = 8.0
 """Seconds for which the provider lets a call wait: long enough to be told to stop meanwhile."""
@@ -108,11 +109,15 @@ async def site() -> AsyncIterator[Site]:
         await stack.enter_async_context(twilio.serving())
         options = dict(twilio.options())
         origin = "https://sign.school.example"
-        settings = Settings.load(data=data, origin=origin, channels={"sms_twilio": ChannelSettings(**options)})
+        token = token_settings()
+        channels = {"sms_twilio": ChannelSettings(**options)}
+        settings = Settings.load(data=data, origin=origin, channels=channels, token=token)
         hub = await build(settings, address, demo=False)
         stack.push_async_callback(hub.close)
         await load_school(hub.database, ROOT / "seeds")
         variables = {"QIANDA_DATABASE": address, "QIANDA_ORIGIN": origin}
+        variables |= {f"QIANDA_TOKEN__{name.upper()}": str(getattr(token, name)) for name in ("module", "label", "pin")}
+        variables["SOFTHSM2_CONF"] = os.environ["SOFTHSM2_CONF"]
         variables |= {f"QIANDA_CHANNELS__SMS_TWILIO__{name.upper()}": str(value) for name, value in options.items()}
         yield Site(hub, twilio, data, variables)
 

@@ -126,7 +126,7 @@ def test_the_roster_is_loaded_and_the_commands_work_beside_it(place: Place) -> N
     assert "ISSUED" in issued.stdout
     examined = run(place.data, "doctor", QIANDA_PORT=str(place.port))
     assert examined.returncode == 0, examined.stdout
-    assert "BAD" not in examined.stdout and "seal key 'seal' signs" in examined.stdout
+    assert "BAD" not in examined.stdout and "seal key 'seal' on the token signs" in examined.stdout
 
 
 async def any_enrolment(place: Place) -> str:

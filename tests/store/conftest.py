@@ -18,7 +18,7 @@ from hub.store.embedded import find_programs
 from tests.database import scratch_folder
 from tests.store.embedded_places import CHECKOUT, USER_PROGRAM, Place, User
 
-MODULES = ("__init__.py", "errors.py", "store/database_owner.py", "store/embedded.py")
+MODULES = ("__init__.py", "errors/__init__.py", "errors/kinds.py", "store/database_owner.py", "store/embedded.py")
 
 
 @pytest.fixture(scope="session")
