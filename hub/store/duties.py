@@ -7,9 +7,11 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+# What is due later than a whole round from now was planned before the clock was put back.
 _TAKE = text("""
 INSERT INTO duty AS mine (name, due_at) VALUES (:name, clock_timestamp() + :every)
-ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE mine.due_at <= clock_timestamp()
+ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at
+WHERE mine.due_at <= clock_timestamp() OR mine.due_at > excluded.due_at + interval '1 minute'
 RETURNING name
 """)
 

@@ -15,14 +15,20 @@ from hub.store.tables import ProviderRow, table_of
 
 PROVIDER: Table = table_of(ProviderRow)
 
+# Nobody books further ahead than `patience`: what is booked for long after was booked before the clock was put back.
 _BOOK = text("""
 INSERT INTO provider_lane AS lane (provider, lane, booked_until)
 VALUES (:provider, :lane, CAST(:now AS timestamptz) + :each)
 ON CONFLICT (provider, lane) DO UPDATE
-SET booked_until = greatest(lane.booked_until, CAST(:now AS timestamptz)) + :each
-WHERE greatest(lane.booked_until, CAST(:now AS timestamptz)) <= CAST(:now AS timestamptz) + :patience
+SET booked_until = CASE
+    WHEN lane.booked_until > CAST(:now AS timestamptz) + :patience + :each + interval '1 minute'
+    THEN CAST(:now AS timestamptz) ELSE greatest(lane.booked_until, CAST(:now AS timestamptz))
+END + :each
+WHERE lane.booked_until <= CAST(:now AS timestamptz) + :patience
+    OR lane.booked_until > CAST(:now AS timestamptz) + :patience + :each + interval '1 minute'
 RETURNING lane.booked_until - :each
 """)
+
 
 
 class Providers:
