@@ -165,6 +165,8 @@ def _verify(public_key: bytes, assertion: Assertion) -> None:
     message = assertion.authenticator_data + hashlib.sha256(assertion.client_data).digest()
     try:
         key = _known_kind(serialization.load_der_public_key(public_key))
+        if key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo) != public_key:
+            raise ValueError("another spelling of the key")  # a hybrid point, say: one key, one form
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(assertion.signature, message, padding.PKCS1v15(), hashes.SHA256())
         else:

@@ -42,7 +42,9 @@ async function sendCode(wish = {}) {
   return false;
 }
 
-onTap(find('[data-act="begin"]'), () => sendCode());
+const begin = find('[data-act="begin"]');
+onTap(begin, () => sendCode());
+begin.disabled = false; // until now a tap would have been lost
 bindCodes(sendCode);
 onTap(find('[data-act="question"]'), async () => { hideTrouble(); show('question'); });
 onTap(find('[data-act="back"]'), async () => { hideTrouble(); show('start'); });
