@@ -6,7 +6,7 @@ them up, and staff decide.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -30,6 +30,7 @@ _PURPOSES = {
 
 async def take_inbound(parts: Parts, unit: Unit, carrier: Carrier, message: Inbound) -> None:
     """Store a message and do what it wishes, in this transaction. The same one twice is one."""
+    await _hold_contracts(unit, [message.sender])
     wish = wish_of(message.text)
     known = await unit.inbound.add(carrier.name, message, wish, unit.now)
     if known is None:
@@ -42,6 +43,12 @@ async def take_inbound(parts: Parts, unit: Unit, carrier: Carrier, message: Inbo
         await unit.opt_outs.remove(message.sender, carrier.provider.carries)
     await _answer(parts, unit, known, message.sender, message.text, wish)
     await unit.inbound.done([known], wish.value)
+
+
+async def _hold_contracts(unit: Unit, numbers: Iterable[str]) -> None:
+    """Of everybody who wrote: what follows writes to their records and counts messages to them."""
+    signers = [signer for number in set(numbers) for signer in await unit.contracts.signers_at(number)]
+    await unit.contracts.hold(signer.contract for signer in signers)
 
 
 async def _answer(parts: Parts, unit: Unit, known: UUID, sender: str, text: str, wish: Wish) -> None:
@@ -68,6 +75,7 @@ async def settle_stops(parts: Parts) -> int:
     """The STOPs of unsigned calls whose minute is over; returns how many there were."""
     async with parts.database.unit(EVERYTHING) as unit:
         waiting = await unit.inbound.waiting(Wish.STOP, unit.now - STOP_WINDOW)
+        await _hold_contracts(unit, [each.sender for each in waiting])
         held: list[Written] = []
         for each in waiting:
             if await _flooded(unit, each.provider, each.received_at):

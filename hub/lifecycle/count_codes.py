@@ -13,11 +13,11 @@ from hub.model.signer import Signer
 from hub.store.unit import Unit
 
 
-async def take_turn(unit: Unit, secret: str, signer: Signer) -> None:
-    """Nobody else asks for a code of this person, or answers for them, until the unit ends."""
-    if by_pickup(secret):  # first, as those do who are nobody
+async def take_turn_at_phone(unit: Unit, secret: str, signer: Signer) -> None:
+    """At the door of pickup codes nobody else asks or answers at this phone until the unit ends. Before any other lock,
+    as those take it who are nobody yet."""
+    if by_pickup(secret):
         await unit.sessions.one_at_a_time(unit.visitors.person(signer.phone))
-    await unit.sessions.one_at_a_time(signer.person)
 
 
 async def refuse(unit: Unit, secret: str, signer: Signer, *, code: bool) -> None:

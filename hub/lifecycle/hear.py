@@ -101,9 +101,9 @@ async def _note(
     parts: Parts, unit: Unit, carrier: Carrier, callback: Callback, reports: Sequence[Report | None]
 ) -> None:
     """What was told, in this transaction; what cannot be settled yet is looked at again."""
-    heard = [report is not None and await parts.router.hear(unit, carrier, report) for report in reports]
-    for message in callback.inbound:
+    for message in callback.inbound:  # first: it locks contracts, and those come before messages
         await take_inbound(parts, unit, carrier, message)
+    heard = [report is not None and await parts.router.hear(unit, carrier, report) for report in reports]
     if all(heard) or callback.tries >= len(PAUSES):
         await unit.callbacks.done([callback.id], unit.now, "noted" if all(heard) else "unmatched")
     else:

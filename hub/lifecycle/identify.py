@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import BudgetSpent, WrongAnswer
-from hub.lifecycle.count_codes import refuse, take_turn
+from hub.lifecycle.count_codes import refuse, take_turn_at_phone
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.land import contracts_of, new_secret, session_of
 from hub.lifecycle.parts import Parts
@@ -57,7 +57,10 @@ async def send_code(parts: Parts, secret: str, channel: str | None = None) -> No
 async def _send_code(parts: Parts, secret: str, wished: Sequence[str], *, sent: bool = True) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret, before_code=True)
-        await take_turn(unit, secret, await unit.contracts.signer(session.signer))
+        asking = await unit.contracts.signer(session.signer)
+        await take_turn_at_phone(unit, secret, asking)
+        await unit.contracts.hold([session.contract])
+        await unit.sessions.one_at_a_time(asking.person)
         # As things are now that nobody else is at it: the phone may just have changed, which ended this session.
         session = await session_of(unit, secret, before_code=True)
         signer = await unit.contracts.signer(session.signer)
@@ -107,9 +110,10 @@ class _Answered:
 async def _answered(parts: Parts, unit: Unit, secret: str, code: str, name: str, id_tail: str) -> _Answered:
     session = await session_of(unit, secret, before_code=True)
     signer = await unit.contracts.signer(session.signer)
+    await take_turn_at_phone(unit, secret, signer)
     await unit.contracts.hold(await _contracts_for(unit, session, signer))
     session = await session_of(unit, secret, lock=True, before_code=True)
-    await take_turn(unit, secret, signer)
+    await unit.sessions.one_at_a_time(signer.person)
     await refuse(unit, secret, signer, code=False)
     live = await unit.sessions.live_code(signer.person, session.id, unit.now)
     right = _same_code(parts, live, code) & parts.identity.matches(signer, name, id_tail)

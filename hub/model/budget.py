@@ -12,6 +12,8 @@ STRIPES = 16
 """A campus that may write much is counted in so many parts, or all its messages would wait for one row."""
 TAIL = 4
 """Numbers that differ in their last digits only are one prefix: bought in one block, or invented."""
+KINDS = ("poster", "campus", "prefix", "number", "number-day")
+"""What a message is counted in, in the order in which everybody counts."""
 
 
 @dataclass(frozen=True)

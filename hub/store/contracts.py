@@ -79,8 +79,9 @@ class Contracts:
         return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract).with_for_update(key_share=True))
 
     async def hold(self, contracts: Iterable[UUID]) -> None:
-        """Lock several rows in the order in which everybody does. Locks come in this order: contracts, sessions,
-        people; tasks and records only under the lock of their contract, or else a record alone.
+        """Lock several rows in the order in which everybody does. Locks come in this order: visitors at a phone,
+        contracts, sessions, people; tasks, messages, budgets and records only under the lock of their contract, or else
+        a record alone.
         """
         these = select(CONTRACT.c.id).where(CONTRACT.c.id.in_(set(contracts))).order_by(CONTRACT.c.id)
         await self._connection.execute(these.with_for_update(key_share=True))

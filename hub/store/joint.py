@@ -15,18 +15,20 @@ from typing import Any
 from sqlalchemy import Executable, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.budget import KINDS
+
 SPEND_TOGETHER = text("""
 INSERT INTO budget AS had (kind, subject, begins_at, spent)
 SELECT kind, subject, begins_at, times
 FROM unnest(CAST(:kinds AS text[]), CAST(:subjects AS text[]), CAST(:begins AS timestamptz[]), CAST(:times AS int[]),
-            CAST(:mosts AS int[])) AS asked (kind, subject, begins_at, times, most)
+            CAST(:mosts AS int[])) WITH ORDINALITY AS asked (kind, subject, begins_at, times, most, place)
 WHERE times <= most
-ORDER BY kind, subject, begins_at
+ORDER BY place
 ON CONFLICT (kind, subject, begins_at) DO UPDATE SET spent = had.spent + excluded.spent
 WHERE had.spent + excluded.spent <= (CAST(:mosts AS int[]))[array_position(CAST(:kinds AS text[]), had.kind)]
 RETURNING kind
 """)
-"""In one order, so that two who spend together never wait for each other."""
+"""In the order of KINDS, as a single message is counted: two who spend never wait for each other."""
 
 
 class NotTogether(Exception):
@@ -77,10 +79,11 @@ class Joint(AsyncConnection):
             await super().execute(statement, values if len(values) > 1 else dict(values[0]))
 
     async def _spend(self, spent: Mapping[tuple[str, str, Any, int], int]) -> None:
+        ordered = sorted(spent, key=lambda each: (KINDS.index(each[0]), *each[1:]))
         values = {
-            "kinds": [kind for kind, *_ in spent], "subjects": [subject for _, subject, *_ in spent],
-            "begins": [begins for _, _, begins, _ in spent], "mosts": [most for *_, most in spent],
-            "times": list(spent.values()),
+            "kinds": [kind for kind, *_ in ordered], "subjects": [subject for _, subject, *_ in ordered],
+            "begins": [begins for _, _, begins, _ in ordered], "mosts": [most for *_, most in ordered],
+            "times": [spent[each] for each in ordered],
         }  # fmt: skip
         if len((await super().execute(SPEND_TOGETHER, values)).all()) < len(spent):
             raise NotTogether("a budget is used up")
