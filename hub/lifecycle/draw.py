@@ -21,7 +21,7 @@ from hub.documents.contract_data import (
 )
 from hub.errors import BadInput, GuardianRequired
 from hub.model.course import Campus, Course
-from hub.model.person import IdDocument, id_type_name, is_minor, mask_id, mask_phone
+from hub.model.person import IdDocument, id_type_name, is_minor, mask_id, mask_phone, same_name
 from hub.model.signer import Role
 
 ROLE_WORDS = {
@@ -66,6 +66,18 @@ def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -
         raise GuardianRequired(field="signers")
     if Role.STUDENT not in roles:
         raise BadInput("the student or a guardian must be among the signers", field="signers")
+
+
+def check_student(student: DrawnStudent, signers: Sequence[DrawnSigner]) -> None:
+    """Who signs as the student is the one the contract is about, and no guardian is. Raises BadInput."""
+    for number, each in enumerate(signers):
+        where, themselves = f"signers[{number}]", each.document == student.document
+        if each.role is Role.STUDENT and not themselves:
+            raise BadInput("a student who signs is the student", field=f"{where}.id_number")
+        if each.role is Role.STUDENT and not same_name(each.name, student.name):
+            raise BadInput("a student who signs is the student", field=f"{where}.name")
+        if each.role is Role.GUARDIAN and themselves:
+            raise BadInput("a guardian is somebody else than the student", field=f"{where}.id_number")
 
 
 def contract_data(

@@ -26,7 +26,7 @@ from hub.errors import (
 )
 from hub.lifecycle.admit import POSTER_DOOR, count_wrong, refuse_locked, visitor_of
 from hub.lifecycle.answer import resend
-from hub.lifecycle.draw import DrawnSigner, DrawnStudent, check_age
+from hub.lifecycle.draw import DrawnSigner, DrawnStudent, check_age, check_student
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.land import new_secret
 from hub.lifecycle.parts import Parts
@@ -129,7 +129,8 @@ def _checked(unit: Unit, visitor: Visitor, wish: Wish, on: date) -> _People:
     student = DrawnStudent(person_name(wish.student.name, field="student.name"), document, birth_date)
     if len(wish.signers) != 1:
         raise BadInput("exactly one signer: the one whose phone got the code", field="signers")
-    signer = _signer(visitor, wish.signers[0], student, on)
+    signer = _signer(visitor, wish.signers[0], on)
+    check_student(student, [signer])
     check_age(student, [signer], on)
     person = unit.cipher.person
     return _People(
@@ -138,7 +139,7 @@ def _checked(unit: Unit, visitor: Visitor, wish: Wish, on: date) -> _People:
     )  # fmt: skip
 
 
-def _signer(visitor: Visitor, asked: NewSigner, student: DrawnStudent, on: date) -> DrawnSigner:
+def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
     if asked.email or asked.role is Role.REPRESENTATIVE:
         raise BadInput("a student or guardian, without a mailbox", field="signers[0].role")
     phone = phone_number(asked.phone, field="signers[0].phone")
@@ -148,13 +149,8 @@ def _signer(visitor: Visitor, asked: NewSigner, student: DrawnStudent, on: date)
     if not same_name(name, visitor.name):
         raise BadInput("the one who signs is the one who asked for the code", field="signers[0].name")
     document = id_document(asked.id_type, asked.id_number, field="signers[0].id_number")
-    if asked.role is Role.STUDENT and (document != student.document or not same_name(name, student.name)):
-        raise BadInput("a student who signs is the student", field="signers[0].id_number")
-    if asked.role is Role.GUARDIAN:
-        if document == student.document:
-            raise BadInput("a guardian is somebody else than the student", field="signers[0].id_number")
-        if document.birth_date and is_minor(document.birth_date, on):
-            raise BadInput("a guardian is of age", field="signers[0].id_number")
+    if asked.role is Role.GUARDIAN and document.birth_date and is_minor(document.birth_date, on):
+        raise BadInput("a guardian is of age", field="signers[0].id_number")
     return DrawnSigner(
         role=asked.role, name=name, phone=phone, document=document, order=1, language=asked.language,
         channels=("sms",), field=f"{asked.role.value}-1", relation=asked.relation,

@@ -18,7 +18,7 @@ from hub.documents.contract_data import ContractData
 from hub.documents.layout import LaidOut
 from hub.documents.pdf import FieldBox, with_signature_fields
 from hub.errors import BadInput, Conflict
-from hub.lifecycle.draw import DrawnSigner, DrawnStudent, check_age, contract_data, summary
+from hub.lifecycle.draw import DrawnSigner, DrawnStudent, check_age, check_student, contract_data, summary
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.represent import representative_at
 from hub.lifecycle.turns import open_next
@@ -143,6 +143,7 @@ async def _draw(parts: Parts, scope: Scope, asked: NewContract) -> _Drawn:
         now = await unit.planning_now()
         number = await unit.contracts.next_number(now.astimezone(ZoneInfo(campus.zone)).year)
     on = now.astimezone(ZoneInfo(campus.zone)).date()
+    check_student(student, signers)
     check_age(student, signers, on)
     data = contract_data(
         number=number, issued_at=now.replace(microsecond=0), on=on, school=parts.school, campus=campus, course=course,

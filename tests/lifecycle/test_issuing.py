@@ -19,7 +19,7 @@ from hub.model.staff import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
 from tests.lifecycle.people import ADULT, adult, father, head
 from tests.lifecycle.signing import completed, contract_now, deliver, person, record_of, signed
-from tests.running import GUARDIAN_PHONE, MINOR_ID, minor_with_guardian
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, minor_with_guardian
 
 MINOR = minor_with_guardian()
 FATHER = father()
@@ -27,6 +27,12 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "a minor alone": ({"signers": (replace(adult(), name="陈小满", id_number=MINOR_ID),)}, "signers"),
     "nobody": ({"signers": ()}, "signers"),
     "only the school": ({"student": ADULT, "signers": (head(),)}, "signers"),
+    "a student who is somebody else": ({"student": ADULT, "signers": (replace(adult(), id_number=GUARDIAN_ID),)},
+                                       "signers[0].id_number"),
+    "a student by another kind of document": ({"student": ADULT, "signers": (
+        FATHER, replace(adult(), id_type="passport", id_number="P1234567"))}, "signers[1].id_number"),
+    "a student of another name": ({"student": ADULT, "signers": (replace(adult(), name="林知秋"),)}, "signers[0].name"),
+    "a minor as their own guardian": ({"signers": (replace(FATHER, id_number=MINOR_ID),)}, "signers[0].id_number"),
     "twice the same": ({"signers": (FATHER, replace(FATHER, phone="+8619000000109"))}, "signers"),
     "a wrong check digit": ({"signers": (replace(FATHER, id_number="340104198501010018"),)}, "signers[0].id_number"),
     "no phone": ({"signers": (replace(FATHER, phone="12"),)}, "signers[0].phone"),
@@ -38,8 +44,8 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "an unknown course": ({"course": "alchemy"}, "course"),
     "an unknown template": ({"template": "lease"}, "template"),
     "a passport without a birth date": ({"student": NewStudent("Anna Lind", "passport", "P1234567"),
-                                         "signers": (replace(adult(), id_type="passport", id_number="P1234567"),)},
-                                        "student.birth_date"),
+                                         "signers": (replace(adult(), name="Anna Lind", id_type="passport",
+                                                             id_number="P1234567"),)}, "student.birth_date"),
     "a deadline that has passed": ({"deadline": datetime(2020, 1, 1).astimezone()}, "deadline"),
     "a deadline without a zone": ({"deadline": datetime(2027, 1, 1)}, "deadline"),  # noqa: DTZ001 - that is the point
 }  # fmt: skip
@@ -97,6 +103,23 @@ async def test_an_adult_signs_alone_and_grown_up_is_who_is_eighteen_today() -> N
         assert (await running.issue_minor(student=grown_up, signers=(signer,))).state is ContractState.ISSUED
         with pytest.raises(GuardianRequired):
             await running.issue_minor(student=replace(grown_up, birth_date=date(2008, 11, 26)), signers=(signer,))
+
+
+async def test_a_students_name_may_be_typed_in_another_way() -> None:
+    async with quiet_hub() as running:
+        typed = replace(adult(), name="Ａnna　lind")
+        contract = await running.issue_minor(student=replace(ADULT, name="Anna Lind"), signers=(typed,))
+        assert contract.state is ContractState.ISSUED
+
+
+async def test_issued_anew_the_student_stays_the_student() -> None:
+    async with quiet_hub() as running:
+        old = await running.issue_minor(student=ADULT, signers=(adult(),))
+        another = (replace(adult(), id_number=GUARDIAN_ID),)
+        with pytest.raises(BadInput) as refused:
+            await reissue(running.hub.parts, EVERYTHING, old.id, "staff:test", another)
+        assert refused.value.field == "signers[0].id_number"
+        assert (await contract_now(running, old)).state is ContractState.ISSUED
 
 
 async def test_staff_of_one_campus_issue_for_no_other() -> None:

@@ -56,7 +56,7 @@ class StudentAsked(_Taken):
 
 
 class SignerAsked(_Taken):
-    role: Role
+    role: Role = Field(description="A `student` has the name and document of the contract's student, a guardian not.")
     name: Name
     phone: Words = Field(description="Mobile; without a country code it is Chinese.", examples=["+8619000000101"])
     email: Words | None = Field(None, description="Needed for the channel `email`.")
