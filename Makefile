@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .PHONY: help run test real lint types check bench pictures format lock clean ready-run ready-test ready-real
 
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# One process more than two processors: tests also wait, for a browser or for a program to end.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # Hundreds of processes load the same modules during the tests: what was compiled once is kept, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 # One installation at a time, even if two targets are started at once. (-o: a daemon that apt starts must not keep the lock.)

@@ -6,7 +6,6 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -140,6 +139,7 @@ async def test_a_guardian_signs_by_the_app_link_without_the_app(
     await check(running, await finish(page, running, contract), tmp_path, "applink", contract)
 
 
+@pytest.mark.real
 async def test_a_guardian_signs_at_a_desk(running: Running, new_page: NewPage, shot: Shot, tmp_path: Path) -> None:
     contract = await running.issue_minor()
     page = await new_page(**DESK)
@@ -151,6 +151,7 @@ async def test_a_guardian_signs_at_a_desk(running: Running, new_page: NewPage, s
     await shot(page, "story-wide-done")
 
 
+@pytest.mark.real
 async def test_siblings_one_code_two_contracts(running: Running, new_page: NewPage, shot: Shot) -> None:
     first = await running.issue_minor()
     sister = NewStudent("陈小雪", "cn-id", SISTER_ID)
@@ -166,6 +167,7 @@ async def test_siblings_one_code_two_contracts(running: Running, new_page: NewPa
     assert len([each for each in await running.messages() if each["purpose"] == "code"]) == 1
 
 
+@pytest.mark.real
 async def test_coming_back_after_closing_the_browser(running: Running, new_page: NewPage, tmp_path: Path) -> None:
     contract = await running.issue_minor()
     link = link_in(await running.message("invitation"))
@@ -203,17 +205,17 @@ async def test_declining(running: Running, new_page: NewPage, shot: Shot) -> Non
     assert await running.state(contract) == "DECLINED"
 
 
-ADULTS: Sequence[tuple[NewStudent, dict[str, Any], dict[str, str]]] = (
-    (NewStudent("㛃𠮷䶮", "cn-id", ADULT_ID), {"id_number": ADULT_ID}, ZH),
-    (
+ADULTS = (
+    pytest.param(NewStudent("㛃𠮷䶮", "cn-id", ADULT_ID), {"id_number": ADULT_ID}, ZH, id="rare-characters"),
+    pytest.param(
         NewStudent("Maria Gonzalez", "passport", "AB1234567", date(1999, 1, 1)),
-        {"id_type": "passport", "id_number": "AB1234567", "language": "en"},
-        EN,
+        {"id_type": "passport", "id_number": "AB1234567", "language": "en"}, EN,
+        id="passport-in-english", marks=pytest.mark.real,
     ),
-)
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(("student", "document", "words"), ADULTS, ids=["rare-characters", "passport-in-english"])
+@pytest.mark.parametrize(("student", "document", "words"), ADULTS)
 async def test_an_adult_student_signs(
     running: Running, new_page: NewPage, shot: Shot, tmp_path: Path, student: NewStudent, document: dict[str, Any],
     words: dict[str, str],
@@ -227,6 +229,7 @@ async def test_an_adult_student_signs(
     await shot(page, f"adult-{signer.language}")
 
 
+@pytest.mark.real
 async def test_the_demo_calendar_moves_three_weeks_and_signing_still_works(
     running: Running, new_page: NewPage, tmp_path: Path
 ) -> None:

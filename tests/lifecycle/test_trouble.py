@@ -189,7 +189,7 @@ async def test_a_deadline_that_passes_while_a_signature_waits_takes_nothing_away
         assert {task.state for task in await tasks_of(running, contract)} == {TaskState.SIGNED, TaskState.CLOSED}
 
 
-@pytest.mark.parametrize("days", [27, 40])
+@pytest.mark.parametrize("days", [pytest.param(27, marks=pytest.mark.real), 40])
 async def test_a_second_signer_far_behind_the_first_still_gives_a_lasting_file(tmp_path: Path, days: int) -> None:
     """The CRL that speaks for the second would have outlived the usual certificate of the first."""
     clock = real_time()

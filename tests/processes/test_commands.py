@@ -46,12 +46,16 @@ def test_doctor_names_what_is_wrong(data: Path) -> None:
     assert "for trial and internal use" in verdicts["ok   timestamp service"]
 
 
-def test_import_names_bad_rows_and_files(data: Path, tmp_path: Path) -> None:
+def test_import_names_bad_rows(data: Path) -> None:
     """No campus is loaded here, so every row is bad, and each is named."""
     refused = run(data, "import", str(ROOT / "seeds" / "roster.xlsx"))
     assert refused.returncode == 1
     assert "0 enrolments added, 0 known already, 200 rows refused" in refused.stdout
     assert len(refused.stdout.splitlines()) == 201
+
+
+@pytest.mark.real
+def test_import_names_files_that_it_cannot_read(data: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.xlsx"
     broken.write_bytes(b"no spreadsheet")
     for file in (broken, tmp_path / "missing.xlsx"):
@@ -117,7 +121,7 @@ def test_the_outbox_does_not_exist_where_it_is_served(data: Path) -> None:
     assert "the outbox exists in the demo alone" in refused.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "work"])
+@pytest.mark.parametrize("command", ["serve", pytest.param("work", marks=pytest.mark.real)])
 def test_variables_of_the_demo_stop_the_start(data: Path, command: str) -> None:
     refused = run(data, command, QIANDA_PORT=str(free_port()), QIANDA_DEMO_PASSWORD="x")
     assert refused.returncode == 2
@@ -130,6 +134,7 @@ def test_the_demo_does_not_touch_this_database(data: Path) -> None:
     assert "was not made by a demo" in refused.stderr
 
 
+@pytest.mark.real
 def test_an_unknown_authority_is_refused(data: Path) -> None:
     """Rather than certificates of the built-in one under another's name."""
     refused = run(data, "doctor", QIANDA_AUTHORITY="licensed")

@@ -138,7 +138,7 @@ async def any_enrolment(place: Place) -> str:
         await connection.close()
 
 
-@pytest.mark.parametrize("victim", ["web", "work", "database"])
+@pytest.mark.parametrize("victim", ["work", "database", pytest.param("web", marks=pytest.mark.real)])
 def test_what_was_killed_comes_back_by_itself(place: Place, victim: str) -> None:
     """And works: a contract issued afterwards is drawn by the web, invited to by the worker, kept by the database."""
     demo = place.running()
@@ -169,6 +169,26 @@ def test_when_the_supervisor_is_killed_everything_ends_and_nothing_is_lost(place
     eventually(lambda: place.invitations() >= 1)
 
 
+def test_a_taken_port_is_named(place: Place) -> None:
+    place.running()
+    other = place.folder / "other"
+    refused = run(other, "demo", QIANDA_PORT=str(place.port))
+    assert refused.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{place.port}" in refused.stderr
+    assert not (other / "database").exists()
+
+
+SERVING = ["serve", pytest.param("work", marks=pytest.mark.real), pytest.param("migrate", marks=pytest.mark.real)]
+
+
+@pytest.mark.parametrize("command", SERVING)
+def test_nobody_else_serves_a_demos_database(place: Place, command: str) -> None:
+    place.running()
+    refused = run(place.data, command, QIANDA_PORT=str(free_port()))
+    assert refused.returncode == 2
+    assert "belongs to a demo" in refused.stderr
+
+
 def test_ctrl_c_stops_everything_quietly(place: Place) -> None:
     demo = place.running()
     children = children_of(demo.process.pid)
@@ -179,6 +199,7 @@ def test_ctrl_c_stops_everything_quietly(place: Place) -> None:
     assert demo.lines[-1] == "Stopped.\n"
 
 
+@pytest.mark.real
 def test_another_start_keeps_its_own_secrets(place: Place) -> None:
     """Without the variables the demo makes up a key and a password once: a second start locks nobody out."""
     outputs = []
@@ -194,23 +215,7 @@ def test_another_start_keeps_its_own_secrets(place: Place) -> None:
     assert ask(f"{place.origin}/api/v1/contracts", key=KEY)[0] == 401
 
 
-def test_a_taken_port_is_named(place: Place) -> None:
-    place.running()
-    other = place.folder / "other"
-    refused = run(other, "demo", QIANDA_PORT=str(place.port))
-    assert refused.returncode == 2
-    assert f"cannot listen on 127.0.0.1:{place.port}" in refused.stderr
-    assert not (other / "database").exists()
-
-
-def test_nobody_else_serves_a_demos_database(place: Place) -> None:
-    place.running()
-    for command in ("serve", "work", "migrate"):
-        refused = run(place.data, command, QIANDA_PORT=str(free_port()))
-        assert refused.returncode == 2
-        assert "belongs to a demo" in refused.stderr
-
-
+@pytest.mark.real
 def test_an_ordinary_user_runs_it_too() -> None:
     """As root this test takes another account; otherwise all the other tests were about an ordinary user."""
     if os.geteuid() != 0 or not shutil.which("setpriv"):

@@ -166,6 +166,7 @@ def demo() -> Iterator[Program]:
         shutil.rmtree(folder)
 
 
+@pytest.mark.real
 def test_a_phone_in_the_same_network_comes_in(demo: Program) -> None:
     demo.wait_for("Press Ctrl-C to stop")
     origin = f"https://{ADDRESS}:{PORT}"

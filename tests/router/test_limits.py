@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, timedelta
 
+import pytest
+
 from channels import Place, sms_kannel
 from hub.lifecycle.converse import settle_stops
 from hub.lifecycle.hear import hear
@@ -127,6 +129,7 @@ async def test_signed_while_the_reminder_is_in_flight() -> None:
         assert hub.twilio.accepted == []
 
 
+@pytest.mark.real
 async def test_two_hours_without_a_provider_are_made_up_for_at_its_rate_and_not_at_night() -> None:
     clock = StandingClock(moment=EVENING)
     async with routed(clock) as hub:
