@@ -2,9 +2,8 @@
 number of hosts.
 
 What sleeps is the task's own row; the worker sleeps until the earliest is due, woken by NOTIFY. Each loop is
-restarted when it
-fails, also after PostgreSQL went away. A worker that dies leaves its leases to run out and its jobs to be picked up
-again.
+restarted when it fails, also after PostgreSQL went away. A worker that dies leaves its leases to run out and its jobs
+to be picked up again.
 """
 
 from __future__ import annotations
@@ -29,15 +28,17 @@ from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.converse import settle_stops
 from hub.lifecycle.escalate import attend
 from hub.lifecycle.hear import hear, hear_together
+from hub.lifecycle.parts import Parts
 from hub.lifecycle.purge import purge
 from hub.lifecycle.remind import run_step, run_steps
 from hub.lifecycle.remind_many import remind_many
 from hub.lifecycle.replan import replan_later, replan_scope
 from hub.lifecycle.reroute import next_way
+from hub.lifecycle.revoke import revoke_certificates
 from hub.model.staff import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS, Begun
 from hub.store.inlet import CALLS_CAME
-from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN
+from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE
 from hub.store.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
 from hub.store.unit import Unit
 from hub.wiring import Hub
@@ -212,9 +213,10 @@ class Worker:
     async def _queue(self, stop: asyncio.Event) -> None:
         async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6) as pool:
             queue = PgQueuer.from_asyncpg_pool(pool)
-            queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._complete)
+            queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._one(advance, "contract"))
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
-            queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._alert)
+            queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
+            queue.entrypoint(REVOKE, on_failure="hold", concurrency_limit=2)(self._one(revoke_certificates, "key"))
             queue.entrypoint(REMIND_MANY, on_failure="hold", concurrency_limit=1)(self._remind_many)
             queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
             queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
@@ -226,10 +228,15 @@ class Worker:
             finally:
                 ending.cancel()
 
-    async def _complete(self, job: Job) -> None:
-        await self._started(job)
-        await advance(self._parts, UUID(_payload(job)["contract"]))
-        await self._ended(job)
+    def _one(self, work: Callable[[Parts, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
+        """A job about one row, which plans by itself what is left to do."""
+
+        async def one(job: Job) -> None:
+            await self._started(job)
+            await work(self._parts, UUID(_payload(job)[what]))
+            await self._ended(job)
+
+        return one
 
     async def _deliver(self, job: Job) -> None:
         """A message that answers somebody's act. The first start is fresh; a later one asks the provider first."""
@@ -238,11 +245,6 @@ class Worker:
             await self._parts.router.carry(UUID(_payload(job)["delivery"]), fresh=starts == 1)
         except Unavailable as error:
             log.warning("delivery put off", reason=str(error))  # `settle` takes it up
-        await self._ended(job)
-
-    async def _alert(self, job: Job) -> None:
-        await self._started(job)
-        await alert_staff(self._parts, UUID(_payload(job)["alert"]))
         await self._ended(job)
 
     async def _remind_many(self, job: Job) -> None:
@@ -360,6 +362,8 @@ class Worker:
                 await unit.jobs.enqueue(COMPLETE, {"contract": str(contract)}, f"complete-{contract}-{unit.now}")
             for alert in await unit.alerts.due(unit.now) if self._parts.addressees else []:
                 await unit.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
+            for key in await unit.app_keys.certificates_due(unit.now):
+                await unit.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
         await self._kept(attend(self._parts))
 
     async def _kept(self, work: Awaitable[Result]) -> Result | None:

@@ -65,7 +65,8 @@ class Authority(Protocol):
         ...
 
     async def revoke(self, certificate: bytes, reason: str) -> None:
-        """Once the hub's own row says so, too, it is done. `reason` as in `Revoked`."""
+        """Once the hub's own row says so, too, it is done. `reason` as in `Revoked`. AuthorityRefused: it revokes
+        nothing that we ask it to, or not this one."""
         ...
 
     async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> Standing:

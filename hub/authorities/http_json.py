@@ -83,7 +83,7 @@ class HttpJsonAuthority(Outside):
 
     async def revoke(self, certificate: bytes, reason: str) -> None:
         if self._mapping.revoke is None:
-            raise AuthorityUnavailable(f"{self.place.name}: it is not configured how it revokes")
+            raise AuthorityRefused(f"{self.place.name}: it is not configured how it revokes")
         serial = x509.load_der_x509_certificate(certificate).serial_number
         await self._call(self._mapping.revoke, {
             "serial": str(serial), "serial_hex": f"{serial:x}", "reason": reason,

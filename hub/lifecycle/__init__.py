@@ -11,7 +11,8 @@
 
 Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend,
 reissue, expire). `obtain` asks the authority that the rules choose for a certificate. `pair` lets a program on the
-signer's own computer sign with their USB token; `app_key` binds the key of an app on their own device, and revokes it.
+signer's own computer sign with their USB token; `app_key` binds the key of an app on their own device, and ends it;
+`revoke` asks authorities to revoke what they issued to such a key.
 `turns` opens and closes signing tasks for all of them; `custody` says where a template demands the key to be,
 `represent` who signs for the school; `refusals` puts down what was refused of keys, signatures and programs.
 Who comes without a link goes another way in: `poster` is what staff put up, `admit` proves the phone of somebody who

@@ -1,7 +1,8 @@
 """The key in an app on the signer's own device: attested where the platform can, bound to its person, revoked.
 
 It is bound in a visit that knew the code and who the person is, and comes back in later visits with its proof alone.
-What was not attested counts as a key in software; that the app called it its own is kept beside it.
+What was not attested counts as a key in software; that the app called it its own is kept beside it. What authorities
+issued to a revoked key is revoked by `revoke`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hub.lifecycle.parts import Parts
 from hub.model.app_key import LONGEST_LABEL, MOST_DEVICES, AppKey, Attestation
 from hub.model.signature import Custody, custody_proved
 from hub.model.staff import EVERYTHING, Scope
+from hub.store.jobs import REVOKE
 from hub.store.unit import Unit
 
 NOT_CONFIGURED = "format-not-accepted"
@@ -167,6 +169,7 @@ async def _revoke(unit: Unit, key: AppKey, contract: tuple[UUID, str], actor: st
     if await unit.app_keys.revoke(key, unit.now, actor, reason):
         facts = {"device": str(key.id), "spki_sha256": hashlib.sha256(key.spki).hexdigest(), "reason": reason}
         await unit.record.append(*contract, "app-key-revoked", actor, facts)
+        await unit.jobs.enqueue(REVOKE, {"key": str(key.id)}, f"revoke-{key.id}")
 
 
 __all__ = ["Held", "Presented", "bind", "check_owner", "devices", "held", "revoke", "revoke_all", "revoke_for"]

@@ -21,7 +21,7 @@ from uuid import UUID, uuid4
 import structlog
 from cryptography import x509
 
-from hub.authorities import Revoked
+from hub.authorities import Revoked, Standing
 from hub.documents.closing import close, with_validation_data
 from hub.documents.deferred import embed
 from hub.documents.deferred import prepare as prepare_file
@@ -150,6 +150,8 @@ async def _validation_data(parts: Parts, request: SignatureRequest) -> tuple[lis
     ends = min(end for end in all_ends if end > parts.clock())
     entries = [Revoked(serial, at, reason) for serial, at, reason in revoked]
     crl = await parts.authority.revocation_list(entries, speaks_until=ends)
+    if await parts.authority.status(request.chain[0], entries) is Standing.REVOKED:
+        raise CertificateRevoked
     foreign = {each.id: await parts.revocation.of(each.chain) for each in inside if _is_foreign(parts, each)}
     if request.id in foreign and foreign[request.id].revoked:
         raise CertificateRevoked

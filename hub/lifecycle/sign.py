@@ -34,6 +34,7 @@ from hub.errors import (
     WrongProof,
     WrongSignature,
 )
+from hub.lifecycle.app_key import check_owner
 from hub.lifecycle.confirm import Confirmation, Given, confirmed, note_wrong
 from hub.lifecycle.custody import check_custody, note_refused_custody
 from hub.lifecycle.land import Visit, session_of, visit
@@ -280,6 +281,8 @@ async def _still_signable(unit: Unit, visiting: Visit, request_id: UUID) -> Sign
     assert request is not None
     if _key_was_revoked(visiting.session):
         raise KeyRevoked
+    if (key := _key_of(request.chain[0])) != visiting.session.key_spki:  # it certified another one since
+        await check_owner(unit, key, visiting.signer.person)
     if request.state is not RequestState.PREPARED or request.base != visiting.contract.document:
         raise DocumentChanged
     others = [each for each in await unit.signatures.unfinished(visiting.contract.id) if each.id != request.id]
@@ -296,7 +299,8 @@ async def _store_signature(
 ) -> None:  # fmt: skip
     """Signature, end of the task and of its reminders, record and the hub's next step: one transaction."""
     contract, task = visiting.contract, visiting.task
-    await unit.signatures.accept(request.id, signature, unit.now, confirmation.packed if confirmation else None)
+    if not await unit.signatures.accept(request.id, signature, unit.now, confirmation.packed if confirmation else None):
+        raise KeyRevoked
     await unit.tasks.end(task.id, TaskState.SIGNED, unit.now)
     await unit.reminders.note(task, "stopped", await unit.planning_now(), step=task.step, reason="signed")
     await unit.record.append(contract.id, contract.campus, "signature-accepted", visiting.actor, {

@@ -30,7 +30,8 @@ class Attestation(StrEnum):
 class AppKey:
     """`label` is what the app calls the device. `platform`, `app` and `level` (where the key is, by whose word) stand
     only where the attestation was verified; `reasons` where it was refused. `evidence` is the statement itself, and
-    `challenge` what it answers. `contract` and `signer`: in whose visit it was bound."""
+    `challenge` what it answers. `contract` and `signer`: in whose visit it was bound. `certificates_due_at`: when the
+    authorities are asked (again) to revoke what they issued to it; `certificate_tries`: how often one was away."""
 
     id: UUID
     spki: bytes
@@ -49,6 +50,8 @@ class AppKey:
     revoked_at: datetime | None = None
     revoked_by: str | None = None
     reason: str | None = None
+    certificates_due_at: datetime | None = None
+    certificate_tries: int = 0
 
     @property
     def custody(self) -> Custody:

@@ -59,7 +59,8 @@ class AppKeys:
     async def revoke(self, key: AppKey, at: datetime, by: str, reason: str) -> bool:
         """False if it was revoked before. Its certificates serve in no session from now on, and what was prepared for
         it can no longer be signed."""
-        mine = KEY.update().where(KEY.c.id == key.id, _LIVE).values(revoked_at=at, revoked_by=by, reason=reason)
+        said = {"revoked_at": at, "revoked_by": by, "reason": reason, "certificates_due_at": at}
+        mine = KEY.update().where(KEY.c.id == key.id, _LIVE).values(said)
         if (await self._connection.execute(mine)).rowcount == 0:
             return False
         theirs = SESSION.update().where(SESSION.c.key_spki == key.spki).values(certificate_chain=[])
@@ -67,6 +68,17 @@ class AppKeys:
         prepared = REQUEST.c.session.in_(sessions) & (REQUEST.c.state == RequestState.PREPARED.value)
         await self._connection.execute(REQUEST.update().where(prepared).values(state=RequestState.LAPSED.value))
         return True
+
+    # ---- the certificates of a revoked key
+
+    async def certificates_due(self, now: datetime, limit: int = 20) -> list[UUID]:
+        due = select(KEY.c.id).where(KEY.c.certificates_due_at <= now).order_by(KEY.c.certificates_due_at)
+        return list((await self._connection.scalars(due.limit(limit))).all())
+
+    async def plan_certificates(self, key: UUID, at: datetime | None, tries: int) -> None:
+        """`at` None: nothing is left to do."""
+        values = {"certificates_due_at": at, "certificate_tries": tries}
+        await self._connection.execute(KEY.update().where(KEY.c.id == key).values(values))
 
     async def _one(self, statement: Any) -> AppKey | None:
         row = (await self._connection.execute(statement)).mappings().first()

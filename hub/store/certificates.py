@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -10,9 +11,24 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.store.tables import IssuedCertificateRow, table_of
+from hub.model.signature import RequestState
+from hub.store.tables import IssuedCertificateRow, SignatureRequestRow, SignerRow, table_of
 
 CERTIFICATE: Table = table_of(IssuedCertificateRow)
+REQUEST: Table = table_of(SignatureRequestRow)
+SIGNER: Table = table_of(SignerRow)
+
+
+@dataclass(frozen=True)
+class PersonsCertificate:
+    """DER, and for which signer of which contract it was issued."""
+
+    authority: str
+    serial: int
+    certificate: bytes
+    contract: UUID
+    campus: str
+    signer: UUID
 
 
 class Certificates:
@@ -26,6 +42,22 @@ class Certificates:
         values = {"authority": authority, "serial": str(serial), "certificate": certificate, "issued_at": issued_at}
         values |= {"not_after": not_after, "contract": contract, "signer": signer}
         await self._connection.execute(insert(CERTIFICATE).values(values).on_conflict_do_nothing())
+
+    async def of_person(self, person: str, now: datetime) -> list[PersonsCertificate]:
+        """Those that are neither revoked nor over."""
+        live = CERTIFICATE.c.revoked_at.is_(None) & (CERTIFICATE.c.not_after > now)
+        columns = (CERTIFICATE.c.authority, CERTIFICATE.c.serial, CERTIFICATE.c.certificate)
+        statement = select(*columns, SIGNER.c.contract, SIGNER.c.campus, SIGNER.c.id.label("signer"))
+        statement = statement.join(SIGNER, SIGNER.c.id == CERTIFICATE.c.signer).where(SIGNER.c.person == person, live)
+        rows = (await self._connection.execute(statement.order_by(CERTIFICATE.c.issued_at))).mappings()
+        return [PersonsCertificate(**{**row, "serial": int(row["serial"])}) for row in rows]
+
+    async def signed_lately(self, person: str, certificate: bytes, since: datetime) -> bool:
+        """Whether a signature was made by it that has no timestamp yet, or got it after `since`."""
+        theirs = REQUEST.c.contract.in_(select(SIGNER.c.contract).where(SIGNER.c.person == person))
+        lately = (REQUEST.c.state == RequestState.ACCEPTED.value) | (REQUEST.c.embedded_at > since)
+        found = select(REQUEST.c.id).where(theirs, REQUEST.c.chain[1] == certificate, lately)
+        return await self._connection.scalar(found.limit(1)) is not None
 
     async def revoke(self, authority: str, serial: int, at: datetime, reason: str) -> bool:
         """False if it is unknown or revoked already."""

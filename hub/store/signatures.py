@@ -49,9 +49,12 @@ class Signatures:
 
     async def accept(
         self, request: UUID, signature: bytes, at: datetime, confirmation: bytes | None = None
-    ) -> None:
+    ) -> bool:
+        """False: it lapsed at this moment, since its key was revoked."""
         values = {"signature": signature, "confirmation": confirmation, "accepted_at": at}
-        await self._update(request, state=RequestState.ACCEPTED.value, **values)
+        mine = (REQUEST.c.id == request) & (REQUEST.c.state == RequestState.PREPARED.value)
+        taken = REQUEST.update().where(mine).values(state=RequestState.ACCEPTED.value, **values)
+        return (await self._connection.execute(taken)).rowcount == 1
 
     async def key_deleted(self, session: UUID, at: datetime) -> list[SignatureRequest]:
         """The signatures that a browser made in this visit and whose key is gone now; in one order for all."""

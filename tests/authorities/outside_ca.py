@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 from asn1crypto import pem
+from cryptography import x509
 
 SECRET = "not-for-the-logs"
 CONFIG = """
@@ -78,6 +79,11 @@ class OutsideCa:
         _, _, der = pem.unarmor((self.folder / "list.pem").read_bytes())
         return bytes(der)
 
+    def lists(self, serial: int) -> bool:
+        """Whether its list says that this certificate is revoked."""
+        listed = x509.load_der_x509_crl(self.revocation_list())
+        return listed.get_revoked_certificate_by_serial_number(serial) is not None
+
     def _ca(self, *arguments: str) -> None:
         self.run("ca", "-config", "openssl.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", *arguments)
 
@@ -109,6 +115,7 @@ class RegistrationAuthority:
     origin: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
     answer: Answer | None = None
+    answer_revocations: Answer | None = None
 
     def options(self, **more: Any) -> dict[str, Any]:
         """The entry of the configuration, without its name."""
@@ -156,8 +163,10 @@ class RegistrationAuthority:
         _, _, der = pem.unarmor(self.ca.issue(spki, body["applicant"]["name"], body["days"]).read_bytes())
         return web.json_response({"code": 0, "data": {"certificate": base64.b64encode(der).decode()}})
 
-    async def _revoke(self, request: web.Request) -> web.Response:
+    async def _revoke(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        if self.answer_revocations is not None:
+            return await self.answer_revocations(body)
         self.ca.revoke(self.ca.folder / f"{body['serial']}.pem")
         return web.json_response({"code": 0})
 

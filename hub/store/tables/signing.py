@@ -112,6 +112,12 @@ class AppKeyRow(SQLModel, table=True):
     revoked_at: datetime | None = moment()
     revoked_by: str | None = words(default=None)
     reason: str | None = words(default=None)
+    certificates_due_at: datetime | None = moment()
+    certificate_tries: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    __table_args__ = (
+        Index("ix_app_key_certificates_due", "certificates_due_at",
+              postgresql_where=sql("certificates_due_at IS NOT NULL")),
+    )  # fmt: skip
 
 
 class OneTimeCodeRow(SQLModel, table=True):
@@ -198,7 +204,7 @@ class IssuedCertificateRow(SQLModel, table=True):
     serial: str = words(primary_key=True)
     authority: str = words(primary_key=True)
     contract: UUID | None = None
-    signer: UUID | None = None
+    signer: UUID | None = Field(default=None, index=True)
     certificate: bytes = bytes_(nullable=False)
     issued_at: datetime = moment(nullable=False)
     not_after: datetime = moment(nullable=False)
@@ -207,8 +213,8 @@ class IssuedCertificateRow(SQLModel, table=True):
 
 
 class AttemptRow(SQLModel, table=True):
-    """One outside call other than a message: written before it, closed after it. `kind`: certificate,
-    revocation, identity, timestamp, seal, close."""
+    """One outside call other than a message: written before it, closed after it. `kind`: certificate, revocation
+    (asking whether), revoke (having it done), identity, timestamp, seal, close."""
 
     __tablename__ = "attempt"
     id: UUID = Field(primary_key=True)

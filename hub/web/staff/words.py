@@ -45,6 +45,7 @@ TASK_KINDS = {
     "enrolment-asked": "enrolled by a poster", "already-enrolled": "came by a poster again",
     "identity-refused": "identity not confirmed", "unanswered": "does not answer reminders",
     "unreached": "no message has led to this person",
+    "certificate-not-revoked": "a certificate could not be revoked",
 }  # fmt: skip
 ALERTS = {
     "provider-broken": "a provider is out of use", "budget-spent": "a limit of messages is reached",
@@ -82,7 +83,7 @@ RECORDS = {
     "passkey-registered": "passkey registered", "confirmation-refused": "confirmation by a passkey refused",
     "key-deletion-reported": "key deleted, as the page reports",
     "app-key-bound": "a device of theirs bound", "app-key-attested": "a device's statement about its key",
-    "app-key-revoked": "a device of theirs revoked",
+    "app-key-revoked": "a device of theirs revoked", "certificate-revoked": "certificate revoked",
     "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
 }  # fmt: skip
 CUSTODIES = {
