@@ -17,9 +17,10 @@ from tests.poster_visits import cn_id
 from tests.running import Running
 
 pytestmark = pytest.mark.browser
+SCREENS = [pytest.param(DESK, id="desk"), pytest.param(PHONE, id="phone", marks=pytest.mark.real)]
 
 
-@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("screen", SCREENS)
 async def test_a_policy_is_previewed(
     running: Running, new_page: NewPage, shot: Shot, screen: dict[str, object], request: pytest.FixtureRequest
 ) -> None:
@@ -62,7 +63,7 @@ async def days_pass(running: Running, days: int = 3) -> None:
         await unit.school.advance_clock(morning - local)
 
 
-@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("screen", SCREENS)
 async def test_from_a_policy_to_a_reminder_its_ledger_and_a_task_with_an_owner(
     running: Running, new_page: NewPage, shot: Shot, screen: dict[str, object], request: pytest.FixtureRequest
 ) -> None:

@@ -44,7 +44,7 @@ def _place(playground: Path, programs: Path, mode: int) -> Place:
     return Place(folder, playground / "state", programs, is_open=mode == 0o755)
 
 
-@pytest.fixture(params=[0o755, 0o700], ids=["open", "closed"])
+@pytest.fixture(params=[pytest.param(0o755, id="open", marks=pytest.mark.real), pytest.param(0o700, id="closed")])
 def place(request: pytest.FixtureRequest, playground: Path, programs: Path) -> Place:
     return _place(playground, programs, request.param)
 
