@@ -20,6 +20,8 @@ from typing import Any, Final, Literal
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from hub.limited import read_limited
+
 LARGEST_ANSWER: Final = 1024 * 1024  # bytes
 _BLANK: Final = re.compile(r"\{([a-z_0-9]+)(:number)?\}")
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
@@ -102,7 +104,7 @@ class JsonService:
                     allow_redirects=False, **content,
                 ) as response,
             ):  # fmt: skip
-                text = await read_limited(response.content, LARGEST_ANSWER)
+                text = await read_limited(response.content, LARGEST_ANSWER, NotServed)
                 return response.status, _object(text, response.status)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             # The text of these errors may hold the address with what was asked: only their names are passed on.
@@ -111,16 +113,6 @@ class JsonService:
     def _headers(self) -> dict[str, str]:
         secret = self._options.secret.get_secret_value()
         return {name: value.replace("{secret}", secret) for name, value in self._options.headers.items()}
-
-
-async def read_limited(content: aiohttp.StreamReader, limit: int) -> bytes:
-    """The whole body. Raises NotServed when it is longer than `limit` bytes."""
-    body = bytearray()
-    async for chunk in content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > limit:
-            raise NotServed("the answer is too long")
-    return bytes(body)
 
 
 def found(data: Any, path: str) -> Any:

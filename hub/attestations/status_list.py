@@ -16,7 +16,8 @@ from typing import Any, Final
 import aiohttp
 
 from hub.attestations import Place
-from hub.mapped_json import NotServed, read_limited
+from hub.limited import read_limited
+from hub.mapped_json import NotServed
 
 FRESH: Final = timedelta(hours=1)
 STALE: Final = timedelta(days=7)
@@ -59,7 +60,7 @@ class StatusList:
         async with asyncio.timeout(self._deadline), self._place.http.get(self._url) as answer:
             if answer.status != 200:
                 raise NotServed(f"HTTP {answer.status}")
-            return await read_limited(answer.content, LARGEST)
+            return await read_limited(answer.content, LARGEST, NotServed)
 
 
 def _entries(text: bytes) -> Mapping[str, Any]:

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from hub.limited import read_limited
+
 ASK_SECONDS: Final = 10.0
 LARGEST_ANSWER: Final = 256 * 1024  # bytes
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -58,12 +60,7 @@ class OcspClient:
         ) as response:
             if response.status != 200:
                 raise ValueError(f"answered {response.status}")
-            content = bytearray()
-            async for chunk in response.content.iter_chunked(1 << 14):
-                content += chunk
-                if len(content) > LARGEST_ANSWER:
-                    raise ValueError("the answer is too large")
-        return bytes(content)
+            return await read_limited(response.content, LARGEST_ANSWER, ValueError)
 
 
 def addresses(certificate: x509.Certificate) -> Iterator[str]:

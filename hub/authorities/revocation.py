@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hub.authorities.ocsp_client import Answer, OcspClient
 from hub.authorities.ocsp_client import addresses as ocsp_addresses
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
+from hub.limited import read_limited
 
 FETCH_SECONDS: Final = 10.0
 LARGEST_LIST: Final = 32 << 20  # bytes
@@ -105,12 +106,7 @@ class RevocationLists:
         async with self._http.get(address, timeout=timeout, allow_redirects=False) as response:
             if response.status != 200:
                 raise ValueError(f"answered {response.status}")
-            content = bytearray()
-            async for chunk in response.content.iter_chunked(1 << 16):
-                content += chunk
-                if len(content) > LARGEST_LIST:
-                    raise ValueError("the list is too large")
-        return bytes(content)
+            return await read_limited(response.content, LARGEST_LIST, ValueError)
 
 
 async def _first(addresses: Sequence[str], get: Callable[[str], Awaitable[Found]], reasons: list[str]) -> Found | None:

@@ -28,7 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityProvider, Person, Place, Verdict
-from hub.mapped_json import NotServed, explained, read_limited
+from hub.limited import read_limited
+from hub.mapped_json import NotServed, explained
 
 VERSION: Final = "2019-03-07"
 ACTIONS: Final = {2: "Id2MetaVerify", 3: "Mobile3MetaSimpleVerify"}
@@ -92,7 +93,7 @@ class AliyunIdentity:
                     f"{self._options.endpoint}/", data=body, headers=headers, allow_redirects=False
                 ) as response,
             ):
-                answer = json.loads(await read_limited(response.content, LARGEST_ANSWER))
+                answer = json.loads(await read_limited(response.content, LARGEST_ANSWER, NotServed))
         except (aiohttp.ClientError, OSError, ValueError, RecursionError, NotServed) as error:
             raise IdentityUnavailable(f"{self.name}: no answer that can be read: {type(error).__name__}") from None
         if not isinstance(answer, dict):

@@ -16,6 +16,7 @@ from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko_certvalidator import ValidationContext
 
 from hub.errors import TimestampUnavailable
+from hub.limited import read_limited
 
 DEADLINE: Final = 10.0  # seconds
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -69,7 +70,7 @@ class Rfc3161Timestamps:
             ):
                 if response.status != 200:
                     raise TimestampUnavailable(f"the timestamp authority answered with status {response.status}")
-                return await _read_limited(response.content)
+                return await read_limited(response.content, LARGEST_ANSWER, TimestampUnavailable)
         except (aiohttp.ClientError, OSError) as error:
             # TimeoutError is an OSError
             raise TimestampUnavailable(f"the timestamp authority did not answer: {error!r}") from error
@@ -114,12 +115,3 @@ def _request(digest: bytes, nonce: int) -> bytes:
     imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": digest}
     request = tsp.TimeStampReq({"version": "v1", "message_imprint": imprint, "nonce": nonce, "cert_req": True})
     return bytes(request.dump())
-
-
-async def _read_limited(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for chunk in content.iter_chunked(8192):
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise TimestampUnavailable("the timestamp authority's answer is too long")
-    return bytes(body)

@@ -36,7 +36,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from hub.errors import TokenUnavailable
-from hub.mapped_json import NotServed, explained, read_limited
+from hub.limited import read_limited
+from hub.mapped_json import NotServed, explained
 from hub.tokens import Place
 
 SHA256_OID: Final = "2.16.840.1.101.3.4.2.1"
@@ -235,7 +236,7 @@ class _Service:
                 asyncio.timeout(self._options.deadline),
                 self._http.post(url, headers=headers, allow_redirects=False, **content) as response,
             ):
-                answer = json.loads(await read_limited(response.content, LARGEST_ANSWER) or b"{}")
+                answer = json.loads(await read_limited(response.content, LARGEST_ANSWER, NotServed) or b"{}")
         except (ValueError, RecursionError):
             answer = None
         except (aiohttp.ClientError, OSError, NotServed) as error:  # TimeoutError is an OSError
