@@ -182,7 +182,7 @@ class SigningClient:
     # ---- keys of apps ------------------------------------------------------------------------------------------
 
     async def devices(self) -> list[Json]:
-        """The person's devices, `{id, label, platform, attestation, level, bound_at, revoked_at, this}` each."""
+        """The person's devices: `{id, label, platform, attestation, level, bound_at, used_at, revoked_at, this}`."""
         return list((await self._wire.get("devices"))["devices"])
 
     async def revoke_device(self, device: str) -> None:

@@ -63,7 +63,7 @@ async def held(parts: Parts, visiting: Visit, spki: bytes, challenge: bytes, pre
     verdict = await _verdict(parts, statement, spki, challenge) if statement else None
     key = known or AppKey(
         uuid4(), spki, visiting.signer.person, visiting.contract.id, visiting.signer.id,
-        presented.label[:LONGEST_LABEL], Attestation.NONE, now,
+        presented.label[:LONGEST_LABEL], Attestation.NONE, now, used_at=now,
     )  # fmt: skip
     if statement is not None and verdict is not None:
         key = _judged(key, statement, challenge, verdict)
@@ -105,6 +105,7 @@ async def bind(unit: Unit, visiting: Visit, holding: Held) -> None:
     added = holding.fresh and await unit.app_keys.add(key)
     if not added:
         await check_owner(unit, key.spki, visiting.signer.person)
+        await unit.app_keys.used(key.id, unit.now)
         if not holding.judged:
             return
         await unit.app_keys.attested(key)

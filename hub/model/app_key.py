@@ -30,8 +30,9 @@ class Attestation(StrEnum):
 class AppKey:
     """`label` is what the app calls the device. `platform`, `app` and `level` (where the key is, by whose word) stand
     only where the attestation was verified; `reasons` where it was refused. `evidence` is the statement itself, and
-    `challenge` what it answers. `contract` and `signer`: in whose visit it was bound. `certificates_due_at`: when the
-    authorities are asked (again) to revoke what they issued to it; `certificate_tries`: how often one was away."""
+    `challenge` what it answers. `contract` and `signer`: in whose visit it was bound. `used_at`: when it last got a
+    certificate. `certificates_due_at`: when the authorities are asked (again) to revoke what they issued to it;
+    `certificate_tries`: how often one was away."""
 
     id: UUID
     spki: bytes
@@ -50,6 +51,7 @@ class AppKey:
     revoked_at: datetime | None = None
     revoked_by: str | None = None
     reason: str | None = None
+    used_at: datetime | None = None
     certificates_due_at: datetime | None = None
     certificate_tries: int = 0
 

@@ -56,6 +56,9 @@ class AppKeys:
         proved = {name: value for name, value in self._values(key).items() if name in names}
         await self._connection.execute(KEY.update().where(KEY.c.id == key.id).values(proved))
 
+    async def used(self, key: UUID, at: datetime) -> None:
+        await self._connection.execute(KEY.update().where(KEY.c.id == key).values(used_at=at))
+
     async def revoke(self, key: AppKey, at: datetime, by: str, reason: str) -> bool:
         """False if it was revoked before. Its certificates serve in no session from now on, and what was prepared for
         it can no longer be signed."""

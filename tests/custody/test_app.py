@@ -59,6 +59,7 @@ async def test_an_app_binds_its_key_signs_comes_back_and_is_revoked(phones: Phon
         assert (app.custody, len(key.said)) == ("app-keystore", 1)
         (device,) = await app.devices()
         assert (device["label"], device["attestation"], device["this"]) == ("Chen's phone", "verified", True)
+        assert device["used_at"] > device["bound_at"]
         assert await facts_of(running, second, "app-key-bound") == []
         await app.revoke_device(device["id"])
         await app.revoke_device(device["id"])

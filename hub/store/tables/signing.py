@@ -109,6 +109,7 @@ class AppKeyRow(SQLModel, table=True):
     evidence: bytes | None = bytes_()
     challenge: bytes | None = bytes_()
     bound_at: datetime = moment(nullable=False)
+    used_at: datetime | None = moment()
     revoked_at: datetime | None = moment()
     revoked_by: str | None = words(default=None)
     reason: str | None = words(default=None)

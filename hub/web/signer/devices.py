@@ -1,6 +1,6 @@
 """Keys of apps in the signing protocol: what comes with `key`, and the list of a person's devices.
 
-`GET /sign/v1/devices` → `{devices: [{id, label, platform, attestation, level, bound_at, revoked_at, this}]}`;
+`GET /sign/v1/devices` → `{devices: [{id, label, platform, attestation, level, bound_at, used_at, revoked_at, this}]}`;
 `POST /sign/v1/devices/revoke {id}`. Both in a verified session.
 """
 
@@ -61,6 +61,7 @@ def _device(key: AppKey) -> dict[str, Any]:
     return {
         "id": str(key.id), "label": key.label, "platform": key.platform, "attestation": key.attestation.value,
         "level": key.level, "bound_at": _iso(key.bound_at),
+        "used_at": _iso(key.used_at) if key.used_at else None,
         "revoked_at": _iso(key.revoked_at) if key.revoked_at else None,
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The pages behind the code: read, sign, done; and beside them declining, a question, the text version.
+"""The pages behind the code: read, sign, done; beside them declining, a question, the text version, one's devices.
 
 Each page looks where the contract is and leads on to the page that fits: whoever comes back finds their place.
 """
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from hub.lifecycle import app_key
 from hub.lifecycle.custody import accepted_custody
 from hub.lifecycle.dispatch import deadline_words
 from hub.lifecycle.draw import ROLE_WORDS
@@ -25,6 +26,7 @@ from hub.model.staff import EVERYTHING
 from hub.web.keys import HUB
 from hub.web.languages import language_of
 from hub.web.pages import page
+from hub.web.security import session_secret
 from hub.web.signer.device import Inside, System, recognised
 from hub.web.signer.reading import Looked, blocks_of, look, summary_of
 from qianda.passkey import relying_party
@@ -41,11 +43,12 @@ ENDED = {
 @dataclass(frozen=True)
 class Place:
     """`standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others`: all contracts of the visit, with
-    where each of them stands."""
+    where each of them stands. `devices`: how many of theirs have a key that is not revoked."""
 
     looked: Looked
     standing: str
     others: list[tuple[Contract, str]]
+    devices: int
 
     @property
     def id(self) -> str:
@@ -76,6 +79,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         web.get("/sign/done", done),
         web.get("/sign/decline", decline),
         web.get("/sign/question", question),
+        web.get("/sign/devices", devices),
     ]
 
 
@@ -146,14 +150,24 @@ async def question(request: web.Request) -> web.Response:
     return _show(request, "signer/question.html", await where(request))
 
 
+async def devices(request: web.Request) -> web.Response:
+    """Those of this person, revoked ones too. Where there are none, there is nothing to see."""
+    place = await where(request)
+    found, _ = await app_key.devices(request.app[HUB].parts, session_secret(request))
+    if not found:
+        raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
+    return _show(request, "signer/devices.html", place, devices=found, lost="lost" in request.query, when=_when)
+
+
 async def where(request: web.Request) -> Place:
     """Raises SessionNotValid, NotVerified (both shown as "your visit has ended"), ContractNotFound."""
     looked = await look(request)
     async with request.app[HUB].database.unit(EVERYTHING) as unit:
         others = await contracts_of(unit, looked.visit.session)
         now = await unit.planning_now()
+        live = await unit.app_keys.live(looked.visit.signer.person)
     standings = [(each, _standing(each, task, now)) for each, task in others]
-    return Place(looked, _standing(looked.contract, looked.visit.task, now), standings)
+    return Place(looked, _standing(looked.contract, looked.visit.task, now), standings, live)
 
 
 def _standing(contract: Contract, task: SigningTask, now: datetime) -> str:
@@ -193,4 +207,8 @@ def _parties(looked: Looked, lang: str) -> list[dict[str, Any]]:
 def _moment(looked: Looked) -> str:
     """When this signer signed, in their own zone."""
     at = looked.visit.task.accepted_at
-    return f"{at.astimezone(ZoneInfo(looked.visit.signer.zone)):%Y-%m-%d %H:%M}" if at else ""
+    return _when(at, looked.visit.signer.zone) if at else ""
+
+
+def _when(at: datetime, zone: str) -> str:
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"

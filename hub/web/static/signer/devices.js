@@ -1,0 +1,17 @@
+// The person's own devices: the key on one that was lost is revoked.
+
+import { call, hideTrouble, onSubmit, report } from './session.js';
+
+const { contract } = document.body.dataset;
+
+for (const form of document.querySelectorAll('form[data-device]')) {
+  onSubmit(form, async () => {
+    hideTrouble();
+    try {
+      await call('devices/revoke', { body: { id: form.dataset.device } });
+      location.replace(`/sign/devices?id=${contract}&lost`);
+    } catch (error) {
+      report(error, { retry: () => form.requestSubmit() });
+    }
+  });
+}
