@@ -60,13 +60,14 @@ class Phones:
 
 
 @contextlib.asynccontextmanager
-async def hub_with_an_app(folder: Path, **more: Any) -> AsyncIterator[Phones]:
-    """`more`: further settings, as a configuration file would hold them."""
+async def hub_with_an_app(folder: Path, templates: Path | None = None, **more: Any) -> AsyncIterator[Phones]:
+    """`templates`: contract templates other than the project's; `more`: further settings, as a configuration file would
+    hold them."""
     keystore, app_attest = Keystore(), AppAttestService()
     apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
     configured = {"attestations": {
         "android_key": {"roots": [str(keystore.write_root(folder))], "apps": apps},
         "app_attest": {"roots": [str(app_attest.write_root(folder))], "apps": [APPLE_APP]},
     }}  # fmt: skip
-    async with running_hub(configured=configured | more) as running:
+    async with running_hub(configured=configured | more, templates=templates) as running:
         yield Phones(running, keystore, app_attest)

@@ -13,6 +13,7 @@ from hub.settings import ROOT
 from qianda.client import SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem
+from tests.custody.app import AppKey, hub_with_an_app
 from tests.custody.outside_authority import TOKEN_POLICY, outside_authority
 from tests.custody.test_own_certificate import EcKey, Place, bring, facts_of
 from tests.running import Running, demanding_templates, running_hub
@@ -34,9 +35,9 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
             yield Place(running, authority)
 
 
-def templates_in(folder: Path) -> Path:
+def templates_in(folder: Path, demands: str = DEMANDS) -> Path:
     """`course` with demands, and `plain` without."""
-    demanding_templates(folder, DEMANDS)
+    demanding_templates(folder, demands)
     for language in ("zh", "en"):
         shutil.copytree(ROOT / "templates" / "contracts" / f"course-{language}", folder / f"plain-{language}")
         file = folder / f"plain-{language}" / "template.toml"
@@ -48,18 +49,12 @@ class BrowserKey(SoftwareKey):
     custody = "browser"
 
 
-class AppKey(SoftwareKey):
-    """It says so, and shows nothing for it."""
-
-    custody = "app-keystore"
-
-
 @contextlib.contextmanager
-def too_low(held: str) -> Iterator[None]:
+def too_low(held: str, told: str = "accepted here: usb-token, app-keystore") -> Iterator[None]:
     with pytest.raises(ProtocolProblem) as refused:
         yield
     assert (refused.value.status, refused.value.code) == (403, "custody-too-low")
-    assert f"counts as {held}" in refused.value.detail
+    assert f"counts as {held}" in refused.value.detail and refused.value.detail.endswith(told)
 
 
 async def test_what_is_claimed_does_not_count_and_what_is_proved_does(place: Place) -> None:
@@ -106,6 +101,58 @@ async def test_a_key_that_another_contract_of_the_visit_let_pass(place: Place) -
     (refused,) = await facts_of(running, demanding, "custody-refused")
     assert refused["custody"] == "software"
     assert await facts_of(running, plain, "custody-refused") == []
+
+
+async def test_an_app_whose_key_is_attested_passes_and_one_that_only_says_so_is_told_what_would(
+    tmp_path: Path
+) -> None:
+    """Where the template takes keys of apps alone: from a browser, by the app without proof, and with it."""
+    templates = templates_in(tmp_path / "t", 'custody = ["app-keystore"]')
+    async with hub_with_an_app(tmp_path, templates) as phones:
+        running = phones.running
+        contract = await running.issue_minor()
+        async with verified(running, contract) as client:
+            assert (await client.contract()).custody == ("app-keystore",)
+            page = await signature_page(running, client, contract.id, "en", PEOPLE["Chrome, Pixel"][1])
+            assert "This contract needs a key of another kind" in page and "app on your phone" in page
+            assert "USB token" not in page
+            with too_low("browser", "accepted here: app-keystore"):
+                await client.key(BrowserKey())
+            not_believed = AppKey(lambda key, challenge: phones.keystore.statement(key, bytes(32)))
+            for key in (AppKey(), not_believed):
+                with too_low("software", "accepted here: app-keystore"):
+                    await client.key(key)
+            assert await client.devices() == []  # none of them was bound
+            assert (await client.sign(phones.android())).state == "SIGNED"
+        await running.completed(contract)
+        refused = await facts_of(running, contract, "custody-refused")
+        assert [facts["custody_claimed"] for facts in refused] == ["browser", "app-keystore", "app-keystore"]
+        assert all(facts["accepted"] == ["app-keystore"] for facts in refused)
+        (accepted,) = await facts_of(running, contract, "signature-accepted")
+        assert (accepted["custody_claimed"], accepted["custody"]) == ("app-keystore", "app-keystore")
+
+
+async def test_a_key_of_an_app_that_was_bound_before_passes_once_it_is_attested(tmp_path: Path) -> None:
+    """Bound in a contract that takes any key, as software; the same key, for which its platform then speaks."""
+    async with hub_with_an_app(tmp_path, templates_in(tmp_path / "t", DEMANDS)) as phones:
+        running, key = phones.running, AppKey()
+        plain = await running.issue_minor(course="english-b", template="plain")
+        demanding = await running.issue_minor()
+        async with verified(running, plain) as client:
+            await client.key(key, str(plain.id))
+            assert client.custody == "software"
+            with too_low("software"):
+                await client.key(key, str(demanding.id))
+            key.attestation = lambda challenge: phones.app_attest.statement(  # type: ignore[method-assign]
+                key.private.public_key(), challenge
+            )
+            await client.key(key, str(demanding.id))
+            assert client.custody == "app-keystore"
+            assert (await client.sign(key, str(demanding.id))).state == "SIGNED"
+            (device,) = await client.devices()
+            assert device["level"] == "vouched"
+        (accepted,) = await facts_of(running, demanding, "signature-accepted")
+        assert accepted["custody"] == "app-keystore"
 
 
 async def test_the_page_says_what_one_can_sign_with(place: Place) -> None:
