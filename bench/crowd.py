@@ -67,11 +67,11 @@ class Crowd:
         await self.fall_due(people, [datetime.now(UTC)] * len(people))
         return people
 
-    async def gather(self, first: int, number: int) -> list[Person]:
-        """So many people whose turn has not come yet."""
+    async def gather(self, first: int, number: int, zone: str = "") -> list[Person]:
+        """So many people whose turn has not come yet; without `zone` they live where it is noon."""
         people: list[Person] = []
         for begin in range(first, first + number, AT_ONCE):
-            rows = [self._copied(each) for each in range(begin, min(begin + AT_ONCE, first + number))]
+            rows = [self._copied(each, zone) for each in range(begin, min(begin + AT_ONCE, first + number))]
             people += [Person(phone_of(begin + place), each["signer"]["id"]) for place, each in enumerate(rows)]
             for table in ("contract", "signer", "signing_task"):
                 await _copy(self.server.database, table, [each[table] for each in rows])
@@ -86,6 +86,15 @@ class Crowd:
             [person.signer for person in people], list(moments),
         )  # fmt: skip
         await self.server.database.execute("NOTIFY plan_changed")
+
+    async def fall_due_again(self, people: Sequence[Person], moments: Sequence[datetime]) -> None:
+        """They were invited a day ago; the first reminder of each is due at its moment."""
+        await self.server.database.execute(
+            "UPDATE signing_task SET state = 'OPEN', next_step = 'reminder', step_number = 1, next_due_at = due,"
+            " invited_at = due - interval '1 day'"
+            " FROM unnest($1::uuid[], $2::timestamptz[]) AS theirs (person, due) WHERE signer = person",
+            [person.signer for person in people], list(moments),
+        )  # fmt: skip
 
     async def sent(self, first: int, number: int, provider: str) -> list[Taken]:
         """So many people, each with a message that this provider took."""
@@ -123,11 +132,12 @@ class Crowd:
         finally:
             await database.close()
 
-    def _copied(self, number: int) -> dict[str, dict[str, Any]]:
+    def _copied(self, number: int, zone: str = "") -> dict[str, dict[str, Any]]:
         contract, signer, cipher, phone = uuid4(), uuid4(), Cipher(self.keys), phone_of(number)
         personal = {
             "phone_sealed": cipher.seal(phone), "phone_hash": cipher.found_by("phone", phone),
-            "phone_tail_hash": None, "person": cipher.person("passport", f"B{number:08}"), "zone": zone_at_noon(),
+            "phone_tail_hash": None, "person": cipher.person("passport", f"B{number:08}"),
+            "zone": zone or zone_at_noon(),
         }  # fmt: skip
         waiting = {"state": "WAITING", "leased_until": None}
         return {

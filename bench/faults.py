@@ -1,59 +1,55 @@
 """Contracts through their life while processes are killed: workers, pages and the database, by SIGKILL, at random.
 
-Provider and timestamp service are programs of their own with raw ledgers, which outlive everything that is killed;
-replies get lost, and the provider is slow. Guardians sign with the product's own client and read their messages in the
-provider's ledger. In the end the ledgers and the finished files judge.
+Provider, authority, timestamp service and seal service (in front of a token) are programs of their own with raw
+ledgers, which outlive everything that is killed; replies get lost, and all of them are slow. The school's own system
+asks for contracts, guardians sign with the product's own client and read their messages in the provider's ledger. In
+the end the ledgers and the finished files judge.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import random
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from bench.crowd import Crowd, Person
-from bench.demo import tree
-from bench.fault_judge import Expected, ask, judge, unfinished
+from bench.crowd import Crowd
+from bench.endings import Endings
+from bench.fault_judge import judge, unsettled
 from bench.guardians import Guardian, Messages
+from bench.killer import Killer
+from bench.office import Office
+from bench.outside import outside
+from bench.population import TAIL_OF_COPIES, Population
 from bench.providers import provider
 from bench.results import Result
-from bench.server import ROOT, Server, made_server
+from bench.server import Server, made_server
 from bench.stage import FAST, PLENTY, Stage
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
-from hub.wiring import build
 
-ROUNDS = 10_000
+ROUNDS, FEWEST = 10_000, 10
 KILL_EACH, FEWEST_KILLS = 50, 20
 """One kill for so many contracts; of few contracts a third as many, up to the fewest that are worth the name."""
-SIGNED, DECLINED, EXPIRED = 0.1, 0.1, 0.1
-"""So many of the contracts are really signed and sealed, declined, or left to expire; the others are invited."""
-LOSE, SLOW, WORKERS, AT_ONCE = 0.05, 0.3, 2, 6
-LIFE = timedelta(seconds=120)
-"""From the invitation to the deadline of those that expire."""
-FIRST_OF_SIGNERS = 3_000_000
-"""Their numbers are looked at when a contract is issued, and have to be possible ones."""
-BETWEEN_KILLS = (4.0, 10.0)
+PER_SECOND = 4.0
+"""So many people's turn comes, if it is not killing that takes longer."""
+PAUSE = 7.0
+"""Seconds between two kills at least, on average: after each a process has to load everything again."""
+LOSE, LOSE_OUTSIDE, SLOW, WORKERS, AT_ONCE = 0.05, 0.02, 0.3, 2, 16
 PATIENCE = 900.0
-"""After the last kill: who is not finished then is lost."""
+"""When every turn has come, and after the last kill: if nothing comes to an end for so long, the rest is lost."""
 
 
 def run(rounds: int) -> Result:
-    """`rounds` is the number of contracts."""
+    """`rounds` is the number of contracts, ten at least."""
+    rounds = max(rounds, FEWEST)
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage("faults", Path(folder))
         asyncio.run(_measured(stage, rounds))
@@ -62,23 +58,23 @@ def run(rounds: int) -> Result:
 
 
 async def _measured(stage: Stage, rounds: int) -> None:
-    async with (
-        made_server() as server,
-        provider("sms_twilio", stage.ledger("sms_twilio"), LOSE, SLOW) as options,
-        _timestamps(stage) as timestamps,
-    ):
-        configured: dict[str, Any] = {
-            "channels": {"sms_twilio": {**options, "rate": FAST, "codes_share": 0.2}}, "budgets": PLENTY,
-            "timestamps": timestamps,
-        }  # fmt: skip
+    started = time.monotonic()
+    async with _outsiders(stage) as (server, configured):
         crowd = await Crowd.of_school(server, configured["channels"])
-        expected, guardians = await _people(crowd, configured, rounds, stage)
+        people = await Population.gather(crowd, rounds)
+        office = await Office.of_school(crowd)
+        kills = _kills(rounds)
+        length = max(rounds / PER_SECOND, kills * PAUSE)
         async with server.running("serve", "work", workers=WORKERS, **configured) as used:
-            killer = _Killer(stage, server, list(used.commands), _kills(rounds))
-            await _live(crowd, expected, guardians, killer)
-            stage.figures["kills"] = killer.killed
-        stage.figures |= await judge(server, expected, stage.ledger("sms_twilio"), stage.ledger("timestamps"))
-    stage.figures["contracts"] = rounds
+            killer = Killer(stage, server, used.commands, kills, length)
+            life = _Life(crowd, people, office, Messages(stage.ledger("sms_twilio")), timedelta(seconds=length))
+            await life.live(killer)
+        stage.figures |= {
+            "contracts": rounds, "signing": len(people.signing), "signing_share": len(people.signing) / rounds,
+            "kills": killer.killed, "interrupted": life.interrupted,
+        }  # fmt: skip
+        stage.figures |= await judge(server, people, stage)
+    stage.figures["minutes"] = (time.monotonic() - started) / 60
 
 
 def _kills(rounds: int) -> int:
@@ -86,114 +82,68 @@ def _kills(rounds: int) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _timestamps(stage: Stage) -> AsyncIterator[Mapping[str, Any]]:
-    """Yields the section `timestamps` of the configuration."""
-    folder, ledger = stage.folder / "tsa", stage.ledger("timestamps")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.timestamp_service", str(folder), str(ledger)], cwd=ROOT, stdout=subprocess.PIPE
-    )
-    assert process.stdout
-    try:
-        url = (await asyncio.to_thread(process.stdout.readline)).decode().strip()
-        yield {"kind": "rfc3161", "url": url, "certificates": [str(folder / "tsa.pem")]}
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait)
-        process.stdout.close()
-
-
-async def _people(
-    crowd: Crowd, configured: Mapping[str, Any], rounds: int, stage: Stage
-) -> tuple[Expected, list[Guardian]]:  # fmt: skip
-    """Everybody whose turn comes in this run. Those who really sign have a contract of their own from the product."""
-    signing, declining, expiring = (max(1, int(rounds * share)) for share in (SIGNED, DECLINED, EXPIRED))
-    others = await crowd.gather(1, rounds - signing)
-    messages = Messages(stage.ledger("sms_twilio"))
-    guardians = [Guardian(crowd.server.origin, messages, each.phone, "0101", "decline") for each in others[:declining]]
-    signers = [f"+1212{FIRST_OF_SIGNERS + number}" for number in range(signing)]
-    await _issue(crowd.server, configured, signers)
-    guardians += [Guardian(crowd.server.origin, messages, phone, phone[-4:], "sign") for phone in signers]
-    return Expected(signers, others[:declining], others[declining : declining + expiring], others), guardians
-
-
-async def _issue(server: Server, configured: Mapping[str, Any], phones: Sequence[str]) -> None:
-    hub = await build(server.settings(**configured), server.postgres.dsn("app"), demo=False)
-    try:
-        for phone in phones:
-            guardian = NewSigner(Role.GUARDIAN, "陈建国", phone, f"E{phone[-8:]}", "passport", relation="父亲")
-            student = NewStudent("陈小满", "cn-id", "340104201209010016")
-            await issue(hub.parts, EVERYTHING, NewContract("hefei", student, (guardian,), "math-a"), "bench")
-    finally:
-        await hub.close()
-
-
-async def _live(crowd: Crowd, expected: Expected, guardians: Sequence[Guardian], killer: _Killer) -> None:
-    """Invitations fall due all along the way; so many guardians at a time do what they came for."""
-    now, length = datetime.now(UTC), killer.seconds
-    await crowd.fall_due(expected.others, [
-        now + timedelta(seconds=length * place / len(expected.others)) for place in range(len(expected.others))
-    ])  # fmt: skip
-    await _shorten(crowd, expected.expiring)
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(guardian: Guardian, http: aiohttp.ClientSession) -> None:
-        async with gate:
-            await guardian.live(http, lambda: asked(guardian))
-
-    async def asked(guardian: Guardian) -> bool:
-        return await unfinished(crowd.server, [guardian.phone], crowd.keys) == 0
-
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
-        living = asyncio.gather(*(one(each, http) for each in guardians))
-        await killer.run()
-        deadline = time.monotonic() + PATIENCE
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(living, PATIENCE)
-        while await expected.open(crowd.server) and time.monotonic() < deadline:
-            await asyncio.sleep(2)
-
-
-async def _shorten(crowd: Crowd, expiring: Sequence[Person]) -> None:
-    """Their deadline comes soon after the invitation."""
-    await ask(
-        crowd.server, "UPDATE contract SET deadline = next_due_at + $2 FROM signing_task"
-        " WHERE signing_task.contract = contract.id AND signing_task.signer = ANY($1::uuid[])",
-        [each.signer for each in expiring], LIFE,
-    )  # fmt: skip
+async def _outsiders(stage: Stage) -> AsyncIterator[tuple[Server, Mapping[str, Any]]]:
+    """A server to be run, and what its configuration says of those outside."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(made_server())
+        options = await stack.enter_async_context(provider("sms_twilio", stage.ledger("sms_twilio"), LOSE, SLOW))
+        others = await stack.enter_async_context(outside(stage, LOSE_OUTSIDE, SLOW / 3))
+        channels = {"sms_twilio": {**options, "rate": FAST, "codes_share": 0.2}}
+        yield server, {"channels": channels, "budgets": PLENTY, **others}
 
 
 @dataclass
-class _Killer:
-    """`commands` are the supervisors; what they started is killed, and the database."""
+class _Life:
+    crowd: Crowd
+    people: Population
+    office: Office
+    messages: Messages
+    length: timedelta
+    interrupted: int = 0
 
-    stage: Stage
-    server: Server
-    commands: list[int]
-    kills: int
-    killed: int = 0
-    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    async def live(self, killer: Killer) -> None:
+        """The turns come over `length`, and so do the kills; then until everything has come to its end."""
+        endings = Endings(self.crowd.server, self.crowd.keys, self.people.ending)
+        due = await self.people.fall_due(self.crowd, datetime.now(UTC), self.length)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http, asyncio.TaskGroup() as tasks:
+            gate = asyncio.Semaphore(AT_ONCE)
+            watching = tasks.create_task(endings.watch())
+            living = [
+                tasks.create_task(self._one(each, due[each.phone], http, gate, endings)) for each in self._guardians()
+            ]
+            await killer.run()
+            await asyncio.sleep((max(due.values()) - datetime.now(UTC)).total_seconds())
+            await self._until_settled(endings)
+            for each in (watching, *living):
+                each.cancel()
 
-    @property
-    def seconds(self) -> float:
-        """About how long it takes."""
-        return self.kills * sum(BETWEEN_KILLS) / 2
+    async def _until_settled(self, endings: Endings) -> None:
+        before, since = -1, time.monotonic()
+        while left := endings.missing + await unsettled(self.crowd.server):
+            if left != before:
+                before, since = left, time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                return
+            await asyncio.sleep(2)
 
-    async def run(self) -> None:
-        while self.killed < self.kills:
-            await asyncio.sleep(self.chance.uniform(*BETWEEN_KILLS))
-            pid, what = self._victim()
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                self.killed += 1
-                self.stage.rows.append({"work": "kill", "what": what, "at": datetime.now(UTC).isoformat()})
+    def _guardians(self) -> list[Guardian]:
+        """Of all who do something."""
+        origin, messages, people = self.crowd.server.origin, self.messages, self.people
+        guardians = [Guardian(origin, messages, each.phone, TAIL_OF_COPIES, "decline") for each in people.declining]
+        guardians += [Guardian(origin, messages, each.phone, TAIL_OF_COPIES, "sign") for each in people.copied]
+        return guardians + [Guardian(origin, messages, phone, phone[-4:], "sign") for phone in people.issued]
 
-    def _victim(self) -> tuple[int, str]:
-        """One in six is the database; its supervisor brings it back, as those of the others do."""
-        children = [
-            each.pid for pid in self.commands for each in tree(pid)
-            if each.parent in self.commands and "spawn_main" in each.command
-        ]  # fmt: skip
-        if not children or self.chance.random() < 1 / 6:
-            with contextlib.suppress(FileNotFoundError):
-                return self.server.postgres.server_pid(), "database"
-        return (self.chance.choice(children), "web or worker") if children else (0, "")
+    async def _one(
+        self, guardian: Guardian, due: datetime, http: aiohttp.ClientSession, gate: asyncio.Semaphore, endings: Endings
+    ) -> None:
+        await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
+        if guardian.phone in self._asked_for:
+            await self.office.issue(http, guardian.phone)
+        try:
+            await guardian.live(http, gate, endings.of(guardian.phone))
+        finally:
+            self.interrupted += guardian.interrupted
+
+    @cached_property
+    def _asked_for(self) -> set[str]:
+        return set(self.people.issued)

@@ -7,7 +7,8 @@ import json
 import re
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,8 @@ TICKET = re.compile(r"/s/([0-9A-Z]{13})", re.IGNORECASE)
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 LOOK_EVERY, MESSAGE_SECONDS = 0.5, 90.0
 AGAIN_AFTER = 15.0
+LONGEST_WAIT = 300.0
+"""So long whoever did what they came for waits for the end, before they look at the link once more."""
 CODE_APART = 61.0
 INTERRUPTED = (aiohttp.ClientError, TimeoutError, ProtocolProblem, BadAnswer, RefusedToSign)
 
@@ -59,21 +62,25 @@ class Guardian:
     interrupted: int = 0
     _asked_at: float = -CODE_APART
 
-    async def live(self, http: aiohttp.ClientSession, is_done: Callable[[], Awaitable[bool]]) -> None:
-        """Until it is done: whoever is interrupted opens the link once more, as a person would."""
-        while not await is_done():
-            try:
-                await self._visit(http)
-            except INTERRUPTED:
-                self.interrupted += 1
-            await asyncio.sleep(AGAIN_AFTER)
+    async def live(self, http: aiohttp.ClientSession, gate: asyncio.Semaphore, ended: asyncio.Event) -> None:
+        """Until the contract has ended: whoever is interrupted opens the link once more, as a person would. Only so
+        many as go through `gate` do so at once."""
+        while not ended.is_set():
+            pause = LONGEST_WAIT
+            async with gate:
+                try:
+                    await self._visit(http)
+                except INTERRUPTED:
+                    self.interrupted += 1
+                    pause = max(AGAIN_AFTER, self._asked_at + CODE_APART - time.monotonic())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), pause)
 
     async def _visit(self, http: aiohttp.ClientSession) -> None:
         ticket = await self._read(TICKET, lambda key: key.startswith("step-"))
         client = SigningClient(self.origin, http=http)
         await client.open(ticket)
         seen = len([key for key, _ in self.messages.of(self.phone) if key.startswith("code-")])
-        await asyncio.sleep(max(0.0, self._asked_at + CODE_APART - time.monotonic()))
         self._asked_at = time.monotonic()
         await client.code()
         code = await self._read(CODE, lambda key: key.startswith("code-"), seen)

@@ -64,7 +64,10 @@ class Server:
         environment = os.environ | {
             "QIANDA_DATA": str(self.folder / "data"), "QIANDA_PORT": str(self.port), "QIANDA_ORIGIN": self.origin,
         }  # fmt: skip
-        environment |= {f"QIANDA_{name.upper()}": json.dumps(value) for name, value in configured.items()}
+        environment |= {
+            f"QIANDA_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in configured.items()
+        }
         with (self.folder / f"{command}.log").open("ab") as log:
             return subprocess.Popen(
                 [*QIANDA, command], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT

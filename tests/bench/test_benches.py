@@ -134,14 +134,25 @@ def test_channels(tmp_path: Path) -> None:
     assert figures["callback_p99_ms"] == pytest.approx(percentile(waits, 0.99) * 1000, abs=0.001)
 
 
+FAULTS = (
+    "lost", "sent_twice", "sent_after_signing", "sent_in_quiet_hours", "sealed_twice", "issued_twice",
+    "seals_not_in_ledger", "timestamps_not_in_ledger", "certificates_not_in_ledger",
+)  # fmt: skip
+"""Of each there must be none."""
+
+
 @pytest.mark.real
 def test_faults(tmp_path: Path) -> None:
-    """Sixty contracts and twenty kills."""
-    figures, rows = measured("faults", tmp_path, 60, timeout=1500)
-    wrong = ("lost", "sent_twice", "sealed_twice", "sent_after_signing", "not_stamped", "sent_in_quiet_hours")
-    assert {name: figures[name] for name in wrong} == dict.fromkeys(wrong, 0)
-    assert figures["completed"] == 6 and figures["kills"] == len([row for row in rows if row["work"] == "kill"]) == 20
-    assert figures["messages"] == len(read_ledger(tmp_path / "faults.sms_twilio.jsonl")) >= 60
+    """Three hundred contracts and twenty kills."""
+    figures, rows = measured("faults", tmp_path, 300, timeout=1700)
+    assert {name: figures[name] for name in FAULTS} == dict.fromkeys(FAULTS, 0)
+    assert figures["kills"] == len([row for row in rows if row["work"] == "kill"]) == 20
+    assert figures["completed"] == figures["signing"] == 180 and figures["interrupted"] > 0
+    assert figures["messages"] == len(read_ledger(tmp_path / "faults.sms_twilio.jsonl")) >= 285
+    for name in ("authority", "timestamps", "seal"):
+        assert "reply lost" in (tmp_path / f"faults.{name}.jsonl").read_text()
+    said = [json.loads(line) for line in (tmp_path / "faults.seal.jsonl").read_text().splitlines()]
+    assert len({each["digest"] for each in said if each["what"] == "signed"}) == figures["completed"]
 
 
 @pytest.mark.real

@@ -74,9 +74,12 @@ class OpensslTsa:
         self.asked += 1
         query = await request.read()
         await self.before.wait()
-        async with self.one_at_a_time:  # as its files want it
-            reply = await asyncio.to_thread(self._reply, self.mishear or query)
+        reply = await self.reply(self.mishear or query)
         return web.Response(body=reply, content_type="application/timestamp-reply")
+
+    async def reply(self, query: bytes) -> bytes:
+        async with self.one_at_a_time:  # as its files want it
+            return await asyncio.to_thread(self._reply, query)
 
     def _reply(self, query: bytes) -> bytes:
         (self.folder / "query.tsq").write_bytes(query)

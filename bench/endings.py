@@ -1,0 +1,69 @@
+"""What has become of the contracts, asked of the database for all who wait for it, at once: it may just have been
+killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from bench.server import Server
+from hub.store.cipher import Cipher
+from hub.store.keys import Keys
+
+FINAL = ("COMPLETED", "DECLINED", "EXPIRED")
+ASK_SECONDS = 120.0
+LOOK_EVERY = 2.0
+OVERLAP = timedelta(seconds=30)
+"""A transaction commits later than it took its time."""
+
+
+async def ask(server: Server, statement: str, *values: Any) -> list[asyncpg.Record]:
+    """As the owner, on a connection of its own."""
+    deadline = asyncio.get_running_loop().time() + ASK_SECONDS
+    while True:
+        try:
+            connection = await asyncpg.connect(server.postgres.dsn("owner"), timeout=5)
+            try:
+                return list(await connection.fetch(statement, *values))
+            finally:
+                await connection.close(timeout=5)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+
+
+class Endings:
+    """Knows people by their numbers."""
+
+    def __init__(self, server: Server, keys: Keys, phones: Sequence[str]) -> None:
+        cipher = Cipher(keys)
+        self._server = server
+        self._of = {phone: asyncio.Event() for phone in phones}
+        self._by_hash = {cipher.found_by("phone", phone): event for phone, event in self._of.items()}
+
+    def of(self, phone: str) -> asyncio.Event:
+        """Set once the contract of this number has come to an end."""
+        return self._of[phone]
+
+    @property
+    def missing(self) -> int:
+        return sum(not event.is_set() for event in self._of.values())
+
+    async def watch(self) -> None:
+        """For ever."""
+        since = datetime.now(UTC) - OVERLAP
+        while True:
+            began = datetime.now(UTC)
+            for (phone_hash,) in await ask(
+                self._server, "SELECT phone_hash FROM signer JOIN contract ON contract.id = signer.contract"
+                " WHERE state = ANY($1) AND ended_at >= $2", FINAL, since,
+            ):  # fmt: skip
+                if event := self._by_hash.get(bytes(phone_hash)):
+                    event.set()
+            since = began - OVERLAP
+            await asyncio.sleep(LOOK_EVERY)

@@ -1,0 +1,94 @@
+"""What stands in a finished file, read apart from the product's own reader: whose signatures, which timestamps."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asn1crypto import cms, parser, tsp
+
+from hub.model.signature import SEAL_FIELD
+from qianda.verify.structure import check_finished
+
+_CONTENTS = re.compile(rb"/Contents\s*(<[0-9A-Fa-f]{256,}>)")
+_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
+
+
+@dataclass(frozen=True)
+class Signed:
+    """`certificate`: its serial number. `digest`: SHA-256 of what the key signed, hexadecimal as `signature_sha256`."""
+
+    certificate: str
+    digest: str
+    signature_sha256: str
+
+
+@dataclass(frozen=True)
+class Stamp:
+    imprint: str
+    serial: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """`well`: every signature and timestamp is over what it covers, and the product's own quick check, where it was
+    asked for, has nothing against the file either."""
+
+    signatures: tuple[Signed, ...]
+    stamps: tuple[Stamp, ...]
+    well: bool
+
+
+def read_finished(path: Path, fields: Sequence[str], check: bool) -> Finished:
+    """Raises ValueError where a signature cannot be read. `fields`: of the signers."""
+    file, signatures, stamps, well = path.read_bytes(), [], [], True
+    for signed, covered in _contents(file):
+        signer, content = signed["signer_infos"][0], signed["encap_content_info"]
+        if content["content_type"].native == "tst_info":
+            stamps.append(_stamp(signed))
+            well &= stamps[-1].imprint == covered
+            continue
+        signatures.append(_signed(signer))
+        well &= _message_digest(signer) == covered
+        its_stamps = [_stamp(token["content"]) for token in _tokens(signer)]
+        well &= [each.imprint for each in its_stamps] == [signatures[-1].signature_sha256]
+        stamps += its_stamps
+    well &= not check or not check_finished(file, (*fields, SEAL_FIELD))
+    return Finished(tuple(signatures), tuple(stamps), well)
+
+
+def _contents(file: bytes) -> Iterator[tuple[cms.SignedData, str]]:
+    """Each with the SHA-256 of what it covers; empty: nothing in the file says what."""
+    ranges = {numbers[1]: numbers for found in _RANGE.finditer(file) if (numbers := tuple(map(int, found.groups())))}
+    for found in _CONTENTS.finditer(file):
+        content = bytes.fromhex(found[1][1:-1].decode())
+        start, length, resume, rest = ranges.get(found.start(1), (0, 0, 0, 0))
+        covered = hashlib.sha256(file[start : start + length] + file[resume : resume + rest]).hexdigest()
+        whole = length == found.start(1) and resume == found.end(1)
+        yield cms.ContentInfo.load(content[: parser.peek(content)])["content"], covered if whole else ""
+
+
+def _message_digest(signer: cms.SignerInfo) -> str:
+    found = [each["values"] for each in signer["signed_attrs"] if each["type"].native == "message_digest"]
+    return str(found[0][0].native.hex()) if len(found) == 1 else "none"
+
+
+def _signed(signer: cms.SignerInfo) -> Signed:
+    attributes = b"\x31" + signer["signed_attrs"].dump()[1:]  # signed as SET, stored as [0]: RFC 5652 5.4
+    value = signer["signature"].native
+    serial = str(signer["sid"].chosen["serial_number"].native)
+    return Signed(serial, hashlib.sha256(attributes).hexdigest(), hashlib.sha256(value).hexdigest())
+
+
+def _tokens(signer: cms.SignerInfo) -> Iterator[cms.ContentInfo]:
+    for attribute in signer["unsigned_attrs"]:
+        if attribute["type"].native == "signature_time_stamp_token":
+            yield from attribute["values"]
+
+
+def _stamp(signed: cms.SignedData) -> Stamp:
+    info = tsp.TSTInfo.load(bytes(signed["encap_content_info"]["content"]))
+    return Stamp(info["message_imprint"]["hashed_message"].native.hex(), str(info["serial_number"].native))

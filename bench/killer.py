@@ -1,0 +1,59 @@
+"""Whoever kills: workers, pages and the database, at random, by SIGKILL."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bench.demo import tree
+from bench.server import Server
+from bench.stage import Stage
+
+DATABASE_SHARE = 1 / 6
+UNEVEN = (0.5, 1.5)
+"""Between two kills: the mean pause times something between these."""
+
+
+@dataclass
+class Killer:
+    """`supervisors` bring back what they started and is killed here; the database comes back by them, too. `length`:
+    seconds over which the kills are spread."""
+
+    stage: Stage
+    server: Server
+    supervisors: Sequence[int]
+    kills: int
+    length: float
+    killed: int = 0
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
+
+    async def run(self) -> None:
+        while self.killed < self.kills:
+            await asyncio.sleep(self.chance.uniform(*UNEVEN) * self.length / self.kills)
+            self._kill()
+
+    def _kill(self) -> None:
+        found = self._victim()
+        if found is None:  # it is being brought back at this moment
+            return
+        pid, what = found
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self.killed += 1
+            self.stage.rows.append({"work": "kill", "what": what, "at": datetime.now(UTC).isoformat()})
+
+    def _victim(self) -> tuple[int, str] | None:
+        if self.chance.random() < DATABASE_SHARE:
+            with contextlib.suppress(FileNotFoundError):
+                return self.server.postgres.server_pid(), "database"
+        children = [
+            each.pid for pid in self.supervisors for each in tree(pid)
+            if each.parent in self.supervisors and "spawn_main" in each.command
+        ]  # fmt: skip
+        return (self.chance.choice(children), "web or worker") if children else None

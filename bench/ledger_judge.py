@@ -1,0 +1,71 @@
+"""What the ledgers of authority, timestamp service and token say of the finished files. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.finished import Finished, Signed, Stamp
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """`issued`: serial numbers of certificates, with what each is for. `signed`: hash and signature of every use of the
+    seal key, in order."""
+
+    issued: dict[str, str]
+    stamped: Sequence[Stamp]
+    signed: Sequence[tuple[str, str]]
+
+    @classmethod
+    def read(cls, authority: Path, timestamps: Path, seal: Path) -> Ledgers:
+        issued = {each["serial"]: each["purpose"] for each in _lines(authority, "issued")}
+        stamped = [Stamp(each["imprint"], each["serial"]) for each in _lines(timestamps, "stamped")]
+        return cls(issued, stamped, [(each["digest"], each["signature_sha256"]) for each in _lines(seal, "signed")])
+
+    def is_seal(self, signature: Signed) -> bool:
+        return self.issued.get(signature.certificate) == "seal"
+
+
+def judge_files(finished: Sequence[Finished], ledgers: Ledgers) -> dict[str, float]:
+    """`…_not_in_ledger`: what stands in the files and nobody gave. `…_in_vain`: what was given and stands in no file:
+    replies that were lost, or that came to a process that was killed."""
+    signatures = [each for file in finished for each in file.signatures]
+    seals = [each for each in signatures if ledgers.is_seal(each)]
+    stamps = [each for file in finished for each in file.stamps]
+    used = {(each.digest, each.signature_sha256) for each in seals}
+    persons = {serial for serial, purpose in ledgers.issued.items() if purpose == "person"}
+    embedded = {each.certificate for each in signatures}
+    return {
+        "sealed_twice": _sealed_twice(finished, seals, ledgers),
+        "seals_not_in_ledger": len(used - set(ledgers.signed)),
+        "timestamps_not_in_ledger": len(set(stamps) - set(ledgers.stamped)),
+        "certificates_not_in_ledger": len(embedded - ledgers.issued.keys()),
+        "seals": len(ledgers.signed), "seals_in_vain": len(ledgers.signed) - len(used & set(ledgers.signed)),
+        "timestamps": len(ledgers.stamped), "timestamps_in_vain": len(set(ledgers.stamped) - set(stamps)),
+        "certificates": len(persons), "certificates_in_vain": len(persons - embedded),
+    }  # fmt: skip
+
+
+def is_sealed_once(file: Finished, ledgers: Ledgers) -> bool:
+    return sum(ledgers.is_seal(each) for each in file.signatures) == 1
+
+
+def _sealed_twice(finished: Sequence[Finished], seals: Sequence[Signed], ledgers: Ledgers) -> int:
+    """More than one seal in a file, one seal in two files, and whatever else the token signed: what it was given for
+    one contract must always have been the same bytes."""
+    in_file = sum(max(0, sum(map(ledgers.is_seal, file.signatures)) - 1) for file in finished)
+    times = Counter(each.digest for each in seals)
+    elsewhere = {digest for digest, _ in ledgers.signed} - times.keys()
+    return in_file + sum(count - 1 for count in times.values()) + len(elsewhere)
+
+
+def _lines(path: Path, what: str) -> Iterable[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        if entry["what"] == what:
+            yield entry
