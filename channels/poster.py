@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 from io import BytesIO
-
-from PIL import Image
-from qrcode.constants import ERROR_CORRECT_M, ERROR_CORRECT_Q
+from typing import TYPE_CHECKING
 
 from channels import Doorway, Rendering
 from channels.qr import PNG_MODULE, QUIET_ZONE, drawn_png, drawn_svg, matrix
+
+if TYPE_CHECKING:  # loaded where a logo is drawn
+    from PIL import Image
 
 LOGO_SHARE = 0.2
 """Of the code's width, at most."""
@@ -26,7 +27,7 @@ class Poster:
         self._logo = _opened(logo) if logo else None
 
     def render(self, doorway: Doorway) -> Rendering:
-        code = matrix(doorway.scan_url, ERROR_CORRECT_Q if self._logo else ERROR_CORRECT_M)
+        code = matrix(doorway.scan_url, hides_modules=self._logo is not None)
         svg, png = drawn_svg(code), drawn_png(code)
         if self._logo:
             svg, png = _with_logo(svg, code.modules_count, self._logo), _pasted(png, code.modules_count, self._logo)
@@ -34,6 +35,8 @@ class Poster:
 
 
 def _opened(logo: bytes) -> Image.Image:
+    from PIL import Image
+
     try:
         image = Image.open(BytesIO(logo), formats=["PNG"]).convert("RGBA")
     except OSError as error:
@@ -60,6 +63,8 @@ def _with_logo(svg: str, modules: int, logo: Image.Image) -> str:
 
 
 def _pasted(png: bytes, modules: int, logo: Image.Image) -> bytes:
+    from PIL import Image
+
     x, y, width, height = (round(each * PNG_MODULE) for each in _place(modules, logo))
     small = logo.resize((width, height))
     ground = Image.new("RGBA", small.size, "white")

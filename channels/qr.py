@@ -4,14 +4,12 @@ small."""
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
-
-import qrcode
-from qrcode.constants import ERROR_CORRECT_M
-from qrcode.image.pil import PilImage
-from qrcode.image.svg import SvgPathImage
+from typing import TYPE_CHECKING, Any
 
 from channels import Doorway, Rendering
+
+if TYPE_CHECKING:  # with what draws it is loaded where one is drawn: takes 8 MB, and most workers draw none
+    import qrcode
 
 QUIET_ZONE = 4  # modules, as the standard asks
 PNG_MODULE = 10  # pixels
@@ -31,8 +29,13 @@ def png(text: str) -> bytes:
     return drawn_png(matrix(text))
 
 
-def matrix(text: str, level: int = ERROR_CORRECT_M) -> qrcode.QRCode[Any]:
-    """The code itself, in the smallest version that holds `text` at this level of error correction."""
+def matrix(text: str, *, hides_modules: bool = False) -> qrcode.QRCode[Any]:
+    """The code itself, in the smallest version that holds `text` at level M; at level Q, which mends a quarter, where
+    something is laid over it."""
+    import qrcode
+    from qrcode.constants import ERROR_CORRECT_M, ERROR_CORRECT_Q
+
+    level = ERROR_CORRECT_Q if hides_modules else ERROR_CORRECT_M
     code: qrcode.QRCode[Any] = qrcode.QRCode(error_correction=level, box_size=PNG_MODULE, border=QUIET_ZONE)
     code.add_data(text)
     code.make(fit=True)
@@ -40,10 +43,14 @@ def matrix(text: str, level: int = ERROR_CORRECT_M) -> qrcode.QRCode[Any]:
 
 
 def drawn_svg(code: qrcode.QRCode[Any]) -> str:
+    from qrcode.image.svg import SvgPathImage
+
     return str(code.make_image(image_factory=SvgPathImage).to_string(encoding="unicode"))
 
 
 def drawn_png(code: qrcode.QRCode[Any]) -> bytes:
+    from qrcode.image.pil import PilImage
+
     output = BytesIO()
     code.make_image(image_factory=PilImage).save(output)
     return output.getvalue()

@@ -29,10 +29,10 @@ from hub.gate import check_demo, check_demo_database, check_elsewhere, check_not
 from hub.lan import at_its_own_address, how_to_try, make_certificates
 from hub.model.staff import EVERYTHING
 from hub.processes import DatabaseKeeper, Job, Supervisor, embedded_database
-from hub.provision import kept
 from hub.settings import ROOT, Settings
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.installation import kind_of, mark
+from hub.store.private_files import kept
 
 if TYPE_CHECKING:
     from hub.wiring import Hub

@@ -12,9 +12,8 @@ import ssl
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import qrcode
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,8 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.gate import LAN, lan_address, own_origin
-from hub.provision import write_private
 from hub.settings import Settings
+from hub.store.private_files import write_private
+
+if TYPE_CHECKING:  # loaded where a code is shown
+    import qrcode
 
 AUTHORITY_LIFE = timedelta(days=5 * 365)
 SERVER_LIFE = timedelta(days=300)  # iOS takes no longer life than 398 days
@@ -87,6 +89,8 @@ def how_to_try(origin: str) -> str:
 
 def code_on_terminal(text: str) -> str:
     """A QR code for the terminal, two modules in a character, light on dark as on paper once it is turned over."""
+    import qrcode
+
     code: qrcode.QRCode[Any] = qrcode.QRCode(border=2)
     code.add_data(text)
     drawn = io.StringIO()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
-import os
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -27,6 +26,7 @@ from hub.authorities.brought import SignerTrust, accepted
 from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.errors import BadInput, Refused, TokenUnavailable
 from hub.settings import Settings
+from hub.store.private_files import kept, write_private
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import RemoteKey, SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
@@ -97,22 +97,6 @@ async def _made_once(path: Path, make: Callable[[], Awaitable[bytes]]) -> bytes:
     if not await asyncio.to_thread(path.exists):
         await asyncio.to_thread(write_private, path, await make())
     return await asyncio.to_thread(path.read_bytes)
-
-
-def kept(path: Path, make: Callable[[], str]) -> str:
-    """The text of a file that is made once and is for our eyes alone."""
-    if not path.exists():
-        write_private(path, make().encode())
-    return path.read_text().strip()
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """All or nothing, readable by us alone."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        os.fsync(file.fileno())
-    fresh.rename(path)
 
 
 def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:

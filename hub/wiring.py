@@ -65,7 +65,6 @@ from hub.store.files import Files
 from hub.store.keys import Keys
 from hub.store.unit import Database
 from hub.timestamps import TimestampAuthority
-from hub.timestamps.rfc3161 import Rfc3161Timestamps
 from hub.timestamps.several import SeveralTimestamps
 
 Clock = Callable[[], datetime]
@@ -310,6 +309,8 @@ async def _timestamps(
 ) -> TimestampAuthority:
     if settings.timestamps.kind == "builtin":
         return pki.timestamps
+    from hub.timestamps.rfc3161 import Rfc3161Timestamps  # loads what checks its answers
+
     session = await closing.enter_async_context(aiohttp.ClientSession())
     warnings = TimestampWarnings(database)
     services: dict[str, TimestampAuthority] = {}

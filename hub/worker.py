@@ -1,9 +1,7 @@
-"""The worker: due steps of signing tasks, queued jobs, and what has to be looked after. Any number of them, on any
-number of hosts.
+"""The worker: due steps of signing tasks, queued jobs, and what has to be looked after. Any number, on any hosts.
 
-What sleeps is the task's own row; the worker sleeps until the earliest is due, woken by NOTIFY. Each loop is
-restarted when it fails, also after PostgreSQL went away. A worker that dies leaves its leases to run out and its jobs
-to be picked up again.
+What sleeps is the task's own row; the worker sleeps until the earliest is due, woken by NOTIFY. Each loop is restarted
+when it fails, also after PostgreSQL went away. A worker that dies leaves leases to run out and jobs to be picked up.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ from pgqueuer.models import Job
 
 from hub.errors import Unavailable
 from hub.lifecycle.alert import alert_staff
-from hub.lifecycle.complete import advance, wait_after
 from hub.lifecycle.converse import settle_stops
 from hub.lifecycle.escalate import attend
 from hub.lifecycle.hear import hear, hear_together
@@ -35,6 +32,7 @@ from hub.lifecycle.remind_many import remind_many
 from hub.lifecycle.replan import replan_later, replan_scope
 from hub.lifecycle.reroute import next_way
 from hub.lifecycle.revoke import revoke_certificates
+from hub.model.contract import wait_after
 from hub.model.staff import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS, Begun
 from hub.store.inlet import CALLS_CAME
@@ -58,6 +56,7 @@ GATHER_CALLS = 0.1
 MANY_AGAIN = timedelta(minutes=1)
 """An act of reminding many that is unfinished after so long gets another job, unless one is waiting or running."""
 MOST_STARTS = 3
+Loop = Callable[[asyncio.Event], Awaitable[None]]
 Result = TypeVar("Result")
 log = structlog.get_logger()
 
@@ -93,7 +92,7 @@ class Worker:
         await asyncio.gather(*(self._kept_running(each, stop) for each in loops))
         await asyncio.gather(*self._in_hand)
 
-    async def _kept_running(self, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+    async def _kept_running(self, loop: Loop, stop: asyncio.Event) -> None:
         pause = 0.5
         while not stop.is_set():
             try:
@@ -185,9 +184,8 @@ class Worker:
     async def _sleep_until_due(self, stop: asyncio.Event) -> None:
         async with self._hub.database.unit(EVERYTHING) as unit:
             earliest, now = await unit.tasks.earliest_due(), await unit.planning_now()
-        longest = LONGEST_SLEEP.total_seconds()
-        pause = longest if earliest is None else min((earliest - now).total_seconds(), longest)
-        await _either(self._plan_changed, stop, max(pause, 0.01))
+        pause = min(earliest - now, LONGEST_SLEEP) if earliest else LONGEST_SLEEP
+        await _either(self._plan_changed, stop, max(pause.total_seconds(), 0.01))
 
     # ---- what providers told us
 
@@ -213,7 +211,7 @@ class Worker:
     async def _queue(self, stop: asyncio.Event) -> None:
         async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6) as pool:
             queue = PgQueuer.from_asyncpg_pool(pool)
-            queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._one(advance, "contract"))
+            queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._one(_advance, "contract"))
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
             queue.entrypoint(REVOKE, on_failure="hold", concurrency_limit=2)(self._one(revoke_certificates, "key"))
@@ -221,10 +219,9 @@ class Worker:
             queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
             queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
             ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
+            beat, rest = self._pace.heartbeat, self._pace.queue_rests
             try:
-                await queue.run(
-                    heartbeat_timeout=self._pace.heartbeat, dequeue_timeout=self._pace.queue_rests, batch_size=8
-                )
+                await queue.run(heartbeat_timeout=beat, dequeue_timeout=rest, batch_size=8)
             finally:
                 ending.cancel()
 
@@ -288,9 +285,7 @@ class Worker:
         async with self._hub.database.unit(EVERYTHING) as unit:
             await unit.operations.worker_lives(self._id, unit.now)
 
-    def _repeated(
-        self, work: Callable[[], Awaitable[None]], every: timedelta | None = None
-    ) -> Callable[[asyncio.Event], Awaitable[None]]:
+    def _repeated(self, work: Callable[[], Awaitable[None]], every: timedelta | None = None) -> Loop:
         """Each round once, however many workers there are."""
         pause = every or timedelta(seconds=self._pace.upkeep_every)
 
@@ -377,9 +372,14 @@ class Worker:
         return None
 
 
+async def _advance(parts: Parts, contract: UUID) -> object:
+    from hub.lifecycle.complete import advance  # with all that makes PDF files: loaded by whoever finishes one
+
+    return await advance(parts, contract)
+
+
 def _payload(job: Job) -> dict[str, str]:
-    values: dict[str, str] = json.loads(job.payload or b"{}")
-    return values
+    return dict(json.loads(job.payload or b"{}"))
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

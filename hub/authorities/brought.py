@@ -9,21 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from asn1crypto import x509
-from pyhanko_certvalidator import CertificateValidator, ValidationContext
-from pyhanko_certvalidator.errors import (
-    ExpiredError,
-    NotYetValidError,
-    PathBuildingError,
-    PathError,
-    ValidationError,
-)
-from pyhanko_certvalidator.path import ValidationPath
 
 from hub.authorities.profile import acceptable_key
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid
+
+if TYPE_CHECKING:  # loaded where a chain is validated: few signers bring one
+    from pyhanko_certvalidator.path import ValidationPath
 
 LONGEST_CHAIN: Final = 10
 SIGNING_USAGES: Final = {"digital_signature", "non_repudiation"}
@@ -116,6 +110,15 @@ def _check_usage(leaf: x509.Certificate) -> None:
 async def _path(
     leaf: x509.Certificate, others: Sequence[x509.Certificate], trust: SignerTrust, now: datetime
 ) -> ValidationPath:
+    from pyhanko_certvalidator import CertificateValidator, ValidationContext
+    from pyhanko_certvalidator.errors import (
+        ExpiredError,
+        NotYetValidError,
+        PathBuildingError,
+        PathError,
+        ValidationError,
+    )
+
     anchors = [x509.Certificate.load(der) for der in trust.anchors]
     if leaf.dump() in trust.anchors:
         raise CertificateNotForSigning("it is the certificate of an authority")

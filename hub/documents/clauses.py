@@ -18,21 +18,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from hub.documents import wording
-from hub.documents.child import ChildFailed, LimitedChild, Limits, serve
+from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.errors import TemplateFailed
 
 LIMITS = Limits(memory_bytes=256 * 1024 * 1024, cpu_seconds=2, seconds=10)
-MAX_TEXT = 200_000  # characters of a filled-in contract; a long one has 8,000
-_VALUE, _BAR = "\ue000", "\ue001"
+VALUE, BAR = "\ue000", "\ue001"
+"""What the child puts before each value, and in the place of each bar inside one."""
+_CHILD = "hub.documents.clause_filling"  # by its name: the hub itself does not load what fills in
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ class ClauseWriter:
     """Fills in clause templates in a warm child. One for a hub process; threads may share it."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._child = LimitedChild(__name__, limits)
+        self._child = LimitedChild(_CHILD, limits)
 
     def write(self, template: str, values: Mapping[str, Any], language: str) -> tuple[Block, ...]:
         """The template's blocks. `values` are JSON data; raises TemplateFailed with a reason that legal staff
@@ -134,44 +129,4 @@ def _article(number: int, language: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace(_VALUE, "").replace(_BAR, "|")
-
-
-def _guarded(value: Any) -> Any:
-    """Marks what a value prints, so that it neither begins a block nor divides a cell."""
-    return value if isinstance(value, StrictUndefined) else _VALUE + str(value).replace("|", _BAR)
-
-
-def _compiler(language: str) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        autoescape=False,  # plain text; Typst and the HTML page each escape in their own way
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_guarded,
-    )
-    environment.filters["money"] = lambda amount: wording.money(Decimal(amount))
-    environment.filters["capital"] = lambda amount: wording.capital_amount(Decimal(amount))
-    environment.filters["day"] = lambda value: wording.day(date.fromisoformat(value), language)
-    return environment
-
-
-@lru_cache(maxsize=32)
-def _compiled(template: str, language: str) -> Template:
-    return _compiler(language).from_string(template)
-
-
-def _answer(question: bytes) -> bytes:
-    asked = json.loads(question)
-    pieces: list[str] = []
-    length = 0
-    for piece in _compiled(asked["template"], asked["language"]).generate(asked["values"]):
-        length += len(piece)
-        if length > MAX_TEXT:
-            raise ValueError(f"the text is longer than {MAX_TEXT:,} characters")
-        pieces.append(piece)
-    return "".join(pieces).encode()
-
-
-if __name__ == "__main__":
-    serve(_answer, (TemplateError, ValueError, TypeError, ArithmeticError))
+    return text.replace(VALUE, "").replace(BAR, "|")

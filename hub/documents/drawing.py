@@ -9,20 +9,20 @@ import json
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import typst
 
-from hub.documents.fonts import FONT_FOLDER, FONT_NAME, ContractFont
+from hub.documents.fonts import FONT_NAME, ContractFont
+from hub.documents.typesetting import compiler
 
 # Typst writes the moment of drawing into the file; what is drawn has no moment.
 NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Drawer:
-    """Typst compilers serve one thread at a time: each thread has its own, and the fonts are read once for all."""
+    """Typst's compilers serve one thread at a time: each thread has its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -42,12 +42,5 @@ class Drawer:
     def _compiler(self, template: str) -> typst.Compiler:
         compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
         if template not in compilers:
-            compilers[template] = typst.Compiler(
-                self._folder / template, root=self._folder, font_paths=_typefaces(), ignore_system_fonts=True
-            )
+            compilers[template] = compiler(self._folder / template, self._folder, self._font.folder)
         return compilers[template]
-
-
-@cache
-def _typefaces() -> typst.Fonts:
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_FOLDER)])

@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from fontTools.ttLib import TTCollection
-
 from hub.errors import FontMissing, UndrawableText
 
 FONT_FOLDER = Path("/usr/share/fonts/opentype/noto")  # where Debian's fonts-noto-cjk puts them
@@ -31,20 +29,18 @@ class ContractFont:
         for file in files:
             if not file.is_file():
                 raise FontMissing(f"{file} is not there. Install it with: apt-get install fonts-noto-cjk")
-        self._characters = _characters(files[0]) & _characters(files[1])
+        self._files = files
 
     def undrawable(self, text: str) -> list[str]:
         """The characters of `text` that cannot stand in a contract, each once, in the order of their code points."""
-        return sorted(character for character in set(text) if not self._shows(character))
+        shown = _characters(*self._files)
+        return sorted(each for each in set(text) if ord(each) not in shown or unicodedata.category(each) in _UNSEEN)
 
     def check(self, texts: Iterable[str], *, field: str = "") -> None:
         """Raises UndrawableText naming the characters and their code points."""
         wrong = self.undrawable("".join(texts))
         if wrong:
             raise UndrawableText("The font cannot show: " + ", ".join(map(describe, wrong)), field=field)
-
-    def _shows(self, character: str) -> bool:
-        return ord(character) in self._characters and unicodedata.category(character) not in _UNSEEN
 
 
 def describe(character: str) -> str:
@@ -53,10 +49,19 @@ def describe(character: str) -> str:
     return f"{shown}U+{ord(character):04X} {unicodedata.name(character, 'unnamed')}"
 
 
-@cache  # an installed font does not change under a running process, and its map takes a tenth of a second to read
-def _characters(file: Path) -> frozenset[int]:
+@cache  # an installed font does not change under a running process; whoever lays nothing out reads no map at all
+def _characters(*files: Path) -> frozenset[int]:
+    """The code points that all of these can show."""
+    return frozenset.intersection(*map(_mapped, files))
+
+
+def _mapped(file: Path) -> frozenset[int]:
+    from fontTools.ttLib import TTCollection  # slow to load, and a worker that only reminds has no use for it
+
     with TTCollection(file, lazy=True) as collection:
         for font in collection.fonts:
             if font["name"].getDebugName(1) == FONT_NAME or font["name"].getDebugName(16) == FONT_NAME:
+                # The map is wanted, not the glyphs' names, for which all outlines would be read: 80 MB.
+                font.setGlyphOrder([""] * font["maxp"].numGlyphs)
                 return frozenset(font.getBestCmap() or ())
     raise FontMissing(f"{file} does not hold {FONT_NAME}. Install it with: apt-get install fonts-noto-cjk")

@@ -10,19 +10,17 @@ import dataclasses
 import json
 import threading
 from dataclasses import dataclass
-from functools import cache
 from io import BytesIO
-from pathlib import Path
-from typing import Any, Final
-
-import pikepdf
-import typst
+from typing import TYPE_CHECKING, Any, Final
 
 from hub.documents.clauses import Block, ClauseWriter, Heading, Paragraph, Table
 from hub.documents.contract_data import ContractData, SignerFacts
 from hub.documents.contract_templates import ContractTemplate, ContractTemplates
-from hub.documents.fonts import FONT_NAME, ContractFont
-from hub.errors import BadInput, FontMissing, TemplateFailed
+from hub.documents.fonts import ContractFont
+from hub.errors import BadInput, TemplateFailed
+
+if TYPE_CHECKING:
+    import typst
 
 # Archivable and tagged; incremental updates with signatures keep it so (ISO 19005-2, PAdES).
 PDF_STANDARD: Final = "a-2a"
@@ -81,9 +79,6 @@ class ContractPrinter:
 
     def __init__(self, templates: ContractTemplates, writer: ClauseWriter, font: ContractFont) -> None:
         self.templates, self._writer, self._font = templates, writer, font
-        self._typefaces = _typefaces(font.folder)
-        if FONT_NAME not in self._typefaces.families():  # Typst would print empty pages, and say nothing
-            raise FontMissing(f"Typst does not find {FONT_NAME} in {font.folder}.")
         self._local = threading.local()
 
     def lay_out(self, template_id: str, language: str, data: ContractData) -> LaidOut:
@@ -138,19 +133,14 @@ class ContractPrinter:
         return pdf, _count_pages(pdf)
 
     def _compiler(self, layout: str) -> typst.Compiler:
-        """Typst compilers are not thread-safe ("Already borrowed"): one per thread and layout."""
+        """One per thread and layout."""
+        from hub.documents.typesetting import compiler  # loaded by whoever lays out, not by everybody who could
+
         compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
         if layout not in compilers:
             folder = self.templates.folder
-            compilers[layout] = typst.Compiler(
-                folder / layout, root=folder, font_paths=self._typefaces, ignore_system_fonts=True
-            )
+            compilers[layout] = compiler(folder / layout, folder, self._font.folder)
         return compilers[layout]
-
-
-@cache  # an installed font does not change under a running process; compilers share what was read of it
-def _typefaces(folder: Path) -> typst.Fonts:
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)])
 
 
 def block_texts(blocks: tuple[Block, ...]) -> list[str]:
@@ -217,5 +207,7 @@ def _signers_text(data: ContractData, template: ContractTemplate) -> tuple[Block
 
 
 def _count_pages(pdf: bytes) -> int:
+    import pikepdf  # takes 9 MB with what it loads, and most processes lay nothing out
+
     with pikepdf.open(BytesIO(pdf)) as document:
         return len(document.pages)

@@ -1,33 +1,18 @@
-"""Pages of a PDF as pictures, drawn by pdfium in a limited child: a hostile file can end the child, not the hub.
-
-110 dots per inch is sharp enough to read on a phone. Most pages have no colour: 16 grays, 4 bits a pixel. A page with
-a red seal or a drawn signature gets a palette of 16 colours of its own.
-"""
+"""Pages of a PDF as pictures, drawn by pdfium in a limited child: a hostile file can end the child, not the hub."""
 
 from __future__ import annotations
 
 import json
 import struct
-from io import BytesIO
+from typing import Final
 
-import pypdfium2
-from PIL import Image, ImageChops
-
-from hub.documents.child import ChildFailed, LimitedChild, Limits, serve
+from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.errors import UnreadableFile
 
-DOTS_PER_INCH = 110
-THUMBNAIL_WIDTH = 360  # pixels: the width of a small phone
-MAX_PAGES = 60
-MAX_PIXELS = 20_000_000  # of one page; A4 at 110 dpi has 1.2 million
 LIMITS = Limits(memory_bytes=768 * 1024 * 1024, cpu_seconds=20, seconds=40)
-_LEVELS = 16
-_COLOURED = 48  # of 255: how far two channels differ before a page counts as coloured; dark blue ink stays below it
-_SEAL_RED = (0xC8, 0x10, 0x2E)
-_INK = (0x12, 0x30, 0x4F)
-_GRAYS = tuple((level * 255 // 8,) * 3 for level in range(9))
-_REDS = tuple(tuple(255 - (255 - part) * share // 6 for part in _SEAL_RED) for share in range(1, 7))
-_LENGTH = struct.Struct(">I")
+LENGTH: Final = struct.Struct(">I")
+"""Stands before each picture of the child's answer."""
+_CHILD = "hub.documents.page_drawing"  # by its name: the hub itself does not load what draws
 
 
 class PagePainter:
@@ -37,7 +22,7 @@ class PagePainter:
     """
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._child = LimitedChild(__name__, limits)
+        self._child = LimitedChild(_CHILD, limits)
 
     def page_images(self, pdf: bytes) -> list[bytes]:
         """One PNG for each page, in order."""
@@ -60,69 +45,11 @@ class PagePainter:
             raise UnreadableFile(f"The PDF could not be read: {error}") from None
 
 
-def _pack(images: list[bytes]) -> bytes:
-    return b"".join(_LENGTH.pack(len(image)) + image for image in images)
-
-
 def _unpack(body: bytes) -> list[bytes]:
     images, start = [], 0
     while start < len(body):
-        (length,) = _LENGTH.unpack_from(body, start)
-        start += _LENGTH.size
+        (length,) = LENGTH.unpack_from(body, start)
+        start += LENGTH.size
         images.append(body[start : start + length])
         start += length
     return images
-
-
-def _answer(question: bytes) -> bytes:
-    head, _, pdf = question.partition(b"\n")
-    what = json.loads(head)
-    with pypdfium2.PdfDocument(pdf) as document:
-        pages = len(document)
-        if not 1 <= pages <= MAX_PAGES:
-            raise ValueError(f"it has {pages} pages; between 1 and {MAX_PAGES} are allowed")
-        if what == "count":
-            return str(pages).encode()
-        document.init_forms()  # signatures and the seal are form fields: pdfium draws them only so
-        if what == "thumbnail":
-            page = document[0]
-            return _pack([_draw(page, THUMBNAIL_WIDTH / page.get_width())])
-        return _pack([_draw(document[index], DOTS_PER_INCH / 72) for index in range(pages)])
-
-
-def _draw(page: pypdfium2.PdfPage, scale: float) -> bytes:
-    width, height = page.get_size()
-    if not 0 < width * scale * height * scale <= MAX_PIXELS:
-        raise ValueError("a page is too large")
-    image = page.render(scale=scale, draw_annots=True).to_pil().convert("RGB")
-    output = BytesIO()
-    reduced = _sixteen_colours(image) if _is_coloured(image) else _sixteen_grays(image)
-    reduced.save(output, "PNG", bits=4, compress_level=4)  # level 6 takes 6 ms more a page and saves 1 %
-    return output.getvalue()
-
-
-def _is_coloured(image: Image.Image) -> bool:
-    """Whether any pixel's red and blue lie apart: seal red does, the contract's ink does not."""
-    red, _, blue = image.split()
-    extremes = ImageChops.difference(red, blue).getextrema()
-    return isinstance(extremes[1], int | float) and extremes[1] > _COLOURED
-
-
-def _sixteen_grays(image: Image.Image) -> Image.Image:
-    levels = image.convert("L").point(lambda value: value * _LEVELS // 256)
-    indexed = Image.frombytes("P", levels.size, levels.tobytes())
-    step = 255 // (_LEVELS - 1)
-    indexed.putpalette([level * step for level in range(_LEVELS) for _ in "RGB"])
-    return indexed
-
-
-def _sixteen_colours(image: Image.Image) -> Image.Image:
-    """Nine grays, six shades of seal red, the signers' ink: a palette made from the page itself would spoil small
-    gray letters."""
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([value for shade in (*_GRAYS, *_REDS, _INK) for value in shade])
-    return image.quantize(_LEVELS, palette=palette, dither=Image.Dither.NONE)
-
-
-if __name__ == "__main__":
-    serve(_answer, (ValueError, pypdfium2.PdfiumError))

@@ -31,7 +31,7 @@ from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.turns import open_next, open_task
 from hub.lifecycle.withdraw import move_deadline
-from hub.model.contract import Contract, ContractState
+from hub.model.contract import FIRST_RETRY, LONGEST_RETRY, TRIES_BEFORE_STAFF, Contract, ContractState, wait_after
 from hub.model.message import Purpose
 from hub.model.signature import SEAL_FIELD, Custody, RequestState, SignatureRequest
 from hub.model.signer import all_signed
@@ -39,19 +39,10 @@ from hub.model.staff import EVERYTHING, StaffTask
 from hub.store.unit import Unit
 from qianda.verify.structure import check_finished
 
-FIRST_RETRY = timedelta(minutes=1)
-LONGEST_RETRY = timedelta(hours=1)
-TRIES_BEFORE_STAFF = 5
 TIME_TO_SIGN_AGAIN = timedelta(days=7)
 """What a signer gets at least whose signature was lost by trouble of ours."""
 
 log = structlog.get_logger()
-
-
-def wait_after(tries: int) -> timedelta:
-    """Until the job is asked for again: 1 min, doubling up to an hour. `tries`: how often it was asked for again."""
-    factor: int = 2 ** min(tries, 10)
-    return min(FIRST_RETRY * factor, LONGEST_RETRY)
 
 
 async def advance(parts: Parts, contract_id: UUID) -> ContractState:

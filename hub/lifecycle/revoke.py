@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives import serialization
 
 from hub.authorities import Standing
 from hub.errors import AuthorityRefused, Unavailable
-from hub.lifecycle.complete import FIRST_RETRY, TRIES_BEFORE_STAFF, wait_after
 from hub.lifecycle.parts import Parts
 from hub.model.app_key import AppKey
+from hub.model.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, wait_after
 from hub.model.staff import EVERYTHING, StaffTask
 from hub.store.certificates import PersonsCertificate
 from hub.store.unit import Unit
-from hub.timestamps.rfc3161 import CLOCK_TOLERANCE
+from hub.timestamps import CLOCK_TOLERANCE
 
 REASON = "key_compromise"
 NOT_REVOKED = "certificate-not-revoked"

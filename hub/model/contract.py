@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from hub.errors import IllegalMove
+
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=1)
+"""Between two tries of what the hub itself has to do for a contract."""
+TRIES_BEFORE_STAFF = 5
 
 
 class ContractState(StrEnum):
@@ -49,6 +54,12 @@ def check_move(before: ContractState, after: ContractState) -> None:
     """Raise `IllegalMove` unless `MOVES` holds the move."""
     if after not in MOVES[before]:
         raise IllegalMove(f"a contract that is {before} cannot become {after}")
+
+
+def wait_after(tries: int) -> timedelta:
+    """Until the job is asked for again: 1 min, doubling up to an hour. `tries`: how often it was asked for again."""
+    factor: int = 2 ** min(tries, 10)
+    return min(FIRST_RETRY * factor, LONGEST_RETRY)
 
 
 @dataclass(frozen=True)

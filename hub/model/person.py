@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-import phonenumbers
-from stdnum.cn import ric
-from stdnum.iso7064 import mod_11_2
-
 from hub.errors import BadInput
 
 ADULT_AGE = 18  # 民法典 art. 17
@@ -129,6 +125,8 @@ def is_minor(birth_date: date, day: date) -> bool:
 
 def phone_number(text: str, *, region: str = "CN", field: str = "") -> str:
     """A mobile number as E.164, e.g. +8619000000001. Raises BadInput, which never quotes the number."""
+    import phonenumbers  # slow to load, and few processes read what people type
+
     try:
         number = phonenumbers.parse(unicodedata.normalize("NFKC", text), region)
     except phonenumbers.NumberParseException:
@@ -143,6 +141,8 @@ def phone_number(text: str, *, region: str = "CN", field: str = "") -> str:
 
 def mask_phone(e164: str) -> str:
     """+8619000000001 → +86 190****0001"""
+    import phonenumbers
+
     number = phonenumbers.parse(e164)
     national = phonenumbers.national_significant_number(number)
     shown = 3 if len(national) >= 10 else 0
@@ -168,6 +168,8 @@ def squeezed(text: str) -> str:
 
 
 def _check_cn_id(number: str, field: str) -> None:
+    from stdnum.cn import ric  # as above
+
     if not re.fullmatch(r"\d{17}[\dX]", number):
         raise BadInput("A Chinese ID number has 18 characters: digits, the last may be X.", field=field)
     # Not ric.validate: it refuses people whose district was founded after their birth, and such numbers were issued.
@@ -179,6 +181,8 @@ def _check_cn_id(number: str, field: str) -> None:
 
 
 def _check_foreign_id(number: str, field: str) -> None:
+    from stdnum.iso7064 import mod_11_2
+
     if not mod_11_2.is_valid(number) or _date_digits(number[6:14]) is None:
         raise BadInput("A digit of the number is wrong: its check digit does not fit.", field=field)
 

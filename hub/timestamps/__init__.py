@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from datetime import timedelta
+from typing import Final, Protocol
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""So far at most may the clock of a service be from ours."""
 
 
 class TimestampAuthority(Protocol):

@@ -17,9 +17,9 @@ from pyhanko_certvalidator import ValidationContext
 
 from hub.errors import TimestampUnavailable
 from hub.limited import read_limited
+from hub.timestamps import CLOCK_TOLERANCE
 
 DEADLINE: Final = 10.0  # seconds
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that somebody has to look into
 LARGEST_ANSWER: Final = 64 * 1024  # bytes
 

@@ -15,8 +15,7 @@ import pytest
 from aiohttp import web
 from cryptography import x509
 
-from hub.lifecycle.complete import TRIES_BEFORE_STAFF
-from hub.model.contract import Contract
+from hub.model.contract import TRIES_BEFORE_STAFF, Contract
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
 from qianda.client import SigningClient

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from hub.documents.child import Limits
-from hub.documents.pages import THUMBNAIL_WIDTH, PagePainter
+from hub.documents.page_drawing import THUMBNAIL_WIDTH
+from hub.documents.pages import PagePainter
 from hub.errors import UnreadableFile
 
 

@@ -17,17 +17,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from hub.documents.clauses import ClauseWriter
-from hub.documents.contract_templates import ContractTemplates
-from hub.documents.fonts import ContractFont
-from hub.documents.layout import ContractPrinter
+from hub.documents.fonts import FONT_FOLDER, ContractFont
+from hub.documents.typesetting import typefaces
 from hub.processes import quiet_logs
 from hub.settings import ROOT
 from tests.faults.story import Plan, tell
 
 IMPORTED_LATE = (
     "anyio._backends._asyncio", "cryptography.hazmat.backends.openssl.backend", "phonenumbers.data.region_CN",
-    "pyhanko.pdf_utils.filters", "pyhanko.pdf_utils.metadata.xmp_xml",
+    "pikepdf", "pyhanko.pdf_utils.filters", "pyhanko.pdf_utils.metadata.xmp_xml", "pyhanko_certvalidator",
+    "qrcode.image.pil", "qrcode.image.svg", "stdnum.cn.ric",
 )  # fmt: skip
 LONGEST_STORY = 60
 """Seconds; a story that hangs is ended by its alarm, and the test fails."""
@@ -75,7 +74,8 @@ def serve() -> None:
 def _warm_up() -> None:
     """Fonts are read once and inherited, as is what a story would import. Typst lays nothing out here: that starts
     threads, and they do not survive a fork."""
-    ContractPrinter(ContractTemplates(ROOT / "templates" / "contracts"), ClauseWriter(), ContractFont())
+    ContractFont().check(["签达"])
+    typefaces(FONT_FOLDER)
     for module in IMPORTED_LATE:
         importlib.import_module(module)
     gc.freeze()  # what is there stays shared: the children's collector does not touch it
