@@ -12,7 +12,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Notice:
-    """`text` names no person, number or ticket, and ends with the address of the console."""
+    """`text` names no person who signs, no number and no ticket, and ends with the address of the console."""
 
     title: str
     text: str

@@ -15,6 +15,7 @@ from channels import Inbound
 from hub.lifecycle.answer import resend
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
+from hub.model.alert_words import sentence
 from hub.model.message import Purpose
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING, StaffTask
@@ -101,10 +102,11 @@ async def _flooded(unit: Unit, provider: str, at: datetime) -> bool:
 async def _hold(unit: Unit, held: list[Written]) -> None:
     await unit.inbound.done([each.id for each in held], "held")
     providers = ", ".join(sorted({each.provider for each in held}))
-    text = f"{len(held)} STOP messages within a minute by {providers}, whose calls nobody signs: nobody was opted out."
+    facts: dict[str, str | int] = {"count": len(held), "providers": providers}
     if root := await unit.school.headquarters():
+        text = sentence("stop-flood", facts, "en")
         await unit.desk.add_task_once(StaffTask(uuid4(), "stop-flood", text, root.id, unit.now))
-    await unit.alerts.add("stop-flood", text, unit.now)
+    await unit.alerts.add("stop-flood", facts, unit.now)
 
 
 async def _opt_out(unit: Unit, number: str, carrier: Carrier) -> None:

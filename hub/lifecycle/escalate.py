@@ -105,7 +105,7 @@ async def _tell(parts: Parts) -> None:
             if not told and moment <= now and load.first_owned_at <= moment and await unit.owners.tell_on(
                 load.staff.id, day
             ):  # fmt: skip
-                await unit.alerts.add(DIGEST, _words(load), unit.now, load.staff.campus)
+                await unit.alerts.add(DIGEST, _facts(load), unit.now, load.staff.campus)
 
 
 async def _digest_moment(parts: Parts, unit: Unit, staff: Staff, now: datetime) -> datetime:
@@ -115,10 +115,9 @@ async def _digest_moment(parts: Parts, unit: Unit, staff: Staff, now: datetime) 
     return datetime.combine(now.astimezone(zone).date(), policy.digest_at, zone)
 
 
-def _words(load: Load) -> str:
+def _facts(load: Load) -> dict[str, str | int]:
     """Of staff alone; who has to sign is not named."""
-    zh = f"{load.staff.name}：{load.open} 项待办，其中 {load.overdue} 项已逾期"
-    return f"{zh} · {load.open} to do, {load.overdue} overdue"
+    return {"name": load.staff.name, "open": load.open, "overdue": load.overdue}
 
 
 # ---- what staff do

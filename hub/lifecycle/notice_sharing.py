@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from hub.model.alert_words import sentence
 from hub.model.person import id_document
 from hub.model.phone_change import PhoneChange, PhoneChangeState, shared_by_strangers
 from hub.model.signer import Signer
@@ -22,9 +23,9 @@ async def notice_sharing(unit: Unit, change: PhoneChange) -> None:
     if not await is_shared(unit, change):
         return
     moved = change.state is PhoneChangeState.CHANGED
-    text = "has been given a phone number" if moved else "is to have a phone number"
-    said = f"A signer {text} that several others have, who are not all of one family."
-    await unit.alerts.add(SHARED, said, unit.now, change.campus)
+    facts = {"which": "moved" if moved else "asked"}
+    await unit.alerts.add(SHARED, facts, unit.now, change.campus)
+    said = sentence(SHARED, facts, "en")
     task = StaffTask(uuid4(), SHARED, said, change.campus, unit.now, change.contract, change.signer)
     await unit.desk.add_task_once(task)
 

@@ -14,7 +14,7 @@ from hub.authorities import Issued
 from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput, Unavailable
 from hub.lifecycle.land import Visit
 from hub.lifecycle.parts import Parts
-from hub.lifecycle.warn import warn
+from hub.lifecycle.warn import stand_in, warn
 from hub.model.authority import authorities_for, without_trial
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
@@ -58,9 +58,9 @@ async def obtain(parts: Parts, visiting: Visit, spki: bytes, life: timedelta) ->
             continue
         parts.authorities.rests.served(name)
         passed_over = tuple(failed for failed, _ in failures)
-        await _tell_staff(parts, passed_over, f"{name} issues instead")
+        await _tell_staff(parts, passed_over, name)
         return Obtained(name, issued, attempt, passed_over)
-    await _tell_staff(parts, [name for name, _ in failures], "nobody else may issue instead")
+    await _tell_staff(parts, [name for name, _ in failures], "")
     raise failures[-1][1] if failures else AuthorityUnavailable("no authority is configured for this contract")
 
 
@@ -105,6 +105,6 @@ async def _end(parts: Parts, attempt: UUID, failure: str) -> None:
         await unit.signatures.end_attempt(attempt, unit.now, failure=failure)
 
 
-async def _tell_staff(parts: Parts, away: Sequence[str], what: str) -> None:
+async def _tell_staff(parts: Parts, away: Sequence[str], instead: str) -> None:
     for name in away:
-        await warn(parts.database, "authority-away", name, f"The authority {name} issues no certificates; {what}")
+        await warn(parts.database, "authority-away", name, **stand_in(instead))

@@ -77,8 +77,7 @@ async def answer(parts: Parts, asked: Question) -> tuple[Verdict, Identified]:
         verdict = await provider.check(asked.person)
     except IdentityUnavailable as error:
         await _end(parts, asked.attempt, f"{error.code}: {error}")
-        text = f"The identity provider {provider.name} does not answer; signers are asked to try again later"
-        await warn(parts.database, "identity-away", provider.name, text)
+        await warn(parts.database, "identity-away", provider.name)
         raise
     await _end(parts, asked.attempt, None)
     return verdict, Identified(provider.name, provider.method, verdict.reference)

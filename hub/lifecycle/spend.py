@@ -48,6 +48,5 @@ async def alarm(unit: Unit, spent: BudgetSpent) -> None:
     if spent.kind not in ALARMING or await unit.budgets.spent("alarm", subject, spent.begins_at):
         return
     if await unit.budgets.spend("alarm", subject, spent.begins_at, 1):
-        where = f" ({spent.campus})" if spent.campus else ""
-        await unit.alerts.add("budget-spent", f"The message budget per {spent.kind} is used up{where}", unit.now,
-                              spent.campus)  # fmt: skip
+        facts = {"which": spent.kind, "campus": spent.campus or "–"}
+        await unit.alerts.add("budget-spent", facts, unit.now, spent.campus)

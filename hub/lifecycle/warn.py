@@ -14,17 +14,22 @@ from hub.store.unit import Database
 log = structlog.get_logger()
 
 
-async def warn(database: Database, kind: str, service: str, text: str) -> None:
-    """`kind` is one of `hub.lifecycle.alert`; `text` names no person. In a transaction of its own, and never in the way
-    of what is being done."""
+async def warn(database: Database, kind: str, service: str, **more: str) -> None:
+    """`kind` is one of `hub.model.alert_words`, `more` what its sentence needs beside the service. In a transaction of
+    its own, and never in the way of what is being done."""
     log.warning("service in trouble", kind=kind, service=service)
     try:
         async with database.unit(EVERYTHING) as unit:
             hour = unit.now.replace(minute=0, second=0, microsecond=0)
             if await unit.budgets.spend("alarm", f"{kind}/{service}", hour, 1):
-                await unit.alerts.add(kind, text, unit.now)
+                await unit.alerts.add(kind, {"service": service} | more, unit.now)
     except QiandaError as error:
         log.warning("alert lost", kind=kind, service=service, reason=error.code)
+
+
+def stand_in(name: str) -> dict[str, str]:
+    """Who serves in place of one that is away, if anybody does."""
+    return {"which": "instead", "instead": name} if name else {"which": "nobody"}
 
 
 class TimestampWarnings:
@@ -35,12 +40,7 @@ class TimestampWarnings:
 
     async def away(self, services: Sequence[str], instead: str) -> None:
         for service in services:
-            text = f"The timestamp service {service} gave no timestamp that can be used"
-            await warn(self._database, "timestamps-away", service, f"{text}; {instead} did" if instead else text)
+            await warn(self._database, "timestamps-away", service, **stand_in(instead))
 
     async def clock_differs(self, service: str, difference: timedelta) -> None:
-        seconds = f"{difference.total_seconds():+.0f} s"
-        text = (
-            f"The clock of the timestamp service {service} differs from ours by {seconds}: check time synchronisation"
-        )
-        await warn(self._database, "clock-differs", service, text)
+        await warn(self._database, "clock-differs", service, seconds=f"{difference.total_seconds():+.0f}")

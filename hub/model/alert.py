@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+
+from hub.model.alert_words import Facts, sentence
 
 BUNDLED_WITHIN = timedelta(minutes=10)
 """After one message of a kind the next follows no earlier, and brings all that came meanwhile."""
@@ -19,16 +22,21 @@ MOST_LINES = 8
 
 @dataclass(frozen=True)
 class Alert:
-    """`text` names no person, number or ticket. `campus`: None where it concerns all. `failure`: why some address, or
-    all of them, did not get it."""
+    """`facts` are what its sentence says, and name no person who signs, no number and no ticket. `campus`: None where
+    it concerns all. `failure`: why some address, or all of them, did not get it. `text`: the whole sentence of one that
+    an older hub wrote."""
 
     id: UUID
     kind: str
-    text: str
+    facts: Facts
     campus: str | None
     created_at: datetime
     sent_at: datetime | None = None
     failure: str | None = None
+    text: str = ""
+
+    def said(self, language: str) -> str:
+        return self.text or sentence(self.kind, self.facts, language)
 
 
 @dataclass(frozen=True)
@@ -45,9 +53,9 @@ class Bundle:
     reached: frozenset[str]
 
     @property
-    def lines(self) -> list[str]:
-        """What happened, the same text once."""
-        return list(dict.fromkeys(alert.text for alert in self.alerts))
+    def lines(self) -> list[tuple[str, str]]:
+        """What happened, in Chinese and in English; the same once."""
+        return list(dict.fromkeys((alert.said("zh"), alert.said("en")) for alert in self.alerts))
 
     @property
     def campus(self) -> str | None:
@@ -61,9 +69,10 @@ def next_try(tries: int, now: datetime) -> datetime | None:
     return now + RETRIES_AFTER[tries - 1] if tries < MOST_TRIES else None
 
 
-def written(lines: list[str], number: int, console: str) -> str:
-    """The text of the message: the first lines, how many alerts there were, and where to look."""
-    shown = lines[:MOST_LINES]
-    if number > len(shown):
+def written(lines: Sequence[tuple[str, str]], number: int, console: str) -> str:
+    """The text of the message: the first lines in Chinese, then in English, how many alerts there were, and where to
+    look. What is the same in both stands there once."""
+    shown = list(dict.fromkeys(line for language in zip(*lines[:MOST_LINES], strict=True) for line in language))
+    if number > min(len(lines), MOST_LINES):
         shown.append(f"共 {number} 条 · {number} in all")
     return "\n".join([*shown, console])

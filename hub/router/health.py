@@ -69,5 +69,5 @@ class Healths:
     async def _break(self, unit: Unit, carrier: Carrier, reason: str) -> None:
         health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
         if health.broken_at is None:
-            await unit.alerts.add("provider-broken", f"{carrier.name}: {reason}", unit.now)
+            await unit.alerts.add("provider-broken", {"provider": carrier.name, "reason": reason}, unit.now)
         await unit.providers.put(health.broken(reason, unit.now))

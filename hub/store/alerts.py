@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, next_try
+from hub.model.alert_words import Facts
 from hub.model.staff import Scope
 from hub.store.jobs import ALERT, Jobs
 from hub.store.tables import AlertRow, table_of
@@ -24,10 +25,11 @@ class Alerts:
         self._connection = connection
         self._jobs = Jobs(connection)
 
-    async def add(self, kind: str, text: str, at: datetime, campus: str | None = None) -> UUID:
-        """`text` names no person, number or ticket: it leaves for chats and mailboxes of staff."""
+    async def add(self, kind: str, facts: Facts, at: datetime, campus: str | None = None) -> UUID:
+        """`facts` name no person who signs, no number and no ticket: they leave for chats and mailboxes of staff."""
         alert = uuid4()
-        values = {"id": alert, "kind": kind, "text": text, "campus": campus, "created_at": at, "due_at": at}
+        values = {"id": alert, "kind": kind, "text": "", "facts": dict(facts), "campus": campus}
+        values |= {"created_at": at, "due_at": at}
         await self._connection.execute(insert(ROW).values(values))
         await self._jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
         return alert

@@ -13,6 +13,7 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from hub.lifecycle.alert import alert_staff
+from hub.lifecycle.warn import warn
 from hub.model.alert import BUNDLED_WITHIN, MOST_TRIES, RETRIES_AFTER, Alert
 from hub.model.staff import EVERYTHING, Scope
 from tests.alerts.hook import Hook, dead_address, hook
@@ -36,7 +37,7 @@ async def running(there: Hook) -> AsyncIterator[Running]:
 
 async def raised(running: Running, kind: str, text: str = "something", campus: str | None = None) -> UUID:
     async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.alerts.add(kind, text, unit.now, campus)
+        return await unit.alerts.add(kind, {"what": text}, unit.now, campus)
 
 
 async def told(running: Running, *alerts: UUID) -> None:
@@ -44,9 +45,13 @@ async def told(running: Running, *alerts: UUID) -> None:
         await alert_staff(running.hub.parts, alert)
 
 
-async def known(running: Running, alert: UUID) -> Alert:
+async def recent(running: Running) -> list[Alert]:
     async with running.hub.database.unit(EVERYTHING) as unit:
-        (found,) = [each for each in await unit.alerts.recent(EVERYTHING, unit.now, 500) if each.id == alert]
+        return await unit.alerts.recent(EVERYTHING, unit.now, 500)
+
+
+async def known(running: Running, alert: UUID) -> Alert:
+    (found,) = [each for each in await recent(running) if each.id == alert]
     return found
 
 
@@ -64,6 +69,18 @@ async def test_an_alert_says_what_it_is_and_leads_to_the_console(running: Runnin
     (message,) = [each for each in there.accepted if "provider" in each["title"]]
     assert message["title"] == "签达提醒 · Qianda alert: 通道已停用 · A provider is out of use"
     assert message["message"] == f"sms_twilio: 20003\n{running.origin}/staff/tasks?campus=hefei"
+
+
+async def test_an_alert_says_it_in_both_languages(running: Running, there: Hook) -> None:
+    await warn(running.hub.database, "identity-away", "aliyun")
+    (alert,) = [each for each in await recent(running) if each.kind == "identity-away"]
+    await told(running, alert.id)
+    (message,) = [each for each in there.accepted if "identity" in each["title"]]
+    assert message["message"].splitlines() == [
+        "实名核验服务 aliyun 没有应答，签署人被提示稍后再试",
+        "The identity provider aliyun does not answer; signers are asked to try again later",
+        f"{running.origin}/staff/tasks",
+    ]
 
 
 async def test_a_dead_address_is_tried_again_and_the_living_one_is_told_once(running: Running, there: Hook) -> None:

@@ -164,8 +164,9 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         async with running.hub.database.unit(EVERYTHING) as unit:
             alerts = [each for each in await unit.alerts.recent(EVERYTHING, unit.now) if each.kind == "digest"]
         assert [each.created_at for each in alerts] == [clock(), tomorrow + timedelta(minutes=1)]
-        assert alerts[1].text == "Wang：1 项待办，其中 0 项已逾期 · 1 to do, 0 overdue"
-        assert alerts[0].text.startswith("Zhao：1 项待办")  # by then it had climbed
+        assert alerts[1].said("zh") == "Wang：1 项待办，其中 0 项已逾期"
+        assert alerts[1].said("en") == "Wang: 1 to do, 0 overdue"
+        assert alerts[0].said("zh").startswith("Zhao：1 项待办")  # by then it had climbed
         await alert_staff(parts, alerts[0].id)
         (told,) = there.accepted
         assert told["title"].endswith("To do today") and "/staff/tasks" in told["message"]

@@ -70,7 +70,7 @@ class School:
     async def alerts(self) -> list[str]:
         async with self.running.hub.database.unit(EVERYTHING) as unit:
             found = await unit.alerts.recent(EVERYTHING, unit.now)
-        return [alert.text for alert in found if alert.kind == "authority-away"]
+        return [alert.said("en") for alert in found if alert.kind == "authority-away"]
 
     def well(self) -> None:
         self.szca.answer = self.gdca.answer = None

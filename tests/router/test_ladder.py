@@ -245,6 +245,6 @@ async def test_a_broken_account_gets_no_traffic_until_it_is_probed_and_staff_hea
         assert len(hub.twilio.accepted) == 2
         assert (await hub.one(contract)).state is DeliveryState.SENT
         async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            alerts = await unit.connection.exec_driver_sql("SELECT text FROM alert WHERE kind = 'provider-broken'")
+            alerts = await unit.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-broken'")
             assert len(alerts.fetchall()) == 1
             assert (await unit.providers.healths(["sms_twilio"]))["sms_twilio"].broken_at is None

@@ -91,7 +91,7 @@ async def heard_from_outside(running: Running) -> None:
     await database.inlet.store([Told.sealed(database.cipher, "sms", Heard(), database.clock())])
     async with database.unit(EVERYTHING) as unit:
         await unit.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), Wish.OTHER, unit.now)
-        await unit.alerts.add("budget-spent", "The budget is used up", unit.now, "hefei")
+        await unit.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, unit.now, "hefei")
 
 
 def scoped_tables() -> list[str]:

@@ -73,15 +73,16 @@ async def test_a_campus_does_not_get_there(running: Running) -> None:
 
 async def test_alerts_stand_among_what_is_to_do(running: Running, desk: Desk) -> None:
     async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.alerts.add("provider-broken", "sms_twilio: <suspended>", unit.now)
-        await unit.alerts.add("budget-spent", "The budget of today is used up", unit.now, "hefei")
+        await unit.alerts.add("provider-broken", {"provider": "sms_twilio", "reason": "<suspended>"}, unit.now)
+        await unit.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, unit.now, "hefei")
     page = await desk.get("/staff/tasks")
     assert "a provider is out of use all campuses sms_twilio: <suspended> not sent yet" in page.words
-    assert "a limit of messages is reached Hefei campus The budget of today is used up" in page.words
+    assert "a limit of messages is reached Hefei campus The message budget per campus is used up (hefei)" in page.words
     clerk = (await (await desk_of(running, "hefei-clerk")).get("/staff/tasks")).words
     assert "used up" in clerk and "sms_twilio" not in clerk
     chinese = (await (await desk_of(running, language="zh")).get("/staff/tasks")).words
     assert "提醒" in chinese and "一个发送通道已停用" in chinese
+    assert "校区的发送额度已用完（hefei）" in chinese and "used up" not in chinese
 
 
 async def test_without_any_configured_the_pages_say_so() -> None:
@@ -89,7 +90,7 @@ async def test_without_any_configured_the_pages_say_so() -> None:
         desk = await desk_of(hub)
         assert "No chat is configured" in (await desk.get("/staff/chats")).words
         async with hub.hub.database.unit(EVERYTHING) as unit:
-            await unit.alerts.add("stop-flood", "twilio", unit.now)
+            await unit.alerts.add("stop-flood", {"count": 21, "providers": "twilio"}, unit.now)
         words = (await desk.get("/staff/tasks")).words
         assert "No chat or mailbox is configured" in words
-        assert "many opt-outs wait to be checked all campuses twilio" in words
+        assert "many opt-outs wait to be checked all campuses 21 STOP messages" in words

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import DateTime, Index
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from hub.store.tables.columns import bytes_, moment, words
@@ -91,12 +93,14 @@ class BudgetRow(SQLModel, table=True):
 
 class AlertRow(SQLModel, table=True):
     """Something that staff have to hear of now, by chat or mail. It is the attempt, too: `tries`, when the last began,
-    when the next is due, and which addresses have it (`reached`, their marks). `bundle`: the alert that brought it."""
+    when the next is due, and which addresses have it (`reached`, their marks). `bundle`: the alert that brought it.
+    `text`: empty, but of one that an older hub wrote: today its sentence is made of `facts`."""
 
     __tablename__ = "alert"
     id: UUID = Field(primary_key=True)
     kind: str = words()
     text: str = words()
+    facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": sql("'{}'")})
     campus: str | None = words(default=None)
     created_at: datetime = moment(nullable=False)
     sent_at: datetime | None = moment()

@@ -1,0 +1,58 @@
+"""What alerts say: the same in both languages, and something even where a value is missing."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from string import Formatter
+from uuid import uuid4
+
+import pytest
+
+from hub.lifecycle.alert import KINDS
+from hub.model.alert import Alert, written
+from hub.model.alert_words import SENTENCES, Facts, sentence
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def blanks(words: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(words) if name}
+
+
+@pytest.mark.parametrize("kind", SENTENCES)
+def test_a_sentence_says_the_same_in_both_languages(kind: str) -> None:
+    zh, en = SENTENCES[kind]
+    assert blanks(zh) == blanks(en)
+    assert not CHINESE.search(en) and (CHINESE.search(zh) or kind == "provider-broken")
+
+
+def test_every_kind_that_has_a_title_has_a_sentence() -> None:
+    assert set(KINDS) == {kind.partition("/")[0] for kind in SENTENCES}
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "said"),
+    [
+        ("authority-away", {"which": "instead", "service": "szca", "instead": "gdca"},
+         "The authority szca issues no certificates; gdca issues instead"),
+        ("digest", {"name": "{Wang}", "open": 2, "overdue": 0}, "{Wang}: 2 to do, 0 overdue"),
+        ("digest", {"name": "Wang"}, "Wang"),
+        ("of-a-newer-hub", {"what": "something", "count": 3}, "something, 3"),
+    ],
+)  # fmt: skip
+def test_what_is_said(kind: str, facts: Facts, said: str) -> None:
+    assert sentence(kind, facts, "en") == said
+
+
+def test_what_an_older_hub_wrote_is_shown_as_it_is() -> None:
+    alert = Alert(uuid4(), "digest", {}, None, datetime(2026, 11, 25, tzinfo=UTC), text="Wang: 1 to do")
+    assert alert.said("zh") == alert.said("en") == "Wang: 1 to do"
+
+
+def test_a_message_is_in_both_languages_and_what_is_the_same_stands_there_once() -> None:
+    lines = [(f"甲{number}", f"a{number}") for number in range(2)] + [("szca: 503", "szca: 503")]
+    said = written(lines, 3, "https://sign.example/staff/tasks")
+    assert said.splitlines() == ["甲0", "甲1", "szca: 503", "a0", "a1", "https://sign.example/staff/tasks"]
+    many = written([(f"甲{number}", f"a{number}") for number in range(20)], 20, "https://c")
+    assert many.splitlines()[7:9] == ["甲7", "a0"] and many.splitlines()[-2:] == ["共 20 条 · 20 in all", "https://c"]
