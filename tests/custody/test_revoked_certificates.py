@@ -111,7 +111,7 @@ async def test_what_was_signed_with_a_lost_device_stays_good_and_its_certificate
     async with running.hub.database.unit(EVERYTHING) as unit:
         attempts = await unit.signatures.attempts(before.id)
     assert [each["state"] for each in attempts if each["kind"] == "revoke"] == ["done"]
-    assert await staff_tasks(running) == []
+    assert "certificate-not-revoked" not in await staff_tasks(running)
 
 
 async def test_a_signature_that_is_on_its_way_is_waited_for(phones: Phones) -> None:
@@ -220,7 +220,7 @@ async def test_an_authority_that_did_it_and_whose_answer_was_lost(
         await until(lambda: tried(running, None, 1))
         running.clock.advance(timedelta(hours=1))
         await recorded(running, contract)
-        assert await staff_tasks(running) == []
+        assert "certificate-not-revoked" not in await staff_tasks(running)
 
 
 async def test_staff_have_to_ask_an_authority_that_revokes_nothing_by_itself(

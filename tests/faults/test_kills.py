@@ -38,8 +38,9 @@ from tests.lifecycle.clockwork import SHANGHAI
 LATER = 65.0
 """Seconds: who begins again comes so much later. Leases have run out, and another code may be asked for."""
 NOT_THE_STORYS = ("worker_heartbeat", "duty")
-NOT_THIS_SIGNERS = {"revocation", "identity"}
-"""Attempts of a signer who brings a certificate of another authority, and where a provider is asked who they are."""
+NOT_THIS_SIGNERS = {"revocation", "identity", "revoke"}
+"""Attempts of a signer who brings a certificate of another authority or loses a device, and where a provider is asked
+who they are."""
 LANES = 3
 """More than there are processors: a story waits a good part of its time. To open one takes as long as a story."""
 SIDES = ("before", "after")
