@@ -10,7 +10,7 @@ from bench.crowd import Crowd, Person
 from bench.endings import ask
 from bench.night import night_zone
 
-ISSUED, SIGNED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.5, 0.1, 0.1, 0.05
+ISSUED, SIGNED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.4, 0.1, 0.1, 0.05
 """So many of all are issued by the product while it is being killed, and signed; are copies of one contract that the
 product issued, and signed; are declined; left to expire; have a reminder due where it is night. All others are invited,
 and nothing more comes of it here."""
