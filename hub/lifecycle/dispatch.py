@@ -163,7 +163,7 @@ async def _variables(parts: Parts, unit: Unit, contract: Contract, signer: Signe
     english = signer.language == "en"
     return {
         "school": parts.school_called(signer.language),
-        "campus": campus.name_en if english else campus.name,
+        "campus": campus.named(signer.language),
         "course": str(contract.data.get("course_name_en" if english else "course_name", contract.title)),
         "deadline": deadline_words(contract.deadline, signer),
         "contracts": contracts_words(1, signer.language),

@@ -84,10 +84,9 @@ def contract_data(
     *, number: str, issued_at: datetime, on: date, school: SchoolFacts, campus: Campus, course: Course | None,
     student: DrawnStudent, signers: Sequence[DrawnSigner], language: str, extra: Mapping[str, Any],
 ) -> ContractData:  # fmt: skip
-    english = language == "en"
     return ContractData(
         number=number, date=on, issued_at=issued_at, school=school,
-        campus=CampusFacts(campus.name_en if english else campus.name, campus.address, campus.phone),
+        campus=CampusFacts(campus.named(language), campus.located(language), campus.phone),
         student=_student(student, signers, language),
         signers=tuple(SignerFacts(each.field, ROLE_WORDS[each.role][language], each.name) for each in signers),
         guardians=tuple(_guardian(each, language) for each in signers if each.role is Role.GUARDIAN),

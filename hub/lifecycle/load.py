@@ -77,7 +77,7 @@ async def load_school(database: Database, seeds: Path) -> None:
 def _campus(values: Mapping[str, str]) -> Campus:
     return Campus(
         values["id"], values.get("parent"), values["name"], values["name_en"], values["zone"],
-        values.get("address", ""), values.get("phone", ""),
+        values.get("address", ""), values.get("phone", ""), values.get("address_en", ""),
     )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Campus:
-    """A node of the campus tree; headquarters has no parent. `zone` is an IANA time zone."""
+    """A node of the campus tree; headquarters has no parent. `zone` is an IANA time zone. Without `address_en` English
+    contracts show `address`."""
 
     id: str
     parent: str | None
@@ -19,6 +20,13 @@ class Campus:
     zone: str
     address: str = ""
     phone: str = ""
+    address_en: str = ""
+
+    def named(self, language: str) -> str:
+        return self.name_en if language == "en" else self.name
+
+    def located(self, language: str) -> str:
+        return (self.address_en if language == "en" else "") or self.address
 
 
 @dataclass(frozen=True)

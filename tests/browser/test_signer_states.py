@@ -19,7 +19,7 @@ from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
 from qianda.client import SigningClient
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
-from tests.browser.signer_steps import EN, come_in, identify, land, read_to_the_end, sign
+from tests.browser.signer_steps import EN, ZH, come_in, identify, land, read_to_the_end, sign
 from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE, Running
 from tests.web.signer_visits import code_for
 
@@ -174,6 +174,18 @@ async def test_turns_withdrawal_and_the_end_of_a_visit(running: Running, new_pag
     await page.reload()
     await heading(page, "Your visit has ended")
     await shot(page, "ended-en")
+
+
+async def test_an_english_page_calls_school_and_campus_in_english(running: Running, new_page: NewPage) -> None:
+    """Also where nobody chose it but the browser, and the signer's language on file is Chinese."""
+    contract = await running.issue_minor()
+    english, chinese = "New Course Education Group · Hefei campus", "新航线教育集团 · 合肥校区"
+    for locale, named in (("en-GB", english), ("zh-CN", chinese)):
+        page = await new_page(**{**PHONE, "locale": locale})
+        await page.goto(await link(running, contract))
+        await page.get_by_role("button", name=(EN if locale == "en-GB" else ZH)["begin"]).click()
+        await expect(page.locator("[data-campus]")).to_have_text(named)
+        running.clock.advance(timedelta(minutes=2))  # until there may be another code
 
 
 async def test_a_document_that_changed_is_read_again(running: Running, new_page: NewPage, shot: Shot) -> None:

@@ -14,7 +14,7 @@ from hub.errors import BadInput, ContractNotFound, GuardianRequired, UndrawableT
 from hub.lifecycle.issue import NewStudent, issue
 from hub.lifecycle.reissue import reissue
 from hub.lifecycle.withdraw import extend
-from hub.model.contract import ContractState
+from hub.model.contract import Contract, ContractState
 from hub.model.staff import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
 from tests.lifecycle.people import ADULT, adult, father, head
@@ -94,6 +94,20 @@ async def test_a_passport_holder_signs_an_english_contract() -> None:
         await anna.sign()
         await completed(running, contract)
         assert "signing code" in (await running.messages("+46701740605"))[0]["text"]
+
+
+async def test_an_english_contract_has_the_english_address_where_there_is_one() -> None:
+    async with quiet_hub() as running:
+        english = replace(FATHER, language="en")
+        assert "1 Example Road, Shushan" in paper(await running.issue_minor(signers=(english,)))
+        assert "示范路 1 号" in paper(await running.issue_minor())
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.school.put_campus(replace(await unit.school.campus("hefei"), address_en=""))
+        assert "示范路 1 号" in paper(await running.issue_minor(signers=(english,)))
+
+
+def paper(contract: Contract) -> str:
+    return "".join(cell for block in contract.data["text"] for row in block.get("rows", ()) for cell in row)
 
 
 async def test_an_adult_signs_alone_and_grown_up_is_who_is_eighteen_today() -> None:

@@ -33,6 +33,7 @@ class CampusRow(SQLModel, table=True):
     zone: str = words()
     address: str = words(default="")
     phone: str = words(default="")
+    address_en: str = words(default="", sa_column_kwargs={"server_default": ""})
 
 
 class CourseRow(SQLModel, table=True):

@@ -13,6 +13,7 @@ from hub.model.contract import Contract
 from hub.model.course import Campus
 from hub.model.signer import SigningTask
 from hub.web.keys import HUB
+from hub.web.languages import chosen_language
 
 
 def base64(value: bytes) -> str:
@@ -20,9 +21,10 @@ def base64(value: bytes) -> str:
 
 
 def where(request: web.Request, campus: Campus, language: str) -> dict[str, str]:
-    name = campus.name_en if language == "en" else campus.name
-    school = request.app[HUB].settings.school.named(language)
-    return {"school": school, "campus": name, "language": language}
+    """School and campus are called as the visitor chose to read, otherwise as in `language`, that of the person."""
+    reads = chosen_language(request) or language
+    school = request.app[HUB].settings.school.named(reads)
+    return {"school": school, "campus": campus.named(reads), "language": language}
 
 
 def contracts_json(contracts: Sequence[tuple[Contract, SigningTask]]) -> list[dict[str, str]]:

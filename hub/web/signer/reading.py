@@ -85,7 +85,7 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
             for signer, task in looked.signers
         ],
         "deadline": iso(seen.deadline), "custody": list(accepted_custody(request.app[HUB].parts, seen, me)),
-        "campus": looked.campus.name_en if language == "en" else looked.campus.name,
+        "campus": looked.campus.named(language),
     }  # fmt: skip
 
 

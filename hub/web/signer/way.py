@@ -189,7 +189,7 @@ def _show(request: web.Request, template: str, place: Place, **more: Any) -> web
     accepted = accepted_custody(request.app[HUB].parts, seen, me)
     return page(
         request, template, language=lang, place=place, contract=seen, me=me, standing=place.standing, accepted=accepted,
-        summary=summary_of(seen, lang), campus=looked.campus.name_en if lang == "en" else looked.campus.name,
+        summary=summary_of(seen, lang), campus=looked.campus.named(lang),
         campus_phone=looked.campus.phone, parties=_parties(looked, lang),
         deadline=deadline_words(seen.deadline, replace(me, language=lang)),
         signed_at=_moment(looked), **more,

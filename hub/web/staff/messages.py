@@ -81,7 +81,7 @@ def _samples(visit: Visit, language: str, now: datetime) -> Mapping[str, str]:
     wording = visit.parts.router.wording
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
     known = {
-        "school": visit.parts.school_called(language), "campus": campus.name_en if language == "en" else campus.name,
+        "school": visit.parts.school_called(language), "campus": campus.named(language),
         "course": COURSE[language], "contracts": contracts_words(1, language),
         "deadline": moment_words(deadline, campus.zone, language),
         "minutes": str(CODE_LIFE // timedelta(minutes=1)), "link": wording.doorway(TICKET).url,

@@ -17,7 +17,8 @@ const isGone = (error) => error instanceof Problem && error.code === 'link-not-v
 
 export async function open() {
   if (opened) return;
-  const answer = await json('open', { body: { ticket: ticketHere() } });
+  const lang = document.documentElement.lang.slice(0, 2); // where the browser alone said so, the hub did not hear it
+  const answer = await json(`open?lang=${lang}`, { body: { ticket: ticketHere() } });
   opened = true;
   find('[data-campus]').textContent = [answer.school, answer.campus].join(' · ');
 }
