@@ -106,16 +106,17 @@ async def come_back(parts: Parts, secret: str) -> Admitted:
 # ---- the code
 
 
-async def send_code(parts: Parts, secret: str) -> None:
-    """To the phone that was entered. Raises Locked, TooSoon or BudgetSpent; BadInput where no message can go."""
+async def send_code(parts: Parts, secret: str, channel: str | None = None) -> None:
+    """To the phone that was entered. `channel`: by which the person would like to have it; it comes another way where
+    that leads nowhere. Raises Locked, TooSoon or BudgetSpent; BadInput where no message can go."""
     try:
-        await _send_code(parts, secret)
+        await _send_code(parts, secret, channel)
     except BudgetSpent as spent:
         await raise_alarm(parts, spent)
         raise
 
 
-async def _send_code(parts: Parts, secret: str) -> None:
+async def _send_code(parts: Parts, secret: str, wished: str | None) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
         visitor, poster = await visitor_of(unit, secret)
         await unit.sessions.one_at_a_time(visitor.person)
@@ -125,15 +126,18 @@ async def _send_code(parts: Parts, secret: str) -> None:
         if wait is not None:
             raise TooSoon(retry_after=wait)
         code = await unit.sessions.add_code(visitor.person, visitor.id, unit.now)
-        await _write_code(parts, unit, visitor, poster, code)
+        ways = sorted(WAYS, key=lambda way: way != wished)
+        channel = next((way for way in ways if parts.router.carriers.of(way, visitor.phone)), None)
+        if channel is None:
+            raise BadInput("no message can be sent to this number", field="phone")
+        await _write_code(parts, unit, visitor, poster, code, channel)
 
 
-async def _write_code(parts: Parts, unit: Unit, visitor: Visitor, poster: Poster, code: UUID) -> None:
+async def _write_code(
+    parts: Parts, unit: Unit, visitor: Visitor, poster: Poster, code: UUID, channel: str
+) -> None:
     """The attempt row and the job that carries it. There is no contract yet, and nobody on file: only a number."""
     router = parts.router
-    channel = next((way for way in WAYS if router.carriers.of(way, visitor.phone)), None)
-    if channel is None:
-        raise BadInput("no message can be sent to this number", field="phone")
     await spend(parts, unit, visitor.phone, campus=poster.campus, poster=poster.id, part=visitor.id.int)
     shape = router.shape_of(channel, visitor.phone)
     variables = {

@@ -16,10 +16,12 @@ from hub.model.link import DoorKind
 from hub.model.message import ANSWERS
 from hub.model.provider import Provider
 from hub.model.staff import EVERYTHING, Scope
+from qianda.client import SigningClient
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double
 from tests.lifecycle.clockwork import NIGHT, SHANGHAI, StandingClock
+from tests.poster_visits import Family, make_poster
 from tests.router.routed import PHONE, Routed, routed
 
 
@@ -183,6 +185,36 @@ async def test_whoever_asks_for_it_hears_the_code_and_any_other_wish_is_as_none(
         assert await ask(channel="voice") == (202, "{}")
         await hub.look_after()
         assert len(hub.twilio.accepted) == 4
+
+
+async def test_a_visitor_by_a_poster_hears_the_code_on_wish() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        _, ticket = await make_poster(hub.running)
+        family = Family(phone=PHONE)
+        async with SigningClient(hub.running.origin) as client:
+            await client.open_poster(ticket, family.phone, family.parent)
+            headers = {"Authorization": f"Bearer {client.bearer}"}
+
+            async def ask(**wish: str) -> int:
+                code = f"{hub.running.origin}/sign/v1/code"
+                async with hub.running.http.post(code, json=wish, headers=headers) as answer:
+                    return answer.status
+
+            assert await ask(channel="voice") == 202
+            await hub.look_after()
+            assert [each.purpose for each in voice.texts] == ["code"] and hub.twilio.accepted == []
+            assert await ask() == 429  # the budget is one for both ways
+            for wish in ({}, {"channel": "email"}):
+                hub.clock.advance(timedelta(minutes=2))
+                assert await ask(**wish) == 202
+                await hub.look_after()
+            assert (len(hub.twilio.accepted), len(voice.texts)) == (2, 1)
+            hub.carriers()  # no voice any more
+            hub.clock.advance(timedelta(minutes=2))
+            assert await ask(channel="voice") == 202
+            await hub.look_after()
+            assert len(hub.twilio.accepted) == 3
 
 
 async def test_an_opted_out_number_is_written_to_by_another_way() -> None:

@@ -24,6 +24,7 @@ from hub.web.languages import language_of
 from hub.web.pages import page
 from hub.web.security import COOKIE
 from hub.web.signer.enrolling import course_json
+from hub.web.signer.landing import can_read_aloud
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ async def landing(request: web.Request) -> web.Response:
     return page(
         request, "signer/poster.html", offer=offer, begin=begin, opened=standing.opened, verified=standing.verified,
         going_on=standing.going_on, at_once=offer.poster.mode is PosterMode.CONTRACT,
-        campus=offer.campus.name_en if language == "en" else offer.campus.name,
+        campus=offer.campus.named(language), can_read_aloud=can_read_aloud(request),
         courses=[course_json(each, language) for each in offer.courses],
         id_types=[(each.value, id_type_name(each, language)) for each in IdType],
     )  # fmt: skip

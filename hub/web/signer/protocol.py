@@ -78,7 +78,7 @@ async def code(request: web.Request) -> web.Response:
     try:
         await identify.send_code(parts, secret, channel)
     except SessionNotValid:
-        await admit.send_code(parts, secret)  # it may be that of a visitor without a link of their own
+        await admit.send_code(parts, secret, channel)  # it may be that of a visitor without a link of their own
     return web.json_response({}, status=202)
 
 

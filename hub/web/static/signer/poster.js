@@ -2,6 +2,7 @@
 
 import { Problem, call, find, hideTrouble, json, onSubmit, onTap, report, showTrouble, ticketHere, word } from './session.js';
 import './answer.js';
+import { bindCodes } from './identity.js';
 
 const body = document.body;
 const ENDS = {
@@ -106,19 +107,22 @@ function minor() {
 
 // ---- phone and code
 
-async function sendCode() {
+/** Whether it is on its way. `wish`: how the person would like to have it. */
+async function sendCode(wish = {}) {
   hideTrouble();
   try {
     if (!opened) {
       await json('open', { body: { poster: ticketHere(), phone: own.phone, name: own.name } });
       opened = true;
     }
-    await call('code', { body: {} });
+    await call('code', { body: wish });
     show('code');
+    return true;
   } catch (error) {
     if (error.code === 'too-soon') show('code');
-    fail(error, sendCode);
+    fail(error, () => sendCode(wish));
   }
+  return false;
 }
 
 async function who() {
@@ -224,7 +228,7 @@ for (const button of document.querySelectorAll('[data-act="anew"]')) {
     show('who');
   });
 }
-onTap(find('[data-act="again"]'), sendCode);
+bindCodes(sendCode);
 form('student').addEventListener('change', adapt);
 adapt();
 if (verified) recall().catch(() => {});
