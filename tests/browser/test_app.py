@@ -13,10 +13,10 @@ from playwright.async_api import expect
 from qianda.client import SigningClient
 from tests.browser.conftest import PHONE, NewPage, Shot
 from tests.browser.signer_steps import ZH, code_of, identify
+from tests.commands import verify_command
 from tests.custody.app import hub_with_an_app
 from tests.custody.test_own_certificate import facts_of
 from tests.running import GUARDIAN_ID
-from tests.verify.test_product import verify
 from tests.web.user_agents import PEOPLE
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody]
@@ -48,5 +48,5 @@ async def test_from_the_page_to_the_app_and_back(tmp_path: Path, new_page: NewPa
         await shot(page, "app-done")
         (accepted,) = await facts_of(running, contract, "signature-accepted")
         assert (accepted["custody"], accepted["custody_claimed"]) == ("app-keystore", "app-keystore")
-        done = await asyncio.to_thread(verify, final, running.hub.settings.data)
+        done = await asyncio.to_thread(verify_command, final, running.hub.settings.data)
         assert done.returncode == 0, done.stdout + done.stderr

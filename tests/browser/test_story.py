@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,6 +21,7 @@ from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot, page_in
 from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
+from tests.commands import verify_command
 from tests.judges import judge
 from tests.running import ADULT_ID, API_KEY, GUARDIAN_PHONE, PASSWORD, STUDENT_PHONE, Running
 from tests.web.user_agents import PEOPLE
@@ -50,18 +49,7 @@ async def check(running: Running, final: bytes, folder: Path, door: str | None, 
     file = folder / "final.pdf"
     file.write_bytes(final)
     judge(file, trust, [*contract.fields, "seal"])
-    verify = [
-        sys.executable,
-        "-c",
-        "from qianda.cli import main; main()",
-        "verify",
-        str(file),
-        "--trust",
-        str(trust),
-        "--language",
-        "en",
-    ]
-    said = subprocess.run(verify, capture_output=True, text=True, check=False)
+    said = verify_command(file, data)
     assert said.returncode == 0, said.stdout + said.stderr
     assert "not shown" in said.stdout
     if door:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +20,7 @@ from hub.model.staff import EVERYTHING
 from qianda.client import SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem
+from tests.commands import verify_command
 from tests.custody.outside_authority import TOKEN_POLICY, OutsideAuthority, ec_key, outside_authority, person, usage
 from tests.running import ADULT_ID, STUDENT_PHONE, Running, running_hub
 from tests.web.signer_visits import NAME, verified
@@ -107,10 +106,7 @@ async def test_a_contract_signed_with_it_is_verified(
     assert (accepted["custody_claimed"], accepted["custody"]) == ("usb-token", custody)
     (brought,) = await facts_of(running, contract, "certificate-brought")
     assert brought["custody"] == custody and "Outside Root" in brought["authority"]
-    command = [sys.executable, "-m", "qianda", "verify", str(final), "--json"]
-    for trust in (running.hub.settings.data / "trust").glob("*.pem"):
-        command += ["--trust", str(trust)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = verify_command(final, running.hub.settings.data)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Outside Issuing" in done.stdout
 

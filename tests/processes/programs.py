@@ -18,6 +18,7 @@ from typing import Any
 from urllib.error import HTTPError
 
 from hub.settings import ROOT
+from tests.commands import run_command
 
 QIANDA = Path(sys.executable).with_name("qianda")
 UP_SECONDS, DOWN_SECONDS = 90.0, 60.0
@@ -31,10 +32,7 @@ def environment(data: Path, **more: str) -> dict[str, str]:
 
 def run(data: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """One command to its end."""
-    command = [str(QIANDA), *words]
-    return subprocess.run(
-        command, env=environment(data, **more), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+    return run_command(words, environment(data, **more))
 
 
 def free_port() -> int:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from hub.lifecycle import sign
 from hub.lifecycle.complete import advance
 from qianda.update import check_update
 from qianda.verify.structure import check_finished
+from tests.commands import verify_command
 from tests.lifecycle.clockwork import quiet_hub, round_of_work
 from tests.lifecycle.people import father, head
 from tests.lifecycle.signing import completed, person
@@ -39,20 +37,14 @@ async def signed_by_all(running: Running) -> bytes:
     return await completed(running, contract)
 
 
-def verify(file: Path, data: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "qianda", "verify", str(file), "--json"]
-    environment = os.environ | {"QIANDA_DATA": str(data)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-
 async def test_a_contract_of_the_product_passes_and_an_altered_one_does_not(tmp_path: Path) -> None:
     file = tmp_path / "contract.pdf"
     async with quiet_hub() as running:
         final = await signed_by_all(running)
         file.write_bytes(final)
-        done = await asyncio.to_thread(verify, file, running.hub.settings.data)
+        done = await asyncio.to_thread(verify_command, file, running.hub.settings.data)
         file.write_bytes(final.replace(b"/MediaBox", b"/mediaBox", 1))
-        altered = await asyncio.to_thread(verify, file, running.hub.settings.data)
+        altered = await asyncio.to_thread(verify_command, file, running.hub.settings.data)
     assert check_finished(final, FIELDS) == []
     said = json.loads(done.stdout)
     assert (done.returncode, said["failed"]) == (0, False), done.stdout + done.stderr
