@@ -9,26 +9,26 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from hub.lifecycle.parts import Parts
-from hub.model.contract import Contract, ContractState
+from hub.model.contract import Contract
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.message import Purpose
 from hub.model.reminder import NextStep, StepKind, replanned, spread_of
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
-from hub.router.policy import policy_of
-from hub.store.ahead import foresee_plans
+from hub.router.policy import policies_of, policy_of
 from hub.store.jobs import REPLAN
+from hub.store.tasks import LONGEST_SLEEP
 from hub.store.unit import Unit
 
-AT_A_TIME = 500
-TOGETHER = 100
+AT_A_TIME = 2000
+TOGETHER = 250
 FIRST = UUID(int=0)
 POLICY_CHANGED = "policy-changed"
 log = structlog.get_logger()
 
 
-async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str, *, new_policy: bool = False) -> None:
-    """Every open task of the contract, which the caller has locked."""
+async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str) -> None:
+    """Every open task of the contract, which the caller has locked, under its new deadline."""
     now, policy = await unit.planning_now(), await policy_of(unit, parts.policy, contract)
     zones = {signer.id: ZoneInfo(signer.zone) for signer in await unit.contracts.signers(contract.id)}
     deliveries = await unit.deliveries.of_contract(contract.id)
@@ -38,10 +38,8 @@ async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str, *, n
         sent = [delivery for delivery in deliveries if delivery.task == task.id]
         step = replanned(
             policy, old=task.step, done=last_step(sent), invited_at=task.invited_at, deadline=contract.deadline,
-            now=now, zone=zones[task.signer], spread=spread_of(task.id), new_policy=new_policy,
+            now=now, zone=zones[task.signer], spread=spread_of(task.id),
         )  # fmt: skip
-        if new_policy and step == task.step:
-            continue  # also one that a worker holds at this moment
         if await unit.tasks.plan(task.id, step):
             await unit.reminders.note(task, "planned", now, step=step, reason=reason)
 
@@ -59,27 +57,41 @@ async def replan_scope(
     for begin in range(0, len(found), TOGETHER):
         for each in await _replan_together(parts, found[begin : begin + TOGETHER]):
             async with parts.database.unit(EVERYTHING) as unit:
-                await _replan_one(parts, unit, await unit.contracts.locked(each))
+                await _under_new_policy(parts, unit, await unit.plans.hold([each], wait=True))
     return found[-1] if len(found) == most else None
 
 
 async def _replan_together(parts: Parts, contracts: Sequence[UUID]) -> Sequence[UUID]:
     """In one transaction. Returns those that have to be planned alone: somebody else has them, or all was undone."""
     try:
-        async with parts.database.unit(EVERYTHING, together=True) as unit:
-            found = await foresee_plans(unit, contracts)
-            for contract in found:
-                await _replan_one(parts, unit, contract)
+        async with parts.database.unit(EVERYTHING) as unit:
+            held = await unit.plans.hold(contracts, wait=False)
+            await _under_new_policy(parts, unit, held)
     except Exception as error:  # whatever it is: each by itself finds out
         log.info("planned one by one", contracts=len(contracts), error=repr(error)[:300])
         return contracts
-    planned = {each.id for each in found}
+    planned = set(held)
     return [each for each in contracts if each not in planned]
 
 
-async def _replan_one(parts: Parts, unit: Unit, contract: Contract) -> None:
-    if contract.state is ContractState.ISSUED:
-        await replan(parts, unit, contract, POLICY_CHANGED, new_policy=True)
+async def _under_new_policy(parts: Parts, unit: Unit, held: Sequence[UUID]) -> None:
+    """Every open task of these contracts, which the caller has locked. What stays as it was is not touched: a worker
+    may hold it at this moment."""
+    now = await unit.planning_now()
+    tasks, done = await unit.plans.open_tasks(held), await unit.plans.last_steps(held)
+    policies = await policies_of(unit, parts.policy, list(dict.fromkeys(each.place for each in tasks)))
+    steps: dict[UUID, NextStep] = {}
+    for task in tasks:
+        step = replanned(
+            policies[task.place], old=task.step, done=done.get(task.id), invited_at=task.invited_at,
+            deadline=task.deadline, now=now, zone=ZoneInfo(task.zone), spread=spread_of(task.id), new_policy=True,
+        )  # fmt: skip
+        if step != task.step:
+            steps[task.id] = step
+    if steps:
+        await unit.plans.put(steps, POLICY_CHANGED, now)
+    if any(step.due_at < now + LONGEST_SLEEP for step in steps.values()):
+        await unit.tasks.tell_workers()
 
 
 async def replan_later(unit: Unit, campus: str, course: str | None, after: UUID = FIRST) -> None:

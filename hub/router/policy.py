@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import structlog
 from hub.model.calendar import closed_days
 from hub.model.contract import Contract
 from hub.model.reminder_policy import ReminderPolicy
-from hub.store.policies import PolicyChange
+from hub.store.policies import Place, PolicyChange
 from hub.store.unit import Unit
 
 log = structlog.get_logger()
@@ -27,6 +27,19 @@ async def policy_at(
 ) -> ReminderPolicy:
     policy = cascade(base, await unit.policies.above(campus, course, contract))
     return await with_calendar(unit, policy, campus, await unit.planning_now())
+
+
+async def policies_of(unit: Unit, base: ReminderPolicy, places: Sequence[Place]) -> Mapping[Place, ReminderPolicy]:
+    """That of each of these places, worked out once for all where the same changes hold."""
+    now = await unit.planning_now()
+    worked_out: dict[tuple[str, ...], ReminderPolicy] = {}
+    found: dict[Place, ReminderPolicy] = {}
+    for place, changes in (await unit.policies.at_all(places)).items():
+        same = (place.campus, *(f"{each.campus} {each.kind} {each.subject}" for each in changes))
+        if same not in worked_out:
+            worked_out[same] = await with_calendar(unit, cascade(base, changes), place.campus, now)
+        found[place] = worked_out[same]
+    return found
 
 
 def cascade(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
-from hub.model.contract import Contract
 from hub.model.signer import Signer
 from hub.store.joint import Joint, NotTogether
 from hub.store.tasks import ClaimedTask
@@ -34,19 +32,6 @@ async def foresee_steps(unit: Unit, claimed: Sequence[ClaimedTask]) -> list[Clai
         await _foresee_answers(unit, ahead, [signers[each.task.id] for each in steps])
         await unit.policies.foresee(ahead, [each for each in contracts if each.id in ours])
     return steps
-
-
-async def foresee_plans(unit: Unit, contracts: Sequence[UUID]) -> list[Contract]:
-    """Lock those of these contracts that nobody else has, and read what planning them anew will ask."""
-    ahead = unit.connection
-    if not isinstance(ahead, Joint):
-        raise NotTogether("this unit is not a joint one")
-    found = await unit.contracts.foresee(ahead, contracts)
-    ids = [each.id for each in found]
-    await unit.tasks.foresee(ahead, ids)
-    await unit.deliveries.foresee_all(ahead, ids)
-    await unit.policies.foresee(ahead, found)
-    return found
 
 
 async def _foresee_answers(unit: Unit, ahead: Joint, signers: Sequence[Signer]) -> None:

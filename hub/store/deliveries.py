@@ -28,9 +28,8 @@ _ADD = insert(DELIVERY)
 _KEYS = select(DELIVERY.c.contract, DELIVERY.c.key).where(DELIVERY.c.contract == any_(_IDS))
 _OWN = (SHARE.c.delivery == DELIVERY.c.id) & (SHARE.c.contract == DELIVERY.c.contract)
 _OF_CONTRACTS = union_all(
-    select(DELIVERY, *PARTS, DELIVERY.c.contract.label("of")).outerjoin(SHARE, _OWN)
-    .where(DELIVERY.c.contract == any_(_IDS)),
-    select(DELIVERY, *PARTS, SHARE.c.contract.label("of")).join(SHARE, SHARE.c.delivery == DELIVERY.c.id)
+    select(DELIVERY, *PARTS).outerjoin(SHARE, _OWN).where(DELIVERY.c.contract == any_(_IDS)),
+    select(DELIVERY, *PARTS).join(SHARE, SHARE.c.delivery == DELIVERY.c.id)
     .where(SHARE.c.contract == any_(_IDS), SHARE.c.contract != DELIVERY.c.contract),
 )  # fmt: skip
 _HELD = select(DELIVERY).where(DELIVERY.c.id == any_(_IDS)).order_by(DELIVERY.c.id).with_for_update()
@@ -124,14 +123,6 @@ class Deliveries:
         for person, moments in sent.items():
             ahead.put("sent", (person, PLANNED), (since, moments))
 
-    async def foresee_all(self, ahead: Joint, contracts: Sequence[UUID]) -> None:
-        """What `of_contract` answers."""
-        found: dict[UUID | None, list[Delivery]] = {contract: [] for contract in contracts}
-        for row in (await ahead.aside(_OF_CONTRACTS, {"ids": list(contracts)})).mappings():
-            found[row["of"]].append(for_one(self._delivery(row), row))
-        for contract, theirs in found.items():
-            ahead.put("deliveries", contract, _in_order(theirs))
-
     async def hold(self, ahead: Joint, deliveries: Sequence[UUID]) -> None:
         """Their rows, until the end, for what is going to be reported of them."""
         for row in (await ahead.aside(_HELD, {"ids": list(deliveries)})).mappings():
@@ -149,7 +140,6 @@ class Deliveries:
         if ahead and keys is not None and delivery.key not in keys:
             keys.add(delivery.key)
             ahead.forget("sent", (person, PLANNED))
-            ahead.forget("deliveries", delivery.contract)
             ahead.put("delivery", delivery.id, delivery)
             ahead.pending[delivery.id] = values
             ahead.keep(_ADD, values)
@@ -334,8 +324,6 @@ class Deliveries:
 
     async def of_contract(self, contract: UUID) -> list[Delivery]:
         """Each as what it is for this contract, also where it speaks of others as well."""
-        if (ahead := joint(self._connection)) and (known := ahead.get("deliveries", contract)) is not None:
-            return list(known)
         rows = await self._connection.execute(_OF_CONTRACTS, {"ids": [contract]})
         return _in_order(for_one(self._delivery(row), row) for row in rows.mappings())
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, and_, any_, bindparam, literal, or_, select
+from sqlalchemy import ARRAY, Executable, Table, Text, and_, any_, bindparam, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,6 +33,15 @@ _RANK = {"campus": 0, "course": 1, "contract": 2}
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a policy holds."""
+
+    campus: str
+    course: str | None
+    contract: UUID
+
+
+@dataclass(frozen=True)
 class PolicyChange:
     """The keys that one campus, course or contract changes. `subject` is its id."""
 
@@ -46,14 +56,19 @@ class Policies:
         self._connection = connection
 
     async def foresee(self, ahead: Joint, contracts: Sequence[Contract]) -> None:
-        campuses = sorted({each.campus for each in contracts})
-        values = {"campuses": campuses, "subjects": [str(each.id) for each in contracts]}
-        parents = {row[0]: row[1] for row in (await ahead.aside(_TREE, {})).all()}
-        rows = [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"])
-                for row in (await ahead.aside(_CAN_HOLD, values)).mappings()]  # fmt: skip
-        for each in contracts:
-            key = (each.campus, each.course, each.id)
-            ahead.put("policies", key, _holding(rows, parents, *key))
+        places = [Place(each.campus, each.course, each.id) for each in contracts]
+        for place, changes in (await self.at_all(places)).items():
+            ahead.put("policies", (place.campus, place.course, place.contract), changes)
+
+    async def at_all(self, places: Sequence[Place]) -> dict[Place, list[PolicyChange]]:
+        """What `above` says of each of these places, in two statements for all of them."""
+        campuses = sorted({each.campus for each in places})
+        values = {"campuses": campuses, "subjects": [str(each.contract) for each in places]}
+        parents = {row[0]: row[1] for row in (await self._aside(_TREE, {})).all()}
+        rows: defaultdict[str, list[PolicyChange]] = defaultdict(list)
+        for row in (await self._aside(_CAN_HOLD, values)).mappings():
+            rows[row["campus"]].append(PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]))
+        return {place: _holding(rows, parents, place) for place in places}
 
     async def above(
         self, campus: str, course: str | None = None, contract: UUID | None = None
@@ -89,6 +104,11 @@ class Policies:
         statement = insert(POLICY).values(**key, **values)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
 
+    async def _aside(self, statement: Executable, values: Mapping[str, Any]) -> Any:
+        """In a joint unit beside what is kept there."""
+        ahead = joint(self._connection)
+        return await (ahead.aside(statement, values) if ahead else self._connection.execute(statement, dict(values)))
+
     # ---- the school's own calendar
 
     async def calendar(self, campus: str) -> list[SchoolDay]:
@@ -98,8 +118,8 @@ class Policies:
         above = _above(campus)
         statement = select(DAY, above.c.depth).join(above, above.c.id == DAY.c.campus)
         statement = statement.order_by(above.c.depth.desc(), DAY.c.day)
-        found: Any = await ahead.aside(statement, {}) if ahead else await self._connection.execute(statement)
-        days = [SchoolDay(row["day"], row["open"], row["name"]) for row in found.mappings()]
+        rows = (await self._aside(statement, {})).mappings()
+        days = [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
         if ahead:
             ahead.put("calendar", campus, days)
         return days
@@ -117,17 +137,17 @@ class Policies:
 
 
 def _holding(
-    rows: Iterable[PolicyChange], parents: Mapping[str, str | None], campus: str, course: str | None, contract: UUID
-) -> list[PolicyChange]:
-    """The same as `above`, of rows in hand."""
+    rows: Mapping[str, list[PolicyChange]], parents: Mapping[str, str | None], place: Place
+) -> list[PolicyChange]:  # fmt: skip
+    """The same as `above`, of rows in hand, by campus."""
     depths: dict[str, int] = {}
-    here: str | None = campus
+    here: str | None = place.campus
     while here is not None and here not in depths:
         depths[here], here = len(depths), parents.get(here)
-    own = {("course", course or ""), ("contract", str(contract))}
+    own = {("course", place.course or ""), ("contract", str(place.contract))}
     found = [
-        row for row in rows if row.campus in depths
-        and (row.kind == "campus" or (row.campus == campus and (row.kind, row.subject) in own))
+        row for campus in depths for row in rows.get(campus, ())
+        if row.kind == "campus" or (campus == place.campus and (row.kind, row.subject) in own)
     ]  # fmt: skip
     return sorted(found, key=lambda row: (-depths[row.campus], _RANK[row.kind]))
 

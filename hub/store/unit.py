@@ -47,6 +47,7 @@ from hub.store.owners import Owners
 from hub.store.pairings import Pairings
 from hub.store.passkeys import Passkeys
 from hub.store.phone_changes import PhoneChanges
+from hub.store.plans import Plans
 from hub.store.policies import Policies
 from hub.store.posters import Posters
 from hub.store.providers import Providers
@@ -114,6 +115,7 @@ class Unit:
         self.passkeys = Passkeys(connection)
         self.app_keys = AppKeys(connection, cipher)
         self.phone_changes = PhoneChanges(connection, cipher)
+        self.plans = Plans(connection)
         self.policies = Policies(connection)
         self.posters = Posters(connection, keys)
         self.visitors = Visitors(connection, cipher)

@@ -1,0 +1,136 @@
+"""A changed policy plans hundreds anew in a few statements, and each task as if it had been alone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event
+
+from hub.lifecycle.replan import last_step, replan_scope
+from hub.model.contract import Contract
+from hub.model.delivery import Delivery, DeliveryState, Share
+from hub.model.message import Purpose
+from hub.model.signer import SigningTask
+from hub.model.staff import EVERYTHING
+from tests.lifecycle.signing import tasks_of
+from tests.lifecycle.test_policies import change
+from tests.lifecycle.test_steps_together import NOON, issued, ledger
+from tests.running import MovableClock, Running, running_hub, until
+
+FEW, MANY = 2, 7
+PLANNED_ANEW = ("planned", "policy-changed")
+PURPOSES = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.CODE, Purpose.EXPIRED)
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    clock = MovableClock(NOON - datetime.now(UTC))
+    async with running_hub(with_worker=False, with_web=False, clock=clock) as running:
+        yield running
+
+
+async def asleep(running: Running, first: int, number: int) -> list[Contract]:
+    """Contracts whose invitation has gone out."""
+    contracts = [await issued(running, first + each) for each in range(number)]
+    await running.worker.sweep()
+    return contracts
+
+
+async def due(running: Running, contract: Contract) -> datetime:
+    (task,) = await tasks_of(running, contract)
+    assert task.step
+    return task.step.due_at
+
+
+async def counted(running: Running, days: int) -> int:
+    """How many statements it takes to plan everybody by a policy with the first reminder after so many days."""
+    await change(running, "hefei", "campus", "hefei", {"reminders_after": [f"{days}d"]})
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    engine = running.hub.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    assert await replan_scope(running.hub.parts, "hefei") is None
+    event.remove(engine, "before_cursor_execute", note)
+    return len(statements)
+
+
+async def test_planning_many_takes_no_more_statements_than_planning_few(running: Running) -> None:
+    contracts = await asleep(running, 0, FEW)
+    few = await counted(running, 4)
+    contracts += await asleep(running, FEW, MANY)
+    before = {each.id: await due(running, each) for each in contracts}
+    assert await counted(running, 6) == few
+    for contract in contracts:
+        assert await due(running, contract) >= before[contract.id] + timedelta(days=1)
+        noted = (await ledger(running, contract)).count(PLANNED_ANEW)
+        assert noted == (2 if contract in contracts[:FEW] else 1)
+
+
+async def test_one_that_somebody_holds_is_planned_alone_and_the_others_do_not_wait(running: Running) -> None:
+    held, *others = await asleep(running, 0, FEW + 1)
+    await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await unit.contracts.locked(held.id)
+        planning = asyncio.create_task(replan_scope(running.hub.parts, "hefei"))
+
+        async def others_are_planned() -> bool:
+            return all([PLANNED_ANEW in await ledger(running, each) for each in others])
+
+        await until(others_are_planned)
+        assert PLANNED_ANEW not in await ledger(running, held)
+    await planning
+    assert (await ledger(running, held)).count(PLANNED_ANEW) == 1
+
+
+async def test_one_that_goes_wrong_does_not_keep_the_others_from_being_planned(running: Running) -> None:
+    wrong, *others = sorted(await asleep(running, 0, FEW + 1), key=lambda each: each.id, reverse=True)
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        signer = (await unit.contracts.signers(wrong.id))[0]
+        await unit.connection.exec_driver_sql(f"UPDATE signer SET zone = 'No/Where' WHERE id = '{signer.id}'")
+    await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
+    with pytest.raises(Exception, match="No/Where"):  # the job is held
+        await replan_scope(running.hub.parts, "hefei")
+    assert all([PLANNED_ANEW in await ledger(running, each) for each in others])
+    assert PLANNED_ANEW not in await ledger(running, wrong)
+
+
+async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Running) -> None:
+    """Messages withdrawn, of other purposes, by hand, at one moment, and for several contracts."""
+    contracts = [await issued(running, number) for number in range(FEW)]
+    tasks = {contract.id: (await tasks_of(running, contract))[0] for contract in contracts}
+    chance = random.Random(5)
+    for number in range(40):
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            mine, other = chance.sample(list(tasks.values()), 2)
+            delivery = _sent(chance, number, mine)
+            assert await unit.deliveries.add(delivery)
+            if chance.random() < 0.3:
+                await unit.shares.add(delivery.id, [_share(chance, each) for each in (mine, other)])
+            together = await unit.plans.last_steps(list(tasks))
+            for contract, task in tasks.items():
+                sent = [each for each in await unit.deliveries.of_contract(contract) if each.task == task.id]
+                assert together.get(task.id) == last_step(sent)
+    assert len(together) == FEW
+
+
+def _sent(chance: random.Random, number: int, task: SigningTask) -> Delivery:
+    variables = {} if chance.random() < 0.2 else {"step_number": chance.choice(["", "0", "1", "3", "12"])}
+    return Delivery(
+        UUID(int=chance.getrandbits(128)), f"key-{number}", chance.choice(PURPOSES), "sms", "+8619000010001", "text",
+        chance.choice(list(DeliveryState)), NOON + timedelta(minutes=number // 3), variables, contract=task.contract,
+        signer=task.signer, task=task.id, campus=task.campus,
+    )  # fmt: skip
+
+
+def _share(chance: random.Random, task: SigningTask) -> Share:
+    purpose = chance.choice([Purpose.REMINDER, Purpose.LAST_CALL, Purpose.INVITATION])
+    return Share(task.id, task.contract, task.signer, task.campus, purpose, chance.randrange(9))
