@@ -4,8 +4,7 @@ SHELL := /bin/bash
 .PHONY: help run test real lint types check bench pictures format lock clean ready-run ready-test ready-real
 
 BIN := .venv/bin
-# One process more than two processors: tests also wait, for a browser or for a program to end.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 # Hundreds of processes load the same modules during the tests: what was compiled once is kept, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 # One installation at a time, even if two targets are started at once. (-o: a daemon that apt starts must not keep the lock.)
@@ -19,10 +18,11 @@ run: ready-run ## Start everything with a demo school on http://127.0.0.1:8080 (
 	@$(if $(PORT),QIANDA_PORT='$(PORT)') $(if $(HOST),QIANDA_HOST='$(HOST)') exec $(BIN)/qianda demo
 
 test: ready-test ## Run all tests but the slow ones (ARGS=… goes to pytest)
-	@$(PYTEST) -m 'not real' $(ARGS)
+	@# One process more than two processors: tests also wait, for a browser or for a program to end.
+	@$(PYTEST) -n 3 -m 'not real' $(ARGS)
 
 real: ready-real ## Run the slow proofs with outside peers
-	@$(PYTEST) -m real -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
+	@$(PYTEST) -n 2 -m real -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
 
 lint: ready-test ## Check style and the direction of imports
 	@$(BIN)/ruff check .
