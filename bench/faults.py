@@ -12,9 +12,10 @@ import asyncio
 import contextlib
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +39,7 @@ from bench.stage import FAST, PLENTY, Stage
 ROUNDS, FEWEST = 10_000, 10
 KILL_EACH, FEWEST_KILLS = 50, 20
 """One kill for so many contracts; of few contracts a third as many, up to the fewest that are worth the name."""
-PER_SECOND = 4.0
+PER_SECOND = 4.5
 """So many people's turn comes, if it is not killing that takes longer."""
 PAUSE = 7.0
 """Seconds between two kills at least, on average: after each a process has to load everything again."""
@@ -71,8 +72,10 @@ async def _measured(stage: Stage, rounds: int) -> None:
             await life.live(killer)
         stage.figures |= {
             "contracts": rounds, "signing": len(people.signing), "signing_share": len(people.signing) / rounds,
-            "kills": killer.killed, "interrupted": life.interrupted,
+            "kills": killer.killed, "interrupted": life.interrupted.total(),
         }  # fmt: skip
+        stage.rows += [{"work": "interrupted", "what": what, "times": each} for what, each in life.interrupted.items()]
+        stage.rows += [{"work": "refused", "what": what, "times": each} for what, each in office.refusals.items()]
         stage.figures |= await judge(server, people, stage)
     stage.figures["minutes"] = (time.monotonic() - started) / 60
 
@@ -99,7 +102,7 @@ class _Life:
     office: Office
     messages: Messages
     length: timedelta
-    interrupted: int = 0
+    interrupted: Counter[str] = field(default_factory=Counter)
 
     async def live(self, killer: Killer) -> None:
         """The turns come over `length`, and so do the kills; then until everything has come to its end."""

@@ -6,17 +6,16 @@ import asyncio
 import json
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import aiohttp
 
 from bench.people import NAME, STROKES
-from qianda.checks import RefusedToSign
 from qianda.client import SigningClient
 from qianda.wire import BadAnswer, ProtocolProblem
 
@@ -27,7 +26,6 @@ AGAIN_AFTER = 15.0
 LONGEST_WAIT = 300.0
 """So long whoever did what they came for waits for the end, before they look at the link once more."""
 CODE_APART = 61.0
-INTERRUPTED = (aiohttp.ClientError, TimeoutError, ProtocolProblem, BadAnswer, RefusedToSign)
 
 
 class Messages:
@@ -52,14 +50,14 @@ class Messages:
 
 @dataclass
 class Guardian:
-    """`tail`: the last four characters of their document."""
+    """`tail`: the last four characters of their document. `interrupted`: by what, and how often."""
 
     origin: str
     messages: Messages
     phone: str
     tail: str
     wish: Literal["sign", "decline"]
-    interrupted: int = 0
+    interrupted: Counter[str] = field(default_factory=Counter)
     _asked_at: float = -CODE_APART
 
     async def live(self, http: aiohttp.ClientSession, gate: asyncio.Semaphore, ended: asyncio.Event) -> None:
@@ -70,8 +68,8 @@ class Guardian:
             async with gate:
                 try:
                     await self._visit(http)
-                except INTERRUPTED:
-                    self.interrupted += 1
+                except Exception as error:  # whatever it is, the person tries again; what it was stands in the rows
+                    self.interrupted[_reason(error)] += 1
                     pause = max(AGAIN_AFTER, self._asked_at + CODE_APART - time.monotonic())
             with suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), pause)
@@ -101,3 +99,7 @@ class Guardian:
         if match is None:
             raise BadAnswer("the message does not say what it should")
         return match[match.lastindex or 0]
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__} {error.code}" if isinstance(error, ProtocolProblem) else type(error).__name__

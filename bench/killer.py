@@ -16,14 +16,15 @@ from bench.server import Server
 from bench.stage import Stage
 
 DATABASE_SHARE = 1 / 6
+WHAT = ("web", "worker")
 UNEVEN = (0.5, 1.5)
 """Between two kills: the mean pause times something between these."""
 
 
 @dataclass
 class Killer:
-    """`supervisors` bring back what they started and is killed here; the database comes back by them, too. `length`:
-    seconds over which the kills are spread."""
+    """`supervisors` (of pages and workers) bring back what they started and is killed here; the database comes back by
+    them, too. `length`: seconds over which the kills are spread."""
 
     stage: Stage
     server: Server
@@ -50,10 +51,10 @@ class Killer:
 
     def _victim(self) -> tuple[int, str] | None:
         if self.chance.random() < DATABASE_SHARE:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, ValueError, IndexError):  # it is being written at this moment
                 return self.server.postgres.server_pid(), "database"
         children = [
-            each.pid for pid in self.supervisors for each in tree(pid)
-            if each.parent in self.supervisors and "spawn_main" in each.command
+            (each.pid, what) for pid, what in zip(self.supervisors, WHAT, strict=True) for each in tree(pid)
+            if each.parent == pid and "spawn_main" in each.command
         ]  # fmt: skip
-        return (self.chance.choice(children), "web or worker") if children else None
+        return self.chance.choice(children) if children else None

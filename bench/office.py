@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,17 +16,15 @@ from hub.model.staff import EVERYTHING
 from hub.store.unit import Database
 
 SECRET = "api-key-of-the-office"
-AGAIN_AFTER = 2.0
-WAIT = (409, 429)
-"""An answer that it is being worked on, or too soon."""
+AGAIN_AFTER, CREATED = 2.0, 201
 
 
 @dataclass
 class Office:
-    """`interrupted`: how often no answer came."""
+    """`refusals`: how often something else was answered than the contract, or nothing at all, and what."""
 
     origin: str
-    interrupted: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     async def of_school(cls, crowd: Crowd) -> Office:
@@ -42,24 +41,20 @@ class Office:
     async def issue(self, http: aiohttp.ClientSession, phone: str) -> None:
         """One contract for this guardian, whatever is killed meanwhile: the key says that it is the same request."""
         headers = {"Authorization": f"Bearer {SECRET}", "Idempotency-Key": f"issue-{phone}"}
-        while not await self._answered(http, _asked(phone), headers):
-            self.interrupted += 1
+        while refusal := await self._asked(http, _contract(phone), headers):
+            self.refusals[refusal] += 1
             await asyncio.sleep(AGAIN_AFTER)
 
-    async def _answered(self, http: aiohttp.ClientSession, asked: dict[str, Any], headers: dict[str, str]) -> bool:
+    async def _asked(self, http: aiohttp.ClientSession, asked: dict[str, Any], headers: dict[str, str]) -> str:
         try:
             async with http.post(f"{self.origin}/api/v1/contracts", json=asked, headers=headers) as answer:
-                if answer.status in WAIT or answer.status >= 500:
-                    return False
-                answer.raise_for_status()
-                return True
-        except aiohttp.ClientResponseError:
-            raise
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+                await answer.read()
+                return "" if answer.status == CREATED else str(answer.status)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return type(error).__name__
 
 
-def _asked(phone: str) -> dict[str, Any]:
+def _contract(phone: str) -> dict[str, Any]:
     guardian = {
         "role": "guardian", "name": NAME, "phone": phone, "id_type": "passport", "id_number": f"E{phone[-8:]}",
         "relation": "父亲",

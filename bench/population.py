@@ -10,14 +10,15 @@ from bench.crowd import Crowd, Person
 from bench.endings import ask
 from bench.night import night_zone
 
-ISSUED, SIGNED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.4, 0.1, 0.1, 0.05
+ISSUED, SIGNED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.3, 0.1, 0.1, 0.05
 """So many of all are issued by the product while it is being killed, and signed; are copies of one contract that the
 product issued, and signed; are declined; left to expire; have a reminder due where it is night. All others are invited,
 and nothing more comes of it here."""
 FIRST_OF_ISSUED = 3_000_000
 """Their numbers are looked at when a contract is issued, and have to be possible ones."""
-LIFE = timedelta(seconds=120)
-"""From the invitation to the deadline of those that expire."""
+LIFE, LONGEST_LIFE, LIFE_SHARE = timedelta(minutes=2), timedelta(minutes=3), 1 / 8
+"""From the invitation to the deadline of those that expire: a share of the whole, and not shorter than it takes until a
+message of a worker that was killed twice has left."""
 TAIL_OF_COPIES = "0101"
 
 
@@ -62,7 +63,7 @@ class Population:
         awake = list(_mixed(self.copied, self.invited, self.declining, self.expiring))
         moments = [begin + length * place / len(awake) for place in range(len(awake))]
         await crowd.fall_due(awake, moments)
-        await _shorten(crowd, self.expiring)
+        await _shorten(crowd, self.expiring, max(LIFE, min(length * LIFE_SHARE, LONGEST_LIFE)))
         await crowd.fall_due_again(
             self.asleep, [begin + length * place / len(self.asleep) for place in range(len(self.asleep))]
         )
@@ -78,10 +79,10 @@ def _mixed(*groups: Sequence[Person]) -> Iterator[Person]:
     return (each for _, _, each in sorted(placed, key=lambda one: one[:2]))
 
 
-async def _shorten(crowd: Crowd, expiring: Sequence[Person]) -> None:
+async def _shorten(crowd: Crowd, expiring: Sequence[Person], life: timedelta) -> None:
     """Their deadline comes soon after the invitation."""
     await ask(
         crowd.server, "UPDATE contract SET deadline = next_due_at + $2 FROM signing_task"
         " WHERE signing_task.contract = contract.id AND signing_task.signer = ANY($1::uuid[])",
-        [each.signer for each in expiring], LIFE,
+        [each.signer for each in expiring], life,
     )  # fmt: skip

@@ -147,7 +147,7 @@ def test_faults(tmp_path: Path) -> None:
     figures, rows = measured("faults", tmp_path, 300, timeout=1700)
     assert {name: figures[name] for name in FAULTS} == dict.fromkeys(FAULTS, 0)
     assert figures["kills"] == len([row for row in rows if row["work"] == "kill"]) == 20
-    assert figures["completed"] == figures["signing"] == 150 and figures["interrupted"] > 0
+    assert figures["completed"] == figures["signing"] == 120 and figures["interrupted"] > 0
     assert figures["messages"] == len(read_ledger(tmp_path / "faults.sms_twilio.jsonl")) >= 285
     for name in ("authority", "timestamps", "seal"):
         assert "reply lost" in (tmp_path / f"faults.{name}.jsonl").read_text()
