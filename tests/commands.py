@@ -17,7 +17,10 @@ from pathlib import Path
 from hub.settings import ROOT
 
 _WARM = multiprocessing.get_context("forkserver")
-_WARM.set_forkserver_preload(["qianda.cli", "qianda.verify", "hub.__main__", "hub.wiring", "hub.doctor"])
+_WARM.set_forkserver_preload([
+    "qianda.cli", "qianda.verify.report", "hub.__main__", "hub.wiring", "hub.doctor", "hub.lifecycle.issue",
+    "hub.lifecycle.load", "phonenumbers",
+])  # fmt: skip
 LONGEST = 120
 """Seconds."""
 
