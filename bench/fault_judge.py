@@ -43,21 +43,21 @@ async def judge(server: Server, people: Population, stage: Stage) -> dict[str, f
     finished = await _finished(server)
     outside = judge_files(finished, ledgers)
     completed = sum(file.well and is_sealed_once(file, ledgers) for file in finished)
-    lost = len(people.signing) - completed + await _not_as_wanted(server, people) + _not_reached(people, taken)
+    lost = len(people.signing) - completed + await _not_as_wanted(server, people) + not_reached(people, taken)
     outside["sealed_twice"] += await _noted_twice(server)
     return {
         "lost": lost, "sent_twice": sum(count - 1 for count in Counter(each.key for each in taken).values()),
-        "sent_after_signing": await _after_signing(server), "sent_in_quiet_hours": _at_night(people, taken),
+        "sent_after_signing": await _after_signing(server), "sent_in_quiet_hours": at_night(people, taken),
         "issued_twice": await _issued_twice(server), "completed": completed, "messages": len(taken), **outside,
     }  # fmt: skip
 
 
-def _not_reached(people: Population, taken: Iterable[Taken]) -> int:
+def not_reached(people: Population, taken: Iterable[Taken]) -> int:
     reached = {each.to for each in taken if each.key.startswith(STEP)}
     return sum(phone not in reached for phone in people.reached)
 
 
-def _at_night(people: Population, taken: Iterable[Taken]) -> int:
+def at_night(people: Population, taken: Iterable[Taken]) -> int:
     """Reminders, by the provider's clock and ledger, to those for whom it is night all the time that this takes."""
     asleep = {each.phone for each in people.asleep}
     return sum(each.to in asleep for each in taken)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from bench.crowd import Person
+from bench.fault_judge import at_night, not_reached
 from bench.finished import Finished, Signed, Stamp
 from bench.ledger_judge import Ledgers, is_sealed_once, judge_files
+from bench.population import Population
+from bench.providers import Taken
 
 SEAL, ANA, BEN = "1", "2", "3"
 
@@ -90,3 +96,21 @@ def test_ledgers_are_read_as_the_services_write_them(tmp_path: Path) -> None:
         (tmp_path / name).write_text("".join(json.dumps(each) + "\n" for each in entries))
     read = Ledgers.read(*(tmp_path / name for name in lines))
     assert read == Ledgers({ANA: "person"}, [Stamp("aa", "7")], [("bb", "cc")])
+
+
+def person(number: int) -> Person:
+    return Person(f"+1202555010{number}", UUID(int=number))
+
+
+def message(to: Person, key: str) -> Taken:
+    return Taken(to.phone, key, "", datetime(2026, 12, 1, 2, 0, tzinfo=UTC))
+
+
+def test_the_providers_ledger_says_who_was_not_reached_and_who_was_woken() -> None:
+    signing, invited, declining, expiring, asleep = map(person, range(1, 6))
+    people = Population([], [signing], [invited], [declining], [expiring], [asleep])
+    everybody = [message(each, f"step-{each.signer}-1") for each in (signing, invited, declining, expiring)]
+    assert (not_reached(people, everybody), at_night(people, everybody)) == (0, 0)
+    only_a_code = [*everybody[1:], message(signing, "code-1")]
+    assert not_reached(people, only_a_code) == 1
+    assert at_night(people, [*everybody, message(asleep, "step-5-2")]) == 1
