@@ -23,6 +23,8 @@ from hub.model.reminder_policy import ReminderPolicy
 
 APART = timedelta(hours=12)
 """Planned messages of one task are never nearer to each other than this, not even after an outage."""
+LATEST = 0.9
+"""The last tenth of a window is left to what is late: a message whose share were its very end could miss it daily."""
 
 Send = Literal["now", "policy", "none"]
 
@@ -72,8 +74,8 @@ class ManualVerdict:
 
 
 def spread_of(task: UUID) -> float:
-    """The task's own share of a window, from 0 to below 1: always the same, different for different tasks."""
-    return int.from_bytes(hashlib.sha256(task.bytes).digest()[:6], "big") / 2**48
+    """The task's own share of a window, from 0 to below LATEST: always the same, different for different tasks."""
+    return int.from_bytes(hashlib.sha256(task.bytes).digest()[:6], "big") / 2**48 * LATEST
 
 
 def first_step(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +19,7 @@ from hub.model.reminder import (
     local_day,
     postponed,
     replanned,
+    spread_of,
 )
 from hub.model.reminder_policy import ReminderPolicy
 
@@ -300,3 +302,11 @@ def test_a_day_is_the_signers_and_has_23_or_25_hours_when_the_clocks_change() ->
     for moment, hours in (("2027-03-14 12:00", 23), ("2026-11-01 12:00", 25), ("2026-12-01 12:00", 24)):
         begins, ends = local_day(at(moment, NEW_YORK), NEW_YORK)
         assert ends - begins == timedelta(hours=hours)
+
+
+def test_what_is_put_off_leaves_the_end_of_the_window_to_what_is_late() -> None:
+    """A share that were its last seconds would be missed by a worker that looks a little later, day after day."""
+    shares = [spread_of(uuid4()) for _ in range(2000)]
+    latest = [into_window(POLICY, at("2026-12-01 22:00"), SHANGHAI, share) for share in (min(shares), max(shares))]
+    assert at("2026-12-02 09:00") <= latest[0] < at("2026-12-02 09:30")
+    assert at("2026-12-02 19:20") < latest[1] < at("2026-12-02 19:48")
