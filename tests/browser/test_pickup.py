@@ -43,6 +43,7 @@ async def test_from_the_short_code_to_the_contract(running: Running, new_page: N
     await page.wait_for_url("**/sign/contract?id=*")
 
 
+@pytest.mark.real
 async def test_a_wrong_short_code_leads_to_the_same_page(running: Running, new_page: NewPage) -> None:
     page = await new_page()
     await page.goto(f"{running.origin}/s")

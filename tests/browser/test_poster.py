@@ -87,6 +87,7 @@ async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page:
     await shot(page, "poster-7-back")
 
 
+@pytest.mark.real
 async def test_the_reasons_why_not_and_staff_who_look_first(running: Running, new_page: NewPage, shot: Shot) -> None:
     _, ticket = await make_poster(running, mode="ask", maximum=1)
     child = Family(parent="陈小满")

@@ -77,6 +77,7 @@ async def test_running_the_scripts_changes_nothing(
     assert str(contract.id) in page.url
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("native", [
     pytest.param(False, id="scripted", marks=pytest.mark.real),
     pytest.param(True, id="native"),
@@ -97,6 +98,7 @@ async def test_sending_every_form_changes_nothing(
     await come_in(await new_page(), running, address)
 
 
+@pytest.mark.real
 async def test_pressing_the_buttons_like_a_person_opens_nothing(
     running: Running, new_page: NewPage, link: tuple[Contract, str]
 ) -> None:

@@ -110,6 +110,7 @@ async def test_a_server_that_swaps_the_file_gets_no_signature(running: Running, 
     assert "signing-refused-by-client" in kinds and "signature-accepted" not in kinds
 
 
+@pytest.mark.real
 async def test_no_connection_loses_nothing(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await new_page()
@@ -128,6 +129,7 @@ async def test_no_connection_loses_nothing(running: Running, new_page: NewPage, 
     assert kinds.count("certificate-issued") == 1  # the key of the first try was still there
 
 
+@pytest.mark.real
 async def test_where_no_key_can_be_kept(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     wechat = "Mozilla/5.0 MicroMessenger/8.0"
@@ -151,6 +153,7 @@ async def test_where_no_key_can_be_kept(running: Running, new_page: NewPage, sho
         running.clock.advance(timedelta(seconds=61))
 
 
+@pytest.mark.real
 async def test_turns_withdrawal_and_the_end_of_a_visit(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor(student=ADULT, signers=(STUDENT, GUARDIAN))
     page = await new_page(**{**DESK, "locale": "en-GB"})
@@ -217,6 +220,7 @@ def _in_any_order(signer: NewSigner) -> NewSigner:
     return replace(signer, order=1)
 
 
+@pytest.mark.real
 async def test_anybody_may_check_a_contract(running: Running, new_page: NewPage, shot: Shot, tmp_path: Any) -> None:
     contract = await running.issue_minor()
     async with SigningClient(running.origin) as client:

@@ -12,12 +12,12 @@ from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, come_in, draw_name, read_to_the_end, sign
 from tests.running import Running
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.real]
 
 
 @pytest.mark.parametrize(("profile", "words", "name"), [
     (PHONE, ZH, "phone"),
-    pytest.param({**DESK, "locale": "en-GB"}, EN, "desk-en", marks=pytest.mark.real),
+    ({**DESK, "locale": "en-GB"}, EN, "desk-en"),
 ])  # fmt: skip
 async def test_from_the_link_to_the_sealed_contract(
     running: Running, new_page: NewPage, shot: Shot, profile: dict[str, Any], words: dict[str, str], name: str

@@ -28,6 +28,7 @@ async def logged_in(running: Running, page: Page) -> Page:
     return page
 
 
+@pytest.mark.real
 async def test_many_contracts_are_issued_page_by_page(running: Running, new_page: NewPage, shot: Shot) -> None:
     data = (ROOT / "seeds" / "roster.xlsx").read_bytes()
     await load_roster(running.hub.database, running.hub.parts.clock, data, EVERYTHING)
@@ -88,6 +89,7 @@ async def test_the_pretend_phone_shows_what_arrives(running: Running, new_page: 
     await page.wait_for_url("**/s/*")
 
 
+@pytest.mark.real
 async def test_another_phone_number_is_asked_for(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await logged_in(running, await new_page(**DESK))

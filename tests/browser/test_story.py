@@ -112,6 +112,7 @@ async def test_a_guardian_signs_by_the_code_on_the_desk_screen(
     await check(running, await finish(page, running, contract), tmp_path, "desk", contract)
 
 
+@pytest.mark.real
 async def test_a_guardian_signs_by_the_app_link_without_the_app(
     running: Running, new_page: NewPage, tmp_path: Path
 ) -> None:

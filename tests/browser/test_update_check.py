@@ -141,6 +141,7 @@ def test_node_comes_to_the_same_verdicts(
     check_verdicts(in_node(tmp_path, [*good, *dishonest]), good, dishonest)
 
 
+@pytest.mark.real
 def test_the_python_client_refuses_nothing_that_the_page_takes(honest: list[Case], dishonest: list[Case]) -> None:
     assert [case.name for case in honest if refused_by_python(case)] == []
     assert {case.name for case in dishonest if not refused_by_python(case)} == STRICTER_THAN_PYTHON

@@ -73,6 +73,7 @@ async def test_from_the_page_to_the_token_and_back(tmp_path: Path, new_page: New
         assert accepted["pages_seen"] == list(range(1, contract.pages + 1))
 
 
+@pytest.mark.real
 async def test_not_my_certificate_and_no_ports_on_a_phone(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await new_page(**{**DESK, "locale": "en-GB"})

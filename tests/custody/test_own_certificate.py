@@ -89,7 +89,7 @@ async def bring(place: Place, client: SigningClient, key: EcKey | RsaKey, **how:
 
 
 @pytest.mark.parametrize(("kind", "policies", "custody"), [
-    ("ec", (), "software"), ("rsa", (TOKEN_POLICY,), "usb-token"),
+    pytest.param("ec", (), "software", marks=pytest.mark.real), ("rsa", (TOKEN_POLICY,), "usb-token"),
 ])  # fmt: skip
 async def test_a_contract_signed_with_it_is_verified(
     place: Place, rsa_key: RsaKey, tmp_path: Path, kind: str, policies: tuple[str, ...], custody: str

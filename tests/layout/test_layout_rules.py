@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,13 @@ def python_files() -> list[Path]:
     return [path for path in tracked(".py") if "migrations/versions" not in str(path)]
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -70,7 +76,7 @@ def test_modules_are_named_after_what_they_hold() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = [shown(path) for path in python_files() if ast.get_docstring(ast.parse(path.read_bytes())) is None]
+    silent = [shown(path) for path in python_files() if ast.get_docstring(tree(path)) is None]
     assert silent == []
 
 

@@ -45,6 +45,7 @@ async def one_round(running: Running) -> None:
             assert broken_at(await unit.record.entries(contract.id)) is None
 
 
+@pytest.mark.real
 async def test_eight_at_once_and_each_is_sealed_once() -> None:
     async with quiet_hub() as running:
         await one_round(running)
