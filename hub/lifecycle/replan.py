@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from hub.errors import Unavailable
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery, DeliveryState
@@ -56,8 +57,7 @@ async def replan_scope(
         found = await unit.tasks.contracts_with_open(campuses, course, after, most)
     for begin in range(0, len(found), TOGETHER):
         for each in await _replan_together(parts, found[begin : begin + TOGETHER]):
-            async with parts.database.unit(EVERYTHING) as unit:
-                await _under_new_policy(parts, unit, await unit.plans.hold([each], wait=True))
+            await _replan_alone(parts, each)
     return found[-1] if len(found) == most else None
 
 
@@ -72,6 +72,17 @@ async def _replan_together(parts: Parts, contracts: Sequence[UUID]) -> Sequence[
         return contracts
     planned = set(held)
     return [each for each in contracts if each not in planned]
+
+
+async def _replan_alone(parts: Parts, contract: UUID) -> None:
+    """Whatever is wrong with it: it keeps its old plan, and the others do not wait for it."""
+    try:
+        async with parts.database.unit(EVERYTHING) as unit:
+            await _under_new_policy(parts, unit, await unit.plans.hold([contract], wait=True))
+    except Unavailable:
+        raise  # the job goes on later
+    except Exception:
+        log.exception("not planned anew", contract=str(contract))
 
 
 async def _under_new_policy(parts: Parts, unit: Unit, held: Sequence[UUID]) -> None:

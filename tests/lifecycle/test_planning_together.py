@@ -92,13 +92,12 @@ async def test_one_that_somebody_holds_is_planned_alone_and_the_others_do_not_wa
 
 
 async def test_one_that_goes_wrong_does_not_keep_the_others_from_being_planned(running: Running) -> None:
-    wrong, *others = sorted(await asleep(running, 0, FEW + 1), key=lambda each: each.id, reverse=True)
+    wrong, *others = sorted(await asleep(running, 0, FEW + 1), key=lambda each: each.id)
     async with running.hub.database.unit(EVERYTHING) as unit:
         signer = (await unit.contracts.signers(wrong.id))[0]
         await unit.connection.exec_driver_sql(f"UPDATE signer SET zone = 'No/Where' WHERE id = '{signer.id}'")
     await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
-    with pytest.raises(Exception, match="No/Where"):  # the job is held
-        await replan_scope(running.hub.parts, "hefei")
+    assert await replan_scope(running.hub.parts, "hefei") is None
     assert all([PLANNED_ANEW in await ledger(running, each) for each in others])
     assert PLANNED_ANEW not in await ledger(running, wrong)
 
