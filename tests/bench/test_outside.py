@@ -25,7 +25,7 @@ from tests.judges import judge_by_pyhanko
 from tests.lifecycle.signing import person
 from tests.running import Running, running_hub
 
-pytestmark = pytest.mark.custody
+pytestmark = [pytest.mark.custody, pytest.mark.real]
 CONTRACTS, LOSE = 3, 0.35
 MOST_TRIES = 12
 NOTHING = ("sealed_twice", "seals_not_in_ledger", "timestamps_not_in_ledger", "certificates_not_in_ledger")

@@ -19,7 +19,7 @@ from tests.custody.test_own_certificate import facts_of
 from tests.running import GUARDIAN_ID
 from tests.web.user_agents import PEOPLE
 
-pytestmark = [pytest.mark.browser, pytest.mark.custody]
+pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
 INTENT = re.compile(r"intent://s/([0-9A-Z]+)#Intent;scheme=qianda;")
 """As Android understands it: the app is handed `qianda://s/…`."""
 

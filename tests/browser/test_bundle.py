@@ -30,7 +30,8 @@ async def no_sideways(page: Page) -> None:
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("language", ["zh", pytest.param("en", marks=pytest.mark.real)])
+@pytest.mark.real
+@pytest.mark.parametrize("language", ["zh", "en"])
 async def test_from_one_to_the_next(running: Running, new_page: NewPage, shot: Shot, language: str) -> None:
     words, said = (ZH if language == "zh" else EN), SAID[language]
     signers = (father(),)

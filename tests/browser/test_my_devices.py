@@ -14,7 +14,7 @@ from tests.custody.app import hub_with_an_app
 from tests.custody.test_app import CODE_APART
 from tests.web.signer_visits import verified
 
-pytestmark = [pytest.mark.browser, pytest.mark.custody]
+pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
 WORDS = {
     "zh": {
         "devices": "我的设备", "lost": "我丢失了这台手机", "revoke": "确认吊销", "said": "该设备已吊销",
@@ -27,7 +27,7 @@ WORDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("language", ["zh", pytest.param("en", marks=pytest.mark.real)])
+@pytest.mark.parametrize("language", ["zh", "en"])
 async def test_a_lost_phone_is_revoked_by_its_person(
     tmp_path: Path, new_page: NewPage, shot: Shot, language: str
 ) -> None:

@@ -20,7 +20,7 @@ from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
 from tests.running import Running, running_hub
 
-pytestmark = [pytest.mark.browser, pytest.mark.custody]
+pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
 CONFIRM = "同意并确认签署"
 
 

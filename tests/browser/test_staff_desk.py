@@ -61,6 +61,7 @@ async def test_the_code_on_the_screen_can_be_scanned(running: Running, new_page:
     assert (await open_ticket(running.hub.parts, code)).session.contract == contract.id
 
 
+@pytest.mark.real
 async def test_pages_fit_a_small_phone(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     async with running.hub.database.unit(EVERYTHING) as unit:

@@ -27,7 +27,7 @@ ANDROID = (
     "Safari/537.36"
 )
 CODE = re.compile(r"^[0-9A-Z]{4} [0-9A-Z]{4}$")
-pytestmark = [pytest.mark.browser, pytest.mark.custody]
+pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
 
 
 async def test_from_the_page_to_the_token_and_back(tmp_path: Path, new_page: NewPage, shot: Shot) -> None:
@@ -73,7 +73,6 @@ async def test_from_the_page_to_the_token_and_back(tmp_path: Path, new_page: New
         assert accepted["pages_seen"] == list(range(1, contract.pages + 1))
 
 
-@pytest.mark.real
 async def test_not_my_certificate_and_no_ports_on_a_phone(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await new_page(**{**DESK, "locale": "en-GB"})

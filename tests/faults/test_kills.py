@@ -44,7 +44,7 @@ who they are."""
 LANES = 3
 """More than there are processors: a story waits a good part of its time. To open one takes as long as a story."""
 SIDES = ("before", "after")
-DECISIVE = ("call certificate", "call timestamp", "call seal", "→")
+DECISIVE = ("call certificate", "call seal")
 Kills = tuple[Boundary, ...]
 """Where the processes of one story are killed, one after the other."""
 
@@ -179,8 +179,8 @@ async def run(pick: Callable[[Sequence[Boundary]], list[Kills]], number_of_lanes
 
 
 def _once(boundaries: Sequence[Boundary]) -> list[Kills]:
-    """At each kind of call that signs and at each move of the contract, on one side or the other in turn. A story is
-    killed twice, once in each chapter, as long as both have some left."""
+    """At the two calls of which a second one would do most harm, one on each side. A story is killed twice, once in
+    each chapter, as long as both have some left."""
     found = [each for each in boundaries if each.side == "before" and any(map(each.name.__contains__, DECISIVE))]
     befores = {each.name: each for each in reversed(found)}.values()
     wanted = [replace(each, side=SIDES[number % 2]) for number, each in enumerate(befores)]
@@ -194,7 +194,7 @@ def _five_times(boundaries: Sequence[Boundary]) -> list[Kills]:
     return [(each,) for each in boundaries for _ in range(3 if each.side == "after" else 2)]
 
 
-async def test_killed_once_where_it_signs_and_moves() -> None:
+async def test_killed_where_a_certificate_is_asked_for_and_where_the_seal_signs() -> None:
     await run(pick=_once, number_of_lanes=1)
 
 

@@ -122,6 +122,7 @@ async def site() -> AsyncIterator[Site]:
         yield Site(hub, twilio, data, variables)
 
 
+@pytest.mark.real
 async def test_who_is_told_to_stop_finishes_the_call_in_hand_and_begins_nothing(site: Site) -> None:
     held = await site.issue(101)
     with site.worker() as worker:

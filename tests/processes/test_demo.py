@@ -138,7 +138,10 @@ async def any_enrolment(place: Place) -> str:
         await connection.close()
 
 
-@pytest.mark.parametrize("victim", ["work", "database", pytest.param("web", marks=pytest.mark.real)])
+VICTIMS = ["work", pytest.param("web", marks=pytest.mark.real), pytest.param("database", marks=pytest.mark.real)]
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
 def test_what_was_killed_comes_back_by_itself(place: Place, victim: str) -> None:
     """And works: a contract issued afterwards is drawn by the web, invited to by the worker, kept by the database."""
     demo = place.running()
@@ -155,6 +158,7 @@ def test_what_was_killed_comes_back_by_itself(place: Place, victim: str) -> None
     eventually(lambda: place.invitations() == before + 1, 25, demo)
 
 
+@pytest.mark.real
 def test_when_the_supervisor_is_killed_everything_ends_and_nothing_is_lost(place: Place) -> None:
     demo = place.running()
     number = place.issue("before the kill")
