@@ -126,6 +126,7 @@ async def test_a_token_without_a_certificate_gets_one_and_keeps_it(place: Place,
     assert "it locks after a few" in program.text or "A few tries are left" in program.text
 
 
+@pytest.mark.real
 async def test_a_token_that_is_pulled_out(place: Place, token: UsbToken) -> None:
     key = ec_key()
     certificate = place.authority.issue(key.public_key(), person(NAME))
@@ -218,6 +219,7 @@ async def test_a_swapped_file_is_refused_and_reported(token: UsbToken, lie: str,
     assert "\x1b[31m" not in program.text  # what a hub says does not steer the terminal
 
 
+@pytest.mark.real
 async def test_an_agent_of_another_hub(token: UsbToken) -> None:
     hub = LyingHub(says="https://sign.school.example")
     async with TestServer(hub.app()) as server:
@@ -239,6 +241,7 @@ async def test_an_agent_of_another_hub(token: UsbToken) -> None:
         assert hub.calls == ["/agent/v1/claim"]
 
 
+@pytest.mark.real
 async def test_one_of_several_certificates_on_one_of_several_tokens(token: UsbToken) -> None:
     hub, authority = LyingHub(), OutsideAuthority("http://127.0.0.1:9")
     keys = [ec_key(), ec_key(), ec_key()]

@@ -89,6 +89,7 @@ async def rounds(running: Running, times: int) -> list[int]:
     return presses
 
 
+@pytest.mark.real
 async def test_twice_both_press_and_nothing_is_lost() -> None:
     async with running_hub() as running:
         assert len(await rounds(running, 2)) == 4

@@ -168,6 +168,7 @@ async def under_load(folder: Path, before: int, meanwhile: int, after: int) -> N
         assert {"authority-away", "timestamps-away"} & kinds == {"authority-away", "timestamps-away"}
 
 
+@pytest.mark.real
 async def test_some_sign_while_the_first_two_die(tmp_path: Path) -> None:
     await under_load(tmp_path, 1, 2, 1)
 

@@ -26,7 +26,7 @@ from tests.running import ADULT_ID, STUDENT_PHONE, Running, running_hub
 from tests.web.signer_visits import NAME, verified
 from tests.web.test_sign_protocol import ADULT, ANY_ORDER
 
-pytestmark = pytest.mark.custody
+pytestmark = [pytest.mark.custody, pytest.mark.real]
 
 
 @dataclass

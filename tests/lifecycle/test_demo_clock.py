@@ -9,10 +9,14 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from hub.model.staff import EVERYTHING
 from tests.judges import judge
 from tests.lifecycle.clockwork import quiet_hub, round_of_work
 from tests.lifecycle.signing import completed, signed
+
+pytestmark = pytest.mark.real
 
 
 async def test_three_weeks_later_on_the_demo_clock_the_signed_file_is_valid_now(tmp_path: Path) -> None:

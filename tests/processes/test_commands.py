@@ -16,6 +16,8 @@ from hub.store.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
 from tests.processes.programs import Program, ask, eventually, free_port, run
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
@@ -54,7 +56,6 @@ def test_import_names_bad_rows(data: Path) -> None:
     assert len(refused.stdout.splitlines()) == 201
 
 
-@pytest.mark.real
 def test_import_names_files_that_it_cannot_read(data: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.xlsx"
     broken.write_bytes(b"no spreadsheet")
@@ -81,7 +82,7 @@ WRONG = {
 
 
 QUICK = "channel"
-OTHERS = [pytest.param(each, marks=pytest.mark.real) for each in WRONG if each != QUICK]
+OTHERS = [each for each in WRONG if each != QUICK]
 
 
 @pytest.mark.parametrize("wrong", [QUICK, *OTHERS])
@@ -121,7 +122,7 @@ def test_the_outbox_does_not_exist_where_it_is_served(data: Path) -> None:
     assert "the outbox exists in the demo alone" in refused.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", pytest.param("work", marks=pytest.mark.real)])
+@pytest.mark.parametrize("command", ["serve", "work"])
 def test_variables_of_the_demo_stop_the_start(data: Path, command: str) -> None:
     refused = run(data, command, QIANDA_PORT=str(free_port()), QIANDA_DEMO_PASSWORD="x")
     assert refused.returncode == 2
@@ -134,7 +135,6 @@ def test_the_demo_does_not_touch_this_database(data: Path) -> None:
     assert "was not made by a demo" in refused.stderr
 
 
-@pytest.mark.real
 def test_an_unknown_authority_is_refused(data: Path) -> None:
     """Rather than certificates of the built-in one under another's name."""
     refused = run(data, "doctor", QIANDA_AUTHORITY="licensed")

@@ -23,6 +23,8 @@ from hub.store.unit import Database
 from tests.database import scratch_folder
 from tests.running import until
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def server() -> Iterator[EmbeddedPostgres]:

@@ -81,6 +81,7 @@ async def _says(database: EmbeddedPostgres, state: str) -> bool:
     return state in (database.data / "postmaster.pid").read_text()
 
 
+@pytest.mark.real
 def test_number_of_killed_server_belongs_to_a_stranger_now(place: Place) -> None:
     user = User(place)
     user.kill()
@@ -104,6 +105,7 @@ def test_two_that_start_at_once_share_one_server(place: Place) -> None:
     assert sorted(user.leave() for user in users) == [False, False, True]
 
 
+@pytest.mark.real
 def test_data_folder_may_be_moved(place: Place) -> None:
     User(place).leave()
     moved = place.folder.rename(place.folder.with_name("moved"))
@@ -112,6 +114,7 @@ def test_data_folder_may_be_moved(place: Place) -> None:
     assert user.leave() is True
 
 
+@pytest.mark.real
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps databases outside the data folder")
 def test_copied_data_folder_does_not_touch_the_original(closed_place: Place) -> None:
     User(closed_place).leave()
@@ -121,6 +124,7 @@ def test_copied_data_folder_does_not_touch_the_original(closed_place: Place) -> 
         EmbeddedPostgres(copy, programs=closed_place.programs, state_folder=closed_place.state)
 
 
+@pytest.mark.real
 def test_files_of_another_version_are_not_passed_over(open_place: Place) -> None:
     with open_place.database() as database:
         pass
@@ -140,6 +144,7 @@ def test_a_start_that_fails_says_why(open_place: Place, monkeypatch: pytest.Monk
     database.stop()
 
 
+@pytest.mark.real
 def test_home_that_others_can_read_is_refused(open_place: Place) -> None:
     with open_place.database() as database:
         pass
@@ -148,6 +153,7 @@ def test_home_that_others_can_read_is_refused(open_place: Place) -> None:
         database.start()
 
 
+@pytest.mark.real
 def test_remove_deletes_the_files_only_as_the_last_user(place: Place) -> None:
     database = place.database().start()
     user = User(place)
@@ -158,6 +164,7 @@ def test_remove_deletes_the_files_only_as_the_last_user(place: Place) -> None:
     assert not list(place.state.glob("*.folder"))
 
 
+@pytest.mark.real
 @pytest.mark.skipif(os.geteuid() != 0, reason="runs as another account, which only root may do")
 @pytest.mark.parametrize("mode", [0o700, 0o755])
 def test_ordinary_user(open_place: Place, ordinary_python: list[str], mode: int) -> None:
@@ -177,6 +184,7 @@ def test_ordinary_user(open_place: Place, ordinary_python: list[str], mode: int)
     assert modes(nobody.folder) == before
 
 
+@pytest.mark.real
 @pytest.mark.real  # copies 80 MB
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as another account")
 def test_programs_in_a_closed_folder_are_copied(open_place: Place) -> None:

@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
 from pkcs11.exceptions import PKCS11Error
 
 from hub.provision import builtin_pki, one_at_a_time, open_token
 from hub.settings import Settings
 from hub.tokens.module import Module
 from hub.tokens.softhsm import create_token, module_path, undisturbed
+
+pytestmark = pytest.mark.real
 
 LABEL, PIN = "shared", "123456"
 TIMES = 60

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from hub.settings import ROOT
@@ -20,6 +21,8 @@ from hub.store.installation import mark
 from hub.wiring import utc_now
 from tests.database import Dsns
 from tests.running import token_settings
+
+pytestmark = pytest.mark.real
 
 PARTS = ("hub", "channels", "chats", "qianda", "templates", "seeds", "config")
 PROGRAM = """
