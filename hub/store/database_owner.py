@@ -5,12 +5,14 @@ One rule rules here: mode and owner of a folder that existed before are never ch
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pwd
 import secrets
 import shutil
 import subprocess
-import time
+from collections.abc import Iterator
 from hashlib import blake2s
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,10 @@ STATE_FOLDER = Path("/var/lib/qianda")
 class DatabaseOwner:
     """Who owns the database files, and how to make that account reach them."""
 
-    def __init__(self, state_folder: Path = STATE_FOLDER) -> None:
+    def __init__(self, state_folder: Path = STATE_FOLDER, system_user: str = SYSTEM_USER) -> None:
         self.state_folder = state_folder
         self.is_root = os.geteuid() == 0
-        self.account = _system_user(SYSTEM_USER) if self.is_root else _ourselves()
+        self.account = _system_user(system_user) if self.is_root else _ourselves()
 
     def popen_options(self) -> dict[str, Any]:
         """Arguments that make `subprocess` run a program as this account, with nothing of our PG* environment."""
@@ -133,20 +135,41 @@ def _ourselves() -> pwd.struct_passwd:
 
 
 def _system_user(name: str) -> pwd.struct_passwd:
-    """Find the system user, or make it; two processes that make it at once both get it."""
-    command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-    command += ["--shell", "/usr/sbin/nologin", name]
-    problem = ""
-    for _attempt in range(20):
+    """Find the system user, or make it; of several processes one makes it and all get the same."""
+    with _accounts_locked():
         try:
             return pwd.getpwnam(name)
         except KeyError:
-            try:
-                made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-            except FileNotFoundError:
-                problem = f"there is no useradd here; make a system user {name} yourself, or do not run as root"
-                raise DatabaseUnavailable(problem) from None
-            problem = made.stderr.strip()
-            if made.returncode != 0:
-                time.sleep(0.1)  # the password file is locked by the other one
-    raise DatabaseUnavailable(f"the system user {name} could not be made: {problem}")
+            _make_system_user(name)
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            raise DatabaseUnavailable(f"the system user {name} was made, but this machine does not know it") from None
+
+
+@contextlib.contextmanager
+def _accounts_locked() -> Iterator[None]:
+    """Let one process of ours at a time make an account.
+
+    `useradd` asks whether a name is there before it takes the lock of the password file: two at once both make it,
+    and the second gives it another number, so that what the first one's process made belongs to nobody.
+    """
+    accounts = os.open("/etc", os.O_RDONLY)  # the folder: the password file is another one after each change
+    try:
+        fcntl.flock(accounts, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(accounts)
+
+
+def _make_system_user(name: str) -> None:
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+    command += ["--shell", "/usr/sbin/nologin", name]
+    try:
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
+    except FileNotFoundError:
+        problem = f"there is no useradd here; make a system user {name} yourself, or do not run as root"
+        raise DatabaseUnavailable(problem) from None
+    except subprocess.SubprocessError as error:
+        said = getattr(error, "stderr", None) or error
+        raise DatabaseUnavailable(f"the system user {name} could not be made: {said}") from None
