@@ -1,6 +1,6 @@
 """Identity from the school's own roster: the name and the last characters of the document are those on file.
 
-The roster is the relying party's own knowledge, so the verifier calls this "declared", not "shown" (DESIGN §1).
+The roster is the relying party's own knowledge, so the verifier calls this "declared", not "shown".
 """
 
 from __future__ import annotations

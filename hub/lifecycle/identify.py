@@ -40,7 +40,7 @@ class Verified:
 
 
 async def send_code(parts: Parts, secret: str, channel: str | None = None) -> None:
-    """Raises Locked, TooSoon or BudgetSpent (with `retry_after`) by the budgets of DESIGN §11. A new code kills the
+    """Raises Locked, TooSoon or BudgetSpent (with `retry_after`) by the configured budgets. A new code kills the
     old one. `channel`: by which the person would like to have it; it comes another way where that does not lead to
     their phone."""
     wished = (channel,) if channel else ()

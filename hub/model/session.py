@@ -16,7 +16,7 @@ CODES_PER = ((timedelta(minutes=1), 1), (timedelta(hours=1), 5), (timedelta(days
 """At most so many codes to one signer in so long."""
 WRONG_ANSWERS_A_DAY = 10
 PREPARED_FOR = timedelta(minutes=3)
-"""How long `prepare` leases the document's revision (DESIGN §3)."""
+"""How long `prepare` leases the document's revision."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class RequestState(StrEnum):
 
 
 class Custody(StrEnum):
-    """Where the private key is, as proved (DESIGN §1): without proof a claim counts as `browser` or `software`."""
+    """Where the private key is, as proved: without proof a claim counts as `browser` or `software`."""
 
     USB_TOKEN = "usb-token"
     APP_KEYSTORE = "app-keystore"
