@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import sys
-from pathlib import Path
 
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright, expect
@@ -22,6 +20,7 @@ from tests.running import GUARDIAN_PHONE, PASSWORD, Running, running_hub
 FOLDER = ROOT / "docs" / "pictures"
 COLOURS = 128
 ENROLMENTS = 8
+WHAT_HAPPENED = "经过"
 
 
 async def keep(page: Page, name: str) -> None:
@@ -53,8 +52,7 @@ async def on_the_phone(running: Running, browser: Browser) -> None:
     await keep(page, "5-done")
 
 
-async def at_the_desk(running: Running, browser: Browser, contract: Contract) -> None:
-    page = await (await browser.new_context(**DESK)).new_page()
+async def at_the_desk(running: Running, page: Page, contract: Contract) -> None:
     await page.goto(f"{running.origin}/staff")
     await page.locator("[name=login]").fill("demo")
     await page.locator("[name=password]").fill(PASSWORD)
@@ -62,10 +60,15 @@ async def at_the_desk(running: Running, browser: Browser, contract: Contract) ->
     await page.locator(f"a[href*='{contract.id}']").first.wait_for()
     await keep(page, "6-board")
     await page.goto(f"{running.origin}/staff/contracts/{contract.id}")
-    await keep(page, "7-contract")
     await page.locator("a[href*='/desk/']").first.click()
     await page.locator("svg, img").first.wait_for()
     await keep(page, "8-desk-code")
+
+
+async def looking_back(running: Running, page: Page, contract: Contract) -> None:
+    await page.goto(f"{running.origin}/staff/contracts/{contract.id}")
+    await page.get_by_role("heading", name=WHAT_HAPPENED).evaluate("heading => heading.scrollIntoView()")
+    await keep(page, "7-contract")
 
 
 async def main() -> None:
@@ -80,11 +83,11 @@ async def main() -> None:
             await issue(running.hub.parts, EVERYTHING, new_contract(enrolment), "staff")
         contract = await running.issue_minor()
         await running.message("invitation")
-        await at_the_desk(running, browser, contract)
+        desk = await (await browser.new_context(**DESK)).new_page()
+        await at_the_desk(running, desk, contract)
         await on_the_phone(running, browser)
-        Path(sys.argv[1] if len(sys.argv) > 1 else FOLDER / "contract.pdf").write_bytes(
-            await running.completed(contract)
-        )
+        await running.completed(contract)
+        await looking_back(running, desk, contract)
         await browser.close()
 
 

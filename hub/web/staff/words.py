@@ -89,6 +89,7 @@ RECORDS = {
 CUSTODIES = {
     "usb-token": "on a USB token", "app-keystore": "in the keystore of a phone", "browser": "made in a browser",
     "software": "held by the signer; where, is not proved", "remote": "kept by a signing service",
+    "token": "on the school's token",
 }  # fmt: skip
 LEDGER = {
     "planned": "planned", "sent": "sent", "skipped": "put off", "failed": "could not be sent", "stopped": "stopped",
