@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from hub.errors import DatabaseUnavailable
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.migrate import migrate
 
@@ -129,9 +130,9 @@ def leave_shared_server() -> None:
 
 
 def _remove_abandoned() -> None:
-    """Servers of test runs that were killed."""
+    """Servers of test runs that were killed. What cannot be started any more, as its account is gone, stays."""
     for folder in (*Path(tempfile.gettempdir()).glob("qianda-tests-*"), *MEMORY.glob("qianda-tests-*")):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, DatabaseUnavailable):
             status = folder.stat()
             if status.st_uid == os.geteuid() and status.st_mtime < time.time() - ABANDONED_SECONDS:
                 if EmbeddedPostgres(folder, durable=False).start().stop(remove=True):
