@@ -184,10 +184,8 @@ async def _reopen(parts: Parts, contract: Contract, request: SignatureRequest) -
     """The certificate ran out before a timestamp could be had: the signature is lost, the signer is asked again."""
     async with parts.database.unit(EVERYTHING) as unit:
         locked = await unit.contracts.locked(contract.id)
-        known = await unit.signatures.get(request.id)
-        if known is None or known.state is not RequestState.ACCEPTED:
+        if not await unit.signatures.lapse(request.id, RequestState.ACCEPTED):
             return True
-        await unit.signatures.lapse(request.id)
         task = next(each for each in await unit.tasks.of_contract(contract.id) if each.id == request.task)
         signer = await unit.contracts.signer(task.signer)
         await unit.record.append(locked.id, locked.campus, "signature-lapsed", "hub", {"field": request.field})
@@ -232,9 +230,7 @@ async def _prepare_again(parts: Parts, contract: Contract, seal: SignatureReques
     """The seal has another certificate now: over what was prepared for the old one it must not sign."""
     async with parts.database.unit(EVERYTHING) as unit:
         await unit.contracts.locked(contract.id)
-        known = await unit.signatures.get(seal.id)
-        if known is not None and known.state is RequestState.PREPARED:
-            await unit.signatures.lapse(seal.id)
+        await unit.signatures.lapse(seal.id)
     return True
 
 

@@ -323,8 +323,7 @@ async def note_refusal(parts: Parts, secret: str, request_id: UUID, reason: str)
         session = await session_of(unit, secret, agent=True)
         request = await _own_request(unit, session, request_id)
         contract = await unit.contracts.locked(request.contract)
-        if request.state is RequestState.PREPARED:
-            await unit.signatures.lapse(request.id)
+        await unit.signatures.lapse(request.id)  # not one whose signature was accepted while we waited for the lock
         facts = {"request": str(request.id), "reason": reason[:500], "prepared_sha256": request.prepared}
         await unit.record.append(
             contract.id, contract.campus, "signing-refused-by-client", f"signer:{session.signer}", facts

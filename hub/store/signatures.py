@@ -67,8 +67,11 @@ class Signatures:
     async def embedded(self, request: UUID, at: datetime) -> None:
         await self._update(request, state=RequestState.EMBEDDED.value, embedded_at=at)
 
-    async def lapse(self, request: UUID) -> None:
-        await self._update(request, state=RequestState.LAPSED.value)
+    async def lapse(self, request: UUID, was: RequestState = RequestState.PREPARED) -> bool:
+        """False: it is in another state by now, and stays there."""
+        mine = (REQUEST.c.id == request) & (REQUEST.c.state == was.value)
+        lapsed = REQUEST.update().where(mine).values(state=RequestState.LAPSED.value)
+        return (await self._connection.execute(lapsed)).rowcount == 1
 
     async def lapse_prepared(self, contract: UUID) -> None:
         """What was prepared on an older revision can no longer be signed."""
