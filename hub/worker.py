@@ -32,7 +32,7 @@ from hub.lifecycle.remind_many import remind_many
 from hub.lifecycle.replan import replan_later, replan_scope
 from hub.lifecycle.reroute import next_way
 from hub.lifecycle.revoke import revoke_certificates
-from hub.model.contract import wait_after
+from hub.lifecycle.stuck import ask_again
 from hub.model.staff import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS, Begun
 from hub.store.inlet import CALLS_CAME
@@ -352,9 +352,7 @@ class Worker:
         """Ask again for what the hub itself still has to do."""
         async with self._hub.database.unit(EVERYTHING) as unit:
             for contract in await unit.contracts.hub_due(unit.now):
-                tries = await unit.contracts.hub_tries(contract) + 1
-                await unit.contracts.plan_hub_step(contract, unit.now + wait_after(tries), tries)
-                await unit.jobs.enqueue(COMPLETE, {"contract": str(contract)}, f"complete-{contract}-{unit.now}")
+                await ask_again(unit, contract)
             for alert in await unit.alerts.due(unit.now) if self._parts.addressees else []:
                 await unit.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             for key in await unit.app_keys.certificates_due(unit.now):

@@ -29,13 +29,14 @@ from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError, Unavailable
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.stuck import note_trouble, waits_for_hub
 from hub.lifecycle.turns import open_next, open_task
 from hub.lifecycle.withdraw import move_deadline
-from hub.model.contract import FIRST_RETRY, LONGEST_RETRY, TRIES_BEFORE_STAFF, Contract, ContractState, wait_after
+from hub.model.contract import FIRST_RETRY, LONGEST_RETRY, Contract, ContractState
 from hub.model.message import Purpose
 from hub.model.signature import SEAL_FIELD, Custody, RequestState, SignatureRequest
 from hub.model.signer import all_signed
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit
 from qianda.verify.structure import check_finished
 
@@ -86,9 +87,7 @@ async def _step(parts: Parts, contract_id: UUID) -> bool:
 
 async def _nothing_to_do(unit: Unit, contract_id: UUID) -> bool:
     """Decided under the lock: a signature that is accepted at this moment plans its own step."""
-    await unit.contracts.locked(contract_id)
-    requests = await unit.signatures.unfinished(contract_id)
-    if any(request.state is RequestState.ACCEPTED for request in requests):
+    if await waits_for_hub(unit, await unit.contracts.locked(contract_id)):
         return True
     await unit.contracts.plan_hub_step(contract_id, None)
     return False
@@ -320,18 +319,6 @@ async def _failed(parts: Parts, attempt: UUID, error: QiandaError) -> None:
 
 
 async def _stuck(parts: Parts, contract_id: UUID, error: QiandaError) -> None:
-    """Show it, plan the next try (1 min, doubling to 1 h), and tell staff when it lasts or is not a matter of
-    waiting."""
     async with parts.database.unit(EVERYTHING) as unit:
-        contract = await unit.contracts.locked(contract_id)
-        tries = await unit.contracts.hub_tries(contract_id)
-        await unit.contracts.plan_hub_step(contract_id, unit.now + wait_after(tries), tries)
-        await unit.contracts.change(contract, stuck_since=contract.stuck_since or unit.now, stuck_reason=error.code)
-        if contract.stuck_since is None:
-            facts = {"reason": error.code}
-            await unit.record.append(contract.id, contract.campus, "stuck", "hub", facts)
-        if tries >= TRIES_BEFORE_STAFF or not error.retry:
-            text = f"The contract is signed but cannot be finished: {error.sentence}"
-            task = StaffTask(uuid4(), "stuck", text, contract.campus, unit.now, contract.id)
-            await unit.desk.add_task_once(task)
+        tries = await note_trouble(unit, contract_id, error)
     log.warning("contract stuck", contract=str(contract_id), reason=error.code, tries=tries, detail=str(error))

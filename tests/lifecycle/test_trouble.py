@@ -14,7 +14,7 @@ from hub.errors import AuthorityUnavailable, IllegalMove, TokenUnavailable, Unav
 from hub.lifecycle.answer import decline
 from hub.lifecycle.complete import _step, advance
 from hub.lifecycle.withdraw import void
-from hub.model.contract import ContractState
+from hub.model.contract import TRIES_BEFORE_STAFF, ContractState
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
 from tests.judges import judge_by_pyhanko
@@ -165,6 +165,43 @@ async def test_trouble_that_nobody_expected_shows_as_stuck_and_goes_to_staff() -
         shutil.move(gone, files)
         await hub_rounds(running, clock, clock() + timedelta(minutes=2))
         assert (await contract_now(running, contract)).state is ContractState.COMPLETED
+
+
+async def test_a_contract_whose_workers_die_before_they_can_say_so_shows_as_stuck_and_goes_to_staff() -> None:
+    clock = real_time()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        for _ in range(TRIES_BEFORE_STAFF):  # its jobs bring nothing about, not even an error
+            assert (await contract_now(running, contract)).stuck_since is None
+            assert await staff_tasks(running, contract.id) == []
+            async with running.hub.database.unit(EVERYTHING) as unit:
+                clock.go_to(await unit.contracts.earliest_hub_step() or clock())
+            await running.worker.look_after()
+        now = await contract_now(running, contract)
+        assert (now.stuck_since, now.stuck_reason) == (clock(), "not-finished")
+        assert await staff_tasks(running, contract.id) == ["stuck"]
+        assert (await record_of(running, contract)).count("stuck") == 1
+        await work_off(running)
+        now = await contract_now(running, contract)
+        assert (now.state, now.stuck_since) == (ContractState.COMPLETED, None)
+
+
+async def test_trouble_after_somebody_else_has_finished_marks_nothing() -> None:
+    clock = real_time()
+    timestamps = Timestamps(clock)
+    async with quiet_hub(clock) as running:
+        timestamps.serve(running)
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        timestamps.overtaken_by = lambda: advance(running.hub.parts, contract.id)
+        assert await advance(running.hub.parts, contract.id) is ContractState.COMPLETED
+        assert timestamps.overtaken_by is None
+        now = await contract_now(running, contract)
+        assert (now.stuck_since, now.stuck_reason) == (None, None)
+        assert "stuck" not in await record_of(running, contract)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.contracts.earliest_hub_step() is None
 
 
 async def test_a_deadline_that_passes_while_a_signature_waits_takes_nothing_away() -> None:

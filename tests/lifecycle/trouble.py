@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,12 +24,14 @@ from tests.running import Running
 
 @dataclass
 class Timestamps:
-    """The hub's own timestamp service, which can be away. `asked` are the moments of all calls."""
+    """The hub's own timestamp service, which can be away. `asked` are the moments of all calls. `overtaken_by`: what
+    somebody else does during the next call, which then fails."""
 
     clock: StandingClock
     away: bool = False
     asked: list[datetime] = field(default_factory=list)
     service: TimestampAuthority | None = None
+    overtaken_by: Callable[[], Awaitable[object]] | None = None
 
     @property
     def certificates(self) -> Sequence[bytes]:
@@ -38,6 +40,10 @@ class Timestamps:
 
     async def timestamp(self, digest: bytes) -> bytes:
         self.asked.append(self.clock())
+        if other := self.overtaken_by:
+            self.overtaken_by = None
+            await other()
+            raise TimestampUnavailable("the answer was lost")
         if self.away or self.service is None:
             raise TimestampUnavailable("no answer")
         return await self.service.timestamp(digest)
