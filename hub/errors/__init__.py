@@ -95,6 +95,13 @@ class NotVerified(NotAllowed):
     sentence = "Please confirm your identity first."
 
 
+class IdentityNotChecked(NotAllowed):
+    """The visitor said who they are, and nobody compared that with anything."""
+
+    code = "identity-not-checked"
+    sentence = "Nobody has checked yet who you are. Please ask the school to do this for you."
+
+
 class NotForAgents(NotAllowed):
     code = "not-for-agents"
     sentence = "This can be done on the page only."

@@ -6,11 +6,12 @@ session, which came about by the old phone's one-time code. The second one has t
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from hub.errors import BadInput, IllegalMove, NotFound, PhoneChangeWaiting
+from hub.errors import BadInput, IdentityNotChecked, IllegalMove, NotFound, PhoneChangeWaiting
 from hub.lifecycle.land import visit
 from hub.lifecycle.move_phone import move_phone
 from hub.lifecycle.notice_sharing import is_shared, notice_sharing
@@ -67,16 +68,20 @@ async def ask_with_old_phone(parts: Parts, secret: str, contract_id: UUID | None
     """The person in their verified session: the first approval of a new wish, or the second of one that waits for the
     same number, which changes it and ends this very session. Again: the same answer, nothing changes.
 
-    Raises SessionNotValid, NotVerified; PhoneChangeWaiting when one waits for another number; and as `ask` does.
+    Raises SessionNotValid, NotVerified; IdentityNotChecked for whoever only said who they are; PhoneChangeWaiting when
+    one waits for another number, or is about another phone than that of this session; and as `ask` does.
     """
     number = phone_number(phone, field="phone")
     async with parts.database.unit(EVERYTHING) as unit:
         visiting = await visit(unit, secret, contract_id)
         signer = visiting.signer
+        if not await unit.sessions.identity_matched(visiting.session.id, visiting.contract.id):
+            raise IdentityNotChecked
         change = await unit.phone_changes.open_of(signer.person, lock=True)
         if change is None or not change.open(unit.now):
             return await _begin(unit, signer.id, number, "asked by the signer", visiting.actor, OLD_PHONE)
-        if change.phone != number:
+        mine = unit.cipher.found_by("phone", signer.phone)
+        if change.phone != number or not hmac.compare_digest(change.old_hash, mine):
             raise PhoneChangeWaiting
         await visit(unit, secret, contract_id)  # still so, now that nobody else settles the same wish
         if OLD_PHONE in change.approvals:

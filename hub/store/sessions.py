@@ -165,6 +165,11 @@ class Sessions:
             result=result, at=at, reference=reference or None,
         ))  # fmt: skip
 
+    async def identity_matched(self, session: UUID, contract: UUID) -> bool:
+        """Whether somebody knew in this session who the visitor is; what they only said themselves does not count."""
+        found = (CHECK.c.contract == contract) & (CHECK.c.session == session) & (CHECK.c.result == "matched")
+        return await self._connection.scalar(select(CHECK.c.id).where(found).limit(1)) is not None
+
     async def page_seen(self, task: UUID, document: str, page: int, at: datetime) -> None:
         values = {"task": task, "document": document, "page": page, "at": at}
         await self._connection.execute(insert(SEEN).values(values).on_conflict_do_nothing())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from hub.errors import (
     BadInput,
     ContractNotFound,
+    IdentityNotChecked,
     NotFound,
     OwnApproval,
     PhoneChangeEnded,
@@ -23,9 +25,11 @@ from hub.model.phone_change import PhoneChangeState
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
+from tests.lifecycle.enrolling import came
+from tests.lifecycle.people import father
 from tests.lifecycle.phone_changes import HEFEI, NEW, ONE, OTHER, asked, now, refusal
 from tests.lifecycle.signing import person, record_of, staff_tasks
-from tests.poster_visits import cn_id
+from tests.poster_visits import Family, cn_id, make_poster
 from tests.running import GUARDIAN_PHONE, MINOR_ID, Running
 
 OTHER_CHILD = cn_id("20120901", 77)
@@ -137,6 +141,32 @@ async def test_the_person_asks_and_staff_approve() -> None:
         assert change.id == again.id and again.state is PhoneChangeState.OPEN
         assert set(change.approvals) == {"old-phone"}
         assert (await approve(parts, HEFEI, change.id, ONE)).state is PhoneChangeState.CHANGED
+
+
+async def test_another_phone_of_the_same_person_is_not_the_old_one() -> None:
+    """Whoever holds one of two phones says nothing for the other, whether they ask for the same number or not."""
+    async with quiet_hub(StandingClock()) as running:
+        parts = running.hub.parts
+        guardian = await person(running, await running.issue_minor())
+        elsewhere = (replace(father(), phone="+8619000000197"),)
+        other = await person(running, await running.issue_minor(signers=elsewhere, course="english-b"))
+        change = await asked(running, guardian)
+        await other.enter()
+        assert await refusal(ask_with_old_phone(parts, other.secret, None, NEW)) is PhoneChangeWaiting
+        assert (await now(running, guardian.signer)).phone == GUARDIAN_PHONE
+        assert (await approve(parts, HEFEI, change.id, OTHER)).state is PhoneChangeState.CHANGED
+        assert (await now(running, other.signer)).phone == "+8619000000197"
+
+
+async def test_whoever_only_said_who_they_are_approves_nothing() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        _, ticket = await make_poster(running)
+        visitor = await came(running, ticket, Family())
+        assert await refusal(ask_with_old_phone(running.hub.parts, visitor.secret, None, NEW)) is IdentityNotChecked
+        change = await asked(running, visitor)
+        asking = ask_with_old_phone(running.hub.parts, visitor.secret, None, NEW)
+        assert await refusal(asking) is IdentityNotChecked
+        assert (await approve(running.hub.parts, HEFEI, change.id, OTHER)).state is PhoneChangeState.CHANGED
 
 
 # ---- a number that strangers share

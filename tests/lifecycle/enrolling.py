@@ -1,0 +1,34 @@
+"""Somebody who comes by a poster, by the lifecycle's own verbs: nobody vouches for what they say of themselves."""
+
+from __future__ import annotations
+
+import re
+
+from hub.lifecycle import admit
+from hub.lifecycle.enrol import Enrolled, Wish, enrol
+from hub.lifecycle.issue import NewSigner, NewStudent
+from hub.model.signer import Role
+from tests.lifecycle.signing import Person, deliver, person
+from tests.poster_visits import Family
+from tests.running import Running
+
+
+async def came(running: Running, ticket: str, family: Family, course: str = "math-a") -> Person:
+    """The guardian of a family, in the session that begins with their enrolment."""
+    enrolled = await enrolled_by(running, ticket, family, course)
+    somebody = await person(running, enrolled.contracts[0][0])
+    somebody.secret = enrolled.secret
+    return somebody
+
+
+async def enrolled_by(running: Running, ticket: str, family: Family, course: str = "math-a") -> Enrolled:
+    parts = running.hub.parts
+    secret = (await admit.open_poster(parts, ticket, family.phone, family.parent, "zh")).secret
+    codes = len([each for each in await running.messages(family.phone) if each["purpose"] == "code"])
+    await admit.send_code(parts, secret)
+    await deliver(running)
+    found = re.search(r"(?<!\d)\d{6}(?!\d)", await running.message("code", family.phone, codes + 1))
+    assert found
+    secret = (await admit.verify(parts, secret, found[0])).secret
+    guardian = NewSigner(Role.GUARDIAN, family.parent, family.phone, family.parent_id, relation="父亲")
+    return await enrol(parts, secret, Wish(course, NewStudent(family.child, "cn-id", family.child_id), [guardian]))
