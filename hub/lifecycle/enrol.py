@@ -31,6 +31,7 @@ from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.land import new_secret
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.poster import on_list, student_hash
+from hub.lifecycle.real_name import BY_POSTER
 from hub.model.contract import Contract, ContractState
 from hub.model.course import Enrolment
 from hub.model.link import DoorKind
@@ -42,8 +43,6 @@ from hub.model.staff import EVERYTHING, StaffTask
 from hub.model.visitor import Visitor
 from hub.store.unit import Unit
 
-IDENTITY, METHOD, RESULT = "poster", "declared", "declared"
-"""Nobody compared the document with anything: that is all that may be said of it."""
 NOT_ANY_MORE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
 ASKED, ALREADY = "enrolment-asked", "already-enrolled"
 
@@ -111,12 +110,14 @@ async def enrol(parts: Parts, secret: str, wish: Wish) -> Enrolled:
             raise BadInput("this course is not offered here", field="course")
         on = (await unit.planning_now()).astimezone(ZoneInfo(campus.zone)).date()
         people = _checked(unit, visitor, wish, on)
+        signer = people.signer
+        is_known = await unit.contracts.is_known_by(people.signer_person, signer.name, signer.phone)
         refusal = await _refusal(parts, unit, visitor, poster, wish.course, people)
         if isinstance(refusal, NotOnList | AlreadyEnrolled | OneEach):
             await count_wrong(unit, visitor, campus)  # or one could find out who is enrolled where
     if refusal:
         raise refusal
-    claim = _Claim(parts, visitor, poster, wish.course, people)
+    claim = _Claim(parts, visitor, poster, wish.course, people, is_known)
     return await (claim.draw() if poster.mode is PosterMode.CONTRACT else claim.ask())
 
 
@@ -218,6 +219,8 @@ class _Claim:
     poster: Poster
     course: str
     people: _People
+    is_known: bool
+    """Whether document, name and phone of the one who signs are what is on file about them, and all that is."""
 
     def __post_init__(self) -> None:
         self.enrolment = Enrolment(
@@ -229,6 +232,7 @@ class _Claim:
         asked = NewContract(
             campus=self.poster.campus, course=self.course, student=self.people.new_student(),
             signers=(self.people.new_signer(),), send="none", enrolment=self.enrolment.id,
+            declared=() if self.is_known else (self.people.signer.document.number,),
         )  # fmt: skip
         secret, session, task = new_secret(), None, None
 
@@ -289,9 +293,11 @@ class _Claim:
         await unit.visitors.end(self.visitor.id)
         task = await unit.tasks.of_signer(signer.id)
         await unit.tasks.opened(task.id, POSTER_DOOR, unit.now)
-        await unit.sessions.add_identity_check(session, contract.id, signer.id, IDENTITY, METHOD, unit.now, RESULT)
+        await unit.sessions.add_identity_check(
+            session, contract.id, signer.id, BY_POSTER.provider, BY_POSTER.method, unit.now, BY_POSTER.result
+        )
         await unit.record.append(contract.id, contract.campus, "identity-checked", f"signer:{signer.id}", {
-            "provider": IDENTITY, "method": METHOD, "result": RESULT, "door": POSTER_DOOR, "first_opening": True,
+            **BY_POSTER.facts, "result": BY_POSTER.result, "door": POSTER_DOOR, "first_opening": True,
             "poster": str(self.poster.id),
         })  # fmt: skip
         return session, task

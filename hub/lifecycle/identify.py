@@ -14,7 +14,7 @@ from hub.lifecycle.count_codes import refuse, take_turn_at_phone
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.land import contracts_of, new_secret, session_of
 from hub.lifecycle.parts import Parts
-from hub.lifecycle.real_name import Identified, answer, by_roster, note_not_matched, question
+from hub.lifecycle.real_name import Identified, answer, note_not_matched, on_file, question
 from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract, ContractState
 from hub.model.link import SignLink
@@ -84,7 +84,7 @@ async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) 
             await _count_wrong(unit, answered.signer)
             asked = None
         elif (asked := await question(parts, unit, answered.session, answered.signer)) is None:
-            return await _admit(parts, unit, answered, by_roster(parts))
+            return await _admit(parts, unit, answered, on_file(parts, answered.signer))
     if asked is None:
         raise WrongAnswer
     verdict, identified = await answer(parts, asked)
@@ -167,10 +167,10 @@ async def _note_opened(
     await unit.desk.finish_tasks_of(task.signer, UNREACHED, "hub", unit.now)
     await unit.sessions.add_identity_check(
         session, contract.id, task.signer, identified.provider, identified.method, unit.now,
-        reference=identified.reference,
+        identified.result, identified.reference,
     )  # fmt: skip
     await unit.record.append(contract.id, contract.campus, "identity-checked", f"signer:{task.signer}", {
-        **identified.facts, "result": "matched", "door": door, "first_opening": task.opened_at is None,
+        **identified.facts, "result": identified.result, "door": door, "first_opening": task.opened_at is None,
     })  # fmt: skip
 
 

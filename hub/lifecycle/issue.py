@@ -65,7 +65,8 @@ class NewSigner:
 @dataclass(frozen=True)
 class NewContract:
     """What staff or another system ask for; unchecked. `deadline` is aware; None means 30 days. `representative`: the
-    one who is configured for the campus signs as well; a template may demand it by itself."""
+    one who is configured for the campus signs as well; a template may demand it by itself. `declared`: the ID numbers
+    of signers who only said who they are."""
 
     campus: str
     student: NewStudent
@@ -79,6 +80,7 @@ class NewContract:
     enrolment: UUID | None = None
     replaces: UUID | None = None
     representative: bool = False
+    declared: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -302,12 +304,17 @@ def _personal(signer: Signer) -> dict[str, str]:
     return {"name": signer.name, "phone": signer.phone, "id_number": signer.id_number} | relation
 
 
+def _person(unit: Unit, asked: NewContract, signer: DrawnSigner) -> str:
+    person = unit.cipher.person(signer.document.id_type, signer.document.number)
+    return unit.cipher.declared(person, signer.phone) if signer.document.number in asked.declared else person
+
+
 async def _write_signers(unit: Unit, parts: Parts, contract: Contract, drawn: _Drawn) -> list[dict[str, str]]:
     entries = []
     for each in drawn.signers:
         signer = Signer(
             id=uuid4(), contract=contract.id, campus=contract.campus, role=each.role, name=each.name, phone=each.phone,
-            person=unit.cipher.person(each.document.id_type, each.document.number), id_type=each.document.id_type,
+            person=_person(unit, drawn.asked, each), id_type=each.document.id_type,
             id_number=each.document.number, order=each.order, language=each.language, field=each.field,
             channels=each.channels, zone=drawn.campus.zone, email=each.email, relation=each.relation,
         )  # fmt: skip

@@ -42,7 +42,8 @@ async def is_shared(unit: Unit, change: PhoneChange) -> bool:
 
 async def _ties(unit: Unit, signers: list[Signer]) -> frozenset[str]:
     """What makes people one family: the same document, contract or student."""
-    ties = {signer.person for signer in signers} | {str(signer.contract) for signer in signers}
+    ties = {unit.cipher.person(signer.id_type, signer.id_number) for signer in signers}
+    ties |= {str(signer.contract) for signer in signers}
     for signer in signers:
         asked = (await unit.contracts.get(signer.contract)).data.get("asked", {}).get("student", {})
         if asked.get("id_number"):

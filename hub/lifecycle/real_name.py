@@ -32,12 +32,17 @@ class Identified:
     provider: str
     method: str
     reference: str = ""
+    result: str = "matched"
 
     @property
     def facts(self) -> dict[str, str]:
         """For the record."""
         facts = {"provider": self.provider, "method": self.method}
         return facts | {"request_id": self.reference} if self.reference else facts
+
+
+BY_POSTER = Identified("poster", "declared", result="declared")
+"""Nobody compared the document with anything: that is all that may be said of it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,10 @@ class Question:
     person: Person
 
 
-def by_roster(parts: Parts) -> Identified:
+def on_file(parts: Parts, signer: Signer) -> Identified:
+    """By what is on file about a signer: as good as whoever put it there."""
+    if signer.declared:
+        return BY_POSTER
     return Identified(parts.identity.name, parts.identity.method)
 
 

@@ -86,6 +86,7 @@ def _asked_again(old: Contract, signers: Sequence[Signer], now: datetime) -> New
         send=asked["send"],
         enrolment=UUID(asked["enrolment"]) if asked["enrolment"] else None, replaces=old.id,
         representative=asked.get("representative", False),
+        declared=tuple(each.id_number for each in signers if each.declared),
     )  # fmt: skip
 
 

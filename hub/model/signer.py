@@ -29,11 +29,15 @@ class TaskState(StrEnum):
         return self not in (TaskState.WAITING, TaskState.OPEN)
 
 
+DECLARED = "declared:"
+"""So begins the `person` of whoever only said who they are."""
+
+
 @dataclass(frozen=True)
 class Signer:
     """`phone` is E.164. `person` is a keyed hash of the identity document: the same person has the same one in every
-    contract, and nobody without the key can compute it. `field` is the signature field in the PDF, for example
-    `guardian-1`.
+    contract, and nobody without the key can compute it; see also `declared`. `field` is the signature field in the PDF,
+    for example `guardian-1`.
     `order`: lower ones sign first; equal ones in any order. `relation` is a guardian's relation to the student.
     """
 
@@ -53,6 +57,12 @@ class Signer:
     zone: str = "Asia/Shanghai"
     email: str | None = None
     relation: str | None = None
+
+    @property
+    def declared(self) -> bool:
+        """Nobody but themselves said that this is their document: `person` stands for it together with the phone that
+        was proved, and is nobody whom the school knows."""
+        return self.person.startswith(DECLARED)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from hub.model.signer import DECLARED
 from hub.store.keys import Keys
 
 NONCE_BYTES = 12
@@ -40,3 +41,8 @@ class Cipher:
     def person(self, id_type: str, id_number: str) -> str:
         """The same person in every contract, without saying who."""
         return self.found_by("person", f"{id_type}:{id_number.upper()}").hex()
+
+    def declared(self, person: str, phone: str) -> str:
+        """Whoever says at this phone (E.164) that they are `person`: the same in every contract, and not the person."""
+        said = person.encode() + self.found_by("phone", phone)
+        return DECLARED + hashlib.sha256(said).hexdigest()

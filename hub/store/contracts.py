@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import ContractNotFound, StaleVersion
 from hub.model.contract import Contract, ContractState, check_move
+from hub.model.person import same_name
 from hub.model.signer import Role, Signer
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint
@@ -203,6 +204,13 @@ class Contracts:
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
         return [self._signer(row) for row in rows.mappings()]
+
+    async def is_known_by(self, person: str, name: str, phone: str) -> bool:
+        """Whether this person is on file, and nowhere by another name or with another phone (E.164)."""
+        mine = select(SIGNER.c.name, SIGNER.c.phone_hash).where(SIGNER.c.person == person).distinct()
+        rows = (await self._connection.execute(mine)).all()
+        found_by = self._cipher.found_by("phone", phone)
+        return bool(rows) and all(same_name(row.name, name) and row.phone_hash == found_by for row in rows)
 
     async def persons_at(self, phone: str) -> list[str]:
         """Who has this phone number (E.164) in any contract."""
