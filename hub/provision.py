@@ -86,6 +86,7 @@ async def builtin_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> B
         folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation))
     )
     _write_trust(settings.data / "trust", root, tsa)
+    trust_seal(settings, seal)
     return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, (seal, root))
 
 
@@ -114,6 +115,12 @@ def trust_authority(settings: Settings, name: str, chain: tuple[bytes, ...]) -> 
     _trust(settings, f"authority-{name}", chain[-1])
 
 
+def trust_seal(settings: Settings, certificate: bytes) -> None:
+    """`qianda verify` takes this certificate for the organisation's seal from now on. Those of earlier seals stay:
+    contracts that they closed are still to be checked."""
+    _trust(settings, f"seal-{hashlib.sha256(certificate).hexdigest()[:16]}", certificate)
+
+
 def trust_timestamps(settings: Settings, certificates: Sequence[bytes]) -> None:
     """`qianda verify` knows timestamps by these from now on. Files of services that were configured before stay."""
     for certificate in certificates:
@@ -139,9 +146,16 @@ def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = 
         for certificate in x509.load_pem_x509_certificates(path.read_bytes()):
             anchors.append(certificate.public_bytes(Encoding.DER))
             kept = folder / f"signers-{certificate.fingerprint(SHA256()).hex()[:16]}.pem"
-            if not kept.exists():
+            if not kept.exists() and _may_issue(certificate):  # any other in that folder would count as a seal
                 kept.write_bytes(certificate.public_bytes(Encoding.PEM))
     return SignerTrust(tuple(dict.fromkeys(anchors)), own, frozenset(settings.token_only_policies))
+
+
+def _may_issue(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def remote_seal_info(settings: Settings) -> str:
@@ -165,6 +179,7 @@ async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: dat
     except (BadInput, Refused) as error:
         raise ValueError(f"seal: the certificate of {key.label} cannot be used: {error}") from error
     trust_authority(settings, "seal", chain)
+    trust_seal(settings, chain[0])
     _seal_info(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(_seal_info(settings), key.info.encode())
     return chain

@@ -52,7 +52,10 @@ def verify(
     file: Annotated[Path, typer.Argument(help="The PDF to check.", show_default=False)],
     trust: Annotated[
         list[Path] | None,
-        typer.Option(help="Certificates to trust (PEM), repeatable. [default: *.pem in QIANDA_DATA/trust]"),
+        typer.Option(
+            help="Certificates to trust (PEM), repeatable: of authorities, timestamp services, and the organisation's "
+            "seal. [default: *.pem in QIANDA_DATA/trust]"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     language: Annotated[Language | None, typer.Option(help="[default: by LANG]", show_default=False)] = None,

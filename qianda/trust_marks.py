@@ -10,6 +10,9 @@ TRIAL_POLICY_OID: Final = "2.25.151475868289990718863625059524652513882"
 An OID derived from a UUID (Rec. ITU-T X.667): nobody has to register it.
 """
 
+SEAL_POLICY_OID: Final = "2.25.80970136730102162814577989914041284804"
+"""Certificate policy "the seal of the organisation": the built-in authority gives it to no person."""
+
 TRIAL_TIMESTAMP_POLICY_OID: Final = "2.25.94403158214627390168925671437280915514"
 """TSA policy (RFC 3161, 2.4.2) of the built-in timestamp authority, for trial and internal use only."""
 

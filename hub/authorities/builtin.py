@@ -85,9 +85,9 @@ class BuiltinAuthority:
         return await self._issue(subject, spki, lifetime, profile.signing_extensions())
 
     async def enrol_seal(self, spki: bytes, organisation_name: str, lifetime: timedelta = SEAL_LIFE) -> Issued:
-        """The certificate of an organisation's seal; its common name is the organisation's."""
+        """The certificate of an organisation's seal, which says so; its common name is the organisation's."""
         subject = profile.name(self._organisation, organisation_name)
-        return await self._issue(subject, spki, lifetime, profile.signing_extensions())
+        return await self._issue(subject, spki, lifetime, profile.signing_extensions(), seal=True)
 
     async def enrol_timestamp(self, spki: bytes, lifetime: timedelta = TIMESTAMP_LIFE) -> Issued:
         """The certificate of the built-in timestamp authority."""
@@ -132,12 +132,18 @@ class BuiltinAuthority:
         return "the key signs; for trial and internal use"
 
     async def _issue(
-        self, subject: x509.Name, spki: bytes, lifetime: timedelta, extensions: Sequence[Extension]
+        self,
+        subject: x509.Name,
+        spki: bytes,
+        lifetime: timedelta,
+        extensions: Sequence[Extension],
+        *,
+        seal: bool = False,
     ) -> Issued:
         now = self._clock().replace(microsecond=0)
         life = (now - CLOCK_TOLERANCE, min(now + lifetime, self._root.not_valid_after))
         urls = (self._revocation_list_url, self._status_url, self._root_url)
-        common = profile.leaf_extensions(spki, self._key.spki, *urls)
+        common = profile.leaf_extensions(spki, self._key.spki, *urls, seal=seal)
         serial = self._new_serial()
         body = profile.certificate_body(self._root.subject, subject, spki, serial, life, [*common, *extensions])
         certificate = profile.signed_certificate(body, await self._key.sign(body.dump()))

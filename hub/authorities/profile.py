@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hub.authorities import Revoked
 from hub.errors import BadInput
-from qianda.trust_marks import TRIAL_NOTICE, TRIAL_POLICY_OID
+from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_NOTICE, TRIAL_POLICY_OID
 
 LONGEST_NAME: Final = 64  # characters: the upper bound of common and organisation names (RFC 5280, appendix A)
 SMALLEST_RSA_KEY: Final = 2048  # bits
@@ -97,13 +97,16 @@ def root_extensions(spki: bytes) -> list[Extension]:
     ]
 
 
-def leaf_extensions(spki: bytes, issuer_spki: bytes, crl_url: str, status_url: str, issuer_url: str) -> list[Extension]:
-    """What signer, seal and timestamp certificates have in common."""
+def leaf_extensions(
+    spki: bytes, issuer_spki: bytes, crl_url: str, status_url: str, issuer_url: str, *, seal: bool = False
+) -> list[Extension]:
+    """What signer, seal and timestamp certificates have in common. `seal`: it says that it is one."""
+    policies = [TRIAL_POLICY_OID, SEAL_POLICY_OID] if seal else [TRIAL_POLICY_OID]
     return [
         ("basic_constraints", True, {"ca": False}),
         ("key_identifier", False, key_identifier(spki)),
         ("authority_key_identifier", False, {"key_identifier": key_identifier(issuer_spki)}),
-        ("certificate_policies", False, [{"policy_identifier": TRIAL_POLICY_OID}]),
+        ("certificate_policies", False, [{"policy_identifier": each} for each in policies]),
         ("crl_distribution_points", False, [{"distribution_point": ("full_name", [_uri(crl_url)])}]),
         (
             "authority_information_access",

@@ -66,6 +66,10 @@ def trust_findings(structure: Structure, trust: Trust) -> Iterator[Finding]:
     """What is wrong by the trust given, as far as it needs no path building."""
     if not trust.authorities:
         yield Finding(Element.OWNED, reasons.NO_TRUST)
+    for name, checked in structure.signatures.items():
+        if trust.is_seal(checked.certificate) != (name == SEAL_FIELD):
+            reason = reasons.SEAL_UNKNOWN if name == SEAL_FIELD else reasons.SEAL_FOR_PERSON
+            yield Finding(Element.OWNED, reason, name)
     for name, stamp in structure.times.items():
         start, end = stamp.certificate.not_valid_before, stamp.certificate.not_valid_after
         if not trust.pins(stamp.encoded_certificate) or not start <= stamp.time <= end:

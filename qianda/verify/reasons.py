@@ -47,6 +47,15 @@ HIDDEN_SIGNATURE: Final = Reason(
 SAME_CERTIFICATE: Final = Reason(
     "印章与某位签署人使用了同一张证书。", "The seal was made with the certificate of one of the signers."
 )
+SEAL_UNKNOWN: Final = Reason(
+    "此证书不是已知的机构印章证书: 既未列入信任 (可用 --trust 指定), 其证书机构也未注明它是印章。",
+    "This is not known as the certificate of the organisation's seal: it is not among those trusted (name it with "
+    "--trust), and its authority does not say that it is a seal.",
+)
+SEAL_FOR_PERSON: Final = Reason(
+    "此签名域属于个人, 所用却是机构印章的证书。",
+    "A person's field was signed with the certificate of an organisation's seal.",
+)
 OTHER_FIELDS: Final = Reason("文件里有签名域以外的表单域。", "There are form fields other than signature fields.")
 BAD_FIELDS: Final = Reason(
     "签名域清单不合规: 重名、嵌套或不完整。", "The list of fields is not as it must be: doubled, nested or incomplete."

@@ -1,4 +1,4 @@
-"""Whom the verifier trusts: certificates of authorities, and pinned certificates of timestamp authorities."""
+"""Whom the verifier trusts: certificates of authorities, and pinned certificates of timestamp authorities and seals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asn1crypto import pem, x509
 
-from qianda.trust_marks import TRIAL_POLICY_OID
+from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_POLICY_OID
 
 _LONGEST_CHAIN = 8
 
@@ -19,25 +19,36 @@ class UnreadableTrust(Exception):
 
 @dataclass(frozen=True)
 class Trust:
-    """`timestamp_authorities` are the timestamp certificates themselves; their revocation is not checked."""
+    """`timestamp_authorities` are the timestamp certificates themselves; their revocation is not checked. `seals`: the
+    certificates of the organisations' seals, which have to lead to an authority all the same."""
 
     authorities: tuple[x509.Certificate, ...] = ()
     timestamp_authorities: tuple[x509.Certificate, ...] = ()
+    seals: tuple[x509.Certificate, ...] = ()
 
     @classmethod
     def load(cls, paths: Iterable[Path]) -> Trust:
         """Read PEM (one certificate or many) or DER files. Raises UnreadableTrust.
 
         A certificate whose extended key usage is timeStamping becomes a timestamp authority, one that may issue
-        certificates an authority; others are left out.
+        certificates an authority, any other a seal.
         """
         certificates = [certificate for path in paths for certificate in _certificates(path)]
         stamping = tuple(one for one in certificates if _stamps(one))
-        return cls(tuple(one for one in certificates if one.ca and one not in stamping), stamping)
+        others = [one for one in certificates if one not in stamping]
+        return cls(tuple(one for one in others if one.ca), stamping, tuple(one for one in others if not one.ca))
 
     def pins(self, encoded: bytes) -> bool:
         """Whether this very certificate (DER) is a trusted timestamp authority."""
         return any(one.dump() == encoded for one in self.timestamp_authorities)
+
+    def is_seal(self, certificate: x509.Certificate) -> bool:
+        """Whether it is an organisation's seal: this very certificate is pinned, or its authority wrote so into it.
+
+        Without that anybody with a certificate of the same authority could make "the organisation's" seal. Whether the
+        authority is trusted is for the chain to show.
+        """
+        return _says(certificate, SEAL_POLICY_OID) or any(one.dump() == certificate.dump() for one in self.seals)
 
     def is_trial(self, certificate: x509.Certificate, others: Iterable[x509.Certificate] = ()) -> bool:
         """Whether the certificate, or one above it, says that it is for trial and internal use."""
@@ -53,8 +64,12 @@ class Trust:
 
 
 def says_trial(certificate: x509.Certificate) -> bool:
+    return _says(certificate, TRIAL_POLICY_OID)
+
+
+def _says(certificate: x509.Certificate, oid: str) -> bool:
     policies = certificate.certificate_policies_value or ()
-    return any(policy["policy_identifier"].dotted == TRIAL_POLICY_OID for policy in policies)
+    return any(policy["policy_identifier"].dotted == oid for policy in policies)
 
 
 def _stamps(certificate: x509.Certificate) -> bool:

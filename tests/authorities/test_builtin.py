@@ -17,7 +17,7 @@ from hub.authorities import Issued, Revoked
 from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.errors import BadInput
 from hub.tokens.softkey import SoftKey
-from qianda.trust_marks import TRIAL_POLICY_OID
+from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_POLICY_OID
 
 ORIGIN = "https://sign.school.example"
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
@@ -118,8 +118,19 @@ async def test_every_certificate_says_that_it_is_for_trial() -> None:
         for name in (certificate.subject, certificate.issuer):
             (organisation,) = name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
             assert str(organisation.value).endswith("(trial and internal use only)")
-        policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
-        assert [policy.policy_identifier.dotted_string for policy in policies] == [TRIAL_POLICY_OID]
+        assert policies_in(certificate)[0] == TRIAL_POLICY_OID
+
+
+async def test_a_seal_alone_says_that_it_is_one() -> None:
+    made, spki = await authority(), SoftKey.generate("s").spki
+    for issued in (await made.enrol(spki, "示范学校", "1"), await made.enrol_timestamp(spki)):
+        assert policies_in(read(issued)) == [TRIAL_POLICY_OID]
+    assert policies_in(read(await made.enrol_seal(spki, "示范学校"))) == [TRIAL_POLICY_OID, SEAL_POLICY_OID]
+
+
+def policies_in(certificate: x509.Certificate) -> list[str]:
+    policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
+    return [policy.policy_identifier.dotted_string for policy in policies]
 
 
 async def test_the_timestamp_certificate_serves_timestamps_alone() -> None:

@@ -1,8 +1,8 @@
 """What the built-in authority issues, under pkilint, which knows the profiles of RFC 5280 and RFC 6960.
 
-pkilint's ASN.1 decoder refuses arcs of more than 32 bits (it says so as a FATAL finding), and our policy, named by a
-UUID as Rec. ITU-T X.667 has it, is one such arc. So everything is linted with a short policy in its place, and as it is
-with that one finding allowed.
+pkilint's ASN.1 decoder refuses arcs of more than 32 bits (it says so as a FATAL finding), and our policies, named by
+UUIDs as Rec. ITU-T X.667 has it, are such arcs. So everything is linted with short policies in their place, and as it
+is with that one finding allowed.
 """
 
 from __future__ import annotations
@@ -91,4 +91,5 @@ async def test_nothing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [each for found in as_it_is.values() for each in found if LONG_ARC not in each] == []
     assert [name for name, found in as_it_is.items() if found] == ["root", "signer", "seal", "timestamp"]
     monkeypatch.setattr(profile, "TRIAL_POLICY_OID", "1.2.3.4")
+    monkeypatch.setattr(profile, "SEAL_POLICY_OID", "1.2.3.5")
     assert {name: found for name, found in (await linted(tmp_path, everything)).items() if found} == {}

@@ -55,6 +55,11 @@ def _policy(anchors: Sequence[x509.Certificate], revocation: RevocationCheckingP
     )
 
 
+def stamps(certificate: x509.Certificate) -> bool:
+    usage = certificate.extended_key_usage_value
+    return usage is not None and "time_stamping" in usage.native
+
+
 async def verdict(signature: EmbeddedPdfSignature, spec: PdfSignatureValidationSpec) -> str:
     result = await ades_lta_validation(signature, spec)
     if result.ades_subindic != AdESPassed.OK:
@@ -67,8 +72,8 @@ async def verdict(signature: EmbeddedPdfSignature, spec: PdfSignatureValidationS
 
 
 async def main(file: Path, trust: Path, expected: list[str]) -> bool:
-    *roots, pinned = load_certs_from_pemder([str(trust)])
-    spec = offline_spec(roots, pinned)
+    *others, pinned = sorted(load_certs_from_pemder([str(trust)]), key=stamps)
+    spec = offline_spec([one for one in others if one.ca], pinned)
     with file.open("rb") as stream:
         reader = PdfFileReader(stream)
         signatures = reader.embedded_regular_signatures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,8 @@ from hub.model.staff import EVERYTHING
 from hub.provision import accepted_seal
 from hub.tokens import Place
 from hub.wiring import utc_now
+from qianda.verify import verify_file
+from qianda.verify.trust import Trust
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.judges import judge_by_pdfsig, judge_by_pyhanko, program, run
 from tests.lifecycle.signing import completed, contract_now, signed, staff_tasks
@@ -112,6 +115,8 @@ async def test_a_contract_is_completed_and_lasts(school: School, tmp_path: Path)
     final.write_bytes(await completed(school.running, contract))
     judge_by_pdfsig(final, NAMES)
     judge_by_pyhanko(final, school.trust(tmp_path), NAMES, "+400d")
+    report = await asyncio.to_thread(verify_file, final, Trust.load([school.trust(tmp_path)]), NAMES)
+    assert not report.failed
     (used,) = await school.uses(contract)
     assert (used.facts["custody"], used.facts["key"]) == ("remote", "school/seal")
 
@@ -143,9 +148,10 @@ async def test_lists_that_cannot_be_had_hold_the_contract_up_and_no_longer(schoo
 async def test_it_lasts_whatever_the_authority_answers_by(school: School, tmp_path: Path, name: str) -> None:
     """A root and an authority below it. With lists alone pyHanko has no verdict once they are stale; ours has."""
     contract = await school.signed()
-    final, trust = tmp_path / "final.pdf", school.trust(tmp_path)
+    final = tmp_path / "final.pdf"
     async with school.sealed_by(name):
         final.write_bytes(await completed(school.running, contract))
+    trust = school.trust(tmp_path)  # with the certificate that it was just sealed with
     for clock in ("+20m", "+2d", "+400d", "+1826d"):
         if name != "list-alone" or clock in ("+20m", "+2d"):
             judge_by_pyhanko(final, trust, NAMES, clock)
