@@ -15,6 +15,7 @@ from dataclasses import replace
 import pytest
 import structlog
 from aiohttp import web
+from asn1crypto import ocsp
 
 from channels.applink import AndroidApp, AppLink
 from hub.web.app import make_app, run_web
@@ -128,6 +129,31 @@ async def test_bodies_are_strict_and_bounded(running: Running) -> None:
             "appearance": {"strokes": [[[0.1, 2.0]]]}}  # fmt: skip
     status, said, _ = await asked(running, "POST", "/sign/v1/prepare", body=deep)
     assert (status, said["field"]) == (422, "appearance.strokes.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "status"),
+    [
+        ("/authority/ocsp", "application/ocsp-request", 200),
+        ("/staff/login", "application/x-www-form-urlencoded", 413),
+        ("/staff/login", "multipart/form-data; boundary=x", 413),
+    ],
+)
+async def test_a_strangers_long_body_is_not_read_to_its_end(
+    running: Running, path: str, kind: str, status: int
+) -> None:
+    answered = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\n' + b"A" * 20_000
+        await answered.wait()
+
+    headers = {"Content-Type": kind, "Origin": running.origin}
+    async with running.http.post(f"{running.origin}{path}", data=endless(), headers=headers) as answer:
+        said = await answer.read()
+        answered.set()
+    assert answer.status == status
+    assert status != 200 or ocsp.OCSPResponse.load(said)["response_status"].native == "malformed_request"
 
 
 async def test_problems_speak_the_readers_language(running: Running) -> None:

@@ -26,6 +26,7 @@ SESSION_LIFE = timedelta(hours=12)
 MOST_FAILURES = 10
 FAILURES_WITHIN = timedelta(minutes=15)
 LONGEST_INPUT = 200
+LARGEST_FORM = 8 * 1024
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Door:
 
     async def enter(self, request: web.Request) -> web.StreamResponse:
         await request.app[BRAKES].slow_down(request, "login")
-        form = await request.post()
+        form = await request.clone(client_max_size=LARGEST_FORM).post()
         login, password = (_words(form.get(name)) for name in ("login", "password"))
         try:
             staff = await self._known(request.app[HUB].parts, login, password)
