@@ -89,8 +89,13 @@ class Desk:
             text("SELECT pg_advisory_xact_lock(hashtextextended(:login, 2))"), {"login": login}
         )
 
-    async def add_login_failure(self, login: str, at: datetime) -> None:
-        await self._connection.execute(insert(FAILURE).values(login=login, at=at))
+    async def add_login_failure(self, login: str, at: datetime) -> int:
+        """Its number, for one that turns out to be none."""
+        statement = insert(FAILURE).values(login=login, at=at).returning(FAILURE.c.id)
+        return int((await self._connection.execute(statement)).scalar_one())
+
+    async def forget_login_failure(self, number: int) -> None:
+        await self._connection.execute(FAILURE.delete().where(FAILURE.c.id == number))
 
     async def login_failures(self, login: str, since: datetime) -> int:
         statement = select(func.count()).select_from(FAILURE).where(FAILURE.c.login == login, FAILURE.c.at >= since)

@@ -64,10 +64,10 @@ class Desk:
         return await self.post("/staff/login", {"login": login, "password": password or self.running.password})
 
 
-async def add_staff(running: Running, login: str, campus: str) -> None:
+async def add_staff(running: Running, login: str, campus: str, hasher: PasswordHasher | None = None) -> None:
     async with running.hub.database.unit(EVERYTHING) as unit:
         staff = Staff(uuid4(), login, login.title(), campus)
-        await unit.desk.put_staff(staff, PasswordHasher().hash(running.password), unit.now)
+        await unit.desk.put_staff(staff, (hasher or PasswordHasher()).hash(running.password), unit.now)
 
 
 async def desk_of(running: Running, login: str = "demo", language: str = "en") -> Desk:

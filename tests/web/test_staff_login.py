@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 
+from hub.model.staff import EVERYTHING
 from tests.running import MovableClock, Running, running_hub
 from tests.web.staff_visit import Desk, add_staff, desk_of
 
@@ -80,6 +83,24 @@ async def test_ten_wrong_passwords_lock_the_name_for_a_quarter_of_an_hour(runnin
     assert (await Desk(running).log_in("clumsy")).status == 429
     running.clock.advance(timedelta(minutes=16))
     assert (await Desk(running).log_in("clumsy")).status == 303
+
+
+async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(running: Running) -> None:
+    """The attempt counts from its beginning, and no more once it has succeeded."""
+    await add_staff(running, "patient", "hefei", PasswordHasher(time_cost=60))
+    coming = asyncio.ensure_future(Desk(running).log_in("patient"))
+    while not await failures(running, "patient"):
+        assert not coming.done(), "it was not counted"
+        await asyncio.sleep(0.005)
+    pool: Any = running.hub.database.engine.pool
+    assert (coming.done(), pool.checkedout()) == (False, 0)
+    assert (await coming).status == 303
+    assert await failures(running, "patient") == 0
+
+
+async def failures(running: Running, login: str) -> int:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return await unit.desk.login_failures(login, unit.now - timedelta(minutes=1))
 
 
 async def test_strange_characters_in_a_name_harm_nothing(running: Running) -> None:
