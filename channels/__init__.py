@@ -27,7 +27,8 @@ SECONDS = 10.0
 @dataclass(frozen=True)
 class Message:
     """`key` names the intent and never changes: the same key twice is the same message. `to` is E.164 or a mail
-    address. `at` is when the attempt was written: the provider cannot have had it earlier.
+    address. `at` is when the attempt was written: the provider cannot have had it earlier. In a question
+    about it `called_at` says after when no call for it began; None where nobody knows.
 
     `text` is complete, with link and code; `subject` is for mail. `template` (the purpose) and `variables` (complete,
     too) are for providers that put the text together themselves. `link` is the address in it, if there is one.
@@ -43,6 +44,7 @@ class Message:
     at: datetime
     subject: str = ""
     link: str = ""
+    called_at: datetime | None = None
 
 
 class Fate(StrEnum):

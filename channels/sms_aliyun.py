@@ -169,9 +169,14 @@ class Aliyun:
             return max(found, key=lambda receipt: _BEST.index(receipt.fate))
         if days > KEPT_DAYS:
             raise CannotAsk("the message is older than what Aliyun keeps")
-        if now - message.at < timedelta(seconds=self._options.listed_after):
+        if not self._has_to_list(message, now):
             raise CannotAsk("Aliyun may not list it yet")
         return None
+
+    def _has_to_list(self, message: Message, now: datetime) -> bool:
+        """Whether the last call for it was over so long ago that it would be in the list."""
+        over = message.called_at + timedelta(seconds=self._options.deadline) if message.called_at else message.at
+        return now - over >= timedelta(seconds=self._options.listed_after)
 
     async def _listed(self, to: str, day: date) -> list[Mapping[str, Any]]:
         """All messages to a number on one day. Raises CannotAsk unless it certainly saw every one."""

@@ -85,7 +85,8 @@ class Delivery:
     phone).
     `key` names the attempt: at most one delivery exists for it. `intent` is what it shares with the same message by
     other channels; `rung` counts those from 0. `provider` is who was called, `calls` how often with an outcome that
-    nobody knows, `provider_reference` its own id. `shape` is that of an SMS. Not to be sent before `not_before`; looked
+    nobody knows, `called_at` the moment, in real time, after which none of these calls began, `provider_reference` its
+    own id. `shape` is that of an SMS. Not to be sent before `not_before`; looked
     at again at `check_at`.
     """
 
@@ -115,5 +116,6 @@ class Delivery:
     rung: int = 0
     shape: str | None = None
     calls: int = 0
+    called_at: datetime | None = None
     not_before: datetime | None = None
     check_at: datetime | None = None

@@ -46,7 +46,9 @@ from hub.store.unit import Database, Unit
 
 PROVIDER_SECONDS = SECONDS
 COMMIT_WITHIN = timedelta(seconds=2)
-CALL_LEASE = timedelta(seconds=SECONDS) + COMMIT_WITHIN + PATIENCE
+BEGUN_WITHIN = COMMIT_WITHIN + PATIENCE
+"""A call begins so long after its claim, or not at all by this claim."""
+CALL_LEASE = timedelta(seconds=SECONDS) + BEGUN_WITHIN
 """An attempt that was touched so long ago is in nobody's hands any more. The leases of workers are longer than this."""
 RECEIPT_FIRST = timedelta(minutes=2)
 """A provider that cannot be asked may still report by itself: so long a lost message waits for that."""
@@ -231,7 +233,8 @@ class Router:
             await self._wait_for_room(unit, delivery)
             return delivery.state
         delivery = self._said_by(booked.carrier, delivery)
-        await unit.deliveries.called(delivery.id, booked.carrier.name, delivery.shape, delivery.text)
+        latest = unit.now + BEGUN_WITHIN
+        await unit.deliveries.called(delivery.id, booked.carrier.name, delivery.shape, delivery.text, latest)
         return Begun(delivery, booked, await self.wording.message(unit, delivery), unit.now)
 
     def _said_by(self, carrier: Carrier, delivery: Delivery) -> Delivery:
@@ -289,7 +292,9 @@ class Router:
             return call
         async with self._database.unit(EVERYTHING) as unit:
             at = await unit.planning_now()
-            if not await unit.deliveries.claim(call.delivery.id, at, before=None, held=call.delivery.state_at):
+            assert call.delivery.state_at
+            latest = unit.now + BEGUN_WITHIN
+            if not await unit.deliveries.renew(call.delivery.id, at, call.delivery.state_at, latest):
                 return None
             return replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=unit.now)
 

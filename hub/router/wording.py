@@ -34,6 +34,7 @@ class Wording:
             key=delivery.key, to=delivery.to, purpose=delivery.purpose, language=delivery.language,
             text=render(delivery.text, late, late=LATE - late.keys()), template=delivery.purpose, variables=values,
             at=delivery.created_at, subject=self._subject(delivery, values), link=late.get("link", ""),
+            called_at=delivery.called_at,
         )  # fmt: skip
 
     def _subject(self, delivery: Delivery, values: Mapping[str, str]) -> str:

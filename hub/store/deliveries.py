@@ -96,9 +96,7 @@ class Learnt:
     def moved(
         self, state: DeliveryState, check_at: datetime | None, failure: str | None, failure_kind: str | None
     ) -> Learnt:  # fmt: skip
-        return replace(
-            self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind
-        )
+        return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
 
 
 class Deliveries:
@@ -186,14 +184,23 @@ class Deliveries:
         statement = DELIVERY.update().where(DELIVERY.c.id == delivery, DELIVERY.c.state.in_(UNSETTLED), mine)
         return (await self._connection.execute(statement.values(state_at=at, not_before=None))).rowcount == 1
 
-    async def called(self, delivery: UUID, provider: str, shape: str | None, text: str) -> None:
-        """Committed before the provider is called: who may have the message now, and in which words."""
-        values: dict[str, Any] = {"provider": provider, "shape": shape, "text": text, "not_before": None}
+    async def called(self, delivery: UUID, provider: str, shape: str | None, text: str, latest: datetime) -> None:
+        """Committed before the provider is called: who may have the message now, and in which words. The call begins
+        by `latest`."""
+        values: dict[str, Any] = {"provider": provider, "shape": shape, "text": text, "called_at": latest}
+        values["not_before"] = None
         if (pending := self._pending(delivery)) is not None:
             pending |= values | {"calls": pending["calls"] + 1}
             return
         values["calls"] = DELIVERY.c.calls + 1
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
+
+    async def renew(self, delivery: UUID, at: datetime, held: datetime, latest: datetime) -> bool:
+        """The claim of `held` from `at` on, for a call that is committed and was not made yet: it begins by `latest`.
+        False if somebody else has it now."""
+        mine = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED) & (DELIVERY.c.state_at == held)
+        values = {"state_at": at, "called_at": latest, "not_before": None}
+        return (await self._connection.execute(DELIVERY.update().where(mine).values(values))).rowcount == 1
 
     async def say(self, delivery: UUID, variables: Mapping[str, str], text: str) -> None:
         """Other words than those in which it was written: something happened while it waited."""

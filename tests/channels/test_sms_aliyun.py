@@ -262,6 +262,10 @@ async def test_absence_is_claimed_only_where_it_is_proved(double: Double, place:
     with pytest.raises(CannotAsk, match="not list it yet"):
         await channel.find(message())
     assert await channel.find(message(at=datetime.now(UTC) - timedelta(minutes=1))) is None
+    long_ago, just_now = (datetime.now(UTC) - timedelta(seconds=seconds) for seconds in (300, 35))
+    with pytest.raises(CannotAsk, match="not list it yet"):  # it may have been taken until ten seconds later
+        await channel.find(message(at=long_ago, called_at=just_now))
+    assert await channel.find(message(at=long_ago, called_at=just_now - timedelta(seconds=10))) is None
     with pytest.raises(CannotAsk, match="older"):
         await channel.find(message(at=datetime.now(UTC) - timedelta(days=31)))
     with pytest.raises(CannotAsk, match="SignatureDoesNotMatch"):

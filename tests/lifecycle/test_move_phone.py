@@ -192,7 +192,7 @@ async def test_a_call_that_is_being_committed_goes_first() -> None:
             assert await unit.deliveries.claim(delivery.id, unit.now, before=None)
             approving = asyncio.create_task(approve(running.hub.parts, HEFEI, change.id, OTHER))
             await _waits_for_a_lock(running)
-            await unit.deliveries.called(delivery.id, provider, delivery.shape, delivery.text)
+            await unit.deliveries.called(delivery.id, provider, delivery.shape, delivery.text, unit.now)
         await approving
         (called, *_) = await messages(running, guardian.contract)
         assert (called.id, called.provider, called.state) == (delivery.id, provider, "sending")

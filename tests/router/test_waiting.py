@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from channels import Channel, Fate, Heard, Message, Place, Receipt, Report, Rules, sms_kannel
+from channels import Channel, Fate, Heard, Message, Place, Receipt, Report, Rules, sms_aliyun, sms_kannel
 from hub.lifecycle.answer import ask
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.land import open_ticket
@@ -26,6 +26,7 @@ from hub.model.staff import EVERYTHING
 from hub.router.carriers import Carrier, Carriers
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
+from tests.channels.doubles.sms_aliyun import Double as Aliyun
 from tests.channels.doubles.sms_kannel import Double as Kannel
 from tests.router.routed import PHONE, Routed, routed
 from tests.router.test_ladder import Second, ways, with_more
@@ -116,9 +117,9 @@ async def test_who_lost_the_claim_cannot_say_that_nobody_was_called() -> None:
         first, second = hub.clock(), hub.clock() + MINUTE
         async with hub.running.hub.database.unit(EVERYTHING) as unit:
             assert await unit.deliveries.claim(made.id, first, before=None)
-            await unit.deliveries.called(made.id, "one", "full", made.text)
+            await unit.deliveries.called(made.id, "one", "full", made.text, first)
             assert await unit.deliveries.claim(made.id, second, before=second)
-            await unit.deliveries.called(made.id, "other", "full", made.text)
+            await unit.deliveries.called(made.id, "other", "full", made.text, second)
             await unit.deliveries.not_taken(made.id, first)
         assert (await known(hub, made.id)).provider == "other"
 
@@ -157,6 +158,26 @@ async def test_a_claim_that_took_long_to_commit_is_renewed_before_the_call() -> 
             patch.setattr(database, "before_commit", slow)
             await hub.running.hub.parts.router.carry(made.id, fresh=True)
         assert witness.claimed == [timedelta(0)]
+
+
+async def test_a_message_that_waited_is_not_missing_from_a_list_that_lags_behind_its_call() -> None:
+    """Aliyun lists a message half a minute after it took it, however long ago the attempt was written."""
+    async with routed() as hub:
+        aliyun = Aliyun()
+        async with aliyun.serving():
+            aliyun.clock, aliyun.listed_after = hub.clock, timedelta(seconds=25)
+            place = Place("aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock)
+            channel = sms_aliyun.connect({**aliyun.options(), "listed_after": 30}, place)
+            only(hub, (Provider("aliyun", "sms_aliyun", "sms", rate=1000), channel))
+            contract = await hub.issue(phone="+8613800000101")
+            await committed(hub)
+            aliyun.trouble = [Trouble.GATEWAY_ERROR]
+            await hub.look_after(2 * MINUTE)
+            assert (await hub.one(contract)).state is DeliveryState.UNKNOWN
+            for _ in range(4):
+                await hub.look_after(timedelta(seconds=21))
+            assert len(aliyun.accepted) == 1
+            assert (await hub.one(contract)).state is DeliveryState.SENT
 
 
 # ---- nothing holds up the others

@@ -43,6 +43,7 @@ class DeliveryRow(SQLModel, table=True):
     rung: int = 0
     shape: str | None = words(default=None)
     calls: int = 0
+    called_at: datetime | None = moment()
     not_before: datetime | None = moment()
     check_at: datetime | None = moment()
     __table_args__ = (

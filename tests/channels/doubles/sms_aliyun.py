@@ -56,6 +56,7 @@ class Double:
         self.sent: list[Sent] = []
         self.asked: list[Mapping[str, str]] = []
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.listed_after = timedelta(0)
         self.templates = {f"SMS_{number}": name for number, name in enumerate(PURPOSES, 1)}
         self.endpoint = ""
         self._nonces: set[str] = set()
@@ -175,7 +176,8 @@ class Double:
                 "OutId": sent.out_id,
             }
             for sent in reversed(self.sent)
-            if sent.phone == query["PhoneNumber"] and f"{sent.at.astimezone(CHINA):%Y%m%d}" == query["SendDate"]
+            if self.clock() - sent.at >= self.listed_after
+            and sent.phone == query["PhoneNumber"] and f"{sent.at.astimezone(CHINA):%Y%m%d}" == query["SendDate"]
         ]  # fmt: skip
         size, page = int(query["PageSize"]), int(query["CurrentPage"])
         if not 1 <= size <= 50:
