@@ -292,7 +292,7 @@ class _Claim:
         await unit.sessions.add(session, secret)
         await unit.visitors.end(self.visitor.id)
         task = await unit.tasks.of_signer(signer.id)
-        await unit.tasks.opened(task.id, POSTER_DOOR, unit.now)
+        await unit.tasks.opened(task.id, POSTER_DOOR, await unit.planning_now())
         await unit.sessions.add_identity_check(
             session, contract.id, signer.id, BY_POSTER.provider, BY_POSTER.method, unit.now, BY_POSTER.result
         )

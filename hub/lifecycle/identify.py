@@ -161,9 +161,10 @@ async def _note_opened(
     identified: Identified,
 ) -> None:  # fmt: skip
     door = link.door.value if link else "unknown"
-    await unit.tasks.opened(task.id, door, unit.now)
-    if task.opened_at is None:
-        await unit.reminders.note(task, "opened", await unit.planning_now(), reason=door)
+    at = await unit.planning_now()
+    await unit.tasks.opened(task.id, door, at)
+    if not task.opened:
+        await unit.reminders.note(task, "opened", at, reason=door)
     await unit.desk.finish_tasks_of(task.signer, UNREACHED, "hub", unit.now)
     await unit.sessions.add_identity_check(
         session, contract.id, task.signer, identified.provider, identified.method, unit.now,

@@ -6,6 +6,7 @@ silence. When a delivery has to be looked at is written with its state (`hub.mod
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -22,7 +23,7 @@ from hub.model.contract import Contract
 from hub.model.delivery import OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
 from hub.model.message import ANSWERS, Purpose
 from hub.model.reminder import into_window, on_every_day, spread_of
-from hub.model.signer import Signer, TaskState
+from hub.model.signer import Signer, SigningTask, TaskState
 from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
 from hub.router.policy import policy_of
 from hub.store.deliveries import NEVER
@@ -63,12 +64,13 @@ async def _next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
         delivery = await unit.deliveries.take_look(delivery_id, now)
         if delivery is None:
             return None
-        meant = await _still_meant(unit, delivery)
-        if meant is None:
-            await unit.deliveries.look_at(delivery_id, None)
+        await unit.deliveries.look_at(delivery_id, None)
+        reason = await _why(parts, unit, delivery)
+        meant = await _still_meant(unit, delivery, reason) if reason else None
+        if reason is None or meant is None:
             return None
         assert meant.delivery.contract
-        return await _look(parts, unit, contracts[meant.delivery.contract], meant, now)
+        return await _look(parts, unit, contracts[meant.delivery.contract], meant, reason, now)
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,28 @@ class _Meant:
     shares: tuple[Share, ...] = ()
 
 
-async def _still_meant(unit: Unit, delivery: Delivery) -> _Meant | None:
+async def _still_meant(unit: Unit, delivery: Delivery, reason: str) -> _Meant | None:
     """Of several contracts those that still wait: the first of them takes the place of one that was signed meanwhile.
-    None: whoever has opened one of them has seen them all, or none waits."""
+    None: whoever has opened one of them since has seen them all, or none waits."""
     shares = await unit.shares.of(delivery.id)
-    tasks = {share.task: await unit.tasks.get(share.task) for share in shares}
+    own = [delivery.task] if delivery.task and delivery.purpose in PLANNED else []
+    tasks = {task: await unit.tasks.get(task) for task in [share.task for share in shares] or own}
+    if any(task.opened_at is not None and task.opened_at >= delivery.created_at for task in tasks.values()):
+        return None
     if not shares:
-        return _Meant(delivery)
-    waiting = [share for share in shares if tasks[share.task].state is TaskState.OPEN and not tasks[share.task].paused]
-    if not waiting or any(task.opened_at is not None for task in tasks.values()):
+        return _Meant(delivery) if all(_waits(task, reason) for task in tasks.values()) else None
+    waiting = [share for share in shares if _waits(tasks[share.task], reason)]
+    if not waiting:
         return None
     lead = next((share for share in waiting if share.task == delivery.task), waiting[0])
     told = replace(delivery, task=lead.task, contract=lead.contract, signer=lead.signer)
     return _Meant(told, tuple(waiting))
+
+
+def _waits(task: SigningTask, reason: str) -> bool:
+    """Whether somebody still has to hear of this task. Whoever opened it before the message knows of it; but where the
+    message failed, nothing has reminded them."""
+    return task.state is TaskState.OPEN and not task.paused and (reason != NOT_OPENED or not task.opened)
 
 
 async def _later(parts: Parts, delivery_id: UUID, wait: timedelta) -> None:
@@ -99,22 +110,23 @@ async def _later(parts: Parts, delivery_id: UUID, wait: timedelta) -> None:
         await unit.deliveries.look_at(delivery_id, await unit.planning_now() + wait)
 
 
-async def _look(parts: Parts, unit: Unit, contract: Contract, meant: _Meant, now: datetime) -> UUID | None:
+async def _look(
+    parts: Parts, unit: Unit, contract: Contract, meant: _Meant, reason: str, now: datetime
+) -> UUID | None:  # fmt: skip
     delivery = meant.delivery
     assert delivery.signer
-    await unit.deliveries.look_at(delivery.id, None)
-    reason = await _why(parts, unit, delivery)
-    if reason is None:
-        return None
     signer = await unit.contracts.signer(delivery.signer)
     if delivery.channel != "email" and delivery.to != signer.phone:
         return None  # the new number has heard by itself
+    gone = [each for each in await unit.deliveries.of_contract(contract.id) if _intent(each) == _intent(delivery)]
+    if any(each.rung > delivery.rung for each in gone):
+        return None  # a later way has a look of its own, and what became of that one counts
     if morning := await _morning(parts, unit, contract, delivery, signer, now):
         await unit.deliveries.look_at(delivery.id, morning)
         return None
     if reason == NO_RECEIPT and (carrier := parts.router.carriers.get(delivery.provider)):
         await parts.router.slow(unit, carrier)
-    channel = await _untried(parts, unit, contract, delivery, signer)
+    channel = await _untried(parts, unit, contract, delivery, signer, {each.channel for each in gone})
     if channel is None:
         await _at_the_end(unit, contract, delivery, reason, now)
         return None
@@ -125,10 +137,6 @@ async def _why(parts: Parts, unit: Unit, delivery: Delivery) -> str | None:
     """Why the next way has to be tried; None when there is no need for it, or no longer."""
     if delivery.code and not await unit.sessions.code_is_live(delivery.code, unit.now):
         return None
-    if delivery.purpose in PLANNED and delivery.task:
-        task = await unit.tasks.get(delivery.task)
-        if task.state is not TaskState.OPEN or task.paused or task.opened_at is not None:
-            return None
     if delivery.state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
         return delivery.failure_kind or delivery.state.value
     if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
@@ -152,11 +160,13 @@ async def _morning(
     return opening if opening > now else None
 
 
-async def _untried(parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, signer: Signer) -> str | None:
-    intent = delivery.intent or delivery.key
-    tried = {
-        each.channel for each in await unit.deliveries.of_contract(contract.id) if (each.intent or each.key) == intent
-    }
+def _intent(delivery: Delivery) -> str:
+    return delivery.intent or delivery.key
+
+
+async def _untried(
+    parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, signer: Signer, tried: Collection[str]
+) -> str | None:  # fmt: skip
     first = (await policy_of(unit, parts.policy, contract)).through(delivery.purpose)
     ladder = await ways(parts, unit, signer, delivery.purpose, first)
     return next((channel for channel in ladder if channel not in tried), None)
@@ -166,7 +176,7 @@ async def _another(
     parts: Parts, unit: Unit, contract: Contract, signer: Signer, meant: _Meant, channel: str, reason: str
 ) -> UUID | None:
     delivery = meant.delivery
-    intent, variables = delivery.intent or delivery.key, delivery.variables
+    intent, variables = _intent(delivery), delivery.variables
     if meant.shares:
         left = [await unit.contracts.get(share.contract) for share in meant.shares]
         variables = dict(variables) | said_of(signer, left, await unit.planning_now())

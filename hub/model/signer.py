@@ -81,8 +81,8 @@ class Representative:
 
 @dataclass(frozen=True)
 class SigningTask:
-    """`step` is the one next thing that will happen by itself; only open tasks have one. `invited_at` is on the
-    planning clock."""
+    """`step` is the one next thing that will happen by itself; only open tasks have one. `invited_at` and
+    `opened_at`, the first opening since then, are on the planning clock."""
 
     id: UUID
     contract: UUID
@@ -97,6 +97,11 @@ class SigningTask:
     accepted_at: datetime | None = None
     signed_at: datetime | None = None
     paused: bool = False
+
+    @property
+    def opened(self) -> bool:
+        """Whether somebody opened it since their turn came, or came again."""
+        return self.opened_at is not None and (self.invited_at is None or self.opened_at >= self.invited_at)
 
 
 def tasks_to_open(tasks: Sequence[SigningTask]) -> list[SigningTask]:

@@ -122,8 +122,9 @@ class Tasks:
         await self._update(task, signed_at=at)
 
     async def opened(self, task: UUID, door: str, at: datetime) -> None:
-        """The first correct code counts as "opened"; later ones change nothing."""
-        statement = TASK.update().where(TASK.c.id == task, TASK.c.opened_at.is_(None))
+        """The first correct code since their turn came (again) counts as "opened"; later ones change nothing."""
+        not_yet = TASK.c.opened_at.is_(None) | (TASK.c.opened_at < TASK.c.invited_at)
+        statement = TASK.update().where(TASK.c.id == task, not_yet)
         await self._connection.execute(statement.values(opened_at=at, opened_through=door))
 
     async def plan(

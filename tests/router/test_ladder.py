@@ -15,6 +15,7 @@ from hub.model.delivery import DeliveryState
 from hub.model.link import DoorKind
 from hub.model.message import ANSWERS
 from hub.model.provider import Provider
+from hub.model.reminder import NextStep, StepKind
 from hub.model.staff import EVERYTHING, Scope
 from qianda.client import SigningClient
 from tests.channels.doubles import Trouble
@@ -99,6 +100,82 @@ async def test_what_was_delivered_and_opened_needs_no_other_way() -> None:
             await unit.tasks.opened(task.id, "sms", unit.now)
         await hub.look_after(timedelta(hours=25))
         assert voice.texts == [] and await hub.staff_tasks(contract) == []
+
+
+async def opened(hub: Routed, *contracts: Contract) -> None:
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        for contract in contracts:
+            (task,) = await unit.tasks.of_contract(contract.id)
+            await unit.tasks.opened(task.id, "sms", unit.now)
+
+
+async def test_a_reminder_that_fails_goes_by_the_next_way_also_to_whoever_opened_the_first_message() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.invited(channels=("sms", "voice"))
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "delivered")
+        await hub.heard()
+        await opened(hub, contract)
+        await days_pass(hub, 2)
+        assert len(hub.twilio.accepted) == 2
+        assert voice.texts == []  # it arrived, and they know of the contract
+        hub.clock.advance(timedelta(days=1))
+        await hub.sweep()
+        reminder = hub.twilio.accepted[2]
+        await hub.twilio.finish(reminder.reference, "undelivered", 30003)
+        await hub.heard()
+        await hub.look_after()
+        assert [each.purpose for each in voice.texts] == ["reminder"]
+        hub.twilio.trouble = [Trouble.BAD_NUMBER]
+        hub.carriers()
+        await hub.look_after(timedelta(days=5))
+        await hub.sweep()
+        await hub.look_after()
+        assert "unreached" in await hub.staff_tasks(contract)
+
+
+async def test_whoever_opens_after_a_message_needs_no_other_way_of_it_though_it_failed() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.invited(channels=("sms", "voice"))
+        await opened(hub, contract)  # by a code on the desk, say
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
+        await hub.heard()
+        await hub.look_after()
+        assert voice.texts == [] and await hub.staff_tasks(contract) == []
+
+
+async def test_a_task_that_begins_anew_was_opened_by_nobody_yet() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.invited(channels=("sms", "voice"))
+        await opened(hub, contract)
+        hub.clock.advance(timedelta(hours=1))
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = await unit.tasks.of_contract(contract.id)
+            await unit.tasks.open(task.id, NextStep(StepKind.INVITATION, 0, hub.clock()), hub.clock())
+        for _ in range(2):
+            await hub.sweep()
+            await hub.twilio.finish(hub.twilio.accepted[-1].reference, "delivered")
+            await hub.heard()
+            await hub.look_after(timedelta(hours=25))
+        assert voice.texts and voice.texts[0].purpose == "invitation"
+        await opened(hub, contract)
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = await unit.tasks.of_contract(contract.id)
+        assert task.opened_at == hub.clock()
+
+
+async def test_a_late_receipt_of_an_earlier_way_moves_nothing_once_a_later_way_went() -> None:
+    async with routed() as hub:
+        voice, email = with_more(hub, "voice", "email")
+        contract = await hub.invited(channels=("sms", "voice", "email"))
+        await hub.look_after(timedelta(minutes=11))
+        assert len(voice.texts) == 1  # there was no receipt in time; the voice reached them
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
+        await hub.heard()
+        await hub.look_after()
+        assert email.texts == [] and await hub.staff_tasks(contract) == []
 
 
 async def days_pass(hub: Routed, days: int) -> None:
