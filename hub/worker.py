@@ -29,7 +29,7 @@ from hub.lifecycle.parts import Parts
 from hub.lifecycle.purge import purge
 from hub.lifecycle.remind import run_step, run_steps
 from hub.lifecycle.remind_many import remind_many
-from hub.lifecycle.replan import replan_later, replan_scope
+from hub.lifecycle.replan import replan_next
 from hub.lifecycle.reroute import next_way
 from hub.lifecycle.revoke import revoke_certificates
 from hub.lifecycle.stuck import ask_again
@@ -253,12 +253,13 @@ class Worker:
         await self._ended(job)
 
     async def _replan(self, job: Job) -> None:
+        """A passing error parks the job, and `_upkeep` takes it up again: that start does not count against it."""
         await self._started(job)
-        scope = _payload(job)
-        campus, course = scope["campus"], scope.get("course")
-        if after := await replan_scope(self._parts, campus, course, UUID(scope["after"])):
-            async with self._hub.database.unit(EVERYTHING) as unit:
-                await replan_later(unit, campus, course, after)
+        try:
+            await replan_next(self._parts, **_payload(job))
+        except Unavailable:
+            await self._ended(job)
+            raise
         await self._ended(job)
 
     async def _started(self, job: Job) -> int:
@@ -357,6 +358,7 @@ class Worker:
                 await unit.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             for key in await unit.app_keys.certificates_due(unit.now):
                 await unit.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
+            await unit.jobs.take_up_again(REPLAN, MOST_STARTS)
         await self._kept(attend(self._parts))
 
     async def _kept(self, work: Awaitable[Result]) -> Result | None:

@@ -105,6 +105,13 @@ async def _under_new_policy(parts: Parts, unit: Unit, held: Sequence[UUID]) -> N
         await unit.tasks.tell_workers()
 
 
+async def replan_next(parts: Parts, campus: str, after: str, course: str | None = None) -> None:
+    """One part, as the payload of its job says, and the job for the next one."""
+    if following := await replan_scope(parts, campus, course, UUID(after)):
+        async with parts.database.unit(EVERYTHING) as unit:
+            await replan_later(unit, campus, course, following)
+
+
 async def replan_later(unit: Unit, campus: str, course: str | None, after: UUID = FIRST) -> None:
     """The job that does so, a part at a time: a worker that is asked to stop does not have to finish all of them."""
     payload = {"campus": campus, "after": str(after)} | ({"course": course} if course else {})

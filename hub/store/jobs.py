@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 COMPLETE = "complete"
@@ -21,6 +22,11 @@ LANES = {DELIVER_CODE: 20, DELIVER: 10, ALERT: 5, REVOKE: 5, COMPLETE: 0, REMIND
 
 # "skip": a repeated dedupe key must not abort the transaction
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
+_AGAIN = QueryQueueBuilder().build_requeue_jobs_query()
+_PARKED = text("""
+SELECT id FROM pgqueuer LEFT JOIN job_start ON job_start.job = pgqueuer.id
+WHERE entrypoint = :entrypoint AND status = 'failed' AND coalesce(starts, 0) <= :most_starts
+""")
 
 
 class Jobs:
@@ -42,3 +48,9 @@ class Jobs:
             ["{}"],
         )
         return bool((await self._connection.exec_driver_sql(_ENQUEUE, values)).fetchall())
+
+    async def take_up_again(self, entrypoint: str, most_starts: int) -> None:
+        """What failed is parked, and nothing else would ask for it. Not what was started more often than that."""
+        values = {"entrypoint": entrypoint, "most_starts": most_starts}
+        if parked := list(await self._connection.scalars(_PARKED, values)):
+            await self._connection.exec_driver_sql(_AGAIN, (parked,))

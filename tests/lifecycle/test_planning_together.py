@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
-from hub.lifecycle.replan import last_step, replan_scope
+from hub.lifecycle.replan import last_step, replan_later, replan_scope
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery, DeliveryState, Share
 from hub.model.message import Purpose
@@ -100,6 +101,43 @@ async def test_one_that_goes_wrong_does_not_keep_the_others_from_being_planned(r
     assert await replan_scope(running.hub.parts, "hefei") is None
     assert all([PLANNED_ANEW in await ledger(running, each) for each in others])
     assert PLANNED_ANEW not in await ledger(running, wrong)
+
+
+async def test_planning_that_the_database_broke_off_goes_on_later(running: Running) -> None:
+    held, *others = await asleep(running, 0, FEW + 1)
+    await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await replan_later(unit, "hefei", None)
+    async with _queue_of(running):
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.contracts.locked(held.id)
+            await until(lambda: _found(running, _WAITING_IS_ENDED))
+        await until(lambda: _found(running, "SELECT true FROM pgqueuer WHERE status = 'failed'"))
+        await running.worker.look_after()
+        await until(lambda: _found(running, "SELECT count(*) = 0 FROM pgqueuer"))
+    assert all([(await ledger(running, each)).count(PLANNED_ANEW) == 1 for each in (held, *others)])
+
+
+_WAITING_IS_ENDED = """
+SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%contract%'
+"""
+
+
+@asynccontextmanager
+async def _queue_of(running: Running) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    queue = asyncio.create_task(running.worker._queue(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await queue
+
+
+async def _found(running: Running, question: str) -> bool:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return bool(await unit.connection.scalar(text(question)))
 
 
 async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Running) -> None:
