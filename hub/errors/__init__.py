@@ -361,6 +361,11 @@ class DatabaseUnavailable(Unavailable):
     code = "database-unavailable"
 
 
+class ManyChecks(Unavailable):
+    code = "many-checks"
+    sentence = "Many files are being checked right now. Please try again in a minute."
+
+
 class FontMissing(Unavailable):
     """The detail names the command that installs the contract's font."""
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from hub.errors import BadInput
+from hub.errors import BadInput, ManyChecks
 from hub.web.keys import BRAKES, HUB
 from hub.web.pages import page
 from hub.web.problems import wants_page
@@ -25,19 +25,26 @@ from qianda.verify.guard import verify_guarded
 from qianda.verify.report import as_json, unreadable_json
 
 LARGEST_FILE = 20 << 20
+LARGEST_BODY = LARGEST_FILE + (1 << 20)  # with the envelope of a form
+MOST_PARTS = 10
 AT_ONCE = 2  # children; others wait for their turn
+MOST_INSIDE = AT_ONCE + 8  # whose files lie here, or are on their way
+SECONDS_TO_SEND = 120.0
 
 
 def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    turns = asyncio.Semaphore(AT_ONCE)
+    turns, inside = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(MOST_INSIDE)
 
     async def check(request: web.Request) -> web.Response:
         await request.app[BRAKES].slow_down(request, "check")
-        with tempfile.TemporaryDirectory(prefix="qianda-check-") as folder:
-            path = Path(folder) / "file.pdf"
-            name = await _receive(request, path)
-            async with turns:
-                return await _judge(request, path, name)
+        if inside.locked():
+            raise ManyChecks(retry_after=timedelta(minutes=1))
+        async with inside:
+            with tempfile.TemporaryDirectory(prefix="qianda-check-") as folder:
+                path = Path(folder) / "file.pdf"
+                name = await _received(request, path)
+                async with turns:
+                    return await _judge(request, path, name)
 
     return [web.get("/verify", form), web.post("/verify", check)]
 
@@ -46,25 +53,44 @@ async def form(request: web.Request) -> web.Response:
     return page(request, "check.html", report=None, unreadable=None)
 
 
+async def _received(request: web.Request, path: Path) -> str:
+    """Write the upload to `path`; the sender's name for it. Whoever takes too long gives way to others."""
+    try:
+        async with asyncio.timeout(SECONDS_TO_SEND):
+            return await _receive(request, path)
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except ValueError as error:  # of aiohttp: a form without boundary or end
+        raise BadInput("the form cannot be read", field="file") from error
+
+
 async def _receive(request: web.Request, path: Path) -> str:
-    """Write the upload to `path`: the part `file` of a form, or the body itself. Returns the sender's name for it."""
+    """The part `file` of a form, or the body itself."""
     if request.content_type != "multipart/form-data":
         await _write(path, request.content.iter_chunked(1 << 16))
         return ""
-    form_parts = await request.multipart()
-    async for part in form_parts:
-        if isinstance(part, BodyPartReader) and part.name == "file" and part.filename:
-            await _write(path, _chunks(part))
+    parts = await request.multipart()
+    for _ in range(MOST_PARTS):
+        part = await parts.next()
+        if not isinstance(part, BodyPartReader):
+            break
+        if part.name == "file" and part.filename:
+            await _write(path, _chunks(request, part))
             return part.filename[:200]
+        async for _skipped in _chunks(request, part):
+            pass
     raise BadInput("choose a PDF file", field="file")
 
 
-async def _chunks(part: BodyPartReader) -> Any:
+async def _chunks(request: web.Request, part: BodyPartReader) -> AsyncIterator[bytes]:
+    """What is left out counts as well: it is the whole body that is bounded."""
     while chunk := await part.read_chunk(1 << 16):
+        if request.content.total_bytes > LARGEST_BODY:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content.total_bytes)
         yield chunk
 
 
-async def _write(path: Path, chunks: Any) -> None:
+async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
     size = 0
     with path.open("wb") as file:
         async for chunk in chunks:

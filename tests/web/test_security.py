@@ -20,6 +20,8 @@ from asn1crypto import ocsp
 from channels.applink import AndroidApp, AppLink
 from hub.web.app import make_app, run_web
 from hub.web.brakes import Brakes
+from hub.web.check import LARGEST_BODY as LARGEST_CHECK
+from hub.web.check import MOST_INSIDE, MOST_PARTS
 from hub.web.security import COOKIE
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, opened
@@ -154,6 +156,50 @@ async def test_a_strangers_long_body_is_not_read_to_its_end(
         answered.set()
     assert answer.status == status
     assert status != 200 or ocsp.OCSPResponse.load(said)["response_status"].native == "malformed_request"
+
+
+async def test_no_more_files_are_taken_for_a_check_than_can_wait_for_one(running: Running) -> None:
+    """Some are sent and never end: the next one is told to come later, before it has sent anything."""
+    ended = asyncio.Event()
+
+    async def hanging() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\n'
+        await ended.wait()
+        yield b"\r\n--x--\r\n"
+
+    async def sent() -> tuple[int, str | None]:
+        headers = {"Content-Type": "multipart/form-data; boundary=x", "Origin": running.origin}
+        async with running.http.post(f"{running.origin}/verify", data=hanging(), headers=headers) as answer:
+            return answer.status, answer.headers.get("Retry-After")
+
+    senders = [asyncio.ensure_future(sent()) for _ in range(MOST_INSIDE + 2)]
+    first, _ = await asyncio.wait(senders, return_when=asyncio.FIRST_COMPLETED)
+    assert {each.result() for each in first} == {(503, "60")}
+    ended.set()
+    assert sorted(status for status, _ in await asyncio.gather(*senders)) == [422] * MOST_INSIDE + [503] * 2
+
+
+async def test_a_form_is_bounded_as_a_whole_and_need_not_be_one(running: Running) -> None:
+    other = b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\n'
+    answered = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield other
+        for _ in range(LARGEST_CHECK >> 20):
+            yield b"A" * (1 << 20)
+        yield b"A" * 200_000
+        await answered.wait()
+
+    for body, kind, status in (
+        (endless(), "multipart/form-data; boundary=x", 413),
+        ((other + b"A\r\n") * (MOST_PARTS + 1) + b"--x--\r\n", "multipart/form-data; boundary=x", 422),
+        (other + b"never ended", "multipart/form-data; boundary=x", 422),
+        (b"x", "multipart/form-data", 422),
+    ):
+        headers = {"Content-Type": kind, "Origin": running.origin}
+        async with running.http.post(f"{running.origin}/verify", data=body, headers=headers) as answer:
+            assert answer.status == status, (kind, await answer.text())
+    answered.set()
 
 
 async def test_problems_speak_the_readers_language(running: Running) -> None:
