@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -196,6 +197,8 @@ class RetentionSettings(_Section):
 class Settings(BaseSettings):
     """`origin` is the public address, from which every URL is built; `host` and `port` are what the server binds.
 
+    `trusted_proxies`: addresses and networks of the proxies in front, whose X-Forwarded-For is believed.
+
     `database` empty: the embedded one in `data`. `files` empty: a folder in `data`. `channels` holds the providers of
     channels, by a name of their own. `alerts`: addresses in
     Apprise's form for staff alerts; `alerts_file`: the same, one a line, where they hold secrets. `poster_logo`: a
@@ -228,6 +231,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     origin: str = ""
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=lambda: [ip_network("127.0.0.0/8"), ip_network("::1")]
+    )
     trusted_signers: list[Path] = Field(default_factory=list)
     token_only_policies: list[ObjectIdentifier] = Field(default_factory=list)
     database: str = ""

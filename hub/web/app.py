@@ -45,7 +45,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[HUB] = hub
     app[CATALOGUES] = Catalogues.read(ROOT / "templates" / "languages")
     app[PAGE_IMAGES] = PageImages(hub.parts.pages)
-    app[BRAKES] = brakes or Brakes()
+    app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
     app[SCRIPTS] = Scripts.read(STATIC_FOLDER)
     app[STATIC] = f"/static/{_static_version()}"
     aiohttp_jinja2.setup(

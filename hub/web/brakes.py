@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+import structlog
 from aiohttp import web
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
@@ -19,32 +21,75 @@ PER_MINUTE = {
 """A whole campus may sit behind one address: generous, and enough against a program that guesses."""
 
 
+Address = IPv4Address | IPv6Address
+Networks = Sequence[IPv4Network | IPv6Network]
+THIS_MACHINE: Networks = (ip_network("127.0.0.0/8"), ip_network("::1"))
+UNKNOWN = "unknown"
+log = structlog.get_logger()
+
+
 class Brakes:
-    def __init__(self, per_minute: dict[str, int] | None = None) -> None:
+    """`proxies`: whose word is taken on where a request came from."""
+
+    def __init__(self, per_minute: dict[str, int] | None = None, proxies: Networks = THIS_MACHINE) -> None:
         self._limits: dict[str, RateLimitItem] = {
             name: RateLimitItemPerMinute(amount) for name, amount in (per_minute or PER_MINUTE).items()
         }
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._proxies = proxies
+        self._told = False
 
     async def slow_down(self, request: web.Request, what: str) -> None:
         """Count this call. Raises TooMany once an address has made too many in this minute."""
-        address = remote_address(request)
+        address = remote_address(request, self._proxies)
+        self._tell(request)
         if address is not None and not await self._limiter.hit(self._limits[what], what, address):
             raise TooMany(retry_after=timedelta(minutes=1))
 
+    def _tell(self, request: web.Request) -> None:
+        """Once, of a neighbour that looks like a proxy which nobody configured: all its visitors count as one."""
+        if self._told or "X-Forwarded-For" not in request.headers:
+            return
+        peer = _address(request.remote or "")
+        if peer is not None and peer.is_private and not _is_among(self._proxies, peer):
+            self._told = True
+            log.warning("X-Forwarded-For is not believed: is this a proxy for trusted_proxies?", peer=str(peer))
 
-def remote_address(request: web.Request) -> str | None:
-    """Whom to count: the peer, or what a proxy on this host or in this network says of it. IPv6 by its /64.
 
-    None for somebody on this very machine.
+def remote_address(request: web.Request, proxies: Networks) -> str | None:
+    """Whom to count: the peer, or whom a proxy of ours names, through as many of them as there are. IPv6 by its /64.
+
+    None for somebody on this very machine, who was not forwarded: that cannot be said from outside.
     """
+    peer = _address(request.remote or "")
+    if peer is None:
+        return request.remote or UNKNOWN
+    named = ",".join(request.headers.getall("X-Forwarded-For", [])).strip()
+    if not named or not _is_among(proxies, peer):
+        return None if peer.is_loopback else _counted(peer)
+    for each in reversed(named.split(",")):  # the last proxy writes last; what stands before its line is hearsay
+        if (found := _address(each.strip())) is None:
+            return UNKNOWN
+        peer = found
+        if not _is_among(proxies, peer):
+            break
+    return _counted(peer)
+
+
+def _address(text: str) -> Address | None:
+    """With or without the port that some proxies write; IPv4 also where it is written as IPv6."""
+    host = text.partition("]")[0].removeprefix("[") if text.startswith("[") else text
+    host = host.partition(":")[0] if host.count(":") == 1 else host
     try:
-        peer = ip_address((request.remote or "").partition("%")[0])
-        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        if forwarded and (peer.is_loopback or peer.is_private):
-            peer = ip_address(forwarded)
+        found = ip_address(host.partition("%")[0])
     except ValueError:
-        return request.remote or "unknown"
-    if peer.is_loopback:
         return None
-    return str(peer)[:] if not isinstance(peer, IPv6Address) else peer.exploded[:19]
+    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
+
+
+def _is_among(networks: Networks, address: Address) -> bool:
+    return any(address in network for network in networks)
+
+
+def _counted(address: Address) -> str:
+    return address.exploded[:19] if isinstance(address, IPv6Address) else str(address)

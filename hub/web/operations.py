@@ -97,7 +97,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 async def _may_count(hub: Hub, request: web.Request) -> bool:
     """How much business a school does is not everybody's: this machine, or a key of headquarters."""
-    if remote_address(request) is None:
+    if remote_address(request, hub.settings.trusted_proxies) is None:
         return True
     async with hub.database.unit(EVERYTHING) as unit:
         key = await unit.desk.api_key(bearer(request) or "")
