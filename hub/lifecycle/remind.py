@@ -53,6 +53,10 @@ HAND = "hand-"
 """Keys of reminders sent by hand begin so, and are counted by it."""
 
 
+class _ClaimLost(Exception):
+    """Another worker has the step by now: whatever was written here is undone."""
+
+
 @dataclass(frozen=True)
 class _Outcome:
     """`delivery` has to be carried now, after the commit. `others`: nothing was done yet, since these contracts of the
@@ -65,6 +69,13 @@ class _Outcome:
 async def run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
     """Run one claimed step. Returns the delivery that has to be carried now, after the commit; None if there is
     none."""
+    try:
+        return await _run_or_put_off(parts, claimed)
+    except _ClaimLost:
+        return None
+
+
+async def _run_or_put_off(parts: Parts, claimed: ClaimedTask) -> UUID | None:
     try:
         return await _run_step(parts, claimed)
     except BudgetSpent as spent:
@@ -177,6 +188,9 @@ async def _send(parts: Parts, unit: Unit, dues: Sequence[Due], claimed: ClaimedT
         parts, unit, lead.contract, lead.signer, said_by(dues), lead.key, task=lead.task, variables=said,
         first=lead.through, shares=shares_of(dues),
     )  # fmt: skip
+    if delivery is None and await unit.deliveries.by_key(lead.key, lead.contract.id):
+        await _plan(unit, lead, following(lead), claimed)  # it was written before: only what follows is missing
+        return None
     # Where nothing went out, the others see for themselves.
     for due in sorted(dues if delivery else [lead], key=lambda each: each.contract.id):
         await _note_sent(unit, due, delivery)
@@ -209,9 +223,12 @@ async def _note_sent(unit: Unit, due: Due, delivery: Delivery | None) -> None:
 
 
 async def _plan(unit: Unit, due: Due, step: NextStep, claimed: ClaimedTask | None) -> None:
-    """`claimed` None: it is planned under the contract's lock, and whoever holds a claim on it finds it gone."""
+    """`claimed` None: it is planned under the contract's lock, and whoever holds a claim on it finds it gone.
+    Raises _ClaimLost."""
     if await unit.tasks.plan(due.task.id, step, claimed.leased_until if claimed else None, now=due.now):
         await unit.reminders.note(due.task, "planned", due.now, step=step)
+    elif claimed:
+        raise _ClaimLost
 
 
 # ---- by hand

@@ -83,3 +83,11 @@ async def sent(running: Running, phone: str) -> list[tuple[str, str]]:
         (each["purpose"], datetime.fromisoformat(each["at"]).astimezone(SHANGHAI).strftime("%m-%d %H:%M"))
         for each in await running.messages(phone)
     ]
+
+
+async def waiting(running: Running, count: int) -> bool:
+    """Whether so many wait for a lock."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        mine = "datname = current_database() AND wait_event_type = 'Lock'"
+        found = await unit.connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}")
+        return int(found.scalar_one()) == count

@@ -16,7 +16,7 @@ from hub.lifecycle.sign import note_refusal
 from hub.model.message import Purpose
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
-from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.clockwork import quiet_hub, waiting
 from tests.lifecycle.signing import Person, completed, person, staff_tasks
 from tests.running import GUARDIAN_PHONE, Running, until
 
@@ -52,7 +52,7 @@ async def test_an_act_waits_for_a_message_on_its_way_and_the_message_not_for_the
             held = await unit.contracts.locked(contract.id)
             await unit.record.append(contract.id, contract.campus, "note", "hub", {})
             acting = asyncio.create_task(act(running, guardian))
-            await until(lambda: _waiting(running, 1))
+            await until(lambda: waiting(running, 1))
             await write_message(parts, unit, held, guardian.signer, Purpose.REMINDER, "reminder-on-its-way")
         await acting
 
@@ -68,18 +68,10 @@ async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it(
         async with running.hub.database.unit(EVERYTHING) as unit:
             await unit.contracts.locked(contract.id)
             signing = asyncio.create_task(guardian.accept(request))
-            await until(lambda: _waiting(running, 1))
+            await until(lambda: waiting(running, 1))
             refusing = asyncio.create_task(note_refusal(running.hub.parts, guardian.secret, request.id, "too late"))
-            await until(lambda: _waiting(running, 2))
+            await until(lambda: waiting(running, 2))
         assert await signing is TaskState.SIGNED
         await refusing
         assert await staff_tasks(running, contract.id) == ["refused-by-client"]
         await completed(running, contract)
-
-
-async def _waiting(running: Running, count: int) -> bool:
-    """Whether so many wait for a lock."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        mine = "datname = current_database() AND wait_event_type = 'Lock'"
-        found = await unit.connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}")
-        return int(found.scalar_one()) == count

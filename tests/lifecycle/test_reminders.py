@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
@@ -16,6 +17,8 @@ from hub.lifecycle.withdraw import extend, void
 from hub.model.contract import ContractState
 from hub.model.signer import Role, TaskState
 from hub.model.staff import EVERYTHING
+from hub.store.tasks import ClaimedTask
+from hub.worker import LEASE
 from tests.carriers import carried_by
 from tests.lifecycle.clockwork import (
     MORNING,
@@ -26,9 +29,10 @@ from tests.lifecycle.clockwork import (
     quiet_hub,
     round_of_work,
     sent,
+    waiting,
 )
 from tests.lifecycle.signing import contract_now, deliver, person, signed, staff_tasks, tasks_of
-from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running, until
 
 WEEKS = timedelta(days=40)
 
@@ -227,3 +231,47 @@ async def test_a_signer_whom_no_channel_reaches_is_given_to_staff_once() -> None
         await follow(running, clock, MORNING + timedelta(days=8))
         assert await staff_tasks(running, contract.id) == ["unreachable"]
         assert ("failed", "reminder", "no-channel") in await ledger(running, contract.id)
+
+
+async def test_a_step_whose_message_was_written_before_only_goes_on_to_the_next_one() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        (before,) = await tasks_of(running, contract)
+        assert before.step
+        await round_of_work(running)
+        (after,) = await tasks_of(running, contract)
+        noted = await ledger(running, contract.id)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.contracts.locked(contract.id)
+            assert await unit.tasks.plan(before.id, before.step)
+        await round_of_work(running)
+        assert [task.step for task in await tasks_of(running, contract)] == [after.step]
+        assert await sent(running, GUARDIAN_PHONE) == [("invitation", "11-25 10:00")]
+        assert (await ledger(running, contract.id))[len(noted) :] == [("planned", "reminder", None)]
+        assert await staff_tasks(running, contract.id) == []
+
+
+async def test_a_step_that_another_worker_has_taken_meanwhile_is_undone() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await round_of_work(running)
+        before, parts = await ledger(running, contract.id), running.hub.parts
+        clock.advance(timedelta(days=1))
+        (slow,) = await _claimed(running)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.sessions.one_at_a_time((await unit.contracts.signers(contract.id))[0].person)
+            running_late = asyncio.create_task(run_step(parts, slow))
+            await until(lambda: waiting(running, 1))
+            clock.advance(LEASE)
+            (quick,) = await _claimed(running)
+        assert await running_late is None
+        assert await ledger(running, contract.id) == before
+        assert await run_step(parts, quick)
+        assert [kind for kind, _, _ in await ledger(running, contract.id)][len(before) :] == ["sent", "planned"]
+
+
+async def _claimed(running: Running) -> list[ClaimedTask]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return await unit.tasks.claim_due(await unit.planning_now(), LEASE, 10)
