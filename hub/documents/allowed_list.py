@@ -7,6 +7,7 @@ from hub.errors import UnreadableFile
 
 SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
 """How .xlsx and .ods begin, and .xls."""
+LARGEST_TEXT = 1 << 20  # bytes
 LARGEST_EXACT = 10**15
 """A spreadsheet keeps no more digits of a number: longer ones have to be text."""
 
@@ -40,6 +41,8 @@ def _words(cell: Cell) -> str:
 
 
 def _decoded(data: bytes) -> str:
+    if len(data) > LARGEST_TEXT:
+        raise UnreadableFile("The text is longer than 1 MB.")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return data.decode(encoding)

@@ -25,6 +25,7 @@ SHOWN_LIFE = timedelta(days=30)
 """A preview is that of a contract with the usual deadline."""
 MIDDLE = 0.5
 MOST_DAYS, LONGEST_NAME = 1000, 60
+LARGEST_CALENDAR = 256 * 1024  # bytes
 OPEN = {"open": True, "closed": False, "开": True, "开放": True, "休": False, "放假": False}
 
 
@@ -101,30 +102,43 @@ def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextS
 
 def read_calendar(data: bytes) -> list[SchoolDay]:
     """Lines `2027-01-02,closed,name`; a heading and empty lines are left out. Raises BadInput with the line."""
-    try:
-        lines = data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        try:
-            lines = data.decode("gb18030").splitlines()
-        except UnicodeDecodeError:
-            raise BadInput("this is no text file", field="calendar") from None
+    lines = csv.reader(_text(data).splitlines())
     days: dict[date, SchoolDay] = {}
-    for number, row in enumerate(csv.reader(lines), 1):
-        if not any(row) or (number == 1 and not row[0][:1].isdigit()):
-            continue
-        each = _day(number, [cell.strip() for cell in row])
-        days[each.day] = each
-    if len(days) > MOST_DAYS:
-        raise BadInput(f"at most {MOST_DAYS} days", field="calendar")
+    try:
+        for number, row in enumerate(lines, 1):
+            if not any(row) or (number == 1 and not row[0][:1].isdigit()):
+                continue
+            each = _day(number, [cell.strip() for cell in row])
+            days[each.day] = each
+            if len(days) > MOST_DAYS:
+                raise BadInput(f"at most {MOST_DAYS} days", field="calendar")
+    except csv.Error:
+        raise _wrong_line(lines.line_num) from None
     return sorted(days.values(), key=lambda each: each.day)
+
+
+def _text(data: bytes) -> str:
+    if len(data) > LARGEST_CALENDAR:
+        raise BadInput("this is too long for a calendar", field="calendar")
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise BadInput("this is no text file", field="calendar")
 
 
 def _day(number: int, row: list[str]) -> SchoolDay:
     day, is_open, name = (*row, "", "")[:3]
+    shown = "".join(character for character in name if character.isprintable())
     try:
-        return SchoolDay(date.fromisoformat(day), OPEN[is_open.lower()], name[:LONGEST_NAME])
+        return SchoolDay(date.fromisoformat(day), OPEN[is_open.lower()], shown[:LONGEST_NAME])
     except (ValueError, KeyError):
-        raise BadInput(f"line {number}: has to be like 2027-01-02,closed,name", field="calendar") from None
+        raise _wrong_line(number) from None
+
+
+def _wrong_line(number: int) -> BadInput:
+    return BadInput(f"line {number}: has to be like 2027-01-02,closed,name", field="calendar")
 
 
 async def _check(parts: Parts, unit: Unit, change: PolicyChange) -> None:

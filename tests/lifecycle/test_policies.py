@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
+from hub.errors import BadInput
+from hub.lifecycle.change_policy import LARGEST_CALENDAR, MOST_DAYS, read_calendar
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.replan import replan_scope
 from hub.model.calendar import SchoolDay
@@ -146,3 +148,15 @@ async def test_a_phone_change_begins_anew_with_the_new_number_and_one_next_step(
         assert await next_due(running, contract) == ("reminder", 1, "11-29 03:00")
         await follow(running, clock, MORNING + timedelta(days=40))
         assert len(await sent(running, GUARDIAN_PHONE)) == 3  # what went to the old number before
+
+
+def test_a_calendar_is_read_no_further_than_it_can_be_one() -> None:
+    days = [f"{date(2027, 1, 1) + timedelta(days=number)},closed,假期\x00\n" for number in range(MOST_DAYS)]
+    assert [each.name for each in read_calendar("".join(days).encode())] == ["假期"] * MOST_DAYS
+    for data, why in (
+        ("".join([*days, "2031-01-01,open,x\n", "no line of a calendar"]).encode(), f"at most {MOST_DAYS} days"),
+        (b"2027-01-01,closed,a\n2027-01-02,closed," + b"x" * 200_000, "line 2"),  # the csv module reads no such cell
+        (b"\n" * (LARGEST_CALENDAR + 1), "too long"),
+    ):
+        with pytest.raises(BadInput, match=why):
+            read_calendar(data)

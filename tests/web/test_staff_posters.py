@@ -118,6 +118,8 @@ async def test_lists_are_read_as_people_have_them() -> None:
         entries_of(workbook([[340104201209010016]]))
     with pytest.raises(UnreadableFile):
         entries_of(b"\x89PNG\xff\xff")
+    with pytest.raises(UnreadableFile, match="1 MB"):
+        entries_of(b"\n" * (1 << 21))
 
 
 async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Running, desk: Desk) -> None:

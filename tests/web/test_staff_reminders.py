@@ -115,6 +115,7 @@ async def test_a_calendar_is_brought_in_as_a_whole_or_not_at_all(running: Runnin
 
     assert await upload("date,what,name\n2027-01-02,closed,考试\n\n2027-02-15,open,补课\n".encode("gb18030")) == 303
     assert await upload(b"2027-01-03,closed,x\n2027-13-01,closed,y\n") == 422
+    assert await upload(b"2027-01-03,closed," + b"x" * 200_000) == 422
     page = await desk.get("/staff/policies?at=hefei/")
     assert "2027-01-02 · closed · 考试" in page.words and "2027-02-15 · open · 补课" in page.words
 

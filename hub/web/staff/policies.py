@@ -9,7 +9,14 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
-from hub.lifecycle.change_policy import Policies, change_calendar, change_policy, plan_of, policies_at
+from hub.lifecycle.change_policy import (
+    LARGEST_CALENDAR,
+    Policies,
+    change_calendar,
+    change_policy,
+    plan_of,
+    policies_at,
+)
 from hub.web.staff import words
 from hub.web.staff.access import LONGEST_INPUT, Visit
 from hub.web.staff.show import Entered, show
@@ -88,7 +95,7 @@ async def calendar(visit: Visit) -> web.StreamResponse:
     try:
         if not isinstance(upload, web.FileField):
             raise BadInput("choose a file first", field="calendar")
-        await change_calendar(visit.parts, visit.scope, campus, upload.file.read())
+        await change_calendar(visit.parts, visit.scope, campus, upload.file.read(LARGEST_CALENDAR + 1))
     except BadInput as error:
         return await _page(visit, at, problem=error)
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=calendar-changed")
