@@ -313,16 +313,19 @@ class SigningClient:
         strokes: Any = None,
         *,
         shown: bytes | None = None,
+        contract: Contract | None = None,
     ) -> Signed:
         """Sign one contract: key, certificate, prepare, the four checks, signature. It also checks that the
         prepared file changes nothing beside the signature, which the four checks cannot see.
 
-        `shown` are the bytes of the document as the person saw it; without them they are fetched now. The same holder
-        signs all contracts of a bundle with one certificate. Waits while another signer holds the document.
+        `shown` are the bytes of the document as the person saw it, and `contract` what `contract()` gave when they did:
+        it is its consent that is agreed to. Without them they are fetched now. A hub that has another document or
+        consent meanwhile answers ProtocolProblem `document-changed`, `wrong-document` or `wrong-consent`. The same
+        holder signs all contracts of a bundle with one certificate. Waits while another signer holds the document.
         Raises RefusedToSign, after reporting it, when what the hub prepared is not what was shown.
         """
         holder = key or SoftwareKey()
-        contract = await self.contract(contract_id)
+        contract = await self.contract(contract_id) if contract is None else contract
         shown = await self.document(contract_id) if shown is None else shown
         if hashlib.sha256(shown).hexdigest() != contract.document_sha256:
             raise RefusedToSign(1, "the document is not the one whose hash the contract names")

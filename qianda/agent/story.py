@@ -202,9 +202,11 @@ async def _confirmed(client: SigningClient) -> None:
 
 
 async def _signed(client: SigningClient, shown: Shown, holder: TokenHolder) -> None:
-    if (await client.contract(shown.id)).document_sha256 != shown.contract.document_sha256:
+    """What the person saw is signed and agreed to, whatever the hub would show by now."""
+    now = await client.contract(shown.id)
+    if (now.document_sha256, now.consent) != (shown.contract.document_sha256, shown.contract.consent):
         raise Trouble("changed")
-    await client.sign(holder, shown.id, shown=shown.document)
+    await client.sign(holder, shown.id, shown=shown.document, contract=shown.contract)
 
 
 @contextmanager

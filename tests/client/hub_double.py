@@ -28,13 +28,15 @@ CONSENT = "我已阅读合同全文, 同意用电子签名签署。"
 
 
 class HubDouble:
-    """`lie` is what it does wrong: swapped, page, digest, certificate, attribute, consent, elsewhere, other-key."""
+    """`lie` is what it does wrong: swapped, page, digest, certificate, attribute, consent, later-consent (another one
+    whenever it is asked again), elsewhere, other-key."""
 
     def __init__(self, lie: str = "", *, busy: int = 0) -> None:
         self.lie, self.busy = lie, busy
         self.session, self.challenge = "", b""
         self.refusals: list[dict[str, Any]] = []
         self.state = "OPEN"
+        self.asked = 0  # for the contract
         self.certificates: list[bytes] = []
         self._authority = ec.generate_private_key(ec.SECP256R1())
         self._file, self._to_be_signed = b"", b""
@@ -81,8 +83,10 @@ class HubDouble:
     async def _contract(self, request: web.Request) -> web.Response:
         if request.query.get("id", CONTRACT) != CONTRACT:
             return problem(404, "contract-not-found")
-        hashed = hashlib.sha256(CONSENT.encode() + b"?" * (self.lie == "consent")).hexdigest()
-        consent = {"version": "1", "text": CONSENT, "sha256": hashed}
+        self.asked += 1
+        text = CONSENT + "本人放弃退费。" * (self.lie == "later-consent" and self.asked > 1)
+        hashed = hashlib.sha256(text.encode() + b"?" * (self.lie == "consent")).hexdigest()
+        consent = {"version": "1", "text": text, "sha256": hashed}
         answer = {"title": "课程合同", "summary": {}, "pages": 1, "signers": [], "consent": consent}
         return web.json_response(answer | {"document_sha256": hashlib.sha256(SHOWN).hexdigest()})
 

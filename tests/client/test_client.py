@@ -46,6 +46,16 @@ async def test_an_honest_hub_gets_a_signature() -> None:
     assert signed.certificate_chain == (hub.certificates[0],)
 
 
+async def test_what_was_shown_is_agreed_to_and_not_what_the_hub_would_show_later() -> None:
+    """The hub takes no other consent than the first, and has another one by now."""
+    hub = HubDouble("later-consent")
+    async with visit(hub) as client:
+        contract, document = await client.contract(), await client.document()
+        assert (await client.contract()).consent != contract.consent
+        await client.sign(shown=document, contract=contract)
+    assert hub.state == "SIGNED"
+
+
 @pytest.mark.parametrize(
     ("lie", "number"),
     [("swapped", 1), ("page", 1), ("digest", 2), ("certificate", 3), ("other-key", 3), ("attribute", 4)],

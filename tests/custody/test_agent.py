@@ -219,6 +219,19 @@ async def test_a_swapped_file_is_refused_and_reported(token: UsbToken, lie: str,
     assert "\x1b[31m" not in program.text  # what a hub says does not steer the terminal
 
 
+async def test_nobody_agrees_to_a_consent_that_they_were_not_shown(token: UsbToken) -> None:
+    hub = LyingHub("later-consent")
+    async with TestServer(hub.app()) as server:
+        origin = str(server.make_url("/")).rstrip("/")
+        async with agent(token, "--origin", origin, "--module", token.module) as program:
+            await program.answer("Pairing code", "ABCD1234")
+            await to_the_pin(program, 1)
+            program.type(PIN)
+            assert await program.ended() == 1, program.text
+    assert "The contract has changed meanwhile" in program.text
+    assert hub.state == "OPEN" and "/sign/v1/prepare" not in hub.calls
+
+
 @pytest.mark.real
 async def test_an_agent_of_another_hub(token: UsbToken) -> None:
     hub = LyingHub(says="https://sign.school.example")
