@@ -258,13 +258,15 @@ class Router:
         following: Begun | DeliveryState = call
         tried: list[str] = []
         while isinstance(following, Begun):
-            held = await self._held(following)
-            if held is None:
-                return following.delivery.state  # it took too long, and somebody else has it now
-            call = held
+            call = following
             tried.append(call.carrier.name)
             try:
-                receipt = await self._send(call)
+                await self._turn(call)
+                held = await self._held(call)
+                if held is None:
+                    return call.delivery.state  # it took too long, and somebody else has it now
+                call = held
+                receipt = await asyncio.wait_for(call.carrier.channel.send(call.message), SECONDS)
             except Refused as error:
                 if error.failure is Failure.CONTENT and self._others(call.delivery, tried):
                     await self._not_taken(call)  # it lacks this text; somebody else may have it
@@ -287,24 +289,25 @@ class Router:
         return following
 
     async def _held(self, call: Begun) -> Begun | None:
-        """No call outlives its claim: where the database took long, the claim is renewed before anybody is called."""
-        if self._database.clock() - call.claimed_at < COMMIT_WITHIN:
-            return call
-        async with self._database.unit(EVERYTHING) as unit:
-            at = await unit.planning_now()
-            assert call.delivery.state_at
-            latest = unit.now + BEGUN_WITHIN
-            if not await unit.deliveries.renew(call.delivery.id, at, call.delivery.state_at, latest):
-                return None
-            return replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=unit.now)
+        """No call outlives its claim: where the database took long, the claim is renewed before anybody is called, as
+        often as that takes long itself. By the same clock others see whether a claim has run out."""
+        while self._database.clock() - call.claimed_at >= BEGUN_WITHIN:
+            async with self._database.unit(EVERYTHING) as unit:
+                at = await unit.planning_now()
+                assert call.delivery.state_at
+                latest = unit.now + BEGUN_WITHIN
+                if not await unit.deliveries.renew(call.delivery.id, at, call.delivery.state_at, latest):
+                    return None
+                call = replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=unit.now)
+        return call
 
-    async def _send(self, call: Begun) -> Receipt:
+    async def _turn(self, call: Begun) -> None:
+        """Wait for it. Raises Resting."""
         wait = (call.booked.at - self._database.clock()).total_seconds()
         if wait > 0:
             await asyncio.sleep(wait)  # its turn at this provider
             if wait > LONG_TURN:
                 await self._healths.still_awake(call.carrier)
-        return await asyncio.wait_for(call.carrier.channel.send(call.message), SECONDS)
 
     def _others(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
         able = self.carriers.of(delivery.channel, delivery.to, delivery.language)

@@ -32,7 +32,7 @@ from tests.router.routed import PHONE, Routed, routed
 from tests.router.test_ladder import Second, ways, with_more
 from tests.router.test_limits import limited
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HALF = timedelta(minutes=1), timedelta(seconds=30)
 
 
 def only(hub: Routed, *pairs: tuple[Provider, Channel]) -> None:
@@ -158,6 +158,27 @@ async def test_a_claim_that_took_long_to_commit_is_renewed_before_the_call() -> 
             patch.setattr(database, "before_commit", slow)
             await hub.running.hub.parts.router.carry(made.id, fresh=True)
         assert witness.claimed == [timedelta(0)]
+
+
+async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_until_that_is_quick() -> None:
+    async with routed() as hub:
+        first, made = await written(hub), await written(hub)
+        witness, database, router = Witness(hub, first.id), hub.running.hub.database, hub.running.hub.parts.router
+        only(hub, (Provider("witness", "sms_witness", "sms", rate=4, codes_share=0), witness))
+        # The message after another has to wait, and looks whether its provider rests; that and a renewal take long.
+        waits = [timedelta(0), HALF, HALF, timedelta(0)]
+
+        async def slow() -> None:
+            hub.clock.advance(waits.pop(0) if waits else timedelta(0))
+
+        await router.carry(first.id, fresh=True)
+        witness.delivery, witness.claimed = made.id, []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(database, "before_commit", slow)
+            await router.carry(made.id, fresh=True)
+        assert witness.claimed == [timedelta(0)]
+        called_at = (await known(hub, made.id)).called_at
+        assert called_at and called_at >= hub.clock()
 
 
 async def test_a_message_that_waited_is_not_missing_from_a_list_that_lags_behind_its_call() -> None:
