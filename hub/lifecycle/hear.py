@@ -18,9 +18,10 @@ from hub.lifecycle.converse import take_inbound
 from hub.lifecycle.parts import Parts
 from hub.model.delivery import Delivery
 from hub.model.staff import EVERYTHING
-from hub.router.carriers import Carrier
+from hub.router.carriers import LEFT_TO_OTHERS, Carrier
 from hub.router.receipts import Reported, is_plain, note_together
 from hub.store.callbacks import Callback
+from hub.store.providers import OfProviders
 from hub.store.unit import Unit
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 600))
@@ -35,7 +36,8 @@ async def hear_together(parts: Parts) -> tuple[int, list[UUID]]:
     """Take up calls that are due: what can be noted with others is, in one transaction. Returns how many were taken,
     and those that are left to `hear`, one by one."""
     async with parts.database.unit(EVERYTHING) as unit:
-        due = list(await unit.callbacks.due(unit.now, TOGETHER))
+        ours = OfProviders(parts.router.carriers.names, unit.now - LEFT_TO_OTHERS)
+        due = list(await unit.callbacks.due(unit.now, TOGETHER, ours))
     if not due:
         return 0, []
     try:
@@ -85,6 +87,8 @@ async def _hear(parts: Parts, callback_id: UUID) -> None:
         if callback is None:
             return
         carrier = parts.router.carriers.get(callback.provider)
+        if parts.router.carriers.left_to_others(callback.provider, callback.received_at, unit.now):
+            return
         if carrier is None:
             await unit.callbacks.done([callback.id], unit.now, "unmatched")
             return

@@ -153,6 +153,8 @@ class Router:
             delivery = await unit.deliveries.get(delivery_id)
             if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
                 return delivery.state if delivery else None
+            if self.carriers.left_to_others(delivery.provider, delivery.called_at or delivery.created_at, unit.now):
+                return delivery.state
             at, touched = await unit.planning_now(), delivery.state_at
             before = None if fresh else idle_since or at - CALL_LEASE
             if not await unit.deliveries.claim(delivery.id, at, before=before):
@@ -171,8 +173,8 @@ class Router:
         `touched`: when it was in somebody's hands last; None: it was put off since.
         """
         carrier = self.carriers.get(delivery.provider)
-        if carrier is None:
-            return await self._left_to_ladder(delivery)  # it is not configured any more: nobody can ask it
+        if carrier is None:  # only after a long time: it is not configured any more, and nobody can ask it
+            return await self._left_to_ladder(delivery)
         async with self._database.unit(EVERYTHING) as unit:
             message = await self.wording.message(unit, delivery)
         try:
@@ -386,7 +388,7 @@ class Router:
 
     async def settle(self, before: datetime) -> int:
         """Ask about messages whose fate is open since `before`; returns how many there were."""
-        return await settle(self._database, self.carry, before)
+        return await settle(self._database, self.carry, before, self.carriers.names)
 
 
 def door_of_channel(channel: str) -> DoorKind:

@@ -13,6 +13,9 @@ from hub.store.unit import Unit
 
 PATIENCE = timedelta(seconds=5)
 """So long a message may wait for its turn at a provider while its attempt is in hand."""
+LEFT_TO_OTHERS = timedelta(days=1)
+"""While hubs are started anew with another configuration, some know a provider already, or still, that others do not.
+What is its own is left alone so long by those; then nobody is waited for any more."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,14 @@ class Carriers:
 
     def get(self, name: str | None) -> Carrier | None:
         return self._carriers.get(name or "")
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._carriers)
+
+    def left_to_others(self, name: str | None, since: datetime, now: datetime) -> bool:
+        """Whether something of this provider's, that is there `since` then, is none of this process's business."""
+        return name is not None and name not in self._carriers and now - since < LEFT_TO_OTHERS
 
     def of(self, channel: str, to: str, language: str | None = None) -> list[Carrier]:
         """Those that carry this channel to this address, in the order of the configuration; of them those that have

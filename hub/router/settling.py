@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -13,6 +14,8 @@ import structlog
 from hub.errors import Unavailable
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.staff import EVERYTHING
+from hub.router.carriers import LEFT_TO_OTHERS
+from hub.store.providers import OfProviders
 from hub.store.unit import Database
 
 BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
@@ -30,12 +33,14 @@ class Carry(Protocol):
         """Bring one message on. Raises Unavailable."""
 
 
-async def settle(database: Database, carry: Carry, before: datetime) -> int:
-    """Bring on what is open since `before`, as long as any of them comes on; returns how many there were."""
+async def settle(database: Database, carry: Carry, before: datetime, known: Sequence[str]) -> int:
+    """Bring on what is open since `before`, as long as any of them comes on; returns how many there were. `known`: the
+    providers that are configured here."""
     seen: set[UUID] = set()
     for _ in range(MOST_BATCHES):
         async with database.unit(EVERYTHING) as unit:
-            open_ones = await unit.deliveries.unsettled(before, await unit.planning_now())
+            ours = OfProviders(known, unit.now - LEFT_TO_OTHERS)
+            open_ones = await unit.deliveries.unsettled(before, await unit.planning_now(), ours=ours)
         new = [each for each in open_ones if each.id not in seen]
         seen.update(each.id for each in new)
         if not any(await asyncio.gather(*(_one(database, carry, each, before) for each in new))):

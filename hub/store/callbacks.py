@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels import Failure, Fate, Inbound, Receipt, Report
 from hub.store.cipher import Cipher
+from hub.store.providers import OfProviders
 from hub.store.tables import CallbackRow, table_of
 
 CALLBACK: Table = table_of(CallbackRow)
@@ -54,8 +55,10 @@ class Callbacks:
         reports, inbound = [_report(each) for each in told["reports"]], [_written(each) for each in told["inbound"]]
         return Callback(row["id"], row["provider"], tuple(reports), tuple(inbound), row["received_at"], row["tries"])
 
-    async def due(self, now: datetime, limit: int = 50) -> Sequence[UUID]:
+    async def due(self, now: datetime, limit: int = 50, ours: OfProviders | None = None) -> Sequence[UUID]:
         statement = select(CALLBACK.c.id).where(CALLBACK.c.due_at <= now).order_by(CALLBACK.c.due_at).limit(limit)
+        if ours:
+            statement = statement.where(ours.among(CALLBACK.c.provider, CALLBACK.c.received_at))
         return list(await self._connection.scalars(statement))
 
     async def hold(self, callbacks: Sequence[UUID], until: datetime) -> None:

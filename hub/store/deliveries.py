@@ -16,6 +16,7 @@ from hub.model.delivery import PLANNED, Delivery, DeliveryState, joined, look_ag
 from hub.model.message import Purpose
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint, write
+from hub.store.providers import OfProviders
 from hub.store.reminders import NOTE_RECEIPTS, RECEIPTS, TOLD
 from hub.store.shares import PARTS, SHARE, for_one
 from hub.store.tables import DeliveryRow, OutboxMessageRow, table_of
@@ -289,7 +290,9 @@ class Deliveries:
         if deliveries:
             await self._connection.execute(NOTE_RECEIPTS, {"ids": list(deliveries), "at": at, "purposes": TOLD})
 
-    async def unsettled(self, before: datetime, now: datetime | None = None, limit: int = 50) -> list[Delivery]:
+    async def unsettled(
+        self, before: datetime, now: datetime | None = None, limit: int = 50, *, ours: OfProviders | None = None
+    ) -> list[Delivery]:  # fmt: skip
         """Those whose process died or whose answer was lost, untouched since `before`, and those whose wait is over:
         whoever may have them is asked. Somebody waits for a code; the others follow in the order in which they are
         due, so that however many wait, each has its turn. Those that were left to the ladder are left out."""
@@ -298,6 +301,9 @@ class Deliveries:
         due = waited & (DELIVERY.c.not_before <= (now or before))
         due |= DELIVERY.c.not_before.is_(None) & (touched < before)
         waiting = DELIVERY.c.state.in_(UNSETTLED) & due
+        if ours:
+            called = func.coalesce(DELIVERY.c.called_at, DELIVERY.c.created_at)
+            waiting &= DELIVERY.c.provider.is_(None) | ours.among(DELIVERY.c.provider, called)
         order = (DELIVERY.c.purpose != Purpose.CODE.value, func.coalesce(DELIVERY.c.not_before, touched))
         rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(*order).limit(limit))
         return [self._delivery(row) for row in rows.mappings()]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import ColumnElement, Table, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +31,16 @@ WHERE lane.booked_until <= CAST(:now AS timestamptz) + :patience
 RETURNING lane.booked_until - :each
 """)
 
+
+@dataclass(frozen=True)
+class OfProviders:
+    """What is of the providers that are `known` here; and of any other what is there since before `forgotten`."""
+
+    known: Sequence[str]
+    forgotten: datetime
+
+    def among(self, provider: ColumnElement[Any], since: ColumnElement[Any]) -> ColumnElement[bool]:
+        return provider.in_(self.known) | (since < self.forgotten)
 
 
 class Providers:
