@@ -60,9 +60,9 @@ from hub.router import Router
 from hub.router.carriers import Carrier, Carriers
 from hub.router.wording import Wording
 from hub.settings import ROOT, Settings
-from hub.store.deliveries import OutboxLedger
 from hub.store.files import Files
 from hub.store.keys import Keys
+from hub.store.outbox import OutboxLedger
 from hub.store.unit import Database
 from hub.timestamps import TimestampAuthority
 from hub.timestamps.several import SeveralTimestamps

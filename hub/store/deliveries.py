@@ -16,13 +16,13 @@ from hub.model.delivery import PLANNED, Delivery, DeliveryState, joined, look_ag
 from hub.model.message import Purpose
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint, write
+from hub.store.outbox import OUTBOX
 from hub.store.providers import OfProviders
 from hub.store.reminders import NOTE_RECEIPTS, RECEIPTS, TOLD
 from hub.store.shares import PARTS, SHARE, for_one
-from hub.store.tables import DeliveryRow, OutboxMessageRow, table_of
+from hub.store.tables import DeliveryRow, table_of
 
 DELIVERY: Table = table_of(DeliveryRow)
-OUTBOX: Table = table_of(OutboxMessageRow)
 UNSETTLED = (DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _ADD = insert(DELIVERY)
@@ -379,19 +379,6 @@ class Deliveries:
     def _delivery(self, row: RowMapping) -> Delivery:
         values = {name: row[name] for name in _FIELDS}
         return Delivery(**(values | {"state": DeliveryState(row["state"]), "to": self._cipher.open(row["to_sealed"])}))
-
-
-class OutboxLedger:
-    """The outbox channel's memory: what it accepted, by key. It commits on its own, as a provider would."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    async def accept(self, key: str) -> None:
-        await self._connection.execute(insert(OUTBOX).values(key=key).on_conflict_do_nothing())
-
-    async def accepted(self, key: str) -> bool:
-        return await self._connection.scalar(select(OUTBOX.c.key).where(OUTBOX.c.key == key)) is not None
 
 
 def _in_order(deliveries: Iterable[Delivery]) -> list[Delivery]:

@@ -296,41 +296,6 @@ async def test_a_provider_that_answers_slowly_is_asked_about_many_reports_at_onc
         assert {(await known(hub, each.id)).state for each in made} == {DeliveryState.DELIVERED}
 
 
-# ---- while hubs are started anew with another configuration
-
-
-async def test_what_is_of_a_provider_that_only_others_know_is_left_to_them() -> None:
-    async with routed() as hub:
-        hub.twilio.trouble = [Trouble.LOSE_REPLY]
-        made = await written(hub)
-        await hub.look_after()
-        assert (await known(hub, made.id)).state is DeliveryState.UNKNOWN
-        assert await hub.twilio.write(PHONE, "STOP", f"{hub.place.callbacks}/inbound") == 200
-        older = Second("voice")
-        only(hub, (older.provider, older))
-        for _ in range(3):
-            await hub.look_after(MINUTE)
-        await hub.running.hub.parts.router.carry(made.id, fresh=False)
-        hub.carriers()
-        await hub.look_after()
-        assert (await known(hub, made.id)).state is DeliveryState.SENT
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.opt_outs.channels(PHONE) == {"sms"}
-
-
-async def test_nobody_is_waited_for_after_a_day() -> None:
-    async with routed() as hub:
-        (voice,) = with_more(hub, "voice")
-        hub.twilio.trouble = [Trouble.LOSE_REPLY]
-        await hub.invited(channels=("sms", "voice"))
-        await hub.told("sms_twilio", _nothing())
-        only(hub, (voice.provider, voice))
-        await hub.look_after(timedelta(hours=25))
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.callbacks.due(unit.now + timedelta(days=1)) == []
-            assert await unit.deliveries.unsettled(unit.now + timedelta(days=1)) == []
-
-
 # ---- what happened meanwhile
 
 

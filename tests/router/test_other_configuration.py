@@ -1,0 +1,45 @@
+"""While hubs are started anew with another configuration, some know a provider that others do not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from channels import Fate, Heard, Receipt, Report
+from hub.model.delivery import DeliveryState
+from hub.model.staff import EVERYTHING
+from tests.channels.doubles import Trouble
+from tests.router.routed import PHONE, routed
+from tests.router.test_ladder import Second, with_more
+from tests.router.test_waiting import MINUTE, known, only, written
+
+
+async def test_what_is_of_a_provider_that_only_others_know_is_left_to_them() -> None:
+    async with routed() as hub:
+        hub.twilio.trouble = [Trouble.LOSE_REPLY]
+        made = await written(hub)
+        await hub.look_after()
+        assert (await known(hub, made.id)).state is DeliveryState.UNKNOWN
+        assert await hub.twilio.write(PHONE, "STOP", f"{hub.place.callbacks}/inbound") == 200
+        older = Second("voice")
+        only(hub, (older.provider, older))
+        for _ in range(3):
+            await hub.look_after(MINUTE)
+        await hub.running.hub.parts.router.carry(made.id, fresh=False)
+        hub.carriers()
+        await hub.look_after()
+        assert (await known(hub, made.id)).state is DeliveryState.SENT
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.opt_outs.channels(PHONE) == {"sms"}
+
+
+async def test_nobody_is_waited_for_after_a_day() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        hub.twilio.trouble = [Trouble.LOSE_REPLY]
+        await hub.invited(channels=("sms", "voice"))
+        await hub.told("sms_twilio", Heard(reports=(Report(Receipt(Fate.ACCEPTED, "x")),)))
+        only(hub, (voice.provider, voice))
+        await hub.look_after(timedelta(hours=25))
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.callbacks.due(unit.now + timedelta(days=1)) == []
+            assert await unit.deliveries.unsettled(unit.now + timedelta(days=1)) == []
