@@ -57,6 +57,16 @@ async def same_origin(request: web.Request, handler: Handler) -> web.StreamRespo
     return await handler(request)
 
 
+def refuse_other_sites(request: web.Request) -> None:
+    """For a page that makes something by being looked at: it opens from a page of ours, or by the person's own hand.
+
+    A browser too old to say where it comes from (Safari before 16.4) is let in: staff shall be able to work with it,
+    and all that a foreign site gains is a link that nobody but them sees, and a line in the record.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        raise AccessDenied("another site led here: open it from the contract's page")
+
+
 def _from_here(request: web.Request) -> bool:
     """A program sends neither header and no cookie. A form of our own may say `Origin: null`, because no page of ours
     tells where it was; then the browser's Sec-Fetch-Site decides.

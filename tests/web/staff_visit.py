@@ -38,14 +38,19 @@ class Desk:
     cookie: str = ""
     language: str = "en"
 
-    async def get(self, path: str) -> Page:
-        return await self._ask("GET", path, None)
+    async def get(self, path: str, site: str | None = None) -> Page:
+        """`site`: where a browser says that it was led from (Sec-Fetch-Site)."""
+        return await self._ask("GET", path, None, site=site)
 
     async def post(self, path: str, form: Form | None = None, origin: str | None = None) -> Page:
         return await self._ask("POST", path, dict(form) if isinstance(form, Mapping) else list(form or []), origin)
 
-    async def _ask(self, method: str, path: str, form: Any, origin: str | None = None) -> Page:
+    async def _ask(
+        self, method: str, path: str, form: Any, origin: str | None = None, site: str | None = None
+    ) -> Page:
         headers = {"Cookie": f"{COOKIE}={self.cookie}; qianda-language={self.language}", "Accept": "text/html"}
+        if site is not None:
+            headers["Sec-Fetch-Site"] = site
         if method == "POST":
             headers["Origin"] = origin or self.running.origin
         url = self.running.origin + path

@@ -235,6 +235,27 @@ async def test_links_lead_in_and_a_desk_code_is_new_each_time(running: Running, 
     assert (await desk.get(f"/staff/contracts/{contract.id}/links/{uuid4()}")).status == 404
 
 
+async def test_no_other_site_has_a_link_made(running: Running, desk: Desk) -> None:
+    contract = await running.issue_minor()
+
+    async def recorded() -> list[str]:
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            return [each.kind for each in await unit.record.entries(contract.id)]
+
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+    before = await recorded()
+    for page in ("links", "desk"):
+        path = f"/staff/contracts/{contract.id}/{page}/{signer.id}"
+        for site in ("cross-site", "same-site"):
+            assert (await desk.get(path, site)).status == 403
+        assert await recorded() == before
+        for own in ("same-origin", "none", None):
+            assert (await desk.get(path, own)).status == 200
+        assert await recorded() != before
+        before = await recorded()
+
+
 async def test_settling_a_question_lets_reminders_go_on(running: Running, desk: Desk) -> None:
     contract = await running.issue_minor()
     async with running.hub.database.unit(EVERYTHING) as unit:

@@ -26,6 +26,7 @@ from hub.model.record import RecordEntry, broken_at
 from hub.model.signer import Role, Signer
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
+from hub.web.security import refuse_other_sites
 from hub.web.staff.access import Visit
 from hub.web.staff.show import Entered, printable, show
 from hub.web.staff.timeline import timeline
@@ -226,6 +227,8 @@ async def desk_code(visit: Visit) -> web.Response:
 
 
 async def _contract_and_signer(visit: Visit) -> tuple[Contract, Signer]:
+    """For whom a link is to be made."""
+    refuse_other_sites(visit.request)
     wanted = _uuid(visit.request.match_info["signer"])
     async with visit.parts.database.unit(visit.scope) as unit:
         found = await unit.contracts.get(contract_id(visit))
