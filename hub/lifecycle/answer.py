@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -54,16 +55,18 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
     """
     if kind not in QUESTIONS:
         raise BadInput("kind is not-me, wrong or question", field="kind")
+    words = _text(text, required=False)
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret, before_code=True)
+        there = await _hold_all(unit, session.signer, session.contract)
+        session = await session_of(unit, secret, before_code=True)  # the phone may just have changed, which ends it
         signer = await unit.contracts.signer(session.signer)
-        task = await unit.tasks.of_signer(signer.id)
-        await _pause(unit, await unit.contracts.signers_at(signer.phone), True)
+        await unit.tasks.pause_at(there.number, there.contracts, True)
         await unit.desk.add_task(
-            StaffTask(uuid4(), kind, _text(text, required=False), task.campus, unit.now, task.contract, task.signer)
+            StaffTask(uuid4(), kind, words, signer.campus, unit.now, signer.contract, signer.id)
         )
         facts = {"kind": kind, "verified": session.verified_at is not None}
-        await unit.record.append(task.contract, task.campus, "question-asked", f"signer:{task.signer}", facts)
+        await unit.record.append(signer.contract, signer.campus, "question-asked", f"signer:{signer.id}", facts)
 
 
 async def settle(parts: Parts, scope: Scope, staff_task: UUID, actor: str) -> bool:
@@ -73,30 +76,36 @@ async def settle(parts: Parts, scope: Scope, staff_task: UUID, actor: str) -> bo
     """
     async with parts.database.unit(scope) as unit:
         asked = await unit.desk.task(staff_task)
-        if asked is None or not await unit.desk.finish_task(staff_task, actor, unit.now):
+    if asked is None:
+        return False
+    async with parts.database.unit(EVERYTHING) as unit:  # the number that fell silent may be known at other campuses
+        silent = None
+        if asked.kind in QUESTIONS and asked.signer is not None:
+            silent = await _hold_all(unit, asked.signer, asked.contract)
+        if not await unit.desk.finish_task(staff_task, actor, unit.now):
             return False
+        if silent and not await unit.desk.questions_at(silent.number, QUESTIONS):
+            await unit.tasks.pause_at(silent.number, silent.contracts, False)
         if asked.contract is not None:
             facts = {"kind": asked.kind, "staff_task": str(asked.id)}
             await unit.record.append(asked.contract, asked.campus, "staff-task-settled", actor, facts)
-    if asked.kind in QUESTIONS and asked.signer is not None:
-        await _resume(parts, asked.signer)
     return True
 
 
-async def _resume(parts: Parts, signer_id: UUID) -> None:
-    """Over all campuses: the number that fell silent may be known at several."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        signer = await unit.contracts.signer(signer_id)
-        there = await unit.contracts.signers_at(signer.phone)
-        if await unit.desk.open_questions([each.id for each in there], QUESTIONS):
-            return
-        await _pause(unit, there, False)
+@dataclass(frozen=True)
+class _Held:
+    """A phone number, by its hash, and the contracts in which somebody who has it may still have something to do."""
+
+    number: bytes
+    contracts: Sequence[UUID]
 
 
-async def _pause(unit: Unit, signers: Sequence[Signer], paused: bool) -> None:
-    await unit.contracts.hold(signer.contract for signer in signers)
-    for signer in signers:
-        await unit.tasks.pause((await unit.tasks.of_signer(signer.id)).id, paused)
+async def _hold_all(unit: Unit, signer_id: UUID, contract: UUID | None) -> _Held:
+    """Lock everything at this signer's number, beside the contract that it is about."""
+    number = unit.cipher.found_by("phone", (await unit.contracts.signer(signer_id)).phone)
+    there = await unit.contracts.unfinished_at(number)
+    await unit.contracts.hold([*there, contract] if contract else there)
+    return _Held(number, there)
 
 
 async def relink(parts: Parts, *, ticket: str | None = None, phone: str | None = None) -> None:

@@ -31,7 +31,9 @@ async def move_phone(parts: Parts, unit: Unit, change: PhoneChange, actor: str) 
     The budget of wrong answers stays as it is. Who does not want messages is known by number: the new one may.
     """
     signers = await unit.contracts.with_phone(change.person, change.old_hash)
-    contracts = {each: await unit.contracts.locked(each) for each in sorted({signer.contract for signer in signers})}
+    there = await unit.contracts.unfinished_at(change.old_hash)
+    held = sorted({*there, *(signer.contract for signer in signers)})
+    contracts = {each: await unit.contracts.locked(each) for each in held}
     everywhere = [signer.id for signer in signers]
     await revoke_all(unit, change.person, (change.contract, change.campus), actor, PHONE_CHANGED)
     await unit.sessions.hold(everywhere)
@@ -44,6 +46,8 @@ async def move_phone(parts: Parts, unit: Unit, change: PhoneChange, actor: str) 
     await unit.deliveries.withdraw(everywhere, change.old_hash, at, PHONE_CHANGED)
     moving = [signer for signer in signers if not contracts[signer.contract].state.final]
     await unit.contracts.put_phone([signer.id for signer in moving], change.phone)
+    if not await unit.desk.questions_at(change.old_hash, QUESTIONS):
+        await unit.tasks.pause_at(change.old_hash, there, False)  # what silenced the others there has moved away
     silent = await _is_silent(unit, change, everywhere)
     for signer in moving:
         await _invite(parts, unit, contracts[signer.contract], signer, silent)
@@ -53,8 +57,7 @@ async def move_phone(parts: Parts, unit: Unit, change: PhoneChange, actor: str) 
 async def _is_silent(unit: Unit, change: PhoneChange, moving: list[UUID]) -> bool:
     """Whether somebody at the new number has asked something that staff have not settled: until then it hears nothing.
     What was asked from the old number is no reason."""
-    others = [each.id for each in await unit.contracts.signers_at(change.phone) if each.id not in moving]
-    return bool(others and await unit.desk.open_questions(others, QUESTIONS))
+    return await unit.desk.questions_at(unit.cipher.found_by("phone", change.phone), QUESTIONS, besides=moving)
 
 
 async def _invite(parts: Parts, unit: Unit, contract: Contract, signer: Signer, silent: bool) -> None:

@@ -27,6 +27,7 @@ _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _LOCK = select(CONTRACT).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
 _LOCK = _LOCK.with_for_update(key_share=True, skip_locked=True)
 _SIGNERS = select(SIGNER).where(SIGNER.c.contract == any_(_IDS)).order_by(SIGNER.c.order, SIGNER.c.field)
+_UNFINISHED = [state.value for state in ContractState if not state.final]
 _HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries"}
 
 
@@ -211,6 +212,12 @@ class Contracts:
         rows = (await self._connection.execute(mine)).all()
         found_by = self._cipher.found_by("phone", phone)
         return bool(rows) and all(same_name(row.name, name) and row.phone_hash == found_by for row in rows)
+
+    async def unfinished_at(self, phone_hash: bytes) -> list[UUID]:
+        """All contracts that have not ended and have a signer with this phone."""
+        statement = select(CONTRACT.c.id).distinct().join(SIGNER, SIGNER.c.contract == CONTRACT.c.id)
+        found = (SIGNER.c.phone_hash == phone_hash) & CONTRACT.c.state.in_(_UNFINISHED)
+        return list(await self._connection.scalars(statement.where(found).order_by(CONTRACT.c.id)))
 
     async def persons_at(self, phone: str) -> list[str]:
         """Who has this phone number (E.164) in any contract."""

@@ -20,6 +20,7 @@ from hub.store.tables import (
     IdempotencyRow,
     JobStartRow,
     LoginFailureRow,
+    SignerRow,
     StaffRow,
     StaffSessionRow,
     StaffTaskRow,
@@ -29,6 +30,7 @@ from hub.store.tables import (
 STAFF: Table = table_of(StaffRow)
 SESSION: Table = table_of(StaffSessionRow)
 TASK: Table = table_of(StaffTaskRow)
+SIGNER: Table = table_of(SignerRow)
 FAILURE: Table = table_of(LoginFailureRow)
 KEY: Table = table_of(ApiKeyRow)
 REPLAY: Table = table_of(IdempotencyRow)
@@ -130,10 +132,11 @@ class Desk:
         row = (await self._connection.execute(select(TASK).where(TASK.c.id == task))).mappings().first()
         return StaffTask(**row) if row else None
 
-    async def open_questions(self, signers: Sequence[UUID], kinds: Sequence[str]) -> int:
-        """How many tasks of these kinds wait for an answer to these signers."""
-        asked = TASK.c.signer.in_(signers) & TASK.c.kind.in_(kinds) & TASK.c.done_at.is_(None)
-        return int(await self._connection.scalar(select(func.count()).select_from(TASK).where(asked)) or 0)
+    async def questions_at(self, phone_hash: bytes, kinds: Sequence[str], besides: Sequence[UUID] = ()) -> bool:
+        """Whether tasks of these kinds wait for an answer to signers with this phone, `besides` these signers."""
+        asked = (SIGNER.c.phone_hash == phone_hash) & TASK.c.kind.in_(kinds) & TASK.c.done_at.is_(None)
+        statement = select(TASK.c.id).join(SIGNER, SIGNER.c.id == TASK.c.signer).where(asked)
+        return await self._connection.scalar(statement.where(SIGNER.c.id.not_in(besides)).limit(1)) is not None
 
     async def finish_task(self, task: UUID, by: str, at: datetime) -> bool:
         mine = (TASK.c.id == task) & TASK.c.done_at.is_(None)

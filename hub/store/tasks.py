@@ -28,6 +28,7 @@ LONGEST_SLEEP = timedelta(seconds=30)
 MOST_OTHERS = 50
 _OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("other")
 _OPEN = TASK.c.state == TaskState.OPEN.value
+_LEFT = [state.value for state in TaskState if not state.final]
 _KINDS = frozenset(kind.value for kind in StepKind)
 _KNOWN = TASK.c.next_step.in_(sorted(_KINDS))
 """During an upgrade there may be newer workers, who plan steps that this one knows nothing of: those are theirs."""
@@ -158,6 +159,12 @@ class Tasks:
     async def pause(self, task: UUID, paused: bool) -> None:
         """A paused task keeps its steps, but messages are skipped: the number may be somebody else's."""
         await self._update(task, paused=paused)
+
+    async def pause_at(self, phone_hash: bytes, contracts: Sequence[UUID], paused: bool) -> None:
+        """The same for whatever is left to do at this phone in these contracts, which the caller has locked."""
+        theirs = select(_OWN.c.id).where(_OWN.c.phone_hash == phone_hash, _OWN.c.contract.in_(contracts))
+        left = TASK.c.signer.in_(theirs) & TASK.c.state.in_(_LEFT)
+        await self._connection.execute(TASK.update().where(left).values(paused=paused))
 
     async def claim_due(self, now: datetime, lease: timedelta, limit: int) -> list[ClaimedTask]:
         """Due open tasks, leased to the caller; concurrent callers get different ones. `now` is on the planning

@@ -141,6 +141,17 @@ async def test_a_question_from_the_old_number_does_not_silence_the_new_one() -> 
         assert [purpose for purpose, _ in await sent(running, NEW)] == ["invitation"]
 
 
+async def test_others_at_the_old_number_hear_again_once_who_asked_has_another() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        guardian = await person(running, await running.issue_minor())
+        wife = await running.issue_minor(course="english-b", signers=(replace(mother(), phone=GUARDIAN_PHONE),))
+        await guardian.land()
+        await question(running.hub.parts, guardian.secret, "not-me", "My husband's number is another one.")
+        assert (await tasks_of(running, wife))[0].paused
+        await changed(running, guardian)
+        assert not (await tasks_of(running, wife))[0].paused
+
+
 async def test_a_new_number_that_asked_for_silence_stays_silent() -> None:
     async with quiet_hub(StandingClock()) as running:
         woman = await person(running, await running.issue_minor(course="english-b", signers=(mother(),)))

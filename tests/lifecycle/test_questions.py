@@ -1,0 +1,67 @@
+"""Questions and "not me": a number falls silent until staff have settled what was asked, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+import pytest
+
+from hub.lifecycle.answer import ask, settle
+from hub.model.contract import Contract, ContractState
+from hub.model.signer import SigningTask, TaskState
+from hub.model.staff import EVERYTHING
+from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
+from tests.lifecycle.signing import person, tasks_of
+from tests.running import Running, until
+
+
+async def test_silence_and_its_end_reach_every_task_at_the_number_however_many_there_are() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        waiting = await running.issue_minor()
+        for _ in range(50):  # newer ones that have ended
+            await _ended_copy(running, waiting)
+        stranger = await person(running, waiting)
+        await stranger.land()
+        await ask(running.hub.parts, stranger.secret, "not-me", "")
+        assert (await tasks_of(running, waiting))[0].paused
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = await unit.desk.open_tasks(waiting.id)
+        assert await settle(running.hub.parts, EVERYTHING, task.id, "staff:test")
+        assert not (await tasks_of(running, waiting))[0].paused
+
+
+async def _ended_copy(running: Running, contract: Contract) -> None:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+        copy = replace(
+            contract, id=uuid4(), number=await unit.contracts.next_number(2026), state=ContractState.VOIDED,
+            created_at=unit.now + timedelta(seconds=1),
+        )  # fmt: skip
+        await unit.contracts.add(copy, "")
+        fresh = replace(signer, id=uuid4(), contract=copy.id)
+        await unit.contracts.add_signer(fresh, b"")
+        await unit.tasks.add(SigningTask(uuid4(), copy.id, fresh.id, copy.campus, TaskState.CLOSED, 1))
+
+
+async def test_a_question_is_settled_and_reminders_go_on_at_once_or_neither() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        contract = await running.issue_minor()
+        stranger = await person(running, contract)
+        await stranger.land()
+        await ask(running.hub.parts, stranger.secret, "not-me", "")
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = await unit.desk.open_tasks(contract.id)
+        async with running.hub.database.unit(EVERYTHING) as sending:
+            await sending.contracts.locked(contract.id)
+            settling = asyncio.create_task(settle(running.hub.parts, EVERYTHING, task.id, "staff:test"))
+            await until(partial(waiting, running, 1))
+            assert [each.id for each in await sending.desk.open_tasks(contract.id)] == [task.id]
+            settling.cancel()  # the process dies here
+        with pytest.raises(asyncio.CancelledError):
+            await settling
+        assert await settle(running.hub.parts, EVERYTHING, task.id, "staff:test")
+        assert not (await tasks_of(running, contract))[0].paused
