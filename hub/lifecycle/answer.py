@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
-from hub.errors import BadInput, IllegalMove
+from hub.errors import BadInput, IllegalMove, TooSoon
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.land import session_of, visit
 from hub.lifecycle.parts import Parts
@@ -15,12 +16,14 @@ from hub.lifecycle.withdraw import end
 from hub.model.contract import ContractState
 from hub.model.link import normalised_ticket
 from hub.model.message import Purpose
+from hub.model.reminder import local_day
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING, Scope, StaffTask
 from hub.store.unit import Unit
 
 LONGEST_TEXT = 1000
 QUESTIONS = ("not-me", "wrong", "question")
+QUESTIONS_A_DAY = 10
 RELINK_APART = timedelta(minutes=10)
 RELINKS_A_DAY = 3
 
@@ -51,7 +54,8 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
     """ "Not me", "wrong" or "I have a question": a task for staff, and reminders to that number stop until it is
     settled.
 
-    Works before the visitor is verified too: whoever got somebody else's message cannot pass the identity check.
+    Works before the visitor is verified too: whoever got somebody else's message cannot pass the identity check. What
+    was said already and is not settled yet changes nothing. Raises TooSoon after QUESTIONS_A_DAY.
     """
     if kind not in QUESTIONS:
         raise BadInput("kind is not-me, wrong or question", field="kind")
@@ -62,9 +66,12 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
         session = await session_of(unit, secret, before_code=True)  # the phone may just have changed, which ends it
         signer = await unit.contracts.signer(session.signer)
         await unit.tasks.pause_at(there.number, there.contracts, True)
-        await unit.desk.add_task(
-            StaffTask(uuid4(), kind, words, signer.campus, unit.now, signer.contract, signer.id)
-        )
+        asked = StaffTask(uuid4(), kind, words, signer.campus, unit.now, signer.contract, signer.id)
+        if not await unit.desk.add_task_once(asked, same_text=True):
+            return
+        begins, ends = local_day(unit.now, ZoneInfo(signer.zone))
+        if not await unit.budgets.spend("question-day", str(signer.id), begins, QUESTIONS_A_DAY):
+            raise TooSoon(retry_after=ends - unit.now)
         facts = {"kind": kind, "verified": session.verified_at is not None}
         await unit.record.append(signer.contract, signer.campus, "question-asked", f"signer:{signer.id}", facts)
 

@@ -109,12 +109,17 @@ class Desk:
         values = {name: getattr(task, name) for name in StaffTask.__dataclass_fields__}
         await self._connection.execute(insert(TASK).values(values))
 
-    async def add_task_once(self, task: StaffTask) -> None:
-        """Nothing if an open task of this kind exists for the same contract and signer."""
+    async def add_task_once(self, task: StaffTask, *, same_text: bool = False) -> bool:
+        """False, and nothing is done, if an open task of this kind exists for the same contract and signer: with any
+        text, or with the `same_text`."""
         same = (TASK.c.kind == task.kind) & TASK.c.contract.is_not_distinct_from(task.contract)
         same &= TASK.c.signer.is_not_distinct_from(task.signer) & TASK.c.done_at.is_(None)
-        if not await self._connection.scalar(select(func.count()).select_from(TASK).where(same)):
-            await self.add_task(task)
+        if same_text:
+            same &= TASK.c.text == task.text
+        if await self._connection.scalar(select(func.count()).select_from(TASK).where(same)):
+            return False
+        await self.add_task(task)
+        return True
 
     async def had_task(self, signer: UUID, kind: str, since: datetime) -> bool:
         """Whether staff have, or had, a task of this kind about this signer that is no older."""

@@ -10,28 +10,29 @@ from uuid import uuid4
 
 import pytest
 
-from hub.lifecycle.answer import ask, settle
+from hub.errors import TooSoon
+from hub.lifecycle.answer import QUESTIONS_A_DAY, ask, settle
 from hub.model.contract import Contract, ContractState
 from hub.model.signer import SigningTask, TaskState
 from hub.model.staff import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
-from tests.lifecycle.signing import person, tasks_of
+from tests.lifecycle.signing import person, record_of, staff_tasks, tasks_of
 from tests.running import Running, until
 
 
 async def test_silence_and_its_end_reach_every_task_at_the_number_however_many_there_are() -> None:
     async with quiet_hub(StandingClock()) as running:
-        waiting = await running.issue_minor()
+        contract = await running.issue_minor()
         for _ in range(50):  # newer ones that have ended
-            await _ended_copy(running, waiting)
-        stranger = await person(running, waiting)
+            await _ended_copy(running, contract)
+        stranger = await person(running, contract)
         await stranger.land()
         await ask(running.hub.parts, stranger.secret, "not-me", "")
-        assert (await tasks_of(running, waiting))[0].paused
+        assert (await tasks_of(running, contract))[0].paused
         async with running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.desk.open_tasks(waiting.id)
+            (task,) = await unit.desk.open_tasks(contract.id)
         assert await settle(running.hub.parts, EVERYTHING, task.id, "staff:test")
-        assert not (await tasks_of(running, waiting))[0].paused
+        assert not (await tasks_of(running, contract))[0].paused
 
 
 async def _ended_copy(running: Running, contract: Contract) -> None:
@@ -65,3 +66,25 @@ async def test_a_question_is_settled_and_reminders_go_on_at_once_or_neither() ->
             await settling
         assert await settle(running.hub.parts, EVERYTHING, task.id, "staff:test")
         assert not (await tasks_of(running, contract))[0].paused
+
+
+async def test_what_was_said_already_is_not_said_again_and_nobody_asks_without_end() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        stranger = await person(running, contract)
+        await stranger.land()
+        parts, secret = running.hub.parts, stranger.secret
+        for _ in range(3 * QUESTIONS_A_DAY):
+            await ask(parts, secret, "not-me", "")
+        assert await staff_tasks(running, contract.id) == ["not-me"]
+        assert (await record_of(running, contract)).count("question-asked") == 1
+        for number in range(1, QUESTIONS_A_DAY):
+            await ask(parts, secret, "question", f"And what about {number}?")
+        with pytest.raises(TooSoon):
+            await ask(parts, secret, "question", "And that?")
+        assert len(await staff_tasks(running, contract.id)) == QUESTIONS_A_DAY
+        assert (await record_of(running, contract)).count("question-asked") == QUESTIONS_A_DAY
+        clock.advance(timedelta(days=1))
+        await stranger.land()
+        await ask(parts, stranger.secret, "question", "And that?")

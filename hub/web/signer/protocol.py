@@ -196,6 +196,7 @@ async def decline(request: web.Request) -> web.Response:
 
 
 async def question(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "question")
     asked = await body(request, bodies.Question)
     parts, secret = request.app[HUB].parts, session_secret(request)
     if by_pickup(secret):
