@@ -45,9 +45,7 @@ class Desk:
     async def post(self, path: str, form: Form | None = None, origin: str | None = None) -> Page:
         return await self._ask("POST", path, dict(form) if isinstance(form, Mapping) else list(form or []), origin)
 
-    async def _ask(
-        self, method: str, path: str, form: Any, origin: str | None = None, site: str | None = None
-    ) -> Page:
+    async def _ask(self, method: str, path: str, form: Any, origin: str | None = None, site: str | None = None) -> Page:
         headers = {"Cookie": f"{COOKIE}={self.cookie}; qianda-language={self.language}", "Accept": "text/html"}
         if site is not None:
             headers["Sec-Fetch-Site"] = site
