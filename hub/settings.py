@@ -176,7 +176,8 @@ class Budgets(_Section):
     """How many messages may be written, whoever asks. `countries`: how numbers have to begin; none: all.
 
     `per_number` an hour and a day; `per_prefix` an hour, over numbers that differ in their last four digits only;
-    `per_campus` and `per_poster` a day.
+    `per_campus` and `per_poster` a day. `certificates_per_person`: for fresh keys, an hour and a day;
+    `prepared_per_task`: files that a signer begins to sign, an hour.
     """
 
     countries: list[str] = Field(default_factory=list)
@@ -185,6 +186,9 @@ class Budgets(_Section):
     per_prefix_hour: int = Field(default=200, ge=1)
     per_campus_day: int = Field(default=20_000, ge=1)
     per_poster_day: int = Field(default=500, ge=1)
+    certificates_per_person_hour: int = Field(default=20, ge=1)
+    certificates_per_person_day: int = Field(default=50, ge=1)
+    prepared_per_task_hour: int = Field(default=12, ge=1)
 
 
 class RetentionSettings(_Section):

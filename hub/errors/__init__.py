@@ -322,10 +322,11 @@ class TooSoon(TooMany):
 
 
 class BudgetSpent(TooMany):
-    """So many messages and no more: per number, prefix, campus or poster (`kind`), in the period from `begins_at`."""
+    """So many messages (per number, prefix, campus or poster), certificates and prepared files and no more: `kind` says
+    which, in the period from `begins_at`."""
 
     code = "budget-spent"
-    sentence = "Too many messages were sent. Please try again later, or ask the school."
+    sentence = "This was asked for too often. Please try again later, or ask the school."
 
     def __init__(self, kind: str, campus: str | None, begins_at: datetime, *, retry_after: timedelta) -> None:
         super().__init__(retry_after=retry_after)

@@ -34,6 +34,7 @@ from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.obtain import obtain
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.refusals import noting_refused_keys
+from hub.lifecycle.spend import spend_certificate
 from hub.lifecycle.turns import check_turn
 from hub.model.person import same_name
 from hub.model.signature import Custody, custody_proved
@@ -64,7 +65,7 @@ async def certify_key(
     """A certificate for a key whose possession was just proved: a fresh one, or that of an app which comes back. One
     key per session signs all its contracts.
 
-    Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, KeyRevoked, CustodyTooLow,
+    Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, KeyRevoked, CustodyTooLow, BudgetSpent,
     AuthorityUnavailable.
     """
     visiting, challenge = await _proved(parts, secret, contract_id, spki, proof, presented.custody)
@@ -159,6 +160,7 @@ async def _demand(parts: Parts, visiting: Visit, spki: bytes, claimed: str, prov
 
 async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: str, holding: Held) -> Certified:
     async with parts.database.unit(EVERYTHING) as unit:
+        await spend_certificate(parts, unit, visiting.signer.person, visiting.contract.campus)
         life = max(SIGNER_LIFE, await _time_to_last(unit, visiting))
     obtained = await obtain(parts, visiting, spki, life)
     issued = obtained.issued

@@ -40,6 +40,7 @@ from hub.lifecycle.custody import check_custody, note_refused_custody
 from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.refusals import note_refused_signature
+from hub.lifecycle.spend import spend_prepared
 from hub.lifecycle.turns import check_turn
 from hub.model.contract import Contract
 from hub.model.pairing import PairingState
@@ -79,7 +80,7 @@ async def prepare(
     """Take the lease on the document's revision and make the file with the gap; also returns that file's size.
 
     Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, CustodyTooLow (also when another contract of the
-    session let the key pass), DocumentChanged, DocumentBusy (with `retry_after`).
+    session let the key pass), DocumentChanged, DocumentBusy and BudgetSpent (with `retry_after`).
     """
     try:
         return await _prepare(parts, secret, contract_id, document_sha256, consent, strokes)
@@ -100,10 +101,13 @@ async def _prepare(
         contract = await unit.contracts.locked(visiting.contract.id)
         visiting = await visit(unit, secret, contract.id, agent=True)  # as it is under the lock
         await _check_may_prepare(parts, unit, visiting, document_sha256, consent)
-        await _take_lease(unit, visiting)
+        replaced = await _take_lease(unit, visiting)
+        await spend_prepared(parts, unit, visiting.task.id, contract.campus)
         prepared = await _prepared_file(parts, visiting, strokes, unit)
         request = await _request(parts, unit, visiting, consent, prepared)
         await unit.signatures.add(request)
+    for each in replaced:
+        await _delete_prepared(parts, each)
     return request, len(prepared.file)
 
 
@@ -143,13 +147,26 @@ async def _check_confirmed(unit: Unit, session: SigningSession) -> None:
         raise NotConfirmed(retry_after=CONFIRMATION_RETRY)
 
 
-async def _take_lease(unit: Unit, visiting: Visit) -> None:
+async def _take_lease(unit: Unit, visiting: Visit) -> list[SignatureRequest]:
+    """Returns what the same person had prepared before, which nobody can sign any more."""
+    replaced = []
     for request in await unit.signatures.unfinished(visiting.contract.id):
         if request.task == visiting.task.id and request.state is RequestState.PREPARED:
             await unit.signatures.lapse(request.id)  # the same person begins again
+            replaced.append(request)
         elif request.leased(unit.now):
             wait = request.expires_at - unit.now if request.state is RequestState.PREPARED else timedelta(seconds=5)
             raise DocumentBusy(retry_after=max(wait, timedelta(seconds=1)))
+    return replaced
+
+
+async def _delete_prepared(parts: Parts, replaced: SignatureRequest) -> None:
+    """Under the lock under which files are prepared: the same strokes in the same minute make the same one again."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.contracts.locked(replaced.contract)
+        requests = await unit.signatures.of_contract(replaced.contract)
+        if all(each.prepared != replaced.prepared for each in requests if each.state is not RequestState.LAPSED):
+            await parts.files.delete(replaced.prepared)
 
 
 async def _prepared_file(parts: Parts, visiting: Visit, strokes: Strokes | None, unit: Unit) -> Prepared:
@@ -189,10 +206,12 @@ async def _request(
 
 
 async def prepared_file(parts: Parts, secret: str, request_id: UUID) -> bytes:
-    """The prepared file, only to the session that asked for it."""
+    """The prepared file, only to the session that asked for it. Raises DocumentChanged once it cannot be signed."""
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret, agent=True)
         request = await _own_request(unit, session, request_id)
+    if request.state is RequestState.LAPSED:
+        raise DocumentChanged
     return await parts.files.get(request.prepared)
 
 

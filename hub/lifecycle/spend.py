@@ -1,12 +1,14 @@
-"""What a message costs is counted before it is written: budgets stop whoever makes us write to invented numbers."""
+"""What a message, a certificate or a prepared file costs is counted before it is made: budgets stop whoever makes us
+write to invented numbers, pay for certificates that nobody needs, or keep a document from the others."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from hub.errors import BudgetSpent, CountryNotAllowed
 from hub.lifecycle.parts import Parts
-from hub.model.budget import Budget, allowed_country, budgets
+from hub.model.budget import Budget, allowed_country, budgets, certificate_budgets, prepared_budgets
 from hub.model.staff import EVERYTHING
 from hub.store.budgets import Spending
 from hub.store.unit import Unit
@@ -21,10 +23,22 @@ async def spend(
     """Count one message, in this transaction. Raises CountryNotAllowed, or BudgetSpent with `retry_after`."""
     if not allowed_country(parts.budgets, to):
         raise CountryNotAllowed
-    wanted = {
-        Spending(each.kind, _subject(parts, each), each.begins_at, each.most): each
-        for each in budgets(parts.budgets, unit.now, to=to, campus=campus, poster=poster, part=part)
-    }
+    counted_in = budgets(parts.budgets, unit.now, to=to, campus=campus, poster=poster, part=part)
+    await _count(parts, unit, counted_in, campus)
+
+
+async def spend_certificate(parts: Parts, unit: Unit, person: str, campus: str) -> None:
+    """Count one certificate for a fresh key, in this transaction. Raises BudgetSpent with `retry_after`."""
+    await _count(parts, unit, certificate_budgets(parts.budgets, unit.now, person), campus)
+
+
+async def spend_prepared(parts: Parts, unit: Unit, task: UUID, campus: str) -> None:
+    """Count one prepared file, in this transaction. Raises BudgetSpent with `retry_after`."""
+    await _count(parts, unit, prepared_budgets(parts.budgets, unit.now, task), campus)
+
+
+async def _count(parts: Parts, unit: Unit, counted_in: Iterable[Budget], campus: str | None) -> None:
+    wanted = {Spending(each.kind, _subject(parts, each), each.begins_at, each.most): each for each in counted_in}
     if refused := await unit.budgets.spend_all(list(wanted)):
         ends_at = wanted[refused].ends_at
         raise BudgetSpent(refused.kind, campus, refused.begins_at, retry_after=ends_at - unit.now)

@@ -26,6 +26,9 @@ class BudgetLimits:
     per_prefix_hour: int = 200
     per_campus_day: int = 20_000
     per_poster_day: int = 500
+    certificates_per_person_hour: int = 20
+    certificates_per_person_day: int = 50
+    prepared_per_task_hour: int = 12
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,7 @@ def budgets(
     What many share comes first. A transaction that writes several messages holds it from the first one on, so that
     another one waits before it has counted anything that the first still needs.
     """
-    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    day = hour.replace(hour=0)
+    hour, day = _began(now)
     if poster:
         yield Budget("poster", str(poster), day, day + timedelta(days=1), limits.per_poster_day)
     if campus:
@@ -69,6 +71,26 @@ def budgets(
         yield Budget("prefix", to[:-TAIL], hour, hour + timedelta(hours=1), limits.per_prefix_hour)
     yield Budget("number", to, hour, hour + timedelta(hours=1), limits.per_number_hour, hashed=True)
     yield Budget("number-day", to, day, day + timedelta(days=1), limits.per_number_day, hashed=True)
+
+
+def certificate_budgets(limits: BudgetLimits, now: datetime, person: str) -> Iterator[Budget]:
+    """What a certificate for a fresh key is counted in: an authority may want money for each."""
+    hour, day = _began(now)
+    yield Budget("certificate-hour", person, hour, hour + timedelta(hours=1), limits.certificates_per_person_hour)
+    yield Budget("certificate-day", person, day, day + timedelta(days=1), limits.certificates_per_person_day)
+
+
+def prepared_budgets(limits: BudgetLimits, now: datetime, task: UUID) -> Iterator[Budget]:
+    """What a prepared file is counted in. Each holds the document for three minutes: one signer alone must not hold it
+    for ever."""
+    hour, _ = _began(now)
+    yield Budget("prepared", str(task), hour, hour + timedelta(hours=1), limits.prepared_per_task_hour)
+
+
+def _began(now: datetime) -> tuple[datetime, datetime]:
+    """The hour and the day in which this moment lies."""
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour, hour.replace(hour=0)
 
 
 def _of_campus(limits: BudgetLimits, day: datetime, campus: str, part: int) -> Budget:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from obstore.exceptions import NotFoundError
+import structlog
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from hub.errors import UnreadableFile
+
+log = structlog.get_logger()
 
 
 class Files:
@@ -42,6 +45,13 @@ class Files:
         if hashlib.sha256(content).hexdigest() != sha256:
             raise UnreadableFile(f"the stored file {sha256} was changed")
         return content
+
+    async def delete(self, sha256: str) -> None:
+        """What nothing names any more. Where that does not work it stays, which is harmless."""
+        try:
+            await self._store.delete_async(_path(sha256))
+        except (BaseError, OSError) as error:
+            log.info("file stays", sha256=sha256, error=repr(error)[:300])
 
 
 def _path(sha256: str) -> str:
