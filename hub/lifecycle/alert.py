@@ -20,6 +20,7 @@ from hub.model.staff import EVERYTHING
 TITLE = "签达提醒 · Qianda alert"
 KINDS = {
     "provider-broken": "通道已停用 · A provider is out of use",
+    "provider-rests": "通道要求暂停发送 · A provider asks to be left alone",
     "budget-spent": "发送量已达上限 · A limit of messages is reached",
     "authority-away": "证书颁发机构无法签发 · An authority issues no certificates",
     "timestamps-away": "时间戳服务异常 · A timestamp service is away or wrong",

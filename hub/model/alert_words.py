@@ -8,6 +8,10 @@ LANGUAGES = ("zh", "en")
 Facts = Mapping[str, str | int]
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "provider-broken": ("{provider}：{reason}", "{provider}: {reason}"),
+    "provider-rests": (
+        "{provider} 要求暂停发送，{minutes} 分钟后再试",
+        "{provider} asks to be left alone; it is tried again in {minutes} minutes",
+    ),
     "budget-spent/prefix": (
         "同一号段的发送额度已用完（{campus}）", "The message budget per number prefix is used up ({campus})"
     ),

@@ -24,6 +24,11 @@ FILTERED_STORM = 5
 STORM_WINDOW = timedelta(minutes=10)
 """So many messages filtered in so long mean a storm: sending more makes it worse."""
 
+LONGEST_REST = timedelta(hours=1)
+"""No provider is left alone for longer, whatever it says: then it is asked again."""
+LONG_REST = timedelta(minutes=10)
+"""Staff hear of a provider that wants to be left alone for longer."""
+
 CODE_LANE, MESSAGE_LANE = "code", "message"
 
 
@@ -78,12 +83,20 @@ class Health:
     def mended(self) -> Health:
         return replace(self, broken_at=None, broken_reason=None)
 
-    def resting(self, until: datetime) -> Health:
+    def resting(self, rest: timedelta, now: datetime) -> Health:
         """Two answers may name two moments: the later one counts."""
-        return replace(self, rests_until=max(until, self.rests_until or until))
+        until = now + min(rest, LONGEST_REST)
+        return replace(self, rests_until=max(until, self.rested_by(now)))
+
+    def rested_by(self, now: datetime) -> datetime:
+        """When it takes messages again. A moment further away was written before the clock was put back, or by a hub
+        that knew no longest rest."""
+        if self.rests_until is None or self.rests_until > now + LONGEST_REST:
+            return now
+        return max(self.rests_until, now)
 
     def rests(self, now: datetime) -> bool:
-        return self.rests_until is not None and now < self.rests_until
+        return self.rested_by(now) > now
 
     def usable(self, now: datetime) -> bool:
         return not self.rests(now) and (self.broken_at is None or now - self.broken_at >= PROBED_AFTER)

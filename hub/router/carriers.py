@@ -96,8 +96,8 @@ class Carriers:
         """How long every provider that could carry it wants to be left alone; nothing where one of them does not."""
         able = self.of(delivery.channel, delivery.to, delivery.language)
         healths = await unit.providers.healths([each.name for each in able])
-        moments = [healths[each.name].rests_until if each.name in healths else None for each in able]
-        return min((max(moment or unit.now, unit.now) for moment in moments), default=unit.now) - unit.now
+        moments = [healths[each.name].rested_by(unit.now) if each.name in healths else unit.now for each in able]
+        return min(moments, default=unit.now) - unit.now
 
     async def book(self, unit: Unit, delivery: Delivery, tried: Collection[str]) -> Booked | None:
         """The provider that is to be tried now, its rate booked; None when no usable one has room within PATIENCE."""

@@ -7,7 +7,8 @@ from datetime import timedelta
 import structlog
 
 from channels import AccountTrouble, NotNow
-from hub.model.provider import FILTERED_STORM, STORM_WINDOW
+from hub.model.alert_words import Facts
+from hub.model.provider import FILTERED_STORM, LONG_REST, LONGEST_REST, STORM_WINDOW
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import Carrier
 from hub.store.unit import Database, Unit
@@ -46,8 +47,17 @@ class Healths:
     async def lower(self, unit: Unit, carrier: Carrier, reason: str, rest: timedelta | None = None) -> None:
         health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
         health = health.lowered(carrier.provider.weight, unit.now)
-        await unit.providers.put(health.resting(unit.now + rest) if rest else health)
+        await unit.providers.put(health.resting(rest, unit.now) if rest else health)
         log.warning("provider in trouble", provider=carrier.name, reason=reason)
+        if rest and rest > LONG_REST:
+            await self._tell(unit, carrier, min(rest, LONGEST_REST))
+
+    async def _tell(self, unit: Unit, carrier: Carrier, rest: timedelta) -> None:
+        """Once a day, however often it says so."""
+        day = unit.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if await unit.budgets.spend("alarm", f"provider-rests/{carrier.name}", day, 1):
+            facts: Facts = {"provider": carrier.name, "minutes": round(rest / timedelta(minutes=1))}
+            await unit.alerts.add("provider-rests", facts, unit.now)
 
     async def broken(self, carrier: Carrier, reason: str) -> None:
         """Its account takes nothing until a person mends it: no traffic, and staff are told, once."""

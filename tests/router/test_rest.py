@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from datetime import datetime, timedelta
 
-from channels import Place, sms_twilio
+from channels import CannotAsk, Fate, Message, NotNow, Place, Receipt, Rules, sms_twilio
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.land import open_ticket
 from hub.model.contract import Contract
@@ -14,6 +15,7 @@ from hub.model.delivery import DeliveryState
 from hub.model.link import DoorKind
 from hub.model.provider import Provider
 from hub.model.staff import EVERYTHING
+from hub.router.carriers import Carrier, Carriers
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.ledger import Ledger as Raw
 from tests.channels.doubles.outbox import Ledger
@@ -73,6 +75,39 @@ async def test_a_message_that_waited_for_its_turn_meanwhile_is_not_sent_into_the
             await hub.look_after(timedelta(seconds=RETRY_AFTER))
         assert len(hub.twilio.accepted) == 2
         assert min(asked(raw, start)[1:]) >= RETRY_AFTER
+
+
+class Weary:
+    """It asks to be left alone for eleven days, twice."""
+
+    rules = Rules()
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def send(self, message: Message) -> Receipt:
+        self.asked += 1
+        if self.asked < 3:
+            raise NotNow("too many requests", timedelta(seconds=999_999))
+        return Receipt(Fate.ACCEPTED)
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        raise CannotAsk("it answers no questions")
+
+
+async def test_nobody_is_left_alone_for_days_and_staff_hear_of_a_long_rest_once_a_day() -> None:
+    async with routed() as hub:
+        weary = Weary()
+        weary_one = Carrier(Provider("weary", "sms_weary", "sms", rate=1000), weary)
+        hub.running.hub.parts.router.carriers = Carriers([weary_one], random.Random(1).random)
+        contract = await hub.invited()
+        for minutes, asked_by_then in ((58, 1), (3, 2), (61, 3)):
+            await hub.look_after(timedelta(minutes=minutes))
+            assert weary.asked == asked_by_then
+        assert (await hub.one(contract)).state is DeliveryState.SENT
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            told = await unit.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-rests'")
+            assert [each.facts for each in told.all()] == [{"provider": "weary", "minutes": 60}]
 
 
 async def test_codes_go_to_another_provider_meanwhile() -> None:

@@ -49,6 +49,7 @@ TASK_KINDS = {
 }  # fmt: skip
 ALERTS = {
     "provider-broken": "a provider is out of use", "budget-spent": "a limit of messages is reached",
+    "provider-rests": "a provider asks to be left alone",
     "stop-flood": "many opt-outs wait to be checked", "shared-phone": "a number that strangers share",
     "authority-away": "an authority issues no certificates",
     "timestamps-away": "a timestamp service gives no timestamps",
