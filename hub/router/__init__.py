@@ -32,6 +32,7 @@ from hub.errors import Unavailable
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.link import DoorKind
 from hub.model.message import ANSWERS, NOT_BY_VOICE, Purpose
+from hub.model.provider import lane_of
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer
 from hub.model.staff import EVERYTHING
@@ -54,8 +55,6 @@ RECEIPT_FIRST = timedelta(minutes=2)
 """A provider that cannot be asked may still report by itself: so long a lost message waits for that."""
 MOST_UNKNOWN_CALLS = 2
 """Where nobody can be asked, a message whose fate is unknown is sent once more, and never again."""
-LONG_TURN = 0.2
-"""Seconds. Whoever waited longer for their turn looks whether the provider said meanwhile that it wants to rest."""
 
 log = structlog.get_logger()
 
@@ -132,6 +131,8 @@ class Router:
         assert delivery
         at = await unit.planning_now()
         await unit.deliveries.claim(delivery.id, at, before=None)
+        # Other messages of this unit may be for any of them.
+        await unit.providers.hold_lanes(self.carriers.names, lane_of(delivery.purpose), unit.now)
         call = await self._next_call(unit, replace(delivery, state_at=at), fresh=True)
         return call if isinstance(call, Begun) else None
 
@@ -263,7 +264,7 @@ class Router:
             call = following
             tried.append(call.carrier.name)
             try:
-                await self._turn(call)
+                await self._healths.turn(call.booked)
                 held = await self._held(call)
                 if held is None:
                     return call.delivery.state  # it took too long, and somebody else has it now
@@ -302,14 +303,6 @@ class Router:
                     return None
                 call = replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=unit.now)
         return call
-
-    async def _turn(self, call: Begun) -> None:
-        """Wait for it. Raises Resting."""
-        wait = (call.booked.at - self._database.clock()).total_seconds()
-        if wait > 0:
-            await asyncio.sleep(wait)  # its turn at this provider
-            if wait > LONG_TURN:
-                await self._healths.still_awake(call.carrier)
 
     def _others(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
         able = self.carriers.of(delivery.channel, delivery.to, delivery.language)

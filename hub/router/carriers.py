@@ -104,12 +104,14 @@ class Carriers:
         able = [each for each in self.of(delivery.channel, delivery.to, delivery.language) if each.name not in tried]
         healths = await unit.providers.healths([each.name for each in able])
         draws = [self._draw() for _ in able]
-        for provider in in_order([each.provider for each in able], healths, unit.now, draws):
+        tried_now = in_order([each.provider for each in able], healths, unit.now, draws)
+        lane = lane_of(delivery.purpose)
+        await unit.providers.hold_lanes([each.name for each in tried_now], lane, unit.now)
+        for provider in tried_now:
             health = healths.get(provider.name)
             probe = health is not None and health.broken_at is not None
             if health and probe and not await unit.providers.take_probe(health, unit.now):
                 continue
-            lane = lane_of(delivery.purpose)
             each = timedelta(seconds=1 / provider.lane_rate(lane))
             at = await unit.providers.book(provider.name, lane, each, unit.now, PATIENCE)
             if at is not None:

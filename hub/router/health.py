@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import structlog
@@ -10,10 +11,12 @@ from channels import AccountTrouble, NotNow
 from hub.model.alert_words import Facts
 from hub.model.provider import FILTERED_STORM, LONG_REST, LONGEST_REST, STORM_WINDOW
 from hub.model.staff import EVERYTHING
-from hub.router.carriers import Carrier
+from hub.router.carriers import Booked, Carrier
 from hub.store.unit import Database, Unit
 
 log = structlog.get_logger()
+LONG_TURN = 0.2
+"""Seconds. Whoever waited longer for their turn looks whether the provider said meanwhile that it wants to rest."""
 STORM = "networks hold its messages back as spam"
 
 
@@ -32,8 +35,15 @@ class Healths:
         elif not isinstance(error, Resting):
             await self.worse(carrier, str(error), error.retry_after)
 
-    async def still_awake(self, carrier: Carrier) -> None:
-        """For a message that waited for its turn. Raises Resting."""
+    async def turn(self, booked: Booked) -> None:
+        """Wait for the turn of a message at its provider. Raises Resting."""
+        wait = (booked.at - self._database.clock()).total_seconds()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        if wait > LONG_TURN:
+            await self._still_awake(booked.carrier)
+
+    async def _still_awake(self, carrier: Carrier) -> None:
         async with self._database.unit(EVERYTHING) as unit:
             health = (await unit.providers.healths([carrier.name])).get(carrier.name)
             if health and health.rests(unit.now):

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, select, text
+from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.provider import Health
 from hub.store.joint import joint
-from hub.store.tables import ProviderRow, table_of
+from hub.store.tables import ProviderLaneRow, ProviderRow, table_of
 
 PROVIDER: Table = table_of(ProviderRow)
+LANE: Table = table_of(ProviderLaneRow)
+_LANES = (
+    select(LANE.c.provider).where(LANE.c.provider == any_(bindparam("names", type_=ARRAY(Text()))))
+    .where(LANE.c.lane == bindparam("lane")).order_by(LANE.c.provider).with_for_update()
+)  # fmt: skip
 
 # Nobody books further ahead than `patience`: what is booked for long after was booked before the clock was put back.
 _BOOK = text("""
@@ -71,6 +76,22 @@ class Providers:
         """A broken provider is tried with one message at a time: True for whoever may send that one."""
         mine = (PROVIDER.c.name == health.name) & (PROVIDER.c.broken_at == health.broken_at)
         return (await self._connection.execute(PROVIDER.update().where(mine).values(broken_at=now))).rowcount == 1
+
+    async def hold_lanes(self, names: Sequence[str], lane: str, now: datetime) -> None:
+        """Until the end, in one order for everybody: whoever books at one provider and then at another, drawn by lot or
+        since the first has no room, never waits for somebody who waits for them."""
+        ahead = joint(self._connection)
+        known: frozenset[str] = (ahead.get("lanes", lane) if ahead else None) or frozenset()
+        if len(names) < 2 or known.issuperset(names):
+            return
+        run = ahead.aside if ahead else self._connection.execute
+        values = {"names": list(names), "lane": lane}
+        if len((await run(_LANES, values)).all()) < len(names):
+            fresh = [{"provider": name, "lane": lane, "booked_until": now} for name in sorted(names)]
+            await run(insert(LANE).values(fresh).on_conflict_do_nothing(), {})
+            await run(_LANES, values)
+        if ahead:
+            ahead.put("lanes", lane, known.union(names))
 
     async def book(
         self, provider: str, lane: str, each: timedelta, now: datetime, patience: timedelta

@@ -16,12 +16,15 @@ from hub.model.budget import BudgetLimits
 from hub.model.contract import Contract
 from hub.model.delivery import PLANNED
 from hub.model.message import Purpose
+from hub.model.provider import Provider
 from hub.model.staff import EVERYTHING
+from hub.router.carriers import Carrier, Carriers
 from hub.store.unit import Unit
 from tests.channels.doubles import Trouble
 from tests.router.routed import Routed, routed
-from tests.router.test_ladder import with_more
+from tests.router.test_ladder import Second, with_more
 from tests.router.test_limits import kinds_of_alerts, limited, opted_out, stops, unsigned
+from tests.router.test_waiting import written
 
 
 async def news(hub: Routed, unit: Unit, contract: Contract, about: Contract) -> None:
@@ -48,6 +51,54 @@ async def test_one_that_writes_to_two_and_one_that_writes_to_the_second_do_not_w
             while not await waits(unit):
                 await asyncio.sleep(0.01)
             await news(hub, unit, first, second)
+        await other
+
+
+def either(hub: Routed, *draws: float) -> Carriers:
+    """Two providers of texts, the first of which is tried first where the first of two draws is the larger."""
+    numbers, voice = iter(draws), Second("voice")
+    both = [Carrier(Provider(name, "outbox", "sms", rate=1000), voice) for name in ("one", "two")]
+    return Carriers(both, lambda: next(numbers))
+
+
+async def test_two_who_book_at_several_providers_in_another_order_do_not_wait_for_each_other() -> None:
+    async with routed() as hub:
+        database, made = hub.running.hub.database, await written(hub)
+        mine, theirs = either(hub, 0.9, 0.1, 0.1, 0.9), either(hub, 0.1, 0.9, 0.9, 0.1)
+
+        async def another() -> None:
+            async with database.unit(EVERYTHING) as unit:
+                for name in ("two", "one"):
+                    booked = await theirs.book(unit, made, ())
+                    assert booked and booked.carrier.name == name
+
+        async with database.unit(EVERYTHING) as unit:
+            first = await mine.book(unit, made, ())
+            other = asyncio.create_task(another())
+            while not await waits(unit):
+                await asyncio.sleep(0.01)
+            second = await mine.book(unit, made, ())
+        await other
+        assert first and second and (first.carrier.name, second.carrier.name) == ("one", "two")
+
+
+async def test_steps_that_run_together_book_by_several_channels_in_any_order() -> None:
+    async with routed() as hub:
+        with_more(hub, "email")
+        database, router = hub.running.hub.database, hub.running.hub.parts.router
+        texts, mails = [[await written(hub, "Words", "completed", each) for _ in range(2)] for each in ("sms", "email")]
+
+        async def another() -> None:
+            async with database.unit(EVERYTHING, together=True) as unit:
+                for each in (mails[1], texts[1]):
+                    assert await router.begin(unit, each.id)
+
+        async with database.unit(EVERYTHING, together=True) as unit:
+            assert await router.begin(unit, texts[0].id)
+            other = asyncio.create_task(another())
+            while not await waits(unit):
+                await asyncio.sleep(0.01)
+            assert await router.begin(unit, mails[0].id)
         await other
 
 

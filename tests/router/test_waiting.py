@@ -45,11 +45,11 @@ def kannel_of(hub: Routed, double: Kannel) -> tuple[Provider, Channel]:
     return Provider("kannel", "sms_kannel", "sms", rate=1000), sms_kannel.connect(double.options(), place)
 
 
-async def written(hub: Routed, words: str = "Words", purpose: str = "help") -> Delivery:
+async def written(hub: Routed, words: str = "Words", purpose: str = "help", channel: str = "sms") -> Delivery:
     """An attempt that nobody has touched."""
     made = Delivery(
-        uuid4(), f"key-{uuid4()}", purpose, "sms", PHONE, words, DeliveryState.SENDING, hub.clock(), {"school": "x"},
-        shape="full",
+        uuid4(), f"key-{uuid4()}", purpose, channel, PHONE, words, DeliveryState.SENDING, hub.clock(),
+        {"school": "x", "campus": "y"}, shape="full",
     )  # fmt: skip
     async with hub.running.hub.database.unit(EVERYTHING) as unit:
         assert await unit.deliveries.add(made)
