@@ -16,7 +16,7 @@ from hub.lifecycle.issue import NewContract, NewSigner, issue
 from hub.lifecycle.load import signer_of, student_of
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
-from hub.model.person import id_document
+from hub.model.person import id_document, phone_number
 from hub.model.signer import Role, Signer
 from hub.model.staff import Scope
 
@@ -29,7 +29,8 @@ async def reissue(
     `signers`: others than before. Who has signed already signs again, since it is another contract. The withdrawal is
     not announced: the new invitation comes in its place. A deadline that was asked for holds again if it still lies
     ahead. Raises IllegalMove when both sides are bound (signed, completed, on paper) or a signature is just being
-    embedded; Conflict when it was issued anew already, and what `issue` raises.
+    embedded; BadInput for another phone number of somebody who is named already: two have to approve that; Conflict
+    when it was issued anew already, and what `issue` raises.
     """
     async with parts.database.unit(scope) as unit:
         old = await unit.contracts.get(contract_id)
@@ -37,6 +38,8 @@ async def reissue(
         before = await unit.contracts.signers(contract_id)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
         raise IllegalMove(f"a contract that is {old.state} binds both sides: it cannot be issued anew")
+    if signers:
+        _check_phones(signers, before)
     asked = _asked_again(old, before, now)
     return await issue(parts, scope, replace(asked, signers=tuple(signers)) if signers else asked, actor)
 
@@ -58,6 +61,16 @@ async def replace_person(
     here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
     people = [here if each is leaving else _as_asked(each) for each in signers]
     return await reissue(parts, scope, contract_id, actor, people)
+
+
+def _check_phones(signers: Sequence[NewSigner], before: Sequence[Signer]) -> None:
+    on_file = {(each.id_type, each.id_number): each.phone for each in before}
+    for number, signer in enumerate(signers):
+        field = f"signers[{number}]"
+        document = id_document(signer.id_type, signer.id_number, field=f"{field}.id_number")
+        phone = phone_number(signer.phone, field=f"{field}.phone")
+        if on_file.get((document.id_type, document.number), phone) != phone:
+            raise BadInput("this person has another phone number on file: ask for its change", field=f"{field}.phone")
 
 
 def _channels(leaving: Signer, by: NewSigner) -> tuple[str, ...]:

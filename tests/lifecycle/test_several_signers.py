@@ -131,6 +131,23 @@ async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> Non
             await replace_person(parts, EVERYTHING, new.id, people[1].id, uncle, "staff:test")
 
 
+async def test_nobody_gets_another_phone_by_a_new_contract() -> None:
+    """Two have to approve that, and the old phone's visits and links have to end."""
+    async with hub_with() as running:
+        parts, contract = running.hub.parts, await running.issue_minor(signers=(father(1), mother(2)))
+        guardian, _ = await signers_of(running, contract)
+        moved = replace(father(1), phone="+8619000000106", id_number=father().id_number.lower())
+        with pytest.raises(BadInput) as refused:
+            await reissue(parts, EVERYTHING, contract.id, "test", (mother(1), moved))
+        assert refused.value.field == "signers[1].phone"
+        with pytest.raises(BadInput):
+            await replace_person(parts, EVERYTHING, contract.id, guardian.id, moved, "staff:test")
+        assert (await contract_now(running, contract)).state is ContractState.ISSUED
+        renamed = replace(father(1), name="陈建邦")
+        new = await replace_person(parts, EVERYTHING, contract.id, guardian.id, renamed, "staff:test")
+        assert [each.name for each in await signers_of(running, new)] == ["陈建邦", "周文静"]
+
+
 async def test_who_cannot_be_replaced() -> None:
     async with hub_with() as running:
         parts, contract = running.hub.parts, await running.issue_minor(signers=(father(1), CHILD))
