@@ -127,8 +127,7 @@ async def relink(parts: Parts, *, ticket: str | None = None, phone: str | None =
 async def resend(parts: Parts, unit: Unit, signers: Sequence[Signer]) -> int:
     """The link, once more, to each of these who still has to sign and may have it. Returns to how many."""
     await unit.contracts.hold(signer.contract for signer in signers)
-    for person in sorted({signer.person for signer in signers}):  # in one order for everybody
-        await unit.sessions.one_at_a_time(person)
+    await unit.sessions.one_at_a_time(*{signer.person for signer in signers})
     return sum([await _send_link(parts, unit, signer) for signer in signers])
 
 

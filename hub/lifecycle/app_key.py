@@ -159,18 +159,26 @@ async def revoke_for(parts: Parts, scope: Scope, contract_id: UUID, device: UUID
         await _revoke(unit, key, (contract.id, contract.campus), actor, reason)
 
 
-async def revoke_all(unit: Unit, person: str, contract: tuple[UUID, str], actor: str, reason: str) -> None:
-    """Every device of a person: whoever has the old phone may have the app on it."""
-    for key in sorted(await unit.app_keys.of_person(person), key=lambda each: each.id):
-        if key.revoked_at is None:
-            await _revoke(unit, key, contract, actor, reason)
+async def revoke_all(unit: Unit, person: str, actor: str, reason: str) -> list[AppKey]:
+    """Every device of a person: whoever has the old phone may have the app on it. `note_revoked` is left to do, for
+    those that it returns: devices come before people, and records after them."""
+    live = [key for key in await unit.app_keys.of_person(person) if key.revoked_at is None]
+    live.sort(key=lambda each: each.id)
+    return [key for key in live if await unit.app_keys.revoke(key, unit.now, actor, reason)]
 
 
 async def _revoke(unit: Unit, key: AppKey, contract: tuple[UUID, str], actor: str, reason: str) -> None:
     if await unit.app_keys.revoke(key, unit.now, actor, reason):
-        facts = {"device": str(key.id), "spki_sha256": hashlib.sha256(key.spki).hexdigest(), "reason": reason}
-        await unit.record.append(*contract, "app-key-revoked", actor, facts)
-        await unit.jobs.enqueue(REVOKE, {"key": str(key.id)}, f"revoke-{key.id}")
+        await note_revoked(unit, key, contract, actor, reason)
 
 
-__all__ = ["Held", "Presented", "bind", "check_owner", "devices", "held", "revoke", "revoke_all", "revoke_for"]
+async def note_revoked(unit: Unit, key: AppKey, contract: tuple[UUID, str], actor: str, reason: str) -> None:
+    """In the record; and its certificates are next."""
+    facts = {"device": str(key.id), "spki_sha256": hashlib.sha256(key.spki).hexdigest(), "reason": reason}
+    await unit.record.append(*contract, "app-key-revoked", actor, facts)
+    await unit.jobs.enqueue(REVOKE, {"key": str(key.id)}, f"revoke-{key.id}")
+
+
+__all__ = [
+    "Held", "Presented", "bind", "check_owner", "devices", "held", "note_revoked", "revoke", "revoke_all", "revoke_for",
+]  # fmt: skip

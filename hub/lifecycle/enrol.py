@@ -182,10 +182,8 @@ async def _known_already(parts: Parts, unit: Unit, poster: Poster, course: str, 
         contracts.add(enrolment.contract)
     if enrolment is None and not contracts:
         return False
-    told = 0
-    for contract in sorted(contracts):
-        told += await resend(parts, unit, await unit.contracts.signers(contract))
-    if not told:
+    told = [signer for contract in sorted(contracts) for signer in await unit.contracts.signers(contract)]
+    if not await resend(parts, unit, told):
         text = f"Somebody came by the poster “{poster.title}” for a student who is enrolled in {course} already."
         known = next(iter(sorted(contracts)), None)
         await unit.desk.add_task_once(StaffTask(uuid4(), ALREADY, text, poster.campus, unit.now, known))

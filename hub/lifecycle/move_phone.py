@@ -12,7 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.lifecycle.answer import QUESTIONS
-from hub.lifecycle.app_key import revoke_all
+from hub.lifecycle.app_key import note_revoked, revoke_all
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract
 from hub.model.delivery import PHONE_CHANGED
@@ -35,9 +35,11 @@ async def move_phone(parts: Parts, unit: Unit, change: PhoneChange, actor: str) 
     held = sorted({*there, *(signer.contract for signer in signers)})
     contracts = {each: await unit.contracts.locked(each) for each in held}
     everywhere = [signer.id for signer in signers]
-    await revoke_all(unit, change.person, (change.contract, change.campus), actor, PHONE_CHANGED)
+    revoked = await revoke_all(unit, change.person, actor, PHONE_CHANGED)
     await unit.sessions.hold(everywhere)
     await unit.sessions.one_at_a_time(change.person)
+    for key in revoked:
+        await note_revoked(unit, key, (change.contract, change.campus), actor, PHONE_CHANGED)
     await unit.links.renew(everywhere, unit.now)
     await unit.sessions.end_all(everywhere)
     await unit.sessions.end_codes(change.person, unit.now)

@@ -148,9 +148,9 @@ async def _in_one_transaction(parts: Parts, act: UUID, contract_id: UUID) -> Non
         contract = await unit.contracts.locked(contract_id)
         left = set(await unit.many.tasks_left(act, contract_id))
         cases = [case for case in await _cases(parts, unit, contract) if case.task.id in left]
+        await unit.sessions.one_at_a_time(*{case.signer.person for case in cases})
         sent = 0
         for case in cases:
-            await unit.sessions.one_at_a_time(case.signer.person)
             verdict = await _act(parts, unit, act, case, await _judge(parts, unit, case))
             sent += verdict is Verdict.SENT
             await unit.many.end(act, case.task.id, verdict.value, unit.now)

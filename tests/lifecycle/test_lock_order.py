@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
 from channels import Inbound
+from hub.errors import AlreadyEnrolled
 from hub.lifecycle.answer import ask, relink
+from hub.lifecycle.change_phone import approve
 from hub.lifecycle.converse import take_inbound
 from hub.lifecycle.dispatch import write_message
 from hub.lifecycle.identify import send_code
+from hub.lifecycle.remind_many import begin, remind_many
 from hub.lifecycle.sign import note_refusal
+from hub.model.app_key import AppKey, Attestation
 from hub.model.message import Purpose
+from hub.model.phone_change import PhoneChangeState
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
-from tests.lifecycle.clockwork import quiet_hub, waiting
-from tests.lifecycle.signing import Person, completed, person, staff_tasks
-from tests.running import GUARDIAN_PHONE, Running, until
+from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, waiting
+from tests.lifecycle.enrolling import enrolled_by
+from tests.lifecycle.people import two_guardians
+from tests.lifecycle.phone_changes import HEFEI, OTHER, asked
+from tests.lifecycle.signing import Person, completed, person, record_of, staff_tasks
+from tests.poster_visits import Family, make_poster
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, until
 
 Act = Callable[[Running, Person], Coroutine[None, None, None]]
 
@@ -75,3 +86,52 @@ async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it(
         await refusing
         assert await staff_tasks(running, contract.id) == ["refused-by-client"]
         await completed(running, contract)
+
+
+async def test_reminders_to_two_signers_wait_for_both_people_before_they_write_anything() -> None:
+    """The second of them just registers a passkey: first the person, then the record."""
+    async with quiet_hub(StandingClock(moment=MORNING)) as running:
+        contract = await running.issue_minor(signers=two_guardians(1, 1))
+        second = await person(running, contract, 1)
+        parts = running.hub.parts
+        act = await begin(parts, EVERYTHING, [contract.id], "staff:test")
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.sessions.one_at_a_time(second.signer.person)
+            reminding = asyncio.create_task(remind_many(parts, act))
+            await until(lambda: waiting(running, 1))
+            await unit.record.append(contract.id, contract.campus, "passkey-registered", "hub", {})
+        await reminding
+
+
+async def test_a_phone_that_changes_waits_for_its_person_before_it_writes_anything() -> None:
+    async with quiet_hub() as running:
+        guardian = await person(running, await running.issue_minor())
+        contract, signer, at = guardian.contract, guardian.signer, running.clock()
+        key = AppKey(
+            uuid4(), guardian.key.spki, signer.person, contract.id, signer.id, "Phone", Attestation.NONE, at, used_at=at
+        )
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.app_keys.add(key)
+        change = await asked(running, guardian)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.sessions.one_at_a_time(signer.person)
+            changing = asyncio.create_task(approve(running.hub.parts, HEFEI, change.id, OTHER))
+            await until(lambda: waiting(running, 1))
+            await unit.record.append(contract.id, contract.campus, "passkey-registered", "hub", {})
+        assert (await changing).state is PhoneChangeState.CHANGED
+        assert "app-key-revoked" in await record_of(running, contract)
+
+
+async def test_a_student_who_is_on_file_in_two_contracts_holds_up_neither() -> None:
+    async with quiet_hub() as running:
+        contracts = [await running.issue_minor() for _ in range(2)]
+        guardian = await person(running, contracts[0])
+        _, ticket = await make_poster(running)
+        stranger = Family(child_id=MINOR_ID)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.contracts.locked(max(each.id for each in contracts))
+            coming = asyncio.create_task(enrolled_by(running, ticket, replace(stranger, parent_id=GUARDIAN_ID)))
+            await until(lambda: waiting(running, 1))
+            await unit.sessions.one_at_a_time(guardian.signer.person)
+        with pytest.raises(AlreadyEnrolled):
+            await coming
