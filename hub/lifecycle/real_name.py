@@ -7,7 +7,7 @@ result. Nothing of what was asked is kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from hub.model.reminder import local_day
 from hub.model.session import SigningSession
 from hub.model.signer import Signer
 from hub.model.staff import EVERYTHING, StaffTask
+from hub.store.budgets import Spending
 from hub.store.unit import Unit
 
 CHECKS_AN_HOUR, CHECKS_A_DAY = 5, 10
@@ -47,10 +48,12 @@ BY_POSTER = Identified("poster", "declared", result="declared")
 
 @dataclass(frozen=True)
 class Question:
-    """That the provider may be asked about this signer; its attempt is committed with what it costs."""
+    """That the provider may be asked about this signer; its attempt is committed with what it costs. `counted`: of the
+    signer's own budgets, which get it back when the provider is away."""
 
     attempt: UUID
     person: Person
+    counted: tuple[Spending, ...]
 
 
 def on_file(parts: Parts, signer: Signer) -> Identified:
@@ -67,14 +70,12 @@ async def question(parts: Parts, unit: Unit, session: SigningSession, signer: Si
         return None
     begins, ends = local_day(unit.now, ZoneInfo(signer.zone))
     hour = unit.now.replace(minute=0, second=0, microsecond=0)
-    await _count(unit, "identity-hour", signer.person, (hour, hour + timedelta(hours=1)), CHECKS_AN_HOUR)
-    await _count(unit, "identity-day", signer.person, (begins, ends), CHECKS_A_DAY)
-    return Question(await unit.signatures.begin_attempt("identity", session.contract, None, unit.now), person)
-
-
-async def _count(unit: Unit, kind: str, person: str, period: tuple[datetime, datetime], most: int) -> None:
-    if not await unit.budgets.spend(kind, person, period[0], most):
-        raise TooSoon(retry_after=period[1] - unit.now)
+    in_hour = Spending("identity-hour", signer.person, hour, CHECKS_AN_HOUR)
+    in_day = Spending("identity-day", signer.person, begins, CHECKS_A_DAY)
+    if refused := await unit.budgets.spend_all((in_hour, in_day)):
+        raise TooSoon(retry_after=(ends if refused is in_day else hour + timedelta(hours=1)) - unit.now)
+    attempt = await unit.signatures.begin_attempt("identity", session.contract, None, unit.now)
+    return Question(attempt, person, (in_hour, in_day))
 
 
 async def answer(parts: Parts, asked: Question) -> tuple[Verdict, Identified]:
@@ -84,16 +85,18 @@ async def answer(parts: Parts, asked: Question) -> tuple[Verdict, Identified]:
     try:
         verdict = await provider.check(asked.person)
     except IdentityUnavailable as error:
-        await _end(parts, asked.attempt, f"{error.code}: {error}")
+        await _end(parts, asked, f"{error.code}: {error}")
         await warn(parts.database, "identity-away", provider.name)
         raise
-    await _end(parts, asked.attempt, None)
+    await _end(parts, asked, None)
     return verdict, Identified(provider.name, provider.method, verdict.reference)
 
 
-async def _end(parts: Parts, attempt: UUID, failure: str | None) -> None:
+async def _end(parts: Parts, asked: Question, failure: str | None) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(attempt, unit.now, failure=failure)
+        await unit.signatures.end_attempt(asked.attempt, unit.now, failure=failure)
+        for each in asked.counted if failure else ():
+            await unit.budgets.give_back(each)
 
 
 async def note_not_matched(unit: Unit, session: SigningSession, signer: Signer, identified: Identified) -> None:

@@ -66,10 +66,14 @@ class Budgets:
             return None
         for each in wanted:
             if each.kind in counted:
-                same = (BUDGET.c.kind == each.kind) & (BUDGET.c.subject == each.subject)
-                same &= BUDGET.c.begins_at == each.begins_at
-                await self._connection.execute(BUDGET.update().where(same).values(spent=BUDGET.c.spent - 1))
+                await self.give_back(each)
         return refused
+
+    async def give_back(self, spending: Spending) -> None:
+        """What was counted once is not counted any more."""
+        same = (BUDGET.c.kind == spending.kind) & (BUDGET.c.subject == spending.subject)
+        same &= (BUDGET.c.begins_at == spending.begins_at) & (BUDGET.c.spent > 0)
+        await self._connection.execute(BUDGET.update().where(same).values(spent=BUDGET.c.spent - 1))
 
     async def spent(self, kind: str, subject: str, begins_at: datetime) -> int:
         """How much of it is spent. It waits for nobody, and nobody for it."""

@@ -149,14 +149,25 @@ async def test_no_answer_is_nobodys_wrong_answer_and_the_code_still_counts(schoo
 async def test_questions_about_one_person_are_few(school: School) -> None:
     visitor = await school.visitor()
     code = await visitor.ask_code()
-    school.double.spoil = away
     for _ in range(CHECKS_AN_HOUR):
-        with pytest.raises(IdentityUnavailable):
+        with pytest.raises(WrongAnswer):
             await visitor.verify(code)
     with pytest.raises(TooSoon) as raised:
         await visitor.verify(code)
     assert raised.value.retry_after is not None
     assert len(school.double.asked) == CHECKS_AN_HOUR
+
+
+async def test_a_provider_that_is_away_uses_up_nobodys_budget(school: School) -> None:
+    visitor = await school.visitor()
+    school.knows(visitor)
+    code = await visitor.ask_code()
+    school.double.spoil = away
+    for _ in range(CHECKS_AN_HOUR + 1):
+        with pytest.raises(IdentityUnavailable):
+            await visitor.verify(code)
+    school.double.spoil = None
+    await visitor.verify(code)
 
 
 async def test_who_has_a_document_that_the_provider_does_not_know_is_identified_by_the_roster(school: School) -> None:
