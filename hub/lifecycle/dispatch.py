@@ -15,14 +15,17 @@ from hub.model.budget import allowed_country
 from hub.model.contract import Contract, ContractState
 from hub.model.delivery import PLANNED, Delivery, DeliveryState, Share, look_again_at
 from hub.model.link import DoorKind, SignLink, short_code
-from hub.model.message import Purpose, contracts_words, moment_words
+from hub.model.message import NEWS, Purpose, contracts_words, moment_words
 from hub.model.signer import Signer, SigningTask
-from hub.model.staff import Scope
+from hub.model.staff import Scope, StaffTask
 from hub.router import door_of_channel
 from hub.store.jobs import DELIVER, DELIVER_CODE
 from hub.store.unit import Unit
 
 DESK_CODE_LIFE = timedelta(minutes=10)
+NEWS_WAIT = timedelta(days=2)
+"""So far ahead news of a contract is counted where budgets are spent until then."""
+NO_ROOM = "News of this contract could not be sent: the limits of messages are reached for days."
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,12 @@ async def write_message(
     except BudgetSpent as spent:
         if purpose in PLANNED or purpose is Purpose.CODE:
             raise
-        await alarm(unit, spent)  # news about what somebody did: that act does not fail for want of a message
+        # It is about what somebody did, and that act does not fail for want of a message.
+        if purpose in NEWS:
+            task_of_staff = StaffTask(uuid4(), "failed", NO_ROOM, contract.campus, unit.now, contract.id, signer.id)
+            await unit.desk.add_task_once(task_of_staff)
+        else:
+            await alarm(unit, spent)
         return None
 
 
@@ -119,17 +127,19 @@ async def write_attempt(
     assert address, "the ladder has only channels that lead somewhere"
     if await unit.deliveries.by_key(attempt.key, contract.id):
         return None
-    await spend(parts, unit, address, campus=contract.campus, part=contract.id.int)
+    wait = await _room(parts, unit, contract, address, attempt.purpose)
     link = await unit.links.for_door(signer, door_of_channel(attempt.channel), unit.now)
     shape = parts.router.shape_of(attempt.channel, address)
     text = parts.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
     at = await unit.planning_now()
+    begins_at = at + wait
     delivery = Delivery(
         id=uuid4(), key=attempt.key, purpose=attempt.purpose.value, channel=attempt.channel, to=address,
         language=signer.language, text=text, variables=attempt.variables, state=DeliveryState.SENDING, created_at=at,
-        planned_at=at, contract=contract.id, signer=signer.id, task=attempt.task, campus=contract.campus, link=link.id,
-        code=attempt.code, intent=attempt.intent, rung=attempt.rung, shape=shape.value if shape else None,
-        check_at=look_again_at(attempt.purpose, DeliveryState.SENDING, at, receipts=False),
+        planned_at=begins_at, not_before=begins_at if wait else None, contract=contract.id, signer=signer.id,
+        task=attempt.task, campus=contract.campus, link=link.id, code=attempt.code, intent=attempt.intent,
+        rung=attempt.rung, shape=shape.value if shape else None,
+        check_at=look_again_at(attempt.purpose, DeliveryState.SENDING, begins_at, receipts=False),
     )  # fmt: skip
     if not await unit.deliveries.add(delivery, signer.person):
         return None
@@ -142,16 +152,34 @@ async def write_attempt(
     return delivery
 
 
+async def _room(parts: Parts, unit: Unit, contract: Contract, to: str, purpose: Purpose) -> timedelta:
+    """Count the message, and say how long it has to wait: news of a contract waits for a period that has room, and is
+    counted in that one, so that it is not lost and no period has more than its budget. Raises BudgetSpent."""
+    wait = timedelta(0)
+    while True:
+        try:
+            await spend(parts, unit, to, campus=contract.campus, part=contract.id.int, at=unit.now + wait)
+        except BudgetSpent as spent:
+            if purpose not in NEWS or spent.wait > NEWS_WAIT:
+                raise
+            if not wait:
+                await alarm(unit, spent)
+            wait = spent.wait
+        else:
+            return wait
+
+
 async def send_at_once(
     parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
     first: Sequence[str] = (),
 ) -> Delivery | None:  # fmt: skip
-    """A message that answers somebody's act: its attempt and the job that carries it, in this transaction."""
+    """A message that answers somebody's act: its attempt and the job that carries it, in this transaction. One that has
+    to wait is taken up by itself."""
     delivery = await write_message(
         parts, unit, contract, signer, purpose, key, task=task, code=code, variables=variables, first=first
     )
-    if delivery is not None:
+    if delivery is not None and delivery.not_before is None:
         lane = DELIVER_CODE if purpose is Purpose.CODE else DELIVER
         await unit.jobs.enqueue(lane, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
     return delivery

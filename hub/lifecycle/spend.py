@@ -4,6 +4,7 @@ write to invented numbers, pay for certificates that nobody needs, or keep a doc
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from hub.errors import BudgetSpent, CountryNotAllowed
@@ -18,12 +19,14 @@ ALARMING = ("prefix", "campus", "poster")
 
 
 async def spend(
-    parts: Parts, unit: Unit, to: str, *, campus: str | None = None, poster: UUID | None = None, part: int = 0
-) -> None:
-    """Count one message, in this transaction. Raises CountryNotAllowed, or BudgetSpent with `retry_after`."""
+    parts: Parts, unit: Unit, to: str, *, campus: str | None = None, poster: UUID | None = None, part: int = 0,
+    at: datetime | None = None,
+) -> None:  # fmt: skip
+    """Count one message, in this transaction; `at`: in the period of that moment, in which it is going to be sent.
+    Raises CountryNotAllowed, or BudgetSpent with `retry_after`."""
     if not allowed_country(parts.budgets, to):
         raise CountryNotAllowed
-    counted_in = budgets(parts.budgets, unit.now, to=to, campus=campus, poster=poster, part=part)
+    counted_in = budgets(parts.budgets, at or unit.now, to=to, campus=campus, poster=poster, part=part)
     await _count(parts, unit, counted_in, campus)
 
 

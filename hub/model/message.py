@@ -39,6 +39,8 @@ NOT_BY_VOICE = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED,
 """News to read and links to tap: nobody is called for them."""
 
 
+NEWS = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED})
+"""What became of a contract: once for each signer, and nobody makes us write more of it by asking."""
 ANSWERS = frozenset({Purpose.STOPPED, Purpose.STARTED, Purpose.HELP, Purpose.STATUS})
 """To what somebody wrote by SMS: they go back by SMS alone, also to a number that wants nothing else from us."""
 

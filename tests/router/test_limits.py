@@ -11,10 +11,13 @@ import pytest
 
 from channels import Place, sms_kannel
 from hub.lifecycle.converse import settle_stops
+from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.hear import hear
 from hub.lifecycle.remind import run_step
 from hub.model.budget import BudgetLimits
-from hub.model.delivery import DeliveryState
+from hub.model.contract import Contract
+from hub.model.delivery import Delivery, DeliveryState
+from hub.model.message import Purpose
 from hub.model.provider import Provider
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
@@ -52,6 +55,37 @@ async def test_a_pumped_prefix_stops_at_its_limit_and_goes_on_an_hour_later() ->
         hub.clock.advance(timedelta(hours=1))
         await hub.sweep()
         assert len(hub.twilio.accepted) == 6
+
+
+async def write(hub: Routed, contract: Contract, purpose: Purpose, key: str) -> Delivery | None:
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+        return await send_at_once(hub.running.hub.parts, unit, contract, signer, purpose, key)
+
+
+async def test_news_of_a_contract_waits_for_room_and_what_anybody_may_ask_for_is_left_out() -> None:
+    async with routed() as hub:
+        limited(hub, BudgetLimits(per_number_hour=1))
+        contract = await hub.issue(send="none")
+        hub.clock.advance(timedelta(minutes=60 - hub.clock().minute))
+        news = [await write(hub, contract, Purpose.COMPLETED, f"news-{number}") for number in range(3)]
+        began = hub.clock()
+        waits = [each.not_before - began if each and each.not_before else None for each in news]
+        assert waits == [None, timedelta(hours=1), timedelta(hours=2)]
+        assert await write(hub, contract, Purpose.NEW_LINK, "link") is None
+        for sent in (1, 1, 2, 2, 3):
+            await hub.look_after(timedelta(minutes=30) if hub.clock() > began else timedelta(seconds=30))
+            assert len(hub.twilio.accepted) == sent
+        assert await hub.staff_tasks(contract) == []
+
+
+async def test_news_for_which_there_is_no_room_for_days_is_told_to_staff() -> None:
+    async with routed() as hub:
+        limited(hub, BudgetLimits(per_number_day=1))
+        contract = await hub.issue(send="none")
+        written = [await write(hub, contract, Purpose.WITHDRAWN, f"news-{number}") for number in range(4)]
+        assert [each is not None for each in written] == [True, True, True, False]
+        assert await hub.staff_tasks(contract) == ["failed"]
 
 
 async def test_a_campus_has_a_budget_and_a_country_that_is_not_allowed_gets_nothing() -> None:
