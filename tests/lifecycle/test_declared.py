@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
+
+from sqlalchemy import text
 
 from hub.errors import IdentityNotChecked, NotFound
 from hub.lifecycle.app_key import devices, revoke
@@ -125,3 +128,24 @@ async def test_a_phone_that_is_one_of_several_on_file_does_not_make_anybody_that
         await running.issue_minor(signers=(replace(father(), phone=NEW),), course="english-b")
         _, ticket = await make_poster(running)
         assert (await came(running, ticket, PARENT)).signer.declared
+
+
+async def test_who_came_by_a_poster_before_is_moved_to_a_person_of_their_own() -> None:
+    """What the database was brought up to date with, on rows as they were written before."""
+    migration = importlib.import_module("hub.store.migrations.versions.0017_who_only_said_who_they_are")
+    async with quiet_hub(StandingClock()) as running:
+        parent = await person(running, await running.issue_minor())
+        _, ticket = await make_poster(running)
+        stranger, known = await came(running, ticket, as_the_parent()), await came(running, ticket, PARENT)
+        declared, key = stranger.signer.person, await _device_of(running, stranger)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            before = {"person": parent.signer.person, "signer": stranger.signer.id}
+            for table, column in (("signer", "id"), ("app_key", "signer")):
+                was = f"UPDATE {table} SET person = :person WHERE {column} = :signer"
+                await unit.connection.execute(text(was), before)
+            for statement in migration.ALL:
+                await unit.connection.exec_driver_sql(statement)
+            now = [(await unit.contracts.signer(each.signer.id)).person for each in (parent, stranger, known)]
+            device = await unit.app_keys.get(key.id)
+        assert now == [parent.signer.person, declared, parent.signer.person]
+        assert device and device.person == declared
