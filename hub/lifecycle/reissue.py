@@ -18,7 +18,7 @@ from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
 from hub.model.person import id_document, phone_number
 from hub.model.signer import Role, Signer
-from hub.model.staff import Scope
+from hub.model.staff import EVERYTHING, Scope
 
 
 async def reissue(
@@ -35,7 +35,7 @@ async def reissue(
     async with parts.database.unit(scope) as unit:
         old = await unit.contracts.get(contract_id)
         now = await unit.planning_now()
-        before = await unit.contracts.signers(contract_id)
+    before = await _signers_now(parts, old)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
         raise IllegalMove(f"a contract that is {old.state} binds both sides: it cannot be issued anew")
     if signers:
@@ -52,7 +52,8 @@ async def replace_person(
     Raises ContractNotFound, BadInput (`signer`) for the student, about whom the contract is, and what `reissue` raises.
     """
     async with parts.database.unit(scope) as unit:
-        signers = await unit.contracts.signers(contract_id)
+        old = await unit.contracts.get(contract_id)
+    signers = await _signers_now(parts, old)
     leaving = next((each for each in signers if each.id == signer_id), None)
     if leaving is None:
         raise ContractNotFound
@@ -61,6 +62,16 @@ async def replace_person(
     here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
     people = [here if each is leaving else _as_asked(each) for each in signers]
     return await reissue(parts, scope, contract_id, actor, people)
+
+
+async def _signers_now(parts: Parts, old: Contract) -> list[Signer]:
+    """With the phone numbers that they have by now: one that changed stays as it was in a contract that has ended."""
+    since = old.issued_at or old.created_at
+    async with parts.database.unit(EVERYTHING) as unit:  # it may have been changed at another campus
+        return [
+            replace(each, phone=await unit.phone_changes.number_now(each.person, each.phone, since))
+            for each in await unit.contracts.signers(old.id)
+        ]
 
 
 def _check_phones(signers: Sequence[NewSigner], before: Sequence[Signer]) -> None:

@@ -36,6 +36,15 @@ class PhoneChanges:
         """The one wish for this person that waits for its approval."""
         return await self._one((CHANGE.c.person == person) & _OPEN, lock)
 
+    async def number_now(self, person: str, phone: str, since: datetime) -> str:
+        """What has taken the place of this number (E.164) of a person since then; the same where nothing has."""
+        mine = (CHANGE.c.person == person) & (CHANGE.c.state == PhoneChangeState.CHANGED.value)
+        statement = select(CHANGE).where(mine, CHANGE.c.ended_at >= since).order_by(CHANGE.c.ended_at)
+        for row in (await self._connection.execute(statement)).mappings():
+            if row["old_hash"] == self._cipher.found_by("phone", phone):
+                phone = self._cipher.open(row["new_sealed"])
+        return phone
+
     async def _one(self, found: ColumnElement[bool], lock: bool) -> PhoneChange | None:
         statement = select(CHANGE).where(found)
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()

@@ -12,17 +12,18 @@ from hub.errors import LinkNotValid, QiandaError, SessionNotValid, WrongAnswer
 from hub.lifecycle import identify, land
 from hub.lifecycle.answer import ask as question
 from hub.lifecycle.change_phone import approve
-from hub.lifecycle.reissue import reissue
+from hub.lifecycle.reissue import reissue, replace_person
 from hub.lifecycle.remind import run_step
 from hub.lifecycle.withdraw import void
 from hub.model.link import DoorKind
 from hub.model.phone_change import PhoneChange
 from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING
+from hub.model.staff import EVERYTHING, Scope
 from tests.lifecycle.clockwork import NIGHT, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import MOTHER_PHONE, father, mother
 from tests.lifecycle.phone_changes import HEFEI, NEW, ONE, OTHER, asked, changed, messages, now, refusal, ticket
 from tests.lifecycle.signing import Person, person, record_of, tasks_of
+from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_PHONE, Running, until
 
 MINUTE = timedelta(minutes=1)
@@ -169,6 +170,31 @@ async def test_issued_anew_it_goes_to_the_number_of_today() -> None:
         await changed(running, guardian)
         fresh = await person(running, await reissue(running.hub.parts, EVERYTHING, guardian.contract.id, ONE))
         assert fresh.signer.phone == NEW
+
+
+async def test_what_had_ended_before_the_change_goes_to_the_number_of_today_as_well() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        parts = running.hub.parts
+        ended = await running.issue_minor(campus="beijing", signers=(father(), mother(2)))
+        await void(parts, EVERYTHING, ended.id, "too early", ONE)
+        await changed(running, await person(running, await running.issue_minor()))
+        assert (await person(running, ended)).signer.phone == GUARDIAN_PHONE
+        moved = await reissue(parts, Scope(frozenset({"beijing"})), ended.id, ONE, (replace(father(), phone=NEW),))
+        assert (await person(running, moved)).signer.phone == NEW
+        await void(parts, EVERYTHING, moved.id, "too early", ONE)
+        fresh = await person(running, await reissue(parts, EVERYTHING, moved.id, ONE))
+        assert fresh.signer.phone == NEW
+
+
+async def test_a_wife_is_replaced_and_the_husband_keeps_the_number_of_today() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        ended = await running.issue_minor(campus="beijing", signers=(father(), mother(2)))
+        await void(running.hub.parts, EVERYTHING, ended.id, "too early", ONE)
+        await changed(running, await person(running, await running.issue_minor()))
+        wife = (await person(running, ended, 1)).signer
+        by = replace(mother(2), name="周文华", id_number=cn_id("19870303", 900))
+        fresh = await replace_person(running.hub.parts, EVERYTHING, ended.id, wife.id, by, ONE)
+        assert (await person(running, fresh)).signer.phone == NEW
 
 
 # ---- whoever is sending at this moment
