@@ -47,14 +47,16 @@ class DatabaseOwner:
 
     def make_private(self, folder: Path) -> None:
         """Create a folder of this account with mode 0700; one that exists must be like that already."""
-        try:
-            folder.mkdir(mode=0o700)
-            os.chown(folder, self.account.pw_uid, self.account.pw_gid)
-        except FileExistsError:
-            status = folder.lstat()  # lstat: a symbolic link that somebody else laid there is refused too
-            if status.st_uid != self.account.pw_uid or status.st_mode != 0o040700:
-                owner = self.account.pw_name
-                raise DatabaseUnavailable(f"{folder} must be a folder with mode 0700 that belongs to {owner}") from None
+        with _alone_at(folder.parent):
+            if not os.path.lexists(folder):
+                partial = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")  # nobody finds it half given away
+                partial.mkdir(mode=0o700)
+                os.chown(partial, self.account.pw_uid, self.account.pw_gid)
+                partial.rename(folder)
+        status = folder.lstat()  # lstat: a symbolic link that somebody else laid there is refused too
+        if status.st_uid != self.account.pw_uid or status.st_mode != 0o040700:
+            owner = self.account.pw_name
+            raise DatabaseUnavailable(f"{folder} must be a folder with mode 0700 that belongs to {owner}")
 
     def home_for(self, folder: Path) -> Path:
         """Where the database of a data folder lies: inside it, or in the state folder if this account may not enter it.
@@ -135,8 +137,12 @@ def _ourselves() -> pwd.struct_passwd:
 
 
 def _system_user(name: str) -> pwd.struct_passwd:
-    """Find the system user, or make it; of several processes one makes it and all get the same."""
-    with _accounts_locked():
+    """Find the system user, or make it; of several processes one makes it and all get the same.
+
+    `useradd` asks whether a name is there before it takes the lock of the password file: two at once both make it,
+    and the second gives it another number, so that what the first one's process made belongs to nobody.
+    """
+    with _alone_at(Path("/etc")):  # the password file itself is another one after each change
         try:
             return pwd.getpwnam(name)
         except KeyError:
@@ -148,18 +154,14 @@ def _system_user(name: str) -> pwd.struct_passwd:
 
 
 @contextlib.contextmanager
-def _accounts_locked() -> Iterator[None]:
-    """Let one process of ours at a time make an account.
-
-    `useradd` asks whether a name is there before it takes the lock of the password file: two at once both make it,
-    and the second gives it another number, so that what the first one's process made belongs to nobody.
-    """
-    accounts = os.open("/etc", os.O_RDONLY)  # the folder: the password file is another one after each change
+def _alone_at(folder: Path) -> Iterator[None]:
+    """Of the processes of this product one at a time goes on here."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(accounts, fcntl.LOCK_EX)
+        fcntl.flock(opened, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(accounts)
+        os.close(opened)
 
 
 def _make_system_user(name: str) -> None:

@@ -1,4 +1,4 @@
-"""The account of the embedded database on a machine that has none yet."""
+"""The account of the embedded database, and the folders that are given to it, when several processes start at once."""
 
 from __future__ import annotations
 
@@ -7,18 +7,45 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes system users")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes system users and gives folders away")
 
-PROGRAM = """
+AT_ONCE = 4
+SIGNAL = """
 import sys
+from pathlib import Path
 from hub.store.database_owner import DatabaseOwner
 print("ready", flush=True)
 sys.stdin.readline()
-print(DatabaseOwner(system_user=sys.argv[1]).account.pw_uid)
 """
+MAKE_ACCOUNT = SIGNAL + "print(DatabaseOwner(system_user=sys.argv[1]).account.pw_uid)"
+MAKE_FOLDERS = SIGNAL + """
+owner = DatabaseOwner(system_user="nobody")
+for number in range(200):
+    owner.make_private(Path(sys.argv[1], str(number)))
+print("made")
+"""
+
+
+def said_at_once(program: str, argument: str) -> set[str]:
+    """What such programs print that go on at one moment."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, argument], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _process in range(AT_ONCE)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return {process.communicate(timeout=60)[0] for process in started}
 
 
 @pytest.fixture
@@ -30,19 +57,10 @@ def new_name() -> Iterator[str]:
 
 
 def test_processes_that_start_at_once_on_a_new_machine_get_one_account(new_name: str) -> None:
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, new_name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _process in range(4)
-    ]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    numbers = {process.communicate(timeout=60)[0] for process in started}
-    assert len(numbers) == 1
-    assert numbers.pop().strip().isdigit()
+    said = said_at_once(MAKE_ACCOUNT, new_name)
+    assert len(said) == 1
+    assert said.pop().strip().isdigit()
+
+
+def test_processes_that_start_at_once_find_no_folder_half_given_away(tmp_path: Path) -> None:
+    assert said_at_once(MAKE_FOLDERS, str(tmp_path)) == {"made\n"}
