@@ -52,7 +52,8 @@ async def test_what_a_jump_of_two_days_made_overdue_is_spread_over_the_day(monke
         await follow(running, clock, MORNING + timedelta(hours=59))
         days = [await sent(running, phone) for phone in PHONES]
         assert [[purpose for purpose, _ in each] for each in days] == [["invitation", "reminder"]] * 8
-        late = sorted(datetime.strptime(each[1][1], "%m-%d %H:%M").replace(tzinfo=SHANGHAI) for each in days)
+        told = [datetime.strptime(f"2026-{each[1][1]}", "%Y-%m-%d %H:%M") for each in days]
+        late = sorted(moment.replace(tzinfo=SHANGHAI) for moment in told)
         assert all(moment.day == 27 and 11 <= moment.hour < 21 for moment in late)
         assert late[-1] - late[0] > HOUR
         put_off = [contract for contract in contracts
