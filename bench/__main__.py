@@ -25,6 +25,7 @@ def bench(
     rounds: Annotated[int | None, typer.Option(min=1, help="How often; how many contracts or messages.")] = None,
     part: Annotated[str, typer.Option(help="One part of it alone: `calls` of channels.")] = "",
     asleep: Annotated[int | None, typer.Option(min=1000, help="`reminders`: how many contracts sleep.")] = None,
+    signing: Annotated[float | None, typer.Option(min=0.2, max=0.4, help="`faults`: the share that signs.")] = None,
     results: Annotated[Path, typer.Option(help="Where NAME.json and the ledger NAME.csv are kept.")] = RESULTS,
 ) -> None:
     """Measure: ratios against a peer or a raw limit, taken in the same run."""
@@ -36,7 +37,8 @@ def bench(
             typer.echo(f"qianda bench: {each} has no part {part}.", err=True)
             raise typer.Exit(WRONG_NAME)
         more: dict[str, Any] = {"part": part} if part else {}
-        more |= {"asleep": asleep} if asleep and hasattr(module, "ASLEEP") else {}
+        sizes = {"asleep": asleep, "signing": signing}
+        more |= {name: size for name, size in sizes.items() if size and hasattr(module, name.upper())}
         result: Result = module.run(rounds or module.ROUNDS, **more)
         kept = result.keep(results)
         typer.echo(result.as_json() if as_json else _table(result, kept))

@@ -20,6 +20,7 @@ import aiohttp
 API_KEY = "bench-api-key"
 START_SECONDS = 300
 STOP_SECONDS = 40
+CHILDREN = {"pages": "hub.documents.page_drawing", "clauses": "hub.documents.clause_filling"}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -32,7 +33,7 @@ class DemoHub:
 
     def cpu_seconds(self) -> dict[str, float]:
         """What each part has used since it started, user and system, with children that have ended."""
-        used = dict.fromkeys(("web", "work", "pages", "clauses", "database", "other"), 0.0)
+        used = dict.fromkeys(("web", "work", *CHILDREN, "database", "other"), 0.0)
         for process in tree(self.pid):
             used[self._part(process)] += process.cpu
         return used
@@ -40,8 +41,8 @@ class DemoHub:
     def _part(self, process: _Process) -> str:
         if "postgres" in process.command.partition("\0")[0]:
             return "database"
-        for part in ("pages", "clauses"):
-            if f"hub.documents.{part}" in process.command:
+        for part, module in CHILDREN.items():
+            if module in process.command:
                 return part
         if process.parent == self.pid and "spawn_main" in process.command:
             jobs = sorted(each.pid for each in tree(self.pid) if "spawn_main" in each.command)

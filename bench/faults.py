@@ -37,32 +37,34 @@ from bench.server import Server, made_server
 from bench.stage import FAST, PLENTY, Stage
 
 ROUNDS, FEWEST = 10_000, 10
+SIGNING = 0.4
+"""The share of contracts that are really signed and sealed."""
 KILL_EACH, FEWEST_KILLS = 50, 20
 """One kill for so many contracts; of few contracts a third as many, up to the fewest that are worth the name."""
 PER_SECOND = 4.5
 """So many people's turn comes, if it is not killing that takes longer."""
-PAUSE = 7.0
+PAUSE = 4.5
 """Seconds between two kills at least, on average: after each a process has to load everything again."""
 LOSE, LOSE_OUTSIDE, SLOW, WORKERS, AT_ONCE = 0.05, 0.02, 0.3, 2, 16
 PATIENCE = 900.0
 """When every turn has come, and after the last kill: if nothing comes to an end for so long, the rest is lost."""
 
 
-def run(rounds: int) -> Result:
+def run(rounds: int, signing: float = SIGNING) -> Result:
     """`rounds` is the number of contracts, ten at least."""
     rounds = max(rounds, FEWEST)
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage("faults", Path(folder))
-        asyncio.run(_measured(stage, rounds))
+        asyncio.run(_measured(stage, rounds, signing))
         raw = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.suffix == ".jsonl"}
         return Result("faults", stage.figures, stage.rows, raw)
 
 
-async def _measured(stage: Stage, rounds: int) -> None:
+async def _measured(stage: Stage, rounds: int, signing: float) -> None:
     started = time.monotonic()
     async with _outsiders(stage) as (server, configured):
         crowd = await Crowd.of_school(server, configured["channels"])
-        people = await Population.gather(crowd, rounds)
+        people = await Population.gather(crowd, rounds, signing)
         office = await Office.of_school(crowd)
         kills = _kills(rounds)
         length = max(rounds / PER_SECOND, kills * PAUSE)

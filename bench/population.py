@@ -10,10 +10,10 @@ from bench.crowd import Crowd, Person
 from bench.endings import ask
 from bench.night import night_zone
 
-ISSUED, SIGNED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.3, 0.1, 0.1, 0.05
-"""So many of all are issued by the product while it is being killed, and signed; are copies of one contract that the
-product issued, and signed; are declined; left to expire; have a reminder due where it is night. All others are invited,
-and nothing more comes of it here."""
+ISSUED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.1, 0.1, 0.05
+"""So many of all are issued by the product while it is being killed, and signed; are declined; left to expire; have a
+reminder due where it is night. The rest of those who sign have copies of one contract that the product issued. All
+others are invited, and nothing more comes of it here."""
 FIRST_OF_ISSUED = 3_000_000
 """Their numbers are looked at when a contract is issued, and have to be possible ones."""
 LIFE, LONGEST_LIFE, LIFE_SHARE = timedelta(minutes=2), timedelta(minutes=3), 1 / 8
@@ -34,8 +34,10 @@ class Population:
     asleep: Sequence[Person]
 
     @classmethod
-    async def gather(cls, crowd: Crowd, number: int) -> Population:
-        issued, *awake, asleep = (max(1, int(number * each)) for each in (ISSUED, SIGNED, DECLINED, EXPIRED, ASLEEP))
+    async def gather(cls, crowd: Crowd, number: int, signing: float) -> Population:
+        """`signing`: the share of all who sign."""
+        shares = (ISSUED, signing - ISSUED, DECLINED, EXPIRED, ASLEEP)
+        issued, *awake, asleep = (max(1, round(number * each)) for each in shares)
         found = iter(await crowd.gather(1, number - issued - asleep))
         copied, declining, expiring = ([next(found) for _ in range(each)] for each in awake)
         invited = list(found)
@@ -59,16 +61,22 @@ class Population:
         return self.ending + [each.phone for each in self.invited]
 
     async def fall_due(self, crowd: Crowd, begin: datetime, length: timedelta) -> dict[str, datetime]:
-        """The turn of each comes somewhere in this time, and all kinds come side by side. When, by number."""
-        awake = list(_mixed(self.copied, self.invited, self.declining, self.expiring))
-        moments = [begin + length * place / len(awake) for place in range(len(awake))]
-        await crowd.fall_due(awake, moments)
-        await _shorten(crowd, self.expiring, max(LIFE, min(length * LIFE_SHARE, LONGEST_LIFE)))
-        await crowd.fall_due_again(
-            self.asleep, [begin + length * place / len(self.asleep) for place in range(len(self.asleep))]
-        )
-        issued = {phone: begin + length * place / len(self.issued) for place, phone in enumerate(self.issued)}
-        return issued | {each.phone: moment for each, moment in zip(awake, moments, strict=True)}
+        """The turn of each comes somewhere in this time, and all kinds come side by side. Those that expire are early
+        enough to do so within it. When, by number."""
+        life = max(LIFE, min(length * LIFE_SHARE, LONGEST_LIFE))
+        awake = list(_mixed(self.copied, self.invited, self.declining))
+        due = dict(zip((each.phone for each in awake), _spread(begin, length, len(awake)), strict=True))
+        early = _spread(begin, max(length - life, length / 4), len(self.expiring))
+        due |= dict(zip((each.phone for each in self.expiring), early, strict=True))
+        await crowd.fall_due([*awake, *self.expiring], list(due.values()))
+        await _shorten(crowd, self.expiring, life)
+        await crowd.fall_due_again(self.asleep, _spread(begin, length, len(self.asleep)))
+        return due | dict(zip(self.issued, _spread(begin, length, len(self.issued)), strict=True))
+
+
+def _spread(begin: datetime, length: timedelta, number: int) -> list[datetime]:
+    """So many moments at an even pace."""
+    return [begin + length * place / number for place in range(number)]
 
 
 def _mixed(*groups: Sequence[Person]) -> Iterator[Person]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -40,6 +40,7 @@ from hub.lifecycle.parts import Authorities, Parts, SealKey
 from hub.lifecycle.warn import TimestampWarnings
 from hub.model.authority import BUILTIN, AuthorityRule
 from hub.model.budget import BudgetLimits
+from hub.model.message import MessageTemplates
 from hub.model.person import id_document, person_name, phone_number
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.retention import Retention
@@ -127,7 +128,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         pki = await builtin_pki(settings, token, clock)
     app_link = _app_link(settings)
     printer, painter = _documents(closing)
-    messages = load_messages(ROOT / "templates" / "messages")
+    messages = _messages()
     http = await closing.enter_async_context(aiohttp.ClientSession())
     carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
     wording = Wording(messages, keys, settings.public_origin)
@@ -152,6 +153,11 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     )  # fmt: skip
     found = {name: chat(name, entry, chats.Place(name, http, clock)) for name, entry in settings.chats.items()}
     return Hub(settings, parts, pki, app_link, demo, closing, found)
+
+
+@cache
+def _messages() -> MessageTemplates:
+    return load_messages(ROOT / "templates" / "messages")
 
 
 def _representatives(settings: Settings) -> tuple[Representative, ...]:

@@ -158,6 +158,7 @@ SCHOOL = Template("template_school", _school, base=MIGRATED)
 def token_settings() -> TokenSettings:
     """One token for all hubs of this process: a PKCS#11 module is loaded once, and reads its configuration once."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-token-"))
+    atexit.register(shutil.rmtree, folder)
     create_token(folder, "test", PIN)
     return TokenSettings(module=str(module_path()), label="test", pin=PIN)
 

@@ -7,6 +7,7 @@ import hashlib
 import socket
 import ssl
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import aiohttp_jinja2
@@ -43,7 +44,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
         handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
     )
     app[HUB] = hub
-    app[CATALOGUES] = Catalogues.read(ROOT / "templates" / "languages")
+    app[CATALOGUES] = _catalogues()
     app[PAGE_IMAGES] = PageImages(hub.parts.pages)
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
     app[SCRIPTS] = Scripts.read(STATIC_FOLDER)
@@ -58,6 +59,11 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app.router.add_static(app[STATIC], STATIC_FOLDER)
     app.router.add_static("/static", STATIC_FOLDER)
     return app
+
+
+@cache
+def _catalogues() -> Catalogues:
+    return Catalogues.read(ROOT / "templates" / "languages")
 
 
 def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:

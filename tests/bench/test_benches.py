@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-import subprocess
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,29 +11,8 @@ from bench.people import person_number
 from bench.providers import Taken, Verdict, judged, read_ledger
 from bench.results import Result, median, percentile
 from hub.model.person import id_document
+from tests.bench.measuring import Rows, measured, qianda
 from tests.channels.doubles.ledger import Ledger
-
-ROOT = Path(__file__).parents[2]
-QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
-Rows = list[dict[str, str]]
-
-
-def qianda(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("QIANDA_")}
-    return subprocess.run(
-        [*QIANDA, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=timeout
-    )
-
-
-def measured(name: str, folder: Path, rounds: int, *more: str, timeout: float = 280) -> tuple[dict[str, Any], Rows]:
-    """The figures as printed and the ledger as kept."""
-    done = qianda("bench", name, "--json", "--rounds", str(rounds), "--results", str(folder), *more, timeout=timeout)
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert set(said) == {"name", "machine", "figures"} and said["name"] == name
-    assert json.loads((folder / f"{name}.json").read_text())["figures"] == said["figures"]
-    with (folder / f"{name}.csv").open(newline="") as file:
-        return said["figures"], list(csv.DictReader(file))
 
 
 def cpu(rows: Rows, work: str) -> float:
@@ -67,6 +40,7 @@ def test_chain(tmp_path: Path) -> None:
     assert len(contracts) == 3 and all(int(row["pages"]) > 0 for row in contracts)
     used = sum(float(row["cpu_s"]) for row in rows if row["work"].startswith("cpu "))
     assert figures["cpu_ms_per_contract"] == pytest.approx(used / 3 * 1000, abs=0.001)
+    assert figures["cpu_ms_pages"] > 0, "the process that draws pages was not found"
     assert figures["contracts_per_s"] > 0 and figures["step_p99_ms"] > 0
     assert {row["work"] for row in rows} >= {"POST /sign/v1/signature", "GET /sign/v1/pages/_.png", "GET /s/_"}
 
@@ -132,27 +106,6 @@ def test_channels(tmp_path: Path) -> None:
         assert "reply lost" in (tmp_path / f"channels.{kind}.jsonl").read_text()
     waits = [float(row["wall_s"]) for row in rows if row["work"] == "call"]
     assert figures["callback_p99_ms"] == pytest.approx(percentile(waits, 0.99) * 1000, abs=0.001)
-
-
-FAULTS = (
-    "lost", "sent_twice", "sent_after_signing", "sent_in_quiet_hours", "sealed_twice", "issued_twice",
-    "seals_not_in_ledger", "timestamps_not_in_ledger", "certificates_not_in_ledger",
-)  # fmt: skip
-"""Of each there must be none."""
-
-
-@pytest.mark.real
-def test_faults(tmp_path: Path) -> None:
-    """Three hundred contracts and twenty kills."""
-    figures, rows = measured("faults", tmp_path, 300, timeout=1700)
-    assert {name: figures[name] for name in FAULTS} == dict.fromkeys(FAULTS, 0)
-    assert figures["kills"] == len([row for row in rows if row["work"] == "kill"]) == 20
-    assert figures["completed"] == figures["signing"] == 120 and figures["interrupted"] > 0
-    assert figures["messages"] == len(read_ledger(tmp_path / "faults.sms_twilio.jsonl")) >= 285
-    for name in ("authority", "timestamps", "seal"):
-        assert "reply lost" in (tmp_path / f"faults.{name}.jsonl").read_text()
-    said = [json.loads(line) for line in (tmp_path / "faults.seal.jsonl").read_text().splitlines()]
-    assert len({each["digest"] for each in said if each["what"] == "signed"}) == figures["completed"]
 
 
 @pytest.mark.real

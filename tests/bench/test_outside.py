@@ -1,5 +1,5 @@
 """Contracts signed and sealed by those who judge `qianda bench faults`, whose replies get lost: the small version of it
-in one process, where nothing is killed. `tests/faults` kills at each boundary, `test_faults` (real) kills processes."""
+in one process, where nothing is killed. `tests/faults` kills at each boundary and at random."""
 
 from __future__ import annotations
 

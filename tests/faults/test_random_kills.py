@@ -1,0 +1,28 @@
+"""Contracts through their life under kills: the short version of `qianda bench faults`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bench.providers import read_ledger
+from tests.bench.measuring import measured
+
+FAULTS = (
+    "lost", "sent_twice", "sent_after_signing", "sent_in_quiet_hours", "sealed_twice", "issued_twice",
+    "seals_not_in_ledger", "timestamps_not_in_ledger", "certificates_not_in_ledger",
+)  # fmt: skip
+"""Of each there must be none."""
+
+
+def test_faults(tmp_path: Path) -> None:
+    """Three hundred contracts, sixty of them signed, and twenty kills."""
+    figures, rows = measured("faults", tmp_path, 300, "--signing", "0.2", timeout=840)
+    assert {name: figures[name] for name in FAULTS} == dict.fromkeys(FAULTS, 0)
+    assert figures["kills"] == len([row for row in rows if row["work"] == "kill"]) == 20
+    assert figures["completed"] == figures["signing"] == 60 and figures["interrupted"] > 0
+    assert figures["messages"] == len(read_ledger(tmp_path / "faults.sms_twilio.jsonl")) >= 285
+    for name in ("authority", "timestamps", "seal"):
+        assert "reply lost" in (tmp_path / f"faults.{name}.jsonl").read_text()
+    said = [json.loads(line) for line in (tmp_path / "faults.seal.jsonl").read_text().splitlines()]
+    assert len({each["digest"] for each in said if each["what"] == "signed"}) == figures["completed"]
