@@ -1,4 +1,4 @@
-"""What is kept long enough is deleted: calls of providers, what people wrote to us, periods of budgets.
+"""What was kept long enough is deleted: calls of providers, what people wrote to us, periods of budgets, how jobs went.
 
 Once an hour over all workers (a duty), in batches, each a transaction of its own, so that nobody waits for it.
 """
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from hub.lifecycle.parts import Parts
-from hub.model.retention import COUNTED_FOR
+from hub.model.retention import COUNTED_FOR, JOBS_LOGGED_FOR
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit
 
@@ -32,7 +32,10 @@ async def purge(parts: Parts) -> dict[str, int]:
     async def periods(unit: Unit, limit: int) -> int:
         return await unit.budgets.forget(unit.now - COUNTED_FOR, limit)
 
-    kinds = {"calls": calls, "inbound": inbound, "periods": periods}
+    async def jobs(unit: Unit, limit: int) -> int:
+        return await unit.jobs.forget(unit.now - JOBS_LOGGED_FOR, limit)
+
+    kinds = {"calls": calls, "inbound": inbound, "periods": periods, "jobs": jobs}
     deleted = {kind: await _in_batches(parts, forget) for kind, forget in kinds.items()}
     if any(deleted.values()):
         log.info("purged", **deleted)

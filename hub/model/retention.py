@@ -7,6 +7,8 @@ from datetime import timedelta
 
 COUNTED_FOR = timedelta(days=7)
 """No budget has a longer period than a day."""
+JOBS_LOGGED_FOR = timedelta(days=7)
+"""How each job went: long enough to look at what failed over a weekend."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
@@ -27,6 +27,11 @@ _PARKED = text("""
 SELECT id FROM pgqueuer LEFT JOIN job_start ON job_start.job = pgqueuer.id
 WHERE entrypoint = :entrypoint AND status = 'failed' AND coalesce(starts, 0) <= :most_starts
 """)
+# How jobs went, row by row and added up; nothing of the hub reads it.
+_FORGET = [
+    text(f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE created < :before LIMIT :limit)")  # noqa: S608
+    for table in ("pgqueuer_log", "pgqueuer_statistics")
+]
 
 
 class Jobs:
@@ -48,6 +53,11 @@ class Jobs:
             ["{}"],
         )
         return bool((await self._connection.exec_driver_sql(_ENQUEUE, values)).fetchall())
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete what PgQueuer wrote of jobs, with traces of errors; returns how many, `limit` of a table at most."""
+        values = {"before": before, "limit": limit}
+        return max([(await self._connection.execute(each, values)).rowcount for each in _FORGET])
 
     async def take_up_again(self, entrypoint: str, most_starts: int) -> None:
         """What failed is parked, and nothing else would ask for it. Not what was started more often than that."""

@@ -19,6 +19,8 @@ from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import Running, until
 
 DAY = timedelta(days=1)
+JOBS = {"pgqueuer_log": "job_id", "pgqueuer_statistics": "count"}
+"""PgQueuer's tables of how jobs went, with the number that each wants."""
 
 
 async def told(running: Running, number: int, *, worked_on: bool = True) -> None:
@@ -54,13 +56,30 @@ async def test_each_kind_goes_when_its_time_is_over(monkeypatch: pytest.MonkeyPa
         clock.advance(29 * DAY)
         await told(running, 1)
         await written(running, "new")
-        assert await purge(running.hub.parts) == {"calls": 0, "inbound": 0, "periods": 1}
+        assert await purge(running.hub.parts) == {"calls": 0, "inbound": 0, "periods": 1, "jobs": 0}
         clock.advance(2 * DAY)
-        assert await purge(running.hub.parts) == {"calls": 10, "inbound": 0, "periods": 0}
+        assert await purge(running.hub.parts) == {"calls": 10, "inbound": 0, "periods": 0, "jobs": 0}
         assert await left(running) == (2, 2, 1)  # one nobody has worked on, one that is young
         clock.advance(150 * DAY)
-        assert await purge(running.hub.parts) == {"calls": 1, "inbound": 1, "periods": 1}
+        assert await purge(running.hub.parts) == {"calls": 1, "inbound": 1, "periods": 1, "jobs": 0}
         assert await left(running) == (1, 1, 0)
+
+
+async def test_how_jobs_went_goes_after_a_week(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purging, "BATCH", 4)
+    async with quiet_hub() as running:
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            for table, number in JOBS.items():
+                await unit.connection.execute(text(
+                    f"INSERT INTO {table} (created, status, priority, entrypoint, {number})"
+                    " SELECT now() - day * interval '1 day', 'successful', 0, 'deliver', 1"
+                    " FROM generate_series(0, 20) AS day"
+                ))  # fmt: skip
+        assert (await purge(running.hub.parts))["jobs"] == 14
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            for table in JOBS:
+                kept = text(f"SELECT count(*), min(created) > now() - interval '7 days' FROM {table}")
+                assert (await unit.connection.execute(kept)).one() == (7, True)
 
 
 async def test_one_worker_does_it_for_all() -> None:
