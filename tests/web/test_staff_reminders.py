@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import aiohttp
@@ -151,13 +153,31 @@ async def test_many_are_reminded_after_a_preview(running: Running, desk: Desk) -
 
     assert await until(done)
     assert "2 left out: a message a short while ago" in (await desk.get(f"/staff/remind/{act[1]}")).words
-    page = await desk.post("/staff/remind/preview", {"fitting": "1", "course": "math-a"})
+    page = await desk.post("/staff/remind/preview?course=math-a", {"fitting": "1"})
     assert page.status == 200 and re.search(r"\d selected", page.words)
     assert "none was selected" in (await desk.post("/staff/remind/preview", {})).words
     await add_staff(running, "many-clerk", "beijing")
     clerk = await desk_of(running, "many-clerk")
     assert (await clerk.get(f"/staff/remind/{act[1]}")).status == 404
     assert (await clerk.post("/staff/remind/preview", chosen)).status == 404
+
+
+async def test_all_that_fit_are_those_of_the_board(running: Running, desk: Desk) -> None:
+    here, there = await running.issue_minor(), await running.issue_minor(campus="beijing")
+    board = await desk.get("/staff?campus=hefei&age=")
+    (address,) = re.findall(r'action="(/staff/remind/preview[^"]*)"', board.text)
+    picked = (await desk.post(html.unescape(address), {"fitting": "1"})).text
+    assert str(here.id) in picked and str(there.id) not in picked
+    everywhere = (await desk.post("/staff/remind/preview", {"fitting": "1"})).text
+    assert str(here.id) in everywhere and str(there.id) in everywhere
+    old = await desk.post("/staff/remind/preview?campus=hefei&age=7", {"fitting": "1"})
+    assert "none was selected" in old.words
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        await unit.school.advance_clock(timedelta(days=8))
+    old = await desk.post("/staff/remind/preview?campus=hefei&age=7", {"fitting": "1"})
+    assert str(here.id) in old.text and str(there.id) not in old.text
+    stranger = await desk_of(running, "many-clerk")
+    assert (await stranger.post("/staff/remind/preview?campus=hefei", {"fitting": "1"})).status == 403
 
 
 async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -39,11 +39,9 @@ class Bar:
 
 async def board(visit: Visit) -> web.Response:
     query = visit.request.query
-    wanted = wanted_of(visit, {name: query.get(name, "") for name in FILTERS})
     after = read_cursor(query["cursor"]) if query.get("cursor") else None
     async with visit.parts.database.unit(visit.shown) as unit:
-        if (age := query.get("age", "")) in AGES:
-            wanted = BoardFilter(**{**vars(wanted), "created_before": unit.now - timedelta(days=int(age))})
+        wanted = wanted_of(visit, await unit.planning_now())
         counts = await unit.board.counts()
         rows = await unit.board.rows(wanted, after=after, limit=PAGE + 1)
         courses = await unit.school.courses(visit.campus.id if visit.campus else None)
@@ -53,7 +51,7 @@ async def board(visit: Visit) -> web.Response:
     return await show(
         visit, "staff/live.html" if query.get("part") == "live" else "staff/board.html",
         rows=rows[:PAGE], numbers=[(view, word, counts[_COUNTS[view]]) for view, word in VIEWS.items()],
-        bars=_bars(counts), filters=kept,
+        bars=_bars(counts), filters=kept, preview=_link(kept, {}, "/staff/remind/preview"),
         pending=_pending(rows[:PAGE]), courses=courses, waiting=waiting, states=list(ContractState), ages=AGES,
         link=lambda **changes: _link(kept, changes), next_page=_link(kept, {"cursor": more}) if more else None,
         live_from=_link(kept, {"part": "live", "cursor": query.get("cursor", "")}),
@@ -64,16 +62,18 @@ def _pending(rows: Sequence[BoardRow]) -> int:
     return sum(row.upcoming is not None for row in rows)
 
 
-def wanted_of(visit: Visit, asked: Mapping[str, str]) -> BoardFilter:
-    """The board's filters, but for the age. Raises BadInput."""
+def wanted_of(visit: Visit, now: datetime) -> BoardFilter:
+    """The board's filters in the address, but for the campus: that is the scope. Raises BadInput."""
+    asked = {name: visit.request.query.get(name, "") for name in FILTERS}
     if asked["state"] and asked["state"] not in set(ContractState):
         raise BadInput("there is no such state", field="state")
     if any(not character.isprintable() for value in asked.values() for character in value):
         raise BadInput("there are characters in it that nobody can type", field="q")
     search = asked["q"].strip()[:100]
     return BoardFilter(
-        view=asked["view"] or None, state=asked["state"] or None, course=asked["course"] or None, search=search or None
-    )
+        view=asked["view"] or None, state=asked["state"] or None, course=asked["course"] or None, search=search or None,
+        created_before=now - timedelta(days=int(asked["age"])) if asked["age"] in AGES else None,
+    )  # fmt: skip
 
 
 def _bars(counts: Mapping[str, int]) -> list[Bar]:
@@ -81,7 +81,7 @@ def _bars(counts: Mapping[str, int]) -> list[Bar]:
     return [Bar(FUNNEL_WORDS[name], counts[name], round(100 * counts[name] / whole, 1)) for name in FUNNEL]
 
 
-def _link(kept: Mapping[str, str], changes: Mapping[str, object]) -> str:
-    """The board's address with some filters changed; an empty one is left out."""
+def _link(kept: Mapping[str, str], changes: Mapping[str, object], path: str = "/staff") -> str:
+    """The board's address, or another one, with some filters changed; an empty one is left out."""
     values = {name: str(value) for name, value in {**kept, **changes}.items() if value}
-    return "/staff" + (f"?{urlencode(values)}" if values else "")
+    return path + (f"?{urlencode(values)}" if values else "")

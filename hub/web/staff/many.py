@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.remind_many import MOST_AT_ONCE, Verdict, begin, preview
-from hub.store.board import BoardFilter
 from hub.web.staff.access import Visit
-from hub.web.staff.board import FILTERS, wanted_of
+from hub.web.staff.board import wanted_of
 from hub.web.staff.show import show
 
 WAITING = (Verdict.MORNING,)
 
 
 async def ask(visit: Visit) -> web.Response:
-    """The preview. Chosen one by one, or all that fit the board's filters."""
+    """The preview. Chosen one by one, or all that fit the filters in the address, which is the board's own."""
     form = await visit.request.post()
     contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
     if "fitting" in form:
-        wanted = wanted_of(visit, {name: str(form.get(name, "")) for name in FILTERS})
-        pending = BoardFilter(**{**vars(wanted), "state": "ISSUED"})
         async with visit.parts.database.unit(visit.shown) as unit:
+            pending = replace(wanted_of(visit, await unit.planning_now()), state="ISSUED")
             contracts = await unit.board.ids(pending, MOST_AT_ONCE)
     try:
         return await _preview(visit, contracts)
