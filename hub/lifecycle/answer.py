@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from hub.errors import BadInput, IllegalMove, TooSoon
+from hub.errors import BadInput, IllegalMove, PhoneChangeWaiting, TooSoon
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.land import session_of, visit
 from hub.lifecycle.parts import Parts
@@ -16,6 +16,7 @@ from hub.lifecycle.withdraw import end
 from hub.model.contract import ContractState
 from hub.model.link import normalised_ticket
 from hub.model.message import Purpose
+from hub.model.phone_change import PHONE_CHANGE
 from hub.model.reminder import local_day
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING, Scope, StaffTask
@@ -79,7 +80,8 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
 async def settle(parts: Parts, scope: Scope, staff_task: UUID, actor: str) -> bool:
     """Staff have settled what somebody asked: reminders to that number go on. False when it was settled before.
 
-    While another question from the same number is open, they stay silent.
+    While another question from the same number is open, they stay silent. Raises PhoneChangeWaiting where the task
+    stands for a change that still waits: it is settled by approving the change, or by turning it down.
     """
     async with parts.database.unit(scope) as unit:
         asked = await unit.desk.task(staff_task)
@@ -87,6 +89,8 @@ async def settle(parts: Parts, scope: Scope, staff_task: UUID, actor: str) -> bo
         return False
     async with parts.database.unit(EVERYTHING) as unit:  # the number that fell silent may be known at other campuses
         silent = None
+        if asked.kind == PHONE_CHANGE and asked.signer and asked.signer in await unit.phone_changes.signers(unit.now):
+            raise PhoneChangeWaiting
         if asked.kind in QUESTIONS and asked.signer is not None:
             silent = await _hold_all(unit, asked.signer, asked.contract)
         if not await unit.desk.finish_task(staff_task, actor, unit.now):

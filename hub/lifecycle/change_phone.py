@@ -18,15 +18,13 @@ from hub.lifecycle.notice_sharing import is_shared, notice_sharing
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract
 from hub.model.person import phone_number
-from hub.model.phone_change import OLD_PHONE, PhoneChange, PhoneChangeState
+from hub.model.phone_change import OLD_PHONE, PHONE_CHANGE, PhoneChange, PhoneChangeState
 from hub.model.record import commitment
 from hub.model.signer import Signer
 from hub.model.staff import EVERYTHING, Scope, StaffTask
 from hub.store.unit import Unit
 
 LONGEST_REASON = 500
-WAITS = "phone-change"
-"""The kind of the staff task: a change waits for its second approval. It is settled with the change."""
 Also = Callable[[Unit, PhoneChange], Awaitable[None]]
 
 
@@ -142,7 +140,8 @@ async def _begin(unit: Unit, signer_id: UUID, phone: str, reason: str, actor: st
     stands_for = {name: commitment(salt, value) for name, value in (("after", phone), ("reason", reason)) if salt}
     await _note(unit, change, "phone-change-asked", actor, {"approval": approval, **stands_for})
     text = "This signer is to have another phone number. It waits for the approval of a second person."
-    await unit.desk.add_task(StaffTask(uuid4(), WAITS, text, change.campus, unit.now, change.contract, change.signer))
+    waits = StaffTask(uuid4(), PHONE_CHANGE, text, change.campus, unit.now, change.contract, change.signer)
+    await unit.desk.add_task(waits)
     await notice_sharing(unit, change)
     return change
 
@@ -164,7 +163,7 @@ async def _approve(parts: Parts, unit: Unit, change: PhoneChange, approval: str,
 
 async def _settle(unit: Unit, change: PhoneChange, actor: str) -> None:
     await unit.phone_changes.decided(change)
-    await unit.desk.finish_tasks_of(change.signer, WAITS, actor, unit.now)
+    await unit.desk.finish_tasks_of(change.signer, PHONE_CHANGE, actor, unit.now)
 
 
 async def _note(unit: Unit, change: PhoneChange, kind: str, actor: str, facts: dict[str, str]) -> None:

@@ -19,6 +19,8 @@ OPEN_FOR = timedelta(days=7)
 """A wish that nobody approved by then is no longer one."""
 OLD_PHONE = "old-phone"
 """The approval of whoever entered the one-time code that went to the old phone, and passed the identity check."""
+PHONE_CHANGE = "phone-change"
+"""The kind of the staff task: a change waits for its second approval. It is settled with the change."""
 MOST_SHARING = 2
 """So many others may have a number before somebody looks whether they are all of one family."""
 

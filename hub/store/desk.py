@@ -126,12 +126,24 @@ class Desk:
         found = (TASK.c.signer == signer) & (TASK.c.kind == kind) & (TASK.c.created_at >= since)
         return await self._connection.scalar(select(TASK.c.id).where(found).limit(1)) is not None
 
-    async def open_tasks(self, contract: UUID | None = None, limit: int = 100) -> list[StaffTask]:
-        statement = select(TASK).where(TASK.c.done_at.is_(None)).order_by(TASK.c.created_at)
+    async def open_tasks(
+        self, contract: UUID | None = None, owner: UUID | None = None, limit: int = 100
+    ) -> list[StaffTask]:
+        """What is due first, first; what has no time yet behind it."""
+        statement = select(TASK).where(TASK.c.done_at.is_(None))
         if contract:
             statement = statement.where(TASK.c.contract == contract)
-        rows = await self._connection.execute(statement.limit(limit))
+        if owner:
+            statement = statement.where(TASK.c.owner == owner)
+        urgency = (TASK.c.due_at.asc().nulls_last(), TASK.c.created_at, TASK.c.id)
+        rows = await self._connection.execute(statement.order_by(*urgency).limit(limit))
         return [StaffTask(**row) for row in rows.mappings()]
+
+    async def count_open_tasks(self, owner: UUID) -> tuple[int, int]:
+        """How many there are, and how many of them are in these hands."""
+        theirs = func.count().filter(TASK.c.owner == owner)
+        row = (await self._connection.execute(select(func.count(), theirs).where(TASK.c.done_at.is_(None)))).one()
+        return row[0], row[1]
 
     async def task(self, task: UUID) -> StaffTask | None:
         row = (await self._connection.execute(select(TASK).where(TASK.c.id == task))).mappings().first()

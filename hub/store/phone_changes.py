@@ -56,6 +56,11 @@ class PhoneChanges:
         rows = await self._connection.execute(statement.order_by(CHANGE.c.asked_at).limit(limit))
         return [self._change(row) for row in rows.mappings()]
 
+    async def signers(self, now: datetime) -> set[UUID]:
+        """Those about whom one waits, within the unit's scope."""
+        statement = select(CHANGE.c.signer).where(_OPEN, CHANGE.c.asked_at > now - OPEN_FOR)
+        return set(await self._connection.scalars(statement))
+
     async def decided(self, change: PhoneChange) -> None:
         """Write what became of it: `change` was read under its lock."""
         values = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -50,7 +50,10 @@ async def contract(visit: Visit) -> web.Response:
     return await show_contract(visit)
 
 
-async def show_contract(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+async def show_contract(
+    visit: Visit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
+) -> web.Response:
+    """`form`: the one on the page that was refused, and what had been `entered` there."""
     async with visit.parts.database.unit(visit.scope) as unit:
         found = await unit.contracts.get(contract_id(visit))
         entries = await unit.record.entries(found.id)
@@ -63,6 +66,7 @@ async def show_contract(visit: Visit, problem: QiandaError | None = None) -> web
         campus = await unit.school.campus(found.campus)
         devices = {signer.id: await unit.app_keys.of_person(signer.person) for signer in signers}
         to_do = await unit.desk.open_tasks(found.id)
+        changing = await unit.phone_changes.signers(unit.now)
         made = {each.task: each for each in await unit.signatures.of_contract(found.id) if each.counts}
         policy = await policy_of(unit, visit.parts.policy, found)
         channels = {
@@ -70,7 +74,8 @@ async def show_contract(visit: Visit, problem: QiandaError | None = None) -> web
         }
     return await show(
         visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
-        staff_tasks=to_do, broken_at=broken_at(entries), problem=problem,
+        staff_tasks=to_do, changing=changing, broken_at=broken_at(entries),
+        problem=problem, form=form, entered=Entered(entered or {}), blank=Entered(),
         channels=channels, signatures=made, id_types=list(IdType), devices=devices,
         ledger=ledger, names={each.id: name_of(signers, each.signer) for each in tasks.values()},
         timeline=timeline(entries, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}),
@@ -91,12 +96,14 @@ async def note_view(visit: Visit, unit: Unit, found: Contract, entries: list[Rec
 # ---- acts
 
 
-async def _done(visit: Visit, act: Callable[[], Awaitable[str]]) -> web.StreamResponse:
+async def _done(
+    visit: Visit, act: Callable[[], Awaitable[str]], form: str = "", entered: Mapping[str, str] | None = None
+) -> web.StreamResponse:
     """Do it and show the contract again with a word about it, or with what stood in the way."""
     try:
         said = await act()
     except QiandaError as error:
-        return await show_contract(visit, error)
+        return await show_contract(visit, error, form, entered)
     raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said={said}")
 
 
@@ -118,7 +125,7 @@ async def extend(visit: Visit) -> web.StreamResponse:
         await move_deadline(visit.parts, visit.scope, found.id, _end_of(day, zone), visit.actor)
         return "extended"
 
-    return await _done(visit, act)
+    return await _done(visit, act, "extend", {"deadline": printable(day)})
 
 
 def _end_of(day: str, zone: ZoneInfo) -> datetime:
@@ -136,25 +143,27 @@ async def change_phone(visit: Visit) -> web.StreamResponse:
     try:
         await ask_for_phone(visit.parts, visit.scope, contract_id(visit), signer, phone, reason, visit.actor)
     except QiandaError as error:
-        return await show_contract(visit, error)
+        return await show_contract(visit, error, f"phone-{signer}", {"phone": phone, "reason": reason})
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-asked")
 
 
-async def ask_void(visit: Visit) -> web.Response:
+async def ask_void(visit: Visit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
     """What cannot be undone has a page of its own."""
     async with visit.parts.database.unit(visit.scope) as unit:
         found = await unit.contracts.get(contract_id(visit))
-    return await show(visit, "staff/void.html", contract=found)
+    return await show(visit, "staff/void.html", contract=found, problem=problem, reason=reason)
 
 
 async def void(visit: Visit) -> web.StreamResponse:
     reason = str((await visit.request.post()).get("reason", "")).replace("\x00", "")
 
-    async def act() -> str:
+    try:
         await withdraw(visit.parts, visit.scope, contract_id(visit), reason, visit.actor)
-        return "voided"
-
-    return await _done(visit, act)
+    except BadInput as error:
+        return await ask_void(visit, error, reason)
+    except QiandaError as error:
+        return await show_contract(visit, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=voided")
 
 
 async def reissue(visit: Visit) -> web.StreamResponse:
@@ -173,12 +182,11 @@ async def replace_person(visit: Visit) -> web.StreamResponse:
         Role.GUARDIAN, entered["name"], entered["phone"], entered["id_number"], entered["id_type"],
         relation=entered["relation"] or None, language=entered["language"] or "zh",
     )  # fmt: skip
+    signer = _uuid(visit.request.match_info["signer"])
     try:
-        fresh = await put_in_place(
-            visit.parts, visit.scope, contract_id(visit), _uuid(visit.request.match_info["signer"]), by, visit.actor
-        )
+        fresh = await put_in_place(visit.parts, visit.scope, contract_id(visit), signer, by, visit.actor)
     except QiandaError as error:
-        return await show_contract(visit, error)
+        return await show_contract(visit, error, f"replace-{signer}", entered)
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced")
 
 

@@ -63,7 +63,7 @@ async def show(
 ) -> web.Response:
     """`problem` is shown on top of the page, with the status that it has for programs too."""
     async with visit.parts.database.unit(visit.shown) as unit:
-        open_tasks = len(await unit.desk.open_tasks(limit=100))
+        open_tasks, _ = await unit.desk.count_open_tasks(visit.staff.id)
     spoken = await speech(visit)
     known: dict[str, Any] = {
         "visit": visit, "say": spoken, "words": words, "open_tasks": open_tasks, "problem": problem,

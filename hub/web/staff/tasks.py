@@ -6,10 +6,9 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import BadInput, NotFound, QiandaError
+from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
 from hub.lifecycle.answer import settle
 from hub.lifecycle.escalate import hand_to, take
-from hub.model.staff import StaffTask
 from hub.web.staff.access import Visit
 from hub.web.staff.show import show
 
@@ -24,9 +23,10 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
     mine = visit.request.query.get("whose") == "mine"
     async with visit.parts.database.unit(visit.shown) as unit:
         now = await unit.planning_now()
-        everything = await unit.desk.open_tasks(limit=MOST_SHOWN)
-        found = sorted([each for each in everything if not mine or each.owner == visit.staff.id], key=_urgency)
+        found = await unit.desk.open_tasks(owner=visit.staff.id if mine else None, limit=MOST_SHOWN)
+        of_all, of_mine = await unit.desk.count_open_tasks(visit.staff.id)
         contracts = {task.contract: await unit.contracts.get(task.contract) for task in found if task.contract}
+        changing = await unit.phone_changes.signers(unit.now)
         alerts = await unit.alerts.recent(visit.shown, unit.now)
         names = {task.signer: (await unit.contracts.signer(task.signer)).name for task in found if task.signer}
         owners = await unit.desk.staff_names([task.owner for task in found if task.owner])
@@ -36,17 +36,15 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
         visit, "staff/tasks.html", found=found, contracts=contracts, names=names, zones=zones, alerts=alerts,
         named_campuses={campus.id: campus for campus in visit.campuses}, told=bool(visit.parts.addressees),
         owners=owners, colleagues=[each for each in colleagues if each.id != visit.staff.id], mine=mine, now=now,
-        of_mine=sum(each.owner == visit.staff.id for each in everything), of_all=len(everything), problem=problem,
+        of_mine=of_mine, of_all=of_all, changing=changing, problem=problem,
     )  # fmt: skip
 
 
-def _urgency(task: StaffTask) -> tuple[bool, float]:
-    """What is due first, first; what has no time yet behind it."""
-    return task.due_at is None, (task.due_at or task.created_at).timestamp()
-
-
 async def done(visit: Visit) -> web.StreamResponse:
-    await settle(visit.parts, visit.scope, _task(visit), visit.actor)
+    try:
+        await settle(visit.parts, visit.scope, _task(visit), visit.actor)
+    except PhoneChangeWaiting as error:
+        return await _page(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=done")
 
 

@@ -1,0 +1,84 @@
+"""What staff have typed or chosen is still there when the form comes back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from hub.model.staff import EVERYTHING
+from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub
+from tests.web.staff_visit import Desk, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OTHER = {
+    "name": "陈美丽", "relation": "母亲", "id_type": "passport", "id_number": "E1", "phone": "19000000177",
+    "language": "zh",
+}  # fmt: skip
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running)
+
+
+async def page_of(running: Running) -> tuple[str, str]:
+    """The address of a contract's page, and the id of its signer."""
+    contract = await running.issue_minor()
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+    return f"/staff/contracts/{contract.id}", str(signer.id)
+
+
+@pytest.mark.parametrize("send", ["policy", "none"])
+async def test_when_the_first_message_goes(desk: Desk, send: str) -> None:
+    form = {
+        "course": "hefei/math-a", "student_name": "陈小满", "student_id_type": "cn-id", "student_id_number": MINOR_ID,
+        "guardian_name": "陈建国", "relation": "父亲", "guardian_id_type": "cn-id", "guardian_id_number": GUARDIAN_ID,
+        "phone": "123", "language": "zh", "send": send, "deadline": "",
+    }  # fmt: skip
+    page = await desk.post("/staff/issue", form)
+    assert page.status == 422 and f'value="{send}" selected' in page.text
+    assert "selected" not in (await desk.get("/staff/issue")).text.partition('id="send"')[2].partition("</select>")[0]
+
+
+async def test_who_is_to_sign_instead(running: Running, desk: Desk) -> None:
+    address, signer = await page_of(running)
+    page = await desk.post(f"{address}/replace/{signer}", OTHER)
+    form = page.text.partition(f"/replace/{signer}")[2].partition("</form>")[0]
+    assert page.status == 422 and "document number" in page.words
+    for name in ("name", "relation", "id_number", "phone"):
+        assert f'value="{OTHER[name]}"' in form
+    assert 'value="passport" selected' in form
+    assert page.text.count("<details open>") == 1
+    assert "<details open>" not in (await desk.get(address)).text
+
+
+async def test_the_other_phone_number_and_why(running: Running, desk: Desk) -> None:
+    address, signer = await page_of(running)
+    page = await desk.post(f"{address}/phone/{signer}", {"phone": "12", "reason": "Rang <us>."})
+    form = page.text.partition(f"/phone/{signer}")[2].partition("</form>")[0]
+    assert page.status == 422 and 'value="12"' in form and "Rang &lt;us&gt;.</textarea>" in form
+    assert page.text.count("<details open>") == 1
+
+
+async def test_the_new_deadline(running: Running, desk: Desk) -> None:
+    address, _ = await page_of(running)
+    page = await desk.post(f"{address}/extend", {"deadline": "2020-01-02"})
+    assert page.status == 422 and 'value="2020-01-02"' in page.text
+
+
+async def test_why_it_is_withdrawn(running: Running, desk: Desk) -> None:
+    address, _ = await page_of(running)
+    reason = "long " * 110
+    page = await desk.post(f"{address}/void", {"reason": reason})
+    assert page.status == 422 and "Withdraw this contract?" in page.words and reason.strip() in page.text
+    assert (await desk.post(f"{address}/void", {"reason": "He is ill."})).location.endswith("?said=voided")
