@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hub.documents.contract_data import (
     CampusFacts,
@@ -20,6 +21,7 @@ from hub.documents.contract_data import (
     StudentFacts,
 )
 from hub.errors import BadInput, GuardianRequired
+from hub.model.contract import Contract
 from hub.model.course import Campus, Course
 from hub.model.person import IdDocument, id_type_name, is_minor, mask_id, mask_phone, same_name
 from hub.model.signer import Role
@@ -30,6 +32,7 @@ ROLE_WORDS = {
     Role.REPRESENTATIVE: {"zh": "校方代表", "en": "School representative"},
 }
 DEFAULT_RELATION = {"zh": "监护人", "en": "guardian"}
+SIGN_BY = {"zh": "签署截止", "en": "Sign by"}
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,8 @@ def _refund_step(step: Mapping[str, Any], language: str) -> RefundStep:
     return RefundStep(str(words), int(step["share"]))
 
 
-def summary(data: ContractData, title: str, deadline_words: str, language: str) -> list[dict[str, str]]:
-    """What people look for, for the card above the pages: labels and values."""
+def summary(data: ContractData, language: str) -> list[dict[str, str]]:
+    """What people look for and the paper fixes, for the card above the pages: labels and values."""
     english = language == "en"
     rows = [("学员", "Student", data.student.name)]
     if course := data.course:
@@ -153,6 +156,15 @@ def summary(data: ContractData, title: str, deadline_words: str, language: str) 
     rows += [
         ("甲方", "Party A", data.school.name),
         ("乙方", "Party B", ", ".join(signer.name for signer in data.signers if not signer.field.startswith("rep"))),
-        ("签署截止", "Sign by", deadline_words),
     ]
     return [{"label": en if english else zh, "value": value} for zh, en, value in rows]
+
+
+def card(contract: Contract, zone: str, language: str) -> list[dict[str, str]]:
+    """The stored summary, and by when to sign as of now, since a deadline can move: one that was stored with it, as in
+    older contracts, is left out. In the contract's language where there is no summary in the wanted one."""
+    summaries = contract.data.get("summary", {})
+    told_in = language if summaries.get(language) else contract.language
+    rows = [row for row in summaries.get(told_in, ()) if row["label"] not in SIGN_BY.values()]
+    deadline = contract.deadline.astimezone(ZoneInfo(zone))
+    return [*rows, {"label": SIGN_BY[told_in], "value": f"{deadline:%Y-%m-%d %H:%M}"}]

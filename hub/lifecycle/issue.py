@@ -248,9 +248,8 @@ async def _write(
 
 
 def _contract(drawn: _Drawn, laid_out: LaidOut, template_version: str) -> Contract:
-    deadline = drawn.deadline.astimezone(ZoneInfo(drawn.campus.zone)).strftime("%Y-%m-%d %H:%M")
     shown = {
-        "summary": {language: _summary(drawn, laid_out, deadline, language) for language in LANGUAGES},
+        "summary": {language: _summary(drawn, language) for language in LANGUAGES},
         "text": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text],
         "course_name": drawn.course.name if drawn.course else laid_out.title,
         "course_name_en": drawn.course.name_en if drawn.course else laid_out.title,
@@ -266,7 +265,7 @@ def _contract(drawn: _Drawn, laid_out: LaidOut, template_version: str) -> Contra
     )  # fmt: skip
 
 
-def _summary(drawn: _Drawn, laid_out: LaidOut, deadline: str, language: str) -> list[dict[str, str]]:
+def _summary(drawn: _Drawn, language: str) -> list[dict[str, str]]:
     """In the reader's language, whatever the contract's is."""
     asked = drawn.asked
     data = drawn.data if language == drawn.language else contract_data(
@@ -274,7 +273,7 @@ def _summary(drawn: _Drawn, laid_out: LaidOut, deadline: str, language: str) -> 
         campus=drawn.campus, course=drawn.course, student=drawn.student, signers=drawn.signers, language=language,
         extra=asked.data,
     )  # fmt: skip
-    return summary(data, laid_out.title, deadline, language)
+    return summary(data, language)
 
 
 async def _take_enrolment(unit: Unit, drawn: _Drawn, contract: UUID) -> None:

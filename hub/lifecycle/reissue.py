@@ -17,6 +17,7 @@ from hub.lifecycle.load import signer_of, student_of
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
 from hub.model.person import id_document, phone_number
+from hub.model.record import RecordEntry
 from hub.model.signer import Role, Signer
 from hub.model.staff import EVERYTHING, Scope
 
@@ -27,20 +28,20 @@ async def reissue(
     """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today.
 
     `signers`: others than before. Who has signed already signs again, since it is another contract. The withdrawal is
-    not announced: the new invitation comes in its place. A deadline that was asked for holds again if it still lies
-    ahead. Raises IllegalMove when both sides are bound (signed, completed, on paper) or a signature is just being
-    embedded; BadInput for another phone number of somebody who is named already: two have to approve that; Conflict
-    when it was issued anew already, and what `issue` raises.
+    not announced: the new invitation comes in its place. A deadline that the school moved holds again if it still lies
+    ahead, else one that was asked for if that does. Raises IllegalMove when both sides are bound (signed, completed,
+    on paper) or a signature is just being embedded; BadInput for another phone number of somebody who is named already:
+    two have to approve that; Conflict when it was issued anew already, and what `issue` raises.
     """
     async with parts.database.unit(scope) as unit:
         old = await unit.contracts.get(contract_id)
-        now = await unit.planning_now()
+        deadline = _deadline(old, await unit.record.entries(old.id), await unit.planning_now())
     before = await _signers_now(parts, old)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
         raise IllegalMove(f"a contract that is {old.state} binds both sides: it cannot be issued anew")
     if signers:
         _check_phones(signers, before)
-    asked = _asked_again(old, before, now)
+    asked = _asked_again(old, before, deadline)
     return await issue(parts, scope, replace(asked, signers=tuple(signers)) if signers else asked, actor)
 
 
@@ -97,17 +98,25 @@ def _as_asked(signer: Signer) -> NewSigner:
     )  # fmt: skip
 
 
-def _asked_again(old: Contract, signers: Sequence[Signer], now: datetime) -> NewContract:
+def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> datetime | None:
+    """None when neither lies ahead. What the hub itself moved was only to let a lost signature be made again."""
+    moved = any(each.kind == "deadline-moved" and each.actor != "hub" for each in entries)
+    if moved and old.deadline > now:
+        return old.deadline
+    asked = old.data.get("asked", {}).get("deadline")
+    wanted = datetime.fromisoformat(asked) if asked else None
+    return wanted if wanted and wanted > now else None
+
+
+def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | None) -> NewContract:
     asked: Mapping[str, Any] | None = old.data.get("asked")
     if asked is None:
         raise IllegalMove("this contract does not hold what was asked for")
-    deadline = datetime.fromisoformat(asked["deadline"]) if asked["deadline"] else None
     return NewContract(
         campus=asked["campus"], course=asked["course"], template=asked["template"], data=asked["data"],
         student=student_of(asked["student"]),
         signers=tuple(_as_now(signer_of(each), signers) for each in asked["signers"]),
-        deadline=deadline if deadline and deadline > now else None, external_id=asked["external_id"],
-        send=asked["send"],
+        deadline=deadline, external_id=asked["external_id"], send=asked["send"],
         enrolment=UUID(asked["enrolment"]) if asked["enrolment"] else None, replaces=old.id,
         representative=asked.get("representative", False),
         declared=tuple(each.id_number for each in signers if each.declared),

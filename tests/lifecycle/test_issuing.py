@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hub.errors import BadInput, ContractNotFound, GuardianRequired, UndrawableText
-from hub.lifecycle.issue import NewStudent, issue
+from hub.lifecycle.issue import DEFAULT_DEADLINE, NewStudent, issue
 from hub.lifecycle.reissue import reissue
 from hub.lifecycle.withdraw import extend
 from hub.model.contract import Contract, ContractState
@@ -176,3 +176,33 @@ async def test_a_deadline_moves_only_to_where_one_may_be() -> None:
             with pytest.raises(BadInput) as refused:
                 await extend(running.hub.parts, EVERYTHING, contract.id, wrong, "staff:test")
             assert refused.value.field == "deadline"
+
+
+@pytest.mark.parametrize("asked_for", [None, timedelta(days=10)], ids=["by default", "as asked for"])
+async def test_a_contract_issued_anew_keeps_a_deadline_that_staff_moved(asked_for: timedelta | None) -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        parts, began = running.hub.parts, clock()
+        old = await running.issue_minor(deadline=began + asked_for if asked_for else None)
+        clock.advance(timedelta(days=1))
+        new = await reissue(parts, EVERYTHING, old.id, "staff:test")
+        assert new.deadline == (began + asked_for if asked_for else clock() + DEFAULT_DEADLINE)
+        later = clock() + timedelta(days=60)
+        await extend(parts, EVERYTHING, new.id, later, "staff:test")
+        third = await reissue(parts, EVERYTHING, new.id, "staff:test")
+        assert third.deadline == later
+        fourth = await reissue(parts, EVERYTHING, third.id, "staff:test")
+        assert fourth.deadline == later
+
+
+async def test_a_moved_deadline_that_has_passed_and_one_that_the_hub_moved_do_not_hold_again() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        parts = running.hub.parts
+        passed, saved = [await running.issue_minor() for _ in range(2)]
+        await extend(parts, EVERYTHING, passed.id, clock() + timedelta(days=2), "staff:test")
+        await extend(parts, EVERYTHING, saved.id, clock() + timedelta(days=40), "hub")
+        clock.advance(timedelta(days=3))
+        for old in (passed, saved):
+            new = await reissue(parts, EVERYTHING, old.id, "staff:test")
+            assert new.deadline == clock() + DEFAULT_DEADLINE

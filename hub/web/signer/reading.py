@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hub.errors import ContractNotFound, NotCompleted, NotFound
 from hub.lifecycle.custody import accepted_custody
+from hub.lifecycle.draw import card
 from hub.lifecycle.land import Visit, visit
 from hub.lifecycle.sign import consent_for
 from hub.model.contract import Contract, ContractState
@@ -77,8 +78,8 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
     language = chosen_language(request) or me.language
     return {
         "id": str(seen.id), "number": seen.number, "title": seen.title, "state": seen.state.value,
-        "task": looked.visit.task.state.value, "summary": summary_of(seen, language), "pages": seen.pages,
-        "document_sha256": seen.document,
+        "task": looked.visit.task.state.value, "summary": card(seen, looked.campus.zone, language),
+        "pages": seen.pages, "document_sha256": seen.document,
         "consent": {"version": consent.version, "text": consent.text, "sha256": consent.sha256},
         "signers": [
             {"role": signer.role.value, "name": signer.name, "state": task.state.value, "you": signer.id == me.id}
@@ -87,12 +88,6 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
         "deadline": iso(seen.deadline), "custody": list(accepted_custody(request.app[HUB].parts, seen, me)),
         "campus": looked.campus.named(language),
     }  # fmt: skip
-
-
-def summary_of(seen: Contract, language: str) -> list[dict[str, str]]:
-    summaries = seen.data.get("summary", {})
-    rows: list[dict[str, str]] = summaries.get(language) or summaries.get(seen.language, [])
-    return rows
 
 
 async def page_image(request: web.Request) -> web.Response:

@@ -16,7 +16,7 @@ from aiohttp import web
 from hub.lifecycle import app_key
 from hub.lifecycle.custody import accepted_custody
 from hub.lifecycle.dispatch import deadline_words
-from hub.lifecycle.draw import ROLE_WORDS
+from hub.lifecycle.draw import ROLE_WORDS, card
 from hub.lifecycle.land import contracts_of
 from hub.lifecycle.sign import consent_for
 from hub.model.contract import Contract, ContractState
@@ -28,7 +28,7 @@ from hub.web.languages import language_of
 from hub.web.pages import page
 from hub.web.security import session_secret
 from hub.web.signer.device import Inside, System, recognised
-from hub.web.signer.reading import Looked, blocks_of, look, summary_of
+from hub.web.signer.reading import Looked, blocks_of, look
 from qianda.passkey import relying_party
 
 ENDED = {
@@ -189,7 +189,7 @@ def _show(request: web.Request, template: str, place: Place, **more: Any) -> web
     accepted = accepted_custody(request.app[HUB].parts, seen, me)
     return page(
         request, template, language=lang, place=place, contract=seen, me=me, standing=place.standing, accepted=accepted,
-        summary=summary_of(seen, lang), campus=looked.campus.named(lang),
+        summary=card(seen, looked.campus.zone, lang), campus=looked.campus.named(lang),
         campus_phone=looked.campus.phone, parties=_parties(looked, lang),
         deadline=deadline_words(seen.deadline, replace(me, language=lang)),
         signed_at=_moment(looked), **more,

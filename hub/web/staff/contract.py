@@ -13,6 +13,7 @@ from aiohttp import web
 from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.change_phone import ask as ask_for_phone
 from hub.lifecycle.dispatch import HandedLink, hand_out
+from hub.lifecycle.draw import card
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.reissue import reissue as issue_anew
 from hub.lifecycle.reissue import replace_person as put_in_place
@@ -26,6 +27,7 @@ from hub.model.record import RecordEntry, broken_at
 from hub.model.signer import Role, Signer
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
+from hub.web.languages import language_of
 from hub.web.security import refuse_other_sites
 from hub.web.staff.access import Visit
 from hub.web.staff.show import Entered, printable, show
@@ -75,6 +77,7 @@ async def show_contract(
     return await show(
         visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
         staff_tasks=to_do, changing=changing, broken_at=broken_at(entries),
+        summary=card(found, campus.zone, language_of(visit.request)),
         problem=problem, form=form, entered=Entered(entered or {}), blank=Entered(),
         channels=channels, signatures=made, id_types=list(IdType), devices=devices,
         ledger=ledger, names={each.id: name_of(signers, each.signer) for each in tasks.values()},

@@ -1,0 +1,67 @@
+"""A deadline that was moved: staff and signers see where it is now, also in contracts that have an older one stored."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from hub.lifecycle.draw import SIGN_BY
+from hub.lifecycle.withdraw import extend
+from hub.model.contract import Contract
+from hub.model.staff import EVERYTHING
+from qianda.client import SigningClient
+from tests.running import Running, running_hub
+from tests.web.signer_visits import asked, verified
+from tests.web.staff_visit import desk_of
+
+ROW = re.compile(r"<dt>(?:签署截止|Sign by)</dt><dd>([^<]*)</dd>")
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["issued now", "issued by an older version"])
+async def test_everybody_reads_where_a_moved_deadline_is_now(older: bool) -> None:
+    async with running_hub() as running:
+        contract = await running.issue_minor()
+        if older:
+            contract = await stored_as_before(running, contract)
+        async with verified(running, contract) as client:
+            assert await shown(running, contract, client) == {words(contract.deadline)}
+            moved = (contract.deadline + timedelta(days=20)).astimezone(UTC).replace(hour=17)  # another day in Hefei
+            await extend(running.hub.parts, EVERYTHING, contract.id, moved, "staff:test")
+            assert await shown(running, contract, client) == {words(moved)}
+
+
+def words(deadline: datetime) -> str:
+    return f"{deadline.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m-%d %H:%M}"
+
+
+async def shown(running: Running, contract: Contract, client: SigningClient) -> set[str]:
+    """The deadlines on the card of the contract, wherever and in whichever language it is shown: one in each place."""
+    found = []
+    for language in SIGN_BY:
+        desk = await desk_of(running, language=language)
+        staff = (await desk.get(f"/staff/contracts/{contract.id}")).text
+        query = f"?id={contract.id}&lang={language}"
+        _, signer, _ = await asked(running, "GET", f"/sign/contract{query}", bearer=client.bearer)
+        _, seen, _ = await asked(running, "GET", f"/sign/v1/contract{query}", bearer=client.bearer)
+        rows = [row["value"] for row in seen["summary"] if row["label"] == SIGN_BY[language]]
+        assert len(seen["summary"]) == 10
+        found += [ROW.findall(staff), ROW.findall(signer), rows]
+    assert [len(each) for each in found] == [1] * len(found)
+    return {value for each in found for value in each}
+
+
+async def stored_as_before(running: Running, contract: Contract) -> Contract:
+    """With the row about the deadline in the stored summary."""
+    summary = {
+        language: [*rows, {"label": SIGN_BY[language], "value": words(contract.deadline)}]
+        for language, rows in contract.data["summary"].items()
+    }
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        sealed = unit.cipher.seal_json({**contract.data, "summary": summary})
+        await unit.contracts.change(await unit.contracts.locked(contract.id), data_sealed=sealed)
+        stored = await unit.contracts.get(contract.id)
+    assert stored.data["summary"] == summary
+    return stored
