@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -38,9 +38,10 @@ class HandedLink:
 
 
 async def hand_out(
-    parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, door: DoorKind, actor: str
-) -> HandedLink:
-    """The signer's link of one door: made once, the same again afterwards.
+    parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, door: DoorKind, actor: str,
+    also: Callable[[Unit, HandedLink], Awaitable[None]] | None = None,
+) -> HandedLink:  # fmt: skip
+    """The signer's link of one door: made once, the same again afterwards. `also` is done in the same transaction.
 
     Raises IllegalMove when the contract has ended otherwise than by completion, BadInput for a door that is not
     configured.
@@ -58,7 +59,10 @@ async def hand_out(
         await unit.record.append(contract.id, contract.campus, "link-handed-out", actor, {
             "signer": str(signer.id), "door": door.value, "link": str(link.id)})  # fmt: skip
         ticket = unit.links.ticket(link)
-    return HandedLink(link, short_code(ticket), parts.doors[door.value].render(parts.router.doorway(ticket)))
+        handed = HandedLink(link, short_code(ticket), parts.doors[door.value].render(parts.router.doorway(ticket)))
+        if also:
+            await also(unit, handed)
+    return handed
 
 
 async def _link_of(unit: Unit, signer: Signer, door: DoorKind) -> SignLink:

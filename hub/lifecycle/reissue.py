@@ -5,7 +5,7 @@ Names stand in the fixed text, so a wrong name, document or course is mended by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -20,12 +20,15 @@ from hub.model.person import id_document, phone_number
 from hub.model.record import RecordEntry
 from hub.model.signer import Role, Signer
 from hub.model.staff import EVERYTHING, Scope
+from hub.store.unit import Unit
 
 
 async def reissue(
-    parts: Parts, scope: Scope, contract_id: UUID, actor: str, signers: Sequence[NewSigner] | None = None
-) -> Contract:
-    """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today.
+    parts: Parts, scope: Scope, contract_id: UUID, actor: str, signers: Sequence[NewSigner] | None = None,
+    also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
+) -> Contract:  # fmt: skip
+    """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today; in
+    the same transaction `also` is done afterwards, with the new contract.
 
     `signers`: others than before. Who has signed already signs again, since it is another contract. The withdrawal is
     not announced: the new invitation comes in its place. A deadline that the school moved holds again if it still lies
@@ -42,7 +45,8 @@ async def reissue(
     if signers:
         _check_phones(signers, before)
     asked = _asked_again(old, before, deadline)
-    return await issue(parts, scope, replace(asked, signers=tuple(signers)) if signers else asked, actor)
+    wanted = replace(asked, signers=tuple(signers)) if signers else asked
+    return await issue(parts, scope, wanted, actor, also=also)
 
 
 async def replace_person(

@@ -7,7 +7,7 @@ lock, so nothing is sent after a signature. The provider is called after that co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -234,16 +234,23 @@ async def _plan(unit: Unit, due: Due, step: NextStep, claimed: ClaimedTask | Non
 # ---- by hand
 
 
-async def remind_by_hand(parts: Parts, scope: Scope, contract_id: UUID, actor: str) -> list[Delivery]:
-    """Remind everybody whose turn it is, now. Raises IllegalMove when nobody's is, TooSoon by the policy's limits."""
+async def remind_by_hand(
+    parts: Parts, scope: Scope, contract_id: UUID, actor: str,
+    also: Callable[[Unit, Sequence[Delivery]], Awaitable[None]] | None = None,
+) -> list[Delivery]:  # fmt: skip
+    """Remind everybody whose turn it is, now; `also` is done in the same transaction. Raises IllegalMove when nobody's
+    turn it is, TooSoon by the policy's limits."""
     async with parts.database.unit(scope) as unit:
         contract = await unit.contracts.locked(contract_id)
         tasks = [task for task in await unit.tasks.of_contract(contract_id) if task.state is TaskState.OPEN]
         if contract.state is not ContractState.ISSUED or not tasks:
             raise IllegalMove(f"nobody has to be reminded of a contract that is {contract.state}")
-        sent = [await _by_hand(parts, unit, contract, task) for task in tasks]
+        tried = [await _by_hand(parts, unit, contract, task) for task in tasks]
+        sent = [delivery for delivery in tried if delivery]
         await unit.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(tasks)})
-    return [delivery for delivery in sent if delivery]
+        if also:
+            await also(unit, sent)
+    return sent
 
 
 async def _by_hand(parts: Parts, unit: Unit, contract: Contract, task: SigningTask) -> Delivery | None:

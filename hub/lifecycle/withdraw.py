@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -60,14 +61,21 @@ async def end(
     return ended
 
 
-async def extend(parts: Parts, scope: Scope, contract_id: UUID, deadline: datetime, actor: str) -> Contract:
-    """Move the deadline of an issued contract; every open task is planned anew."""
+async def extend(
+    parts: Parts, scope: Scope, contract_id: UUID, deadline: datetime, actor: str,
+    also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
+) -> Contract:  # fmt: skip
+    """Move the deadline of an issued contract; every open task is planned anew. `also` is done in the same
+    transaction."""
     async with parts.database.unit(scope) as unit:
         contract = await unit.contracts.locked(contract_id)
         if contract.state is not ContractState.ISSUED:
             raise IllegalMove(f"the deadline of a contract that is {contract.state} cannot move")
         check_deadline(deadline, await unit.planning_now())
-        return await move_deadline(parts, unit, contract, deadline, actor)
+        moved = await move_deadline(parts, unit, contract, deadline, actor)
+        if also:
+            await also(unit, moved)
+    return moved
 
 
 def check_deadline(deadline: datetime, now: datetime) -> None:

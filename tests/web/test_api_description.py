@@ -55,6 +55,18 @@ async def test_every_operation_tells_its_problems_and_its_key(running: Running) 
             assert ("id" in names) == ("{id}" in path)
 
 
+async def test_a_body_that_is_too_long_is_described_with_its_limit(running: Running) -> None:
+    described = (await document(running))["paths"]["/api/v1/contracts"]["post"]["responses"]
+    headers = {"Authorization": f"Bearer {running.api_key}", "Content-Type": "application/json"}
+    for size, status in ((256 * 1024, 422), (256 * 1024 + 1, 413)):
+        body = b'{"campus": "' + b"A" * (size - 14) + b'"}'
+        assert len(body) == size
+        async with running.http.post(f"{running.origin}/api/v1/contracts", data=body, headers=headers) as answer:
+            assert (answer.status, answer.content_type) == (status, "application/problem+json")
+            assert str(answer.status) in described and answer.content_type in described[str(status)]["content"]
+    assert "256 KiB" in described["413"]["description"]
+
+
 async def test_answers_conform_to_the_description(running: Running) -> None:
     """Schemathesis makes requests from the document, good and bad ones; no answer may be a 5xx or undescribed."""
     schema = schemathesis.openapi.from_dict(await document(running))

@@ -1,15 +1,22 @@
-"""What another system does with an issued contract: links, reminders, withdrawal, a later deadline, a new contract."""
+"""What another system does with an issued contract: links, reminders, withdrawal, a later deadline, a new contract.
+
+What would be another thing when it is done twice keeps its answer in its own transaction, so that whoever asks again
+after a crash gets the first one. A withdrawal needs none: again it changes nothing, and the answer is the same.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from hub.lifecycle.change_phone import ask as ask_for_change
-from hub.lifecycle.dispatch import hand_out
+from hub.lifecycle.dispatch import HandedLink, hand_out
 from hub.lifecycle.reissue import reissue as issue_anew
 from hub.lifecycle.remind import remind_by_hand
 from hub.lifecycle.withdraw import extend as move_deadline
 from hub.lifecycle.withdraw import void as withdraw
+from hub.model.contract import Contract
+from hub.model.delivery import Delivery
 from hub.model.link import DoorKind
 from hub.model.phone_change import PhoneChange
 from hub.store.unit import Unit
@@ -32,39 +39,62 @@ from hub.web.api.shapes import (
 
 async def link(call: Call) -> LinkGiven:
     asked = cast(LinkAsked, call.asked)
-    handed = await hand_out(
-        call.parts, call.scope, call.contract, asked.signer, DoorKind(asked.door.value), call.actor
-    )  # fmt: skip
-    shown = handed.rendering
-    return LinkGiven(
-        url=shown.url, short_code=handed.short_code, qr_svg=shown.svg, app_url=shown.app_url,
-        expires_at=handed.link.expires_at,
-    )  # fmt: skip
+    given: list[LinkGiven] = []
+
+    async def keep(unit: Unit, handed: HandedLink) -> None:
+        shown = handed.rendering
+        given.append(LinkGiven(
+            url=shown.url, short_code=handed.short_code, qr_svg=shown.svg, app_url=shown.app_url,
+            expires_at=handed.link.expires_at,
+        ))  # fmt: skip
+        await call.keep(unit, 200, given[0])
+
+    door = DoorKind(asked.door.value)
+    await hand_out(call.parts, call.scope, call.contract, asked.signer, door, call.actor, also=keep)
+    return given[0]
 
 
 async def remind(call: Call) -> Reminded:
-    sent = await remind_by_hand(call.parts, call.scope, call.contract, call.actor)
-    return Reminded(deliveries=[answers.delivery(each) for each in sent])
+    given: list[Reminded] = []
+
+    async def keep(unit: Unit, sent: Sequence[Delivery]) -> None:
+        given.append(Reminded(deliveries=[answers.delivery(each) for each in sent]))
+        await call.keep(unit, 200, given[0])
+
+    await remind_by_hand(call.parts, call.scope, call.contract, call.actor, also=keep)
+    return given[0]
 
 
 async def void(call: Call) -> ContractGiven:
     asked = cast(VoidAsked, call.asked)
     await withdraw(call.parts, call.scope, call.contract, asked.reason, call.actor)
-    return await _now(call)
+    async with call.parts.database.unit(call.scope) as unit:
+        return await answers.whole(unit, call.parts, call.contract)
 
 
 async def extend(call: Call) -> ContractGiven:
     asked = cast(ExtendAsked, call.asked)
-    await move_deadline(call.parts, call.scope, call.contract, asked.deadline, call.actor)
-    return await _now(call)
+    given: list[ContractGiven] = []
+
+    async def keep(unit: Unit, contract: Contract) -> None:
+        given.append(await answers.whole(unit, call.parts, contract.id))
+        await call.keep(unit, 200, given[0])
+
+    await move_deadline(call.parts, call.scope, call.contract, asked.deadline, call.actor, also=keep)
+    return given[0]
 
 
 async def reissue(call: Call) -> ContractIssued:
     asked = cast(ReissueAsked, call.asked)
     signers = [new_signer(each) for each in asked.signers] if asked.signers else None
-    contract = await issue_anew(call.parts, call.scope, call.contract, call.actor, signers)
-    async with call.parts.database.unit(call.scope) as unit:
-        return await answers.issued(unit, contract)
+    given: list[ContractIssued] = []
+
+    async def keep(unit: Unit, contract: Contract) -> None:
+        given.append(await answers.issued(unit, contract))
+        await call.keep(unit, 201, given[0])
+
+    await issue_anew(call.parts, call.scope, call.contract, call.actor, signers, also=keep)
+    return given[0]
 
 
 async def change_phone(call: Call) -> PhoneChangeGiven:
@@ -79,8 +109,3 @@ async def change_phone(call: Call) -> PhoneChangeGiven:
         call.parts, call.scope, call.contract, call.signer, asked.phone, asked.reason, call.actor, keep
     )  # fmt: skip
     return given[0]
-
-
-async def _now(call: Call) -> ContractGiven:
-    async with call.parts.database.unit(call.scope) as unit:
-        return await answers.whole(unit, call.parts, call.contract)

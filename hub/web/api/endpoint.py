@@ -93,7 +93,7 @@ class Operation:
             refused = problem_json(request, status_of(error), error)
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
-        body = await request.clone(client_max_size=LARGEST_BODY + 1).read()  # what is longer is not read to the end
+        body = await request.clone(client_max_size=LARGEST_BODY).read()  # what is longer is not read to the end
         once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
         call = Call(request.app[HUB].parts, key, scope, self._asked(request, body), request.match_info, once)
         return await self._answer(call) if once is None else await self._once(request, call, once, body)

@@ -1,0 +1,131 @@
+"""The same Idempotency-Key is one act and one answer, whichever commit of the request the database loses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from hub.errors import DatabaseUnavailable
+from hub.model.contract import Contract
+from hub.model.staff import EVERYTHING
+from tests.running import Running, running_hub
+from tests.web.signer_visits import asked
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ACTS = {
+    "links": (200, "link-handed-out"),
+    "remind": (200, "reminded-by-hand"),
+    "void": (200, "voided"),
+    "extend": (200, "deadline-moved"),
+    "reissue": (201, "replaced"),
+}
+"""What is answered, and what the record says of it."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+class Outage:
+    """The database is lost before a commit: for that one only, or until the process would have been started again."""
+
+    def __init__(self, after: int, *, lasting: bool) -> None:
+        self._after, self._lasting, self.asked, self.happened = after, lasting, 0, False
+
+    @contextmanager
+    def of(self, running: Running) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(running.hub.database, "before_commit", self._before_commit)
+            yield
+
+    async def _before_commit(self) -> None:
+        self.asked += 1
+        if self.asked == self._after or (self._lasting and self.asked > self._after):
+            self.happened = True
+            raise DatabaseUnavailable("lost")
+
+
+async def body_of(running: Running, act: str, contract: Contract) -> dict[str, Any]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (signer,) = await unit.contracts.signers(contract.id)
+    later = running.clock() + timedelta(days=60)
+    return {
+        "links": {"signer": str(signer.id), "door": "qr"}, "void": {"reason": "wrong course"},
+        "extend": {"deadline": later.isoformat()},
+    }.get(act, {})  # fmt: skip
+
+
+async def post(
+    running: Running, contract: Contract, act: str, body: Mapping[str, Any], key: str
+) -> tuple[int, Any, Mapping[str, str]]:  # fmt: skip
+    path, headers = f"/api/v1/contracts/{contract.id}/{act}", {"Idempotency-Key": key}
+    return await asked(running, "POST", path, body=body, bearer=running.api_key, headers=headers)
+
+
+async def recorded(running: Running, contract: Contract) -> Counter[str]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return Counter(entry.kind for entry in await unit.record.entries(contract.id))
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["blip", "crash"])
+@pytest.mark.parametrize("act", list(ACTS))
+async def test_whatever_is_lost_the_same_key_is_one_act(running: Running, act: str, lasting: bool) -> None:
+    status, kind = ACTS[act]
+    for after in count(1):
+        running.clock.advance(timedelta(minutes=31))  # so often one person is reminded
+        contract, key = await running.issue_minor(), f"{act}-{uuid4()}"
+        body, outage = await body_of(running, act, contract), Outage(after, lasting=lasting)
+        with outage.of(running):
+            first = await post(running, contract, act, body, key)
+        if not outage.happened:
+            break
+        assert first[0] == 503
+        running.clock.advance(timedelta(seconds=121))  # whoever had the key in hand is taken for dead
+        again = await post(running, contract, act, body, key)
+        assert again[0] == status, (after, again[1])
+        assert (await recorded(running, contract))[kind] == 1, after
+        assert (await post(running, contract, act, body, key))[1] == again[1]
+    assert first[0] == status and after > 4
+
+
+@pytest.mark.parametrize("act", ["links", "remind", "extend", "reissue"])
+async def test_the_first_answer_is_given_again_when_the_contract_has_ended_since(running: Running, act: str) -> None:
+    running.clock.advance(timedelta(minutes=31))
+    undisturbed, contract = Outage(0, lasting=False), await running.issue_minor()
+    body = await body_of(running, act, contract)
+    with undisturbed.of(running):
+        await post(running, contract, act, body, f"{act}-{uuid4()}")
+    running.clock.advance(timedelta(minutes=31))
+    contract, key = await running.issue_minor(), f"{act}-{uuid4()}"
+    body = await body_of(running, act, contract)
+    with Outage(undisturbed.asked, lasting=False).of(running):  # the act is done, its answer gets lost
+        assert (await post(running, contract, act, body, key))[0] == 503
+    await post(running, contract, "void", {"reason": "wrong course"}, f"void-{uuid4()}")
+    status, answer, headers = await post(running, contract, act, body, key)
+    assert (status, headers.get("Idempotent-Replayed")) == (ACTS[act][0], "true"), answer
+    await check(running, contract, act, answer)
+
+
+async def check(running: Running, contract: Contract, act: str, answer: Any) -> None:
+    """The answer tells what is there: the one new contract, the one message, the contract as it was then."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        reminders = [each for each in await unit.deliveries.of_contract(contract.id) if each.purpose == "reminder"]
+        now = await unit.contracts.get(contract.id)
+    if act == "reissue":
+        assert answer["id"] == str(now.replaced_by)
+    if act == "remind":
+        assert [each["signer"] for each in answer["deliveries"]] == [str(each.signer) for each in reminders]
+        assert len(reminders) == 1
+    if act == "extend":
+        assert answer["state"] == "ISSUED" and datetime.fromisoformat(answer["deadline"]) == now.deadline
