@@ -127,7 +127,7 @@ class RosterReader:
     def read(self, data: bytes, today: date, language: str = "zh") -> Roster:
         """Raises UnreadableFile for what is no spreadsheet, is too large, or lacks a required column."""
         sheet = self._spreadsheets.rows(data)
-        columns = _columns(sheet[0] if sheet else ())
+        columns = _columns(sheet[0] if sheet else (), language)
         rows: list[RosterRow] = []
         problems: list[RowProblem] = []
         seen: dict[tuple[str, ...], int] = {}
@@ -143,7 +143,7 @@ class RosterReader:
         return Roster(tuple(rows), tuple(problems))
 
 
-def _columns(header: Sequence[Cell]) -> dict[str, int]:
+def _columns(header: Sequence[Cell], language: str) -> dict[str, int]:
     titles = {_title(cell): index for index, cell in reversed(list(enumerate(header)))}
     found = {
         name: titles[title]
@@ -151,9 +151,10 @@ def _columns(header: Sequence[Cell]) -> dict[str, int]:
         for title in map(_title, reversed((*aliases, name)))
         if title in titles
     }
-    missing = [COLUMNS[name][0] for name in REQUIRED if name not in found]
+    missing = [COLUMNS[name][0 if language == "zh" else 1] for name in REQUIRED if name not in found]
     if missing:
-        raise UnreadableFile("The spreadsheet lacks the columns: " + "、".join(missing))
+        between = "、" if language == "zh" else ", "
+        raise UnreadableFile(f"The spreadsheet lacks these columns:\n{between.join(missing)}")
     return found
 
 

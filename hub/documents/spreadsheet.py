@@ -40,7 +40,7 @@ class SpreadsheetReader:
         try:
             rows: list[list[Cell]] = json.loads(self._child.ask(data))
         except ChildFailed as error:
-            raise UnreadableFile(f"The spreadsheet could not be read: {error}") from None
+            raise UnreadableFile(f"The spreadsheet could not be read:\n{error}") from None
         return rows
 
     def close(self) -> None:

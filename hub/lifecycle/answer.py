@@ -27,6 +27,8 @@ QUESTIONS = ("not-me", "wrong", "question")
 QUESTIONS_A_DAY = 10
 RELINK_APART = timedelta(minutes=10)
 RELINKS_A_DAY = 3
+DECLINED = "A signer declined, and gave this reason:"
+DECLINED_SILENTLY = "A signer declined, and gave no reason."
 
 
 async def decline(parts: Parts, secret: str, contract_id: UUID | None, reason: str) -> ContractState:
@@ -44,7 +46,7 @@ async def decline(parts: Parts, secret: str, contract_id: UUID | None, reason: s
         await unit.reminders.note(visiting.task, "stopped", planning, step=visiting.task.step, reason="declined")
         words = _text(reason, required=False)
         ended = await end(parts, unit, contract, ContractState.DECLINED, words, visiting.actor, tell=None)
-        text = f"A signer declined: {words or 'no reason given'}"
+        text = f"{DECLINED}\n{words}" if words else DECLINED_SILENTLY
         await unit.desk.add_task(
             StaffTask(uuid4(), "declined", text, contract.campus, unit.now, contract.id, visiting.signer.id)
         )

@@ -123,7 +123,7 @@ async def _begin(unit: Unit, signer_id: UUID, phone: str, reason: str, actor: st
     signer = await unit.contracts.signer(signer_id)
     contract = await unit.contracts.get(signer.contract)
     if contract.state.final:
-        raise IllegalMove(f"nobody is written to about a contract that is {contract.state}")
+        raise IllegalMove(f"nobody is written to about a contract in this state:\n{contract.state}")
     if signer.phone == phone:
         raise BadInput("this is the number on file already", field="phone")
     await unit.phone_changes.expire(unit.now)

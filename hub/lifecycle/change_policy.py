@@ -154,7 +154,7 @@ def _check_configured(parts: Parts, changes: Mapping[str, Any]) -> None:
     for key, value in changes.items():
         for channel in value if key.endswith("_through") and isinstance(value, list) else ():
             if channel in CHANNELS and channel not in parts.router.configured:
-                raise BadInput(f"no provider of {channel} is configured", field=key)
+                raise BadInput(f"no provider of this channel is configured:\n{channel}", field=key)
 
 
 def _course(change: PolicyChange) -> str | None:

@@ -15,7 +15,6 @@ from channels import Inbound
 from hub.lifecycle.answer import resend
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
-from hub.model.alert_words import sentence
 from hub.model.message import Purpose
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING, StaffTask
@@ -24,6 +23,7 @@ from hub.router.carriers import Carrier
 from hub.store.inbound import Written
 from hub.store.unit import Unit
 
+FLOOD = "Many opt-outs came at once by calls that nobody signs: nobody was opted out. How many, and by whom:"
 _PURPOSES = {
     Wish.STOP: Purpose.STOPPED, Wish.START: Purpose.STARTED, Wish.HELP: Purpose.HELP, Wish.STATUS: Purpose.STATUS
 }  # fmt: skip
@@ -104,7 +104,7 @@ async def _hold(unit: Unit, held: list[Written]) -> None:
     providers = ", ".join(sorted({each.provider for each in held}))
     facts: dict[str, str | int] = {"count": len(held), "providers": providers}
     if root := await unit.school.headquarters():
-        text = sentence("stop-flood", facts, "en")
+        text = f"{FLOOD}\n{len(held)}\n{providers}"
         await unit.desk.add_task_once(StaffTask(uuid4(), "stop-flood", text, root.id, unit.now))
     await unit.alerts.add("stop-flood", facts, unit.now)
 

@@ -51,7 +51,7 @@ async def hand_out(
     async with parts.database.unit(scope) as unit:
         contract = await unit.contracts.get(contract_id)
         if contract.state not in (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLETED):
-            raise IllegalMove(f"a contract that is {contract.state} has no links")
+            raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")
         signer = next((each for each in await unit.contracts.signers(contract_id) if each.id == signer_id), None)
         if signer is None:
             raise BadInput("this contract has no such signer", field="signer")

@@ -131,7 +131,8 @@ def course_facts(course: Course, language: str) -> CourseFacts:
             refund_steps=tuple(_refund_step(step, language) for step in details["refund_steps"]),
         )  # fmt: skip
     except (KeyError, ValueError, ArithmeticError) as error:
-        raise BadInput(f"the course {course.id} at {course.campus} is not complete: {error}", field="course") from error
+        where = f"{course.campus}, {course.id}: {error}"
+        raise BadInput(f"the details of this course are not complete:\n{where}", field="course") from error
 
 
 def _refund_step(step: Mapping[str, Any], language: str) -> RefundStep:

@@ -45,6 +45,8 @@ from hub.store.unit import Unit
 
 NOT_ANY_MORE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
 ASKED, ALREADY = "enrolment-asked", "already-enrolled"
+ENROLLED = "Enrolled by a poster. Look at it, and issue the contract. Poster and course:"
+ENROLLED_ALREADY = "Somebody came by a poster for a student who is enrolled already. Poster and course:"
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ async def _known_already(parts: Parts, unit: Unit, poster: Poster, course: str, 
         return False
     told = [signer for contract in sorted(contracts) for signer in await unit.contracts.signers(contract)]
     if not await resend(parts, unit, told):
-        text = f"Somebody came by the poster “{poster.title}” for a student who is enrolled in {course} already."
+        text = f"{ENROLLED_ALREADY}\n{poster.title}\n{course}"
         known = next(iter(sorted(contracts)), None)
         await unit.desk.add_task_once(StaffTask(uuid4(), ALREADY, text, poster.campus, unit.now, known))
     return True
@@ -250,9 +252,7 @@ class _Claim:
             await self._came(unit, None)
             assert self.visitor.verified_at
             await unit.visitors.verified(self.visitor.id, secret, self.visitor.verified_at)
-            text = (
-                f"Enrolled by the poster “{self.poster.title}” for {self.course}. Look at it, and issue the contract."
-            )
+            text = f"{ENROLLED}\n{self.poster.title}\n{self.course}"
             await unit.desk.add_task(StaffTask(uuid4(), ASKED, text, self.poster.campus, unit.now))
         return Enrolled(secret, self.visitor.expires_at)
 

@@ -163,7 +163,8 @@ async def with_representative(parts: Parts, scope: Scope, asked: NewContract) ->
         return asked.signers
     found = await representative_at(parts, scope, asked.campus)
     if found is None:
-        raise BadInput(f"no representative of the school is configured for {asked.campus}", field="representative")
+        why = "no representative of the school is configured for this campus:"
+        raise BadInput(f"{why}\n{asked.campus}", field="representative")
     last = max((each.order for each in asked.signers), default=0) + 1
     return (*asked.signers, NewSigner(
         Role.REPRESENTATIVE, found.name, found.phone, found.id_number, found.id_type, found.email, order=last,

@@ -41,7 +41,7 @@ async def reissue(
         deadline = _deadline(old, await unit.record.entries(old.id), await unit.planning_now())
     before = await _signers_now(parts, old)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
-        raise IllegalMove(f"a contract that is {old.state} binds both sides: it cannot be issued anew")
+        raise IllegalMove(f"a contract in this state binds both sides and cannot be issued anew:\n{old.state}")
     if signers:
         _check_phones(signers, before)
     asked = _asked_again(old, before, deadline)

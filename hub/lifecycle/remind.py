@@ -244,7 +244,7 @@ async def remind_by_hand(
         contract = await unit.contracts.locked(contract_id)
         tasks = [task for task in await unit.tasks.of_contract(contract_id) if task.state is TaskState.OPEN]
         if contract.state is not ContractState.ISSUED or not tasks:
-            raise IllegalMove(f"nobody has to be reminded of a contract that is {contract.state}")
+            raise IllegalMove("nobody has to sign this contract now")
         tried = [await _by_hand(parts, unit, contract, task) for task in tasks]
         sent = [delivery for delivery in tried if delivery]
         await unit.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(tasks)})

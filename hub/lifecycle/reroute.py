@@ -29,6 +29,8 @@ from hub.router.policy import policy_of
 from hub.store.deliveries import NEVER
 from hub.store.unit import Unit
 
+NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"
+NONE_OPENED = "Messages arrive, but this signer opens none of them. There is no other way than this one:"
 NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
 UNOPENED_MESSAGES = 3
 """So many unopened messages make a staff task where there is one way only: on the fifth day by the usual policy. One
@@ -208,9 +210,9 @@ async def _at_the_end(unit: Unit, contract: Contract, delivery: Delivery, reason
         return
     if delivery.purpose in (Purpose.CODE, *ANSWERS):
         return  # whoever waits for a code is at the page, which says what else they can do
-    text = f"A message did not reach this signer by any channel: {delivery.channel}, {reason}."
+    text = f"{NOT_REACHED}\n{delivery.channel}\n{reason}"
     if reason == NOT_OPENED:
-        text = f"Messages arrive, but this signer opens none of them, and there is no other way: {delivery.channel}."
+        text = f"{NONE_OPENED}\n{delivery.channel}"
     await unit.desk.add_task_once(
         StaffTask(uuid4(), UNREACHED, text, contract.campus, unit.now, contract.id, delivery.signer)
     )

@@ -13,6 +13,8 @@ from hub.model.staff import StaffTask
 from hub.store.jobs import COMPLETE
 from hub.store.unit import Unit
 
+STILL_NOT = "The contract is signed and is still not finished. The hub has tried so often:"
+CANNOT = "The contract is signed but cannot be finished:"
 NOT_FINISHED = "not-finished"
 """The reason where no error says one: its jobs wait, or whoever works on it dies before there is a result."""
 
@@ -28,7 +30,7 @@ async def ask_again(unit: Unit, contract_id: UUID) -> None:
     # An error that was seen is told by whoever saw it, with its reason.
     if await waits_for_hub(unit, contract) and (contract.stuck_since is None or tries > TRIES_BEFORE_STAFF):
         await _show(unit, contract, contract.stuck_reason or NOT_FINISHED)
-        await _tell(unit, contract, f"The contract is signed and was not finished in {tries} tries.")
+        await _tell(unit, contract, f"{STILL_NOT}\n{tries}")
 
 
 async def note_trouble(unit: Unit, contract_id: UUID, error: QiandaError) -> int | None:
@@ -42,7 +44,7 @@ async def note_trouble(unit: Unit, contract_id: UUID, error: QiandaError) -> int
     await unit.contracts.plan_hub_step(contract_id, unit.now + wait_after(tries), tries)
     await _show(unit, contract, error.code)
     if tries >= TRIES_BEFORE_STAFF or not error.retry:
-        await _tell(unit, contract, f"The contract is signed but cannot be finished: {error.sentence}")
+        await _tell(unit, contract, f"{CANNOT}\n{error.sentence}")
     return tries
 
 

@@ -62,4 +62,4 @@ def check_turn(contract: Contract, task: SigningTask) -> None:
             raise NotYourTurn
         case TaskState.OPEN if contract.state is ContractState.ISSUED:
             return
-    raise IllegalMove(f"the contract is {contract.state}")
+    raise IllegalMove(f"a contract in this state cannot be signed:\n{contract.state}")

@@ -70,7 +70,7 @@ async def extend(
     async with parts.database.unit(scope) as unit:
         contract = await unit.contracts.locked(contract_id)
         if contract.state is not ContractState.ISSUED:
-            raise IllegalMove(f"the deadline of a contract that is {contract.state} cannot move")
+            raise IllegalMove(f"the deadline of a contract in this state cannot move:\n{contract.state}")
         check_deadline(deadline, await unit.planning_now())
         moved = await move_deadline(parts, unit, contract, deadline, actor)
         if also:

@@ -53,7 +53,7 @@ way out."""
 def check_move(before: ContractState, after: ContractState) -> None:
     """Raise `IllegalMove` unless `MOVES` holds the move."""
     if after not in MOVES[before]:
-        raise IllegalMove(f"a contract that is {before} cannot become {after}")
+        raise IllegalMove(f"a contract cannot go from the first of these states to the second:\n{before}\n{after}")
 
 
 def wait_after(tries: int) -> timedelta:

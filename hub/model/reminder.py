@@ -25,6 +25,9 @@ APART = timedelta(hours=12)
 """Planned messages of one task are never nearer to each other than this, not even after an outage."""
 LATEST = 0.9
 """The last tenth of a window is left to what is late: a message whose share were its very end could miss it daily."""
+MESSAGE_JUST_LEFT = "The last message to this person left a short while ago."
+JUST_REMINDED = "The last reminder by hand was a short while ago."
+ALL_OF_TODAY = "All reminders by hand for today have been sent."
 
 Send = Literal["now", "policy", "none"]
 
@@ -231,13 +234,11 @@ def manual_reminder_allowed(
     begins, ends = local_day(now, zone)
     waits = [(now, "")]
     if last_message_at is not None:
-        words = f"The last message to this person left less than {_minutes(policy.manual_after_message)} ago."
-        waits.append((last_message_at + policy.manual_after_message, words))
+        waits.append((last_message_at + policy.manual_after_message, MESSAGE_JUST_LEFT))
     if manual_times_today:
-        words = f"The last reminder by hand was less than {_minutes(policy.manual_apart)} ago."
-        waits.append((max(manual_times_today) + policy.manual_apart, words))
+        waits.append((max(manual_times_today) + policy.manual_apart, JUST_REMINDED))
     if sum(begins <= sent < ends for sent in manual_times_today) >= policy.manual_per_day:
-        waits.append((ends, f"All reminders by hand for today ({policy.manual_per_day}) have been sent."))
+        waits.append((ends, ALL_OF_TODAY))
     earliest, reason = max(waits, key=lambda wait: wait[0])
     return ManualVerdict(earliest <= now, earliest.astimezone(UTC), reason)
 
@@ -338,8 +339,3 @@ def _share(opening: datetime, closing: datetime, spread: float) -> datetime:
         raise ValueError(f"spread: has to be from 0 up to, not including, 1, not {spread}")
     seconds = int((closing - opening).total_seconds() * spread)
     return opening + timedelta(seconds=seconds)
-
-
-def _minutes(duration: timedelta) -> str:
-    minutes = int(duration.total_seconds() // 60)
-    return "1 minute" if minutes == 1 else f"{minutes} minutes"

@@ -8,7 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.model.reminder import SkipReason, allowed_today, manual_reminder_allowed
+from hub.model.reminder import (
+    ALL_OF_TODAY,
+    JUST_REMINDED,
+    MESSAGE_JUST_LEFT,
+    SkipReason,
+    allowed_today,
+    manual_reminder_allowed,
+)
 from hub.model.reminder_policy import ReminderPolicy
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -103,12 +110,12 @@ def test_two_messages_a_day() -> None:
     [
         (None, [], NOW, ""),
         (ago(30), [], NOW, ""),
-        (ago(29), [], ago(-1), "30 minutes"),
+        (ago(29), [], ago(-1), MESSAGE_JUST_LEFT),
         (ago(500), [ago(10)], NOW, ""),
-        (ago(500), [ago(4)], ago(-6), "10 minutes"),
-        (ago(29), [ago(4)], ago(-6), "10 minutes"),
-        (ago(4), [ago(4)], ago(-26), "30 minutes"),
-        (ago(60), [ago(180), ago(120), ago(60)], MIDNIGHT, "(3)"),
+        (ago(500), [ago(4)], ago(-6), JUST_REMINDED),
+        (ago(29), [ago(4)], ago(-6), JUST_REMINDED),
+        (ago(4), [ago(4)], ago(-26), MESSAGE_JUST_LEFT),
+        (ago(60), [ago(180), ago(120), ago(60)], MIDNIGHT, ALL_OF_TODAY),
         (ago(60), [ago(60), ago(120), ago(15 * 60 + 1)], NOW, ""),  # the third was yesterday
     ],
 )
@@ -120,7 +127,7 @@ def test_reminders_by_hand(
     )
     assert verdict.allowed == (earliest == NOW)
     assert verdict.earliest == max(earliest, NOW)
-    assert words in verdict.reason
+    assert verdict.reason == words
     assert verdict.allowed == (verdict.reason == "")
 
 

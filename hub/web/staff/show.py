@@ -81,7 +81,7 @@ def problem_words(say: words.Speech, problem: QiandaError) -> str:
     if field:
         parts.append(say.word(words.FIELDS, field.rpartition(".")[2].partition("[")[0]) + ":")
     if problem.detail:
-        parts.append(say.translate(problem.detail))
+        parts += say.lines(problem.detail)
     if problem.retry_after is not None:
         minutes = max(1, math.ceil(problem.retry_after.total_seconds() / 60))
         parts.append(say.translate("Possible again in {minutes} minutes.", minutes=minutes))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.web.languages import Translate
+from hub.web.problems import known_problems
 
 STATES = {
     "DRAFT": "draft", "ISSUED": "to be signed", "SIGNED": "signed, being sealed", "COMPLETED": "completed",
@@ -44,7 +45,7 @@ TASK_KINDS = {
     "phone-change": "a new phone number waits for approval", "shared-phone": "a number that strangers share",
     "enrolment-asked": "enrolled by a poster", "already-enrolled": "came by a poster again",
     "identity-refused": "identity not confirmed", "unanswered": "does not answer reminders",
-    "unreached": "no message has led to this person",
+    "unreached": "no message has led to this person", "stop-flood": "many opt-outs wait to be checked",
     "certificate-not-revoked": "a certificate could not be revoked",
 }  # fmt: skip
 ALERTS = {
@@ -86,6 +87,8 @@ RECORDS = {
     "app-key-bound": "a device of theirs bound", "app-key-attested": "a device's statement about its key",
     "app-key-revoked": "a device of theirs revoked", "certificate-revoked": "certificate revoked",
     "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
+    "opted-out": "does not want messages any more", "agent-paired": "a program of theirs connected",
+    "agent-confirmed": "its certificate confirmed on the page", "agent-ended": "the program disconnected",
 }  # fmt: skip
 CUSTODIES = {
     "usb-token": "on a USB token", "app-keystore": "in the keystore of a phone", "browser": "made in a browser",
@@ -103,11 +106,21 @@ LEDGER_REASONS = {
     "by-hand": "by hand", "no-channel": "no way to reach them", "deadline-moved": "deadline moved",
     "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
     "phone-changed": "phone number changed", "overdue": "many were overdue",
+    "budget": "a limit of messages is reached", "not-their-turn": "not their turn yet",
 }  # fmt: skip
 NEXT_WAYS = {
     "no-receipt": "no receipt", "not-opened": "not opened", "no-provider": "no provider took it",
     "unknown": "sent, no answer yet", "undelivered": "not delivered", "refused": "refused by the provider",
 }  # fmt: skip
+CODES = STATES | CHANNELS | NEXT_WAYS
+"""What stands alone in a line of a text from the lifecycle, and has a word."""
+STUCK = known_problems() | {
+    "not-finished": "There is no result yet, and no error either.",
+    "token-unavailable": "The school's key device cannot be reached.",
+    "authority-unavailable": "The certificate authority does not answer.",
+    "timestamp-unavailable": "The timestamp service does not answer.",
+    "database-unavailable": "The database cannot be reached.",
+}
 MANY = {
     "sent": "will be sent now", "morning": "wait for the next time when messages may go out",
     "too-soon": "got a message a short while ago", "cap": "got enough messages today",
@@ -177,6 +190,7 @@ ALL: tuple[Mapping[str, str], ...] = (
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
+    STUCK,
 )  # fmt: skip
 
 
@@ -191,6 +205,11 @@ class Speech:
     def word(self, words: Mapping[str, str], key: object) -> str:
         """A kind that has no word yet is shown as it is."""
         return self.translate(words.get(str(key), str(key)))
+
+    def lines(self, text: str) -> list[str]:
+        """What the lifecycle says. A fixed sentence is a line, so that it is found in the catalogue; a value that
+        belongs to it is a line of its own: by its word, or as it is."""
+        return [self.word(CODES, line) for line in text.splitlines()]
 
     def why(self, line: Mapping[str, object]) -> str:
         """The reason in a line of the ledger of reminders: its receipt's state, the door, or why a way was tried."""

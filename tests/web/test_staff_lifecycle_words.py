@@ -1,0 +1,212 @@
+"""What the lifecycle writes down for staff has its words in the console: tasks, the record, the ledger, errors."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from hub.documents.roster import RosterReader
+from hub.documents.spreadsheet import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
+from hub.errors import BadInput, IllegalMove, UnreadableFile
+from hub.lifecycle.remind_many import MOST_AT_ONCE
+from hub.lifecycle.reroute import NOT_REACHED
+from hub.lifecycle.withdraw import void
+from hub.model import reminder
+from hub.model.contract import ContractState, check_move
+from hub.model.reminder import SkipReason
+from hub.model.staff import EVERYTHING, StaffTask
+from hub.settings import ROOT
+from hub.web.languages import Catalogues
+from hub.web.staff import words
+from hub.web.staff.show import problem_words
+from tests.running import running_hub
+from tests.web.staff_visit import desk_of
+from tests.web.test_staff_words import NOW, catalogues
+
+KNOWN = catalogues().texts["zh"]
+MODULES = sorted((ROOT / "hub").rglob("*.py"))
+NOT_OURS = {
+    "_text(text, required=False)",  # what the signer wrote
+    "sentence(SHARED, facts, 'en')",  # both are in the catalogue of phone changes
+    "'\\n'.join([SAID, *(f'{each.authority}: {each.serial:x}' for each in theirs)])",
+}
+Scope = dict[str, list[ast.expr]]
+NO_SCOPE: Scope = {}
+
+
+def speech(language: str = "zh") -> words.Speech:
+    return words.Speech(Catalogues.read(ROOT / "templates" / "languages").translator(language), language, NOW)
+
+
+# ---- the texts of staff tasks, read from the code
+
+
+def assigned(tree: ast.AST) -> Scope:
+    found: Scope = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                found.setdefault(ast.unparse(target), []).append(node.value)
+    return found
+
+
+def written(text: ast.expr, here: Scope) -> Iterator[str]:
+    """Every text that an expression may become; {…} stands for a value."""
+    match text:
+        case ast.Constant(value=str(known)):
+            yield known
+        case ast.Name(id=name) if name in here:
+            for each in here[name]:
+                yield from written(each, here)
+        case ast.IfExp(body=one, orelse=other):
+            yield from written(one, here)
+            yield from written(other, here)
+        case ast.JoinedStr(values=parts):
+            yield "".join(piece(part, here) for part in parts)
+        case _:
+            yield f"?{ast.unparse(text)}"
+
+
+def piece(part: ast.expr, here: Scope) -> str:
+    if isinstance(part, ast.FormattedValue):
+        constant = isinstance(part.value, ast.Name) and part.value.id.isupper()
+        return "".join(written(part.value, here)) if constant else "{…}"
+    assert isinstance(part, ast.Constant)
+    return str(part.value)
+
+
+def task_texts() -> Iterator[tuple[str, str]]:
+    """Kind and text of each `StaffTask(…)`; a text that comes as a parameter is looked up at the callers."""
+    for path in MODULES:
+        module = ast.parse(path.read_text("utf-8"))
+        for function in (each for each in ast.walk(module) if isinstance(each, ast.AsyncFunctionDef)):
+            here = {**assigned(module), **assigned(function)}
+            for call in calls(function, "StaffTask"):
+                kind, text = "".join(written(call.args[1], here)), call.args[2]
+                parameters = [each.arg for each in function.args.args]
+                if isinstance(text, ast.Name) and text.id in parameters and text.id not in assigned(function):
+                    place = parameters.index(text.id)
+                    for caller in calls(module, function.name):
+                        yield from ((kind, said) for said in written(caller.args[place], here))
+                else:
+                    yield from ((kind, said) for said in written(text, here))
+
+
+def calls(tree: ast.AST, name: str) -> list[ast.Call]:
+    found = [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
+    return [each for each in found if ast.unparse(each.func).endswith(name) and each.args]
+
+
+def test_every_text_of_a_task_is_in_the_catalogue_line_by_line() -> None:
+    """A value inside a sentence would keep it from being found: it stands in a line of its own."""
+    texts = {text for _, text in task_texts()}
+    assert len(texts) > 20 and {text[1:] for text in texts if text.startswith("?")} == NOT_OURS
+    lines = {line for text in texts if not text.startswith("?") for line in text.splitlines()}
+    assert lines - set(KNOWN) - {"{…}"} == set()
+
+
+def test_every_kind_of_a_task_has_a_word() -> None:
+    kinds = {kind for kind, _ in task_texts()}
+    assert "stop-flood" in kinds and {each for each in kinds if each[0] != "?"} - set(words.TASK_KINDS) == set()
+
+
+# ---- kinds and reasons
+
+
+def test_every_reason_to_send_nothing_has_a_word() -> None:
+    assert {reason.value for reason in SkipReason} - set(words.LEDGER_REASONS) == set()
+
+
+def test_every_kind_of_the_record_has_a_word() -> None:
+    kinds = set()
+    for path in MODULES:
+        for call in calls(ast.parse(path.read_text("utf-8")), "record.append"):
+            kinds |= {text for text in written(call.args[2], NO_SCOPE) if not text.startswith("?")}
+    assert len(kinds) > 20 and kinds - set(words.RECORDS) == set()
+
+
+def test_why_a_contract_is_stuck_is_said_in_words() -> None:
+    said = {reason: speech().word(words.STUCK, reason) for reason in ("token-unavailable", "not-finished")}
+    assert said == {"token-unavailable": "学校的密钥设备无法访问。", "not-finished": "还没有结果，也没有报错。"}
+
+
+# ---- lines
+
+
+def test_a_value_in_a_line_of_its_own_is_said_by_its_word_or_as_it_is() -> None:
+    said = "A message did not reach this signer by any channel. The last one, and what came of it:\nsms\nno-receipt\n42"
+    assert speech().lines(said) == [
+        "一条消息经所有渠道都未能送达该签署人。最后使用的渠道及结果：", "短信", "没有回执", "42"
+    ]  # fmt: skip
+    assert speech("en").lines(said)[1:] == ["text message", "no receipt", "42"]
+
+
+# ---- errors with a value
+
+
+class OneRow:
+    def __init__(self, *titles: str) -> None:
+        self._titles = titles
+
+    def rows(self, _data: bytes) -> list[list[str]]:
+        return [list(self._titles)]
+
+
+@pytest.mark.parametrize(
+    ("language", "columns"),
+    [("zh", "表格缺少以下列： 学员姓名、学员证件号码"), ("en", "columns: student name, student id number")],
+)
+def test_missing_columns_are_named_in_the_language_of_the_page(language: str, columns: str) -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        RosterReader(OneRow("校区", "课程"), None).read(b"", NOW.date(), language)  # type: ignore[arg-type]
+    assert problem_words(speech(language), caught.value).endswith(columns)
+
+
+def test_a_state_in_an_error_is_said_by_its_word() -> None:
+    with pytest.raises(IllegalMove) as caught:
+        check_move(ContractState.COMPLETED, ContractState.VOIDED)
+    said = problem_words(speech(), caught.value)
+    assert said.endswith("合同不能从前一种状态变为后一种状态： 已完成 已撤回") and "COMPLETED" not in said
+
+
+def test_errors_that_name_a_limit_are_translated() -> None:
+    """The number stands in the catalogue, too: whoever changes the limit hears of it here."""
+    texts = {
+        f"choose 1 to {MOST_AT_ONCE} contracts", f"The file has more than {MAX_BYTES // 1024 // 1024} MB.",
+        f"it has more than {MAX_ROWS:,} rows", f"it has more than {MAX_COLUMNS} columns",
+        reminder.MESSAGE_JUST_LEFT, reminder.JUST_REMINDED, reminder.ALL_OF_TODAY,
+    }  # fmt: skip
+    assert texts - set(KNOWN) == set()
+    assert problem_words(speech(), BadInput("choose 1 to 1000 contracts")).endswith("请选择 1 至 1000 份合同")
+
+
+def test_no_button_on_a_stale_page_answers_in_english() -> None:
+    """What signers alone do is left out: their pages show the error's sentence, never its detail."""
+    modules = [path for path in MODULES if path.name not in ("answer.py", "sign.py")]
+    found = {path.stem: calls(ast.parse(path.read_text("utf-8")), "IllegalMove") for path in modules}
+    texts = {text for each in found.values() for call in each for text in written(call.args[0], NO_SCOPE)}
+    lines = {line for text in texts for line in text.splitlines()}
+    assert len(texts) > 7 and lines - set(KNOWN) - {"{…}"} == set()
+
+
+# ---- on the pages
+
+
+async def test_the_pages_of_a_contract_in_trouble_and_of_what_is_to_do_speak_chinese() -> None:
+    async with running_hub(with_worker=False) as running:
+        contract = await running.issue_minor()
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.contracts.change(contract, stuck_since=unit.now, stuck_reason="token-unavailable")
+            text = f"{NOT_REACHED}\nsms\nno-receipt"
+            await unit.desk.add_task(StaffTask(uuid4(), "unreached", text, contract.campus, unit.now, contract.id))
+        desk = await desk_of(running, language="zh")
+        page = (await desk.get(f"/staff/contracts/{contract.id}")).words
+        assert "原因：学校的密钥设备无法访问。" in page and "token-unavailable" not in page
+        for found in (page, (await desk.get("/staff/tasks")).words):
+            assert "未能送达该签署人。最后使用的渠道及结果： 短信 没有回执" in found and "no-receipt" not in found
+        await void(running.hub.parts, EVERYTHING, contract.id, "双方商定", "staff:demo")
+        stale = (await desk.post(f"/staff/contracts/{contract.id}/remind")).words
+        assert "这份合同目前无需任何人签署。" in stale and "VOIDED" not in stale
