@@ -7,6 +7,8 @@ remembered, and the others are tried again a few times. Without configured addre
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -31,6 +33,8 @@ KINDS = {
     "digest": "今日待办 · To do today",
 }
 """What an alert is about; a kind without words is shown as it is."""
+LONGEST_ATTEMPT = timedelta(seconds=45)
+"""For all messages to one address: shorter than the lease of an attempt (`RETRIES_AFTER`)."""
 log = structlog.get_logger()
 
 
@@ -42,9 +46,10 @@ async def alert_staff(parts: Parts, alert: UUID) -> None:
         bundle = await unit.alerts.begin(alert, unit.now)
     if bundle is None:
         return
-    notice = Notice(f"{TITLE}: {KINDS.get(bundle.kind, bundle.kind)}", _text(parts.origin, bundle))
+    title = f"{TITLE}: {KINDS.get(bundle.kind, bundle.kind)}"
+    notices = [Notice(title, text) for text in _texts(parts.origin, bundle)]
     waiting = [each for each in parts.addressees if each.mark not in bundle.reached]
-    answers = await asyncio.gather(*(_tell(each, notice) for each in waiting))
+    answers = await asyncio.gather(*(_tell(each, notices) for each in waiting))
     reached = bundle.reached | {each.mark for each, problem in zip(waiting, answers, strict=True) if problem is None}
     problems = [problem for problem in answers if problem is not None]
     failure = f"{len(problems)}/{len(parts.addressees)} — {', '.join(problems)}" if problems else None
@@ -55,15 +60,20 @@ async def alert_staff(parts: Parts, alert: UUID) -> None:
         log.warning("alert not told everywhere", kind=bundle.kind, tries=bundle.tries, reason=failure)
 
 
-async def _tell(addressee: Addressee, notice: Notice) -> str | None:
-    """None, or which sort of address did not take it, and why."""
+async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:
+    """None, or which sort of address did not take all of them, and why. All are tried again then: one may be told
+    twice, none never."""
     try:
-        await addressee.tell(notice)
+        async with asyncio.timeout(LONGEST_ATTEMPT.total_seconds()):
+            for notice in notices:
+                await addressee.tell(notice)
     except NotTold as error:
         return f"{addressee.kind}: {error}"
+    except TimeoutError:
+        return f"{addressee.kind}: no answer in time"
     return None
 
 
-def _text(origin: str, bundle: Bundle) -> str:
+def _texts(origin: str, bundle: Bundle) -> list[str]:
     query = f"?{urlencode({'campus': bundle.campus})}" if bundle.campus else ""
-    return written(bundle.lines, len(bundle.alerts), f"{origin}/staff/tasks{query}")
+    return written(bundle.kind, bundle.lines, len(bundle.alerts), f"{origin}/staff/tasks{query}")

@@ -18,6 +18,12 @@ SENT_WITHIN = timedelta(days=1)
 """An older one is no news any more, say where the first address was configured later."""
 SHOWN_FOR = timedelta(days=14)
 MOST_LINES = 8
+"""So many tell what is wrong; how many more there were is said beside them."""
+TOLD_IN_FULL = frozenset({"digest"})
+"""Kinds of which each alert is for somebody else: a line that is left out is a person who does not hear."""
+LONGEST_IN_FULL = 1800
+"""Bytes of lines in one message of these kinds; what does not fit goes into another. WeCom's robots take 2048 bytes of
+text, title and address included."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,29 @@ def next_try(tries: int, now: datetime) -> datetime | None:
     return now + RETRIES_AFTER[tries - 1] if tries < MOST_TRIES else None
 
 
-def written(lines: Sequence[tuple[str, str]], number: int, console: str) -> str:
-    """The text of the message: the first lines in Chinese, then in English, how many alerts there were, and where to
-    look. What is the same in both stands there once."""
-    shown = list(dict.fromkeys(line for language in zip(*lines[:MOST_LINES], strict=True) for line in language))
-    if number > min(len(lines), MOST_LINES):
-        shown.append(f"共 {number} 条 · {number} in all")
-    return "\n".join([*shown, console])
+def written(kind: str, lines: Sequence[tuple[str, str]], number: int, console: str) -> list[str]:
+    """The texts of the messages, mostly one: lines in Chinese, then in English, how many alerts there were where not
+    each has its line, and where to look."""
+    parts = _parts(lines) if kind in TOLD_IN_FULL else [lines[:MOST_LINES]]
+    total = f"共 {number} 条 · {number} in all" if number > sum(map(len, parts)) else None
+    return [_message(part, total, console) for part in parts]
+
+
+def _parts(lines: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """All lines, in pieces that fit. One that is too long by itself stands alone."""
+    parts: list[list[tuple[str, str]]] = []
+    room = 0
+    for line in lines:
+        length = len("\n".join((*line, "")).encode())
+        if length > room:
+            parts.append([])
+            room = LONGEST_IN_FULL
+        parts[-1].append(line)
+        room -= length
+    return parts
+
+
+def _message(lines: Sequence[tuple[str, str]], total: str | None, console: str) -> str:
+    """What is the same in both languages stands there once."""
+    shown = list(dict.fromkeys(line for language in zip(*lines, strict=True) for line in language))
+    return "\n".join([*shown, *([total] if total else []), console])

@@ -175,3 +175,18 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         await attend(parts)
         async with running.hub.database.unit(EVERYTHING) as unit:
             assert len([each for each in await unit.alerts.recent(EVERYTHING, unit.now) if each.kind == "digest"]) == 2
+
+
+@pytest.mark.parametrize(("number", "messages"), [(10, 1), (60, 3)])
+async def test_the_digest_names_everybody_who_has_something_in_hand(number: int, messages: int) -> None:
+    async with hook() as there, quiet_hub(configured={"alerts": [there.url]}) as running:
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            first, *_ = [
+                await unit.alerts.add("digest", {"name": f"Owner-{each}", "open": 1, "overdue": 0}, unit.now, "hefei")
+                for each in range(number)
+            ]
+        await alert_staff(running.hub.parts, first)
+    told = [line for each in there.accepted for line in each["message"].splitlines()]
+    assert [each for each in range(number) if told.count(f"Owner-{each}: 1 to do, 0 overdue") != 1] == []
+    assert [each for each in range(number) if told.count(f"Owner-{each}：1 项待办，其中 0 项已逾期") != 1] == []
+    assert len(there.accepted) == messages

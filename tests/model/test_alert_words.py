@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from hub.lifecycle.alert import KINDS
-from hub.model.alert import Alert, written
+from hub.model.alert import LONGEST_IN_FULL, Alert, written
 from hub.model.alert_words import SENTENCES, Facts, sentence
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -52,7 +52,18 @@ def test_what_an_older_hub_wrote_is_shown_as_it_is() -> None:
 
 def test_a_message_is_in_both_languages_and_what_is_the_same_stands_there_once() -> None:
     lines = [(f"甲{number}", f"a{number}") for number in range(2)] + [("szca: 503", "szca: 503")]
-    said = written(lines, 3, "https://sign.example/staff/tasks")
+    (said,) = written("provider-broken", lines, 3, "https://sign.example/staff/tasks")
     assert said.splitlines() == ["甲0", "甲1", "szca: 503", "a0", "a1", "https://sign.example/staff/tasks"]
-    many = written([(f"甲{number}", f"a{number}") for number in range(20)], 20, "https://c")
+    (many,) = written("provider-broken", [(f"甲{number}", f"a{number}") for number in range(20)], 20, "https://c")
     assert many.splitlines()[7:9] == ["甲7", "a0"] and many.splitlines()[-2:] == ["共 20 条 · 20 in all", "https://c"]
+
+
+def test_a_digest_leaves_nobody_out_and_no_message_of_it_is_too_long() -> None:
+    facts: list[Facts] = [{"name": f"欧阳{number}", "open": 2, "overdue": 0} for number in range(300)]
+    lines = [(sentence("digest", each, "zh"), sentence("digest", each, "en")) for each in facts]
+    messages = written("digest", lines, 300, "https://c")
+    told = [line for message in messages for line in message.splitlines()]
+    assert sorted(told) == sorted([*(line for pair in lines for line in pair), *["https://c"] * len(messages)])
+    assert len(messages) > 1 and all(len(message.encode()) <= LONGEST_IN_FULL + 9 for message in messages)
+    (one,) = written("digest", [("甲" * 700, "a")], 2, "https://c")  # two of the same name, with as much in hand
+    assert one.splitlines() == ["甲" * 700, "a", "共 2 条 · 2 in all", "https://c"]
