@@ -73,16 +73,22 @@ async def policies_at(
     found = await unit.policies.above(campus, course)
     own = next((each.changes for each in found if _same(each, mine)), {})
     above = applied(parts.policy, [each for each in found if not _same(each, mine)])
-    here = applied(above, [_change(campus, course, own if instead is None else instead)])
+    decided = _change(campus, course, own if instead is None else instead)
+    here = applied(above, [decided], entered=None if instead is None else decided)
     return Policies(own, above, await with_calendar(unit, here, campus, await unit.planning_now()))
 
 
-def applied(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
-    """Raises BadInput with key and reason for the first change that does not fit."""
+def applied(
+    base: ReminderPolicy, changes: Iterable[PolicyChange], entered: PolicyChange | None = None
+) -> ReminderPolicy:
+    """Raises BadInput with key and reason for the first change that does not fit. Upper bounds refuse only what is
+    `entered` now; what was saved before there were any counts as the bound."""
     policy = base
     for change in changes:
+        new = entered is not None and _same(change, entered)
+        read = ReminderPolicy.from_dict if new else ReminderPolicy.from_stored
         try:
-            policy = ReminderPolicy.from_dict(change.changes, policy)
+            policy = read(change.changes, policy)
         except ValueError as error:
             key, _, reason = str(error).partition(": ")
             raise BadInput(reason, field=key) from error
@@ -146,7 +152,7 @@ async def _check(parts: Parts, unit: Unit, change: PolicyChange) -> None:
     below = await unit.school.scope_below(change.campus)
     decided = [each for each in await unit.policies.all() if change.kind == "campus" and below.covers(each.campus)]
     for place in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
-        applied(parts.policy, await unit.policies.above(*place))
+        applied(parts.policy, await unit.policies.above(*place), entered=change)
 
 
 def _check_configured(parts: Parts, changes: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, time, timedelta
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise, repeat
 from typing import Any
 
 from hub.model.calendar import known_country
@@ -13,16 +13,48 @@ from hub.model.calendar import known_country
 EARLIEST = time(6)
 LATEST = time(23)
 """No policy may open its window before `EARLIEST` or close it after `LATEST`."""
+LATEST_FIRST_REMINDER = timedelta(days=7)
+"""After the invitation. A contract has 30 days as a rule: whoever begins later reminds of few, or of none."""
+LONGEST_GAP = timedelta(days=30)
+"""Between two reminders."""
+EARLIEST_LAST_CALL = timedelta(days=14)
+"""Before the deadline. Nobody is reminded after it, so an early one means silence."""
+LONGEST_FOR_STAFF = timedelta(days=30)
+"""To settle a task, and to take it before it climbs: longer, and the deadline has passed."""
+MOST_UNANSWERED = 10
+"""Reminders before staff get a task: more than ten reach almost nobody within a deadline."""
+MOST_A_DAY = 10
+"""What a limit on messages to one person may allow at most: above it, it is none."""
+LONGEST_MANUAL_WAIT = timedelta(days=1)
+"""Between reminders by hand: what left earlier than a day ago is not looked at (`hub.lifecycle.remind`)."""
 CHANNELS = ("sms", "voice", "email")
 """What a signer's ladder may name."""
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_TOO_RARE = f"has to leave at most {LONGEST_GAP.days} days between two reminders"
+_TOO_LATE = f"the first has to come within {LATEST_FIRST_REMINDER.days} days of the invitation"
+_STAFF_TOO_LATE = f"has to be at most {LONGEST_FOR_STAFF.days} days, or staff would hear too late"
+_NO_LIMIT = f"has to be at most {MOST_A_DAY}, or it would be no limit"
+_AT_MOST: Mapping[str, tuple[Any, str]] = {
+    "repeat_every": (LONGEST_GAP, _TOO_RARE),
+    "last_call_before": (
+        EARLIEST_LAST_CALL, f"has to be at most {EARLIEST_LAST_CALL.days} days: no reminder comes after the last one",
+    ),
+    "manual_after_message": (LONGEST_MANUAL_WAIT, "has to be at most a day"),
+    "manual_apart": (LONGEST_MANUAL_WAIT, "has to be at most a day"),
+    "escalate_within": (LONGEST_FOR_STAFF, _STAFF_TOO_LATE),
+    "climbs_after": (LONGEST_FOR_STAFF, _STAFF_TOO_LATE),
+    "escalate_after": (MOST_UNANSWERED, f"has to be at most {MOST_UNANSWERED}, or staff would hear too late"),
+    "messages_per_day": (MOST_A_DAY, _NO_LIMIT),
+    "manual_per_day": (MOST_A_DAY, _NO_LIMIT),
+}  # fmt: skip
+"""The upper bound of each key that is one value, and the reason. `reminders_after` has bounds of its own."""
 _THROUGH = ("invitation_through", "reminders_through", "last_call_through")
 
 
 @dataclass(frozen=True)
 class ReminderPolicy:
     """The field names are the keys in configuration. Raises ValueError, `key: reason`, for a policy that would never
-    end, would wake people, or would send nothing.
+    end, would wake people, would send nothing, or would fall silent: each duration and number has an upper bound.
 
     `reminders_after` counts from the invitation; then one comes `repeat_every`. `last_call_before` counts back from
     the deadline. The window (`window_opens` inclusive, `window_closes` exclusive) is in the signer's zone.
@@ -67,6 +99,8 @@ class ReminderPolicy:
         self._check_window()
         for key in ("messages_per_day", "manual_per_day", "escalate_after"):
             _demand(getattr(self, key) >= 1, key, "has to be at least 1")
+        for key, (most, reason) in _AT_MOST.items():
+            _demand(getattr(self, key) <= most, key, reason)
         for key in _THROUGH:
             _check_channels(key, getattr(self, key))
         country = self.holidays_of
@@ -77,8 +111,10 @@ class ReminderPolicy:
     def _check_intervals(self) -> None:
         day = timedelta(days=1)
         _demand(bool(self.reminders_after), "reminders_after", "has to name at least one reminder")
-        gaps = [later - earlier for earlier, later in pairwise((timedelta(0), *self.reminders_after))]
+        gaps = _gaps(self.reminders_after)
         _demand(min(gaps) >= day, "reminders_after", "has to rise by a day or more each time, from the invitation on")
+        _demand(gaps[0] <= LATEST_FIRST_REMINDER, "reminders_after", _TOO_LATE)
+        _demand(max(gaps) <= LONGEST_GAP, "reminders_after", _TOO_RARE)
         _demand(self.repeat_every >= day, "repeat_every", "has to be at least a day, or the reminders would never end")
         for key in ("last_call_before", "manual_after_message", "manual_apart", "escalate_within", "climbs_after"):
             _demand(getattr(self, key) > timedelta(0), key, "has to be longer than nothing")
@@ -103,12 +139,25 @@ class ReminderPolicy:
         numbers. Raises ValueError, `key: reason`, for unknown keys and unreadable values too.
         """
         base = base or cls()
+        return replace(base, **cls._changes(data, base))
+
+    @classmethod
+    def from_stored(cls, data: Mapping[str, Any], base: ReminderPolicy) -> ReminderPolicy:
+        """As `from_dict`, of what was saved under an older hub, which had no upper bounds: a value beyond one counts as
+        the bound, and the rest of what was saved holds. Where staff edit it the next time it is refused, with the
+        reason."""
+        changes = cls._changes(data, base)
+        return replace(base, **{key: _within(key, value) for key, value in changes.items()})
+
+    @classmethod
+    def _changes(cls, data: Mapping[str, Any], base: ReminderPolicy) -> dict[str, Any]:
+        """What `data` says, read; whether it makes sense together with `base` is not checked yet."""
         known = {field.name for field in fields(cls)} - {"closed_days"}
         changes: dict[str, Any] = {}
         for key, value in data.items():
             _demand(key in known, key, "is not part of a reminder policy")
             changes[key] = _read_channels(key, value) if key in _THROUGH else _read(key, value, getattr(base, key))
-        return replace(base, **changes)
+        return changes
 
     def to_dict(self) -> dict[str, Any]:
         """Every key as configuration writes it: what `from_dict` reads back."""
@@ -129,6 +178,18 @@ class ReminderPolicy:
 def _demand(holds: bool, key: str, reason: str) -> None:
     if not holds:
         raise ValueError(f"{key}: {reason}")
+
+
+def _gaps(reminders: Sequence[timedelta]) -> list[timedelta]:
+    return [later - earlier for earlier, later in pairwise((timedelta(0), *reminders))]
+
+
+def _within(key: str, value: Any) -> Any:
+    """The value, or the bound that it is beyond. A shorter gap moves all reminders behind it."""
+    if key == "reminders_after":
+        bounds = chain((LATEST_FIRST_REMINDER,), repeat(LONGEST_GAP))
+        return tuple(accumulate(min(gap, bound) for gap, bound in zip(_gaps(value), bounds, strict=False)))
+    return min(value, _AT_MOST[key][0]) if key in _AT_MOST else value
 
 
 def _read(key: str, value: Any, like: Any) -> Any:

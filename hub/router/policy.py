@@ -44,11 +44,11 @@ async def policies_of(unit: Unit, base: ReminderPolicy, places: Sequence[Place])
 
 def cascade(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
     """What was checked when it was saved may not fit a configuration that changed since. Reminders do not stop for
-    that: such a change is left out, and said."""
+    that: such a change is left out, and said. One that is only beyond a bound counts as the bound."""
     policy = base
     for change in changes:
         try:
-            policy = ReminderPolicy.from_dict(change.changes, policy)
+            policy = ReminderPolicy.from_stored(change.changes, policy)
         except ValueError as error:
             log.warning("reminder policy left out", campus=change.campus, kind=change.kind, reason=str(error))
     return policy

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
 from hub.errors import BadInput
-from hub.lifecycle.change_policy import LARGEST_CALENDAR, MOST_DAYS, read_calendar
+from hub.lifecycle.change_policy import LARGEST_CALENDAR, MOST_DAYS, change_policy, policies_at, read_calendar
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.replan import replan_scope
 from hub.model.calendar import SchoolDay
@@ -53,6 +53,23 @@ async def test_each_level_changes_what_is_above_it_and_one_that_does_not_fit_is_
         assert (math.messages_per_day, math.repeat_every.days, math.window_opens.hour) == (1, 6, 11)
         assert (english.repeat_every.days, english.window_opens.hour) == (6, 10)
         assert (beijing.messages_per_day, beijing.repeat_every.days, beijing.window_opens.hour) == (1, 5, 9)
+
+
+async def test_what_was_saved_without_bounds_counts_as_the_bound_until_it_is_edited() -> None:
+    async with quiet_hub() as running:
+        parts = running.hub.parts
+        saved = {"reminders_after": ["400d"], "messages_per_day": 99999, "window_opens": "10:00"}
+        await change(running, "hefei", "campus", "hefei", saved)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            held, shown = await policy_at(unit, parts.policy, "hefei"), await policies_at(parts, unit, "hefei", None)
+        assert (held.reminders_after, held.messages_per_day, held.window_opens) == ((timedelta(days=7),), 10, time(10))
+        assert shown.here == held and shown.own == saved
+        await change_policy(parts, EVERYTHING, "hq", None, {"repeat_every": "5d"}, "staff:test")  # what is below fits
+        await change_policy(parts, EVERYTHING, "hefei", "math-a", {"bundle": False}, "staff:test")
+        for campus, course in (("hefei", None), ("hefei", "math-a"), ("hq", None)):
+            with pytest.raises(BadInput) as refused:
+                await change_policy(parts, EVERYTHING, campus, course, saved, "staff:test")
+            assert refused.value.field == "reminders_after"
 
 
 async def test_a_campus_cannot_write_the_policy_or_the_calendar_of_another() -> None:

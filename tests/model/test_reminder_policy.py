@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,30 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 POLICY = ReminderPolicy()
 NOW = datetime(2026, 12, 1, 15, 0, tzinfo=SHANGHAI).astimezone(UTC)
 MIDNIGHT = datetime(2026, 12, 2, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+TOO_MUCH: list[tuple[str, Any, str]] = [
+    ("reminders_after", ["400d"], "within 7 days"),
+    ("reminders_after", ["169h"], "within 7 days"),
+    ("reminders_after", ["1d", "32d"], "at most 30 days between"),
+    ("repeat_every", "31d", "at most 30 days between"),
+    ("last_call_before", "60d", "at most 14 days"),
+    ("last_call_before", "337h", "at most 14 days"),
+    ("escalate_after", 99999, "at most 10, or staff"),
+    ("escalate_after", 11, "at most 10, or staff"),
+    ("escalate_within", "31d", "at most 30 days, or staff"),
+    ("climbs_after", "9999d", "at most 30 days, or staff"),
+    ("messages_per_day", 99999, "no limit"),
+    ("messages_per_day", 11, "no limit"),
+    ("manual_per_day", 11, "no limit"),
+    ("manual_after_message", "25h", "at most a day"),
+    ("manual_apart", "25h", "at most a day"),
+]
+AT_THE_BOUND = {
+    "reminders_after": ["7d", "37d", "67d"], "repeat_every": "30d", "last_call_before": "14d",
+    "messages_per_day": 10, "manual_after_message": "1d", "manual_apart": "1d", "manual_per_day": 10,
+    "escalate_after": 10, "escalate_within": "30d", "climbs_after": "30d",
+}  # fmt: skip
 
 
 def ago(minutes: float) -> datetime:
@@ -94,11 +119,34 @@ def test_a_campus_changes_only_what_it_names() -> None:
         ("messages_per_day", "2", "whole number"),
         ("manual_per_day", 0, "at least 1"),
         ("quiet_from", "22:00", "not part of"),
+        *TOO_MUCH,
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused_with_key_and_reason(key: str, value: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{key}: .*{reason}"):
         ReminderPolicy.from_dict({key: value})
+
+
+def test_what_is_at_its_bound_is_taken() -> None:
+    policy = ReminderPolicy.from_dict(AT_THE_BOUND)
+    assert {key: policy.to_dict()[key] for key in AT_THE_BOUND} == AT_THE_BOUND
+
+
+def test_what_was_saved_before_there_were_bounds_counts_as_the_bound_and_the_rest_holds() -> None:
+    saved = {
+        "reminders_after": ["400d", "500d", "501d"], "repeat_every": "900d", "last_call_before": "60d",
+        "messages_per_day": 99999, "manual_after_message": "2d", "manual_apart": "3d", "manual_per_day": 11,
+        "escalate_after": 99999, "escalate_within": "31d", "climbs_after": "9999d", "window_opens": "10:00",
+    }  # fmt: skip
+    held = ReminderPolicy.from_stored(saved, POLICY).to_dict()
+    expected = AT_THE_BOUND | {"reminders_after": ["7d", "37d", "38d"], "window_opens": "10:00"}
+    assert {key: held[key] for key in expected} == expected
+    assert ReminderPolicy.from_stored({"reminders_after": ["2d", "9d"], "bundle": False}, POLICY) == replace(
+        POLICY, reminders_after=(timedelta(days=2), timedelta(days=9)), bundle=False
+    )
+    for key, value in {"repeat_every": "0d", "window_opens": "05:00", "messages_per_day": "2"}.items():
+        with pytest.raises(ValueError, match=f"^{key}: "):
+            ReminderPolicy.from_stored({key: value}, POLICY)
 
 
 def test_two_messages_a_day() -> None:

@@ -42,7 +42,8 @@ delays = st.one_of(
 
 @st.composite
 def policies(draw: st.DrawFn) -> ReminderPolicy:
-    gaps = draw(st.lists(st.timedeltas(timedelta(days=1), timedelta(days=9)), min_size=1, max_size=4))
+    first = st.timedeltas(timedelta(days=1), timedelta(days=7))
+    gaps = [draw(first), *draw(st.lists(st.timedeltas(timedelta(days=1), timedelta(days=9)), max_size=3))]
     opens = draw(st.integers(6 * 60, 22 * 60))
     closes = draw(st.integers(opens + 60, 23 * 60))
     return ReminderPolicy(

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hub.model.reminder_policy import ReminderPolicy
 from hub.settings import ROOT
 from hub.web.languages import Catalogues
 from hub.web.staff import board, show, words
+from tests.model.test_reminder_policy import TOO_MUCH
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
 
@@ -55,3 +57,10 @@ def test_zones_are_named_by_their_offset() -> None:
     assert [say.offset(zone) for zone in ("Asia/Shanghai", "Asia/Kolkata", "America/New_York")] == [
         "UTC+8", "UTC+5:30", "UTC-5",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, value, _ in TOO_MUCH])
+def test_what_is_too_much_for_a_policy_is_refused_in_chinese_too(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"^{key}: ") as refused:
+        ReminderPolicy.from_dict({key: value})
+    assert str(refused.value).partition(": ")[2] in catalogues().texts["zh"]

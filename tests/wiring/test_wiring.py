@@ -91,6 +91,7 @@ async def test_a_message_that_a_provider_would_not_carry_stops_the_start(databas
     ("line", "reason"),
     [
         ('repeat_every = "0d"', "repeat_every: has to be at least a day, or the reminders would never end"),
+        ("messages_per_day = 99999", "messages_per_day: has to be at most 10, or it would be no limit"),
         ('window_closes = "23:30"', "window_closes: would wake people: not after 23:00"),
         (
             'last_call_through = ["pigeon"]',
