@@ -136,11 +136,16 @@ async def hand_to(parts: Parts, scope: Scope, task_id: UUID, login: str) -> None
         task = await unit.desk.task(task_id)
         if task is None or task.done_at is not None:
             raise NotFound
-        staff = await unit.owners.named(login)
-        if staff is None or staff.campus not in await _above(unit, task.campus):
+        staff = next((each for each in await may_settle(unit, task.campus) if each.login == login), None)
+        if staff is None:
             raise BadInput("nobody of this login may settle it", field="login")
         now, policy = await unit.planning_now(), await _policy(parts, unit, task)
         await unit.owners.hand(task_id, staff.id, now, now + policy.climbs_after)
+
+
+async def may_settle(unit: Unit, campus: str) -> list[Staff]:
+    """Everybody to whom a task of this campus can be handed, by name."""
+    return await unit.owners.at(await _above(unit, campus))
 
 
 async def check_named(unit: Unit, campus: str, login: str) -> None:

@@ -52,8 +52,8 @@ class Owners:
 
     async def at(self, campuses: Sequence[str]) -> list[Staff]:
         """Everybody who works at one of these campuses, by name."""
-        there = _ACTIVE if not campuses else _ACTIVE & STAFF.c.campus.in_(campuses)
-        rows = await self._connection.execute(select(*_STAFF).where(there).order_by(STAFF.c.name, STAFF.c.login))
+        there = select(*_STAFF).where(_ACTIVE, STAFF.c.campus.in_(campuses))
+        rows = await self._connection.execute(there.order_by(STAFF.c.name, STAFF.c.login))
         return [Staff(**row) for row in rows.mappings()]
 
     async def _one(self, found: ColumnElement[bool]) -> Staff | None:

@@ -213,6 +213,34 @@ async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, des
     assert (await clerk.post(f"/staff/tasks/{asked.id}/take")).status == 404
 
 
+async def test_a_task_is_offered_to_those_alone_who_may_settle_it(running: Running, desk: Desk) -> None:
+    await add_staff(running, "offer-clerk", "hefei")
+    await add_staff(running, "offer-colleague", "hefei")
+    await add_staff(running, "offer-boss", "hq")
+    await add_staff(running, "offer-stranger", "beijing")
+    clerk = await desk_of(running, "offer-clerk")
+    tasks = {campus: StaffTask(uuid4(), "question", "Why?", campus, running.clock()) for campus in ("hefei", "hq")}
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        for task in tasks.values():
+            await unit.desk.add_task(task)
+
+    async def offered(visitor: Desk, campus: str) -> set[str]:
+        text = (await visitor.get("/staff/tasks")).text
+        _, _, form = text.partition(f'action="/staff/tasks/{tasks[campus].id}/hand"')
+        return set(re.findall(r'<option value="([^"]+)"', form.partition("</form>")[0]))
+
+    assert {"offer-colleague", "offer-boss", "demo"} <= await offered(clerk, "hefei")
+    assert not {"offer-clerk", "offer-stranger"} & await offered(clerk, "hefei")
+    assert await offered(desk, "hq") == {"offer-boss"}
+    found = await offered(desk, "hefei")
+    assert {"offer-clerk", "offer-colleague", "offer-boss"} <= found and "offer-stranger" not in found
+    for login in found:  # nobody is offered who would be refused
+        handed = await desk.post(f"/staff/tasks/{tasks['hefei'].id}/hand", {"login": login})
+        assert handed.location == "/staff/tasks?said=task-handed"
+    for task in tasks.values():
+        await desk.post(f"/staff/tasks/{task.id}/done")
+
+
 async def test_the_ledger_stands_on_the_contracts_page_and_in_the_api(running: Running, desk: Desk) -> None:
     contract = await running.issue_minor()
     await running.message("invitation")

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
 from hub.lifecycle.answer import settle
-from hub.lifecycle.escalate import hand_to, take
+from hub.lifecycle.escalate import hand_to, may_settle, take
 from hub.web.staff.access import Visit
 from hub.web.staff.show import show
 
@@ -30,12 +30,12 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
         alerts = await unit.alerts.recent(visit.shown, unit.now)
         names = {task.signer: (await unit.contracts.signer(task.signer)).name for task in found if task.signer}
         owners = await unit.desk.staff_names([task.owner for task in found if task.owner])
-        colleagues = await unit.owners.at([campus.id for campus in visit.campuses])
+        colleagues = {campus: await may_settle(unit, campus) for campus in {task.campus for task in found}}
     zones = {campus.id: campus.zone for campus in visit.campuses}
     return await show(
         visit, "staff/tasks.html", found=found, contracts=contracts, names=names, zones=zones, alerts=alerts,
         named_campuses={campus.id: campus for campus in visit.campuses}, told=bool(visit.parts.addressees),
-        owners=owners, colleagues=[each for each in colleagues if each.id != visit.staff.id], mine=mine, now=now,
+        owners=owners, colleagues=colleagues, mine=mine, now=now,
         of_mine=of_mine, of_all=of_all, changing=changing, problem=problem,
     )  # fmt: skip
 
