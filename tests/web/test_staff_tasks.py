@@ -39,7 +39,8 @@ async def test_the_most_urgent_are_shown_however_many_there_are(
     async with running.hub.database.unit(EVERYTHING) as unit:
         owner = await unit.connection.scalar(text("SELECT id FROM staff WHERE login = 'urgent-clerk'"))
         for number in range(4):
-            await unit.desk.add_task(StaffTask(uuid4(), "question", f"Old one {number}", "hefei", now))
+            made = now - timedelta(days=9 - number)
+            await unit.desk.add_task(StaffTask(uuid4(), "question", f"Old one {number}", "hefei", made))
         due = now + timedelta(hours=1)
         await unit.desk.add_task(StaffTask(uuid4(), "locked", "Mine", "hefei", now, owner=owner, due_at=due))
     for address in ("/staff/tasks", "/staff/tasks?whose=mine"):

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
 from hub.model.course import Campus, Course
-from hub.model.person import mask_id, mask_name, mask_phone
+from hub.model.person import id_type_name, mask_id, mask_name, mask_phone
 from hub.web.languages import language_of
 from hub.web.pages import page, translator
 from hub.web.problems import status_of
@@ -70,6 +70,7 @@ async def show(
         "problem_words": problem_words(spoken, problem) if problem else "",
         "said": SAID.get(visit.request.query.get("said", "")), "mask_phone": mask_phone, "mask_name": mask_name,
         "mask_id": mask_id, "named": lambda each: _named(each, spoken.lang),
+        "document_named": lambda each: id_type_name(each, spoken.lang),
     }  # fmt: skip
     return page(visit.request, template, status=status_of(problem) if problem else status, **(known | context))
 
