@@ -49,6 +49,7 @@ LOOK_AHEAD = timedelta(days=1)
 CROWD = 50
 """So many steps that are overdue by more than an hour were held up together."""
 UNREACHABLE = "There is no way to reach this signer: no channel is configured or wanted, or an address is missing."
+ALL_PAUSED = "Reminders are paused until the question from this number is settled."
 HAND = "hand-"
 """Keys of reminders sent by hand begin so, and are counted by it."""
 
@@ -238,19 +239,33 @@ async def remind_by_hand(
     parts: Parts, scope: Scope, contract_id: UUID, actor: str,
     also: Callable[[Unit, Sequence[Delivery]], Awaitable[None]] | None = None,
 ) -> list[Delivery]:  # fmt: skip
-    """Remind everybody whose turn it is, now; `also` is done in the same transaction. Raises IllegalMove when nobody's
-    turn it is, TooSoon by the policy's limits."""
+    """Remind everybody whose turn it is, now; a number that said "not me" stays silent, and whoever was written to
+    just now is left out. `also` is done in the same transaction. Raises IllegalMove when nobody may be reminded, TooSoon
+    when each of them has to wait."""
     async with parts.database.unit(scope) as unit:
         contract = await unit.contracts.locked(contract_id)
-        tasks = [task for task in await unit.tasks.of_contract(contract_id) if task.state is TaskState.OPEN]
-        if contract.state is not ContractState.ISSUED or not tasks:
-            raise IllegalMove("nobody has to sign this contract now")
-        tried = [await _by_hand(parts, unit, contract, task) for task in tasks]
+        waits, tried = [], []
+        for task in await _to_remind(unit, contract):
+            try:
+                tried.append(await _by_hand(parts, unit, contract, task))
+            except TooSoon as wait:
+                waits.append(wait)
+        if not tried:
+            raise min(waits, key=lambda wait: wait.retry_after or timedelta(0))
         sent = [delivery for delivery in tried if delivery]
-        await unit.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(tasks)})
+        await unit.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(tried)})
         if also:
             await also(unit, sent)
     return sent
+
+
+async def _to_remind(unit: Unit, contract: Contract) -> list[SigningTask]:
+    tasks = [task for task in await unit.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
+    if contract.state is not ContractState.ISSUED or not tasks:
+        raise IllegalMove("nobody has to sign this contract now")
+    if all(task.paused for task in tasks):
+        raise IllegalMove(ALL_PAUSED)
+    return [task for task in tasks if not task.paused]
 
 
 async def _by_hand(parts: Parts, unit: Unit, contract: Contract, task: SigningTask) -> Delivery | None:

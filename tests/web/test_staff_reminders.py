@@ -184,6 +184,22 @@ async def test_all_that_fit_are_those_of_the_board(running: Running, desk: Desk)
     assert (await stranger.post("/staff/remind/preview?campus=hefei", {"fitting": "1"})).status == 403
 
 
+async def test_no_reminder_is_offered_for_a_number_that_has_to_stay_silent(running: Running, desk: Desk) -> None:
+    contract = await running.issue_minor()
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        (task,) = await unit.tasks.of_contract(contract.id)
+    act, page = f"/staff/contracts/{contract.id}/remind", f"/staff/contracts/{contract.id}"
+    for paused in (False, True):
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.tasks.pause(task.id, paused)
+        for each in ("/staff", page):
+            assert (f'action="{act}"' in (await desk.get(each)).text) is not paused
+    refused = await desk.post(act, {})
+    assert refused.status == 409 and "Reminders are paused until the question from this number" in refused.words
+    assert "该号码提出的疑问处理完之前，提醒暂停。" in (await desk.post(f"{act}?lang=zh", {})).words
+    await desk.get("/staff?lang=en")
+
+
 async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, desk: Desk) -> None:
     await add_staff(running, "task-clerk", "hefei")
     await add_staff(running, "task-stranger", "beijing")

@@ -1,0 +1,79 @@
+"""Reminders by hand: to whom they go and to whom they do not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hub.errors import IllegalMove, TooSoon
+from hub.lifecycle.answer import ask, settle
+from hub.lifecycle.remind import ALL_PAUSED, remind_by_hand
+from hub.model.contract import Contract
+from hub.model.staff import EVERYTHING
+from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
+from tests.lifecycle.people import MOTHER_PHONE, father, two_guardians
+from tests.lifecycle.signing import person
+from tests.running import GUARDIAN_PHONE, Running
+
+LATER = timedelta(minutes=31)
+
+
+async def by_hand(running: Running, contract: Contract) -> list[str]:
+    """The numbers that a reminder by hand goes to."""
+    return [each.to for each in await remind_by_hand(running.hub.parts, EVERYTHING, contract.id, "staff:test")]
+
+
+async def written_by_hand(running: Running, contract: Contract) -> list[str]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return [each.to for each in await unit.deliveries.of_contract(contract.id) if each.key.startswith("hand-")]
+
+
+async def not_me(running: Running, contract: Contract) -> None:
+    stranger = await person(running, contract)
+    await stranger.land()
+    await ask(running.hub.parts, stranger.secret, "not-me", "")
+
+
+async def test_a_number_that_said_not_me_is_not_reminded_by_hand_until_that_is_settled() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await round_of_work(running)
+        clock.advance(LATER)
+        await not_me(running, contract)
+        with pytest.raises(IllegalMove) as refused:
+            await by_hand(running, contract)
+        assert refused.value.detail == ALL_PAUSED
+        assert await written_by_hand(running, contract) == []
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            (asked,) = await unit.desk.open_tasks(contract.id)
+        await settle(running.hub.parts, EVERYTHING, asked.id, "staff:test")
+        assert await by_hand(running, contract) == [GUARDIAN_PHONE]
+
+
+async def test_the_other_guardian_is_reminded_by_hand_while_one_number_is_silent() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor(signers=two_guardians(1, 1))
+        await round_of_work(running)
+        clock.advance(LATER)
+        await not_me(running, contract)
+        assert await by_hand(running, contract) == [MOTHER_PHONE]
+        assert await written_by_hand(running, contract) == [MOTHER_PHONE]
+
+
+async def test_whoever_was_just_written_to_for_a_sibling_does_not_keep_the_other_from_being_reminded() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        sibling = await running.issue_minor(signers=(father(),))
+        contract = await running.issue_minor(signers=two_guardians(1, 1))
+        await round_of_work(running)
+        clock.advance(LATER)
+        assert await by_hand(running, sibling) == [GUARDIAN_PHONE]
+        assert await by_hand(running, contract) == [MOTHER_PHONE]
+        clock.advance(timedelta(minutes=10))
+        with pytest.raises(TooSoon) as refused:
+            await by_hand(running, contract)
+        assert refused.value.retry_after == timedelta(minutes=20)
+        assert await written_by_hand(running, contract) == [MOTHER_PHONE]
