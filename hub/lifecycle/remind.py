@@ -240,8 +240,8 @@ async def remind_by_hand(
     also: Callable[[Unit, Sequence[Delivery]], Awaitable[None]] | None = None,
 ) -> list[Delivery]:  # fmt: skip
     """Remind everybody whose turn it is, now; a number that said "not me" stays silent, and whoever was written to
-    just now is left out. `also` is done in the same transaction. Raises IllegalMove when nobody may be reminded, TooSoon
-    when each of them has to wait."""
+    just now is left out. `also` is done in the same transaction. Raises IllegalMove when nobody may be reminded,
+    TooSoon when each of them has to wait."""
     async with parts.database.unit(scope) as unit:
         contract = await unit.contracts.locked(contract_id)
         waits, tried = [], []

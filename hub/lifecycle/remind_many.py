@@ -26,8 +26,8 @@ from hub.model.delivery import PLANNED, Delivery, DeliveryState
 from hub.model.message import Purpose
 from hub.model.reminder import (
     allowed_today,
+    before_deadline,
     brought_forward,
-    into_window,
     local_day,
     manual_reminder_allowed,
     spread_of,
@@ -55,6 +55,7 @@ class Verdict(StrEnum):
     BAD_NUMBER = "bad-number"
     PAUSED = "paused"
     NOBODY = "nobody"
+    TOO_LATE = "too-late"
     BUDGET = "budget"
     FAILED = "failed"
 
@@ -73,8 +74,10 @@ class _Case:
         return ZoneInfo(self.signer.zone)
 
     @property
-    def opening(self) -> datetime:
-        return into_window(self.policy, self.now, self.zone, spread_of(self.task.id))
+    def opening(self) -> datetime | None:
+        """When a message may go out, as the plan sees it. None: not before the deadline."""
+        deadline, spread = self.contract.deadline, spread_of(self.task.id)
+        return before_deadline(self.policy, self.now, deadline=deadline, zone=self.zone, spread=spread)
 
 
 async def preview(parts: Parts, scope: Scope, contracts: Iterable[UUID]) -> Counter[Verdict]:
@@ -177,7 +180,7 @@ async def _act(parts: Parts, unit: Unit, act: UUID, case: _Case, verdict: Verdic
 
 async def _in_the_morning(unit: Unit, case: _Case) -> None:
     """The task's own next step comes sooner: nothing else sleeps, and no limit is passed by."""
-    assert case.task.step
+    assert case.task.step and case.opening
     done = last_step([each for each in case.deliveries if each.task == case.task.id])
     step = brought_forward(case.task.step, done=done, due_at=case.opening)
     if step != case.task.step and await unit.tasks.plan(case.task.id, step):
@@ -211,8 +214,11 @@ async def _judge(parts: Parts, unit: Unit, case: _Case) -> Verdict:
     )  # fmt: skip
     if not by_hand.allowed:
         return Verdict.TOO_SOON
-    if case.opening > case.now:
-        return Verdict.MORNING if case.opening < case.contract.deadline else Verdict.NOBODY
+    opening = case.opening
+    if opening is None:
+        return Verdict.TOO_LATE
+    if opening > case.now:
+        return Verdict.MORNING
     today = [at for at in messages if at >= local_day(case.now, case.zone)[0]]
     return Verdict.SENT if allowed_today(case.policy, len(today)) else Verdict.CAP
 

@@ -181,6 +181,15 @@ def last_call_at(
     return _Plan(policy, invited_at, deadline, zone, spread).last_call_at
 
 
+def before_deadline(
+    policy: ReminderPolicy, moment: datetime, *, deadline: datetime, zone: ZoneInfo, spread: float
+) -> datetime | None:
+    """`moment` if the window is open then, otherwise a share of the next one that opens before the deadline, on a
+    closed day where no open one is left. None: there is no such window.
+    """
+    return _Plan(policy, moment, deadline, zone, spread).at_all(moment)
+
+
 def on_every_day(policy: ReminderPolicy) -> ReminderPolicy:
     """The policy without closed days: for what would otherwise not go out at all."""
     return policy.with_closed_days(())

@@ -15,13 +15,15 @@ from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.remind import remind_by_hand
 from hub.lifecycle.remind_many import Verdict, begin, preview, remind_many
 from hub.lifecycle.withdraw import void
+from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING, Scope
+from hub.store.policies import PolicyChange
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.signing import deliver, tasks_of
 from tests.poster_visits import cn_id
-from tests.running import Running
+from tests.running import GUARDIAN_PHONE, Running
 
 PARENTS = [f"+8619000000{number}" for number in range(301, 320)]
 
@@ -127,6 +129,40 @@ async def test_at_night_they_wait_for_the_window_as_the_tasks_own_next_step() ->
         assert len(after) == len(before) + 1 and after[-1][0] == "reminder" and "09:00" <= after[-1][1][6:] < "21:00"
         await follow(running, clock, MORNING + timedelta(days=40))
         assert [purpose for purpose, _ in await sent(running, PARENTS[0])][-2:] == ["last-call", "expired"]
+
+
+async def test_on_closed_days_up_to_the_deadline_they_are_reminded_all_the_same() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        parts, contract = running.hub.parts, await running.issue_minor(deadline=MORNING + timedelta(days=8))
+        await follow(running, clock, MORNING + timedelta(days=4))
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.policies.put(PolicyChange("hefei", "campus", "hefei", {"skip_holidays": True}), "test", unit.now)
+            closed = [SchoolDay(MORNING.date() + timedelta(days=4 + day), False, "exams") for day in range(7)]
+            await unit.policies.put_calendar("hefei", closed)
+        assert await preview(parts, EVERYTHING, [contract.id]) == {Verdict.SENT: 1}
+        clock.go_to(NIGHT + timedelta(days=4))
+        assert await preview(parts, EVERYTHING, [contract.id]) == {Verdict.MORNING: 1}
+        act = await begin(parts, EVERYTHING, [contract.id], "staff:test")
+        await remind_many(parts, act)
+        assert await outcomes(running, act) == {"morning": 1}
+        before = await sent(running, GUARDIAN_PHONE)
+        await follow(running, clock, NIGHT + timedelta(days=5))
+        (purpose, at), *others = (await sent(running, GUARDIAN_PHONE))[len(before) :]
+        assert purpose == "reminder" and "11-30 09:00" <= at < "11-30 21:00" and not others
+
+
+async def test_a_deadline_before_messages_may_go_out_has_a_word_of_its_own() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        parts, contract = running.hub.parts, await running.issue_minor(deadline=NIGHT + timedelta(hours=9))
+        await round_of_work(running)
+        clock.go_to(NIGHT)
+        assert await preview(parts, EVERYTHING, [contract.id]) == {Verdict.TOO_LATE: 1}
+        act = await begin(parts, EVERYTHING, [contract.id], "staff:test")
+        await remind_many(parts, act)
+        assert await outcomes(running, act) == {"too-late": 1}
+        assert await reminders(running, [contract]) == [0]
 
 
 async def test_nobody_and_other_peoples_contracts_are_refused() -> None:

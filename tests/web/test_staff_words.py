@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hub.lifecycle.remind_many import Verdict
 from hub.model.reminder_policy import ReminderPolicy
 from hub.settings import ROOT
 from hub.web.languages import Catalogues
@@ -29,6 +30,11 @@ def test_every_text_is_translated() -> None:
             found = re.findall(r"""_\((?:"([^"]*)"|'([^']*)')(?! ~)""", page.read_text())
             texts |= {first or second for first, second in found}
     assert len(texts) > 200 and texts - set(known) == set()
+
+
+def test_whatever_becomes_of_a_reminder_to_many_has_its_words() -> None:
+    assert set(words.MANY_DONE) == set(Verdict) and set(words.MANY) <= set(Verdict)
+    assert set(Verdict) - set(words.MANY) == {Verdict.BUDGET, Verdict.FAILED}  # which nobody can know before
 
 
 def test_translations_keep_the_placeholders() -> None:

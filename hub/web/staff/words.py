@@ -126,12 +126,14 @@ MANY = {
     "too-soon": "got a message a short while ago", "cap": "got enough messages today",
     "bad-number": "have a number or address that does not work", "paused": "are paused because of a question",
     "nobody": "have nothing to sign any more",
+    "too-late": "have a deadline that comes before messages may go out again",
 }  # fmt: skip
 MANY_DONE = {
     "sent": "sent", "morning": "go out when messages may go out again",
     "too-soon": "left out: a message a short while ago", "cap": "left out: enough messages today",
     "bad-number": "left out: the number or address does not work",
     "paused": "left out: paused because of a question", "nobody": "left out: nothing to sign any more",
+    "too-late": "left out: the deadline comes before messages may go out again",
     "budget": "left out: a limit of messages is reached", "failed": "failed, and are reminded by plan",
 }  # fmt: skip
 VERSIONS = {
