@@ -23,6 +23,7 @@ from hub.store.jobs import DELIVER, DELIVER_CODE
 from hub.store.unit import Unit
 
 DESK_CODE_LIFE = timedelta(minutes=10)
+AT_ONCE = timedelta(0)
 NEWS_WAIT = timedelta(days=2)
 """So far ahead news of a contract is counted where budgets are spent until then."""
 NO_ROOM = "News of this contract could not be sent: the limits of messages are reached for days."
@@ -75,18 +76,18 @@ async def _link_of(unit: Unit, signer: Signer, door: DoorKind) -> SignLink:
 async def write_message(
     parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
-    first: Sequence[str] = (), shares: Sequence[Share] = (),
+    first: Sequence[str] = (), shares: Sequence[Share] = (), wait: timedelta = AT_ONCE,
 ) -> Delivery | None:  # fmt: skip
     """The attempt row of one message to one signer, in this transaction, by the first way of their ladder. None when
     there is no way to reach them, or when this intent (`key`) has an attempt already. `shares`: what it is for each of
-    several contracts of this person, this one among them.
+    several contracts of this person, this one among them. `wait`: it goes out so much later, if not later still.
     """
     channel = next(iter(await ways(parts, unit, signer, purpose, first)), None)
     if channel is None:
         return None
     said = await _variables(parts, unit, contract, signer) | dict(variables or {})
     filled = parts.messages.fitted(purpose, signer.language, said)
-    attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled, shares)
+    attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled, shares, wait)
     try:
         return await write_attempt(parts, unit, contract, signer, attempt)
     except BudgetSpent as spent:
@@ -121,6 +122,7 @@ class Attempt:
     code: UUID | None
     variables: Mapping[str, str]
     shares: Sequence[Share] = ()
+    wait: timedelta = AT_ONCE
 
 
 async def write_attempt(
@@ -131,7 +133,7 @@ async def write_attempt(
     assert address, "the ladder has only channels that lead somewhere"
     if await unit.deliveries.by_key(attempt.key, contract.id):
         return None
-    wait = await _room(parts, unit, contract, address, attempt.purpose)
+    wait = await _room(parts, unit, contract, address, attempt)
     link = await unit.links.for_door(signer, door_of_channel(attempt.channel), unit.now)
     shape = parts.router.shape_of(attempt.channel, address)
     text = parts.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
@@ -156,17 +158,17 @@ async def write_attempt(
     return delivery
 
 
-async def _room(parts: Parts, unit: Unit, contract: Contract, to: str, purpose: Purpose) -> timedelta:
+async def _room(parts: Parts, unit: Unit, contract: Contract, to: str, attempt: Attempt) -> timedelta:
     """Count the message, and say how long it has to wait: news of a contract waits for a period that has room, and is
     counted in that one, so that it is not lost and no period has more than its budget. Raises BudgetSpent."""
-    wait = timedelta(0)
+    wait = attempt.wait
     while True:
         try:
             await spend(parts, unit, to, campus=contract.campus, part=contract.id.int, at=unit.now + wait)
         except BudgetSpent as spent:
-            if purpose not in NEWS or spent.wait > NEWS_WAIT:
+            if attempt.purpose not in NEWS or spent.wait > NEWS_WAIT:
                 raise
-            if not wait:
+            if wait == attempt.wait:
                 await alarm(unit, spent)
             wait = spent.wait
         else:
@@ -176,12 +178,12 @@ async def _room(parts: Parts, unit: Unit, contract: Contract, to: str, purpose: 
 async def send_at_once(
     parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
-    first: Sequence[str] = (),
+    first: Sequence[str] = (), wait: timedelta = AT_ONCE,
 ) -> Delivery | None:  # fmt: skip
     """A message that answers somebody's act: its attempt and the job that carries it, in this transaction. One that has
     to wait is taken up by itself."""
     delivery = await write_message(
-        parts, unit, contract, signer, purpose, key, task=task, code=code, variables=variables, first=first
+        parts, unit, contract, signer, purpose, key, task=task, code=code, variables=variables, first=first, wait=wait
     )
     if delivery is not None and delivery.not_before is None:
         lane = DELIVER_CODE if purpose is Purpose.CODE else DELIVER

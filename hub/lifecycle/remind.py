@@ -31,7 +31,6 @@ from hub.model.reminder import (
     into_window,
     local_day,
     manual_reminder_allowed,
-    on_every_day,
     postponed,
 )
 from hub.model.reminder_policy import ReminderPolicy
@@ -149,8 +148,7 @@ async def _expire_or_wait(parts: Parts, unit: Unit, due: Due, claimed: ClaimedTa
     if await unit.signatures.holds_revision(due.contract.id):
         await _plan(unit, due, NextStep(StepKind.EXPIRY, 0, due.now + LOOK_AGAIN), claimed)
         return
-    awake = into_window(on_every_day(due.policy), due.now, due.zone, due.spread) == due.now
-    await expire(parts, unit, due.contract, tell=awake)
+    await expire(parts, unit, due.contract)
 
 
 async def _may_go(unit: Unit, due: Due, claimed: ClaimedTask) -> bool:

@@ -20,7 +20,7 @@ from hub.lifecycle.gather import contracts_in, locked, said_of
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract
-from hub.model.delivery import OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
+from hub.model.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
 from hub.model.message import ANSWERS, Purpose
 from hub.model.reminder import into_window, on_every_day, spread_of
 from hub.model.signer import Signer, SigningTask, TaskState
@@ -153,7 +153,7 @@ async def _morning(
     parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, signer: Signer, now: datetime
 ) -> datetime | None:  # fmt: skip
     """Another way is a message that we start; codes and answers to somebody's act go at any hour."""
-    if delivery.purpose not in PLANNED:
+    if delivery.purpose not in BY_DAY:
         return None
     policy = await policy_of(unit, parts.policy, contract)
     opening = into_window(policy, now, ZoneInfo(signer.zone), spread_of(delivery.task or delivery.id))

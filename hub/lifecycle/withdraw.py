@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.dispatch import send_at_once
@@ -12,8 +13,12 @@ from hub.lifecycle.parts import Parts
 from hub.lifecycle.replan import replan
 from hub.lifecycle.turns import close_tasks
 from hub.model.contract import Contract, ContractState, check_move
+from hub.model.delivery import BY_DAY
 from hub.model.message import Purpose
+from hub.model.reminder import into_window, on_every_day, spread_of
+from hub.model.signer import Signer
 from hub.model.staff import Scope
+from hub.router.policy import policy_of
 from hub.store.unit import Unit
 
 LONGEST_REASON = 500
@@ -34,10 +39,9 @@ async def void(parts: Parts, scope: Scope, contract_id: UUID, reason: str, actor
         return await end(parts, unit, contract, ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
 
 
-async def expire(parts: Parts, unit: Unit, contract: Contract, *, tell: bool) -> Contract:
-    """The deadline has passed. `contract` is locked by the caller; `tell` is false at night, since nobody acted."""
-    purpose = Purpose.EXPIRED if tell else None
-    return await end(parts, unit, contract, ContractState.EXPIRED, "deadline", "hub", tell=purpose)
+async def expire(parts: Parts, unit: Unit, contract: Contract) -> Contract:
+    """The deadline has passed. `contract` is locked by the caller. At night the news of it waits for the morning."""
+    return await end(parts, unit, contract, ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED)
 
 
 async def end(
@@ -54,11 +58,22 @@ async def end(
     await unit.contracts.plan_hub_step(contract.id, None)
     await unit.record.append(contract.id, contract.campus, state.value.lower(), actor, {"reason": reason})
     if tell:
-        reached = {delivery.signer for delivery in await unit.deliveries.of_contract(contract.id)}
-        for signer in await unit.contracts.signers(contract.id):
-            if signer.id in reached:
-                await send_at_once(parts, unit, ended, signer, tell, f"{tell.value}-{contract.id}-{signer.id}")
+        await _tell(parts, unit, ended, tell)
     return ended
+
+
+async def _tell(parts: Parts, unit: Unit, ended: Contract, news: Purpose) -> None:
+    reached = {delivery.signer for delivery in await unit.deliveries.of_contract(ended.id)}
+    for signer in await unit.contracts.signers(ended.id):
+        if signer.id in reached:
+            wait = await _until_day(parts, unit, ended, signer) if news in BY_DAY else timedelta(0)
+            await send_at_once(parts, unit, ended, signer, news, f"{news.value}-{ended.id}-{signer.id}", wait=wait)
+
+
+async def _until_day(parts: Parts, unit: Unit, contract: Contract, signer: Signer) -> timedelta:
+    """How long until messages may go to this signer again; a closed day is one like others for news."""
+    policy, now = on_every_day(await policy_of(unit, parts.policy, contract)), await unit.planning_now()
+    return into_window(policy, now, ZoneInfo(signer.zone), spread_of(signer.id)) - now
 
 
 async def extend(

@@ -19,6 +19,8 @@ CODE_RECEIPT_WITHIN = timedelta(minutes=1)
 OPENED_WITHIN = timedelta(hours=24)
 PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
 """What we send by ourselves, and what asks somebody to open a link."""
+BY_DAY = (*PLANNED, Purpose.EXPIRED)
+"""What goes out by day alone, since nobody acted just now: that a deadline has passed is news, but no answer."""
 PHONE_CHANGED = "phone-changed"
 """Why a message was withdrawn: its number is no longer this person's."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from channels import Shape
-from hub.model.delivery import PHONE_CHANGED, PLANNED, Delivery
+from hub.model.delivery import BY_DAY, PHONE_CHANGED, PLANNED, Delivery
 from hub.model.message import ANSWERS, Purpose, told_of
 from hub.model.reminder import into_window, on_every_day, spread_of
 from hub.model.reminder_policy import ReminderPolicy
@@ -20,7 +20,7 @@ from hub.store.unit import Unit
 async def morning(unit: Unit, delivery: Delivery, policy: ReminderPolicy) -> datetime | None:
     """When the window opens again, for what we send by ourselves; None: it may go now. Whether a closed day is one for
     messages was decided when this one was written."""
-    if delivery.purpose not in PLANNED or delivery.signer is None:
+    if delivery.purpose not in BY_DAY or delivery.signer is None:
         return None
     now = await unit.planning_now()
     zone = ZoneInfo((await unit.contracts.signer(delivery.signer)).zone)

@@ -31,6 +31,7 @@ from tests.lifecycle.clockwork import (
     sent,
     waiting,
 )
+from tests.lifecycle.people import MOTHER_PHONE, father, mother
 from tests.lifecycle.signing import contract_now, deliver, person, signed, staff_tasks, tasks_of
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running, until
 
@@ -70,10 +71,31 @@ async def test_nothing_that_we_start_arrives_in_quiet_hours(send: str) -> None:
         assert messages.pop(0) == ("invitation", NIGHT)  # somebody asked for it at this hour
     for purpose, at in messages:
         assert time(9) <= at.astimezone(SHANGHAI).time() < time(21), purpose
-    first = ["invitation"] if send == "policy" else []  # and the deadline lies in the night: nobody is told then
+    first = ["invitation"] if send == "policy" else []  # and the deadline lies in the night: its news waits
     assert [purpose for purpose, _ in messages] == [*first, *["reminder"] * 5, "last-call"]
     if send == "policy":
         assert messages[0][1] - NIGHT < timedelta(days=1)
+
+
+async def test_of_a_deadline_at_night_whoever_was_written_to_hears_in_the_morning() -> None:
+    clock = StandingClock()
+    deadline = MORNING + timedelta(hours=13, minutes=59)
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor(signers=(father(),), deadline=deadline)
+        await running.issue_minor(signers=(mother(),), deadline=deadline, send="none")  # and nobody writes before
+        await follow(running, clock, deadline)
+        assert clock().astimezone(SHANGHAI).time() == time(23, 59)
+        assert (await contract_now(running, contract)).state is ContractState.EXPIRED
+        while [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation"]:
+            clock.advance(timedelta(minutes=10))
+            assert clock() < deadline + timedelta(days=1)
+            await round_of_work(running)
+            await deliver(running)
+        assert time(9) <= clock().astimezone(SHANGHAI).time() < time(21)
+        clock.advance(timedelta(days=1))
+        await round_of_work(running)
+        assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "expired"]
+        assert await sent(running, MOTHER_PHONE) == []
 
 
 async def test_a_code_comes_at_any_hour() -> None:

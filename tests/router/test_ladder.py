@@ -7,13 +7,14 @@ from datetime import timedelta
 
 from channels import Message, Place, Receipt, sms_aliyun, sms_twilio
 from channels.outbox import Outbox
+from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.land import open_ticket
 from hub.lifecycle.remind import remind_by_hand
 from hub.model.contract import Contract
 from hub.model.delivery import DeliveryState
 from hub.model.link import DoorKind
-from hub.model.message import ANSWERS
+from hub.model.message import ANSWERS, Purpose
 from hub.model.provider import Provider
 from hub.model.reminder import NextStep, StepKind
 from hub.model.staff import EVERYTHING, Scope
@@ -218,6 +219,24 @@ async def test_the_next_way_waits_for_the_morning() -> None:
         assert morning and 9 <= morning.astimezone(SHANGHAI).hour < 21
         await hub.look_after(morning - hub.clock())
         assert len(voice.texts) == 1
+
+
+async def test_that_a_deadline_has_passed_is_told_by_the_next_way_in_the_morning() -> None:
+    async with routed(StandingClock(moment=NIGHT)) as hub:
+        (email,) = with_more(hub, "email")
+        contract = await hub.issue(channels=("sms", "email"), send="none")
+        parts = hub.running.hub.parts
+        async with parts.database.unit(EVERYTHING) as unit:
+            (signer,) = await unit.contracts.signers(contract.id)
+            news = await send_at_once(parts, unit, contract, signer, Purpose.EXPIRED, "news")
+        assert news
+        await parts.router.carry(news.id, fresh=True)  # it was day until just now
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
+        await hub.heard()
+        await hub.look_after()
+        assert email.texts == []
+        await hub.look_after(timedelta(hours=21))
+        assert len(email.texts) == 1
 
 
 async def test_a_code_that_does_not_arrive_is_read_by_a_voice() -> None:

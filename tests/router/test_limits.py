@@ -79,6 +79,21 @@ async def test_news_of_a_contract_waits_for_room_and_what_anybody_may_ask_for_is
         assert await hub.staff_tasks(contract) == []
 
 
+async def test_that_a_deadline_has_passed_is_told_by_day_also_where_it_waited_for_room() -> None:
+    async with routed() as hub:
+        limited(hub, BudgetLimits(per_number_hour=1))
+        contract = await hub.issue(send="none")
+        hub.clock.go_to(EVENING)
+        for number in range(2):
+            assert await write(hub, contract, Purpose.EXPIRED, f"news-{number}")
+        await hub.look_after(timedelta(seconds=30))
+        assert len(hub.twilio.accepted) == 1
+        while len(hub.twilio.accepted) == 1:  # the next hour has room, but it is a night's
+            await hub.look_after(timedelta(minutes=30))
+            assert hub.clock() < EVENING + timedelta(days=1)
+        assert 9 <= hub.clock().astimezone(SHANGHAI).hour < 21
+
+
 async def test_news_for_which_there_is_no_room_for_days_is_told_to_staff() -> None:
     async with routed() as hub:
         limited(hub, BudgetLimits(per_number_day=1))
