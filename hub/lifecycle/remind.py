@@ -22,17 +22,9 @@ from hub.lifecycle.spend import raise_alarm
 from hub.lifecycle.withdraw import expire
 from hub.model.contract import Contract, ContractState
 from hub.model.delivery import PLANNED, Delivery
-from hub.model.due import LATE, PURPOSES, Due, following, held_back, is_late, said_by
+from hub.model.due import LATE, PURPOSES, Due, following, held_back, is_late, put_off, said_by
 from hub.model.message import Purpose
-from hub.model.reminder import (
-    NextStep,
-    SkipReason,
-    StepKind,
-    into_window,
-    local_day,
-    manual_reminder_allowed,
-    postponed,
-)
+from hub.model.reminder import NextStep, SkipReason, StepKind, local_day, manual_reminder_allowed
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer, SigningTask, TaskState
 from hub.model.staff import EVERYTHING, Scope, StaffTask
@@ -91,9 +83,8 @@ async def _put_off(parts: Parts, claimed: ClaimedTask, spent: BudgetSpent) -> No
         if not await unit.tasks.still_claimed(claimed):
             return
         due = await _due(parts, unit, contract, claimed)
-        until = into_window(due.policy, due.now + spent.wait, due.zone, due.spread)
         await unit.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.BUDGET.value)
-        await _plan(unit, due, postponed(due.step, until=until, deadline=contract.deadline), claimed)
+        await _plan(unit, due, put_off(due, due.now + spent.wait), claimed)
 
 
 async def run_steps(parts: Parts, claimed: Sequence[ClaimedTask]) -> tuple[list[Begun], list[ClaimedTask]]:

@@ -6,7 +6,7 @@ Several contracts of one person go into one message: a *bundle*. `joins` says wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -117,6 +117,11 @@ def held_back(due: Due, *, sent_today: int, crowded: bool) -> tuple[SkipReason, 
     return None
 
 
+def put_off(due: Due, moment: datetime) -> NextStep:
+    """The same step when messages may go out from `moment` on, or what takes its place there."""
+    return _put_back(due, _not_in_vain(replace(due, now=moment), into_window))
+
+
 def is_late(due: Due) -> bool:
     return due.now - due.step.due_at > LATE
 
@@ -173,4 +178,7 @@ def _put_back(due: Due, until: datetime) -> NextStep:
     return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
 
 
-__all__ = ["HOLD", "LATE", "MOST_TOGETHER", "PURPOSES", "Due", "following", "held_back", "is_late", "joins", "said_by"]
+__all__ = [
+    "HOLD", "LATE", "MOST_TOGETHER", "PURPOSES", "Due", "following", "held_back", "is_late", "joins", "put_off",
+    "said_by",
+]  # fmt: skip

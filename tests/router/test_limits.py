@@ -15,12 +15,15 @@ from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.hear import hear
 from hub.lifecycle.remind import run_step
 from hub.model.budget import BudgetLimits
+from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.message import Purpose
 from hub.model.provider import Provider
+from hub.model.reminder import NextStep, StepKind
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
+from hub.store.policies import PolicyChange
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_kannel import Double as Kannel
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock
@@ -55,6 +58,26 @@ async def test_a_pumped_prefix_stops_at_its_limit_and_goes_on_an_hour_later() ->
         hub.clock.advance(timedelta(hours=1))
         await hub.sweep()
         assert len(hub.twilio.accepted) == 6
+
+
+async def test_a_last_call_for_which_there_is_no_room_waits_for_the_next_hour_on_a_closed_day_too() -> None:
+    async with routed() as hub:
+        contract = await hub.invited(deadline=MORNING + timedelta(days=4))
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            closes = PolicyChange("hefei", "campus", "hefei", {"skip_holidays": True})
+            await unit.policies.put(closes, "test", unit.now)
+            days = [SchoolDay(MORNING.date() + timedelta(days=day), False, "exams") for day in range(7)]
+            await unit.policies.put_calendar("hefei", days)
+        hub.clock.go_to(MORNING + timedelta(days=1))
+        await hub.sweep()
+        hub.clock.go_to(MORNING + timedelta(days=2))
+        limited(hub, BudgetLimits(per_number_hour=1))
+        assert await write(hub, contract, Purpose.COMPLETED, "news")
+        await hub.sweep()
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = await unit.tasks.of_contract(contract.id)
+            assert [each["reason"] for each in await unit.reminders.of_contract(contract.id)].count("budget") == 1
+        assert task.step == NextStep(StepKind.LAST_CALL, 0, hub.clock() + timedelta(hours=1))
 
 
 async def write(hub: Routed, contract: Contract, purpose: Purpose, key: str) -> Delivery | None:
