@@ -12,6 +12,7 @@ from hub.errors import BadInput, IllegalMove, PhoneChangeWaiting, TooSoon
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.land import session_of, visit
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.replan import unpause
 from hub.lifecycle.withdraw import end
 from hub.model.contract import ContractState
 from hub.model.link import normalised_ticket
@@ -98,7 +99,7 @@ async def settle(parts: Parts, scope: Scope, staff_task: UUID, actor: str) -> bo
         if not await unit.desk.finish_task(staff_task, actor, unit.now):
             return False
         if silent and not await unit.desk.questions_at(silent.number, QUESTIONS):
-            await unit.tasks.pause_at(silent.number, silent.contracts, False)
+            await unpause(parts, unit, silent.number, silent.contracts)
         if asked.contract is not None:
             facts = {"kind": asked.kind, "staff_task": str(asked.id)}
             await unit.record.append(asked.contract, asked.campus, "staff-task-settled", actor, facts)

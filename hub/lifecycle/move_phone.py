@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from hub.lifecycle.answer import QUESTIONS
 from hub.lifecycle.app_key import note_revoked, revoke_all
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.replan import unpause
 from hub.model.contract import Contract
 from hub.model.delivery import PHONE_CHANGED
 from hub.model.phone_change import PhoneChange
@@ -49,7 +50,7 @@ async def move_phone(parts: Parts, unit: Unit, change: PhoneChange, actor: str) 
     moving = [signer for signer in signers if not contracts[signer.contract].state.final]
     await unit.contracts.put_phone([signer.id for signer in moving], change.phone)
     if not await unit.desk.questions_at(change.old_hash, QUESTIONS):
-        await unit.tasks.pause_at(change.old_hash, there, False)  # what silenced the others there has moved away
+        await unpause(parts, unit, change.old_hash, there)  # what silenced the others there has moved away
     silent = await _is_silent(unit, change, everywhere)
     for signer in moving:
         await _invite(parts, unit, contracts[signer.contract], signer, silent)

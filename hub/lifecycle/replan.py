@@ -1,8 +1,9 @@
-"""What sleeps is planned anew: under a new deadline, or under a new policy."""
+"""What sleeps is planned anew: under a new deadline, under a new policy, or once a question is settled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,8 @@ from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.message import Purpose
-from hub.model.reminder import NextStep, StepKind, replanned, spread_of
-from hub.model.signer import TaskState
+from hub.model.reminder import NextStep, SkipReason, StepKind, before_deadline, replanned, spread_of
+from hub.model.signer import SigningTask, TaskState
 from hub.model.staff import EVERYTHING
 from hub.router.policy import policies_of, policy_of
 from hub.store.jobs import REPLAN
@@ -24,7 +25,7 @@ from hub.store.unit import Unit
 AT_A_TIME = 2000
 TOGETHER = 250
 FIRST = UUID(int=0)
-POLICY_CHANGED = "policy-changed"
+POLICY_CHANGED, UNPAUSED = "policy-changed", "unpaused"
 log = structlog.get_logger()
 
 
@@ -43,6 +44,31 @@ async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str) -> N
         )  # fmt: skip
         if await unit.tasks.plan(task.id, step):
             await unit.reminders.note(task, "planned", now, step=step, reason=reason)
+
+
+async def unpause(parts: Parts, unit: Unit, number: bytes, contracts: Sequence[UUID]) -> None:
+    """Nothing silences this number (its hash) any more in these contracts, which the caller has locked. A last call
+    that was left out meanwhile is made up for, since nothing would follow it."""
+    await unit.tasks.pause_at(number, contracts, False)
+    for each in contracts:
+        contract, now = await unit.contracts.get(each), await unit.planning_now()
+        for task in await unit.tasks.of_contract(each):
+            if task.step and task.step.kind is StepKind.EXPIRY and not task.paused and now < contract.deadline:
+                await _make_up(parts, unit, contract, task, now)
+
+
+async def _make_up(parts: Parts, unit: Unit, contract: Contract, task: SigningTask, now: datetime) -> None:
+    ledger = [entry for entry in await unit.reminders.of_contract(contract.id) if entry["task"] == task.id]
+    last = next((entry for entry in reversed(ledger) if entry["step"] == StepKind.LAST_CALL.value), None)
+    if last is None or last["kind"] != "skipped" or last["reason"] != SkipReason.PAUSED.value:
+        return
+    policy, signer = await policy_of(unit, parts.policy, contract), await unit.contracts.signer(task.signer)
+    due_at = before_deadline(
+        policy, now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), spread=spread_of(task.id)
+    )  # fmt: skip
+    step = NextStep(StepKind.LAST_CALL, 0, due_at) if due_at else None
+    if step and await unit.tasks.plan(task.id, step):
+        await unit.reminders.note(task, "planned", now, step=step, reason=UNPAUSED)
 
 
 async def replan_scope(

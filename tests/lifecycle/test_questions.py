@@ -13,11 +13,12 @@ import pytest
 from hub.errors import TooSoon
 from hub.lifecycle.answer import QUESTIONS_A_DAY, ask, settle
 from hub.model.contract import Contract, ContractState
+from hub.model.reminder import StepKind
 from hub.model.signer import SigningTask, TaskState
 from hub.model.staff import EVERYTHING
-from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
+from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, sent, waiting
 from tests.lifecycle.signing import person, record_of, staff_tasks, tasks_of
-from tests.running import Running, until
+from tests.running import GUARDIAN_PHONE, Running, until
 
 
 async def test_silence_and_its_end_reach_every_task_at_the_number_however_many_there_are() -> None:
@@ -66,6 +67,42 @@ async def test_a_question_is_settled_and_reminders_go_on_at_once_or_neither() ->
             await settling
         assert await settle(running.hub.parts, EVERYTHING, task.id, "staff:test")
         assert not (await tasks_of(running, contract))[0].paused
+
+
+@pytest.mark.parametrize("after", [1, 11], ids=["by day", "at night"])
+async def test_a_last_call_that_silence_swallowed_comes_once_the_question_is_settled(after: int) -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor(deadline=MORNING + timedelta(days=4))
+        await follow(running, clock, MORNING + timedelta(days=1))
+        stranger = await person(running, contract)
+        await stranger.land()
+        await ask(running.hub.parts, stranger.secret, "not-me", "")
+        await follow(running, clock, MORNING + timedelta(days=2, hours=after))
+        (task,) = await tasks_of(running, contract)
+        assert task.step and task.step.kind is StepKind.EXPIRY
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            (asked,) = [each for each in await unit.desk.open_tasks(contract.id) if each.kind == "not-me"]
+        assert await settle(running.hub.parts, EVERYTHING, asked.id, "staff:test")
+        await follow(running, clock, MORNING + timedelta(days=5))
+        messages = await sent(running, GUARDIAN_PHONE)
+        assert [purpose for purpose, _ in messages] == ["invitation", "reminder", "last-call", "expired"]
+        assert messages[2][1].startswith("11-27 11:00" if after == 1 else "11-28")
+
+
+async def test_a_last_call_that_was_sent_is_not_planned_again_when_a_question_is_settled() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor(deadline=MORNING + timedelta(days=4))
+        await follow(running, clock, MORNING + timedelta(days=3))
+        before = await tasks_of(running, contract)
+        stranger = await person(running, contract)
+        await stranger.land()
+        await ask(running.hub.parts, stranger.secret, "not-me", "")
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            (asked,) = [each for each in await unit.desk.open_tasks(contract.id) if each.kind == "not-me"]
+        assert await settle(running.hub.parts, EVERYTHING, asked.id, "staff:test")
+        assert await tasks_of(running, contract) == before
 
 
 async def test_what_was_said_already_is_not_said_again_and_nobody_asks_without_end() -> None:

@@ -107,6 +107,7 @@ LEDGER_REASONS = {
     "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
     "phone-changed": "phone number changed", "overdue": "many were overdue",
     "budget": "a limit of messages is reached", "not-their-turn": "not their turn yet",
+    "unpaused": "no longer paused",
 }  # fmt: skip
 NEXT_WAYS = {
     "no-receipt": "no receipt", "not-opened": "not opened", "no-provider": "no provider took it",
