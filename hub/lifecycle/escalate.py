@@ -33,7 +33,7 @@ async def escalate(unit: Unit, due: Due) -> None:
     if due.step.kind is StepKind.LAST_CALL:
         text = LAST_CALL
     elif due.step.kind is StepKind.REMINDER and due.step.number >= every:
-        if await unit.reminders.count_sent(due.task.id, StepKind.REMINDER) % every:
+        if await unit.reminders.count_sent(due.task.id, StepKind.REMINDER, due.task.invited_at) % every:
             return
         text = REMINDERS
     else:

@@ -181,7 +181,7 @@ async def _act(parts: Parts, unit: Unit, act: UUID, case: _Case, verdict: Verdic
 async def _in_the_morning(unit: Unit, case: _Case) -> None:
     """The task's own next step comes sooner: nothing else sleeps, and no limit is passed by."""
     assert case.task.step and case.opening
-    done = last_step([each for each in case.deliveries if each.task == case.task.id])
+    done = last_step(case.task, case.deliveries)
     step = brought_forward(case.task.step, done=done, due_at=case.opening)
     if step != case.task.step and await unit.tasks.plan(case.task.id, step):
         await unit.reminders.note(case.task, "planned", case.now, step=step, reason="by-hand")

@@ -37,10 +37,9 @@ async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str) -> N
     for task in await unit.tasks.of_contract(contract.id):
         if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
             continue
-        sent = [delivery for delivery in deliveries if delivery.task == task.id]
         step = replanned(
-            policy, old=task.step, done=last_step(sent), invited_at=task.invited_at, deadline=contract.deadline,
-            now=now, zone=zones[task.signer], spread=spread_of(task.id),
+            policy, old=task.step, done=last_step(task, deliveries), invited_at=task.invited_at,
+            deadline=contract.deadline, now=now, zone=zones[task.signer], spread=spread_of(task.id),
         )  # fmt: skip
         if await unit.tasks.plan(task.id, step):
             await unit.reminders.note(task, "planned", now, step=step, reason=reason)
@@ -144,10 +143,16 @@ async def replan_later(unit: Unit, campus: str, course: str | None, after: UUID 
     await unit.jobs.enqueue(REPLAN, payload, f"{REPLAN}-{campus}-{course or ''}-{after}-{unit.now.isoformat()}")
 
 
-def last_step(sent: list[Delivery]) -> NextStep | None:
-    """The last planned message that went out, as the step that it was, at the moment when it was really sent. Its
-    number is the highest so far: a reminder by hand has none of its own, and no number serves twice."""
-    number = max((int(each.variables.get("step_number") or 0) for each in sent), default=0)
+def last_step(task: SigningTask, deliveries: Sequence[Delivery]) -> NextStep | None:
+    """The last planned message about it that went out, as the step that it was, at the moment when it was really sent.
+    Its number is the highest so far: a reminder by hand has none of its own, and no number serves twice.
+
+    What went out before the task's turn came (again) does not count: after a phone change numbers begin anew. Both
+    moments are on the planning clock. Another way of an earlier message was sent, but has the number of that one.
+    """
+    since = task.invited_at
+    sent = [each for each in deliveries if each.task == task.id and (since is None or each.created_at >= since)]
+    number = max((int(each.variables.get("step_number") or 0) for each in sent if each.rung == 0), default=0)
     for delivery in reversed(sent):
         kind = "invitation" if delivery.purpose == Purpose.YOUR_TURN else delivery.purpose
         if kind in set(StepKind) and delivery.state is not DeliveryState.WITHDRAWN:

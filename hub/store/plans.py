@@ -40,16 +40,18 @@ _LAST = text("""
 WITH sent AS (
     SELECT coalesce(share.task, delivery.task) AS task, coalesce(share.purpose, delivery.purpose) AS purpose,
            coalesce(share.number, CAST(nullif(delivery.variables ->> 'step_number', '') AS int), 0) AS number,
-           delivery.state, delivery.created_at, delivery.id
+           delivery.state, delivery.rung, delivery.created_at, delivery.id
     FROM delivery
     LEFT JOIN delivery_share share ON share.delivery = delivery.id AND share.contract = delivery.contract
     WHERE delivery.contract = ANY(CAST(:ids AS uuid[]))
     UNION ALL
-    SELECT share.task, share.purpose, share.number, delivery.state, delivery.created_at, delivery.id
+    SELECT share.task, share.purpose, share.number, delivery.state, delivery.rung, delivery.created_at, delivery.id
     FROM delivery_share share JOIN delivery ON delivery.id = share.delivery
     WHERE share.contract = ANY(CAST(:ids AS uuid[])) AND share.contract <> delivery.contract
 ), numbered AS (
-    SELECT *, max(number) OVER (PARTITION BY task) AS highest FROM sent WHERE task IS NOT NULL
+    SELECT sent.*, coalesce(max(sent.number) FILTER (WHERE sent.rung = 0) OVER (PARTITION BY sent.task), 0) AS highest
+    FROM sent JOIN signing_task AS task ON task.id = sent.task
+    WHERE task.invited_at IS NULL OR sent.created_at >= task.invited_at
 )
 SELECT DISTINCT ON (task) task, purpose, highest, created_at FROM numbered
 WHERE state <> :withdrawn AND purpose = ANY(CAST(:purposes AS text[]))
@@ -101,7 +103,7 @@ class Plans:
         ]
 
     async def last_steps(self, contracts: Sequence[UUID]) -> Mapping[UUID, NextStep]:
-        """By task: what `last_step` of the lifecycle says of all its deliveries."""
+        """By task: what `last_step` of the lifecycle says of its deliveries."""
         purposes = [*_KINDS, Purpose.YOUR_TURN.value]
         values = {"ids": list(contracts), "withdrawn": DeliveryState.WITHDRAWN.value, "purposes": purposes}
         return {

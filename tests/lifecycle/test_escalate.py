@@ -19,8 +19,9 @@ from hub.model.contract import Contract
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING, Scope, Staff, StaffTask
 from tests.alerts.hook import hook
-from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work
-from tests.lifecycle.signing import signed, tasks_of
+from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
+from tests.lifecycle.phone_changes import NEW, changed
+from tests.lifecycle.signing import person, signed, tasks_of
 from tests.running import Running, minor_with_guardian
 
 PEOPLE = (
@@ -83,6 +84,20 @@ async def test_it_is_settled_by_itself_when_the_signer_signs_or_the_contract_end
         await void(running.hub.parts, EVERYTHING, both[1].id, "wrong course", "staff:test")
         await round_of_work(running)
         assert [UNANSWERED in await kinds(running, each) for each in both] == [False, False]
+
+
+async def test_after_a_phone_change_the_new_numbers_third_unanswered_reminder_is_the_third() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        await staffed(running)
+        contract = await running.issue_minor()
+        await follow(running, clock, MORNING + timedelta(days=1, hours=1))  # one reminder to the old number
+        await changed(running, await person(running, contract))
+        await follow(running, clock, MORNING + timedelta(days=7, hours=1))
+        assert UNANSWERED not in await kinds(running, contract)
+        await follow(running, clock, MORNING + timedelta(days=8, hours=1))
+        assert [purpose for purpose, _ in await sent(running, NEW)] == ["invitation", *["reminder"] * 3]
+        assert UNANSWERED in await kinds(running, contract)
 
 
 @pytest.mark.parametrize(

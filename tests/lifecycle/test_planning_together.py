@@ -19,6 +19,7 @@ from hub.model.delivery import Delivery, DeliveryState, Share
 from hub.model.message import Purpose
 from hub.model.signer import SigningTask
 from hub.model.staff import EVERYTHING
+from hub.store.unit import Unit
 from tests.lifecycle.signing import tasks_of
 from tests.lifecycle.test_policies import change
 from tests.lifecycle.test_steps_together import NOON, issued, ledger
@@ -141,12 +142,17 @@ async def _found(running: Running, question: str) -> bool:
 
 
 async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Running) -> None:
-    """Messages withdrawn, of other purposes, by hand, at one moment, and for several contracts."""
+    """Messages withdrawn, of other purposes, by another way, by hand, at one moment, and for several contracts; some
+    before their turn came again."""
     contracts = [await issued(running, number) for number in range(FEW)]
-    tasks = {contract.id: (await tasks_of(running, contract))[0] for contract in contracts}
     chance = random.Random(5)
-    for number in range(40):
+    for number in range(80):
+        tasks = {contract.id: (await tasks_of(running, contract))[0] for contract in contracts}
         async with running.hub.database.unit(EVERYTHING) as unit:
+            if number % 20 == 10:
+                again = chance.choice(list(tasks.values()))
+                await _invite_again(unit, again, NOON + timedelta(minutes=number // 3))
+                tasks[again.contract] = await unit.tasks.get(again.id)
             mine, other = chance.sample(list(tasks.values()), 2)
             delivery = _sent(chance, number, mine)
             assert await unit.deliveries.add(delivery)
@@ -154,9 +160,13 @@ async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Runni
                 await unit.shares.add(delivery.id, [_share(chance, each) for each in (mine, other)])
             together = await unit.plans.last_steps(list(tasks))
             for contract, task in tasks.items():
-                sent = [each for each in await unit.deliveries.of_contract(contract) if each.task == task.id]
-                assert together.get(task.id) == last_step(sent)
+                assert together.get(task.id) == last_step(task, await unit.deliveries.of_contract(contract))
     assert len(together) == FEW
+
+
+async def _invite_again(unit: Unit, task: SigningTask, at: datetime) -> None:
+    assert task.step
+    await unit.tasks.open(task.id, task.step, at)
 
 
 def _sent(chance: random.Random, number: int, task: SigningTask) -> Delivery:
@@ -164,7 +174,7 @@ def _sent(chance: random.Random, number: int, task: SigningTask) -> Delivery:
     return Delivery(
         UUID(int=chance.getrandbits(128)), f"key-{number}", chance.choice(PURPOSES), "sms", "+8619000010001", "text",
         chance.choice(list(DeliveryState)), NOON + timedelta(minutes=number // 3), variables, contract=task.contract,
-        signer=task.signer, task=task.id, campus=task.campus,
+        signer=task.signer, task=task.id, campus=task.campus, rung=chance.choice([0, 0, 1]),
     )  # fmt: skip
 
 

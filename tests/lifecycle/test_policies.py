@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, time, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy.exc import ProgrammingError
@@ -13,6 +15,7 @@ from hub.errors import BadInput
 from hub.lifecycle.change_policy import LARGEST_CALENDAR, MOST_DAYS, change_policy, policies_at, read_calendar
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.replan import replan_scope
+from hub.lifecycle.withdraw import extend
 from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract
 from hub.model.signer import Role
@@ -165,6 +168,40 @@ async def test_a_phone_change_begins_anew_with_the_new_number_and_one_next_step(
         assert await next_due(running, contract) == ("reminder", 1, "11-29 03:00")
         await follow(running, clock, MORNING + timedelta(days=40))
         assert len(await sent(running, GUARDIAN_PHONE)) == 3  # what went to the old number before
+
+
+async def test_after_a_phone_change_neither_a_new_policy_nor_more_time_counts_what_the_old_number_got() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await follow(running, clock, MORNING + timedelta(days=7, hours=1))  # three reminders
+        await changed(running, await person(running, contract))
+        await round_of_work(running)
+        first = ("reminder", 1, "12-03 03:00")
+        assert await next_due(running, contract) == first
+        await change(running, "hefei", "campus", "hefei", {"messages_per_day": 1})
+        await replan_scope(running.hub.parts, "hefei")
+        assert await next_due(running, contract) == first
+        await extend(running.hub.parts, EVERYTHING, contract.id, clock() + timedelta(days=2, hours=6), "staff:test")
+        assert (await next_due(running, contract))[0] == "last-call"
+        await extend(running.hub.parts, EVERYTHING, contract.id, MORNING + timedelta(days=40), "staff:test")
+        assert await next_due(running, contract) == first
+
+
+async def test_another_way_of_what_the_old_number_missed_does_not_count_as_the_new_numbers_reminder() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await follow(running, clock, MORNING + timedelta(days=7, hours=1))
+        await changed(running, await person(running, contract))
+        await round_of_work(running)
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            third = [each for each in await unit.deliveries.of_contract(contract.id) if each.purpose == "reminder"][-1]
+            another = replace(third, id=uuid4(), key=f"{third.key}+email", rung=1, created_at=unit.now)
+            assert third.variables["step_number"] == "3" and await unit.deliveries.add(another)
+        await change(running, "hefei", "campus", "hefei", {"messages_per_day": 1})
+        await replan_scope(running.hub.parts, "hefei")
+        assert await next_due(running, contract) == ("reminder", 1, "12-03 03:00")
 
 
 def test_a_calendar_is_read_no_further_than_it_can_be_one() -> None:
