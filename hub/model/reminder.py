@@ -59,7 +59,8 @@ class SkipReason(StrEnum):
 @dataclass(frozen=True)
 class NextStep:
     """`number` is the reminder's place in the plan, from 1, and 0 for other kinds. Reminders that an outage swallowed
-    leave a hole in the numbers.
+    leave a hole in the numbers. No number serves twice: after more reminders than a new policy has by then, it is ahead
+    of the place.
     """
 
     kind: StepKind
@@ -94,7 +95,7 @@ def first_step(
     if opened_at >= deadline:
         return plan.expiry
     if send == "none":
-        return plan.after(number=0, now=opened_at, free_from=opened_at)
+        return plan.after(None, now=opened_at, free_from=opened_at)
     due = opened_at.astimezone(UTC) if send == "now" else plan.at_all(opened_at)
     return plan.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
 
@@ -120,7 +121,7 @@ def following_step(
     plan = _Plan(policy, invited_at, deadline, zone, spread)
     if done.kind is StepKind.LAST_CALL:
         return plan.expiry
-    return plan.after(number=done.number, now=now, free_from=now + APART)
+    return plan.after(done, now=now, free_from=now + APART)
 
 
 def replanned(
@@ -148,8 +149,7 @@ def replanned(
         return old
     if old.kind is StepKind.REMINDER and plan.has_room(old.due_at):
         return old
-    free_from = done.due_at + APART if done else now
-    return plan.after(number=done.number if done else 0, now=now, free_from=free_from)
+    return plan.after(done, now=now, free_from=done.due_at + APART if done else now)
 
 
 def postponed(
@@ -275,19 +275,35 @@ class _Plan:
         first_reminder = self._on_the_wall(self.invited_at, self.policy.reminders_after[0])
         return self.at_all(max(counted_back, first_reminder))
 
-    def after(self, *, number: int, now: datetime, free_from: datetime) -> NextStep:
-        """The first step after `now` that is no reminder up to `number` and no message before `free_from`."""
+    def after(
+        self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False
+    ) -> NextStep:  # fmt: skip
+        """The first step after `now` and after `done`, and no message before `free_from`. Its number is new.
+        `promised`: also the reminder in whose place one was brought forward.
+        """
         last_call = self.last_call_at
         if last_call is not None and last_call <= now:
             return self.expiry
-        for following in count(number + 1):
-            due = self._reminder_at(following)
-            if not self.has_room(due):
-                break
-            if due > now and due >= free_from:
-                return NextStep(StepKind.REMINDER, following, due)
+        passed = max(now, done.due_at) if done else now
+        following = self._place_after(passed)
+        if done is not None and not promised and self._was_brought_forward(done, following):
+            following += 1
+        while self.has_room(due := self._reminder_at(following)):
+            if due > passed and due >= free_from:
+                return NextStep(StepKind.REMINDER, max(following, done.number + 1 if done else 1), due)
+            following += 1
         due_at = None if last_call is None else self.at_all(max(last_call, free_from))
         return self.expiry if due_at is None else NextStep(StepKind.LAST_CALL, 0, due_at)
+
+    def _place_after(self, moment: datetime) -> int:
+        """The first reminder that this policy has after that moment. Found by time: the number of the last one may be
+        that of a policy with more reminders, or fewer."""
+        return next(place for place in count(1) if self._reminder_at(place) > moment)
+
+    def _was_brought_forward(self, done: NextStep, following: int) -> bool:
+        """Whether it went out in the place of `following`, whose number it has, and well after the one before."""
+        before = self._reminder_at(following - 1) if following > 1 else self.invited_at
+        return done.number == following and done.due_at - before >= APART
 
     def has_room(self, due: datetime) -> bool:
         """Whether a reminder may stand there: the last call takes the place of those that come close to it or later."""
@@ -295,8 +311,9 @@ class _Plan:
         return due < self.deadline and (last_call is None or last_call - due >= APART)
 
     def instead_of(self, old: NextStep, done: NextStep | None, now: datetime) -> NextStep:
-        """The step after `done` as this policy has it, for one that was planned under another. What is due is left to
-        the worker.
+        """The step after `done` on the days of this policy, for one that was planned under another. What is due is left
+        to the worker. A reminder that this policy has just as it is stays: in the place of the one before, another may
+        have been brought forward.
         """
         if old.due_at <= now and old.due_at < self.deadline:
             return old
@@ -305,7 +322,10 @@ class _Plan:
             return self.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
         if done is not None and done.kind is StepKind.LAST_CALL:
             return self.expiry
-        return self.after(number=done.number if done else 0, now=now, free_from=done.due_at + APART if done else now)
+        free_from = done.due_at + APART if done else now
+        if old.kind is StepKind.REMINDER and old == self.after(done, now=now, free_from=free_from):
+            return old
+        return self.after(done, now=now, free_from=free_from, promised=True)
 
     def at_all(self, moment: datetime) -> datetime | None:
         """In the window of an open day, or of a closed one where the deadline leaves no open day."""

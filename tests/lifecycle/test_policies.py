@@ -12,7 +12,14 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 
 from hub.errors import BadInput
-from hub.lifecycle.change_policy import LARGEST_CALENDAR, MOST_DAYS, change_policy, policies_at, read_calendar
+from hub.lifecycle.change_policy import (
+    LARGEST_CALENDAR,
+    MOST_DAYS,
+    change_policy,
+    plan_of,
+    policies_at,
+    read_calendar,
+)
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.replan import replan_scope
 from hub.lifecycle.withdraw import extend
@@ -23,7 +30,7 @@ from hub.model.staff import EVERYTHING, Scope
 from hub.router.policy import policy_at
 from hub.store.policies import Kind, PolicyChange
 from hub.web.api.answers import whole
-from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, round_of_work, sent
+from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.phone_changes import NEW, changed
 from tests.lifecycle.signing import person, staff_tasks, tasks_of
 from tests.lifecycle.test_reminders import ledger
@@ -202,6 +209,26 @@ async def test_another_way_of_what_the_old_number_missed_does_not_count_as_the_n
         await change(running, "hefei", "campus", "hefei", {"messages_per_day": 1})
         await replan_scope(running.hub.parts, "hefei")
         assert await next_due(running, contract) == ("reminder", 1, "12-03 03:00")
+
+
+async def test_what_the_page_promises_of_a_policy_goes_out_also_where_there_were_more_reminders_before() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        daily = {"reminders_after": [f"{day}d" for day in range(1, 7)], "repeat_every": "1d"}
+        await change(running, "hefei", "campus", "hefei", daily)
+        await replan_scope(running.hub.parts, "hefei")
+        await follow(running, clock, MORNING + timedelta(days=6, hours=2))
+        assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", *["reminder"] * 6]
+        await change(running, "hefei", "campus", "hefei", {})
+        await replan_scope(running.hub.parts, "hefei")
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            here = await policy_at(unit, running.hub.parts.policy, "hefei", "math-a")
+        shown = [(step.kind.value, step.due_at) for step in plan_of(here, MORNING, SHANGHAI)]
+        promised = [(kind, f"{due.astimezone(SHANGHAI):%m-%d %H:%M}") for kind, due in shown if due > clock()]
+        assert [kind for kind, _ in promised] == [*["reminder"] * 3, "last-call", "expiry"]
+        await follow(running, clock, contract.deadline + timedelta(hours=1))
+        assert (await sent(running, GUARDIAN_PHONE))[7:-1] == promised[:-1]
 
 
 def test_a_calendar_is_read_no_further_than_it_can_be_one() -> None:

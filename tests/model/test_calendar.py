@@ -89,7 +89,7 @@ def test_under_a_new_policy_what_is_not_due_moves_and_numbers_go_on() -> None:
         return step.kind.value, step.number, local(step.due_at)
 
     asleep = NextStep(StepKind.REMINDER, 3, at("2026-12-08 10:00"))
-    assert under(asleep, done) == ("reminder", 3, "12-10 10:00")
+    assert under(asleep, done) == ("reminder", 3, "12-07 10:00")  # the policy's second
     overdue = NextStep(StepKind.REMINDER, 2, at("2026-12-05 09:00"))
     assert under(overdue, None) == ("reminder", 2, "12-05 09:00")
     last = NextStep(StepKind.LAST_CALL, 0, at("2026-12-04 10:00"))
