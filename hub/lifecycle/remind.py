@@ -40,7 +40,6 @@ LOOK_AHEAD = timedelta(days=1)
 CROWD = 50
 """So many steps that are overdue by more than an hour were held up together."""
 UNREACHABLE = "There is no way to reach this signer: no channel is configured or wanted, or an address is missing."
-ALL_PAUSED = "Reminders are paused until the question from this number is settled."
 HAND = "hand-"
 """Keys of reminders sent by hand begin so, and are counted by it."""
 
@@ -253,7 +252,7 @@ async def _to_remind(unit: Unit, contract: Contract) -> list[SigningTask]:
     if contract.state is not ContractState.ISSUED or not tasks:
         raise IllegalMove("nobody has to sign this contract now")
     if all(task.paused for task in tasks):
-        raise IllegalMove(ALL_PAUSED)
+        raise IllegalMove("Reminders are paused until the question from this number is settled.")
     return [task for task in tasks if not task.paused]
 
 

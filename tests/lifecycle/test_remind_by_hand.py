@@ -8,7 +8,7 @@ import pytest
 
 from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.answer import ask, settle
-from hub.lifecycle.remind import ALL_PAUSED, remind_by_hand
+from hub.lifecycle.remind import remind_by_hand
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
@@ -44,7 +44,7 @@ async def test_a_number_that_said_not_me_is_not_reminded_by_hand_until_that_is_s
         await not_me(running, contract)
         with pytest.raises(IllegalMove) as refused:
             await by_hand(running, contract)
-        assert refused.value.detail == ALL_PAUSED
+        assert refused.value.detail == "Reminders are paused until the question from this number is settled."
         assert await written_by_hand(running, contract) == []
         async with running.hub.database.unit(EVERYTHING) as unit:
             (asked,) = await unit.desk.open_tasks(contract.id)
