@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.errors import BadInput
+from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.escalate import check_named
 from hub.lifecycle.parts import Parts
-from hub.lifecycle.replan import replan_later
+from hub.lifecycle.replan import last_step, replan_later, under_new_policy
 from hub.model.calendar import SchoolDay
-from hub.model.reminder import NextStep, StepKind, first_step, following_step
+from hub.model.contract import Contract, ContractState
+from hub.model.reminder import NextStep, StepKind, first_step, following_step, replanned, spread_of
 from hub.model.reminder_policy import CHANNELS, ReminderPolicy
+from hub.model.signer import Signer, TaskState
 from hub.model.staff import Scope
 from hub.router.policy import with_calendar
 from hub.store.policies import PolicyChange
@@ -54,6 +57,24 @@ async def change_policy(
         await replan_later(unit, campus, course)
 
 
+async def change_policy_of(
+    parts: Parts, scope: Scope, contract_id: UUID, changes: Mapping[str, Any], actor: str
+) -> None:
+    """The same for one contract, which is planned anew at once. Raises IllegalMove where nobody has to sign it now."""
+    _check_configured(parts, changes)
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        if contract.state is not ContractState.ISSUED:
+            raise IllegalMove("nobody has to sign this contract now")
+        change = _change(contract.campus, contract.course, changes, contract.id)
+        await unit.policies.put(change, actor, unit.now)
+        applied(parts.policy, await unit.policies.above(contract.campus, contract.course, contract.id), entered=change)
+        await check_named(unit, contract.campus, str(changes.get("escalate_to", "")))
+        facts = {"keys": ", ".join(sorted(changes))}
+        await unit.record.append(contract.id, contract.campus, "reminders-changed", actor, facts)
+        await under_new_policy(parts, unit, [contract.id])
+
+
 async def change_calendar(parts: Parts, scope: Scope, campus: str, data: bytes) -> list[SchoolDay]:
     """The campus's own days from a CSV file, in place of those before. Raises BadInput with the line."""
     days = read_calendar(data)
@@ -64,16 +85,17 @@ async def change_calendar(parts: Parts, scope: Scope, campus: str, data: bytes) 
 
 
 async def policies_at(
-    parts: Parts, unit: Unit, campus: str, course: str | None, instead: Mapping[str, Any] | None = None
-) -> Policies:
+    parts: Parts, unit: Unit, campus: str, course: str | None, instead: Mapping[str, Any] | None = None,
+    contract: UUID | None = None,
+) -> Policies:  # fmt: skip
     """`instead`: as if these were the changes there. Raises BadInput with key and reason."""
-    mine = _change(campus, course, {})
+    mine = _change(campus, course, {}, contract)
     _check_configured(parts, instead or {})
     await check_named(unit, campus, str((instead or {}).get("escalate_to", "")))
-    found = await unit.policies.above(campus, course)
+    found = await unit.policies.above(campus, course, contract)
     own = next((each.changes for each in found if _same(each, mine)), {})
     above = applied(parts.policy, [each for each in found if not _same(each, mine)])
-    decided = _change(campus, course, own if instead is None else instead)
+    decided = _change(campus, course, own if instead is None else instead, contract)
     here = applied(above, [decided], entered=None if instead is None else decided)
     return Policies(own, above, await with_calendar(unit, here, campus, await unit.planning_now()))
 
@@ -98,10 +120,38 @@ def applied(
 def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
     """All steps of a contract that is issued now and not signed for 30 days."""
     deadline = now + SHOWN_LIFE
-    steps = [first_step(policy, opened_at=now, deadline=deadline, zone=zone, send="now", spread=MIDDLE)]
+    first = first_step(policy, opened_at=now, deadline=deadline, zone=zone, send="now", spread=MIDDLE)
+    return _walk(policy, first, invited_at=now, deadline=deadline, zone=zone, spread=MIDDLE)
+
+
+async def plans_of(unit: Unit, policy: ReminderPolicy, contract: Contract) -> list[tuple[Signer, list[NextStep]]]:
+    """What is still to come of this contract, for everybody whose turn it is, if nobody signs."""
+    signers = {signer.id: signer for signer in await unit.contracts.signers(contract.id)}
+    deliveries, now = await unit.deliveries.of_contract(contract.id), await unit.planning_now()
+    plans: list[tuple[Signer, list[NextStep]]] = []
+    for task in await unit.tasks.of_contract(contract.id):
+        if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
+            continue
+        zone, spread = ZoneInfo(signers[task.signer].zone), spread_of(task.id)
+        first = replanned(
+            policy, old=task.step, done=last_step(task, deliveries), invited_at=task.invited_at,
+            deadline=contract.deadline, now=now, zone=zone, spread=spread, new_policy=True,
+        )  # fmt: skip
+        following = _walk(
+            policy, first, invited_at=task.invited_at, deadline=contract.deadline, zone=zone, spread=spread
+        )  # fmt: skip
+        plans.append((signers[task.signer], following))
+    return plans
+
+
+def _walk(
+    policy: ReminderPolicy, first: NextStep, *, invited_at: datetime, deadline: datetime, zone: ZoneInfo, spread: float
+) -> list[NextStep]:
+    steps = [first]
     while steps[-1].kind is not StepKind.EXPIRY:
         steps.append(following_step(
-            policy, done=steps[-1], invited_at=now, deadline=deadline, now=steps[-1].due_at, zone=zone, spread=MIDDLE
+            policy, done=steps[-1], invited_at=invited_at, deadline=deadline, now=steps[-1].due_at, zone=zone,
+            spread=spread,
         ))  # fmt: skip
     return steps
 
@@ -167,7 +217,11 @@ def _course(change: PolicyChange) -> str | None:
     return change.subject if change.kind == "course" else None
 
 
-def _change(campus: str, course: str | None, changes: Mapping[str, Any]) -> PolicyChange:
+def _change(
+    campus: str, course: str | None, changes: Mapping[str, Any], contract: UUID | None = None
+) -> PolicyChange:  # fmt: skip
+    if contract:
+        return PolicyChange(campus, "contract", str(contract), changes)
     return PolicyChange(campus, "course" if course else "campus", course or campus, changes)
 
 

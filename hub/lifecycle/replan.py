@@ -91,7 +91,7 @@ async def _replan_together(parts: Parts, contracts: Sequence[UUID]) -> Sequence[
     try:
         async with parts.database.unit(EVERYTHING) as unit:
             held = await unit.plans.hold(contracts, wait=False)
-            await _under_new_policy(parts, unit, held)
+            await under_new_policy(parts, unit, held)
     except Exception as error:  # whatever it is: each by itself finds out
         log.info("planned one by one", contracts=len(contracts), error=repr(error)[:300])
         return contracts
@@ -103,14 +103,14 @@ async def _replan_alone(parts: Parts, contract: UUID) -> None:
     """Whatever is wrong with it: it keeps its old plan, and the others do not wait for it."""
     try:
         async with parts.database.unit(EVERYTHING) as unit:
-            await _under_new_policy(parts, unit, await unit.plans.hold([contract], wait=True))
+            await under_new_policy(parts, unit, await unit.plans.hold([contract], wait=True))
     except Unavailable:
         raise  # the job goes on later
     except Exception:
         log.exception("not planned anew", contract=str(contract))
 
 
-async def _under_new_policy(parts: Parts, unit: Unit, held: Sequence[UUID]) -> None:
+async def under_new_policy(parts: Parts, unit: Unit, held: Sequence[UUID]) -> None:
     """Every open task of these contracts, which the caller has locked. What stays as it was is not touched: a worker
     may hold it at this moment."""
     now = await unit.planning_now()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
-from uuid import uuid4
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
@@ -53,6 +53,47 @@ async def test_a_preview_shows_the_plan_and_saves_nothing(running: Running, desk
     assert page.status == 200 and "With these changes" in page.words
     assert re.search(r"\d\d:\d\d reminder \(1\) call ›", page.words)
     assert (await policy(running, "hefei", "math-a")).reminders_through == ()
+
+
+async def test_one_contract_has_a_policy_of_its_own(running: Running, desk: Desk) -> None:
+    mine, other = await running.issue_minor(), await running.issue_minor()
+    await running.message("invitation", count=2)
+    page = await desk.get(f"/staff/contracts/{mine.id}")
+    (address,) = re.findall(r'href="(/staff/policies\?at=[^"]+)"', page.text)
+    assert address == f"/staff/policies?at=hefei/math-a/{mine.id}"
+    page = await desk.get(address)
+    assert page.status == 200 and f"{mine.number} · 陈小满" in page.words
+    assert "This contract, if nobody signs it: 陈建国" in page.words
+    before = await _steps(running, mine.id), await _steps(running, other.id)
+    form = {"at": f"hefei/math-a/{mine.id}", "reminders_after": "5d", "reminders_through": "voice"}
+    preview = await desk.post("/staff/policies", form | {"preview": "1"})
+    assert preview.status == 200 and re.search(r"reminder \(1\) call ›", preview.words)
+    shown = re.findall(r'<time datetime="([^"]+)"', preview.text.partition('id="plan"')[2])
+    assert (await _steps(running, mine.id), await _steps(running, other.id)) == before
+    saved = await desk.post("/staff/policies", form | {"save": "1"})
+    assert (saved.status, saved.location) == (303, f"{address}&said=policy-changed")
+    ((_, due_at),) = await _steps(running, mine.id)
+    assert due_at.isoformat() == shown[0] and timedelta(days=4) < due_at - running.clock() < timedelta(days=7)
+    assert await _steps(running, other.id) == before[1]
+    assert "reminders changed for this contract" in (await desk.get(f"/staff/contracts/{mine.id}")).words
+    refused = await desk.post("/staff/policies", form | {"reminders_after": "400d", "save": "1"})
+    assert refused.status == 422 and 'value="400d"' in refused.text
+    await add_staff(running, "policy-stranger", "beijing")
+    stranger = await desk_of(running, "policy-stranger")
+    assert (await stranger.get(address)).status == 422
+    assert (await stranger.post("/staff/policies", form | {"at": f"beijing//{mine.id}", "save": "1"})).status == 404
+    assert (await desk.get("/staff/policies?at=hefei/math-a/nothing")).status == 404
+    assert (await desk.post("/staff/policies", {"at": f"hefei/math-a/{mine.id}", "save": "1"})).status == 303
+    assert await _steps(running, mine.id) == before[0]  # as decided above, again
+    await desk.post(f"/staff/contracts/{mine.id}/void", {"reason": "He is ill."})
+    over = await desk.post("/staff/policies", form | {"save": "1"})
+    assert over.status == 409 and "nobody has to sign this contract now" in over.words
+
+
+async def _steps(running: Running, contract: UUID) -> list[tuple[str, datetime]]:
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        steps = [task.step for task in await unit.tasks.of_contract(contract)]
+    return [(step.kind.value, step.due_at) for step in steps if step]
 
 
 async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Running, desk: Desk) -> None:

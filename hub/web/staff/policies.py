@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.errors import BadInput, QiandaError
+from hub.errors import BadInput, ContractNotFound, IllegalMove, QiandaError
 from hub.lifecycle.change_policy import (
     LARGEST_CALENDAR,
     Policies,
     change_calendar,
     change_policy,
+    change_policy_of,
     plan_of,
+    plans_of,
     policies_at,
 )
+from hub.model.contract import Contract
+from hub.store.unit import Unit
 from hub.web.staff import words
 from hub.web.staff.access import LONGEST_INPUT, Visit
 from hub.web.staff.show import Entered, show
@@ -40,38 +47,42 @@ async def policies(visit: Visit) -> web.Response:
 async def _page(
     visit: Visit, at: str, entered: Mapping[str, str] | None = None, problem: QiandaError | None = None
 ) -> web.Response:
-    campus_id, course = _place(visit, at)
     async with visit.parts.database.unit(visit.scope) as unit:
-        campus = await unit.school.campus(campus_id)
-        if course:
-            await unit.school.course(campus_id, course)
+        place = await _place(visit, unit, at)
+        campus = await unit.school.campus(place.campus)
+        if place.course:
+            await unit.school.course(place.campus, place.course)
         courses = [each for each in await unit.school.courses() if visit.scope.covers(each.campus)]
-        found, problem = await _found(visit, unit, campus_id, course, entered, problem)
-        days = await unit.policies.own_days(campus_id)
-        now = await unit.planning_now()
+        found, problem = await _found(visit, unit, place, entered, problem)
+        days = await unit.policies.own_days(place.campus)
+        usual = [("", plan_of(found.here, await unit.planning_now(), ZoneInfo(campus.zone)))]
+        theirs = await plans_of(unit, found.here, place.contract) if place.contract else []
     return await show(
-        visit, "staff/policies.html", at=f"{campus_id}/{course or ''}", campus=campus, course=course, courses=courses,
+        visit, "staff/policies.html", at=place.at, campus=campus, contract=place.contract, courses=courses,
         groups=GROUPS, labels=words.POLICY_KEYS, switches=SWITCHES, hints=words.POLICY_HINTS,
         nothing=words.POLICY_NOTHING,
         entered=Entered(entered if entered is not None else _own(found)),
         above={key: _shown(value) for key, value in found.above.to_dict().items()}, days=days, policy=found.here,
-        plan=plan_of(found.here, now, ZoneInfo(campus.zone)), previewed=entered is not None, problem=problem,
+        plans=[(signer.name, steps) for signer, steps in theirs] if place.contract else usual,
+        previewed=entered is not None, problem=problem,
     )  # fmt: skip
 
 
 async def _found(
-    visit: Visit, unit: Any, campus: str, course: str | None, entered: Mapping[str, str] | None,
-    problem: QiandaError | None,
-) -> tuple[Policies, QiandaError | None]:  # fmt: skip
+    visit: Visit, unit: Unit, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
+) -> tuple[Policies, QiandaError | None]:
     """What does not fit is not previewed: what holds is shown, and why the other does not."""
+    at = partial(
+        policies_at, visit.parts, unit, place.campus, place.course,
+        contract=place.contract.id if place.contract else None,
+    )  # fmt: skip
     try:
-        changes = None if entered is None or problem else _changes(entered)
-        return await policies_at(visit.parts, unit, campus, course, changes), problem
+        return await at(None if entered is None or problem else _changes(entered)), problem
     except BadInput as error:
         try:
-            return await policies_at(visit.parts, unit, campus, course), error
+            return await at(), error
         except BadInput:  # saved under another configuration: it is left out where reminders are planned, too
-            return await policies_at(visit.parts, unit, campus, course, {}), error
+            return await at({}), error
 
 
 async def change(visit: Visit) -> web.StreamResponse:
@@ -80,10 +91,14 @@ async def change(visit: Visit) -> web.StreamResponse:
     entered = {key: _printable(str(form.get(key, ""))) for key in words.POLICY_KEYS}
     if "preview" in form:
         return await _page(visit, at, entered)
-    campus, course = _place(visit, at)
+    async with visit.parts.database.unit(visit.scope) as unit:
+        place = await _place(visit, unit, at)
     try:
-        await change_policy(visit.parts, visit.scope, campus, course, _changes(entered), visit.actor)
-    except BadInput as error:
+        if place.contract:
+            await change_policy_of(visit.parts, visit.scope, place.contract.id, _changes(entered), visit.actor)
+        else:
+            await change_policy(visit.parts, visit.scope, place.campus, place.course, _changes(entered), visit.actor)
+    except (BadInput, IllegalMove) as error:
         return await _page(visit, at, entered, error)
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=policy-changed")
 
@@ -91,7 +106,8 @@ async def change(visit: Visit) -> web.StreamResponse:
 async def calendar(visit: Visit) -> web.StreamResponse:
     form = await visit.request.post()
     at, upload = str(form.get("at", "")), form.get("calendar")
-    campus, _ = _place(visit, at)
+    async with visit.parts.database.unit(visit.scope) as unit:
+        campus = (await _place(visit, unit, at)).campus
     try:
         if not isinstance(upload, web.FileField):
             raise BadInput("choose a file first", field="calendar")
@@ -105,13 +121,32 @@ def _printable(text: str) -> str:
     return "".join(character for character in text if character.isprintable())[:LONGEST_INPUT]
 
 
-def _place(visit: Visit, at: str) -> tuple[str, str | None]:
-    """`campus/course`, the course empty for the whole campus; nothing: where this member of staff works."""
-    campus, _, course = at.partition("/")
+@dataclass(frozen=True)
+class _Place:
+    campus: str
+    course: str | None
+    contract: Contract | None
+
+    @property
+    def at(self) -> str:
+        return f"{self.campus}/{self.course or ''}" + (f"/{self.contract.id}" if self.contract else "")
+
+
+async def _place(visit: Visit, unit: Unit, at: str) -> _Place:
+    """`campus/course/contract`: the course is empty for the whole campus, the contract left out where none is meant;
+    nothing: where this member of staff works."""
+    campus, _, rest = at.partition("/")
+    course, _, contract = rest.partition("/")
     campus = campus or visit.staff.campus
     if not visit.scope.covers(campus) or not at.isprintable():
         raise BadInput("this campus is not yours", field="campus")
-    return campus, course or None
+    if not contract:
+        return _Place(campus, course or None, None)
+    try:
+        found = await unit.contracts.get(UUID(contract))
+    except ValueError:
+        raise ContractNotFound from None
+    return _Place(found.campus, found.course, found)
 
 
 def _changes(entered: Mapping[str, str]) -> dict[str, Any]:
