@@ -43,7 +43,7 @@ KILL_EACH, FEWEST_KILLS = 50, 20
 """One kill for so many contracts; of few contracts a third as many, up to the fewest that are worth the name."""
 PER_SECOND = 4.5
 """So many people's turn comes, if it is not killing that takes longer."""
-PAUSE = 4.5
+PAUSE = 3.0
 """Seconds between two kills at least, on average: after each a process has to load everything again."""
 LOSE, LOSE_OUTSIDE, SLOW, WORKERS, AT_ONCE = 0.05, 0.02, 0.3, 2, 16
 PATIENCE = 900.0
