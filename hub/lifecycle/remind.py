@@ -232,10 +232,14 @@ async def remind_by_hand(
     TooSoon when each of them has to wait."""
     async with parts.database.unit(scope) as unit:
         contract = await unit.contracts.locked(contract_id)
+        tasks = await _to_remind(unit, contract)
+        signers = [await unit.contracts.signer(task.signer) for task in tasks]
+        # Another contract of one of them may be reminded of at this moment: their limits are counted one by one.
+        await unit.sessions.one_at_a_time(*{signer.person for signer in signers})
         waits, tried = [], []
-        for task in await _to_remind(unit, contract):
+        for task, signer in zip(tasks, signers, strict=True):
             try:
-                tried.append(await _by_hand(parts, unit, contract, task))
+                tried.append(await _by_hand(parts, unit, contract, task, signer))
             except TooSoon as wait:
                 waits.append(wait)
         if not tried:
@@ -256,8 +260,9 @@ async def _to_remind(unit: Unit, contract: Contract) -> list[SigningTask]:
     return [task for task in tasks if not task.paused]
 
 
-async def _by_hand(parts: Parts, unit: Unit, contract: Contract, task: SigningTask) -> Delivery | None:
-    signer, now = await unit.contracts.signer(task.signer), await unit.planning_now()
+async def _by_hand(parts: Parts, unit: Unit, contract: Contract, task: SigningTask, signer: Signer) -> Delivery | None:
+    """The caller has the contract and the person locked."""
+    now = await unit.planning_now()
     policy = await policy_of(unit, parts.policy, contract)
     await _refuse_too_soon(policy, unit, task, signer, now)
     key = f"{HAND}{task.id}-{now.isoformat()}"

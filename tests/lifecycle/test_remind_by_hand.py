@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,10 @@ from hub.lifecycle.answer import ask, settle
 from hub.lifecycle.remind import remind_by_hand
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
-from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
+from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work, waiting
 from tests.lifecycle.people import MOTHER_PHONE, father, two_guardians
 from tests.lifecycle.signing import person
-from tests.running import GUARDIAN_PHONE, Running
+from tests.running import GUARDIAN_PHONE, Running, until
 
 LATER = timedelta(minutes=31)
 
@@ -77,3 +78,25 @@ async def test_whoever_was_just_written_to_for_a_sibling_does_not_keep_the_other
             await by_hand(running, contract)
         assert refused.value.retry_after == timedelta(minutes=20)
         assert await written_by_hand(running, contract) == [MOTHER_PHONE]
+
+
+async def test_two_contracts_of_one_parent_reminded_of_at_once_are_one_reminder() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contracts = [await running.issue_minor(signers=(father(),)) for _ in range(2)]
+        await round_of_work(running)
+        clock.advance(LATER)
+        guardian = await person(running, contracts[0])
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.sessions.one_at_a_time(guardian.signer.person)
+            both = [asyncio.create_task(by_hand(running, contract)) for contract in contracts]
+
+            async def nobody_has_counted_yet() -> bool:
+                """Each holds its own contract, and waits for the person."""
+                return await waiting(running, 2) or all(each.done() for each in both)
+
+            await until(nobody_has_counted_yet)
+        outcomes = await asyncio.gather(*both, return_exceptions=True)
+        assert [each for each in outcomes if isinstance(each, list)] == [[GUARDIAN_PHONE]]
+        assert sum(isinstance(each, TooSoon) for each in outcomes) == 1
+        assert sum([len(await written_by_hand(running, contract)) for contract in contracts]) == 1
