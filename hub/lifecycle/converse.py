@@ -1,4 +1,5 @@
-"""What people write to us by SMS. A number that says stop gets nothing more by that channel, until it says start.
+"""What people write to us by SMS. A number that says stop gets no more texts or calls from us until it says start, and
+staff get the task of reaching its owner.
 
 A STOP that came by a call which nobody signed waits for a minute: when it was one of a flood, somebody may be making
 them up, and staff decide.
@@ -13,11 +14,12 @@ from uuid import UUID, uuid4
 
 from channels import Inbound
 from hub.lifecycle.answer import resend
-from hub.lifecycle.dispatch import send_at_once
+from hub.lifecycle.dispatch import send_at_once, ways
+from hub.lifecycle.escalate import hand_to_staff
 from hub.lifecycle.parts import Parts
 from hub.model.message import Purpose
 from hub.model.signer import Signer, TaskState
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.staff import EVERYTHING, OPTED_OUT, StaffTask
 from hub.model.wish import STOP_WINDOW, STOPS_A_MINUTE, Wish, language_of, wish_of
 from hub.router.carriers import Carrier
 from hub.store.inbound import Written
@@ -39,9 +41,11 @@ async def take_inbound(parts: Parts, unit: Unit, carrier: Carrier, message: Inbo
     if wish is Wish.STOP and not carrier.channel.rules.signed:
         return  # `settle_stops` decides when the minute is over
     if wish is Wish.STOP:
-        await _opt_out(unit, message.sender, carrier)
+        await _opt_out(parts, unit, message.sender, carrier)
     elif wish is Wish.START:
-        await unit.opt_outs.remove(message.sender, carrier.provider.carries)
+        await unit.opt_outs.remove(message.sender)
+        theirs = [each.id for each in await unit.contracts.signers_at(message.sender)]
+        await unit.owners.finish_of(OPTED_OUT, theirs, unit.now)
     await _answer(parts, unit, known, message.sender, message.text, wish)
     await unit.inbound.done([known], wish.value)
 
@@ -86,7 +90,7 @@ async def settle_stops(parts: Parts) -> int:
                 await unit.inbound.done([each.id], "taken-back")
                 continue
             if carrier := parts.router.carriers.get(each.provider):
-                await _opt_out(unit, each.sender, carrier)
+                await _opt_out(parts, unit, each.sender, carrier)
                 await _answer(parts, unit, each.id, each.sender, each.text, Wish.STOP)
             await unit.inbound.done([each.id], Wish.STOP.value)
         if held:
@@ -109,13 +113,17 @@ async def _hold(unit: Unit, held: list[Written]) -> None:
     await unit.alerts.add("stop-flood", facts, unit.now)
 
 
-async def _opt_out(unit: Unit, number: str, carrier: Carrier) -> None:
-    """Remembered for the number; it stands in the record of each contract that still waits for it."""
+async def _opt_out(parts: Parts, unit: Unit, number: str, carrier: Carrier) -> None:
+    """Remembered for the number. It stands in the record of each contract that still waits for it, and staff get a
+    task."""
     channel = carrier.provider.carries
     if not await unit.opt_outs.add(number, channel, unit.now, "inbound"):
         return
     for signer in await unit.contracts.signers_at(number):
         task = await unit.tasks.of_signer(signer.id)
-        if not task.state.final:
-            facts = {"signer": str(signer.id), "channel": channel}
-            await unit.record.append(signer.contract, signer.campus, "opted-out", f"signer:{signer.id}", facts)
+        if task.state.final:
+            continue
+        facts = {"signer": str(signer.id), "channel": channel}
+        await unit.record.append(signer.contract, signer.campus, "opted-out", f"signer:{signer.id}", facts)
+        if task.state is TaskState.OPEN:  # else it is seen when their turn comes whether a way is left
+            await hand_to_staff(unit, signer, by_mail=bool(await ways(parts, unit, signer, Purpose.REMINDER)))

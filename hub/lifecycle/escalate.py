@@ -15,7 +15,8 @@ from hub.lifecycle.parts import Parts
 from hub.model.due import Due
 from hub.model.reminder import StepKind
 from hub.model.reminder_policy import ReminderPolicy
-from hub.model.staff import EVERYTHING, Scope, Staff, StaffTask
+from hub.model.signer import Signer
+from hub.model.staff import EVERYTHING, OPTED_OUT, Scope, Staff, StaffTask
 from hub.router.policy import policy_at, policy_of
 from hub.store.owners import Load
 from hub.store.unit import Unit
@@ -24,6 +25,10 @@ UNANSWERED = "unanswered"
 """The kind of the staff task. It is settled by itself when the signer has signed, or the contract has ended."""
 REMINDERS = "Several reminders went unanswered. Qianda goes on reminding; a call may help."
 LAST_CALL = "The last reminder went out, and the contract is still not signed. A call may help."
+SILENT = "This number asked for no more messages: Qianda neither writes to it nor calls it. Reach this signer yourself."
+SILENT_BUT_MAIL = (
+    "This number asked for no more messages: Qianda writes to this signer by e-mail alone. A talk may help."
+)
 DIGEST = "digest"
 
 
@@ -44,11 +49,19 @@ async def escalate(unit: Unit, due: Due) -> None:
     )
 
 
+async def hand_to_staff(unit: Unit, signer: Signer, *, by_mail: bool) -> None:
+    """Their number has opted out; `by_mail`: that way is left."""
+    text = SILENT_BUT_MAIL if by_mail else SILENT
+    await unit.desk.add_task_once(
+        StaffTask(uuid4(), OPTED_OUT, text, signer.campus, unit.now, signer.contract, signer.id)
+    )
+
+
 async def attend(parts: Parts) -> None:
     """What a worker does about staff tasks from time to time; any number of them do it once."""
     async with parts.database.unit(EVERYTHING) as unit:
         now = await unit.planning_now()
-        await unit.owners.finish_settled(UNANSWERED, unit.now)
+        await unit.owners.finish_settled((UNANSWERED, OPTED_OUT), unit.now)
         for task in await unit.owners.without():
             policy = await _policy(parts, unit, task)
             owner = await _owner(unit, task, policy)

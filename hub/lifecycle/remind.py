@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BudgetSpent, IllegalMove, TooSoon
 from hub.lifecycle.dispatch import send_at_once, ways, write_message
-from hub.lifecycle.escalate import escalate
+from hub.lifecycle.escalate import escalate, hand_to_staff
 from hub.lifecycle.gather import due_of, locked, mates, said_of, shares_of
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
@@ -206,6 +206,9 @@ async def _note_sent(unit: Unit, due: Due, delivery: Delivery | None) -> None:
     unwanted = await unit.opt_outs.channels(due.signer.phone)
     kind, reason = ("skipped", SkipReason.OPTED_OUT.value) if unwanted else ("failed", "no-channel")
     await unit.reminders.note(due.task, kind, due.now, step=due.step, reason=reason)
+    if unwanted:
+        await hand_to_staff(unit, due.signer, by_mail=False)
+        return
     text = UNREACHABLE
     task = StaffTask(uuid4(), "unreachable", text, due.contract.campus, unit.now, due.contract.id, due.signer.id)
     await unit.desk.add_task_once(task)

@@ -45,6 +45,10 @@ ANSWERS = frozenset({Purpose.STOPPED, Purpose.STARTED, Purpose.HELP, Purpose.STA
 """To what somebody wrote by SMS: they go back by SMS alone, also to a number that wants nothing else from us."""
 
 
+BY_PHONE = frozenset({"sms", "voice"})
+"""The channels that lead to a phone number."""
+
+
 class Kind(StrEnum):
     """What a variable holds. `TEXT` is shortened when it is too long; nothing else may be. `PATH` is a piece of an
     address, `URL` a whole one."""

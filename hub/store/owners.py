@@ -94,10 +94,14 @@ class Owners:
         values = {"owner": owner, "owned_at": at, "taken_at": None, "climbed_at": None, "climbs_at": climbs_at}
         return await self._update((TASK.c.id == task) & _OPEN, **values)
 
-    async def finish_settled(self, kind: str, at: datetime) -> None:
+    async def finish_of(self, kind: str, signers: Sequence[UUID], at: datetime) -> None:
+        """Tasks about these signers, which have settled themselves."""
+        await self._update(_OPEN & (TASK.c.kind == kind) & TASK.c.signer.in_(signers), done_at=at, done_by="hub")
+
+    async def finish_settled(self, kinds: Sequence[str], at: datetime) -> None:
         """Tasks about signers who have nothing to sign any more."""
         waits = exists().where(SIGNING.c.signer == TASK.c.signer, SIGNING.c.state == TaskState.OPEN.value)
-        await self._update(_OPEN & (TASK.c.kind == kind) & ~waits, done_at=at, done_by="hub")
+        await self._update(_OPEN & TASK.c.kind.in_(kinds) & ~waits, done_at=at, done_by="hub")
 
     async def _update(self, found: ColumnElement[bool], **values: object) -> bool:
         return (await self._connection.execute(TASK.update().where(found).values(**values))).rowcount > 0

@@ -171,7 +171,7 @@ class Reminders(RuleBasedStateMachine):
             if out:
                 await unit.opt_outs.add(phone, "sms", unit.now, "inbound")
             else:
-                await unit.opt_outs.remove(phone, "sms")
+                await unit.opt_outs.remove(phone)
 
     @rule(changes=st.sampled_from(POLICIES))
     def policy(self, changes: dict[str, Any]) -> None:

@@ -10,14 +10,13 @@ from channels.outbox import Outbox
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.land import open_ticket
-from hub.lifecycle.remind import remind_by_hand
 from hub.model.contract import Contract
 from hub.model.delivery import DeliveryState
 from hub.model.link import DoorKind
 from hub.model.message import ANSWERS, Purpose
 from hub.model.provider import Provider
 from hub.model.reminder import NextStep, StepKind
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.staff import EVERYTHING
 from qianda.client import SigningClient
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
@@ -311,24 +310,6 @@ async def test_a_visitor_by_a_poster_hears_the_code_on_wish() -> None:
             assert await ask(channel="voice") == 202
             await hub.look_after()
             assert len(hub.twilio.accepted) == 3
-
-
-async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
-    async with routed() as hub:
-        (email,) = with_more(hub, "email")
-        contract = await hub.issue(channels=("sms", "email"))
-        assert await hub.twilio.write(PHONE, "Stop", f"{hub.place.callbacks}/inbound") == 200
-        await hub.heard()
-        await hub.sweep()
-        assert await ways(hub, contract) == [("email", "delivered", 0)]
-        assert hub.twilio.accepted == [] and len(email.texts) == 1
-        hub.clock.advance(timedelta(hours=1))
-        (by_hand,) = await remind_by_hand(hub.running.hub.parts, Scope(frozenset({"hefei"})), contract.id, "staff:x")
-        assert by_hand.channel == "email"  # whoever of staff looks, it is the same number
-        assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
-        await hub.heard()
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.opt_outs.channels(PHONE) == frozenset()
 
 
 async def test_a_busy_provider_hands_over_to_the_next_and_gets_less() -> None:

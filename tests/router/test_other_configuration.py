@@ -29,7 +29,7 @@ async def test_what_is_of_a_provider_that_only_others_know_is_left_to_them() -> 
         await hub.look_after()
         assert (await known(hub, made.id)).state is DeliveryState.SENT
         async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.opt_outs.channels(PHONE) == {"sms"}
+            assert await unit.opt_outs.channels(PHONE) == {"sms", "voice"}
 
 
 async def test_nobody_is_waited_for_after_a_day() -> None:

@@ -122,7 +122,7 @@ async def test_a_number_that_opted_out_at_the_provider_is_remembered_here() -> N
         delivery = await hub.one(contract)
         assert (delivery.state, delivery.failure_kind) == (DeliveryState.REFUSED, "opted-out")
         async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.opt_outs.channels(PHONE) == {"sms"}
+            assert await unit.opt_outs.channels(PHONE) == {"sms", "voice"}
         await hub.look_after()
         assert await hub.staff_tasks(contract) == ["unreached"]
 

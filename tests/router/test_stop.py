@@ -1,0 +1,60 @@
+"""Whoever says stop by text hears nothing more at that number: what is left is another way, or a task for staff."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hub.lifecycle.remind import remind_by_hand
+from hub.model.staff import EVERYTHING, Scope
+from tests.channels.doubles import Trouble
+from tests.router.routed import PHONE, routed
+from tests.router.test_ladder import ways, with_more
+
+
+async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
+    async with routed() as hub:
+        (email,) = with_more(hub, "email")
+        contract = await hub.issue(channels=("sms", "email"))
+        assert await hub.twilio.write(PHONE, "Stop", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        await hub.sweep()
+        assert await ways(hub, contract) == [("email", "delivered", 0)]
+        assert hub.twilio.accepted == [] and len(email.texts) == 1
+        hub.clock.advance(timedelta(hours=1))
+        (by_hand,) = await remind_by_hand(hub.running.hub.parts, Scope(frozenset({"hefei"})), contract.id, "staff:x")
+        assert by_hand.channel == "email"  # whoever of staff looks, it is the same number
+        assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.opt_outs.channels(PHONE) == frozenset()
+
+
+async def test_after_a_stop_by_text_nobody_is_called_and_staff_get_the_task() -> None:
+    async with routed() as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.invited(channels=("sms", "voice"))
+        assert await hub.twilio.write(PHONE, "STOP", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        assert await hub.staff_tasks(contract) == ["opted-out"]  # at once, not with the next reminder
+        for _ in range(4 * 24):
+            await hub.sweep()
+            await hub.look_after(timedelta(hours=1))
+        assert voice.texts == []
+        assert set(await hub.staff_tasks(contract)) == {
+            "opted-out",
+            "unreached",
+        }  # the second of the first message, which has no receipt
+        assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        assert "opted-out" not in await hub.staff_tasks(contract)
+        (said,) = await remind_by_hand(hub.running.hub.parts, EVERYTHING, contract.id, "staff:x")
+        assert said.channel == "sms"
+
+
+async def test_a_stop_at_the_provider_itself_is_followed_by_no_call_either() -> None:
+    async with routed(trouble=[Trouble.OPTED_OUT]) as hub:
+        (voice,) = with_more(hub, "voice")
+        contract = await hub.invited(channels=("sms", "voice"))
+        await hub.look_after()
+        assert await ways(hub, contract) == [("sms", "refused", 0)]
+        assert voice.texts == [] and await hub.staff_tasks(contract) == ["unreached"]
