@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
+
+from hub.store.durable import write_durably
 
 
 def kept(path: Path, make: Callable[[], str]) -> str:
@@ -15,9 +16,5 @@ def kept(path: Path, make: Callable[[], str]) -> str:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """All or nothing, readable by us alone."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        os.fsync(file.fileno())
-    fresh.rename(path)
+    """All or nothing, readable by us alone, and on the disk afterwards."""
+    write_durably(path, content)
