@@ -8,7 +8,8 @@ whatever process:
                                                                                          └─timestamp─▶ COMPLETED
 
 Each arrow's result is stored before the next begins. A seal is signed over a file that was stored first: after a
-death in between, the very same bytes are signed again, so that no contract is ever sealed twice.
+death in between, the very same bytes are signed again, so that no contract is ever sealed twice. A seal whose
+certificate was revoked or ran out before the final file is set anew, with the certificate that is configured by then.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError, Unavailable
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.seal_certificate import check_not_expired, check_seal_certificate
 from hub.lifecycle.stuck import note_trouble, waits_for_hub
 from hub.lifecycle.turns import open_next, open_task
 from hub.lifecycle.withdraw import move_deadline
@@ -205,8 +207,7 @@ def _expired(certificate: bytes, now: datetime) -> bool:
 
 async def _prepare_seal(parts: Parts, contract: Contract) -> bool:
     assert contract.document is not None
-    if _expired(parts.seal.chain[0], parts.clock()):
-        raise CertificateNotValid("the certificate of the seal has run out")
+    check_not_expired(parts.seal.chain[0], parts.clock())
     document = await parts.files.get(contract.document)
     stamp = await asyncio.to_thread(seal_stamp, parts.seal.organisation)
     prepared = await prepare_file(document, SEAL_FIELD, parts.seal.chain, certify=False, final=True, appearance=stamp)
@@ -235,6 +236,7 @@ async def _prepare_again(parts: Parts, contract: Contract, seal: SignatureReques
 
 async def _sign_seal(parts: Parts, contract: Contract, seal: SignatureRequest) -> bool:
     """The use of the school's seal key: an attempt before, a record entry after, and one signature that counts."""
+    await check_seal_certificate(parts)
     attempt = await _begin(parts, "seal", contract, seal)
     try:
         signature = await parts.seal.key.sign(seal.to_be_signed)
@@ -260,6 +262,12 @@ async def _close(parts: Parts, contract: Contract, seal: SignatureRequest) -> bo
     attempt = await _begin(parts, "close", contract, seal)
     try:
         final = await _final_file(parts, contract, seal)
+    except (CertificateRevoked, CertificateNotValid) as error:  # no one would believe this seal
+        await _failed(parts, attempt, error)
+        await _discard_seal(parts, contract, seal)
+        if seal.chain[0] == parts.seal.chain[0]:
+            raise  # it waits for another certificate
+        return True
     except QiandaError as error:
         await _failed(parts, attempt, error)
         raise
@@ -270,12 +278,21 @@ async def _close(parts: Parts, contract: Contract, seal: SignatureRequest) -> bo
     return True
 
 
+async def _discard_seal(parts: Parts, contract: Contract, seal: SignatureRequest) -> None:
+    """Its signature was stored and never given out: the next one is prepared from the same file."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        locked = await unit.contracts.locked(contract.id)
+        if await unit.signatures.lapse(seal.id, RequestState.ACCEPTED):
+            await unit.record.append(locked.id, locked.campus, "signature-lapsed", "hub", {"field": seal.field})
+
+
 async def _final_file(parts: Parts, contract: Contract, seal: SignatureRequest) -> bytes:
     assert seal.signature is not None
     prepared = await parts.files.get(seal.prepared)
     sealed = await embed(
         prepared, seal.gap, seal.document_digest, seal.to_be_signed, seal.chain, seal.signature, parts.timestamps
     )
+    check_not_expired(seal.chain[0], parts.clock())  # now that it has its timestamp
     final = await close(sealed, parts.timestamps, *await _validation_data(parts, seal))
     findings = await asyncio.to_thread(check_finished, final, [*contract.fields, SEAL_FIELD])
     if findings:
