@@ -1,7 +1,7 @@
 # Every target here installs what it needs first: a second call finds it there. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test real lint types check bench pictures format lock clean ready-run ready-test ready-real
+.PHONY: help run test real mutants lint types check bench pictures format lock clean ready-run ready-test ready-real
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
@@ -23,6 +23,9 @@ test: ready-test ## Run all tests but the slow ones (ARGS=… goes to pytest)
 
 real: ready-real ## Run the slow proofs with outside peers
 	@$(PYTEST) -n 2 -m real -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
+
+mutants: ready-test ## Break guards one at a time and see that tests notice (JOBS=…; ARGS='--only sign')
+	@$(BIN)/python -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 lint: ready-test ## Check style and the direction of imports
 	@$(BIN)/ruff check .

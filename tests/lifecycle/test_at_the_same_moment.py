@@ -1,0 +1,200 @@
+"""What two do at the same moment counts once, and what was overtaken is refused: signatures, embedding, completion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from structlog.testing import capture_logs
+
+from hub.errors import DocumentChanged, KeyRevoked
+from hub.lifecycle import sign
+from hub.lifecycle.complete import advance
+from hub.model.contract import ContractState
+from hub.model.signature import RequestState
+from hub.model.signer import TaskState
+from hub.model.staff import EVERYTHING
+from hub.tokens import SigningKey
+from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
+from tests.lifecycle.people import two_guardians
+from tests.lifecycle.signing import completed, contract_now, person, record_of, signed, staff_tasks, tasks_of
+from tests.lifecycle.trouble import Timestamps
+from tests.running import Running, until
+
+IN_ANY_ORDER = two_guardians(1, 1)
+
+
+# ---- a signature that comes too late
+
+
+async def test_a_signature_over_a_stale_revision_is_refused_whatever_its_request_says() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        guardian = await person(running, contract)
+        await guardian.enter()
+        await guardian.certify()
+        request = await guardian.prepare()
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            locked = await unit.contracts.locked(contract.id)
+            await unit.contracts.change(locked, document="0" * 64, revision=locked.revision + 1)
+        with pytest.raises(DocumentChanged):
+            await guardian.accept(request)
+        assert "signature-accepted" not in await record_of(running, contract)
+
+
+async def test_a_request_that_has_lapsed_is_refused_although_nobody_else_has_begun() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        guardian = await person(running, contract)
+        await guardian.enter()
+        await guardian.certify()
+        request = await guardian.prepare()
+        await sign.note_refusal(running.hub.parts, guardian.secret, request.id, "2: the digest differs")
+        with pytest.raises(DocumentChanged):
+            await guardian.accept(request)
+        assert "signature-accepted" not in await record_of(running, contract)
+        await guardian.accept(await guardian.prepare())
+
+
+async def test_a_key_that_is_revoked_at_this_very_moment_signs_nothing() -> None:
+    """Revoking holds no contract: it is seen only when the signature is written."""
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        guardian = await person(running, contract)
+        await guardian.enter()
+        await guardian.certify()
+        request = await guardian.prepare()
+        async with running.hub.database.unit(EVERYTHING) as revoking:
+            assert await revoking.signatures.lapse(request.id)
+            accepting = asyncio.create_task(guardian.accept(request))
+            await until(lambda: waiting(running, 1))
+        with pytest.raises(KeyRevoked):
+            await accepting
+        assert [task.state for task in await tasks_of(running, contract)] == [TaskState.OPEN]
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            (known,) = await unit.signatures.of_contract(contract.id)
+        assert (known.state, known.signature) == (RequestState.LAPSED, None)
+        assert "signature-accepted" not in await record_of(running, contract)
+
+
+# ---- two processes at one contract
+
+
+@dataclass
+class Overtaken(Timestamps):
+    """During the call of this number (from 1) somebody else does something; then it is answered as ever."""
+
+    number: int = 1
+
+    async def timestamp(self, digest: bytes) -> bytes:
+        self.asked.append(self.clock())
+        if len(self.asked) == self.number and self.overtaken_by:
+            await self.overtaken_by()
+        assert self.service is not None
+        return await self.service.timestamp(digest)
+
+
+def serve(running: Running, clock: StandingClock, number: int) -> Overtaken:
+    timestamps = Overtaken(clock, number=number)
+    timestamps.serve(running)
+    return timestamps
+
+
+async def test_a_signature_that_another_process_has_embedded_is_not_embedded_again() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        timestamps = serve(running, clock, number=1)
+        contract = await running.issue_minor(signers=IN_ANY_ORDER)
+        await signed(running, contract, 0)
+        timestamps.overtaken_by = lambda: advance(running.hub.parts, contract.id)
+        with capture_logs() as logs:
+            await advance(running.hub.parts, contract.id)
+        now = await contract_now(running, contract)
+        assert (len(timestamps.asked), now.revision) == (2, 1)
+        assert (await record_of(running, contract)).count("signature-embedded") == 1
+        assert "contract stuck" not in {each["event"] for each in logs}
+        await signed(running, contract, 1)
+        await completed(running, contract)
+
+
+async def test_a_contract_that_another_process_has_completed_is_not_completed_again() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        timestamps = serve(running, clock, number=2)  # the seal's
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        timestamps.overtaken_by = lambda: advance(running.hub.parts, contract.id)
+        with capture_logs() as logs:
+            assert await advance(running.hub.parts, contract.id) is ContractState.COMPLETED
+        assert len(timestamps.asked) == 5
+        kinds = await record_of(running, contract)
+        assert [kinds.count(kind) for kind in ("signed", "seal-used", "completed")] == [1, 1, 1]
+        assert "contract stuck" not in {each["event"] for each in logs}
+
+
+@dataclass
+class SealedBy:
+    """The seal's key; `before` is what happens between the question and its answer."""
+
+    key: SigningKey
+    before: Callable[[], Awaitable[object]] | None = None
+
+    @property
+    def label(self) -> str:
+        return self.key.label
+
+    @property
+    def spki(self) -> bytes:
+        return self.key.spki
+
+    async def sign(self, message: bytes) -> bytes:
+        if other := self.before:
+            self.before = None
+            await other()
+        return await self.key.sign(message)
+
+    async def check(self) -> None:
+        await self.key.check()
+
+
+def seal_with(running: Running, key: SigningKey) -> None:
+    parts = running.hub.parts
+    running.hub = replace(running.hub, parts=replace(parts, seal=replace(parts.seal, key=key)))
+
+
+async def test_a_seal_that_another_process_has_made_counts_alone() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        key = SealedBy(running.hub.parts.seal.key)
+        seal_with(running, key)
+        key.before = lambda: advance(running.hub.parts, contract.id)
+        assert await advance(running.hub.parts, contract.id) is ContractState.COMPLETED
+        kinds = await record_of(running, contract)
+        assert [kinds.count(kind) for kind in ("seal-used", "completed")] == [1, 1]
+
+
+# ---- the file is checked before anybody says that it is finished
+
+
+@dataclass
+class AnotherKey(SealedBy):
+    """A token that answers with a key which is not that of the certificate."""
+
+    async def sign(self, message: bytes) -> bytes:
+        return ec.generate_private_key(ec.SECP256R1()).sign(message, ec.ECDSA(hashes.SHA256()))
+
+
+async def test_a_file_that_fails_its_check_is_not_completed_and_staff_hear_of_it() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        seal_with(running, AnotherKey(running.hub.parts.seal.key))
+        assert await advance(running.hub.parts, contract.id) is ContractState.SIGNED
+        assert (await contract_now(running, contract)).stuck_reason == "file-failed-check"
+        assert "completed" not in await record_of(running, contract)
+        assert "stuck" in await staff_tasks(running, contract.id)

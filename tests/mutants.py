@@ -1,0 +1,283 @@
+"""Break a line that protects something, run the tests that have to notice, and say which breaks nobody noticed.
+
+`tests/mutants.toml` lists the breaks. Each is made in a throw-away copy of the tree, one at a time:
+
+    python -m tests.mutants --jobs 2 --only lifecycle
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import importlib.util
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from enum import Enum
+from itertools import groupby
+from pathlib import Path
+from uuid import uuid4
+
+ROOT = Path(__file__).parents[1]
+LIST = "tests/mutants.toml"
+TEST_TIMEOUT = 300.0
+"""Seconds for the tests of one mutant."""
+OWN_DATABASE = ("hub/store/migrations/", "seeds/", "hub/lifecycle/load.py")
+"""What the templates of test databases are made from: a mutant of these needs a database server of its own."""
+PASSED, FAILED = 0, 1
+"""Exit codes of pytest; every other one says that no test has judged anything."""
+QUICK = ("-x", "-q", "-p", "no:cacheprovider", "-m", "not real", "-r", "N")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`line`: whole lines of `file` as they stand there, which `replacement` takes the place of. `guards`: what they
+    protect. `tests`: those of which one has to fail."""
+
+    guards: str
+    file: str
+    line: str
+    replacement: str
+    tests: tuple[str, ...]
+
+    def apply(self, text: str) -> str:
+        """Raises ValueError unless the line stands there exactly once."""
+        if (count := f"\n{text}".count(f"\n{self.line}\n")) != 1:
+            raise ValueError(f"its line stands there {count} times")
+        return f"\n{text}".replace(f"\n{self.line}\n", f"\n{self.replacement}\n")[1:]
+
+
+class Verdict(Enum):
+    CAUGHT = "caught"
+    SURVIVED = "SURVIVED"
+    LOST = "LINE NOT FOUND"
+    UNSOUND = "UNSOUND"
+
+
+@dataclass(frozen=True)
+class Judged:
+    mutant: Mutant
+    verdict: Verdict
+    why: str = ""
+
+
+def read_list(root: Path = ROOT) -> list[Mutant]:
+    found = tomllib.loads((root / LIST).read_text("utf-8"))["mutants"]
+    return [
+        Mutant(
+            entry["guards"],
+            entry["file"],
+            entry["line"].strip("\n"),
+            entry["replacement"].strip("\n"),
+            tuple(entry["tests"]),
+        )
+        for entry in found
+    ]
+
+
+def faults_of(mutant: Mutant, root: Path = ROOT) -> list[str]:
+    """What is wrong with an entry of the list, without running anything."""
+    faults = [f"no such test: {test}" for test in mutant.tests if not names_a_test(test, root)]
+    if not mutant.tests:
+        faults.append("it names no test")
+    try:
+        broken = mutant.apply((root / mutant.file).read_text("utf-8"))
+        if mutant.file.endswith(".py"):
+            ast.parse(broken)
+    except FileNotFoundError:
+        faults.append("no such file")
+    except SyntaxError as error:
+        faults.append(f"its replacement is no Python: {error.msg}")
+    except ValueError as error:
+        faults.append(str(error))
+    return faults
+
+
+def names_a_test(test: str, root: Path = ROOT) -> bool:
+    file, _, name = test.partition("::")
+    path = root / file
+    if not path.is_file():
+        return False
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    names = {node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, functions)}
+    return not name or name.partition("[")[0] in names
+
+
+# ---- run
+
+
+def judge(mutant: Mutant, copy: Path, environment: dict[str, str]) -> Judged:
+    """Break the line in this copy, run the tests, put it back."""
+    path = copy / mutant.file
+    try:
+        whole = path.read_text("utf-8")
+        broken = mutant.apply(whole)
+    except (FileNotFoundError, ValueError) as error:
+        return Judged(mutant, Verdict.LOST, str(error))
+    if mutant.file.startswith(OWN_DATABASE):
+        environment = environment | {"PYTEST_XDIST_TESTRUNUID": uuid4().hex}
+    _write(path, broken)
+    try:
+        code, said = _pytest(mutant.tests, copy, environment)
+    finally:
+        _write(path, whole)
+    if code == FAILED:
+        return Judged(mutant, Verdict.CAUGHT, said)
+    if code == PASSED:
+        return Judged(mutant, Verdict.SURVIVED, ", ".join(mutant.tests))
+    return Judged(mutant, Verdict.UNSOUND, f"no test has judged it:\n{said}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Without what was compiled from the text before: that is told apart by its second and its size alone."""
+    path.write_text(text, "utf-8")
+    if path.suffix == ".py":
+        Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
+
+
+def _pytest(tests: Sequence[str], copy: Path, environment: dict[str, str]) -> tuple[int, str]:
+    command = [sys.executable, "-m", "pytest", *QUICK, *tests]
+    try:
+        done = subprocess.run(
+            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=TEST_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return -1, f"no end within {TEST_TIMEOUT:.0f} s"
+    said = [line for line in done.stdout.splitlines() if line.strip()]
+    return done.returncode, "\n".join((said or done.stderr.splitlines())[-20:])
+
+
+@contextlib.contextmanager
+def copies(count: int, root: Path = ROOT) -> Iterator[queue.Queue[Path]]:
+    """So many copies of the tree as it stands now, changes that are not committed included."""
+    folder = Path(tempfile.mkdtemp(prefix="qianda-mutants-"))
+    free: queue.Queue[Path] = queue.Queue()
+    try:
+        for number in range(count):
+            free.put(_copied(root, folder / str(number)))
+        yield free
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copied(root: Path, copy: Path) -> Path:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (root / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, copy / name)
+    return copy
+
+
+def environment_for(copy: Path, run: str) -> dict[str, str]:
+    """The copy comes before what is installed, also for programs that a test starts."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "QIANDA_"))}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | {"PYTHONPATH": str(copy), "PYTEST_XDIST_TESTRUNUID": run}
+
+
+def failing_before(
+    mutants: Iterable[Mutant], free: queue.Queue[Path], jobs: int, run: str
+) -> dict[str, str]:  # fmt: skip
+    """Tests that fail without any mutant: what they say of one counts for nothing. Also what they said."""
+    tests = sorted({test for mutant in mutants for test in mutant.tests})
+    files = [list(of_file) for _, of_file in groupby(tests, lambda test: test.partition("::")[0])]
+
+    def look(of_file: list[str]) -> dict[str, str]:
+        with _taken(free) as copy:
+            environment = environment_for(copy, run)
+            if _pytest(of_file, copy, environment)[0] == PASSED:
+                return {}
+            alone = {test: _pytest([test], copy, environment) for test in of_file}
+        return {test: said for test, (code, said) in alone.items() if code != PASSED}
+
+    found: dict[str, str] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        for failing in pool.map(look, files):
+            found |= failing
+    return found
+
+
+@contextlib.contextmanager
+def _taken(free: queue.Queue[Path]) -> Iterator[Path]:
+    copy = free.get()
+    try:
+        yield copy
+    finally:
+        free.put(copy)
+
+
+def judge_all(
+    mutants: Sequence[Mutant], jobs: int, say: Callable[[str], None] = print, root: Path = ROOT
+) -> list[Judged]:  # fmt: skip
+    """Those of the list, several at once; each is told of when it is judged."""
+    run = f"mutants-{uuid4().hex}"
+    with copies(jobs, root) as free, _database_server(run):
+        say(f"{len(mutants)} mutants. First their tests without any …")
+        failing = failing_before(mutants, free, jobs, run)
+        sound = [each for each in mutants if not failing.keys() & set(each.tests)]
+        judged = [
+            Judged(each, Verdict.UNSOUND, "\n".join(failing[test] for test in each.tests if test in failing))
+            for each in mutants if each not in sound
+        ]  # fmt: skip
+
+        def look(mutant: Mutant) -> Judged:
+            with _taken(free) as copy:
+                return judge(mutant, copy, environment_for(copy, run))
+
+        with ThreadPoolExecutor(jobs) as pool:
+            for number, done in enumerate(as_completed([pool.submit(look, each) for each in sound]), start=1):
+                judged.append(one := done.result())
+                say(f"{number:3}/{len(sound)} {one.verdict.value:9} {one.mutant.file}: {one.mutant.guards}")
+    return judged
+
+
+@contextlib.contextmanager
+def _database_server(run: str) -> Iterator[None]:
+    """One for all runs of tests: while it is held here, the templates of its databases are made once."""
+    os.environ["PYTEST_XDIST_TESTRUNUID"] = run
+    from tests.database import leave_shared_server, shared_server
+
+    shared_server()
+    try:
+        yield
+    finally:
+        leave_shared_server()
+
+
+def report(judged: Sequence[Judged], say: Callable[[str], None] = print) -> bool:
+    """What is wrong, and a summary. Returns whether every mutant was caught."""
+    for one in judged:
+        if one.verdict is not Verdict.CAUGHT:
+            say(f"\n{one.verdict.value}: {one.mutant.file}: {one.mutant.guards}\n{one.mutant.line}\n{one.why}")
+    counts = {verdict: sum(one.verdict is verdict for one in judged) for verdict in Verdict}
+    say("\n" + ", ".join(f"{count} {verdict.value.lower()}" for verdict, count in counts.items()))
+    return counts[Verdict.CAUGHT] == len(judged)
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once")
+    asked.add_argument("--only", default="", help="a part of the file's name, or of what is guarded")
+    given = asked.parse_args()
+    mutants = [each for each in read_list() if given.only in f"{each.file}: {each.guards}"]
+    began = time.monotonic()
+    well = report(judge_all(mutants, given.jobs))
+    print(f"{time.monotonic() - began:.0f} s")
+    return 0 if well and mutants else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

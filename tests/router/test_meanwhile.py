@@ -1,0 +1,98 @@
+"""What happened between a message's attempt and its call, and who may say what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from channels import CannotAsk, Failure, Fate, Heard, Message, Receipt, Report, Rules
+from hub.model.delivery import DeliveryState
+from hub.model.provider import Provider
+from hub.model.staff import EVERYTHING
+from tests.router.routed import PHONE, Routed, routed
+from tests.router.test_waiting import committed, known, only, written
+
+
+async def test_a_number_that_opted_out_meanwhile_is_not_called_on() -> None:
+    """Before any provider is asked: this one would refuse by itself, and another would not."""
+    async with routed() as hub:
+        await hub.issue()
+        delivery = await committed(hub)
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            await unit.opt_outs.add(PHONE, "sms", unit.now, "inbound")
+        await hub.look_after()
+        found = await known(hub, delivery)
+        assert (found.state, found.failure_kind) == (DeliveryState.REFUSED, Failure.OPTED_OUT.value)
+        assert hub.twilio.requests == 0
+
+
+async def test_a_message_to_a_number_that_has_changed_meanwhile_is_withdrawn() -> None:
+    async with routed() as hub:
+        contract = await hub.issue()
+        delivery = await committed(hub)
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            (signer,) = await unit.contracts.signers(contract.id)
+            await unit.contracts.put_phone([signer.id], "+12025550199")
+        await hub.look_after()
+        found = await known(hub, delivery)
+        assert (found.state, found.failure) == (DeliveryState.WITHDRAWN, "phone-changed")
+        assert hub.twilio.requests == 0
+
+
+@dataclass
+class Provided:
+    """A provider that takes every message; `answer` is what it says when it is asked."""
+
+    rules: Rules
+    answer: Receipt | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def send(self, message: Message) -> Receipt:
+        return Receipt(Fate.ACCEPTED, message.key)
+
+    async def find(self, message: Message, reference: str = "") -> Receipt | None:
+        self.asked.append(message.key)
+        if self.answer is None:
+            raise CannotAsk
+        return self.answer
+
+
+async def told(hub: Routed, provider: str, key: str, receipt: Receipt) -> None:
+    await hub.told(provider, Heard(reports=(Report(receipt, key),)))
+    await hub.heard()
+
+
+@pytest.mark.parametrize("failure", [None, Failure.OPTED_OUT], ids=["noted with others", "noted alone"])
+async def test_a_receipt_from_another_provider_than_the_one_called_counts_for_nothing(failure: Failure | None) -> None:
+    async with routed() as hub:
+        signed = Rules(receipts=True, signed=True)
+        one, other = Provider("one", "sms_one", "sms", rate=1000), Provider("other", "voice_other", "voice", rate=1000)
+        only(hub, (one, Provided(signed)), (other, Provided(signed)))
+        made = await written(hub)
+        await hub.look_after()
+        undelivered = Receipt(Fate.UNDELIVERED, made.key, failure)
+        await told(hub, "other", made.key, undelivered)
+        assert (await known(hub, made.id)).state is DeliveryState.SENT
+        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.opt_outs.channels(PHONE) == frozenset()
+        await told(hub, "one", made.key, undelivered)
+        assert (await known(hub, made.id)).state is DeliveryState.UNDELIVERED
+
+
+async def test_a_call_that_nobody_signed_is_believed_only_as_far_as_the_provider_itself_says_so() -> None:
+    async with routed() as hub:
+        unsigned = Provided(Rules(receipts=True, queryable=True))
+        only(hub, (Provider("one", "sms_one", "sms", rate=1000), unsigned))
+        made = await written(hub)
+        await hub.look_after()
+        for answer in (None, Receipt(Fate.ACCEPTED, made.key)):
+            unsigned.answer = answer
+            await told(hub, "one", made.key, Receipt(Fate.DELIVERED, made.key))
+            assert (await known(hub, made.id)).state is DeliveryState.SENT
+            hub.clock.advance(timedelta(seconds=1))
+        unsigned.answer = Receipt(Fate.UNDELIVERED, made.key)
+        await told(hub, "one", made.key, Receipt(Fate.DELIVERED, made.key))
+        assert (await known(hub, made.id)).state is DeliveryState.UNDELIVERED
+        assert made.key in unsigned.asked

@@ -1,0 +1,37 @@
+"""Two who record about one contract at the same moment: the second waits, and builds on the first."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hub.model.contract import Contract
+from hub.model.record import broken_at
+from hub.model.staff import EVERYTHING
+from hub.store.joint import Joint
+from tests.lifecycle.clockwork import quiet_hub, waiting
+from tests.running import Running, until
+
+
+async def record_later(running: Running, contract: Contract, together: bool) -> None:
+    async with running.hub.database.unit(EVERYTHING, together=together) as unit:
+        if isinstance(unit.connection, Joint):
+            await unit.record.foresee(unit.connection, [contract.id])
+        await unit.record.append(contract.id, contract.campus, "later", "test", {})
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "read ahead"])
+async def test_two_units_that_record_at_once_make_one_chain(together: bool) -> None:
+    """Neither holds the contract's row."""
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            await unit.record.append(contract.id, contract.campus, "first", "test", {})
+            later = asyncio.create_task(record_later(running, contract, together))
+            await until(lambda: waiting(running, 1))
+        await later
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            entries = await unit.record.entries(contract.id)
+        assert [entry.kind for entry in entries][-2:] == ["first", "later"]
+        assert broken_at(entries) is None
