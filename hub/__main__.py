@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 DEMO_LOGIN = "demo"
 PORT_SECONDS = 5.0
+PROGRESS_SECONDS = 2.0
 Result = TypeVar("Result")
 
 
@@ -135,16 +136,41 @@ def issue_command(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    records: Annotated[bool, typer.Option("--records", help="Check every entry of every record as well.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="Check every stored file as well.")] = False,
+) -> None:
     """Check every part that a contract needs; say what is wrong and how to mend it."""
     from hub.doctor import examine
+    from hub.doctor_records import examine_files, examine_records
+
+    async def act(hub: Hub) -> bool:
+        well = True
+        for finding in await examine(hub):
+            _say(str(finding))
+            well &= finding.well
+        for look in [examine_records] * records + [examine_files] * files:
+            async for finding in look(hub, _progress()):
+                _say(str(finding))
+                well &= finding.well
+        return well
 
     with _said_plainly():
-        findings = _with_hub(examine)
-        for finding in findings:
-            _say(str(finding))
-        if any(not finding.well for finding in findings):
+        if not _with_hub(act):
             raise typer.Exit(1)
+
+
+def _progress() -> Callable[[str], None]:
+    """How far it is, now and then, beside what is said."""
+    last = time.monotonic()
+
+    def show(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > PROGRESS_SECONDS:
+            last = time.monotonic()
+            typer.echo(f"qianda: {text}", err=True)
+
+    return show
 
 
 # ---- what they share

@@ -50,6 +50,15 @@ async def _migrate(dsns: Dsns) -> None:
 MIGRATED = Template("template_migrated", _migrate)
 
 
+async def tamper(app_dsn: str, statement: str, *arguments: object) -> None:
+    """Do as the role `owner` what `app` may not: what a test needs to be wrong in evidence."""
+    connection = await asyncpg.connect(app_dsn.replace("//app@", "//owner@"))
+    try:
+        await connection.execute(statement, *arguments)
+    finally:
+        await connection.close()
+
+
 @contextlib.asynccontextmanager
 async def fresh_database(template: Template = MIGRATED, *, migrated: bool = True) -> AsyncIterator[Dsns]:
     """A new database, dropped at the end: a copy of the template (by default the product's schema without rows), or

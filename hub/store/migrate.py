@@ -19,19 +19,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hub.errors import DatabaseUnavailable
+from hub.store import grants
 from hub.store.unit import AWAY
 
 if TYPE_CHECKING:
     from alembic.config import Config
-
-_GRANTS = """
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app;
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO app;
-REVOKE UPDATE, DELETE, TRUNCATE ON record_entry FROM app;
-REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM app;
-REVOKE INSERT, DELETE, TRUNCATE ON installation FROM app;
-REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON schema_compatibility FROM app;
-"""
 
 _VERSION = "SELECT version_num FROM alembic_version"
 _COMPATIBLE = "SELECT compatible_from FROM schema_compatibility"
@@ -63,7 +55,7 @@ async def migrate(dsn: str, scripts: Path = SCRIPTS) -> None:
         await _upgrade(dsn, scripts)
         if not await guard.fetchval("SELECT to_regclass('pgqueuer') IS NOT NULL"):
             await Queries.from_asyncpg_connection(guard).install()
-        await guard.execute(_GRANTS)
+        await guard.execute(grants.statements())
         await guard.execute(_DECLARE, compatible_from(await asyncio.to_thread(_chain, scripts)))
     finally:
         await guard.close()

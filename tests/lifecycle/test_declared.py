@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
-from sqlalchemy import text
-
 from hub.errors import IdentityNotChecked, NotFound
 from hub.lifecycle.app_key import devices, revoke
 from hub.lifecycle.change_phone import ask_with_old_phone
@@ -16,6 +14,7 @@ from hub.lifecycle.reissue import reissue
 from hub.model.app_key import AppKey, Attestation
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING, Scope
+from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.enrolling import came
 from tests.lifecycle.people import father
@@ -138,13 +137,13 @@ async def test_who_came_by_a_poster_before_is_moved_to_a_person_of_their_own() -
         _, ticket = await make_poster(running)
         stranger, known = await came(running, ticket, as_the_parent()), await came(running, ticket, PARENT)
         declared, key = stranger.signer.person, await _device_of(running, stranger)
+        dsn = running.hub.database.dsn
+        for table, column in (("signer", "id"), ("app_key", "signer")):
+            was = f"UPDATE {table} SET person = $1 WHERE {column} = $2"
+            await tamper(dsn, was, parent.signer.person, stranger.signer.id)
+        for statement in migration.ALL:
+            await tamper(dsn, statement)
         async with running.hub.database.unit(EVERYTHING) as unit:
-            before = {"person": parent.signer.person, "signer": stranger.signer.id}
-            for table, column in (("signer", "id"), ("app_key", "signer")):
-                was = f"UPDATE {table} SET person = :person WHERE {column} = :signer"
-                await unit.connection.execute(text(was), before)
-            for statement in migration.ALL:
-                await unit.connection.exec_driver_sql(statement)
             now = [(await unit.contracts.signer(each.signer.id)).person for each in (parent, stranger, known)]
             device = await unit.app_keys.get(key.id)
         assert now == [parent.signer.person, declared, parent.signer.person]

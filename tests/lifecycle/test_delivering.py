@@ -8,7 +8,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from channels import CannotAsk, Fate, Message, NotNow, Receipt, Refused, ReplyLost, Rules
 from hub.errors import Unavailable
@@ -17,6 +16,7 @@ from hub.lifecycle.remind import run_step
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.staff import EVERYTHING
 from tests.carriers import carried_by
+from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signing import person, signed
 from tests.running import Running
@@ -188,8 +188,7 @@ async def test_one_message_that_cannot_be_carried_does_not_hold_up_the_others() 
     async with quiet_hub(clock) as running:
         await running.issue_minor()
         stranded = await committed_invitation(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.connection.execute(text("UPDATE delivery SET channel = 'pigeon'"))
+        await tamper(running.hub.database.dsn, "UPDATE delivery SET channel = 'pigeon'")
         await running.issue_minor()
         await committed_invitation(running)
         served_by(running, provider)

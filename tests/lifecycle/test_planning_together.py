@@ -20,6 +20,7 @@ from hub.model.message import Purpose
 from hub.model.signer import SigningTask
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit
+from tests.database import tamper
 from tests.lifecycle.signing import tasks_of
 from tests.lifecycle.test_policies import change
 from tests.lifecycle.test_steps_together import NOON, issued, ledger
@@ -97,7 +98,7 @@ async def test_one_that_goes_wrong_does_not_keep_the_others_from_being_planned(r
     wrong, *others = sorted(await asleep(running, 0, FEW + 1), key=lambda each: each.id)
     async with running.hub.database.unit(EVERYTHING) as unit:
         signer = (await unit.contracts.signers(wrong.id))[0]
-        await unit.connection.exec_driver_sql(f"UPDATE signer SET zone = 'No/Where' WHERE id = '{signer.id}'")
+    await tamper(running.hub.database.dsn, "UPDATE signer SET zone = 'No/Where' WHERE id = $1", signer.id)
     await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
     assert await replan_scope(running.hub.parts, "hefei") is None
     assert all([PLANNED_ANEW in await ledger(running, each) for each in others])

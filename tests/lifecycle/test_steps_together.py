@@ -15,6 +15,7 @@ from hub.model.contract import Contract
 from hub.model.record import broken_at
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
+from tests.database import tamper
 from tests.running import MovableClock, Running, running_hub, until
 
 MANY = 6
@@ -98,7 +99,7 @@ async def test_one_that_goes_wrong_does_not_take_the_others_along(running: Runni
     contracts = [await issued(running, number) for number in range(MANY)]
     async with running.hub.database.unit(EVERYTHING) as unit:
         signer = (await unit.contracts.signers(contracts[0].id))[0]
-        await unit.connection.exec_driver_sql(f"UPDATE signer SET zone = 'No/Where' WHERE id = '{signer.id}'")
+    await tamper(running.hub.database.dsn, "UPDATE signer SET zone = 'No/Where' WHERE id = $1", signer.id)
     for _ in range(2):  # each time, since that one is due again when its lease is over
         await running.worker.sweep()
         running.clock.advance(timedelta(minutes=2))

@@ -124,9 +124,16 @@ def test_the_roster_is_loaded_and_the_commands_work_beside_it(place: Place) -> N
     issued = run(place.data, "issue", asyncio.run(any_enrolment(place)), QIANDA_PORT=str(place.port))
     assert issued.returncode == 0, issued.stderr
     assert "ISSUED" in issued.stdout
-    examined = run(place.data, "doctor", QIANDA_PORT=str(place.port))
+    examined = run(place.data, "doctor", "--records", "--files", QIANDA_PORT=str(place.port))
     assert examined.returncode == 0, examined.stdout
+    assert " contracts are whole" in examined.stdout and " stored files are whole" in examined.stdout
     assert "BAD" not in examined.stdout and "seal key 'seal' on the token signs" in examined.stdout
+    stored = next(path for path in (place.data / "files").glob("*/*") if not path.name.startswith("."))
+    stored.rename(place.data / "away")
+    missing = run(place.data, "doctor", "--files", QIANDA_PORT=str(place.port))
+    (place.data / "away").rename(stored)
+    assert missing.returncode == 1 and f"the stored file {stored.name} is missing (" in missing.stdout
+    assert "record" not in missing.stdout
 
 
 async def any_enrolment(place: Place) -> str:

@@ -28,6 +28,7 @@ from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun
 from tests.channels.doubles.sms_kannel import Double as Kannel
+from tests.database import tamper
 from tests.router.routed import PHONE, Routed, routed
 from tests.router.test_ladder import Second, ways, with_more
 from tests.router.test_limits import limited
@@ -235,10 +236,9 @@ async def test_a_look_that_fails_does_not_hold_up_the_others() -> None:
         first = await hub.invited(channels=("sms", "voice"))
         hub.clock.advance(timedelta(seconds=1))
         second = await hub.invited(channels=("sms", "voice"), phone="+12025550177")
+        wrong = "UPDATE delivery SET purpose = 'unheard-of' WHERE contract = $1"
+        await tamper(hub.running.hub.database.dsn, wrong, first.id)
         async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            await unit.connection.execute(
-                text("UPDATE delivery SET purpose = 'unheard-of' WHERE contract = :id"), {"id": first.id}
-            )
             await unit.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
         await hub.look_after()
         assert [name for name, *_ in await ways(hub, second)] == ["sms", "voice"]

@@ -27,7 +27,7 @@ from hub.store.tables.desk import (
 )
 from hub.store.tables.messages import DeliveryRow, DeliveryShareRow, OutboxMessageRow, ReminderEntryRow
 from hub.store.tables.operations import DutyRow, SchemaRow, WorkerHeartbeatRow
-from hub.store.tables.records import PersonalValueRow, RecordEntryRow
+from hub.store.tables.records import PersonalValueRow, RecordEntryRow, RecordHeadRow
 from hub.store.tables.school import (
     CampusRow,
     CourseRow,
@@ -91,6 +91,7 @@ __all__ = [
     "ProviderLaneRow",
     "ProviderRow",
     "RecordEntryRow",
+    "RecordHeadRow",
     "ReminderEntryRow",
     "ReminderPolicyRow",
     "SchemaRow",

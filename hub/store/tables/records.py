@@ -26,6 +26,17 @@ class RecordEntryRow(SQLModel, table=True):
     digest: bytes = bytes_(nullable=False)
 
 
+class RecordHeadRow(SQLModel, table=True):
+    """How many entries a contract's record has, and the digest of the last. The database keeps it with every entry (see
+    migration 0018); the role `app` may only read it."""
+
+    __tablename__ = "record_head"
+    contract: UUID = Field(primary_key=True)
+    campus: str = words()
+    entries: int
+    digest: bytes = bytes_(nullable=False)
+
+
 class PersonalValueRow(SQLModel, table=True):
     """The values behind the commitments in the record. Erasing them (and the signer's salt) keeps the chain whole."""
 

@@ -1,0 +1,120 @@
+"""`qianda doctor --records --files`: is every entry of every record there as it was written, and every stored file?
+
+It goes over all contracts, a few at a time, so that it needs the same memory for a hundred and for a million; the hub
+may go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from uuid import UUID
+
+from obstore.exceptions import BaseError
+
+from hub.doctor import Finding
+from hub.errors import UnreadableFile
+from hub.model.inspection import InspectedContract, RecordInspection
+from hub.model.staff import EVERYTHING
+from hub.store.inspection import Inspection, NamedFile
+from hub.wiring import Hub
+
+CONTRACTS_AT_ONCE = 100
+FILES_AT_ONCE = 4
+BEFORE_ALL = UUID(int=0)
+Progress = Callable[[str], None]
+
+
+async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[Finding]:
+    """Each fault as it is found, and at the end how much was looked at."""
+    contracts = entries = faults = 0
+    async for batch in _batches(hub):
+        async with hub.database.unit(EVERYTHING) as unit:
+            inspected: RecordInspection | None = None
+            async for contract, entry in Inspection(unit.connection).records(batch):
+                if inspected is None or inspected.contract.id != contract.id:
+                    for fault in _end(inspected):
+                        faults += 1
+                        yield fault
+                    inspected = RecordInspection(contract)
+                if entry is not None:
+                    entries += 1
+                    for words in inspected.add(entry):
+                        faults += 1
+                        yield _fault(contract, words)
+            for fault in _end(inspected):
+                faults += 1
+                yield fault
+        contracts += len(batch)
+        progress(f"records: {contracts} contracts, {entries} entries, {faults} faults")
+    words = f"{entries} entries of {contracts} contracts"
+    yield Finding("records", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole")
+    yield await _numbers(hub)
+
+
+def _end(inspected: RecordInspection | None) -> list[Finding]:
+    return [_fault(inspected.contract, words) for words in inspected.end()] if inspected else []
+
+
+def _fault(contract: InspectedContract, words: str) -> Finding:
+    return Finding(f"record of {contract.name}", False, words)
+
+
+async def _numbers(hub: Hub) -> Finding:
+    """That a contract was deleted in all tables, with its record and its head, shows nowhere but here, and here not for
+    sure: whoever could not issue after all left a number without a contract, too."""
+    async with hub.database.unit(EVERYTHING) as unit:
+        counted = await Inspection(unit.connection).numbers()
+    lacking = [f"{given - there} of {given} of {year}" for year, given, there in counted if given != there]
+    if not lacking:
+        return Finding("numbers", True, "every contract number that was given out has its contract")
+    why = "each of an issue that failed half-way, or of a contract that was deleted whole, which nothing else shows"
+    return Finding("numbers", True, f"without a contract: {', '.join(lacking)}; {why}")
+
+
+async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[Finding]:
+    """Each file that a row names: is it there, with its hash and its length?"""
+    files = faults = 0
+    async for batch in _batches(hub):
+        async with hub.database.unit(EVERYTHING) as unit:
+            named = await Inspection(unit.connection).files(batch)
+        for start in range(0, len(named), FILES_AT_ONCE):
+            some = named[start : start + FILES_AT_ONCE]
+            for file, words in zip(some, await asyncio.gather(*(_look(hub, file) for file in some)), strict=True):
+                files += 1
+                if words and await _is_named(hub, batch, file):
+                    faults += 1
+                    yield Finding(f"file of {file.number}", False, f"{words} ({file.what})")
+        progress(f"files: {files}, {faults} faults")
+    words = f"{files} stored files"
+    yield Finding("files", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole")
+
+
+async def _look(hub: Hub, file: NamedFile) -> str:
+    """What is wrong with it, or nothing."""
+    try:
+        content = await hub.parts.files.get(file.sha256)
+    except UnreadableFile as error:
+        return str(error)
+    except (BaseError, OSError) as error:
+        return f"the stored file {file.sha256} cannot be read: {type(error).__name__}"
+    if file.size is not None and len(content) != file.size:
+        return f"the stored file {file.sha256} has {len(content)} bytes, its row says {file.size}"
+    return ""
+
+
+async def _is_named(hub: Hub, batch: list[UUID], file: NamedFile) -> bool:
+    """Still: what nobody can sign any more is deleted."""
+    async with hub.database.unit(EVERYTHING) as unit:
+        return bool(await Inspection(unit.connection).files(batch, file.sha256))
+
+
+async def _batches(hub: Hub) -> AsyncIterator[list[UUID]]:
+    last = BEFORE_ALL
+    while True:
+        async with hub.database.unit(EVERYTHING) as unit:
+            batch = await Inspection(unit.connection).next_contracts(last, CONTRACTS_AT_ONCE)
+        if not batch:
+            return
+        yield batch
+        last = batch[-1]

@@ -1,0 +1,70 @@
+"""What the role `app` may do with each table. Nothing that is evidence can be deleted by it, and of evidence it may
+change only what happens to a thing later on, never what the thing was.
+
+Set anew by every `migrate`, which is the owner's: in one transaction, so that a hub that runs meanwhile misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+CHANGING: Mapping[str, Sequence[str]] = {
+    # what was recorded, said, seen, checked: as it was written, for good
+    "record_entry": (),
+    "document_version": (),
+    "reminder_entry": (),
+    "identity_check": (),
+    "page_seen": (),
+    "poster_scan": (),
+    "delivery_share": (),
+    "outbox_message": (),
+    "personal_value": (),
+    # what becomes of it later
+    "delivery": (
+        "state", "state_at", "provider", "provider_reference", "failure", "failure_kind", "shape", "text", "variables",
+        "calls", "called_at", "not_before", "check_at",
+    ),
+    "signature_request": ("state", "signature", "confirmation", "key_deleted_at", "accepted_at", "embedded_at"),
+    "issued_certificate": ("revoked_at", "revocation_reason"),
+    "attempt": ("state", "ended_at", "failure"),
+    "contract": (
+        "state", "version", "document", "issued_sha256", "revision", "deadline", "issued_at", "completed_at",
+        "ended_at", "reason", "replaced_by", "hub_due_at", "hub_tries", "stuck_since", "stuck_reason",
+    ),
+    "signer": ("phone_sealed", "phone_hash", "phone_tail_hash", "salt"),
+    "installation": ("clock_offset",),
+}  # fmt: skip
+"""The columns of evidence that the hub may change once a row is there. Of every other table it may change all."""
+
+DELETABLE = (
+    "budget", "callback", "chat_account", "idempotency", "inbound_message", "job_start", "login_failure", "opt_out",
+    "passkey", "personal_value", "reminder_policy", "school_day", "staff_session", "visitor", "worker_heartbeat",
+    "wrong_answer",
+)  # fmt: skip
+"""Where rows end: what was used up or kept long enough, and what a person may demand to be erased."""
+
+READ_ONLY = ("alembic_version", "schema_compatibility", "record_head")
+
+_QUEUE = """
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'pgqueuer%' LOOP
+    EXECUTE format('GRANT DELETE ON %I TO app', name);
+  END LOOP;
+END $$;
+"""
+
+
+def statements() -> str:
+    """To be executed as the role `owner`."""
+    lines = [
+        "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM app;",
+        "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO app;",
+        "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO app;",
+        "REVOKE INSERT ON installation FROM app;",
+        *(f"REVOKE INSERT, UPDATE ON {table} FROM app;" for table in READ_ONLY),
+        *(f"REVOKE UPDATE ON {table} FROM app;" for table in CHANGING),
+        *(f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO app;" for table, columns in CHANGING.items() if columns),
+        *(f"GRANT DELETE ON {table} TO app;" for table in DELETABLE),
+        _QUEUE,
+    ]
+    return "\n".join(lines)
