@@ -31,6 +31,7 @@ from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import RemoteKey, SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.softhsm import create_token, module_path
+from qianda.verify.trust import ORIGINS_FILE, read_origins
 
 AUTHORITY_KEY, TIMESTAMP_KEY = "authority", "timestamp"
 Clock = Callable[[], datetime]
@@ -86,6 +87,7 @@ async def builtin_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> B
         folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation))
     )
     _write_trust(settings.data / "trust", root, tsa)
+    trust_origin(settings.data / "trust", settings.public_origin)
     trust_seal(settings, seal)
     return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, (seal, root))
 
@@ -108,6 +110,14 @@ def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
         pem = ssl.DER_cert_to_PEM_cert(certificate)
         if not path.exists() or path.read_text() != pem:
             path.write_text(pem)
+
+
+def trust_origin(folder: Path, origin: str) -> None:
+    """`qianda verify` knows this address as the hub's from now on. Earlier ones stay: passkeys confirmed there."""
+    path = folder / ORIGINS_FILE
+    known = read_origins(path) if path.exists() else []
+    if origin not in known:
+        path.write_text("".join(f"{one}\n" for one in [*known, origin]), "utf-8")
 
 
 def trust_authority(settings: Settings, name: str, chain: tuple[bytes, ...]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from qianda import der
 from qianda.der import Element, NotDer
+from qianda.passkey_binding import PasskeyBinding, find_binding
 
 _OID_CONTENT_TYPE = bytes.fromhex("06092a864886f70d010903")
 _OID_MESSAGE_DIGEST = bytes.fromhex("06092a864886f70d010904")
@@ -35,17 +36,18 @@ class RefusedToSign(Exception):
 
 
 def check_prepared(
-    shown: bytes, prepared: bytes, byte_range: Sequence[int], to_be_signed: bytes, own_certificate: bytes
-) -> None:
+    shown: bytes, prepared: bytes, byte_range: Sequence[int], to_be_signed: bytes, own_certificate: bytes,
+    passkey: PasskeyBinding | None = None,
+) -> None:  # fmt: skip
     """Raise RefusedToSign unless a signature over `to_be_signed` is one over the shown document by this certificate.
 
     `shown` are the bytes of the file the person looked at, `prepared` those of the file the hub wants signed,
     `byte_range` its four numbers (offset and length, twice), `to_be_signed` the signed attributes as a DER SET,
-    `own_certificate` the signer's certificate in DER. The checks:
+    `own_certificate` the signer's certificate in DER, `passkey` the one that this client had it name. The checks:
 
     1. the prepared file begins with the shown bytes;
     2. the byte range leaves out one gap of zeros in `<…>` behind them, and message-digest is SHA-256 over it;
-    3. signing-certificate-v2 is the signer's own certificate;
+    3. signing-certificate-v2 is the signer's own certificate, which names no passkey but the client's own;
     4. the attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
     """
     attributes = _attributes(to_be_signed)
@@ -56,6 +58,17 @@ def check_prepared(
         raise RefusedToSign(2, "the message digest is not the hash over the byte range")
     if not _names_only(attributes[_OID_SIGNING_CERTIFICATE_V2], own_certificate):
         raise RefusedToSign(3, "the attributes name somebody else's certificate")
+    _check_passkey(own_certificate, passkey)
+
+
+def _check_passkey(own_certificate: bytes, passkey: PasskeyBinding | None) -> None:
+    """Whoever issues the certificate could name a passkey of their own in it, and have that confirm the signature."""
+    try:
+        named = find_binding(own_certificate)
+    except NotDer as error:
+        raise RefusedToSign(3, f"the passkey in the certificate cannot be read: {error}") from error
+    if named not in (None, passkey):
+        raise RefusedToSign(3, "the certificate names a passkey that is not this signer's")
 
 
 def _attributes(to_be_signed: bytes) -> dict[bytes, Element]:

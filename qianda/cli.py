@@ -53,8 +53,8 @@ def verify(
     trust: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Certificates to trust (PEM), repeatable: of authorities, timestamp services, and the organisation's "
-            "seal. [default: *.pem in QIANDA_DATA/trust]"
+            help="Certificates to trust, repeatable: of authorities, timestamp services, and the organisation's seal. "
+            "A PEM file, or a folder with *.pem files. [default: QIANDA_DATA/trust]"
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -62,7 +62,7 @@ def verify(
 ) -> None:
     """Check a finished contract offline, element by element.
 
-    Exit code 0: nothing failed. 1: something failed. 2: the file could not be read.
+    Exit code 0: nothing failed. 1: something failed. 2: the file, or what to trust, could not be read.
     """
     trust_files = trust if trust is not None else trusted_by_default()
     if not trust_files:
@@ -93,8 +93,10 @@ def agent(
 
 
 def trusted_by_default() -> list[Path]:
-    """The PEM files in the data folder's `trust`."""
-    return sorted(_trust_folder().glob("*.pem"))
+    """The files in the data folder's `trust`."""
+    from qianda.verify.trust import list_trust_files  # loaded here so that the command starts quickly
+
+    return list_trust_files(_trust_folder())
 
 
 def _verify(file: Path, trust_files: list[Path], as_json: bool, language: Language) -> int:

@@ -7,16 +7,21 @@
         clientDataJSON     OCTET STRING,
         signature          OCTET STRING }
 
-It is unsigned because it confirms what is signed; the seal and the last timestamp cover it.
+It is unsigned because it confirms what is signed; the seal and the last timestamp cover it. Anybody who prepares the
+file could put one there, so it shows something only where the signer's certificate names its passkey
+(`qianda.passkey_binding`): the signer's key signed over that.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from asn1crypto import core, keys
 
+from qianda.der import NotDer
 from qianda.passkey import Assertion, Confirmed, WrongPasskey, check_assertion
+from qianda.passkey_binding import PasskeyBinding, find_binding
 
 CONFIRMATION_OID: Final = "2.25.52759519350964702744318367352615099947"
 """Derived from a UUID (Rec. ITU-T X.667): nobody has to register it."""
@@ -46,10 +51,32 @@ def packed(public_key: bytes, assertion: Assertion) -> bytes:
     )  # fmt: skip
 
 
-def check_confirmation(value: bytes, to_be_signed: bytes) -> tuple[bytes, Confirmed]:
-    """The passkey's public key (DER), and what it confirmed. Raises WrongPasskey."""
+@dataclass(frozen=True)
+class CheckedConfirmation:
+    """A right confirmation by the passkey of `public_key` (DER). `bound`: the signer's certificate names that passkey,
+    at the origin where it confirmed."""
+
+    public_key: bytes
+    confirmed: Confirmed
+    bound: bool
+
+
+def check_confirmation(value: bytes, to_be_signed: bytes, certificate: bytes) -> CheckedConfirmation:
+    """Check it against the signed attributes and the signer's own `certificate` (DER).
+
+    Raises WrongPasskey, also for another passkey or origin than the certificate names.
+    """
     public_key, assertion = _unpacked(value)
-    return public_key, check_assertion(public_key, to_be_signed, assertion)
+    confirmed = check_assertion(public_key, to_be_signed, assertion)
+    try:
+        named = find_binding(certificate)
+    except NotDer as error:
+        raise WrongPasskey("what the certificate says about a passkey cannot be read") from error
+    if named is not None and named.origin != confirmed.origin:
+        raise WrongPasskey("the signer's certificate names another origin")
+    if named is not None and named != PasskeyBinding.to(public_key, confirmed.origin):
+        raise WrongPasskey("the signer's certificate names another passkey")
+    return CheckedConfirmation(public_key, confirmed, named is not None)
 
 
 def _unpacked(value: bytes) -> tuple[bytes, Assertion]:

@@ -40,6 +40,15 @@ def read(data: bytes) -> Element:
     return element
 
 
+def encode(tag: int, content: bytes) -> bytes:
+    """Return the value in DER. Its content is shorter than 64 KiB."""
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    digits = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(digits))) + digits + content
+
+
 def only(elements: list[Element]) -> Element:
     """The single one. Raises NotDer when there are more or none."""
     if len(elements) != 1:

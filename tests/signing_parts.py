@@ -27,6 +27,7 @@ from hub.documents.pdf import (
 )
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens.softkey import SoftKey
+from qianda.passkey_binding import PasskeyBinding
 
 ORGANISATION = "示范学校"
 ORIGIN = "https://sign.school.example"
@@ -86,6 +87,7 @@ async def finished_contract(
     document: bytes | None = None,
     appearances: dict[str, bytes] | None = None,
     confirmed: Mapping[str, Confirm] | None = None,
+    bindings: Mapping[str, PasskeyBinding] | None = None,
     expired: bool = False,
     revoked: Sequence[str] = (),
     with_seal: bool = True,
@@ -95,7 +97,8 @@ async def finished_contract(
 
     `expired`: the certificate of the first signer had run out a day before it was used. `revoked`: signers whose
     certificates stand in the CRL. `with_seal` and `closed` leave the last steps out. `confirmed`: what stands beside a
-    signer's signature as a passkey's confirmation, made from the attributes that were signed.
+    signer's signature as a passkey's confirmation, made from the attributes that were signed. `bindings`: the passkeys
+    that signers' certificates name.
     """
     pki = pki or await Pki.make()
     shown = appearances or {}
@@ -105,7 +108,9 @@ async def finished_contract(
     current = revisions["unsigned"]
     for number, name in enumerate(signers):
         authority = _a_month_ago(pki) if expired and number == 0 else pki.authority
-        issued[name] = await authority.enrol(keys[name].spki, names[number % len(names)], f"P{number}")
+        issued[name] = await authority.enrol(
+            keys[name].spki, names[number % len(names)], f"P{number}", passkey=(bindings or {}).get(name)
+        )
         current = await sign(
             current, name, keys[name], issued[name].chain, pki, certify=number == 0, appearance=shown.get(name),
             confirm=(confirmed or {}).get(name),

@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 
 import aiohttp
 
+from qianda.passkey_binding import PasskeyBinding
+
 Clock = Callable[[], datetime]
 
 
@@ -59,9 +61,12 @@ class Authority(Protocol):
         """Whether its certificates are for trial and internal use only."""
         ...
 
-    async def enrol(self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta) -> Issued:
+    async def enrol(
+        self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta, passkey: PasskeyBinding | None = None
+    ) -> Issued:
         """A certificate for a person's key, whose possession was proved to the hub. An outside authority may give
-        another lifetime than was asked for. BadInput: a key that it does not serve."""
+        another lifetime than was asked for, and leave out the passkey that the certificate was to name. BadInput: a key
+        that it does not serve."""
         ...
 
     async def revoke(self, certificate: bytes, reason: str) -> None:

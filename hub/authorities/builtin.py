@@ -13,6 +13,7 @@ from asn1crypto import x509
 from hub.authorities import Clock, Issued, Revoked, Standing, ocsp, profile
 from hub.authorities.profile import Extension
 from hub.errors import BadInput
+from qianda.passkey_binding import PasskeyBinding
 
 ROOT_LIFE: Final = timedelta(days=20 * 365)
 SIGNER_LIFE: Final = timedelta(days=30)
@@ -79,10 +80,18 @@ class BuiltinAuthority:
     def chain(self) -> tuple[bytes, ...]:
         return (self.root,)
 
-    async def enrol(self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta = SIGNER_LIFE) -> Issued:
-        """A signer's certificate: the person's name, and a random pseudonym as serialNumber. BadInput: weak key."""
+    async def enrol(
+        self,
+        spki: bytes,
+        common_name: str,
+        pseudonym: str,
+        lifetime: timedelta = SIGNER_LIFE,
+        passkey: PasskeyBinding | None = None,
+    ) -> Issued:
+        """A signer's certificate: the person's name, a random pseudonym as serialNumber, and the one passkey that may
+        confirm what its key signs. BadInput: weak key."""
         subject = profile.name(self._organisation, common_name, pseudonym)
-        return await self._issue(subject, spki, lifetime, profile.signing_extensions())
+        return await self._issue(subject, spki, lifetime, profile.signing_extensions(passkey))
 
     async def enrol_seal(self, spki: bytes, organisation_name: str, lifetime: timedelta = SEAL_LIFE) -> Issued:
         """The certificate of an organisation's seal, which says so; its common name is the organisation's."""

@@ -32,6 +32,7 @@ from hub.authorities.outside import Outside, OutsideOptions, certificates_in
 from hub.authorities.profile import acceptable_key, shortened
 from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.mapped_json import explained
+from qianda.passkey_binding import PasskeyBinding
 
 SECRET_VARIABLE: Final = "QIANDA_CMP_SECRET"  # handed over by the environment: arguments can be read by everybody
 # Failure bits of PKIFailureInfo (RFC 4210, 5.2.3) by which an authority says no to this very request; the others are
@@ -81,7 +82,9 @@ class CmpAuthority(Outside):
         super().__init__(options, place)
         self._cmp = options
 
-    async def enrol(self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta) -> Issued:
+    async def enrol(
+        self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta, passkey: PasskeyBinding | None = None
+    ) -> Issued:
         acceptable_key(spki)
         with tempfile.TemporaryDirectory(prefix="qianda-cmp-") as name:
             folder = Path(name)

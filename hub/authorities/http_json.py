@@ -36,6 +36,7 @@ from hub.authorities.outside import Outside, OutsideOptions, certificates_in
 from hub.authorities.profile import acceptable_key
 from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.mapped_json import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found
+from qianda.passkey_binding import PasskeyBinding
 
 ENROL_BLANKS: Final = ("name", "pseudonym", "spki", "spki_pem", "days")
 REVOKE_BLANKS: Final = ("serial", "serial_hex", "certificate", "reason")
@@ -69,7 +70,9 @@ class HttpJsonAuthority(Outside):
         self._mapping = options
         self._service = JsonService(place.http, options)
 
-    async def enrol(self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta) -> Issued:
+    async def enrol(
+        self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta, passkey: PasskeyBinding | None = None
+    ) -> Issued:
         acceptable_key(spki)
         answer = await self._call(self._mapping.enrol, {
             "name": common_name, "pseudonym": pseudonym, "spki": base64.b64encode(spki).decode(),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from asn1crypto import algos, crl, keys, x509
+from asn1crypto import algos, core, crl, keys, x509
 from cryptography import x509 as crypto_x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hub.authorities import Revoked
 from hub.errors import BadInput
+from qianda.passkey_binding import PasskeyBinding, encode_extension
 from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_NOTICE, TRIAL_POLICY_OID
 
 LONGEST_NAME: Final = 64  # characters: the upper bound of common and organisation names (RFC 5280, appendix A)
@@ -119,11 +120,16 @@ def leaf_extensions(
     ]
 
 
-def signing_extensions() -> list[Extension]:
-    return [
+def signing_extensions(passkey: PasskeyBinding | None = None) -> list[Extension]:
+    """`passkey`: the one that may confirm a signature; not critical, so that others pass over it."""
+    usage = [
         ("key_usage", True, {"digital_signature", "non_repudiation"}),
         ("extended_key_usage", False, list(SIGNING_PURPOSES)),
     ]
+    if passkey is not None:
+        attributes = core.ParsableOctetString(encode_extension(passkey.encode()))
+        usage.append(("subject_directory_attributes", False, attributes))
+    return usage
 
 
 def timestamp_extensions() -> list[Extension]:

@@ -27,11 +27,13 @@ NOT_CONFIGURED = "format-not-accepted"
 
 @dataclass(frozen=True)
 class Presented:
-    """What came with a proof of possession: where the key is said to be, and what the platform says of it."""
+    """What came with a proof of possession: where the key is said to be, and what the platform says of it. `passkey`:
+    the id of the person's passkey that is to confirm what the key signs."""
 
     custody: str
     statement: Statement | None = None
     label: str = ""
+    passkey: bytes | None = None
 
 
 @dataclass(frozen=True)

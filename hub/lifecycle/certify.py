@@ -29,6 +29,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.lifecycle.app_key import Held, Presented, bind, check_owner, held
+from hub.lifecycle.confirm import find_passkey
 from hub.lifecycle.custody import check_custody, note_refused_custody
 from hub.lifecycle.land import Visit, session_of, visit
 from hub.lifecycle.obtain import obtain
@@ -36,10 +37,12 @@ from hub.lifecycle.parts import Parts
 from hub.lifecycle.refusals import noting_refused_keys
 from hub.lifecycle.spend import spend_certificate
 from hub.lifecycle.turns import check_turn
+from hub.model.passkey import Passkey
 from hub.model.person import same_name
 from hub.model.signature import Custody, custody_proved
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit
+from qianda.passkey_binding import PasskeyBinding, find_binding
 
 KEY_PURPOSE = b"qianda-key-v1"
 TIME_TO_CLOSE = timedelta(days=14)
@@ -66,12 +69,13 @@ async def certify_key(
     key per session signs all its contracts.
 
     Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, KeyRevoked, CustodyTooLow, BudgetSpent,
-    AuthorityUnavailable.
+    AuthorityUnavailable; WrongConfirmation for a passkey that is not one of this person's.
     """
     visiting, challenge = await _proved(parts, secret, contract_id, spki, proof, presented.custody)
     holding = await held(parts, visiting, spki, challenge, presented)
     await _demand(parts, visiting, spki, presented.custody, holding.custody)
-    return await _certificate_for(parts, visiting, spki, presented.custody, holding)
+    passkey = await find_passkey(parts, visiting, presented.passkey) if presented.passkey is not None else None
+    return await _certificate_for(parts, visiting, spki, presented.custody, holding, passkey)
 
 
 async def bring_certificate(
@@ -158,11 +162,14 @@ async def _demand(parts: Parts, visiting: Visit, spki: bytes, claimed: str, prov
 # ---- a fresh key
 
 
-async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: str, holding: Held) -> Certified:
+async def _certificate_for(
+    parts: Parts, visiting: Visit, spki: bytes, custody: str, holding: Held, passkey: Passkey | None
+) -> Certified:
     async with parts.database.unit(EVERYTHING) as unit:
         await spend_certificate(parts, unit, visiting.signer.person, visiting.contract.campus)
         life = max(SIGNER_LIFE, await _time_to_last(unit, visiting))
-    obtained = await obtain(parts, visiting, spki, life)
+    binding = PasskeyBinding.to(passkey.public_key, parts.origin) if passkey else None
+    obtained = await obtain(parts, visiting, spki, life, binding)
     issued = obtained.issued
     async with parts.database.unit(EVERYTHING) as unit:
         await unit.signatures.end_attempt(obtained.attempt, unit.now)
@@ -174,6 +181,8 @@ async def _certificate_for(parts: Parts, visiting: Visit, spki: bytes, custody: 
         facts = {"authority": obtained.authority, "serial": str(issued.serial)}
         if obtained.passed_over:
             facts["passed_over"] = " ".join(obtained.passed_over)
+        if passkey is not None and find_binding(issued.certificate) == binding:
+            facts["passkey"] = str(passkey.id)
         await _note_certified(unit, visiting, certified, "certificate-issued", facts)
     return certified
 

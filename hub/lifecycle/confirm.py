@@ -16,8 +16,8 @@ from hub.model.passkey import MOST_PASSKEYS, Passkey, registration_challenge, us
 from hub.model.signature import SignatureRequest
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit
-from qianda.confirmation import packed
-from qianda.passkey import Assertion, WrongPasskey, check_assertion, read_registration, relying_party
+from qianda.confirmation import check_confirmation, packed
+from qianda.passkey import Assertion, WrongPasskey, read_registration, relying_party
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Known:
     rp_id: str
     user: bytes
     challenge: bytes
-    credential_ids: tuple[bytes, ...]
+    passkeys: tuple[Passkey, ...]
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,18 @@ async def known(parts: Parts, secret: str, contract_id: UUID | None) -> Known:
         person = visiting.signer.person
         passkeys = await unit.passkeys.of(person, rp_id)
         challenge = await _challenge(parts, unit, visiting)
-    ids = tuple(passkey.credential_id for passkey in passkeys)
-    return Known(rp_id, user_handle(parts.keys.code, person), challenge, ids)
+    return Known(rp_id, user_handle(parts.keys.code, person), challenge, tuple(passkeys))
+
+
+async def find_passkey(parts: Parts, visiting: Visit, credential_id: bytes) -> Passkey:
+    """Return this person's passkey. Raises WrongConfirmation where it is nobody's, or somebody else's."""
+    rp_id = relying_party(parts.origin)
+    async with parts.database.unit(EVERYTHING) as unit:
+        passkeys = await unit.passkeys.of(visiting.signer.person, rp_id) if rp_id else []
+    for passkey in passkeys:
+        if passkey.credential_id == credential_id:
+            return passkey
+    raise WrongConfirmation("this passkey is not one of this person's")
 
 
 async def register(
@@ -101,8 +111,9 @@ async def confirmed(
     passkey = await unit.passkeys.locked(given.credential_id, visiting.signer.person, rp_id) if rp_id else None
     if passkey is None:
         raise WrongConfirmation("this passkey is not one of this person's")
+    value = packed(passkey.public_key, given.assertion)
     try:
-        answer = check_assertion(passkey.public_key, request.to_be_signed, given.assertion)
+        answer = check_confirmation(value, request.to_be_signed, request.chain[0]).confirmed
     except WrongPasskey as wrong:
         raise WrongConfirmation(str(wrong)) from wrong
     if answer.origin != parts.origin:
@@ -110,7 +121,7 @@ async def confirmed(
     if not passkey.follows(answer.counter):
         raise WrongConfirmation("the passkey's counter went back: it may have been copied")
     await unit.passkeys.used(passkey.id, answer.counter, unit.now)
-    return Confirmation(packed(passkey.public_key, given.assertion), passkey.id)
+    return Confirmation(value, passkey.id)
 
 
 async def note_wrong(parts: Parts, request: SignatureRequest, actor: str, wrong: WrongConfirmation) -> None:

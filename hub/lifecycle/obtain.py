@@ -19,6 +19,7 @@ from hub.model.authority import authorities_for, without_trial
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit
+from qianda.passkey_binding import PasskeyBinding
 
 log = structlog.get_logger()
 
@@ -33,8 +34,11 @@ class Obtained:
     passed_over: tuple[str, ...]
 
 
-async def obtain(parts: Parts, visiting: Visit, spki: bytes, life: timedelta) -> Obtained:
-    """Ask one after the other, each with an attempt row before it.
+async def obtain(
+    parts: Parts, visiting: Visit, spki: bytes, life: timedelta, passkey: PasskeyBinding | None = None
+) -> Obtained:
+    """Ask one after the other, each with an attempt row before it. `passkey`: the one that the certificate is to name,
+    where the authority can.
 
     Raises AuthorityUnavailable or TokenUnavailable when nobody serves; AuthorityRefused, when one decided against it:
     then nobody else is asked. Whoever gives a certificate too late for us to hear of it has given one that nobody uses.
@@ -45,7 +49,7 @@ async def obtain(parts: Parts, visiting: Visit, spki: bytes, life: timedelta) ->
         attempt = await _begin(parts, visiting.contract)
         try:
             issued = await parts.authorities.by_name[name].enrol(
-                spki, visiting.signer.name, parts.randomness(12).hex(), life
+                spki, visiting.signer.name, parts.randomness(12).hex(), life, passkey
             )
         except (AuthorityRefused, BadInput) as error:
             await _end(parts, attempt, f"{name}: {error.code}: {error}")

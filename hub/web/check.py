@@ -23,6 +23,7 @@ from qianda.verify.elements import Report
 from qianda.verify.findings import UnreadablePdf
 from qianda.verify.guard import verify_guarded
 from qianda.verify.report import as_json, unreadable_json
+from qianda.verify.trust import list_trust_files
 
 LARGEST_FILE = 20 << 20
 LARGEST_BODY = LARGEST_FILE + (1 << 20)  # with the envelope of a form
@@ -116,4 +117,4 @@ async def _judge(request: web.Request, path: Path, name: str) -> web.Response:
 
 def trust_files(hub: Hub) -> list[Path]:
     """The authorities that this installation trusts; its own built-in one is among them."""
-    return sorted((hub.settings.data / "trust").glob("*.pem"))
+    return list_trust_files(hub.settings.data / "trust")

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import load_der_x509_certificate
 
-from qianda.confirmation import CONFIRMATION_OID, check_confirmation
-from qianda.passkey import Confirmed, WrongPasskey
+from qianda.confirmation import CONFIRMATION_OID, CheckedConfirmation, check_confirmation
+from qianda.passkey import WrongPasskey
 from qianda.verify import reasons
 from qianda.verify.findings import Reason
 
@@ -98,9 +98,9 @@ def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
     return check_timestamp(tokens[0].dump(), lambda algorithm: hashlib.new(algorithm, checked.signature).digest())
 
 
-def confirmation(checked: CheckedCms) -> tuple[bytes, Confirmed] | None:
-    """A passkey's confirmation of this very signature, with its public key; None where there is none. Raises
-    WrongSignature for a wrong one, and for several."""
+def confirmation(checked: CheckedCms) -> CheckedConfirmation | None:
+    """A passkey's confirmation of this very signature; None where there is none. Raises WrongSignature for a wrong one,
+    and for several."""
     values = [
         value
         for attribute in checked.signer_info["unsigned_attrs"] or ()
@@ -110,7 +110,9 @@ def confirmation(checked: CheckedCms) -> tuple[bytes, Confirmed] | None:
     try:
         if len(values) > 1:
             raise WrongPasskey("there are several")
-        return check_confirmation(values[0].dump(), checked.to_be_signed) if values else None
+        if not values:
+            return None
+        return check_confirmation(values[0].dump(), checked.to_be_signed, checked.encoded_certificate)
     except WrongPasskey as wrong:
         raise WrongSignature(reasons.CONFIRMATION_WRONG.about(what=wrong)) from wrong
 

@@ -1,7 +1,8 @@
 """From findings to answers: for each party and each element one of four words, with its reason.
 
 On a PDF alone nothing is known about custody, so `exclusively owned` is `declared` at best. `exclusively used` is
-`shown` where a passkey's confirmation travels in the signature; of a PIN the evidence package would have to tell.
+`shown` where a passkey's confirmation travels in the signature and the signer's certificate, of a trusted authority,
+names that passkey; of a PIN the evidence package would have to tell.
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ def trust_findings(structure: Structure, trust: Trust) -> Iterator[Finding]:
         start, end = stamp.certificate.not_valid_before, stamp.certificate.not_valid_after
         if not trust.pins(stamp.encoded_certificate) or not start <= stamp.time <= end:
             yield Finding(Element.TIME, reasons.TIME_UNTRUSTED, name if name in structure.signatures else None)
+    for name, confirmation in structure.confirmed.items():
+        origin = confirmation.confirmed.origin
+        if confirmation.bound and trust.origins and origin not in trust.origins:
+            yield Finding(Element.USED, reasons.CONFIRMED_ELSEWHERE.about(where=origin), name)
 
 
 def judge(structure: Structure, findings: Sequence[Finding], trust: Trust) -> tuple[tuple[Party, ...], bool]:
@@ -122,6 +127,9 @@ def _answer(element: Element, structure: Structure, field: str, findings: Sequen
         return Answer(element, Word.FAILED, (own or whole)[0].reason)
     if field not in structure.signatures and element is not Element.TEXT:
         return Answer(element, Word.FAILED, reasons.CMS_UNREADABLE)
+    if element is Element.USED:
+        trusted = not any(finding.element is Element.OWNED and finding.field in (field, None) for finding in findings)
+        return Answer(element, *_used(structure, field, trusted))
     return Answer(element, *_unfailed(element, structure, field, trust))
 
 
@@ -131,8 +139,6 @@ def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) 
         checked = structure.signatures[field]
         trial = trust.is_trial(checked.certificate, checked.certificates)
         return (Word.NOT_SHOWN, reasons.OWNED_TRIAL) if trial else (Word.DECLARED, reasons.OWNED_DECLARED)
-    if element is Element.USED:
-        return _used(structure, field)
     if element is Element.SIGNATURE:
         return Word.SHOWN, reasons.SIGNATURE_SHOWN
     if element is Element.TEXT:
@@ -145,12 +151,18 @@ def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) 
     return Word.SHOWN, reasons.TIME_SHOWN.about(time=at)
 
 
-def _used(structure: Structure, field: str) -> tuple[Word, Reason]:
+def _used(structure: Structure, field: str, trusted: bool) -> tuple[Word, Reason]:
+    """`trusted`: nothing was found wrong with the signer's certificate, so what it says of a passkey counts."""
     if field not in structure.confirmed:
         return Word.DECLARED, reasons.USED_DECLARED
-    public_key, confirmed = structure.confirmed[field]
-    key = hashlib.sha256(public_key).hexdigest()[:16]
-    return Word.SHOWN, reasons.USED_SHOWN.about(where=confirmed.origin, key=key)
+    confirmation = structure.confirmed[field]
+    key = hashlib.sha256(confirmation.public_key).hexdigest()[:16]
+    about = {"where": confirmation.confirmed.origin, "key": key}
+    if not confirmation.bound:
+        return Word.DECLARED, reasons.USED_UNBOUND.about(**about)
+    if not trusted:
+        return Word.DECLARED, reasons.USED_UNTRUSTED.about(**about)
+    return Word.SHOWN, reasons.USED_SHOWN.about(**about)
 
 
 def _part(name: x509.Name, part: str) -> str:

@@ -110,14 +110,32 @@ USED_DECLARED: Final = Reason(
     "The file holds no evidence of a confirmation (PIN, passkey) of this very act.",
 )
 USED_SHOWN: Final = Reason(
-    "一个通行密钥在 {where} 确认了正是这一次签署, 其设备事先验证了使用者 (指纹、面容或锁屏密码)。该密钥登记在谁名下, "
-    "见签署平台的存证记录 (公钥 SHA-256: {key}…)。",
-    "A passkey confirmed this very act at {where}; its device had verified its user (fingerprint, face or screen "
-    "lock). For whom it was registered stands in the hub's record (SHA-256 of its public key: {key}…).",
+    "签署人证书中载明的通行密钥在 {where} 确认了正是这一次签署, 并报告其设备事先验证了使用者 (指纹、面容或锁屏密码)。"
+    "签署人的密钥签署时已将它包含在内。该密钥登记在谁名下, 见签署平台的存证记录 (公钥 SHA-256: {key}…)。",
+    "The passkey that the signer's certificate names confirmed this very act at {where}, and reported that its device "
+    "had verified its user (fingerprint, face or screen lock). The signer's key signed over its name. For whom it was "
+    "registered stands in the hub's record (SHA-256 of its public key: {key}…).",
+)
+USED_UNBOUND: Final = Reason(
+    "文件里附有一个通行密钥的确认 (声称在 {where} 作出), 但签署人的证书没有载明这个密钥: 签署人的密钥并未将它包含在内, "
+    "任何经手文件的人都可能事后加入 (公钥 SHA-256: {key}…)。",
+    "The file holds a confirmation by a passkey, said to be made at {where}, but the signer's certificate does not "
+    "name that passkey: the signer's key did not sign over it, and whoever handled the file could have added it "
+    "(SHA-256 of its public key: {key}…).",
+)
+USED_UNTRUSTED: Final = Reason(
+    "签署人的证书载明了一个通行密钥, 它也确认了这一次签署 ({where}), 但这张证书不被信任, 其所载内容不能作数 "
+    "(公钥 SHA-256: {key}…)。",
+    "The signer's certificate names a passkey, which confirmed this act at {where}, but the certificate is not "
+    "trusted, and so neither is what it says (SHA-256 of the passkey's public key: {key}…).",
+)
+CONFIRMED_ELSEWHERE: Final = Reason(
+    "通行密钥的确认在 {where} 作出, 这不是本机构签署平台的地址。",
+    "The passkey confirmed this act at {where}, which is no address of the organisation's hub.",
 )
 CONFIRMATION_WRONG: Final = Reason(
     "文件里附有通行密钥的确认, 但它不成立 ({what})。",
-    "The file holds a confirmation by a passkey that is wrong ({what})."
+    "The file holds a confirmation by a passkey that is wrong ({what}).",
 )
 SIGNATURE_SHOWN: Final = Reason("摘要、签名值与证书一致。", "Digest, signature value and certificate fit together.")
 TEXT_SHOWN: Final = Reason(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from qianda.passkey import Confirmed
+from qianda.confirmation import CheckedConfirmation
 from qianda.verify import reasons
 from qianda.verify.cms_check import (
     CheckedCms,
@@ -40,7 +40,7 @@ class Structure:
     findings: list[Finding] = field(default_factory=list)
     signatures: dict[str, CheckedCms] = field(default_factory=dict)
     times: dict[str, CheckedTimestamp] = field(default_factory=dict)
-    confirmed: dict[str, tuple[bytes, Confirmed]] = field(default_factory=dict)
+    confirmed: dict[str, CheckedConfirmation] = field(default_factory=dict)
 
     @property
     def regular(self) -> list[FieldSignature]:

@@ -1,4 +1,8 @@
-"""Whom the verifier trusts: certificates of authorities, and pinned certificates of timestamp authorities and seals."""
+"""Whom the verifier trusts: certificates of authorities, and pinned certificates of timestamp authorities and seals.
+
+A trust folder holds them as `*.pem`, and in `origins.txt`, one a line, the origins at which the organisation's hub was
+ever reached.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +14,39 @@ from asn1crypto import pem, x509
 
 from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_POLICY_OID
 
+ORIGINS_FILE = "origins.txt"
 _LONGEST_CHAIN = 8
 
 
 class UnreadableTrust(Exception):
-    """A trust file that is missing or holds no certificate."""
+    """A trust file or folder that is missing, or holds no certificate."""
 
 
 @dataclass(frozen=True)
 class Trust:
     """`timestamp_authorities` are the timestamp certificates themselves; their revocation is not checked. `seals`: the
-    certificates of the organisations' seals, which have to lead to an authority all the same."""
+    certificates of the organisations' seals, which have to lead to an authority all the same. `origins`: where passkeys
+    may have confirmed a signature; none: nothing is known about that."""
 
     authorities: tuple[x509.Certificate, ...] = ()
     timestamp_authorities: tuple[x509.Certificate, ...] = ()
     seals: tuple[x509.Certificate, ...] = ()
+    origins: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, paths: Iterable[Path]) -> Trust:
-        """Read PEM (one certificate or many) or DER files. Raises UnreadableTrust.
+        """Read PEM (one certificate or many) or DER files, and trust folders. Raises UnreadableTrust.
 
         A certificate whose extended key usage is timeStamping becomes a timestamp authority, one that may issue
         certificates an authority, any other a seal.
         """
-        certificates = [certificate for path in paths for certificate in _certificates(path)]
+        files = [file for path in paths for file in _list_files(path)]
+        certificates = [one for file in files if file.name != ORIGINS_FILE for one in _certificates(file)]
+        origins = frozenset(one for file in files if file.name == ORIGINS_FILE for one in read_origins(file))
         stamping = tuple(one for one in certificates if _stamps(one))
         others = [one for one in certificates if one not in stamping]
-        return cls(tuple(one for one in others if one.ca), stamping, tuple(one for one in others if not one.ca))
+        authorities = tuple(one for one in others if one.ca)
+        return cls(authorities, stamping, tuple(one for one in others if not one.ca), origins)
 
     def pins(self, encoded: bytes) -> bool:
         """Whether this very certificate (DER) is a trusted timestamp authority."""
@@ -61,6 +71,33 @@ class Trust:
                 return True
             current = above.get(current.issuer.hashable)
         return False
+
+
+def list_trust_files(folder: Path) -> list[Path]:
+    """The files of a trust folder; empty where it holds no certificates, or is missing."""
+    certificates = sorted(folder.glob("*.pem"))
+    origins = folder / ORIGINS_FILE
+    return [*certificates, origins] if certificates and origins.is_file() else certificates
+
+
+def read_origins(file: Path) -> list[str]:
+    """Raises UnreadableTrust."""
+    try:
+        return file.read_text("utf-8").split()
+    except (OSError, ValueError) as error:
+        raise UnreadableTrust(f"{file}: {error}") from error
+
+
+def _list_files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise UnreadableTrust(
+            f"{path}: there is no such file or folder. Name a PEM file, or a folder with *.pem files."
+        )
+    if not path.is_dir():
+        return [path]
+    if not (found := list_trust_files(path)):
+        raise UnreadableTrust(f"{path}: there are no *.pem files in this folder. Name one with certificates in it.")
+    return found
 
 
 def says_trial(certificate: x509.Certificate) -> bool:

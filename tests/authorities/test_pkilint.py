@@ -1,7 +1,7 @@
 """What the built-in authority issues, under pkilint, which knows the profiles of RFC 5280 and RFC 6960.
 
-pkilint's ASN.1 decoder refuses arcs of more than 32 bits (it says so as a FATAL finding), and our policies, named by
-UUIDs as Rec. ITU-T X.667 has it, are such arcs. So everything is linted with short policies in their place, and as it
+pkilint's ASN.1 decoder refuses arcs of more than 32 bits (it says so as a FATAL finding), and our identifiers, derived
+from UUIDs as Rec. ITU-T X.667 has it, are such arcs. So everything is linted with short ones in their place, and as it
 is with that one finding allowed.
 """
 
@@ -24,6 +24,8 @@ from hub.authorities import Revoked, profile
 from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.authorities.ocsp import CertificateId
 from hub.tokens.softkey import SoftKey
+from qianda import passkey_binding
+from qianda.passkey_binding import PasskeyBinding
 from tests.signing_parts import ORGANISATION, ORIGIN, utc_now
 
 pytestmark = pytest.mark.custody
@@ -40,10 +42,12 @@ async def everything() -> Made:
     authority = BuiltinAuthority(key, root, utc_now, ORGANISATION, ORIGIN)
     spki = SoftKey.generate("s").spki
     signer = await authority.enrol(spki, "王小明", "P-1", timedelta(days=30))
+    passkey = PasskeyBinding.to(spki, ORIGIN)
     revoked = Revoked(signer.serial, utc_now(), "key_compromise")
     certificates = {
         "root": root,
         "signer": signer.certificate,
+        "signer with a passkey": (await authority.enrol(spki, "王小明", "P-1", passkey=passkey)).certificate,
         "seal": (await authority.enrol_seal(spki, ORGANISATION)).certificate,
         "timestamp": (await authority.enrol_timestamp(spki)).certificate,
     }
@@ -89,7 +93,10 @@ async def linted(folder: Path, make: Callable[[], Awaitable[Made]]) -> dict[str,
 async def test_nothing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_it_is = await linted(tmp_path, everything)
     assert [each for found in as_it_is.values() for each in found if LONG_ARC not in each] == []
-    assert [name for name, found in as_it_is.items() if found] == ["root", "signer", "seal", "timestamp"]
+    assert [name for name, found in as_it_is.items() if found] == [
+        "root", "signer", "signer with a passkey", "seal", "timestamp",
+    ]  # fmt: skip
     monkeypatch.setattr(profile, "TRIAL_POLICY_OID", "1.2.3.4")
+    monkeypatch.setattr(passkey_binding, "_OID", bytes.fromhex("06032a0306"))  # 1.2.3.6
     monkeypatch.setattr(profile, "SEAL_POLICY_OID", "1.2.3.5")
     assert {name: found for name, found in (await linted(tmp_path, everything)).items() if found} == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -11,17 +12,21 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import CDPSession, Page, Route, expect
 
+from hub.authorities import profile
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
+from qianda.passkey_binding import PasskeyBinding
 from qianda.verify import verify_bytes
 from qianda.verify.findings import Element, Word
 from qianda.verify.trust import Trust
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
+from tests.passkeys.authenticator import Authenticator
 from tests.running import Running, running_hub
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
 CONFIRM = "同意并确认签署"
+BETWEEN_CODES = timedelta(seconds=61)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -84,6 +89,7 @@ async def test_the_first_signature_makes_the_passkey_and_the_second_one_uses_it(
     page = await new_page()
     device = await Device.of(page)
     ended = []
+    running.clock.advance(-2 * BETWEEN_CODES)  # or the lists of revoked certificates would be of the future
     for number in (1, 2):
         contract = await running.issue_minor()
         await to_the_signature(page, running, contract, number)
@@ -96,7 +102,7 @@ async def test_the_first_signature_makes_the_passkey_and_the_second_one_uses_it(
         ended.append((contract, await running.completed(contract)))
         (passkey,) = await device.passkeys()
         assert passkey["signCount"] == number + 1  # made, and asked
-        running.clock.advance(timedelta(seconds=61))
+        running.clock.advance(BETWEEN_CODES)
     assert [len(await entries(running, contract, "passkey-registered")) for contract, _ in ended] == [1, 0]
     for contract, final in ended:
         (accepted,) = await entries(running, contract, "signature-accepted")
@@ -120,6 +126,80 @@ async def test_a_browser_that_forgot_asks_the_device_for_what_it_has(running: Ru
         running.clock.advance(timedelta(seconds=61))
     assert len(await device.passkeys()) == 1
     assert (await entries(running, contract, "signature-accepted"))[0]["passkey"]
+
+
+@pytest.mark.real
+async def test_a_confirmation_that_was_broken_off_goes_on_with_the_same_certificate(
+    running: Running, new_page: NewPage
+) -> None:
+    page = await new_page()
+    device = await Device.of(page)
+    contract = await running.issue_minor()
+    await to_the_signature(page, running, contract)
+
+    async def finger_slips(route: Route) -> None:  # the passkey is made by now, and not yet asked
+        await device.recognises_its_user(False)
+        await route.continue_()
+
+    await page.route("**/sign/v1/prepare*", finger_slips, times=1)
+    await page.get_by_role("button", name=CONFIRM).click()
+    await expect(page.locator('#trouble[data-shown="not-confirmed"]')).to_be_visible()
+    assert await entries(running, contract, "signature-accepted") == []
+    await device.recognises_its_user(True)
+    await page.locator('#trouble [data-act="confirm"]').click()
+    await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
+    (issued,) = await entries(running, contract, "certificate-issued")
+    (accepted,) = await entries(running, contract, "signature-accepted")
+    assert issued["passkey"] == accepted["passkey"] and len(await device.passkeys()) == 1
+    assert await used(running, await running.completed(contract)) is Word.SHOWN
+
+
+# ---- a hub that is not honest
+
+
+@pytest.mark.parametrize("button", [ZH["sign"], CONFIRM])
+async def test_a_passkey_of_the_hubs_own_in_the_certificate_is_not_signed_over(
+    running: Running, new_page: NewPage, monkeypatch: pytest.MonkeyPatch, button: str
+) -> None:
+    made_up = PasskeyBinding.to(Authenticator().public_key, running.origin)
+    honest = profile.signing_extensions
+    monkeypatch.setattr(profile, "signing_extensions", lambda _passkey=None: honest(made_up))
+    page = await new_page()
+    await Device.of(page)
+    contract = await running.issue_minor()
+    await to_the_signature(page, running, contract)
+    async with page.expect_response("**/sign/v1/refused*"):
+        await page.get_by_role("button", name=button).click()
+    await expect(page.locator('#trouble[data-shown="refused"]')).to_be_visible()
+    (refused,) = await entries(running, contract, "signing-refused-by-client")
+    assert refused["reason"] == "3: the certificate names a passkey that is not this signer's"
+    assert await entries(running, contract, "signature-accepted") == []
+
+
+async def test_a_key_that_the_hub_gives_out_as_the_passkeys_is_not_believed(
+    running: Running, new_page: NewPage
+) -> None:
+    page = await new_page()
+    device = await Device.of(page)
+    for number in (1, 2):
+        contract = await running.issue_minor()
+        await to_the_signature(page, running, contract, number)
+        if number == 2:
+            await page.evaluate("localStorage.clear()")
+            await page.route("**/sign/v1/passkeys*", with_another_key)
+        await page.get_by_role("button", name=CONFIRM).click()
+        if number == 1:
+            await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
+        running.clock.advance(BETWEEN_CODES)
+    await expect(page.locator('#trouble[data-shown="not-confirmed"]')).to_be_visible()
+    assert len(await device.passkeys()) == 1
+    assert await entries(running, contract, "certificate-issued") == []
+
+
+async def with_another_key(route: Route) -> None:
+    honest = await route.fetch()
+    other = b64encode(Authenticator().public_key).decode()
+    await route.fulfill(response=honest, json={**await honest.json(), "public_keys": [other]})
 
 
 @pytest.mark.real

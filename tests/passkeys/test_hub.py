@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 
 from hub.lifecycle import change_phone
+from hub.lifecycle.issue import NewSigner, NewStudent
 from hub.model.contract import Contract
+from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
-from qianda.client import PreparedRequest, SigningClient
+from qianda.client import PreparedRequest, SigningClient, possession_statement
 from qianda.holder import SoftwareKey
+from qianda.passkey_binding import PasskeyBinding, find_binding
 from qianda.verify.structure import examine
 from qianda.wire import ProtocolProblem
 from tests.passkeys.authenticator import PRESENT, Authenticator
-from tests.running import Running, running_hub
+from tests.running import ADULT_ID, STUDENT_PHONE, Running, running_hub
 from tests.web.signer_visits import asked, verified
 from tests.web.staff_visit import desk_of
 
@@ -54,6 +57,14 @@ class Visit:
 
     async def passkeys(self) -> Any:
         return (await self._call("GET", "passkeys"))[1]
+
+    async def certify(self, device: Authenticator | None = None) -> tuple[int, Any]:
+        """Another certificate for the key, which names this device's passkey."""
+        session = (await self._call("GET", "session"))[1]
+        statement = possession_statement(b64decode(session["key_challenge"]), self.running.origin, self.key.spki)
+        body = {"spki": text(self.key.spki), "proof": text(self.key.sign(statement)), "custody": self.key.custody}
+        named = {"passkey": text(device.credential_id)} if device else {}
+        return await self._call("POST", "key", body | named)
 
     async def register(self, device: Authenticator) -> tuple[int, Any]:
         return await self.hand_over(*device.registration(b64decode((await self.passkeys())["challenge"])))
@@ -113,7 +124,13 @@ async def test_registered_once_confirmed_twice_and_shown(running: Running) -> No
             known = await visit.passkeys()
             assert known["rp_id"] == "localhost" and len(known["credentials"]) == number - 1
             if number == 1:
-                assert await visit.register(device) == (201, {"credential": text(device.credential_id)})
+                made = {"credential": text(device.credential_id), "public_key": text(device.public_key)}
+                assert await visit.register(device) == (201, made)
+            assert (await visit.passkeys())["public_keys"] == [text(device.public_key)]
+            status, said = await visit.certify(device)
+            assert status == 200
+            certificate = b64decode(said["certificate_chain"][0])
+            assert find_binding(certificate) == PasskeyBinding.to(device.public_key, running.origin)
             device.counter += 1
             await visit.sign(device, await visit.prepared())
             await visit.key_deleted()
@@ -130,9 +147,10 @@ async def test_registered_once_confirmed_twice_and_shown(running: Running) -> No
 
 async def shown(running: Running, visit: Visit, final: bytes, device: Authenticator) -> None:
     structure = examine(final, [*visit.contract.fields, "seal"])
-    ((public_key, confirmed),) = structure.confirmed.values()
+    (confirmation,) = structure.confirmed.values()
     assert structure.findings == []
-    assert (public_key, confirmed.origin) == (device.public_key, running.origin)
+    assert (confirmation.public_key, confirmation.confirmed.origin) == (device.public_key, running.origin)
+    assert confirmation.bound
     (accepted,) = await visit.entries("signature-accepted")
     async with running.hub.database.unit(EVERYTHING) as unit:
         (request,) = [each for each in await unit.signatures.of_contract(visit.contract.id) if not each.is_seal]
@@ -140,6 +158,8 @@ async def shown(running: Running, visit: Visit, final: bytes, device: Authentica
     async with running.hub.database.unit(EVERYTHING) as unit:
         (passkey,) = await unit.passkeys.of((await unit.contracts.signers(visit.contract.id))[0].person, "localhost")
     assert accepted["passkey"] == str(passkey.id)
+    *_, issued = await visit.entries("certificate-issued")
+    assert (issued["passkey"], issued["certificate_sha256"]) == (str(passkey.id), accepted["certificate_sha256"])
 
 
 async def test_a_wrong_one_changes_nothing_and_signing_goes_on_without(visit: Visit) -> None:
@@ -163,6 +183,45 @@ async def test_a_wrong_one_changes_nothing_and_signing_goes_on_without(visit: Vi
     await visit.client.signature(request.request, visit.key.sign(request.to_be_signed))
     (accepted,) = await visit.entries("signature-accepted")
     assert "passkey" not in accepted
+
+
+async def test_the_passkey_of_another_device_does_not_confirm_what_the_certificate_names(visit: Visit) -> None:
+    phone, laptop = device_for(visit.running), device_for(visit.running)
+    for device in (phone, laptop):
+        assert (await visit.register(device))[0] == 201
+    assert (await visit.certify(phone))[0] == 200
+    request = await visit.prepared()
+    with pytest.raises(ProtocolProblem) as refused:
+        await visit.sign(replace(laptop, counter=2), request)
+    assert refused.value.code == "wrong-confirmation"
+    (entry,) = await visit.entries("confirmation-refused")
+    assert entry["reason"] == "the signer's certificate names another passkey"
+    await visit.sign(replace(phone, counter=2), request)
+    assert len(await visit.entries("signature-accepted")) == 1
+
+
+async def test_no_certificate_names_the_passkey_of_somebody_else(visit: Visit) -> None:
+    await visit.register(device := device_for(visit.running))
+    before = await visit.entries("certificate-issued")
+    status, said = await visit.certify(device_for(visit.running))  # nobody knows it
+    assert (status, said["code"]) == (403, "wrong-confirmation")
+    assert await visit.entries("certificate-issued") == before
+    student = NewSigner(Role.STUDENT, "李想", STUDENT_PHONE, ADULT_ID)
+    contract = await visit.running.issue_minor(student=NewStudent("李想", "cn-id", ADULT_ID), signers=(student,))
+    async with verified(visit.running, contract, 0, "李想", ADULT_ID[-4:], STUDENT_PHONE) as other:
+        theirs = Visit(visit.running, contract, other, BrowserKey())
+        status, said = await theirs.certify(device)
+        assert (status, said["code"]) == (403, "wrong-confirmation")
+        assert await theirs.entries("certificate-issued") == []
+
+
+async def test_a_certificate_without_a_passkey_is_confirmed_as_before_and_declared(visit: Visit) -> None:
+    """As a page sends it that was loaded before the hub was renewed."""
+    await visit.register(device := device_for(visit.running))
+    await visit.sign(replace(device, counter=2), await visit.prepared())
+    structure = examine(await visit.running.completed(visit.contract))
+    (confirmation,) = structure.confirmed.values()
+    assert structure.findings == [] and confirmation.bound is False
 
 
 async def test_a_challenge_serves_once_and_in_its_own_visit(visit: Visit) -> None:

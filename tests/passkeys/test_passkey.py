@@ -17,10 +17,12 @@ from webauthn.helpers.exceptions import WebAuthnException
 
 from qianda.confirmation import check_confirmation, packed
 from qianda.passkey import Assertion, WrongPasskey, challenge_of, check_assertion, read_registration, relying_party
+from tests.client.prepared_parts import new_certificate
 from tests.passkeys.authenticator import ORIGIN, PRESENT, SYNCED, VERIFIED, Authenticator, client_data, of_windows
 
 pytestmark = pytest.mark.custody
 REQUEST = b"1" + secrets.token_bytes(198)
+CERTIFICATE = new_certificate()  # which names no passkey
 RP_ID = "sign.school.example"
 
 
@@ -219,11 +221,11 @@ def test_a_key_on_another_curve_is_refused() -> None:
 def test_the_structure_is_read_in_one_form_only() -> None:
     device = Authenticator()
     value = packed(device.public_key, device.confirm(REQUEST))
-    assert check_confirmation(value, REQUEST)[0] == device.public_key
+    assert check_confirmation(value, REQUEST, CERTIFICATE).public_key == device.public_key
     for wrong in (value + b"\0", value[:-1], value.replace(b"\x02\x01\x01", b"\x02\x01\x02", 1), b"", b"\x30\x00",
                   b"\x30\x84" + (len(value) - 4).to_bytes(4, "big") + value[4:]):  # fmt: skip
         with pytest.raises(WrongPasskey):
-            check_confirmation(wrong, REQUEST)
+            check_confirmation(wrong, REQUEST, CERTIFICATE)
 
 
 DEVICE = Authenticator()
@@ -237,4 +239,4 @@ def test_no_turned_bit_is_believed_and_none_breaks_the_reader(data: st.DataObjec
     at_byte = data.draw(st.integers(0, len(value) - 1))
     value[at_byte] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(WrongPasskey):
-        check_confirmation(bytes(value), REQUEST)
+        check_confirmation(bytes(value), REQUEST, CERTIFICATE)

@@ -79,6 +79,24 @@ def test_a_trust_file_that_is_missing_exits_with_2(file: Path, tmp_path: Path) -
     assert (done.returncode, "missing.pem" in done.stderr) == (2, True)
 
 
+def test_a_folder_means_the_pem_files_in_it(contract: FinishedParts, file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    empty = verify(file, "--trust", folder)
+    assert (empty.returncode, empty.stdout) == (2, "")
+    assert empty.stderr == f"{folder}: there are no *.pem files in this folder. Name one with certificates in it.\n"
+    shutil.copy(contract.trust_pem, folder / "school.pem")
+    (folder / "readme.txt").write_text("not a certificate")
+    done = verify(file, "--trust", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_trust_folder_that_is_missing_exits_with_2(file: Path, tmp_path: Path) -> None:
+    done = verify(file, "--trust", tmp_path / "nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{tmp_path / 'nowhere'}: there is no such file or folder.")
+
+
 def test_chinese_by_language_of_the_system_or_on_demand(contract: FinishedParts, file: Path) -> None:
     for done in (
         verify(file, "--trust", contract.trust_pem, lang="zh_CN.UTF-8"),

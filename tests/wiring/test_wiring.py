@@ -26,7 +26,8 @@ from tests.running import minor_with_guardian, prepare_school, token_settings
 @asynccontextmanager
 async def production(database: Dsns, folder: Path, **settings: object) -> AsyncIterator[Hub]:
     await mark(database.owner, "production", utc_now())
-    configured = Settings.load(data=folder, origin="https://sign.example.org/", token=token_settings(), **settings)
+    origin = {"origin": "https://sign.example.org/"}
+    configured = Settings.load(data=folder, token=token_settings(), **(origin | settings))
     hub = await build(configured, database.app, demo=False)
     try:
         yield hub
@@ -67,8 +68,17 @@ async def test_a_second_start_finds_what_the_first_one_made(database: Dsns, tmp_
         assert (second.pki.seal_chain, second.parts.keys) == (chain, keys)
         seal = f"seal-{hashlib.sha256(chain[0]).hexdigest()[:16]}.pem"
         assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == [
-            "builtin-authority.pem", "builtin-timestamp.pem", seal,
+            "builtin-authority.pem", "builtin-timestamp.pem", "origins.txt", seal,
         ]  # fmt: skip
+
+
+async def test_a_hub_that_moves_keeps_its_earlier_addresses(database: Dsns, tmp_path: Path) -> None:
+    """Passkeys confirmed signatures there, and contracts have to be checked for years."""
+    moved = "https://signing.example.org"
+    for origin in ("https://sign.example.org", moved, moved):
+        async with production(database, tmp_path, origin=origin):
+            pass
+    assert (tmp_path / "trust" / "origins.txt").read_text() == "https://sign.example.org\nhttps://signing.example.org\n"
 
 
 KANNEL = {

@@ -99,7 +99,7 @@ class AppAttest(Body):
 class Key(Body):
     """`spki`: SubjectPublicKeyInfo in DER; a key with a certificate brings its chain instead, its own first. `proof`:
     raw r‖s, or the value of RSA. `attestation`: what the platform says of an app's key; `device`: what the app calls
-    the device."""
+    the device; `passkey`: the id of the person's passkey that a fresh certificate is to name."""
 
     proof: Base64
     custody: Text
@@ -107,6 +107,7 @@ class Key(Body):
     certificate_chain: Chain | None = None
     attestation: Annotated[AndroidKey | AppAttest, Field(discriminator="format")] | None = None
     device: Annotated[str, StringConstraints(max_length=LONGEST_LABEL)] = ""
+    passkey: Base64 | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Key:
@@ -114,6 +115,8 @@ class Key(Body):
             raise ValueError("give spki or certificate_chain")
         if self.attestation is not None and (self.spki is None or self.custody != Custody.APP_KEYSTORE):
             raise ValueError("an attestation speaks for the spki of an app-keystore")
+        if self.passkey is not None and self.spki is None:
+            raise ValueError("a certificate that is brought along names its passkey already")
         return self
 
 

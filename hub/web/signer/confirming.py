@@ -1,7 +1,9 @@
 """Passkeys in the signing protocol, all in a verified session; and that the page's own key is gone.
 
-`GET passkeys` → `{rp_id, user, challenge, credentials}`: what `navigator.credentials` needs to make one, or to ask one
-of those that the person has. `POST passkeys {authenticator_data, client_data}` → 201 `{credential}`: the one just made.
+`GET passkeys` → `{rp_id, user, challenge, credentials, public_keys}`: what `navigator.credentials` needs to make one,
+or to ask one of those that the person has; the SubjectPublicKeyInfo of each beside its id. `POST passkeys
+{authenticator_data, client_data}` → 201 `{credential, public_key}`: the one just made. `POST key {…, passkey}`: the
+certificate names that one of the person's passkeys, where its authority can.
 `POST key/deleted {}`: the page reports that it deleted this visit's key; that stands in the record as the page's word.
 
 A passkey's answer comes with the signature: `POST signature {…, assertion: {credential, authenticator_data,
@@ -38,7 +40,8 @@ async def passkeys(request: web.Request) -> web.Response:
     known = await confirm.known(request.app[HUB].parts, session_secret(request), contract_id(request))
     return web.json_response({
         "rp_id": known.rp_id, "user": base64(known.user), "challenge": base64(known.challenge),
-        "credentials": [base64(each) for each in known.credential_ids],
+        "credentials": [base64(each.credential_id) for each in known.passkeys],
+        "public_keys": [base64(each.public_key) for each in known.passkeys],
     })  # fmt: skip
 
 
@@ -49,7 +52,8 @@ async def register(request: web.Request) -> web.Response:
         request.app[HUB].parts, session_secret(request), contract_id(request), b64decode(asked.authenticator_data),
         b64decode(asked.client_data),
     )  # fmt: skip
-    return web.json_response({"credential": base64(passkey.credential_id)}, status=201)
+    made = {"credential": base64(passkey.credential_id), "public_key": base64(passkey.public_key)}
+    return web.json_response(made, status=201)
 
 
 def given(asked: bodies.PasskeyAssertion | None) -> Given | None:

@@ -30,7 +30,8 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 def presented(asked: bodies.Key) -> Presented:
-    return Presented(asked.custody, _statement(asked.attestation), asked.device.replace("\x00", ""))
+    passkey = b64decode(asked.passkey) if asked.passkey is not None else None
+    return Presented(asked.custody, _statement(asked.attestation), asked.device.replace("\x00", ""), passkey)
 
 
 def _statement(said: bodies.AndroidKey | bodies.AppAttest | None) -> Statement | None:

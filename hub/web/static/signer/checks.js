@@ -2,7 +2,7 @@
 // over anything but the document that was shown.
 // Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035 (signing-certificate-v2), ISO 32000-2 12.8.1 (byte range).
 
-import { TAG, children, hex, only, read, same } from './der.js';
+import { NotDer, TAG, children, hex, only, read, same } from './der.js';
 
 const OID = { // the whole DER of each
   contentType: '06092a864886f70d010903',
@@ -13,6 +13,10 @@ const DATA = '06092a864886f70d010701';
 const SHA256_IDENTIFIERS = ['0609608648016503040201', '06096086480165030402010500']; // without and with NULL
 const DIRECTORY_NAME = 0xa4;
 const VERSION = 0xa0;
+const EXTENSIONS = 0xa3;
+const IA5_STRING = 0x16;
+const DIRECTORY_ATTRIBUTES = '0603551d09';
+const PASSKEY_BINDING = '06146981e1f8c090d88bf2a2ab8dd59fbed295daea41'; // DER of the OID; see qianda/passkey_binding.py
 const LESS_THAN = 0x3c;
 const GREATER_THAN = 0x3e;
 const ZERO = 0x30;
@@ -41,10 +45,10 @@ export function joined(...parts) {
  * Throws RefusedToSign unless a signature over `toBeSigned` (DER SET) is one over the shown document by this certificate:
  * 1. the prepared file begins with the shown bytes;
  * 2. the byte range leaves out one gap of zeros in <…> behind them, and message-digest is SHA-256 over the rest;
- * 3. signing-certificate-v2 is the signer's own certificate;
+ * 3. signing-certificate-v2 is the signer's own certificate, which names no passkey but `passkey` ({origin, hash}), if any;
  * 4. the attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
  */
-export async function checkPrepared({ shown, prepared, byteRange, toBeSigned, certificate }) {
+export async function checkPrepared({ shown, prepared, byteRange, toBeSigned, certificate, passkey = null }) {
   const attributes = attributesOf(toBeSigned);
   if (!shown.length || !same(prepared.subarray(0, shown.length), shown)) {
     throw new RefusedToSign(1, 'the prepared file does not begin with the bytes that were shown');
@@ -55,6 +59,20 @@ export async function checkPrepared({ shown, prepared, byteRange, toBeSigned, ce
   }
   if (!await namesOnly(attributes.get(OID.signingCertificateV2), certificate)) {
     throw new RefusedToSign(3, "the attributes name somebody else's certificate");
+  }
+  checkPasskey(certificate, passkey);
+}
+
+/** Whoever issues the certificate could name a passkey of their own in it, and have that confirm the signature. */
+function checkPasskey(certificate, passkey) {
+  let named;
+  try {
+    named = passkeyNamedBy(certificate);
+  } catch (error) {
+    throw new RefusedToSign(3, `the passkey in the certificate cannot be read: ${error.message}`);
+  }
+  if (named && !(passkey && named.origin === passkey.origin && same(named.hash, passkey.hash))) {
+    throw new RefusedToSign(3, "the certificate names a passkey that is not this signer's");
   }
 }
 
@@ -128,4 +146,34 @@ function sameIssuer(reference, certificate) {
 export function publicKeyOf(certificate) {
   const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
   return fields[fields[0].tag === VERSION ? 6 : 5].whole;
+}
+
+/** {origin, hash} of the passkey that a certificate names, null where it names none. Throws what `read` throws. */
+export function passkeyNamedBy(certificate) {
+  if (!includes(certificate, PASSKEY_BINDING)) return null; // others' certificates may be in a form that `read` does not take
+  const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
+  const extensions = only(children(only(fields.filter(({ tag }) => tag === EXTENSIONS)), EXTENSIONS));
+  const attributes = lastOf(extensions, DIRECTORY_ATTRIBUTES);
+  if (attributes.tag !== TAG.octetString) throw new NotDer("an extension's value is an octet string");
+  const value = only(children(lastOf(read(attributes.content), PASSKEY_BINDING), TAG.set));
+  const [origin, hash, ...rest] = children(value, TAG.sequence);
+  if (origin?.tag !== IA5_STRING || hash?.tag !== TAG.octetString || hash.content.length !== 32 || rest.length) {
+    throw new NotDer('a passkey is named by its origin and a hash');
+  }
+  if (origin.content.some((byte) => byte > 0x7f)) throw new NotDer('an origin is ASCII');
+  return { origin: String.fromCharCode(...origin.content), hash: hash.content };
+}
+
+/** The last part of the one sequence that begins with this object identifier. */
+function lastOf(sequences, identifier) {
+  const parts = children(sequences, TAG.sequence).map((sequence) => children(sequence, TAG.sequence));
+  return only(parts.filter(([id]) => id && hex(id.whole) === identifier)).at(-1);
+}
+
+function includes(bytes, wanted) {
+  const length = wanted.length / 2;
+  for (let at = 0; at + length <= bytes.length; at += 1) {
+    if (hex(bytes.subarray(at, at + length)) === wanted) return true;
+  }
+  return false;
 }

@@ -1,7 +1,10 @@
 // A passkey of the person's own device confirms the very request, where there is one: an offer, never a condition
-// (W3C Web Authentication). Made once for each device, then used again; what this browser remembers of it is its id alone.
+// (W3C Web Authentication). Made once for each device, then used again. The certificate names it before anything is signed;
+// so the page has to know the passkey's public key for itself, and takes nobody's word for it.
 
+import { isAnswerOf } from './assertion.js';
 import { sha256 } from './checks.js';
+import { same } from './der.js';
 import { json } from './session.js';
 
 const MADE_HERE = 'qianda-passkeys';
@@ -22,32 +25,48 @@ export async function passkeysWorkHere() {
   }
 }
 
-/** The passkey's answer to exactly these signed attributes, as `signature` takes it. */
-export async function confirmation(toBeSigned, contract, names) {
+/**
+ * This device's passkey: {id, spki, rpId}. Its public key is the one that the device gave when it made the passkey, or one
+ * whose answer was checked here. Made now where this person has none on this device.
+ */
+export async function passkeyOfThisDevice(contract, names) {
   const known = await json('passkeys', { id: contract });
-  const ids = await usable(known, contract, names);
-  const answer = await navigator.credentials.get({
-    publicKey: {
-      challenge: await sha256(toBeSigned), rpId: known.rp_id, userVerification: 'required', timeout: LONGEST_ASKED,
-      allowCredentials: ids.map((id) => ({ type: 'public-key', id: bytesOf(id), transports: ['internal'] })),
-    },
-  });
+  const here = madeHere().filter(({ id }) => known.credentials.includes(id));
+  const sure = here.find(({ spki }) => spki);
+  if (sure) return { id: sure.id, spki: bytesOf(sure.spki), rpId: known.rp_id };
+  if (here.length) return proved(known, here.map(({ id }) => id));
+  try {
+    return await fresh(known, contract, names);
+  } catch (error) {
+    if (error.name !== 'InvalidStateError') throw error;
+    return proved(known, known.credentials); // it has one already: made in another browser, or come by its owner's account
+  }
+}
+
+/** The passkey's answer to exactly these signed attributes, as `signature` takes it. */
+export async function confirmation(toBeSigned, { id, spki, rpId }) {
+  const answer = await ask(rpId, await sha256(toBeSigned), [id]);
+  if (!await isAnswerOf(spki, answer.response)) throw new Error('another key answered');
   return {
     credential: base64Of(answer.rawId), authenticator_data: base64Of(answer.response.authenticatorData),
     client_data: base64Of(answer.response.clientDataJSON), signature: base64Of(answer.response.signature),
   };
 }
 
-/** The ids to ask for: those made in this browser, else a fresh one, else all that this device turns out to have. */
-async function usable(known, contract, names) {
-  const here = madeHere().filter((id) => known.credentials.includes(id));
-  if (here.length) return here;
-  try {
-    return [await fresh(known, contract, names)];
-  } catch (error) {
-    if (error.name !== 'InvalidStateError') throw error;
-    return known.credentials; // it has one already: made in another browser, or come by its owner's account
-  }
+const ask = (rpId, challenge, ids) => navigator.credentials.get({
+  publicKey: {
+    challenge, rpId, userVerification: 'required', timeout: LONGEST_ASKED,
+    allowCredentials: ids.map((id) => ({ type: 'public-key', id: bytesOf(id), transports: ['internal'] })),
+  },
+});
+
+/** One of these, after it answered a challenge of this page: so its key is the one that the hub has for it. */
+async function proved(known, ids) {
+  const answer = await ask(known.rp_id, crypto.getRandomValues(new Uint8Array(32)), ids);
+  const id = base64Of(answer.rawId);
+  const spki = bytesOf(known.public_keys[known.credentials.indexOf(id)] ?? '');
+  if (!await isAnswerOf(spki, answer.response)) throw new Error('the hub has another key for this passkey');
+  return remembered({ id, spki, rpId: known.rp_id });
 }
 
 async function fresh(known, contract, { school, person }) {
@@ -63,21 +82,28 @@ async function fresh(known, contract, { school, person }) {
   const body = {
     authenticator_data: base64Of(made.response.getAuthenticatorData()), client_data: base64Of(made.response.clientDataJSON),
   };
-  const { credential } = await json('passkeys', { body, id: contract });
-  remember(credential);
-  return credential;
+  const { credential: id, public_key: registered } = await json('passkeys', { body, id: contract });
+  const [given, spki] = [new Uint8Array(made.response.getPublicKey() ?? []), bytesOf(registered)];
+  if (same(given, spki)) return remembered({ id, spki, rpId: known.rp_id });
+  // The browser gave no key, or spells it in another way: the passkey itself tells whether it is the same.
+  return proved({ ...known, credentials: [id], public_keys: [registered] }, [id]);
 }
 
+/** What this browser remembers: [{id, spki}], the last one first. It once kept ids alone. */
 function madeHere() {
   try {
-    return JSON.parse(localStorage.getItem(MADE_HERE)) || [];
+    const kept = JSON.parse(localStorage.getItem(MADE_HERE)) || [];
+    return kept.map((entry) => (typeof entry === 'string' ? { id: entry } : entry));
   } catch {
     return [];
   }
 }
 
-function remember(credential) {
+function remembered(passkey) {
+  const { id, spki } = passkey;
   try {
-    localStorage.setItem(MADE_HERE, JSON.stringify([credential, ...madeHere()].slice(0, MOST_KEPT)));
+    const others = madeHere().filter((entry) => entry.id !== id);
+    localStorage.setItem(MADE_HERE, JSON.stringify([{ id, spki: base64Of(spki) }, ...others].slice(0, MOST_KEPT)));
   } catch { /* then the device is asked another time */ }
+  return passkey;
 }

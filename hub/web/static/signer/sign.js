@@ -4,7 +4,7 @@ import { RefusedToSign, checkPrepared, publicKeyOf, sha256 } from './checks.js';
 import { hex, same } from './der.js';
 import { forget, keep, kept, keysWorkHere, newKey, signWith } from './key.js';
 import { pad } from './pad.js';
-import { confirmation, passkeysWorkHere } from './passkey.js';
+import { confirmation, passkeyOfThisDevice, passkeysWorkHere } from './passkey.js';
 import { Offline, Problem, call, find, hideTrouble, json, nameOf, onTap, report, showTrouble, word } from './session.js';
 import { checkUpdate } from './update.js';
 import { showWays } from './ways.js';
@@ -58,18 +58,20 @@ async function loadShown() {
   shown = document;
 }
 
-/** The key of this visit: the one that is here already, or a fresh one with its certificate. */
-async function certifiedKey() {
+/** The key of this visit: the one that is here already, or a fresh one with its certificate, which names the passkey. */
+async function certifiedKey(passkey) {
   const old = await kept();
-  if (old) return old;
+  if (old && (!passkey || old.confirmedBy === passkey.id)) return old;
+  if (old) await forget(); // its certificate names no passkey, or another one
   const { key_challenge: challenge } = await json('session');
   const { privateKey, spki, proof } = await newKey(bytesOf(challenge));
   step('certificate');
-  const body = { spki: base64Of(spki), proof: base64Of(proof), custody: 'browser' };
+  const body = { spki: base64Of(spki), proof: base64Of(proof), custody: 'browser', ...(passkey && { passkey: passkey.id }) };
   const answer = await json('key', { body, id: contract });
   const certificate = bytesOf(answer.certificate_chain[0]);
   if (!same(publicKeyOf(certificate), spki)) throw new RefusedToSign(3, 'the certificate is not for this key');
-  const key = { privateKey, certificate };
+  const named = passkey && { origin: location.origin, hash: await sha256(passkey.spki) };
+  const key = { privateKey, certificate, named, confirmedBy: passkey && passkey.id };
   await keep(key);
   return key;
 }
@@ -99,7 +101,9 @@ async function checked(request, key) {
   if (!request.prepared.startsWith('/')) throw new RefusedToSign(1, 'the prepared file lies elsewhere');
   const prepared = await call(request.prepared);
   const toBeSigned = bytesOf(request.to_be_signed);
-  await checkPrepared({ shown, prepared, byteRange: request.byte_range, toBeSigned, certificate: key.certificate });
+  await checkPrepared({
+    shown, prepared, byteRange: request.byte_range, toBeSigned, certificate: key.certificate, passkey: key.named,
+  });
   checkUpdate(shown, prepared);
   return toBeSigned;
 }
@@ -111,10 +115,10 @@ async function tellRefusal(request, refusal) {
   } catch { /* the report could not be made; the refusal stands all the same */ }
 }
 
-/** The passkey's answer; what goes wrong with it is not the signature's trouble. */
-async function confirmed(toBeSigned) {
+/** What a passkey gives; what goes wrong with it is not the signature's trouble. */
+async function fromDevice(asked) {
   try {
-    return await confirmation(toBeSigned, contract, { school, person });
+    return await asked;
   } catch (error) {
     if (error instanceof Problem || error instanceof Offline) throw error;
     throw new NotConfirmed();
@@ -154,11 +158,12 @@ async function sign(withPasskey, again = false) {
   let request = null;
   try {
     await loadShown();
-    const key = await certifiedKey();
+    const passkey = withPasskey ? await fromDevice(passkeyOfThisDevice(contract, { school, person })) : null;
+    const key = await certifiedKey(passkey);
     step('signature');
     request = await prepare();
     const toBeSigned = await checked(request, key);
-    const assertion = withPasskey ? await confirmed(toBeSigned) : null;
+    const assertion = passkey ? await fromDevice(confirmation(toBeSigned, passkey)) : null;
     await handIn(request, await signWith(key.privateKey, toBeSigned), assertion);
     await finish();
   } catch (error) {
