@@ -65,6 +65,9 @@ class Failure(StrEnum):
     """Held back as spam by a network: sending more of the same makes it worse."""
     CONTENT = "content"
     """The provider does not allow this text, template or signature."""
+    ACCOUNT = "account"
+    """Nothing of this account, sender or signature gets through until a person mends it: it is not registered, verified
+    or paid. What AccountTrouble says at once, a receipt says afterwards."""
     TRANSIENT = "transient"
     """Phone off, mailbox full, network busy."""
     OTHER = "other"
@@ -229,9 +232,21 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """An entry of a genuine call that could not be read: why, and the entry as it came, in JSON. It may hold numbers
+    and what somebody wrote."""
+
+    reason: str
+    entry: str
+
+
+@dataclass(frozen=True)
 class Heard:
+    """`unread`: what is odd among the entries of one call. The others count, and a person looks at these."""
+
     reports: tuple[Report, ...] = ()
     inbound: tuple[Inbound, ...] = ()
+    unread: tuple[Unread, ...] = ()
     answer: Answer = field(default_factory=Answer)
 
 

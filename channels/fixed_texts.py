@@ -7,7 +7,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -17,7 +17,23 @@ import aiohttp
 from pydantic import Field, SecretStr, StringConstraints, field_validator
 from yarl import URL
 
-from channels import Call, Failure, Message, NotGenuine, NotNow, Options, Place, Refused, ReplyLost, Shape
+from channels import (
+    Answer,
+    Call,
+    Failure,
+    Heard,
+    Inbound,
+    Message,
+    NotGenuine,
+    NotNow,
+    Options,
+    Place,
+    Refused,
+    ReplyLost,
+    Report,
+    Shape,
+    Unread,
+)
 from channels.secret_path import CallbackSecret
 
 MAINLAND = "+86"
@@ -25,6 +41,8 @@ ADDRESSES = frozenset({"link", "entry"})
 """Variables that hold an address. These providers allow none in a variable: it has to stand in the template itself."""
 LEADS = {"ticket": Shape.PATH, "pickup": Shape.CODE}
 """By which of our variables an approved text leads to its page."""
+LONGEST_ENTRY = 4000
+"""So much is kept of an entry that cannot be read."""
 _CODE_WORD = re.compile(r"(?!.*\d{7})[\w.:-]{1,80}", re.ASCII)
 
 
@@ -151,8 +169,30 @@ def code_word(value: Any) -> str:
     return value if isinstance(value, str) and _CODE_WORD.fullmatch(value) else "an unknown code"
 
 
-def objects_called(call: Call, place: Place, secret: SecretStr) -> list[Mapping[str, Any]]:
-    """The JSON objects of a provider's call to our secret address. Raises NotGenuine."""
+def heard(
+    call: Call, place: Place, secret: SecretStr, read: Callable[[Mapping[str, Any]], Report | Inbound], answer: Answer
+) -> Heard:
+    """What a provider's call to our secret address says: each entry by itself, so that an odd one costs no other.
+    Raises NotGenuine for what is no such call."""
+    reports: list[Report] = []
+    inbound: list[Inbound] = []
+    unread: list[Unread] = []
+    for entry in _entries(call, place, secret):
+        try:
+            if not isinstance(entry, dict):
+                raise NotGenuine("no object")
+            found = read(entry)
+        except NotGenuine as error:
+            unread.append(Unread(str(error), json.dumps(entry)[:LONGEST_ENTRY]))
+        else:
+            if isinstance(found, Report):
+                reports.append(found)
+            else:
+                inbound.append(found)
+    return Heard(tuple(reports), tuple(inbound), tuple(unread), answer)
+
+
+def _entries(call: Call, place: Place, secret: SecretStr) -> list[Any]:
     expected = f"{place.callbacks}/{secret.get_secret_value()}".encode()
     if call.method != "POST" or not hmac.compare_digest(call.url.encode("utf-8", "surrogatepass"), expected):
         raise NotGenuine("not a call to the address that the provider was told")
@@ -160,10 +200,9 @@ def objects_called(call: Call, place: Place, secret: SecretStr) -> list[Mapping[
         data = json.loads(call.body)
     except (ValueError, RecursionError):
         raise NotGenuine("not JSON") from None
-    items = data if isinstance(data, list) else [data]
-    if not items or not all(isinstance(item, dict) for item in items):
+    if not data or not isinstance(data, list | dict):
         raise NotGenuine("not the provider's report")
-    return items
+    return data if isinstance(data, list) else [data]
 
 
 def word(item: Mapping[str, Any], name: str, longest: int = 200) -> str:

@@ -12,8 +12,8 @@
 Variables have our names in its templates. Receipts and replies both go to `…/callbacks/NAME/SECRET`, as "HTTP批量推送".
 
 Sources, all in Aliyun's documentation: the operations SendSms and QuerySendDetails; request signature V3; error codes
-(document 101346) and codes of receipts (101347); SmsReport and SmsUp for what it calls us with; rules for
-notifications (463270) and for sending (44335).
+(document 101346) and codes of receipts (101347); SmsReport (101867; of the international site: "sms-webhook-1" and
+162962) and SmsUp for what it calls us with; rules for notifications (463270) and for sending (44335).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from channels.fixed_texts import (
     ask,
     chosen,
     code_word,
-    objects_called,
+    heard,
     word,
 )
 
@@ -86,6 +86,9 @@ _ACCOUNT = frozenset(
     "isv.SMS_TEST_SIGN_TEMPLATE_LIMIT isv.SMS_TEST_NUMBER_LIMIT isp.RAM_PERMISSION_DENY isv.RAM_PERMISSION_DENY "
     "SignatureDoesNotMatch IncompleteSignature NoPermission".split()
 )
+_NOT_REGISTERED = frozenset({"PORT_NOT_REGISTERED", "SIGNATURE_BLACKLIST"})
+"""Of receipts: carriers hold back all that comes under a signature that is not registered with them (实名制报备), or
+that they have banned. The same signature stands before every text of an account."""
 _ACCOUNT_BEGINNINGS = ("InvalidAccessKeyId", "MissingAccessKeyId", "InvalidTimeStamp", "Forbidden", "InvalidSecurity")
 _NOT_NOW = frozenset({"isv.BUSINESS_LIMIT_CONTROL", "isv.QPS_LIMIT_CONTROL"})
 """The first is a limit for one number (so many a minute, an hour, a day): another provider may have room for it."""
@@ -103,8 +106,7 @@ _FAILURES: Mapping[str, Failure] = {
         "isv.SMS_SIGN_NAME_ILLEGAL isv.SMS_TEMPLATE_ILLEGAL isv.SMS_CONTENT_ILLEGAL isv.TEMPLATE_MISSING_PARAMETERS "
         "isv.TEMPLATE_PARAMS_ILLEGAL isv.INVALID_PARAMETERS isv.INVALID_JSON_PARAM isv.PARAM_LENGTH_LIMIT "
         "isv.PARAM_NOT_SUPPORT_URL isv.UNSUPPORTED_CONTENT isv.SMS_CONTENT_MISMATCH_TEMPLATE_TYPE "
-        "isv.DOMESTIC_NUMBER_NOT_SUPPORTED isv.EXTEND_CODE_ERROR CONTENT_ERROR PARAMS_ILLEGAL "
-        "SIGNATURE_BLACKLIST".split(),
+        "isv.DOMESTIC_NUMBER_NOT_SUPPORTED isv.EXTEND_CODE_ERROR CONTENT_ERROR PARAMS_ILLEGAL".split(),
         Failure.CONTENT,
     ),
     # MOBILE_NOT_ON_SERVICE is said of dead numbers and of phones that are off; REQUEST_SUCCESS of no carrier's receipt.
@@ -116,6 +118,9 @@ _FAILURES: Mapping[str, Failure] = {
 }
 _FATES = {"2": Fate.UNDELIVERED, "3": Fate.DELIVERED}
 """What Aliyun lists in any other state it has accepted."""
+_STATES_ABROAD = {"1": Fate.DELIVERED, "2": Fate.UNDELIVERED, "6": Fate.UNDELIVERED}
+_STATES_TO_MAINLAND = {"1": Fate.ACCEPTED, **_FATES}
+_DIGITS = re.compile(r"[1-9]\d{5,14}", re.ASCII)
 _BEST = (Fate.UNDELIVERED, Fate.ACCEPTED, Fate.DELIVERED)
 
 
@@ -205,12 +210,7 @@ class Aliyun:
         return await ask(self._place.http, url, headers, b"", self._options.deadline)
 
     def read(self, call: Call) -> Heard:
-        items = objects_called(call, self._place, self._options.callback_secret)
-        return Heard(
-            tuple(_report(item) for item in items if "content" not in item),
-            tuple(_inbound(item) for item in items if "content" in item),
-            _TOOK,
-        )
+        return heard(call, self._place, self._options.callback_secret, _read, _TOOK)
 
 
 def signed(
@@ -249,7 +249,7 @@ def _local(to: str) -> str:
 def _number(said: str) -> str:
     """E.164 of what Aliyun calls a number: eleven digits that begin like one of the mainland are of the mainland."""
     digits = said.removeprefix("+")
-    if not re.fullmatch(r"[1-9]\d{5,14}", digits, re.ASCII):
+    if not _DIGITS.fullmatch(digits):
         raise NotGenuine("not a number")
     return f"{MAINLAND if re.fullmatch('1[3-9][0-9]{9}', digits) else '+'}{digits}"
 
@@ -286,7 +286,36 @@ def _told(fate: Fate, reference: str, code: Any) -> Receipt:
     if fate is not Fate.UNDELIVERED:
         return Receipt(fate, reference)
     detail = code_word(code)
-    return Receipt(fate, reference, _FAILURES.get(detail, Failure.OTHER), detail)
+    return Receipt(fate, reference, _failure(detail), detail)
+
+
+def _failure(code: str) -> Failure:
+    account = code in _ACCOUNT or code.startswith(_ACCOUNT_BEGINNINGS) or code in _NOT_REGISTERED
+    return Failure.ACCOUNT if account else _FAILURES.get(code, Failure.OTHER)
+
+
+def _read(item: Mapping[str, Any]) -> Report | Inbound:
+    if "content" in item:
+        return _inbound(item)
+    return _report_abroad(item) if "To" in item or "PhoneNumber" in item else _report(item)
+
+
+def _report_abroad(item: Mapping[str, Any]) -> Report:
+    """One entry of SmsReport as the international site calls it: by `To` what went abroad, by `PhoneNumber` what went
+    to the mainland. What `MessageId` says is not always the BizId that we were given: then the number counts."""
+    to_mainland = "PhoneNumber" in item
+    states = _STATES_TO_MAINLAND if to_mainland else _STATES_ABROAD
+    state = word(item, "SendStatus" if to_mainland else "Status")
+    if state not in states:
+        raise NotGenuine("an unknown status")
+    if to_mainland:
+        ours = word(item, "ExternalId") if item.get("ExternalId") else ""
+        receipt = _told(states[state], word(item, "BizId"), item.get("ErrorCode"))
+        return Report(receipt, "" if ours.startswith(HASHED) else ours, _number(word(item, "PhoneNumber")))
+    digits = word(item, "To").removeprefix("+")
+    if not _DIGITS.fullmatch(digits):
+        raise NotGenuine("not a number")
+    return Report(_told(states[state], word(item, "MessageId"), item.get("ErrorCode")), to=f"+{digits}")
 
 
 def _report(item: Mapping[str, Any]) -> Report:

@@ -56,7 +56,7 @@ from channels import (
     Rules,
     read_options,
 )
-from channels.fixed_texts import MAINLAND, FixedTextOptions, ask, chosen, code_word, objects_called, word
+from channels.fixed_texts import MAINLAND, FixedTextOptions, ask, chosen, code_word, heard, word
 
 VERSION = "2021-01-11"
 SERVICE = "sms"
@@ -189,12 +189,7 @@ class Tencent:
         return response
 
     def read(self, call: Call) -> Heard:
-        items = objects_called(call, self._place, self._options.callback_secret)
-        return Heard(
-            tuple(_report(item) for item in items if "text" not in item),
-            tuple(_inbound(item) for item in items if "text" in item),
-            _TOOK,
-        )
+        return heard(call, self._place, self._options.callback_secret, _read, _TOOK)
 
 
 def authorization(secret_id: str, secret_key: str, host: str, timestamp: int, body: bytes) -> str:
@@ -241,6 +236,10 @@ def _told(status: str, reference: str, code: Any) -> Receipt:
         return Receipt(fate, reference)
     detail = code_word(code)
     return Receipt(fate, reference, _REPORTED.get(detail, Failure.OTHER), detail)
+
+
+def _read(item: Mapping[str, Any]) -> Report | Inbound:
+    return _inbound(item) if "text" in item else _report(item)
 
 
 def _report(item: Mapping[str, Any]) -> Report:

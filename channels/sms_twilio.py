@@ -16,10 +16,12 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from channels import (
+    AccountTrouble,
     Answer,
     Call,
     CannotAsk,
     Channel,
+    Failure,
     Fate,
     Heard,
     Inbound,
@@ -101,6 +103,8 @@ class TwilioSms:
         receipt = _receipt(made.sid, str(made.status), made.error_code)
         if receipt is None:
             raise ReplyLost("unreadable answer")
+        if receipt.failure is Failure.ACCOUNT:
+            raise AccountTrouble(receipt.detail)
         if receipt.failure:
             raise Refused(receipt.detail, receipt.failure)
         return receipt

@@ -16,6 +16,7 @@ from channels import SECONDS, CannotAsk, Fate, Receipt, Report
 from hub.errors import Unavailable
 from hub.lifecycle.converse import take_inbound
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.unread import show_unread
 from hub.model.delivery import Delivery
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import LEFT_TO_OTHERS, Carrier
@@ -59,7 +60,10 @@ async def hear_together(parts: Parts) -> tuple[int, list[UUID]]:
 async def _note_plain(parts: Parts, unit: Unit, taken: Sequence[Callback]) -> set[UUID]:
     """Those of which all is noted now."""
     found = [(each, parts.router.carriers.get(each.provider)) for each in taken]
-    plain = [(each, carrier) for each, carrier in found if carrier and is_plain(carrier, each.reports, each.inbound)]
+    plain = [
+        (each, carrier) for each, carrier in found
+        if carrier and not each.unread and is_plain(carrier, each.reports, each.inbound)
+    ]  # fmt: skip
     reported = [(each.id, Reported(carrier, report)) for each, carrier in plain for report in each.reports]
     heard = await note_together(unit, [report for _, report in reported])
     unknown = {callback for (callback, _), known in zip(reported, heard, strict=True) if not known}
@@ -108,10 +112,13 @@ async def _note(
     for message in callback.inbound:  # first: it locks contracts, and those come before messages
         await take_inbound(parts, unit, carrier, message)
     heard = [report is not None and await parts.router.hear(unit, carrier, report) for report in reports]
-    if all(heard) or callback.tries >= len(PAUSES):
-        await unit.callbacks.done([callback.id], unit.now, "noted" if all(heard) else "unmatched")
-    else:
+    if not all(heard) and callback.tries < len(PAUSES):
         await unit.callbacks.again(callback.id, unit.now + PAUSES[callback.tries])
+    elif callback.unread:
+        await show_unread(unit, callback)
+        await unit.callbacks.kept(callback, unit.now)
+    else:
+        await unit.callbacks.done([callback.id], unit.now, "noted" if all(heard) else "unmatched")
 
 
 async def _believed(parts: Parts, carrier: Carrier, reports: Sequence[Report]) -> list[Report | None]:

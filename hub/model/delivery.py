@@ -17,6 +17,11 @@ RECEIPT_WITHIN = timedelta(minutes=10)
 CODE_RECEIPT_WITHIN = timedelta(minutes=1)
 """A code is worth nothing after ten minutes: whoever waits for one is looked after sooner."""
 OPENED_WITHIN = timedelta(hours=24)
+PATIENCE = timedelta(seconds=5)
+"""So long a message may wait for its turn at a provider while its attempt is in hand."""
+COMMIT_WITHIN = timedelta(seconds=2)
+BEGUN_WITHIN = COMMIT_WITHIN + PATIENCE
+"""A call begins so long after its claim, or not at all by this claim."""
 PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
 """What we send by ourselves, and what asks somebody to open a link."""
 BY_DAY = (*PLANNED, Purpose.EXPIRED)
@@ -67,6 +72,11 @@ def look_again_at(purpose: str, state: DeliveryState, at: datetime, *, receipts:
     if state in (DeliveryState.SENT, DeliveryState.DELIVERED) and purpose in PLANNED:
         return at + OPENED_WITHIN
     return None
+
+
+def began_at(called_at: datetime | None) -> datetime | None:
+    """Before this moment the last call for a message did not begin, in real time."""
+    return called_at - BEGUN_WITHIN if called_at else None
 
 
 @dataclass(frozen=True)
@@ -121,3 +131,7 @@ class Delivery:
     called_at: datetime | None = None
     not_before: datetime | None = None
     check_at: datetime | None = None
+
+    @property
+    def began_at(self) -> datetime | None:
+        return began_at(self.called_at)

@@ -59,7 +59,8 @@ class Provider:
 @dataclass(frozen=True)
 class Health:
     """How a provider is at present. `weight` is what it was at `changed_at`; `health.weight_at` says what it is now.
-    `rests_until`: it said itself that it takes nothing before then (HTTP 429 with Retry-After)."""
+    `rests_until`: it said itself that it takes nothing before then (HTTP 429 with Retry-After). `until_delivered`: it
+    is broken by what receipts said; it takes messages all the same, so only one that arrives proves that it is well."""
 
     name: str
     weight: float
@@ -67,6 +68,7 @@ class Health:
     broken_at: datetime | None = None
     broken_reason: str | None = None
     rests_until: datetime | None = None
+    until_delivered: bool = False
 
     def weight_at(self, configured: float, now: datetime) -> float:
         """Never more than what is configured, also after that was made smaller."""
@@ -77,11 +79,13 @@ class Health:
         weight = max(self.weight_at(configured, now) * LOWERED_BY, configured * LEAST)
         return replace(self, weight=weight, changed_at=now)
 
-    def broken(self, reason: str, now: datetime) -> Health:
-        return replace(self, broken_at=now, broken_reason=reason)
+    def broken(self, reason: str, now: datetime, *, until_delivered: bool = False) -> Health:
+        """Since the first of several that say so, or the last probe."""
+        held = until_delivered or (self.broken_at is not None and self.until_delivered)
+        return replace(self, broken_at=self.broken_at or now, broken_reason=reason, until_delivered=held)
 
     def mended(self) -> Health:
-        return replace(self, broken_at=None, broken_reason=None)
+        return replace(self, broken_at=None, broken_reason=None, until_delivered=False)
 
     def resting(self, rest: timedelta, now: datetime) -> Health:
         """Two answers may name two moments: the later one counts."""

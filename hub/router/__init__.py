@@ -29,15 +29,15 @@ from channels import (
     Shape,
 )
 from hub.errors import Unavailable
-from hub.model.delivery import Delivery, DeliveryState
+from hub.model.delivery import BEGUN_WITHIN, Delivery, DeliveryState
 from hub.model.link import DoorKind
 from hub.model.message import ANSWERS, NOT_BY_VOICE, Purpose
 from hub.model.provider import lane_of
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer
 from hub.model.staff import EVERYTHING
-from hub.router.carriers import PATIENCE, Begun, Carrier, Carriers
-from hub.router.health import Healths
+from hub.router.carriers import Begun, Carrier, Carriers
+from hub.router.health import Healths, arrived
 from hub.router.overtaken import as_it_is_now, morning, obsolete, unwanted
 from hub.router.receipts import FATES
 from hub.router.reports import Reports
@@ -46,9 +46,6 @@ from hub.router.wording import Wording
 from hub.store.unit import Database, Unit
 
 PROVIDER_SECONDS = SECONDS
-COMMIT_WITHIN = timedelta(seconds=2)
-BEGUN_WITHIN = COMMIT_WITHIN + PATIENCE
-"""A call begins so long after its claim, or not at all by this claim."""
 CALL_LEASE = timedelta(seconds=SECONDS) + BEGUN_WITHIN
 """An attempt that was touched so long ago is in nobody's hands any more. The leases of workers are longer than this."""
 RECEIPT_FIRST = timedelta(minutes=2)
@@ -354,6 +351,10 @@ class Router:
             await unit.opt_outs.add(delivery.to, delivery.channel, unit.now, "provider")
         if receipt.failure is Failure.FILTERED:
             await self._healths.filtered(unit, carrier)
+        if receipt.failure is Failure.ACCOUNT:
+            await self._healths.account(unit, carrier, receipt.detail)
+        if receipt.fate is Fate.DELIVERED:
+            await arrived(unit, carrier, delivery.began_at)
         self._tell(delivery, after)
         return after
 
@@ -370,10 +371,13 @@ class Router:
         return True
 
     async def meant(self, unit: Unit, carrier: Carrier, report: Report) -> Delivery | None:
-        """Our own key proves that it is ours; a bare reference has to be one that this provider gave us."""
+        """Our own key proves that it is ours; a bare reference has to be one that this provider gave us. One that can
+        be asked may name the number alone."""
         if report.key and (found := await unit.deliveries.by_key(report.key)):
             return found if found.provider == carrier.name else None
-        return await unit.deliveries.reported_on(carrier.name, report.receipt.reference)
+        rules = carrier.channel.rules
+        asked = rules.queryable and not rules.signed  # what it answers counts, and not what somebody called to us
+        return await unit.deliveries.reported_on(carrier.name, report.receipt.reference, report.to if asked else "")
 
     @staticmethod
     def _tell(delivery: Delivery, after: DeliveryState) -> None:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from channels import Channel, Message
-from hub.model.delivery import Delivery
+from hub.model.delivery import PATIENCE, Delivery
 from hub.model.provider import Provider, in_order, lane_of
 from hub.store.unit import Unit
 
-PATIENCE = timedelta(seconds=5)
-"""So long a message may wait for its turn at a provider while its attempt is in hand."""
 LEFT_TO_OTHERS = timedelta(days=1)
 """While hubs are started anew with another configuration, some know a provider already, or still, that others do not.
 What is its own is left alone so long by those; then nobody is waited for any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -75,19 +75,33 @@ class Healths:
             await self._break(unit, carrier, reason)
 
     async def answered(self, carrier: Carrier) -> None:
-        """It took a message. If it was broken, it no longer is."""
+        """It took a message. If it was broken, it no longer is, unless it was broken by what receipts said."""
         async with self._database.unit(EVERYTHING) as unit:
             health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
-            if health.broken_at is not None:
+            if health.broken_at is not None and not health.until_delivered:
                 await unit.providers.put(health.mended())
 
     async def filtered(self, unit: Unit, carrier: Carrier) -> None:
         """One filtered message is an accident; a storm of them stops this provider, before it gets worse."""
         if await unit.deliveries.filtered_since(carrier.name, unit.now - STORM_WINDOW) >= FILTERED_STORM:
-            await self._break(unit, carrier, STORM)
+            await self._break(unit, carrier, STORM, until_delivered=True)
 
-    async def _break(self, unit: Unit, carrier: Carrier, reason: str) -> None:
+    async def account(self, unit: Unit, carrier: Carrier, reason: str) -> None:
+        """A receipt says that nothing of this account gets through."""
+        await self._break(unit, carrier, reason, until_delivered=True)
+
+    async def _break(self, unit: Unit, carrier: Carrier, reason: str, *, until_delivered: bool = False) -> None:
         health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
         if health.broken_at is None:
             await unit.alerts.add("provider-broken", {"provider": carrier.name, "reason": reason}, unit.now)
-        await unit.providers.put(health.broken(reason, unit.now))
+        await unit.providers.put(health.broken(reason, unit.now, until_delivered=until_delivered))
+
+
+async def arrived(unit: Unit, carrier: Carrier, began: datetime | None) -> None:
+    """A message whose call began then has reached its person: a provider that was broken before is well again."""
+    if began is None:
+        return
+    health = (await unit.providers.healths([carrier.name])).get(carrier.name)
+    if health and health.broken_at and health.until_delivered and began >= health.broken_at:
+        health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
+        await unit.providers.put(health.mended())

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
 from channels import Failure, Fate, Inbound, Report
-from hub.model.delivery import DeliveryState, joined, look_again_at
+from hub.model.delivery import DeliveryState, began_at, joined, look_again_at
 from hub.router.carriers import Carrier
+from hub.router.health import arrived
 from hub.store.deliveries import Learnt
 from hub.store.unit import Unit
 
@@ -22,7 +24,7 @@ FATES = {
     Fate.DELIVERED: DeliveryState.DELIVERED,
     Fate.UNDELIVERED: DeliveryState.UNDELIVERED,
 }
-SAY_MORE = (Failure.OPTED_OUT, Failure.FILTERED)
+SAY_MORE = (Failure.OPTED_OUT, Failure.FILTERED, Failure.ACCOUNT)
 log = structlog.get_logger()
 
 
@@ -46,6 +48,7 @@ async def note_together(unit: Unit, reported: Sequence[Reported]) -> list[bool]:
         return []
     known = await unit.deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
     at, learnt, heard = await unit.planning_now(), dict[str, Learnt](), []
+    arrivals: dict[str, datetime] = {}
     for each in reported:
         key, receipt = each.report.key, each.report.receipt
         delivery = known.get(key)
@@ -61,6 +64,10 @@ async def note_together(unit: Unit, reported: Sequence[Reported]) -> list[bool]:
             now = now.moved(after, look, receipt.detail or None, failure)
         if now != before:
             learnt[key] = now
+        if receipt.fate is Fate.DELIVERED and (began := began_at(delivery.called_at)):
+            arrivals[each.carrier.name] = max(arrivals.get(each.carrier.name, began), began)
     await unit.deliveries.learn(list(learnt.values()), at)
+    for carrier in {each.carrier.name: each.carrier for each in reported}.values():
+        await arrived(unit, carrier, arrivals.get(carrier.name))
     log.info("receipts", number=len(reported), changed=len(learnt))
     return heard

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels import Failure, Fate, Inbound, Receipt, Report
+from channels import Failure, Fate, Inbound, Receipt, Report, Unread
 from hub.store.cipher import Cipher
 from hub.store.providers import OfProviders
 from hub.store.tables import CallbackRow, table_of
@@ -21,7 +21,8 @@ CALLBACK: Table = table_of(CallbackRow)
 
 @dataclass(frozen=True)
 class Callback:
-    """A verified call; `tries` counts how often somebody worked on it without coming to an end."""
+    """A verified call; `tries` counts how often somebody worked on it without coming to an end. `unread`: those of its
+    entries that nobody could read."""
 
     id: UUID
     provider: str
@@ -29,6 +30,7 @@ class Callback:
     inbound: tuple[Inbound, ...]
     received_at: datetime
     tries: int
+    unread: tuple[Unread, ...] = ()
 
 
 class Callbacks:
@@ -53,7 +55,10 @@ class Callbacks:
     def _read(self, row: RowMapping) -> Callback:
         told = self._cipher.open_json(row["call_sealed"])
         reports, inbound = [_report(each) for each in told["reports"]], [_written(each) for each in told["inbound"]]
-        return Callback(row["id"], row["provider"], tuple(reports), tuple(inbound), row["received_at"], row["tries"])
+        unread = tuple(Unread(**each) for each in told.get("unread", ()))
+        return Callback(
+            row["id"], row["provider"], tuple(reports), tuple(inbound), row["received_at"], row["tries"], unread
+        )
 
     async def due(self, now: datetime, limit: int = 50, ours: OfProviders | None = None) -> Sequence[UUID]:
         statement = select(CALLBACK.c.id).where(CALLBACK.c.due_at <= now).order_by(CALLBACK.c.due_at).limit(limit)
@@ -78,6 +83,13 @@ class Callbacks:
             return
         values = {"due_at": None, "handled_at": at, "outcome": outcome, "call_sealed": None}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id.in_(callbacks)).values(values))
+
+    async def kept(self, callback: Callback, at: datetime) -> None:
+        """It is worked on, and a person looks at what nobody could read."""
+        unread = [{"reason": each.reason, "entry": each.entry} for each in callback.unread]
+        sealed = self._cipher.seal_json({"reports": [], "inbound": [], "unread": unread})
+        values = {"due_at": None, "handled_at": at, "outcome": "unread", "call_sealed": sealed}
+        await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id == callback.id).values(values))
 
     async def forget(self, before: datetime, limit: int) -> int:
         """Delete calls that were worked on, and came before; returns how many, at most `limit`."""

@@ -77,6 +77,7 @@ class Known:
     provider_reference: str | None
     purpose: str
     state: DeliveryState
+    called_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -308,10 +309,14 @@ class Deliveries:
         rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(*order).limit(limit))
         return [self._delivery(row) for row in rows.mappings()]
 
-    async def reported_on(self, provider: str, reference: str) -> Delivery | None:
-        """The delivery that a provider calls by its own id."""
-        found = (DELIVERY.c.provider == provider) & (DELIVERY.c.provider_reference == reference)
-        row = (await self._connection.execute(select(DELIVERY).where(found).limit(1))).mappings().first()
+    async def reported_on(self, provider: str, reference: str, to: str = "") -> Delivery | None:
+        """The delivery that a provider calls by its own id; else the last one to this number that waits for news."""
+        theirs = select(DELIVERY).where(DELIVERY.c.provider == provider).order_by(DELIVERY.c.created_at.desc()).limit(1)
+        by_id = theirs.where(DELIVERY.c.provider_reference == reference)
+        row = (await self._connection.execute(by_id)).mappings().first()
+        if row is None and to:
+            waits = (DELIVERY.c.to_hash == self._phone(to)) & (DELIVERY.c.state == DeliveryState.SENT.value)
+            row = (await self._connection.execute(theirs.where(waits))).mappings().first()
         return self._delivery(row) if row else None
 
     async def to_look_at(self, now: datetime, limit: int = 50) -> list[UUID]:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from channels import Heard, Inbound, Report
+from channels import Heard, Inbound, Report, Unread
 from hub.errors import DatabaseUnavailable
 from hub.model.staff import EVERYTHING
 from hub.store.cipher import Cipher
@@ -52,6 +52,7 @@ class Told:
         told = {
             "reports": [_report(each) for each in heard.reports],
             "inbound": [_inbound(each) for each in heard.inbound],
+            "unread": [_unread(each) for each in heard.unread],
         }
         return cls(uuid4(), provider, cipher.seal_json(told), at)
 
@@ -107,6 +108,10 @@ def _report(each: Report) -> dict[str, Any]:
     receipt = each.receipt
     said = {"fate": receipt.fate, "reference": receipt.reference, "failure": receipt.failure, "detail": receipt.detail}
     return {"receipt": said, "key": each.key, "to": each.to}
+
+
+def _unread(each: Unread) -> dict[str, str]:
+    return {"reason": each.reason, "entry": each.entry}
 
 
 def _inbound(each: Inbound) -> dict[str, Any]:

@@ -42,7 +42,7 @@ async def called(intake: Intake, request: web.Request) -> web.Response:
     except NotGenuine as error:
         log.warning("a call was refused", channel=name, reason=str(error))
         raise AccessDenied from None
-    if heard.reports or heard.inbound:
+    if heard.reports or heard.inbound or heard.unread:
         await intake.store(name, heard)
     return _answer(heard.answer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -193,6 +194,31 @@ async def test_a_report_says_which_message_and_what_became_of_it(setting: Settin
         assert report.key or report.receipt.reference == taken.reference
         assert report.to in ("", taken.to)
         keeps_secrets(report.receipt.detail, setting.message(key=setting.sent_key))
+
+
+@every_channel
+async def test_a_report_about_the_whole_account_says_so(setting: Setting) -> None:
+    told = getattr(setting.double, "account_at_fault", None)
+    if told is None:
+        pytest.skip("its provider reports no such thing")
+    await setting.channel.send(setting.message())
+    (report,) = setting.reporting.read(told(setting.double.accepted[-1], setting.place)).reports
+    assert report.receipt.failure is Failure.ACCOUNT
+    assert report.receipt.detail, "staff read the reason"
+
+
+@every_channel
+async def test_an_odd_entry_among_several_costs_no_other(setting: Setting) -> None:
+    for call in await _calls(setting):
+        if not call.body.startswith(b"["):
+            continue
+        genuine = setting.reporting.read(call)
+        odd: list[Any] = [1, None, {}, {"surprise": "x"}, [1]]
+        several = json.dumps([*odd[:2], *json.loads(call.body), *odd[2:]]).encode()
+        heard = setting.reporting.read(replace(call, body=several))
+        assert (heard.reports, heard.inbound, heard.answer) == (genuine.reports, genuine.inbound, genuine.answer)
+        assert [json.loads(each.entry) for each in heard.unread] == odd
+        assert all(each.reason for each in heard.unread)
 
 
 @every_channel

@@ -15,14 +15,12 @@ import pytest
 from channels import (
     AccountTrouble,
     BadOptions,
-    Call,
     CannotAsk,
     ChannelError,
     Failure,
     Fate,
     FixedTexts,
     Message,
-    NotGenuine,
     NotNow,
     Place,
     Receipt,
@@ -33,7 +31,7 @@ from channels import (
 from channels.fixed_texts import Answered
 from channels.sms_aliyun import HASHED, OUT_ID_LENGTH, Aliyun, _failed, canonical_query, connect, out_id, signed
 from tests.channels.doubles import Trouble
-from tests.channels.doubles.sms_aliyun import CALLBACK_SECRET, KEY, SECRET, Double, called
+from tests.channels.doubles.sms_aliyun import KEY, SECRET, Double, called
 
 TICKET = "7F3KQ0ZC8M2XA"
 
@@ -290,77 +288,6 @@ async def test_a_long_key_goes_as_its_hash_and_is_found_again(double: Double, pl
     assert await channel.find(message(key)) == Receipt(Fate.ACCEPTED)
     heard = channel.read(called(place, [double.report(double.accepted[0].reference, Fate.DELIVERED)]))
     assert heard.reports[0].key == "" and heard.reports[0].receipt.reference == double.accepted[0].reference
-
-
-# ---- what it calls us with
-
-
-@pytest.mark.parametrize(
-    ("code", "failure"),
-    [
-        ("MOBILE_NOT_ON_SERVICE", Failure.TRANSIENT),
-        ("INVALID_NUMBER", Failure.ADDRESS),
-        ("USER_REJECT", Failure.OPTED_OUT),
-        ("CONTENT_KEYWORD", Failure.FILTERED),
-        ("SOMETHING_NEW", Failure.OTHER),
-    ],
-)
-async def test_a_receipt_says_what_the_list_says(double: Double, place: Place, code: str, failure: Failure) -> None:
-    channel = channel_at(double, place)
-    reference = (await channel.send(message())).reference
-    entry = double.report(reference, Fate.UNDELIVERED, code)
-    heard = channel.read(called(place, [entry, entry]))
-    expected = Receipt(Fate.UNDELIVERED, reference, failure, code)
-    assert [report.receipt for report in heard.reports] == [expected, expected]
-    assert {(report.key, report.to) for report in heard.reports} == {("step-1", "+8613800000101")}
-    assert await channel.find(message(), reference) == expected
-    assert heard.answer.status == 200 and json.loads(heard.answer.body)["code"] == 0
-
-
-async def test_what_a_person_wrote_is_heard(double: Double, place: Place) -> None:
-    call = double.written("+8613800000101", "退订", place)
-    assert call
-    heard = channel_at(double, place).read(call)
-    (inbound,) = heard.inbound
-    assert (inbound.sender, inbound.text, bool(inbound.reference)) == ("+8613800000101", "退订", True)
-    assert inbound.at and abs(datetime.now(UTC) - inbound.at) < timedelta(minutes=1)
-    assert not heard.reports
-
-
-REPORT = {"phone_number": "13800000101", "success": True, "err_code": "DELIVERED", "biz_id": "9^0", "out_id": "a"}
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"not json",
-        b"[]",
-        b"[1]",
-        b"[" * 100_000,
-        *(json.dumps([REPORT, {**REPORT, **wrong}]).encode() for wrong in (
-            {"success": "true"}, {"biz_id": ""}, {"biz_id": "x" * 300}, {"phone_number": "13x"}, {"out_id": {"a": 1}},
-            {"content": "退订"}, {"content": "a\0", "sequence_id": 1}, {"content": "\ud800", "sequence_id": 1},
-        )),
-    ],
-)  # fmt: skip
-async def test_what_is_no_report_is_not_heard(double: Double, place: Place, body: bytes) -> None:
-    with pytest.raises(NotGenuine):
-        channel_at(double, place).read(replace(called(place, []), body=body))
-
-
-async def test_only_the_secret_address_is_heard(double: Double, place: Place) -> None:
-    channel = channel_at(double, place)
-    call = called(place, [REPORT])
-    assert channel.read(call).reports[0].key == "a"
-    strangers: list[Call] = [
-        double.forged(call), replace(call, url=call.url + "x"), replace(call, url=call.url[:-1]),
-        replace(call, url=place.callbacks), replace(call, url=call.url + "\udcff"), replace(call, method="GET"),
-    ]  # fmt: skip
-    for stranger in strangers:
-        with pytest.raises(NotGenuine):
-            channel.read(stranger)
-    assert CALLBACK_SECRET not in repr(channel._options)
 
 
 async def test_its_rules(double: Double, place: Place) -> None:

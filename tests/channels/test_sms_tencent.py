@@ -307,18 +307,22 @@ REPORT = {"nationcode": "86", "mobile": "13800000101", "report_status": "SUCCESS
 
 
 @pytest.mark.parametrize(
-    "body",
+    "odd",
     [
-        b"",
-        b"not json",
-        b"[]",
-        b"[1]",
-        *(json.dumps([REPORT, {**REPORT, **wrong}]).encode() for wrong in (
-            {"report_status": "MAYBE"}, {"sid": ""}, {"mobile": "x"}, {"nationcode": None}, {"text": "退订"},
-            {"text": "退订", "time": "soon"}, {"text": "退订", "time": True}, {"text": "\ud800", "time": 1},
-        )),
+        {"report_status": "MAYBE"}, {"sid": ""}, {"mobile": "x"}, {"nationcode": None}, {"text": "退订"},
+        {"text": "退订", "time": "soon"}, {"text": "退订", "time": True}, {"text": "\ud800", "time": 1},
     ],
 )  # fmt: skip
+async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(
+    double: Double, place: Place, odd: dict[str, Any]
+) -> None:
+    entries = [{**REPORT, **odd}, REPORT, 1]
+    heard = channel_at(double, place).read(replace(called(place, []), body=json.dumps(entries).encode()))
+    assert [report.receipt.reference for report in heard.reports] == ["5000:1"] and not heard.inbound
+    assert [json.loads(unread.entry) for unread in heard.unread] == [{**REPORT, **odd}, 1]
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"1", b"{}"])
 async def test_what_is_no_report_is_not_heard(double: Double, place: Place, body: bytes) -> None:
     with pytest.raises(NotGenuine):
         channel_at(double, place).read(replace(called(place, []), body=body))

@@ -15,8 +15,8 @@ from hub.store.tables.columns import bytes_, moment, words
 
 
 class ProviderRow(SQLModel, table=True):
-    """A configured provider, by the name of its entry: its present weight, whether its account is broken, and until
-    when it wants to be left alone."""
+    """A configured provider, by the name of its entry: its present weight, whether its account is broken (and only a
+    message that arrives proves the contrary), and until when it wants to be left alone."""
 
     __tablename__ = "provider"
     name: str = words(primary_key=True)
@@ -25,6 +25,7 @@ class ProviderRow(SQLModel, table=True):
     broken_at: datetime | None = moment()
     broken_reason: str | None = words(default=None)
     rests_until: datetime | None = moment()
+    until_delivered: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
 
 
 class ProviderLaneRow(SQLModel, table=True):

@@ -47,7 +47,7 @@ TASK_KINDS = {
     "identity-refused": "identity not confirmed", "unanswered": "does not answer reminders",
     "unreached": "no message has led to this person", "stop-flood": "many opt-outs wait to be checked",
     "certificate-not-revoked": "a certificate could not be revoked",
-    "opted-out": "asked for no more messages",
+    "opted-out": "asked for no more messages", "unread": "a provider's report could not be read",
 }  # fmt: skip
 ALERTS = {
     "provider-broken": "a provider is out of use", "budget-spent": "a limit of messages is reached",

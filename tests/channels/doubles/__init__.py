@@ -38,8 +38,9 @@ class Accepted:
 
 
 class Double(Protocol):
-    """A double may have more: `to`, an address that its provider reaches (else the tests take a number or mailbox of
-    their own), `local`, set where no network leads to it, and `hub_ledger`, the `Ledger` of its `Place`."""
+    """A double may have more: `account_at_fault(message, place)`, the genuine call by which its provider reports that
+    nothing of this account gets through; `to`, an address that its provider reaches (else the tests take a number or
+    mailbox of their own); `local`, set where no network leads to it; and `hub_ledger`, the `Ledger` of its `Place`."""
 
     accepted: list[Accepted]
     trouble: list[Trouble]

@@ -204,6 +204,10 @@ class Double:
     def reported(self, message: Accepted, fate: Fate, place: Place) -> Call | None:
         return None if fate is Fate.ACCEPTED else called(place, [self.report(message.reference, fate)])
 
+    def account_at_fault(self, message: Accepted, place: Place) -> Call:
+        """Its signature is not registered with the carrier."""
+        return called(place, [self.report(message.reference, Fate.UNDELIVERED, "PORT_NOT_REGISTERED")])
+
     def written(self, sender: str, text: str, place: Place) -> Call | None:
         phone = sender.removeprefix("+86") if sender.startswith("+86") else sender.removeprefix("+")
         return called(place, [{

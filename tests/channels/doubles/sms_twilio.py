@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from channels import Call, Fate, Place
+from tests.channels.doubles import Accepted
 from tests.channels.doubles.program import run
 from tests.channels.doubles.twilio import ACCOUNT, SENDER, Resource, TwilioAccount, date, signed
 
@@ -66,6 +67,10 @@ class Double(TwilioAccount):
         return {
             "MessageSid": resource.sid, "MessageStatus": status, "SmsSid": resource.sid, "SmsStatus": status, **code
         }  # fmt: skip
+
+    def account_at_fault(self, message: Accepted, place: Place) -> Call:
+        """Its number is registered for no campaign."""
+        return self.status_call(self.resources[message.reference], "undelivered", 30034)
 
     # ---- what people write
 

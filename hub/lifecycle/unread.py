@@ -1,0 +1,41 @@
+"""What a provider told us and nobody could read: a person sees its outline, and the entry itself is kept sealed."""
+
+from __future__ import annotations
+
+import json
+import re
+from uuid import uuid4
+
+from hub.model.staff import StaffTask
+from hub.store.callbacks import Callback
+from hub.store.unit import Unit
+
+UNREAD = "A provider reported something that could not be read. Whose, why, and how the entry looks:"
+_CODE = re.compile(r"(?!.*\d{5})[A-Za-z.]{0,6}[A-Z][A-Z0-9_]{2,60}", re.ASCII)
+MOST_FIELDS = 20
+
+
+async def show_unread(unit: Unit, callback: Callback) -> None:
+    """One task for each provider and kind of entry, however many come."""
+    root = await unit.school.headquarters()
+    for each in callback.unread if root else ():
+        assert root
+        text = f"{UNREAD}\n{callback.provider}\n{each.reason}\n{outline(each.entry)}"
+        await unit.desk.add_task_once(StaffTask(uuid4(), "unread", text, root.id, unit.now), same_text=True)
+
+
+def outline(entry: str) -> str:
+    """The names of its fields, and of their values only codes and yes or no: numbers and texts are somebody's."""
+    try:
+        fields = json.loads(entry)
+    except ValueError:  # cut off, since it was too long
+        return "…"
+    if not isinstance(fields, dict):
+        return _value(fields)
+    return ", ".join(f"{name[:40]}={_value(value)}" for name, value in list(fields.items())[:MOST_FIELDS])
+
+
+def _value(value: object) -> str:
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and _CODE.fullmatch(value)):
+        return json.dumps(value)
+    return "…"

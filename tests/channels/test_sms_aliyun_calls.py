@@ -1,0 +1,131 @@
+"""What Aliyun calls us with: receipts of both its sites, what people wrote, and what is odd among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from channels import Call, Failure, Fate, NotGenuine, Place, Receipt
+from tests.channels.doubles.sms_aliyun import CALLBACK_SECRET, Double, called
+from tests.channels.test_sms_aliyun import NoLedger, channel_at, message
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[Double]:
+    double = Double()
+    async with double.serving():
+        yield double
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with aiohttp.ClientSession() as http:
+        callbacks = "https://sign.example.org/callbacks/sms_aliyun"
+        yield Place("sms_aliyun", callbacks, http, NoLedger(), lambda: datetime.now(UTC))
+
+
+@pytest.mark.parametrize(("status", "fate"), [("1", Fate.DELIVERED), ("2", Fate.UNDELIVERED), ("6", Fate.UNDELIVERED)])
+async def test_a_receipt_of_the_international_site_is_read(
+    double: Double, place: Place, status: str, fate: Fate
+) -> None:
+    entry = {
+        "To": "8521111000", "SendDate": "Thu, 25 Nov 2021 10:25:00 +0800", "Status": status, "TaskId": "67890",
+        "ReceiveDate": "Thu, 25 Nov 2021 10:25:33 +0800", "ErrorCode": "PORT_NOT_REGISTERED", "SmsSize": "2",
+        "ErrorDescription": "failed", "MessageId": "1234500001111",
+    }  # fmt: skip
+    (report,) = channel_at(double, place).read(called(place, [entry])).reports
+    assert (report.receipt.fate, report.receipt.reference, report.key) == (fate, "1234500001111", "")
+    assert report.to == "+8521111000"  # with its country, whatever it looks like
+    assert report.receipt.failure is (None if fate is Fate.DELIVERED else Failure.ACCOUNT)
+    odd = [{**entry, "Status": "9"}, {**entry, "To": "x"}, {**entry, "MessageId": ""}]
+    heard = channel_at(double, place).read(called(place, [*odd, entry]))
+    assert (len(heard.unread), len(heard.reports)) == (3, 1)
+
+
+async def test_what_the_international_site_sent_to_the_mainland_is_known_by_our_key(
+    double: Double, place: Place
+) -> None:
+    entry = {"PhoneNumber": "13800000101", "SendStatus": "3", "BizId": "1^0", "ExternalId": "step-1", "ErrorCode": ""}
+    (report,) = channel_at(double, place).read(called(place, [entry])).reports
+    assert (report.receipt, report.key, report.to) == (Receipt(Fate.DELIVERED, "1^0"), "step-1", "+8613800000101")
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        ("MOBILE_NOT_ON_SERVICE", Failure.TRANSIENT),
+        ("INVALID_NUMBER", Failure.ADDRESS),
+        ("USER_REJECT", Failure.OPTED_OUT),
+        ("CONTENT_KEYWORD", Failure.FILTERED),
+        ("PORT_NOT_REGISTERED", Failure.ACCOUNT),
+        ("SIGNATURE_BLACKLIST", Failure.ACCOUNT),
+        ("isv.OUT_OF_SERVICE", Failure.ACCOUNT),
+        ("SOMETHING_NEW", Failure.OTHER),
+    ],
+)
+async def test_a_receipt_says_what_the_list_says(double: Double, place: Place, code: str, failure: Failure) -> None:
+    channel = channel_at(double, place)
+    reference = (await channel.send(message())).reference
+    entry = double.report(reference, Fate.UNDELIVERED, code)
+    heard = channel.read(called(place, [entry, entry]))
+    expected = Receipt(Fate.UNDELIVERED, reference, failure, code)
+    assert [report.receipt for report in heard.reports] == [expected, expected]
+    assert {(report.key, report.to) for report in heard.reports} == {("step-1", "+8613800000101")}
+    assert await channel.find(message(), reference) == expected
+    assert heard.answer.status == 200 and json.loads(heard.answer.body)["code"] == 0
+
+
+async def test_what_a_person_wrote_is_heard(double: Double, place: Place) -> None:
+    call = double.written("+8613800000101", "退订", place)
+    assert call
+    heard = channel_at(double, place).read(call)
+    (inbound,) = heard.inbound
+    assert (inbound.sender, inbound.text, bool(inbound.reference)) == ("+8613800000101", "退订", True)
+    assert inbound.at and abs(datetime.now(UTC) - inbound.at) < timedelta(minutes=1)
+    assert not heard.reports
+
+
+REPORT = {"phone_number": "13800000101", "success": True, "err_code": "DELIVERED", "biz_id": "9^0", "out_id": "a"}
+
+
+ODD: list[Any] = [
+    1, None, [], {"success": "true"}, {"biz_id": ""}, {"biz_id": "x" * 300}, {"phone_number": "13x"},
+    {"out_id": {"a": 1}}, {"content": "退订"}, {"content": "a\0", "sequence_id": 1},
+    {"content": "\ud800", "sequence_id": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(double: Double, place: Place, odd: Any) -> None:
+    entry = {**REPORT, **odd} if isinstance(odd, dict) else odd
+    heard = channel_at(double, place).read(replace(called(place, []), body=json.dumps([entry, REPORT]).encode()))
+    assert [report.key for report in heard.reports] == ["a"] and not heard.inbound
+    (unread,) = heard.unread
+    assert unread.reason and json.loads(unread.entry) == entry
+    assert heard.answer.status == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"1", b"null", b"{}", b"[" * 100_000])
+async def test_what_is_no_report_is_not_heard(double: Double, place: Place, body: bytes) -> None:
+    with pytest.raises(NotGenuine):
+        channel_at(double, place).read(replace(called(place, []), body=body))
+
+
+async def test_only_the_secret_address_is_heard(double: Double, place: Place) -> None:
+    channel = channel_at(double, place)
+    call = called(place, [REPORT])
+    assert channel.read(call).reports[0].key == "a"
+    strangers: list[Call] = [
+        double.forged(call), replace(call, url=call.url + "x"), replace(call, url=call.url[:-1]),
+        replace(call, url=place.callbacks), replace(call, url=call.url + "\udcff"), replace(call, method="GET"),
+    ]  # fmt: skip
+    for stranger in strangers:
+        with pytest.raises(NotGenuine):
+            channel.read(stranger)
+    assert CALLBACK_SECRET not in repr(channel._options)

@@ -1,0 +1,156 @@
+"""Receipts that speak of more than one message: of a whole account, of a number abroad, and of what nobody can read."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from yarl import URL
+
+from channels import Fate, Place, sms_aliyun
+from hub.model.contract import Contract
+from hub.model.delivery import DeliveryState
+from hub.model.provider import Health, Provider
+from hub.model.staff import EVERYTHING
+from hub.router.carriers import Carrier, Carriers
+from tests.channels.doubles.outbox import Ledger
+from tests.channels.doubles.sms_aliyun import Double as Aliyun
+from tests.channels.doubles.sms_aliyun import called
+from tests.router.routed import Routed, routed
+
+MINUTES = timedelta(minutes=11)
+ABROAD = "+85291234567"
+
+
+async def health(hub: Routed, name: str = "sms_twilio") -> Health:
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        return (await unit.providers.healths([name]))[name]
+
+
+async def alerts(hub: Routed) -> list[Mapping[str, Any]]:
+    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        found = await unit.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-broken'")
+        return [row.facts for row in found]
+
+
+async def test_a_receipt_that_speaks_of_the_account_stops_it_until_a_message_arrives() -> None:
+    async with routed() as hub:
+        await hub.invited(phone="+12025550601")
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30034)
+        await hub.heard()
+        assert (await health(hub)).broken_at is not None
+        assert await alerts(hub) == [{"provider": "sms_twilio", "reason": "undelivered, code 30034"}]
+        await hub.invited(phone="+12025550602")
+        await hub.invited(phone="+12025550603")
+        assert len(hub.twilio.accepted) == 1  # they wait
+
+        await hub.look_after(MINUTES)
+        assert len(hub.twilio.accepted) == 2  # one of them, to see whether it gets through
+        assert (await health(hub)).broken_at is not None  # that it was taken says nothing: the first was taken, too
+        await hub.twilio.finish(hub.twilio.accepted[1].reference, "undelivered", 30034)
+        await hub.heard()
+        await hub.twilio.call_back(hub.twilio.accepted[1].reference)
+        await hub.heard()
+        assert len(await alerts(hub)) == 1
+
+        await hub.look_after(MINUTES)
+        assert len(hub.twilio.accepted) == 3
+        await hub.twilio.finish(hub.twilio.accepted[2].reference, "delivered")
+        await hub.heard()
+        assert (await health(hub)).broken_at is None
+        await hub.invited(phone="+12025550604")
+        assert len(hub.twilio.accepted) == 4
+
+
+async def test_what_was_on_its_way_before_the_account_broke_proves_nothing() -> None:
+    async with routed() as hub:
+        for number in ("+12025550611", "+12025550612"):
+            await hub.invited(phone=number)
+        hub.clock.advance(timedelta(minutes=1))
+        first, second = (each.reference for each in hub.twilio.accepted)
+        await hub.twilio.finish(first, "undelivered", 30032)
+        await hub.heard()
+        await hub.twilio.finish(second, "delivered")
+        await hub.heard()
+        assert (await health(hub)).broken_at is not None
+
+
+# ---- Aliyun, which signs nothing and is asked
+
+
+@dataclass
+class Abroad:
+    hub: Routed
+    aliyun: Aliyun
+    place: Place
+
+    async def tell(self, *entries: Mapping[str, Any]) -> int:
+        call = called(self.place, list(entries))
+        address = URL(self.hub.running.origin + call.path, encoded=True)
+        async with self.hub.running.http.post(address, data=call.body, headers=dict(call.headers)) as answer:
+            status = answer.status
+        await self.hub.heard()
+        return status
+
+    async def state(self, contract: Contract) -> DeliveryState:
+        return (await self.hub.one(contract)).state
+
+    def entry(self, phone: str, status: str) -> dict[str, str]:
+        """As the international site calls it."""
+        return {"To": phone.removeprefix("+"), "Status": status, "MessageId": "77000123", "ErrorCode": "success"}
+
+
+@asynccontextmanager
+async def by_aliyun() -> AsyncIterator[Abroad]:
+    async with routed() as hub:
+        aliyun = Aliyun()
+        aliyun.clock = hub.clock
+        async with aliyun.serving():
+            place = Place("aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock)
+            channel = sms_aliyun.connect({**aliyun.options(), "sign_name_abroad": "签达学校"}, place)
+            carrier = Carrier(Provider("aliyun", "sms_aliyun", "sms", rate=1000), channel)
+            hub.running.hub.parts.router.carriers = Carriers([carrier], random.Random(1).random)
+            yield Abroad(hub, aliyun, place)
+
+
+async def test_an_international_receipt_is_matched_by_its_number_and_asked_about() -> None:
+    async with by_aliyun() as here:
+        contract = await here.hub.invited(phone=ABROAD)
+        assert await here.state(contract) is DeliveryState.SENT
+        assert await here.tell(here.entry(ABROAD, "1")) == 200
+        assert await here.state(contract) is DeliveryState.SENT  # its list does not say so: a stranger may have called
+        here.aliyun.report(here.aliyun.sent[0].biz_id, Fate.DELIVERED)
+        assert await here.tell(here.entry(ABROAD, "1")) == 200
+        assert await here.state(contract) is DeliveryState.DELIVERED
+
+
+async def test_what_cannot_be_read_goes_to_staff_without_numbers_and_the_rest_counts() -> None:
+    async with by_aliyun() as here:
+        contract = await here.hub.invited(phone=ABROAD)
+        good = here.aliyun.report(here.aliyun.sent[0].biz_id, Fate.DELIVERED)
+        odd = {"phone_number": "13912345678", "success": "maybe", "err_code": "SOMETHING_NEW", "err_msg": "王小明"}
+        for told in ([odd, good], [odd]):
+            assert await here.tell(*told) == 200
+        assert await here.state(contract) is DeliveryState.DELIVERED
+        async with here.hub.running.hub.database.unit(EVERYTHING) as unit:
+            (task,) = [each for each in await unit.desk.open_tasks() if each.kind == "unread"]
+            stored = await unit.connection.exec_driver_sql("SELECT call_sealed FROM callback WHERE outcome = 'unread'")
+            kept = [unit.cipher.open_json(row.call_sealed)["unread"] for row in stored]
+        assert task.text.splitlines()[1:] == [
+            "aliyun", "success is no boolean", 'phone_number=…, success=…, err_code="SOMETHING_NEW", err_msg=…'
+        ]  # fmt: skip
+        assert [json.loads(entry["entry"]) for (entry,) in kept] == [odd, odd]
+
+
+async def test_an_unregistered_signature_stops_the_provider() -> None:
+    async with by_aliyun() as here:
+        await here.hub.invited(phone="+8613800000109")
+        told = here.aliyun.report(here.aliyun.sent[0].biz_id, Fate.UNDELIVERED, "PORT_NOT_REGISTERED")
+        assert await here.tell(told) == 200
+        assert (await health(here.hub, "aliyun")).broken_at is not None
+        assert await alerts(here.hub) == [{"provider": "aliyun", "reason": "PORT_NOT_REGISTERED"}]
