@@ -7,7 +7,11 @@ checks cannot see that; a client that has a PDF library at hand can.
 from __future__ import annotations
 
 from qianda.checks import RefusedToSign
+from qianda.pdf import NotOurForm, TooComplex
 from qianda.verify.findings import UnreadablePdf
+from qianda.verify.revisions import find_changes
+from qianda.verify.signed_file import SignedFile
+from qianda.verify.structure import range_is_right
 
 
 def check_update(shown: bytes, prepared: bytes) -> None:
@@ -16,6 +20,10 @@ def check_update(shown: bytes, prepared: bytes) -> None:
         _check(shown, prepared)
     except UnreadablePdf as error:
         raise RefusedToSign(1, error.reason.en) from error
+    except NotOurForm as error:
+        raise RefusedToSign(1, error.what) from error
+    except TooComplex as error:
+        raise RefusedToSign(1, "the prepared file is too large") from error
     except RefusedToSign:
         raise
     except Exception as error:  # a file made to break the parser is a reason to refuse, not to crash
@@ -23,16 +31,12 @@ def check_update(shown: bytes, prepared: bytes) -> None:
 
 
 def _check(shown: bytes, prepared: bytes) -> None:
-    from qianda.verify.revisions import changes_beyond_signatures  # pyHanko takes a moment to load
-    from qianda.verify.signed_file import SignedFile
-    from qianda.verify.structure import range_is_right
-
     before, after = SignedFile(shown), SignedFile(prepared)
-    if not prepared.startswith(shown) or after.revisions != before.revisions + 1:
+    if not prepared.startswith(shown) or len(after.revisions) != len(before.revisions) + 1:
         raise RefusedToSign(1, "the prepared file is not one revision further than what was shown")
-    for finding in changes_beyond_signatures(after, before.revisions - 1):
+    for finding in find_changes(after, len(before.revisions) - 1):
         raise RefusedToSign(1, finding.reason.en)
-    added = [signature for signature in after.signatures if signature.revision == before.revisions]
+    added = [signature for signature in after.signatures if signature.revision == len(before.revisions)]
     if len(added) != 1 or added[0].is_timestamp:
         raise RefusedToSign(1, "the prepared file does not add exactly one signature")
     if added[0].end != len(prepared) or any(added[0].contents) or not range_is_right(after, added[0]):

@@ -31,7 +31,8 @@ def with_signature_fields(pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
 
     The file gets a random /ID: make it once and store it. The seal's field locks everything (FieldMDP ALL, no changes).
     """
-    writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+    # The typesetter ends without a line end; the next object must begin on a line of its own (docs/file-format.md).
+    writer = IncrementalPdfFileWriter(io.BytesIO(pdf if pdf.endswith(b"\n") else pdf + b"\n"))
     for box in boxes:
         fields.append_signature_field(writer, _specification(box))
     output = io.BytesIO()

@@ -26,20 +26,24 @@ def verify_file(path: Path, trust: Trust, expected: Sequence[str] | None = None)
     Raises UnreadablePdf, or OSError when the file cannot be opened. Runs an event loop: call it outside of one.
     """
     from qianda.verify import reasons
-    from qianda.verify.signed_file import LARGEST_FILE
+    from qianda.verify.signed_file import MAX_FILE_BYTES
 
-    if path.stat().st_size > LARGEST_FILE:
-        raise UnreadablePdf(reasons.TOO_LARGE.about(mib=LARGEST_FILE >> 20))
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise UnreadablePdf(reasons.TOO_LARGE.about(mib=MAX_FILE_BYTES >> 20))
     return verify_bytes(path.read_bytes(), trust, expected, name=path.name)
 
 
 def verify_bytes(pdf: bytes, trust: Trust, expected: Sequence[str] | None = None, *, name: str = "") -> Report:
     """The same for a file in memory."""
+    from qianda.pdf import NotOurForm
     from qianda.verify.ades import full_check
-    from qianda.verify.elements import Report, judge, of_document, trust_findings
-    from qianda.verify.structure import examine
+    from qianda.verify.elements import Report, altered_report, judge, of_document, trust_findings
+    from qianda.verify.structure import altered, examine
 
-    structure = examine(pdf, expected)
+    try:
+        structure = examine(pdf, expected)
+    except NotOurForm as error:
+        return altered_report(pdf, altered(error), name)
     findings = [*structure.findings, *trust_findings(structure, trust)]
     if structure.signatures:
         findings += full_check(pdf, trust)

@@ -63,6 +63,19 @@ class Report:
         return any(answer.word is Word.FAILED for answer in self.document)
 
 
+def altered_report(pdf: bytes, reason: Reason, name: str) -> Report:
+    """Return the report of a file whose form is not ours any more: nothing in it is believed."""
+    return Report(
+        file=name,
+        sha256=hashlib.sha256(pdf).hexdigest(),
+        size=len(pdf),
+        document=tuple(Answer(element, Word.FAILED, reason) for element in Element),
+        parties=(),
+        archived_at=None,
+        trial=False,
+    )
+
+
 def trust_findings(structure: Structure, trust: Trust) -> Iterator[Finding]:
     """What is wrong by the trust given, as far as it needs no path building."""
     if not trust.authorities:

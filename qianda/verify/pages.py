@@ -4,33 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyhanko.pdf_utils.generic import Reference
+from qianda.pdf import NotOurForm, TooComplex
+from qianda.verify.document import Document, as_dictionary, references
 
-from qianda.verify.objects import Snapshot, reference, references
+MAX_PAGES = 1000
 
 
-def page_widgets(document: Snapshot) -> set[Reference | None]:
-    """The form fields that stand on pages; one that is no object of its own counts as None."""
-    found: set[Reference | None] = set()
+def page_widgets(document: Document) -> set[int | None]:
+    """Return the numbers of the form fields that stand on pages; None for one that is no object of its own."""
+    found: set[int | None] = set()
     for page in pages(document):
-        annotations = document.array(document.read(page), "/Annots")
-        for index, at in enumerate(references(annotations)):
-            annotation = document.follow(annotations.raw_get(index))
+        annotations = document.array(as_dictionary(document.read(page), "a page"), "/Annots")
+        for item, number in zip(annotations, references(annotations), strict=True):
+            annotation = as_dictionary(document.follow(item), "an annotation")
             if document.entry(annotation, "/Subtype") == "/Widget":
-                found.add(at)
+                found.add(number)
     return found
 
 
-def pages(document: Snapshot) -> Iterator[Reference]:
-    """The pages, from the tree in the catalog; every node is visited once at most."""
-    waiting, seen = [reference(document.root, "/Pages")], set[Reference]()
+def pages(document: Document) -> Iterator[int]:
+    """Yield the numbers of the pages, from the tree in the catalog. Raises TooComplex, or NotOurForm for a tree that
+    is none: readers differ in what they show of it.
+    """
+    waiting, seen = references([document.root.get("/Pages")]), set[int]()
     while waiting:
-        at = waiting.pop()
-        if at is None or at in seen:
-            continue
-        seen.add(at)
-        node = document.read(at)
-        if "/Kids" in node:
+        number = waiting.pop()
+        if number is None or number in seen:
+            raise NotOurForm("a page stands in more than one place, or in none")
+        seen.add(number)
+        if len(seen) > MAX_PAGES:
+            raise TooComplex
+        node = as_dictionary(document.read(number), "a page")
+        kind = node.get("/Type")
+        if kind == "/Pages" and "/Kids" in node:
             waiting.extend(references(document.array(node, "/Kids")))
+        elif kind == "/Page" and "/Kids" not in node:
+            yield number
         else:
-            yield at
+            raise NotOurForm(f"object {number} is neither a page nor a list of pages")

@@ -10,13 +10,34 @@ from qianda.verify.findings import Reason
 UNREADABLE: Final = Reason("无法按 PDF 读取这个文件。", "The file cannot be read as a PDF.")
 TOO_LARGE: Final = Reason("文件超过 {mib} MiB, 不予检查。", "The file is larger than {mib} MiB and is not looked at.")
 TOO_COMPLEX: Final = Reason(
-    "文件的版本或签名域过多, 不予检查。", "The file has more revisions or fields than are looked at."
+    "文件的页面、对象、版本或签名域过多, 不予检查。",
+    "The file has more pages, objects, revisions or fields than are looked at.",
 )
 TOO_SLOW: Final = Reason("检查未能在 {seconds} 秒内结束。", "The check did not end within {seconds} seconds.")
 CRASHED: Final = Reason(
     "检查过程意外中止, 文件可能有意损坏。", "The check broke off: the file may be malformed on purpose."
 )
-ENCRYPTED: Final = Reason("文件已加密。", "The file is encrypted.")
+ENCRYPTED: Final = Reason("这不是签达的文件: 它已加密。", "This is not a file of Qianda: it is encrypted.")
+FOREIGN: Final = Reason(
+    "这不是签达的文件: 它的写法与签达不同, 这里无法判断。",
+    "This is not a file of Qianda: it is written in another way, and cannot be judged here.",
+)
+FOREIGN_TABLE_STREAMS: Final = Reason(
+    "这不是签达的文件: 它使用交叉引用流。", "This is not a file of Qianda: it has cross-reference streams."
+)
+FOREIGN_OBJECT_STREAMS: Final = Reason(
+    "这不是签达的文件: 它使用对象流。", "This is not a file of Qianda: it has object streams."
+)
+FOREIGN_HYBRID: Final = Reason(
+    "这不是签达的文件: 它有两种交叉引用表。", "This is not a file of Qianda: it has two kinds of tables."
+)
+FOREIGN_LINEARIZED: Final = Reason(
+    "这不是签达的文件: 它经过线性化。", "This is not a file of Qianda: it is linearized."
+)
+NOT_OUR_FORM: Final = Reason(
+    "文件已损坏或被改动: 它不再是签达写出的样子 (第 {at} 字节: {what})。",
+    "The file was damaged or altered: it is not as Qianda writes it (byte {at}: {what}).",
+)
 
 # ---- which signatures there are -----------------------------------------------------------------------------------
 NO_SIGNATURES: Final = Reason("文件里没有任何签名。", "There is no signature in the file.")

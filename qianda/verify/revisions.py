@@ -1,78 +1,52 @@
-"""What each revision after the first signature changed; only signatures, their evidence and timestamps may be added.
+"""Find what each revision after the issued one changed; only signatures, their evidence and timestamps may be added.
 
 A PDF grows by revisions, each of which may replace any object of those before it. New objects do no harm unless an old
 one refers to them, so every reference must lead to an object from the issued revision on, and of every replaced object
-the few kinds that signing has to touch may change in the few entries that it has to touch (`qianda.verify.step`). This
-is stricter than the usual difference analysis, which lets form fields be filled in (some published attacks pass as
+the few kinds that signing has to touch may change in the few entries that it has to touch (see `revision_diff.py`).
+This is stricter than the usual difference analysis, which lets form fields be filled in (some published attacks pass as
 that). Sources: ISO 32000-2 7.5.6, 12.7, 12.8; ETSI EN 319 142-1 5.4.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from pyhanko.pdf_utils.xref import XRefSectionType
-
+from qianda.pdf import NotOurForm
 from qianda.verify import reasons
+from qianda.verify.back_references import BackReferences
+from qianda.verify.document import Document
 from qianda.verify.findings import Element, Finding
-from qianda.verify.mentions import Mentions
-from qianda.verify.objects import same
+from qianda.verify.revision_diff import RevisionDiff
+from qianda.verify.signature_objects import NotSigning
 from qianda.verify.signed_file import SignedFile
-from qianda.verify.signing import NotSigning
-from qianda.verify.step import Step
-
-_ROW = re.compile(rb"\d{10} \d{5} n")
 
 
-def changes_beyond_signatures(file: SignedFile, base: int) -> Iterator[Finding]:
-    """One finding for each revision after `base` (counted from 0) that changed more than signing has to.
+def find_changes(file: SignedFile, base: int) -> Iterator[Finding]:
+    """Yield a finding for the first revision after `base` (counted from 0) that changed more than signing has to.
 
-    Also one for `base` itself when it leaves room for changes that would not show: references to what is not there,
-    a table that readers could understand differently.
+    Also for `base` itself when it refers to what is not there: a later revision could bring that to life.
     """
-    try:
-        for revision in range(file.revisions):
-            _check_table(file, revision)
-        mentions = Mentions(file, base)
-        _check_missing(mentions)
-    except NotSigning as change:
-        yield _finding(base, change)
+    before = file.at(base)
+    back_references = BackReferences(before)
+    if missing := back_references.missing():
+        yield _finding(base, f"object {min(missing)} is missing")
         return
-    for revision in range(base + 1, file.revisions):
+    for revision in range(base + 1, len(file.revisions)):
+        after, written = file.after(before, revision), list(file.revisions[revision].objects)
         try:
-            _check_revision(file, mentions)
-        except NotSigning as change:
-            yield _finding(revision, change)
-        if mentions.revision < revision:
-            mentions.advance()
+            _check(before, after, back_references, written)
+        except (NotSigning, NotOurForm) as change:
+            yield _finding(revision, str(change))
+            return
+        before = after
 
 
-def _finding(revision: int, change: NotSigning) -> Finding:
-    return Finding(Element.TEXT, reasons.REVISION_CHANGED.about(revision=revision + 1, what=str(change)))
+def _check(before: Document, after: Document, back_references: BackReferences, written: list[int]) -> None:
+    RevisionDiff(before, after, back_references).check(written)
+    back_references.advance(after, written)
+    if missing := back_references.missing():
+        raise NotSigning(f"object {min(missing)} is missing")
 
 
-def _check_table(file: SignedFile, revision: int) -> None:
-    """One plain entry for each object: entries that are doubled, freed or of a later generation are read variously."""
-    section, table = file.reader.xrefs.get_xref_container_info(revision), file.reader.xrefs.get_xref_data(revision)
-    if section.xref_section_type != XRefSectionType.STANDARD or table.freed or any(table.higher_generation_refs()):
-        raise NotSigning("the table of objects")
-    rows = file.pdf[section.start_location : file.pdf.find(b"trailer", section.start_location)]
-    if len(_ROW.findall(rows)) != len(table.standard_xrefs):
-        raise NotSigning("the table of objects")
-
-
-def _check_missing(mentions: Mentions) -> None:
-    missing = mentions.missing()
-    if missing:
-        raise NotSigning(f"object {min(at.idnum for at in missing)} is missing")
-
-
-def _check_revision(file: SignedFile, mentions: Mentions) -> None:
-    before, after = file.at(mentions.revision), file.at(mentions.revision + 1)
-    written = file.reader.xrefs.explicit_refs_in_revision(mentions.revision + 1)
-    replaced = [(at, before.read(at), after.read(at)) for at in written if at in mentions.live]
-    changed = [(at, old, new) for at, old, new in replaced if not same(old, new)]
-    Step(before, after, mentions).check(changed)
-    mentions.advance()
-    _check_missing(mentions)
+def _finding(revision: int, what: str) -> Finding:
+    return Finding(Element.TEXT, reasons.REVISION_CHANGED.about(revision=revision + 1, what=what))

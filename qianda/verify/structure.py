@@ -6,12 +6,12 @@ It asks nothing about trust (`qianda.verify.ades` does). The hub runs it on ever
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from qianda.confirmation import CheckedConfirmation
+from qianda.pdf import NotOurForm, TooComplex
 from qianda.verify import reasons
 from qianda.verify.cms_check import (
     CheckedCms,
@@ -22,13 +22,13 @@ from qianda.verify.cms_check import (
     confirmation,
     signature_timestamp,
 )
-from qianda.verify.findings import Element, Finding, UnreadablePdf
+from qianda.verify.findings import Element, Finding, Reason, UnreadablePdf
+from qianda.verify.foreign import foreign_reason
 from qianda.verify.pages import page_widgets
-from qianda.verify.revisions import changes_beyond_signatures
-from qianda.verify.signed_file import FieldSignature, SignedFile
+from qianda.verify.revisions import find_changes
+from qianda.verify.signed_file import FieldSignature, SignedFile, text_of
 
 SEAL_FIELD = "seal"
-_END_OF_REVISION = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\Z")
 _ACTIVE = ("/OpenAction", "/AA", "/OCProperties")
 
 
@@ -63,10 +63,17 @@ def check_finished(pdf: bytes, expected_fields: Sequence[str]) -> list[Finding]:
         return examine(pdf, expected_fields).findings
     except UnreadablePdf as error:
         return [Finding(Element.TEXT, error.reason)]
+    except NotOurForm as error:
+        return [Finding(Element.TEXT, altered(error))]
+
+
+def altered(error: NotOurForm) -> Reason:
+    """Return the reason to give for a file of ours whose form is not ours any more."""
+    return reasons.NOT_OUR_FORM.about(at=error.at, what=error.what)
 
 
 def examine(pdf: bytes, expected_fields: Sequence[str] | None = None) -> Structure:
-    """Everything this module looks at. Raises UnreadablePdf."""
+    """Look at everything this module knows. Raises UnreadablePdf, and NotOurForm for a file that was ours once."""
     try:
         structure = Structure(SignedFile(pdf))
         structure.findings += _fields(structure.file)
@@ -80,13 +87,19 @@ def examine(pdf: bytes, expected_fields: Sequence[str] | None = None) -> Structu
         return structure
     except UnreadablePdf:
         raise
+    except NotOurForm:
+        if reason := foreign_reason(pdf):
+            raise UnreadablePdf(reason) from None
+        raise
+    except TooComplex:
+        raise UnreadablePdf(reasons.TOO_COMPLEX) from None
     except Exception as error:  # a hostile file may break the parser anywhere, and that is an answer, not a crash
         raise UnreadablePdf(reasons.UNREADABLE) from error
 
 
 def _fields(file: SignedFile) -> Iterator[Finding]:
-    listed, fields = [at for at, _ in file.fields], [one for _, one in file.fields]
-    names = [str(file.now.entry(one, "/T")) for one in fields]
+    listed, fields = [number for number, _ in file.fields], [one for _, one in file.fields]
+    names = [text_of(file.now.entry(one, "/T")) for one in fields]
     nested = any("/Kids" in one or "/Parent" in one or "/T" not in one for one in fields)
     doubled = len(set(listed)) != len(listed) or len(set(names)) != len(names)
     if nested or doubled or not page_widgets(file.now) <= set(listed):
@@ -139,14 +152,11 @@ def _range(file: SignedFile, signature: FieldSignature) -> Iterator[Finding]:
 
 def range_is_right(file: SignedFile, signature: FieldSignature) -> bool:
     """All of the file up to the end of the signature's own revision, but for its own value in `<…>`."""
-    if len(signature.byte_range) != 4 or min(signature.byte_range) < 0 or signature.end > len(file.pdf):
+    if len(signature.byte_range) != 4:
         return False
     start, gap_at, resume_at, _ = signature.byte_range
-    if start != 0 or (gap_at, resume_at) != signature.gap:
-        return False
-    last_words = _END_OF_REVISION.search(file.pdf[max(resume_at, signature.end - 64) : signature.end])
-    expected = file.reader.xrefs.get_startxref_for_revision(signature.revision)
-    return last_words is not None and int(last_words[1]) == expected
+    ends = file.revisions[signature.revision].end
+    return start == 0 and (gap_at, resume_at) == signature.gap and signature.end == ends
 
 
 def _cryptography(structure: Structure, signature: FieldSignature) -> Iterator[Finding]:
@@ -199,7 +209,7 @@ def _one_certificate_each(structure: Structure) -> Iterator[Finding]:
 def _revisions(file: SignedFile) -> Iterator[Finding]:
     if file.signatures:
         first = min(signature.revision for signature in file.signatures)
-        yield from changes_beyond_signatures(file, max(first - 1, 0))
+        yield from find_changes(file, max(first - 1, 0))
 
 
 def _list(names: Sequence[str]) -> str:

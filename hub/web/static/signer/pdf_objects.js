@@ -1,19 +1,19 @@
 // Reads PDF objects (ISO 32000-2 7.3) in the one spelling that the hub writes; whatever else the format allows is
-// refused, because two readers that understand a file differently are how a change is hidden.
+// refused, because two readers that understand a file differently are how a change is hidden. The rules stand in
+// docs/file-format.md, and `qianda/pdf/objects.py` follows the same ones.
 
 export class NotCanonical extends Error {}
 
-const SPACE = ' \\n\\r\\t';
-const REGULAR = '[^\\0-\\x20\\x7f()<>\\[\\]{}/%]';
+const REGULAR = "[!-$&'*-.0-;=?-Z\\\\^-z|~]"; // printable ASCII but for the delimiters
 const END = `(?!${REGULAR})`; // a token ends where a delimiter, white space or the file does
-const SKIP = new RegExp(`[${SPACE}]*`, 'y');
-const REFERENCE = new RegExp(`(\\d{1,7}) 0 R${END}`, 'y'); // readers limit the digits differently
-const NUMBER = new RegExp(`[+-]?(?:\\d{1,15}(?:\\.\\d{0,15})?|\\.\\d{1,15})${END}`, 'y');
-const NAME = new RegExp(`/(${REGULAR}*)`, 'y');
+const SKIP = /[ \n]*/y;
+const REFERENCE = new RegExp(`([1-9]\\d{0,6}) 0 R${END}`, 'y');
+const NUMBER = new RegExp(`-?(?:\\d{1,15}(?:\\.\\d{1,15})?|\\.\\d{1,15})${END}`, 'y');
+const NAME = new RegExp(`(/${REGULAR}{1,127})${END}`, 'y');
 const WORD = new RegExp(`(true|false|null)${END}`, 'y');
-const HEX = new RegExp(`<([0-9A-Fa-f${SPACE}]*)>`, 'y');
-const LITERAL_PART = /[^()\\]+|\\(?:([0-7]{1,3})|\r\n|[^])|[()]/y;
-const ESCAPED = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f', '\r': '', '\n': '' };
+const HEX = /<((?:[0-9A-Fa-f]{2})*)>/y;
+const LITERAL_PART = /[ -'*-[\]-~\x80-\xff]+|\\(?:([0-3][0-7]{2})|[nrtbf()\\])|[()]/y;
+const ESCAPED = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' };
 const DEEPEST = 50;
 
 export class Reference {
@@ -21,6 +21,19 @@ export class Reference {
     this.number = number;
   }
 }
+
+/** A number with a fraction: 1, 1.0 and true are three values. */
+export class Real {
+  constructor(number) {
+    this.number = number;
+  }
+
+  valueOf() {
+    return this.number;
+  }
+}
+
+export const isNumber = (value) => typeof value === 'number' || value instanceof Real;
 
 /** A place in a file, whose bytes stand in `text` as one character each. */
 export class Reader {
@@ -45,15 +58,16 @@ export class Reader {
 
   /** Dictionaries as Map, arrays as Array, names with their "/", strings with a "(" before their bytes. */
   value(depth = 0) {
-    if (depth > DEEPEST) throw new NotCanonical('the objects are nested too deeply');
     this.need(SKIP);
-    if (this.text.startsWith('<<', this.at)) return this.#dictionary(depth);
-    if (this.text[this.at] === '[') return this.#array(depth);
-    if (this.text[this.at] === '(') return this.#literal();
+    const open = this.text.startsWith('<<', this.at) ? '<<' : this.text[this.at];
+    if ((open === '<<' || open === '[') && depth >= DEEPEST) throw new NotCanonical('the objects are nested too deeply');
+    if (open === '<<') return this.#dictionary(depth);
+    if (open === '[') return this.#array(depth);
+    if (open === '(') return this.#literal();
     let match;
     if ((match = this.take(REFERENCE))) return new Reference(Number(match[1]));
-    if ((match = this.take(NUMBER))) return Number(match[0]);
-    if ((match = this.take(NAME))) return `/${nameOf(match[1])}`;
+    if ((match = this.take(NUMBER))) return numberOf(match[0]);
+    if ((match = this.take(NAME))) return match[1];
     if ((match = this.take(WORD))) return { true: true, false: false, null: null }[match[1]];
     return `(${bytesOf(this.need(HEX)[1])}`;
   }
@@ -64,7 +78,7 @@ export class Reader {
     for (;;) {
       this.need(SKIP);
       if (this.take(/>>/y)) return entries;
-      const name = `/${nameOf(this.need(NAME)[1])}`;
+      const name = this.need(NAME)[1];
       if (entries.has(name)) throw new NotCanonical(`${name} stands twice in a dictionary`);
       entries.set(name, this.value(depth + 1));
     }
@@ -97,6 +111,7 @@ export class Reader {
 /** One text for all spellings of a value, so that equal texts mean equal values. */
 export function canonical(value) {
   if (value instanceof Reference) return `${value.number} 0 R`;
+  if (value instanceof Real) return `real ${value.number}`;
   if (Array.isArray(value)) return `[${value.map(canonical).join(' ')}]`;
   if (value instanceof Map) {
     const entries = [...value].map(([name, entry]) => `${JSON.stringify(name)} ${canonical(entry)}`);
@@ -119,12 +134,11 @@ export function textOf(bytes) {
   return parts.join('');
 }
 
-function nameOf(written) {
-  if (/#(?![0-9A-Fa-f]{2})/.test(written)) throw new NotCanonical('a name is misspelled');
-  return written.replace(/#(..)/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
+function numberOf(written) {
+  const number = Number(written);
+  if (written.includes('.')) return new Real(number);
+  if (!Number.isSafeInteger(number)) throw new NotCanonical('a number is too large');
+  return number;
 }
 
-function bytesOf(written) {
-  const digits = written.replace(/[^0-9A-Fa-f]/g, '');
-  return (digits.length % 2 ? `${digits}0` : digits).replace(/../g, (pair) => String.fromCharCode(parseInt(pair, 16)));
-}
+const bytesOf = (digits) => digits.replace(/../g, (pair) => String.fromCharCode(parseInt(pair, 16)));

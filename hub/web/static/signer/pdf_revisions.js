@@ -1,32 +1,37 @@
 // The revisions of a PDF (ISO 32000-2 7.5.4 to 7.5.6), read from its first byte to its last: objects, a plain table of
-// exactly these objects, a trailer, and again. There is no byte that a reader which follows the tables could take for
-// something else; files with object streams or cross-reference streams do not pass.
+// exactly these objects, a trailer, and again. A reader that follows the tables, and one that gives up on them and searches
+// the file for objects, find the same ones. The rules stand in docs/file-format.md, and `qianda/pdf/revisions.py` follows
+// the same ones.
 
 import { NotCanonical, Reader } from './pdf_objects.js';
 
-const HEADER = /%PDF-[12]\.\d[\r\n]+(?:%[^\r\n]*[\r\n]+)?/y;
-const OBJECT = /(\d{1,7}) 0 obj[ \r\n]/y;
-const STREAM = /[ \r\n]*stream\r?\n/y;
-const STREAM_ENDS = /(?:\r?\n)?endstream/y;
-const OBJECT_ENDS = /[ \r\n]*endobj[ \r\n]+/y;
-const TABLE = /xref\r?\n/y;
-const SUBSECTION = /(\d{1,7}) (\d{1,6})\r?\n/y;
-const ENTRY = /(\d{10}) (\d{5}) ([nf])(?: \n| \r|\r\n)/y;
-const TRAILER = /trailer[ \r\n]*(?=<<)/y;
-const START = /[ \r\n]*startxref[ \r\n]+(\d{1,10})[ \r\n]+%%EOF/y;
-const LINE_ENDS = /[\r\n]*/y;
+const MOST_REVISIONS = 64;
+const MOST_OBJECTS = 50000;
+const HEADER = /%PDF-[12]\.\d\n%[^\r\n%]{4}\n\n?/y;
+const OBJECT = /([1-9]\d{0,6}) 0 obj\n/y;
+const STREAM = /\nstream\n/y;
+const STREAM_ENDS = /\nendstream/y;
+const OBJECT_ENDS = /\nendobj\n/y;
+const TABLE = /xref\n/y;
+const SECTION = /(0|[1-9]\d{0,6}) ([1-9]\d{0,5})\n/y;
+const FREE_ROW = /0000000000 65535 f(?: \n|\r\n)/y;
+const ROW = /(\d{10}) 00000 n(?: \n|\r\n)/y;
+const TRAILER = /trailer\n(?=<<)/y;
+const END = /\nstartxref\n([1-9]\d{0,9})\n%%EOF\n/y;
 const HIDDEN = new Set(['/ObjStm', '/XRef']);
+// What a reader that searches the file for objects could take for one, inside a stream or a string.
+const MARKER = /\d[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]+obj|endobj|endstream|startxref|trailer[ \t\n\v\f\r]*<<|%%EOF/;
 
 /** `objects`: by number, each with `start`, `value`, `stream` (its bytes) or null, and `end` in the file. */
 export function readRevisions(text) {
+  if (text.split(' 0 obj\n').length - 1 > MOST_OBJECTS || text.split('%%EOF\n').length - 1 > MOST_REVISIONS) {
+    throw new NotCanonical('the file has too many objects or revisions');
+  }
   const reader = new Reader(text);
   const revisions = [];
   reader.need(HEADER);
-  reader.need(LINE_ENDS);
-  while (reader.at < text.length) {
-    revisions.push(readRevision(reader, revisions.at(-1)));
-    reader.need(LINE_ENDS);
-  }
+  while (reader.at < text.length) revisions.push(readRevision(reader, revisions.at(-1)));
+  if (!revisions.length) throw new NotCanonical('the file has no objects');
   return revisions;
 }
 
@@ -38,12 +43,11 @@ function readRevision(reader, previous) {
     objects.set(found.number, found);
   }
   const table = reader.at;
-  checkTable(reader, objects);
+  checkTable(reader, objects, !previous);
   reader.need(TRAILER);
   const trailer = reader.value();
-  if (Number(reader.need(START)[1]) !== table) throw new NotCanonical('startxref does not name the table before it');
-  if (trailer.get('/Prev') !== previous?.table) throw new NotCanonical('/Prev does not name the revision before');
-  if (!(trailer.get('/Size') > Math.max(...objects.keys()))) throw new NotCanonical('/Size is too small');
+  if (Number(reader.need(END)[1]) !== table) throw new NotCanonical('startxref does not name the table before it');
+  checkTrailer(trailer, Math.max(...objects.keys()), previous);
   return { start, end: reader.at, table, objects, trailer };
 }
 
@@ -51,7 +55,11 @@ function readObject(reader) {
   const start = reader.at;
   const match = reader.take(OBJECT);
   if (!match) return null;
+  const written = reader.at;
   const value = reader.value();
+  if (MARKER.test(reader.text.slice(written, reader.at))) {
+    throw new NotCanonical(`a text of object ${match[1]} looks like another object`);
+  }
   // Some readers take the first table of a linearized file of the right length, not the last one.
   if (value instanceof Map && value.has('/Linearized')) throw new NotCanonical('the file is linearized');
   const stream = value instanceof Map && reader.take(STREAM) ? readStream(reader, value) : null;
@@ -61,27 +69,43 @@ function readObject(reader) {
 
 function readStream(reader, dictionary) {
   const length = dictionary.get('/Length');
-  if (!Number.isInteger(length) || length < 0) throw new NotCanonical('a stream does not say its length');
-  if (HIDDEN.has(dictionary.get('/Type'))) throw new NotCanonical('objects are hidden in a stream');
+  if (!Number.isInteger(length) || length < 0 || length > reader.text.length - reader.at) {
+    throw new NotCanonical('a stream does not say its length');
+  }
+  if (HIDDEN.has(dictionary.get('/Type')) || dictionary.has('/F')) {
+    throw new NotCanonical('a stream holds or names what is not looked at');
+  }
   const bytes = reader.text.slice(reader.at, (reader.at += length));
+  if (MARKER.test(bytes)) throw new NotCanonical('a stream holds what looks like another object');
   reader.need(STREAM_ENDS);
   return bytes;
 }
 
-/** Every object of the revision has its entry, at its place; no entry names anything else. */
-function checkTable(reader, objects) {
-  const listed = new Set();
+/** Every object of the revision has one row that names its place, in rising order; there is no other row. */
+function checkTable(reader, objects, isFirst) {
+  const listed = [];
   reader.need(TABLE);
-  for (let section; (section = reader.take(SUBSECTION)); ) {
+  for (let section; (section = reader.take(SECTION)); ) {
     for (let number = Number(section[1]), left = Number(section[2]); left > 0; number++, left--) {
-      const [, offset, generation, kind] = reader.need(ENTRY);
-      if (kind === 'f' && number === 0 && Number(offset) === 0) continue;
-      const place = objects.get(number)?.start;
-      if (kind !== 'n' || Number(generation) !== 0 || Number(offset) !== place || listed.has(number)) {
+      if (number === 0) reader.need(FREE_ROW);
+      else if (Number(reader.need(ROW)[1]) !== objects.get(number)?.start) {
         throw new NotCanonical(`the table is wrong about object ${number}`);
       }
-      listed.add(number);
+      listed.push(number);
     }
   }
-  if (listed.size !== objects.size) throw new NotCanonical('the table leaves objects out');
+  if (isFirst && listed[0] !== 0) throw new NotCanonical('the first table does not begin with object 0');
+  if (listed.some((number, at) => at && number <= listed[at - 1])) throw new NotCanonical('the table is not in order');
+  const others = listed.filter((number) => number !== 0).length;
+  if (!objects.size || others !== objects.size) throw new NotCanonical('the table leaves objects out');
+}
+
+function checkTrailer(trailer, highest, previous) {
+  if (trailer.get('/Prev') !== previous?.table) throw new NotCanonical('/Prev does not name the revision before');
+  const size = trailer.get('/Size');
+  const least = Math.max(highest + 1, previous?.trailer.get('/Size') ?? 0);
+  if (!Number.isInteger(size) || size < least || size > 10000000) {
+    throw new NotCanonical('/Size is not the number of objects');
+  }
+  if (trailer.has('/Encrypt') || trailer.has('/XRefStm')) throw new NotCanonical('the file is encrypted, or has two tables');
 }

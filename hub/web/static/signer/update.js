@@ -5,7 +5,7 @@
 // that were there it may replace the few that signing has to, in the few entries that signing has to.
 
 import { RefusedToSign } from './checks.js';
-import { NotCanonical, Reference, canonical, mentioned, textOf } from './pdf_objects.js';
+import { NotCanonical, Reference, canonical, isNumber, mentioned, textOf } from './pdf_objects.js';
 import { readRevisions } from './pdf_revisions.js';
 
 const LARGEST_FILE = 64 << 20; // bytes
@@ -25,7 +25,7 @@ export function checkUpdate(shown, prepared) {
     const revisions = readRevisions(text);
     const added = revisions.pop();
     const last = revisions.at(-1);
-    if (!last || !(last.end <= shown.length && shown.length <= added.start)) {
+    if (!last || last.end !== shown.length) {
       refuse('the prepared file is not one revision further than what was shown');
     }
     new Update(text, revisions, added).check();
@@ -137,7 +137,7 @@ class Update {
   #checkForm(old, fresh) {
     if (!(old instanceof Map && fresh instanceof Map)) refuse('the form is another one');
     allow(old, fresh, ['/SigFlags'], 'the form');
-    if (isContainer(fresh.get('/SigFlags'))) refuse("the form's flags are no number");
+    if (!Number.isInteger(fresh.get('/SigFlags'))) refuse("the form's flags are no number");
   }
 
   /** It was unsigned; form and one page alone list it; it gets its signature and the picture of that. */
@@ -163,7 +163,7 @@ class Update {
     if (listed !== 1 || shown !== 1 || this.#mentionsOf(number) !== 2) refuse('the field shows in more than one place');
   }
 
-  /** Of all pages. Readers differ in what is a page and what a list of pages, so a node may be both. */
+  /** Of all pages. Readers differ in what they make of a tree that is none, so it has to be one. */
   #annotations() {
     const [waiting, seen, found] = [[this.catalog.get('/Pages')], new Set(), []];
     while (waiting.length) {
@@ -171,6 +171,7 @@ class Update {
       if (seen.has(number)) refuse('a page stands in more than one place');
       seen.add(number);
       const node = dictionary(this.old.get(number));
+      if (node.get('/Type') !== (node.has('/Kids') ? '/Pages' : '/Page')) refuse(`object ${number} is no page`);
       waiting.push(...this.#itemsAt(node.get('/Kids')));
       found.push(...this.#itemsAt(node.get('/Annots')));
     }
@@ -288,7 +289,7 @@ function checkPicture({ value, stream }) {
 
 /** Width and height in points. */
 function extent(corners) {
-  const complete = Array.isArray(corners) && corners.length === 4 && corners.every(Number.isFinite);
+  const complete = Array.isArray(corners) && corners.length === 4 && corners.every(isNumber);
   if (!complete) refuse('a place without four corners');
   return [Math.abs(corners[2] - corners[0]), Math.abs(corners[3] - corners[1])];
 }

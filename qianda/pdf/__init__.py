@@ -1,0 +1,26 @@
+"""Read the PDF files that Qianda writes, from the first byte to the last, and nothing else (`docs/file-format.md`).
+
+PDF readers repair what they do not understand, each in its own way, and that is how one file comes to show two texts.
+So nothing is repaired here: bytes that Qianda would not have written are a reason to refuse the file.
+"""
+
+from __future__ import annotations
+
+from qianda.pdf.objects import HexString, Name, NotOurForm, Reference, Stream, Value, is_equal
+from qianda.pdf.revisions import MAX_OBJECTS, MAX_REVISIONS, Revision, TooComplex, WrittenObject, read_revisions
+
+__all__ = [
+    "MAX_OBJECTS",
+    "MAX_REVISIONS",
+    "HexString",
+    "Name",
+    "NotOurForm",
+    "Reference",
+    "Revision",
+    "Stream",
+    "TooComplex",
+    "Value",
+    "WrittenObject",
+    "is_equal",
+    "read_revisions",
+]

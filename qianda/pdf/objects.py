@@ -1,0 +1,184 @@
+"""Read PDF objects (ISO 32000-2 7.3) in the one spelling that Qianda writes.
+
+Whatever else the format allows is refused: comments, escapes in names, doubled keys, odd white space. Two readers that
+understand a file differently are how a change is hidden. `hub/web/static/signer/pdf_objects.js` follows the same rules.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MAX_DEPTH = 50
+MAX_SAFE_INTEGER = 2**53 - 1  # what JavaScript counts exactly; both readers must see the same number
+
+_END = rb"(?![!-$&'*-.0-;=?-Z\\^-z|~])"  # a token ends where a delimiter, white space or the file does
+_TOKEN = re.compile(
+    rb"[ \n]*(?:"
+    rb"(?P<reference>[1-9]\d{0,6}) 0 R" + _END + rb"|"
+    rb"(?P<number>-?(?:\d{1,15}(?:\.\d{1,15})?|\.\d{1,15}))" + _END + rb"|"
+    rb"(?P<name>/[!-$&'*-.0-;=?-Z\\^-z|~]{1,127})" + _END + rb"|"
+    rb"(?P<open><<|\[|\()|"
+    rb"(?P<close>>>|\])|"
+    rb"<(?P<hex>(?:[0-9A-Fa-f]{2})*)>|"
+    rb"(?P<word>true|false|null)" + _END + rb")"
+)
+_LITERAL_PART = re.compile(rb"[ -'*-\[\]-~\x80-\xff]+|\\(?:[0-3][0-7]{2}|[nrtbf()\\])|[()]")
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+_WORDS: dict[bytes, bool | None] = {b"true": True, b"false": False, b"null": None}
+
+
+class NotOurForm(Exception):
+    """The bytes are not what Qianda writes; `what` says it in English, `at` is the offset in the file."""
+
+    def __init__(self, what: str, at: int = 0) -> None:
+        super().__init__(what)
+        self.what = what
+        self.at = at
+
+
+class Name(str):
+    """A PDF name with its "/"."""
+
+    __slots__ = ()
+
+
+class HexString(bytes):
+    """A string that is written in hexadecimal; `start` and `end` are the offsets of its "<" and behind its ">"."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference to the object of this number; the generation is always 0."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream: its dictionary, and its bytes as they stand in the file."""
+
+    entries: dict[str, Value]
+    data: bytes
+
+
+Value = None | bool | int | float | str | bytes | Reference | list["Value"] | dict[str, "Value"] | Stream
+
+
+class ObjectReader:
+    """A position in a file; what is read moves it on."""
+
+    def __init__(self, file: bytes) -> None:
+        self.file = file
+        self.at = 0
+
+    def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Return what the pattern matches at this position, and go on behind it; None where it does not match."""
+        match = pattern.match(self.file, self.at)
+        if match:
+            self.at = match.end()
+        return match
+
+    def need(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
+        """Return what the pattern matches at this position. Raises NotOurForm."""
+        match = self.take(pattern)
+        if match is None:
+            raise NotOurForm(f"the bytes at {self.at} are not what Qianda writes there", self.at)
+        return match
+
+    def value(self, depth: int = 0) -> Value:
+        """Return the object that begins here; a stream's dictionary without its data. Raises NotOurForm."""
+        token = self.need(_TOKEN)
+        if token.lastgroup == "close":
+            raise NotOurForm(f"a list or dictionary ends too early at {token.start()}", token.start())
+        return self._value(token, depth)
+
+    def _value(self, token: re.Match[bytes], depth: int) -> Value:
+        kind = token.lastgroup
+        text = token[kind or 0]
+        if kind == "reference":
+            return Reference(int(text))
+        if kind == "number":
+            return _number(text)
+        if kind == "name":
+            return Name(text.decode("ascii"))
+        if kind == "hex":
+            return _hex_string(text, token.start("hex") - 1)
+        if kind == "word":
+            return _WORDS[text]
+        return self._container(text, depth)
+
+    def _container(self, opening: bytes, depth: int) -> Value:
+        if depth >= MAX_DEPTH:
+            raise NotOurForm(f"the objects at {self.at} are nested too deeply", self.at)
+        if opening == b"<<":
+            return self._dictionary(depth)
+        return self._array(depth) if opening == b"[" else self._literal()
+
+    def _dictionary(self, depth: int) -> dict[str, Value]:
+        entries: dict[str, Value] = {}
+        while (token := self.need(_TOKEN)).lastgroup != "close":
+            if token.lastgroup != "name":
+                raise NotOurForm(f"a dictionary has no name at {token.start()}", token.start())
+            name = Name(token["name"].decode("ascii"))
+            if name in entries:
+                raise NotOurForm(f"{name} stands twice in a dictionary at {token.start()}", token.start())
+            entries[name] = self.value(depth + 1)
+        if token["close"] != b">>":
+            raise NotOurForm(f"a dictionary does not end at {token.start()}", token.start())
+        return entries
+
+    def _array(self, depth: int) -> list[Value]:
+        items: list[Value] = []
+        while (token := self.need(_TOKEN)).lastgroup != "close":
+            items.append(self._value(token, depth + 1))
+        if token["close"] != b"]":
+            raise NotOurForm(f"a list does not end at {token.start()}", token.start())
+        return items
+
+    def _literal(self) -> bytes:
+        parts: list[bytes] = []
+        unclosed = 1
+        while True:
+            part = self.need(_LITERAL_PART)[0]
+            unclosed += (part == b"(") - (part == b")")
+            if unclosed == 0:
+                return b"".join(parts)
+            parts.append(_unescaped(part) if part[:1] == b"\\" else part)
+
+
+def is_equal(old: Value, new: Value) -> bool:
+    """Tell whether two objects are the same in every entry, type and byte; 1, 1.0 and true are three values."""
+    if isinstance(old, bytes) and isinstance(new, bytes):
+        return old == new
+    if type(old) is not type(new):
+        return False
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old.keys() == new.keys() and all(is_equal(old[name], new[name]) for name in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(is_equal, old, new))
+    if isinstance(old, Stream) and isinstance(new, Stream):
+        return old.data == new.data and is_equal(old.entries, new.entries)
+    return old == new
+
+
+def _number(text: bytes) -> int | float:
+    if b"." in text:
+        return float(text)
+    number = int(text)
+    if abs(number) > MAX_SAFE_INTEGER:
+        raise NotOurForm("a number is too large")
+    return number
+
+
+def _hex_string(digits: bytes, start: int) -> HexString:
+    value = HexString(bytes.fromhex(digits.decode("ascii")))
+    value.start, value.end = start, start + len(digits) + 2
+    return value
+
+
+def _unescaped(part: bytes) -> bytes:
+    return bytes([int(part[1:], 8)]) if part[1:].isdigit() else _ESCAPED.get(part[1:], part[1:])

@@ -1,0 +1,150 @@
+"""Take a PDF apart into its revisions: objects, a table of exactly these, a trailer; and again.
+
+Every byte belongs to one of them. A reader that follows the tables, and one that gives up on them and searches the file
+for objects, find the same ones. `hub/web/static/signer/pdf_revisions.js` follows the same rules. Source: ISO 32000-2,
+7.5.4 to 7.5.6.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from qianda.pdf.objects import NotOurForm, ObjectReader, Stream, Value
+
+MAX_REVISIONS = 64  # a contract has two for each signer, and four more
+MAX_OBJECTS = 50_000  # a contract has about 250
+
+_HEADER = re.compile(rb"%PDF-[12]\.\d\n%[^\r\n%]{4}\n\n?")
+_OBJECT = re.compile(rb"([1-9]\d{0,6}) 0 obj\n")
+_STREAM = re.compile(rb"\nstream\n")
+_STREAM_END = re.compile(rb"\nendstream")
+_OBJECT_END = re.compile(rb"\nendobj\n")
+_TABLE = re.compile(rb"xref\n")
+_FREE_ROW = re.compile(rb"0000000000 65535 f(?: \n|\r\n)")
+_SECTION = re.compile(rb"(0|[1-9]\d{0,6}) ([1-9]\d{0,5})\n")
+_ROW = re.compile(rb"(\d{10}) 00000 n(?: \n|\r\n)")
+_TRAILER = re.compile(rb"trailer\n(?=<<)")
+_END = re.compile(rb"\nstartxref\n([1-9]\d{0,9})\n%%EOF\n")
+# What a reader that searches the file for objects could take for one, inside a stream or a string.
+_MARKER = re.compile(rb"\d[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+obj|endobj|endstream|startxref|trailer\s*<<|%%EOF")
+_COUNTED = b" 0 obj\n"
+
+
+class TooComplex(Exception):
+    """The file has more objects or revisions than are looked at."""
+
+
+@dataclass(frozen=True)
+class WrittenObject:
+    """An object as one revision wrote it, and where: from its number to behind its last line."""
+
+    number: int
+    start: int
+    end: int
+    value: Value
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision: the objects that it writes, its trailer, and where it lies. `table` is the offset of its table."""
+
+    start: int
+    end: int
+    table: int
+    objects: dict[int, WrittenObject]
+    trailer: dict[str, Value]
+
+
+def read_revisions(pdf: bytes) -> list[Revision]:
+    """Return all revisions of the file, oldest first. Raises NotOurForm, or TooComplex before any work is done."""
+    if pdf.count(_COUNTED) > MAX_OBJECTS or pdf.count(b"%%EOF\n") > MAX_REVISIONS:
+        raise TooComplex
+    reader, revisions = ObjectReader(pdf), list[Revision]()
+    reader.need(_HEADER)
+    while reader.at < len(pdf):
+        revisions.append(_read_revision(reader, revisions[-1] if revisions else None))
+    if not revisions:
+        raise NotOurForm("the file has no objects", reader.at)
+    return revisions
+
+
+def _read_revision(reader: ObjectReader, previous: Revision | None) -> Revision:
+    start, objects = reader.at, dict[int, WrittenObject]()
+    while match := reader.take(_OBJECT):
+        written = _read_object(reader, int(match[1]), match.start())
+        if written.number in objects:
+            raise NotOurForm(f"object {written.number} stands twice in a revision", written.start)
+        objects[written.number] = written
+    table = reader.at
+    _check_table(reader, objects, is_first=previous is None)
+    reader.need(_TRAILER)
+    trailer = reader.value()
+    if int(reader.need(_END)[1]) != table:
+        raise NotOurForm(f"startxref does not name the table at {table}", table)
+    assert isinstance(trailer, dict)  # it begins with "<<"
+    _check_trailer(trailer, max(objects), previous, table)
+    return Revision(start, reader.at, table, objects, trailer)
+
+
+def _read_object(reader: ObjectReader, number: int, start: int) -> WrittenObject:
+    written = reader.at
+    value = reader.value()
+    marker = _MARKER.search(reader.file, written, reader.at)
+    if marker:
+        raise NotOurForm(f"a text of object {number} looks like another object", marker.start())
+    if isinstance(value, dict) and "/Linearized" in value:
+        raise NotOurForm("the file is linearized", start)  # some readers then take the first table, not the last
+    if isinstance(value, dict) and reader.take(_STREAM):
+        value = _read_stream(reader, value, number)
+    reader.need(_OBJECT_END)
+    return WrittenObject(number, start, reader.at, value)
+
+
+def _read_stream(reader: ObjectReader, entries: dict[str, Value], number: int) -> Stream:
+    length, start = entries.get("/Length"), reader.at
+    if type(length) is not int or not 0 <= length <= len(reader.file) - start:
+        raise NotOurForm(f"the stream of object {number} does not say its length", start)
+    if entries.get("/Type") in ("/ObjStm", "/XRef") or "/F" in entries:
+        raise NotOurForm(f"the stream of object {number} holds or names what is not looked at", start)
+    marker = _MARKER.search(reader.file, start, start + length)
+    if marker:
+        raise NotOurForm(f"the stream of object {number} holds what looks like another object", marker.start())
+    reader.at += length
+    reader.need(_STREAM_END)
+    return Stream(entries, reader.file[start : start + length])
+
+
+def _check_table(reader: ObjectReader, objects: dict[int, WrittenObject], *, is_first: bool) -> None:
+    """Check that every object has one row that names its place, in rising order, and that there is no other row."""
+    listed: list[int] = []
+    reader.need(_TABLE)
+    while section := reader.take(_SECTION):
+        for number in range(int(section[1]), int(section[1]) + int(section[2])):
+            if number == 0:
+                reader.need(_FREE_ROW)
+            elif int(reader.need(_ROW)[1]) != (objects[number].start if number in objects else -1):
+                raise NotOurForm(f"the table is wrong about object {number}", reader.at)
+            listed.append(number)
+    if is_first and listed[:1] != [0]:
+        raise NotOurForm("the first table does not begin with object 0", reader.at)
+    if any(later <= earlier for earlier, later in pairwise(listed)):
+        raise NotOurForm("the table is not in order, or names an object twice", reader.at)
+    if not objects or len(listed) - listed.count(0) != len(objects):
+        raise NotOurForm("the table leaves objects out", reader.at)
+
+
+def _check_trailer(trailer: dict[str, Value], highest: int, previous: Revision | None, table: int) -> None:
+    if not is_same_place(trailer.get("/Prev"), previous):
+        raise NotOurForm("/Prev does not name the revision before", table)
+    size, least = trailer.get("/Size"), previous.trailer["/Size"] if previous else 0
+    assert isinstance(least, int)
+    if type(size) is not int or not max(highest + 1, least) <= size <= 10_000_000:
+        raise NotOurForm("/Size is not the number of objects", table)
+    if "/Encrypt" in trailer or "/XRefStm" in trailer:
+        raise NotOurForm("the file is encrypted, or has two tables", table)
+
+
+def is_same_place(written: Value, previous: Revision | None) -> bool:
+    return type(written) is int and written == previous.table if previous else written is None

@@ -1,0 +1,61 @@
+"""Count from where each object of a PDF is referred to, in whatever role.
+
+An object that is a signature field to one reader may be a page's content to another, and a reference to what is missing
+means nothing until a later revision brings it to life. So what may change depends on *all* references to it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from qianda.pdf import Reference, Stream, Value
+from qianda.verify.document import Document
+
+
+class BackReferences:
+    """How often each object is referred to by the objects and the trailer of a document, as they are now."""
+
+    def __init__(self, document: Document) -> None:
+        self._of_object = {number: list(referred(value)) for number, value in document.objects.items()}
+        self._of_trailer = list(referred(document.trailer))
+        self._counts = Counter(self._of_trailer)
+        for numbers in self._of_object.values():
+            self._counts.update(numbers)
+
+    @property
+    def known(self) -> Iterable[int]:
+        """The numbers of the objects that are there."""
+        return self._of_object.keys()
+
+    def advance(self, after: Document, written: Iterable[int]) -> None:
+        """Go on to the next revision, which wrote these objects."""
+        self._counts.subtract(self._of_trailer)
+        self._of_trailer = list(referred(after.trailer))
+        self._counts.update(self._of_trailer)
+        for number in written:
+            self._counts.subtract(self._of_object.get(number, ()))
+            self._of_object[number] = list(referred(after.read(number)))
+            self._counts.update(self._of_object[number])
+
+    def count(self, number: int | None) -> int:
+        """Return how many references lead to the object."""
+        return self._counts[number] if number is not None else 0
+
+    def missing(self) -> set[int]:
+        """Return what is referred to and is not there."""
+        return {number for number, count in self._counts.items() if count and number not in self._of_object}
+
+
+def referred(value: Value) -> Iterator[int]:
+    """Yield the number behind each reference in a value, as often as it stands there; references are not followed."""
+    if isinstance(value, Reference):
+        yield value.number
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from referred(entry)
+    elif isinstance(value, list):
+        for item in value:
+            yield from referred(item)
+    elif isinstance(value, Stream):
+        yield from referred(value.entries)

@@ -1,0 +1,29 @@
+"""Tell a PDF that somebody else's program wrote from one of ours that was damaged or altered."""
+
+from __future__ import annotations
+
+import re
+
+from qianda.verify import reasons
+from qianda.verify.findings import Reason
+
+_SIGNS: tuple[tuple[re.Pattern[bytes], Reason], ...] = (
+    (re.compile(rb"/Encrypt\b"), reasons.ENCRYPTED),
+    (re.compile(rb"/XRefStm\b"), reasons.FOREIGN_HYBRID),
+    (re.compile(rb"/ObjStm\b"), reasons.FOREIGN_OBJECT_STREAMS),
+    (re.compile(rb"/Type\s*/XRef\b"), reasons.FOREIGN_TABLE_STREAMS),
+    (re.compile(rb"/Linearized\b"), reasons.FOREIGN_LINEARIZED),
+)
+_OUR_FIELD = re.compile(rb"/T\s*\(seal\)")
+
+
+def foreign_reason(pdf: bytes) -> Reason | None:
+    """Return why this file cannot be one of ours; None for one that bears our seal's field and has an odd form all the
+    same: it was damaged or altered. Only for files that were refused already: it finds words, it judges nothing.
+    """
+    if b"startxref" not in pdf:
+        return reasons.UNREADABLE
+    for sign, reason in _SIGNS:
+        if sign.search(pdf):
+            return reason
+    return None if _OUR_FIELD.search(pdf) else reasons.FOREIGN

@@ -1,0 +1,215 @@
+"""Check one revision against the one before: only what a signature, evidence or a timestamp has to replace may differ.
+
+What an object *is* follows from where the document refers to it, never from what it says of itself, and it must not be
+referred to from anywhere else: metadata may be a page's content as well. Sources: ISO 32000-2 7.5.5, 12.5.5, 12.7.5.5.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from qianda.pdf import Reference, Stream, Value, is_equal
+from qianda.verify.back_references import BackReferences, referred
+from qianda.verify.document import Document, Entries, as_dictionary, changed_entries, reference, references
+from qianda.verify.pages import pages
+from qianda.verify.signature_objects import (
+    NotSigning,
+    allow,
+    check_box,
+    check_picture,
+    check_signature,
+    is_timestamp_field,
+    written_list,
+)
+
+Replaced = tuple[int, Value, Value]  # an object's number, and the object before and after
+
+_CATALOG_ENTRIES = {"/DSS", "/Extensions", "/Version", "/Perms", "/Metadata", "/AcroForm"}
+_INFO_ENTRIES = ("/ModDate", "/Producer")
+_DSS_ENTRIES = {"/Type", "/Certs", "/CRLs", "/OCSPs", "/VRI"}
+_SIGNATURE_HASH = re.compile(r"/[0-9A-F]{40}")  # the name of an entry of /VRI
+
+
+class RevisionDiff:
+    """One revision against the one before. `back_references` are those of the revision before."""
+
+    def __init__(self, before: Document, after: Document, back_references: BackReferences) -> None:
+        self.before = before
+        self.after = after
+        self.back_references = back_references
+        self.form = before.dictionary(before.root, "/AcroForm")
+        self.store = before.dictionary(before.root, "/DSS")
+        self.fields = references(before.array(self.form, "/Fields"))
+        self.pages = list(pages(before))
+        self.signature: int | None = None  # the number of the one that was added, once its field was found
+
+    def check(self, written: Sequence[int]) -> None:
+        """Check what the revision replaces. Raises NotSigning for anything that signing does not have to."""
+        allow(changed_entries(self.before.trailer, self.after.trailer), {"/Size", "/Prev", "/ID"}, "the trailer")
+        replaced = [
+            (number, self.before.read(number), self.after.read(number))
+            for number in written
+            if number in self.back_references.known and not is_equal(self.before.read(number), self.after.read(number))
+        ]
+        signed = [change for change in replaced if change[0] in self.fields]
+        if len(signed) > 1:
+            raise NotSigning("more than one field was signed")
+        for change in signed:
+            self._check_field(*change)
+        for change in replaced:
+            if change[0] not in self.fields:
+                self._check_object(*change)
+
+    def _check_object(self, number: int, old: Value, new: Value) -> None:
+        if isinstance(old, Stream) and isinstance(new, Stream):
+            self._check_metadata(number, old, new)
+        elif isinstance(old, list) and isinstance(new, list):
+            self._check_array(number, old, new)
+        elif isinstance(old, dict) and isinstance(new, dict):
+            self._check_dictionary(number, old, new)
+        else:
+            raise NotSigning(f"object {number}")
+
+    def _check_metadata(self, number: int, old: Stream, new: Stream) -> None:
+        if not (self._is_only(self.before.root, "/Metadata", number) and _is_metadata(old) and _is_metadata(new)):
+            raise NotSigning(f"object {number}")
+
+    def _check_dictionary(self, number: int, old: Entries, new: Entries) -> None:
+        if number == self.before.root_number:
+            self._check_catalog()
+        elif self._is_only(self.before.root, "/AcroForm", number):
+            self._check_form(old, new)
+        elif self._is_only(self.before.trailer, "/Info", number):
+            allow(changed_entries(old, new), set(_INFO_ENTRIES), "document information")
+            if any(isinstance(new.get(name), dict | list | Reference) for name in _INFO_ENTRIES):
+                raise NotSigning("document information")
+        elif number in self.pages:
+            allow(changed_entries(old, new), {"/Annots"}, "a page")
+            self._check_added(self.before.array(old, "/Annots"), self.after.array(new, "/Annots"))
+        elif not self._is_evidence(number, old, new):
+            raise NotSigning(f"object {number}")
+
+    def _check_catalog(self) -> None:
+        old, new = self.before.root, self.after.root
+        changed = changed_entries(old, new)
+        allow(changed, _CATALOG_ENTRIES, "the catalog")
+        if self.back_references.count(self.before.root_number) != 1 + self._limits_of_signatures():
+            raise NotSigning("the catalog is something else as well")
+        if "/Version" in changed and new.get("/Version") != "/2.0":
+            raise NotSigning("/Version")
+        if "/Extensions" in changed and any(referred(new.get("/Extensions"))):
+            raise NotSigning("/Extensions")
+        if "/Perms" in changed and ("/Perms" in old or not self._limits_changes(new)):
+            raise NotSigning("/Perms")
+        if "/Metadata" in changed and ("/Metadata" in old or not _is_metadata(self._new(new, "/Metadata"))):
+            raise NotSigning("/Metadata")
+        if "/DSS" in changed and ("/DSS" in old or not self._is_store(self._new(new, "/DSS"))):
+            raise NotSigning("/DSS")
+        if "/AcroForm" in changed:
+            if reference(old, "/AcroForm") or reference(new, "/AcroForm"):
+                raise NotSigning("/AcroForm")
+            self._check_form(self.form, self.after.dictionary(new, "/AcroForm"))
+
+    def _limits_changes(self, catalog: Entries) -> bool:
+        permissions = catalog.get("/Perms")
+        if not isinstance(permissions, dict) or self.signature is None:
+            return False
+        return set(permissions) == {"/DocMDP"} and reference(permissions, "/DocMDP") == self.signature
+
+    def _limits_of_signatures(self) -> int:
+        """Count how often signatures refer to the catalog as that to which their limits apply. No other way counts:
+        what only looks like a signature could use it as a resource.
+        """
+        numbers = [number for number in self.fields if number is not None]
+        fields = [as_dictionary(self.before.read(number), "a form field") for number in numbers]
+        values = [self.before.dictionary(field, "/V") for field in fields]
+        limits = [limit for value in values for limit in written_list(value, "/Reference")]
+        return sum(reference(limit, "/Data") == self.before.root_number for limit in limits if isinstance(limit, dict))
+
+    def _check_form(self, old: Entries, new: Entries) -> None:
+        allow(changed_entries(old, new), {"/Fields", "/SigFlags"}, "the form")
+        if type(new.get("/SigFlags")) is not int:
+            raise NotSigning("/SigFlags")
+        self._check_added(self.before.array(old, "/Fields"), self.after.array(new, "/Fields"))
+
+    def _check_field(self, number: int, old: Value, new: Value) -> None:
+        """A signature field gets its signature, once, and the picture of it in the one place it had from the start."""
+        old, new = as_dictionary(old, "a form field"), as_dictionary(new, "a form field")
+        changed = changed_entries(old, new)
+        allow(changed, {"/V", "/AP"}, "a form field")
+        if self.before.entry(old, "/FT") != "/Sig" or "/V" in old:
+            raise NotSigning("a form field")
+        if self._places(number) != (1, 1, 2):
+            raise NotSigning("a form field that shows in more than one place")
+        check_box(self.before.items(old, "/Rect"))
+        check_signature(self._new(new, "/V"), "/Sig", self.before.root_number)
+        self.signature = reference(new, "/V")
+        if "/AP" in changed:
+            pictures = new.get("/AP")
+            if not isinstance(pictures, dict) or set(pictures) != {"/N"}:
+                raise NotSigning("/AP")
+            check_picture(self._new(pictures, "/N"), self.after)
+
+    def _places(self, number: int) -> tuple[int, int, int]:
+        """Return how often the form lists the field, how often pages do, and how often it is referred to at all."""
+        listed = [
+            references(self.before.array(as_dictionary(self.before.read(page), "a page"), "/Annots"))
+            for page in self.pages
+        ]
+        on_pages = sum(annotations.count(number) for annotations in listed)
+        return self.fields.count(number), on_pages, self.back_references.count(number)
+
+    def _check_array(self, number: int, old: list[Value], new: list[Value]) -> None:
+        """Lists of fields, annotations or evidence, when they are objects of their own."""
+        lists = [(self.form, "/Fields")]
+        lists += [(as_dictionary(self.before.read(page), "a page"), "/Annots") for page in self.pages]
+        if any(self._is_only(parent, name, number) for parent, name in lists):
+            self._check_added(old, new)
+        elif not self._is_evidence(number, old, new):
+            raise NotSigning(f"object {number}")
+
+    def _check_added(self, old: list[Value], new: list[Value]) -> None:
+        """Only the invisible fields of document timestamps may be added, behind what was there."""
+        if not is_equal(new[: len(old)], old):
+            raise NotSigning("a field or annotation was removed or replaced")
+        for item in new[len(old) :]:
+            if not isinstance(item, Reference) or item.number in self.back_references.known:
+                raise NotSigning("a field or annotation was added")
+            field = self.after.follow(item)
+            if not is_timestamp_field(field, self.after):
+                raise NotSigning("a field or annotation was added")
+            value = self._new(as_dictionary(field, "a form field"), "/V")
+            check_signature(value, "/DocTimeStamp", self.before.root_number)
+
+    def _is_evidence(self, number: int, old: Value, new: Value) -> bool:
+        """The document security store and its lists; what they hold is limited, as they could name any object."""
+        if isinstance(old, dict) and isinstance(new, dict):
+            if self._is_only(self.before.root, "/DSS", number):
+                return self._is_store(old) and self._is_store(new)
+            if self._is_only(self.store, "/VRI", number):
+                return all(_SIGNATURE_HASH.fullmatch(name) is not None for name in set(old) | set(new))
+        if isinstance(old, list) and isinstance(new, list):
+            listed = any(self._is_only(self.store, name, number) for name in ("/Certs", "/CRLs", "/OCSPs"))
+            return listed and None not in references(old) + references(new)
+        return False
+
+    def _is_store(self, value: Value) -> bool:
+        return isinstance(value, dict) and set(value) <= _DSS_ENTRIES
+
+    def _is_only(self, parent: Entries, name: str, number: int) -> bool:
+        """Tell whether this entry refers to the object, and nothing else does."""
+        return number == reference(parent, name) and self.back_references.count(number) == 1
+
+    def _new(self, parent: Entries, name: str) -> Value:
+        """Return what the entry refers to; it must be an object of the new revision's own."""
+        number = reference(parent, name)
+        if number is None or number in self.back_references.known:
+            raise NotSigning(f"{name} is no new object")
+        return self.after.read(number)
+
+
+def _is_metadata(value: Value) -> bool:
+    if not isinstance(value, Stream):
+        return False
+    return (value.entries.get("/Type"), value.entries.get("/Subtype")) == ("/Metadata", "/XML")

@@ -1,0 +1,79 @@
+"""The new objects of a signature: its value, its picture, and the place that the picture may cover."""
+
+from __future__ import annotations
+
+from qianda.pdf import Stream, Value
+from qianda.verify.back_references import referred
+from qianda.verify.document import Document, Entries
+
+# Points. A signature's picture covers what is below it, so its place must not be one that could hide much.
+MAX_SIDE, MAX_AREA = 300, 25_000
+
+_FORMATS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}  # by the type of the value
+_VALUE_ENTRIES = {"/Type", "/Filter", "/SubFilter", "/Contents", "/ByteRange", "/M", "/Name", "/Reference"}
+_PICTURE_ENTRIES = {"/Type", "/Subtype", "/FormType", "/BBox", "/Resources", "/Group", "/Length", "/Filter"}
+_TIMESTAMP_ENTRIES = {"/FT", "/T", "/TU", "/V", "/Type", "/Subtype", "/F", "/P", "/Rect"}
+
+
+class NotSigning(Exception):
+    """Something that signing does not do; the message names it."""
+
+
+def allow(changed: set[str], allowed: set[str], where: str) -> None:
+    """Raise NotSigning when other entries changed than the allowed ones."""
+    if not changed <= allowed:
+        raise NotSigning(f"{where}: {', '.join(sorted(changed - allowed))}")
+
+
+def check_signature(value: Value, kind: str, root_number: int) -> None:
+    """Check a signature's value; of the document's objects it may refer to the catalog only. `kind`: /Sig or
+    /DocTimeStamp. Raises NotSigning.
+    """
+    if not isinstance(value, dict) or not set(value) <= _VALUE_ENTRIES:
+        raise NotSigning("a signature with other entries")
+    if (value.get("/Type"), value.get("/SubFilter")) != (kind, _FORMATS[kind]):
+        raise NotSigning("a signature of another kind")
+    if any(number != root_number for number in referred(value)):
+        raise NotSigning("a signature that refers to other objects")
+
+
+def check_box(corners: list[Value]) -> None:
+    """Check the /Rect of a field that is signed, its items as read. Raises NotSigning."""
+    width, height = _extent(corners)
+    if max(width, height) > MAX_SIDE or width * height > MAX_AREA:
+        raise NotSigning("a field too large for a signature")
+
+
+def check_picture(picture: Value, document: Document) -> None:
+    """Check what a signature shows. Raises NotSigning.
+
+    A reader fits /BBox into the field's /Rect and cuts off what lies outside (ISO 32000-2 12.5.5 and 8.10.1). With no
+    area there is nothing to fit, and readers differ. A /Matrix is not needed, and so not allowed.
+    """
+    if not isinstance(picture, Stream) or not set(picture.entries) <= _PICTURE_ENTRIES:
+        raise NotSigning("a picture with other entries")
+    corners = document.items(picture.entries, "/BBox")
+    if document.entry(picture.entries, "/Subtype") != "/Form" or 0 in _extent(corners):
+        raise NotSigning("a picture that has no bounds")
+
+
+def is_timestamp_field(field: Value, document: Document) -> bool:
+    """Tell whether this is an invisible field for a document timestamp."""
+    if not isinstance(field, dict) or not set(field) <= _TIMESTAMP_ENTRIES:
+        return False
+    kind = (document.entry(field, "/FT"), document.entry(field, "/Subtype"))
+    return kind == ("/Sig", "/Widget") and document.array(field, "/Rect") in ([], [0, 0, 0, 0])
+
+
+def written_list(parent: Entries, name: str) -> list[Value]:
+    """Return the list as it stands in the dictionary itself; an empty one when it is somewhere else."""
+    value = parent.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _extent(corners: list[Value]) -> tuple[float, float]:
+    numbers = [corner for corner in corners if isinstance(corner, int | float) and not isinstance(corner, bool)]
+    if len(corners) != 4 or len(numbers) != 4:
+        raise NotSigning("a place without four corners")
+    left, bottom, right, top = numbers
+    return abs(right - left), abs(top - bottom)
