@@ -82,18 +82,18 @@ class ObjectReader:
             self.at = match.end()
         return match
 
-    def need(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
-        """Return what the pattern matches at this position. Raises NotOurForm."""
+    def need(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
+        """Return what the pattern matches at this position. Raises NotOurForm, which names what should stand there."""
         match = self.take(pattern)
         if match is None:
-            raise NotOurForm(f"the bytes at {self.at} are not what Qianda writes there", self.at)
+            raise NotOurForm(f"{what} is not as Qianda writes it", self.at)
         return match
 
     def value(self, depth: int = 0) -> Value:
         """Return the object that begins here; a stream's dictionary without its data. Raises NotOurForm."""
-        token = self.need(_TOKEN)
+        token = self.need(_TOKEN, "an object")
         if token.lastgroup == "close":
-            raise NotOurForm(f"a list or dictionary ends too early at {token.start()}", token.start())
+            raise NotOurForm("a list or dictionary ends too early", token.start())
         return self._value(token, depth)
 
     def _value(self, token: re.Match[bytes], depth: int) -> Value:
@@ -113,37 +113,37 @@ class ObjectReader:
 
     def _container(self, opening: bytes, depth: int) -> Value:
         if depth >= MAX_DEPTH:
-            raise NotOurForm(f"the objects at {self.at} are nested too deeply", self.at)
+            raise NotOurForm("the objects are nested too deeply", self.at)
         if opening == b"<<":
             return self._dictionary(depth)
         return self._array(depth) if opening == b"[" else self._literal()
 
     def _dictionary(self, depth: int) -> dict[str, Value]:
         entries: dict[str, Value] = {}
-        while (token := self.need(_TOKEN)).lastgroup != "close":
+        while (token := self.need(_TOKEN, "a dictionary")).lastgroup != "close":
             if token.lastgroup != "name":
-                raise NotOurForm(f"a dictionary has no name at {token.start()}", token.start())
+                raise NotOurForm("an entry has no name", token.start())
             name = Name(token["name"].decode("ascii"))
             if name in entries:
-                raise NotOurForm(f"{name} stands twice in a dictionary at {token.start()}", token.start())
+                raise NotOurForm(f"{name} stands twice in a dictionary", token.start())
             entries[name] = self.value(depth + 1)
         if token["close"] != b">>":
-            raise NotOurForm(f"a dictionary does not end at {token.start()}", token.start())
+            raise NotOurForm("a dictionary does not end", token.start())
         return entries
 
     def _array(self, depth: int) -> list[Value]:
         items: list[Value] = []
-        while (token := self.need(_TOKEN)).lastgroup != "close":
+        while (token := self.need(_TOKEN, "a list")).lastgroup != "close":
             items.append(self._value(token, depth + 1))
         if token["close"] != b"]":
-            raise NotOurForm(f"a list does not end at {token.start()}", token.start())
+            raise NotOurForm("a list does not end", token.start())
         return items
 
     def _literal(self) -> bytes:
         parts: list[bytes] = []
         unclosed = 1
         while True:
-            part = self.need(_LITERAL_PART)[0]
+            part = self.need(_LITERAL_PART, "a string")[0]
             unclosed += (part == b"(") - (part == b")")
             if unclosed == 0:
                 return b"".join(parts)

@@ -62,7 +62,7 @@ def read_revisions(pdf: bytes) -> list[Revision]:
     if pdf.count(_COUNTED) > MAX_OBJECTS or pdf.count(b"%%EOF\n") > MAX_REVISIONS:
         raise TooComplex
     reader, revisions = ObjectReader(pdf), list[Revision]()
-    reader.need(_HEADER)
+    reader.need(_HEADER, "the head of the file")
     while reader.at < len(pdf):
         revisions.append(_read_revision(reader, revisions[-1] if revisions else None))
     if not revisions:
@@ -79,10 +79,10 @@ def _read_revision(reader: ObjectReader, previous: Revision | None) -> Revision:
         objects[written.number] = written
     table = reader.at
     _check_table(reader, objects, is_first=previous is None)
-    reader.need(_TRAILER)
+    reader.need(_TRAILER, "the end of the table")
     trailer = reader.value()
-    if int(reader.need(_END)[1]) != table:
-        raise NotOurForm(f"startxref does not name the table at {table}", table)
+    if int(reader.need(_END, "the end of a revision")[1]) != table:
+        raise NotOurForm("startxref does not name the table", table)
     assert isinstance(trailer, dict)  # it begins with "<<"
     _check_trailer(trailer, max(objects), previous, table)
     return Revision(start, reader.at, table, objects, trailer)
@@ -98,7 +98,7 @@ def _read_object(reader: ObjectReader, number: int, start: int) -> WrittenObject
         raise NotOurForm("the file is linearized", start)  # some readers then take the first table, not the last
     if isinstance(value, dict) and reader.take(_STREAM):
         value = _read_stream(reader, value, number)
-    reader.need(_OBJECT_END)
+    reader.need(_OBJECT_END, "the end of an object")
     return WrittenObject(number, start, reader.at, value)
 
 
@@ -112,19 +112,21 @@ def _read_stream(reader: ObjectReader, entries: dict[str, Value], number: int) -
     if marker:
         raise NotOurForm(f"the stream of object {number} holds what looks like another object", marker.start())
     reader.at += length
-    reader.need(_STREAM_END)
+    reader.need(_STREAM_END, "the end of a stream")
     return Stream(entries, reader.file[start : start + length])
 
 
 def _check_table(reader: ObjectReader, objects: dict[int, WrittenObject], *, is_first: bool) -> None:
     """Check that every object has one row that names its place, in rising order, and that there is no other row."""
     listed: list[int] = []
-    reader.need(_TABLE)
+    reader.need(_TABLE, "what follows an object")
     while section := reader.take(_SECTION):
         for number in range(int(section[1]), int(section[1]) + int(section[2])):
             if number == 0:
-                reader.need(_FREE_ROW)
-            elif int(reader.need(_ROW)[1]) != (objects[number].start if number in objects else -1):
+                reader.need(_FREE_ROW, "the row of object 0")
+            elif int(reader.need(_ROW, "a row of the table")[1]) != (
+                objects[number].start if number in objects else -1
+            ):
                 raise NotOurForm(f"the table is wrong about object {number}", reader.at)
             listed.append(number)
     if is_first and listed[:1] != [0]:

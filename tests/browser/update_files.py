@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 _OBJECT = re.compile(rb"(?:(?<=\n)|(?<=%%EOF))(\d+) 0 obj\n?(.*?)\nendobj\n", re.DOTALL)
@@ -20,16 +21,22 @@ class Revision:
     objects: Objects
     trailer: bytes
     rows: dict[int, bytes] = field(default_factory=dict)  # entries of the table that are to be other than right
+    ahead: bytes = b""  # stands before the objects
+    behind: bytes = b""  # stands between the objects and their table
+    tail: bytes = b""  # stands behind the end
+    spell: Callable[[bytes], bytes] = bytes  # how the table is written
 
     def write(self) -> bytes:
-        out, places = bytearray(self.before), dict[int, int]()
+        out, places = bytearray(self.before + self.ahead), dict[int, int]()
         for number, body in self.objects.items():
             places[number] = len(out)
             out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
         rows = {number: b"%010d 00000 n \n" % place for number, place in places.items()} | self.rows
-        table = b"".join(b"%d 1\n%b" % (number, rows[number]) for number in sorted(rows))
-        end = b"xref\n0 1\n0000000000 65535 f \n%btrailer\n<< %b >>\nstartxref\n%d\n%%%%EOF\n"
-        return with_byte_range(bytes(out) + end % (table, self.trailer, len(out)))
+        out += self.behind
+        listed = b"".join(b"%d 1\n%b" % (number, rows[number]) for number in sorted(rows))
+        table = self.spell(b"xref\n0 1\n0000000000 65535 f \n" + listed)
+        end = b"trailer\n<< %b >>\nstartxref\n%d\n%%%%EOF\n" % (self.trailer, len(out))
+        return with_byte_range(bytes(out) + table + end + self.tail)
 
 
 def with_byte_range(file: bytes) -> bytes:

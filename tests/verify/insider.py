@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hub.documents.closing import _prepared_for_timestamp
 from hub.documents.cms import attributes_to_sign
@@ -53,6 +53,14 @@ class Insider:
             if honest:
                 self.memo[key] = document
         return document
+
+    async def prepared_file(self) -> tuple[bytes, bytes]:
+        """The issued file and the forged one that the first signer is asked to sign. Only for the first step."""
+        assert self.step == STEPS[0]
+        shown = self._issued()
+        chain = self.contract.signers[SIGNERS[0]].chain
+        made = await prepare(shown, SIGNERS[0], chain, certify=True, final=False, appearance=None)
+        return shown, self._maybe_changed(self.step, shown, made.file)
 
     async def _after(self, step: str, document: bytes) -> bytes:
         pki, name = self.contract.pki, step.removesuffix(" evidence")
@@ -104,7 +112,7 @@ class Insider:
 
 def rewritten(revision: Revision) -> bytes:
     """Without a signature of its own: the byte ranges of the earlier ones stay as they are."""
-    behind = Revision(b"", revision.objects, revision.trailer, revision.rows)
+    behind = replace(revision, before=b"")
     shift = len(revision.before)
     text = behind.write()
     text = re.sub(rb"(?<=\n)(\d{10})(?= 00000 n)", lambda row: b"%010d" % (int(row[1]) + shift), text)
