@@ -25,6 +25,8 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha512": hashes.SHA512(),
 }
 _REQUIRED_ONCE = ("content_type", "message_digest")
+_CURVES = (ec.SECP256R1, ec.SECP384R1)
+_MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192
 
 
 class WrongSignature(Exception):
@@ -142,6 +144,8 @@ def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], 
     if not _named(values, encoded):
         raise WrongSignature(reasons.CERTIFICATE_NOT_NAMED)
     _verify_value(encoded, signer, algorithm, to_be_signed)
+    for _, other in certificates:
+        _accepted_key(other)
     others = tuple(other for other, _ in certificates)
     return CheckedCms(certificate, encoded, others, signer["signature"].native, to_be_signed, signer)
 
@@ -195,7 +199,7 @@ def _verify_value(certificate: bytes, signer: cms.SignerInfo, digest: str, data:
     algorithm = signer["signature_algorithm"]
     value = signer["signature"].native
     try:
-        key = load_der_x509_certificate(certificate).public_key()
+        key = _accepted_key(certificate)
         hashed = _HASHES[_hash_of(algorithm, digest)]
         kind = algorithm.signature_algo
         if kind == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):
@@ -208,6 +212,19 @@ def _verify_value(certificate: bytes, signer: cms.SignerInfo, digest: str, data:
         raise WrongSignature(reasons.ALGORITHM_UNKNOWN) from error
     except InvalidSignature as error:
         raise WrongSignature(reasons.VALUE_WRONG) from error
+
+
+def _accepted_key(certificate: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
+    """Return the certificate's public key: P-256, P-384, or RSA from 2048 bits on. Raises WrongSignature for another."""
+    try:
+        key = load_der_x509_certificate(certificate).public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise WrongSignature(reasons.KEY_NOT_ACCEPTED) from error
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
+        return key
+    if isinstance(key, rsa.RSAPublicKey) and _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
+        return key
+    raise WrongSignature(reasons.KEY_NOT_ACCEPTED)
 
 
 def _hash_of(algorithm: cms.SignedDigestAlgorithm, digest: str) -> str:

@@ -104,6 +104,10 @@ CERTIFICATE_NOT_NAMED: Final = Reason(
     "签名没有绑定签署人的证书。", "The signature does not name the signer's certificate."
 )
 ALGORITHM_UNKNOWN: Final = Reason("签名算法不被接受。", "The algorithm of the signature is not accepted.")
+KEY_NOT_ACCEPTED: Final = Reason(
+    "证书的密钥不被接受: 只接受 P-256、P-384 和 2048 位以上的 RSA。",
+    "The key of a certificate is not accepted: only P-256, P-384 and RSA from 2048 bits on are.",
+)
 ADES_SIGNATURE: Final = Reason("签名未通过完整校验 ({what})。", "The signature did not pass the full check ({what}).")
 
 # ---- exclusively owned, exclusively used --------------------------------------------------------------------------

@@ -1,0 +1,84 @@
+"""Which keys a signature may be made with: P-256, P-384, RSA from 2048 bits on, and no others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
+from cryptography.x509.oid import NameOID
+
+from hub.documents.cms import assembled, attributes_to_sign
+from qianda.verify import reasons
+from qianda.verify.cms_check import WrongSignature, check_detached
+
+DOCUMENT = b"what was signed"
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey | ed25519.Ed25519PrivateKey
+Make = Callable[[], Key]
+GOOD: dict[str, Make] = {
+    "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "RSA-2048": lambda: rsa.generate_private_key(65537, 2048),
+}
+WEAK: dict[str, Make] = {
+    "P-192": lambda: ec.generate_private_key(ec.SECP192R1()),
+    "P-224": lambda: ec.generate_private_key(ec.SECP224R1()),
+    "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "secp256k1": lambda: ec.generate_private_key(ec.SECP256K1()),
+    "RSA-1024": lambda: rsa.generate_private_key(65537, 1024),
+}
+OTHER: dict[str, Make] = {
+    "Ed25519": ed25519.Ed25519PrivateKey.generate,
+    "DSA": lambda: dsa.generate_private_key(2048),
+}
+
+
+def certificate(key: Key, issuer: ec.EllipticCurvePrivateKey) -> bytes:
+    above, own = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("Authority", "Li Lei"))
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(above, own, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    return builder.sign(issuer, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def signed(key: Key, chain: list[bytes]) -> bytes:
+    attributes = attributes_to_sign(hashlib.sha256(DOCUMENT).digest(), chain[0])
+    if isinstance(key, rsa.RSAPrivateKey):
+        value = key.sign(attributes, padding.PKCS1v15(), hashes.SHA256())
+    else:
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        value = key.sign(attributes, ec.ECDSA(hashes.SHA256()))
+    return assembled(attributes, value, chain, None)
+
+
+def digest(algorithm: str) -> bytes:
+    return hashlib.new(algorithm, DOCUMENT).digest()
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_an_accepted_key(kind: str) -> None:
+    key = GOOD[kind]()
+    chain = [certificate(key, ec.generate_private_key(ec.SECP256R1()))]
+    assert check_detached(signed(key, chain), digest).encoded_certificate == chain[0]
+
+
+@pytest.mark.parametrize("kind", WEAK)
+def test_a_key_that_is_too_weak_or_unusual(kind: str) -> None:
+    key = WEAK[kind]()
+    with pytest.raises(WrongSignature) as raised:
+        check_detached(signed(key, [certificate(key, ec.generate_private_key(ec.SECP256R1()))]), digest)
+    assert raised.value.reason == reasons.KEY_NOT_ACCEPTED
+
+
+@pytest.mark.parametrize("kind", [*WEAK, *OTHER])
+def test_no_certificate_beside_the_signers_may_have_such_a_key(kind: str) -> None:
+    """It could be an authority on the way to a trusted one."""
+    key, other = GOOD["P-256"](), (WEAK | OTHER)[kind]()
+    issuer = ec.generate_private_key(ec.SECP256R1())
+    with pytest.raises(WrongSignature) as raised:
+        check_detached(signed(key, [certificate(key, issuer), certificate(other, issuer)]), digest)
+    assert raised.value.reason == reasons.KEY_NOT_ACCEPTED
