@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from qianda.verify.expectation import Expectation
     from qianda.verify.findings import Reason
 
 COMMAND_GROUP = "qianda.commands"  # entry points: typer apps whose commands join this one
@@ -57,6 +59,13 @@ def verify(
             "A PEM file, or a folder with *.pem files. [default: QIANDA_DATA/trust]"
         ),
     ] = None,
+    expect: Annotated[
+        str | None, typer.Option(help="The number of the contract that this must be.", metavar="NUMBER")
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="What this must be: a JSON file with number, document_sha256, final_sha256 or fields."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     language: Annotated[Language | None, typer.Option(help="[default: by LANG]", show_default=False)] = None,
 ) -> None:
@@ -68,7 +77,7 @@ def verify(
     if not trust_files:
         typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
     tongue = language or _language_of_environment()
-    raise typer.Exit(_verify(file, trust_files, as_json, tongue))
+    raise typer.Exit(_verify(Asked(file, trust_files, expect, manifest, as_json), tongue))
 
 
 def agent(
@@ -99,24 +108,42 @@ def trusted_by_default() -> list[Path]:
     return list_trust_files(_trust_folder())
 
 
-def _verify(file: Path, trust_files: list[Path], as_json: bool, language: Language) -> int:
+@dataclass(frozen=True)
+class Asked:
+    """What `verify` was called with."""
+
+    file: Path
+    trust_files: list[Path]
+    number: str | None
+    manifest: Path | None
+    as_json: bool
+
+    def expectation(self) -> Expectation:
+        from qianda.verify.expectation import Expectation
+
+        expected = Expectation.read(self.manifest) if self.manifest else Expectation()
+        return replace(expected, number=self.number) if self.number else expected
+
+
+def _verify(asked: Asked, language: Language) -> int:
+    from qianda.verify.expectation import UnreadableManifest
     from qianda.verify.findings import UnreadablePdf  # loaded here so that the command starts quickly
     from qianda.verify.guard import verify_guarded
     from qianda.verify.trust import UnreadableTrust
 
     try:
-        report = verify_guarded(file, trust_files)
+        report = verify_guarded(asked.file, asked.trust_files, asked.expectation())
     except UnreadablePdf as error:
-        return _say_unreadable(file, error.reason, as_json, language)
+        return _say_unreadable(asked, error.reason, language)
     except OSError as error:
-        typer.echo(f"{file}: {error.strerror or error}", err=True)
+        typer.echo(f"{asked.file}: {error.strerror or error}", err=True)
         return UNREADABLE
-    except UnreadableTrust as error:
+    except (UnreadableTrust, UnreadableManifest) as error:
         typer.echo(str(error), err=True)
         return UNREADABLE
     from qianda.verify import report as reports
 
-    if as_json:
+    if asked.as_json:
         typer.echo(json.dumps(reports.as_json(report), ensure_ascii=False, indent=2))
     else:
         from rich.console import Console
@@ -125,12 +152,12 @@ def _verify(file: Path, trust_files: list[Path], as_json: bool, language: Langua
     return SOMETHING_FAILED if report.failed else NOTHING_FAILED
 
 
-def _say_unreadable(file: Path, reason: Reason, as_json: bool, language: Language) -> int:
+def _say_unreadable(asked: Asked, reason: Reason, language: Language) -> int:
     from qianda.verify import report as reports
 
-    if as_json:
-        typer.echo(json.dumps(reports.unreadable_json(file.name, reason), ensure_ascii=False, indent=2))
-    typer.echo(f"{file}: {reports.say(reason, language)}", err=True)
+    if asked.as_json:
+        typer.echo(json.dumps(reports.unreadable_json(asked.file.name, reason), ensure_ascii=False, indent=2))
+    typer.echo(f"{asked.file}: {reports.say(reason, language)}", err=True)
     return UNREADABLE
 
 

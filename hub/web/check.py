@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from aiohttp import BodyPartReader, web
 
@@ -25,6 +26,7 @@ from qianda.verify.guard import verify_guarded
 from qianda.verify.report import as_json, unreadable_json
 from qianda.verify.trust import list_trust_files
 
+ZONE = ZoneInfo("Asia/Shanghai")
 LARGEST_FILE = 20 << 20
 LARGEST_BODY = LARGEST_FILE + (1 << 20)  # with the envelope of a form
 MOST_PARTS = 10
@@ -112,7 +114,13 @@ async def _judge(request: web.Request, path: Path, name: str) -> web.Response:
         report, said = None, unreadable_json(name, error.reason)
     if not wants_page(request):
         return web.json_response(said, status=200 if report else 422)
-    return page(request, "check.html", report=said if report else None, unreadable=None if report else said)
+    said_page = {"report": said if report else None, "unreadable": None if report else said}
+    return page(request, "check.html", local=local_time, **said_page)
+
+
+def local_time(moment: str) -> str:
+    """Return a moment (ISO 8601 with zone) as clocks in China show it, with its offset."""
+    return f"{datetime.fromisoformat(moment).astimezone(ZONE):%Y-%m-%d %H:%M:%S} (UTC+8)"
 
 
 def trust_files(hub: Hub) -> list[Path]:

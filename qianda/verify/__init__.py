@@ -7,7 +7,6 @@ a file from a stranger deserves. pyHanko is loaded only when it is needed: impor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,14 @@ from qianda.verify.findings import Element, Finding, Reason, UnreadablePdf, Word
 
 if TYPE_CHECKING:
     from qianda.verify.elements import Report
+    from qianda.verify.expectation import Expectation
     from qianda.verify.trust import Trust
 
 __all__ = ["Element", "Finding", "Reason", "UnreadablePdf", "Word", "verify_bytes", "verify_file"]
 
 
-def verify_file(path: Path, trust: Trust, expected: Sequence[str] | None = None) -> Report:
-    """Check one PDF. `expected` are the names of the signature fields it must have, the seal's too, if known.
+def verify_file(path: Path, trust: Trust, expected: Expectation | None = None) -> Report:
+    """Check one PDF, and whether it is the one that was expected.
 
     Raises UnreadablePdf, or OSError when the file cannot be opened. Runs an event loop: call it outside of one.
     """
@@ -33,7 +33,7 @@ def verify_file(path: Path, trust: Trust, expected: Sequence[str] | None = None)
     return verify_bytes(path.read_bytes(), trust, expected, name=path.name)
 
 
-def verify_bytes(pdf: bytes, trust: Trust, expected: Sequence[str] | None = None, *, name: str = "") -> Report:
+def verify_bytes(pdf: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = "") -> Report:
     """The same for a file in memory."""
     from qianda.pdf import NotOurForm
     from qianda.verify.ades import full_check
@@ -41,10 +41,11 @@ def verify_bytes(pdf: bytes, trust: Trust, expected: Sequence[str] | None = None
     from qianda.verify.structure import altered, examine
 
     try:
-        structure = examine(pdf, expected)
+        structure = examine(pdf, expected.fields if expected else None)
     except NotOurForm as error:
         return altered_report(pdf, altered(error), name)
     findings = [*structure.findings, *trust_findings(structure, trust)]
+    findings += expected.findings(structure.file) if expected else []
     if structure.signatures:
         findings += full_check(pdf, trust)
     parties, trial = judge(structure, findings, trust)
@@ -52,6 +53,7 @@ def verify_bytes(pdf: bytes, trust: Trust, expected: Sequence[str] | None = None
         file=name,
         sha256=hashlib.sha256(pdf).hexdigest(),
         size=len(pdf),
+        contract=structure.file.contract,
         document=of_document(parties, findings),
         parties=parties,
         archived_at=structure.archived_at,

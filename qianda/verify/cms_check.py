@@ -215,7 +215,7 @@ def _verify_value(certificate: bytes, signer: cms.SignerInfo, digest: str, data:
 
 
 def _accepted_key(certificate: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
-    """Return the certificate's public key: P-256, P-384, or RSA from 2048 bits on. Raises WrongSignature for another."""
+    """Return the certificate's public key: P-256, P-384, or RSA from 2048 bits on. Raises WrongSignature."""
     try:
         key = load_der_x509_certificate(certificate).public_key()
     except (ValueError, UnsupportedAlgorithm) as error:

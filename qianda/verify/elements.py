@@ -16,6 +16,7 @@ from asn1crypto import x509
 
 from qianda.verify import reasons
 from qianda.verify.findings import Element, Finding, Reason, Word
+from qianda.verify.signed_file import ContractName
 from qianda.verify.structure import SEAL_FIELD, Structure
 from qianda.verify.trust import Trust
 
@@ -46,13 +47,15 @@ class Party:
 class Report:
     """What the verifier says of one file.
 
-    `document` answers for the file as a whole: each element with its worst word. `trial`: certificates of the built-in
-    authority or timestamp service were met. `archived_at`: the document timestamp that closes the file.
+    `contract`: which one the file says that it is. `document` answers for the file as a whole: each element with its
+    worst word. `trial`: certificates of the built-in authority or timestamp service were met. `archived_at`: the
+    document timestamp that closes the file.
     """
 
     file: str
     sha256: str
     size: int
+    contract: ContractName
     document: tuple[Answer, ...]
     parties: tuple[Party, ...]
     archived_at: datetime | None
@@ -69,6 +72,7 @@ def altered_report(pdf: bytes, reason: Reason, name: str) -> Report:
         file=name,
         sha256=hashlib.sha256(pdf).hexdigest(),
         size=len(pdf),
+        contract=ContractName("", "", ""),
         document=tuple(Answer(element, Word.FAILED, reason) for element in Element),
         parties=(),
         archived_at=None,

@@ -15,13 +15,14 @@ from qianda.verify.findings import Reason, UnreadablePdf
 
 if TYPE_CHECKING:
     from qianda.verify.elements import Report
+    from qianda.verify.expectation import Expectation
 
 SECONDS = 60
 MEMORY = 2 << 30  # bytes of address space
 
 
 def verify_guarded(
-    path: Path, trust_files: Sequence[Path], expected: Sequence[str] | None = None, *, seconds: float = SECONDS
+    path: Path, trust_files: Sequence[Path], expected: Expectation | None = None, *, seconds: float = SECONDS
 ) -> Report:
     """As `verify_file`, in a child that is ended after `seconds`.
 
@@ -57,7 +58,7 @@ def _told(receiver: Connection) -> Report:
 
 
 def _child(
-    sender: Connection, path: Path, trust_files: Sequence[Path], expected: Sequence[str] | None, seconds: float
+    sender: Connection, path: Path, trust_files: Sequence[Path], expected: Expectation | None, seconds: float
 ) -> None:
     from qianda.verify import verify_file
     from qianda.verify.trust import Trust, UnreadableTrust

@@ -6,6 +6,23 @@ from typing import Final
 
 from qianda.verify.findings import Reason
 
+# ---- the verdict --------------------------------------------------------------------------------------------------
+VERDICT_FAILED: Final = Reason("请不要依据此文件: {reason}", "Do not rely on this file: {reason}")
+VERDICT_GENUINE: Final = Reason(
+    "{contract}由{signers}签署, {seal}盖章, 此后未被改动。",
+    "{contract} was signed by {signers} and sealed by {seal}, and has not been changed since.",
+)
+VERDICT_TRIAL: Final = Reason(
+    "但证书由内置机构签发, 仅供试用: 它不能证明签署的是谁。",
+    "But its certificates are of the built-in authority, for trial use: they do not prove who signed.",
+)
+VERDICT_DECLARED: Final = Reason(
+    "密钥由谁保管、由谁使用, 有的只是声明, 见下方逐项说明。",
+    "Who kept and used the keys is partly stated and not proved: see each element below.",
+)
+CONTRACT_NAMED: Final = Reason("合同 {number}《{title}》", "Contract {number} “{title}”")
+CONTRACT_UNNAMED: Final = Reason("此文件", "This file")
+
 # ---- the file -----------------------------------------------------------------------------------------------------
 UNREADABLE: Final = Reason("无法按 PDF 读取这个文件。", "The file cannot be read as a PDF.")
 TOO_LARGE: Final = Reason("文件超过 {mib} MiB, 不予检查。", "The file is larger than {mib} MiB and is not looked at.")
@@ -58,6 +75,14 @@ EARLY_ARCHIVE_TIME: Final = Reason(
 UNEXPECTED_FIELDS: Final = Reason(
     "应有签名 {expected}, 实有 {found}。", "Signatures expected: {expected}; found: {found}."
 )
+ANOTHER_NUMBER: Final = Reason(
+    "这不是要核对的合同: 应为 {expected}, 实为 {found}。",
+    "This is not the contract that was expected: {expected} was expected, the file is {found}.",
+)
+ANOTHER_DOCUMENT: Final = Reason(
+    "签发的文件与清单中的摘要不符。", "The document that was issued is not the one in the manifest."
+)
+ANOTHER_FILE: Final = Reason("文件与清单中的摘要不符。", "The file is not the one in the manifest.")
 NOT_CERTIFIED: Final = Reason(
     "第一个签名不是限定后续修改的认证签名。", "The first signature is not a certification that limits later changes."
 )

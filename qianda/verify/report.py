@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from qianda.verify.elements import Answer, Party, Report
 from qianda.verify.findings import Element, Reason, Word
+from qianda.verify.verdict import contract_name, verdict
 
 LANGUAGES = ("zh", "en")
 
@@ -48,6 +50,12 @@ def as_json(report: Report) -> dict[str, Any]:
         "size": report.size,
         "failed": report.failed,
         "trial": report.trial,
+        "verdict": [{"zh": sentence.zh, "en": sentence.en} for sentence in verdict(report)],
+        "contract": {
+            "number": report.contract.number,
+            "title": report.contract.title,
+            "school": report.contract.school,
+        },
         "archived_at": report.archived_at.isoformat() if report.archived_at else None,
         "elements": _answers_json(report.document),
         "parties": [_party_json(party) for party in report.parties],
@@ -60,10 +68,18 @@ def unreadable_json(file: str, reason: Reason) -> dict[str, Any]:
 
 def show(report: Report, console: Console, language: str) -> None:
     """Print the report. `language` is zh or en."""
+    for sentence in verdict(report):
+        console.print(escape(say(sentence, language)), style="bold red" if report.failed else "bold", highlight=False)
+    console.print()
+    if report.contract.number:
+        named = f"{say(contract_name(report), language)}, {report.contract.school}"
+        console.print(escape(named), highlight=False)
+    for party in report.parties:
+        console.print(_headline(party, language), highlight=False)
+    if report.archived_at:
+        console.print(f"{say(_ARCHIVED, language)}: {local_time(report.archived_at)}", highlight=False)
     console.print(f"{say(_FILE, language)}: {escape(report.file)}", highlight=False)
     console.print(f"SHA-256: {report.sha256}", highlight=False, soft_wrap=True)
-    if report.archived_at:
-        console.print(f"{say(_ARCHIVED, language)}: {report.archived_at:%Y-%m-%d %H:%M:%S} UTC", highlight=False)
     _show_answers(say(_WHOLE, language), report.document, console, language)
     for party in report.parties:
         _show_answers(_headline(party, language), party.answers, console, language)
@@ -76,12 +92,19 @@ def say(reason: Reason, language: str) -> str:
     return reason.zh if language == "zh" else reason.en
 
 
+def local_time(moment: datetime) -> str:
+    """Return the moment as clocks show it where this runs, with its offset."""
+    local = moment.astimezone()
+    offset = f"{local:%z}"
+    return f"{local:%Y-%m-%d %H:%M:%S} UTC" + ("" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}")
+
+
 def _headline(party: Party, language: str) -> str:
     role = say(_SEAL if party.is_seal else _SIGNER, language)
     name = escape(party.name) if party.name else say(_UNKNOWN, language)
     parts = [f"{role}: {name} ({escape(party.field)})"]
     if party.signed_at:
-        parts.append(f"{say(_SIGNED_AT, language)} {party.signed_at:%Y-%m-%d %H:%M:%S} UTC")
+        parts.append(f"{say(_SIGNED_AT, language)} {local_time(party.signed_at)}")
     if party.issuer:
         parts.append(escape(say(_ISSUED_BY.about(issuer=party.issuer), language)))
     return ", ".join(parts)

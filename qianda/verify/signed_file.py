@@ -35,6 +35,15 @@ class FieldSignature:
         return sum(self.byte_range[2:4])
 
 
+@dataclass(frozen=True)
+class ContractName:
+    """Which contract the file says that it is; empty where it does not say."""
+
+    number: str
+    title: str
+    school: str
+
+
 class SignedFile:
     """A PDF in memory. Raises UnreadablePdf for what is no PDF or beyond the limits, NotOurForm for another form."""
 
@@ -79,6 +88,19 @@ class SignedFile:
         """The signed fields, in the order in which they were signed."""
         signed = [field for _, field in self.fields if self.now.entry(field, "/FT") == "/Sig" and "/V" in field]
         return sorted(map(self._signature, signed), key=lambda signature: (signature.end, signature.name))
+
+    @cached_property
+    def issued(self) -> bytes:
+        """The document as it was issued: what stands before the first signature."""
+        first = min((signature.revision for signature in self.signatures), default=len(self.revisions))
+        return self.pdf[: self.revisions[first - 1].end] if first else b""
+
+    @cached_property
+    def contract(self) -> ContractName:
+        """Number, title and school, from the document's information (ISO 32000-2 14.3.3): signing may not change it."""
+        about = self.now.dictionary(self.now.trailer, "/Info")
+        number, title, school = (text_of(self.now.entry(about, name)) for name in ("/Keywords", "/Title", "/Author"))
+        return ContractName(number, title.removesuffix(number).rstrip(), school)
 
     def last_written(self, number: int) -> Revision:
         """Return the revision that wrote the object last. Raises NotOurForm."""

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import (
     CampusFacts,
     ContractData,
@@ -16,6 +17,9 @@ from hub.documents.contract_data import (
     SignerFacts,
     StudentFacts,
 )
+from hub.documents.contract_templates import ContractTemplates
+from hub.documents.fonts import ContractFont
+from hub.documents.layout import ContractPrinter
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "contracts"
 ISSUED_AT = datetime(2026, 12, 1, 2, 30, tzinfo=UTC)
@@ -96,3 +100,13 @@ def adult(student: str = "Maria Gonzalez") -> ContractData:
             }
         ),
     )
+
+
+def contract_pdf(data: ContractData | None = None, language: str = "zh") -> bytes:
+    """The course contract as the product lays it out, before it has signature fields."""
+    writer = ClauseWriter()
+    try:
+        printer = ContractPrinter(ContractTemplates(TEMPLATES), writer, ContractFont())
+        return printer.lay_out("course", language, data or minor()).pdf
+    finally:
+        writer.close()

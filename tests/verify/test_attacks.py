@@ -17,6 +17,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from hub.documents.pdf import close
 from qianda.verify import verify_bytes
+from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
@@ -122,7 +123,7 @@ def test_a_change_between_two_signatures_is_found(contract: FinishedParts, trust
     attacked = changed(contract.revisions["student-1-validated"], change)
     finished = asyncio.run(sealed_and_closed(attacked, contract))
     assert Element.TEXT in {finding.element for finding in check_finished(finished, FIELDS)}
-    assert Element.TEXT in failed(verify_bytes(finished, trust, FIELDS))
+    assert Element.TEXT in failed(verify_bytes(finished, trust, Expectation(FIELDS)))
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -14,10 +16,19 @@ import pytest
 from qianda.verify import UnreadablePdf, reasons
 from qianda.verify.guard import verify_guarded
 from tests.commands import run_command
-from tests.signing_parts import FinishedParts
+from tests.documents.contract_samples import contract_pdf
+from tests.signing_parts import FinishedParts, finished_contract
 
 QIANDA = [sys.executable, "-c", "from qianda.cli import main; main()"]
+SEALED_BY = "示范学校 (trial and internal use only)"
 YEARS_AHEAD = ["+20m", "+2d", "+400d", "+5y"]
+
+
+@pytest.fixture(scope="session")
+def named(tmp_path_factory: pytest.TempPathFactory) -> FinishedParts:
+    """A contract of the product's own layout, which says its number."""
+    document = contract_pdf()
+    return asyncio.run(finished_contract(tmp_path_factory.mktemp("named"), document=document))
 
 
 @pytest.fixture
@@ -64,6 +75,74 @@ def test_an_altered_contract_exits_with_1(contract: FinishedParts, file: Path) -
     said = json.loads(done.stdout)
     assert (done.returncode, said["failed"]) == (1, True)
     assert said["elements"]["signature unaltered"]["word"] == "failed"
+
+
+def test_it_opens_with_a_verdict_and_with_who_signed_when(contract: FinishedParts, file: Path) -> None:
+    zone = dict(os.environ, TZ="Asia/Shanghai")
+    command = [*QIANDA, "verify", str(file), "--trust", str(contract.trust_pem), "--language", "en"]
+    done = subprocess.run(command, env=zone | {"COLUMNS": "200"}, capture_output=True, text=True, check=False)
+    first, second, _, *others = done.stdout.splitlines()
+    assert first == f"This file was signed by 王小明 and 李雷 and sealed by {SEALED_BY}, and has not been changed since."
+    assert second.startswith("But its certificates are of the built-in authority, for trial use")
+    signer = next(line for line in others if line.startswith("Signer: 王小明"))
+    assert "UTC+08:00" in signer
+
+
+def test_a_failed_file_opens_with_a_warning(contract: FinishedParts, file: Path) -> None:
+    file.write_bytes(contract.final.replace(b"12,800.00", b"12,900.00"))
+    done = verify(file, "--trust", contract.trust_pem, "--language", "en")
+    assert done.stdout.startswith("Do not rely on this file: ")
+
+
+def test_another_contract_than_the_expected_one_fails(
+    tmp_path: Path, named: FinishedParts, contract: FinishedParts
+) -> None:
+    """The same people, another number: genuine, and still not the one that is asked about."""
+    (tmp_path / "named.pdf").write_bytes(named.final)
+    trusted = [tmp_path / "named.pdf", "--trust", named.trust_pem]
+    done = verify(*trusted, "--json", "--expect", "HF-2026-000001")
+    assert json.loads(done.stdout)["contract"]["number"] == "HF-2026-000001" and done.returncode == 0, done.stdout
+    assert "Contract HF-2026-000001 " in verify(*trusted, "--language", "en").stdout.splitlines()[0]
+    other = verify(*trusted, "--expect", "HF-2026-000002", "--language", "en")
+    assert other.returncode == 1 and "HF-2026-000002 was expected, the file is HF-2026-000001" in other.stdout
+    (tmp_path / "unnamed.pdf").write_bytes(contract.final)
+    unnamed = verify(tmp_path / "unnamed.pdf", "--trust", contract.trust_pem, "--expect", "HF-2026-000001")
+    assert unnamed.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("manifest", "code"),
+    [
+        ({"number": "HF-2026-000001"}, 0),
+        ({"number": "HF-2026-000009"}, 1),
+        ({"document_sha256": "issued"}, 0),
+        ({"document_sha256": "0" * 64}, 1),
+        ({"final_sha256": "final", "fields": ["guardian-1", "seal"]}, 0),
+        ({"final_sha256": "0" * 64}, 1),
+        ({"fields": ["guardian-1", "guardian-2", "seal"]}, 1),
+        ({"something": "else"}, 2),
+        (["no", "object"], 2),
+        ({"number": 7}, 2),
+    ],
+)
+def test_a_manifest_says_which_file_it_must_be(
+    tmp_path: Path, named: FinishedParts, manifest: object, code: int
+) -> None:
+    hashes = {"issued": named.revisions["unsigned"], "final": named.final}
+    said = json.loads(json.dumps(manifest))
+    for name, value in list(said.items()) if isinstance(said, dict) else ():
+        if isinstance(value, str) and value in hashes:
+            said[name] = hashlib.sha256(hashes[value]).hexdigest()
+    (tmp_path / "named.pdf").write_bytes(named.final)
+    (tmp_path / "manifest.json").write_text(json.dumps(said))
+    done = verify(tmp_path / "named.pdf", "--trust", named.trust_pem, "--manifest", tmp_path / "manifest.json")
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_manifest_exits_with_2(tmp_path: Path, named: FinishedParts, file: Path) -> None:
+    done = verify(file, "--trust", named.trust_pem, "--manifest", tmp_path / "nothing.json")
+    assert done.returncode == 2 and "nothing.json" in done.stderr
 
 
 def test_what_is_no_pdf_exits_with_2(contract: FinishedParts, tmp_path: Path) -> None:

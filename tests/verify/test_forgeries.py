@@ -16,6 +16,7 @@ import pytest
 from qianda.checks import RefusedToSign
 from qianda.update import check_update
 from qianda.verify import verify_bytes
+from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
@@ -336,4 +337,4 @@ def test_a_forgery_is_found_in_every_revision(forge: Forge, name: str, step: str
 @pytest.mark.parametrize("name", FORGERIES)
 def test_the_verifier_says_that_the_text_was_altered(forge: Forge, trust: Trust, name: str) -> None:
     pdf = forge(name, QUICK_STEPS[name]).pdf
-    assert Element.TEXT in failed(verify_bytes(pdf, trust, FIELDS))
+    assert Element.TEXT in failed(verify_bytes(pdf, trust, Expectation(FIELDS)))

@@ -9,6 +9,7 @@ import pytest
 from qianda.checks import RefusedToSign
 from qianda.update import check_update
 from qianda.verify import UnreadablePdf, verify_bytes
+from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
@@ -75,6 +76,6 @@ def test_the_reasons_tell_one_oddity_from_another(contract: FinishedParts) -> No
 def verdict(pdf: bytes, trust: Trust) -> set[Element] | str:
     """The elements that fail; the words of NOT_OURS for a file that is told apart from a damaged one."""
     try:
-        return failed(verify_bytes(pdf, trust, FIELDS))
+        return failed(verify_bytes(pdf, trust, Expectation(FIELDS)))
     except UnreadablePdf as refused:
         return NOT_OURS if NOT_OURS in refused.reason.en else refused.reason.en

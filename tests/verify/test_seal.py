@@ -11,6 +11,7 @@ from asn1crypto import x509
 from hub.authorities import Issued
 from hub.tokens.softkey import SoftKey
 from qianda.verify import verify_bytes
+from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
@@ -40,7 +41,7 @@ def test_a_persons_certificate_makes_no_seal(tmp_path: Path) -> None:
     trust = Trust.load([forged.trust_pem])
     assert check_finished(forged.final, FIELDS) == [], "nothing but the seal's certificate is wrong"
     for known in (trust, pinned(trust, asyncio.run(Pki.make()).seal)):
-        report = verify_bytes(forged.final, known, FIELDS)
+        report = verify_bytes(forged.final, known, Expectation(FIELDS))
         assert (failed(report), failed_of(report, "seal")) == ({Element.OWNED}, {Element.OWNED})
         assert not failed_of(report, "guardian-1")
         assert "the certificate of the organisation's seal" in complaints(report)
@@ -51,7 +52,7 @@ def test_a_seal_that_does_not_say_so_counts_where_its_certificate_is_pinned(tmp_
     unmarked = sealed_by_a_person(tmp_path)
     seal = tmp_path / "seal.der"
     seal.write_bytes(unmarked.pki.seal.certificate)
-    report = verify_bytes(unmarked.final, Trust.load([unmarked.trust_pem, seal]), FIELDS)
+    report = verify_bytes(unmarked.final, Trust.load([unmarked.trust_pem, seal]), Expectation(FIELDS))
     assert not report.failed, complaints(report)
 
 

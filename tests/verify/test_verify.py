@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qianda.verify import UnreadablePdf, verify_bytes, verify_file
+from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element, Word
 from qianda.verify.structure import check_finished, examine
 from qianda.verify.trust import Trust, UnreadableTrust
@@ -20,7 +21,7 @@ from tests.verify.reading import FIELDS, SIGNERS, complaints, failed, failed_of,
 def test_a_finished_contract_of_the_built_in_authority(contract: FinishedParts, trust: Trust, tmp_path: Path) -> None:
     file = tmp_path / "contract.pdf"
     file.write_bytes(contract.final)
-    report = verify_file(file, trust, FIELDS)
+    report = verify_file(file, trust, Expectation(FIELDS))
     assert words(report) == {
         Element.OWNED: Word.NOT_SHOWN,
         Element.USED: Word.DECLARED,

@@ -1,0 +1,61 @@
+"""What somebody expects of a file: another genuine contract of the same people is still the wrong one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from qianda.verify import reasons
+from qianda.verify.findings import Element, Finding
+from qianda.verify.signed_file import SignedFile
+
+_TEXTS = ("number", "document_sha256", "final_sha256")
+
+
+class UnreadableManifest(Exception):
+    """A manifest that is missing, no JSON object, or says nothing that could be compared."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """`fields`: the signature fields, the seal's too. `number`: of the contract. Hashes in lower-case hex: of the
+    document as it was issued, and of the finished file. None: nothing is expected of it.
+    """
+
+    fields: tuple[str, ...] | None = None
+    number: str | None = None
+    document_sha256: str | None = None
+    final_sha256: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Expectation:
+        """Read a manifest: a JSON object with any of our names; what the API says of a contract is one. Raises
+        UnreadableManifest.
+        """
+        try:
+            said = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise UnreadableManifest(f"{path}: {error}") from error
+        texts = {name: said[name] for name in _TEXTS if name in said} if isinstance(said, dict) else {}
+        fields = said.get("fields") if isinstance(said, dict) else None
+        listed = isinstance(fields, list) and all(isinstance(name, str) for name in fields)
+        if not all(isinstance(text, str) for text in texts.values()) or not (texts or listed):
+            raise UnreadableManifest(f"{path}: it names no number, no hash and no fields to compare with")
+        return cls(fields=tuple(fields) if fields is not None and listed else None, **texts)
+
+    def findings(self, file: SignedFile) -> Iterator[Finding]:
+        """Yield what is not as expected, but for the fields: `examine` compares those."""
+        if self.number is not None and file.contract.number != self.number:
+            found = file.contract.number or "-"
+            yield Finding(Element.TEXT, reasons.ANOTHER_NUMBER.about(expected=self.number, found=found))
+        if self.final_sha256 is not None and _sha256(file.pdf) != self.final_sha256.lower():
+            yield Finding(Element.TEXT, reasons.ANOTHER_FILE)
+        if self.document_sha256 is not None and _sha256(file.issued) != self.document_sha256.lower():
+            yield Finding(Element.TEXT, reasons.ANOTHER_DOCUMENT)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
