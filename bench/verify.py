@@ -11,6 +11,7 @@ from bench.seal import ProductSeal, guardian_signed
 from bench.stock import SEAL
 from bench.trials import Ledger, Work, interleaved, typical
 from qianda.verify import verify_bytes
+from qianda.verify.expectation import Expectation
 from qianda.verify.structure import check_finished
 
 ROUNDS = 15
@@ -36,7 +37,9 @@ async def _measured(rounds: int) -> Ledger:
     trust, spec = trust_in(school), offline_spec(school)
 
     async def full_report() -> None:
-        report = await asyncio.to_thread(verify_bytes, final, trust, FIELDS)  # it runs an event loop of its own
+        report = await asyncio.to_thread(
+            verify_bytes, final, trust, Expectation(tuple(FIELDS))
+        )  # it runs an event loop of its own
         assert not report.failed
 
     async def own_check() -> None:

@@ -114,8 +114,8 @@ async def _judge(request: web.Request, path: Path, name: str) -> web.Response:
         report, said = None, unreadable_json(name, error.reason)
     if not wants_page(request):
         return web.json_response(said, status=200 if report else 422)
-    said_page = {"report": said if report else None, "unreadable": None if report else said}
-    return page(request, "check.html", local=local_time, **said_page)
+    read, unread = (said, None) if report else (None, said)
+    return page(request, "check.html", local=local_time, report=read, unreadable=unread)
 
 
 def local_time(moment: str) -> str:

@@ -27,6 +27,7 @@ from hub.provision import accepted_seal
 from hub.tokens import Place
 from hub.wiring import utc_now
 from qianda.verify import verify_file
+from qianda.verify.expectation import Expectation
 from qianda.verify.trust import Trust
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.judges import judge_by_pdfsig, judge_by_pyhanko, program, run
@@ -115,7 +116,9 @@ async def test_a_contract_is_completed_and_lasts(school: School, tmp_path: Path)
     final.write_bytes(await completed(school.running, contract))
     judge_by_pdfsig(final, NAMES)
     judge_by_pyhanko(final, school.trust(tmp_path), NAMES, "+400d")
-    report = await asyncio.to_thread(verify_file, final, Trust.load([school.trust(tmp_path)]), NAMES)
+    report = await asyncio.to_thread(
+        verify_file, final, Trust.load([school.trust(tmp_path)]), Expectation(tuple(NAMES))
+    )
     assert not report.failed
     (used,) = await school.uses(contract)
     assert (used.facts["custody"], used.facts["key"]) == ("remote", "school/seal")

@@ -82,7 +82,8 @@ def test_it_opens_with_a_verdict_and_with_who_signed_when(contract: FinishedPart
     command = [*QIANDA, "verify", str(file), "--trust", str(contract.trust_pem), "--language", "en"]
     done = subprocess.run(command, env=zone | {"COLUMNS": "200"}, capture_output=True, text=True, check=False)
     first, second, _, *others = done.stdout.splitlines()
-    assert first == f"This file was signed by 王小明 and 李雷 and sealed by {SEALED_BY}, and has not been changed since."
+    who = f"signed by 王小明 and 李雷 and sealed by {SEALED_BY}"
+    assert first == f"This file was {who}, and has not been changed since."
     assert second.startswith("But its certificates are of the built-in authority, for trial use")
     signer = next(line for line in others if line.startswith("Signer: 王小明"))
     assert "UTC+08:00" in signer
