@@ -1,4 +1,4 @@
-"""The server's commands: `qianda demo`, `serve`, `work`, `migrate`, `import`, `issue`, `doctor`.
+"""The server's commands: `qianda demo`, `serve`, `work`, `migrate`, `import`, `issue`, `doctor`, `erase`.
 
 A command that is refused answers at once, and a supervisor stays small: what makes a hub is imported where one is made.
 """
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 DEMO_LOGIN = "demo"
 PORT_SECONDS = 5.0
-PROGRESS_SECONDS = 2.0
 Result = TypeVar("Result")
 
 
@@ -141,36 +140,27 @@ def doctor(
     files: Annotated[bool, typer.Option("--files", help="Check every stored file as well.")] = False,
 ) -> None:
     """Check every part that a contract needs; say what is wrong and how to mend it."""
-    from hub.doctor import examine
-    from hub.doctor_records import examine_files, examine_records
-
-    async def act(hub: Hub) -> bool:
-        well = True
-        for finding in await examine(hub):
-            _say(str(finding))
-            well &= finding.well
-        for look in [examine_records] * records + [examine_files] * files:
-            async for finding in look(hub, _progress()):
-                _say(str(finding))
-                well &= finding.well
-        return well
+    from hub.doctor_records import examine_all
 
     with _said_plainly():
-        if not _with_hub(act):
+        if not _with_hub(lambda hub: examine_all(hub, records, files, _say)):
             raise typer.Exit(1)
 
 
-def _progress() -> Callable[[str], None]:
-    """How far it is, now and then, beside what is said."""
-    last = time.monotonic()
+@app.command()
+def erase(
+    number: Annotated[str, typer.Argument(help="The contract's number.")],
+    entry: Annotated[int | None, typer.Option(help="What somebody wrote, behind this entry of its record.")] = None,
+    signer: Annotated[str, typer.Option(help="All behind the record of a signer, e.g. `guardian-1`.")] = "",
+) -> None:
+    """Erase personal data behind a contract's record, for good. The record itself stays, and stays whole."""
+    from hub.lifecycle.erase import erase_of_number
 
-    def show(text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last > PROGRESS_SECONDS:
-            last = time.monotonic()
-            typer.echo(f"qianda: {text}", err=True)
-
-    return show
+    with _said_plainly():
+        if (entry is None) is not bool(signer):
+            raise BadInput("give either --entry or --signer")
+        _with_hub(lambda hub: erase_of_number(hub.parts, EVERYTHING, number, entry, signer, "command-line"))
+        _say("Erased.")
 
 
 # ---- what they share

@@ -7,12 +7,14 @@ may go on meanwhile.
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from uuid import UUID
 
 from obstore.exceptions import BaseError
 
-from hub.doctor import Finding
+from hub.doctor import Finding, examine
 from hub.errors import UnreadableFile
 from hub.model.inspection import InspectedContract, RecordInspection
 from hub.model.staff import EVERYTHING
@@ -21,8 +23,36 @@ from hub.wiring import Hub
 
 CONTRACTS_AT_ONCE = 100
 FILES_AT_ONCE = 4
+PROGRESS_SECONDS = 2.0
 BEFORE_ALL = UUID(int=0)
 Progress = Callable[[str], None]
+
+
+async def examine_all(hub: Hub, records: bool, files: bool, say: Progress) -> bool:
+    """Every part, and on demand records and files; says each finding at once. Whether all is well."""
+    progress = _now_and_then()
+    well = True
+    for finding in await examine(hub):
+        say(str(finding))
+        well &= finding.well
+    for look in [examine_records] * records + [examine_files] * files:
+        async for finding in look(hub, progress):
+            say(str(finding))
+            well &= finding.well
+    return well
+
+
+def _now_and_then() -> Progress:
+    """How far it is, beside what is said of it."""
+    last = time.monotonic()
+
+    def show(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > PROGRESS_SECONDS:
+            last = time.monotonic()
+            print(f"qianda: {text}", file=sys.stderr, flush=True)
+
+    return show
 
 
 async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[Finding]:

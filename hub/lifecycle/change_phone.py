@@ -137,8 +137,8 @@ async def _begin(unit: Unit, signer_id: UUID, phone: str, reason: str, actor: st
     )  # fmt: skip
     await unit.phone_changes.add(change)
     salt = await unit.contracts.salt(signer.id)
-    stands_for = {name: commitment(salt, value) for name, value in (("after", phone), ("reason", reason)) if salt}
-    await _note(unit, change, "phone-change-asked", actor, {"approval": approval, **stands_for})
+    facts = {"approval": approval, "reason": reason} | ({"after": commitment(salt, phone)} if salt else {})
+    await _note(unit, change, "phone-change-asked", actor, facts)
     text = "This signer is to have another phone number. It waits for the approval of a second person."
     waits = StaffTask(uuid4(), PHONE_CHANGE, text, change.campus, unit.now, change.contract, change.signer)
     await unit.desk.add_task(waits)

@@ -100,6 +100,10 @@ class Contracts:
         values |= {"state": ContractState(row["state"]), "fields": tuple(row["fields"]), "data": data}
         return Contract(**values)
 
+    async def by_number(self, number: str) -> Contract:
+        """Raises ContractNotFound."""
+        return await self._one(select(CONTRACT).where(CONTRACT.c.number == number))
+
     async def by_external_id(self, external_id: str) -> Contract | None:
         statement = select(CONTRACT).where(CONTRACT.c.external_id == external_id).order_by(CONTRACT.c.created_at.desc())
         row = (await self._connection.execute(statement.limit(1))).mappings().first()

@@ -164,6 +164,13 @@ class Desk:
         open_ones = (TASK.c.signer == signer) & (TASK.c.kind == kind) & TASK.c.done_at.is_(None)
         await self._connection.execute(TASK.update().where(open_ones).values(done_at=at, done_by=by))
 
+    async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
+        """What somebody wrote is erased: a task that quotes it keeps its own sentence."""
+        for each in words:
+            quoting = (TASK.c.contract == contract) & (func.strpos(TASK.c.text, each) > 0)
+            without = func.replace(TASK.c.text, each, "–")
+            await self._connection.execute(TASK.update().where(quoting).values(text=without))
+
     # ---- API keys
 
     async def put_api_key(self, name: str, secret: str, campus: str, at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -72,6 +73,11 @@ class PhoneChanges:
         """Those that nobody approved in time are over."""
         late = CHANGE.update().where(_OPEN, CHANGE.c.asked_at <= now - OPEN_FOR)
         await self._connection.execute(late.values(state=PhoneChangeState.EXPIRED.value, ended_at=now))
+
+    async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
+        """What somebody gave as a reason is erased."""
+        given = (CHANGE.c.contract == contract) & CHANGE.c.reason.in_(words)
+        await self._connection.execute(CHANGE.update().where(given).values(reason="–"))
 
     def _change(self, row: RowMapping) -> PhoneChange:
         values = {name: row[name] for name in _PLAIN}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select, text
+from sqlalchemy import ARRAY, ColumnElement, RowMapping, Table, Uuid, any_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.record import GENESIS, RecordEntry, commitment, entry_digest
+from hub.model.record_facts import committed_in, marked, with_commitments, words_in
 from hub.model.signer import Signer
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint, write
@@ -29,6 +31,8 @@ FROM (SELECT hashtextextended(contract::text, 1) AS number FROM unnest(:ids) AS 
 _LAST = select(ENTRY.c.contract, ENTRY.c.sequence, ENTRY.c.digest).where(ENTRY.c.contract == any_(_IDS))
 _LAST = _LAST.ext(distinct_on(ENTRY.c.contract)).order_by(ENTRY.c.contract, ENTRY.c.sequence.desc())
 _ADD = insert(ENTRY)
+_KEEP = insert(VALUE)
+SALT_BYTES = 32
 
 
 class Record:
@@ -44,7 +48,9 @@ class Record:
             ahead.put("last entry", contract, last.get(contract, (0, GENESIS)))
 
     async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
-        """One more entry. `facts` is plain JSON and holds no personal value; see `commit`."""
+        """One more entry. `facts` is plain JSON and holds no personal value; see `commit`. Of what somebody wrote only
+        a commitment stands in it: see `record_facts`."""
+        facts = await self._with_commitments(contract, campus, kind, actor, facts)
         before, previous = await self._last(contract)
         sequence = before + 1
         digest = entry_digest(contract, sequence, self._now, kind, actor, facts, previous)
@@ -54,6 +60,22 @@ class Record:
             "contract": contract, "sequence": sequence, "campus": campus, "at": self._now, "kind": kind,
             "actor": actor, "facts": dict(facts), "previous": previous, "digest": digest,
         })  # fmt: skip
+
+    async def _with_commitments(
+        self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Keep the words in the side table, as those of the signer whom they are by or about."""
+        marked_facts = marked(kind, facts)
+        commitments: dict[str, str] = {}
+        for name, words in words_in(marked_facts):
+            salt = secrets.token_bytes(SALT_BYTES)
+            commitments[words] = commitment(salt, words)
+            await write(self._connection, _KEEP, {
+                "contract": contract, "commitment": commitments[words], "campus": campus, "name": name, "salt": salt,
+                "signer": _signer(facts, actor), "value_sealed": self._cipher.seal(words),
+            })  # fmt: skip
+        plain: dict[str, Any] = with_commitments(marked_facts, commitments)
+        return plain
 
     async def _last(self, contract: UUID) -> tuple[int, bytes]:
         """Number and digest of the newest entry; nobody else adds one until this unit ends."""
@@ -92,14 +114,36 @@ class Record:
         rows = await self._connection.execute(select(VALUE).where(VALUE.c.contract == contract))
         return {row["commitment"]: (row["name"], self._cipher.open(row["value_sealed"])) for row in rows.mappings()}
 
-    async def erase(self, signer: UUID) -> None:
-        """Forget a person's values and salt: the chain stays whole, its commitments become meaningless. With the last
-        of a person's contracts their passkeys go as well."""
-        await self._connection.execute(VALUE.delete().where(VALUE.c.signer == signer))
+    async def erase_words(self, contract: UUID, sequence: int) -> list[str]:
+        """Forget what somebody wrote, which this entry is about; returns it."""
+        one = select(ENTRY.c.facts).where(ENTRY.c.contract == contract, ENTRY.c.sequence == sequence)
+        behind = [committed for _, committed in committed_in(await self._connection.scalar(one))]
+        return await self._delete((VALUE.c.contract == contract) & VALUE.c.commitment.in_(behind))
+
+    async def erase(self, signer: UUID) -> list[str]:
+        """Forget a person's values and salt, and what others wrote about this contract: the chain stays whole, its
+        commitments become meaningless. With the last of a person's contracts their passkeys go as well. Returns what
+        had been written."""
+        theirs = select(SIGNER.c.contract).where(SIGNER.c.id == signer).scalar_subquery()
+        words = await self._delete((VALUE.c.contract == theirs) & VALUE.c.signer.is_(None) | (VALUE.c.signer == signer))
         erased = SIGNER.update().where(SIGNER.c.id == signer).values(salt=None).returning(SIGNER.c.person)
         person = await self._connection.scalar(erased)
         left = select(SIGNER.c.id).where(SIGNER.c.person == person, SIGNER.c.salt.is_not(None)).exists()
         await self._connection.execute(PASSKEY.delete().where(PASSKEY.c.person == person, ~left))
+        return words
+
+    async def _delete(self, which: ColumnElement[bool]) -> list[str]:
+        """Returns the words among the values."""
+        gone = await self._connection.execute(VALUE.delete().where(which).returning(VALUE.c.salt, VALUE.c.value_sealed))
+        return [self._cipher.open(row.value_sealed) for row in gone.all() if row.salt is not None]
+
+
+def _signer(facts: Mapping[str, Any], actor: str) -> UUID | None:
+    """Whom an entry is about, or by whom it is."""
+    try:
+        return UUID(str(facts.get("signer") or actor.removeprefix("signer:")))
+    except ValueError:
+        return None
 
 
 def _entry(row: RowMapping) -> RecordEntry:

@@ -64,8 +64,9 @@ async def test_a_page_replaced_behind_the_shown_bytes_is_not_signed(running: Run
     await expect(page.locator('#trouble[data-shown="refused"]')).to_be_visible()
     assert handed_in == []
     async with running.hub.database.unit(EVERYTHING) as unit:
-        entries = await unit.record.entries(contract.id)
-    reasons = [entry.facts["reason"] for entry in entries if entry.kind == "signing-refused-by-client"]
+        entries, values = await unit.record.entries(contract.id), await unit.record.values(contract.id)
+    behind = [entry.facts["reason"]["committed"] for entry in entries if entry.kind == "signing-refused-by-client"]
+    reasons = [values[each][1] for each in behind]
     assert len(reasons) == 1
     assert reasons[0].startswith("1: object ")
     assert reasons[0].endswith(" was replaced")

@@ -129,6 +129,8 @@ async def test_no_ticket_code_pin_or_id_number_rests_in_database_queue_or_log(
         assert codes and tickets
         secrets = {*codes, *tickets, guardian.secret, GUARDIAN_ID, GUARDIAN_ID[-4:], MINOR_ID, f'"{PIN}"'}
         tables = await dumped(running)
+        for numbered in ("alembic_version", "schema_compatibility"):  # 0019 is also how the guardian's document ends
+            del tables[numbered]
         logged = "".join(capfd.readouterr())
     assert "delivery" in logged
     assert tables["pgqueuer"]

@@ -38,7 +38,8 @@ class RecordHeadRow(SQLModel, table=True):
 
 
 class PersonalValueRow(SQLModel, table=True):
-    """The values behind the commitments in the record. Erasing them (and the signer's salt) keeps the chain whole."""
+    """The values behind the commitments in the record. Erasing them (and the signer's salt) keeps the chain whole.
+    `salt` is that of words, which each have their own; what is on file of a signer has the signer's."""
 
     __tablename__ = "personal_value"
     contract: UUID = Field(primary_key=True)
@@ -47,3 +48,4 @@ class PersonalValueRow(SQLModel, table=True):
     signer: UUID | None = None
     name: str = words()
     value_sealed: bytes = bytes_(nullable=False)
+    salt: bytes | None = bytes_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from hub.lifecycle.remind import next_channel
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery
 from hub.model.record import RecordEntry
+from hub.model.record_facts import committed_in
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signature import Custody, SignatureRequest
 from hub.model.signer import Signer, SigningTask
@@ -26,6 +28,7 @@ from hub.web.api.shapes import (
     SignerGiven,
     SignerIssued,
     Stuck,
+    WordsGiven,
 )
 
 
@@ -87,6 +90,17 @@ def delivery(each: Delivery) -> DeliveryGiven:
         signer=each.signer, channel=each.channel, purpose=each.purpose, state=each.state,
         at=each.state_at or each.created_at,
     )  # fmt: skip
+
+
+def words_of(entry: RecordEntry, values: Mapping[str, tuple[str, str]]) -> list[WordsGiven]:
+    """`values`: what stands in the side table, by its commitment."""
+    return [
+        WordsGiven(
+            sequence=entry.sequence, fact=name, committed=committed,
+            text=values[committed][1] if committed in values else None,
+        )
+        for name, committed in committed_in(entry.facts)
+    ]  # fmt: skip
 
 
 def record_entry(entry: RecordEntry) -> RecordEntryGiven:

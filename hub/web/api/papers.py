@@ -41,5 +41,8 @@ async def reminders(call: Call) -> Ledger:
 async def record(call: Call) -> RecordGiven:
     async with call.parts.database.unit(call.scope) as unit:
         await unit.contracts.get(call.contract)
-        entries = await unit.record.entries(call.contract)
-    return RecordGiven(entries=[answers.record_entry(each) for each in entries], broken_at=broken_at(entries))
+        entries, values = await unit.record.entries(call.contract), await unit.record.values(call.contract)
+    return RecordGiven(
+        entries=[answers.record_entry(each) for each in entries],
+        words=[words for each in entries for words in answers.words_of(each, values)], broken_at=broken_at(entries),
+    )  # fmt: skip

@@ -97,7 +97,7 @@ class LinkAsked(_Taken):
 
 
 class VoidAsked(_Taken):
-    reason: Reason = Field(description="Told to staff; it stands in the record.")
+    reason: Reason = Field(description="Told to staff; it is kept with the record, and can be erased.")
 
 
 class ExtendAsked(_Taken):
@@ -262,6 +262,16 @@ class Ledger(_Given):
     entries: list[LedgerEntry]
 
 
+class WordsGiven(_Given):
+    """What somebody wrote. The entry's `facts` hold a commitment in its place: HMAC-SHA-256 with a salt that is kept
+    beside the text, and erased with it."""
+
+    sequence: int
+    fact: str
+    committed: str
+    text: str | None = Field(description="Null once it was erased.")
+
+
 class RecordEntryGiven(_Given):
     """`digest` = SHA-256 over the canonical JSON (sorted keys, no spaces, UTF-8) of contract, sequence, at, kind,
     actor, facts and previous, each as it stands here.
@@ -279,6 +289,7 @@ class RecordEntryGiven(_Given):
 
 class RecordGiven(_Given):
     entries: list[RecordEntryGiven]
+    words: list[WordsGiven] = Field(description="What stands behind each `committed` in the facts of the entries.")
     broken_at: int | None = Field(description="The first entry that does not fit the chain; null when all fit.")
 
 

@@ -59,6 +59,7 @@ async def show_contract(
     async with visit.parts.database.unit(visit.scope) as unit:
         found = await unit.contracts.get(contract_id(visit))
         entries = await unit.record.entries(found.id)
+        values = await unit.record.values(found.id)
         await note_view(visit, unit, found, entries)
         signers = await unit.contracts.signers(found.id)
         tasks = {task.signer: task for task in await unit.tasks.of_contract(found.id)}
@@ -81,7 +82,9 @@ async def show_contract(
         problem=problem, form=form, entered=Entered(entered or {}), blank=Entered(),
         channels=channels, signatures=made, id_types=list(IdType), devices=devices,
         ledger=ledger, names={each.id: name_of(signers, each.signer) for each in tasks.values()},
-        timeline=timeline(entries, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}),
+        timeline=timeline(
+            entries, values, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}
+        ),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from hub.model.delivery import Delivery
 from hub.model.record import RecordEntry
+from hub.model.record_facts import committed_in
 from hub.model.signer import Signer
 
 TOLD_ELSEWHERE = {"sent", "receipt", "opened"}
@@ -20,7 +21,8 @@ IN_OTHER_WORDS = {"message-sending", "task-opened"}
 
 @dataclass(frozen=True)
 class Happening:
-    """`source`: record, message or reminder. `kind` is its word's key; `name` the signer's, where it is about one."""
+    """`source`: record, message or reminder. `kind` is its word's key; `name` the signer's, where it is about one.
+    `words` is what somebody wrote, as long as it was not erased."""
 
     at: datetime
     source: str
@@ -28,15 +30,16 @@ class Happening:
     name: str = ""
     facts: Mapping[str, Any] | None = None
     digest: str = ""
+    words: Sequence[str | None] = ()
 
 
 def timeline(
-    entries: Sequence[RecordEntry], deliveries: Sequence[Delivery], ledger: Sequence[Mapping[str, Any]],
-    signers: Sequence[Signer], signer_of_task: Mapping[UUID, UUID],
+    entries: Sequence[RecordEntry], values: Mapping[str, tuple[str, str]], deliveries: Sequence[Delivery],
+    ledger: Sequence[Mapping[str, Any]], signers: Sequence[Signer], signer_of_task: Mapping[UUID, UUID],
 ) -> list[Happening]:  # fmt: skip
     """Oldest first; of the same moment in the order in which they are listed here."""
     names = {str(signer.id): signer.name for signer in signers}
-    happenings = [_entry(entry, names) for entry in entries if entry.kind not in IN_OTHER_WORDS]
+    happenings = [_entry(entry, names, values) for entry in entries if entry.kind not in IN_OTHER_WORDS]
     for each in deliveries:
         happenings.append(_delivery(each, names))
     for line in ledger:
@@ -46,9 +49,10 @@ def timeline(
     return sorted(happenings, key=lambda each: each.at)
 
 
-def _entry(entry: RecordEntry, names: Mapping[str, str]) -> Happening:
+def _entry(entry: RecordEntry, names: Mapping[str, str], values: Mapping[str, tuple[str, str]]) -> Happening:
+    words = [values[behind][1] if behind in values else None for _, behind in committed_in(entry.facts)]
     about = str(entry.facts.get("signer", entry.actor.partition(":")[2]))
-    return Happening(entry.at, "record", entry.kind, names.get(about, ""), entry.facts, entry.digest.hex())
+    return Happening(entry.at, "record", entry.kind, names.get(about, ""), entry.facts, entry.digest.hex(), words)
 
 
 def _delivery(each: Delivery, names: Mapping[str, str]) -> Happening:

@@ -89,6 +89,7 @@ RECORDS = {
     "app-key-bound": "a device of theirs bound", "app-key-attested": "a device's statement about its key",
     "app-key-revoked": "a device of theirs revoked", "certificate-revoked": "certificate revoked",
     "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
+    "words-erased": "what had been written was erased", "signer-erased": "personal data behind the record erased",
     "opted-out": "does not want messages any more", "agent-paired": "a program of theirs connected",
     "agent-confirmed": "its certificate confirmed on the page", "agent-ended": "the program disconnected",
 }  # fmt: skip

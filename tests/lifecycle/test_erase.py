@@ -1,0 +1,144 @@
+"""What somebody writes stands in the record as a commitment alone; it is shown as long as it is kept, and erased for
+good, with its copies, while the record stays whole."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from hub.doctor_records import examine_records
+from hub.errors import NotFound
+from hub.lifecycle import certify, change_phone
+from hub.lifecycle.answer import ask, decline
+from hub.lifecycle.app_key import Presented
+from hub.lifecycle.erase import erase_of_number, erase_signer, erase_words
+from hub.lifecycle.sign import note_refusal
+from hub.lifecycle.withdraw import void
+from hub.model.contract import Contract
+from hub.model.record import broken_at, commitment
+from hub.model.record_facts import committed_in
+from hub.model.staff import EVERYTHING
+from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.signing import Person, person
+from tests.running import GUARDIAN_ID, Running, running_hub
+from tests.store.test_record import dumped, superuser
+from tests.web.staff_visit import desk_of
+
+WROTE = f"Wrong person. My document is {GUARDIAN_ID}, call Mrs Chen"
+VOIDED, DECLINED, REFUSED, ASKED = "voided", "declined", "signing-refused-by-client", "phone-change-asked"
+
+
+async def everything_written(running: Running) -> dict[str, Contract]:
+    """By each way by which a person's own words reach the hub; the kind of the entry, and the contract."""
+    parts = running.hub.parts
+    contracts = {kind: await running.issue_minor() for kind in (VOIDED, DECLINED, REFUSED, ASKED)}
+    await void(parts, EVERYTHING, contracts[VOIDED].id, WROTE, "staff:x")
+    guardian = await person(running, contracts[DECLINED])
+    await guardian.enter()
+    await ask(parts, guardian.secret, "question", WROTE)
+    await decline(parts, guardian.secret, contracts[DECLINED].id, WROTE)
+    guardian = await person(running, contracts[REFUSED])
+    running.clock.advance(timedelta(minutes=2))  # until the next code
+    await guardian.enter()
+    await guardian.fresh_challenge()
+    await _with_a_device(running, guardian)
+    request = await guardian.prepare()
+    await note_refusal(parts, guardian.secret, request.id, WROTE)
+    signer = (await person(running, contracts[ASKED])).signer
+    await change_phone.ask(parts, EVERYTHING, contracts[ASKED].id, signer.id, "+8619000000999", WROTE, "staff:x")
+    return contracts
+
+
+async def _with_a_device(running: Running, guardian: Person) -> None:
+    """A key in an app, on a device that its person gave a name."""
+    proof, presented = guardian.proof(), Presented("app-keystore", label=WROTE[:60])
+    certified = await certify.certify_key(
+        running.hub.parts, guardian.secret, guardian.contract.id, guardian.key.spki, proof, presented
+    )
+    guardian.chain = certified.chain
+
+
+async def where_it_is(running: Running) -> set[str]:
+    """The tables in which what was written stands in clear."""
+    tables = await dumped(running)
+    return {table for table, rows in tables.items() if any(_holds(row) for row in rows)}
+
+
+def _holds(row: str) -> bool:
+    return WROTE[:40] in row or GUARDIAN_ID in row or json.dumps(WROTE)[1:41] in row
+
+
+async def test_nothing_that_anybody_writes_stands_in_the_record() -> None:
+    async with quiet_hub() as running:
+        contracts = await everything_written(running)
+        assert await where_it_is(running) == {"contract", "staff_task", "phone_change"}
+        for kind, contract in contracts.items():
+            async with running.hub.database.unit(EVERYTHING) as unit:
+                entries, values = await unit.record.entries(contract.id), await unit.record.values(contract.id)
+            (entry,) = [each for each in entries if each.kind == kind]
+            ((name, behind),) = list(committed_in(entry.facts))
+            assert (name, values[behind]) == ("reason", ("reason", WROTE))
+            assert broken_at(entries) is None
+        async with superuser(running) as database:
+            for row in await database.fetch("SELECT commitment, salt FROM personal_value WHERE salt IS NOT NULL"):
+                assert row["commitment"] == commitment(row["salt"], WROTE) and len(row["salt"]) == 32
+
+
+async def test_the_words_of_an_entry_are_erased_with_their_copies_and_the_record_stays_whole() -> None:
+    async with quiet_hub() as running:
+        parts, contracts = running.hub.parts, await everything_written(running)
+        for kind, contract in contracts.items():
+            async with running.hub.database.unit(EVERYTHING) as unit:
+                entries = await unit.record.entries(contract.id)
+            sequence = next(each.sequence for each in entries if each.kind == kind)
+            await erase_of_number(parts, EVERYTHING, contract.number, sequence, "", "staff:x")
+            with pytest.raises(NotFound):
+                await erase_words(parts, EVERYTHING, contract.id, sequence, "staff:x")
+            async with running.hub.database.unit(EVERYTHING) as unit:
+                after, values = await unit.record.entries(contract.id), await unit.record.values(contract.id)
+            assert after[: len(entries)] == entries and after[-1].kind == "words-erased"
+            assert WROTE not in [text for _, text in values.values()] and len(values) == 4  # what is on file stays
+        assert await where_it_is(running) == set()
+        findings = [each async for each in examine_records(running.hub, lambda _: None)]
+        assert all(each.well for each in findings), findings
+
+
+async def test_with_a_signer_goes_what_they_wrote_and_what_was_written_about_their_contract() -> None:
+    async with quiet_hub() as running:
+        contracts = await everything_written(running)
+        for contract in contracts.values():
+            await erase_signer(running.hub.parts, EVERYTHING, contract.id, "guardian-1", "staff:x")
+            async with running.hub.database.unit(EVERYTHING) as unit:
+                entries, values = await unit.record.entries(contract.id), await unit.record.values(contract.id)
+            assert values == {} and entries[-1].kind == "signer-erased" and broken_at(entries) is None
+        assert await where_it_is(running) == set()
+        with pytest.raises(NotFound):
+            await erase_signer(running.hub.parts, EVERYTHING, contract.id, "guardian-9", "staff:x")
+
+
+async def test_staff_and_the_api_are_shown_it_while_it_is_there_and_told_when_it_was_erased() -> None:
+    async with running_hub(with_worker=False) as running:
+        contract = await running.issue_minor()
+        await void(running.hub.parts, EVERYTHING, contract.id, WROTE, "staff:x")
+        desk = await desk_of(running)
+        assert f"withdrawn: “{WROTE}”" in (await desk.get(f"/staff/contracts/{contract.id}")).words
+        record = await _record(running, contract)
+        assert [(each["fact"], each["text"]) for each in record["words"]] == [("reason", WROTE)]
+        sequence = record["words"][0]["sequence"]
+        await erase_words(running.hub.parts, EVERYTHING, contract.id, sequence, "staff:x")
+        page = (await desk.get(f"/staff/contracts/{contract.id}")).words
+        assert WROTE not in page and "withdrawn: erased" in page and "what had been written was erased" in page
+        record = await _record(running, contract)
+        assert [(each["sequence"], each["text"]) for each in record["words"]] == [(sequence, None)]
+        assert record["entries"][sequence - 1]["facts"] == {"reason": {"committed": record["words"][0]["committed"]}}
+
+
+async def _record(running: Running, contract: Contract) -> dict[str, list[dict[str, Any]]]:
+    headers = {"Authorization": f"Bearer {running.api_key}"}
+    url = f"{running.origin}/api/v1/contracts/{contract.id}/record"
+    async with running.http.get(url, headers=headers) as answer:
+        found: dict[str, list[dict[str, Any]]] = await answer.json()
+    return found

@@ -1,0 +1,94 @@
+"""What may stand in an entry as it is, and that nothing which somebody wrote is among it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from hub.model.record_facts import (
+    COMMITTED,
+    FORMS,
+    REASONS,
+    committed_in,
+    marked,
+    may_stand,
+    with_commitments,
+    words_in,
+)
+from hub.settings import ROOT
+from hub.web.staff.words import RECORDS
+
+WRITTEN = (
+    "I am not 340104198501010019", "340104198501010019", "我不是陈建国，身份证340104198501010019", "+8613800138000",
+    "13800138000", "chen@example.com", "Chen's phone", "My son is ill; call Mrs Chen", "家里有事", "G1234567",
+)  # fmt: skip
+NOT_WRITTEN_BY_PEOPLE = {
+    "authority", "key", "organisation", "course", "app", "template_version", "consent_version", "serial", "request_id",
+    "level", "platform", "rp_id", "method",
+}  # fmt: skip
+"""From the configuration, the roster's courses, templates, certificates, identity providers and attestations."""
+PLAIN = (
+    ("issued", {"document_sha256": "a" * 64}), ("deadline-moved", {"before": "2026-12-01T10:00:00+00:00"}),
+    ("message-sending", {"channel": "sms_aliyun", "purpose": "new-link", "delivery": str(uuid4())}),
+    ("signature-accepted", {"field": "guardian-1", "custody": "usb-token", "pages_seen": [1, 2], "x": True, "y": None}),
+    ("drawn", {"number": "QD-2026-000001", "course": "math-a", "language": "zh", "template_version": "1.2"}),
+    ("voided", {"reason": "reissued"}), ("expired", {"reason": "deadline"}), ("declined", {"reason": ""}),
+    ("certificate-revoked", {"reason": "key_compromise"}), ("stuck", {"reason": "timestamp-unavailable"}),
+    ("identity-checked", {"method": "name, number of the ID card and mobile number", "provider": "aliyun"}),
+    ("app-key-revoked", {"reason": "by-its-person"}),
+    ("phone-changed", {"asked_by": "staff:x", "approved_by": ["old-phone", "api:1"]}),
+    ("certificate-brought", {"authority": "Common Name: 测试 CA, Country: CN"}),
+    ("agent-refused", {"reason": "claimed before"}),
+    ("custody-refused", {"accepted": ["usb-token", "app-keystore"], "custody_claimed": "browser"}),
+    ("confirmation-refused", {"reason": "the passkey's counter went back: it may have been copied"}),
+    ("certificate-issued", {"authority": "builtin", "serial": "123456789", "passed_over": "first second"}),
+    ("reminders-changed", {"keys": "max_per_day, reminders_after"}),
+)  # fmt: skip
+
+
+HANDED_ON = {"_note": 2, "_note_certified": 3}
+"""Where the kind stands among the arguments of helpers."""
+
+
+def kinds_in_the_program() -> Iterator[str]:
+    """Every kind that stands literally in a call which adds an entry, or hands one on to be added."""
+    for path in (ROOT / "hub").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            place = {"record.append": 2}.get(
+                ".".join(called.split(".")[-2:]), {"_note": 2, "_note_certified": 3}.get(called)
+            )
+            if place is not None and len(node.args) > place and isinstance(given := node.args[place], ast.Constant):
+                yield str(given.value)
+
+
+def test_every_kind_of_entry_that_the_program_writes_is_known_by_its_words() -> None:
+    found = set(kinds_in_the_program())
+    assert len(found) > 30 and {"declined", "voided"} <= set(RECORDS)
+    assert found <= set(RECORDS)
+
+
+@pytest.mark.parametrize("kind", [*RECORDS, "a-kind-that-nobody-knows"])
+def test_what_somebody_wrote_stands_in_no_fact_of_any_kind(kind: str) -> None:
+    facts = {name for name in FORMS if name not in NOT_WRITTEN_BY_PEOPLE} | {"reason", "text", "label", "name", "note"}
+    for text in WRITTEN:
+        assert [name for name in facts if may_stand(kind, name, text)] == []
+        nested = marked(kind, {"reason": text, "people": [{"name": text}], "list": [text]})
+        assert len(list(words_in(nested))) == 3
+        assert text not in str(with_commitments(nested, {text: "ab"}))
+
+
+@pytest.mark.parametrize(("kind", "facts"), PLAIN)
+def test_what_the_hub_itself_says_stands_as_it_is(kind: str, facts: dict[str, object]) -> None:
+    assert marked(kind, facts) == facts and list(words_in(marked(kind, facts))) == []
+
+
+def test_commitments_are_found_by_the_name_of_their_fact() -> None:
+    facts = {"reason": {COMMITTED: "a"}, "people": [{"name": {COMMITTED: "b"}}], "plain": "c"}
+    assert list(committed_in(facts)) == [("reason", "a"), ("name", "b")]
+    assert set(REASONS) <= set(RECORDS)
