@@ -1,4 +1,5 @@
-"""What was kept long enough is deleted: calls of providers, what people wrote to us, periods of budgets, how jobs went.
+"""What was kept long enough is deleted: calls of providers, what people wrote to us, periods of budgets, how jobs
+went, files that were prepared in vain.
 
 Once an hour over all workers (a duty), in batches, each a transaction of its own, so that nobody waits for it.
 """
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from hub.lifecycle.parts import Parts
-from hub.model.retention import COUNTED_FOR, JOBS_LOGGED_FOR
+from hub.model.retention import COUNTED_FOR, JOBS_LOGGED_FOR, PREPARED_LEFT_FOR
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit
 
@@ -37,9 +38,27 @@ async def purge(parts: Parts) -> dict[str, int]:
 
     kinds = {"calls": calls, "inbound": inbound, "periods": periods, "jobs": jobs}
     deleted = {kind: await _in_batches(parts, forget) for kind, forget in kinds.items()}
+    deleted["prepared"] = await _prepared_files(parts)
     if any(deleted.values()):
         log.info("purged", **deleted)
     return deleted
+
+
+async def _prepared_files(parts: Parts) -> int:
+    """Files that a signer can no longer sign, since they began again or somebody was quicker. No transaction is open
+    while a file is deleted; a file that could not be deleted stays, which is harmless."""
+    number = 0
+    for _ in range(MOST_BATCHES):
+        async with parts.database.unit(EVERYTHING) as unit:
+            found = await unit.signatures.left_behind(unit.now - PREPARED_LEFT_FOR, BATCH)
+        for sha256 in {each.prepared for each in found if not each.needed}:
+            await parts.files.delete(sha256)
+        async with parts.database.unit(EVERYTHING) as unit:
+            await unit.signatures.prepared_deleted([each.request for each in found], unit.now)
+        number += len(found)
+        if len(found) < BATCH:
+            break
+    return number
 
 
 async def _in_batches(parts: Parts, forget: Callable[[Unit, int], Awaitable[int]]) -> int:

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -96,25 +96,31 @@ async def _prepare(
     parts: Parts, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent,
     strokes: Strokes | None,
 ) -> tuple[SignatureRequest, int]:  # fmt: skip
+    """Nothing is locked while the file is read, drawn and stored; whether it may still be signed is asked anew."""
     async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, secret, contract_id, agent=True)
-        contract = await unit.contracts.locked(visiting.contract.id)
-        visiting = await visit(unit, secret, contract.id, agent=True)  # as it is under the lock
-        await _check_may_prepare(parts, unit, visiting, document_sha256, consent)
-        replaced = await _take_lease(unit, visiting)
-        await spend_prepared(parts, unit, visiting.task.id, contract.campus)
-        prepared = await _prepared_file(parts, visiting, strokes, unit)
-        request = await _request(parts, unit, visiting, consent, prepared)
+        visiting = await _may_prepare(parts, unit, secret, contract_id, document_sha256, consent)
+        await _replaceable(unit, visiting)
+        await spend_prepared(parts, unit, visiting.task.id, visiting.contract.campus)
+        at = unit.now
+    prepared = await _prepared_file(parts, visiting, strokes, at)
+    stored = await parts.files.put(prepared.file)
+    async with parts.database.unit(EVERYTHING) as unit:
+        now = await _may_prepare(parts, unit, secret, visiting.contract.id, document_sha256, consent)
+        if now.session.certificate_chain != visiting.session.certificate_chain:  # it certified another key meanwhile
+            raise DocumentBusy(retry_after=CONFIRMATION_RETRY)
+        for replaced in await _replaceable(unit, now):
+            await unit.signatures.lapse(replaced.id)  # the same person begins again
+        request = _request(unit, now, consent, prepared, stored)
         await unit.signatures.add(request)
-    for each in replaced:
-        await _delete_prepared(parts, each)
     return request, len(prepared.file)
 
 
-async def _check_may_prepare(
-    parts: Parts, unit: Unit, visiting: Visit, document_sha256: str, consent: AgreedConsent
-) -> None:
-    contract = visiting.contract
+async def _may_prepare(
+    parts: Parts, unit: Unit, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent
+) -> Visit:
+    """The visit, with its contract locked. Raises where this signer may not prepare this document now."""
+    contract = await unit.contracts.locked((await visit(unit, secret, contract_id, agent=True)).contract.id)
+    visiting = await visit(unit, secret, contract.id, agent=True)  # as it is under the lock
     check_turn(visiting.contract, visiting.task)
     if await unit.planning_now() >= contract.deadline:
         raise IllegalMove("the deadline has passed")
@@ -130,6 +136,7 @@ async def _check_may_prepare(
     if document_sha256 != contract.document:
         known = {version["sha256"] for version in await unit.contracts.versions(contract.id)}
         raise DocumentChanged if document_sha256 in known else WrongDocument
+    return visiting
 
 
 def _key_was_revoked(session: SigningSession) -> bool:
@@ -147,33 +154,24 @@ async def _check_confirmed(unit: Unit, session: SigningSession) -> None:
         raise NotConfirmed(retry_after=CONFIRMATION_RETRY)
 
 
-async def _take_lease(unit: Unit, visiting: Visit) -> list[SignatureRequest]:
-    """Returns what the same person had prepared before, which nobody can sign any more."""
-    replaced = []
+async def _replaceable(unit: Unit, visiting: Visit) -> list[SignatureRequest]:
+    """What the same person prepared before, which a new one replaces. Raises DocumentBusy while somebody else has the
+    lease."""
+    mine = []
     for request in await unit.signatures.unfinished(visiting.contract.id):
         if request.task == visiting.task.id and request.state is RequestState.PREPARED:
-            await unit.signatures.lapse(request.id)  # the same person begins again
-            replaced.append(request)
+            mine.append(request)
         elif request.leased(unit.now):
             wait = request.expires_at - unit.now if request.state is RequestState.PREPARED else timedelta(seconds=5)
             raise DocumentBusy(retry_after=max(wait, timedelta(seconds=1)))
-    return replaced
+    return mine
 
 
-async def _delete_prepared(parts: Parts, replaced: SignatureRequest) -> None:
-    """Under the lock under which files are prepared: the same strokes in the same minute make the same one again."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.contracts.locked(replaced.contract)
-        requests = await unit.signatures.of_contract(replaced.contract)
-        if all(each.prepared != replaced.prepared for each in requests if each.state is not RequestState.LAPSED):
-            await parts.files.delete(replaced.prepared)
-
-
-async def _prepared_file(parts: Parts, visiting: Visit, strokes: Strokes | None, unit: Unit) -> Prepared:
+async def _prepared_file(parts: Parts, visiting: Visit, strokes: Strokes | None, at: datetime) -> Prepared:
     contract, signer = visiting.contract, visiting.signer
     assert contract.document is not None
     shown = await parts.files.get(contract.document)
-    local = unit.now.astimezone(ZoneInfo(signer.zone))
+    local = at.astimezone(ZoneInfo(signer.zone))
     drawing = [list(stroke) for stroke in strokes] if strokes else None
     stamp = await asyncio.to_thread(
         signature_stamp, signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, SIGNATURE_SIZE,
@@ -189,12 +187,9 @@ async def _prepared_file(parts: Parts, visiting: Visit, strokes: Strokes | None,
     )
 
 
-async def _request(
-    parts: Parts, unit: Unit, visiting: Visit, consent: AgreedConsent, prepared: Prepared
-) -> SignatureRequest:
+def _request(unit: Unit, visiting: Visit, consent: AgreedConsent, prepared: Prepared, stored: str) -> SignatureRequest:
     session, contract = visiting.session, visiting.contract
     assert contract.document is not None
-    stored = await parts.files.put(prepared.file)
     return SignatureRequest(
         id=uuid4(), contract=contract.id, task=visiting.task.id, session=session.id, field=visiting.signer.field,
         state=RequestState.PREPARED, base=contract.document, prepared=stored, gap=prepared.gap,
@@ -262,9 +257,7 @@ async def accept_signature(
         raise
 
 
-async def _accept(
-    parts: Parts, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside
-) -> TaskState:
+async def _accept(parts: Parts, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside) -> TaskState:
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret, agent=True)
         request = await _own_request(unit, session, request_id)

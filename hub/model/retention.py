@@ -10,6 +10,10 @@ COUNTED_FOR = timedelta(days=7)
 JOBS_LOGGED_FOR = timedelta(days=7)
 """How each job went: long enough to look at what failed over a weekend."""
 
+PREPARED_LEFT_FOR = timedelta(hours=1)
+"""A file that was prepared in vain, after its lease: much longer than anybody takes to prepare one. Within a
+second the same strokes of the same person make the very same file again, and then it is needed."""
+
 
 @dataclass(frozen=True)
 class Retention:

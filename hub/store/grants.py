@@ -24,7 +24,9 @@ CHANGING: Mapping[str, Sequence[str]] = {
         "state", "state_at", "provider", "provider_reference", "failure", "failure_kind", "shape", "text", "variables",
         "calls", "called_at", "not_before", "check_at",
     ),
-    "signature_request": ("state", "signature", "confirmation", "key_deleted_at", "accepted_at", "embedded_at"),
+    "signature_request": (
+        "state", "signature", "confirmation", "key_deleted_at", "accepted_at", "embedded_at", "prepared_deleted_at",
+    ),
     "issued_certificate": ("revoked_at", "revocation_reason"),
     "attempt": ("state", "ended_at", "failure"),
     "contract": (

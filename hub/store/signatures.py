@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,6 +18,15 @@ from hub.store.tables import AttemptRow, SignatureRequestRow, table_of
 REQUEST: Table = table_of(SignatureRequestRow)
 ATTEMPT: Table = table_of(AttemptRow)
 _UNFINISHED = REQUEST.c.state.in_([RequestState.PREPARED.value, RequestState.ACCEPTED.value])
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """A request that nobody can sign any more, and its file; `needed`: by another one, for which it is the same."""
+
+    request: UUID
+    prepared: str
+    needed: bool
 
 
 class Signatures:
@@ -77,6 +88,22 @@ class Signatures:
         """What was prepared on an older revision can no longer be signed."""
         prepared = (REQUEST.c.contract == contract) & (REQUEST.c.state == RequestState.PREPARED.value)
         await self._connection.execute(REQUEST.update().where(prepared).values(state=RequestState.LAPSED.value))
+
+    async def left_behind(self, before: datetime, limit: int) -> list[LeftBehind]:
+        """Signers' requests that lapsed and could have been signed until `before` at the latest, whose files may still
+        be there."""
+        again = REQUEST.alias()
+        same = (again.c.contract == REQUEST.c.contract) & (again.c.prepared == REQUEST.c.prepared)
+        needed = same & ((again.c.state != RequestState.LAPSED.value) | (again.c.expires_at > before))
+        lapsed = (REQUEST.c.state == RequestState.LAPSED.value) & REQUEST.c.prepared_deleted_at.is_(None)
+        lapsed &= REQUEST.c.task.is_not(None) & (REQUEST.c.expires_at <= before)
+        found = select(REQUEST.c.id, REQUEST.c.prepared, select(again.c.id).where(needed).correlate(REQUEST).exists())
+        rows = await self._connection.execute(found.where(lapsed).order_by(REQUEST.c.expires_at).limit(limit))
+        return [LeftBehind(*row) for row in rows]
+
+    async def prepared_deleted(self, requests: Sequence[UUID], at: datetime) -> None:
+        mine = REQUEST.update().where(REQUEST.c.id.in_(requests))
+        await self._connection.execute(mine.values(prepared_deleted_at=at))
 
     async def _update(self, request: UUID, **values: Any) -> None:
         await self._connection.execute(REQUEST.update().where(REQUEST.c.id == request).values(**values))

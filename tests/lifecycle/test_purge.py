@@ -56,12 +56,12 @@ async def test_each_kind_goes_when_its_time_is_over(monkeypatch: pytest.MonkeyPa
         clock.advance(29 * DAY)
         await told(running, 1)
         await written(running, "new")
-        assert await purge(running.hub.parts) == {"calls": 0, "inbound": 0, "periods": 1, "jobs": 0}
+        assert await purge(running.hub.parts) == {"calls": 0, "inbound": 0, "periods": 1, "jobs": 0, "prepared": 0}
         clock.advance(2 * DAY)
-        assert await purge(running.hub.parts) == {"calls": 10, "inbound": 0, "periods": 0, "jobs": 0}
+        assert await purge(running.hub.parts) == {"calls": 10, "inbound": 0, "periods": 0, "jobs": 0, "prepared": 0}
         assert await left(running) == (2, 2, 1)  # one nobody has worked on, one that is young
         clock.advance(150 * DAY)
-        assert await purge(running.hub.parts) == {"calls": 1, "inbound": 1, "periods": 1, "jobs": 0}
+        assert await purge(running.hub.parts) == {"calls": 1, "inbound": 1, "periods": 1, "jobs": 0, "prepared": 0}
         assert await left(running) == (1, 1, 0)
 
 

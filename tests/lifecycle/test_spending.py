@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hub.errors import BudgetSpent, DocumentBusy, DocumentChanged
+from hub.errors import BudgetSpent, DocumentBusy, DocumentChanged, IllegalMove
 from hub.lifecycle import sign
+from hub.lifecycle.purge import purge
+from hub.lifecycle.withdraw import void
 from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.staff import EVERYTHING, Scope
+from hub.store.unit import Unit
 from qianda.holder import SoftwareKey
+from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signing import Person, completed, person
 from tests.running import Running
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def stored(running: Running) -> set[Path]:
@@ -53,7 +60,7 @@ async def test_one_signer_who_prepares_again_and_again_does_not_keep_the_documen
         await first.prepare()
 
 
-async def test_a_prepared_file_is_deleted_when_the_same_person_begins_again() -> None:
+async def test_a_prepared_file_goes_an_hour_after_nobody_can_sign_it_any_more() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
@@ -61,13 +68,102 @@ async def test_a_prepared_file_is_deleted_when_the_same_person_begins_again() ->
         before = stored(running)
         old = await guardian.prepare()
         clock.advance(MINUTE)
-        await guardian.prepare()
-        request = await guardian.prepare()  # in the same minute the same file, which is needed
-        assert {path.name for path in stored(running) - before} == {request.prepared}
+        same = await guardian.prepare()
+        request = await guardian.prepare()
+        assert {path.name for path in stored(running) - before} == {old.prepared, same.prepared, request.prepared}
+        assert (await purge(running.hub.parts))["prepared"] == 0
         with pytest.raises(DocumentChanged):
             await sign.prepared_file(running.hub.parts, guardian.secret, old.id)
         await guardian.accept(request)
+        clock.advance(2 * HOUR)
+        made_the_same = "UPDATE signature_request SET prepared = $1 WHERE id = $2"  # as in the same second it would be
+        await tamper(running.hub.database.dsn, made_the_same, request.prepared, same.id)
+        assert (await purge(running.hub.parts))["prepared"] == 2
+        assert {path.name for path in stored(running) - before} == {same.prepared, request.prepared}
+        assert (await purge(running.hub.parts))["prepared"] == 0
         await completed(running, contract)
+
+
+async def test_a_file_that_is_prepared_again_at_this_moment_is_not_deleted_under_it() -> None:
+    """The same strokes in the same second make the same file: it is stored, and not yet named by any row."""
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        guardian = await ready(running, contract)
+        await guardian.prepare()
+        put = running.hub.parts.files.put
+
+        async def put_and_purge(content: bytes) -> str:
+            name = await put(content)
+            async with running.hub.database.unit(EVERYTHING) as unit:
+                await unit.signatures.lapse_prepared(contract.id)
+            await purge(running.hub.parts)
+            return name
+
+        object.__setattr__(running.hub.parts.files, "put", put_and_purge)
+        request = await guardian.prepare()
+        assert await sign.prepared_file(running.hub.parts, guardian.secret, request.id)
+
+
+async def test_no_store_is_asked_while_a_transaction_is_open() -> None:
+    async with quiet_hub() as running:
+        asked = _watched(running)
+        contract = await running.issue_minor()
+        guardian = await ready(running, contract)
+        await guardian.prepare()
+        await guardian.accept(await guardian.prepare())
+        await completed(running, contract)
+        assert {name for name, _ in asked} == {"get", "put"} and len(asked) > 10
+        assert [each for each in asked if each[1]] == []
+
+
+def _watched(running: Running) -> list[tuple[str, int]]:
+    """Each call of the store, and how many transactions were open at that moment; a list that grows."""
+    database, files = running.hub.database, running.hub.parts.files
+    asked: list[tuple[str, int]] = []
+    is_open = [0]
+    original = database.unit
+
+    @asynccontextmanager
+    async def unit(scope: Scope, *, together: bool = False) -> AsyncIterator[Unit]:
+        is_open[0] += 1
+        try:
+            async with original(scope, together=together) as opened:
+                yield opened
+        finally:
+            is_open[0] -= 1
+
+    def watch(name: str) -> None:
+        call = getattr(files, name)
+
+        async def watched(given: Any) -> Any:
+            asked.append((name, is_open[0]))
+            return await call(given)
+
+        object.__setattr__(files, name, watched)
+
+    object.__setattr__(database, "unit", unit)
+    for name in ("get", "put", "delete"):
+        watch(name)
+    return asked
+
+
+async def test_a_contract_that_is_withdrawn_while_its_file_is_prepared_does_not_wait_and_is_not_signed() -> None:
+    """The store may take its time: the contract is not locked meanwhile, and what became of it is asked afterwards."""
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        guardian = await ready(running, contract)
+        put = running.hub.parts.files.put
+
+        async def withdrawn_meanwhile(content: bytes) -> str:
+            await void(running.hub.parts, EVERYTHING, contract.id, "reissued", "staff:x")
+            return await put(content)
+
+        object.__setattr__(running.hub.parts.files, "put", withdrawn_meanwhile)
+        with pytest.raises(IllegalMove):
+            await guardian.prepare()
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.signatures.of_contract(contract.id) == []
 
 
 async def test_so_many_certificates_for_one_person_and_no_more() -> None:

@@ -191,8 +191,11 @@ class SignatureRequestRow(SQLModel, table=True):
     expires_at: datetime = moment(nullable=False)
     accepted_at: datetime | None = moment()
     embedded_at: datetime | None = moment()
+    prepared_deleted_at: datetime | None = moment()
     __table_args__ = (
         Index("ix_signature_request_contract", "contract", "state"),
+        Index("ix_signature_request_left_behind", "expires_at",
+              postgresql_where=sql("state = 'LAPSED' AND task IS NOT NULL AND prepared_deleted_at IS NULL")),
         # One accepted signature holds the revision; a contract has at most one seal that was not given up.
         Index("uq_signature_request_accepted", "contract", unique=True, postgresql_where=sql("state = 'ACCEPTED'")),
         Index("uq_signature_request_seal", "contract", unique=True,
