@@ -176,8 +176,10 @@ class Budgets(_Section):
     """How many messages may be written, whoever asks. `countries`: how numbers have to begin; none: all.
 
     `per_number` an hour and a day; `per_prefix` an hour, over numbers that differ in their last four digits only;
-    `per_campus` and `per_poster` a day. `certificates_per_person`: for fresh keys, an hour and a day;
-    `prepared_per_task`: files that a signer begins to sign, an hour.
+    `per_campus` a day: of messages that we start. `codes_per_number` and `codes_per_prefix`: of one-time codes, and
+    apart from these of other answers (a link that was asked for, the answer to STOP). `per_poster` a day and
+    `guest_codes_per_prefix`: of codes to people who come by a poster. `certificates_per_person`: for fresh keys, an
+    hour and a day; `prepared_per_task`: files that a signer begins to sign, an hour.
     """
 
     countries: list[str] = Field(default_factory=list)
@@ -186,6 +188,10 @@ class Budgets(_Section):
     per_prefix_hour: int = Field(default=200, ge=1)
     per_campus_day: int = Field(default=20_000, ge=1)
     per_poster_day: int = Field(default=500, ge=1)
+    codes_per_number_hour: int = Field(default=12, ge=1)
+    codes_per_number_day: int = Field(default=30, ge=1)
+    codes_per_prefix_hour: int = Field(default=1000, ge=1)
+    guest_codes_per_prefix_hour: int = Field(default=200, ge=1)
     certificates_per_person_hour: int = Field(default=20, ge=1)
     certificates_per_person_day: int = Field(default=50, ge=1)
     prepared_per_task_hour: int = Field(default=12, ge=1)

@@ -69,6 +69,8 @@ from hub.timestamps import TimestampAuthority
 from hub.timestamps.several import SeveralTimestamps
 
 Clock = Callable[[], datetime]
+# All invented numbers of the demo school begin alike. Unless configured, its contracts can be issued all at once.
+DEMO_PER_PREFIX_HOUR = 5000
 
 
 def utc_now() -> datetime:
@@ -141,7 +143,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),
         school_called=settings.school.called,
         printer=printer, pages=painter, messages=messages, policy=policy,
-        budgets=_budgets(settings), retention=_retention(settings), authority=pki.authority,
+        budgets=_budgets(settings, demo), retention=_retention(settings), authority=pki.authority,
         authority_name=BUILTIN, authorities=certifiers,
         signer_trust=signer_trust(settings, pki.authority.root, [one.chain[-1] for one in certifiers.by_name.values()]),
         revocation=RevocationLists(http, clock),
@@ -243,8 +245,10 @@ def _policy(settings: Settings, carriers: Carriers) -> ReminderPolicy:
     return policy
 
 
-def _budgets(settings: Settings) -> BudgetLimits:
+def _budgets(settings: Settings, demo: bool) -> BudgetLimits:
     values = settings.budgets.model_dump()
+    if demo and "per_prefix_hour" not in settings.budgets.model_fields_set:
+        values["per_prefix_hour"] = DEMO_PER_PREFIX_HOUR
     return BudgetLimits(**(values | {"countries": tuple(values["countries"])}))
 
 

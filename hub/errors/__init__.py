@@ -323,16 +323,19 @@ class TooSoon(TooMany):
 
 class BudgetSpent(TooMany):
     """So many messages (per number, prefix, campus or poster), certificates and prepared files and no more: `kind` says
-    which, in the period from `begins_at`."""
+    which, in the period from `begins_at` to `ends_at`."""
 
     code = "budget-spent"
     sentence = "This was asked for too often. Please try again later, or ask the school."
 
-    def __init__(self, kind: str, campus: str | None, begins_at: datetime, *, retry_after: timedelta) -> None:
-        super().__init__(retry_after=retry_after)
+    def __init__(
+        self, kind: str, campus: str | None, period: tuple[datetime, datetime], *, retry_after: timedelta,
+        zone: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(retry_after=retry_after, zone=zone)
         self.kind = kind
         self.campus = campus
-        self.begins_at = begins_at
+        self.begins_at, self.ends_at = period
         self.wait = retry_after
 
 

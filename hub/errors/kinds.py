@@ -54,6 +54,11 @@ class TooMany(QiandaError):
     sentence = "Too many requests. Please wait."
     retry = True
 
+    def __init__(self, detail: str = "", *, retry_after: timedelta | None = None, zone: str = "") -> None:
+        """`zone`: of the person who asks, where it is known; in it they are told when they can ask again."""
+        super().__init__(detail, retry_after=retry_after)
+        self.zone = zone
+
 
 class Unavailable(QiandaError):
     code = "unavailable"

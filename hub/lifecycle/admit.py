@@ -14,6 +14,7 @@ from hub.lifecycle.land import CHALLENGE_BYTES, new_secret
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.poster import Offer, offer
 from hub.lifecycle.spend import raise_alarm, spend
+from hub.model.budget import Cause
 from hub.model.course import Campus
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.link import normalised_ticket
@@ -124,21 +125,21 @@ async def _send_code(parts: Parts, secret: str, wished: str | None) -> None:
         await refuse_locked(unit, visitor, campus)
         wait = codes_due_again(await unit.sessions.codes_issued(visitor.person, unit.now), unit.now)
         if wait is not None:
-            raise TooSoon(retry_after=wait)
+            raise TooSoon(retry_after=wait, zone=campus.zone)
         code = await unit.sessions.add_code(visitor.person, visitor.id, unit.now)
         ways = sorted(WAYS, key=lambda way: way != wished)
         channel = next((way for way in ways if parts.router.carriers.of(way, visitor.phone)), None)
         if channel is None:
             raise BadInput("no message can be sent to this number", field="phone")
-        await _write_code(parts, unit, visitor, poster, code, channel)
+        await _write_code(parts, unit, visitor, poster, code, channel, campus.zone)
 
 
 async def _write_code(
-    parts: Parts, unit: Unit, visitor: Visitor, poster: Poster, code: UUID, channel: str
-) -> None:
+    parts: Parts, unit: Unit, visitor: Visitor, poster: Poster, code: UUID, channel: str, zone: str
+) -> None:  # fmt: skip
     """The attempt row and the job that carries it. There is no contract yet, and nobody on file: only a number."""
     router = parts.router
-    await spend(parts, unit, visitor.phone, campus=poster.campus, poster=poster.id, part=visitor.id.int)
+    await spend(parts, unit, visitor.phone, Cause.GUEST, campus=poster.campus, zone=zone, poster=poster.id)
     shape = router.shape_of(channel, visitor.phone)
     variables = {
         "minutes": str(int(CODE_LIFE.total_seconds() // 60)), "school": parts.school_called(visitor.language)
@@ -181,7 +182,7 @@ async def _admit(unit: Unit, visitor: Visitor, poster: Poster) -> Admitted:
 async def refuse_locked(unit: Unit, visitor: Visitor, campus: Campus) -> None:
     begins, ends = _day(unit.now, campus)
     if await unit.sessions.wrong_answers(visitor.person, begins) >= WRONG_ANSWERS_A_DAY:
-        raise Locked(retry_after=ends - unit.now)
+        raise Locked(retry_after=ends - unit.now, zone=campus.zone)
 
 
 async def count_wrong(unit: Unit, visitor: Visitor, campus: Campus) -> None:

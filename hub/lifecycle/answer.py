@@ -75,7 +75,7 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
             return
         begins, ends = local_day(unit.now, ZoneInfo(signer.zone))
         if not await unit.budgets.spend("question-day", str(signer.id), begins, QUESTIONS_A_DAY):
-            raise TooSoon(retry_after=ends - unit.now)
+            raise TooSoon(retry_after=ends - unit.now, zone=signer.zone)
         facts = {"kind": kind, "verified": session.verified_at is not None}
         await unit.record.append(signer.contract, signer.campus, "question-asked", f"signer:{signer.id}", facts)
 

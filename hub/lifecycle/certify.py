@@ -166,7 +166,7 @@ async def _certificate_for(
     parts: Parts, visiting: Visit, spki: bytes, custody: str, holding: Held, passkey: Passkey | None
 ) -> Certified:
     async with parts.database.unit(EVERYTHING) as unit:
-        await spend_certificate(parts, unit, visiting.signer.person, visiting.contract.campus)
+        await spend_certificate(parts, unit, visiting.signer)
         life = max(SIGNER_LIFE, await _time_to_last(unit, visiting))
     binding = PasskeyBinding.to(passkey.public_key, parts.origin) if passkey else None
     obtained = await obtain(parts, visiting, spki, life, binding)

@@ -38,9 +38,9 @@ async def refuse_at_phone(unit: Unit, phone: str, *, code: bool) -> None:
 async def _refuse(unit: Unit, persons: Sequence[str], zone: ZoneInfo, code: bool) -> None:
     begins, ends = local_day(unit.now, zone)
     if sum([await unit.sessions.wrong_answers(each, begins) for each in persons]) >= WRONG_ANSWERS_A_DAY:
-        raise Locked(retry_after=ends - unit.now)
+        raise Locked(retry_after=ends - unit.now, zone=zone.key)
     if not code:
         return
     issued = [at for each in persons for at in await unit.sessions.codes_issued(each, unit.now)]
     if (wait := codes_due_again(issued, unit.now)) is not None:
-        raise TooSoon(retry_after=wait)
+        raise TooSoon(retry_after=wait, zone=zone.key)

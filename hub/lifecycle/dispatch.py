@@ -11,7 +11,7 @@ from channels import Rendering
 from hub.errors import BadInput, BudgetSpent, IllegalMove
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import alarm, spend
-from hub.model.budget import allowed_country
+from hub.model.budget import allowed_country, cause_of
 from hub.model.contract import Contract, ContractState
 from hub.model.delivery import PLANNED, Delivery, DeliveryState, Share, look_again_at
 from hub.model.link import DoorKind, SignLink, short_code
@@ -133,7 +133,7 @@ async def write_attempt(
     assert address, "the ladder has only channels that lead somewhere"
     if await unit.deliveries.by_key(attempt.key, contract.id):
         return None
-    wait = await _room(parts, unit, contract, address, attempt)
+    wait = await _room(parts, unit, contract, signer, address, attempt)
     link = await unit.links.for_door(signer, door_of_channel(attempt.channel), unit.now)
     shape = parts.router.shape_of(attempt.channel, address)
     text = parts.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
@@ -158,13 +158,18 @@ async def write_attempt(
     return delivery
 
 
-async def _room(parts: Parts, unit: Unit, contract: Contract, to: str, attempt: Attempt) -> timedelta:
+async def _room(
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, to: str, attempt: Attempt
+) -> timedelta:  # fmt: skip
     """Count the message, and say how long it has to wait: news of a contract waits for a period that has room, and is
     counted in that one, so that it is not lost and no period has more than its budget. Raises BudgetSpent."""
     wait = attempt.wait
     while True:
         try:
-            await spend(parts, unit, to, campus=contract.campus, part=contract.id.int, at=unit.now + wait)
+            await spend(
+                parts, unit, to, cause_of(attempt.purpose), campus=contract.campus, zone=signer.zone,
+                part=contract.id.int, at=unit.now + wait,
+            )  # fmt: skip
         except BudgetSpent as spent:
             if attempt.purpose not in NEWS or spent.wait > NEWS_WAIT:
                 raise

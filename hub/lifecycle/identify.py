@@ -19,7 +19,7 @@ from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract, ContractState
 from hub.model.link import SignLink
 from hub.model.message import Purpose
-from hub.model.pickup import by_pickup
+from hub.model.pickup import DAY_OF, by_pickup
 from hub.model.reminder import local_day
 from hub.model.session import CODE_LIFE, WRONG_ANSWERS_A_DAY, SigningSession, code_for
 from hub.model.signer import Signer, SigningTask
@@ -48,13 +48,12 @@ async def send_code(parts: Parts, secret: str, channel: str | None = None) -> No
         await _send_code(parts, secret, wished)
     except BudgetSpent as spent:
         await raise_alarm(parts, spent)
-        if not by_pickup(secret):
-            raise
-        # Who guesses pickup codes is not told that there is a budget.
-        await _send_code(parts, secret, wished, sent=False)
+        if by_pickup(secret):  # as `pick_up.send_no_code` says it: the zone on file would tell that there is somebody
+            spent.zone = DAY_OF.key
+        raise
 
 
-async def _send_code(parts: Parts, secret: str, wished: Sequence[str], *, sent: bool = True) -> None:
+async def _send_code(parts: Parts, secret: str, wished: Sequence[str]) -> None:
     async with parts.database.unit(EVERYTHING) as unit:
         session = await session_of(unit, secret, before_code=True)
         asking = await unit.contracts.signer(session.signer)
@@ -66,8 +65,6 @@ async def _send_code(parts: Parts, secret: str, wished: Sequence[str], *, sent: 
         signer = await unit.contracts.signer(session.signer)
         await refuse(unit, secret, signer, code=True)
         code = await unit.sessions.add_code(signer.person, session.id, unit.now)
-        if not sent:
-            return
         contract = await unit.contracts.get(session.contract)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
         await send_at_once(

@@ -15,6 +15,7 @@ from hub.errors import Locked, SessionNotValid, WrongAnswer
 from hub.lifecycle.count_codes import refuse_at_phone
 from hub.lifecycle.land import CHALLENGE_BYTES, new_secret
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.spend import refuse_code
 from hub.model.link import SignLink
 from hub.model.person import phone_number
 from hub.model.pickup import DAY_OF, MOST_PICKUPS_A_DAY, PICKUP_DOOR, fitting, marked, pickup_code
@@ -56,7 +57,7 @@ async def _count_try(unit: Unit, phone: str) -> None:
     await unit.sessions.one_at_a_time(counted)
     begins, ends = local_day(unit.now, DAY_OF)
     if await unit.sessions.wrong_answers(counted, begins) >= MOST_PICKUPS_A_DAY:
-        raise Locked(retry_after=ends - unit.now)
+        raise Locked(retry_after=ends - unit.now, zone=DAY_OF.key)
     await unit.sessions.add_wrong_answer(counted, unit.now)
 
 
@@ -86,11 +87,12 @@ async def nobody(unit: Unit, secret: str) -> Visitor:
 
 
 async def send_no_code(parts: Parts, secret: str) -> None:
-    """As `identify.send_code`, but nothing is sent."""
+    """As `identify.send_code`, but nothing is sent. Raises Locked, TooSoon and BudgetSpent by the phone alone."""
     async with parts.database.unit(EVERYTHING) as unit:
         visitor = await nobody(unit, secret)
         await unit.sessions.one_at_a_time(visitor.person)
         await refuse_at_phone(unit, visitor.phone, code=True)
+        await refuse_code(parts, unit, visitor.phone, DAY_OF.key)
         await unit.sessions.add_code(visitor.person, visitor.id, unit.now)
 
 

@@ -73,7 +73,8 @@ async def question(parts: Parts, unit: Unit, session: SigningSession, signer: Si
     in_hour = Spending("identity-hour", signer.person, hour, CHECKS_AN_HOUR)
     in_day = Spending("identity-day", signer.person, begins, CHECKS_A_DAY)
     if refused := await unit.budgets.spend_all((in_hour, in_day)):
-        raise TooSoon(retry_after=(ends if refused is in_day else hour + timedelta(hours=1)) - unit.now)
+        again = ends if in_day in refused else hour + timedelta(hours=1)
+        raise TooSoon(retry_after=again - unit.now, zone=signer.zone)
     attempt = await unit.signatures.begin_attempt("identity", session.contract, None, unit.now)
     return Question(attempt, person, (in_hour, in_day))
 

@@ -232,7 +232,18 @@ async def remind_by_hand(
 ) -> list[Delivery]:  # fmt: skip
     """Remind everybody whose turn it is, now; a number that said "not me" stays silent, and whoever was written to
     just now is left out. `also` is done in the same transaction. Raises IllegalMove when nobody may be reminded,
-    TooSoon when each of them has to wait."""
+    TooSoon when each of them has to wait, BudgetSpent when a limit of messages is reached."""
+    try:
+        return await _remind_by_hand(parts, scope, contract_id, actor, also)
+    except BudgetSpent as spent:
+        await raise_alarm(parts, spent)
+        raise
+
+
+async def _remind_by_hand(
+    parts: Parts, scope: Scope, contract_id: UUID, actor: str,
+    also: Callable[[Unit, Sequence[Delivery]], Awaitable[None]] | None,
+) -> list[Delivery]:  # fmt: skip
     async with parts.database.unit(scope) as unit:
         contract = await unit.contracts.locked(contract_id)
         tasks = await _to_remind(unit, contract)

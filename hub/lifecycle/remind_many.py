@@ -21,6 +21,7 @@ from hub.lifecycle.dispatch import send_at_once, ways
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.remind import HAND
 from hub.lifecycle.replan import last_step
+from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import Contract, ContractState
 from hub.model.delivery import PLANNED, Delivery, DeliveryState
 from hub.model.message import Purpose
@@ -130,7 +131,8 @@ async def remind_many(parts: Parts, act: UUID, most: int = AT_A_TIME) -> bool:
 async def _remind_one(parts: Parts, act: UUID, contract: UUID) -> None:
     try:
         await _in_one_transaction(parts, act, contract)
-    except BudgetSpent:
+    except BudgetSpent as spent:
+        await raise_alarm(parts, spent)
         await _give_up(parts, act, contract, Verdict.BUDGET)
     except Unavailable:
         raise  # the database or a key is away: the job goes on later

@@ -100,7 +100,7 @@ async def _prepare(
     async with parts.database.unit(EVERYTHING) as unit:
         visiting = await _may_prepare(parts, unit, secret, contract_id, document_sha256, consent)
         await _replaceable(unit, visiting)
-        await spend_prepared(parts, unit, visiting.task.id, visiting.contract.campus)
+        await spend_prepared(parts, unit, visiting.task.id, visiting.signer)
         at = unit.now
     prepared = await _prepared_file(parts, visiting, strokes, at)
     stored = await parts.files.put(prepared.file)

@@ -41,6 +41,11 @@ class Alert:
     failure: str | None = None
     text: str = ""
 
+    @property
+    def until(self) -> datetime | None:
+        """When what it tells of is over by itself, where that is known."""
+        return datetime.fromisoformat(str(self.facts["until"])) if "until" in self.facts else None
+
     def said(self, language: str) -> str:
         return self.text or sentence(self.kind, self.facts, language)
 

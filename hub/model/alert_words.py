@@ -13,11 +13,25 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{provider} asks to be left alone; it is tried again in {minutes} minutes",
     ),
     "budget-spent/prefix": (
-        "同一号段的发送额度已用完（{campus}）", "The message budget per number prefix is used up ({campus})"
+        "同一号段的发送额度已用完（{campus}）",
+        "The message budget per number prefix is used up ({campus})",
     ),
     "budget-spent/campus": ("校区的发送额度已用完（{campus}）", "The message budget per campus is used up ({campus})"),
+    "budget-spent/code-prefix": (
+        "同一号段的验证码额度已用完（{campus}）",
+        "The budget of one-time codes per number prefix is used up ({campus})",
+    ),
+    "budget-spent/answer-prefix": (
+        "同一号段的回复额度已用完（{campus}）",
+        "The budget of answers per number prefix is used up ({campus})",
+    ),
+    "budget-spent/guest-prefix": (
+        "海报访客同一号段的验证码额度已用完（{campus}）",
+        "The budget of one-time codes for people who come by a poster is used up per number prefix ({campus})",
+    ),
     "budget-spent/poster": (
-        "单张海报的发送额度已用完（{campus}）", "The message budget per poster is used up ({campus})"
+        "单张海报的发送额度已用完（{campus}）",
+        "The message budget per poster is used up ({campus})",
     ),
     "authority-away/instead": (
         "证书颁发机构 {service} 无法签发证书，现由 {instead} 代为签发",
@@ -32,7 +46,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The timestamp service {service} gave no timestamp that can be used; {instead} did",
     ),
     "timestamps-away/nobody": (
-        "时间戳服务 {service} 未给出可用的时间戳", "The timestamp service {service} gave no timestamp that can be used"
+        "时间戳服务 {service} 未给出可用的时间戳",
+        "The timestamp service {service} gave no timestamp that can be used",
     ),
     "clock-differs": (
         "时间戳服务 {service} 的时钟与本机相差 {seconds} 秒，请检查时间同步",

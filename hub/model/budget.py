@@ -1,18 +1,43 @@
-"""Budgets: whoever asks, and however a number came to be here, so many messages and no more."""
+"""Budgets: whoever asks, and however a number came to be here, so many messages and no more.
+
+What answers a person's act never shares a budget with messages that we start: our invitations must not shut anybody out
+of their code.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
+
+from hub.model.message import ANSWERS, Purpose
 
 STRIPED_FROM = 2000
 STRIPES = 16
 """A campus that may write much is counted in so many parts, or all its messages would wait for one row."""
 TAIL = 4
 """Numbers that differ in their last digits only are one prefix: bought in one block, or invented."""
-KINDS = ("poster", "campus", "prefix", "number", "number-day")
+
+
+class Cause(StrEnum):
+    """Why a message is written. Messages of different causes are counted apart."""
+
+    OURS = ""
+    """We start it: invitations, reminders, news of a contract."""
+    CODE = "code-"
+    """The code of somebody on file, who opened their link."""
+    ANSWER = "answer-"
+    """Other answers to an act: a link that was asked for, the answer to STOP and the like."""
+    GUEST = "guest-"
+    """The code of somebody who came by a poster: they can enter any number."""
+
+
+KINDS = (
+    "poster", "guest-prefix", "campus", "prefix", "number", "number-day", "code-prefix", "code-number",
+    "code-number-day", "answer-prefix", "answer-number", "answer-number-day",
+)  # fmt: skip
 """What a message is counted in, in the order in which everybody counts."""
 
 
@@ -26,6 +51,10 @@ class BudgetLimits:
     per_prefix_hour: int = 200
     per_campus_day: int = 20_000
     per_poster_day: int = 500
+    codes_per_number_hour: int = 12
+    codes_per_number_day: int = 30
+    codes_per_prefix_hour: int = 1000
+    guest_codes_per_prefix_hour: int = 200
     certificates_per_person_hour: int = 20
     certificates_per_person_day: int = 50
     prepared_per_task_hour: int = 12
@@ -47,9 +76,17 @@ def allowed_country(limits: BudgetLimits, to: str) -> bool:
     return "@" in to or not limits.countries or any(to.startswith(prefix) for prefix in limits.countries)
 
 
+def cause_of(purpose: str) -> Cause:
+    """Of a message to somebody on file."""
+    if purpose == Purpose.CODE:
+        return Cause.CODE
+    return Cause.ANSWER if purpose in (Purpose.NEW_LINK, *ANSWERS) else Cause.OURS
+
+
 def budgets(
     limits: BudgetLimits,
     now: datetime,
+    cause: Cause = Cause.OURS,
     *,
     to: str,
     campus: str | None = None,
@@ -59,18 +96,31 @@ def budgets(
     """Everything that one message to `to` (E.164 or a mailbox) is counted in. `part`: any number that stays the same
     for one contract.
 
+    Codes of people on file have no limit per campus: each person, and each number, has a tight one, so that whoever
+    opens links again and again runs into their own limit long before the one of all.
+
     What many share comes first. A transaction that writes several messages holds it from the first one on, so that
     another one waits before it has counted anything that the first still needs.
     """
     hour, day = _began(now)
+    per_prefix, per_number_hour, per_number_day = _limits_of(limits, cause)
     if poster:
         yield Budget("poster", str(poster), day, day + timedelta(days=1), limits.per_poster_day)
-    if campus:
+    if campus and cause is Cause.OURS:
         yield _of_campus(limits, day, campus, part)
     if "@" not in to:
-        yield Budget("prefix", to[:-TAIL], hour, hour + timedelta(hours=1), limits.per_prefix_hour)
-    yield Budget("number", to, hour, hour + timedelta(hours=1), limits.per_number_hour, hashed=True)
-    yield Budget("number-day", to, day, day + timedelta(days=1), limits.per_number_day, hashed=True)
+        yield Budget(f"{cause}prefix", to[:-TAIL], hour, hour + timedelta(hours=1), per_prefix)
+    if cause is not Cause.GUEST:  # codes to one guest are counted by their number already: see CODES_PER
+        yield Budget(f"{cause}number", to, hour, hour + timedelta(hours=1), per_number_hour, hashed=True)
+        yield Budget(f"{cause}number-day", to, day, day + timedelta(days=1), per_number_day, hashed=True)
+
+
+def _limits_of(limits: BudgetLimits, cause: Cause) -> tuple[int, int, int]:
+    """Per prefix an hour, per number an hour and a day."""
+    if cause is Cause.OURS:
+        return limits.per_prefix_hour, limits.per_number_hour, limits.per_number_day
+    per_prefix = limits.guest_codes_per_prefix_hour if cause is Cause.GUEST else limits.codes_per_prefix_hour
+    return per_prefix, limits.codes_per_number_hour, limits.codes_per_number_day
 
 
 def certificate_budgets(limits: BudgetLimits, now: datetime, person: str) -> Iterator[Budget]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import RowMapping, Table, func, or_, select, text
@@ -18,6 +18,7 @@ from hub.store.tables import AlertRow, table_of
 
 ROW: Table = table_of(AlertRow)
 MOST_AT_ONCE = 500
+LONGEST_LIMIT = timedelta(days=1)
 
 
 class Alerts:
@@ -41,6 +42,16 @@ class Alerts:
             mine &= ROW.c.campus.in_(scope.campuses)
         rows = await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at.desc()).limit(limit))
         return [_alert(row) for row in rows.mappings()]
+
+    async def limits_reached(self, scope: Scope, now: datetime) -> list[Alert]:
+        """Limits of messages that hold something up right now, one line for each kind and campus."""
+        mine = (ROW.c.kind == "budget-spent") & (ROW.c.created_at > now - LONGEST_LIMIT)
+        if scope.campuses is not None:
+            mine &= ROW.c.campus.in_(scope.campuses)
+        rows = await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at))
+        alerts = [_alert(row) for row in rows.mappings()]
+        lasting = [each for each in alerts if each.until is not None and each.until > now]
+        return list({(each.facts.get("which"), each.campus): each for each in lasting}.values())
 
     async def due(self, now: datetime, limit: int = 20) -> list[UUID]:
         waiting = (ROW.c.due_at <= now) & (ROW.c.created_at > now - SENT_WITHIN)

@@ -49,22 +49,21 @@ class Budgets:
         )  # fmt: skip
         return (await self._connection.execute(statement)).rowcount == 1
 
-    async def spend_all(self, wanted: Sequence[Spending]) -> Spending | None:
-        """One more of each, in one statement; the kinds differ. Returns the first that is used up: then nothing is
-        counted. Where many spend together they are counted at the end, and all is undone if there is not enough."""
+    async def spend_all(self, wanted: Sequence[Spending]) -> list[Spending]:
+        """One more of each, in one statement; the kinds differ. Returns those that are used up: if there are any,
+        nothing is counted. Where many spend together they are counted at the end, and all is undone if there is not
+        enough."""
         if ahead := joint(self._connection):
             for each in wanted:
                 ahead.spend(each.kind, each.subject, each.begins_at, each.most)
-            return None
+            return []
         values = {
             "kinds": [each.kind for each in wanted], "subjects": [each.subject for each in wanted],
             "begins": [each.begins_at for each in wanted], "mosts": [each.most for each in wanted],
         }  # fmt: skip
         counted = set(await self._connection.scalars(_SPEND, values))
-        refused = next((each for each in wanted if each.kind not in counted), None)
-        if refused is None:
-            return None
-        for each in wanted:
+        refused = [each for each in wanted if each.kind not in counted]
+        for each in wanted if refused else ():
             if each.kind in counted:
                 await self.give_back(each)
         return refused

@@ -1,14 +1,17 @@
 """From the hub's errors to HTTP: problem+json (RFC 9457) for programs, a kind page for people.
 
 Statuses are known here only. `type` is `/problems/<code>`; beside the members of the RFC there are `code` (stable),
-`retry` (the very same request can succeed later) and, where one is to blame, `field`. Retry-After is in whole seconds.
+`retry` (the very same request can succeed later) and, where one is to blame, `field`. Retry-After is in whole seconds;
+where the person's time zone is known, `until` is the same moment in it, and `detail` says it in words.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from datetime import datetime, timedelta
 from http import HTTPStatus
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web
@@ -16,7 +19,9 @@ from aiohttp.typedefs import Handler
 
 from hub import errors
 from hub.errors import QiandaError
-from hub.web.languages import accepted_language, chosen_language, remember_choice
+from hub.model.message import moment_words
+from hub.web.keys import HUB
+from hub.web.languages import accepted_language, chosen_language, language_of, remember_choice
 from hub.web.pages import page, translator
 
 PROGRAMS = ("/api/", "/sign/v1/", "/agent/", "/callbacks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
@@ -112,6 +117,9 @@ def problem_json(request: web.Request, status: int, error: QiandaError) -> web.R
     }  # fmt: skip
     if isinstance(error, errors.BadInput) and error.field:
         body["field"] = error.field
+    if again := until(request, error):
+        body["until"] = again.isoformat(timespec="seconds")
+        body["detail"] = error.detail or until_words(request, language, again)
     if isinstance(error, errors.CustodyTooLow):
         body["accepted"] = list(error.accepted)
     text = json.dumps(body, ensure_ascii=False)
@@ -122,7 +130,25 @@ def problem_page(request: web.Request, status: int, error: QiandaError) -> web.R
     """A page of its own where there is one next step to offer."""
     minutes = math.ceil(retry_seconds(error) / 60)
     template = PAGES.get(error.code, "problem.html")
-    return page(request, template, status=status, error=error, minutes=minutes)
+    again = until(request, error)
+    when = until_words(request, language_of(request), again) if again else ""
+    return page(request, template, status=status, error=error, minutes=minutes, when=when)
+
+
+def until(request: web.Request, error: QiandaError) -> datetime | None:
+    """When the same request may succeed, in the time zone of whoever asked; rounded up to a minute. None where either
+    is not known."""
+    if not isinstance(error, errors.TooMany) or error.retry_after is None or not error.zone:
+        return None
+    again = request.config_dict[HUB].parts.clock() + error.retry_after + timedelta(seconds=59, microseconds=999_999)
+    return again.replace(second=0, microsecond=0).astimezone(ZoneInfo(error.zone))
+
+
+def until_words(request: web.Request, language: str, again: datetime) -> str:
+    today = request.config_dict[HUB].parts.clock().astimezone(again.tzinfo).date()
+    same_day = again.date() == today
+    when = f"{again:%H:%M}" if same_day else moment_words(again, str(again.tzinfo), language)
+    return translator(request, language)("Possible again from {when}.", when=when)
 
 
 def known_problems() -> dict[str, str]:

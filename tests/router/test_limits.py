@@ -88,15 +88,16 @@ async def write(hub: Routed, contract: Contract, purpose: Purpose, key: str) -> 
 
 async def test_news_of_a_contract_waits_for_room_and_what_anybody_may_ask_for_is_left_out() -> None:
     async with routed() as hub:
-        limited(hub, BudgetLimits(per_number_hour=1))
+        limited(hub, BudgetLimits(per_number_hour=1, codes_per_number_hour=1))
         contract = await hub.issue(send="none")
         hub.clock.advance(timedelta(minutes=60 - hub.clock().minute))
         news = [await write(hub, contract, Purpose.COMPLETED, f"news-{number}") for number in range(3)]
         began = hub.clock()
         waits = [each.not_before - began if each and each.not_before else None for each in news]
         assert waits == [None, timedelta(hours=1), timedelta(hours=2)]
-        assert await write(hub, contract, Purpose.NEW_LINK, "link") is None
-        for sent in (1, 1, 2, 2, 3):
+        assert await write(hub, contract, Purpose.NEW_LINK, "link")
+        assert await write(hub, contract, Purpose.NEW_LINK, "another") is None
+        for sent in (2, 2, 3, 3, 4):
             await hub.look_after(timedelta(minutes=30) if hub.clock() > began else timedelta(seconds=30))
             assert len(hub.twilio.accepted) == sent
         assert await hub.staff_tasks(contract) == []

@@ -111,11 +111,12 @@ async def waits(unit: Unit) -> bool:
 async def test_many_acts_at_once_whose_messages_find_the_budget_used_up_do_not_fail(purpose: Purpose) -> None:
     """Each of them holds a connection already: an alarm must not need another one."""
     async with routed() as hub:
-        limited(hub, BudgetLimits(per_campus_day=1))
-        contracts = [await hub.issue(phone=f"+12025{number}0143", send="none") for number in range(50, 62)]
+        limited(hub, BudgetLimits(per_campus_day=1, codes_per_prefix_hour=1))
+        contracts = [await hub.issue(phone=f"+1202555{number:04}", send="none") for number in range(150, 162)]
         database = hub.running.hub.database
         async with database.unit(EVERYTHING) as unit:
-            await news(hub, unit, contracts[0], contracts[0])
+            (signer,) = await unit.contracts.signers(contracts[0].id)
+            assert await write_message(hub.running.hub.parts, unit, contracts[0], signer, purpose, "first")
         together = asyncio.Barrier(len(contracts))
 
         async def act(contract: Contract) -> None:

@@ -162,13 +162,13 @@ class OneRow:
 def test_missing_columns_are_named_in_the_language_of_the_page(language: str, columns: str) -> None:
     with pytest.raises(UnreadableFile) as caught:
         RosterReader(OneRow("校区", "课程"), None).read(b"", NOW.date(), language)  # type: ignore[arg-type]
-    assert problem_words(speech(language), caught.value).endswith(columns)
+    assert problem_words(speech(language), caught.value, "Asia/Shanghai").endswith(columns)
 
 
 def test_a_state_in_an_error_is_said_by_its_word() -> None:
     with pytest.raises(IllegalMove) as caught:
         check_move(ContractState.COMPLETED, ContractState.VOIDED)
-    said = problem_words(speech(), caught.value)
+    said = problem_words(speech(), caught.value, "Asia/Shanghai")
     assert said.endswith("合同不能从前一种状态变为后一种状态： 已完成 已撤回") and "COMPLETED" not in said
 
 
@@ -180,7 +180,8 @@ def test_errors_that_name_a_limit_are_translated() -> None:
         reminder.MESSAGE_JUST_LEFT, reminder.JUST_REMINDED, reminder.ALL_OF_TODAY,
     }  # fmt: skip
     assert texts - set(KNOWN) == set()
-    assert problem_words(speech(), BadInput("choose 1 to 1000 contracts")).endswith("请选择 1 至 1000 份合同")
+    said = problem_words(speech(), BadInput("choose 1 to 1000 contracts"), "Asia/Shanghai")
+    assert said.endswith("请选择 1 至 1000 份合同")
 
 
 def test_no_button_on_a_stale_page_answers_in_english() -> None:

@@ -19,6 +19,7 @@ from hub.model.course import Campus
 from hub.model.staff import EVERYTHING, Scope, Staff
 from hub.web.keys import BRAKES, HUB
 from hub.web.pages import page
+from hub.web.problems import retry_seconds
 from hub.wiring import Hub
 
 COOKIE = "__Host-qianda-staff"
@@ -41,6 +42,11 @@ class Visit:
     campuses: tuple[Campus, ...]
     campus: Campus | None
     shown: Scope
+
+    @property
+    def zone(self) -> str:
+        """Of the campus where this member of staff works."""
+        return next(each.zone for each in self.campuses if each.id == self.staff.campus)
 
     @property
     def actor(self) -> str:
@@ -108,8 +114,10 @@ class Door:
         login, password = (_words(form.get(name)) for name in ("login", "password"))
         try:
             staff = await self._known(request.app[HUB].parts, login, password)
-        except Locked:
-            return page(request, "staff/login.html", status=429, problem="locked", login=login)
+        except Locked as locked:
+            response = page(request, "staff/login.html", status=429, problem="locked", login=login)
+            response.headers["Retry-After"] = str(retry_seconds(locked))
+            return response
         if staff is None:
             return page(request, "staff/login.html", status=403, problem="wrong", login=login)
         return await self._begin(request, staff)

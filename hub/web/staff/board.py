@@ -46,13 +46,15 @@ async def board(visit: Visit) -> web.Response:
         rows = await unit.board.rows(wanted, after=after, limit=PAGE + 1)
         courses = await unit.school.courses(visit.campus.id if visit.campus else None)
         waiting = await unit.school.count_open_enrolments()
+        limits = await unit.alerts.limits_reached(visit.shown, unit.now)
     kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
     more = cursor(rows[PAGE - 1].created_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
     return await show(
         visit, "staff/live.html" if query.get("part") == "live" else "staff/board.html",
         rows=rows[:PAGE], numbers=[(view, word, counts[_COUNTS[view]]) for view, word in VIEWS.items()],
         bars=_bars(counts), filters=kept, preview=_link(kept, {}, "/staff/remind/preview"),
-        pending=_pending(rows[:PAGE]), courses=courses, waiting=waiting, states=list(ContractState), ages=AGES,
+        pending=_pending(rows[:PAGE]), courses=courses, waiting=waiting, limits=limits,
+        zones={each.id: each.zone for each in visit.campuses}, states=list(ContractState), ages=AGES,
         link=lambda **changes: _link(kept, changes), next_page=_link(kept, {"cursor": more}) if more else None,
         live_from=_link(kept, {"part": "live", "cursor": query.get("cursor", "")}),
     )  # fmt: skip

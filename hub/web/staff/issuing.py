@@ -95,7 +95,7 @@ async def _issue_one(visit: Visit, progress: _Progress, enrolment_id: str, send:
             await issue(visit.parts, visit.scope, asked, visit.actor, hold=hold)
         progress.done += 1
     except QiandaError as error:
-        progress.failed.append((name, problem_words(await speech(visit), error)))
+        progress.failed.append((name, problem_words(await speech(visit), error, visit.zone)))
 
 
 # ---- by hand

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -67,7 +67,7 @@ async def show(
     spoken = await speech(visit)
     known: dict[str, Any] = {
         "visit": visit, "say": spoken, "words": words, "open_tasks": open_tasks, "problem": problem,
-        "problem_words": problem_words(spoken, problem) if problem else "",
+        "problem_words": problem_words(spoken, problem, visit.zone) if problem else "",
         "said": SAID.get(visit.request.query.get("said", "")), "mask_phone": mask_phone, "mask_name": mask_name,
         "mask_id": mask_id, "named": lambda each: _named(each, spoken.lang),
         "document_named": lambda each: id_type_name(each, spoken.lang),
@@ -75,8 +75,8 @@ async def show(
     return page(visit.request, template, status=status_of(problem) if problem else status, **(known | context))
 
 
-def problem_words(say: words.Speech, problem: QiandaError) -> str:
-    """What happened, where, and from when on it may work."""
+def problem_words(say: words.Speech, problem: QiandaError, zone: str) -> str:
+    """What happened, where, and from when on it may work, in this time zone."""
     parts = [say.translate(problem.sentence)]
     field = problem.field if isinstance(problem, BadInput) else ""
     if field:
@@ -84,8 +84,8 @@ def problem_words(say: words.Speech, problem: QiandaError) -> str:
     if problem.detail:
         parts += say.lines(problem.detail)
     if problem.retry_after is not None:
-        minutes = max(1, math.ceil(problem.retry_after.total_seconds() / 60))
-        parts.append(say.translate("Possible again in {minutes} minutes.", minutes=minutes))
+        again = say.now + problem.retry_after + timedelta(seconds=59)
+        parts.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
     return " ".join(parts)
 
 

@@ -58,6 +58,24 @@ ALERTS = {
     "clock-differs": "our clock differs from a timestamp service's",
     "identity-away": "an identity provider does not answer", "digest": "what is to do today",
 }  # fmt: skip
+LIMITS = {
+    "prefix": "Messages to numbers that begin alike have reached their limit. Invitations and reminders wait until "
+    "then; one-time codes still go out.",
+    "campus": "The messages of this campus have reached their limit. Invitations and reminders wait until then; "
+    "one-time codes still go out.",
+    "code-prefix": "One-time codes to numbers that begin alike have reached their limit. People with such numbers "
+    "cannot go on until then.",
+    "answer-prefix": "Answers to numbers that begin alike have reached their limit. Links that people ask for are not "
+    "sent until then; one-time codes still go out.",
+    "guest-prefix": "One-time codes for people who come by a poster have reached their limit for numbers that begin "
+    "alike. Such numbers get none until then.",
+    "poster": "A poster has reached its limit of one-time codes. Nobody new gets one by it until then.",
+}
+"""What a limit of messages means for the work at hand. The setting of each: `LIMIT_SETTINGS`."""
+LIMIT_SETTINGS = {
+    "prefix": "per_prefix_hour", "campus": "per_campus_day", "code-prefix": "codes_per_prefix_hour",
+    "answer-prefix": "codes_per_prefix_hour", "guest-prefix": "guest_codes_per_prefix_hour", "poster": "per_poster_day",
+}  # fmt: skip
 PLATFORMS = {"android": "Android", "ios": "iPhone or iPad"}
 KEYS_HELD = {
     "strongbox": "key in a chip of its own, as the device shows",
@@ -196,7 +214,7 @@ ALL: tuple[Mapping[str, str], ...] = (
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
-    STUCK,
+    STUCK, LIMITS,
 )  # fmt: skip
 
 

@@ -4,13 +4,15 @@ const CALL_MS = 30000;
 
 export class Offline extends Error {}
 
-/** The hub said no: `code` is stable, `title` a sentence in the page's language, `wait` in seconds if it named a time. */
+/** The hub said no: `code` is stable, `title` a sentence in the page's language. If it named a time: `wait` in seconds, and
+ * `detail` says in the page's language until when. */
 export class Problem extends Error {
   constructor(status, said, wait) {
     super(said.code || `http-${status}`);
     this.status = status;
     this.code = said.code || (status >= 500 ? 'unavailable' : 'other');
     this.title = said.title || '';
+    this.detail = said.until ? said.detail || '' : '';
     this.field = said.field || '';
     this.wait = wait;
   }
@@ -121,7 +123,7 @@ export function nameOf(error) {
 }
 
 export function report(error, acts) {
-  showTrouble(nameOf(error), { wait: error.wait, title: error.title, acts });
+  showTrouble(nameOf(error), { wait: error.wait, title: error.title, detail: error.detail, acts });
 }
 
 // Whether a person has touched this page: scanners that run its scripts, press its buttons and send its forms by script

@@ -1,0 +1,53 @@
+"""All contracts of the demo school, issued in one go: everybody hears of theirs, and codes go out at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hub.lifecycle.issue import issue
+from hub.lifecycle.load import load_roster, new_contract
+from hub.model.contract import Contract
+from hub.model.staff import EVERYTHING
+from hub.settings import ROOT
+from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
+from tests.lifecycle.signing import person
+from tests.running import Running
+
+ALL = 200
+
+
+async def all_issued(running: Running) -> list[Contract]:
+    roster = (ROOT / "seeds" / "roster.xlsx").read_bytes()
+    await load_roster(running.hub.database, running.hub.parts.clock, roster, EVERYTHING)
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        enrolments = await unit.school.open_enrolments(limit=500)
+    return [await issue(running.hub.parts, EVERYTHING, new_contract(each), "test") for each in enrolments]
+
+
+async def code_goes_out(running: Running, contract: Contract) -> None:
+    somebody = await person(running, contract)
+    await somebody.land()
+    await somebody.ask_code()
+    assert (await sent(running, somebody.signer.phone))[-1][0] == "code"
+
+
+# Two hundred contracts are drawn, which takes half a minute; test_code_budgets looks at the budgets themselves.
+@pytest.mark.real
+async def test_all_two_hundred_contracts_at_once_and_a_code_for_any_of_them() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        contracts = await all_issued(running)
+        assert len(contracts) == ALL
+        while await running.worker.sweep():
+            pass
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            assert await unit.alerts.limits_reached(EVERYTHING, unit.now) == []
+        invited = [await sent(running, (await person(running, each)).signer.phone) for each in contracts]
+        assert all(messages and messages[0][0] == "invitation" for messages in invited)
+        await code_goes_out(running, contracts[0])
+        parts = running.hub.parts  # as where a school kept the limit of production: the invitations have used it up
+        tight = replace(parts, budgets=replace(parts.budgets, per_prefix_hour=100))
+        running.hub = replace(running.hub, parts=tight)
+        for contract in (contracts[ALL // 2], contracts[-1]):
+            await code_goes_out(running, contract)

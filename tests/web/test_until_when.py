@@ -1,0 +1,103 @@
+"""Whoever has to wait is told until when: in their own time and language, and in Retry-After; staff too."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hub.lifecycle import pick_up
+from hub.lifecycle.issue import NewSigner
+from hub.model.link import DoorKind, pickup_code_for
+from hub.model.signer import Role
+from hub.model.staff import EVERYTHING
+from tests.lifecycle.clockwork import MORNING, StandingClock
+from tests.running import GUARDIAN_PHONE, Running, running_hub
+from tests.web.signer_visits import asked, opened
+from tests.web.staff_visit import desk_of
+
+HALF_PAST = MORNING + timedelta(minutes=30)  # 10:30 at the campus
+
+
+def another(number: int) -> NewSigner:
+    return NewSigner(
+        Role.GUARDIAN, "陈建国", f"{GUARDIAN_PHONE[:-4]}{number:04}", f"E{number:08}", "passport", relation="父亲"
+    )  # fmt: skip
+
+
+async def refused(running: Running, path: str, body: object, secret: str, language: str) -> tuple[dict[str, str], str]:
+    headers = {"Accept-Language": language}
+    status, said, answered = await asked(running, "POST", path, body=body, bearer=secret, headers=headers)
+    assert status == 429
+    return said, answered["Retry-After"]
+
+
+async def test_a_code_that_has_to_wait_says_until_when() -> None:
+    clock = StandingClock(moment=HALF_PAST)
+    limits = {"budgets": {"codes_per_prefix_hour": 1}}
+    async with running_hub(with_worker=False, clock=clock, configured=limits) as running:
+        contracts = [await running.issue_minor(signers=(another(number),)) for number in (1, 2)]
+        async with opened(running, contracts[0]) as first:
+            await first.code()
+            again, wait = await refused(running, "/sign/v1/code", {}, str(first.bearer), "en")
+        assert (again["code"], wait) == ("too-soon", "60")
+        assert (again["until"], again["detail"]) == ("2026-11-25T10:31:00+08:00", "Possible again from 10:31.")
+        async with opened(running, contracts[1]) as second:
+            for language, words in (("en", "Possible again from 11:00."), ("zh", "11:00 起可以再试。")):
+                said, wait = await refused(running, "/sign/v1/code", {}, str(second.bearer), language)
+                assert (said["code"], said["detail"], wait) == ("budget-spent", words, "1800")
+                assert said["until"] == "2026-11-25T11:00:00+08:00"
+        desk = await desk_of(running)
+        page = await desk.get("/staff")
+        assert "People with such numbers cannot go on until then. It lasts until today 11:00." in page.words
+        assert "can raise codes_per_prefix_hour" in page.words
+        clock.advance(timedelta(minutes=30))
+        assert "cannot go on" not in (await desk.get("/staff")).words
+
+
+async def test_staff_see_on_the_board_that_invitations_wait() -> None:
+    clock = StandingClock(moment=HALF_PAST)
+    limits = {"budgets": {"per_prefix_hour": 1}}
+    async with running_hub(with_worker=False, clock=clock, configured=limits) as running:
+        for number in (1, 2):
+            await running.issue_minor(signers=(another(number),))
+        while await running.worker.sweep():
+            pass
+        page = await (await desk_of(running, language="zh")).get("/staff")
+        assert "验证码照常发送。 持续到 今天 11:00。" in page.words
+
+
+async def test_locked_until_tomorrow_says_the_day() -> None:
+    clock = StandingClock(moment=HALF_PAST)
+    async with running_hub(with_worker=False, clock=clock) as running:
+        async with opened(running, await running.issue_minor()) as client:
+            body = {"code": "000000", "name": "x", "id_tail": "0000"}
+            for _ in range(10):
+                assert (await asked(running, "POST", "/sign/v1/verify", body=body, bearer=client.bearer))[0] == 403
+            said, wait = await refused(running, "/sign/v1/verify", body, str(client.bearer), "zh")
+        assert (said["code"], said["detail"], wait) == ("locked", "11月26日 00:00 起可以再试。", str(13 * 3600 + 1800))
+
+
+@pytest.mark.parametrize("right", [True, False])
+async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) -> None:
+    """Whether there is somebody with this code, a limit of codes is answered by the phone alone."""
+    clock = StandingClock(moment=HALF_PAST)
+    limits = {"budgets": {"codes_per_prefix_hour": 1}}
+    async with running_hub(with_worker=False, clock=clock, configured=limits) as running:
+        first = await running.issue_minor(signers=(another(1),))
+        contract = await running.issue_minor(signers=(another(2),))
+        async with opened(running, first) as client:
+            await client.code()
+        async with running.hub.database.unit(EVERYTHING) as unit:
+            (signer,) = await unit.contracts.signers(contract.id)
+            link = await unit.links.for_door(signer, DoorKind.SMS, unit.now)
+        code = pickup_code_for(running.hub.parts.keys.link, link.id, link.generation)
+        typed = code if right else f"{(int(code) + 1) % 10**6:06d}"
+        picked = await pick_up.open_pickup(running.hub.parts, typed, signer.phone)
+        said, wait = await refused(running, "/sign/v1/code", {}, picked.secret, "en")
+        assert said == {
+            "type": "/problems/budget-spent", "code": "budget-spent", "status": 429, "retry": True,
+            "title": "This was asked for too often. Please try again later, or ask the school.",
+            "until": "2026-11-25T11:00:00+08:00", "detail": "Possible again from 11:00.",
+        }  # fmt: skip
+        assert wait == "1800"
