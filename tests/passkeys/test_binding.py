@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from asn1crypto import core, x509
@@ -21,6 +22,7 @@ from tests.passkeys.authenticator import ORIGIN, Authenticator
 from tests.signing_parts import Pki
 
 pytestmark = pytest.mark.custody
+DOCS = Path(__file__).parents[2] / "docs"
 REQUEST = b"1" + bytes(198)
 DEVICE = Authenticator()
 BINDING = PasskeyBinding.to(DEVICE.public_key, ORIGIN)
@@ -135,3 +137,14 @@ def test_the_object_identifier_is_the_one_that_is_searched() -> None:
     with pytest.raises(NotDer):  # it is found, and then nothing can be read
         find_binding(certificate)
     assert find_binding(bytes(40)) is None
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("native-apps.md", f"`{core.ObjectIdentifier(PASSKEY_BINDING_OID).dump().hex()}`"),
+        ("browser-signing.md", f"`{PASSKEY_BINDING_OID}`"),
+    ],
+)
+def test_the_pages_name_the_same_identifier(page: str, said: str) -> None:
+    assert said in (DOCS / page).read_text("utf-8")

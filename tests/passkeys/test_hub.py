@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from hub.authorities import profile
 from hub.lifecycle import change_phone
 from hub.lifecycle.issue import NewSigner, NewStudent
 from hub.model.contract import Contract
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
+from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient, possession_statement
 from qianda.holder import SoftwareKey
 from qianda.passkey_binding import PasskeyBinding, find_binding
@@ -222,6 +224,20 @@ async def test_a_certificate_without_a_passkey_is_confirmed_as_before_and_declar
     structure = examine(await visit.running.completed(visit.contract))
     (confirmation,) = structure.confirmed.values()
     assert structure.findings == [] and confirmation.bound is False
+
+
+async def test_the_client_does_not_sign_with_a_certificate_that_names_a_passkey_of_the_hubs(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up = PasskeyBinding.to(device_for(running).public_key, running.origin)
+    honest = profile.signing_extensions
+    monkeypatch.setattr(profile, "signing_extensions", lambda _passkey=None: honest(made_up))
+    async with AsyncExitStack() as stack:
+        visit = await another_visit(stack, running)
+        with pytest.raises(RefusedToSign, match="3: the certificate names a passkey"):
+            await visit.client.sign(visit.key)
+        assert len(await visit.entries("signing-refused-by-client")) == 1
+        assert await visit.entries("signature-accepted") == []
 
 
 async def test_a_challenge_serves_once_and_in_its_own_visit(visit: Visit) -> None:
