@@ -370,6 +370,16 @@ class ManyChecks(Unavailable):
     sentence = "Many files are being checked right now. Please try again in a minute."
 
 
+class ManyFiles(TooMany):
+    code = "many-files"
+    sentence = "Several files from your network are being checked already. Please try again in a minute."
+
+
+class UploadTooSlow(Unavailable):
+    code = "upload-too-slow"
+    sentence = "The file arrived too slowly, so we stopped waiting. Please try again with a better connection."
+
+
 class FontMissing(Unavailable):
     """The detail names the command that installs the contract's font."""
 

@@ -41,10 +41,14 @@ class Brakes:
 
     async def slow_down(self, request: web.Request, what: str) -> None:
         """Count this call. Raises TooMany once an address has made too many in this minute."""
-        address = remote_address(request, self._proxies)
+        address = self.address(request)
         self._tell(request)
         if address is not None and not await self._limiter.hit(self._limits[what], what, address):
             raise TooMany(retry_after=timedelta(minutes=1))
+
+    def address(self, request: web.Request) -> str | None:
+        """Whom this request counts for, as `remote_address` says."""
+        return remote_address(request, self._proxies)
 
     def _tell(self, request: web.Request) -> None:
         """Once, of a neighbour that looks like a proxy which nobody configured: all its visitors count as one."""

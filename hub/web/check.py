@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,6 +21,7 @@ from hub.errors import BadInput, ManyChecks
 from hub.web.keys import BRAKES, HUB
 from hub.web.pages import page
 from hub.web.problems import wants_page
+from hub.web.upload_limits import LARGEST_FILE, MAX_CHECKS, RETRY_AFTER, Upload, UploadLimits
 from hub.wiring import Hub
 from qianda.verify.elements import Report
 from qianda.verify.findings import UnreadablePdf
@@ -27,27 +30,28 @@ from qianda.verify.report import as_json, unreadable_json
 from qianda.verify.trust import list_trust_files
 
 ZONE = ZoneInfo("Asia/Shanghai")
-LARGEST_FILE = 20 << 20
 LARGEST_BODY = LARGEST_FILE + (1 << 20)  # with the envelope of a form
 MOST_PARTS = 10
-AT_ONCE = 2  # children; others wait for their turn
-MOST_INSIDE = AT_ONCE + 8  # whose files lie here, or are on their way
-SECONDS_TO_SEND = 120.0
+CPU_SECONDS, WAIT_SECONDS = 10.0, 30.0
+"""Of one check: what the file may cost, and how long its child may take for that beside everything else."""
 
 
 def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    turns, inside = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(MOST_INSIDE)
+    limits, threads = UploadLimits(), ThreadPoolExecutor(MAX_CHECKS, "check")
 
     async def check(request: web.Request) -> web.Response:
-        await request.app[BRAKES].slow_down(request, "check")
-        if inside.locked():
-            raise ManyChecks(retry_after=timedelta(minutes=1))
-        async with inside:
-            with tempfile.TemporaryDirectory(prefix="qianda-check-") as folder:
-                path = Path(folder) / "file.pdf"
-                name = await _received(request, path)
-                async with turns:
-                    return await _judge(request, path, name)
+        brakes = request.app[BRAKES]
+        await brakes.slow_down(request, "check")
+        with (
+            limits.upload(brakes.address(request)) as upload,
+            tempfile.TemporaryDirectory(prefix="qianda-check-") as folder,
+        ):
+            path = Path(folder) / "file.pdf"
+            name = await _received(request, path, upload)
+            async with upload.turn():
+                if request.transport is None:
+                    raise ConnectionResetError  # gone while waiting: nobody is there to be told
+                return await _judge(request, path, name, threads)
 
     return [web.get("/verify", form), web.post("/verify", check)]
 
@@ -56,21 +60,19 @@ async def form(request: web.Request) -> web.Response:
     return page(request, "check.html", report=None, unreadable=None)
 
 
-async def _received(request: web.Request, path: Path) -> str:
+async def _received(request: web.Request, path: Path, upload: Upload) -> str:
     """Write the upload to `path`; the sender's name for it. Whoever takes too long gives way to others."""
     try:
-        async with asyncio.timeout(SECONDS_TO_SEND):
-            return await _receive(request, path)
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+        async with upload.in_time():
+            return await _receive(request, path, upload)
     except ValueError as error:  # of aiohttp: a form without boundary or end
         raise BadInput("the form cannot be read", field="file") from error
 
 
-async def _receive(request: web.Request, path: Path) -> str:
+async def _receive(request: web.Request, path: Path, upload: Upload) -> str:
     """The part `file` of a form, or the body itself."""
     if request.content_type != "multipart/form-data":
-        await _write(path, request.content.iter_chunked(1 << 16))
+        await _write(path, _body(request, upload), upload)
         return ""
     parts = await request.multipart()
     for _ in range(MOST_PARTS):
@@ -78,40 +80,50 @@ async def _receive(request: web.Request, path: Path) -> str:
         if not isinstance(part, BodyPartReader):
             break
         if part.name == "file" and part.filename:
-            await _write(path, _chunks(request, part))
+            await _write(path, _chunks(request, part, upload), upload)
             return part.filename[:200]
-        async for _skipped in _chunks(request, part):
+        async for _skipped in _chunks(request, part, upload):
             pass
     raise BadInput("choose a PDF file", field="file")
 
 
-async def _chunks(request: web.Request, part: BodyPartReader) -> AsyncIterator[bytes]:
+async def _body(request: web.Request, upload: Upload) -> AsyncIterator[bytes]:
+    async for chunk in request.content.iter_chunked(1 << 16):
+        upload.arrived(len(chunk))
+        yield chunk
+
+
+async def _chunks(request: web.Request, part: BodyPartReader, upload: Upload) -> AsyncIterator[bytes]:
     """What is left out counts as well: it is the whole body that is bounded."""
     while chunk := await part.read_chunk(1 << 16):
         if request.content.total_bytes > LARGEST_BODY:
             raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content.total_bytes)
+        upload.arrived(len(chunk))
         yield chunk
 
 
-async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
-    size = 0
+async def _write(path: Path, chunks: AsyncIterator[bytes], upload: Upload) -> None:
     with path.open("wb") as file:
         async for chunk in chunks:
-            size += len(chunk)
-            if size > LARGEST_FILE:
-                raise web.HTTPRequestEntityTooLarge(LARGEST_FILE, size)
+            if upload.size + len(chunk) > LARGEST_FILE:
+                raise web.HTTPRequestEntityTooLarge(LARGEST_FILE, upload.size + len(chunk))
+            upload.store(len(chunk))
             file.write(chunk)
-    if not size:
+    if not upload.size:
         raise BadInput("the file is empty", field="file")
 
 
-async def _judge(request: web.Request, path: Path, name: str) -> web.Response:
-    trust = trust_files(request.app[HUB])
+async def _judge(request: web.Request, path: Path, name: str, threads: ThreadPoolExecutor) -> web.Response:
+    check = partial(
+        verify_guarded, path, trust_files(request.app[HUB]), cpu_seconds=CPU_SECONDS, wait_seconds=WAIT_SECONDS
+    )
     try:
-        report: Report | None = await asyncio.to_thread(verify_guarded, path, trust)
+        report: Report | None = await asyncio.get_running_loop().run_in_executor(threads, check)
         said = as_json(report) | {"file": name} if report else {}
     except UnreadablePdf as error:
         report, said = None, unreadable_json(name, error.reason)
+    except TimeoutError as error:  # says nothing about the file
+        raise ManyChecks("the check got too little time", retry_after=RETRY_AFTER) from error
     if not wants_page(request):
         return web.json_response(said, status=200 if report else 422)
     read, unread = (said, None) if report else (None, said)

@@ -36,6 +36,7 @@ STATUSES: tuple[tuple[type[QiandaError], int], ...] = (
     (errors.Refused, 403),
     (errors.Conflict, 409),
     (errors.TooMany, 429),
+    (errors.UploadTooSlow, 408),
     (errors.Unavailable, 503),
     (QiandaError, 500),
 )

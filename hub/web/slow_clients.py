@@ -2,12 +2,19 @@
 
 aiohttp itself ends connections that wait for a request too long (its keep-alive timeout, which also counts before the
 first one). It does not watch for a request whose body never ends or an answer that is never read: that is done here.
+
+How far a client has got with an answer is asked of the kernel, which counts what the other side has confirmed. Whatever
+we count ourselves says little: `sendfile` and short answers pass by the transport's buffer, and what the kernel took
+may lie there unread.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,15 +25,19 @@ from aiohttp.typedefs import Handler
 
 PATIENCE = 10.0  # seconds
 SLOWEST = 1024  # bytes a second, once the patience has run out
+LONGER = 1.25
+"""How much longer than our patience a connection may idle, and the kernel may try: we look before they give up."""
+TCP_INFO_SIZE, UNACKED_AT, ACKED_AT, UNSENT_AT = 148, 24, 120, 144
+"""Of Linux' struct tcp_info (since 4.6): its size up to the last field here, and where the fields begin."""
 log = structlog.get_logger()
 
 
 @dataclass
-class _Way:
-    """An answer on its way: at `since`, so many bytes were `left` for the client to fetch."""
+class _Progress:
+    """Of a connection's answers: when it was last seen to get on, and how many bytes were `fetched` by then."""
 
     since: float
-    left: int
+    fetched: int
 
 
 class SlowClients:
@@ -35,18 +46,18 @@ class SlowClients:
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
         self._bodies: dict[int, tuple[web.Request, float]] = {}  # a request cannot be a key itself
-        self._answers: dict[Any, _Way] = {}
+        self._answers: dict[Any, _Progress] = {}
 
     @property
     def keepalive(self) -> float:
         """How long a connection may wait for its (next) request."""
-        return self.patience
+        return self.patience * LONGER
 
     def middleware(self) -> Any:
         @web.middleware
         async def watched(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.transport is not None:
-                self._answers.setdefault(request.transport, _Way(_now(), 0))
+            if request.transport is not None and request.transport not in self._answers:
+                self._add_connection(request.transport)
             if not request.content.is_eof():
                 self._bodies[id(request)] = request, _now()
             try:
@@ -80,23 +91,50 @@ class SlowClients:
             self._drop(request.transport, "body")
             self._bodies.pop(id(request), None)
 
-    def _look_at_answer(self, transport: Any, answer: _Way) -> None:
-        if transport.is_closing():
+    def _add_connection(self, transport: Any) -> None:
+        self._answers[transport] = _Progress(_now(), 0)
+        if sys.platform == "linux":
+            sock = transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # not TCP
+                # What was closed with an unread rest is out of our sight: the kernel gives that up.
+                milliseconds = int(self.patience * LONGER * 1000)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+    def _look_at_answer(self, transport: Any, answer: _Progress) -> None:
+        if transport.get_extra_info("socket").fileno() < 0:
             self._answers.pop(transport, None)
             return
-        waiting, now = transport.get_write_buffer_size(), _now()
-        waited = now - answer.since
-        moved = answer.left - waiting
-        if waiting == 0 or moved < 0 or moved > SLOWEST * max(waited, 1.0):
-            answer.since, answer.left = now, waiting
+        (left, fetched), now = _kernel_count(transport), _now()
+        waited, moved = now - answer.since, fetched - answer.fetched
+        if not left or moved < 0 or moved > SLOWEST * max(waited, 1.0):
+            answer.since, answer.fetched = now, fetched
         elif waited > self.patience:
             self._drop(transport, "answer")
             self._answers.pop(transport, None)
 
     def _drop(self, transport: Any, why: str) -> None:
         log.info("slow client dropped", waiting_for=why)
-        if transport is not None:
-            transport.abort()
+        if transport is None:
+            return
+        sock = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # the client was quicker
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # the kernel keeps no rest
+            sock.shutdown(socket.SHUT_RDWR)  # wakes whoever writes: `sendfile` would not notice an abort
+
+
+def _kernel_count(transport: Any) -> tuple[int, int]:
+    """Whether anything is left for the client to fetch (not 0), and how many bytes it has fetched so far."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # not TCP
+            sock = transport.get_extra_info("socket")
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
+            (segments,), (fetched,), (unsent,) = (
+                struct.unpack_from(kind, info, at)
+                for kind, at in (("I", UNACKED_AT), ("Q", ACKED_AT), ("I", UNSENT_AT))
+            )
+            return segments + unsent, fetched
+    waiting = transport.get_write_buffer_size()
+    return waiting, -waiting
 
 
 def _now() -> float:

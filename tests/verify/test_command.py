@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from bench.attackers import page_bomb
 from qianda.verify import UnreadablePdf, reasons
-from qianda.verify.guard import verify_guarded
+from qianda.verify.guard import NICENESS, verify_guarded
 from tests.commands import run_command
 from tests.documents.contract_samples import contract_pdf
 from tests.signing_parts import FinishedParts, finished_contract
@@ -199,10 +203,30 @@ def test_json_names_elements_parties_and_time(contract: FinishedParts, file: Pat
     }
 
 
-def test_a_check_that_takes_too_long_is_ended(contract: FinishedParts, file: Path) -> None:
+def test_a_file_that_costs_too_much_is_given_up(tmp_path: Path) -> None:
+    dear = tmp_path / "dear.pdf"
+    dear.write_bytes(page_bomb(60_000))
     with pytest.raises(UnreadablePdf) as ended:
-        verify_guarded(file, [contract.trust_pem], seconds=0.01)
-    assert ended.value.reason == reasons.TOO_SLOW.about(seconds=0)
+        verify_guarded(dear, [], cpu_seconds=1)
+    assert ended.value.reason == reasons.TOO_SLOW.about(seconds=1)
+
+
+def test_a_check_that_got_too_little_time_says_nothing_about_the_file(contract: FinishedParts, file: Path) -> None:
+    with pytest.raises(TimeoutError):
+        verify_guarded(file, [contract.trust_pem], wait_seconds=0.01)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such priorities")
+def test_a_check_lets_everybody_else_go_first(contract: FinishedParts, file: Path) -> None:
+    seen = set[int]()
+    with ThreadPoolExecutor() as threads:
+        checking = threads.submit(verify_guarded, file, [contract.trust_pem])
+        while not checking.done():
+            for child in multiprocessing.active_children():
+                with contextlib.suppress(ProcessLookupError):
+                    seen.add(os.getpriority(os.PRIO_PROCESS, child.pid or 0))
+    assert not checking.result().failed
+    assert min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS) in seen
 
 
 def test_the_help_names_verify() -> None:

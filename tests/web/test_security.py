@@ -21,9 +21,10 @@ from channels.applink import AndroidApp, AppLink
 from hub.web.app import make_app, run_web
 from hub.web.brakes import Brakes
 from hub.web.check import LARGEST_BODY as LARGEST_CHECK
-from hub.web.check import MOST_INSIDE, MOST_PARTS
+from hub.web.check import MOST_PARTS
 from hub.web.security import COOKIE
 from tests.running import Running, running_hub
+from tests.web.serving import served
 from tests.web.signer_visits import asked, opened
 from tests.web.user_agents import PEOPLE
 
@@ -158,27 +159,6 @@ async def test_a_strangers_long_body_is_not_read_to_its_end(
     assert status != 200 or ocsp.OCSPResponse.load(said)["response_status"].native == "malformed_request"
 
 
-async def test_no_more_files_are_taken_for_a_check_than_can_wait_for_one(running: Running) -> None:
-    """Some are sent and never end: the next one is told to come later, before it has sent anything."""
-    ended = asyncio.Event()
-
-    async def hanging() -> AsyncIterator[bytes]:
-        yield b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\n'
-        await ended.wait()
-        yield b"\r\n--x--\r\n"
-
-    async def sent() -> tuple[int, str | None]:
-        headers = {"Content-Type": "multipart/form-data; boundary=x", "Origin": running.origin}
-        async with running.http.post(f"{running.origin}/verify", data=hanging(), headers=headers) as answer:
-            return answer.status, answer.headers.get("Retry-After")
-
-    senders = [asyncio.ensure_future(sent()) for _ in range(MOST_INSIDE + 2)]
-    first, _ = await asyncio.wait(senders, return_when=asyncio.FIRST_COMPLETED)
-    assert {each.result() for each in first} == {(503, "60")}
-    ended.set()
-    assert sorted(status for status, _ in await asyncio.gather(*senders)) == [422] * MOST_INSIDE + [503] * 2
-
-
 async def test_a_form_is_bounded_as_a_whole_and_need_not_be_one(running: Running) -> None:
     other = b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\n'
     answered = asyncio.Event()
@@ -236,18 +216,6 @@ def replace_app(running: Running, app: AppLink) -> web.Application:
     """The hub with another app link; its public origin is left out of it, so that any address will do."""
     hub = replace(running.hub, app_link=app)
     return make_app(replace(hub, parts=replace(hub.parts, origin="https://sign.example.org")))
-
-
-@contextlib.asynccontextmanager
-async def served(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def test_one_address_cannot_open_without_end(running: Running) -> None:

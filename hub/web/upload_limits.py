@@ -1,0 +1,129 @@
+"""How much of the check page one address may use, and everybody together: uploads, disk, waiting, children.
+
+A file takes a place in the queue when it has come completely: whoever sends in drips keeps nobody else from anything.
+Each address has one check at a time, so that an address with many dear files waits for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hub.errors import ManyChecks, ManyFiles, UploadTooSlow
+
+LARGEST_FILE = 20 << 20
+MAX_CHECKS = 2
+"""Children at a time."""
+MAX_WAITING = 20
+"""Files that have come and wait for their turn."""
+MAX_FILES, MAX_FILES_OF_THIS_MACHINE = 8, 16
+"""Of one address, on their way or being checked. Who is behind a proxy that names nobody comes from this machine."""
+MAX_BYTES_OF_ONE, MAX_BYTES = 2 * LARGEST_FILE, 20 * LARGEST_FILE
+"""On the disk at a time."""
+BLOCK, BLOCK_SECONDS = 32 << 10, 8.0
+"""At least 4 KB a second: so long the next block of a file, or its end, may take."""
+UPLOAD_SECONDS = 120.0
+RETRY_AFTER = timedelta(minutes=1)
+
+
+@dataclass
+class _Share:
+    """What one address has here."""
+
+    max_files: int
+    checks: asyncio.Semaphore
+    files: int = 0
+    size: int = 0
+
+
+@dataclass
+class Upload:
+    """One file. Whoever takes it in calls `add` for each piece that comes."""
+
+    limits: UploadLimits
+    share: _Share
+    size: int = 0
+    _missing: int = BLOCK
+    _timeout: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(BLOCK_SECONDS))
+
+    @contextlib.asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Raise UploadTooSlow once a block takes too long, or the whole."""
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS), self._timeout:
+                yield
+        except TimeoutError:
+            raise UploadTooSlow(retry_after=RETRY_AFTER) from None
+
+    def arrived(self, size: int) -> None:
+        """So many bytes have come, whatever becomes of them."""
+        self._missing -= size
+        if self._missing <= 0:
+            self._missing = BLOCK
+            self._timeout.reschedule(asyncio.get_running_loop().time() + BLOCK_SECONDS)
+
+    def store(self, size: int) -> None:
+        """So many bytes go to the disk. Raise ManyFiles or ManyChecks when they are too many."""
+        if self.share.size + size > MAX_BYTES_OF_ONE:
+            raise ManyFiles(retry_after=RETRY_AFTER)
+        if self.limits.size + size > MAX_BYTES:
+            raise ManyChecks(retry_after=RETRY_AFTER)
+        self.size += size
+        self.share.size += size
+        self.limits.size += size
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a child. Raise ManyChecks when too many wait."""
+        if self.limits.waiting >= MAX_WAITING:
+            raise ManyChecks(retry_after=RETRY_AFTER)
+        self.limits.waiting += 1
+        try:
+            await self.share.checks.acquire()
+            try:
+                await self.limits.checks.acquire()
+            except BaseException:
+                self.share.checks.release()
+                raise
+        finally:
+            self.limits.waiting -= 1
+        try:
+            yield
+        finally:
+            self.limits.checks.release()
+            self.share.checks.release()
+
+
+class UploadLimits:
+    def __init__(self) -> None:
+        self.checks = asyncio.Semaphore(MAX_CHECKS)
+        self.waiting = 0
+        self.size = 0
+        self._shares: dict[str | None, _Share] = {}
+
+    @contextlib.contextmanager
+    def upload(self, address: str | None) -> Iterator[Upload]:
+        """Of an address, or None for this machine (as `remote_address` says). Raise ManyFiles when it has too many."""
+        share = self._shares.get(address) or _share(address)
+        if share.files >= share.max_files:
+            raise ManyFiles(retry_after=RETRY_AFTER)
+        self._shares[address] = share
+        share.files += 1
+        upload = Upload(self, share)
+        try:
+            yield upload
+        finally:
+            share.files -= 1
+            share.size -= upload.size
+            self.size -= upload.size
+            if not share.files:
+                del self._shares[address]
+
+
+def _share(address: str | None) -> _Share:
+    if address is None:
+        return _Share(MAX_FILES_OF_THIS_MACHINE, asyncio.Semaphore(MAX_CHECKS))
+    return _Share(MAX_FILES, asyncio.Semaphore(1))

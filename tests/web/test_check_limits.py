@@ -1,0 +1,140 @@
+"""The check page while others keep it busy: drips, dear files, full disks. Everybody else is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from io import BytesIO
+
+import pytest
+import pytest_asyncio
+
+from bench.attackers import Target, drip, page_bomb
+from hub.errors import ManyChecks, ManyFiles
+from hub.web import upload_limits
+from hub.web.upload_limits import (
+    LARGEST_FILE,
+    MAX_BYTES,
+    MAX_BYTES_OF_ONE,
+    MAX_FILES,
+    MAX_FILES_OF_THIS_MACHINE,
+    MAX_WAITING,
+    UploadLimits,
+)
+from tests.running import Running, running_hub
+from tests.signing_parts import finished_contract
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+BUSY = 120.0
+"""Seconds that a busy machine may take for what has to come at once."""
+DRIPPING, SOMEBODY = "203.0.113.1", "203.0.113.2"
+DRIPS = 10
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def genuine(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return (await finished_contract(tmp_path_factory.mktemp("contract"))).final
+
+
+async def checked(running: Running, file: bytes, address: str | None) -> int:
+    """The status; `address` is whom a proxy names, None for nobody."""
+    headers = {"Content-Type": "application/pdf"} | ({"X-Forwarded-For": address} if address else {})
+    async with running.http.post(f"{running.origin}/verify", data=BytesIO(file), headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def test_uploads_in_drips_keep_nobody_else_out(running: Running, genuine: bytes) -> None:
+    """From one address: some are told to come later, and the others are ended. Meanwhile all others are answered."""
+    target = Target.at(running.origin)
+    drips = {asyncio.create_task(drip(target, DRIPPING)) for _ in range(DRIPS)}
+    refused: set[asyncio.Task[int | None]] = set()
+    async with asyncio.timeout(BUSY):
+        while len(refused) < DRIPS - MAX_FILES:
+            refused, _ = await asyncio.wait(drips - refused, return_when=asyncio.FIRST_COMPLETED)
+            assert {task.result() for task in refused} == {429}
+        for address in (SOMEBODY, None, "2001:db8::1"):
+            assert await checked(running, genuine, address) == 200
+        ended = await asyncio.gather(*drips)
+    assert sorted(map(str, ended)) == ["408"] * MAX_FILES + ["429"] * (DRIPS - MAX_FILES)
+    assert await checked(running, genuine, DRIPPING) == 200
+
+
+async def test_who_comes_from_this_machine_is_bounded_as_well(running: Running, genuine: bytes) -> None:
+    """A proxy there that names nobody has all visitors: they have more places, and not all."""
+    with contextlib.ExitStack() as stack:
+        limits = UploadLimits()
+        for _ in range(MAX_FILES_OF_THIS_MACHINE):
+            stack.enter_context(limits.upload(None))
+        with pytest.raises(ManyFiles), limits.upload(None):
+            pass
+        with limits.upload(SOMEBODY):
+            pass
+
+
+async def test_an_address_with_dear_files_waits_for_itself() -> None:
+    limits, ended, order = UploadLimits(), asyncio.Event(), list[str]()
+
+    async def check(address: str) -> None:
+        with limits.upload(address) as upload:
+            async with upload.turn():
+                order.append(address)
+                if address == "dear":
+                    await ended.wait()
+
+    async with asyncio.timeout(BUSY), asyncio.TaskGroup() as tasks:
+        for _ in range(3):
+            tasks.create_task(check("dear"))
+        await tasks.create_task(check("cheap"))
+        assert order == ["dear", "cheap"]
+        ended.set()
+    assert order == ["dear", "cheap", "dear", "dear"]
+    assert (limits.waiting, limits.size) == (0, 0)
+
+
+async def test_only_so_many_wait_for_a_check() -> None:
+    limits, ended = UploadLimits(), asyncio.Event()
+
+    async def check(address: str) -> None:
+        with limits.upload(address) as upload:
+            async with upload.turn():
+                await ended.wait()
+
+    async with asyncio.timeout(BUSY), asyncio.TaskGroup() as tasks:
+        for number in range(MAX_WAITING + upload_limits.MAX_CHECKS):
+            tasks.create_task(check(f"{number}"))
+        while limits.waiting < MAX_WAITING:
+            await asyncio.sleep(0)
+        with pytest.raises(ManyChecks):
+            await check("one more")
+        ended.set()
+
+
+async def test_the_disk_is_bounded_for_one_and_for_all() -> None:
+    limits = UploadLimits()
+    with contextlib.ExitStack() as stack:
+        uploads = [stack.enter_context(limits.upload("one")) for _ in range(3)]
+        for upload in uploads[: MAX_BYTES_OF_ONE // LARGEST_FILE]:
+            upload.store(LARGEST_FILE)
+        with pytest.raises(ManyFiles):
+            uploads[-1].store(1)
+        for number in range((MAX_BYTES - MAX_BYTES_OF_ONE) // LARGEST_FILE):
+            stack.enter_context(limits.upload(f"{number}")).store(LARGEST_FILE)
+        with pytest.raises(ManyChecks):
+            stack.enter_context(limits.upload("last")).store(1)
+        assert limits.size == MAX_BYTES
+    assert limits.size == 0
+
+
+async def test_a_file_that_is_dear_to_check_is_given_up(running: Running, genuine: bytes) -> None:
+    bomb = asyncio.create_task(checked(running, page_bomb(20_000), DRIPPING))
+    async with asyncio.timeout(BUSY):
+        assert await checked(running, genuine, SOMEBODY) == 200
+        assert await bomb == 422
