@@ -32,7 +32,8 @@ from qianda.verify.trust import list_trust_files
 ZONE = ZoneInfo("Asia/Shanghai")
 LARGEST_BODY = LARGEST_FILE + (1 << 20)  # with the envelope of a form
 MOST_PARTS = 10
-CPU_SECONDS, WAIT_SECONDS = 10.0, 30.0
+TOO_LITTLE_TIME = "the check got too little time"
+CPU_SECONDS, WAIT_SECONDS = 10.0, 50.0
 """Of one check: what the file may cost, and how long its child may take for that beside everything else."""
 
 
@@ -123,7 +124,7 @@ async def _judge(request: web.Request, path: Path, name: str, threads: ThreadPoo
     except UnreadablePdf as error:
         report, said = None, unreadable_json(name, error.reason)
     except TimeoutError as error:  # says nothing about the file
-        raise ManyChecks("the check got too little time", retry_after=RETRY_AFTER) from error
+        raise ManyChecks(TOO_LITTLE_TIME, retry_after=RETRY_AFTER) from error
     if not wants_page(request):
         return web.json_response(said, status=200 if report else 422)
     read, unread = (said, None) if report else (None, said)
