@@ -15,10 +15,11 @@ import os
 import queue
 import shutil
 import subprocess
-import sys
+import sysconfig
 import tempfile
 import time
 import tomllib
+import venv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ TEST_TIMEOUT = 300.0
 """Seconds for the tests of one mutant."""
 OWN_DATABASE = ("hub/store/migrations/", "seeds/", "hub/lifecycle/load.py")
 """What the templates of test databases are made from: a mutant of these needs a database server of its own."""
-PASSED, FAILED = 0, 1
-"""Exit codes of pytest; every other one says that no test has judged anything."""
+PASSED, FAILED, NOTHING_RUN = 0, 1, 5
+"""Exit codes of pytest; all but the first two say that no test has judged anything. So do tests that are skipped."""
 QUICK = ("-x", "-q", "-p", "no:cacheprovider", "-m", "not real", "-r", "N")
 
 
@@ -145,15 +146,16 @@ def _write(path: Path, text: str) -> None:
 
 
 def _pytest(tests: Sequence[str], copy: Path, environment: dict[str, str]) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pytest", *QUICK, *tests]
+    command = [str(copy / ".venv/bin/python"), "-m", "pytest", *QUICK, *tests]
     try:
         done = subprocess.run(
             command, cwd=copy, env=environment, capture_output=True, text=True, timeout=TEST_TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired:
-        return -1, f"no end within {TEST_TIMEOUT:.0f} s"
-    said = [line for line in done.stdout.splitlines() if line.strip()]
-    return done.returncode, "\n".join((said or done.stderr.splitlines())[-20:])
+        return NOTHING_RUN, f"no end within {TEST_TIMEOUT:.0f} s"
+    said = [line for line in done.stdout.splitlines() if line.strip()] or done.stderr.splitlines()
+    skipped = done.returncode == PASSED and " passed" not in said[-1]
+    return NOTHING_RUN if skipped else done.returncode, "\n".join(said[-20:])
 
 
 @contextlib.contextmanager
@@ -178,14 +180,25 @@ def _copied(root: Path, copy: Path) -> Path:
         if (root / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, copy / name)
+    _make_environment(copy)
     return copy
 
 
-def environment_for(copy: Path, run: str) -> dict[str, str]:
-    """The copy comes before what is installed, also for programs that a test starts."""
+def _make_environment(copy: Path) -> None:
+    """One whose own code is the copy's, also for programs that take no address from their surroundings; all else is
+    that of the environment this runs in."""
+    venv.create(copy / ".venv", symlinks=True)
+    (site,) = (copy / ".venv").glob("lib/python*/site-packages")
+    installed = sysconfig.get_paths()["purelib"]
+    (site / "copy.pth").write_text(f"{copy}\nimport site; site.addsitedir({installed!r})\n")
+
+
+def environment_for(run: str) -> dict[str, str]:
+    """`run` names the database server that these tests share."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "QIANDA_"))}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return kept | {"PYTHONPATH": str(copy), "PYTEST_XDIST_TESTRUNUID": run}
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH"):
+        kept.pop(name, None)
+    return kept | {"PYTEST_XDIST_TESTRUNUID": run}
 
 
 def failing_before(
@@ -197,7 +210,7 @@ def failing_before(
 
     def look(of_file: list[str]) -> dict[str, str]:
         with _taken(free) as copy:
-            environment = environment_for(copy, run)
+            environment = environment_for(run)
             if _pytest(of_file, copy, environment)[0] == PASSED:
                 return {}
             alone = {test: _pytest([test], copy, environment) for test in of_file}
@@ -235,7 +248,7 @@ def judge_all(
 
         def look(mutant: Mutant) -> Judged:
             with _taken(free) as copy:
-                return judge(mutant, copy, environment_for(copy, run))
+                return judge(mutant, copy, environment_for(run))
 
         with ThreadPoolExecutor(jobs) as pool:
             for number, done in enumerate(as_completed([pool.submit(look, each) for each in sound]), start=1):

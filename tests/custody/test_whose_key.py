@@ -3,17 +3,39 @@ somebody else's, and the very certificate that was confirmed for a program."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from hub.errors import CertificateOfSomebodyElse, CertificateRevoked, KeyOfSomebodyElse, NotConfirmed, QiandaError
+from hub.errors import (
+    CertificateNotForSigning,
+    CertificateNotTrusted,
+    CertificateNotValid,
+    CertificateOfSomebodyElse,
+    CertificateRevoked,
+    KeyOfSomebodyElse,
+    NotConfirmed,
+    QiandaError,
+)
 from hub.lifecycle import certify, pair
 from hub.lifecycle.certify import Certified
+from hub.model.signature import Custody
 from hub.model.staff import EVERYTHING
 from qianda.holder import SoftwareKey
-from tests.custody.outside_authority import OutsideAuthority, ec_key, outside_authority, person
+from tests.custody.outside_authority import (
+    TOKEN_POLICY,
+    OutsideAuthority,
+    ec_key,
+    outside_authority,
+    person,
+    usage,
+)
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signing import Person, record_of
@@ -22,38 +44,62 @@ from tests.lifecycle.signing import person as signer_of
 pytestmark = pytest.mark.custody
 
 
-async def bring(guardian: Person, authority: OutsideAuthority, name: str, *, revoked: bool = False) -> Certified:
-    """A certificate of this name, for a key of theirs."""
-    key = ec_key()
-    certificate = authority.issue(key.public_key(), person(name))
+async def bring(guardian: Person, authority: OutsideAuthority, **how: Any) -> Certified:
+    """A certificate for a new key of theirs; by default as good as can be. `revoked`: before it is brought. `claimed`:
+    where the key is said to be."""
+    key, revoked, claimed = ec_key(), how.pop("revoked", False), how.pop("claimed", "usb-token")
+    certificate = authority.issue(key.public_key(), how.pop("subject", person(guardian.signer.name)), **how)
     if revoked:
         authority.revoked.add(x509.load_der_x509_certificate(certificate).serial_number)
     guardian.key = SoftwareKey(key)
     await guardian.fresh_challenge()
     parts, chain = guardian.running.hub.parts, authority.chain(certificate)
     return await certify.bring_certificate(
-        parts, guardian.secret, guardian.contract.id, chain, guardian.proof(), "usb-token"
+        parts, guardian.secret, guardian.contract.id, chain, guardian.proof(), claimed
     )
 
 
-async def test_a_brought_certificate_names_its_signer_and_is_not_revoked(tmp_path: Path) -> None:
+@asynccontextmanager
+async def guardian_whose_authority_is_trusted(folder: Path) -> AsyncIterator[tuple[Person, OutsideAuthority]]:
     async with outside_authority() as authority:
-        trusted = {"trusted_signers": [str(authority.write_root(tmp_path / "root.pem"))]}
+        trusted = {
+            "trusted_signers": [str(authority.write_root(folder / "root.pem"))], "token_only_policies": [TOKEN_POLICY]
+        }  # fmt: skip
         async with quiet_hub(configured=trusted) as running:
-            contract = await running.issue_minor()
-            guardian = await signer_of(running, contract)
+            guardian = await signer_of(running, await running.issue_minor())
             await guardian.enter()
-            refused: list[tuple[str, bool, type[QiandaError]]] = [
-                ("张三", False, CertificateOfSomebodyElse), (guardian.signer.name, True, CertificateRevoked)
-            ]  # fmt: skip
-            for name, revoked, refusal in refused:
-                with pytest.raises(refusal):
-                    await bring(guardian, authority, name, revoked=revoked)
-            certified = await bring(guardian, authority, guardian.signer.name)
-            guardian.chain = certified.chain
-            await guardian.sign()
-            kinds = await record_of(running, contract)
-            assert (kinds.count("certificate-refused"), kinds.count("certificate-brought")) == (2, 1)
+            yield guardian, authority
+
+
+NOT_TAKEN: list[tuple[dict[str, Any], type[QiandaError]]] = [
+    ({"subject": person("张三")}, CertificateOfSomebodyElse),
+    ({"revoked": True}, CertificateRevoked),
+    ({"begins": timedelta(days=-30), "ends": timedelta(days=-1)}, CertificateNotValid),
+    ({"ends": timedelta(hours=12)}, CertificateNotValid),
+    ({"ends": timedelta(days=3)}, CertificateNotValid),  # before the list that speaks for it
+    ({"key_usage": usage(key_encipherment=True)}, CertificateNotForSigning),
+    ({"purposes": [ExtendedKeyUsageOID.SERVER_AUTH]}, CertificateNotForSigning),
+    ({"listed": False}, CertificateNotTrusted),
+]
+
+
+async def test_a_brought_certificate_names_its_signer_and_is_good_until_the_end(tmp_path: Path) -> None:
+    async with guardian_whose_authority_is_trusted(tmp_path) as (guardian, authority):
+        for how, refusal in NOT_TAKEN:
+            with pytest.raises(refusal):
+                await bring(guardian, authority, **how)
+        with pytest.raises(CertificateNotTrusted):
+            await bring(guardian, OutsideAuthority(authority.url))
+        for claimed in ("usb-token", "browser"):
+            certified = await bring(guardian, authority, claimed=claimed)
+            assert certified.custody is Custody.SOFTWARE
+        certified = await bring(guardian, authority, policies=[TOKEN_POLICY])
+        assert certified.custody is Custody.USB_TOKEN
+        guardian.chain = certified.chain
+        await guardian.sign()
+        kinds = await record_of(guardian.running, guardian.contract)
+        refused = len(NOT_TAKEN) + 1
+        assert (kinds.count("certificate-refused"), kinds.count("certificate-brought")) == (refused, 3)
 
 
 async def test_a_key_with_which_somebody_else_came_before_is_refused() -> None:

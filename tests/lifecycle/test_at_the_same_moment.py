@@ -56,6 +56,8 @@ async def test_a_request_that_has_lapsed_is_refused_although_nobody_else_has_beg
         await sign.note_refusal(running.hub.parts, guardian.secret, request.id, "2: the digest differs")
         with pytest.raises(DocumentChanged):
             await guardian.accept(request)
+        with pytest.raises(DocumentChanged):
+            await sign.prepared_file(running.hub.parts, guardian.secret, request.id)
         assert "signature-accepted" not in await record_of(running, contract)
         await guardian.accept(await guardian.prepare())
 

@@ -42,6 +42,19 @@ def test_any_change_removal_or_exchange_breaks_it(kinds: list[str], data: some.D
         assert broken_at(entries[:place] + entries[place + 1 :]) == entries[place + 1].sequence
 
 
+def test_an_entry_has_to_name_the_one_before_it() -> None:
+    """Also where its digest was made over the right one."""
+    first, second = chain("issued", "signed")
+    assert broken_at([first, replace(second, previous=GENESIS)]) == 2
+
+
+def test_a_chain_that_was_made_anew_without_an_entry_has_a_gap() -> None:
+    first, _, third = chain("issued", "signed", "completed")
+    facts = (third.sequence, third.at, third.kind, third.actor, third.facts)
+    again = replace(third, previous=first.digest, digest=entry_digest(CONTRACT, *facts, first.digest))
+    assert broken_at([first, again]) == 3
+
+
 def test_the_same_moment_in_another_zone_has_the_same_digest() -> None:
     local = AT.astimezone(timezone(timedelta(hours=8)))
     digests = {entry_digest(CONTRACT, 1, at, "issued", "hub", {}, GENESIS) for at in (AT, local)}

@@ -1,0 +1,45 @@
+"""Two rules that nothing else of the verifier stands in for: who certifies, and what the last timestamp covers."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hub.documents.pdf import close, with_signature_fields, with_validation_data
+from qianda.verify import reasons, verify_bytes
+from qianda.verify.findings import Element
+from qianda.verify.structure import check_finished
+from qianda.verify.trust import Trust
+from tests.signing_parts import SEAL, FinishedParts, boxes_for, pki_certificates, sample_pdf, sign
+from tests.verify.reading import FIELDS, complaints, failed
+
+
+async def signed_and_closed(contract: FinishedParts, *, certify: bool) -> bytes:
+    """As `finished_contract` makes it; `certify`: whether the first signature does."""
+    pki = contract.pki
+    current, crl = with_signature_fields(sample_pdf(), boxes_for(FIELDS[:2])), await pki.authority.revocation_list([])
+    for name in FIELDS[:2]:
+        key, chain = contract.signer_keys[name], contract.signers[name].chain
+        current = await sign(current, name, key, chain, pki, certify=certify and name == FIELDS[0])
+        current = with_validation_data(current, name, pki_certificates(pki), [crl])
+    current = await sign(current, SEAL, pki.seal_key, pki.seal.chain, pki, final=True)
+    return await close(current, pki.timestamps, pki_certificates(pki), [crl])
+
+
+async def test_the_first_signature_certifies(contract: FinishedParts, trust: Trust) -> None:
+    """Without DocMDP on the first one, readers at large would not say that the text may not be changed."""
+    good = await signed_and_closed(contract, certify=True)
+    assert check_finished(good, FIELDS) == []
+    final = await signed_and_closed(contract, certify=False)
+    assert reasons.NOT_CERTIFIED in [finding.reason for finding in check_finished(final, FIELDS)]
+    report = await asyncio.to_thread(verify_bytes, final, trust)
+    assert Element.TEXT in failed(report) and reasons.NOT_CERTIFIED.en in complaints(report)
+
+
+async def test_the_document_timestamp_covers_the_whole_file(contract: FinishedParts, trust: Trust) -> None:
+    """Evidence behind it would be as well-formed as any before it, and nobody has put a time to it."""
+    crl = await contract.pki.authority.revocation_list([])
+    longer = with_validation_data(contract.final, SEAL, pki_certificates(contract.pki), [crl])
+    assert longer.startswith(contract.final) and len(longer) > len(contract.final)
+    assert reasons.NOT_TO_THE_END in [finding.reason for finding in check_finished(longer, FIELDS)]
+    report = await asyncio.to_thread(verify_bytes, longer, trust)
+    assert Element.TEXT in failed(report) and reasons.NOT_TO_THE_END.en in complaints(report)
