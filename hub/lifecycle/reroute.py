@@ -1,11 +1,13 @@
 """The next way: a message that did not reach its person by one channel goes by the next of their ladder.
 
-What moves it: refused, undelivered, no receipt in time, not opened in time. At the end stands a staff task, never
+What moves it: refused, undelivered, no receipt in time (though the provider was asked for it), not opened in time. At
+the end stands a staff task, never
 silence. When a delivery has to be looked at is written with its state (`hub.model.delivery.look_again_at`).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from channels import SECONDS, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.dispatch import Attempt, ways, write_attempt
 from hub.lifecycle.gather import contracts_in, locked, said_of
@@ -55,7 +58,29 @@ async def next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
     return None
 
 
+async def _ask_for_receipt(parts: Parts, delivery_id: UUID) -> None:
+    """A receipt can be lost on its way to us. So the provider is asked before its silence counts against it, and before
+    anybody is called in vain."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        delivery, now = await unit.deliveries.get(delivery_id), await unit.planning_now()
+        if delivery is None or delivery.state is not DeliveryState.SENT or (delivery.check_at or NEVER) > now:
+            return
+        carrier = parts.router.carriers.get(delivery.provider)
+        if carrier is None or not carrier.channel.rules.receipts:
+            return
+        message = await parts.router.wording.message(unit, delivery)
+    try:
+        receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), SECONDS)
+    except (CannotAsk, TimeoutError) as error:
+        log.info("no receipt, and no answer", delivery=str(delivery_id), reason=str(error))
+        return
+    if receipt and receipt.fate is not Fate.ACCEPTED:
+        async with parts.database.unit(EVERYTHING) as unit:
+            await parts.router.note(unit, delivery.id, carrier, receipt)
+
+
 async def _next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
+    await _ask_for_receipt(parts, delivery_id)
     async with parts.database.unit(EVERYTHING) as unit:
         known = await unit.deliveries.get(delivery_id)
         if known is None or known.contract is None or known.signer is None:
