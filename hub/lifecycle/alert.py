@@ -30,6 +30,7 @@ KINDS = {
     "identity-away": "实名核验服务异常 · An identity provider does not answer",
     "stop-flood": "大量退订待核实 · Many opt-outs wait to be checked",
     "shared-phone": "手机号为多个无关的人共用 · A number that strangers share",
+    "step-failed": "消息无法发出 · A message cannot be sent",
     "digest": "今日待办 · To do today",
 }
 """What an alert is about; a kind without words is shown as it is."""

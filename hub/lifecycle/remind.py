@@ -13,14 +13,16 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from hub.errors import BudgetSpent, IllegalMove, TooSoon
+import structlog
+
+from hub.errors import BudgetSpent, IllegalMove, TooSoon, Unavailable
 from hub.lifecycle.dispatch import send_at_once, ways, write_message
 from hub.lifecycle.escalate import escalate, hand_to_staff
 from hub.lifecycle.gather import due_of, locked, mates, said_of, shares_of
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
 from hub.lifecycle.withdraw import expire
-from hub.model.contract import Contract, ContractState
+from hub.model.contract import STEP_FAILED, Contract, ContractState, retry_after_error
 from hub.model.delivery import PLANNED, Delivery
 from hub.model.due import LATE, PURPOSES, Due, following, held_back, is_late, put_off, said_by
 from hub.model.message import Purpose
@@ -29,6 +31,7 @@ from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import Signer, SigningTask, TaskState
 from hub.model.staff import EVERYTHING, Scope, StaffTask
 from hub.router import Begun
+from hub.router.failing import show_failing, show_recovered
 from hub.router.policy import policy_of
 from hub.store.ahead import foresee_steps
 from hub.store.tasks import ClaimedTask
@@ -42,6 +45,9 @@ CROWD = 50
 UNREACHABLE = "There is no way to reach this signer: no channel is configured or wanted, or an address is missing."
 HAND = "hand-"
 """Keys of reminders sent by hand begin so, and are counted by it."""
+
+
+log = structlog.get_logger()
 
 
 class _ClaimLost(Exception):
@@ -64,6 +70,27 @@ async def run_step(parts: Parts, claimed: ClaimedTask) -> UUID | None:
         return await _run_or_put_off(parts, claimed)
     except _ClaimLost:
         return None
+    except Unavailable:
+        raise
+    except Exception as error:
+        log.exception("step failed", task=str(claimed.task.id))
+        await _put_back(parts, claimed, error)
+        return None
+
+
+async def _put_back(parts: Parts, claimed: ClaimedTask, error: Exception) -> None:
+    """The same step again, ever later, up to once an hour; the ledger has each try, and staff hear of it."""
+    task, step = claimed.task, claimed.task.step
+    assert step is not None
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.contracts.hold([task.contract])
+        now = await unit.planning_now()
+        if not await unit.tasks.put_back(claimed, now + retry_after_error(step.due_at, now)):
+            return
+        await unit.reminders.note(task, "failed", now, step=step, reason=STEP_FAILED)
+        await show_failing(
+            unit, error, since=step.due_at, contract=task.contract, signer=task.signer, campus=task.campus
+        )
 
 
 async def _run_or_put_off(parts: Parts, claimed: ClaimedTask) -> UUID | None:
@@ -219,6 +246,8 @@ async def _plan(unit: Unit, due: Due, step: NextStep, claimed: ClaimedTask | Non
     Raises _ClaimLost."""
     if await unit.tasks.plan(due.task.id, step, claimed.leased_until if claimed else None, now=due.now):
         await unit.reminders.note(due.task, "planned", due.now, step=step)
+        if due.contract.stuck_reason == STEP_FAILED:
+            await show_recovered(unit, due.contract.id, due.signer.id)
     elif claimed:
         raise _ClaimLost
 

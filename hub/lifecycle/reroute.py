@@ -22,12 +22,13 @@ from hub.lifecycle.dispatch import Attempt, ways, write_attempt
 from hub.lifecycle.gather import contracts_in, locked, said_of
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
-from hub.model.contract import Contract
+from hub.model.contract import STEP_FAILED, Contract, retry_after_error
 from hub.model.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
 from hub.model.message import ANSWERS, Purpose
 from hub.model.reminder import into_window, on_every_day, spread_of
 from hub.model.signer import Signer, SigningTask, TaskState
 from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
+from hub.router.failing import show_failing, show_recovered
 from hub.router.policy import policy_of
 from hub.store.deliveries import NEVER
 from hub.store.unit import Unit
@@ -38,7 +39,6 @@ NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
 UNOPENED_MESSAGES = 3
 """So many unopened messages make a staff task where there is one way only: on the fifth day by the usual policy. One
 for each first message would be hundreds in a campus of a thousand, and most people open the second."""
-FAILED_AGAIN = timedelta(minutes=10)
 log = structlog.get_logger()
 
 
@@ -52,10 +52,27 @@ async def next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
         await _later(parts, delivery_id, spent.wait)
     except Unavailable:
         raise
-    except Exception:
+    except Exception as error:
         log.exception("the next way failed", delivery=str(delivery_id))
-        await _later(parts, delivery_id, FAILED_AGAIN)
+        await _failed(parts, delivery_id, error)
     return None
+
+
+async def _failed(parts: Parts, delivery_id: UUID, error: Exception) -> None:
+    """It is looked at again, ever later, up to once an hour; the ledger has each try, and staff hear of it."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        about = await unit.deliveries.about(delivery_id)
+        if about is None:
+            return
+        await unit.contracts.hold([about["contract"]] if about["contract"] else [])
+        now, since = await unit.planning_now(), about["since"]
+        await unit.deliveries.look_at(delivery_id, now + retry_after_error(since, now))
+        if about["task"]:
+            task = await unit.tasks.get(about["task"])
+            await unit.reminders.note(task, "failed", now, reason=STEP_FAILED, delivery=delivery_id)
+        await show_failing(
+            unit, error, since=since, contract=about["contract"], signer=about["signer"], campus=about["campus"]
+        )
 
 
 async def _ask_for_receipt(parts: Parts, delivery_id: UUID) -> None:
@@ -96,8 +113,12 @@ async def _next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
         meant = await _still_meant(unit, delivery, reason) if reason else None
         if reason is None or meant is None:
             return None
-        assert meant.delivery.contract
-        return await _look(parts, unit, contracts[meant.delivery.contract], meant, reason, now)
+        assert meant.delivery.contract and meant.delivery.signer
+        contract = contracts[meant.delivery.contract]
+        following = await _look(parts, unit, contract, meant, reason, now)
+        if contract.stuck_reason == STEP_FAILED:
+            await show_recovered(unit, contract.id, meant.delivery.signer)
+        return following
 
 
 @dataclass(frozen=True)

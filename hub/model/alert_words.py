@@ -69,6 +69,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "一位签署人已登记的手机号正被多人使用，且并非一家人",
         "A signer has been given a phone number that several others have, who are not all of one family.",
     ),
+    "step-failed": (
+        "有消息因程序出错而无法发出，系统仍在重试，详见待办（{campus}）",
+        "A message cannot be sent because of an error; it is tried again. See the tasks ({campus})",
+    ),
     "digest": ("{name}：{open} 项待办，其中 {overdue} 项已逾期", "{name}: {open} to do, {overdue} overdue"),
 }
 

@@ -15,6 +15,10 @@ FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
 """Between two tries of what the hub itself has to do for a contract."""
 TRIES_BEFORE_STAFF = 5
+STEP_FAILED = "step-failed"
+"""The reason of a stuck contract: a reminder, or another way of a message, raises an error each time."""
+TOLD_AFTER = timedelta(minutes=10)
+"""So long a step has to raise errors before staff hear of it: what passes by itself is no work for anybody."""
 
 
 class ContractState(StrEnum):
@@ -62,6 +66,11 @@ def wait_after(tries: int) -> timedelta:
     return min(FIRST_RETRY * factor, LONGEST_RETRY)
 
 
+def retry_after_error(since: datetime, now: datetime) -> timedelta:
+    """Until something that raises is tried again: as long as it has been due, from 1 min up to an hour."""
+    return min(max(now - since, FIRST_RETRY), LONGEST_RETRY)
+
+
 @dataclass(frozen=True)
 class Contract:
     """One document to be signed.
@@ -69,7 +78,7 @@ class Contract:
     `version` rises with every write (compare-and-set). `revision` counts the signatures embedded so far. `document` is
     the SHA-256 (lower-case hex) of the current file, `issued_sha256` that of the file as it was issued, with its
     signature fields. Up to `deadline` signers may sign. `stuck_since` and `stuck_reason` show a signed contract that
-    the hub could not finish yet.
+    the hub could not finish yet, or one of which a message cannot be sent (`STEP_FAILED`).
     """
 
     id: UUID

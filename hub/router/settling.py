@@ -12,9 +12,11 @@ from uuid import UUID
 import structlog
 
 from hub.errors import Unavailable
+from hub.model.contract import retry_after_error
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.staff import EVERYTHING
 from hub.router.carriers import LEFT_TO_OTHERS
+from hub.router.failing import show_failing
 from hub.store.providers import OfProviders
 from hub.store.unit import Database
 
@@ -55,15 +57,22 @@ async def _one(database: Database, carry: Carry, delivery: Delivery, before: dat
     except Unavailable as error:
         log.warning("delivery not settled", id=str(delivery.id), reason=str(error))
         return False
-    except Exception:
+    except Exception as error:
         log.exception("delivery not settled", id=str(delivery.id))
-        await _set_aside(database, delivery)
+        await _set_aside(database, delivery, error)
         return False
     return after not in (DeliveryState.SENDING, DeliveryState.UNKNOWN)
 
 
-async def _set_aside(database: Database, delivery: Delivery) -> None:
-    """Whatever is wrong with it: it is tried again, but the others do not wait for it."""
+async def _set_aside(database: Database, delivery: Delivery, error: Exception) -> None:
+    """Whatever is wrong with it: it is tried again, ever later, and the others do not wait for it. Staff hear of it."""
+    since = delivery.planned_at or delivery.created_at
     with contextlib.suppress(Unavailable):
         async with database.unit(EVERYTHING) as unit:
-            await unit.deliveries.put_off(delivery.id, await unit.planning_now() + BUSY_PAUSES[-1])
+            if delivery.contract:
+                await unit.contracts.hold([delivery.contract])
+            now = await unit.planning_now()
+            await unit.deliveries.put_off(delivery.id, now + retry_after_error(since, now))
+            await show_failing(
+                unit, error, since=since, contract=delivery.contract, signer=delivery.signer, campus=delivery.campus
+            )

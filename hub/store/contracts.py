@@ -128,6 +128,8 @@ class Contracts:
     async def move(self, contract: Contract, after: ContractState, **values: Any) -> Contract:
         """The one place that writes a state: checked against MOVES, compare-and-set on the version."""
         check_move(contract.state, after)
+        if after.final:  # nothing is to be done for it any more
+            values = {"stuck_since": None, "stuck_reason": None} | values
         return await self.change(contract, state=after, **values)
 
     async def change(self, contract: Contract, **values: Any) -> Contract:
@@ -159,6 +161,17 @@ class Contracts:
         from_queue = select(CONTRACT.c.hub_due_at).where(CONTRACT.c.hub_due_at.is_not(None))
         moment: datetime | None = await self._connection.scalar(from_queue.order_by(CONTRACT.c.hub_due_at).limit(1))
         return moment
+
+    async def show_stuck(self, contract: UUID, at: datetime, reason: str) -> None:
+        """Without a look at the contract, which may be what is broken; whoever changes it meanwhile goes on."""
+        mine = (CONTRACT.c.id == contract) & CONTRACT.c.stuck_since.is_(None)
+        await self._connection.execute(CONTRACT.update().where(mine).values(stuck_since=at, stuck_reason=reason))
+
+    async def clear_stuck(self, contract: UUID, reason: str) -> bool:
+        """False where it is not stuck, or for another reason."""
+        mine = (CONTRACT.c.id == contract) & (CONTRACT.c.stuck_reason == reason)
+        statement = CONTRACT.update().where(mine).values(stuck_since=None, stuck_reason=None)
+        return (await self._connection.execute(statement)).rowcount == 1
 
     # ---- signers
 

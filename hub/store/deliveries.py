@@ -331,6 +331,13 @@ class Deliveries:
         row = (await self._connection.execute(statement)).mappings().first()
         return self._delivery(row) if row else None
 
+    async def about(self, delivery: UUID) -> RowMapping | None:
+        """contract, signer, task, campus, and since when it is as it is (`since`); nothing that has to be opened."""
+        columns = [DELIVERY.c[name] for name in ("contract", "signer", "task", "campus")]
+        since = func.coalesce(DELIVERY.c.state_at, DELIVERY.c.created_at).label("since")
+        row = await self._connection.execute(select(*columns, since).where(DELIVERY.c.id == delivery))
+        return row.mappings().first()
+
     async def look_at(self, delivery: UUID, again: datetime | None) -> None:
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(check_at=again))
 

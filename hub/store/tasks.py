@@ -183,6 +183,13 @@ class Tasks:
         mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
         return await self._connection.scalar(select(func.count()).select_from(TASK).where(mine)) == 1
 
+    async def put_back(self, claimed: ClaimedTask, until: datetime) -> bool:
+        """Nobody is to claim it before, though it stays due since when it is. False if the claim is not ours any
+        more."""
+        mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
+        statement = TASK.update().where(mine).values(leased_until=until)
+        return (await self._connection.execute(statement)).rowcount == 1
+
     async def claimed_with(self, claimed: ClaimedTask, before: datetime) -> list[UUID] | None:
         """None: the claim is not ours any more. Otherwise other contracts of the same person, phone and campus about
         which a message is due `before`; whoever wants to send one for all of them looks again under their locks."""

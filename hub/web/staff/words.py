@@ -57,6 +57,7 @@ ALERTS = {
     "timestamps-away": "a timestamp service gives no timestamps",
     "clock-differs": "our clock differs from a timestamp service's",
     "identity-away": "an identity provider does not answer", "digest": "what is to do today",
+    "step-failed": "messages cannot be sent because of an error",
 }  # fmt: skip
 LIMITS = {
     "prefix": "Messages to numbers that begin alike have reached their limit. Invitations and reminders wait until "
@@ -128,7 +129,7 @@ LEDGER_REASONS = {
     "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
     "phone-changed": "phone number changed", "overdue": "many were overdue",
     "budget": "a limit of messages is reached", "not-their-turn": "not their turn yet",
-    "unpaused": "no longer paused",
+    "unpaused": "no longer paused", "step-failed": "raised an error, tried again",
 }  # fmt: skip
 NEXT_WAYS = {
     "no-receipt": "no receipt", "not-opened": "not opened", "no-provider": "no provider took it",
@@ -138,6 +139,7 @@ CODES = STATES | CHANNELS | NEXT_WAYS
 """What stands alone in a line of a text from the lifecycle, and has a word."""
 STUCK = known_problems() | {
     "not-finished": "There is no result yet, and no error either.",
+    "step-failed": "A message cannot be sent, since it raises an error.",
     "token-unavailable": "The school's key device cannot be reached.",
     "authority-unavailable": "The certificate authority does not answer.",
     "timestamp-unavailable": "The timestamp service does not answer.",

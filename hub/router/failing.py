@@ -1,0 +1,39 @@
+"""Messages that raise an error whenever they are to be sent: they are tried again, ever later, and staff see it.
+
+What is broken may be the contract's own data, so nothing of it is read here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from hub.model.contract import STEP_FAILED, TOLD_AFTER
+from hub.model.staff import StaffTask
+from hub.store.unit import Unit
+
+CANNOT_SEND = "A message to this signer cannot be sent, as it raises an error. It is tried again by itself. The error:"
+STUCK = "stuck"
+
+
+async def show_failing(
+    unit: Unit, error: Exception, *, since: datetime, contract: UUID | None, signer: UUID | None, campus: str | None
+) -> None:
+    """Show it once it lasts: on the board, as a task, and once a day for each campus as an alert. `since`: when the
+    step was due, on the planning clock. The caller holds the contract."""
+    if await unit.planning_now() - since < TOLD_AFTER:
+        return
+    if contract:
+        await unit.contracts.show_stuck(contract, unit.now, STEP_FAILED)
+    if campus:
+        text = f"{CANNOT_SEND}\n{type(error).__name__}"
+        await unit.desk.add_task_once(StaffTask(uuid4(), STUCK, text, campus, unit.now, contract, signer))
+    day = unit.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if await unit.budgets.spend("alarm", f"{STEP_FAILED}/{campus}", day, 1):
+        await unit.alerts.add(STEP_FAILED, {"campus": campus or "-"}, unit.now, campus)
+
+
+async def show_recovered(unit: Unit, contract: UUID, signer: UUID) -> None:
+    """A message of it went out again. The caller holds the contract."""
+    if await unit.contracts.clear_stuck(contract, STEP_FAILED):
+        await unit.owners.finish_of(STUCK, [signer], unit.now)
