@@ -1,7 +1,7 @@
 # Every target here installs what it needs first: a second call finds it there. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test real mutants lint types check bench pictures format lock clean ready-run ready-test ready-real
+.PHONY: help run test real fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-real
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
@@ -26,6 +26,9 @@ real: ready-real ## Run the slow proofs with outside peers
 
 mutants: ready-test ## Break guards one at a time and see that tests notice (JOBS=…; ARGS='--only sign')
 	@$(BIN)/python -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+
+fuzz: ready-test ## Fuzz the verifier, guided by coverage (SECONDS=1800)
+	@$(BIN)/python -m tests.fuzz.verifier $(or $(SECONDS),1800) tests/.artifacts/fuzz
 
 lint: ready-test ## Check style and the direction of imports
 	@$(BIN)/ruff check .
