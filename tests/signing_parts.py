@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from asn1crypto import pem
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from hub.authorities import Issued, Revoked
@@ -38,6 +40,19 @@ Confirm = Callable[[bytes], bytes]
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class RsaKey:
+    """A signer's RSA key, as many USB tokens have one."""
+
+    def __init__(self, _name: str) -> None:
+        self._private_key = rsa.generate_private_key(65537, 2048)
+        self.spki = self._private_key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
+    async def sign(self, message: bytes) -> bytes:
+        return self._private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,7 @@ class FinishedParts:
     trust_pem: Path
     pki: Pki
     signers: dict[str, Issued]
-    signer_keys: dict[str, SoftKey] = field(default_factory=dict)
+    signer_keys: dict[str, SoftKey | RsaKey] = field(default_factory=dict)
 
 
 async def finished_contract(
@@ -88,6 +103,7 @@ async def finished_contract(
     appearances: dict[str, bytes] | None = None,
     confirmed: Mapping[str, Confirm] | None = None,
     bindings: Mapping[str, PasskeyBinding] | None = None,
+    make_key: Callable[[str], SoftKey | RsaKey] = SoftKey.generate,
     expired: bool = False,
     revoked: Sequence[str] = (),
     with_seal: bool = True,
@@ -103,7 +119,7 @@ async def finished_contract(
     pki = pki or await Pki.make()
     shown = appearances or {}
     revisions = {"unsigned": with_signature_fields(document or sample_pdf(), boxes_for(signers))}
-    keys = {name: SoftKey.generate(name) for name in signers}
+    keys = {name: make_key(name) for name in signers}
     issued: dict[str, Issued] = {}
     current = revisions["unsigned"]
     for number, name in enumerate(signers):
@@ -130,7 +146,7 @@ async def finished_contract(
 async def sign(
     document: bytes,
     name: str,
-    key: SoftKey,
+    key: SoftKey | RsaKey,
     chain: Sequence[bytes],
     pki: Pki,
     *,
@@ -148,8 +164,10 @@ async def sign(
     )  # fmt: skip
 
 
-async def raw_signature(key: SoftKey, message: bytes) -> bytes:
-    """r‖s in 64 bytes, as WebCrypto returns it."""
+async def raw_signature(key: SoftKey | RsaKey, message: bytes) -> bytes:
+    """r‖s in 64 bytes, as WebCrypto returns it; an RSA value as it is."""
+    if isinstance(key, RsaKey):
+        return await key.sign(message)
     r, s = decode_dss_signature(await key.sign(message))
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 

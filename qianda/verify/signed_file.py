@@ -115,6 +115,8 @@ class SignedFile:
         contents, byte_range = value.get("/Contents"), self.now.items(value, "/ByteRange")
         if number is None or not isinstance(contents, HexString) or not isinstance(value.get("/ByteRange"), list):
             raise NotOurForm("a signature is not an object of its own with its parts")
+        if self.pdf[contents.start : contents.end] != b"<%b>" % contents.hex().encode():
+            raise NotOurForm("a signature has upper-case digits", contents.start)  # else bits could change unnoticed
         numbers = tuple(item for item in byte_range if type(item) is int)
         return FieldSignature(
             name=text_of(self.now.entry(field, "/T")),

@@ -16,7 +16,7 @@ from tests.client.vectors import FOLDER, UPDATE_CHECK
 
 ORIGIN = "https://vectors.example"  # WebCrypto wants a secure one
 VERDICTS = """
-async (modules, key, whole) => {
+async (modules, key, ...wholes) => {
   const [{ checkUpdate }, { RefusedToSign, checkPrepared }, { possessionStatement }] = modules;
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   const refusing = async (act, number) => {
@@ -28,8 +28,9 @@ async (modules, key, whole) => {
       return number ?? error.number;
     }
   };
-  const shown = bytes(whole.shown), certificate = bytes(whole.certificate), said = {};
-  for (const each of whole.cases) {
+  const said = {};
+  for (const [whole, each] of wholes.flatMap((file) => file.cases.map((item) => [file, item]))) {
+    const [shown, certificate] = [bytes(whole.shown), bytes(whole.certificate)];
     const [prepared, toBeSigned] = [bytes(each.prepared), bytes(each.to_be_signed)];
     const parts = { shown, prepared, byteRange: each.byte_range, toBeSigned, certificate };
     said[each.name] = await refusing(() => checkPrepared(parts))
@@ -42,18 +43,19 @@ async (modules, key, whole) => {
   return { said, proved, statement: btoa(String.fromCharCode(...statement)) };
 }
 """.replace("UPDATE_CHECK", str(UPDATE_CHECK))
+FILES = ("key.json", "checks.json", "files.json")
 NAMES = ("update.js", "checks.js", "key.js")
 IN_BROWSER = f"""
-async ([key, whole]) => {{
+async (vectors) => {{
   const modules = await Promise.all({json.dumps([f"/{name}" for name in NAMES])}.map((name) => import(name)));
-  return ({VERDICTS})(modules, key, whole);
+  return ({VERDICTS})(modules, ...vectors);
 }}
 """
 IN_NODE = f"""
 import {{ readFileSync }} from 'node:fs';
 const modules = await Promise.all({json.dumps([f"./{name}" for name in NAMES])}.map((name) => import(name)));
-const [key, whole] = ['key.json', 'checks.json'].map((name) => JSON.parse(readFileSync(name)));
-console.log(JSON.stringify(await ({VERDICTS})(modules, key, whole)));
+const vectors = {json.dumps(FILES)}.map((name) => JSON.parse(readFileSync(name)));
+console.log(JSON.stringify(await ({VERDICTS})(modules, ...vectors)));
 """
 
 
@@ -62,7 +64,8 @@ def read(name: str) -> Any:
 
 
 def check(found: dict[str, Any]) -> None:
-    assert found["said"] == {case["name"]: case["refused_by"] for case in read("checks.json")["cases"]}
+    cases = [case for name in FILES[1:] for case in read(name)["cases"]]
+    assert found["said"] == {case["name"]: case["refused_by"] for case in cases}
     assert found["proved"] is True and found["statement"] == read("key.json")["statement"]
 
 
@@ -78,7 +81,7 @@ async def test_the_page_comes_to_the_same_verdicts(browser: Browser) -> None:
 
     await page.route(f"{ORIGIN}/**", answer)
     await page.goto(f"{ORIGIN}/")
-    check(await page.evaluate(IN_BROWSER, [read("key.json"), read("checks.json")]))
+    check(await page.evaluate(IN_BROWSER, [read(name) for name in FILES]))
 
 
 def test_node_comes_to_the_same_verdicts(tmp_path: Path) -> None:

@@ -22,14 +22,16 @@ from tests.client.prepared_parts import (
     prepared_over,
     signed_attributes,
 )
+from tests.client.vectors import changed
+from tests.verify.odd_files import ODDITIES
 
 TICKET, CODE, CONTRACT = "4J8Q2X7M3K9TB", "314159", "contract-1"
 CONSENT = "我已阅读合同全文, 同意用电子签名签署。"
 
 
 class HubDouble:
-    """`lie` is what it does wrong: swapped, page, digest, certificate, attribute, consent, later-consent (another one
-    whenever it is asked again), elsewhere, other-key."""
+    """`lie` is what it does wrong: swapped, page, table (one that readers understand differently), digest, certificate,
+    attribute, consent, later-consent (another one whenever it is asked again), elsewhere, other-key."""
 
     def __init__(self, lie: str = "", *, busy: int = 0) -> None:
         self.lie, self.busy = lie, busy
@@ -120,6 +122,8 @@ class HubDouble:
         own = new_certificate() if self.lie == "certificate" else self.certificates[-1]
         also = {4: page_content(b"CNY 1.00")} if self.lie == "page" else {}
         made = prepared_over(shown, own, also=also, extra=self.lie == "attribute")
+        if self.lie == "table":
+            made = changed(ODDITIES["an orphan, a table with subsection of minus one"].change, own)
         self._file = made.file
         self._to_be_signed = signed_attributes(bytes(32), own) if self.lie == "digest" else made.to_be_signed
         link = "http://elsewhere.invalid/prepared.pdf" if self.lie == "elsewhere" else "/files/prepared.pdf"

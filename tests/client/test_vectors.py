@@ -66,9 +66,15 @@ def check_signature(spki: bytes, content: bytes, signature: dict[str, str]) -> N
     public.verify(der, content, ec.ECDSA(hashes.SHA256()))
 
 
-@pytest.mark.parametrize("case", vectors("checks.json")["cases"], ids=lambda case: case["name"])
-def test_the_library_comes_to_the_same_verdicts(case: dict[str, Any]) -> None:
-    whole = vectors("checks.json")
+@pytest.mark.parametrize(
+    ("whole", "case"),
+    [
+        pytest.param(whole, case, id=case["name"])
+        for whole in (vectors("checks.json"), vectors("files.json"))
+        for case in whole["cases"]
+    ],
+)
+def test_the_library_comes_to_the_same_verdicts(whole: dict[str, Any], case: dict[str, Any]) -> None:
     shown, prepared = b64decode(whole["shown"]), b64decode(case["prepared"])
     assert verdict(shown, prepared, case, b64decode(whole["certificate"])) == case["refused_by"]
 

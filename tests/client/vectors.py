@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +23,20 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
 from qianda.client import possession_statement
+from tests.browser.update_cases import FIRST_CHANGES
+from tests.browser.update_files import Revision, last_revision
 from tests.client.prepared_parts import GAP, SHOWN, Prepared, page_content, prepared_over, signed_attributes
+from tests.verify.odd_files import ODDITIES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "vectors"
 ORIGIN = "https://sign.school.example"
 CHALLENGE = hashlib.sha256(b"qianda test vector: challenge").digest()
 UPDATE_CHECK = 5
+CHANGES = (
+    "page with other content", "content replaced", "annotation added", "other pages", "script on opening",
+    "own field moved", "new object refers to a missing one",
+)  # fmt: skip
+Cases = list[tuple[str, int | None, Prepared]]
 
 
 def key_of(purpose: str) -> ec.EllipticCurvePrivateKey:
@@ -80,7 +90,7 @@ def key_vectors() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def cases() -> list[tuple[str, int | None, Prepared]]:
+def cases() -> Cases:
     """Each with the number of the check that refuses it; none of the checks: it may be signed."""
     good = prepared_over(SHOWN, CERTIFICATE)
     start, gap, resume, tail = good.byte_range
@@ -106,7 +116,30 @@ def cases() -> list[tuple[str, int | None, Prepared]]:
     ]  # fmt: skip
 
 
-def check_vectors() -> dict[str, Any]:
+def changed(change: Callable[[Revision], None], certificate: bytes = CERTIFICATE) -> Prepared:
+    """The honest prepared file with its last revision changed; byte range and digest are right."""
+    revision = last_revision(SHOWN, prepared_over(SHOWN, certificate).file)
+    revision.trailer = re.sub(rb"/Size \d+", b"/Size 2000", revision.trailer)
+    change(revision)
+    return attributed(revision.write(), certificate)
+
+
+def attributed(file: bytes, certificate: bytes) -> Prepared:
+    gap, resume = file.index(GAP), file.index(GAP) + len(GAP)
+    digest = hashlib.sha256(file[:gap] + file[resume:]).digest()
+    byte_range = (0, gap, resume, len(file) - resume)
+    return Prepared(SHOWN, file, byte_range, signed_attributes(digest, certificate), certificate)
+
+
+def file_cases() -> Cases:
+    """Files whose bytes readers understand differently, and changes beside the signature, by docs/file-format.md."""
+    changes = {name: FIRST_CHANGES[name] for name in CHANGES}
+    odd = {name: oddity.change for name, oddity in ODDITIES.items() if not name.startswith("a table with")}
+    good = ("an honest file, written anew", None, changed(lambda revision: None))
+    return [good, *((name, UPDATE_CHECK, changed(change)) for name, change in (changes | odd).items())]
+
+
+def check_vectors(cases: Cases) -> dict[str, Any]:
     return {
         "shown": text(SHOWN), "shown_sha256": hashlib.sha256(SHOWN).hexdigest(), "certificate": text(CERTIFICATE),
         "cases": [
@@ -114,7 +147,7 @@ def check_vectors() -> dict[str, Any]:
                 "name": name, "refused_by": refused_by, "prepared": text(case.file),
                 "byte_range": list(case.byte_range), "to_be_signed": text(case.to_be_signed),
             }
-            for name, refused_by, case in cases()
+            for name, refused_by, case in cases
         ],
     }  # fmt: skip
 
@@ -136,7 +169,10 @@ def signature_vectors() -> dict[str, Any]:
 
 
 def files() -> dict[str, str]:
-    made = {"key": key_vectors(), "signature": signature_vectors(), "checks": check_vectors()}
+    made = {
+        "key": key_vectors(), "signature": signature_vectors(), "checks": check_vectors(cases()),
+        "files": check_vectors(file_cases()),
+    }  # fmt: skip
     return {f"{name}.json": json.dumps(value, indent=1) + "\n" for name, value in made.items()}
 
 

@@ -1,9 +1,8 @@
 """Fuzz the verifier, guided by coverage: `python -m tests.fuzz.verifier SECONDS FOLDER`.
 
 Finished contracts are changed by spliced, repeated and rewritten pieces of themselves and by libFuzzer's own mutations.
-Three things end a run: an error that is no answer, a check that takes too long, and a changed file that is accepted. A
-file counts as unchanged when it differs from a genuine one in nothing but the letter case of hexadecimal digits in a
-signature's place, which no reader shows. FOLDER keeps what was found interesting, so that a later run goes on from it.
+Three things end a run: an error that is no answer, a check that takes too long, and a changed file that is accepted.
+FOLDER keeps what was found interesting, so that a later run goes on from it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ from tests.verify.reading import SIGNERS
 
 FIELDS = ("guardian-1", SEAL)
 TIMEOUT_SECONDS = 10
-_GAP = re.compile(rb"<[0-9A-Fa-f]{2000,}>")
 _OBJECT = re.compile(rb"[1-9]\d* 0 obj\n.*?\nendobj\n", re.DOTALL)
 _TABLE = re.compile(rb"xref\n.*?%%EOF\n", re.DOTALL)
 _LAST_TRAILER = re.compile(rb"trailer\n<<.*>>\nstartxref", re.DOTALL)
@@ -50,17 +48,13 @@ def genuine_files() -> list[bytes]:
     return [one.final, two.final, *one.revisions.values()]
 
 
-def shape_of(pdf: bytes) -> bytes:
-    return _GAP.sub(lambda gap: gap[0].lower(), pdf)
-
-
 def one_input(genuine: set[bytes]) -> Callable[[bytes], None]:
     def run(data: bytes) -> None:
         try:
             findings = examine(data, FIELDS).findings
         except (UnreadablePdf, NotOurForm):
             return
-        if not findings and shape_of(data) not in genuine:
+        if not findings and data not in genuine:
             raise Accepted(f"{len(data)} bytes")
 
     return run
@@ -130,7 +124,10 @@ def _rewrite(data: bytes, chance: random.Random, pieces: Pieces) -> bytes:
     end = data.rfind(b"%%EOF\n", 0, max(len(data) - 6, 0)) + 6
     if end < 6 or not (_LAST_TRAILER.search(data, end) and _BYTE_RANGE.search(data, end)):
         return data
-    revision = last_revision(data[:end], data)
+    try:
+        revision = last_revision(data[:end], data)
+    except ValueError:  # a number of thousands of digits
+        return data
     for number in chance.sample(sorted(revision.objects), min(1, len(revision.objects))):
         change = chance.choice((_flip, _renumber, _rename))
         revision.objects[number] = change(revision.objects[number], chance, pieces)
@@ -143,7 +140,7 @@ def _append(data: bytes, chance: random.Random, pieces: Pieces) -> bytes:
 
 def main(seconds: int, folder: Path) -> None:
     seeds = genuine_files()
-    genuine = {shape_of(seed) for seed in seeds if not examine(seed, FIELDS).findings}
+    genuine = {seed for seed in seeds if not examine(seed, FIELDS).findings}
     assert len(genuine) == 1 and all(read_revisions(seed) for seed in seeds)
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds):

@@ -17,9 +17,10 @@ from hub.documents.pdf import embed, prepare, verified_der, with_validation_data
 from hub.documents.stamps import signature_stamp
 from hub.tokens.softkey import SoftKey
 from tests.browser.update_files import GAP, Revision, body_of, last_revision, next_trailer
-from tests.signing_parts import SEAL, FinishedParts, pki_certificates, raw_signature
+from tests.signing_parts import SEAL, FinishedParts, RsaKey, pki_certificates, raw_signature
 from tests.verify.reading import SIGNERS
 
+FILLED = re.compile(rb"<[0-9a-fA-F]{1000,}>")
 STEPS = ("guardian-1", "guardian-1 evidence", "student-1", "student-1 evidence", "seal", "timestamp")
 SIGNINGS = ("guardian-1", "student-1", "seal")
 Change = Callable[[Revision], None]
@@ -88,7 +89,9 @@ class Insider:
         self.ground(revision)
         return revision.write()
 
-    async def _signed(self, document: bytes, name: str, key: SoftKey, chain: tuple[bytes, ...] | list[bytes]) -> bytes:
+    async def _signed(
+        self, document: bytes, name: str, key: SoftKey | RsaKey, chain: tuple[bytes, ...] | list[bytes]
+    ) -> bytes:
         picture = signature_stamp("王小明", None, "2026-12-01", "zh") if self.pictures else None
         first, last = name == SIGNERS[0], name == SEAL
         made = await prepare(document, name, chain, certify=first, final=last, appearance=picture)
@@ -121,6 +124,13 @@ def rewritten(revision: Revision) -> bytes:
 
 def gap_of(pdf: bytes) -> tuple[int, int]:
     return list(GAP.finditer(pdf))[-1].span()
+
+
+def gap_at(pdf: bytes, start: int) -> tuple[int, int]:
+    """The place of the first signature behind `start`, filled or not."""
+    found = FILLED.search(pdf, start)
+    assert found
+    return found.span()
 
 
 def edit(revision: Revision, number: int, old: bytes, new: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,18 @@ def test_any_flipped_bit_fails_or_makes_the_file_unreadable(contract: FinishedPa
     assert check_finished(flipped(contract.final, share * len(contract.final) >> 32, bit), FIELDS)
 
 
+@pytest.mark.real
+@pytest.mark.parametrize(("where", "flips"), [("covered", 2000), ("last gap", 500)])
+def test_thousands_of_flipped_bits_fail(contract: FinishedParts, where: str, flips: int) -> None:
+    """Not one of them passes, in what the document timestamp covers or in the place of its own value."""
+    pdf, chance = contract.final, random.Random(20261126)
+    start, end = examine(pdf).file.signatures[-1].gap
+    places = range(start, end) if where == "last gap" else [*range(start), *range(end, len(pdf))]
+    for _ in range(flips):
+        place, bit = chance.choice(places), chance.randrange(8)
+        assert check_finished(flipped(pdf, place, bit), FIELDS), (place, bit)
+
+
 def test_a_flipped_bit_in_each_region_fails(contract: FinishedParts, trust: Trust) -> None:
     """In the text, in each signature's value, timestamp and padding, in the evidence, in the last lines."""
     structure = examine(contract.final)
@@ -121,8 +134,9 @@ def test_a_flipped_bit_in_each_region_fails(contract: FinishedParts, trust: Trus
         start, end = signature.gap
         used = len(signature.contents.rstrip(b"\0")) * 2
         places += [start + 41, start + used // 2, start + used - 3, end - 5]
-    for place in places:
-        changed = flipped(contract.final, place, 0)
+    letter = next(at for at in range(start + 1, end) if contract.final[at : at + 1] in b"abcdef")
+    for place, bit in [*((place, 0) for place in places), (letter, 5)]:  # the letter becomes upper-case
+        changed = flipped(contract.final, place, bit)
         assert check_finished(changed, FIELDS), place
         try:
             assert verify_bytes(changed, trust).failed, place
