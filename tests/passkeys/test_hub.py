@@ -18,11 +18,13 @@ from hub.lifecycle.issue import NewSigner, NewStudent
 from hub.model.contract import Contract
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
+from hub.web.check import trust_files
 from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient, possession_statement
 from qianda.holder import SoftwareKey
 from qianda.passkey_binding import PasskeyBinding, find_binding
 from qianda.verify.structure import examine
+from qianda.verify.trust import Trust
 from qianda.wire import ProtocolProblem
 from tests.passkeys.authenticator import PRESENT, Authenticator
 from tests.running import ADULT_ID, STUDENT_PHONE, Running, running_hub
@@ -153,6 +155,7 @@ async def shown(running: Running, visit: Visit, final: bytes, device: Authentica
     assert structure.findings == []
     assert (confirmation.public_key, confirmation.confirmed.origin) == (device.public_key, running.origin)
     assert confirmation.bound
+    assert Trust.load(trust_files(running.hub)).origins == {running.origin}  # as the page /verify knows it
     (accepted,) = await visit.entries("signature-accepted")
     async with running.hub.database.unit(EVERYTHING) as unit:
         (request,) = [each for each in await unit.signatures.of_contract(visit.contract.id) if not each.is_seal]

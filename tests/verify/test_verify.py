@@ -181,6 +181,16 @@ def test_trust_files_that_hold_no_certificate_are_named(tmp_path: Path) -> None:
             Trust.load([path])
 
 
+def test_a_trust_folder_brings_the_addresses_of_its_hub(contract: FinishedParts, tmp_path: Path) -> None:
+    folder = tmp_path / "trust"
+    folder.mkdir()
+    (folder / "school.pem").write_bytes(contract.trust_pem.read_bytes())
+    assert Trust.load([folder]).origins == frozenset()
+    (folder / "origins.txt").write_text("https://old.example\nhttps://sign.example\n")
+    assert Trust.load([folder]).origins == {"https://old.example", "https://sign.example"}
+    assert len(Trust.load([folder]).authorities) == 1
+
+
 def flipped(data: bytes, position: int, bit: int) -> bytes:
     changed = bytearray(data)
     changed[position] ^= 1 << bit
