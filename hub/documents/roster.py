@@ -109,6 +109,11 @@ class RowProblem:
     what: str
     how: str
 
+    def __str__(self) -> str:
+        """For a terminal, in one line."""
+        where = ", ".join(part for part in (f"Row {self.row}", self.column) if part)
+        return f"{where}: {self.what}{f' ({self.value})' if self.value else ''}. {self.how}."
+
 
 @dataclass(frozen=True)
 class Roster:

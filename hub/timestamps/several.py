@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from asn1crypto import cms, tsp
+
 from hub.errors import TimestampUnavailable
 from hub.model.rests import Rests
 from hub.timestamps import TimestampAuthority
@@ -20,6 +22,10 @@ class Warnings(Protocol):
         ...
 
     async def clock_differs(self, service: str, difference: timedelta) -> None: ...
+
+
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""A clock that is further off is told by `qianda doctor`."""
 
 
 class SeveralTimestamps:
@@ -52,13 +58,25 @@ class SeveralTimestamps:
         raise TimestampUnavailable("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
 
     async def check(self) -> str:
-        """Ask each of them. TimestampUnavailable names those that are away."""
+        """Ask each of them. TimestampUnavailable names those that are away, or whose clock is not ours."""
         failures = []
         for name, service in self.services.items():
+            asked_at = self._clock()
             try:
-                await service.timestamp(hashlib.sha256(b"are you there").digest())
+                said = _time_in(await service.timestamp(hashlib.sha256(b"are you there").digest()))
+                difference = said - min(max(said, asked_at), self._clock())
+                if abs(difference) > CLOCK_TOLERANCE:
+                    seconds = f"{difference.total_seconds():+.0f} s"
+                    failures.append(f"{name}: its clock differs from ours by {seconds}: set up time synchronisation")
             except TimestampUnavailable as error:
                 failures.append(f"{name}: {error}")
         if failures:
             raise TimestampUnavailable("; ".join(failures))
         return f"answer: {', '.join(self.services)}"
+
+
+def _time_in(token: bytes) -> datetime:
+    info = cms.ContentInfo.load(token)["content"]["encap_content_info"]["content"].parsed
+    assert isinstance(info, tsp.TSTInfo)
+    moment: datetime = info["gen_time"].native
+    return moment

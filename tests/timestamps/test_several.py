@@ -157,6 +157,18 @@ async def test_each_can_be_asked_how_it_is(two: Two) -> None:
         await two.services().check()
 
 
+@pytest.mark.parametrize(("seconds", "differs"), [(-30, True), (-3, False), (3, False), (30, True)])
+async def test_a_clock_that_is_more_than_five_seconds_off_is_told_when_they_are_asked(
+    two: Two, seconds: int, differs: bool
+) -> None:
+    services = two.services(clock=timedelta(seconds=seconds))
+    if not differs:
+        assert await services.check() == "answer: first, second"
+        return
+    with pytest.raises(TimestampUnavailable, match=r"^first: its clock differs from ours by [-+]\d\d s: .*; second: "):
+        await services.check()
+
+
 def test_the_settings_of_one_service_stay_as_they_were(tmp_path: Path) -> None:
     one = TimestampSettings(kind="rfc3161", url="https://tsa.example.org", certificates=[tmp_path])
     more = [TimestampService(url="https://other.example.org", certificates=[tmp_path], deadline=3)]
