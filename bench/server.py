@@ -1,5 +1,5 @@
-"""The product as it runs in earnest, in a fresh data folder: `qianda migrate`, `serve` and `work` as processes of their
-own over an embedded PostgreSQL with fsync, with channels that are really configured."""
+"""The product as it runs in earnest, in a fresh data folder: `qianda migrate`, `init`, `serve` and `work` as processes
+of their own over an embedded PostgreSQL with fsync, with channels that are really configured."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ from hub.store.embedded import EmbeddedPostgres
 QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
 ROOT = Path(__file__).parents[1]
 LOOK_EVERY = 0.2
+SCHOOL = """[school]
+name = "合肥市明德培训学校"
+credit_code = "52340100MJ0000001X"
+licence = "教民234010000000001号"
+"""
 
 
 @dataclass(frozen=True)
@@ -146,20 +151,25 @@ async def made_server() -> AsyncIterator[Server]:
         del os.environ[name]  # it speaks of another hub
     folder = Path(tempfile.mkdtemp(prefix="qianda-bench-"))
     (folder / "data").mkdir(mode=0o700)
+    (folder / "own.toml").write_text(SCHOOL, "utf-8")
+    os.environ["QIANDA_CONFIG"] = str(folder / "own.toml")
+    port = free_port()
     postgres = EmbeddedPostgres(folder / "data" / "database")
     await asyncio.to_thread(postgres.start)
     try:
-        environment = os.environ | {"QIANDA_DATA": str(folder / "data")}
-        await asyncio.to_thread(
-            subprocess.run, [*QIANDA, "migrate"], env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL
-        )
+        environment = os.environ | {"QIANDA_DATA": str(folder / "data"), "QIANDA_ORIGIN": f"http://127.0.0.1:{port}"}
+        for command in ("migrate", "init"):
+            await asyncio.to_thread(
+                subprocess.run, [*QIANDA, command], env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+            )
         database = await asyncpg.connect(postgres.dsn("owner"))
         try:
-            yield Server(folder, free_port(), postgres, database)
+            yield Server(folder, port, postgres, database)
         finally:
             await database.close()
     finally:
         await asyncio.to_thread(postgres.stop, remove=True)
+        del os.environ["QIANDA_CONFIG"]
         shutil.rmtree(folder, ignore_errors=True)
 
 

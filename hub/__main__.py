@@ -1,4 +1,4 @@
-"""The server's commands: `qianda demo`, `serve`, `work`, `migrate`, `import`, `issue`, `doctor`, `erase`.
+"""The server's commands: `qianda demo`, `serve`, `work`, `migrate`, `init`, `import`, `issue`, `doctor`, `erase`.
 
 A command that is refused answers at once, and a supervisor stays small: what makes a hub is imported where one is made.
 """
@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -24,15 +23,25 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 
+from hub.command_database import Dsns, made_database, opened_database
+from hub.data_folder import check_folder, check_installation
 from hub.errors import BadInput, DatabaseUnavailable, QiandaError
-from hub.gate import check_demo, check_demo_database, check_elsewhere, check_not_demo, lan_address
+from hub.gate import (
+    check_demo,
+    check_demo_database,
+    check_elsewhere,
+    check_environment,
+    check_not_demo,
+    check_real,
+    lan_address,
+)
 from hub.lan import at_its_own_address, how_to_try, make_certificates
 from hub.model.staff import EVERYTHING
-from hub.processes import DatabaseKeeper, Job, Supervisor, embedded_database
+from hub.processes import DatabaseKeeper, Job, Supervisor, Welcome
 from hub.settings import ROOT, Settings
-from hub.store.embedded import EmbeddedPostgres
-from hub.store.installation import kind_of, mark
+from hub.store.installation import find_binding, kind_of, mark
 from hub.store.private_files import kept
+from hub.store.reach import check_owner
 
 if TYPE_CHECKING:
     from hub.wiring import Hub
@@ -41,12 +50,6 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 DEMO_LOGIN = "demo"
 PORT_SECONDS = 5.0
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Dsns:
-    owner: str
-    app: str
 
 
 # ---- commands
@@ -59,12 +62,12 @@ def demo() -> None:
         settings = at_its_own_address(_settings())
         check_demo(settings)
         _check_port(settings)
-        with _embedded(settings) as (server, dsns):
+        with made_database(settings) as (server, dsns):
             asyncio.run(_prepare_demo_database(dsns))
             certificates = make_certificates(settings, datetime.now(UTC))
             greeting = _greeting(settings, *asyncio.run(_prepare_demo(settings, dsns)))
             keeper = DatabaseKeeper(server, _say)
-            welcome = _Welcome(settings, greeting)
+            welcome = Welcome(settings, greeting, _say)
 
             def tend() -> None:
                 keeper.keep()
@@ -92,13 +95,42 @@ def migrate_command() -> None:
     """Bring the database to the current schema. Running it again changes nothing."""
     from hub.store.migrate import migrate
 
+    async def act(settings: Settings, dsn: str) -> bool:
+        """Whether a data folder is bound to it already."""
+        if settings.database:
+            await check_owner(dsn)
+        check_not_demo(await kind_of(dsn))
+        if binding := await find_binding(dsn):
+            check_installation(settings.data, binding)
+        await migrate(dsn)
+        await mark(dsn, "production", datetime.now(UTC))
+        return binding is not None
+
     with _said_plainly():
-        settings = _settings()
-        with _database(settings) as (_, dsns):
-            check_not_demo(asyncio.run(kind_of(dsns.owner)))
-            asyncio.run(migrate(dsns.owner))
-            asyncio.run(mark(dsns.owner, "production", datetime.now(UTC)))
-            _say("The database is up to date.")
+        settings = _real_settings()
+        with opened_database(settings, as_owner=True) if settings.database else made_database(settings) as (_, dsns):
+            bound = asyncio.run(act(settings, dsns.owner))
+        _say("The database is up to date.")
+        if not bound:
+            _say("No data folder is bound to it yet: run `qianda init` next.")
+
+
+@app.command(name="init")
+def init_command(
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Put down a root and a seal that were renewed on purpose.")
+    ] = False,
+) -> None:
+    """Make the keys and certificates of the data folder and bind it to the database. Run it once, after `migrate`."""
+    from hub import initialise
+
+    with _said_plainly():
+        settings = _real_settings()
+        with opened_database(settings, as_owner=True) as (_, dsns):
+            check_elsewhere(os.environ, asyncio.run(kind_of(dsns.owner)))
+            asyncio.run(_check_current(dsns.owner))
+            act = initialise.renew if renew else initialise.initialise
+            _say(asyncio.run(act(settings, dsns.owner)))
 
 
 @app.command(name="import")
@@ -168,12 +200,13 @@ def erase(
 
 def _run_elsewhere(kind: str) -> None:
     with _said_plainly():
-        settings = _settings()
+        settings = _real_settings()
         if kind == "web":
             _check_port(settings)
-        with _database(settings) as (server, dsns):
+        with opened_database(settings) as (server, dsns):
             check_elsewhere(os.environ, asyncio.run(kind_of(dsns.app)))
             asyncio.run(_check_current(dsns.app))
+            check_folder(settings.data, asyncio.run(find_binding(dsns.app)))
             jobs = [Job(kind, settings, dsns.app, False)] * (settings.workers if kind == "work" else 1)
             keeper = DatabaseKeeper(server, _say) if server else None
             Supervisor(jobs, _say, keeper.keep if keeper else lambda: None).run()
@@ -182,21 +215,23 @@ def _run_elsewhere(kind: str) -> None:
 
 def _with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
     """Run one act on a hub of its own; the demo's database may be used too, since nothing is served."""
+    check_environment(os.environ)
     settings = _settings()
 
     async def run(dsns: Dsns) -> Result:
         from hub.wiring import build
 
-        kind = await kind_of(dsns.app)
+        demo = await kind_of(dsns.app) == "demo"
+        if not demo:
+            check_real(settings)
         await _check_current(dsns.app)
-        demo = kind == "demo"
         hub = await build(at_its_own_address(settings) if demo else settings, dsns.app, demo=demo)
         try:
             return await act(hub)
         finally:
             await hub.close()
 
-    with _database(settings) as (_, dsns):
+    with opened_database(settings) as (_, dsns):
         return asyncio.run(run(dsns))
 
 
@@ -205,22 +240,6 @@ async def _check_current(dsn: str) -> None:
 
     if not await is_current(dsn):
         raise DatabaseUnavailable("the database's schema is not current: run `qianda migrate` first")
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[tuple[EmbeddedPostgres | None, Dsns]]:
-    """The configured database, or the embedded one of the data folder while we use it."""
-    if settings.database:
-        yield None, Dsns(settings.database_owner or settings.database, settings.database)
-        return
-    with _embedded(settings) as found:
-        yield found
-
-
-@contextmanager
-def _embedded(settings: Settings) -> Iterator[tuple[EmbeddedPostgres, Dsns]]:
-    with embedded_database(settings) as server:
-        yield server, Dsns(server.dsn("owner"), server.dsn("app"))
 
 
 def _check_port(settings: Settings) -> None:
@@ -241,6 +260,14 @@ def _check_port(settings: Settings) -> None:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _real_settings() -> Settings:
+    """Those of a command that never works with a demo's database."""
+    check_environment(os.environ)
+    settings = _settings()
+    check_real(settings)
+    return settings
 
 
 def _settings() -> Settings:
@@ -300,11 +327,13 @@ async def _prepare_demo_database(dsns: Dsns) -> None:
 
 async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
     """Keys, certificates, the school, its roster, and somebody who may enter. Returns API key and password."""
+    from hub.initialise import initialise
     from hub.lifecycle.load import load_roster, load_school, put_staff_and_key
     from hub.wiring import build
 
     api_key = _demo_secret(settings, "api-key", "QIANDA_DEMO_API_KEY")
     password = _demo_secret(settings, "password", "QIANDA_DEMO_PASSWORD")
+    await initialise(settings, dsns.owner)
     hub = await build(settings, dsns.app, demo=True)
     try:
         await load_school(hub.database, ROOT / "seeds")
@@ -324,24 +353,6 @@ def _demo_secret(settings: Settings, name: str, variable: str) -> str:
     folder = settings.data / "demo"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return os.environ.get(variable) or kept(folder / name, lambda: secrets.token_urlsafe(16))
-
-
-class _Welcome:
-    """What the demo says once its pages are there: not before, or the first click would fail."""
-
-    def __init__(self, settings: Settings, text: str) -> None:
-        self._address = (settings.host, settings.port)
-        self._text: str | None = text
-
-    def say_once_served(self) -> None:
-        if self._text is None:
-            return
-        try:
-            socket.create_connection(self._address, timeout=1).close()
-        except OSError:
-            return
-        _say(self._text)
-        self._text = None
 
 
 def _greeting(settings: Settings, api_key: str, password: str) -> str:

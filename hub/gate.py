@@ -1,17 +1,19 @@
-"""The demo's gate: a demo never gets near real people or real data, and nothing of it exists elsewhere.
+"""Two gates. A demo never gets near real people or real data, and nothing of it exists elsewhere; a real hub never
+starts as what nobody meant it to be.
 
-It listens on this machine alone, or on one private address that was asked for, over HTTPS, so that it can be tried from
-a phone in the same network.
+The demo listens on this machine alone, or on one private address that was asked for, over HTTPS, so that it can be
+tried from a phone in the same network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from hub.errors import DatabaseUnavailable, DemoRefused
-from hub.settings import Settings
+from hub.errors import BadInput, DatabaseUnavailable, DemoRefused
+from hub.settings import OWN_FILE, PREFIX, Settings, configured_by, shipped_school
 
 DEMO_VARIABLES = "QIANDA_DEMO"
 LAN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7")))
@@ -73,6 +75,68 @@ def check_demo_database(kind: str) -> None:
     """`kind` is what the database says of itself; see `hub.store.installation`."""
     if kind != "demo":
         raise DemoRefused("the database in this data folder was not made by a demo: set QIANDA_DATA to another folder")
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Raise BadInput for a `QIANDA_…` variable that no setting has: it would be ignored, and a default taken."""
+    known = Settings.variables()
+    for name in sorted(environment):
+        upper = name.upper()
+        section = upper.partition("__")[0]
+        if not upper.startswith(PREFIX) or upper.startswith(DEMO_VARIABLES) or {upper, section} & {*known, OWN_FILE}:
+            continue
+        near = get_close_matches(upper, [*known, OWN_FILE], n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise BadInput(f"there is no setting {name}.{meant} Correct the variable, or unset it", field=name)
+
+
+def check_real(settings: Settings) -> None:
+    """Raise BadInput, with what to do, for settings with which no real hub may start."""
+    _check_school(settings)
+    _check_origin(settings)
+    _check_bind(settings)
+
+
+def _check_school(settings: Settings) -> None:
+    invented = shipped_school()
+    ours = settings.school.model_dump()
+    same = sorted(name for name, value in invented.items() if value and ours.get(name) == value)
+    if same:
+        raise BadInput(
+            f"[school] is that of the invented demo school ({', '.join(same)}): write the whole section [school] with "
+            f"the facts of your school into a file, and name it in {OWN_FILE} (docs/operating.md, Configuration)",
+            field="school",
+        )
+
+
+def _check_origin(settings: Settings) -> None:
+    """Over plain HTTP everybody on the way reads tickets and codes, and browsers make no keys."""
+    origin = urlsplit(settings.public_origin)
+    if origin.scheme == "https" and origin.hostname:
+        return
+    if origin.scheme != "http" or not _is_loopback(origin.hostname or ""):
+        raise BadInput(
+            f"the origin is {settings.public_origin}, and has to begin with https://: set `origin` (QIANDA_ORIGIN) to "
+            f"the public address, at which a proxy ends TLS ({configured_by()})",
+            field="origin",
+        )
+
+
+def _check_bind(settings: Settings) -> None:
+    """`serve` speaks plain HTTP. Elsewhere than on this machine only a proxy that was named may reach it."""
+    if anybody := [each for each in settings.trusted_proxies if each.prefixlen == 0]:
+        raise BadInput(
+            f"trusted_proxies names {anybody[0]}, which is everybody: name the addresses of the proxies alone",
+            field="trusted_proxies",
+        )
+    if _is_loopback(settings.host) or any(not each.is_loopback for each in settings.trusted_proxies):
+        return
+    raise BadInput(
+        f"host is {settings.host}, where others than this machine could reach the hub without TLS: set `host` "
+        "(QIANDA_HOST) to 127.0.0.1, with the proxy on this machine; or, where the proxy runs elsewhere (in another "
+        "container, say), name its address in trusted_proxies, and let the firewall admit that address alone",
+        field="host",
+    )
 
 
 def check_elsewhere(environment: Mapping[str, str], kind: str) -> None:

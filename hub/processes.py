@@ -15,6 +15,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import structlog
 
-from hub.errors import QiandaError, TemplateFailed
+from hub.errors import QiandaError, TemplateFailed, WrongInstallation
 from hub.lan import server_context
 from hub.settings import Settings, configured_by
 from hub.store.embedded import EmbeddedPostgres
@@ -139,6 +140,25 @@ class DatabaseKeeper:
             self._say(f"the database does not start: {error}")
 
 
+class Welcome:
+    """What the demo says once its pages are there: not before, or the first click would fail."""
+
+    def __init__(self, settings: Settings, text: str, say: Callable[[str], None]) -> None:
+        self._address = (settings.host, settings.port)
+        self._text: str | None = text
+        self._say = say
+
+    def say_once_served(self) -> None:
+        if self._text is None:
+            return
+        try:
+            socket.create_connection(self._address, timeout=1).close()
+        except OSError:
+            return
+        self._say(self._text)
+        self._text = None
+
+
 def embedded_database(settings: Settings) -> EmbeddedPostgres:
     """That of the data folder, not started yet. Only for settings that name no other database."""
     settings.data.mkdir(parents=True, exist_ok=True)
@@ -192,6 +212,8 @@ async def _run(job: Job, lifeline: Connection) -> None:
 
     try:
         hub = await build(job.settings, job.dsn, demo=job.demo)
+    except WrongInstallation as error:
+        raise NotConfigured(str(error)) from error
     except (ValueError, TemplateFailed, FileNotFoundError) as error:
         raise NotConfigured(f"the configuration is wrong ({configured_by()}): {error}") from error
     try:

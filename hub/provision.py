@@ -1,7 +1,7 @@
-"""What the first start makes, and later starts find: keys on the token, the built-in authority's certificates, trust
-files.
+"""Keys on the token, the built-in authority's certificates, trust files: all of them lie in the data folder.
 
-Everything lies in the data folder. Doing it again changes nothing.
+`make_pki` makes what is missing, for `qianda init` and the demo alone; every start loads what is there. Doing either
+again changes nothing.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hub.authorities import Issued
 from hub.authorities.brought import SignerTrust, accepted
 from hub.authorities.builtin import BuiltinAuthority, make_root
-from hub.errors import BadInput, Refused, TokenUnavailable
+from hub.data_folder import fingerprint, root_certificate
+from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
 from hub.settings import Settings
 from hub.store.private_files import kept, write_private
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import RemoteKey, SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
-from hub.tokens.softhsm import create_token, module_path
+from hub.tokens.softhsm import create_token, module_path, use_token
 from qianda.verify.trust import ORIGINS_FILE, read_origins
 
 AUTHORITY_KEY, TIMESTAMP_KEY = "authority", "timestamp"
@@ -49,47 +50,90 @@ class BuiltinPki:
 
 @asynccontextmanager
 async def one_at_a_time(settings: Settings) -> AsyncIterator[None]:
-    """Pages and workers start at the same moment: the first one makes PIN, token, keys and certificates, the others
-    find them."""
+    """Around making keys, and around loading them: two processes on one folder wait for each other."""
     settings.data.mkdir(parents=True, exist_ok=True)
     with (settings.data / "provision.lock").open("a") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         yield
 
 
+def make_token(settings: Settings) -> None:
+    """Without a configured module: SoftHSM in the data folder, with a random PIN."""
+    if settings.token.module:
+        return
+    folder = _token_folder(settings)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pin = settings.token.pin or kept(folder / "pin", lambda: secrets.token_hex(16))
+    create_token(folder, settings.token.label, pin)
+
+
 def open_token(settings: Settings) -> Pkcs11Token:
-    """The configured token; without a module, SoftHSM in the data folder (made on the first start, with a random
-    PIN)."""
+    """The configured token; without a module, that of the data folder. TokenUnavailable where there is none."""
     token = settings.token
     if token.module:
         return Pkcs11Token(token.module, token.label, token.pin or _pin_from(token.pin_file))
-    folder = settings.data.resolve() / "token"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pin = token.pin or kept(folder / "pin", lambda: secrets.token_hex(16))
-    create_token(folder, token.label, pin)
-    return Pkcs11Token(module_path(), token.label, pin)
+    folder = _token_folder(settings)
+    if not (folder / "tokens").is_dir() or not (token.pin or (folder / "pin").exists()):
+        raise TokenUnavailable(f"there is no token in {folder}: bring that folder back from a backup")
+    use_token(folder)
+    return Pkcs11Token(module_path(), token.label, token.pin or _pin_from(folder / "pin"))
 
 
-async def builtin_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> BuiltinPki:
-    """Keys are generated on the token and never leave it; certificates are kept in the data folder."""
+def _token_folder(settings: Settings) -> Path:
+    return settings.data.resolve() / "token"
+
+
+async def make_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> None:
+    """Keys are generated on the token and never leave it; certificates are kept in the data folder. Whatever is there
+    stays, but for the certificate of another seal key than the configured one."""
     folder = settings.data / "authority"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     organisation = settings.school.name
     root_key = await token.generate_key(AUTHORITY_KEY)
-    root = await _made_once(folder / "root.der", lambda: make_root(root_key, clock, organisation))
+    root = await _made_once(root_certificate(settings.data), lambda: make_root(root_key, clock, organisation))
     authority = BuiltinAuthority(root_key, root, clock, organisation, settings.public_origin)
     timestamp_key = await token.generate_key(TIMESTAMP_KEY)
-    tsa = await _made_once(
-        folder / "timestamp.der", lambda: _certificate(authority.enrol_timestamp(timestamp_key.spki))
-    )
+    await _made_once(folder / "timestamp.der", lambda: _certificate(authority.enrol_timestamp(timestamp_key.spki)))
     seal_key = await token.generate_key(settings.token.seal_key)
-    seal = await _made_once(
-        folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation))
-    )
+    _put_other_seal_aside(folder / "seal.der", seal_key)
+    await _made_once(folder / "seal.der", lambda: _certificate(authority.enrol_seal(seal_key.spki, organisation)))
+
+
+async def load_pki(settings: Settings, token: Pkcs11Token, clock: Clock) -> BuiltinPki:
+    """What `make_pki` made. Raises WrongInstallation, TokenUnavailable or ValueError for what is missing or does not
+    fit together."""
+    folder, organisation = settings.data / "authority", settings.school.name
+    root, tsa, seal = (_certificate_in(folder, name) for name in ("root", "timestamp", "seal"))
+    root_key = await token.key(AUTHORITY_KEY)
+    authority = BuiltinAuthority(root_key, root, clock, organisation, settings.public_origin)
+    timestamp_key = await token.key(TIMESTAMP_KEY)
+    seal_key = await token.key(settings.token.seal_key)
+    if not _is_for(seal, seal_key):
+        raise ValueError(
+            f"authority/seal.der is not for the key {seal_key.label!r} of the token: correct token.seal_key, or run "
+            "`qianda init --renew` if the seal is to change"
+        )
     _write_trust(settings.data / "trust", root, tsa)
     trust_origin(settings.data / "trust", settings.public_origin)
     trust_seal(settings, seal)
     return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, (seal, root))
+
+
+def _certificate_in(folder: Path, name: str) -> bytes:
+    path = folder / f"{name}.der"
+    if not path.exists():
+        raise WrongInstallation(f"{path} is missing: bring it back from a backup, or copy it from another host")
+    return path.read_bytes()
+
+
+def _put_other_seal_aside(path: Path, key: SigningKey) -> None:
+    if path.exists() and not _is_for(path.read_bytes(), key):
+        path.rename(path.with_name(f"seal-{fingerprint(path.read_bytes())[:16]}.der"))
+
+
+def _is_for(certificate: bytes, key: SigningKey) -> bool:
+    spki = x509.load_der_x509_certificate(certificate).public_key()
+    return spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == key.spki
 
 
 async def _certificate(issued: Awaitable[Issued]) -> bytes:

@@ -30,7 +30,9 @@ from channels.applink import (
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: templates, seeds and config lie beside the package."""
-OWN_FILE = "QIANDA_CONFIG"
+PREFIX = "QIANDA_"
+OWN_FILE = f"{PREFIX}CONFIG"
+SHIPPED = ROOT / "config" / "default.toml"
 
 
 ObjectIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-2](\.\d+)+$")]
@@ -230,7 +232,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="QIANDA_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -283,12 +285,27 @@ class Settings(BaseSettings):
             return variable
         files = [own] if (own := os.environ.get("QIANDA_CONFIG")) else []
         found = [file for file in files if key in tomllib.loads(Path(file).read_text("utf-8")).get(section, {})]
-        return found[0] if found else str(ROOT / "config" / "default.toml")
+        return found[0] if found else str(SHIPPED)
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
-        """From all sources; `overrides` win over every one. Raises pydantic's ValidationError."""
+        """From all sources; `overrides` win over every one. Raises pydantic's ValidationError, and FileNotFoundError
+        for an own file that is not there."""
+        if (own := os.environ.get(OWN_FILE)) and not Path(own).is_file():
+            raise FileNotFoundError(
+                f"{OWN_FILE} names {own}, and there is no such file: correct the path, or unset the variable"
+            )
         return cls(**overrides)
+
+    @classmethod
+    def variables(cls) -> list[str]:
+        """The name of every setting as a variable of the environment, those inside a section too."""
+        found = []
+        for name, field in cls.model_fields.items():
+            found.append(f"{PREFIX}{name}".upper())
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                found += [f"{PREFIX}{name}__{inner}".upper() for inner in field.annotation.model_fields]
+        return found
 
     @classmethod
     def settings_customise_sources(
@@ -296,10 +313,15 @@ class Settings(BaseSettings):
         env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
-        files = [ROOT / "config" / "default.toml"]
+        files = [SHIPPED]
         if own := os.environ.get(OWN_FILE):
             files.append(Path(own))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, files)
+
+
+def shipped_school() -> dict[str, Any]:
+    """The invented school of the demo."""
+    return dict(tomllib.loads(SHIPPED.read_text("utf-8"))["school"])
 
 
 def configured_by() -> str:

@@ -27,6 +27,7 @@ from hub.attestations import Attestor
 from hub.authorities import Authority
 from hub.authorities.revocation import RevocationLists
 from hub.connect import ROSTER, attestor, authority, carrier, chat, check_messages, demo_outbox, identity, seal_key
+from hub.data_folder import check_folder, check_seal, master_key
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
@@ -49,7 +50,7 @@ from hub.model.staff import EVERYTHING
 from hub.provision import (
     BuiltinPki,
     accepted_seal,
-    builtin_pki,
+    load_pki,
     one_at_a_time,
     open_token,
     remote_seal_info,
@@ -62,6 +63,7 @@ from hub.router.carriers import Carrier, Carriers
 from hub.router.wording import Wording
 from hub.settings import ROOT, Settings
 from hub.store.files import Files
+from hub.store.installation import find_binding
 from hub.store.keys import Keys
 from hub.store.outbox import OutboxLedger
 from hub.store.unit import Database
@@ -113,21 +115,24 @@ class _DatabaseLedger:
 
 
 async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_now) -> Hub:
-    """`dsn` is that of the role `app`, on a migrated database. Raises ValueError for parts that do not exist, and
-    TemplateFailed for messages that a configured provider would not carry."""
+    """`dsn` is that of the role `app`, on a database that is migrated and bound to this data folder; nothing is made.
+
+    Raises WrongInstallation where folder and database are not one installation, ValueError for parts that do not exist,
+    and TemplateFailed for messages that a configured provider would not carry."""
     async with AsyncExitStack() as closing:
         hub = await _build(settings, dsn, closing, demo=demo, clock=clock)
         return replace(hub, closing=closing.pop_all())
 
 
 async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo: bool, clock: Clock) -> Hub:
-    keys = Keys.load_or_create(settings.data / "keys" / "master.key")
+    binding = check_folder(settings.data, await find_binding(dsn))
+    keys = Keys.load(master_key(settings.data))
     database = Database(dsn, keys, clock)
     closing.push_async_callback(database.close)
     async with one_at_a_time(settings):
         token = open_token(settings)
         closing.callback(token.close)
-        pki = await builtin_pki(settings, token, clock)
+        pki = await load_pki(settings, token, clock)
     app_link = _app_link(settings)
     printer, painter = _documents(closing)
     messages = _messages()
@@ -138,6 +143,8 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     policy = _policy(settings, carriers)
     router = Router(database, carriers, wording, policy)
     certifiers = _authorities(settings, pki, http, clock)
+    seal = await connect_seal(settings, pki, http, clock)
+    check_seal(seal.chain[0], binding)
     parts = Parts(
         database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
         randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),
@@ -148,7 +155,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         signer_trust=signer_trust(settings, pki.authority.root, [one.chain[-1] for one in certifiers.by_name.values()]),
         revocation=RevocationLists(http, clock),
         timestamps=await _timestamps(settings, pki, database, clock, closing),
-        seal=await _seal(settings, pki, http, clock), identity=RosterIdentity(),
+        seal=seal, identity=RosterIdentity(),
         real_names=_real_names(settings, http, clock), router=router,
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
         representatives=_representatives(settings), attestors=_attestors(settings, http, clock),
@@ -279,7 +286,7 @@ def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSessio
     return Authorities(found, settings.authority, rules)
 
 
-async def _seal(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> SealKey:
+async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> SealKey:
     """On the token, or at a remote service that is known by the authorities above the seal's certificate."""
     remote = await seal_key(settings.seal, tokens.Place(http, remote_seal_info(settings)))
     if remote is None:

@@ -30,6 +30,7 @@ from hub.documents.contract_templates import ContractTemplates
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
+from hub.initialise import initialise
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.load import load_school, put_staff_and_key
 from hub.model.contract import Contract
@@ -204,6 +205,7 @@ async def running_hub(
         stack.callback(shutil.rmtree, folder, True)
         stack.callback(listening.close)
         dsns = await stack.enter_async_context(fresh_database(SCHOOL))
+        await initialise(settings, dsns.owner, moving)
         hub = await build(settings, dsns.app, demo=True, clock=moving)
         stack.push_async_callback(hub.close)
         printer, painter = documents(templates) if templates else documents()

@@ -235,6 +235,13 @@ class DemoRefused(Refused):
     sentence = "The demo does not start with this configuration."
 
 
+class WrongInstallation(Refused):
+    """The data folder is not that of the database, or one of them is bound to nothing yet."""
+
+    code = "wrong-installation"
+    sentence = "The data folder does not belong to this database."
+
+
 class IllegalMove(Conflict):
     code = "illegal-move"
     sentence = "The contract is in a state in which this is not possible."

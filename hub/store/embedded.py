@@ -28,13 +28,13 @@ from urllib.parse import quote
 
 from hub.errors import DatabaseUnavailable
 from hub.store.database_owner import STATE_FOLDER, DatabaseOwner
+from hub.store.reach import OLDEST_VERSION
 
 Role = Literal["superuser", "owner", "app"]
 """`superuser` makes databases, `owner` owns the schema and migrates, `app` is what the product runs as."""
 
 DATABASE = "qianda"
 ROLES: tuple[Role, ...] = ("superuser", "owner", "app")
-OLDEST_VERSION = 15  # the first in which the owner of a database owns its schema `public`
 START_SECONDS = 600.0  # recovery after a crash may take minutes
 STOP_SECONDS = 60.0
 FALSE_START_SECONDS = 15.0  # for so long the children of a killed server may hold its memory

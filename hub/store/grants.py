@@ -34,7 +34,6 @@ CHANGING: Mapping[str, Sequence[str]] = {
         "ended_at", "reason", "replaced_by", "hub_due_at", "hub_tries", "stuck_since", "stuck_reason",
     ),
     "signer": ("phone_sealed", "phone_hash", "phone_tail_hash", "salt"),
-    "installation": ("clock_offset",),
 }  # fmt: skip
 """The columns of evidence that the hub may change once a row is there. Of every other table it may change all."""
 
@@ -45,7 +44,7 @@ DELETABLE = (
 )  # fmt: skip
 """Where rows end: what was used up or kept long enough, and what a person may demand to be erased."""
 
-READ_ONLY = ("alembic_version", "schema_compatibility", "record_head")
+READ_ONLY = ("alembic_version", "schema_compatibility", "record_head", "installation")
 
 _QUEUE = """
 DO $$ DECLARE name text; BEGIN
@@ -62,7 +61,7 @@ def statements() -> str:
         "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM app;",
         "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO app;",
         "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO app;",
-        "REVOKE INSERT ON installation FROM app;",
+        "REVOKE INSERT ON demo_clock FROM app;",
         *(f"REVOKE INSERT, UPDATE ON {table} FROM app;" for table in READ_ONLY),
         *(f"REVOKE UPDATE ON {table} FROM app;" for table in CHANGING),
         *(f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO app;" for table, columns in CHANGING.items() if columns),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from dataclasses import dataclass
@@ -16,16 +17,19 @@ MASTER_BYTES = 32
 @dataclass(frozen=True)
 class Keys:
     """`link` derives tickets, `code` one-time codes; `columns` encrypts sealed columns, `lookup` makes them
-    findable."""
+    findable. `check` says in hex which master key it was, and nothing else about it; the database keeps it."""
 
     link: bytes
     code: bytes
     columns: bytes
     lookup: bytes
+    check: str
 
     @classmethod
     def derived_from(cls, master: bytes) -> Keys:
-        return cls(*(_derive(master, purpose) for purpose in ("link", "code", "columns", "lookup")))
+        link, code, columns, lookup = (_derive(master, purpose) for purpose in ("link", "code", "columns", "lookup"))
+        check = hmac.digest(_derive(master, "check"), b"qianda installation", "sha256")
+        return cls(link, code, columns, lookup, check.hex())
 
     @classmethod
     def load_or_create(cls, path: Path) -> Keys:
@@ -42,6 +46,11 @@ class Keys:
                 pass
             finally:
                 fresh.unlink()
+        return cls.load(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Keys:
+        """Raises OSError where there is none, ValueError for what is no master key."""
         master = path.read_bytes()
         if len(master) != MASTER_BYTES:
             raise ValueError(f"{path} must hold {MASTER_BYTES} bytes")

@@ -16,13 +16,14 @@ from hub.model.course import Campus, Course, Enrolment
 from hub.model.staff import EVERYTHING, Scope
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint
-from hub.store.tables import CampusRow, CourseRow, EnrolmentRow, InstallationRow, table_of
+from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of
 from hub.store.tasks import PLAN_CHANGED
 
 CAMPUS: Table = table_of(CampusRow)
 COURSE: Table = table_of(CourseRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
 INSTALLATION: Table = table_of(InstallationRow)
+DEMO_CLOCK: Table = table_of(DemoClockRow)
 _SOME_CAMPUSES = select(CAMPUS).where(CAMPUS.c.id == any_(bindparam("ids", type_=ARRAY(Text()))))
 
 
@@ -40,8 +41,7 @@ class School:
 
     async def advance_clock(self, step: timedelta) -> None:
         """Move the planning clock of a demo ahead; workers look at once what is due by it."""
-        statement = INSTALLATION.update().where(INSTALLATION.c.kind == "demo")
-        await self._connection.execute(statement.values(clock_offset=INSTALLATION.c.clock_offset + step))
+        await self._connection.execute(DEMO_CLOCK.update().values(clock_offset=DEMO_CLOCK.c.clock_offset + step))
         await self._connection.execute(text(f"NOTIFY {PLAN_CHANGED}"))
 
     # ---- campuses

@@ -71,9 +71,7 @@ AWAY = (
 connection left, or undid one of two that waited for each other: the same works again in a moment."""
 
 # One statement, because every transaction begins with it.
-_ENTER = text(
-    "SELECT (SELECT clock_offset FROM installation WHERE kind = 'demo') FROM set_config('qianda.scope', :scope, true)"
-)
+_ENTER = text("SELECT (SELECT clock_offset FROM demo_clock) FROM set_config('qianda.scope', :scope, true)")
 
 
 class Unit:

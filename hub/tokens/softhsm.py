@@ -69,19 +69,29 @@ def create_token(folder: Path, label: str, pin: str) -> None:
     Must run before the module is loaded: SoftHSM reads SOFTHSM2_CONF when it is initialised. An existing token is left
     as it is, whatever the PIN. TokenUnavailable when softhsm2-util is missing or fails.
     """
-    tokens = folder / "tokens"
-    for path in (folder, tokens):
+    for path in (folder, folder / "tokens"):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
+    with _configured(folder), undisturbed():
+        if label not in _labels():
+            _softhsm("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", pin)
+
+
+def use_token(folder: Path) -> None:
+    """Let this process use the tokens of `folder`, which `create_token` made. Must run before the module is loaded."""
+    with _configured(folder):
+        pass
+
+
+@contextmanager
+def _configured(folder: Path) -> Iterator[None]:
     configuration = folder / "softhsm2.conf"
     with (folder / "create.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # web and worker start at the same moment: one token, not two
-        _configure(configuration, tokens)
+        _configure(configuration, folder / "tokens")
         os.environ["SOFTHSM2_CONF"] = str(configuration)
         undisturbed.folder = folder
-        with undisturbed():
-            if label not in _labels():
-                _softhsm("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", pin)
+        yield
 
 
 def _configure(configuration: Path, tokens: Path) -> None:

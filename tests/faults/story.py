@@ -18,6 +18,7 @@ import aiohttp
 from sqlalchemy import text
 
 from hub.errors import WrongAnswer
+from hub.initialise import initialise
 from hub.lifecycle import identify, land
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.model.contract import Contract, ContractState
@@ -43,6 +44,7 @@ class Plan:
 
     data: str
     dsn: str
+    owner: str
     provider: str
     number: int
     ahead: float
@@ -70,6 +72,7 @@ def tell(plan: Plan) -> None:
 async def _tell(plan: Plan) -> None:
     settings = Settings.load(data=Path(plan.data), origin="https://sign.school.example")
     clock = MovableClock(timedelta(seconds=plan.ahead))
+    await initialise(settings, plan.owner, clock)
     hub = await build(settings, plan.dsn, demo=True, clock=clock)
     stop = asyncio.Event()
     async with aiohttp.ClientSession() as http:

@@ -62,6 +62,7 @@ class Lane:
 
     folder: Path
     dsn: str
+    owner: str
     provider: Provider
     forking: Forking
     database: Database
@@ -84,7 +85,7 @@ class Lane:
             provider = await stack.enter_async_context(Provider().serving())
             forking = await stack.enter_async_context(Forking.running())
             files = Files.at(str(folder / "data" / "files"))
-            yield cls(folder, dsns.app, provider, forking, database, files)
+            yield cls(folder, dsns.app, dsns.owner, provider, forking, database, files)
 
     async def story(self, *kills: Boundary) -> list[Boundary]:
         """A contract's whole story, killed at each of these boundaries and begun again each time, and judged. Returns
@@ -107,8 +108,8 @@ class Lane:
         ahead = self._later()
         ledger = self.folder / f"{self.number}-{ahead:.0f}.crossed"
         return Plan(
-            str(self.folder / "data"), self.dsn, self.provider.address, self.number, ahead, str(ledger), str(seals),
-            kill_at,
+            str(self.folder / "data"), self.dsn, self.owner, self.provider.address, self.number, ahead, str(ledger),
+            str(seals), kill_at,
         )  # fmt: skip
 
     def _later(self) -> float:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import text
 
+from hub.initialise import initialise
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.load import load_school
 from hub.model.contract import Contract
@@ -27,7 +28,7 @@ from hub.store.installation import mark
 from hub.wiring import Hub, build
 from tests.channels.doubles.sms_twilio import Double
 from tests.database import fresh_database, scratch_folder
-from tests.processes.programs import Program
+from tests.processes.programs import Program, real_school
 from tests.running import token_settings, until
 
 DELAY = 8.0
@@ -112,10 +113,11 @@ async def site() -> AsyncIterator[Site]:
         token = token_settings()
         channels = {"sms_twilio": ChannelSettings(**options)}
         settings = Settings.load(data=data, origin=origin, channels=channels, token=token)
+        await initialise(settings, dsns.owner)
         hub = await build(settings, address, demo=False)
         stack.push_async_callback(hub.close)
         await load_school(hub.database, ROOT / "seeds")
-        variables = {"QIANDA_DATABASE": address, "QIANDA_ORIGIN": origin}
+        variables = {"QIANDA_DATABASE": address, "QIANDA_ORIGIN": origin} | real_school(data)
         variables |= {f"QIANDA_TOKEN__{name.upper()}": str(getattr(token, name)) for name in ("module", "label", "pin")}
         variables["SOFTHSM2_CONF"] = os.environ["SOFTHSM2_CONF"]
         variables |= {f"QIANDA_CHANNELS__SMS_TWILIO__{name.upper()}": str(value) for name, value in options.items()}

@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from uuid import uuid4
 
 import pytest
@@ -15,23 +16,32 @@ import pytest
 from hub.settings import ROOT
 from hub.store.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
-from tests.processes.programs import Program, ask, eventually, free_port, run
+from tests.processes import programs
+from tests.processes.programs import Program, ask, eventually, free_port, real_school
 
 pytestmark = pytest.mark.real
 
 
+def run(data: Path, *words: str, **more: str) -> CompletedProcess[str]:
+    """With the configuration of a school, unless the test has one of its own."""
+    return programs.run(data, *words, **(real_school(data.parent) | more))
+
+
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
-    """A data folder after `qianda migrate`."""
+    """A data folder after `qianda migrate` and `qianda init`."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-commands-", dir=scratch_folder()))
     folder.chmod(0o755)
     data = folder / "data"
     try:
         early = run(data, "doctor")
         assert early.returncode == 2 and "run `qianda migrate` first" in early.stderr
-        for _ in range(2):  # the second time changes nothing
-            migrated = run(data, "migrate")
-            assert (migrated.returncode, migrated.stdout) == (0, "The database is up to date.\n"), migrated.stderr
+        assert not data.exists()
+        migrated = run(data, "migrate")
+        assert migrated.returncode == 0 and "run `qianda init` next" in migrated.stdout, migrated.stderr
+        assert "bound now" in run(data, "init").stdout
+        migrated = run(data, "migrate")  # the second time changes nothing
+        assert (migrated.returncode, migrated.stdout) == (0, "The database is up to date.\n"), migrated.stderr
         yield data
     finally:
         EmbeddedPostgres(data / "database").start().stop(remove=True)
@@ -93,7 +103,7 @@ OTHERS = [each for each in WRONG if each != QUICK]
 def test_a_wrong_option_stops_the_start_with_file_key_and_reason(data: Path, tmp_path: Path, wrong: str) -> None:
     written, *words = WRONG[wrong]
     config = tmp_path / "own.toml"
-    config.write_text(written + "\n")
+    config.write_text(f"{written}\n{programs.SCHOOL}")
     stopped = run(data, "serve", QIANDA_CONFIG=str(config), QIANDA_PORT=str(free_port()))
     assert stopped.returncode == 2, stopped.stderr
     assert all(word in stopped.stderr for word in (str(config), *words)), stopped.stderr
@@ -103,21 +113,22 @@ def test_a_wrong_option_stops_the_start_with_file_key_and_reason(data: Path, tmp
 def test_nothing_of_the_demo_exists_where_it_is_served(data: Path) -> None:
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
-    programs = [Program(data, command, variables={"QIANDA_PORT": str(port)}) for command in ("serve", "work")]
+    variables = real_school(data.parent) | {"QIANDA_PORT": str(port)}
+    started = [Program(data, command, variables=variables) for command in ("serve", "work")]
     try:
-        eventually(lambda: ask(f"{origin}/readyz")[0] == 200, program=programs[0])
+        eventually(lambda: ask(f"{origin}/readyz")[0] == 200, program=started[0])
         assert ask(f"{origin}/healthz")[0] == 200
         assert ask(f"{origin}/demo/phone")[0] == 404
         assert ask(f"{origin}/demo/phone.json?phone=%2B8619000000101")[0] == 404
         assert ask(f"{origin}/demo/clock", body={"advance": "1d"}, headers={"Origin": origin})[0] == 404
-        for program in programs:
+        for program in started:
             program.process.send_signal(signal.SIGTERM)
-        assert [program.ended() for program in programs] == [0, 0]
+        assert [program.ended() for program in started] == [0, 0]
     finally:
-        for program in programs:
+        for program in started:
             program.clear()
     assert not EmbeddedPostgres(data / "database").answers()
-    assert all("Traceback" not in program.output for program in programs)
+    assert all("Traceback" not in program.output for program in started)
 
 
 def test_the_outbox_does_not_exist_where_it_is_served(data: Path) -> None:

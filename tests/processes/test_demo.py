@@ -29,6 +29,7 @@ from tests.processes.programs import (
     environment,
     eventually,
     free_port,
+    real_school,
     run,
 )
 
@@ -195,7 +196,7 @@ SERVING = ["serve", pytest.param("work", marks=pytest.mark.real), pytest.param("
 @pytest.mark.parametrize("command", SERVING)
 def test_nobody_else_serves_a_demos_database(place: Place, command: str) -> None:
     place.running()
-    refused = run(place.data, command, QIANDA_PORT=str(free_port()))
+    refused = run(place.data, command, QIANDA_PORT=str(free_port()), **real_school(place.data.parent))
     assert refused.returncode == 2
     assert "belongs to a demo" in refused.stderr
 

@@ -37,12 +37,12 @@ FIXED = {
                  "created_at", "replaces"),
     "signer": ("name", "person", "role", "order", "field", "id_number_sealed", "id_tail_hash", "contract"),
     "personal_value": ("value_sealed", "name", "commitment", "signer"),
-    "installation": ("kind", "created_at"),
+    "installation": ("kind", "created_at", "installation_id", "master_check", "root_sha256", "seal_sha256"),
 }  # fmt: skip
 LATER = (
     ("delivery", "state"), ("delivery", "provider_reference"), ("signature_request", "state"),
     ("signature_request", "key_deleted_at"), ("issued_certificate", "revoked_at"), ("contract", "state"),
-    ("signer", "salt"), ("installation", "clock_offset"),
+    ("signer", "salt"), ("demo_clock", "clock_offset"),
 )  # fmt: skip
 
 

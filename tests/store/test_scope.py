@@ -36,8 +36,8 @@ FOREIGN, NOWHERE = Scope(frozenset({"beijing"})), Scope(frozenset())
 SHARED = {
     # Nothing of a campus stands in them; or, for accounts and keys, they are looked up before anybody has a scope. A
     # number that opted out did so towards every campus.
-    "api_key", "budget", "campus", "chat_account", "contract_number", "idempotency", "installation", "job_start",
-    "login_failure", "opt_out", "outbox_message", "provider", "provider_lane", "reminder_policy",
+    "api_key", "budget", "campus", "chat_account", "contract_number", "demo_clock", "idempotency", "installation",
+    "job_start", "login_failure", "opt_out", "outbox_message", "provider", "provider_lane", "reminder_policy",
     "schema_compatibility", "school_day", "staff", "staff_session",
     "worker_heartbeat",
 }  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pkcs11.exceptions import PKCS11Error
 
-from hub.provision import builtin_pki, one_at_a_time, open_token
+from hub.provision import load_pki, make_pki, make_token, one_at_a_time, open_token
 from hub.settings import Settings
 from hub.tokens.module import Module
 from hub.tokens.softhsm import create_token, module_path, undisturbed
@@ -57,8 +57,10 @@ def first_start(data: Path) -> list[str]:
     async def start() -> list[str]:
         settings = Settings.load(data=data)
         async with one_at_a_time(settings):
+            make_token(settings)
             token = open_token(settings)
-            pki = await builtin_pki(settings, token, lambda: datetime.now(UTC))
+            await make_pki(settings, token, lambda: datetime.now(UTC))
+            pki = await load_pki(settings, token, lambda: datetime.now(UTC))
         token.close()
         return [hashlib.sha256(each).hexdigest() for each in (pki.authority.root, *pki.seal_chain, pki.seal_key.spki)]
 

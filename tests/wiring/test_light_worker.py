@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hub.initialise import initialise
 from hub.lifecycle.issue import issue
 from hub.model.staff import EVERYTHING
 from hub.settings import ROOT, Settings
@@ -46,6 +47,7 @@ async def test_a_worker_that_has_sent_a_message_holds_none_of_the_heavy_librarie
 ) -> None:  # fmt: skip
     configured = {"data": str(tmp_path), "token": token_settings().model_dump(mode="json")}
     await mark(database.owner, "demo", utc_now())
+    await initialise(Settings.load(**configured), database.owner)
     hub = await build(Settings.load(**configured), database.app, demo=True)
     try:
         await prepare_school(hub.database)

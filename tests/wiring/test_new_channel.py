@@ -28,6 +28,7 @@ PARTS = ("hub", "channels", "chats", "qianda", "templates", "seeds", "config")
 PROGRAM = """
 import asyncio, json, sys
 from pathlib import Path
+from hub.initialise import initialise
 from hub.lifecycle.load import load_school
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.model.signer import Role
@@ -41,6 +42,7 @@ async def main():
     given = json.loads(sys.argv[1])
     token = TokenSettings(**given["token"])
     settings = Settings.load(data=ROOT / "data", origin="https://sign.example.org", token=token)
+    await initialise(settings, given["owner"])
     hub = await build(settings, given["dsn"], demo=False)
     await load_school(hub.database, ROOT / "seeds")
     guardian = NewSigner(Role.GUARDIAN, "陈建国", "+8619000000101", "340104198501010019", relation="父亲")
@@ -102,7 +104,7 @@ async def test_a_new_channel_is_one_file_and_one_entry(database: Dsns, tmp_path:
 
 async def _run(folder: Path, database: Dsns) -> list[str]:
     await mark(database.owner, "production", utc_now())
-    given = {"token": token_settings().model_dump(mode="json"), "dsn": database.app}
+    given = {"token": token_settings().model_dump(mode="json"), "dsn": database.app, "owner": database.owner}
     program = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, json.dumps(given), cwd=folder, stdout=asyncio.subprocess.PIPE,
         env={"PYTHONPATH": str(folder), "QIANDA_CONFIG": str(folder / "own.toml"), "PATH": "/usr/bin:/bin",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import TemplateFailed
+from hub.initialise import initialise
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.issue import issue
 from hub.lifecycle.land import open_ticket
@@ -28,6 +29,7 @@ async def production(database: Dsns, folder: Path, **settings: object) -> AsyncI
     await mark(database.owner, "production", utc_now())
     origin = {"origin": "https://sign.example.org/"}
     configured = Settings.load(data=folder, token=token_settings(), **(origin | settings))
+    await initialise(configured, database.owner)
     hub = await build(configured, database.app, demo=False)
     try:
         yield hub

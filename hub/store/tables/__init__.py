@@ -31,6 +31,7 @@ from hub.store.tables.records import PersonalValueRow, RecordEntryRow, RecordHea
 from hub.store.tables.school import (
     CampusRow,
     CourseRow,
+    DemoClockRow,
     EnrolmentRow,
     InstallationRow,
     ManyRemindedRow,
@@ -67,6 +68,7 @@ __all__ = [
     "CourseRow",
     "DeliveryRow",
     "DeliveryShareRow",
+    "DemoClockRow",
     "DocumentVersionRow",
     "DutyRow",
     "EnrolmentRow",

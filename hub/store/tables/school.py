@@ -14,14 +14,26 @@ from hub.store.tables.columns import bytes_, json_, moment, words
 
 
 class InstallationRow(SQLModel, table=True):
-    """One row: what this database is for. The demo refuses one that it did not make, and only the demo moves its
-    clock."""
+    """One row: what this database is for, and the data folder that it works with (empty until `qianda init`). Only the
+    owner writes it; `hub.store.installation` says what each value is."""
 
     __tablename__ = "installation"
     one: bool = Field(default=True, primary_key=True)
     kind: str = words()
     clock_offset: timedelta = Field(default=timedelta(0), sa_type=Interval)
     created_at: datetime = moment(nullable=False)
+    installation_id: UUID | None = None
+    master_check: str | None = words(default=None)
+    root_sha256: str | None = words(default=None)
+    seal_sha256: str | None = words(default=None)
+
+
+class DemoClockRow(SQLModel, table=True):
+    """One row in the database of a demo, none elsewhere: how far its planning clock is ahead."""
+
+    __tablename__ = "demo_clock"
+    one: bool = Field(default=True, primary_key=True)
+    clock_offset: timedelta = Field(sa_type=Interval)
 
 
 class CampusRow(SQLModel, table=True):

@@ -1,0 +1,163 @@
+"""`qianda init`: make the keys and certificates of a data folder, and bind folder and database together.
+
+Only this and the demo make any. Order: keys and certificates in the folder, then the row in the database, last the id
+in the folder. Killed in between it is run again: what is there is taken, and nothing is made twice.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+from cryptography.exceptions import InvalidTag
+
+from hub.data_folder import (
+    ID_FILE,
+    check_folder,
+    check_master_key,
+    check_root,
+    check_seal,
+    fingerprint,
+    installation_of,
+    master_key,
+    root_certificate,
+)
+from hub.errors import WrongInstallation
+from hub.provision import load_pki, make_pki, make_token, one_at_a_time, open_token
+from hub.settings import Settings
+from hub.store.cipher import Cipher
+from hub.store.installation import Binding, bind, find_binding, oldest_sealed, renew_certificates
+from hub.store.keys import Keys
+from hub.store.private_files import write_private
+from hub.wiring import Clock, connect_seal, utc_now
+
+
+async def initialise(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> str:
+    """Bind this folder and this database, or find that they are bound already; returns what was done, for people.
+
+    Raises WrongInstallation, having made nothing, where the database is bound to another folder or holds what another
+    master key sealed, or the folder belongs to another database.
+    """
+    if known := await find_binding(owner_dsn):
+        await _check_all(settings, known, clock)
+        if installation_of(settings.data):
+            return f"This data folder and this database are bound already (installation {known.installation})."
+    else:
+        known = await bind(owner_dsn, partial(_make, settings, owner_dsn, clock))
+        _check_keys(settings.data, known)  # of two folders at once one came first
+    _write_id(settings.data, known)
+    return f"This data folder and this database are bound now: installation {known.installation}."
+
+
+async def renew(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> str:
+    """Put down the root and the seal that the configuration has now, and make those that are missing in the folder.
+
+    Raises WrongInstallation unless the folder has the master key of this database.
+    """
+    known = await find_binding(owner_dsn)
+    if known is None:
+        raise WrongInstallation("nothing is bound yet, so that there is nothing to renew: run `qianda init`")
+    if installation_of(settings.data) not in (None, known.installation):
+        check_folder(settings.data, known)
+    keys = _load_keys(settings.data, known)
+    root, seal = await _make_certificates(settings, clock)
+    renewed = Binding(known.installation, keys.check, root, seal)
+    if renewed != known:
+        await renew_certificates(owner_dsn, renewed)
+    _write_id(settings.data, known)
+    if renewed == known:
+        return "Root and seal are the ones that the database knows. Nothing was changed."
+    return f"The database knows the new certificates now: root {root[:16]}…, seal {seal[:16]}…. Restart serve and work."
+
+
+async def _make(settings: Settings, owner_dsn: str, clock: Clock) -> Binding:
+    """Whatever the folder has already is taken as it is: it may be that of an earlier version."""
+    await _check_free(settings.data, owner_dsn)
+    async with one_at_a_time(settings):
+        keys = Keys.load_or_create(master_key(settings.data))
+    root, seal = await _make_certificates(settings, clock)
+    return Binding(installation_of(settings.data) or uuid4(), keys.check, root, seal)
+
+
+async def _make_certificates(settings: Settings, clock: Clock) -> tuple[str, str]:
+    """Make what is missing, and return the fingerprints of root and seal."""
+    async with one_at_a_time(settings):
+        make_token(settings)
+        token = open_token(settings)
+        try:
+            await make_pki(settings, token, clock)
+        finally:
+            token.close()
+    root = root_certificate(settings.data).read_bytes()
+    return fingerprint(root), fingerprint(await _seal(settings, clock))
+
+
+async def _seal(settings: Settings, clock: Clock) -> bytes:
+    """The certificate of the seal that the configuration leads to: on the token or at a signing service."""
+    token = open_token(settings)
+    try:
+        pki = await load_pki(settings, token, clock)
+        async with aiohttp.ClientSession() as http:
+            return (await connect_seal(settings, pki, http, clock)).chain[0]
+    finally:
+        token.close()
+
+
+async def _check_free(data: Path, owner_dsn: str) -> None:
+    """Raise WrongInstallation where the database holds what this folder cannot read, or the folder is of another."""
+    _check_unused(data, await oldest_sealed(owner_dsn))
+
+
+def _check_unused(data: Path, sealed: bytes | None) -> None:
+    if sealed is not None:
+        if not master_key(data).exists() or not _opens(Keys.load(master_key(data)), sealed):
+            raise WrongInstallation(
+                f"the database holds data that another master key sealed than that of {data.absolute()}: set "
+                "QIANDA_DATA to the data folder with which it was used so far, or bring its keys/master.key back"
+            )
+    elif named := installation_of(data):
+        raise WrongInstallation(
+            f"the data folder {data.absolute()} belongs to installation {named}, and this database is empty: correct "
+            f"QIANDA_DATA or QIANDA_DATABASE. Where the old database is lost for good, remove {ID_FILE} from the folder"
+        )
+
+
+def _opens(keys: Keys, sealed: bytes) -> bool:
+    try:
+        Cipher(keys).open(sealed)
+    except InvalidTag:
+        return False
+    return True
+
+
+async def _check_all(settings: Settings, known: Binding, clock: Clock) -> None:
+    """As every start does, but a folder with the right keys may lack its id still."""
+    if installation_of(settings.data):
+        check_folder(settings.data, known)
+    _check_keys(settings.data, known)
+    check_seal(await _seal(settings, clock), known)
+
+
+def _check_keys(data: Path, known: Binding) -> None:
+    _load_keys(data, known)
+    if not root_certificate(data).exists():
+        raise WrongInstallation(
+            f"{root_certificate(data)} is missing: copy the folders authority, trust and token from another host of "
+            f"installation {known.installation}, or bring them back from a backup"
+        )
+    check_root(data, root_certificate(data).read_bytes(), known)
+
+
+def _load_keys(data: Path, known: Binding) -> Keys:
+    if not master_key(data).exists():
+        check_folder(data, known)
+    keys = Keys.load(master_key(data))
+    check_master_key(data, keys, known)
+    return keys
+
+
+def _write_id(data: Path, known: Binding) -> None:
+    if installation_of(data) is None:
+        write_private(data / ID_FILE, f"{known.installation}\n".encode())

@@ -1,0 +1,119 @@
+"""Connections for commands: what keeps one from the database is said with its address, the setting that names it, and
+what to do. No password is ever in these sentences."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+
+from hub.errors import DatabaseUnavailable
+
+CONNECT_TIMEOUT = 10.0
+OLDEST_VERSION = 15  # the first in which the owner of a database owns its schema `public`
+DATABASE, DATABASE_OWNER = "QIANDA_DATABASE", "QIANDA_DATABASE_OWNER"
+"""The settings `database` and `database_owner`, as the environment has them."""
+FORM = "postgresql://USER:PASSWORD@HOST/DATABASE, with %40 for @, %2F for / and so on in the password"
+
+# The first class that fits counts: what is wrong, and what to do about {setting}.
+_REASONS: tuple[tuple[type[BaseException], str, str], ...] = (
+    (asyncpg.InvalidPasswordError, "the server refuses the password", "correct the password in {setting}"),
+    (
+        asyncpg.InvalidAuthorizationSpecificationError, "the server does not let this user in",
+        "correct the user in {setting}, or allow it in the server's pg_hba.conf",
+    ),
+    (
+        asyncpg.InvalidCatalogNameError, "the server has no such database",
+        "correct the name in {setting}, or create the database (docs/operating.md says how)",
+    ),
+    (
+        asyncpg.InsufficientPrivilegeError, "this user may not connect",
+        "run GRANT CONNECT ON DATABASE … TO … there, or correct the user in {setting}",
+    ),
+    (asyncpg.TooManyConnectionsError, "the server has no connection left", "raise its max_connections"),
+    (asyncpg.CannotConnectNowError, "the server is starting or stopping", "try again in a moment"),
+    (TimeoutError, "no answer within 10 s", "check host and port in {setting}, and the firewall between"),
+    (socket.gaierror, "there is no host of this name", "correct the host in {setting}"),
+    (ConnectionRefusedError, "nothing listens there", "start the server, or correct host and port in {setting}"),
+    (OSError, "it cannot be reached", "check that the server runs, and host and port in {setting}"),
+    (asyncpg.PostgresError, "the server refuses the connection", "look into its log, and check {setting}"),
+)  # fmt: skip
+_RIGHTS = """
+SELECT has_schema_privilege('public', 'CREATE')
+   AND COALESCE((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('alembic_version')), true)
+"""
+
+
+@asynccontextmanager
+async def connected(dsn: str, setting: str = DATABASE) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection, closed at the end. Raises DatabaseUnavailable when there is none to be had."""
+    with explained(dsn, setting):
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def explained(dsn: str, setting: str) -> Iterator[None]:
+    """Turn what connecting raises into DatabaseUnavailable."""
+    try:
+        yield
+    except (asyncpg.InterfaceError, ValueError) as error:
+        raise DatabaseUnavailable(f"{setting} is no address of a database: it has to be like {FORM}") from error
+    except (OSError, asyncpg.PostgresError) as error:
+        reason, remedy = next((why, what) for kind, why, what in _REASONS if isinstance(error, kind))
+        raise DatabaseUnavailable(f"the database {address_of(dsn)}: {reason}. {_sentence(remedy, setting)}") from error
+
+
+async def check_server(dsn: str, setting: str) -> None:
+    """Raise DatabaseUnavailable unless the server answers and is new enough."""
+    async with connected(dsn, setting) as connection:
+        major = connection.get_server_version().major
+        if major < OLDEST_VERSION:
+            raise DatabaseUnavailable(
+                f"the database {address_of(dsn)}: its server is PostgreSQL {major}, and {OLDEST_VERSION} or newer is "
+                f"needed. Upgrade it, or name another server in {setting}"
+            )
+
+
+async def check_owner(dsn: str) -> None:
+    """Raise DatabaseUnavailable unless this role may change the schema, and the role `app` is there to be granted."""
+    async with connected(dsn, DATABASE_OWNER) as connection:
+        if not await connection.fetchval(_RIGHTS):
+            raise DatabaseUnavailable(not_the_owner(dsn))
+        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'app'"):
+            raise DatabaseUnavailable(
+                f"the server of the database {address_of(dsn)} has no role app, as which the product runs. Run "
+                "CREATE ROLE app LOGIN PASSWORD '…' there (docs/operating.md has all statements)"
+            )
+
+
+def not_the_owner(dsn: str) -> str:
+    return (
+        f"the database {address_of(dsn)}: this user may not change the schema. Set {DATABASE_OWNER} to the address "
+        "with the role owner, for `qianda migrate` and `qianda init` alone"
+    )
+
+
+def address_of(dsn: str) -> str:
+    """User, host, port and name, for people; nothing of what could be a part of a password."""
+    try:
+        parts = urlsplit(dsn)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "in the configuration"
+    if "@" in parts.path + parts.query + parts.fragment:  # the password has a / ? or # that is not written as %2F
+        return "in the configuration"
+    host = parts.hostname or parse_qs(parts.query).get("host", ["on this machine"])[0]
+    name = unquote(parts.path.lstrip("/"))
+    return f"{name or '(no name)'} at {unquote(parts.username or '')}@{host}{port}".replace(" at @", " at ")
+
+
+def _sentence(remedy: str, setting: str) -> str:
+    text = remedy.format(setting=setting)
+    return text[0].upper() + text[1:]
