@@ -39,7 +39,8 @@ class Contracts:
     # ---- contracts
 
     async def next_number(self, year: int) -> str:
-        """`QD-2026-000001` and on, without gaps for committed contracts; concurrent issues wait for each other here."""
+        """`QD-2026-000001` and on. A number that was given out is never given out again; one is missing where the
+        contract for which it was taken was not issued after all."""
         statement = insert(NUMBER).values(year=year, last=1)
         statement = statement.on_conflict_do_update(index_elements=["year"], set_={"last": NUMBER.c.last + 1})
         number = await self._connection.scalar(statement.returning(NUMBER.c.last))

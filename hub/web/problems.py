@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import traceback
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from zoneinfo import ZoneInfo
@@ -53,6 +54,7 @@ BARE = {
     HTTPStatus.NOT_FOUND: ("not-found", "There is nothing here."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method-not-allowed", "This cannot be done here."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too-large", "What was sent is too large."),
+    HTTPStatus.MISDIRECTED_REQUEST: ("misdirected", "This address does not belong to this server."),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("unsupported-media-type", "This kind of content is not taken here."),
 }
 log = structlog.get_logger()
@@ -76,11 +78,21 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             remember_choice(request, answered)  # the page that it leads to does not know of `?lang=`
             raise
         return _bare(request, answered)
+    except web.RequestPayloadError:  # say, a body that is not encoded as its Content-Encoding says
+        return _bare(request, web.HTTPBadRequest())
     except (ConnectionResetError, TimeoutError):
         raise
-    except Exception:
+    except Exception as error:
+        if _is_about_the_form(error):
+            return _bare(request, web.HTTPBadRequest())
         log.exception("unexpected")
         return _answer(request, 500, QiandaError())
+
+
+def _is_about_the_form(error: Exception) -> bool:
+    """Whether aiohttp could not read a form: a charset or an encoding that does not exist, bytes that are no text."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is web.BaseRequest.post.__code__ for frame, _ in frames)
 
 
 def _bare(request: web.Request, answered: web.HTTPException) -> web.Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import web, web_response
 from aiohttp.typedefs import Handler
 
 from hub.errors import AccessDenied
@@ -32,6 +32,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
+# Without versions; also where aiohttp answers by itself, before any handler of ours.
+web_response.SERVER_SOFTWARE = "Qianda"
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -52,7 +54,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 @web.middleware
 async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what another site makes a browser send (Fetch Metadata; RFC 6454 for Origin)."""
-    if request.method not in SAFE_METHODS and bearer(request) is None and not _from_here(request):
+    if request.method not in SAFE_METHODS and not _from_here(request):
         raise AccessDenied("this request came from another site")
     return await handler(request)
 
@@ -68,7 +70,8 @@ def refuse_other_sites(request: web.Request) -> None:
 
 
 def _from_here(request: web.Request) -> bool:
-    """A program sends neither header and no cookie. A form of our own may say `Origin: null`, because no page of ours
+    """A program sends neither header: no cookie either, or a bearer beside it, which no other site can make a browser
+    send. A form of our own may say `Origin: null`, because no page of ours
     tells where it was; then the browser's Sec-Fetch-Site decides.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
@@ -76,7 +79,7 @@ def _from_here(request: web.Request) -> bool:
         return False
     if origin is not None and origin != "null":
         return origin == request.app[HUB].parts.origin
-    return site is not None or (origin is None and "Cookie" not in request.headers)
+    return site is not None or (origin is None and ("Cookie" not in request.headers or bearer(request) is not None))
 
 
 @web.middleware
@@ -85,9 +88,11 @@ async def public_address(request: web.Request, handler: Handler) -> web.StreamRe
     which the proof of a key is bound. Elsewhere the proxy in front decides what Host we see: a redirect could circle.
     """
     public = urlsplit(request.app[HUB].parts.origin)
+    if "://" in request.raw_path.partition("?")[0] and urlsplit(request.raw_path).netloc not in ("", public.netloc):
+        raise web.HTTPMisdirectedRequest  # the absolute form of RFC 9112 3.2.2, of somebody else's address
     page = request.method in ("GET", "HEAD") and not request.path.startswith(PROGRAMS)
     if page and public.hostname in LOOPBACK and request.headers.get("Host", public.netloc) != public.netloc:
-        raise web.HTTPPermanentRedirect(f"{public.scheme}://{public.netloc}{request.raw_path}")
+        raise web.HTTPPermanentRedirect(f"{public.scheme}://{public.netloc}{request.rel_url.raw_path_qs}")
     return await handler(request)
 
 
@@ -96,12 +101,18 @@ async def public_address(request: web.Request, handler: Handler) -> web.StreamRe
 
 def bearer(request: web.Request) -> str | None:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    return secret.strip() or None if scheme.lower() == "bearer" else None
+    return secret.strip() or None if scheme.lower() == "bearer" and secret.isascii() else None
+
+
+def cookie(request: web.Request, name: str) -> str:
+    """Empty when there is none, or one that we never set."""
+    value = request.cookies.get(name, "")
+    return value if value.isascii() else ""
 
 
 def session_secret(request: web.Request) -> str:
     """Of the visitor's signing session; a bearer wins over the cookie. Empty when there is none."""
-    return bearer(request) or request.cookies.get(COOKIE, "")
+    return bearer(request) or cookie(request, COOKIE)
 
 
 def set_session(response: web.StreamResponse, secret: str, now: datetime, expires_at: datetime) -> None:

@@ -40,7 +40,8 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def test_who_may_change_something(running: Running) -> None:
-    """A cookie needs our own origin, a bearer needs nothing; a bearer wins over a cookie."""
+    """A cookie needs our own origin. A program says neither origin nor site; with a bearer it may have kept the cookie,
+    and a bearer wins over it. Whatever comes from another site is refused, with a bearer too."""
     contract = await running.issue_minor()
     async with opened(running, contract) as client:
         secret, own = client.bearer or "", running.origin
@@ -59,7 +60,14 @@ async def test_who_may_change_something(running: Running) -> None:
     assert await status(**cookie, Sec_Fetch_Site="none") == 403
     assert await status(**cookie, Origin=own) == 202
     assert await status(**cookie, Sec_Fetch_Site="same-origin", Origin="null") == 202
-    assert await status(Authorization=f"Bearer {secret}", Origin="https://evil.example") == 202
+    program = {"Authorization": f"Bearer {secret}"}
+    assert await status(**program) == 202
+    assert await status(**program, **cookie) == 202
+    assert await status(**program, Origin=own) == 202
+    assert await status(**program, Origin="https://evil.example") == 403
+    assert await status(**program, Origin="null") == 403
+    assert await status(**program, Sec_Fetch_Site="cross-site") == 403
+    assert await status(**program, **cookie, Origin="https://evil.example") == 403
     assert await status(**cookie, Authorization="Bearer wrong", Origin=own) == 401
     status_open, _, _ = await asked(
         running, "POST", "/sign/v1/open", body={"ticket": "X"}, headers={"Origin": "https://evil.example"}

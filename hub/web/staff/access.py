@@ -20,6 +20,7 @@ from hub.model.staff import EVERYTHING, Scope, Staff
 from hub.web.keys import BRAKES, HUB
 from hub.web.pages import page
 from hub.web.problems import retry_seconds
+from hub.web.security import cookie
 from hub.wiring import Hub
 
 COOKIE = "__Host-qianda-staff"
@@ -74,7 +75,7 @@ def staff_only(handler: Handler) -> Callable[[web.Request], Awaitable[web.Stream
 async def _visit(request: web.Request) -> Visit:
     parts = request.app[HUB].parts
     async with parts.database.unit(EVERYTHING) as unit:
-        secret = request.cookies.get(COOKIE, "")
+        secret = cookie(request, COOKIE)
         staff = await unit.desk.staff_by_session(secret, unit.now) if secret else None
         if staff is None:
             raise LoginRequired
@@ -158,7 +159,7 @@ class Door:
 
     async def leave(self, request: web.Request) -> web.StreamResponse:
         async with request.app[HUB].parts.database.unit(EVERYTHING) as unit:
-            await unit.desk.end_session(request.cookies.get(COOKIE, ""))
+            await unit.desk.end_session(cookie(request, COOKIE))
         response = web.HTTPSeeOther("/staff/login")
         response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
         raise response

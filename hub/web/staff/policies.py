@@ -140,6 +140,7 @@ async def _place(visit: Visit, unit: Unit, at: str) -> _Place:
     campus = campus or visit.staff.campus
     if not visit.scope.covers(campus) or not at.isprintable():
         raise BadInput("this campus is not yours", field="campus")
+    await unit.school.campus(campus)
     if not contract:
         return _Place(campus, course or None, None)
     try:

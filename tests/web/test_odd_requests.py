@@ -1,0 +1,163 @@
+"""Requests that nobody in their senses sends: whatever is wrong with them is the sender's fault, and never answered as
+ours."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from hub.web.app import make_app
+from tests.running import API_KEY, Running, running_hub
+from tests.web.staff_visit import COOKIE, Desk, desk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+Headers = Mapping[str, str]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    async with running_hub(with_worker=False) as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(running: Running) -> Desk:
+    return await desk_of(running)
+
+
+async def raw(running: Running, method: str, target: str, headers: Headers, body: bytes = b"") -> tuple[int, bytes]:
+    """Status and all that comes back; 0 where nothing does."""
+    own = running.origin.removeprefix("http://")
+    given = {"Host": own, "Connection": "close"} | dict(headers)
+    if method == "POST" and "Transfer-Encoding" not in given:
+        given["Content-Length"] = str(len(body))
+    head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    host, _, port = own.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(head.encode("latin-1") + b"\r\n" + body)
+        answer = await asyncio.wait_for(reader.read(), 60)
+    except ConnectionError:
+        return 0, b""
+    finally:
+        writer.close()
+    return (int(answer.split(b" ", 2)[1]) if answer else 0), answer
+
+
+def routes(running: Running, method: str) -> list[str]:
+    """Every route of the hub, with values that lead nowhere, and with some that the database cannot hold."""
+    resources = make_app(running.hub).router.resources()
+    found = [each.canonical for each in resources if any(route.method == method for route in each)]
+    targets = []
+    for path in dict.fromkeys(found):
+        for value in ("x", "%00", str(UUID(int=1)))[: 2 if method == "GET" else 3] if "{" in path else ("",):
+            parts = path.split("{")
+            targets.append(parts[0] + "".join(value + each.partition("}")[2] for each in parts[1:]))
+    return targets
+
+
+def credentials(running: Running, desk: Desk, path: str) -> Headers:
+    if path.startswith("/api/"):
+        return {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": "x"}
+    return {"Cookie": f"{COOKIE}={desk.cookie}", "Origin": running.origin}
+
+
+def odd_bodies() -> Iterator[tuple[Headers, bytes]]:
+    form, text = {"Content-Type": "application/x-www-form-urlencoded"}, {"Content-Type": "application/json"}
+    for encoding in ("gzip", "deflate", "br", "zstd", "x"):
+        yield {**form, "Content-Encoding": encoding}, b"this is no compressed body"
+    yield {**text, "Content-Encoding": "gzip"}, gzip.compress(b'{"ticket":"x"}')[:-9]
+    yield {**form, "Content-Encoding": "deflate"}, zlib.compress(b"login=a&password=b" * 9)[:-5]
+    yield {**text, "Content-Encoding": "gzip"}, gzip.compress(b"[" * 1_000_000)
+    yield {**form, "Content-Encoding": "gzip"}, gzip.compress(b"at=" + b"0" * (2 << 20))
+    yield form, b"login=%00&password=%ff&at=%00/%00&reason=%00&deadline=%00&enrolment=%00&campus=%00&course=%00"
+    yield form, b"at=nowhere&campus=nowhere&course=nowhere&act=%ff&contract=%00&enrolment=x&chat=%00&person=%00"
+    yield {"Content-Type": "application/x-www-form-urlencoded; charset=nonsense"}, b"at=hefei&reason=x"
+    yield {"Content-Type": "application/json; charset=utf-16"}, b'{"ticket": "x"}'
+    yield text, b'{"ticket": "\\u0000", "code": "\\ud800"}'
+    yield text, json.dumps({"campus": "\0", "course": "\0", "student": {"name": "\0"}, "signers": []}).encode()
+    yield text, b"\xff\xfe\x00"
+    parts = {"Content-Type": "multipart/form-data; boundary=x"}
+    yield {"Content-Type": "multipart/form-data"}, b"--x\r\n\r\nx\r\n--x--\r\n"
+    for more in (b"", b"Content-Transfer-Encoding: no\r\n", b"Content-Type: text/plain; charset=no\r\n"):
+        head = b'--x\r\nContent-Disposition: form-data; name="at"\r\n' + more
+        yield parts, head + b"\r\n\xff\r\n--x--\r\n"
+        yield parts, head + b"\r\n\xff"
+    yield {**text, "Transfer-Encoding": "chunked"}, b"zz\r\nx\r\n0\r\n\r\n"
+
+
+async def test_no_body_is_answered_as_our_fault(running: Running, desk: Desk) -> None:
+    ours = []
+    bodies = list(odd_bodies())
+    for number, path in enumerate(routes(running, "POST")):
+        for headers, body in bodies[number % 4 :: 4]:
+            status, _ = await raw(running, "POST", path, credentials(running, desk, path) | dict(headers), body)
+            if status >= 500:
+                ours.append((status, path, headers, body[:60]))
+        if path in ("/staff/logout", "/staff/login"):
+            desk.cookie = (await desk_of(running)).cookie
+    assert ours == []
+
+
+async def test_no_address_is_answered_as_our_fault(running: Running, desk: Desk) -> None:
+    queries = ("", "?id=%00&campus=%00&q=%00&cursor=%ff&at=%00&lang=%00", "?cursor=AAAA&at=nowhere/x/x&part=live&age=x",
+               "?id=%ff%fe&phone=%00&next=%00&said=%00&limit=%00&after=%00&state=%00", "?=&&==")  # fmt: skip
+    ours = []
+    for path in routes(running, "GET"):
+        for query in queries:
+            headers = {**credentials(running, desk, path), "Accept": "text/html"}
+            status, _ = await raw(running, "GET", path + query, headers)
+            if status >= 500 and (path, status) != ("/readyz", 503):
+                ours.append((status, path + query))
+    assert ours == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer \xff\xfe"}, {"Cookie": f"{COOKIE}=\xff; x"}, {"Accept-Language": "\xff;q=x," * 50},
+        {"X-Forwarded-For": "\xff" * 50}, {"Content-Length": "x"}, {"Host": "\xff"}, {"Origin": "\xff"},
+        {"X-Long": "x" * 100_000}, {"Idempotency-Key": "\xff"}, {"Range": "bytes=x-"}, {"If-Modified-Since": "\xff"},
+    ],
+    ids=lambda headers: next(iter(headers)),
+)  # fmt: skip
+async def test_no_header_is_answered_as_our_fault(running: Running, headers: Headers) -> None:
+    for method, path in (
+        ("POST", "/sign/v1/open"), ("GET", "/staff"), ("GET", "/api/v1/contracts"), ("POST", "/api/v1/contracts"),
+        ("GET", "/verify"), ("GET", "/static/base.css"), ("POST", "/callbacks/outbox"), ("GET", "/s/X"),
+    ):  # fmt: skip
+        assert (await raw(running, method, path, headers))[0] < 500, path
+
+
+async def test_a_body_that_is_not_what_its_encoding_says_is_a_bad_request(running: Running) -> None:
+    headers = {"Content-Encoding": "gzip", "Accept-Language": "en"}
+    status, answer = await raw(running, "POST", "/sign/v1/open", headers, b"no gzip")
+    assert status == 400 and b'"code": "bad-request"' in answer
+
+
+@pytest.mark.parametrize("target", ["http://evil.example/x", "http://evil.example/verify", "https://evil.example"])
+@pytest.mark.parametrize("host", ["evil.example", None])
+async def test_somebody_elses_address_is_refused(running: Running, target: str, host: str | None) -> None:
+    status, answer = await raw(running, "GET", target, {"Host": host} if host else {})
+    assert status == 421 and b"evil" not in answer
+    assert (await raw(running, "GET", f"{running.origin}/verify", {}))[0] == 200
+
+
+async def test_reminders_of_a_campus_that_does_not_exist(running: Running, desk: Desk) -> None:
+    for path in ("/staff/policies", "/staff/policies/calendar"):
+        page = await desk.post(path, {"at": "nowhere/", "reminders_after": "1d"})
+        assert page.status == 422 and "Something in what was entered is not right." in page.words
+
+
+async def test_the_server_does_not_say_which_versions_it_has(running: Running) -> None:
+    for target, headers in (("/", {}), ("/nothing", {}), ("/sign/v1/session", {}), ("/", {"Content-Length": "x"})):
+        _, answer = await raw(running, "GET", target, headers)
+        lines = [line for line in answer.split(b"\r\n\r\n")[0].split(b"\r\n") if line.lower().startswith(b"server:")]
+        assert lines == [b"Server: Qianda"], target
