@@ -22,7 +22,7 @@ from hub.model.message import Purpose
 from hub.model.person import person_name, phone_number
 from hub.model.poster import Poster, ScanStep
 from hub.model.reminder import local_day
-from hub.model.session import CODE_LIFE, SESSION_LIFE, WRONG_ANSWERS_A_DAY, code_for, codes_due_again
+from hub.model.session import CODE_LIFE, GUESSES_OF_A_CODE, SESSION_LIFE, WRONG_ANSWERS_A_DAY, code_for, codes_due_again
 from hub.model.staff import EVERYTHING, StaffTask
 from hub.model.visitor import Visitor
 from hub.store.jobs import DELIVER_CODE
@@ -187,6 +187,7 @@ async def refuse_locked(unit: Unit, visitor: Visitor, campus: Campus) -> None:
 
 async def count_wrong(unit: Unit, visitor: Visitor, campus: Campus) -> None:
     await unit.sessions.add_wrong_answer(visitor.person, unit.now)
+    await unit.sessions.end_guessed_codes(visitor.person, unit.now, GUESSES_OF_A_CODE)
     if await unit.sessions.wrong_answers(visitor.person, _day(unit.now, campus)[0]) >= WRONG_ANSWERS_A_DAY:
         text = "Somebody who came by a poster gave too many wrong answers today; locked until tomorrow."
         await unit.desk.add_task_once(StaffTask(uuid4(), "locked", text, campus.id, unit.now))

@@ -21,7 +21,7 @@ from hub.model.link import SignLink
 from hub.model.message import Purpose
 from hub.model.pickup import DAY_OF, by_pickup
 from hub.model.reminder import local_day
-from hub.model.session import CODE_LIFE, WRONG_ANSWERS_A_DAY, SigningSession, code_for
+from hub.model.session import CODE_LIFE, GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, SigningSession, code_for
 from hub.model.signer import Signer, SigningTask
 from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
 from hub.store.unit import Unit
@@ -174,6 +174,7 @@ async def _note_opened(
 
 async def _count_wrong(unit: Unit, signer: Signer, facts: Mapping[str, str] | None = None) -> None:
     await unit.sessions.add_wrong_answer(signer.person, unit.now)
+    await unit.sessions.end_guessed_codes(signer.person, unit.now, GUESSES_OF_A_CODE)
     actor = f"signer:{signer.id}"
     await unit.record.append(signer.contract, signer.campus, "identity-refused", actor, dict(facts or {}))
     begins, _ = local_day(unit.now, ZoneInfo(signer.zone))

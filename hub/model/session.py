@@ -15,6 +15,8 @@ CODE_DIGITS = 6
 CODES_PER = ((timedelta(minutes=1), 1), (timedelta(hours=1), 5), (timedelta(days=1), 10))
 """At most so many codes to one signer in so long."""
 WRONG_ANSWERS_A_DAY = 10
+GUESSES_OF_A_CODE = 5
+"""After so many wrong answers a code counts no more; another one can be asked for."""
 PREPARED_FOR = timedelta(minutes=3)
 """How long `prepare` leases the document's revision."""
 

@@ -127,6 +127,13 @@ class Sessions:
         live = (CODE.c.person == person) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > at)
         await self._connection.execute(CODE.update().where(live).values(expires_at=CODE.c.created_at))
 
+    async def end_guessed_codes(self, person: str, now: datetime, most: int) -> None:
+        """A live code that this person has answered wrongly `most` times counts no more."""
+        since = (WRONG.c.person == person) & (WRONG.c.at >= CODE.c.created_at)
+        wrong = select(func.count()).select_from(WRONG).where(since).correlate(CODE).scalar_subquery()
+        guessed = (CODE.c.person == person) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > now) & (wrong >= most)
+        await self._connection.execute(CODE.update().where(guessed).values(expires_at=CODE.c.created_at))
+
     async def live_code(self, person: str, session: UUID, now: datetime) -> UUID | None:
         live = (CODE.c.person == person) & (CODE.c.session == session) & CODE.c.used_at.is_(None)
         statement = select(CODE.c.id).where(live, CODE.c.expires_at > now).order_by(CODE.c.created_at.desc())

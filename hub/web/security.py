@@ -33,7 +33,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
 # Without versions; also where aiohttp answers by itself, before any handler of ours.
-web_response.SERVER_SOFTWARE = "Qianda"
+setattr(web_response, "SERVER_SOFTWARE", "Qianda")  # noqa: B010 - aiohttp has no setting for it
 FOR_EVER = "public, max-age=31536000, immutable"
 
 

@@ -98,7 +98,7 @@ async def test_no_body_is_answered_as_our_fault(running: Running, desk: Desk) ->
     bodies = list(odd_bodies())
     for number, path in enumerate(routes(running, "POST")):
         for headers, body in bodies[number % 4 :: 4]:
-            status, _ = await raw(running, "POST", path, credentials(running, desk, path) | dict(headers), body)
+            status, _ = await raw(running, "POST", path, {**credentials(running, desk, path), **headers}, body)
             if status >= 500:
                 ours.append((status, path, headers, body[:60]))
         if path in ("/staff/logout", "/staff/login"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from hub.model.staff import StaffTask
 from hub.web.languages import Translate
 from hub.web.problems import known_problems
 
@@ -135,6 +136,9 @@ NEXT_WAYS = {
     "no-receipt": "no receipt", "not-opened": "not opened", "no-provider": "no provider took it",
     "unknown": "sent, no answer yet", "undelivered": "not delivered", "refused": "refused by the provider",
 }  # fmt: skip
+ALL_OWN_WORDS = {"question", "not-me", "wrong"}
+"""Kinds of tasks whose text is what a person wrote; of THEN_OWN_WORDS all but the first line is."""
+THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
 CODES = STATES | CHANNELS | NEXT_WAYS
 """What stands alone in a line of a text from the lifecycle, and has a word."""
 STUCK = known_problems() | {
@@ -231,6 +235,13 @@ class Speech:
     def word(self, words: Mapping[str, str], key: object) -> str:
         """A kind that has no word yet is shown as it is."""
         return self.translate(words.get(str(key), str(key)))
+
+    def task_lines(self, task: StaffTask) -> list[str]:
+        """What a task says. What a person wrote in their own words stands there as it is: it is nobody's code, even
+        where it reads like one."""
+        lines = task.text.splitlines()
+        own = lines if task.kind in ALL_OWN_WORDS else lines[1:] if task.kind in THEN_OWN_WORDS else []
+        return self.lines("\n".join(lines[: len(lines) - len(own)])) + own
 
     def lines(self, text: str) -> list[str]:
         """What the lifecycle says. A fixed sentence is a line, so that it is found in the catalogue; a value that

@@ -1,0 +1,52 @@
+"""What people wrote stands on staff pages as they wrote it, even where it reads like a word of ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from hub.lifecycle.withdraw import void
+from hub.model.staff import EVERYTHING
+from tests.running import Running, running_hub
+from tests.web.signer_visits import asked, opened, verified
+from tests.web.staff_visit import desk_of
+
+LIKE_OURS = "unknown"  # a state of deliveries, which is "sent, no answer yet" in words
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    async with running_hub() as hub:
+        yield hub
+
+
+async def shown(running: Running, contract: object, language: str) -> list[str]:
+    desk = await desk_of(running, language=language)
+    return [(await desk.get(path)).words for path in ("/staff/tasks", f"/staff/contracts/{contract}")]
+
+
+async def test_a_reason_for_declining(running: Running) -> None:
+    contract = await running.issue_minor()
+    async with verified(running, contract) as client:
+        body = {"reason": f"{LIKE_OURS}\nsms"}
+        await asked(running, "POST", "/sign/v1/decline", body=body, bearer=client.bearer)
+    tasks, page = await shown(running, contract.id, "en")
+    assert "A signer declined, and gave this reason: unknown sms" in tasks
+    assert "Reason given: unknown" in page and "sent, no answer yet" not in tasks + page
+
+
+@pytest.mark.parametrize("kind", ["question", "not-me", "wrong"])
+async def test_a_question(running: Running, kind: str) -> None:
+    contract = await running.issue_minor()
+    async with opened(running, contract) as client:
+        body = {"kind": kind, "text": LIKE_OURS}
+        await asked(running, "POST", "/sign/v1/question", body=body, bearer=client.bearer)
+    for page in await shown(running, contract.id, "en"):
+        assert " unknown " in page and "sent, no answer yet" not in page
+
+
+async def test_a_reason_for_withdrawing(running: Running) -> None:
+    contract = await running.issue_minor()
+    await void(running.hub.parts, EVERYTHING, contract.id, "completed", "staff:test")
+    assert "completed" in (await shown(running, contract.id, "zh"))[1].partition("原因：")[2][:20]
