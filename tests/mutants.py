@@ -13,8 +13,10 @@ import contextlib
 import importlib.util
 import os
 import queue
+import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import time
@@ -32,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 LIST = "tests/mutants.toml"
 TEST_TIMEOUT = 300.0
 """Seconds for the tests of one mutant."""
-OWN_DATABASE = ("hub/store/migrations/", "seeds/", "hub/lifecycle/load.py")
+OWN_DATABASE = ("hub/store/migrat", "hub/store/grants.py", "hub/lifecycle/load.py", "seeds/")
 """What the templates of test databases are made from: a mutant of these needs a database server of its own."""
 PASSED, FAILED, NOTHING_RUN = 0, 1, 5
 """Exit codes of pytest; all but the first two say that no test has judged anything. So do tests that are skipped."""
@@ -250,10 +252,13 @@ def judge_all(
             with _taken(free) as copy:
                 return judge(mutant, copy, environment_for(run))
 
-        with ThreadPoolExecutor(jobs) as pool:
+        pool = ThreadPoolExecutor(jobs)
+        try:
             for number, done in enumerate(as_completed([pool.submit(look, each) for each in sound]), start=1):
                 judged.append(one := done.result())
                 say(f"{number:3}/{len(sound)} {one.verdict.value:9} {one.mutant.file}: {one.mutant.guards}")
+        finally:  # whoever interrupts does not wait for those that have not begun
+            pool.shutdown(cancel_futures=True)
     return judged
 
 
@@ -281,11 +286,12 @@ def report(judged: Sequence[Judged], say: Callable[[str], None] = print) -> bool
 
 
 def main() -> int:
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # it is a text stream
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once")
-    asked.add_argument("--only", default="", help="a part of the file's name, or of what is guarded")
+    asked.add_argument("--only", default="", help="a regular expression for file: what is guarded")
     given = asked.parse_args()
-    mutants = [each for each in read_list() if given.only in f"{each.file}: {each.guards}"]
+    mutants = [each for each in read_list() if re.search(given.only, f"{each.file}: {each.guards}")]
     began = time.monotonic()
     well = report(judge_all(mutants, given.jobs))
     print(f"{time.monotonic() - began:.0f} s")

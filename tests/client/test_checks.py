@@ -88,6 +88,13 @@ def test_any_other_range_is_refused(byte_range: list[int]) -> None:
         assert number_of_refusal(GOOD, byte_range=byte_range) == 2
 
 
+def test_a_range_that_begins_later_or_ends_elsewhere_is_refused() -> None:
+    """What is hashed would be the same: the numbers alone are wrong."""
+    start, gap_at, resume_at, tail = GOOD.byte_range
+    for wrong in ((start + 1, gap_at, resume_at, tail), (start, gap_at, resume_at, tail - 1)):
+        assert number_of_refusal(GOOD, byte_range=wrong) == 2
+
+
 @given(st.binary(max_size=300))
 def test_garbage_for_attributes_is_refused(garbage: bytes) -> None:
     assert number_of_refusal(GOOD, to_be_signed=garbage) == 4

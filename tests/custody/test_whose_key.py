@@ -60,13 +60,15 @@ async def bring(guardian: Person, authority: OutsideAuthority, **how: Any) -> Ce
 
 
 @asynccontextmanager
-async def guardian_whose_authority_is_trusted(folder: Path) -> AsyncIterator[tuple[Person, OutsideAuthority]]:
+async def guardian_whose_authority_is_trusted(
+    folder: Path, **changes: Any
+) -> AsyncIterator[tuple[Person, OutsideAuthority]]:
     async with outside_authority() as authority:
         trusted = {
             "trusted_signers": [str(authority.write_root(folder / "root.pem"))], "token_only_policies": [TOKEN_POLICY]
         }  # fmt: skip
         async with quiet_hub(configured=trusted) as running:
-            guardian = await signer_of(running, await running.issue_minor())
+            guardian = await signer_of(running, await running.issue_minor(**changes))
             await guardian.enter()
             yield guardian, authority
 
@@ -100,6 +102,13 @@ async def test_a_brought_certificate_names_its_signer_and_is_good_until_the_end(
         kinds = await record_of(guardian.running, guardian.contract)
         refused = len(NOT_TAKEN) + 1
         assert (kinds.count("certificate-refused"), kinds.count("certificate-brought")) == (refused, 3)
+
+
+async def test_of_somebody_after_whom_others_sign_it_has_to_be_good_for_longer(tmp_path: Path) -> None:
+    async with guardian_whose_authority_is_trusted(tmp_path, signers=two_guardians(1, 2)) as (guardian, authority):
+        with pytest.raises(CertificateNotValid, match="before the contract can be completed"):
+            await bring(guardian, authority, ends=timedelta(days=20))
+        await bring(guardian, authority)
 
 
 async def test_a_key_with_which_somebody_else_came_before_is_refused() -> None:
