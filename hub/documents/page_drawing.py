@@ -16,7 +16,6 @@ from hub.documents.child import serve
 from hub.documents.pages import LENGTH
 
 DOTS_PER_INCH = 110
-THUMBNAIL_WIDTH = 360  # pixels: the width of a small phone
 MAX_PAGES = 60
 MAX_PIXELS = 20_000_000  # of one page; A4 at 110 dpi has 1.2 million
 _LEVELS = 16
@@ -37,9 +36,6 @@ def _answer(question: bytes) -> bytes:
         if what == "count":
             return str(pages).encode()
         document.init_forms()  # signatures and the seal are form fields: pdfium draws them only so
-        if what == "thumbnail":
-            page = document[0]
-            return _pack([_draw(page, THUMBNAIL_WIDTH / page.get_width())])
         return _pack([_draw(document[index], DOTS_PER_INCH / 72) for index in range(pages)])
 
 

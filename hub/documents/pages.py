@@ -28,10 +28,6 @@ class PagePainter:
         """One PNG for each page, in order."""
         return _unpack(self._ask("pages", pdf))
 
-    def first_page_thumbnail(self, pdf: bytes) -> bytes:
-        """The first page as a PNG, 360 pixels wide."""
-        return _unpack(self._ask("thumbnail", pdf))[0]
-
     def page_count(self, pdf: bytes) -> int:
         return int(self._ask("count", pdf))
 

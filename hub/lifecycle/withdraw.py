@@ -39,6 +39,21 @@ async def void(parts: Parts, scope: Scope, contract_id: UUID, reason: str, actor
         return await end(parts, unit, contract, ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
 
 
+async def sign_on_paper(parts: Parts, scope: Scope, contract_id: UUID, note: str, actor: str) -> Contract:
+    """The contract was signed by hand after all, and nobody signs it here any more; nobody is written to. `note`: where
+    the paper is. Again: success, nothing changes.
+
+    Raises IllegalMove as `void` does.
+    """
+    if not note.strip() or len(note) > LONGEST_REASON:
+        raise BadInput(f"a note of up to {LONGEST_REASON} characters is needed", field="note")
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        if contract.state is ContractState.SIGNED_ON_PAPER:
+            return contract
+        return await end(parts, unit, contract, ContractState.SIGNED_ON_PAPER, note.strip(), actor, tell=None)
+
+
 async def expire(parts: Parts, unit: Unit, contract: Contract) -> Contract:
     """The deadline has passed. `contract` is locked by the caller. At night the news of it waits for the morning."""
     return await end(parts, unit, contract, ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED)
@@ -53,10 +68,10 @@ async def end(
         raise IllegalMove("a signature has just been accepted and is being written into the file")
     await unit.signatures.lapse_prepared(contract.id)
     at = await unit.planning_now()
-    await close_tasks(unit, contract, state.value.lower(), at)
+    await close_tasks(unit, contract, state.kind, at)
     ended = await unit.contracts.move(contract, state, reason=reason, ended_at=unit.now)
     await unit.contracts.plan_hub_step(contract.id, None)
-    await unit.record.append(contract.id, contract.campus, state.value.lower(), actor, {"reason": reason})
+    await unit.record.append(contract.id, contract.campus, state.kind, actor, {"reason": reason})
     if tell:
         await _tell(parts, unit, ended, tell)
     return ended

@@ -37,11 +37,16 @@ class ContractState(StrEnum):
     def final(self) -> bool:
         return self not in (ContractState.DRAFT, ContractState.ISSUED, ContractState.SIGNED)
 
+    @property
+    def kind(self) -> str:
+        """Of the record entry that is written together with it."""
+        return self.value.lower().replace("_", "-")
+
 
 _S = ContractState
 
 MOVES: Mapping[ContractState, frozenset[ContractState]] = {
-    _S.DRAFT: frozenset({_S.ISSUED, _S.VOIDED}),
+    _S.DRAFT: frozenset({_S.ISSUED}),
     _S.ISSUED: frozenset({_S.SIGNED, _S.DECLINED, _S.EXPIRED, _S.VOIDED, _S.SIGNED_ON_PAPER}),
     _S.SIGNED: frozenset({_S.COMPLETED}),
     _S.COMPLETED: frozenset(),
@@ -50,8 +55,8 @@ MOVES: Mapping[ContractState, frozenset[ContractState]] = {
     _S.VOIDED: frozenset(),
     _S.SIGNED_ON_PAPER: frozenset(),
 }
-"""Every legal move. A signed contract can only be completed: both sides are bound, and the hub's own trouble is no
-way out."""
+"""Every legal move. A draft is there only within the transaction that issues it. A signed contract can only be
+completed: both sides are bound, and the hub's own trouble is no way out."""
 
 
 def check_move(before: ContractState, after: ContractState) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from hub.model.contract import ContractState
 from hub.model.record import GENESIS, RecordEntry, entry_digest
 
-STATE_KINDS = {state.value.lower(): state.value for state in ContractState if state is not ContractState.DRAFT}
+STATE_KINDS = {state.kind: state.value for state in ContractState if state is not ContractState.DRAFT}
 """The entries that are written together with a state of the contract."""
 DOCUMENT_KINDS = ("issued", "signature-embedded", "signed", "completed")
 """Those that name the contract's file as it is from then on."""

@@ -54,11 +54,6 @@ class IdDocument:
     number: str
 
     @property
-    def tail(self) -> str:
-        """The last four characters, upper case."""
-        return self.number[-4:]
-
-    @property
     def birth_date(self) -> date | None:
         """What the number itself says; only some documents say it."""
         if self.id_type is IdType.CN_ID:
@@ -66,10 +61,6 @@ class IdDocument:
         if self.id_type is IdType.FOREIGN_PERMANENT_ID and len(self.number) == 18:
             return _date_digits(self.number[6:14])
         return None
-
-    def has_tail(self, answer: str) -> bool:
-        """Whether `answer` is the last four characters; case, width and spaces do not matter."""
-        return squeezed(answer).upper() == self.tail
 
 
 def id_document(id_type: str, number: str, *, field: str = "") -> IdDocument:

@@ -51,7 +51,6 @@ class SkipReason(StrEnum):
     OPTED_OUT = "opted-out"
     PAUSED = "paused"
     BUDGET = "budget"
-    NOT_THEIR_TURN = "not-their-turn"
     CLOSED = "closed"
     OVERDUE = "overdue"
 

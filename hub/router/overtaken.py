@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from channels import Shape
 from hub.model.delivery import BY_DAY, PHONE_CHANGED, PLANNED, Delivery
 from hub.model.message import ANSWERS, Purpose, told_of
-from hub.model.reminder import into_window, on_every_day, spread_of
+from hub.model.reminder import SkipReason, into_window, on_every_day, spread_of
 from hub.model.reminder_policy import ReminderPolicy
 from hub.model.signer import SigningTask, TaskState
 from hub.router.policy import policy_of
@@ -46,9 +46,9 @@ async def obsolete(unit: Unit, delivery: Delivery) -> str | None:
 
 def _settled(task: SigningTask) -> str | None:
     if task.state is not TaskState.OPEN:
-        return "signed-meanwhile" if task.state is TaskState.SIGNED else "closed"
+        return (SkipReason.SIGNED_MEANWHILE if task.state is TaskState.SIGNED else SkipReason.CLOSED).value
     # Whoever got messages at this number may have said that they are not meant.
-    return "paused" if task.paused else None
+    return SkipReason.PAUSED.value if task.paused else None
 
 
 async def as_it_is_now(unit: Unit, delivery: Delivery, wording: Wording) -> Delivery:

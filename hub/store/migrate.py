@@ -115,8 +115,3 @@ def _chain(scripts: Path) -> Sequence[Step]:
     newest_first = ScriptDirectory.from_config(alembic_config(scripts=scripts)).walk_revisions()
     steps = [Step(each.revision, getattr(each.module, "expands_only", False)) for each in newest_first]
     return steps[::-1]
-
-
-def migrate_now(dsn: str) -> None:
-    """`migrate` for programs without a running loop."""
-    asyncio.run(migrate(dsn))

@@ -22,14 +22,6 @@ class SoftKey:
     def generate(cls, label: str) -> SoftKey:
         return cls(label, ec.generate_private_key(ec.SECP256R1()))
 
-    @classmethod
-    def from_pem(cls, label: str, pem: bytes, password: bytes | None = None) -> SoftKey:
-        """Load a PKCS#8 file. ValueError when it holds anything but a P-256 key."""
-        private_key = serialization.load_pem_private_key(pem, password)
-        if not isinstance(private_key, ec.EllipticCurvePrivateKey):
-            raise ValueError("a signing key is a P-256 key")
-        return cls(label, private_key)
-
     async def sign(self, message: bytes) -> bytes:
         return self._private_key.sign(message, ec.ECDSA(hashes.SHA256()))
 

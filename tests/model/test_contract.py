@@ -17,7 +17,7 @@ from hub.model.signer import SigningTask, TaskState, all_signed, tasks_to_open
 
 FINAL = {"COMPLETED", "DECLINED", "EXPIRED", "VOIDED", "SIGNED_ON_PAPER"}
 LEGAL = {
-    ("DRAFT", "ISSUED"), ("DRAFT", "VOIDED"), ("ISSUED", "SIGNED"), ("ISSUED", "DECLINED"), ("ISSUED", "EXPIRED"),
+    ("DRAFT", "ISSUED"), ("ISSUED", "SIGNED"), ("ISSUED", "DECLINED"), ("ISSUED", "EXPIRED"),
     ("ISSUED", "VOIDED"), ("ISSUED", "SIGNED_ON_PAPER"), ("SIGNED", "COMPLETED"),
 }  # fmt: skip
 

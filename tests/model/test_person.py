@@ -36,7 +36,7 @@ from hub.model.person import (
 )
 def test_documents_in_normal_form(kind: str, typed: str, number: str, born: date | None) -> None:
     document = id_document(kind, typed)
-    assert (document.number, document.birth_date, document.tail) == (number, born, number[-4:])
+    assert (document.number, document.birth_date) == (number, born)
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,6 @@ def test_wrong_documents_are_refused_without_quoting_them(kind: str, typed: str)
         id_document(kind, typed, field="signers[0].id_number")
     assert refused.value.field == "signers[0].id_number"
     assert not typed or typed not in refused.value.detail
-
-
-def test_the_tail_is_compared_as_people_type_it() -> None:
-    document = id_document("cn-id", "11010519491231002X")
-    assert document.has_tail("002x") and document.has_tail(" ００２Ｘ ")
-    assert not document.has_tail("02X") and not document.has_tail("") and not document.has_tail("0021")
 
 
 def test_every_kind_of_document_has_a_name_in_both_languages() -> None:

@@ -18,7 +18,7 @@ from hub.errors import DatabaseUnavailable
 from hub.model.staff import EVERYTHING
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.keys import Keys
-from hub.store.migrate import migrate_now
+from hub.store.migrate import migrate
 from hub.store.unit import Database
 from tests.database import scratch_folder
 from tests.running import until
@@ -31,7 +31,7 @@ def server() -> Iterator[EmbeddedPostgres]:
     folder = Path(tempfile.mkdtemp(prefix="qianda-restarts-", dir=scratch_folder()))
     folder.chmod(0o755)
     server = EmbeddedPostgres(folder / "database", durable=False).start()
-    migrate_now(server.dsn("owner"))
+    asyncio.run(migrate(server.dsn("owner")))
     try:
         yield server
     finally:

@@ -21,13 +21,3 @@ def test_only_p256_is_a_signing_key() -> None:
     other = ec.generate_private_key(ec.SECP384R1())
     with pytest.raises(ValueError, match="P-256"):
         SoftKey("seal", other)
-
-
-def test_a_soft_key_is_read_from_pkcs8() -> None:
-    private = ec.generate_private_key(ec.SECP256R1())
-    pem = private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(b"secret"),
-    )
-    assert SoftKey.from_pem("seal", pem, b"secret").spki == SoftKey("seal", private).spki

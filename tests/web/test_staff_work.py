@@ -14,12 +14,13 @@ import pytest
 import pytest_asyncio
 import xlsxwriter
 
+from hub.doctor_records import examine_records
 from hub.lifecycle.land import open_ticket
 from hub.lifecycle.load import load_roster
 from hub.model.link import DoorKind
 from hub.model.staff import EVERYTHING, StaffTask
 from hub.settings import ROOT
-from tests.lifecycle.signing import completed, signed
+from tests.lifecycle.signing import completed, person, record_of, signed, tasks_of
 from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub
 from tests.web.staff_visit import Desk, desk_of
 
@@ -214,6 +215,40 @@ async def test_acting_on_a_contract(running: Running, desk: Desk) -> None:
     assert (await desk.post(f"{fresh}/void", {"reason": "Wrong course"})).location == f"{fresh}?said=voided"
     assert "Wrong course" in (await desk.get(fresh)).words
     assert (await desk.post(f"{fresh}/void", {"reason": "again"})).status == 303
+
+
+async def test_a_contract_that_was_signed_on_paper_ends_here(running: Running, desk: Desk) -> None:
+    contract = await running.issue_minor()
+    guardian = await person(running, contract)
+    path = f"/staff/contracts/{contract.id}"
+    assert f'href="{path}/paper"' in (await desk.get(path)).text
+    assert "cannot be undone" in (await desk.get(f"{path}/paper")).words
+    assert (await desk.post(f"{path}/paper", {"note": " "})).status == 422
+    for _ in range(2):  # again: nothing changes
+        assert (await desk.post(f"{path}/paper", {"note": "Folder 7"})).location == f"{path}?said=paper"
+    page = (await desk.get(path)).words
+    assert "Where the paper is: Folder 7" in page and "signed on paper: “Folder 7”" in page
+    assert await running.state(contract) == "SIGNED_ON_PAPER"
+    assert (await record_of(running, contract)).count("signed-on-paper") == 1
+    assert [(task.state.value, task.step) for task in await tasks_of(running, contract)] == [("CLOSED", None)]
+    await guardian.land()
+    assert f'href="{path}/paper"' not in (await desk.get(path)).text
+    assert (await desk.post(f"{path}/reissue")).status == 409
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        assert [each.purpose for each in await unit.deliveries.of_contract(contract.id)] == []
+    findings = [each async for each in examine_records(running.hub, lambda _: None)]
+    assert not [each for each in findings if each.part == f"record of {contract.number}"]
+
+
+async def test_nothing_is_signed_on_paper_while_a_signature_is_embedded_or_after_the_end(
+    running: Running, desk: Desk
+) -> None:
+    contract = await running.issue_minor()
+    await signed(running, contract)
+    refused = await desk.post(f"/staff/contracts/{contract.id}/paper", {"note": "Folder 7"})
+    assert refused.status == 409 and await running.state(contract) == "ISSUED"
+    await completed(running, contract)
+    assert (await desk.post(f"/staff/contracts/{contract.id}/paper", {"note": "Folder 7"})).status == 409
 
 
 async def test_links_lead_in_and_a_desk_code_is_new_each_time(running: Running, desk: Desk) -> None:

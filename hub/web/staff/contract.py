@@ -19,6 +19,7 @@ from hub.lifecycle.reissue import reissue as issue_anew
 from hub.lifecycle.reissue import replace_person as put_in_place
 from hub.lifecycle.remind import next_channel, remind_by_hand
 from hub.lifecycle.withdraw import extend as move_deadline
+from hub.lifecycle.withdraw import sign_on_paper
 from hub.lifecycle.withdraw import void as withdraw
 from hub.model.contract import Contract, ContractState
 from hub.model.link import DoorKind
@@ -170,6 +171,23 @@ async def void(visit: Visit) -> web.StreamResponse:
     except QiandaError as error:
         return await show_contract(visit, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=voided")
+
+
+async def ask_paper(visit: Visit, problem: QiandaError | None = None, note: str = "") -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+    return await show(visit, "staff/paper.html", contract=found, problem=problem, note=note)
+
+
+async def paper(visit: Visit) -> web.StreamResponse:
+    note = str((await visit.request.post()).get("note", "")).replace("\x00", "")
+    try:
+        await sign_on_paper(visit.parts, visit.scope, contract_id(visit), note, visit.actor)
+    except BadInput as error:
+        return await ask_paper(visit, error, note)
+    except QiandaError as error:
+        return await show_contract(visit, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=paper")
 
 
 async def reissue(visit: Visit) -> web.StreamResponse:

@@ -21,6 +21,7 @@ SAID = {
     "nobody": "Nobody could be written to: no channel reaches them.",
     "extended": "The deadline has moved; reminders are planned anew.",
     "voided": "The contract is withdrawn. Those who had got a message are told.",
+    "paper": "The contract is noted as signed on paper. Nobody signs it here any more.",
     "reissued": "This is the new contract. The old one is withdrawn and linked.",
     "replaced": "This is the new contract with the other person; all sign it. The old one is withdrawn and linked.",
     "issued": "The contract is issued.",

@@ -94,6 +94,7 @@ RECORDS = {
     "link-handed-out": "link handed out", "deadline-moved": "deadline moved", "reminded-by-hand": "reminded by hand",
     "reminders-changed": "reminders changed for this contract",
     "voided": "withdrawn", "declined": "declined", "expired": "expired", "replaced": "replaced by a new contract",
+    "signed-on-paper": "signed on paper",
     "viewed-by-staff": "looked at by staff", "identity-checked": "identity confirmed",
     "identity-refused": "identity not confirmed", "certificate-issued": "certificate issued",
     "certificate-brought": "own certificate taken", "certificate-refused": "own certificate refused",
@@ -128,8 +129,9 @@ LEDGER_REASONS = {
     "paused": "paused because of a question", "signed-meanwhile": "signed",
     "by-hand": "by hand", "no-channel": "no way to reach them", "deadline-moved": "deadline moved",
     "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
+    "signed-on-paper": "signed on paper",
     "phone-changed": "phone number changed", "overdue": "many were overdue",
-    "budget": "a limit of messages is reached", "not-their-turn": "not their turn yet",
+    "budget": "a limit of messages is reached",
     "unpaused": "no longer paused", "step-failed": "raised an error, tried again",
 }  # fmt: skip
 NEXT_WAYS = {
@@ -209,7 +211,6 @@ POLICY_GROUPS = {each: each for each in (
 )}  # fmt: skip
 YES = {"yes": "yes", "no": "no"}
 FIELDS |= POLICY_KEYS
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 POSTERS = {"open": "takes people", "full": "full", "expired": "over", "revoked": "revoked"}
 POSTER_MODES = {"contract": "contract at once", "ask": "you look at it first"}
 POSTER_MODE_HINTS = {
