@@ -236,8 +236,6 @@ class DemoRefused(Refused):
 
 
 class WrongInstallation(Refused):
-    """The data folder is not that of the database, or one of them is bound to nothing yet."""
-
     code = "wrong-installation"
     sentence = "The data folder does not belong to this database."
 
@@ -353,6 +351,12 @@ class Locked(TooMany):
 
 class TokenUnavailable(Unavailable):
     code = "token-unavailable"
+
+
+class ContractUnreadable(Unavailable):
+    code = "contract-unreadable"
+    sentence = "The data of this contract cannot be read here. Whoever operates this service has to look into it."
+    retry = False
 
 
 class AuthorityUnavailable(Unavailable):

@@ -84,6 +84,7 @@ class Contract:
     the SHA-256 (lower-case hex) of the current file, `issued_sha256` that of the file as it was issued, with its
     signature fields. Up to `deadline` signers may sign. `stuck_since` and `stuck_reason` show a signed contract that
     the hub could not finish yet, or one of which a message cannot be sent (`STEP_FAILED`).
+    Only a list holds one that is not `readable`: its `data` cannot be opened with our key, and is empty.
     """
 
     id: UUID
@@ -101,6 +102,7 @@ class Contract:
     external_id: str | None = None
     enrolment: UUID | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    readable: bool = True
     document: str | None = None
     issued_sha256: str | None = None
     revision: int = 0

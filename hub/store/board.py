@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -104,6 +104,7 @@ class BoardRow:
     last_signed_at: datetime | None
     message: LastMessage | None
     upcoming: Upcoming | None
+    readable: bool = True
 
 
 class Board:
@@ -145,7 +146,8 @@ class Board:
             same = (CONTRACT.c.created_at == created_at) & (CONTRACT.c.id < last)
             statement = statement.where((CONTRACT.c.created_at < created_at) | same)
         statement = statement.order_by(CONTRACT.c.created_at.desc(), CONTRACT.c.id.desc()).limit(limit)
-        return [_row(row) for row in (await self._connection.execute(statement)).mappings()]
+        found = (await self._connection.execute(statement)).mappings()
+        return [replace(_row(row), readable=self._cipher.opens(row["data_sealed"])) for row in found]
 
     async def ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
         """The same contracts, oldest first."""
@@ -243,8 +245,11 @@ def _columns(message: LateralFromClause, upcoming: LateralFromClause, progress: 
 
 _PLAIN = (
     "id", "number", "campus", "course", "title", "state", "student_name", "created_at", "deadline", "stuck_since",
-    "stuck_reason",
+    "stuck_reason", "data_sealed",
 )  # fmt: skip
+
+
+_MADE = ("message", "upcoming", "state", "readable")
 
 
 def _row(row: Mapping[Any, Any]) -> BoardRow:
@@ -256,5 +261,5 @@ def _row(row: Mapping[Any, Any]) -> BoardRow:
             row["next_step"], row["step_number"], row["next_due_at"], row["paused"], row["signer_name"],
             row["signer_role"], row["signer_id"],
         )  # fmt: skip
-    own = {name: row[name] for name in BoardRow.__dataclass_fields__ if name not in ("message", "upcoming", "state")}
+    own = {name: row[name] for name in BoardRow.__dataclass_fields__ if name not in _MADE}
     return BoardRow(**own, state=ContractState(row["state"]), message=message, upcoming=upcoming)

@@ -8,6 +8,7 @@ import json
 import os
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.model.signer import DECLARED
@@ -30,6 +31,14 @@ class Cipher:
 
     def seal_json(self, value: Any) -> bytes:
         return self.seal(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+    def opens(self, sealed: bytes) -> bool:
+        """Whether it was sealed under our key, and is as it was then."""
+        try:
+            self.open(sealed)
+        except (InvalidTag, ValueError):
+            return False
+        return True
 
     def open_json(self, sealed: bytes) -> Any:
         return json.loads(self.open(sealed))

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.errors import ContractNotFound, StaleVersion
+from hub.errors import ContractNotFound, ContractUnreadable, StaleVersion
 from hub.model.contract import Contract, ContractState, check_move
 from hub.model.person import same_name
 from hub.model.signer import Role, Signer
@@ -95,10 +95,15 @@ class Contracts:
             raise ContractNotFound
         return self._contract(row)
 
-    def _contract(self, row: RowMapping) -> Contract:
+    def _contract(self, row: RowMapping, *, in_list: bool = False) -> Contract:
+        """Raises ContractUnreadable; in a list such a one is marked instead, and hides none of the others."""
         values = {name: value for name, value in row.items() if name not in _HIDDEN}
-        data = self._cipher.open_json(row["data_sealed"])
+        readable = self._cipher.opens(row["data_sealed"])
+        if not readable and not in_list:
+            raise ContractUnreadable(f"contract {row['number']}: sealed under another key, or altered")
+        data = self._cipher.open_json(row["data_sealed"]) if readable else {}
         values |= {"state": ContractState(row["state"]), "fields": tuple(row["fields"]), "data": data}
+        values |= {"readable": readable}
         return Contract(**values)
 
     async def by_number(self, number: str) -> Contract:
@@ -124,7 +129,7 @@ class Contracts:
             created_at, last = after
             earlier = CONTRACT.c.created_at < created_at
             statement = statement.where(earlier | ((CONTRACT.c.created_at == created_at) & (CONTRACT.c.id < last)))
-        return [self._contract(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [self._contract(row, in_list=True) for row in (await self._connection.execute(statement)).mappings()]
 
     async def move(self, contract: Contract, after: ContractState, **values: Any) -> Contract:
         """The one place that writes a state: checked against MOVES, compare-and-set on the version."""
@@ -267,6 +272,8 @@ class Contracts:
     def _signer(self, row: RowMapping) -> Signer:
         values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
         opened = self._cipher.open
+        if not self._cipher.opens(row["phone_sealed"]):
+            raise ContractUnreadable(f"signer {row['id']}: sealed under another key, or altered")
         return Signer(**(values | {
             "role": Role(row["role"]), "channels": tuple(row["channels"]), "phone": opened(row["phone_sealed"]),
             "id_number": opened(row["id_number_sealed"]),

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
+import structlog
+
 from hub.errors import BadInput
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.model.contract import Contract
@@ -14,6 +16,8 @@ from hub.store.unit import Unit
 from hub.web.api import answers
 from hub.web.api.endpoint import Call
 from hub.web.api.shapes import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
+
+log = structlog.get_logger()
 
 
 async def create(call: Call) -> ContractIssued:
@@ -60,6 +64,9 @@ async def list_(call: Call) -> ContractPage:
             state=asked.state, campus=asked.campus, after=after, limit=asked.limit + 1
         )  # fmt: skip
     items = found[: asked.limit]
+    for each in items:
+        if not each.readable:
+            log.error("unreadable", contract=str(each.id), number=each.number)
     more = cursor(items[-1].created_at, items[-1].id) if len(found) > asked.limit else None
     return ContractPage(items=[answers.listed(each) for each in items], next_cursor=more)
 

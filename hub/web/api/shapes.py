@@ -219,6 +219,7 @@ class ContractListed(_Given):
     external_id: str | None
     created_at: datetime
     completed_at: datetime | None
+    readable: bool = Field(description="False: its data was sealed under another key, and it cannot be worked with.")
 
 
 class ContractPage(_Given):
