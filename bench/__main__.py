@@ -11,7 +11,7 @@ import typer
 
 from bench.results import RESULTS, Result
 
-READY = ("seal", "verify", "chain", "channels", "reminders", "faults")
+READY = ("seal", "verify", "chain", "channels", "reminders", "faults", "busy")
 NOT_THERE_YET = ("land", "peers")
 WRONG_NAME = 2
 
