@@ -4,15 +4,14 @@ const CALL_MS = 30000;
 
 export class Offline extends Error {}
 
-/** The hub said no: `code` is stable, `title` a sentence in the page's language. If it named a time: `wait` in seconds, and
- * `detail` says in the page's language until when. */
+/** The hub said no: `title` in the page's language. If it named a time: `wait` in seconds, `detail` says until when. */
 export class Problem extends Error {
   constructor(status, said, wait) {
     super(said.code || `http-${status}`);
     this.status = status;
     this.code = said.code || (status >= 500 ? 'unavailable' : 'other');
     this.title = said.title || '';
-    this.detail = said.until ? said.detail || '' : '';
+    this.detail = (said.until && said.detail) || '';
     this.field = said.field || '';
     this.wait = wait;
   }
@@ -126,8 +125,8 @@ export function report(error, acts) {
   showTrouble(nameOf(error), { wait: error.wait, title: error.title, detail: error.detail, acts });
 }
 
-// Whether a person has touched this page: scanners that run its scripts, press its buttons and send its forms by script
-// have not. What scripts fire is not trusted; fingers, keys and screen readers are.
+// Whether a person has touched this page: scanners that press its buttons by script have not. What scripts fire is not
+// trusted.
 let touched = false;
 for (const type of ['pointerdown', 'keydown', 'click']) {
   document.addEventListener(type, (event) => { touched ||= event.isTrusted; }, { capture: true });
