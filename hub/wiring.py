@@ -62,6 +62,7 @@ from hub.router import Router
 from hub.router.carriers import Carrier, Carriers
 from hub.router.wording import Wording
 from hub.settings import ROOT, Settings
+from hub.store.database_clock import DatabaseClock
 from hub.store.files import Files
 from hub.store.installation import find_binding
 from hub.store.keys import Keys
@@ -114,13 +115,14 @@ class _DatabaseLedger:
             return await OutboxLedger(unit.connection).accepted(key)
 
 
-async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock = utc_now) -> Hub:
+async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock | None = None) -> Hub:
     """`dsn` is that of the role `app`, on a database that is migrated and bound to this data folder; nothing is made.
+    `clock`: the database's, but for tests.
 
     Raises WrongInstallation where folder and database are not one installation, ValueError for parts that do not exist,
     and TemplateFailed for messages that a configured provider would not carry."""
     async with AsyncExitStack() as closing:
-        hub = await _build(settings, dsn, closing, demo=demo, clock=clock)
+        hub = await _build(settings, dsn, closing, demo=demo, clock=clock or DatabaseClock())
         return replace(hub, closing=closing.pop_all())
 
 

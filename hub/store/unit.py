@@ -31,6 +31,7 @@ from hub.store.certificates import Certificates
 from hub.store.chats import Chats
 from hub.store.cipher import Cipher
 from hub.store.contracts import Contracts
+from hub.store.database_clock import DatabaseClock
 from hub.store.deliveries import Deliveries
 from hub.store.desk import Desk
 from hub.store.duties import Duties
@@ -71,7 +72,9 @@ AWAY = (
 connection left, or undid one of two that waited for each other: the same works again in a moment."""
 
 # One statement, because every transaction begins with it.
-_ENTER = text("SELECT (SELECT clock_offset FROM demo_clock) FROM set_config('qianda.scope', :scope, true)")
+_ENTER = text(
+    "SELECT (SELECT clock_offset FROM demo_clock), clock_timestamp() FROM set_config('qianda.scope', :scope, true)"
+)
 
 
 class Unit:
@@ -151,10 +154,11 @@ class Database:
         read ahead and write at the end (see `hub.store.joint`)."""
         try:
             async with self.engine.begin() as connection:
-                now = self.clock()
-                offset = await connection.scalar(_ENTER, {"scope": scope.setting})
+                offset, theirs = (await connection.execute(_ENTER, {"scope": scope.setting})).one()
+                if isinstance(self.clock, DatabaseClock):
+                    self.clock.observe(theirs)
                 used = Joint(connection) if together else connection
-                yield Unit(used, scope, self.cipher, self.keys, now, offset or timedelta(0))
+                yield Unit(used, scope, self.cipher, self.keys, self.clock(), offset or timedelta(0))
                 if isinstance(used, Joint):
                     await used.bring_out()
                 await self.before_commit()
