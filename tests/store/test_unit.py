@@ -80,11 +80,13 @@ async def test_whoever_writes_second_with_old_knowledge_is_refused(store: Databa
     async with store.unit(EVERYTHING) as unit:
         issued = await unit.contracts.move(contract, ContractState.ISSUED)
         assert issued.version == contract.version + 1
+    async with store.unit(EVERYTHING) as unit:
+        await unit.contracts.move(issued, ContractState.VOIDED)
     with pytest.raises(StaleVersion):
         async with store.unit(EVERYTHING) as unit:
-            await unit.contracts.move(contract, ContractState.VOIDED)
+            await unit.contracts.move(issued, ContractState.DECLINED)
     async with store.unit(EVERYTHING) as unit:
-        assert (await unit.contracts.get(contract.id)).state is ContractState.ISSUED
+        assert (await unit.contracts.get(contract.id)).state is ContractState.VOIDED
 
 
 @settings(
