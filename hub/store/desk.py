@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -106,20 +107,21 @@ class Desk:
     # ---- staff tasks
 
     async def add_task(self, task: StaffTask) -> None:
-        values = {name: getattr(task, name) for name in StaffTask.__dataclass_fields__}
-        await self._connection.execute(insert(TASK).values(values))
+        await self._connection.execute(insert(TASK).values(_columns(task)))
 
     async def add_task_once(self, task: StaffTask, *, same_text: bool = False) -> bool:
         """False, and nothing is done, if an open task of this kind exists for the same contract and signer: with any
-        text, or with the `same_text`."""
+        text, or with the `same_text`. Of those who add it at once, one does; the others wait for that one."""
         same = (TASK.c.kind == task.kind) & TASK.c.contract.is_not_distinct_from(task.contract)
         same &= TASK.c.signer.is_not_distinct_from(task.signer) & TASK.c.done_at.is_(None)
         if same_text:
             same &= TASK.c.text == task.text
         if await self._connection.scalar(select(func.count()).select_from(TASK).where(same)):
             return False
-        await self.add_task(task)
-        return True
+        values = _columns(task) | {"once": _once(task, same_text)}
+        adding = insert(TASK).values(values)
+        adding = adding.on_conflict_do_nothing(index_elements=["once"], index_where=TASK.c.done_at.is_(None))
+        return (await self._connection.execute(adding)).rowcount == 1
 
     async def had_task(self, signer: UUID, kind: str, since: datetime) -> bool:
         """Whether staff have, or had, a task of this kind about this signer that is no older."""
@@ -130,7 +132,7 @@ class Desk:
         self, contract: UUID | None = None, owner: UUID | None = None, limit: int = 100
     ) -> list[StaffTask]:
         """What is due first, first; what has no time yet behind it."""
-        statement = select(TASK).where(TASK.c.done_at.is_(None))
+        statement = select(*_TASK).where(TASK.c.done_at.is_(None))
         if contract:
             statement = statement.where(TASK.c.contract == contract)
         if owner:
@@ -146,7 +148,7 @@ class Desk:
         return row[0], row[1]
 
     async def task(self, task: UUID) -> StaffTask | None:
-        row = (await self._connection.execute(select(TASK).where(TASK.c.id == task))).mappings().first()
+        row = (await self._connection.execute(select(*_TASK).where(TASK.c.id == task))).mappings().first()
         return StaffTask(**row) if row else None
 
     async def questions_at(self, phone_hash: bytes, kinds: Sequence[str], besides: Sequence[UUID] = ()) -> bool:
@@ -165,11 +167,11 @@ class Desk:
         await self._connection.execute(TASK.update().where(open_ones).values(done_at=at, done_by=by))
 
     async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
-        """What somebody wrote is erased: a task that quotes it keeps its own sentence."""
+        """What somebody wrote is erased: a task that quotes it keeps its own sentence, and no digest of theirs."""
         for each in words:
             quoting = (TASK.c.contract == contract) & (func.strpos(TASK.c.text, each) > 0)
             without = func.replace(TASK.c.text, each, "–")
-            await self._connection.execute(TASK.update().where(quoting).values(text=without))
+            await self._connection.execute(TASK.update().where(quoting).values(text=without, once=None))
 
     # ---- API keys
 
@@ -234,6 +236,19 @@ class Desk:
 
     async def forget_starts(self, job: int) -> None:
         await self._connection.execute(STARTS.delete().where(STARTS.c.job == job))
+
+
+_TASK = [TASK.c[name] for name in StaffTask.__dataclass_fields__]
+
+
+def _columns(task: StaffTask) -> dict[str, Any]:
+    return {name: getattr(task, name) for name in StaffTask.__dataclass_fields__}
+
+
+def _once(task: StaffTask, same_text: bool) -> bytes:
+    """The same for two tasks of which one is enough."""
+    about = [task.kind, str(task.contract), str(task.signer), *([task.text] if same_text else [])]
+    return hashlib.sha256(json.dumps(about).encode()).digest()
 
 
 def _staff(row: RowMapping | Mapping[str, Any]) -> Staff:

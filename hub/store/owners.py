@@ -74,7 +74,7 @@ class Owners:
         return await self._taken(left, limit)
 
     async def _taken(self, found: ColumnElement[bool], limit: int) -> list[StaffTask]:
-        statement = select(TASK).where(found).order_by(TASK.c.created_at).limit(limit)
+        statement = select(*_TASK).where(found).order_by(TASK.c.created_at).limit(limit)
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
         return [StaffTask(**row) for row in rows.mappings()]
 
@@ -131,4 +131,5 @@ class Owners:
 
 
 _ACTIVE = STAFF.c.disabled_at.is_(None)
+_TASK = [TASK.c[name] for name in StaffTask.__dataclass_fields__]
 _STAFF = [STAFF.c[name] for name in Staff.__dataclass_fields__]

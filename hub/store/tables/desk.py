@@ -50,7 +50,12 @@ class StaffTaskRow(SQLModel, table=True):
     taken_at: datetime | None = moment()
     climbs_at: datetime | None = moment()
     climbed_at: datetime | None = moment()
-    __table_args__ = (Index("ix_staff_task_open", "campus", "created_at", postgresql_where=sql("done_at IS NULL")),)
+    once: bytes | None = bytes_()
+    """What it is about, as a digest, for a task that is open once at most."""
+    __table_args__ = (
+        Index("ix_staff_task_open", "campus", "created_at", postgresql_where=sql("done_at IS NULL")),
+        Index("uq_staff_task_once", "once", unique=True, postgresql_where=sql("done_at IS NULL")),
+    )
 
 
 class LoginFailureRow(SQLModel, table=True):

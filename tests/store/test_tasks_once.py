@@ -1,0 +1,128 @@
+"""Staff tasks of which one is enough: one is there, however many processes find its cause at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from hub.model.staff import EVERYTHING, StaffTask
+from hub.store.keys import Keys
+from hub.store.unit import Database
+from tests.database import fresh_database
+from tests.running import until
+
+NOW = datetime(2026, 12, 1, 10, tzinfo=UTC)
+MANY = 20
+TASK = StaffTask(uuid4(), "stuck", "The contract waits.", "hefei", NOW, uuid4(), uuid4())
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Database]:
+    async with fresh_database() as dsns:
+        database = Database(dsns.app, Keys.derived_from(bytes(32)), lambda: NOW, pool_size=MANY + 2)
+        yield database
+        await database.close()
+
+
+async def add(database: Database, task: StaffTask = TASK, *, same_text: bool = False) -> bool:
+    async with database.unit(EVERYTHING) as unit:
+        return await unit.desk.add_task_once(replace(task, id=uuid4()), same_text=same_text)
+
+
+async def open_ones(database: Database) -> list[StaffTask]:
+    async with database.unit(EVERYTHING) as unit:
+        return await unit.desk.open_tasks()
+
+
+async def finish(database: Database, task: UUID) -> None:
+    async with database.unit(EVERYTHING) as unit:
+        assert await unit.desk.finish_task(task, "staff:wang", NOW)
+
+
+async def count(database: Database, found: str) -> int:
+    async with database.unit(EVERYTHING) as unit:
+        return int((await unit.connection.exec_driver_sql(f"SELECT count(*) FROM {found}")).scalar_one())
+
+
+async def waiting(database: Database) -> int:
+    """How many wait for a lock."""
+    return await count(database, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
+@pytest.mark.parametrize("same_text", [False, True], ids=["any text", "same text"])
+@pytest.mark.parametrize("fails", [False, True], ids=["the first commits", "the first fails"])
+async def test_of_many_who_add_a_task_at_once_one_does(store: Database, fails: bool, same_text: bool) -> None:
+    """The first has added it and is not done yet when all the others ask: none of them can see it."""
+    others: list[asyncio.Task[bool]] = []
+
+    async def all_there() -> bool:
+        return await waiting(store) + sum(each.done() for each in others) == MANY - 1
+
+    try:
+        async with store.unit(EVERYTHING) as unit:
+            assert await unit.desk.add_task_once(replace(TASK, id=uuid4()), same_text=same_text)
+            others += [asyncio.create_task(add(store, same_text=same_text)) for _ in range(MANY - 1)]
+            await until(all_there)
+            if fails:
+                raise ZeroDivisionError
+    except ZeroDivisionError:
+        assert fails
+    assert sum(await asyncio.gather(*others)) == (1 if fails else 0)
+    assert len(await open_ones(store)) == 1
+
+
+async def test_a_settled_task_does_not_hinder_the_next(store: Database) -> None:
+    assert await add(store)
+    assert not await add(store)
+    for _ in range(2):
+        [before] = await open_ones(store)
+        await finish(store, before.id)
+        assert sum(await asyncio.gather(*(add(store) for _ in range(MANY)))) == 1
+        [after] = await open_ones(store)
+        assert after.id != before.id
+
+
+async def test_different_subjects_do_not_hinder_each_other(store: Database) -> None:
+    """Nobody even waits: the first is not done while all the others come and go."""
+    subjects = [
+        replace(TASK, kind="unreached"), replace(TASK, contract=uuid4()), replace(TASK, signer=uuid4()),
+        replace(TASK, signer=None), replace(TASK, contract=None), replace(TASK, contract=None, signer=None),
+    ]  # fmt: skip
+    async with store.unit(EVERYTHING) as unit:
+        assert await unit.desk.add_task_once(replace(TASK, id=uuid4()))
+        async with asyncio.timeout(30):
+            assert all(await asyncio.gather(*(add(store, each) for each in subjects)))
+    assert len(await open_ones(store)) == len(subjects) + 1
+
+
+async def test_another_text_is_another_task_only_where_texts_count(store: Database) -> None:
+    other = replace(TASK, text="Which room is it?")
+    assert await add(store, same_text=True)
+    assert not await add(store, other)
+    assert await add(store, other, same_text=True)
+    assert not await add(store, other, same_text=True)
+
+
+async def test_a_task_without_a_key_counts_as_well(store: Database) -> None:
+    """One that a hub before this schema has added, or that was not added once."""
+    async with store.unit(EVERYTHING) as unit:
+        await unit.desk.add_task(TASK)
+    assert await count(store, "staff_task WHERE once IS NULL") == 1
+    assert not await add(store)
+    assert [each.id for each in await open_ones(store)] == [TASK.id]
+
+
+async def test_of_words_that_are_erased_no_digest_stays(store: Database) -> None:
+    asked = replace(TASK, kind="question", text="Is it room 7, Chen?")
+    assert await add(store, asked, same_text=True)
+    assert await count(store, "staff_task WHERE once IS NOT NULL") == 1
+    assert asked.contract
+    async with store.unit(EVERYTHING) as unit:
+        await unit.desk.forget_words(asked.contract, [asked.text])
+    assert await count(store, "staff_task WHERE once IS NOT NULL") == 0
+    assert [each.text for each in await open_ones(store)] == ["–"]
