@@ -52,7 +52,7 @@ FOREIGN_LINEARIZED: Final = Reason(
     "这不是签达的文件: 它经过线性化。", "This is not a file of Qianda: it is linearized."
 )
 NOT_OUR_FORM: Final = Reason(
-    "文件已损坏或被改动: 它不再是签达写出的样子 (第 {at} 字节: {what})。",
+    "文件已损坏或被改动: 从第 {at} 字节起, 它不再是签达写出的样子。",
     "The file was damaged or altered: it is not as Qianda writes it (byte {at}: {what}).",
 )
 

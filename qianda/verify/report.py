@@ -80,7 +80,8 @@ def show(report: Report, console: Console, language: str) -> None:
         console.print(f"{say(_ARCHIVED, language)}: {local_time(report.archived_at)}", highlight=False)
     console.print(f"{say(_FILE, language)}: {escape(report.file)}", highlight=False)
     console.print(f"SHA-256: {report.sha256}", highlight=False, soft_wrap=True)
-    _show_answers(say(_WHOLE, language), report.document, console, language)
+    if report.parties:
+        _show_answers(say(_WHOLE, language), report.document, console, language)
     for party in report.parties:
         _show_answers(_headline(party, language), party.answers, console, language)
     if report.trial:

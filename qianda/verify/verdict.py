@@ -44,7 +44,7 @@ def _both(reason: Reason) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _of_seal(parties: Sequence[Party]) -> str:
-    return next((party.organisation or party.name for party in parties if party.is_seal), "-")
+    return next((party.name or party.organisation for party in parties if party.is_seal), "-")
 
 
 def _and(names: Sequence[str]) -> str:

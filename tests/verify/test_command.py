@@ -25,7 +25,7 @@ from tests.documents.contract_samples import contract_pdf
 from tests.signing_parts import FinishedParts, finished_contract
 
 QIANDA = [sys.executable, "-c", "from qianda.cli import main; main()"]
-SEALED_BY = "示范学校 (trial and internal use only)"
+SEALED_BY = "示范学校"
 YEARS_AHEAD = ["+20m", "+2d", "+400d", "+5y"]
 
 
