@@ -94,7 +94,9 @@ async def _outsiders(stage: Stage) -> AsyncIterator[tuple[Server, Mapping[str, A
         options = await stack.enter_async_context(provider("sms_twilio", stage.ledger("sms_twilio"), LOSE, SLOW))
         others = await stack.enter_async_context(outside(stage, LOSE_OUTSIDE, SLOW / 3))
         channels = {"sms_twilio": {**options, "rate": FAST, "codes_share": 0.2}}
-        yield server, {"channels": channels, "budgets": PLENTY, **others}
+        configured = {"channels": channels, "budgets": PLENTY, **others}
+        await server.renew(**configured)
+        yield server, configured
 
 
 @dataclass

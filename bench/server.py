@@ -65,7 +65,14 @@ class Server:
         finally:
             await asyncio.to_thread(_end, started)
 
-    def _start(self, command: str, configured: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    async def renew(self, **configured: Any) -> None:
+        """Put down the certificate of the seal that these settings name, in place of the one that was made."""
+        command, environment = [*QIANDA, "init", "--renew"], self._environment(configured)
+        await asyncio.to_thread(
+            subprocess.run, command, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+        )
+
+    def _environment(self, configured: Mapping[str, Any]) -> dict[str, str]:
         environment = os.environ | {
             "QIANDA_DATA": str(self.folder / "data"), "QIANDA_PORT": str(self.port), "QIANDA_ORIGIN": self.origin,
         }  # fmt: skip
@@ -73,6 +80,10 @@ class Server:
             f"QIANDA_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in configured.items()
         }
+        return environment
+
+    def _start(self, command: str, configured: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+        environment = self._environment(configured)
         with (self.folder / f"{command}.log").open("ab") as log:
             return subprocess.Popen(
                 [*QIANDA, command], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
