@@ -14,11 +14,13 @@ import aiohttp_jinja2
 import jinja2
 import structlog
 from aiohttp import web
+from aiohttp.log import server_logger
 
 from hub.settings import ROOT
 from hub.web import api, authority, callbacks, chat, check, demo, home, operations, signer, staff
 from hub.web.access_log import AccessLog
 from hub.web.brakes import Brakes
+from hub.web.departed import ClosingIsNoError, departed
 from hub.web.keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES
 from hub.web.languages import Catalogues
 from hub.web.pages import STATIC
@@ -31,6 +33,7 @@ from hub.wiring import Hub
 
 LARGEST_BODY = 21 << 20  # an uploaded file of 20 MB and its envelope; JSON is bounded more tightly where it is read
 SHUTDOWN_SECONDS = 10.0
+CLOSING_IS_NO_ERROR = ClosingIsNoError()
 STATIC_FOLDER = Path(__file__).parent / "static"
 log = structlog.get_logger()
 
@@ -39,10 +42,11 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     """All routes of the hub. `patience` in seconds: how long a client may keep us waiting."""
     slow = SlowClients(patience)
     app = web.Application(
-        middlewares=[slow.middleware(), problems, public_address, same_origin],
+        middlewares=[departed, slow.middleware(), problems, public_address, same_origin],
         client_max_size=LARGEST_BODY,
         handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
     )
+    server_logger.addFilter(CLOSING_IS_NO_ERROR)
     app[HUB] = hub
     app[CATALOGUES] = _catalogues()
     app[PAGE_IMAGES] = PageImages(hub.parts.pages)

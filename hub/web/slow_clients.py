@@ -6,6 +6,10 @@ first one). It does not watch for a request whose body never ends or an answer t
 How far a client has got with an answer is asked of the kernel, which counts what the other side has confirmed. Whatever
 we count ourselves says little: `sendfile` and short answers pass by the transport's buffer, and what the kernel took
 may lie there unread.
+
+Whoever asks for many things at once gets one after the other: no request is looked at before the kernel has taken all
+earlier answers of its connection, and the kernel takes little that it cannot send. So nothing is worked out for a
+client that does not read, beyond what its own system's buffer holds.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ PATIENCE = 10.0  # seconds
 SLOWEST = 1024  # bytes a second, once the patience has run out
 LONGER = 1.25
 """How much longer than our patience a connection may idle, and the kernel may try: we look before they give up."""
+UNSENT = 16 << 10  # bytes
+"""So much the kernel takes of a connection's answers before the client has room for it."""
 TCP_INFO_SIZE, UNACKED_AT, ACKED_AT, UNSENT_AT = 148, 24, 120, 144
 """Of Linux' struct tcp_info (since 4.6): its size up to the last field here, and where the fields begin."""
 log = structlog.get_logger()
@@ -58,6 +64,7 @@ class SlowClients:
         async def watched(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.transport is not None and request.transport not in self._answers:
                 self._add_connection(request.transport)
+            await request.writer.drain()
             if not request.content.is_eof():
                 self._bodies[id(request)] = request, _now()
             try:
@@ -93,12 +100,14 @@ class SlowClients:
 
     def _add_connection(self, transport: Any) -> None:
         self._answers[transport] = _Progress(_now(), 0)
+        transport.set_write_buffer_limits(high=1)  # 0 would hold TLS for ever
         if sys.platform == "linux":
             sock = transport.get_extra_info("socket")
             with contextlib.suppress(OSError):  # not TCP
                 # What was closed with an unread rest is out of our sight: the kernel gives that up.
                 milliseconds = int(self.patience * LONGER * 1000)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
     def _look_at_answer(self, transport: Any, answer: _Progress) -> None:
         if transport.get_extra_info("socket").fileno() < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from io import BytesIO
 
@@ -141,3 +142,18 @@ async def test_a_file_that_is_dear_to_check_is_given_up(running: Running, genuin
     async with asyncio.timeout(BUSY):
         assert await checked(running, genuine, SOMEBODY) == 200
         assert await bomb == 422
+
+
+@pytest.mark.real
+async def test_the_largest_page_bomb_is_given_up_in_time(running: Running, genuine: bytes) -> None:
+    """18 MB, 190,000 pages. Its time is printed: it depends on the machine."""
+    file = page_bomb()
+    assert 18e6 < len(file) <= LARGEST_FILE
+    begun = time.perf_counter()
+    bomb = asyncio.create_task(checked(running, file, DRIPPING))
+    async with asyncio.timeout(BUSY):
+        assert await checked(running, genuine, SOMEBODY) == 200
+        others = time.perf_counter() - begun
+        assert await bomb == 422
+    refused = time.perf_counter() - begun
+    print(f"\n{len(file) / 1e6:.1f} MB refused after {refused:.1f} s, somebody else answered after {others:.1f} s")

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from aiohttp.typedefs import Handler
+from structlog.testing import capture_logs
 
 from bench.attackers import Stalled, Target, drop_seconds
+from hub.lan import make_certificates, server_context
+from hub.settings import Settings
 from hub.web import slow_clients
 from hub.web.app import make_app
+from hub.web.departed import CLIENT_LEFT
 from tests.running import Running, running_hub, until
 from tests.web.serving import served
 
@@ -28,7 +38,8 @@ pytestmark = [
 PATIENCE = 0.8
 BUSY = 60.0
 """Seconds that a busy machine may take for what has to come at once."""
-LARGE, MEDIUM = bytes(8 << 20), 100 << 10
+LARGE, MEDIUM, REST = bytes(8 << 20), 100 << 10, 60 << 10
+REQUESTS = 500
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -46,6 +57,14 @@ def app_with_large_answers(running: Running, patience: float) -> web.Application
     async def medium(_request: web.Request) -> web.Response:
         return web.Response(body=LARGE[:MEDIUM])
 
+    async def rest(request: web.Request) -> web.StreamResponse:
+        """Returns while most of it is still waiting in the hub, as large answers of the framework never do."""
+        answer = web.StreamResponse(headers={"Content-Length": str(REST)})
+        await answer.prepare(request)
+        await answer.write(LARGE[:REST])
+        return answer
+
+    app.router.add_get("/rest", rest)
     app.router.add_get("/large", large)
     app.router.add_get("/medium", medium)
     return app
@@ -60,6 +79,7 @@ def asked(target: Target) -> dict[str, bytes]:
         "a static file, and then no more": target.head("GET /static/signer/update.js", Connection="close"),
         "a large answer": target.head("GET /large"),
         "a large answer, and then no more": target.head("GET /large", Connection="close"),
+        "an answer that is still in the hub, and then no more": target.head("GET /rest", Connection="close"),
         "a page, again and again": target.head("GET /verify", Accept="text/html") * 500,
     }
 
@@ -102,6 +122,123 @@ async def test_whoever_reads_slowly_and_steadily_is_served_to_the_end(running: R
         with stalled(target, {"medium": target.head("GET /medium", Connection="close")}) as readers:
             came = await readers["medium"].read(per_second=50_000)
     assert len(came.partition(b"\r\n\r\n")[2]) == MEDIUM
+
+
+@pytest.mark.parametrize("path", ["/s", "/rest"])
+async def test_little_is_worked_out_for_whoever_does_not_read(running: Running, path: str) -> None:
+    app = app_with_large_answers(running, PATIENCE)
+    handled = counted(app)
+    async with served(app) as origin:
+        target = Target.at(origin, running.origin)
+        sent = target.head(f"GET {path}", Accept="text/html") * REQUESTS
+        with stalled(target, {path: sent}) as readers:
+            await drop_seconds(target, list(readers.values()), BUSY)
+    assert 1 <= len(handled) <= 4
+
+
+async def test_a_client_with_usual_buffers_gets_what_they_hold(running: Running) -> None:
+    app = app_with_large_answers(running, PATIENCE)
+    handled = counted(app)
+    async with served(app) as origin:
+        target = Target.at(origin, running.origin)
+        with pipelining(target, target.head("GET /s", Accept="text/html") * REQUESTS) as client:
+            port = client.getsockname()[1]
+
+            async def dropped() -> bool:
+                return port not in target.kept()
+
+            await until(dropped, BUSY)
+    assert 1 <= len(handled) <= 30
+
+
+async def test_whoever_asks_ahead_and_reads_gets_every_answer(running: Running) -> None:
+    app = app_with_large_answers(running, BUSY)
+    handled = counted(app)
+    async with served(app) as origin:
+        target, loop, came = Target.at(origin, running.origin), asyncio.get_running_loop(), bytearray()
+        ahead = target.head("GET /s", Accept="text/html") * REQUESTS + target.head("GET /rest", Connection="close")
+        with pipelining(target, ahead) as client:
+            async with asyncio.timeout(BUSY):
+                while piece := await loop.sock_recv(client, 1 << 16):
+                    came += piece
+    assert came.count(b"HTTP/1.1 200 OK\r\n") == len(handled) == REQUESTS + 1
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_whoever_asks_again_and_again_gets_every_answer(
+    running: Running, tmp_path: Path, encrypted: bool
+) -> None:
+    headers, tls = {"Host": running.origin.removeprefix("http://")}, None
+    if encrypted:
+        certificates = make_certificates(Settings.load(data=tmp_path, host="192.168.0.1"), datetime.now(UTC))
+        assert certificates
+        tls = server_context(certificates)
+    async with (
+        asyncio.timeout(BUSY),
+        served(app_with_large_answers(running, BUSY), tls) as origin,
+        aiohttp.ClientSession(origin, headers=headers, connector=aiohttp.TCPConnector(limit=1, ssl=False)) as http,
+    ):
+        for path, size in (("/large", len(LARGE)), ("/rest", REST), ("/medium", MEDIUM)) * 5:
+            async with http.get(path) as answer:
+                assert len(await answer.read()) == size
+
+
+@pytest.mark.parametrize("by_us", [False, True])
+async def test_whoever_leaves_during_an_upload_is_no_error(
+    running: Running, caplog: pytest.LogCaptureFixture, by_us: bool
+) -> None:
+    with capture_logs() as logs:
+        async with served(app_with_large_answers(running, PATIENCE if by_us else BUSY)) as origin:
+            target = Target.at(origin, running.origin)
+            head = target.head("POST /verify", Content_Type="application/pdf", Content_Length=1000)
+            with pipelining(target, head + b"%") as client:
+                if not by_us:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    client.close()
+
+                async def said() -> bool:
+                    return any(line["event"] == "request" for line in logs)
+
+                await until(said, BUSY)
+    assert [line["status"] for line in logs if line["event"] == "request"] == [CLIENT_LEFT]
+    assert [line for line in logs if line["log_level"] == "error"] == []
+    assert caplog.records == []
+
+
+async def test_whoever_leaves_before_a_file_is_no_error(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    app = app_with_large_answers(running, BUSY)
+
+    async def leave(request: web.Request, _answer: web.StreamResponse) -> None:
+        request.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+    app.on_response_prepare.append(leave)
+    async with served(app) as origin:
+        target = Target.at(origin, running.origin)
+        with pipelining(target, target.head("GET /static/signer/update.js")) as client:
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+    assert caplog.records == []
+
+
+def counted(app: web.Application) -> list[str]:
+    """Filled with the path of every request that is handled."""
+    handled: list[str] = []
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        handled.append(request.path)
+        return await handler(request)
+
+    app.middlewares.append(count)
+    return handled
+
+
+@contextlib.contextmanager
+def pipelining(target: Target, sent: bytes) -> Iterator[socket.socket]:
+    """A connection with buffers as they usually are, on which all of this is sent at once."""
+    with socket.create_connection((target.host, target.port)) as client:
+        client.sendall(sent)
+        client.setblocking(False)
+        yield client
 
 
 @contextlib.contextmanager

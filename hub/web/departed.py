@@ -1,0 +1,34 @@
+"""Clients that have left before their answer: no error of ours, and nothing to log as one."""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+CLIENT_LEFT = 499
+"""As nginx says it. Nobody receives it: it stands in the log."""
+
+
+def has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+@web.middleware
+async def departed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except OSError:
+        if not has_left(request):
+            raise
+        return web.Response(status=CLIENT_LEFT)
+
+
+class ClosingIsNoError(logging.Filter):
+    """Of aiohttp's log. When a client leaves between the head of a file and the file, asyncio raises a RuntimeError
+    outside of all middlewares, which would be logged with its traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not (isinstance(error, RuntimeError) and str(error) == "Transport is closing")
