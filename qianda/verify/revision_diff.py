@@ -23,8 +23,6 @@ from qianda.verify.signature_objects import (
     written_list,
 )
 
-Replaced = tuple[int, Value, Value]  # an object's number, and the object before and after
-
 _CATALOG_ENTRIES = {"/DSS", "/Extensions", "/Version", "/Perms", "/Metadata", "/AcroForm"}
 _INFO_ENTRIES = ("/ModDate", "/Producer")
 _DSS_ENTRIES = {"/Type", "/Certs", "/CRLs", "/OCSPs", "/VRI"}

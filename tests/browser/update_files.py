@@ -24,6 +24,7 @@ class Revision:
     ahead: bytes = b""  # stands before the objects
     behind: bytes = b""  # stands between the objects and their table
     tail: bytes = b""  # stands behind the end
+    start: int | None = None  # where `startxref` says that the table is, if not where it is
     spell: Callable[[bytes], bytes] = bytes  # how the table is written
 
     def write(self) -> bytes:
@@ -35,7 +36,8 @@ class Revision:
         out += self.behind
         listed = b"".join(b"%d 1\n%b" % (number, rows[number]) for number in sorted(rows))
         table = self.spell(b"xref\n0 1\n0000000000 65535 f \n" + listed)
-        end = b"trailer\n<< %b >>\nstartxref\n%d\n%%%%EOF\n" % (self.trailer, len(out))
+        start = len(out) if self.start is None else self.start
+        end = b"trailer\n<< %b >>\nstartxref\n%d\n%%%%EOF\n" % (self.trailer, start)
         return with_byte_range(bytes(out) + table + end + self.tail)
 
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.browser.update_files import NEW, Revision, body_of, content_of, drawn, page_of
+from tests.browser.update_files import NEW, Revision, body_of, content_of, drawn, page_of, startxref
 
 FREE = b"0000000000 65535 f \n"
 
@@ -360,6 +360,12 @@ def a_linearized_file(revision: Revision) -> None:
 def a_previous_table_that_is_older(revision: Revision) -> None:
     older = revision.before.split(b"startxref")[-2].split()[0]
     revision.trailer = re.sub(rb"/Prev \d+", b"/Prev %b" % older, revision.trailer)
+
+
+@oddity("startxref does not name the table")
+def a_start_that_names_an_older_table(revision: Revision) -> None:
+    """Readers then show the document without this revision, those that search the file with it."""
+    revision.start = startxref(revision.before)
 
 
 @oddity("/Size is not")

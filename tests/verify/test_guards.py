@@ -1,15 +1,20 @@
-"""Two rules that nothing else of the verifier stands in for: who certifies, and what the last timestamp covers."""
+"""Rules that nothing else stands in for: who certifies, what the last timestamp covers, that every field is signed."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+
+import pytest
 
 from hub.documents.pdf import close, with_signature_fields, with_validation_data
+from qianda.checks import RefusedToSign
+from qianda.update import check_update
 from qianda.verify import reasons, verify_bytes
 from qianda.verify.findings import Element
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
-from tests.signing_parts import SEAL, FinishedParts, boxes_for, pki_certificates, sample_pdf, sign
+from tests.signing_parts import SEAL, FinishedParts, boxes_for, finished_contract, pki_certificates, sample_pdf, sign
 from tests.verify.reading import FIELDS, complaints, failed
 
 
@@ -43,3 +48,19 @@ async def test_the_document_timestamp_covers_the_whole_file(contract: FinishedPa
     assert reasons.NOT_TO_THE_END in [finding.reason for finding in check_finished(longer, FIELDS)]
     report = await asyncio.to_thread(verify_bytes, longer, trust)
     assert Element.TEXT in failed(report) and reasons.NOT_TO_THE_END.en in complaints(report)
+
+
+async def test_every_field_is_signed(tmp_path: Path) -> None:
+    """A contract that one of its parties never signed is not finished, though all that is there is right."""
+    nobodys = with_signature_fields(sample_pdf(), boxes_for(["student-9"])[:1])
+    made = await finished_contract(tmp_path, document=nobodys)
+    found = check_finished(made.final, ["guardian-1", SEAL])
+    assert reasons.UNSIGNED_FIELD.about(name="student-9") in [finding.reason for finding in found]
+
+
+def test_a_client_signs_only_what_adds_one_signature(contract: FinishedParts) -> None:
+    """What adds nothing but evidence, say, has no place for the signature."""
+    signed, evidence = (contract.revisions[f"guardian-1-{what}"] for what in ("signed", "validated"))
+    with pytest.raises(RefusedToSign) as raised:
+        check_update(signed, evidence)
+    assert raised.value.reason == "the prepared file does not add exactly one signature"

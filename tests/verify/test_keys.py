@@ -1,4 +1,4 @@
-"""Which keys a signature may be made with: P-256, P-384, RSA from 2048 bits on, and no others."""
+"""One signature by itself: what it is made over, and the keys it may be made with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from hub.documents.cms import assembled, attributes_to_sign
 from qianda.verify import reasons
-from qianda.verify.cms_check import WrongSignature, check_detached
+from qianda.verify.cms_check import WrongSignature, check_detached, check_timestamp
+from tests.signing_parts import Pki
 
 DOCUMENT = b"what was signed"
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey | ed25519.Ed25519PrivateKey
@@ -82,3 +83,19 @@ def test_no_certificate_beside_the_signers_may_have_such_a_key(kind: str) -> Non
     with pytest.raises(WrongSignature) as raised:
         check_detached(signed(key, [certificate(key, issuer), certificate(other, issuer)]), digest)
     assert raised.value.reason == reasons.KEY_NOT_ACCEPTED
+
+
+def test_another_document_than_the_signed_one() -> None:
+    key = GOOD["P-256"]()
+    contents = signed(key, [certificate(key, ec.generate_private_key(ec.SECP256R1()))])
+    with pytest.raises(WrongSignature) as raised:
+        check_detached(contents, lambda algorithm: hashlib.new(algorithm, b"something else").digest())
+    assert raised.value.reason == reasons.DIGEST_WRONG
+
+
+async def test_a_timestamp_over_something_else() -> None:
+    token = await (await Pki.make()).timestamps.timestamp(digest("sha256"))
+    assert check_timestamp(token, digest).time
+    with pytest.raises(WrongSignature) as raised:
+        check_timestamp(token, lambda algorithm: hashlib.new(algorithm, b"something else").digest())
+    assert raised.value.reason == reasons.TIME_WRONG
