@@ -66,6 +66,7 @@ async def _measured(stage: Stage, rounds: int, signing: float) -> None:
         crowd = await Crowd.of_school(server, configured["channels"])
         people = await Population.gather(crowd, rounds, signing)
         office = await Office.of_school(crowd)
+        await server.renew(**configured)  # the seal is at its service from now on
         kills = _kills(rounds)
         length = max(rounds / PER_SECOND, kills * PAUSE)
         async with server.running("serve", "work", workers=WORKERS, **configured) as used:
@@ -94,9 +95,7 @@ async def _outsiders(stage: Stage) -> AsyncIterator[tuple[Server, Mapping[str, A
         options = await stack.enter_async_context(provider("sms_twilio", stage.ledger("sms_twilio"), LOSE, SLOW))
         others = await stack.enter_async_context(outside(stage, LOSE_OUTSIDE, SLOW / 3))
         channels = {"sms_twilio": {**options, "rate": FAST, "codes_share": 0.2}}
-        configured = {"channels": channels, "budgets": PLENTY, **others}
-        await server.renew(**configured)
-        yield server, configured
+        yield server, {"channels": channels, "budgets": PLENTY, **others}
 
 
 @dataclass
