@@ -26,6 +26,7 @@ from tests.running import Running, running_hub
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
 CONFIRM = "同意并确认签署"
+NOT_THEIR_PASSKEY = "3: the certificate names a passkey that is not this signer's"
 BETWEEN_CODES = timedelta(seconds=61)
 
 
@@ -75,6 +76,12 @@ async def to_the_signature(
 async def entries(running: Running, contract: Contract, kind: str) -> list[Any]:
     async with running.hub.database.unit(EVERYTHING) as unit:
         return [entry.facts for entry in await unit.record.entries(contract.id) if entry.kind == kind]
+
+
+async def words_behind(running: Running, contract: Contract, fact: Any) -> str:
+    """What stands in the side table, where the record itself holds a commitment alone."""
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        return str((await unit.record.values(contract.id))[fact["committed"]][1])
 
 
 async def used(running: Running, final: bytes) -> Word:
@@ -172,7 +179,7 @@ async def test_a_passkey_of_the_hubs_own_in_the_certificate_is_not_signed_over(
         await page.get_by_role("button", name=button).click()
     await expect(page.locator('#trouble[data-shown="refused"]')).to_be_visible()
     (refused,) = await entries(running, contract, "signing-refused-by-client")
-    assert refused["reason"] == "3: the certificate names a passkey that is not this signer's"
+    assert await words_behind(running, contract, refused["reason"]) == NOT_THEIR_PASSKEY
     assert await entries(running, contract, "signature-accepted") == []
 
 
