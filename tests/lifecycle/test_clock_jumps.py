@@ -111,10 +111,12 @@ def test_a_worker_whose_machines_clock_jumps(tmp_path: Path) -> None:
         "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(moved), "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
     }  # fmt: skip
+    environment = dict(os.environ) | variables
+    sleeping = [sys.executable, "-c", "import time; time.sleep(0.01)"]
+    if subprocess.run(sleeping, env=environment, capture_output=True, check=False).returncode:
+        pytest.skip("this faketime (before 0.9.11, as in Debian 12) cannot leave the monotonic clock alone")
     command = [sys.executable, "-m", "tests.lifecycle.jumping", str(moved)]
-    done = subprocess.run(
-        command, env=dict(os.environ) | variables, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
-    )
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert told == {
