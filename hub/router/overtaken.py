@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from channels import Shape
@@ -16,6 +16,9 @@ from hub.router.policy import policy_of
 from hub.router.wording import Wording
 from hub.store.unit import Unit
 
+AWAITED = timedelta(minutes=10)
+"""So long after they asked for it somebody waits for an invitation, at any hour: a call that failed is made again."""
+
 
 async def morning(unit: Unit, delivery: Delivery, policy: ReminderPolicy) -> datetime | None:
     """When the window opens again, for what we send by ourselves; None: it may go now. Whether a closed day is one for
@@ -23,6 +26,8 @@ async def morning(unit: Unit, delivery: Delivery, policy: ReminderPolicy) -> dat
     if delivery.purpose not in BY_DAY or delivery.signer is None:
         return None
     now = await unit.planning_now()
+    if delivery.purpose in (Purpose.INVITATION, Purpose.YOUR_TURN) and now - delivery.created_at < AWAITED:
+        return None
     zone = ZoneInfo((await unit.contracts.signer(delivery.signer)).zone)
     if delivery.contract:
         policy = await policy_of(unit, policy, await unit.contracts.get(delivery.contract))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import pytest
+
 from channels import Message, Place, Receipt, sms_aliyun, sms_twilio
 from channels.outbox import Outbox
 from hub.lifecycle.dispatch import send_at_once
@@ -218,6 +220,20 @@ async def test_the_next_way_waits_for_the_morning() -> None:
         assert morning and 9 <= morning.astimezone(SHANGHAI).hour < 21
         await hub.look_after(morning - hub.clock())
         assert len(voice.texts) == 1
+
+
+@pytest.mark.parametrize(("minutes", "sent"), [(5, 1), (30, 0)])
+async def test_who_asks_for_an_invitation_at_night_gets_it_as_long_as_they_wait(minutes: int, sent: int) -> None:
+    async with routed(StandingClock(moment=NIGHT)) as hub:
+        address, hub.twilio.url = hub.twilio.url, "http://127.0.0.1:1"
+        hub.carriers()
+        await hub.invited()
+        hub.twilio.url = address
+        hub.carriers()
+        await hub.look_after(timedelta(minutes=minutes))
+        assert len(hub.twilio.accepted) == sent
+        await hub.look_after(timedelta(hours=21))
+        assert len(hub.twilio.accepted) == 1
 
 
 async def test_that_a_deadline_has_passed_is_told_by_the_next_way_in_the_morning() -> None:
