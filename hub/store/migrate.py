@@ -46,12 +46,17 @@ def alembic_config(connection: Connection | None = None, scripts: Path = SCRIPTS
 
 
 async def migrate(dsn: str, scripts: Path = SCRIPTS) -> None:
-    """`dsn` is that of the role `owner`. Running it again changes nothing; two at once wait for each other."""
+    """Bring the database to the current schema; `dsn` is that of the role `owner`.
+
+    Running it again changes nothing; two at once wait for each other. Raises DatabaseUnavailable
+    for a schema that is none of ours.
+    """
     from pgqueuer.queries import Queries
 
     guard = await asyncpg.connect(dsn)
     try:
         await guard.execute("SELECT pg_advisory_lock(hashtext('qianda-migrate'))")
+        await _check_known(guard, scripts)
         await _upgrade(dsn, scripts)
         if not await guard.fetchval("SELECT to_regclass('pgqueuer') IS NOT NULL"):
             await Queries.from_asyncpg_connection(guard).install()
@@ -59,6 +64,17 @@ async def migrate(dsn: str, scripts: Path = SCRIPTS) -> None:
         await guard.execute(_DECLARE, compatible_from(await asyncio.to_thread(_chain, scripts)))
     finally:
         await guard.close()
+
+
+async def _check_known(connection: asyncpg.Connection, scripts: Path) -> None:
+    """Raise DatabaseUnavailable for a database that another version made, with migrations that are not here."""
+    if not await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
+        return
+    theirs = await connection.fetchval(_VERSION)
+    if theirs and theirs not in {step.revision for step in await asyncio.to_thread(_chain, scripts)}:
+        raise DatabaseUnavailable(
+            f"this version does not know the database's schema {theirs}: run the version that made it, or begin anew"
+        )
 
 
 async def _upgrade(dsn: str, scripts: Path) -> None:

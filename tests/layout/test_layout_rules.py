@@ -37,7 +37,7 @@ def tracked(pattern: str = "") -> list[Path]:
 
 
 def python_files() -> list[Path]:
-    return [path for path in tracked(".py") if "migrations/versions" not in str(path)]
+    return tracked(".py")
 
 
 @cache
@@ -64,7 +64,8 @@ def shown(path: Path) -> str:
 
 
 def test_files_are_short() -> None:
-    lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python_files()}
+    paths = (*python_files(), *tracked(".sql"))
+    lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
 
 
@@ -86,9 +87,7 @@ def test_every_module_says_what_it_is() -> None:
 
 def test_every_package_has_its_init() -> None:
     folders = {path.parent for path in python_files() if path.relative_to(ROOT).parts[0] in PACKAGES}
-    bare = [
-        shown(folder) for folder in folders if not (folder / "__init__.py").exists() and folder.name != "migrations"
-    ]
+    bare = [shown(folder) for folder in folders if not (folder / "__init__.py").exists()]
     assert bare == []
 
 

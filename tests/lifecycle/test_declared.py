@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -14,7 +13,6 @@ from hub.lifecycle.reissue import reissue
 from hub.model.app_key import AppKey, Attestation
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING, Scope
-from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.enrolling import came
 from tests.lifecycle.people import father
@@ -127,24 +125,3 @@ async def test_a_phone_that_is_one_of_several_on_file_does_not_make_anybody_that
         await running.issue_minor(signers=(replace(father(), phone=NEW),), course="english-b")
         _, ticket = await make_poster(running)
         assert (await came(running, ticket, PARENT)).signer.declared
-
-
-async def test_who_came_by_a_poster_before_is_moved_to_a_person_of_their_own() -> None:
-    """What the database was brought up to date with, on rows as they were written before."""
-    migration = importlib.import_module("hub.store.migrations.versions.0017_who_only_said_who_they_are")
-    async with quiet_hub(StandingClock()) as running:
-        parent = await person(running, await running.issue_minor())
-        _, ticket = await make_poster(running)
-        stranger, known = await came(running, ticket, as_the_parent()), await came(running, ticket, PARENT)
-        declared, key = stranger.signer.person, await _device_of(running, stranger)
-        dsn = running.hub.database.dsn
-        for table, column in (("signer", "id"), ("app_key", "signer")):
-            was = f"UPDATE {table} SET person = $1 WHERE {column} = $2"
-            await tamper(dsn, was, parent.signer.person, stranger.signer.id)
-        for statement in migration.ALL:
-            await tamper(dsn, statement)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            now = [(await unit.contracts.signer(each.signer.id)).person for each in (parent, stranger, known)]
-            device = await unit.app_keys.get(key.id)
-        assert now == [parent.signer.person, declared, parent.signer.person]
-        assert device and device.person == declared

@@ -28,6 +28,7 @@ from hub.store.inlet import Told
 from hub.store.tables import metadata
 from tests.database import tamper
 from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.people import mother
 from tests.lifecycle.signing import completed, person, signed
 from tests.poster_visits import make_poster
 from tests.running import GUARDIAN_PHONE, Running
@@ -135,6 +136,20 @@ async def test_the_own_campus_sees_its_rows_also_those_that_hang_on_a_contract()
         }:  # of the hub, or of a person
             async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:
                 assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")), table
+
+
+async def test_a_campus_with_a_contract_of_its_own_sees_nothing_that_hangs_on_others() -> None:
+    async with quiet_hub() as running:
+        own = await running.issue_minor(campus="beijing", signers=(mother(),))
+        await a_story_in_hefei(running)
+        async with running.hub.database.unit(FOREIGN) as unit:
+            for table in ("contract", "signer", "signing_task"):  # what the conditions of others look up
+                assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
+            for table in scoped_tables():
+                if "contract" in metadata.tables[table].columns:
+                    others = text(f"SELECT count(*) FROM {table} WHERE contract IS DISTINCT FROM :own")
+                    assert await unit.connection.scalar(others, {"own": own.id}) == 0, table
+            assert await unit.connection.scalar(text("SELECT count(*) FROM page_seen")) == 0
 
 
 async def test_nothing_is_written_into_another_campus() -> None:

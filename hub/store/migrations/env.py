@@ -5,10 +5,6 @@ from __future__ import annotations
 
 from alembic import context
 
-from hub.store.tables import metadata
-
-context.configure(
-    connection=context.config.attributes["connection"], target_metadata=metadata, transaction_per_migration=True
-)
+context.configure(connection=context.config.attributes["connection"], transaction_per_migration=True)
 with context.begin_transaction():
     context.run_migrations()

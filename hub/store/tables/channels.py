@@ -11,7 +11,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, moment, words
+from hub.store.tables.columns import bytes_, counter, moment, words
 
 
 class ProviderRow(SQLModel, table=True):
@@ -45,7 +45,7 @@ class CallbackRow(SQLModel, table=True):
     provider: str = words()
     call_sealed: bytes | None = bytes_()
     received_at: datetime = moment(nullable=False)
-    tries: int = 0
+    tries: int = counter()
     due_at: datetime | None = moment()
     handled_at: datetime | None = moment()
     outcome: str | None = words(default=None)
@@ -106,10 +106,10 @@ class AlertRow(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
     sent_at: datetime | None = moment()
     failure: str | None = words(default=None)
-    tries: int = 0
+    tries: int = counter()
     begun_at: datetime | None = moment()
     due_at: datetime | None = moment()
-    reached: str = words(default="")
+    reached: str = words(default="", sa_column_kwargs={"server_default": ""})
     bundle: UUID | None = None
     __table_args__ = (
         Index("ix_alert_due", "due_at", postgresql_where=sql("due_at IS NOT NULL")),

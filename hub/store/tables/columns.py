@@ -27,6 +27,11 @@ def words(**options: Any) -> Any:
     return Field(sa_type=Text, **options)
 
 
+def counter() -> Any:
+    """A number that begins with 0, also for whoever does not know of it."""
+    return Field(default=0, sa_column_kwargs={"server_default": "0"})
+
+
 def bytes_(**options: Any) -> Any:
     return Field(default=None, sa_type=LargeBinary, **options)
 

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Index, func
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, json_, moment, words
+from hub.store.tables.columns import bytes_, counter, json_, moment, words
 
 
 class DeliveryRow(SQLModel, table=True):
@@ -40,9 +40,9 @@ class DeliveryRow(SQLModel, table=True):
     failure: str | None = words(default=None)
     failure_kind: str | None = words(default=None)
     intent: str | None = words(default=None)
-    rung: int = 0
+    rung: int = counter()
     shape: str | None = words(default=None)
-    calls: int = 0
+    calls: int = counter()
     called_at: datetime | None = moment()
     not_before: datetime | None = moment()
     check_at: datetime | None = moment()

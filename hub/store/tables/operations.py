@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
 
 from hub.store.tables.columns import moment, words
@@ -32,3 +33,4 @@ class SchemaRow(SQLModel, table=True):
     __tablename__ = "schema_compatibility"
     one: bool = Field(default=True, primary_key=True)
     compatible_from: str = words()
+    __table_args__ = (CheckConstraint("one", name="one"),)

@@ -27,8 +27,8 @@ class RecordEntryRow(SQLModel, table=True):
 
 
 class RecordHeadRow(SQLModel, table=True):
-    """How many entries a contract's record has, and the digest of the last. The database keeps it with every entry (see
-    migration 0018); the role `app` may only read it."""
+    """How many entries a contract's record has, and the digest of the last. The database keeps it with every entry (the
+    trigger `follow_record`); the role `app` may only read it."""
 
     __tablename__ = "record_head"
     contract: UUID = Field(primary_key=True)

@@ -10,7 +10,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, moment, words
+from hub.store.tables.columns import bytes_, counter, moment, words
 
 
 class SignLinkRow(SQLModel, table=True):
@@ -114,7 +114,7 @@ class AppKeyRow(SQLModel, table=True):
     revoked_by: str | None = words(default=None)
     reason: str | None = words(default=None)
     certificates_due_at: datetime | None = moment()
-    certificate_tries: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    certificate_tries: int = counter()
     __table_args__ = (
         Index("ix_app_key_certificates_due", "certificates_due_at",
               postgresql_where=sql("certificates_due_at IS NOT NULL")),

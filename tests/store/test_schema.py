@@ -1,0 +1,65 @@
+"""The migrations and the tables of `hub.store.tables` describe one schema."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from hub.errors import DatabaseUnavailable
+from hub.store.migrate import migrate
+from hub.store.tables import metadata
+from tests.database import fresh_database
+
+COLUMNS = """
+SELECT attribute.attname, format_type(atttypid, atttypmod), attnotnull, attgenerated, pg_get_expr(adbin, adrelid)
+FROM pg_attribute AS attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY 1
+"""
+CONSTRAINTS = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = $1::regclass ORDER BY 1"
+INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename = $1 ORDER BY 1"
+QUERIES = (COLUMNS, CONSTRAINTS, INDEXES)
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+NOT_OURS = ("alembic_version", "pgqueuer")
+
+Schema = dict[str, list[tuple[object, ...]]]
+
+
+async def _schema(owner_dsn: str) -> Schema:
+    """Each table with its columns, constraints and indexes, as PostgreSQL itself writes them down."""
+    connection = await asyncpg.connect(owner_dsn)
+    try:
+        names = [name for (name,) in await connection.fetch(TABLES) if not name.startswith(NOT_OURS)]
+        return {
+            name: [tuple(row) for query in QUERIES for row in await connection.fetch(query, name)] for name in names
+        }
+    finally:
+        await connection.close()
+
+
+async def _create_tables(owner_dsn: str) -> None:
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(owner_dsn), poolclass=NullPool
+    )
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await engine.dispose()
+
+
+async def test_the_migrations_make_exactly_what_the_tables_declare() -> None:
+    """Columns, types, defaults, constraints and indexes with their conditions. The order of columns is free."""
+    async with fresh_database() as migrated, fresh_database(migrated=False) as declared:
+        await _create_tables(declared.owner)
+        made, wanted = await _schema(migrated.owner), await _schema(declared.owner)
+    assert made.keys() == wanted.keys() == metadata.tables.keys()
+    assert {name: set(made[name]) ^ set(wanted[name]) for name in wanted if made[name] != wanted[name]} == {}
+
+
+async def test_a_schema_of_another_version_is_refused_with_a_sentence() -> None:
+    async with fresh_database() as dsns:
+        owner = await asyncpg.connect(dsns.owner)
+        await owner.execute("UPDATE alembic_version SET version_num = '9999'")
+        await owner.close()
+        with pytest.raises(DatabaseUnavailable, match="does not know the database's schema 9999"):
+            await migrate(dsns.owner)
