@@ -9,8 +9,9 @@
     sign       prepare, signature
     complete   the hub embeds the signature with its timestamp, seals, closes and completes
 
-Beside them: `remind` (until it is completed), `answer` (questions, declining, a new link), `withdraw` (void, extend,
-reissue, expire). `obtain` asks the authority that the rules choose for a certificate. `pair` lets a program on the
+Beside them: `remind` (until it is completed), `ask` (questions, "not me"), `decline`, `resend` (a new link), `settle`
+(staff settle what was asked), `withdraw` (void, expire), `extend`, `reissue`.
+`obtain` asks the authority that the rules choose for a certificate. `pair` lets a program on the
 signer's own computer sign with their USB token; `app_key` binds the key of an app on their own device, and ends it;
 `revoke` asks authorities to revoke what they issued to such a key.
 `turns` opens and closes signing tasks for all of them; `custody` says where a template demands the key to be,

@@ -29,11 +29,11 @@ from hub.documents.deferred import prepare as prepare_file
 from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError, Unavailable
 from hub.lifecycle.dispatch import send_at_once
+from hub.lifecycle.extend import move_deadline
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.seal_certificate import check_not_expired, check_seal_certificate
 from hub.lifecycle.stuck import note_trouble, waits_for_hub
 from hub.lifecycle.turns import open_next, open_task
-from hub.lifecycle.withdraw import move_deadline
 from hub.model.contract import FIRST_RETRY, LONGEST_RETRY, Contract, ContractState
 from hub.model.message import Purpose
 from hub.model.signature import SEAL_FIELD, Custody, RequestState, SignatureRequest

@@ -13,10 +13,10 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from channels import Inbound
-from hub.lifecycle.answer import resend
 from hub.lifecycle.dispatch import send_at_once, ways
 from hub.lifecycle.escalate import hand_to_staff
 from hub.lifecycle.parts import Parts
+from hub.lifecycle.resend import resend
 from hub.model.message import Purpose
 from hub.model.signer import Signer, TaskState
 from hub.model.staff import EVERYTHING, OPTED_OUT, StaffTask

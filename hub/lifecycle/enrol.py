@@ -25,13 +25,13 @@ from hub.errors import (
     SessionNotValid,
 )
 from hub.lifecycle.admit import POSTER_DOOR, count_wrong, refuse_locked, visitor_of
-from hub.lifecycle.answer import resend
 from hub.lifecycle.draw import DrawnSigner, DrawnStudent, check_age, check_student
 from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.land import new_secret
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.poster import on_list, student_hash
 from hub.lifecycle.real_name import BY_POSTER
+from hub.lifecycle.resend import resend
 from hub.model.contract import Contract, ContractState
 from hub.model.course import Enrolment
 from hub.model.link import DoorKind

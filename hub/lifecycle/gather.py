@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
-from hub.model.delivery import Delivery, Share
+from hub.model.delivery import Share
 from hub.model.due import MOST_TOGETHER, Due, joins
 from hub.model.message import told_of
 from hub.model.reminder import StepKind
 from hub.model.signer import Signer, SigningTask
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
-
-
-async def locked(unit: Unit, contracts: Iterable[UUID]) -> dict[UUID, Contract]:
-    return {each: await unit.contracts.locked(each) for each in sorted(set(contracts))}
 
 
 async def due_of(parts: Parts, unit: Unit, contract: Contract, task: SigningTask, signer: Signer) -> Due:
@@ -62,9 +57,3 @@ def shares_of(dues: Sequence[Due]) -> list[Share]:
 
 def said_of(signer: Signer, contracts: Sequence[Contract], now: datetime) -> dict[str, str]:
     return told_of([contract.deadline for contract in contracts], now, signer.zone, signer.language)
-
-
-async def contracts_in(unit: Unit, delivery: Delivery) -> list[UUID]:
-    """What a message speaks of, in the order in which it is locked."""
-    assert delivery.contract
-    return [each.contract for each in await unit.shares.of(delivery.id)] or [delivery.contract]

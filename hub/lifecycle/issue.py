@@ -327,3 +327,16 @@ async def _write_signers(unit: Unit, parts: Parts, contract: Contract, drawn: _D
             for name, value in _personal(signer).items()
         })  # fmt: skip
     return entries
+
+
+def student_of(values: Mapping[str, Any]) -> NewStudent:
+    born = values.get("birth_date")
+    return NewStudent(
+        values["name"], values["id_type"], values["id_number"], date.fromisoformat(born) if born else None
+    )
+
+
+def signer_of(values: Mapping[str, Any]) -> NewSigner:
+    return NewSigner(
+        **(dict(values) | {"role": Role(values["role"]), "channels": tuple(values.get("channels", ("sms",)))})
+    )

@@ -20,10 +20,9 @@ from hub.documents.fonts import ContractFont
 from hub.documents.roster import Roster, RosterReader, RosterRow, RowProblem
 from hub.documents.spreadsheet import SpreadsheetReader
 from hub.errors import BadInput
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent
+from hub.lifecycle.issue import NewContract, signer_of, student_of
 from hub.model.course import Campus, Course, Enrolment
 from hub.model.reminder import Send
-from hub.model.signer import Role
 from hub.model.staff import EVERYTHING, Scope, Staff
 from hub.store.unit import Database, Unit
 
@@ -188,16 +187,3 @@ def share_a_signer(one: Enrolment, other: Enrolment) -> bool:
 def _signers(enrolment: Enrolment) -> set[tuple[str, ...]]:
     who = ("id_type", "id_number", "phone")
     return {tuple(str(each[name]) for name in who) for each in enrolment.people["signers"]}
-
-
-def student_of(values: Mapping[str, Any]) -> NewStudent:
-    born = values.get("birth_date")
-    return NewStudent(
-        values["name"], values["id_type"], values["id_number"], date.fromisoformat(born) if born else None
-    )
-
-
-def signer_of(values: Mapping[str, Any]) -> NewSigner:
-    return NewSigner(
-        **(dict(values) | {"role": Role(values["role"]), "channels": tuple(values.get("channels", ("sms",)))})
-    )

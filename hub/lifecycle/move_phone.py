@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.lifecycle.answer import QUESTIONS
 from hub.lifecycle.app_key import note_revoked, revoke_all
+from hub.lifecycle.ask import QUESTIONS
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.replan import unpause
 from hub.model.contract import Contract

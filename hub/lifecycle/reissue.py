@@ -12,8 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.errors import BadInput, ContractNotFound, IllegalMove
-from hub.lifecycle.issue import NewContract, NewSigner, issue
-from hub.lifecycle.load import signer_of, student_of
+from hub.lifecycle.issue import NewContract, NewSigner, issue, signer_of, student_of
 from hub.lifecycle.parts import Parts
 from hub.model.contract import Contract, ContractState
 from hub.model.person import id_document, phone_number

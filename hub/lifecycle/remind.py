@@ -18,7 +18,7 @@ import structlog
 from hub.errors import BudgetSpent, IllegalMove, TooSoon, Unavailable
 from hub.lifecycle.dispatch import send_at_once, ways, write_message
 from hub.lifecycle.escalate import escalate, hand_to_staff
-from hub.lifecycle.gather import due_of, locked, mates, said_of, shares_of
+from hub.lifecycle.gather import due_of, mates, said_of, shares_of
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
 from hub.lifecycle.withdraw import expire
@@ -139,7 +139,7 @@ async def _in_one_transaction(parts: Parts, claimed: ClaimedTask, also: Sequence
 
 async def _step(parts: Parts, unit: Unit, claimed: ClaimedTask, also: Sequence[UUID] = ()) -> _Outcome:
     """`also`: other contracts of the same person, which are locked with its own."""
-    contracts = await locked(unit, (claimed.task.contract, *also))
+    contracts = await unit.contracts.locked_all((claimed.task.contract, *also))
     others = await unit.tasks.claimed_with(claimed, await unit.planning_now() + LOOK_AHEAD)
     if others is None:
         return _Outcome()

@@ -19,12 +19,11 @@ import structlog
 from channels import SECONDS, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.dispatch import Attempt, ways, write_attempt
-from hub.lifecycle.gather import contracts_in, locked, said_of
 from hub.lifecycle.parts import Parts
 from hub.lifecycle.spend import raise_alarm
 from hub.model.contract import STEP_FAILED, Contract, retry_after_error
 from hub.model.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
-from hub.model.message import ANSWERS, Purpose
+from hub.model.message import ANSWERS, Purpose, told_of
 from hub.model.reminder import into_window, on_every_day, spread_of
 from hub.model.signer import Signer, SigningTask, TaskState
 from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
@@ -103,7 +102,7 @@ async def _next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
         if known is None or known.contract is None or known.signer is None:
             await unit.deliveries.look_at(delivery_id, None)
             return None
-        contracts = await locked(unit, await contracts_in(unit, known))
+        contracts = await unit.contracts.locked_all(await unit.shares.contracts(known))
         now = await unit.planning_now()
         delivery = await unit.deliveries.take_look(delivery_id, now)
         if delivery is None:
@@ -227,7 +226,8 @@ async def _another(
     intent, variables = _intent(delivery), delivery.variables
     if meant.shares:
         left = [await unit.contracts.get(share.contract) for share in meant.shares]
-        variables = dict(variables) | said_of(signer, left, await unit.planning_now())
+        deadlines = [each.deadline for each in left]
+        variables = dict(variables) | told_of(deadlines, await unit.planning_now(), signer.zone, signer.language)
     attempt = Attempt(
         Purpose(delivery.purpose), channel, f"{intent}+{channel}", intent, delivery.rung + 1, delivery.task,
         delivery.code, variables, meant.shares,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -10,7 +9,6 @@ from zoneinfo import ZoneInfo
 from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.dispatch import send_at_once
 from hub.lifecycle.parts import Parts
-from hub.lifecycle.replan import replan
 from hub.lifecycle.turns import close_tasks
 from hub.model.contract import Contract, ContractState, check_move
 from hub.model.delivery import BY_DAY
@@ -91,35 +89,9 @@ async def _until_day(parts: Parts, unit: Unit, contract: Contract, signer: Signe
     return into_window(policy, now, ZoneInfo(signer.zone), spread_of(signer.id)) - now
 
 
-async def extend(
-    parts: Parts, scope: Scope, contract_id: UUID, deadline: datetime, actor: str,
-    also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
-) -> Contract:  # fmt: skip
-    """Move the deadline of an issued contract; every open task is planned anew. `also` is done in the same
-    transaction."""
-    async with parts.database.unit(scope) as unit:
-        contract = await unit.contracts.locked(contract_id)
-        if contract.state is not ContractState.ISSUED:
-            raise IllegalMove(f"the deadline of a contract in this state cannot move:\n{contract.state}")
-        check_deadline(deadline, await unit.planning_now())
-        moved = await move_deadline(parts, unit, contract, deadline, actor)
-        if also:
-            await also(unit, moved)
-    return moved
-
-
 def check_deadline(deadline: datetime, now: datetime) -> None:
     """Raises BadInput for one without a zone, in the past, or too far away."""
     if deadline.tzinfo is None:
         raise BadInput("the deadline needs a time zone", field="deadline")
     if not now < deadline <= now + LONGEST_DEADLINE:
         raise BadInput("the deadline must lie in the future, at most a year away", field="deadline")
-
-
-async def move_deadline(parts: Parts, unit: Unit, contract: Contract, deadline: datetime, actor: str) -> Contract:
-    """`contract` is locked by the caller."""
-    changed = await unit.contracts.change(contract, deadline=deadline)
-    facts = {"before": contract.deadline.isoformat(), "after": deadline.isoformat()}
-    await unit.record.append(contract.id, contract.campus, "deadline-moved", actor, facts)
-    await replan(parts, unit, changed, "deadline-moved")
-    return changed

@@ -81,6 +81,10 @@ class Contracts:
             return known
         return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract).with_for_update(key_share=True))
 
+    async def locked_all(self, contracts: Iterable[UUID]) -> dict[UUID, Contract]:
+        """Several, locked in the order in which everybody locks."""
+        return {contract: await self.locked(contract) for contract in sorted(set(contracts))}
+
     async def hold(self, contracts: Iterable[UUID]) -> None:
         """Lock several rows in the order in which everybody does. Locks come in this order: visitors at a phone,
         contracts, sessions, people; tasks, messages, budgets and records only under the lock of their contract, or else

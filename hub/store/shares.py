@@ -34,6 +34,11 @@ class Shares:
         rows = (await self._connection.execute(statement)).mappings()
         return [Share(**{name: row[name] for name in _FIELDS}) for row in rows]
 
+    async def contracts(self, delivery: Delivery) -> list[UUID]:
+        """What a message speaks of; it must be about a contract."""
+        assert delivery.contract
+        return [share.contract for share in await self.of(delivery.id)] or [delivery.contract]
+
 
 def for_one(delivery: Delivery, row: RowMapping) -> Delivery:
     """The delivery as what it is for the contract whose share was read with it."""

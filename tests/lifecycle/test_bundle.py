@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from hub.lifecycle.extend import extend
 from hub.lifecycle.issue import NewStudent
 from hub.lifecycle.remind import run_step
-from hub.lifecycle.withdraw import extend, void
+from hub.lifecycle.withdraw import void
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery
 from hub.model.due import HOLD

@@ -9,8 +9,8 @@ import pytest
 
 from hub.errors import LinkNotValid, Locked, SessionNotValid, TooSoon, WrongAnswer
 from hub.lifecycle import identify, land
-from hub.lifecycle.answer import relink
 from hub.lifecycle.identify import send_code
+from hub.lifecycle.resend import relink
 from hub.model.link import DoorKind
 from hub.model.staff import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, quiet_hub, round_of_work, sent

@@ -12,8 +12,9 @@ import pytest
 from hub.doctor_records import examine_records
 from hub.errors import NotFound
 from hub.lifecycle import certify, change_phone
-from hub.lifecycle.answer import ask, decline
 from hub.lifecycle.app_key import Presented
+from hub.lifecycle.ask import ask
+from hub.lifecycle.decline import decline
 from hub.lifecycle.erase import erase_of_number, erase_signer, erase_words
 from hub.lifecycle.sign import note_refusal
 from hub.lifecycle.withdraw import void

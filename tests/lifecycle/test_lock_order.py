@@ -11,12 +11,13 @@ import pytest
 
 from channels import Inbound
 from hub.errors import AlreadyEnrolled
-from hub.lifecycle.answer import ask, relink
+from hub.lifecycle.ask import ask
 from hub.lifecycle.change_phone import approve
 from hub.lifecycle.converse import take_inbound
 from hub.lifecycle.dispatch import write_message
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.remind_many import begin, remind_many
+from hub.lifecycle.resend import relink
 from hub.lifecycle.sign import note_refusal
 from hub.model.app_key import AppKey, Attestation
 from hub.model.message import Purpose

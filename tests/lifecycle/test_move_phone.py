@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from hub.errors import LinkNotValid, QiandaError, SessionNotValid, WrongAnswer
 from hub.lifecycle import identify, land
-from hub.lifecycle.answer import ask as question
+from hub.lifecycle.ask import ask as question
 from hub.lifecycle.change_phone import approve
 from hub.lifecycle.reissue import reissue, replace_person
 from hub.lifecycle.remind import run_step

@@ -20,9 +20,9 @@ from hub.lifecycle.change_policy import (
     policies_at,
     read_calendar,
 )
+from hub.lifecycle.extend import extend
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.replan import replan_scope
-from hub.lifecycle.withdraw import extend
 from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract
 from hub.model.signer import Role

@@ -22,13 +22,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import text
 
 from hub.errors import QiandaError
-from hub.lifecycle.answer import ask, decline, settle
+from hub.lifecycle.ask import ask
 from hub.lifecycle.complete import advance
+from hub.lifecycle.decline import decline
+from hub.lifecycle.extend import extend
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.remind import remind_by_hand
 from hub.lifecycle.remind_many import begin, remind_many
 from hub.lifecycle.replan import replan_scope
-from hub.lifecycle.withdraw import extend, void
+from hub.lifecycle.settle import settle
+from hub.lifecycle.withdraw import void
 from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract, ContractState
 from hub.model.delivery import PLANNED, Delivery

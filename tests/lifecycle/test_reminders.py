@@ -11,9 +11,10 @@ import pytest
 
 from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.complete import advance
+from hub.lifecycle.extend import extend
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.remind import remind_by_hand, run_step
-from hub.lifecycle.withdraw import extend, void
+from hub.lifecycle.withdraw import void
 from hub.model.contract import ContractState
 from hub.model.signer import Role, TaskState
 from hub.model.staff import EVERYTHING

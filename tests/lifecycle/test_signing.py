@@ -23,10 +23,12 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.lifecycle import certify, land, sign
-from hub.lifecycle.answer import ask, decline, settle
 from hub.lifecycle.app_key import Presented
+from hub.lifecycle.ask import ask
 from hub.lifecycle.complete import advance
+from hub.lifecycle.decline import decline
 from hub.lifecycle.issue import issue
+from hub.lifecycle.settle import settle
 from hub.lifecycle.withdraw import void
 from hub.model.contract import Contract, ContractState
 from hub.model.signer import TaskState

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import AuthorityUnavailable, IllegalMove, TokenUnavailable, Unavailable, WrongProof
-from hub.lifecycle.answer import decline
 from hub.lifecycle.complete import _step, advance
+from hub.lifecycle.decline import decline
 from hub.lifecycle.withdraw import void
 from hub.model.contract import TRIES_BEFORE_STAFF, ContractState
 from hub.model.signer import TaskState

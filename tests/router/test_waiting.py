@@ -13,7 +13,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from channels import Channel, Fate, Heard, Message, Place, Receipt, Report, Rules, sms_aliyun, sms_kannel
-from hub.lifecycle.answer import ask
+from hub.lifecycle.ask import ask
 from hub.lifecycle.identify import send_code
 from hub.lifecycle.land import open_ticket
 from hub.lifecycle.remind import run_step

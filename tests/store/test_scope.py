@@ -14,10 +14,11 @@ from channels import Heard, Inbound
 from hub.errors import ContractNotFound
 from hub.lifecycle import change_phone, remind_many
 from hub.lifecycle.admit import open_poster
-from hub.lifecycle.answer import ask
+from hub.lifecycle.ask import ask
 from hub.lifecycle.dispatch import hand_out
+from hub.lifecycle.extend import extend
 from hub.lifecycle.remind import remind_by_hand
-from hub.lifecycle.withdraw import extend, void
+from hub.lifecycle.withdraw import void
 from hub.model.app_key import AppKey, Attestation
 from hub.model.link import DoorKind
 from hub.model.pairing import PAIRING_LIFE, Pairing

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hub.lifecycle.draw import SIGN_BY
-from hub.lifecycle.withdraw import extend
+from hub.lifecycle.extend import extend
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from qianda.client import SigningClient

@@ -11,9 +11,9 @@ from typing import cast
 
 from hub.lifecycle.change_phone import ask as ask_for_change
 from hub.lifecycle.dispatch import HandedLink, hand_out
+from hub.lifecycle.extend import extend as move_deadline
 from hub.lifecycle.reissue import reissue as issue_anew
 from hub.lifecycle.remind import remind_by_hand
-from hub.lifecycle.withdraw import extend as move_deadline
 from hub.lifecycle.withdraw import void as withdraw
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from hub.errors import SessionNotValid, TooSoon
-from hub.lifecycle import answer, identify, pick_up
+from hub.lifecycle import identify, pick_up
+from hub.lifecycle.ask import ask as ask_question
 from hub.lifecycle.identify import Verified
 from hub.lifecycle.parts import Parts
 from hub.web.keys import BRAKES, HUB
@@ -73,7 +74,7 @@ async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) 
 
 async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
     try:
-        await answer.ask(parts, secret, kind, text)
+        await ask_question(parts, secret, kind, text)
     except SessionNotValid:
         await pick_up.hear_nobody(parts, secret)
     except TooSoon:

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from hub.errors import AlreadySigned, BadInput, SessionNotValid, WrongSignature
-from hub.lifecycle import admit, answer, certify, change_phone, identify, land, sign
+from hub.lifecycle import admit, certify, change_phone, identify, land, resend, sign
+from hub.lifecycle.ask import ask as ask_question
+from hub.lifecycle.decline import decline as decline_contract
 from hub.lifecycle.land import Landed
 from hub.model.person import phone_number
 from hub.model.phone_change import PhoneChangeState
@@ -191,7 +193,9 @@ async def refused(request: web.Request) -> web.Response:
 
 async def decline(request: web.Request) -> web.Response:
     asked = await body(request, bodies.Decline)
-    state = await answer.decline(request.app[HUB].parts, session_secret(request), contract_id(request), asked.reason)
+    state = await decline_contract(
+        request.app[HUB].parts, session_secret(request), contract_id(request), asked.reason
+    )
     return web.json_response({"state": state.value})
 
 
@@ -202,7 +206,7 @@ async def question(request: web.Request) -> web.Response:
     if by_pickup(secret):
         await picking.even(picking.ask(parts, secret, asked.kind, asked.text))
     else:
-        await answer.ask(parts, secret, asked.kind, asked.text)
+        await ask_question(parts, secret, asked.kind, asked.text)
     return web.json_response({}, status=202)
 
 
@@ -219,7 +223,7 @@ async def _relink(request: web.Request, asked: bodies.Relink) -> None:
         number = phone_number(asked.phone) if asked.phone else None
     except BadInput:
         return
-    await answer.relink(request.app[HUB].parts, ticket=asked.ticket, phone=number)
+    await resend.relink(request.app[HUB].parts, ticket=asked.ticket, phone=number)
 
 
 async def phone(request: web.Request) -> web.Response:

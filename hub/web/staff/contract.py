@@ -14,11 +14,11 @@ from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.change_phone import ask as ask_for_phone
 from hub.lifecycle.dispatch import HandedLink, hand_out
 from hub.lifecycle.draw import card
+from hub.lifecycle.extend import extend as move_deadline
 from hub.lifecycle.issue import NewSigner
 from hub.lifecycle.reissue import reissue as issue_anew
 from hub.lifecycle.reissue import replace_person as put_in_place
 from hub.lifecycle.remind import next_channel, remind_by_hand
-from hub.lifecycle.withdraw import extend as move_deadline
 from hub.lifecycle.withdraw import sign_on_paper
 from hub.lifecycle.withdraw import void as withdraw
 from hub.model.contract import Contract, ContractState
