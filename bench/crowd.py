@@ -12,8 +12,8 @@ import asyncpg
 
 from bench.providers import Taken
 from bench.server import Server
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
-from hub.lifecycle.load import load_school
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.school.import_roster import load_school
 from hub.model.link import DoorKind
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING

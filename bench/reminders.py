@@ -21,7 +21,7 @@ from bench.providers import provider, read_ledger
 from bench.results import Result, percentile
 from bench.server import made_server
 from bench.stage import FAST, PATIENCE, PLENTY, Stage, pace, until
-from hub.lifecycle.replan import replan_later
+from hub.lifecycle.reminders.reschedule import replan_later
 from hub.model.staff import EVERYTHING
 from hub.store.policies import PolicyChange
 from hub.store.unit import Database

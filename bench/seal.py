@@ -45,7 +45,7 @@ def run(rounds: int) -> Result:
 
 @dataclass(frozen=True)
 class ProductSeal:
-    """What `hub.lifecycle.complete` does with a signed contract, without the database and the files between."""
+    """What `hub.lifecycle.sealing.finalise` does with a signed contract, without the database and the files between."""
 
     school: School
     key: SigningKey

@@ -136,7 +136,7 @@ def init_command(
 @app.command(name="import")
 def import_command(file: Annotated[Path, typer.Argument(help="The roster, an .xlsx file.")]) -> None:
     """Load a roster. Bad rows are named one by one, the others are loaded."""
-    from hub.lifecycle.load import load_roster
+    from hub.lifecycle.school.import_roster import load_roster
 
     with _said_plainly():
         content = file.read_bytes()
@@ -153,8 +153,8 @@ def issue_command(
     enrolment: Annotated[str, typer.Argument(help="The enrolment's id, as the staff pages show it.")],
 ) -> None:
     """Issue the contract of one enrolment and invite whoever signs first."""
-    from hub.lifecycle.issue import issue
-    from hub.lifecycle.load import new_contract
+    from hub.lifecycle.contract.issue import issue
+    from hub.lifecycle.school.import_roster import new_contract
 
     async def act(hub: Hub) -> str:
         async with hub.database.unit(EVERYTHING) as unit:
@@ -186,7 +186,7 @@ def erase(
     signer: Annotated[str, typer.Option(help="All behind the record of a signer, e.g. `guardian-1`.")] = "",
 ) -> None:
     """Erase personal data behind a contract's record, for good. The record itself stays, and stays whole."""
-    from hub.lifecycle.erase import erase_of_number
+    from hub.lifecycle.evidence.erase import erase_of_number
 
     with _said_plainly():
         if (entry is None) is not bool(signer):
@@ -328,7 +328,7 @@ async def _prepare_demo_database(dsns: Dsns) -> None:
 async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
     """Keys, certificates, the school, its roster, and somebody who may enter. Returns API key and password."""
     from hub.initialise import initialise
-    from hub.lifecycle.load import load_roster, load_school, put_staff_and_key
+    from hub.lifecycle.school.import_roster import load_roster, load_school, put_staff_and_key
     from hub.wiring import build
 
     api_key = _demo_secret(settings, "api-key", "QIANDA_DEMO_API_KEY")

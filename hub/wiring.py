@@ -37,8 +37,8 @@ from hub.documents.messages import load_messages
 from hub.documents.pages import PagePainter
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
-from hub.lifecycle.parts import Authorities, Parts, SealKey
-from hub.lifecycle.warn import TimestampWarnings
+from hub.lifecycle.messaging.service_alerts import TimestampWarnings
+from hub.lifecycle.services import Authorities, Parts, SealKey
 from hub.model.authority import BUILTIN, AuthorityRule
 from hub.model.budget import BudgetLimits
 from hub.model.message import MessageTemplates

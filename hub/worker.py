@@ -21,18 +21,18 @@ from pgqueuer import PgQueuer
 from pgqueuer.models import Job
 
 from hub.errors import Unavailable
-from hub.lifecycle.alert import alert_staff
-from hub.lifecycle.converse import settle_stops
-from hub.lifecycle.escalate import attend
-from hub.lifecycle.hear import hear, hear_together
-from hub.lifecycle.parts import Parts
-from hub.lifecycle.purge import purge
-from hub.lifecycle.remind import run_step, run_steps
-from hub.lifecycle.remind_many import remind_many
-from hub.lifecycle.replan import replan_next
-from hub.lifecycle.reroute import next_way
-from hub.lifecycle.revoke import revoke_certificates
-from hub.lifecycle.stuck import ask_again
+from hub.lifecycle.evidence.retention import purge
+from hub.lifecycle.inbound.inbound_sms import settle_stops
+from hub.lifecycle.inbound.process_callbacks import hear, hear_together
+from hub.lifecycle.messaging.fallback import next_way
+from hub.lifecycle.reminders.bulk_remind import remind_many
+from hub.lifecycle.reminders.escalate import attend
+from hub.lifecycle.reminders.reschedule import replan_next
+from hub.lifecycle.reminders.run_due import run_step, run_steps
+from hub.lifecycle.sealing.retry_stalled import ask_again
+from hub.lifecycle.services import Parts
+from hub.lifecycle.signing.revoke_certificates import revoke_certificates
+from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS, Begun
 from hub.store.inlet import CALLS_CAME
@@ -373,7 +373,7 @@ class Worker:
 
 
 async def _advance(parts: Parts, contract: UUID) -> object:
-    from hub.lifecycle.complete import advance  # with all that makes PDF files: loaded by whoever finishes one
+    from hub.lifecycle.sealing.finalise import advance  # with all that makes PDF files: loaded by whoever finishes one
 
     return await advance(parts, contract)
 

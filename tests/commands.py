@@ -18,8 +18,8 @@ from hub.settings import ROOT
 
 _WARM = multiprocessing.get_context("forkserver")
 _WARM.set_forkserver_preload([
-    "qianda.cli", "qianda.verify.report", "hub.__main__", "hub.wiring", "hub.doctor", "hub.lifecycle.issue",
-    "hub.lifecycle.load", "phonenumbers",
+    "qianda.cli", "qianda.verify.report", "hub.__main__", "hub.wiring", "hub.doctor", "hub.lifecycle.contract.issue",
+    "hub.lifecycle.school.import_roster", "phonenumbers",
 ])  # fmt: skip
 LONGEST = 120
 """Seconds."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from stdnum.cn import ric
 
-from hub.lifecycle.poster import NewPoster, make
+from hub.lifecycle.school.posters import NewPoster, make
 from hub.model.poster import Poster, ScanStep
 from hub.model.staff import EVERYTHING
 from qianda.client import SigningClient

@@ -31,8 +31,8 @@ from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
 from hub.initialise import initialise
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
-from hub.lifecycle.load import load_school, put_staff_and_key
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.school.import_roster import load_school, put_staff_and_key
 from hub.model.contract import Contract
 from hub.model.link import DoorKind
 from hub.model.signer import Role

@@ -26,7 +26,7 @@ MOST_UNANSWERED = 10
 MOST_A_DAY = 10
 """What a limit on messages to one person may allow at most: above it, it is none."""
 LONGEST_MANUAL_WAIT = timedelta(days=1)
-"""Between reminders by hand: what left earlier than a day ago is not looked at (`hub.lifecycle.remind`)."""
+"""Between reminders by hand: what left earlier than a day ago is not looked at (`hub.lifecycle.reminders.run_due`)."""
 CHANNELS = ("sms", "voice", "email")
 """What a signer's ladder may name."""
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}

@@ -48,7 +48,7 @@ class InboundMessages:
         return identity if (await self._connection.execute(statement)).rowcount == 1 else None
 
     async def done(self, messages: Sequence[UUID], outcome: str) -> None:
-        """`outcome`: what was made of it, in a word of `hub.lifecycle.converse`."""
+        """`outcome`: what was made of it, in a word of `hub.lifecycle.inbound.inbound_sms`."""
         statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))
         await self._connection.execute(statement.values(outcome=outcome))
 

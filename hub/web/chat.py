@@ -15,7 +15,7 @@ from aiohttp import web
 
 from chats import Call, Chat, NotGenuine, NotSent, Question, Reply
 from hub.errors import AccessDenied
-from hub.lifecycle.inform import inform
+from hub.lifecycle.inbound.chat_replies import inform
 from hub.web.keys import HUB
 from hub.wiring import Hub
 

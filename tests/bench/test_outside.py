@@ -16,8 +16,8 @@ from bench.ledger_judge import Ledgers, is_sealed_once, judge_files
 from bench.outside import outside
 from bench.stage import Stage
 from hub.errors import Unavailable
-from hub.lifecycle.complete import advance
-from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract import Contract
 from hub.model.signer import Role
 from hub.settings import TimestampSettings

@@ -8,8 +8,8 @@ import io
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from hub.lifecycle.issue import issue
-from hub.lifecycle.load import load_roster, new_contract
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.school.import_roster import load_roster, new_contract
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from hub.settings import ROOT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from hub.lifecycle.issue import NewStudent
+from hub.lifecycle.contract.issue import NewStudent
 from tests.browser.conftest import PHONE, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, come_in, read_to_the_end, sign
 from tests.lifecycle.people import father

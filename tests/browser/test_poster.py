@@ -10,7 +10,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from hub.lifecycle.poster import code_of
+from hub.lifecycle.school.posters import code_of
 from hub.model.staff import EVERYTHING
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.signer_steps import ZH, draw_name, read_to_the_end, sign

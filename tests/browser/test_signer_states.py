@@ -12,8 +12,8 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Page, Route, expect
 
-from hub.lifecycle.issue import NewSigner, NewStudent
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import NewSigner, NewStudent
 from hub.model.contract import Contract
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING

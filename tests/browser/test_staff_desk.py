@@ -9,8 +9,8 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from hub.lifecycle.land import open_ticket
-from hub.lifecycle.load import load_roster
+from hub.lifecycle.school.import_roster import load_roster
+from hub.lifecycle.signing.open_link import open_ticket
 from hub.model.staff import EVERYTHING
 from hub.settings import ROOT
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot

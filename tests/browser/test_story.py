@@ -15,7 +15,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.model.contract import Contract
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING

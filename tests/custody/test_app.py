@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from hub.errors import ContractNotFound, NotFound
-from hub.lifecycle import app_key, change_phone
+from hub.lifecycle.signing import device_keys
+from hub.lifecycle.staff import change_phone
 from hub.model.app_key import MOST_DEVICES
 from hub.model.staff import EVERYTHING, Scope
 from qianda.client import SigningClient
@@ -179,12 +180,12 @@ async def test_staff_revoke_for_a_signer_whom_they_see(phones: Phones) -> None:
         device = UUID((await app.devices())[0]["id"])
         hefei, beijing = Scope(frozenset({"hefei"})), Scope(frozenset({"beijing"}))
         with pytest.raises(ContractNotFound):
-            await app_key.revoke_for(parts, beijing, contract.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(parts, beijing, contract.id, device, "lost", "staff:x")
         with pytest.raises(NotFound):
-            await app_key.revoke_for(parts, hefei, other.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(parts, hefei, other.id, device, "lost", "staff:x")
         with pytest.raises(NotFound):
-            await app_key.revoke_for(parts, hefei, contract.id, uuid4(), "lost", "staff:x")
-        await app_key.revoke_for(parts, hefei, contract.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(parts, hefei, contract.id, uuid4(), "lost", "staff:x")
+        await device_keys.revoke_for(parts, hefei, contract.id, device, "lost", "staff:x")
         assert await refusal(app.key(key)) == (403, "key-revoked")
     (revoked,) = await facts_of(running, contract, "app-key-revoked")
     assert revoked["reason"] == "lost"

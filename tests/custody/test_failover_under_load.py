@@ -19,7 +19,7 @@ from asn1crypto import cms
 from pyhanko.pdf_utils.reader import PdfFileReader
 from stdnum.cn import ric
 
-from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.contract.issue import NewSigner
 from hub.model.contract import Contract
 from hub.model.record import broken_at
 from hub.model.signer import Role

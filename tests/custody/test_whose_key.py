@@ -23,8 +23,8 @@ from hub.errors import (
     NotConfirmed,
     QiandaError,
 )
-from hub.lifecycle import certify, pair
-from hub.lifecycle.certify import Certified
+from hub.lifecycle.signing import pair_agent, signer_certificates
+from hub.lifecycle.signing.signer_certificates import Certified
 from hub.model.signature import Custody
 from hub.model.staff import EVERYTHING
 from qianda.holder import SoftwareKey
@@ -54,7 +54,7 @@ async def bring(guardian: Person, authority: OutsideAuthority, **how: Any) -> Ce
     guardian.key = SoftwareKey(key)
     await guardian.fresh_challenge()
     parts, chain = guardian.running.hub.parts, authority.chain(certificate)
-    return await certify.bring_certificate(
+    return await signer_certificates.bring_certificate(
         parts, guardian.secret, guardian.contract.id, chain, guardian.proof(), claimed
     )
 
@@ -132,8 +132,8 @@ async def test_a_program_signs_with_the_very_certificate_that_was_confirmed() ->
         parts, contract = running.hub.parts, await running.issue_minor()
         page = await signer_of(running, contract)
         await page.enter()
-        code, _ = await pair.begin(parts, page.secret, contract.id)
-        claimed = await pair.claim(parts, code)
+        code, _ = await pair_agent.begin(parts, page.secret, contract.id)
+        claimed = await pair_agent.claim(parts, code)
         program = Person(running, contract, page.signer, secret=claimed.secret, challenge=claimed.session.key_challenge)
         (own, *_) = await program.certify()
         for confirmed in (own[:-1] + bytes([own[-1] ^ 1]), own):

@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import event, text
 
 from channels import Channel
-from hub.lifecycle.parts import Parts
+from hub.lifecycle.services import Parts
 from hub.model.staff import Scope
 from hub.store.unit import Database, Unit
 

@@ -19,8 +19,8 @@ from sqlalchemy import text
 
 from hub.errors import WrongAnswer
 from hub.initialise import initialise
-from hub.lifecycle import identify, land
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.signing import open_link, verify_identity
 from hub.model.contract import Contract, ContractState
 from hub.model.signer import Role, TaskState
 from hub.model.staff import EVERYTHING
@@ -120,7 +120,7 @@ class Visitor(Person):
     """A person whose messages come from the provider."""
 
     async def visit(self, ticket: str, channel: ProviderChannel) -> None:
-        landed = await land.open_ticket(self.running.hub.parts, ticket)
+        landed = await open_link.open_ticket(self.running.hub.parts, ticket)
         self.secret, self.challenge = landed.secret, landed.session.key_challenge
         await self._identify(channel)
         await self.sign()
@@ -128,7 +128,7 @@ class Visitor(Person):
     async def _identify(self, channel: ProviderChannel) -> None:
         """A code of an earlier visit may arrive late: then it is wrong, and the next one is awaited."""
         seen = len([each for each in await channel.phone(self.signer.phone) if each["purpose"] == "code"])
-        await identify.send_code(self.running.hub.parts, self.secret)
+        await verify_identity.send_code(self.running.hub.parts, self.secret)
         while True:
             codes = await texts(channel, self.signer.phone, "code", seen)
             seen += 1

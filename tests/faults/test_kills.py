@@ -20,7 +20,7 @@ from signal import SIGKILL
 
 import pytest
 
-from hub.lifecycle.load import load_school
+from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract import MOVES, ContractState
 from hub.settings import ROOT
 from hub.store.files import Files

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from hub.lifecycle import admit
-from hub.lifecycle.enrol import Enrolled, Wish, enrol
-from hub.lifecycle.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.school import guests
+from hub.lifecycle.school.enrol import Enrolled, Wish, enrol
 from hub.model.signer import Role
 from tests.lifecycle.signing import Person, deliver, person
 from tests.poster_visits import Family
@@ -23,12 +23,12 @@ async def came(running: Running, ticket: str, family: Family, course: str = "mat
 
 async def enrolled_by(running: Running, ticket: str, family: Family, course: str = "math-a") -> Enrolled:
     parts = running.hub.parts
-    secret = (await admit.open_poster(parts, ticket, family.phone, family.parent, "zh")).secret
+    secret = (await guests.open_poster(parts, ticket, family.phone, family.parent, "zh")).secret
     codes = len([each for each in await running.messages(family.phone) if each["purpose"] == "code"])
-    await admit.send_code(parts, secret)
+    await guests.send_code(parts, secret)
     await deliver(running)
     found = re.search(r"(?<!\d)\d{6}(?!\d)", await running.message("code", family.phone, codes + 1))
     assert found
-    secret = (await admit.verify(parts, secret, found[0])).secret
+    secret = (await guests.verify(parts, secret, found[0])).secret
     guardian = NewSigner(Role.GUARDIAN, family.parent, family.phone, family.parent_id, relation="父亲")
     return await enrol(parts, secret, Wish(course, NewStudent(family.child, "cn-id", family.child_id), [guardian]))

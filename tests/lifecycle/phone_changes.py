@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub.errors import QiandaError
-from hub.lifecycle.change_phone import approve, ask
+from hub.lifecycle.staff.change_phone import approve, ask
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery
 from hub.model.link import DoorKind

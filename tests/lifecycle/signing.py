@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from hub.lifecycle import certify, identify, land, sign
-from hub.lifecycle.app_key import Presented
-from hub.lifecycle.complete import advance
+from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.signing import open_link, sign, signer_certificates, verify_identity
+from hub.lifecycle.signing.device_keys import Presented
 from hub.model.contract import Contract
 from hub.model.link import DoorKind
 from hub.model.signature import SignatureRequest
@@ -37,13 +37,13 @@ class Person:
     async def land(self, door: DoorKind = DoorKind.COPY) -> None:
         async with self.running.hub.database.unit(EVERYTHING) as unit:
             ticket = unit.links.ticket(await unit.links.for_door(self.signer, door, unit.now))
-        landed = await land.open_ticket(self.running.hub.parts, ticket)
+        landed = await open_link.open_ticket(self.running.hub.parts, ticket)
         self.secret, self.challenge = landed.secret, landed.session.key_challenge
 
     async def ask_code(self) -> str:
         """The code that arrives on the phone on file."""
         before = await self._codes()
-        await identify.send_code(self.running.hub.parts, self.secret)
+        await verify_identity.send_code(self.running.hub.parts, self.secret)
         await deliver(self.running)
         await self.running.message("code", self.signer.phone, len(before) + 1)
         return await self.last_code()
@@ -55,19 +55,19 @@ class Person:
         codes = await self._codes()
         return next(word for word in codes[-1].replace("是", " ").split() if word.isdigit() and len(word) == 6)
 
-    async def verify(self, code: str, name: str | None = None, tail: str | None = None) -> identify.Verified:
-        verified = await identify.verify(
+    async def verify(self, code: str, name: str | None = None, tail: str | None = None) -> verify_identity.Verified:
+        verified = await verify_identity.verify(
             self.running.hub.parts, self.secret, code, name or self.signer.name, tail or self.signer.id_number[-4:]
         )
         self.secret = verified.secret
         return verified
 
-    async def enter(self, door: DoorKind = DoorKind.COPY) -> identify.Verified:
+    async def enter(self, door: DoorKind = DoorKind.COPY) -> verify_identity.Verified:
         await self.land(door)
         return await self.verify(await self.ask_code())
 
     async def fresh_challenge(self) -> bytes:
-        session, _ = await land.come_back(self.running.hub.parts, self.secret)
+        session, _ = await open_link.come_back(self.running.hub.parts, self.secret)
         self.challenge = session.key_challenge
         return self.challenge
 
@@ -76,7 +76,7 @@ class Person:
         return self.key.sign(b"qianda-key-v1" + self.challenge + origin + self.key.spki)
 
     async def certify(self) -> tuple[bytes, ...]:
-        certified = await certify.certify_key(
+        certified = await signer_certificates.certify_key(
             self.running.hub.parts, self.secret, self.contract.id, self.key.spki, self.proof(), Presented("browser")
         )
         self.chain = certified.chain

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from hub.lifecycle.alert import alert_staff
-from hub.lifecycle.warn import warn
+from hub.lifecycle.messaging.service_alerts import warn
+from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.alert import BUNDLED_WITHIN, MOST_TRIES, RETRIES_AFTER, Alert
 from hub.model.staff import EVERYTHING, Scope
 from tests.alerts.hook import Hook, dead_address, hook

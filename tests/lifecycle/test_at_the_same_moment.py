@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
 from hub.errors import DocumentChanged, KeyRevoked
-from hub.lifecycle import sign
-from hub.lifecycle.complete import advance
+from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.signing import sign
 from hub.model.contract import ContractState
 from hub.model.signature import RequestState
 from hub.model.signer import TaskState

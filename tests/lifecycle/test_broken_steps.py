@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from hub.store.board import BoardFilter

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hub.lifecycle.extend import extend
-from hub.lifecycle.issue import NewStudent
-from hub.lifecycle.remind import run_step
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import NewStudent
+from hub.lifecycle.reminders.extend_deadline import extend
+from hub.lifecycle.reminders.run_due import run_step
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery
 from hub.model.due import HOLD

@@ -18,9 +18,9 @@ from hub.errors import (
     PhoneChangeWaiting,
     SessionNotValid,
 )
-from hub.lifecycle.change_phone import approve, ask, ask_with_old_phone, turn_down, waiting
-from hub.lifecycle.issue import NewSigner, NewStudent
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.staff.change_phone import approve, ask, ask_with_old_phone, turn_down, waiting
 from hub.model.phone_change import PhoneChangeState
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING, Scope

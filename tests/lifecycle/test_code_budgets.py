@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hub.errors import BudgetSpent, TooSoon
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.resend import relink
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.messaging.resend_link import relink
 from hub.model.budget import KINDS, BudgetLimits, Cause, budgets, cause_of
 from hub.model.contract import Contract
 from hub.model.message import Purpose

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hub.errors import LinkNotValid, Locked, SessionNotValid, TooSoon, WrongAnswer
-from hub.lifecycle import identify, land
-from hub.lifecycle.identify import send_code
-from hub.lifecycle.resend import relink
+from hub.lifecycle.messaging.resend_link import relink
+from hub.lifecycle.signing import open_link, verify_identity
+from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.link import DoorKind
 from hub.model.staff import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, quiet_hub, round_of_work, sent
@@ -83,7 +83,7 @@ async def test_a_new_code_kills_the_old_and_each_serves_once() -> None:
         before = guardian.secret
         await guardian.verify(new)
         with pytest.raises(SessionNotValid):  # the secret was rotated
-            await land.come_back(running.hub.parts, before)
+            await open_link.come_back(running.hub.parts, before)
         with pytest.raises(WrongAnswer):
             await guardian.verify(new)
 
@@ -114,7 +114,7 @@ async def test_code_name_and_document_all_have_to_fit(answers: tuple[str, str | 
         signer = guardian.signer
         parts = running.hub.parts
         with pytest.raises(WrongAnswer):
-            await identify.verify(
+            await verify_identity.verify(
                 parts, guardian.secret, text, name or signer.name, signer.id_number[-4:] if tail is None else tail
             )
         await guardian.verify(code)  # a wrong answer leaves the code alive
@@ -152,7 +152,9 @@ async def test_a_burst_of_guesses_is_counted_one_by_one() -> None:
         signer = guardian.signer
         results = await asyncio.gather(
             *(
-                identify.verify(running.hub.parts, guardian.secret, wrong(code), signer.name, signer.id_number[-4:])
+                verify_identity.verify(
+                    running.hub.parts, guardian.secret, wrong(code), signer.name, signer.id_number[-4:]
+                )
                 for _ in range(15)
             ),
             return_exceptions=True,
@@ -202,11 +204,11 @@ async def test_unknown_expired_and_revoked_tickets_are_all_alike() -> None:
         refusals = set()
         for ticket in (expired, revoked, "0123456789ABC", "nonsense", "", fresh[:-1]):
             with pytest.raises(LinkNotValid) as refused:
-                await land.open_ticket(parts, ticket)
+                await open_link.open_ticket(parts, ticket)
             refusals.add(str(refused.value))
         assert len(refusals) == 1
         assert fresh != revoked
-        await land.open_ticket(parts, fresh.lower())
+        await open_link.open_ticket(parts, fresh.lower())
 
 
 async def test_a_new_link_comes_every_ten_minutes_three_times_a_day_and_only_while_there_is_something_to_sign() -> None:

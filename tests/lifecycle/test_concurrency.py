@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from stdnum.cn import ric
 
-from hub.lifecycle.complete import advance
-from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract import Contract, ContractState
 from hub.model.record import broken_at
 from hub.model.signer import Role

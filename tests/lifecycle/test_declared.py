@@ -7,9 +7,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 from hub.errors import IdentityNotChecked, NotFound
-from hub.lifecycle.app_key import devices, revoke
-from hub.lifecycle.change_phone import ask_with_old_phone
-from hub.lifecycle.reissue import reissue
+from hub.lifecycle.contract.reissue import reissue
+from hub.lifecycle.signing.device_keys import devices, revoke
+from hub.lifecycle.staff.change_phone import ask_with_old_phone
 from hub.model.app_key import AppKey, Attestation
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING, Scope

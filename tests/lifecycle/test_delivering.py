@@ -11,8 +11,8 @@ import pytest
 
 from channels import CannotAsk, Fate, Message, NotNow, Receipt, Refused, ReplyLost, Rules
 from hub.errors import Unavailable
-from hub.lifecycle.identify import send_code
-from hub.lifecycle.remind import run_step
+from hub.lifecycle.reminders.run_due import run_step
+from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.staff import EVERYTHING
 from tests.carriers import carried_by

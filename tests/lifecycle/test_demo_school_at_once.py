@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hub.lifecycle.issue import issue
-from hub.lifecycle.load import load_roster, new_contract
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.school.import_roster import load_roster, new_contract
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from hub.settings import ROOT

@@ -11,13 +11,14 @@ import pytest
 
 from hub.doctor_records import examine_records
 from hub.errors import NotFound
-from hub.lifecycle import certify, change_phone
-from hub.lifecycle.app_key import Presented
-from hub.lifecycle.ask import ask
-from hub.lifecycle.decline import decline
-from hub.lifecycle.erase import erase_of_number, erase_signer, erase_words
-from hub.lifecycle.sign import note_refusal
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.decline import decline
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.evidence.erase import erase_of_number, erase_signer, erase_words
+from hub.lifecycle.signing import signer_certificates
+from hub.lifecycle.signing.device_keys import Presented
+from hub.lifecycle.signing.questions import ask
+from hub.lifecycle.signing.sign import note_refusal
+from hub.lifecycle.staff import change_phone
 from hub.model.contract import Contract
 from hub.model.record import broken_at, commitment
 from hub.model.record_facts import committed_in
@@ -56,7 +57,7 @@ async def everything_written(running: Running) -> dict[str, Contract]:
 async def _with_a_device(running: Running, guardian: Person) -> None:
     """A key in an app, on a device that its person gave a name."""
     proof, presented = guardian.proof(), Presented("app-keystore", label=WROTE[:60])
-    certified = await certify.certify_key(
+    certified = await signer_certificates.certify_key(
         running.hub.parts, guardian.secret, guardian.contract.id, guardian.key.spki, proof, presented
     )
     guardian.chain = certified.chain

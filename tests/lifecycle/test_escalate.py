@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from hub.errors import BadInput, NotFound
-from hub.lifecycle.alert import alert_staff
-from hub.lifecycle.change_policy import change_policy
-from hub.lifecycle.escalate import UNANSWERED, attend, hand_to, take
-from hub.lifecycle.issue import issue
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.reminders.change_policy import change_policy
+from hub.lifecycle.reminders.escalate import UNANSWERED, attend, hand_to, take
+from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.contract import Contract
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING, Scope, Staff, StaffTask

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import exc
 
 from hub.errors import Locked, WrongAnswer
-from hub.lifecycle import admit, identify
-from hub.lifecycle.parts import Parts
+from hub.lifecycle.school import guests
+from hub.lifecycle.services import Parts
+from hub.lifecycle.signing import verify_identity
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signing import deliver, person
 from tests.poster_visits import Family, make_poster
@@ -25,7 +26,7 @@ NEVER = SimpleNamespace(compare_digest=lambda _one, _other: False)
 
 
 async def test_of_a_thousand_guesses_at_once_five_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    judged, compare = [], identify._same_code
+    judged, compare = [], verify_identity._same_code
 
     def counted(parts: Parts, live: UUID | None, code: str) -> bool:
         judged.append(live)
@@ -35,7 +36,7 @@ async def test_of_a_thousand_guesses_at_once_five_are_judged(monkeypatch: pytest
         guardian = await person(running, await running.issue_minor())
         await guardian.land()
         right = await guardian.ask_code()
-        monkeypatch.setattr(identify, "_same_code", counted)
+        monkeypatch.setattr(verify_identity, "_same_code", counted)
         guesses = [f"{(int(right) + 1 + number) % 10**6:06d}" for number in range(GUESSES)]
         found = await asyncio.gather(*(guardian.verify(each) for each in guesses), return_exceptions=True)
         kinds = [type(each) for each in found]
@@ -62,8 +63,8 @@ async def test_a_code_is_worth_nothing_after_five_wrong_answers_and_the_next_one
 async def _visitor(running: Running) -> tuple[str, str]:
     _, ticket = await make_poster(running)
     family = Family()
-    secret = (await admit.open_poster(running.hub.parts, ticket, family.phone, family.parent, "zh")).secret
-    await admit.send_code(running.hub.parts, secret)
+    secret = (await guests.open_poster(running.hub.parts, ticket, family.phone, family.parent, "zh")).secret
+    await guests.send_code(running.hub.parts, secret)
     await deliver(running)
     return secret, await code_for(running, family.phone)
 
@@ -73,9 +74,9 @@ async def test_a_visitors_code_too() -> None:
         secret, code = await _visitor(running)
         for _ in range(5):
             with pytest.raises(WrongAnswer):
-                await admit.verify(running.hub.parts, secret, f"{(int(code) + 1) % 10**6:06d}")
+                await guests.verify(running.hub.parts, secret, f"{(int(code) + 1) % 10**6:06d}")
         with pytest.raises(WrongAnswer):
-            await admit.verify(running.hub.parts, secret, code)
+            await guests.verify(running.hub.parts, secret, code)
 
 
 async def test_what_decides_on_a_code_is_the_comparison_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,12 +86,12 @@ async def test_what_decides_on_a_code_is_the_comparison_in_constant_time(monkeyp
         code = await guardian.ask_code()
         secret, visitors = await _visitor(running)
         patched: Any = monkeypatch.setattr
-        patched(identify, "hmac", NEVER)
-        patched(admit, "hmac", NEVER)
+        patched(verify_identity, "hmac", NEVER)
+        patched(guests, "hmac", NEVER)
         with pytest.raises(WrongAnswer):
             await guardian.verify(code)
         with pytest.raises(WrongAnswer):
-            await admit.verify(running.hub.parts, secret, visitors)
+            await guests.verify(running.hub.parts, secret, visitors)
         monkeypatch.undo()
         await guardian.verify(code)
-        await admit.verify(running.hub.parts, secret, visitors)
+        await guests.verify(running.hub.parts, secret, visitors)

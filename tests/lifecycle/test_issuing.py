@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from hub.errors import BadInput, ContractNotFound, GuardianRequired, UndrawableText
-from hub.lifecycle.extend import extend
-from hub.lifecycle.issue import DEFAULT_DEADLINE, NewStudent, issue
-from hub.lifecycle.reissue import reissue
+from hub.lifecycle.contract.issue import DEFAULT_DEADLINE, NewStudent, issue
+from hub.lifecycle.contract.reissue import reissue
+from hub.lifecycle.reminders.extend_deadline import extend
 from hub.model.contract import Contract, ContractState
 from hub.model.staff import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent

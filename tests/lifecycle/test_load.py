@@ -11,9 +11,9 @@ import pytest
 import xlsxwriter
 
 from hub.errors import UnreadableFile
-from hub.lifecycle.draw import course_facts
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.load import load_roster, load_school, new_contract, put_staff_and_key
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.terms import course_facts
+from hub.lifecycle.school.import_roster import load_roster, load_school, new_contract, put_staff_and_key
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING, Scope
 from hub.settings import ROOT

@@ -11,14 +11,14 @@ import pytest
 
 from channels import Inbound
 from hub.errors import AlreadyEnrolled
-from hub.lifecycle.ask import ask
-from hub.lifecycle.change_phone import approve
-from hub.lifecycle.converse import take_inbound
-from hub.lifecycle.dispatch import write_message
-from hub.lifecycle.identify import send_code
-from hub.lifecycle.remind_many import begin, remind_many
-from hub.lifecycle.resend import relink
-from hub.lifecycle.sign import note_refusal
+from hub.lifecycle.inbound.inbound_sms import take_inbound
+from hub.lifecycle.messaging.resend_link import relink
+from hub.lifecycle.messaging.send import write_message
+from hub.lifecycle.reminders.bulk_remind import begin, remind_many
+from hub.lifecycle.signing.questions import ask
+from hub.lifecycle.signing.sign import note_refusal
+from hub.lifecycle.signing.verify_identity import send_code
+from hub.lifecycle.staff.change_phone import approve
 from hub.model.app_key import AppKey, Attestation
 from hub.model.message import Purpose
 from hub.model.phone_change import PhoneChangeState

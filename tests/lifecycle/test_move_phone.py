@@ -9,12 +9,12 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from hub.errors import LinkNotValid, QiandaError, SessionNotValid, WrongAnswer
-from hub.lifecycle import identify, land
-from hub.lifecycle.ask import ask as question
-from hub.lifecycle.change_phone import approve
-from hub.lifecycle.reissue import reissue, replace_person
-from hub.lifecycle.remind import run_step
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.reissue import reissue, replace_person
+from hub.lifecycle.reminders.run_due import run_step
+from hub.lifecycle.signing import open_link, verify_identity
+from hub.lifecycle.signing.questions import ask as question
+from hub.lifecycle.staff.change_phone import approve
 from hub.model.link import DoorKind
 from hub.model.phone_change import PhoneChange
 from hub.model.signer import Signer
@@ -42,7 +42,7 @@ async def test_the_number_was_given_to_another_person() -> None:
         verified = guardian.secret
         clock.advance(timedelta(minutes=1))
         await guardian.land()
-        await identify.send_code(parts, guardian.secret)  # on its way, no provider was called yet
+        await verify_identity.send_code(parts, guardian.secret)  # on its way, no provider was called yet
         (waiting_code,) = [each for each in await messages(running, guardian.contract) if each.state == "sending"]
         clock.go_to(NIGHT)
         await changed(running, guardian)
@@ -50,10 +50,10 @@ async def test_the_number_was_given_to_another_person() -> None:
         assert (kept[waiting_code.id].state, kept[waiting_code.id].failure) == ("withdrawn", "phone-changed")
         assert await parts.router.carry(waiting_code.id, fresh=True) == "withdrawn"
         for text in (old, desk):
-            assert await refusal(land.open_ticket(parts, text)) is LinkNotValid
+            assert await refusal(open_link.open_ticket(parts, text)) is LinkNotValid
         for secret in (verified, guardian.secret):
-            assert await refusal(land.come_back(parts, secret)) is SessionNotValid
-            assert await refusal(identify.send_code(parts, secret)) is SessionNotValid
+            assert await refusal(open_link.come_back(parts, secret)) is SessionNotValid
+            assert await refusal(verify_identity.send_code(parts, secret)) is SessionNotValid
         before = await sent(running, GUARDIAN_PHONE)
         await round_of_work(running)
         assert await sent(running, NEW) == [("invitation", "11-25 23:00")]
@@ -89,8 +89,8 @@ async def test_it_changes_in_every_contract_of_this_person_that_has_not_ended() 
             assert (await now(running, each.signer)).phone == phone
         assert "phone-changed" in await record_of(running, other.contract)
         assert "phone-changed" not in await record_of(running, ended.contract)
-        assert await refusal(land.open_ticket(running.hub.parts, old)) is LinkNotValid
-        assert await refusal(land.come_back(running.hub.parts, ended.secret)) is SessionNotValid
+        assert await refusal(open_link.open_ticket(running.hub.parts, old)) is LinkNotValid
+        assert await refusal(open_link.come_back(running.hub.parts, ended.secret)) is SessionNotValid
 
 
 async def test_the_record_holds_commitments_and_never_numbers() -> None:
@@ -117,7 +117,7 @@ async def test_the_wrong_answers_of_today_still_count() -> None:
             assert await refusal(guardian.verify("000000")) is WrongAnswer
         await changed(running, guardian)
         await guardian.land()
-        assert (await refusal(identify.send_code(running.hub.parts, guardian.secret))).code == "locked"
+        assert (await refusal(verify_identity.send_code(running.hub.parts, guardian.secret))).code == "locked"
 
 
 async def test_who_wants_no_messages_is_known_by_number() -> None:
@@ -222,7 +222,7 @@ async def test_a_call_that_is_being_committed_goes_first() -> None:
         provider = router.carriers.of("sms", GUARDIAN_PHONE)[0].name
         guardian = await person(running, await running.issue_minor())
         await guardian.land()
-        await identify.send_code(running.hub.parts, guardian.secret)
+        await verify_identity.send_code(running.hub.parts, guardian.secret)
         change = await asked(running, guardian)
         (delivery,) = await messages(running, guardian.contract)
         async with database.unit(EVERYTHING) as unit:
@@ -258,11 +258,11 @@ async def test_whoever_is_being_verified_or_asks_for_a_code_comes_before_or_afte
         change = await asked(running, guardian)
         tail = guardian.signer.id_number[-4:]
         verified, asked_for, moved = await asyncio.gather(
-            identify.verify(parts, guardian.secret, code, guardian.signer.name, tail),
-            identify.send_code(parts, guardian.secret), approve(parts, HEFEI, change.id, OTHER),
+            verify_identity.verify(parts, guardian.secret, code, guardian.signer.name, tail),
+            verify_identity.send_code(parts, guardian.secret), approve(parts, HEFEI, change.id, OTHER),
             return_exceptions=True,
         )  # fmt: skip
         assert isinstance(moved, PhoneChange)
-        secret = verified.secret if isinstance(verified, identify.Verified) else guardian.secret
-        assert await refusal(land.come_back(parts, secret)) is SessionNotValid
+        secret = verified.secret if isinstance(verified, verify_identity.Verified) else guardian.secret
+        assert await refusal(open_link.come_back(parts, secret)) is SessionNotValid
         assert isinstance(asked_for, QiandaError)

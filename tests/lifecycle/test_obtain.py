@@ -13,7 +13,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from hub.errors import AuthorityRefused, AuthorityUnavailable
-from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.contract.issue import NewSigner
 from hub.model.contract import Contract
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event, text
 
-from hub.lifecycle.replan import last_step, replan_later, replan_scope
+from hub.lifecycle.reminders.reschedule import last_step, replan_later, replan_scope
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery, DeliveryState, Share
 from hub.model.message import Purpose

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 
 from hub.errors import BadInput
-from hub.lifecycle.change_policy import (
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.reminders.change_policy import (
     LARGEST_CALENDAR,
     MOST_DAYS,
     change_policy,
@@ -20,9 +21,8 @@ from hub.lifecycle.change_policy import (
     policies_at,
     read_calendar,
 )
-from hub.lifecycle.extend import extend
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.replan import replan_scope
+from hub.lifecycle.reminders.extend_deadline import extend
+from hub.lifecycle.reminders.reschedule import replan_scope
 from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract
 from hub.model.signer import Role

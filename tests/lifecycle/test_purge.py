@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from channels import Fate, Heard, Inbound, Receipt, Report
-from hub.lifecycle import purge as purging
-from hub.lifecycle.purge import purge
+from hub.lifecycle.evidence import retention as purging
+from hub.lifecycle.evidence.retention import purge
 from hub.model.staff import EVERYTHING
 from hub.model.wish import Wish
 from hub.store.inlet import Told

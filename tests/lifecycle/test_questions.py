@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from hub.errors import TooSoon
-from hub.lifecycle.ask import QUESTIONS_A_DAY, ask
-from hub.lifecycle.settle import settle
+from hub.lifecycle.signing.questions import QUESTIONS_A_DAY, ask
+from hub.lifecycle.staff.signer_questions import settle
 from hub.model.contract import Contract, ContractState
 from hub.model.reminder import StepKind
 from hub.model.signer import SigningTask, TaskState

@@ -15,8 +15,8 @@ from aiohttp import web
 from sqlalchemy import text
 
 from hub.errors import IdentityUnavailable, TooSoon, WrongAnswer
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.real_name import CHECKS_AN_HOUR
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.signing.identity_provider_check import CHECKS_AN_HOUR
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
 from tests.identity.aliyun_double import AliyunIdentityDouble

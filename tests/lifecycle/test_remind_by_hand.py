@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from hub.errors import IllegalMove, TooSoon
-from hub.lifecycle.ask import ask
-from hub.lifecycle.remind import remind_by_hand
-from hub.lifecycle.settle import settle
+from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.signing.questions import ask
+from hub.lifecycle.staff.signer_questions import settle
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work, waiting

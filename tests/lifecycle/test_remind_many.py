@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import BadInput, ContractNotFound
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.remind import remind_by_hand
-from hub.lifecycle.remind_many import Verdict, begin, preview, remind_many
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.reminders.bulk_remind import Verdict, begin, preview, remind_many
+from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract
 from hub.model.signer import Role

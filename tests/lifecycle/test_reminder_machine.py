@@ -22,16 +22,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import text
 
 from hub.errors import QiandaError
-from hub.lifecycle.ask import ask
-from hub.lifecycle.complete import advance
-from hub.lifecycle.decline import decline
-from hub.lifecycle.extend import extend
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.remind import remind_by_hand
-from hub.lifecycle.remind_many import begin, remind_many
-from hub.lifecycle.replan import replan_scope
-from hub.lifecycle.settle import settle
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.decline import decline
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.reminders.bulk_remind import begin, remind_many
+from hub.lifecycle.reminders.extend_deadline import extend
+from hub.lifecycle.reminders.reschedule import replan_scope
+from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.signing.questions import ask
+from hub.lifecycle.staff.signer_questions import settle
 from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract, ContractState
 from hub.model.delivery import PLANNED, Delivery

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 
 from hub.errors import IllegalMove, TooSoon
-from hub.lifecycle.complete import advance
-from hub.lifecycle.extend import extend
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.remind import remind_by_hand, run_step
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.reminders.extend_deadline import extend
+from hub.lifecycle.reminders.run_due import remind_by_hand, run_step
+from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract import ContractState
 from hub.model.signer import Role, TaskState
 from hub.model.staff import EVERYTHING

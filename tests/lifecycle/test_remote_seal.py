@@ -16,9 +16,9 @@ import pytest_asyncio
 
 from hub.connect import seal_key
 from hub.doctor import examine
-from hub.lifecycle.complete import advance
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.parts import SealKey
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.services import SealKey
 from hub.model.contract import Contract
 from hub.model.record import RecordEntry
 from hub.model.signer import Role

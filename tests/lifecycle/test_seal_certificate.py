@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
-from hub.lifecycle.complete import _step, advance
-from hub.lifecycle.parts import SealKey
+from hub.lifecycle.sealing.finalise import _step, advance
+from hub.lifecycle.services import SealKey
 from hub.model.contract import Contract, ContractState
 from hub.model.signature import RequestState, SignatureRequest
 from hub.model.staff import EVERYTHING

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hub.errors import BadInput, Conflict, ContractNotFound, IllegalMove
-from hub.lifecycle.complete import advance
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.reissue import reissue, replace_person
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.reissue import reissue, replace_person
+from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract import Contract, ContractState
 from hub.model.signer import Role, Signer
 from hub.model.staff import EVERYTHING

@@ -22,14 +22,14 @@ from hub.errors import (
     WrongProof,
     WrongSignature,
 )
-from hub.lifecycle import certify, land, sign
-from hub.lifecycle.app_key import Presented
-from hub.lifecycle.ask import ask
-from hub.lifecycle.complete import advance
-from hub.lifecycle.decline import decline
-from hub.lifecycle.issue import issue
-from hub.lifecycle.settle import settle
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.decline import decline
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.signing import open_link, sign, signer_certificates
+from hub.lifecycle.signing.device_keys import Presented
+from hub.lifecycle.signing.questions import ask
+from hub.lifecycle.staff.signer_questions import settle
 from hub.model.contract import Contract, ContractState
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING
@@ -172,7 +172,7 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
         with pytest.raises(NotVerified):
             await guardian.certify()
         with pytest.raises(SessionNotValid):
-            await certify.certify_key(parts, "nobody", None, guardian.key.spki, b"", Presented("browser"))
+            await signer_certificates.certify_key(parts, "nobody", None, guardian.key.spki, b"", Presented("browser"))
         await guardian.verify(await guardian.ask_code())
         shown = await guardian.shown()
         with pytest.raises(WrongProof):  # no key yet
@@ -180,7 +180,9 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
         proof = guardian.proof()
         await guardian.certify()
         with pytest.raises(WrongProof):  # replayed
-            await certify.certify_key(parts, guardian.secret, None, guardian.key.spki, proof, Presented("browser"))
+            await signer_certificates.certify_key(
+                parts, guardian.secret, None, guardian.key.spki, proof, Presented("browser")
+            )
         with pytest.raises(WrongDocument):
             await guardian.prepare(shown + b" ")
         right = sign.consent_for(parts, contract, "zh")
@@ -345,7 +347,7 @@ async def test_coming_back_finds_the_place_and_gets_a_fresh_challenge() -> None:
         contract = await running.issue_minor()
         guardian = await person(running, contract)
         await guardian.enter()
-        session, found = await land.come_back(running.hub.parts, guardian.secret)
+        session, found = await open_link.come_back(running.hub.parts, guardian.secret)
         assert session.key_challenge != guardian.challenge
         assert [(each.id, task.state) for each, task in found] == [(contract.id, TaskState.OPEN)]
 

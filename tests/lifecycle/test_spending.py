@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from hub.errors import BudgetSpent, DocumentBusy, DocumentChanged, IllegalMove
-from hub.lifecycle import sign
-from hub.lifecycle.purge import purge
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.evidence.retention import purge
+from hub.lifecycle.signing import sign
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING, Scope
 from hub.store.unit import Unit

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.contract.issue import NewSigner
 from hub.model.contract import Contract
 from hub.model.record import broken_at
 from hub.model.signer import Role

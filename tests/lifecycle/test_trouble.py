@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import AuthorityUnavailable, IllegalMove, TokenUnavailable, Unavailable, WrongProof
-from hub.lifecycle.complete import _step, advance
-from hub.lifecycle.decline import decline
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.decline import decline
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.sealing.finalise import _step, advance
 from hub.model.contract import TRIES_BEFORE_STAFF, ContractState
 from hub.model.signer import TaskState
 from hub.model.staff import EVERYTHING

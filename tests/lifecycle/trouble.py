@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from hub.errors import TimestampUnavailable
-from hub.lifecycle.complete import advance
+from hub.lifecycle.sealing.finalise import advance
 from hub.model.staff import EVERYTHING
 from hub.timestamps import TimestampAuthority
 from tests.lifecycle.clockwork import StandingClock

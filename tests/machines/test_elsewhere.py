@@ -18,8 +18,8 @@ import pytest
 from sqlalchemy import text
 
 from hub.initialise import initialise
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
-from hub.lifecycle.load import load_school
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract import Contract
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING

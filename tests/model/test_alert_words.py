@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from hub.lifecycle.alert import KINDS
+from hub.lifecycle.staff.send_alerts import KINDS
 from hub.model.alert import LONGEST_IN_FULL, Alert, written
 from hub.model.alert_words import SENTENCES, Facts, sentence
 

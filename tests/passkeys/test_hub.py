@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from hub.authorities import profile
-from hub.lifecycle import change_phone
-from hub.lifecycle.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.staff import change_phone
 from hub.model.contract import Contract
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING

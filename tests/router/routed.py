@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from channels import Channel, Heard, Place, sms_twilio
-from hub.lifecycle.hear import hear
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.reroute import next_way
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.inbound.process_callbacks import hear
+from hub.lifecycle.messaging.fallback import next_way
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery
 from hub.model.provider import Provider

@@ -9,9 +9,9 @@ import pytest
 
 from channels import Message, Place, Receipt, sms_aliyun, sms_twilio
 from channels.outbox import Outbox
-from hub.lifecycle.dispatch import send_at_once
-from hub.lifecycle.identify import send_code
-from hub.lifecycle.land import open_ticket
+from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.signing.open_link import open_ticket
+from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract import Contract
 from hub.model.delivery import DeliveryState
 from hub.model.link import DoorKind

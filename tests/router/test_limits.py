@@ -10,10 +10,10 @@ from datetime import UTC, timedelta
 import pytest
 
 from channels import Place, sms_kannel
-from hub.lifecycle.converse import settle_stops
-from hub.lifecycle.dispatch import send_at_once
-from hub.lifecycle.hear import hear
-from hub.lifecycle.remind import run_step
+from hub.lifecycle.inbound.inbound_sms import settle_stops
+from hub.lifecycle.inbound.process_callbacks import hear
+from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.reminders.run_due import run_step
 from hub.model.budget import BudgetLimits
 from hub.model.calendar import SchoolDay
 from hub.model.contract import Contract

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from hub.errors import Unavailable
-from hub.lifecycle.hear import hear
+from hub.lifecycle.inbound.process_callbacks import hear
 from hub.model.delivery import Delivery, DeliveryState, joined
 from hub.model.staff import EVERYTHING
 from tests.channels.doubles import Trouble

@@ -8,8 +8,8 @@ import random
 from datetime import datetime, timedelta
 
 from channels import CannotAsk, Fate, Message, NotNow, Place, Receipt, Rules, sms_twilio
-from hub.lifecycle.identify import send_code
-from hub.lifecycle.land import open_ticket
+from hub.lifecycle.signing.open_link import open_ticket
+from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract import Contract
 from hub.model.delivery import DeliveryState
 from hub.model.link import DoorKind

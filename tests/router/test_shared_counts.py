@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from hub.lifecycle.converse import settle_stops
-from hub.lifecycle.dispatch import write_message
+from hub.lifecycle.inbound.inbound_sms import settle_stops
+from hub.lifecycle.messaging.send import write_message
 from hub.model.budget import BudgetLimits
 from hub.model.contract import Contract
 from hub.model.delivery import PLANNED

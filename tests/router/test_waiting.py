@@ -13,10 +13,10 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from channels import Channel, Fate, Heard, Message, Place, Receipt, Report, Rules, sms_aliyun, sms_kannel
-from hub.lifecycle.ask import ask
-from hub.lifecycle.identify import send_code
-from hub.lifecycle.land import open_ticket
-from hub.lifecycle.remind import run_step
+from hub.lifecycle.reminders.run_due import run_step
+from hub.lifecycle.signing.open_link import open_ticket
+from hub.lifecycle.signing.questions import ask
+from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.budget import BudgetLimits
 from hub.model.delivery import Delivery, DeliveryState
 from hub.model.link import DoorKind

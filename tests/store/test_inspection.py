@@ -10,7 +10,7 @@ import pytest
 
 from hub.doctor import Finding
 from hub.doctor_records import examine_files, examine_records
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
 from hub.model.contract import Contract
 from hub.model.record import entry_digest
 from hub.model.staff import EVERYTHING

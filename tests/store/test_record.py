@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
 from hub.model.contract import Contract
 from hub.model.record import broken_at, commitment
 from hub.model.staff import EVERYTHING

@@ -12,13 +12,14 @@ from sqlalchemy.exc import ProgrammingError
 
 from channels import Heard, Inbound
 from hub.errors import ContractNotFound
-from hub.lifecycle import change_phone, remind_many
-from hub.lifecycle.admit import open_poster
-from hub.lifecycle.ask import ask
-from hub.lifecycle.dispatch import hand_out
-from hub.lifecycle.extend import extend
-from hub.lifecycle.remind import remind_by_hand
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.messaging.send import hand_out
+from hub.lifecycle.reminders import bulk_remind
+from hub.lifecycle.reminders.extend_deadline import extend
+from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.school.guests import open_poster
+from hub.lifecycle.signing.questions import ask
+from hub.lifecycle.staff import change_phone
 from hub.model.app_key import AppKey, Attestation
 from hub.model.link import DoorKind
 from hub.model.pairing import PAIRING_LIFE, Pairing
@@ -77,7 +78,7 @@ async def a_story_in_hefei(running: Running) -> None:
     await change_phone.ask(
         running.hub.parts, EVERYTHING, third.contract.id, third.signer.id, "+8619000000999", "lost", "staff:x"
     )
-    await remind_many.begin(running.hub.parts, EVERYTHING, [third.contract.id], "staff:x")
+    await bulk_remind.begin(running.hub.parts, EVERYTHING, [third.contract.id], "staff:x")
     _, ticket = await make_poster(running)
     await open_poster(running.hub.parts, ticket, GUARDIAN_PHONE, "陈建国", "zh")
     await tamper(running.hub.database.dsn, "DELETE FROM course WHERE campus <> 'hefei'")  # others have their own

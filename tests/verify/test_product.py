@@ -6,8 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
-from hub.lifecycle import sign
-from hub.lifecycle.complete import advance
+from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.signing import sign
 from qianda.update import check_update
 from qianda.verify.structure import check_finished
 from tests.commands import verify_command

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from hub.errors import TooSoon
-from hub.lifecycle.issue import issue as issue_contract
+from hub.lifecycle.contract.issue import issue as issue_contract
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from hub.store.unit import Unit

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.lifecycle.draw import SIGN_BY
-from hub.lifecycle.extend import extend
+from hub.lifecycle.contract.terms import SIGN_BY
+from hub.lifecycle.reminders.extend_deadline import extend
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from qianda.client import SigningClient

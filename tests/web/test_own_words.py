@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
 from hub.model.staff import EVERYTHING
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, opened, verified

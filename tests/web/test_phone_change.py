@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.issue import NewStudent
+from hub.lifecycle.contract.issue import NewStudent
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from qianda.wire import ProtocolProblem

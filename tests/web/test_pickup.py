@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import event
 
-from hub.lifecycle import pick_up
+from hub.lifecycle.signing import pickup_codes
 from hub.model.contract import Contract
 from hub.model.link import DoorKind, pickup_code_for
 from hub.model.staff import EVERYTHING
@@ -162,7 +162,7 @@ async def _alone(running: Running, note: Any, engine: Any, code: str, phone: str
 
     event.listen(engine, "before_cursor_execute", only_mine)
     try:
-        return bool((await pick_up.open_pickup(running.hub.parts, code, phone)).secret)
+        return bool((await pickup_codes.open_pickup(running.hub.parts, code, phone)).secret)
     finally:
         event.remove(engine, "before_cursor_execute", only_mine)
 

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from hub.errors import BudgetSpent
-from hub.lifecycle import admit
-from hub.lifecycle.poster import revoke
+from hub.lifecycle.school import guests
+from hub.lifecycle.school.posters import revoke
 from hub.model.contract import Contract
 from hub.model.staff import EVERYTHING
 from qianda.client import SigningClient
@@ -243,12 +243,12 @@ async def test_the_codes_of_a_poster_have_a_budget(running: Running) -> None:
     tight = replace(parts, budgets=replace(parts.budgets, per_poster_day=2))
     for number in range(3):
         family = Family()
-        secret = (await admit.open_poster(tight, ticket, family.phone, family.parent, "zh")).secret
+        secret = (await guests.open_poster(tight, ticket, family.phone, family.parent, "zh")).secret
         if number < 2:
-            await admit.send_code(tight, secret)
+            await guests.send_code(tight, secret)
             continue
         with pytest.raises(BudgetSpent):
-            await admit.send_code(tight, secret)
+            await guests.send_code(tight, secret)
     assert await running.messages(family.phone) == []
 
 

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from hub.lifecycle.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.issue import NewSigner, NewStudent
 from hub.model.link import DoorKind
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING

@@ -11,9 +11,9 @@ import pytest
 from hub.documents.roster import RosterReader
 from hub.documents.spreadsheet import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
 from hub.errors import BadInput, IllegalMove, UnreadableFile
-from hub.lifecycle.remind_many import MOST_AT_ONCE
-from hub.lifecycle.reroute import NOT_REACHED
-from hub.lifecycle.withdraw import void
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.messaging.fallback import NOT_REACHED
+from hub.lifecycle.reminders.bulk_remind import MOST_AT_ONCE
 from hub.model import reminder
 from hub.model.contract import ContractState, check_move
 from hub.model.reminder import SkipReason

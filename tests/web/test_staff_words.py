@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.lifecycle.remind_many import Verdict
+from hub.lifecycle.reminders.bulk_remind import Verdict
 from hub.model.reminder_policy import ReminderPolicy
 from hub.settings import ROOT
 from hub.web.languages import Catalogues

@@ -15,8 +15,8 @@ import pytest_asyncio
 import xlsxwriter
 
 from hub.doctor_records import examine_records
-from hub.lifecycle.land import open_ticket
-from hub.lifecycle.load import load_roster
+from hub.lifecycle.school.import_roster import load_roster
+from hub.lifecycle.signing.open_link import open_ticket
 from hub.model.link import DoorKind
 from hub.model.staff import EVERYTHING, StaffTask
 from hub.settings import ROOT

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from hub.lifecycle import pick_up
-from hub.lifecycle.issue import NewSigner
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.signing import pickup_codes
 from hub.model.link import DoorKind, pickup_code_for
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
@@ -93,7 +93,7 @@ async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) 
             link = await unit.links.for_door(signer, DoorKind.SMS, unit.now)
         code = pickup_code_for(running.hub.parts.keys.link, link.id, link.generation)
         typed = code if right else f"{(int(code) + 1) % 10**6:06d}"
-        picked = await pick_up.open_pickup(running.hub.parts, typed, signer.phone)
+        picked = await pickup_codes.open_pickup(running.hub.parts, typed, signer.phone)
         said, wait = await refused(running, "/sign/v1/code", {}, picked.secret, "en")
         assert said == {
             "type": "/problems/budget-spent", "code": "budget-spent", "status": 429, "retry": True,

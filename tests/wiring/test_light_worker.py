@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.initialise import initialise
-from hub.lifecycle.issue import issue
+from hub.lifecycle.contract.issue import issue
 from hub.model.staff import EVERYTHING
 from hub.settings import ROOT, Settings
 from hub.store.installation import mark
@@ -21,7 +21,7 @@ from tests.running import minor_with_guardian, prepare_school, token_settings
 HEAVY = {
     "PIL", "alembic", "apprise", "argon2", "babel", "fontTools", "holidays", "jinja2", "limits", "lxml", "phonenumbers",
     "pikepdf", "pyhanko", "pyhanko_certvalidator", "pypdfium2", "python_calamine", "qrcode", "stdnum", "twilio",
-    "typst", "xlsxwriter", "hub.lifecycle.complete", "hub.lifecycle.issue", "hub.web",
+    "typst", "xlsxwriter", "hub.lifecycle.sealing.finalise", "hub.lifecycle.contract.issue", "hub.web",
 }  # fmt: skip
 WORKER = """
 import asyncio, json, sys

@@ -29,8 +29,8 @@ PROGRAM = """
 import asyncio, json, sys
 from pathlib import Path
 from hub.initialise import initialise
-from hub.lifecycle.load import load_school
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.school.import_roster import load_school
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.model.signer import Role
 from hub.model.staff import EVERYTHING
 from hub.settings import ROOT, Settings, TokenSettings

@@ -12,9 +12,9 @@ import pytest
 
 from hub.errors import TemplateFailed
 from hub.initialise import initialise
-from hub.lifecycle.identify import send_code
-from hub.lifecycle.issue import issue
-from hub.lifecycle.land import open_ticket
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.signing.open_link import open_ticket
+from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.link import DoorKind
 from hub.model.staff import EVERYTHING
 from hub.settings import Settings

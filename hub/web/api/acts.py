@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from hub.lifecycle.change_phone import ask as ask_for_change
-from hub.lifecycle.dispatch import HandedLink, hand_out
-from hub.lifecycle.extend import extend as move_deadline
-from hub.lifecycle.reissue import reissue as issue_anew
-from hub.lifecycle.remind import remind_by_hand
-from hub.lifecycle.withdraw import void as withdraw
+from hub.lifecycle.contract.end import void as withdraw
+from hub.lifecycle.contract.reissue import reissue as issue_anew
+from hub.lifecycle.messaging.send import HandedLink, hand_out
+from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
+from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.staff.change_phone import ask as ask_for_change
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery
 from hub.model.link import DoorKind

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC
 from uuid import UUID
 
-from hub.lifecycle.parts import Parts
-from hub.lifecycle.remind import next_channel
+from hub.lifecycle.reminders.run_due import next_channel
+from hub.lifecycle.services import Parts
 from hub.model.contract import Contract
 from hub.model.delivery import Delivery
 from hub.model.record import RecordEntry

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from hub.errors import BadInput
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.model.contract import Contract
 from hub.store.unit import Unit
 from hub.web.api import answers

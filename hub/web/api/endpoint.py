@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from hub.errors import BadInput, ContractNotFound, KeyNotValid, QiandaError
-from hub.lifecycle.parts import Parts
+from hub.lifecycle.services import Parts
 from hub.model.staff import EVERYTHING, ApiKey, Scope
 from hub.store.unit import Unit
 from hub.web.keys import HUB

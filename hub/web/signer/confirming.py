@@ -18,8 +18,8 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.lifecycle import certify, confirm
-from hub.lifecycle.confirm import Given
+from hub.lifecycle.signing import passkey_confirmation, signer_certificates
+from hub.lifecycle.signing.passkey_confirmation import Given
 from hub.web.keys import BRAKES, HUB
 from hub.web.security import session_secret
 from hub.web.signer import bodies
@@ -37,7 +37,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def passkeys(request: web.Request) -> web.Response:
-    known = await confirm.known(request.app[HUB].parts, session_secret(request), contract_id(request))
+    known = await passkey_confirmation.known(request.app[HUB].parts, session_secret(request), contract_id(request))
     return web.json_response({
         "rp_id": known.rp_id, "user": base64(known.user), "challenge": base64(known.challenge),
         "credentials": [base64(each.credential_id) for each in known.passkeys],
@@ -48,7 +48,7 @@ async def passkeys(request: web.Request) -> web.Response:
 async def register(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "passkeys")
     asked = await bodies.body(request, bodies.FreshPasskey)
-    passkey = await confirm.register(
+    passkey = await passkey_confirmation.register(
         request.app[HUB].parts, session_secret(request), contract_id(request), b64decode(asked.authenticator_data),
         b64decode(asked.client_data),
     )  # fmt: skip
@@ -66,5 +66,5 @@ def given(asked: bodies.PasskeyAssertion | None) -> Given | None:
 
 async def key_deleted(request: web.Request) -> web.Response:
     await bodies.body(request, bodies.Nothing)
-    await certify.note_key_deleted(request.app[HUB].parts, session_secret(request))
+    await signer_certificates.note_key_deleted(request.app[HUB].parts, session_secret(request))
     return web.json_response({})

@@ -16,8 +16,8 @@ from aiohttp import web
 
 from hub.attestations import Statement
 from hub.errors import NotFound
-from hub.lifecycle import app_key
-from hub.lifecycle.app_key import Held, Presented
+from hub.lifecycle.signing import device_keys
+from hub.lifecycle.signing.device_keys import Held, Presented
 from hub.model.app_key import AppKey
 from hub.web.keys import HUB
 from hub.web.security import session_secret
@@ -54,7 +54,7 @@ def bound(held: Held) -> dict[str, Any]:
 
 
 async def devices(request: web.Request) -> web.Response:
-    found, mine = await app_key.devices(request.app[HUB].parts, session_secret(request))
+    found, mine = await device_keys.devices(request.app[HUB].parts, session_secret(request))
     return web.json_response({"devices": [_device(each) | {"this": each.spki == mine} for each in found]})
 
 
@@ -78,5 +78,5 @@ async def revoke(request: web.Request) -> web.Response:
         device = UUID(asked.id)
     except ValueError:
         raise NotFound("there is no such device") from None
-    await app_key.revoke(request.app[HUB].parts, session_secret(request), device)
+    await device_keys.revoke(request.app[HUB].parts, session_secret(request), device)
     return web.json_response({})

@@ -7,11 +7,11 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import BadInput, SessionNotValid
-from hub.lifecycle import admit
-from hub.lifecycle import enrol as enrolment
-from hub.lifecycle.admit import Admitted
-from hub.lifecycle.draw import course_facts
-from hub.lifecycle.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.terms import course_facts
+from hub.lifecycle.school import enrol as enrolment
+from hub.lifecycle.school import guests
+from hub.lifecycle.school.guests import Admitted
 from hub.model.course import Course
 from hub.model.staff import EVERYTHING
 from hub.web.api.shapes import SignerAsked
@@ -25,7 +25,7 @@ from hub.web.signer.answers import base64, contracts_json, where
 async def open_poster(request: web.Request, poster: str, phone: str, name: str) -> web.Response:
     """`{session, key_challenge, school, campus, language}`, whosever the phone is."""
     parts = request.app[HUB].parts
-    admitted = await admit.open_poster(parts, poster, phone, name, language_of(request))
+    admitted = await guests.open_poster(parts, poster, phone, name, language_of(request))
     return _with_session(request, admitted, {
         "key_challenge": base64(admitted.visitor.key_challenge),
         **where(request, admitted.offer.campus, admitted.visitor.language),
@@ -35,7 +35,7 @@ async def open_poster(request: web.Request, poster: str, phone: str, name: str) 
 async def verify(request: web.Request, code: str) -> web.Response:
     """`{session, contracts: [], courses}`. A signer's session needs name and id_tail as well."""
     try:
-        admitted = await admit.verify(request.app[HUB].parts, session_secret(request), code)
+        admitted = await guests.verify(request.app[HUB].parts, session_secret(request), code)
     except SessionNotValid:
         if await _of_a_signer(request):
             raise BadInput("name and id_tail are needed as well", field="name") from None
@@ -51,7 +51,7 @@ async def _of_a_signer(request: web.Request) -> bool:
 
 async def session(request: web.Request) -> web.Response:
     """The visitor's own name and phone only once the phone is proved. `enrolled`: staff look at it now."""
-    admitted = await admit.come_back(request.app[HUB].parts, session_secret(request))
+    admitted = await guests.come_back(request.app[HUB].parts, session_secret(request))
     visitor = admitted.visitor
     answer: dict[str, Any] = {
         "verified": visitor.verified_at is not None, "contracts": [], "key_challenge": base64(visitor.key_challenge),

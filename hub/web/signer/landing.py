@@ -12,7 +12,7 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import QiandaError
-from hub.lifecycle.land import session_of
+from hub.lifecycle.signing.open_link import session_of
 from hub.model.link import normalised_ticket
 from hub.model.pickup import by_pickup
 from hub.model.session import SigningSession

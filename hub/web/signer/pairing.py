@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from aiohttp import web
 from asn1crypto import x509
 
-from hub.lifecycle import pair
-from hub.lifecycle.pair import Standing
+from hub.lifecycle.signing import pair_agent
+from hub.lifecycle.signing.pair_agent import Standing
 from hub.web.keys import BRAKES, HUB
 from hub.web.security import session_secret
 from hub.web.signer import bodies
@@ -33,7 +33,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def begin(request: web.Request) -> web.Response:
     await body(request, bodies.Nothing)
-    code, pairing = await pair.begin(request.app[HUB].parts, session_secret(request), contract_id(request))
+    code, pairing = await pair_agent.begin(request.app[HUB].parts, session_secret(request), contract_id(request))
     return web.json_response({"code": code, "expires_at": iso(pairing.expires_at)})
 
 
@@ -42,7 +42,7 @@ async def claim(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "claim")
     asked = await body(request, bodies.Claim)
     parts = request.app[HUB].parts
-    claimed = await pair.claim(parts, asked.code)
+    claimed = await pair_agent.claim(parts, asked.code)
     return web.json_response({
         "session": claimed.secret, "key_challenge": base64(claimed.session.key_challenge), "origin": parts.origin,
         "contract": str(claimed.session.contract), "expires_at": iso(claimed.session.expires_at),
@@ -51,7 +51,7 @@ async def claim(request: web.Request) -> web.Response:
 
 
 async def standing(request: web.Request) -> web.Response:
-    found = await pair.standing(request.app[HUB].parts, session_secret(request))
+    found = await pair_agent.standing(request.app[HUB].parts, session_secret(request))
     return web.json_response({
         "state": found.state.value, "expires_at": iso(found.pairing.expires_at), "task": found.task.value,
         "contract": str(found.pairing.contract), "certificate": _shown(found),
@@ -78,11 +78,11 @@ def _part(name: x509.Name, part: str) -> str:
 
 async def confirm(request: web.Request) -> web.Response:
     asked = await body(request, bodies.Confirm)
-    await pair.confirm(request.app[HUB].parts, session_secret(request), asked.certificate_sha256)
+    await pair_agent.confirm(request.app[HUB].parts, session_secret(request), asked.certificate_sha256)
     return web.json_response({})
 
 
 async def end(request: web.Request) -> web.Response:
     await body(request, bodies.Nothing)
-    await pair.end(request.app[HUB].parts, session_secret(request))
+    await pair_agent.end(request.app[HUB].parts, session_secret(request))
     return web.json_response({})

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from hub.errors import SessionNotValid, TooSoon
-from hub.lifecycle import identify, pick_up
-from hub.lifecycle.ask import ask as ask_question
-from hub.lifecycle.identify import Verified
-from hub.lifecycle.parts import Parts
+from hub.lifecycle.services import Parts
+from hub.lifecycle.signing import pickup_codes, verify_identity
+from hub.lifecycle.signing.questions import ask as ask_question
+from hub.lifecycle.signing.verify_identity import Verified
 from hub.web.keys import BRAKES, HUB
 from hub.web.languages import language_of
 from hub.web.security import session_secret, set_session
@@ -36,7 +36,7 @@ async def open_pickup(request: web.Request, code: str, phone: str) -> web.Respon
     """`{session, key_challenge, school, campus: null}`. The campus would tell that there is something to sign."""
     await request.app[BRAKES].slow_down(request, "pickup")
     parts = request.app[HUB].parts
-    picked = await even(pick_up.open_pickup(parts, code, phone))
+    picked = await even(pickup_codes.open_pickup(parts, code, phone))
     response = web.json_response({
         "session": picked.secret, "key_challenge": base64(picked.key_challenge), **_where(request)
     })  # fmt: skip
@@ -49,7 +49,7 @@ def _where(request: web.Request) -> dict[str, Any]:
 
 
 async def session(request: web.Request) -> web.Response:
-    challenge = await even(pick_up.come_back(request.app[HUB].parts, session_secret(request)))
+    challenge = await even(pickup_codes.come_back(request.app[HUB].parts, session_secret(request)))
     return web.json_response({
         "verified": False, "contracts": [], "key_challenge": base64(challenge), **_where(request)
     })  # fmt: skip
@@ -58,17 +58,17 @@ async def session(request: web.Request) -> web.Response:
 async def send_code(parts: Parts, secret: str, channel: str | None = None) -> None:
     """Raises Locked, TooSoon, SessionNotValid."""
     try:
-        await identify.send_code(parts, secret, channel)
+        await verify_identity.send_code(parts, secret, channel)
     except SessionNotValid:
-        await pick_up.send_no_code(parts, secret)
+        await pickup_codes.send_no_code(parts, secret)
 
 
 async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) -> Verified:
     """Raises WrongAnswer, Locked, SessionNotValid."""
     try:
-        return await identify.verify(parts, secret, code, name, id_tail)
+        return await verify_identity.verify(parts, secret, code, name, id_tail)
     except SessionNotValid:
-        await pick_up.verify_nobody(parts, secret)
+        await pickup_codes.verify_nobody(parts, secret)
         raise
 
 
@@ -76,6 +76,6 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
     try:
         await ask_question(parts, secret, kind, text)
     except SessionNotValid:
-        await pick_up.hear_nobody(parts, secret)
+        await pickup_codes.hear_nobody(parts, secret)
     except TooSoon:
         pass  # whoever guesses pickup codes is not told that somebody has asked too much

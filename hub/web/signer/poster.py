@@ -12,9 +12,9 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import QiandaError
-from hub.lifecycle import admit
-from hub.lifecycle.land import session_of
-from hub.lifecycle.poster import Offer
+from hub.lifecycle.school import guests
+from hub.lifecycle.school.posters import Offer
+from hub.lifecycle.signing.open_link import session_of
 from hub.model.person import IdType, id_type_name
 from hub.model.poster import PosterMode
 from hub.model.staff import EVERYTHING
@@ -43,7 +43,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def landing(request: web.Request) -> web.Response:
     """Raises LinkNotValid."""
-    offer, full = await admit.look(request.app[HUB].parts, request.match_info["poster"])
+    offer, full = await guests.look(request.app[HUB].parts, request.match_info["poster"])
     standing = await _standing(request, offer)
     language = language_of(request)
     begin = "full" if full and standing.begin == "start" else standing.begin

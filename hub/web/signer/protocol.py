@@ -15,10 +15,13 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from hub.errors import AlreadySigned, BadInput, SessionNotValid, WrongSignature
-from hub.lifecycle import admit, certify, change_phone, identify, land, resend, sign
-from hub.lifecycle.ask import ask as ask_question
-from hub.lifecycle.decline import decline as decline_contract
-from hub.lifecycle.land import Landed
+from hub.lifecycle.contract.decline import decline as decline_contract
+from hub.lifecycle.messaging import resend_link
+from hub.lifecycle.school import guests
+from hub.lifecycle.signing import sign, signer_certificates, verify_identity
+from hub.lifecycle.signing.open_link import Landed, come_back, open_ticket
+from hub.lifecycle.signing.questions import ask as ask_question
+from hub.lifecycle.staff import change_phone
 from hub.model.person import phone_number
 from hub.model.phone_change import PhoneChangeState
 from hub.model.pickup import by_pickup
@@ -61,7 +64,7 @@ async def open_link(request: web.Request) -> web.Response:
         return await enrolling.open_poster(request, asked.poster, asked.phone or "", asked.name or "")
     if asked.pickup_code is not None:
         return await picking.open_pickup(request, asked.pickup_code, asked.phone or "")
-    landed = await land.open_ticket(request.app[HUB].parts, asked.ticket or "")
+    landed = await open_ticket(request.app[HUB].parts, asked.ticket or "")
     response = web.json_response({
         "session": landed.secret, "key_challenge": base64(landed.session.key_challenge),
         **where(request, landed.campus, landed.language),
@@ -78,9 +81,9 @@ async def code(request: web.Request) -> web.Response:
         await picking.even(picking.send_code(parts, secret, channel))
         return web.json_response({}, status=202)
     try:
-        await identify.send_code(parts, secret, channel)
+        await verify_identity.send_code(parts, secret, channel)
     except SessionNotValid:
-        await admit.send_code(parts, secret, channel)  # it may be that of a visitor without a link of their own
+        await guests.send_code(parts, secret, channel)  # it may be that of a visitor without a link of their own
     return web.json_response({}, status=202)
 
 
@@ -95,7 +98,7 @@ async def verify(request: web.Request) -> web.Response:
     if by_pickup(secret):
         verified = await picking.even(picking.verify(parts, secret, asked.code, asked.name, asked.id_tail))
     else:
-        verified = await identify.verify(parts, secret, asked.code, asked.name, asked.id_tail)
+        verified = await verify_identity.verify(parts, secret, asked.code, asked.name, asked.id_tail)
     response = web.json_response({"session": verified.secret, "contracts": contracts_json(verified.contracts)})
     set_session(response, verified.secret, parts.clock(), verified.session.expires_at)
     return response
@@ -106,7 +109,7 @@ async def session(request: web.Request) -> web.Response:
     if by_pickup(session_secret(request)):
         return await picking.session(request)
     try:
-        found, contracts = await land.come_back(parts, session_secret(request))
+        found, contracts = await come_back(parts, session_secret(request))
     except SessionNotValid:
         return await enrolling.session(request)
     async with parts.database.unit(EVERYTHING) as unit:
@@ -130,10 +133,12 @@ async def key(request: web.Request) -> web.Response:
     parts, secret, proof = request.app[HUB].parts, session_secret(request), b64decode(asked.proof)
     if asked.spki is not None:
         spki, shown = b64decode(asked.spki), devices.presented(asked)
-        certified = await certify.certify_key(parts, secret, contract_id(request), spki, proof, shown)
+        certified = await signer_certificates.certify_key(parts, secret, contract_id(request), spki, proof, shown)
     else:
         own = [b64decode(certificate) for certificate in asked.certificate_chain or ()]
-        certified = await certify.bring_certificate(parts, secret, contract_id(request), own, proof, asked.custody)
+        certified = await signer_certificates.bring_certificate(
+            parts, secret, contract_id(request), own, proof, asked.custody
+        )
     return web.json_response({
         "certificate_chain": [base64(certificate) for certificate in certified.chain],
         "custody": certified.custody.value, **devices.bound(certified.held),
@@ -223,7 +228,7 @@ async def _relink(request: web.Request, asked: bodies.Relink) -> None:
         number = phone_number(asked.phone) if asked.phone else None
     except BadInput:
         return
-    await resend.relink(request.app[HUB].parts, ticket=asked.ticket, phone=number)
+    await resend_link.relink(request.app[HUB].parts, ticket=asked.ticket, phone=number)
 
 
 async def phone(request: web.Request) -> web.Response:

@@ -9,10 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import ContractNotFound, NotCompleted, NotFound
-from hub.lifecycle.custody import accepted_custody
-from hub.lifecycle.draw import card
-from hub.lifecycle.land import Visit, visit
-from hub.lifecycle.sign import consent_for
+from hub.lifecycle.contract.terms import card
+from hub.lifecycle.signing.custody import accepted_custody
+from hub.lifecycle.signing.open_link import Visit, visit
+from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract import Contract, ContractState
 from hub.model.course import Campus
 from hub.model.signer import Signer, SigningTask, TaskState

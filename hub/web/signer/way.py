@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.lifecycle import app_key
-from hub.lifecycle.custody import accepted_custody
-from hub.lifecycle.dispatch import deadline_words
-from hub.lifecycle.draw import ROLE_WORDS, card
-from hub.lifecycle.land import contracts_of
-from hub.lifecycle.sign import consent_for
+from hub.lifecycle.contract.terms import ROLE_WORDS, card
+from hub.lifecycle.messaging.send import deadline_words
+from hub.lifecycle.signing import device_keys
+from hub.lifecycle.signing.custody import accepted_custody
+from hub.lifecycle.signing.open_link import contracts_of
+from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract import Contract, ContractState
 from hub.model.signature import Custody
 from hub.model.signer import SigningTask, TaskState
@@ -153,7 +153,7 @@ async def question(request: web.Request) -> web.Response:
 async def devices(request: web.Request) -> web.Response:
     """Those of this person, revoked ones too. Where there are none, there is nothing to see."""
     place = await where(request)
-    found, _ = await app_key.devices(request.app[HUB].parts, session_secret(request))
+    found, _ = await device_keys.devices(request.app[HUB].parts, session_secret(request))
     if not found:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
     return _show(request, "signer/devices.html", place, devices=found, lost="lost" in request.query, when=_when)

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.lifecycle.dispatch import hand_out
-from hub.lifecycle.land import visit
+from hub.lifecycle.messaging.send import hand_out
+from hub.lifecycle.signing.open_link import visit
 from hub.model.link import DoorKind
 from hub.model.staff import EVERYTHING
 from hub.web.keys import BRAKES, HUB

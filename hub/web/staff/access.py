@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from hub.errors import AccessDenied, Locked, LoginRequired
-from hub.lifecycle.parts import Parts
+from hub.lifecycle.services import Parts
 from hub.model.course import Campus
 from hub.model.staff import EVERYTHING, Scope, Staff
 from hub.web.keys import BRAKES, HUB

@@ -6,7 +6,7 @@ import structlog
 from aiohttp import web
 
 from hub.errors import AccessDenied, BadInput
-from hub.lifecycle.inform import LONGEST_PERSON
+from hub.lifecycle.inbound.chat_replies import LONGEST_PERSON
 from hub.model.staff import Staff
 from hub.web.keys import HUB
 from hub.web.staff.access import Visit

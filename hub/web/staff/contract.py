@@ -11,16 +11,16 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.errors import BadInput, ContractNotFound, QiandaError
-from hub.lifecycle.change_phone import ask as ask_for_phone
-from hub.lifecycle.dispatch import HandedLink, hand_out
-from hub.lifecycle.draw import card
-from hub.lifecycle.extend import extend as move_deadline
-from hub.lifecycle.issue import NewSigner
-from hub.lifecycle.reissue import reissue as issue_anew
-from hub.lifecycle.reissue import replace_person as put_in_place
-from hub.lifecycle.remind import next_channel, remind_by_hand
-from hub.lifecycle.withdraw import sign_on_paper
-from hub.lifecycle.withdraw import void as withdraw
+from hub.lifecycle.contract.end import sign_on_paper
+from hub.lifecycle.contract.end import void as withdraw
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.reissue import reissue as issue_anew
+from hub.lifecycle.contract.reissue import replace_person as put_in_place
+from hub.lifecycle.contract.terms import card
+from hub.lifecycle.messaging.send import HandedLink, hand_out
+from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
+from hub.lifecycle.reminders.run_due import next_channel, remind_by_hand
+from hub.lifecycle.staff.change_phone import ask as ask_for_phone
 from hub.model.contract import Contract, ContractState
 from hub.model.link import DoorKind
 from hub.model.person import IdType

@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import NotFound, QiandaError
-from hub.lifecycle import app_key
+from hub.lifecycle.signing import device_keys
 from hub.web.staff import contract
 from hub.web.staff.access import Visit
 
@@ -21,7 +21,7 @@ async def revoke(visit: Visit) -> web.StreamResponse:
         raise NotFound from None
     found = contract.contract_id(visit)
     try:
-        await app_key.revoke_for(visit.parts, visit.scope, found, device, REASON, visit.actor)
+        await device_keys.revoke_for(visit.parts, visit.scope, found, device, REASON, visit.actor)
     except QiandaError as error:
         return await contract.show_contract(visit, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{found}?said=device-revoked")

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
-from hub.lifecycle.issue import NewContract, NewSigner, NewStudent, issue
-from hub.lifecycle.load import family_first, new_contract, share_a_signer
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.model.course import Campus
 from hub.model.person import IdType
 from hub.model.reminder import Send

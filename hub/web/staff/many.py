@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
-from hub.lifecycle.remind_many import MOST_AT_ONCE, Verdict, begin, preview
+from hub.lifecycle.reminders.bulk_remind import MOST_AT_ONCE, Verdict, begin, preview
 from hub.web.staff.access import Visit
 from hub.web.staff.board import wanted_of
 from hub.web.staff.show import show

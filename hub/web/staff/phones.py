@@ -8,8 +8,8 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import NotFound, QiandaError
-from hub.lifecycle import change_phone
-from hub.lifecycle.change_phone import Waiting
+from hub.lifecycle.staff import change_phone
+from hub.lifecycle.staff.change_phone import Waiting
 from hub.web.staff.access import Visit
 from hub.web.staff.show import show
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.errors import BadInput, ContractNotFound, IllegalMove, QiandaError
-from hub.lifecycle.change_policy import (
+from hub.lifecycle.reminders.change_policy import (
     LARGEST_CALENDAR,
     Policies,
     change_calendar,

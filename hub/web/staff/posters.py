@@ -15,8 +15,8 @@ from aiohttp import web
 from hub.documents.allowed_list import entries_of
 from hub.documents.poster import PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import BadInput, NotFound, QiandaError
-from hub.lifecycle.poster import NewPoster, code_of, doorway, make, offer, paper
-from hub.lifecycle.poster import revoke as take_down
+from hub.lifecycle.school.posters import NewPoster, code_of, doorway, make, offer, paper
+from hub.lifecycle.school.posters import revoke as take_down
 from hub.model.poster import Poster, PosterMode, Scan, ScanStep
 from hub.store.unit import Unit
 from hub.web.staff.access import Visit

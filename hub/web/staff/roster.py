@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError, UnreadableFile
-from hub.lifecycle.load import LoadReport, load_roster
+from hub.lifecycle.school.import_roster import LoadReport, load_roster
 from hub.web.staff.access import Visit
 from hub.web.staff.show import show, speech
 

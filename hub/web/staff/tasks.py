@@ -7,8 +7,8 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
-from hub.lifecycle.escalate import hand_to, may_settle, take
-from hub.lifecycle.settle import settle
+from hub.lifecycle.reminders.escalate import hand_to, may_settle, take
+from hub.lifecycle.staff.signer_questions import settle
 from hub.web.staff.access import Visit
 from hub.web.staff.show import show
 

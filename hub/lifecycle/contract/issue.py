@@ -1,0 +1,342 @@
+"""A contract is drawn, laid out, given its signature fields and issued: one transaction, and the first task is open."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from hub.documents.contract_data import ContractData
+from hub.documents.layout import LaidOut
+from hub.documents.pdf import FieldBox, with_signature_fields
+from hub.errors import BadInput, Conflict
+from hub.lifecycle.contract.end import check_deadline, end
+from hub.lifecycle.contract.representatives import representative_at
+from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student, contract_data, summary
+from hub.lifecycle.services import Parts
+from hub.lifecycle.signing.signing_order import open_next
+from hub.model.contract import Contract, ContractState
+from hub.model.course import Campus, Course
+from hub.model.person import id_document, person_name, phone_number
+from hub.model.reminder import Send
+from hub.model.signature import SEAL_FIELD
+from hub.model.signer import Role, Signer, SigningTask, TaskState
+from hub.model.staff import Scope
+from hub.store.unit import Unit
+
+DEFAULT_DEADLINE = timedelta(days=30)
+LANGUAGES = ("zh", "en")
+CHANNELS = ("sms", "voice", "email")
+SALT_BYTES = 32
+REPLACEABLE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
+"""Final states in which a contract may still be replaced; an issued one is voided for it."""
+
+
+@dataclass(frozen=True)
+class NewStudent:
+    name: str
+    id_type: str
+    id_number: str
+    birth_date: date | None = None
+
+
+@dataclass(frozen=True)
+class NewSigner:
+    role: Role
+    name: str
+    phone: str
+    id_number: str
+    id_type: str = "cn-id"
+    email: str | None = None
+    relation: str | None = None
+    order: int = 1
+    language: str = "zh"
+    channels: tuple[str, ...] = ("sms",)
+
+
+@dataclass(frozen=True)
+class NewContract:
+    """What staff or another system ask for; unchecked. `deadline` is aware; None means 30 days. `representative`: the
+    one who is configured for the campus signs as well; a template may demand it by itself. `declared`: the ID numbers
+    of signers who only said who they are."""
+
+    campus: str
+    student: NewStudent
+    signers: Sequence[NewSigner]
+    course: str | None = None
+    template: str = "course"
+    data: Mapping[str, Any] = field(default_factory=dict)
+    deadline: datetime | None = None
+    external_id: str | None = None
+    send: Send = "now"
+    enrolment: UUID | None = None
+    replaces: UUID | None = None
+    representative: bool = False
+    declared: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Checked input with everything looked up, ready to be laid out."""
+
+    asked: NewContract
+    campus: Campus
+    course: Course | None
+    student: DrawnStudent
+    signers: tuple[DrawnSigner, ...]
+    language: str
+    number: str
+    now: datetime
+    deadline: datetime
+    data: ContractData
+
+
+async def issue(
+    parts: Parts, scope: Scope, asked: NewContract, actor: str,
+    also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
+    first: Callable[[Unit], Awaitable[None]] | None = None, hold: bool = False,
+) -> Contract:  # fmt: skip
+    """Draw and issue; in the same transaction `first` is done before and `also` afterwards. `hold`: an invitation "now"
+    waits a moment, since another contract for the same signer follows.
+
+    Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.
+    """
+    drawn = await _draw(parts, scope, asked)
+    laid_out = await asyncio.to_thread(parts.printer.lay_out, asked.template, drawn.language, drawn.data)
+    boxes = [
+        FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)
+        for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal comes last
+    ]
+    document = await asyncio.to_thread(with_signature_fields, laid_out.pdf, boxes)
+    sha256 = await parts.files.put(document)
+    async with parts.database.unit(scope) as unit:
+        if first:
+            await first(unit)
+        contract = await _write(parts, unit, drawn, laid_out, sha256, len(document), actor)
+        await open_next(parts, unit, contract, asked.send, hold=hold)
+        issued = await unit.contracts.get(contract.id)
+        if also:
+            await also(unit, issued)
+    return issued
+
+
+# ---- checking what was asked for
+
+
+async def _draw(parts: Parts, scope: Scope, asked: NewContract) -> _Drawn:
+    signers = _checked_signers(await with_representative(parts, scope, asked))
+    document = id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
+    birth_date = document.birth_date or asked.student.birth_date
+    student = DrawnStudent(person_name(asked.student.name, field="student.name"), document, birth_date)
+    language = _language(parts, asked.template, signers)
+    async with parts.database.unit(scope) as unit:
+        if not scope.covers(asked.campus):
+            raise BadInput(f"there is no campus {asked.campus}", field="campus")
+        campus = await unit.school.campus(asked.campus)
+        course = await unit.school.course(asked.campus, asked.course) if asked.course else None
+        now = await unit.planning_now()
+        number = await unit.contracts.next_number(now.astimezone(ZoneInfo(campus.zone)).year)
+    on = now.astimezone(ZoneInfo(campus.zone)).date()
+    check_student(student, signers)
+    check_age(student, signers, on)
+    data = contract_data(
+        number=number, issued_at=now.replace(microsecond=0), on=on, school=parts.school, campus=campus, course=course,
+        student=student, signers=signers, language=language, extra=asked.data,
+    )  # fmt: skip
+    deadline = _checked_deadline(asked.deadline, now)
+    return _Drawn(asked, campus, course, student, signers, language, number, now, deadline, data)
+
+
+async def with_representative(parts: Parts, scope: Scope, asked: NewContract) -> Sequence[NewSigner]:
+    """The signers, and after them the school's representative where one is wanted and none is named."""
+    languages = parts.printer.templates.languages(asked.template)
+    demanded = any(parts.printer.templates.get(asked.template, each).representative for each in languages)
+    if not (demanded or asked.representative) or any(each.role is Role.REPRESENTATIVE for each in asked.signers):
+        return asked.signers
+    found = await representative_at(parts, scope, asked.campus)
+    if found is None:
+        why = "no representative of the school is configured for this campus:"
+        raise BadInput(f"{why}\n{asked.campus}", field="representative")
+    last = max((each.order for each in asked.signers), default=0) + 1
+    return (*asked.signers, NewSigner(
+        Role.REPRESENTATIVE, found.name, found.phone, found.id_number, found.id_type, found.email, order=last,
+        language=found.language, channels=found.channels,
+    ))  # fmt: skip
+
+
+def _checked_signers(asked: Sequence[NewSigner]) -> tuple[DrawnSigner, ...]:
+    if not asked:
+        raise BadInput("at least one signer is needed", field="signers")
+    counts = dict.fromkeys(Role, 0)
+    drawn = []
+    for number, signer in enumerate(asked):
+        where = f"signers[{number}]"
+        counts[signer.role] += 1
+        drawn.append(_checked_signer(signer, f"{signer.role.value}-{counts[signer.role]}", where))
+    documents = [signer.document for signer in drawn]
+    if len(set(documents)) < len(documents):
+        raise BadInput("the same person is named twice among the signers", field="signers")
+    return tuple(drawn)
+
+
+def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSigner:
+    if signer.language not in LANGUAGES:
+        raise BadInput(f"language is one of {', '.join(LANGUAGES)}", field=f"{where}.language")
+    if unknown := [channel for channel in signer.channels if channel not in CHANNELS]:
+        raise BadInput(f"there is no channel {unknown[0]}", field=f"{where}.channels")
+    if not signer.channels:
+        raise BadInput("at least one channel is needed", field=f"{where}.channels")
+    if "email" in signer.channels and not signer.email:
+        raise BadInput("the channel email needs an address", field=f"{where}.email")
+    return DrawnSigner(
+        role=signer.role, name=person_name(signer.name, field=f"{where}.name"),
+        phone=phone_number(signer.phone, field=f"{where}.phone"),
+        document=id_document(signer.id_type, signer.id_number, field=f"{where}.id_number"),
+        order=signer.order, language=signer.language, channels=tuple(signer.channels), field=field_name,
+        email=signer.email, relation=signer.relation,
+    )  # fmt: skip
+
+
+def _language(parts: Parts, template: str, signers: Sequence[DrawnSigner]) -> str:
+    """The signers' language when they all have the same and the template has it; else Chinese."""
+    wanted = {signer.language for signer in signers if signer.role is not Role.REPRESENTATIVE}
+    known = parts.printer.templates.languages(template)
+    if not known:
+        raise BadInput(f"there is no contract template {template}", field="template")
+    return next(iter(wanted)) if len(wanted) == 1 and wanted <= set(known) else "zh"
+
+
+def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
+    if asked is None:
+        return now + DEFAULT_DEADLINE
+    check_deadline(asked, now)
+    return asked
+
+
+# ---- writing it down
+
+
+async def _write(
+    parts: Parts, unit: Unit, drawn: _Drawn, laid_out: LaidOut, sha256: str, size: int, actor: str
+) -> Contract:
+    template = parts.printer.templates.get(drawn.asked.template, drawn.language)
+    draft = _contract(drawn, laid_out, template.version)
+    await _take_enrolment(unit, drawn, draft.id)
+    await unit.contracts.add(draft, drawn.student.name)
+    await _take_place(parts, unit, drawn.asked.replaces, draft.id, actor)
+    commitments = await _write_signers(unit, parts, draft, drawn)
+    draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
+    await unit.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), unit.now)
+    await unit.contracts.add_version(draft.id, "issued", sha256, size, unit.now)
+    await unit.record.append(draft.id, draft.campus, "drawn", actor, {
+        "number": draft.number, "template": template.id, "template_version": template.version,
+        "template_sha256": template.sha256, "language": draft.language, "draft_sha256": draft_sha256,
+        "course": draft.course, "deadline": draft.deadline.isoformat(), "signers": commitments,
+    })  # fmt: skip
+    issued = await unit.contracts.move(
+        draft, ContractState.ISSUED, document=sha256, issued_sha256=sha256, issued_at=unit.now
+    )
+    await unit.record.append(draft.id, draft.campus, "issued", actor, {"document_sha256": sha256})
+    return issued
+
+
+def _contract(drawn: _Drawn, laid_out: LaidOut, template_version: str) -> Contract:
+    shown = {
+        "summary": {language: _summary(drawn, language) for language in LANGUAGES},
+        "text": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text],
+        "course_name": drawn.course.name if drawn.course else laid_out.title,
+        "course_name_en": drawn.course.name_en if drawn.course else laid_out.title,
+        "student_name": drawn.student.name,
+        "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
+    }
+    return Contract(
+        id=uuid4(), number=drawn.number, campus=drawn.campus.id, state=ContractState.DRAFT, version=0,
+        template=drawn.asked.template, template_version=template_version, language=drawn.language,
+        title=laid_out.title, deadline=drawn.deadline, created_at=drawn.now, course=drawn.asked.course,
+        external_id=drawn.asked.external_id, enrolment=drawn.asked.enrolment, data=shown, pages=laid_out.pages,
+        fields=tuple(signer.field for signer in drawn.signers), replaces=drawn.asked.replaces,
+    )  # fmt: skip
+
+
+def _summary(drawn: _Drawn, language: str) -> list[dict[str, str]]:
+    """In the reader's language, whatever the contract's is."""
+    asked = drawn.asked
+    data = drawn.data if language == drawn.language else contract_data(
+        number=drawn.number, issued_at=drawn.data.issued_at, on=drawn.data.date, school=drawn.data.school,
+        campus=drawn.campus, course=drawn.course, student=drawn.student, signers=drawn.signers, language=language,
+        extra=asked.data,
+    )  # fmt: skip
+    return summary(data, language)
+
+
+async def _take_enrolment(unit: Unit, drawn: _Drawn, contract: UUID) -> None:
+    if drawn.asked.enrolment is None:
+        return
+    enrolment = await unit.school.enrolment(drawn.asked.enrolment, lock=True)
+    if enrolment.contract is not None and drawn.asked.replaces is None:
+        raise Conflict("a contract was drawn from this enrolment already")
+    await unit.school.contract_drawn(enrolment.id, contract)
+
+
+async def _take_place(parts: Parts, unit: Unit, replaced: UUID | None, contract: UUID, actor: str) -> None:
+    """The contract that this one replaces ends in the same transaction: never are there both, or neither."""
+    if replaced is None:
+        return
+    old = await unit.contracts.locked(replaced)
+    if old.replaced_by is not None:
+        raise Conflict("this contract was issued anew already")
+    if old.state not in REPLACEABLE:
+        old = await end(parts, unit, old, ContractState.VOIDED, "reissued", actor, tell=None)
+    await unit.contracts.change(old, replaced_by=contract)
+    await unit.record.append(old.id, old.campus, "replaced", actor, {"by": str(contract)})
+
+
+def _personal(signer: Signer) -> dict[str, str]:
+    relation = {"relation": signer.relation} if signer.relation else {}
+    return {"name": signer.name, "phone": signer.phone, "id_number": signer.id_number} | relation
+
+
+def _person(unit: Unit, asked: NewContract, signer: DrawnSigner) -> str:
+    person = unit.cipher.person(signer.document.id_type, signer.document.number)
+    return unit.cipher.declared(person, signer.phone) if signer.document.number in asked.declared else person
+
+
+async def _write_signers(unit: Unit, parts: Parts, contract: Contract, drawn: _Drawn) -> list[dict[str, str]]:
+    entries = []
+    for each in drawn.signers:
+        signer = Signer(
+            id=uuid4(), contract=contract.id, campus=contract.campus, role=each.role, name=each.name, phone=each.phone,
+            person=_person(unit, drawn.asked, each), id_type=each.document.id_type,
+            id_number=each.document.number, order=each.order, language=each.language, field=each.field,
+            channels=each.channels, zone=drawn.campus.zone, email=each.email, relation=each.relation,
+        )  # fmt: skip
+        salt = secrets.token_bytes(SALT_BYTES)
+        await unit.contracts.add_signer(signer, salt)
+        task = SigningTask(uuid4(), contract.id, signer.id, contract.campus, TaskState.WAITING, signer.order)
+        await unit.tasks.add(task)
+        entries.append({"signer": str(signer.id), "role": signer.role.value, "field": signer.field} | {
+            name: await unit.record.commit(signer, salt, name, value)
+            for name, value in _personal(signer).items()
+        })  # fmt: skip
+    return entries
+
+
+def student_of(values: Mapping[str, Any]) -> NewStudent:
+    born = values.get("birth_date")
+    return NewStudent(
+        values["name"], values["id_type"], values["id_number"], date.fromisoformat(born) if born else None
+    )
+
+
+def signer_of(values: Mapping[str, Any]) -> NewSigner:
+    return NewSigner(
+        **(dict(values) | {"role": Role(values["role"]), "channels": tuple(values.get("channels", ("sms",)))})
+    )

@@ -1,0 +1,133 @@
+"""A contract is issued anew: the old one ends, the new one takes its place, and both say so.
+
+Names stand in the fixed text, so a wrong name, document or course is mended by issuing again, never by a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from hub.errors import BadInput, ContractNotFound, IllegalMove
+from hub.lifecycle.contract.issue import NewContract, NewSigner, issue, signer_of, student_of
+from hub.lifecycle.services import Parts
+from hub.model.contract import Contract, ContractState
+from hub.model.person import id_document, phone_number
+from hub.model.record import RecordEntry
+from hub.model.signer import Role, Signer
+from hub.model.staff import EVERYTHING, Scope
+from hub.store.unit import Unit
+
+
+async def reissue(
+    parts: Parts, scope: Scope, contract_id: UUID, actor: str, signers: Sequence[NewSigner] | None = None,
+    also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
+) -> Contract:  # fmt: skip
+    """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today; in
+    the same transaction `also` is done afterwards, with the new contract.
+
+    `signers`: others than before. Who has signed already signs again, since it is another contract. The withdrawal is
+    not announced: the new invitation comes in its place. A deadline that the school moved holds again if it still lies
+    ahead, else one that was asked for if that does. Raises IllegalMove when both sides are bound (signed, completed,
+    on paper) or a signature is just being embedded; BadInput for another phone number of somebody who is named already:
+    two have to approve that; Conflict when it was issued anew already, and what `issue` raises.
+    """
+    async with parts.database.unit(scope) as unit:
+        old = await unit.contracts.get(contract_id)
+        deadline = _deadline(old, await unit.record.entries(old.id), await unit.planning_now())
+    before = await _signers_now(parts, old)
+    if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
+        raise IllegalMove(f"a contract in this state binds both sides and cannot be issued anew:\n{old.state}")
+    if signers:
+        _check_phones(signers, before)
+    asked = _asked_again(old, before, deadline)
+    wanted = replace(asked, signers=tuple(signers)) if signers else asked
+    return await issue(parts, scope, wanted, actor, also=also)
+
+
+async def replace_person(
+    parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, by: NewSigner, actor: str
+) -> Contract:
+    """Somebody else signs in a signer's place, by a new contract; role, order and ways to write to them stay.
+
+    Raises ContractNotFound, BadInput (`signer`) for the student, about whom the contract is, and what `reissue` raises.
+    """
+    async with parts.database.unit(scope) as unit:
+        old = await unit.contracts.get(contract_id)
+    signers = await _signers_now(parts, old)
+    leaving = next((each for each in signers if each.id == signer_id), None)
+    if leaving is None:
+        raise ContractNotFound
+    if leaving.role is Role.STUDENT:
+        raise BadInput("the contract is about this student: for another one issue another contract", field="signer")
+    here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
+    people = [here if each is leaving else _as_asked(each) for each in signers]
+    return await reissue(parts, scope, contract_id, actor, people)
+
+
+async def _signers_now(parts: Parts, old: Contract) -> list[Signer]:
+    """With the phone numbers that they have by now: one that changed stays as it was in a contract that has ended."""
+    since = old.issued_at or old.created_at
+    async with parts.database.unit(EVERYTHING) as unit:  # it may have been changed at another campus
+        return [
+            replace(each, phone=await unit.phone_changes.number_now(each.person, each.phone, since))
+            for each in await unit.contracts.signers(old.id)
+        ]
+
+
+def _check_phones(signers: Sequence[NewSigner], before: Sequence[Signer]) -> None:
+    on_file = {(each.id_type, each.id_number): each.phone for each in before}
+    for number, signer in enumerate(signers):
+        field = f"signers[{number}]"
+        document = id_document(signer.id_type, signer.id_number, field=f"{field}.id_number")
+        phone = phone_number(signer.phone, field=f"{field}.phone")
+        if on_file.get((document.id_type, document.number), phone) != phone:
+            raise BadInput("this person has another phone number on file: ask for its change", field=f"{field}.phone")
+
+
+def _channels(leaving: Signer, by: NewSigner) -> tuple[str, ...]:
+    """Those of whoever leaves, but mail only where there is an address."""
+    kept = tuple(each for each in leaving.channels if each != "email" or by.email)
+    return kept or by.channels
+
+
+def _as_asked(signer: Signer) -> NewSigner:
+    return NewSigner(
+        signer.role, signer.name, signer.phone, signer.id_number, signer.id_type, signer.email, signer.relation,
+        signer.order, signer.language, signer.channels,
+    )  # fmt: skip
+
+
+def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> datetime | None:
+    """None when neither lies ahead. What the hub itself moved was only to let a lost signature be made again."""
+    moved = any(each.kind == "deadline-moved" and each.actor != "hub" for each in entries)
+    if moved and old.deadline > now:
+        return old.deadline
+    asked = old.data.get("asked", {}).get("deadline")
+    wanted = datetime.fromisoformat(asked) if asked else None
+    return wanted if wanted and wanted > now else None
+
+
+def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | None) -> NewContract:
+    asked: Mapping[str, Any] | None = old.data.get("asked")
+    if asked is None:
+        raise IllegalMove("this contract does not hold what was asked for")
+    return NewContract(
+        campus=asked["campus"], course=asked["course"], template=asked["template"], data=asked["data"],
+        student=student_of(asked["student"]),
+        signers=tuple(_as_now(signer_of(each), signers) for each in asked["signers"]),
+        deadline=deadline, external_id=asked["external_id"], send=asked["send"],
+        enrolment=UUID(asked["enrolment"]) if asked["enrolment"] else None, replaces=old.id,
+        representative=asked.get("representative", False),
+        declared=tuple(each.id_number for each in signers if each.declared),
+    )  # fmt: skip
+
+
+def _as_now(asked: NewSigner, signers: Sequence[Signer]) -> NewSigner:
+    """With the phone number that this person has by now."""
+    document = id_document(asked.id_type, asked.id_number)
+    phones = [each.phone for each in signers if (each.id_type, each.id_number) == (document.id_type, document.number)]
+    return replace(asked, phone=phones[0]) if phones else asked

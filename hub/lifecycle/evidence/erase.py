@@ -1,0 +1,58 @@
+"""Erase what stands behind the record: the words of one entry, or everything of one signer.
+
+The entries stay, and with them the chain: what is left in them are commitments that nobody can open any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from hub.errors import NotFound
+from hub.lifecycle.services import Parts
+from hub.model.contract import Contract
+from hub.model.staff import Scope
+from hub.store.unit import Unit
+
+
+async def erase_of_number(parts: Parts, scope: Scope, number: str, entry: int | None, field: str, actor: str) -> None:
+    """The words of that entry, or without one everything of the signer of this field. Raises ContractNotFound and
+    NotFound."""
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.by_number(number)
+    if entry is not None:
+        await erase_words(parts, scope, contract.id, entry, actor)
+    else:
+        await erase_signer(parts, scope, contract.id, field, actor)
+
+
+async def erase_words(parts: Parts, scope: Scope, contract_id: UUID, sequence: int, actor: str) -> None:
+    """What somebody wrote, which one entry of the contract's record is about, and its copies at the contract, in tasks
+    of staff and in wishes for another phone number. Raises NotFound where nothing is behind that entry (any more)."""
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        words = await unit.record.erase_words(contract.id, sequence)
+        if not words:
+            raise NotFound("nothing that somebody wrote stands behind this entry")
+        await _forget_copies(unit, contract, words)
+        await unit.record.append(contract.id, contract.campus, "words-erased", actor, {"entry": sequence})
+
+
+async def erase_signer(parts: Parts, scope: Scope, contract_id: UUID, field: str, actor: str) -> None:
+    """Everything behind the record of whoever signs in this field: name, phone, document, relation, words and salt, and
+    what others wrote about the contract, in which they may be named. What is on file to write to them, and the files,
+    stay. Raises NotFound."""
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        signer = next((each for each in await unit.contracts.signers(contract.id) if each.field == field), None)
+        if signer is None:
+            raise NotFound("the contract has no such signer")
+        await _forget_copies(unit, contract, await unit.record.erase(signer.id))
+        await unit.record.append(contract.id, contract.campus, "signer-erased", actor, {"signer": str(signer.id)})
+
+
+async def _forget_copies(unit: Unit, contract: Contract, words: Sequence[str]) -> None:
+    if contract.reason in words:
+        await unit.contracts.change(contract, reason=None)
+    await unit.desk.forget_words(contract.id, words)
+    await unit.phone_changes.forget_words(contract.id, words)

@@ -1,0 +1,214 @@
+"""Messages and links on their way out: everything here writes the attempt; the provider is called after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from channels import Rendering
+from hub.errors import BadInput, BudgetSpent, IllegalMove
+from hub.lifecycle.messaging.quotas import alarm, spend
+from hub.lifecycle.services import Parts
+from hub.model.budget import allowed_country, cause_of
+from hub.model.contract import Contract, ContractState
+from hub.model.delivery import PLANNED, Delivery, DeliveryState, Share, look_again_at
+from hub.model.link import DoorKind, SignLink, short_code
+from hub.model.message import NEWS, Purpose, contracts_words, moment_words
+from hub.model.signer import Signer, SigningTask
+from hub.model.staff import Scope, StaffTask
+from hub.router import door_of_channel
+from hub.store.jobs import DELIVER, DELIVER_CODE
+from hub.store.unit import Unit
+
+DESK_CODE_LIFE = timedelta(minutes=10)
+AT_ONCE = timedelta(0)
+NEWS_WAIT = timedelta(days=2)
+"""So far ahead news of a contract is counted where budgets are spent until then."""
+NO_ROOM = "News of this contract could not be sent: the limits of messages are reached for days."
+
+
+@dataclass(frozen=True)
+class HandedLink:
+    """A link for somebody to hand on, and how its door shows it."""
+
+    link: SignLink
+    short_code: str
+    rendering: Rendering
+
+
+async def hand_out(
+    parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, door: DoorKind, actor: str,
+    also: Callable[[Unit, HandedLink], Awaitable[None]] | None = None,
+) -> HandedLink:  # fmt: skip
+    """The signer's link of one door: made once, the same again afterwards. `also` is done in the same transaction.
+
+    Raises IllegalMove when the contract has ended otherwise than by completion, BadInput for a door that is not
+    configured.
+    """
+    if door.value not in parts.doors:
+        raise BadInput(f"there is no door {door.value}", field="door")
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.get(contract_id)
+        if contract.state not in (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLETED):
+            raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")
+        signer = next((each for each in await unit.contracts.signers(contract_id) if each.id == signer_id), None)
+        if signer is None:
+            raise BadInput("this contract has no such signer", field="signer")
+        link = await _link_of(unit, signer, door)
+        await unit.record.append(contract.id, contract.campus, "link-handed-out", actor, {
+            "signer": str(signer.id), "door": door.value, "link": str(link.id)})  # fmt: skip
+        ticket = unit.links.ticket(link)
+        handed = HandedLink(link, short_code(ticket), parts.doors[door.value].render(parts.router.doorway(ticket)))
+        if also:
+            await also(unit, handed)
+    return handed
+
+
+async def _link_of(unit: Unit, signer: Signer, door: DoorKind) -> SignLink:
+    """A desk code stands on a screen that others see: each one is new, and soon worth nothing."""
+    if door is DoorKind.DESK:
+        return await unit.links.add(signer, door, unit.now, unit.now + DESK_CODE_LIFE)
+    return await unit.links.for_door(signer, door, unit.now)
+
+
+async def write_message(
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
+    task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
+    first: Sequence[str] = (), shares: Sequence[Share] = (), wait: timedelta = AT_ONCE,
+) -> Delivery | None:  # fmt: skip
+    """The attempt row of one message to one signer, in this transaction, by the first way of their ladder. None when
+    there is no way to reach them, or when this intent (`key`) has an attempt already. `shares`: what it is for each of
+    several contracts of this person, this one among them. `wait`: it goes out so much later, if not later still.
+    """
+    channel = next(iter(await ways(parts, unit, signer, purpose, first)), None)
+    if channel is None:
+        return None
+    said = await _variables(parts, unit, contract, signer) | dict(variables or {})
+    filled = parts.messages.fitted(purpose, signer.language, said)
+    attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled, shares, wait)
+    try:
+        return await write_attempt(parts, unit, contract, signer, attempt)
+    except BudgetSpent as spent:
+        if purpose in PLANNED or purpose is Purpose.CODE:
+            raise
+        # It is about what somebody did, and that act does not fail for want of a message.
+        if purpose in NEWS:
+            task_of_staff = StaffTask(uuid4(), "failed", NO_ROOM, contract.campus, unit.now, contract.id, signer.id)
+            await unit.desk.add_task_once(task_of_staff)
+        else:
+            await alarm(unit, spent)
+        return None
+
+
+async def ways(parts: Parts, unit: Unit, signer: Signer, purpose: str, first: Sequence[str] = ()) -> list[str]:
+    """The signer's ladder, without what leads to a country that is not allowed. `first`: what the policy puts first."""
+    ladder = await parts.router.ladder(unit, signer, purpose, first)
+    reached = {channel: parts.router.address(signer, channel) or "" for channel in ladder}
+    return [channel for channel in ladder if allowed_country(parts.budgets, reached[channel])]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to bring one message: `intent` is the message, `rung` the place of `channel` in the ladder."""
+
+    purpose: Purpose
+    channel: str
+    key: str
+    intent: str
+    rung: int
+    task: UUID | None
+    code: UUID | None
+    variables: Mapping[str, str]
+    shares: Sequence[Share] = ()
+    wait: timedelta = AT_ONCE
+
+
+async def write_attempt(
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, attempt: Attempt
+) -> Delivery | None:
+    """The attempt row, with its link and its words. None when it exists already. Raises BudgetSpent."""
+    address = parts.router.address(signer, attempt.channel)
+    assert address, "the ladder has only channels that lead somewhere"
+    if await unit.deliveries.by_key(attempt.key, contract.id):
+        return None
+    wait = await _room(parts, unit, contract, signer, address, attempt)
+    link = await unit.links.for_door(signer, door_of_channel(attempt.channel), unit.now)
+    shape = parts.router.shape_of(attempt.channel, address)
+    text = parts.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
+    at = await unit.planning_now()
+    begins_at = at + wait
+    delivery = Delivery(
+        id=uuid4(), key=attempt.key, purpose=attempt.purpose.value, channel=attempt.channel, to=address,
+        language=signer.language, text=text, variables=attempt.variables, state=DeliveryState.SENDING, created_at=at,
+        planned_at=begins_at, not_before=begins_at if wait else None, contract=contract.id, signer=signer.id,
+        task=attempt.task, campus=contract.campus, link=link.id, code=attempt.code, intent=attempt.intent,
+        rung=attempt.rung, shape=shape.value if shape else None,
+        check_at=look_again_at(attempt.purpose, DeliveryState.SENDING, begins_at, receipts=False),
+    )  # fmt: skip
+    if not await unit.deliveries.add(delivery, signer.person):
+        return None
+    await unit.shares.add(delivery.id, attempt.shares)
+    for each in sorted({(contract.id, signer.id), *((share.contract, share.signer) for share in attempt.shares)}):
+        await unit.record.append(each[0], contract.campus, "message-sending", "hub", {
+            "delivery": str(delivery.id), "signer": str(each[1]), "purpose": attempt.purpose.value,
+            "channel": attempt.channel,
+        })  # fmt: skip
+    return delivery
+
+
+async def _room(
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, to: str, attempt: Attempt
+) -> timedelta:  # fmt: skip
+    """Count the message, and say how long it has to wait: news of a contract waits for a period that has room, and is
+    counted in that one, so that it is not lost and no period has more than its budget. Raises BudgetSpent."""
+    wait = attempt.wait
+    while True:
+        try:
+            await spend(
+                parts, unit, to, cause_of(attempt.purpose), campus=contract.campus, zone=signer.zone,
+                part=contract.id.int, at=unit.now + wait,
+            )  # fmt: skip
+        except BudgetSpent as spent:
+            if attempt.purpose not in NEWS or spent.wait > NEWS_WAIT:
+                raise
+            if wait == attempt.wait:
+                await alarm(unit, spent)
+            wait = spent.wait
+        else:
+            return wait
+
+
+async def send_at_once(
+    parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
+    task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
+    first: Sequence[str] = (), wait: timedelta = AT_ONCE,
+) -> Delivery | None:  # fmt: skip
+    """A message that answers somebody's act: its attempt and the job that carries it, in this transaction. One that has
+    to wait is taken up by itself."""
+    delivery = await write_message(
+        parts, unit, contract, signer, purpose, key, task=task, code=code, variables=variables, first=first, wait=wait
+    )
+    if delivery is not None and delivery.not_before is None:
+        lane = DELIVER_CODE if purpose is Purpose.CODE else DELIVER
+        await unit.jobs.enqueue(lane, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
+    return delivery
+
+
+async def _variables(parts: Parts, unit: Unit, contract: Contract, signer: Signer) -> dict[str, str]:
+    """What a message may say: who, what, until when. Never a person's name, never link or code."""
+    campus = await unit.school.campus(contract.campus)
+    english = signer.language == "en"
+    return {
+        "school": parts.school_called(signer.language),
+        "campus": campus.named(signer.language),
+        "course": str(contract.data.get("course_name_en" if english else "course_name", contract.title)),
+        "deadline": deadline_words(contract.deadline, signer),
+        "contracts": contracts_words(1, signer.language),
+    }
+
+
+def deadline_words(deadline: datetime, signer: Signer) -> str:
+    """The moment in the signer's own zone and language: 12月3日 18:00 / 3 December 18:00."""
+    return moment_words(deadline, signer.zone, signer.language)

@@ -1,0 +1,239 @@
+"""Reminding hundreds at once: first what would happen to each, then the same verdicts again when it does.
+
+What becomes of a task is written in the transaction of its message, under the contract's lock. So a job that was
+killed, or runs twice, goes on with what is left and sends nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from hub.errors import BadInput, BudgetSpent, Unavailable
+from hub.lifecycle.messaging.quotas import raise_alarm
+from hub.lifecycle.messaging.send import send_at_once, ways
+from hub.lifecycle.reminders.reschedule import last_step
+from hub.lifecycle.reminders.run_due import HAND
+from hub.lifecycle.services import Parts
+from hub.model.contract import Contract, ContractState
+from hub.model.delivery import PLANNED, Delivery, DeliveryState
+from hub.model.message import Purpose
+from hub.model.reminder import (
+    allowed_today,
+    before_deadline,
+    brought_forward,
+    local_day,
+    manual_reminder_allowed,
+    spread_of,
+)
+from hub.model.reminder_policy import ReminderPolicy
+from hub.model.signer import Signer, SigningTask, TaskState
+from hub.model.staff import EVERYTHING, Scope
+from hub.router.policy import policy_of
+from hub.store.jobs import REMIND_MANY
+from hub.store.unit import Unit
+
+MOST_AT_ONCE = 1000
+AT_A_TIME = 100
+NO_SUCH_NUMBER = "address"
+log = structlog.get_logger()
+
+
+class Verdict(StrEnum):
+    """What becomes of one task. The words stand in the database and stay as they are."""
+
+    SENT = "sent"
+    MORNING = "morning"
+    TOO_SOON = "too-soon"
+    CAP = "cap"
+    BAD_NUMBER = "bad-number"
+    PAUSED = "paused"
+    NOBODY = "nobody"
+    TOO_LATE = "too-late"
+    BUDGET = "budget"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class _Case:
+    contract: Contract
+    task: SigningTask
+    signer: Signer
+    policy: ReminderPolicy
+    deliveries: Sequence[Delivery]
+    now: datetime
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.signer.zone)
+
+    @property
+    def opening(self) -> datetime | None:
+        """When a message may go out, as the plan sees it. None: not before the deadline."""
+        deadline, spread = self.contract.deadline, spread_of(self.task.id)
+        return before_deadline(self.policy, self.now, deadline=deadline, zone=self.zone, spread=spread)
+
+
+async def preview(parts: Parts, scope: Scope, contracts: Iterable[UUID]) -> Counter[Verdict]:
+    """How many tasks of these contracts would meet which verdict now. Nothing is changed."""
+    found: Counter[Verdict] = Counter()
+    written_to: set[str] = set()
+    async with parts.database.unit(scope) as unit:
+        for contract_id in dict.fromkeys(contracts):
+            contract = await unit.contracts.get(contract_id)
+            for case in await _cases(parts, unit, contract):
+                verdict = await _judge(parts, unit, case)
+                if verdict is Verdict.SENT and case.signer.person in written_to:
+                    verdict = Verdict.TOO_SOON  # as it will be by then: one person, two contracts
+                if verdict is Verdict.SENT:
+                    written_to.add(case.signer.person)
+                found[verdict] += 1
+    return found
+
+
+async def begin(parts: Parts, scope: Scope, contracts: Iterable[UUID], actor: str, act: UUID | None = None) -> UUID:
+    """Remind everybody whose turn it is in these contracts, by a job. `act` names it: the same one twice is one.
+
+    Raises BadInput for none or too many, ContractNotFound for one of another campus.
+    """
+    wanted = list(dict.fromkeys(contracts))
+    if not 0 < len(wanted) <= MOST_AT_ONCE:
+        raise BadInput(f"choose 1 to {MOST_AT_ONCE} contracts", field="contracts")
+    act = act or uuid4()
+    async with parts.database.unit(scope) as unit:
+        tasks = []
+        for contract in wanted:
+            await unit.contracts.get(contract)
+            tasks += [task for task in await unit.tasks.of_contract(contract) if task.state is TaskState.OPEN]
+        if not tasks:
+            raise BadInput("nobody has to sign these contracts now", field="contracts")
+        await unit.many.begin(act, tasks, actor, unit.now)
+        await unit.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
+    return act
+
+
+async def remind_many(parts: Parts, act: UUID, most: int = AT_A_TIME) -> bool:
+    """Go on with an act; returns whether something may be left. A part at a time, so that a worker can stop."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        contracts = await unit.many.contracts_left(act, most)
+    for contract in contracts:
+        await _remind_one(parts, act, contract)
+    return len(contracts) == most
+
+
+async def _remind_one(parts: Parts, act: UUID, contract: UUID) -> None:
+    try:
+        await _in_one_transaction(parts, act, contract)
+    except BudgetSpent as spent:
+        await raise_alarm(parts, spent)
+        await _give_up(parts, act, contract, Verdict.BUDGET)
+    except Unavailable:
+        raise  # the database or a key is away: the job goes on later
+    except Exception:
+        log.exception("reminder to many failed", contract=str(contract))
+        await _give_up(parts, act, contract, Verdict.FAILED)
+
+
+async def _give_up(parts: Parts, act: UUID, contract: UUID, verdict: Verdict) -> None:
+    """This one alone: the others do not wait for it, and the plan reminds all of them anyway."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        for task in await unit.many.tasks_left(act, contract):
+            await unit.many.end(act, task, verdict.value, unit.now)
+
+
+async def _in_one_transaction(parts: Parts, act: UUID, contract_id: UUID) -> None:
+    async with parts.database.unit(EVERYTHING) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        left = set(await unit.many.tasks_left(act, contract_id))
+        cases = [case for case in await _cases(parts, unit, contract) if case.task.id in left]
+        await unit.sessions.one_at_a_time(*{case.signer.person for case in cases})
+        sent = 0
+        for case in cases:
+            verdict = await _act(parts, unit, act, case, await _judge(parts, unit, case))
+            sent += verdict is Verdict.SENT
+            await unit.many.end(act, case.task.id, verdict.value, unit.now)
+        for task in left - {case.task.id for case in cases}:
+            await unit.many.end(act, task, Verdict.NOBODY.value, unit.now)
+        if sent and (asked := await unit.many.of(act)):
+            facts = {"tasks": sent, "act": str(act)}
+            await unit.record.append(contract.id, contract.campus, "reminded-by-hand", asked.asked_by, facts)
+
+
+async def _act(parts: Parts, unit: Unit, act: UUID, case: _Case, verdict: Verdict) -> Verdict:
+    if verdict is Verdict.SENT:
+        key, first = f"{HAND}{case.task.id}-{act}", case.policy.through(Purpose.REMINDER)
+        delivery = await send_at_once(
+            parts, unit, case.contract, case.signer, Purpose.REMINDER, key, task=case.task, first=first
+        )
+        if delivery is None:
+            return Verdict.BAD_NUMBER
+        await unit.reminders.note(case.task, "sent", case.now, reason="by-hand", delivery=delivery.id)
+    if verdict is Verdict.MORNING:
+        await _in_the_morning(unit, case)
+    return verdict
+
+
+async def _in_the_morning(unit: Unit, case: _Case) -> None:
+    """The task's own next step comes sooner: nothing else sleeps, and no limit is passed by."""
+    assert case.task.step and case.opening
+    done = last_step(case.task, case.deliveries)
+    step = brought_forward(case.task.step, done=done, due_at=case.opening)
+    if step != case.task.step and await unit.tasks.plan(case.task.id, step):
+        await unit.reminders.note(case.task, "planned", case.now, step=step, reason="by-hand")
+
+
+# ---- the verdict
+
+
+async def _cases(parts: Parts, unit: Unit, contract: Contract) -> list[_Case]:
+    tasks = [task for task in await unit.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
+    if contract.state is not ContractState.ISSUED or not tasks:
+        return []
+    policy, now = await policy_of(unit, parts.policy, contract), await unit.planning_now()
+    signers = {signer.id: signer for signer in await unit.contracts.signers(contract.id)}
+    deliveries = await unit.deliveries.of_contract(contract.id)
+    return [_Case(contract, task, signers[task.signer], policy, deliveries, now) for task in tasks]
+
+
+async def _judge(parts: Parts, unit: Unit, case: _Case) -> Verdict:
+    """Like a reminder by hand, but quiet hours, closed days and the day's cap hold: nobody looks at each one."""
+    if case.task.paused:
+        return Verdict.PAUSED
+    if not await _can_be_reached(parts, unit, case):
+        return Verdict.BAD_NUMBER
+    person, since = case.signer.person, min(case.now - timedelta(days=1), local_day(case.now, case.zone)[0])
+    messages = await unit.deliveries.sent_to_person(person, since, PLANNED)
+    by_hand = manual_reminder_allowed(
+        case.policy, now=case.now, last_message_at=messages[-1] if messages else None, zone=case.zone,
+        manual_times_today=await unit.deliveries.sent_for_task(case.task.id, PLANNED, HAND),
+    )  # fmt: skip
+    if not by_hand.allowed:
+        return Verdict.TOO_SOON
+    opening = case.opening
+    if opening is None:
+        return Verdict.TOO_LATE
+    if opening > case.now:
+        return Verdict.MORNING
+    today = [at for at in messages if at >= local_day(case.now, case.zone)[0]]
+    return Verdict.SENT if allowed_today(case.policy, len(today)) else Verdict.CAP
+
+
+async def _can_be_reached(parts: Parts, unit: Unit, case: _Case) -> bool:
+    """Whether a channel is left whose last message did not come back for want of such a number."""
+    open_ways = await ways(parts, unit, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
+    last = {each.channel: each for each in case.deliveries if each.signer == case.signer.id}
+    return any(not _bad(last.get(channel), parts.router.address(case.signer, channel)) for channel in open_ways)
+
+
+def _bad(last: Delivery | None, address: str | None) -> bool:
+    failed = (DeliveryState.REFUSED, DeliveryState.UNDELIVERED)
+    if last is None or last.to != address or last.state not in failed:
+        return False
+    return last.failure_kind == NO_SUCH_NUMBER

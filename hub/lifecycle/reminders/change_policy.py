@@ -1,0 +1,229 @@
+"""Staff change when and how people are reminded, or on which days; what is asleep is then planned anew by a job."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.errors import BadInput, IllegalMove
+from hub.lifecycle.reminders.escalate import check_named
+from hub.lifecycle.reminders.reschedule import last_step, replan_later, under_new_policy
+from hub.lifecycle.services import Parts
+from hub.model.calendar import SchoolDay
+from hub.model.contract import Contract, ContractState
+from hub.model.reminder import NextStep, StepKind, first_step, following_step, replanned, spread_of
+from hub.model.reminder_policy import CHANNELS, ReminderPolicy
+from hub.model.signer import Signer, TaskState
+from hub.model.staff import Scope
+from hub.router.policy import with_calendar
+from hub.store.policies import PolicyChange
+from hub.store.unit import Unit
+
+SHOWN_LIFE = timedelta(days=30)
+"""A preview is that of a contract with the usual deadline."""
+MIDDLE = 0.5
+MOST_DAYS, LONGEST_NAME = 1000, 60
+LARGEST_CALENDAR = 256 * 1024  # bytes
+OPEN = {"open": True, "closed": False, "开": True, "开放": True, "休": False, "放假": False}
+
+
+@dataclass(frozen=True)
+class Policies:
+    """At one place: what is decided there, what is above it, and what holds."""
+
+    own: Mapping[str, Any]
+    above: ReminderPolicy
+    here: ReminderPolicy
+
+
+async def change_policy(
+    parts: Parts, scope: Scope, campus: str, course: str | None, changes: Mapping[str, Any], actor: str
+) -> None:
+    """Put `changes` in the place of what the campus (or its course) decided before; none: what is above holds.
+
+    Raises BadInput with key and reason, also when a campus or course below would not fit any more.
+    """
+    change = _change(campus, course, changes)
+    _check_configured(parts, changes)
+    async with parts.database.unit(scope) as unit:
+        await unit.policies.put(change, actor, unit.now)
+        await _check(parts, unit, change)
+        await check_named(unit, campus, str(changes.get("escalate_to", "")))
+        await replan_later(unit, campus, course)
+
+
+async def change_policy_of(
+    parts: Parts, scope: Scope, contract_id: UUID, changes: Mapping[str, Any], actor: str
+) -> None:
+    """The same for one contract, which is planned anew at once. Raises IllegalMove where nobody has to sign it now."""
+    _check_configured(parts, changes)
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.locked(contract_id)
+        if contract.state is not ContractState.ISSUED:
+            raise IllegalMove("nobody has to sign this contract now")
+        change = _change(contract.campus, contract.course, changes, contract.id)
+        await unit.policies.put(change, actor, unit.now)
+        applied(parts.policy, await unit.policies.above(contract.campus, contract.course, contract.id), entered=change)
+        await check_named(unit, contract.campus, str(changes.get("escalate_to", "")))
+        facts = {"keys": ", ".join(sorted(changes))}
+        await unit.record.append(contract.id, contract.campus, "reminders-changed", actor, facts)
+        await under_new_policy(parts, unit, [contract.id])
+
+
+async def change_calendar(parts: Parts, scope: Scope, campus: str, data: bytes) -> list[SchoolDay]:
+    """The campus's own days from a CSV file, in place of those before. Raises BadInput with the line."""
+    days = read_calendar(data)
+    async with parts.database.unit(scope) as unit:
+        await unit.policies.put_calendar(campus, days)
+        await replan_later(unit, campus, None)
+    return days
+
+
+async def policies_at(
+    parts: Parts, unit: Unit, campus: str, course: str | None, instead: Mapping[str, Any] | None = None,
+    contract: UUID | None = None,
+) -> Policies:  # fmt: skip
+    """`instead`: as if these were the changes there. Raises BadInput with key and reason."""
+    mine = _change(campus, course, {}, contract)
+    _check_configured(parts, instead or {})
+    await check_named(unit, campus, str((instead or {}).get("escalate_to", "")))
+    found = await unit.policies.above(campus, course, contract)
+    own = next((each.changes for each in found if _same(each, mine)), {})
+    above = applied(parts.policy, [each for each in found if not _same(each, mine)])
+    decided = _change(campus, course, own if instead is None else instead, contract)
+    here = applied(above, [decided], entered=None if instead is None else decided)
+    return Policies(own, above, await with_calendar(unit, here, campus, await unit.planning_now()))
+
+
+def applied(
+    base: ReminderPolicy, changes: Iterable[PolicyChange], entered: PolicyChange | None = None
+) -> ReminderPolicy:
+    """Raises BadInput with key and reason for the first change that does not fit. Upper bounds refuse only what is
+    `entered` now; what was saved before there were any counts as the bound."""
+    policy = base
+    for change in changes:
+        new = entered is not None and _same(change, entered)
+        read = ReminderPolicy.from_dict if new else ReminderPolicy.from_stored
+        try:
+            policy = read(change.changes, policy)
+        except ValueError as error:
+            key, _, reason = str(error).partition(": ")
+            raise BadInput(reason, field=key) from error
+    return policy
+
+
+def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
+    """All steps of a contract that is issued now and not signed for 30 days."""
+    deadline = now + SHOWN_LIFE
+    first = first_step(policy, opened_at=now, deadline=deadline, zone=zone, send="now", spread=MIDDLE)
+    return _walk(policy, first, invited_at=now, deadline=deadline, zone=zone, spread=MIDDLE)
+
+
+async def plans_of(unit: Unit, policy: ReminderPolicy, contract: Contract) -> list[tuple[Signer, list[NextStep]]]:
+    """What is still to come of this contract, for everybody whose turn it is, if nobody signs."""
+    signers = {signer.id: signer for signer in await unit.contracts.signers(contract.id)}
+    deliveries, now = await unit.deliveries.of_contract(contract.id), await unit.planning_now()
+    plans: list[tuple[Signer, list[NextStep]]] = []
+    for task in await unit.tasks.of_contract(contract.id):
+        if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
+            continue
+        zone, spread = ZoneInfo(signers[task.signer].zone), spread_of(task.id)
+        first = replanned(
+            policy, old=task.step, done=last_step(task, deliveries), invited_at=task.invited_at,
+            deadline=contract.deadline, now=now, zone=zone, spread=spread, new_policy=True,
+        )  # fmt: skip
+        following = _walk(
+            policy, first, invited_at=task.invited_at, deadline=contract.deadline, zone=zone, spread=spread
+        )  # fmt: skip
+        plans.append((signers[task.signer], following))
+    return plans
+
+
+def _walk(
+    policy: ReminderPolicy, first: NextStep, *, invited_at: datetime, deadline: datetime, zone: ZoneInfo, spread: float
+) -> list[NextStep]:
+    steps = [first]
+    while steps[-1].kind is not StepKind.EXPIRY:
+        steps.append(following_step(
+            policy, done=steps[-1], invited_at=invited_at, deadline=deadline, now=steps[-1].due_at, zone=zone,
+            spread=spread,
+        ))  # fmt: skip
+    return steps
+
+
+def read_calendar(data: bytes) -> list[SchoolDay]:
+    """Lines `2027-01-02,closed,name`; a heading and empty lines are left out. Raises BadInput with the line."""
+    lines = csv.reader(_text(data).splitlines())
+    days: dict[date, SchoolDay] = {}
+    try:
+        for number, row in enumerate(lines, 1):
+            if not any(row) or (number == 1 and not row[0][:1].isdigit()):
+                continue
+            each = _day(number, [cell.strip() for cell in row])
+            days[each.day] = each
+            if len(days) > MOST_DAYS:
+                raise BadInput(f"at most {MOST_DAYS} days", field="calendar")
+    except csv.Error:
+        raise _wrong_line(lines.line_num) from None
+    return sorted(days.values(), key=lambda each: each.day)
+
+
+def _text(data: bytes) -> str:
+    if len(data) > LARGEST_CALENDAR:
+        raise BadInput("this is too long for a calendar", field="calendar")
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise BadInput("this is no text file", field="calendar")
+
+
+def _day(number: int, row: list[str]) -> SchoolDay:
+    day, is_open, name = (*row, "", "")[:3]
+    shown = "".join(character for character in name if character.isprintable())
+    try:
+        return SchoolDay(date.fromisoformat(day), OPEN[is_open.lower()], shown[:LONGEST_NAME])
+    except (ValueError, KeyError):
+        raise _wrong_line(number) from None
+
+
+def _wrong_line(number: int) -> BadInput:
+    return BadInput(f"line {number}: has to be like 2027-01-02,closed,name", field="calendar")
+
+
+async def _check(parts: Parts, unit: Unit, change: PolicyChange) -> None:
+    """The place itself as it is now, and each one below that has decided something of its own. A refusal undoes it."""
+    below = await unit.school.scope_below(change.campus)
+    decided = [each for each in await unit.policies.all() if change.kind == "campus" and below.covers(each.campus)]
+    for place in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
+        applied(parts.policy, await unit.policies.above(*place), entered=change)
+
+
+def _check_configured(parts: Parts, changes: Mapping[str, Any]) -> None:
+    """A channel may exist and yet lead nowhere here."""
+    for key, value in changes.items():
+        for channel in value if key.endswith("_through") and isinstance(value, list) else ():
+            if channel in CHANNELS and channel not in parts.router.configured:
+                raise BadInput(f"no provider of this channel is configured:\n{channel}", field=key)
+
+
+def _course(change: PolicyChange) -> str | None:
+    return change.subject if change.kind == "course" else None
+
+
+def _change(
+    campus: str, course: str | None, changes: Mapping[str, Any], contract: UUID | None = None
+) -> PolicyChange:  # fmt: skip
+    if contract:
+        return PolicyChange(campus, "contract", str(contract), changes)
+    return PolicyChange(campus, "course" if course else "campus", course or campus, changes)
+
+
+def _same(one: PolicyChange, other: PolicyChange) -> bool:
+    return (one.campus, one.kind, one.subject) == (other.campus, other.kind, other.subject)

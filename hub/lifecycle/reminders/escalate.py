@@ -1,0 +1,168 @@
+"""What reminders cannot achieve becomes a task for a person: with an owner, a due time, and a daily digest.
+
+Every open staff task gets an owner, whatever it is about; one that nobody takes climbs to the campus's manager. The
+contract is reminded on all the same, until a final state.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from hub.errors import BadInput, NotFound
+from hub.lifecycle.services import Parts
+from hub.model.due import Due
+from hub.model.reminder import StepKind
+from hub.model.reminder_policy import ReminderPolicy
+from hub.model.signer import Signer
+from hub.model.staff import EVERYTHING, OPTED_OUT, Scope, Staff, StaffTask
+from hub.router.policy import policy_at, policy_of
+from hub.store.owners import Load
+from hub.store.unit import Unit
+
+UNANSWERED = "unanswered"
+"""The kind of the staff task. It is settled by itself when the signer has signed, or the contract has ended."""
+REMINDERS = "Several reminders went unanswered. Qianda goes on reminding; a call may help."
+LAST_CALL = "The last reminder went out, and the contract is still not signed. A call may help."
+SILENT = "This number asked for no more messages: Qianda neither writes to it nor calls it. Reach this signer yourself."
+SILENT_BUT_MAIL = (
+    "This number asked for no more messages: Qianda writes to this signer by e-mail alone. A talk may help."
+)
+DIGEST = "digest"
+
+
+async def escalate(unit: Unit, due: Due) -> None:
+    """After a message was sent: every so many unanswered reminders, and at the last call, staff get a task."""
+    every = due.policy.escalate_after
+    if due.step.kind is StepKind.LAST_CALL:
+        text = LAST_CALL
+    elif due.step.kind is StepKind.REMINDER and due.step.number >= every:
+        if await unit.reminders.count_sent(due.task.id, StepKind.REMINDER, due.task.invited_at) % every:
+            return
+        text = REMINDERS
+    else:
+        return
+    contract, signer = due.contract, due.signer
+    await unit.desk.add_task_once(
+        StaffTask(uuid4(), UNANSWERED, text, contract.campus, unit.now, contract.id, signer.id)
+    )
+
+
+async def hand_to_staff(unit: Unit, signer: Signer, *, by_mail: bool) -> None:
+    """Their number has opted out; `by_mail`: that way is left."""
+    text = SILENT_BUT_MAIL if by_mail else SILENT
+    await unit.desk.add_task_once(
+        StaffTask(uuid4(), OPTED_OUT, text, signer.campus, unit.now, signer.contract, signer.id)
+    )
+
+
+async def attend(parts: Parts) -> None:
+    """What a worker does about staff tasks from time to time; any number of them do it once."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        now = await unit.planning_now()
+        await unit.owners.finish_settled((UNANSWERED, OPTED_OUT), unit.now)
+        for task in await unit.owners.without():
+            policy = await _policy(parts, unit, task)
+            owner = await _owner(unit, task, policy)
+            await unit.owners.give(
+                task.id, owner.id if owner else None, now, now + policy.escalate_within, now + policy.climbs_after
+            )
+        for task in await unit.owners.not_taken(now):
+            manager = await unit.owners.manager(await _above(unit, task.campus))
+            await unit.owners.climb(task.id, manager.id if manager else task.owner, now)
+    if parts.addressees:
+        await _tell(parts)
+
+
+async def _policy(parts: Parts, unit: Unit, task: StaffTask) -> ReminderPolicy:
+    if task.contract:
+        return await policy_of(unit, parts.policy, await unit.contracts.get(task.contract))
+    return await policy_at(unit, parts.policy, task.campus)
+
+
+async def _owner(unit: Unit, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
+    """Whom the policy names, else who issued the contract, else the manager of the campus or of one above it."""
+    above = await _above(unit, task.campus)
+    candidates = [await unit.owners.named(policy.escalate_to)] if policy.escalate_to else []
+    if task.contract and (issuer := _staff_id(await unit.record.actor(task.contract, "issued"))):
+        candidates.append(await unit.owners.active(issuer))
+    found = next((each for each in candidates if each is not None and each.campus in above), None)
+    return found or await unit.owners.manager(above)
+
+
+async def _above(unit: Unit, campus: str) -> list[str]:
+    """The campus and those above it: whoever works there may see what is here."""
+    parents = {each.id: each.parent for each in await unit.school.campuses()}
+    found = [campus]
+    while (parent := parents.get(found[-1])) is not None:
+        found.append(parent)
+    return found
+
+
+def _staff_id(actor: str | None) -> UUID | None:
+    kind, _, known = (actor or "").partition(":")
+    return UUID(known) if kind == "staff" and len(known) == 36 else None
+
+
+# ---- the daily digest
+
+
+async def _tell(parts: Parts) -> None:
+    async with parts.database.unit(EVERYTHING) as unit:
+        now = await unit.planning_now()
+        for load in await unit.owners.loads(now):
+            moment = await _digest_moment(parts, unit, load.staff, now)
+            day = moment.date()
+            told = load.told_on is not None and load.told_on >= day
+            if not told and moment <= now and load.first_owned_at <= moment and await unit.owners.tell_on(
+                load.staff.id, day
+            ):  # fmt: skip
+                await unit.alerts.add(DIGEST, _facts(load), unit.now, load.staff.campus)
+
+
+async def _digest_moment(parts: Parts, unit: Unit, staff: Staff, now: datetime) -> datetime:
+    """Today's, on the clock of the campus where they work."""
+    zone = ZoneInfo((await unit.school.campus(staff.campus)).zone)
+    policy = await policy_at(unit, parts.policy, staff.campus)
+    return datetime.combine(now.astimezone(zone).date(), policy.digest_at, zone)
+
+
+def _facts(load: Load) -> dict[str, str | int]:
+    """Of staff alone; who has to sign is not named."""
+    return {"name": load.staff.name, "open": load.open, "overdue": load.overdue}
+
+
+# ---- what staff do
+
+
+async def take(parts: Parts, scope: Scope, task: UUID, staff: Staff) -> None:
+    """Raises NotFound for one that is settled, or of another campus."""
+    async with parts.database.unit(scope) as unit:
+        if not await unit.owners.take(task, staff.id, await unit.planning_now()):
+            raise NotFound
+
+
+async def hand_to(parts: Parts, scope: Scope, task_id: UUID, login: str) -> None:
+    """Raises NotFound; BadInput for somebody who may not see it."""
+    async with parts.database.unit(scope) as unit:
+        task = await unit.desk.task(task_id)
+        if task is None or task.done_at is not None:
+            raise NotFound
+        staff = next((each for each in await may_settle(unit, task.campus) if each.login == login), None)
+        if staff is None:
+            raise BadInput("nobody of this login may settle it", field="login")
+        now, policy = await unit.planning_now(), await _policy(parts, unit, task)
+        await unit.owners.hand(task_id, staff.id, now, now + policy.climbs_after)
+
+
+async def may_settle(unit: Unit, campus: str) -> list[Staff]:
+    """Everybody to whom a task of this campus can be handed, by name."""
+    return await unit.owners.at(await _above(unit, campus))
+
+
+async def check_named(unit: Unit, campus: str, login: str) -> None:
+    """Raises BadInput for a policy that names somebody who is not there, or may not see this campus."""
+    staff = await unit.owners.named(login) if login else None
+    if login and (staff is None or staff.campus not in await _above(unit, campus)):
+        raise BadInput("nobody of this login works at this campus or above it", field="escalate_to")

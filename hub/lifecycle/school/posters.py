@@ -1,0 +1,193 @@
+"""Posters as staff make them: what they offer and to whom, the code on them, and revoking them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from channels import Doorway, Rendering
+from hub.documents.fonts import ContractFont
+from hub.documents.poster import CourseLine, PosterFacts
+from hub.errors import BadInput, WrongListLine
+from hub.lifecycle.contract.terms import course_facts
+from hub.lifecycle.services import Parts
+from hub.model.course import Campus, Course
+from hub.model.link import short_code
+from hub.model.person import IdType, id_document, phone_number, squeezed
+from hub.model.poster import Poster, PosterMode
+from hub.model.staff import Scope
+from hub.store.cipher import Cipher
+from hub.store.unit import Unit
+
+LONGEST_TITLE = 40
+LONGEST_LIFE = timedelta(days=400)
+MOST_COURSES = 12
+MOST_ALLOWED = 5_000
+MOST_ENROLMENTS = 10_000
+
+
+@dataclass(frozen=True)
+class NewPoster:
+    """What staff ask for; unchecked. `allowed`: document numbers of students or phone numbers; empty: everybody."""
+
+    campus: str
+    title: str
+    courses: Sequence[str]
+    mode: str
+    expires_at: datetime
+    maximum: int | None = None
+    allowed: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A poster with what stands on it."""
+
+    poster: Poster
+    campus: Campus
+    courses: tuple[Course, ...]
+
+
+async def make(parts: Parts, scope: Scope, asked: NewPoster, actor: str) -> Poster:
+    """Raises BadInput with the field, UndrawableText for a title that cannot be printed."""
+    title = " ".join(asked.title.split())
+    if not 0 < len(title) <= LONGEST_TITLE:
+        raise BadInput(f"a title of up to {LONGEST_TITLE} characters", field="title")
+    await asyncio.to_thread(_check_drawable, title)
+    mode = _mode(asked.mode)
+    if asked.maximum is not None and not 0 < asked.maximum <= MOST_ENROLMENTS:
+        raise BadInput(f"a number from 1 to {MOST_ENROLMENTS}", field="maximum")
+    allowed = allowed_hashes(parts.database.cipher, asked.allowed)
+    async with parts.database.unit(scope) as unit:
+        if not unit.now < asked.expires_at <= unit.now + LONGEST_LIFE:
+            raise BadInput("a day from today on, at most a year ahead", field="expires_at")
+        await _check_courses(unit, scope, asked)
+        poster = Poster(
+            id=uuid4(), campus=asked.campus, title=title, courses=tuple(asked.courses), mode=mode, created_by=actor,
+            created_at=unit.now, expires_at=asked.expires_at, maximum=asked.maximum, allowed=allowed,
+        )  # fmt: skip
+        await unit.posters.add(poster)
+    return poster
+
+
+def _check_drawable(title: str) -> None:
+    ContractFont().check([title], field="title")
+
+
+def _mode(text: str) -> PosterMode:
+    try:
+        return PosterMode(text)
+    except ValueError:
+        raise BadInput("contract or ask", field="mode") from None
+
+
+async def _check_courses(unit: Unit, scope: Scope, asked: NewPoster) -> None:
+    """All of one campus, and complete enough for a contract."""
+    if not asked.courses or len(set(asked.courses)) < len(asked.courses) or len(asked.courses) > MOST_COURSES:
+        raise BadInput(f"choose 1 to {MOST_COURSES} courses", field="courses")
+    if not scope.covers(asked.campus):
+        raise BadInput(f"there is no campus {asked.campus}", field="campus")
+    for course in asked.courses:
+        course_facts(await unit.school.course(asked.campus, course), "zh")
+
+
+async def revoke(parts: Parts, scope: Scope, poster: UUID) -> bool:
+    """Nobody comes in by it any more; what was enrolled stays. False if it was revoked before."""
+    async with parts.database.unit(scope) as unit:
+        await unit.posters.get(poster, lock=True)
+        return await unit.posters.revoke(poster, unit.now)
+
+
+def doorway(parts: Parts, ticket: str) -> Doorway:
+    """In upper case the address stays a small code."""
+    return Doorway(f"{parts.origin}/p/{ticket}", f"{parts.origin}/P/{ticket}".upper(), ticket, short_code(ticket))
+
+
+async def offer(unit: Unit, poster: Poster) -> Offer:
+    """Courses that the school no longer has are left out."""
+    campus = await unit.school.campus(poster.campus)
+    known = {course.id: course for course in await unit.school.courses(poster.campus)}
+    return Offer(poster, campus, tuple(known[each] for each in poster.courses if each in known))
+
+
+# ---- on paper
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A sheet as PDF, of one poster."""
+
+    poster: Poster
+    pdf: bytes
+
+
+def code_of(parts: Parts, ticket: str) -> Rendering:
+    return parts.doors["poster"].render(doorway(parts, ticket))
+
+
+async def paper(parts: Parts, scope: Scope, poster: UUID, print_: Callable[[PosterFacts], bytes]) -> Paper:
+    """`print_` is `poster_sheet` or `sticker_sheet`. Raises NotFound, UndrawableText."""
+    async with parts.database.unit(scope) as unit:
+        found = await offer(unit, await unit.posters.get(poster))
+        ticket = unit.posters.ticket(found.poster)
+    return Paper(found.poster, await asyncio.to_thread(print_, _facts(parts, found, ticket)))
+
+
+def _facts(parts: Parts, found: Offer, ticket: str) -> PosterFacts:
+    campus = found.campus
+    until = found.poster.expires_at.astimezone(ZoneInfo(campus.zone))
+    last = [campus.address, campus.phone, f"报名截止 {until:%Y-%m-%d}", f"Enrol until {until.day} {until:%B %Y}"]
+    return PosterFacts(
+        school=parts.school.name, campus=campus.name, title=found.poster.title,
+        courses=[_line(course) for course in found.courses], svg=code_of(parts, ticket).svg or "",
+        code=short_code(ticket), entry=f"{parts.origin}/s", foot=" · ".join(each for each in last if each),
+    )  # fmt: skip
+
+
+def _line(course: Course) -> CourseLine:
+    facts = course_facts(course, "zh")
+    when = f"{facts.starts} – {facts.ends}，{facts.schedule}"
+    return CourseLine(course.name, course.name_en, f"{facts.total:,.2f}", when)
+
+
+# ---- who may come
+
+
+def allowed_hashes(cipher: Cipher, entries: Sequence[str]) -> frozenset[bytes]:
+    """Raises BadInput, which names the line and never quotes it."""
+    lines = [(number, squeezed(line)) for number, line in enumerate(entries, 1)]
+    filled = [(number, line) for number, line in lines if line]
+    if len(filled) > MOST_ALLOWED:
+        raise BadInput(f"at most {MOST_ALLOWED} lines", field="allowed")
+    return frozenset(_allowed(cipher, line, number) for number, line in filled)
+
+
+def _allowed(cipher: Cipher, text: str, line: int) -> bytes:
+    """A phone, or the number of an identity document of whatever kind."""
+    try:
+        return phone_hash(cipher, phone_number(text))
+    except BadInput:
+        pass
+    for kind in IdType:
+        try:
+            return student_hash(cipher, id_document(kind, text).number)
+        except BadInput:
+            continue
+    raise WrongListLine(str(line), field="allowed")
+
+
+def phone_hash(cipher: Cipher, phone: str) -> bytes:
+    return cipher.found_by("poster-phone", phone)
+
+
+def student_hash(cipher: Cipher, number: str) -> bytes:
+    """Of a document's number alone: lists do not say of what kind it is."""
+    return cipher.found_by("poster-student", number)
+
+
+def on_list(cipher: Cipher, poster: Poster, phone: str, number: str) -> bool:
+    return not poster.allowed or bool(poster.allowed & {phone_hash(cipher, phone), student_hash(cipher, number)})

@@ -1,0 +1,36 @@
+"""Whether the certificate of the school's seal still speaks for it: asked before each use of the key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cryptography import x509
+
+from hub.authorities import Revoked, Standing
+from hub.errors import CertificateNotValid, CertificateRevoked
+from hub.lifecycle.services import Parts
+from hub.model.staff import EVERYTHING
+
+
+async def check_seal_certificate(parts: Parts) -> None:
+    """Ask its authority. A seal set by a certificate that is no longer good could never be completed.
+
+    Raises CertificateNotValid, CertificateRevoked, and AuthorityUnavailable where nobody answers.
+    """
+    chain = parts.seal.chain
+    check_not_expired(chain[0], parts.clock())
+    if chain[-1] != parts.signer_trust.own:
+        if (await parts.revocation.of(chain)).revoked:
+            raise CertificateRevoked("the certificate of the seal was revoked")
+        return
+    async with parts.database.unit(EVERYTHING) as unit:
+        revoked = await unit.certificates.revoked(parts.authority_name)
+    if await parts.authority.status(chain[0], [Revoked(*each) for each in revoked]) is Standing.REVOKED:
+        raise CertificateRevoked("the certificate of the seal was revoked")
+
+
+def check_not_expired(certificate: bytes, now: datetime) -> None:
+    """Raises CertificateNotValid."""
+    ends = x509.load_der_x509_certificate(certificate).not_valid_after_utc
+    if ends <= now:
+        raise CertificateNotValid(f"the certificate of the seal has run out on {ends:%Y-%m-%d}")

@@ -1,0 +1,114 @@
+"""A certificate for a fresh key, from the authority that the rules choose; when it is away, from the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from asn1crypto import keys
+
+from hub.authorities import Issued
+from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput, Unavailable
+from hub.lifecycle.messaging.service_alerts import stand_in, warn
+from hub.lifecycle.services import Parts
+from hub.lifecycle.signing.open_link import Visit
+from hub.model.authority import authorities_for, without_trial
+from hub.model.contract import Contract
+from hub.model.staff import EVERYTHING
+from hub.store.unit import Unit
+from qianda.passkey_binding import PasskeyBinding
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """`attempt` is still open: it ends in the transaction that stores the certificate. `passed_over`: who was away."""
+
+    authority: str
+    issued: Issued
+    attempt: UUID
+    passed_over: tuple[str, ...]
+
+
+async def obtain(
+    parts: Parts, visiting: Visit, spki: bytes, life: timedelta, passkey: PasskeyBinding | None = None
+) -> Obtained:
+    """Ask one after the other, each with an attempt row before it. `passkey`: the one that the certificate is to name,
+    where the authority can.
+
+    Raises AuthorityUnavailable or TokenUnavailable when nobody serves; AuthorityRefused, when one decided against it:
+    then nobody else is asked. Whoever gives a certificate too late for us to hear of it has given one that nobody uses.
+    """
+    names = await _candidates(parts, visiting.contract, spki)
+    failures: list[tuple[str, Unavailable]] = []
+    for name in names:
+        attempt = await _begin(parts, visiting.contract)
+        try:
+            issued = await parts.authorities.by_name[name].enrol(
+                spki, visiting.signer.name, parts.randomness(12).hex(), life, passkey
+            )
+        except (AuthorityRefused, BadInput) as error:
+            await _end(parts, attempt, f"{name}: {error.code}: {error}")
+            raise
+        except Unavailable as error:
+            parts.authorities.rests.failed(name, parts.clock())
+            failures.append((name, error))
+            log.warning("authority away", authority=name, reason=str(error)[:300])
+            await _end(parts, attempt, f"{name}: {error.code}: {error}")
+            continue
+        parts.authorities.rests.served(name)
+        passed_over = tuple(failed for failed, _ in failures)
+        await _tell_staff(parts, passed_over, name)
+        return Obtained(name, issued, attempt, passed_over)
+    await _tell_staff(parts, [name for name, _ in failures], "")
+    raise failures[-1][1] if failures else AuthorityUnavailable("no authority is configured for this contract")
+
+
+async def _candidates(parts: Parts, contract: Contract, spki: bytes) -> list[str]:
+    """Who may be asked, in order; those that failed lately come last."""
+    authorities = parts.authorities
+    campuses: set[str] = set()
+    if any(rule.campuses for rule in authorities.rules):
+        async with parts.database.unit(EVERYTHING) as unit:
+            campuses = await _campus_and_above(unit, contract.campus)
+    chosen = authorities_for(authorities.rules, campuses, contract.template, _kind_of_key(spki))
+    template = parts.printer.templates.get(contract.template, contract.language)
+    trial = {name for name, authority in authorities.by_name.items() if authority.trial}
+    allowed = without_trial(chosen or (authorities.default,), trial, template.trial_allowed)
+    return authorities.rests.in_order(allowed, parts.clock())
+
+
+async def _campus_and_above(unit: Unit, campus: str) -> set[str]:
+    parents = {each.id: each.parent for each in await unit.school.campuses()}
+    found: set[str] = set()
+    above: str | None = campus
+    while above is not None and above not in found:
+        found.add(above)
+        above = parents.get(above)
+    return found
+
+
+def _kind_of_key(spki: bytes) -> str:
+    try:
+        return str(keys.PublicKeyInfo.load(spki).algorithm)
+    except ValueError as error:
+        raise BadInput("the public key cannot be read", field="spki") from error
+
+
+async def _begin(parts: Parts, contract: Contract) -> UUID:
+    async with parts.database.unit(EVERYTHING) as unit:
+        return await unit.signatures.begin_attempt("certificate", contract.id, None, unit.now)
+
+
+async def _end(parts: Parts, attempt: UUID, failure: str) -> None:
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.signatures.end_attempt(attempt, unit.now, failure=failure)
+
+
+async def _tell_staff(parts: Parts, away: Sequence[str], instead: str) -> None:
+    for name in away:
+        await warn(parts.database, "authority-away", name, **stand_in(instead))

@@ -1,0 +1,34 @@
+"""Where a signer's key has to be: what the contract's template demands, and what becomes of a key that is not there."""
+
+from __future__ import annotations
+
+import hashlib
+
+from hub.errors import CustodyTooLow
+from hub.lifecycle.services import Parts
+from hub.lifecycle.signing.open_link import Visit
+from hub.model.contract import Contract
+from hub.model.signature import Custody
+from hub.model.signer import Signer
+from hub.model.staff import EVERYTHING
+
+
+def accepted_custody(parts: Parts, contract: Contract, signer: Signer) -> tuple[Custody, ...]:
+    """Where this signer's key may be; nothing: anywhere."""
+    return parts.printer.templates.get(contract.template, contract.language).custody.get(signer.role, ())
+
+
+def check_custody(parts: Parts, visiting: Visit, proved: str | None) -> None:
+    """Raises CustodyTooLow. What is only claimed does not count."""
+    accepted = accepted_custody(parts, visiting.contract, visiting.signer)
+    if accepted and proved not in accepted:
+        raise CustodyTooLow(proved or Custody.SOFTWARE, accepted)
+
+
+async def note_refused_custody(parts: Parts, visiting: Visit, spki: bytes, claimed: str, why: CustodyTooLow) -> None:
+    contract = visiting.contract
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.record.append(contract.id, contract.campus, "custody-refused", visiting.actor, {
+            "field": visiting.signer.field, "key_sha256": hashlib.sha256(spki).hexdigest(),
+            "custody_claimed": claimed, "custody": why.held, "accepted": list(why.accepted),
+        })  # fmt: skip

@@ -1,0 +1,186 @@
+"""The key in an app on the signer's own device: attested where the platform can, bound to its person, revoked.
+
+It is bound in a visit that knew the code and who the person is, and comes back in later visits with its proof alone.
+What was not attested counts as a key in software; that the app called it its own is kept beside it. What authorities
+issued to a revoked key is revoked by `revoke`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+from hub.attestations import Attested, NotAttested, Statement, Verdict
+from hub.errors import KeyOfSomebodyElse, KeyRevoked, NotFound, TooManyDevices
+from hub.lifecycle.services import Parts
+from hub.lifecycle.signing.open_link import Visit, visit
+from hub.model.app_key import LONGEST_LABEL, MOST_DEVICES, AppKey, Attestation
+from hub.model.signature import Custody, custody_proved
+from hub.model.staff import EVERYTHING, Scope
+from hub.store.jobs import REVOKE
+from hub.store.unit import Unit
+
+NOT_CONFIGURED = "format-not-accepted"
+
+
+@dataclass(frozen=True)
+class Presented:
+    """What came with a proof of possession: where the key is said to be, and what the platform says of it. `passkey`:
+    the id of the person's passkey that is to confirm what the key signs."""
+
+    custody: str
+    statement: Statement | None = None
+    label: str = ""
+    passkey: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A key whose possession was proved: where it is, and, where it is an app's, as what it is bound. `fresh`: nobody
+    knew it before; `judged`: what its statement came to, when there was one to judge."""
+
+    custody: Custody
+    key: AppKey | None = None
+    fresh: bool = False
+    judged: bool = False
+
+
+async def held(parts: Parts, visiting: Visit, spki: bytes, challenge: bytes, presented: Presented) -> Held:
+    """Raises TooManyDevices. The statement has to answer the very challenge that the proof of possession answered."""
+    if presented.custody != Custody.APP_KEYSTORE:
+        return Held(custody_proved(presented.custody))
+    async with parts.database.unit(EVERYTHING) as unit:
+        known = await unit.app_keys.of(spki)
+        if visiting.session.pairing is not None:
+            # A program that a page let in signs there, and makes no device of the person's.
+            return Held(known.custody if known else Custody.SOFTWARE)
+        if known is None and await unit.app_keys.live(visiting.signer.person) >= MOST_DEVICES:
+            raise TooManyDevices
+        now = unit.now
+    statement = presented.statement
+    if known is not None and (statement is None or known.attestation is Attestation.VERIFIED):
+        return Held(known.custody, known)
+    verdict = await _verdict(parts, statement, spki, challenge) if statement else None
+    key = known or AppKey(
+        uuid4(), spki, visiting.signer.person, visiting.contract.id, visiting.signer.id,
+        presented.label[:LONGEST_LABEL], Attestation.NONE, now, used_at=now,
+    )  # fmt: skip
+    if statement is not None and verdict is not None:
+        key = _judged(key, statement, challenge, verdict)
+    return Held(key.custody, key, fresh=known is None, judged=verdict is not None)
+
+
+async def _verdict(parts: Parts, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:
+    attestor = parts.attestors.get(statement.format)
+    if attestor is None:
+        return NotAttested((NOT_CONFIGURED,))
+    return await attestor.check(statement, spki, challenge)
+
+
+def _judged(key: AppKey, statement: Statement, challenge: bytes, verdict: Verdict) -> AppKey:
+    kept = replace(key, evidence=statement.evidence, challenge=challenge)
+    if isinstance(verdict, Attested):
+        return replace(
+            kept, attestation=Attestation.VERIFIED, platform=verdict.platform, app=verdict.app, reasons=(),
+            level=verdict.level.value,
+        )  # fmt: skip
+    return replace(kept, attestation=Attestation.REFUSED, reasons=verdict.reasons)
+
+
+async def check_owner(unit: Unit, spki: bytes, person: str) -> None:
+    """Raises KeyOfSomebodyElse, KeyRevoked; whatever the key is said to be this time."""
+    known = await unit.app_keys.of(spki, hold=True)
+    if known is not None and known.person != person:
+        raise KeyOfSomebodyElse
+    if known is not None and known.revoked_at is not None:
+        raise KeyRevoked
+
+
+async def bind(unit: Unit, visiting: Visit, holding: Held) -> None:
+    """In the transaction that gives the key its certificate. Raises as `check_owner` does: somebody else may have
+    bound it, or its person have revoked it, while the certificate was made."""
+    key = holding.key
+    if key is None:
+        return
+    added = holding.fresh and await unit.app_keys.add(key)
+    if not added:
+        await check_owner(unit, key.spki, visiting.signer.person)
+        await unit.app_keys.used(key.id, unit.now)
+        if not holding.judged:
+            return
+        await unit.app_keys.attested(key)
+    contract = visiting.contract
+    kind = "app-key-bound" if added else "app-key-attested"
+    await unit.record.append(contract.id, contract.campus, kind, visiting.actor, _facts(key))
+
+
+def _facts(key: AppKey) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "device": str(key.id), "spki_sha256": hashlib.sha256(key.spki).hexdigest(), "attestation": key.attestation.value
+    }  # fmt: skip
+    if key.attestation is Attestation.VERIFIED:
+        facts |= {"platform": key.platform, "app": key.app, "level": key.level}
+    if key.reasons:
+        facts["reasons"] = list(key.reasons)
+    if key.evidence is not None:
+        facts["evidence_sha256"] = hashlib.sha256(key.evidence).hexdigest()
+    return facts
+
+
+# ---- the devices of a person
+
+
+async def devices(parts: Parts, secret: str) -> tuple[list[AppKey], bytes | None]:
+    """Those of the person who is here, the newest first; and the key that this session signs with."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        visiting = await visit(unit, secret)
+        return await unit.app_keys.of_person(visiting.signer.person), visiting.session.key_spki
+
+
+async def revoke(parts: Parts, secret: str, device: UUID) -> None:
+    """By the person themselves, from any device of theirs. Once more is no error. Raises NotFound."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        visiting = await visit(unit, secret)
+        key = await unit.app_keys.get(device, lock=True)
+        if key is None or key.person != visiting.signer.person:
+            raise NotFound("there is no such device")
+        await _revoke(unit, key, (visiting.contract.id, visiting.contract.campus), visiting.actor, "by-its-person")
+
+
+async def revoke_for(parts: Parts, scope: Scope, contract_id: UUID, device: UUID, reason: str, actor: str) -> None:
+    """By staff, for a signer of a contract that they see. Raises NotFound, ContractNotFound."""
+    async with parts.database.unit(scope) as unit:
+        contract = await unit.contracts.get(contract_id)
+        persons = {signer.person for signer in await unit.contracts.signers(contract_id)}
+    async with parts.database.unit(EVERYTHING) as unit:  # the sessions that it ends may be about other campuses
+        key = await unit.app_keys.get(device, lock=True)
+        if key is None or key.person not in persons:
+            raise NotFound("there is no such device")
+        await _revoke(unit, key, (contract.id, contract.campus), actor, reason)
+
+
+async def revoke_all(unit: Unit, person: str, actor: str, reason: str) -> list[AppKey]:
+    """Every device of a person: whoever has the old phone may have the app on it. `note_revoked` is left to do, for
+    those that it returns: devices come before people, and records after them."""
+    live = [key for key in await unit.app_keys.of_person(person) if key.revoked_at is None]
+    live.sort(key=lambda each: each.id)
+    return [key for key in live if await unit.app_keys.revoke(key, unit.now, actor, reason)]
+
+
+async def _revoke(unit: Unit, key: AppKey, contract: tuple[UUID, str], actor: str, reason: str) -> None:
+    if await unit.app_keys.revoke(key, unit.now, actor, reason):
+        await note_revoked(unit, key, contract, actor, reason)
+
+
+async def note_revoked(unit: Unit, key: AppKey, contract: tuple[UUID, str], actor: str, reason: str) -> None:
+    """In the record; and its certificates are next."""
+    facts = {"device": str(key.id), "spki_sha256": hashlib.sha256(key.spki).hexdigest(), "reason": reason}
+    await unit.record.append(*contract, "app-key-revoked", actor, facts)
+    await unit.jobs.enqueue(REVOKE, {"key": str(key.id)}, f"revoke-{key.id}")
+
+
+__all__ = [
+    "Held", "Presented", "bind", "check_owner", "devices", "held", "note_revoked", "revoke", "revoke_all", "revoke_for",
+]  # fmt: skip

@@ -1,0 +1,119 @@
+"""The certificates of a key that was revoked are revoked at the authorities that issued them.
+
+Whoever signs with a lost device elsewhere is then found out there, too. Signatures that were made before stay good,
+since their timestamps lie before the revocation: so one that has no timestamp yet is waited for, and after it as long
+as the clocks of timestamp services may be ahead of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from enum import Enum, auto
+from uuid import UUID, uuid4
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from hub.authorities import Standing
+from hub.errors import AuthorityRefused, Unavailable
+from hub.lifecycle.services import Parts
+from hub.model.app_key import AppKey
+from hub.model.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, wait_after
+from hub.model.staff import EVERYTHING, StaffTask
+from hub.store.certificates import PersonsCertificate
+from hub.store.unit import Unit
+from hub.timestamps import CLOCK_TOLERANCE
+
+REASON = "key_compromise"
+NOT_REVOKED = "certificate-not-revoked"
+SAID = "A device was lost, and its certificate could not be revoked. Please ask the authority to revoke it."
+log = structlog.get_logger()
+
+
+class Outcome(Enum):
+    DONE = auto()
+    AWAY = auto()
+    REFUSED = auto()
+
+
+async def revoke_certificates(parts: Parts, key_id: UUID) -> None:
+    """Of one key, as far as possible now. Who is away is asked again (1 min, doubling to 1 h) until the certificate is
+    over anyway; staff are told when it lasts, or when an authority does not do it."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        key = await unit.app_keys.get(key_id, lock=True)
+        if key is None or key.revoked_at is None or key.certificates_due_at is None:
+            return
+        tries = key.certificate_tries
+        # An attempt whose process dies is made again.
+        await unit.app_keys.plan_certificates(key.id, unit.now + wait_after(tries), tries)
+        theirs = [each for each in await unit.certificates.of_person(key.person, unit.now) if _is_of(key, each)]
+        since = unit.now - CLOCK_TOLERANCE
+        waiting = [
+            each for each in theirs if await unit.certificates.signed_lately(key.person, each.certificate, since)
+        ]
+    outcomes = [(each, await _revoked(parts, key, each)) for each in theirs if each not in waiting]
+    async with parts.database.unit(EVERYTHING) as unit:
+        await _note(unit, key, outcomes, bool(waiting))
+
+
+def _is_of(key: AppKey, issued: PersonsCertificate) -> bool:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    public_key = x509.load_der_x509_certificate(issued.certificate).public_key()
+    return public_key.public_bytes(serialization.Encoding.DER, form) == key.spki
+
+
+async def _note(
+    unit: Unit, key: AppKey, outcomes: Sequence[tuple[PersonsCertificate, Outcome]], waiting: bool
+) -> None:
+    """When it goes on, and what staff have to do themselves."""
+    away = [each for each, outcome in outcomes if outcome is Outcome.AWAY]
+    tries, again = key.certificate_tries + bool(away), None
+    if away or waiting:
+        again = unit.now + (wait_after(tries) if away else FIRST_RETRY)
+    await unit.app_keys.plan_certificates(key.id, again, tries)
+    told = [each for each, outcome in outcomes if outcome is Outcome.REFUSED]
+    told += away if away and tries == TRIES_BEFORE_STAFF else []
+    for signer in dict.fromkeys(each.signer for each in told):
+        theirs = [each for each in told if each.signer == signer]
+        text = "\n".join([SAID, *(f"{each.authority}: {each.serial:x}" for each in theirs)])
+        await unit.desk.add_task_once(
+            StaffTask(uuid4(), NOT_REVOKED, text, theirs[0].campus, unit.now, theirs[0].contract, signer)
+        )
+
+
+# ---- one certificate
+
+
+async def _revoked(parts: Parts, key: AppKey, issued: PersonsCertificate) -> Outcome:
+    async with parts.database.unit(EVERYTHING) as unit:
+        attempt = await unit.signatures.begin_attempt("revoke", issued.contract, None, unit.now)
+    try:
+        await _ask(parts, issued)
+    except (Unavailable, AuthorityRefused) as error:
+        log.warning("certificate not revoked", authority=issued.authority, reason=str(error)[:300])
+        async with parts.database.unit(EVERYTHING) as unit:
+            failure = f"{issued.authority}: {error.code}: {error}"
+            await unit.signatures.end_attempt(attempt, unit.now, failure=failure)
+        return Outcome.AWAY if isinstance(error, Unavailable) else Outcome.REFUSED
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.signatures.end_attempt(attempt, unit.now)
+        if await unit.certificates.revoke(issued.authority, issued.serial, unit.now, REASON):
+            await unit.record.append(issued.contract, issued.campus, "certificate-revoked", "hub", {
+                "authority": issued.authority, "serial": str(issued.serial), "reason": REASON, "device": str(key.id),
+                "certificate_sha256": hashlib.sha256(issued.certificate).hexdigest(),
+            })  # fmt: skip
+    return Outcome.DONE
+
+
+async def _ask(parts: Parts, issued: PersonsCertificate) -> None:
+    authority = parts.authorities.by_name.get(issued.authority)
+    if authority is None:
+        raise AuthorityRefused(f"{issued.authority} is not configured any more")
+    try:
+        await authority.revoke(issued.certificate, REASON)
+    except AuthorityRefused:
+        # It may have done so before, and its answer was lost.
+        if await authority.status(issued.certificate) is not Standing.REVOKED:
+            raise

@@ -1,0 +1,279 @@
+"""A key that the signer holds, and its certificate: issued by our authority, or brought along on their token."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
+from hub.authorities import brought
+from hub.authorities.brought import Accepted
+from hub.authorities.builtin import SIGNER_LIFE
+from hub.documents.deferred import verified_der
+from hub.errors import (
+    BadInput,
+    CertificateNotValid,
+    CertificateOfSomebodyElse,
+    CertificateRevoked,
+    CustodyTooLow,
+    KeyOfSomebodyElse,
+    Refused,
+    Unavailable,
+    WrongProof,
+    WrongSignature,
+)
+from hub.lifecycle.messaging.quotas import spend_certificate
+from hub.lifecycle.services import Parts
+from hub.lifecycle.signing.audit_refusals import noting_refused_keys
+from hub.lifecycle.signing.certificate_issuance import obtain
+from hub.lifecycle.signing.custody import check_custody, note_refused_custody
+from hub.lifecycle.signing.device_keys import Held, Presented, bind, check_owner, held
+from hub.lifecycle.signing.open_link import Visit, session_of, visit
+from hub.lifecycle.signing.passkey_confirmation import find_passkey
+from hub.lifecycle.signing.signing_order import check_turn
+from hub.model.passkey import Passkey
+from hub.model.person import same_name
+from hub.model.signature import Custody, custody_proved
+from hub.model.staff import EVERYTHING
+from hub.store.unit import Unit
+from qianda.passkey_binding import PasskeyBinding, find_binding
+
+KEY_PURPOSE = b"qianda-key-v1"
+TIME_TO_CLOSE = timedelta(days=14)
+LEAST_LIFE = timedelta(days=1)
+"""What is left at least of a certificate that is brought along by the last one who signs."""
+
+
+@dataclass(frozen=True)
+class Certified:
+    """What a session gets: its key, where that is (claimed, proved), and the chain, the signer's own first. `held`: as
+    what the key is bound."""
+
+    spki: bytes
+    claimed: str
+    custody: Custody
+    chain: tuple[bytes, ...]
+    held: Held
+
+
+async def certify_key(
+    parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, presented: Presented
+) -> Certified:
+    """A certificate for a key whose possession was just proved: a fresh one, or that of an app which comes back. One
+    key per session signs all its contracts.
+
+    Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, KeyRevoked, CustodyTooLow, BudgetSpent,
+    AuthorityUnavailable; WrongConfirmation for a passkey that is not one of this person's.
+    """
+    visiting, challenge = await _proved(parts, secret, contract_id, spki, proof, presented.custody)
+    holding = await held(parts, visiting, spki, challenge, presented)
+    await _demand(parts, visiting, spki, presented.custody, holding.custody)
+    passkey = await find_passkey(parts, visiting, presented.passkey) if presented.passkey is not None else None
+    return await _certificate_for(parts, visiting, spki, presented.custody, holding, passkey)
+
+
+async def bring_certificate(
+    parts: Parts, secret: str, contract_id: UUID | None, chain: Sequence[bytes], proof: bytes, custody: str
+) -> Certified:
+    """Take a certificate that the key has already; its chain up to the authority that is trusted for signers.
+
+    Raises WrongProof, and for a certificate that cannot be taken a kind of Refused, which is kept in the record.
+    AuthorityUnavailable: nobody can say at the moment whether it was revoked.
+    """
+    if not chain:
+        raise BadInput("the chain has no certificate", field="certificate_chain")
+    spki = _key_of(chain[0])
+    visiting, _ = await _proved(parts, secret, contract_id, spki, proof, custody)
+    try:
+        accepted = await _accepted(parts, visiting, chain)
+    except Refused as refusal:
+        await _note_refused(parts, visiting, chain[0], refusal)
+        raise
+    proved = Custody.USB_TOKEN if accepted.token_only else custody_proved(custody)
+    if proved is Custody.BROWSER:
+        proved = Custody.SOFTWARE  # no page of ours made this key
+    await _demand(parts, visiting, spki, custody, proved)
+    async with parts.database.unit(EVERYTHING) as unit:
+        certified = Certified(spki, custody, proved, accepted.chain, Held(proved))
+        await _note_certified(unit, visiting, certified, "certificate-brought", {"authority": accepted.authority})
+    return certified
+
+
+# ---- possession
+
+
+@noting_refused_keys
+async def _proved(
+    parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, custody: str
+) -> tuple[Visit, bytes]:
+    """The visit of whoever just showed that they hold this key, and that it was nobody else's before; and the
+    challenge by which they did."""
+    if custody not in set(Custody):
+        raise BadInput("unknown custody", field="custody")
+    async with parts.database.unit(EVERYTHING) as unit:
+        visiting = await visit(unit, secret, contract_id, agent=True)
+        check_turn(visiting.contract, visiting.task)
+        challenge = await unit.sessions.use_challenge(visiting.session.id)
+        foreign = await unit.sessions.key_is_of_somebody_else(spki, visiting.signer.person)
+    # The challenge is spent by now, whatever the proof turns out to be.
+    if challenge is None:
+        raise WrongProof("this challenge was used before; ask for a fresh one")
+    _check_proof(parts.origin, challenge, spki, proof)
+    if foreign:
+        raise KeyOfSomebodyElse
+    async with parts.database.unit(EVERYTHING) as unit:
+        await check_owner(unit, spki, visiting.signer.person)
+    return visiting, challenge
+
+
+def _check_proof(origin: str, challenge: bytes, spki: bytes, proof: bytes) -> None:
+    """Signed is purpose ‖ challenge ‖ SHA-256(origin) ‖ SPKI: what for, when, where, which key."""
+    statement = KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + spki
+    try:
+        verified_der(spki, statement, proof)
+    except WrongSignature as error:
+        raise WrongProof from error
+
+
+def _key_of(certificate: bytes) -> bytes:
+    try:
+        public_key = x509.load_der_x509_certificate(certificate).public_key()
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return public_key.public_bytes(serialization.Encoding.DER, form)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadInput("the certificate cannot be read", field="certificate_chain") from error
+
+
+async def _demand(parts: Parts, visiting: Visit, spki: bytes, claimed: str, proved: Custody) -> None:
+    """What the template demands of the key; a refusal is kept in the record. Raises CustodyTooLow."""
+    try:
+        check_custody(parts, visiting, proved)
+    except CustodyTooLow as refusal:
+        await note_refused_custody(parts, visiting, spki, claimed, refusal)
+        raise
+
+
+# ---- a fresh key
+
+
+async def _certificate_for(
+    parts: Parts, visiting: Visit, spki: bytes, custody: str, holding: Held, passkey: Passkey | None
+) -> Certified:
+    async with parts.database.unit(EVERYTHING) as unit:
+        await spend_certificate(parts, unit, visiting.signer)
+        life = max(SIGNER_LIFE, await _time_to_last(unit, visiting))
+    binding = PasskeyBinding.to(passkey.public_key, parts.origin) if passkey else None
+    obtained = await obtain(parts, visiting, spki, life, binding)
+    issued = obtained.issued
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.signatures.end_attempt(obtained.attempt, unit.now)
+        await unit.certificates.add(
+            obtained.authority, issued.serial, issued.certificate, unit.now, issued.not_after,
+            visiting.contract.id, visiting.signer.id,
+        )  # fmt: skip
+        certified = Certified(spki, custody, holding.custody, issued.chain, holding)
+        facts = {"authority": obtained.authority, "serial": str(issued.serial)}
+        if obtained.passed_over:
+            facts["passed_over"] = " ".join(obtained.passed_over)
+        if passkey is not None and find_binding(issued.certificate) == binding:
+            facts["passkey"] = str(passkey.id)
+        await _note_certified(unit, visiting, certified, "certificate-issued", facts)
+    return certified
+
+
+async def _time_to_last(unit: Unit, visiting: Visit) -> timedelta:
+    """How long a certificate has to be valid. Longer for somebody after whom others sign: the file is closed only
+    then, and to last it has to be closed while all its certificates are valid.
+    """
+    others = [task for task in await unit.tasks.of_contract(visiting.contract.id) if task.id != visiting.task.id]
+    if all(task.state.final for task in others):
+        return LEAST_LIFE
+    return visiting.contract.deadline - await unit.planning_now() + TIME_TO_CLOSE
+
+
+# ---- a certificate that is brought along
+
+
+async def _accepted(parts: Parts, visiting: Visit, chain: Sequence[bytes]) -> Accepted:
+    accepted = await brought.accepted(chain, parts.signer_trust, parts.clock())
+    if not any(same_name(name, visiting.signer.name) for name in accepted.names):
+        raise CertificateOfSomebodyElse
+    async with parts.database.unit(EVERYTHING) as unit:
+        needed = unit.now + await _time_to_last(unit, visiting)
+        ours = {serial for serial, _, _ in await unit.certificates.revoked(parts.authority_name)}
+    if accepted.not_after <= needed:
+        raise CertificateNotValid(f"it ends on {accepted.not_after:%Y-%m-%d}, before the contract can be completed")
+    if accepted.chain[-1] == parts.signer_trust.own:
+        if accepted.serial in ours:
+            raise CertificateRevoked
+        return accepted
+    await _check_revocation(parts, visiting, accepted)
+    return accepted
+
+
+async def _check_revocation(parts: Parts, visiting: Visit, accepted: Accepted) -> None:
+    """Ask the authority's lists. One that outlives the certificate could not speak for it later."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        attempt = await unit.signatures.begin_attempt("revocation", visiting.contract.id, None, unit.now)
+    failure = None
+    try:
+        status = await parts.revocation.of(accepted.chain)
+        if status.revoked:
+            raise CertificateRevoked
+        if status.next_update >= accepted.not_after:
+            raise CertificateNotValid("it ends before the revocation list that speaks for it")
+    except (Refused, Unavailable) as error:
+        failure = f"{error.code}: {error}"
+        raise
+    finally:
+        async with parts.database.unit(EVERYTHING) as unit:
+            await unit.signatures.end_attempt(attempt, unit.now, failure=failure)
+
+
+async def _note_refused(parts: Parts, visiting: Visit, certificate: bytes, refusal: Refused) -> None:
+    contract = visiting.contract
+    facts = {"reason": refusal.code, "certificate_sha256": hashlib.sha256(certificate).hexdigest()}
+    async with parts.database.unit(EVERYTHING) as unit:
+        await unit.record.append(contract.id, contract.campus, "certificate-refused", visiting.actor, facts)
+
+
+# ---- the end of a key
+
+
+async def note_key_deleted(parts: Parts, secret: str) -> None:
+    """The page reports that it deleted the key of this visit. It is the page's word, and stands as such in the record
+    of each contract that was signed with it. Again: nothing more."""
+    async with parts.database.unit(EVERYTHING) as unit:
+        session = await session_of(unit, secret)
+        for request in await unit.signatures.key_deleted(session.id, unit.now):
+            contract = await unit.contracts.get(request.contract)
+            facts = {
+                "field": request.field, "reported_by": "page",
+                "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
+            }  # fmt: skip
+            await unit.record.append(
+                contract.id, contract.campus, "key-deletion-reported", f"signer:{session.signer}", facts
+            )
+
+
+# ---- both
+
+
+async def _note_certified(unit: Unit, visiting: Visit, certified: Certified, kind: str, facts: dict[str, str]) -> None:
+    session, contract = visiting.session, visiting.contract
+    await bind(unit, visiting, certified.held)
+    await unit.sessions.certified(
+        session.id, certified.spki, certified.claimed, certified.custody.value, certified.chain
+    )
+    if session.pairing is not None:
+        await unit.pairings.certified(session.pairing, certified.chain[0])
+    await unit.record.append(contract.id, contract.campus, kind, visiting.actor, facts | {
+        "certificate_sha256": hashlib.sha256(certified.chain[0]).hexdigest(),
+        "custody_claimed": certified.claimed, "custody": certified.custody.value,
+    })  # fmt: skip

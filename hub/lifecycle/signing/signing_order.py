@@ -1,0 +1,65 @@
+"""Whose turn it is: opening tasks with their first step, and closing what is left when a contract ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from hub.errors import AlreadySigned, IllegalMove, NotYourTurn
+from hub.lifecycle.services import Parts
+from hub.model.contract import Contract, ContractState
+from hub.model.due import HOLD
+from hub.model.reminder import Send, StepKind, first_step, spread_of
+from hub.model.signer import Signer, SigningTask, TaskState, tasks_to_open
+from hub.router.policy import policy_of
+from hub.store.unit import Unit
+
+
+async def open_next(
+    parts: Parts, unit: Unit, contract: Contract, send: Send, *, hold: bool = False
+) -> list[SigningTask]:
+    """Open the tasks whose turn has come, each with its first step. Returns them. `hold`: an invitation "now" waits a
+    moment for that of another contract."""
+    signers = {signer.id: signer for signer in await unit.contracts.signers(contract.id)}
+    opened = tasks_to_open(await unit.tasks.of_contract(contract.id))
+    for task in opened:
+        await open_task(parts, unit, contract, task, signers[task.signer], send, hold=hold)
+    return opened
+
+
+async def open_task(
+    parts: Parts, unit: Unit, contract: Contract, task: SigningTask, signer: Signer, send: Send, *, hold: bool = False
+) -> None:
+    now, policy = await unit.planning_now(), await policy_of(unit, parts.policy, contract)
+    step = first_step(
+        policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send=send,
+        spread=spread_of(task.id),
+    )  # fmt: skip
+    if hold and policy.bundle and step.kind is StepKind.INVITATION and step.due_at == now < contract.deadline - HOLD:
+        step = replace(step, due_at=now + HOLD)
+    await unit.tasks.open(task.id, step, now)
+    await unit.reminders.note(task, "planned", now, step=step)
+    await unit.record.append(contract.id, contract.campus, "task-opened", "hub", {
+        "signer": str(signer.id), "role": signer.role.value, "order": task.order, "field": signer.field,
+    })  # fmt: skip
+
+
+async def close_tasks(unit: Unit, contract: Contract, reason: str, at: datetime) -> None:
+    """The contract ended otherwise: nobody has anything to do any more, and nothing more is planned."""
+    for task in await unit.tasks.of_contract(contract.id):
+        if not task.state.final:
+            await unit.tasks.end(task.id, TaskState.CLOSED, at)
+            await unit.reminders.note(task, "stopped", at, step=task.step, reason=reason)
+
+
+def check_turn(contract: Contract, task: SigningTask) -> None:
+    """Raises AlreadySigned, NotYourTurn, or IllegalMove unless this task can be signed now."""
+    match task.state:
+        case TaskState.SIGNED:
+            raise AlreadySigned
+        case TaskState.WAITING:
+            raise NotYourTurn
+        case TaskState.OPEN if contract.state is ContractState.ISSUED:
+            return
+    raise IllegalMove(f"a contract in this state cannot be signed:\n{contract.state}")

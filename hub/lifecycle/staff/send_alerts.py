@@ -1,0 +1,80 @@
+"""Staff are told what cannot wait: a provider that takes nothing, a campus at its limit, a storm of one kind.
+
+The row of the alert is the attempt: it is marked as begun before anything leaves, each address that took it is
+remembered, and the others are tried again a few times. Without configured addresses alerts stand in the console alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+import structlog
+
+from hub.alerts import Addressee, Notice, NotTold
+from hub.lifecycle.services import Parts
+from hub.model.alert import Bundle, next_try, written
+from hub.model.staff import EVERYTHING
+
+TITLE = "签达提醒 · Qianda alert"
+KINDS = {
+    "provider-broken": "通道已停用 · A provider is out of use",
+    "provider-rests": "通道要求暂停发送 · A provider asks to be left alone",
+    "budget-spent": "发送量已达上限 · A limit of messages is reached",
+    "authority-away": "证书颁发机构无法签发 · An authority issues no certificates",
+    "timestamps-away": "时间戳服务异常 · A timestamp service is away or wrong",
+    "clock-differs": "时钟与时间戳服务不一致 · Our clock differs from a timestamp service's",
+    "identity-away": "实名核验服务异常 · An identity provider does not answer",
+    "stop-flood": "大量退订待核实 · Many opt-outs wait to be checked",
+    "shared-phone": "手机号为多个无关的人共用 · A number that strangers share",
+    "step-failed": "消息无法发出 · A message cannot be sent",
+    "digest": "今日待办 · To do today",
+}
+"""What an alert is about; a kind without words is shown as it is."""
+LONGEST_ATTEMPT = timedelta(seconds=45)
+"""For all messages to one address: shorter than the lease of an attempt (`RETRIES_AFTER`)."""
+log = structlog.get_logger()
+
+
+async def alert_staff(parts: Parts, alert: UUID) -> None:
+    """Bring an alert, with others of its kind, to every address that does not have it yet. Nothing if it is not due."""
+    if not parts.addressees:
+        return
+    async with parts.database.unit(EVERYTHING) as unit:
+        bundle = await unit.alerts.begin(alert, unit.now)
+    if bundle is None:
+        return
+    title = f"{TITLE}: {KINDS.get(bundle.kind, bundle.kind)}"
+    notices = [Notice(title, text) for text in _texts(parts.origin, bundle)]
+    waiting = [each for each in parts.addressees if each.mark not in bundle.reached]
+    answers = await asyncio.gather(*(_tell(each, notices) for each in waiting))
+    reached = bundle.reached | {each.mark for each, problem in zip(waiting, answers, strict=True) if problem is None}
+    problems = [problem for problem in answers if problem is not None]
+    failure = f"{len(problems)}/{len(parts.addressees)} — {', '.join(problems)}" if problems else None
+    async with parts.database.unit(EVERYTHING) as unit:
+        again = next_try(bundle.tries, unit.now) if problems else None
+        await unit.alerts.end(bundle, reached, failure, unit.now, again)
+    if problems:
+        log.warning("alert not told everywhere", kind=bundle.kind, tries=bundle.tries, reason=failure)
+
+
+async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:
+    """None, or which sort of address did not take all of them, and why. All are tried again then: one may be told
+    twice, none never."""
+    try:
+        async with asyncio.timeout(LONGEST_ATTEMPT.total_seconds()):
+            for notice in notices:
+                await addressee.tell(notice)
+    except NotTold as error:
+        return f"{addressee.kind}: {error}"
+    except TimeoutError:
+        return f"{addressee.kind}: no answer in time"
+    return None
+
+
+def _texts(origin: str, bundle: Bundle) -> list[str]:
+    query = f"?{urlencode({'campus': bundle.campus})}" if bundle.campus else ""
+    return written(bundle.kind, bundle.lines, len(bundle.alerts), f"{origin}/staff/tasks{query}")
