@@ -14,9 +14,9 @@ from bench.providers import Taken
 from bench.server import Server
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.school.import_roster import load_school
-from hub.model.link import DoorKind
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Role
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT
 from hub.store.cipher import Cipher
 from hub.store.keys import Keys

@@ -18,7 +18,7 @@ from bench.population import Population
 from bench.providers import Taken, read_ledger
 from bench.server import Server
 from bench.stage import Stage
-from hub.model.delivery import PLANNED
+from hub.model.messaging.delivery import PLANNED
 
 READERS = 2
 MOST_CHECKED = 1000

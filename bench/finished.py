@@ -10,7 +10,7 @@ from pathlib import Path
 
 from asn1crypto import cms, parser, tsp
 
-from hub.model.signature import SEAL_FIELD
+from hub.model.signing.signature_request import SEAL_FIELD
 from qianda.verify.structure import check_finished
 
 _CONTENTS = re.compile(rb"/Contents\s*(<[0-9A-Fa-f]{256,}>)")

@@ -12,7 +12,7 @@ from bench.asleep import put_to_sleep
 from bench.crowd import Crowd
 from bench.providers import provider, read_ledger
 from bench.stage import PATIENCE, PLENTY, Stage, pace, until
-from hub.model.reminder import spread_of
+from hub.model.reminders.schedule import spread_of
 
 FIRST = 20_000_000
 OPENS, CLOSES = 9, 21

@@ -36,7 +36,7 @@ from hub.gate import (
     lan_address,
 )
 from hub.lan import at_its_own_address, how_to_try, make_certificates
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.processes import DatabaseKeeper, Job, Supervisor, Welcome
 from hub.settings import ROOT, Settings
 from hub.store.installation import find_binding, kind_of, mark

@@ -14,10 +14,10 @@ from channels import FixedTexts, Place
 from hub import attestations, authorities, tokens
 from hub import identity as identities
 from hub.errors import TemplateFailed
-from hub.model.authority import BUILTIN
-from hub.model.link import TICKET_LENGTH
-from hub.model.message_rules import faults
-from hub.model.provider import Provider
+from hub.model.messaging.message_rules import faults
+from hub.model.messaging.provider import Provider
+from hub.model.signing.authority_choice import BUILTIN
+from hub.model.signing.link import TICKET_LENGTH
 from hub.router.carriers import Carrier
 from hub.router.wording import Wording
 from hub.settings import CARRIERS, ChannelSettings

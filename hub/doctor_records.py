@@ -16,8 +16,8 @@ from obstore.exceptions import BaseError
 
 from hub.doctor import Finding, examine
 from hub.errors import UnreadableFile
-from hub.model.inspection import InspectedContract, RecordInspection
-from hub.model.staff import EVERYTHING
+from hub.model.evidence.inspection import InspectedContract, RecordInspection
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.inspection import Inspection, NamedFile
 from hub.wiring import Hub
 

@@ -100,7 +100,7 @@ class TimestampSettings(TimestampService):
 
 
 class AuthorityRuleSettings(_Section):
-    """Who certifies the keys of those whom it fits: see `hub.model.authority.AuthorityRule`."""
+    """Who certifies the keys of those whom it fits: see `hub.model.signing.authority_choice.AuthorityRule`."""
 
     authorities: list[str] = Field(min_length=1)
     campuses: list[str] = Field(default_factory=list)
@@ -109,7 +109,7 @@ class AuthorityRuleSettings(_Section):
 
 
 class RepresentativeSettings(_Section):
-    """Who signs for the school at a campus and all below it: see `hub.model.signer.Representative`."""
+    """Who signs for the school at a campus and all below it: see `hub.model.contract.signer.Representative`."""
 
     campus: str
     name: str

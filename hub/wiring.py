@@ -39,14 +39,14 @@ from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.lifecycle.messaging.service_alerts import TimestampWarnings
 from hub.lifecycle.services import Authorities, Parts, SealKey
-from hub.model.authority import BUILTIN, AuthorityRule
-from hub.model.budget import BudgetLimits
-from hub.model.message import MessageTemplates
-from hub.model.person import id_document, person_name, phone_number
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.retention import Retention
-from hub.model.signer import Representative
-from hub.model.staff import EVERYTHING
+from hub.model.contract.person import id_document, person_name, phone_number
+from hub.model.contract.signer import Representative
+from hub.model.evidence.retention import Retention
+from hub.model.messaging.budget import BudgetLimits
+from hub.model.messaging.message import MessageTemplates
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.signing.authority_choice import BUILTIN, AuthorityRule
+from hub.model.staff.accounts import EVERYTHING
 from hub.provision import (
     BuiltinPki,
     accepted_seal,

@@ -33,7 +33,7 @@ from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS, Begun
 from hub.store.inlet import CALLS_CAME
 from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE

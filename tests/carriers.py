@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from channels import Channel
-from hub.model.provider import Provider
+from hub.model.messaging.provider import Provider
 from hub.router.carriers import Carrier, Carriers
 
 FAST = 1000.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Database
 
 ALIVE = ("worker_heartbeat", "duty", "pgqueuer", "pgqueuer_log", "pgqueuer_statistics", "pgqueuer_schedules")

@@ -12,8 +12,8 @@ from typing import Any
 from stdnum.cn import ric
 
 from hub.lifecycle.school.posters import NewPoster, make
-from hub.model.poster import Poster, ScanStep
-from hub.model.staff import EVERYTHING
+from hub.model.school.poster import Poster, ScanStep
+from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from tests.running import Running
 from tests.web.signer_visits import code_for

@@ -33,10 +33,10 @@ from hub.documents.pages import PagePainter
 from hub.initialise import initialise
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.school.import_roster import load_school, put_staff_and_key
-from hub.model.contract import Contract
-from hub.model.link import DoorKind
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, Settings, TimestampSettings, TokenSettings
 from hub.store.installation import mark
 from hub.store.keys import Keys

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from hub.errors import BadInput, TemplateFailed
-from hub.model.signature import Custody
-from hub.model.signer import Role
+from hub.model.contract.signer import Role
+from hub.model.signing.signature_request import Custody
 
 
 @dataclass(frozen=True)

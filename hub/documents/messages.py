@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from channels import Shape
 from hub.errors import TemplateFailed
-from hub.model.message import (
+from hub.model.messaging.message import (
     Kind,
     MessageTemplate,
     MessageTemplates,

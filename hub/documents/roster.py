@@ -16,7 +16,7 @@ from hub.documents.fonts import ContractFont, describe
 from hub.documents.roster_faults import Fault
 from hub.documents.spreadsheet import Cell, SpreadsheetReader
 from hub.errors import BadInput, UnreadableFile
-from hub.model.person import (
+from hub.model.contract.person import (
     IdDocument,
     IdType,
     id_document,

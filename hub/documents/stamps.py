@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hub.documents.drawing import Drawer
 from hub.errors import BadInput
-from hub.model.signature import Custody
+from hub.model.signing.signature_request import Custody
 
 TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "contracts" / "stamps"
 SIGNATURE_SIZE: Final = (160.0, 62.0)  # width and height in PDF points

@@ -9,7 +9,7 @@ import hmac
 import unicodedata
 from dataclasses import dataclass
 
-from hub.model.signer import Signer
+from hub.model.contract.signer import Signer
 
 TAIL = 4
 

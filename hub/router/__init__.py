@@ -29,13 +29,13 @@ from channels import (
     Shape,
 )
 from hub.errors import Unavailable
-from hub.model.delivery import BEGUN_WITHIN, Delivery, DeliveryState
-from hub.model.link import DoorKind
-from hub.model.message import ANSWERS, NOT_BY_VOICE, Purpose
-from hub.model.provider import lane_of
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Signer
+from hub.model.messaging.delivery import BEGUN_WITHIN, Delivery, DeliveryState
+from hub.model.messaging.message import ANSWERS, NOT_BY_VOICE, Purpose
+from hub.model.messaging.provider import lane_of
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import Begun, Carrier, Carriers
 from hub.router.health import Healths, arrived
 from hub.router.overtaken import as_it_is_now, morning, obsolete, unwanted

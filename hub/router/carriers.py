@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from channels import Channel, Message
-from hub.model.delivery import PATIENCE, Delivery
-from hub.model.provider import Provider, in_order, lane_of
+from hub.model.messaging.delivery import PATIENCE, Delivery
+from hub.model.messaging.provider import Provider, in_order, lane_of
 from hub.store.unit import Unit
 
 LEFT_TO_OTHERS = timedelta(days=1)

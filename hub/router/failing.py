@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from hub.model.contract import STEP_FAILED, TOLD_AFTER
-from hub.model.staff import StaffTask
+from hub.model.contract.contract import STEP_FAILED, TOLD_AFTER
+from hub.model.staff.accounts import StaffTask
 from hub.store.unit import Unit
 
 CANNOT_SEND = "A message to this signer cannot be sent, as it raises an error. It is tried again by itself. The error:"

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from channels import AccountTrouble, NotNow
-from hub.model.alert_words import Facts
-from hub.model.provider import FILTERED_STORM, LONG_REST, LONGEST_REST, STORM_WINDOW
-from hub.model.staff import EVERYTHING
+from hub.model.messaging.provider import FILTERED_STORM, LONG_REST, LONGEST_REST, STORM_WINDOW
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.alert_texts import Facts
 from hub.router.carriers import Booked, Carrier
 from hub.store.unit import Database, Unit
 

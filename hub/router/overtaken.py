@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from channels import Shape
-from hub.model.delivery import BY_DAY, PHONE_CHANGED, PLANNED, Delivery
-from hub.model.message import ANSWERS, Purpose, told_of
-from hub.model.reminder import SkipReason, into_window, on_every_day, spread_of
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import SigningTask, TaskState
+from hub.model.contract.signer import SigningTask, TaskState
+from hub.model.messaging.delivery import BY_DAY, PHONE_CHANGED, PLANNED, Delivery
+from hub.model.messaging.message import ANSWERS, Purpose, told_of
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import SkipReason, into_window, on_every_day, spread_of
 from hub.router.policy import policy_of
 from hub.router.wording import Wording
 from hub.store.unit import Unit

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import structlog
 
-from hub.model.calendar import closed_days
-from hub.model.contract import Contract
-from hub.model.reminder_policy import ReminderPolicy
+from hub.model.contract.contract import Contract
+from hub.model.reminders.calendar import closed_days
+from hub.model.reminders.policy import ReminderPolicy
 from hub.store.policies import Place, PolicyChange
 from hub.store.unit import Unit
 

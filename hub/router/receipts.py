@@ -13,7 +13,7 @@ from datetime import datetime
 import structlog
 
 from channels import Failure, Fate, Inbound, Report
-from hub.model.delivery import DeliveryState, began_at, joined, look_again_at
+from hub.model.messaging.delivery import DeliveryState, began_at, joined, look_again_at
 from hub.router.carriers import Carrier
 from hub.router.health import arrived
 from hub.store.deliveries import Learnt

@@ -10,8 +10,8 @@ from uuid import UUID
 import structlog
 
 from channels import Receipt
-from hub.model.delivery import DeliveryState
-from hub.model.staff import EVERYTHING
+from hub.model.messaging.delivery import DeliveryState
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import Carrier
 from hub.store.joint import Joint
 from hub.store.unit import Database, Unit

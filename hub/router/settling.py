@@ -12,9 +12,9 @@ from uuid import UUID
 import structlog
 
 from hub.errors import Unavailable
-from hub.model.contract import retry_after_error
-from hub.model.delivery import Delivery, DeliveryState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import retry_after_error
+from hub.model.messaging.delivery import Delivery, DeliveryState
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import LEFT_TO_OTHERS
 from hub.router.failing import show_failing
 from hub.store.providers import OfProviders

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from channels import Doorway, Message, Shape
-from hub.model.delivery import Delivery
-from hub.model.link import SignLink, pickup_code_for, short_code
-from hub.model.message import LATE, MessageTemplates, Purpose, render
-from hub.model.session import code_for
+from hub.model.messaging.delivery import Delivery
+from hub.model.messaging.message import LATE, MessageTemplates, Purpose, render
+from hub.model.signing.link import SignLink, pickup_code_for, short_code
+from hub.model.signing.session import code_for
 from hub.store.keys import Keys
 from hub.store.unit import Unit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from hub.model.signer import Signer
+from hub.model.contract.signer import Signer
 from hub.store.joint import Joint, NotTogether
 from hub.store.tasks import ClaimedTask
 from hub.store.unit import Unit

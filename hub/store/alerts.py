@@ -10,9 +10,9 @@ from sqlalchemy import RowMapping, Table, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, next_try
-from hub.model.alert_words import Facts
-from hub.model.staff import Scope
+from hub.model.staff.accounts import Scope
+from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, next_try
+from hub.model.staff.alert_texts import Facts
 from hub.store.jobs import ALERT, Jobs
 from hub.store.tables import AlertRow, table_of
 

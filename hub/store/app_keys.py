@@ -11,8 +11,8 @@ from sqlalchemy import RowMapping, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.app_key import AppKey, Attestation
-from hub.model.signature import RequestState
+from hub.model.signing.device_key import AppKey, Attestation
+from hub.model.signing.signature_request import RequestState
 from hub.store.cipher import Cipher
 from hub.store.tables import AppKeyRow, SignatureRequestRow, SigningSessionRow, table_of
 

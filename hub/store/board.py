@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, not_, o
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from hub.model.contract import ContractState
-from hub.model.delivery import DeliveryState
-from hub.model.signer import TaskState
+from hub.model.contract.contract import ContractState
+from hub.model.contract.signer import TaskState
+from hub.model.messaging.delivery import DeliveryState
 from hub.store.cipher import Cipher
 from hub.store.tables import (
     CampusRow,

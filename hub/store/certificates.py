@@ -11,7 +11,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.signature import RequestState
+from hub.model.signing.signature_request import RequestState
 from hub.store.tables import IssuedCertificateRow, SignatureRequestRow, SignerRow, table_of
 
 CERTIFICATE: Table = table_of(IssuedCertificateRow)

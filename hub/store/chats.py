@@ -10,7 +10,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.staff import Staff
+from hub.model.staff.accounts import Staff
 from hub.store.tables import ChatAccountRow, StaffRow, table_of
 
 ACCOUNT: Table = table_of(ChatAccountRow)

@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hub.model.signer import DECLARED
+from hub.model.contract.signer import DECLARED
 from hub.store.keys import Keys
 
 NONCE_BYTES = 12

@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import ContractNotFound, ContractUnreadable, StaleVersion
-from hub.model.contract import Contract, ContractState, check_move
-from hub.model.person import same_name
-from hub.model.signer import Role, Signer
+from hub.model.contract.contract import Contract, ContractState, check_move
+from hub.model.contract.person import same_name
+from hub.model.contract.signer import Role, Signer
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint
 from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of

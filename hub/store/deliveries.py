@@ -12,8 +12,8 @@ from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, fu
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.delivery import PLANNED, Delivery, DeliveryState, joined, look_again_at
-from hub.model.message import Purpose
+from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, joined, look_again_at
+from hub.model.messaging.message import Purpose
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint, write
 from hub.store.outbox import OUTBOX

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import IdempotencyMismatch, TooSoon
-from hub.model.staff import ApiKey, Staff, StaffTask
+from hub.model.staff.accounts import ApiKey, Staff, StaffTask
 from hub.store.cipher import Cipher
 from hub.store.tables import (
     ApiKeyRow,

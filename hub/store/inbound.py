@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels import Inbound
-from hub.model.wish import Wish
+from hub.model.messaging.sms_commands import Wish
 from hub.store.cipher import Cipher
 from hub.store.tables import InboundMessageRow, table_of
 

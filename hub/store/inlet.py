@@ -17,7 +17,7 @@ import asyncpg
 
 from channels import Heard, Inbound, Report, Unread
 from hub.errors import DatabaseUnavailable
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.cipher import Cipher
 
 _GONE = (

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, bindparam, column, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.inspection import InspectedContract, RecordHead
-from hub.model.record import RecordEntry
+from hub.model.evidence.inspection import InspectedContract, RecordHead
+from hub.model.evidence.record import RecordEntry
 from hub.store.tables import ContractRow, DocumentVersionRow, RecordEntryRow, RecordHeadRow, table_of
 
 CONTRACT: Table = table_of(ContractRow)

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Executable, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.budget import KINDS
+from hub.model.messaging.budget import KINDS
 
 SPEND_TOGETHER = text("""
 INSERT INTO budget AS had (kind, subject, begins_at, spent)

@@ -12,8 +12,8 @@ from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.link import DoorKind, SignLink, lookup_hash, ticket_for
-from hub.model.signer import Signer, TaskState
+from hub.model.contract.signer import Signer, TaskState
+from hub.model.signing.link import DoorKind, SignLink, lookup_hash, ticket_for
 from hub.store.joint import Joint, joint
 from hub.store.keys import Keys
 from hub.store.tables import SignerRow, SigningTaskRow, SignLinkRow, table_of

@@ -11,7 +11,7 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.signer import SigningTask
+from hub.model.contract.signer import SigningTask
 from hub.store.tables import ManyRemindedRow, table_of
 
 ITEM: Table = table_of(ManyRemindedRow)

@@ -14,7 +14,7 @@ from sqlalchemy import ARRAY, LargeBinary, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.message import BY_PHONE
+from hub.model.messaging.message import BY_PHONE
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint
 from hub.store.tables import OptOutRow, table_of

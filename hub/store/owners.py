@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.signer import TaskState
-from hub.model.staff import Staff, StaffTask
+from hub.model.contract.signer import TaskState
+from hub.model.staff.accounts import Staff, StaffTask
 from hub.store.tables import SigningTaskRow, StaffRow, StaffTaskRow, table_of
 
 TASK: Table = table_of(StaffTaskRow)

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.pairing import Pairing
+from hub.model.signing.pairing import Pairing
 from hub.store.cipher import Cipher
 from hub.store.tables import PairingRow, SigningSessionRow, table_of
 

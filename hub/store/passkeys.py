@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.passkey import Passkey
+from hub.model.signing.passkey import Passkey
 from hub.store.tables import PasskeyRow, table_of
 
 PASSKEY: Table = table_of(PasskeyRow)

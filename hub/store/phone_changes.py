@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
+from hub.model.staff.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
 from hub.store.cipher import Cipher
 from hub.store.tables import PhoneChangeRow, table_of
 

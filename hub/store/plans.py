@@ -11,11 +11,11 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.contract import ContractState
-from hub.model.delivery import DeliveryState
-from hub.model.message import Purpose
-from hub.model.reminder import NextStep, StepKind
-from hub.model.signer import TaskState
+from hub.model.contract.contract import ContractState
+from hub.model.contract.signer import TaskState
+from hub.model.messaging.delivery import DeliveryState
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.schedule import NextStep, StepKind
 from hub.store.policies import Place
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 

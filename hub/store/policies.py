@@ -13,8 +13,8 @@ from sqlalchemy import ARRAY, Executable, Table, Text, and_, any_, bindparam, li
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.calendar import SchoolDay
-from hub.model.contract import Contract
+from hub.model.contract.contract import Contract
+from hub.model.reminders.calendar import SchoolDay
 from hub.store.joint import Joint, joint
 from hub.store.tables import CampusRow, ReminderPolicyRow, SchoolDayRow, table_of
 

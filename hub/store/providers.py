@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, selec
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.provider import Health
+from hub.model.messaging.provider import Health
 from hub.store.joint import joint
 from hub.store.tables import ProviderLaneRow, ProviderRow, table_of
 

@@ -12,9 +12,9 @@ from sqlalchemy import ARRAY, ColumnElement, RowMapping, Table, Uuid, any_, bind
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.record import GENESIS, RecordEntry, commitment, entry_digest
-from hub.model.record_facts import committed_in, marked, with_commitments, words_in
-from hub.model.signer import Signer
+from hub.model.contract.signer import Signer
+from hub.model.evidence.record import GENESIS, RecordEntry, commitment, entry_digest
+from hub.model.evidence.record_facts import committed_in, marked, with_commitments, words_in
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint, write
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of

@@ -11,9 +11,9 @@ from sqlalchemy import Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.delivery import PLANNED, DeliveryState
-from hub.model.reminder import NextStep
-from hub.model.signer import SigningTask
+from hub.model.contract.signer import SigningTask
+from hub.model.messaging.delivery import PLANNED, DeliveryState
+from hub.model.reminders.schedule import NextStep
 from hub.store.joint import write
 from hub.store.tables import ReminderEntryRow, table_of
 

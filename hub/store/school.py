@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import BadInput, NotFound
-from hub.model.course import Campus, Course, Enrolment
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.school.course import Campus, Course, Enrolment
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint
 from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of

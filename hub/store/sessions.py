@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, RowMapping, Table, Text, bindparam, func, select, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.session import CODE_LIFE, SigningSession, secret_hash
+from hub.model.signing.session import CODE_LIFE, SigningSession, secret_hash
 from hub.store.joint import Joint, joint
 from hub.store.tables import (
     IdentityCheckRow,

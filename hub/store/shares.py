@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.delivery import Delivery, Share
+from hub.model.messaging.delivery import Delivery, Share
 from hub.store.tables import DeliveryShareRow, table_of
 
 SHARE: Table = table_of(DeliveryShareRow)

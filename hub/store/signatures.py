@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.signature import Custody, RequestState, SignatureRequest
+from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
 from hub.store.tables import AttemptRow, SignatureRequestRow, table_of
 
 REQUEST: Table = table_of(SignatureRequestRow)

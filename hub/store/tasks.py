@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import ContractNotFound
-from hub.model.reminder import NextStep, StepKind
-from hub.model.signer import SigningTask, TaskState
+from hub.model.contract.signer import SigningTask, TaskState
+from hub.model.reminders.schedule import NextStep, StepKind
 from hub.store.joint import Joint, joint
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.errors import DatabaseUnavailable
-from hub.model.staff import Scope
+from hub.model.staff.accounts import Scope
 from hub.store.alerts import Alerts
 from hub.store.app_keys import AppKeys
 from hub.store.board import Board

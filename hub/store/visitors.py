@@ -10,8 +10,8 @@ from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.session import secret_hash
-from hub.model.visitor import Visitor
+from hub.model.school.guest import Visitor
+from hub.model.signing.session import secret_hash
 from hub.store.cipher import Cipher
 from hub.store.tables import VisitorRow, table_of
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from asn1crypto import cms, tsp
 
 from hub.errors import TimestampUnavailable
-from hub.model.rests import Rests
+from hub.model.messaging.cooldown import Rests
 from hub.timestamps import TimestampAuthority
 
 

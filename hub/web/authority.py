@@ -17,8 +17,8 @@ from asn1crypto import x509
 from hub.authorities import Revoked, ocsp
 from hub.authorities.builtin import REVOCATION_LIST_PATH, ROOT_PATH, STATUS_PATH
 from hub.errors import BadInput, Unavailable
-from hub.model.authority import BUILTIN
-from hub.model.staff import EVERYTHING
+from hub.model.signing.authority_choice import BUILTIN
+from hub.model.staff.accounts import EVERYTHING
 from hub.wiring import Hub
 
 KEPT = timedelta(minutes=10)

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hub.errors import BadInput, NotFound
 from hub.lan import authority_file
-from hub.model.person import mask_phone
-from hub.model.staff import EVERYTHING
+from hub.model.contract.person import mask_phone
+from hub.model.staff.accounts import EVERYTHING
 from hub.web.keys import HUB
 from hub.web.pages import page
 from hub.wiring import Hub

@@ -20,7 +20,7 @@ from aiohttp.typedefs import Handler
 
 from hub import errors
 from hub.errors import QiandaError
-from hub.model.message import moment_words
+from hub.model.messaging.message import moment_words
 from hub.web.keys import HUB
 from hub.web.languages import accepted_language, chosen_language, language_of, remember_choice
 from hub.web.pages import page, translator

@@ -22,8 +22,8 @@ from hub.authorities import Issued, Revoked, Standing
 from hub.authorities.builtin import SIGNER_LIFE
 from hub.authorities.ocsp import asked_in
 from hub.errors import BadInput
-from hub.model.authority import BUILTIN
-from hub.model.staff import EVERYTHING
+from hub.model.signing.authority_choice import BUILTIN
+from hub.model.staff.accounts import EVERYTHING
 from hub.tokens.softkey import SoftKey
 from tests.running import Running, running_hub
 from tests.signing_parts import Pki, utc_now

@@ -10,7 +10,7 @@ import pytest
 from bench.people import person_number
 from bench.providers import Taken, Verdict, judged, read_ledger
 from bench.results import Result, median, percentile
-from hub.model.person import id_document
+from hub.model.contract.person import id_document
 from tests.bench.measuring import Rows, measured, qianda
 from tests.channels.doubles.ledger import Ledger
 

@@ -18,8 +18,8 @@ from bench.stage import Stage
 from hub.errors import Unavailable
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.sealing.finalise import advance
-from hub.model.contract import Contract
-from hub.model.signer import Role
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
 from hub.settings import TimestampSettings
 from tests.judges import judge_by_pyhanko
 from tests.lifecycle.signing import person

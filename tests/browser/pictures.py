@@ -10,8 +10,8 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.import_roster import load_roster, new_contract
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, DESK, PHONE
 from tests.browser.signer_steps import ZH, code_of, draw_name, identify, read_to_the_end, sign

@@ -13,8 +13,8 @@ import pytest_asyncio
 from playwright.async_api import CDPSession, Page, Route, expect
 
 from hub.authorities import profile
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from qianda.passkey_binding import PasskeyBinding
 from qianda.verify import verify_bytes
 from qianda.verify.findings import Element, Word

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from hub.model.link import DoorKind, pickup_code_for
-from hub.model.staff import EVERYTHING
+from hub.model.signing.link import DoorKind, pickup_code_for
+from hub.model.staff.accounts import EVERYTHING
 from tests.browser.conftest import SMALL, NewPage, Shot
 from tests.browser.signer_steps import code_of, identify
 from tests.running import GUARDIAN_PHONE, Running

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from hub.model.contract import Contract
+from hub.model.contract.contract import Contract
 from tests.browser.conftest import DESK, PHONE, NewPage
 from tests.browser.signer_steps import code_of, come_in, identify, land
 from tests.everything_stored import changed, fingerprint

@@ -14,9 +14,9 @@ from playwright.async_api import Page, Route, expect
 
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import NewSigner, NewStudent
-from hub.model.contract import Contract
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, come_in, identify, land, read_to_the_end, sign

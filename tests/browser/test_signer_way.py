@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, come_in, draw_name, read_to_the_end, sign
 from tests.running import Running

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.signing.open_link import open_ticket
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.running import GUARDIAN_PHONE, Running

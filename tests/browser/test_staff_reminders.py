@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from hub.lifecycle.contract.issue import NewSigner, NewStudent
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.browser.test_staff_desk import logged_in
 from tests.poster_visits import cn_id

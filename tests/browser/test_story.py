@@ -16,9 +16,9 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
-from hub.model.contract import Contract
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot, page_in
 from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
 from tests.commands import verify_command

@@ -15,7 +15,7 @@ from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
 from channels.outbox import Outbox
 from channels.qr import Qr
-from hub.model.link import short_code
+from hub.model.signing.link import short_code
 
 TICKET = "7F3KQ0ZC8M2XA"
 DOORWAY = Doorway(

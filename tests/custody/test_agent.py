@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hub.errors import TokenUnavailable
-from hub.model.contract import Contract
+from hub.model.contract.contract import Contract
 from hub.tokens import softhsm
 from qianda.client import SigningClient
 from tests.client.hub_double import CONTRACT, HubDouble, problem

@@ -16,8 +16,8 @@ import pytest
 from hub.errors import ContractNotFound, NotFound
 from hub.lifecycle.signing import device_keys
 from hub.lifecycle.staff import change_phone
-from hub.model.app_key import MOST_DEVICES
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.signing.device_key import MOST_DEVICES
+from hub.model.staff.accounts import EVERYTHING, Scope
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
 from tests.attestations.platforms import hardware, integer

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from hub.model.contract import Contract
-from hub.model.record import broken_at
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.evidence.record import broken_at
+from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem

@@ -20,10 +20,10 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from stdnum.cn import ric
 
 from hub.lifecycle.contract.issue import NewSigner
-from hub.model.contract import Contract
-from hub.model.record import broken_at
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.evidence.record import broken_at
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import TimestampService, TimestampSettings
 from qianda.holder import SoftwareKey
 from tests.authorities.certomancer_pki import CertomancerPki

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from hub.model.pairing import PAIRING_LIFE, normalised_code, pairing_code
-from hub.model.session import SESSION_LIFE
-from hub.model.staff import EVERYTHING
+from hub.model.signing.pairing import PAIRING_LIFE, normalised_code, pairing_code
+from hub.model.signing.session import SESSION_LIFE
+from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem

@@ -25,8 +25,8 @@ from hub.errors import (
 )
 from hub.lifecycle.signing import pair_agent, signer_certificates
 from hub.lifecycle.signing.signer_certificates import Certified
-from hub.model.signature import Custody
-from hub.model.staff import EVERYTHING
+from hub.model.signing.signature_request import Custody
+from hub.model.staff.accounts import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.custody.outside_authority import (
     TOKEN_POLICY,

@@ -8,8 +8,8 @@ import pytest
 
 from hub.documents.contract_templates import ContractTemplates
 from hub.errors import TemplateFailed
-from hub.model.signature import Custody
-from hub.model.signer import Role
+from hub.model.contract.signer import Role
+from hub.model.signing.signature_request import Custody
 from tests.running import demanding_templates
 
 TOKEN_OR_APP = (Custody.USB_TOKEN, Custody.APP_KEYSTORE)

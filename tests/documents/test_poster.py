@@ -14,7 +14,7 @@ from channels.poster import LOGO_SHARE, Poster
 from channels.qr import matrix
 from hub.documents.poster import CourseLine, PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import UndrawableText
-from hub.model.link import short_code
+from hub.model.signing.link import short_code
 
 ORIGIN, TICKET = "http://127.0.0.1:8080", "4J8Q2X7M3K9TB"
 DOORWAY = Doorway(f"{ORIGIN}/p/{TICKET}", f"{ORIGIN}/P/{TICKET}".upper(), TICKET, short_code(TICKET))

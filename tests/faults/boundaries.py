@@ -22,7 +22,7 @@ from sqlalchemy import event, text
 
 from channels import Channel
 from hub.lifecycle.services import Parts
-from hub.model.staff import Scope
+from hub.model.staff.accounts import Scope
 from hub.store.unit import Database, Unit
 
 SIGNING, CLOSING = "signing", "closing"

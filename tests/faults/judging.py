@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from hub.model.contract import Contract, ContractState
-from hub.model.record import broken_at
-from hub.model.signature import SEAL_FIELD, RequestState, SignatureRequest
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.evidence.record import broken_at
+from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.files import Files
 from hub.store.unit import Database, Unit
 from qianda.verify.structure import check_finished

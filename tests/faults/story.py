@@ -21,9 +21,9 @@ from hub.errors import WrongAnswer
 from hub.initialise import initialise
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.signing import open_link, verify_identity
-from hub.model.contract import Contract, ContractState
-from hub.model.signer import Role, TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Role, TaskState
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import Settings
 from hub.wiring import Hub, build
 from hub.worker import Pace, Worker

@@ -21,7 +21,7 @@ from signal import SIGKILL
 import pytest
 
 from hub.lifecycle.school.import_roster import load_school
-from hub.model.contract import MOVES, ContractState
+from hub.model.contract.contract import MOVES, ContractState
 from hub.settings import ROOT
 from hub.store.files import Files
 from hub.store.installation import mark

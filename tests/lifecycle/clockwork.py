@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import TaskState
+from hub.model.staff.accounts import EVERYTHING
 from hub.timestamps import TimestampAuthority
 from tests.lifecycle.signing import deliver
 from tests.running import MovableClock, Running, running_hub

@@ -7,7 +7,7 @@ import re
 from hub.lifecycle.contract.issue import NewSigner, NewStudent
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.enrol import Enrolled, Wish, enrol
-from hub.model.signer import Role
+from hub.model.contract.signer import Role
 from tests.lifecycle.signing import Person, deliver, person
 from tests.poster_visits import Family
 from tests.running import Running

@@ -13,8 +13,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hub.lifecycle.contract.issue import NewSigner
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_PHONE, Running, running_hub, until
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.lifecycle.contract.issue import NewSigner, NewStudent
-from hub.model.signer import Role
+from hub.model.contract.signer import Role
 from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE
 
 MOTHER_PHONE, MOTHER_ID = "+8619000000103", "340104198703030042"

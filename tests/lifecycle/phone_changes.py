@@ -9,12 +9,12 @@ import pytest
 
 from hub.errors import QiandaError
 from hub.lifecycle.staff.change_phone import approve, ask
-from hub.model.contract import Contract
-from hub.model.delivery import Delivery
-from hub.model.link import DoorKind
-from hub.model.phone_change import PhoneChange
-from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer
+from hub.model.messaging.delivery import Delivery
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.phone_change import PhoneChange
 from tests.lifecycle.signing import Person
 from tests.running import Running
 

@@ -10,11 +10,11 @@ from uuid import UUID
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import open_link, sign, signer_certificates, verify_identity
 from hub.lifecycle.signing.device_keys import Presented
-from hub.model.contract import Contract
-from hub.model.link import DoorKind
-from hub.model.signature import SignatureRequest
-from hub.model.signer import Signer, SigningTask, TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.signing.link import DoorKind
+from hub.model.signing.signature_request import SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
 from qianda.checks import check_prepared
 from qianda.holder import SoftwareKey
 from tests.running import Running

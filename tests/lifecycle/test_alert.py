@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from hub.lifecycle.messaging.service_alerts import warn
 from hub.lifecycle.staff.send_alerts import alert_staff
-from hub.model.alert import BUNDLED_WITHIN, MOST_TRIES, RETRIES_AFTER, Alert
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.alert import BUNDLED_WITHIN, MOST_TRIES, RETRIES_AFTER, Alert
 from tests.alerts.hook import Hook, dead_address, hook
 from tests.running import Running, running_hub, until
 

@@ -14,10 +14,10 @@ from structlog.testing import capture_logs
 from hub.errors import DocumentChanged, KeyRevoked
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import sign
-from hub.model.contract import ContractState
-from hub.model.signature import RequestState
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import ContractState
+from hub.model.contract.signer import TaskState
+from hub.model.signing.signature_request import RequestState
+from hub.model.staff.accounts import EVERYTHING
 from hub.tokens import SigningKey
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
 from tests.lifecycle.people import two_guardians

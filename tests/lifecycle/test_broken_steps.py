@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from hub.lifecycle.contract.end import void
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.board import BoardFilter
 from tests.channels.doubles import Trouble
 from tests.database import tamper

@@ -13,11 +13,11 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import NewStudent
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.run_due import run_step
-from hub.model.contract import Contract
-from hub.model.delivery import Delivery
-from hub.model.due import HOLD
-from hub.model.signer import SigningTask
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import SigningTask
+from hub.model.messaging.delivery import Delivery
+from hub.model.reminders.due_step import HOLD
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.signing import person, signed, tasks_of
 from tests.lifecycle.test_policies import change

@@ -21,9 +21,9 @@ from hub.errors import (
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import NewSigner, NewStudent
 from hub.lifecycle.staff.change_phone import approve, ask, ask_with_old_phone, turn_down, waiting
-from hub.model.phone_change import PhoneChangeState
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.phone_change import PhoneChangeState
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.enrolling import came
 from tests.lifecycle.people import father

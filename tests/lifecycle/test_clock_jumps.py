@@ -14,9 +14,9 @@ import pytest
 
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.reminders.run_due import run_step
-from hub.model.contract import Contract
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT
 from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.signing import tasks_of

@@ -11,11 +11,11 @@ import pytest
 from hub.errors import BudgetSpent, TooSoon
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.messaging.resend_link import relink
-from hub.model.budget import KINDS, BudgetLimits, Cause, budgets, cause_of
-from hub.model.contract import Contract
-from hub.model.message import Purpose
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.messaging.budget import KINDS, BudgetLimits, Cause, budgets, cause_of
+from hub.model.messaging.message import Purpose
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.signing import Person, deliver, person
 from tests.running import Running

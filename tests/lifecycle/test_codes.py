@@ -11,8 +11,8 @@ from hub.errors import LinkNotValid, Locked, SessionNotValid, TooSoon, WrongAnsw
 from hub.lifecycle.messaging.resend_link import relink
 from hub.lifecycle.signing import open_link, verify_identity
 from hub.lifecycle.signing.verify_identity import send_code
-from hub.model.link import DoorKind
-from hub.model.staff import EVERYTHING
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import mother, two_guardians
 from tests.lifecycle.signing import Person, deliver, person, record_of, signed, staff_tasks

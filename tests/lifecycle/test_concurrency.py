@@ -9,10 +9,10 @@ from stdnum.cn import ric
 
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.sealing.finalise import advance
-from hub.model.contract import Contract, ContractState
-from hub.model.record import broken_at
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Role
+from hub.model.evidence.record import broken_at
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import signed
 from tests.running import Running

@@ -13,8 +13,8 @@ from channels import CannotAsk, Fate, Message, NotNow, Receipt, Refused, ReplyLo
 from hub.errors import Unavailable
 from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.signing.verify_identity import send_code
-from hub.model.delivery import Delivery, DeliveryState
-from hub.model.staff import EVERYTHING
+from hub.model.messaging.delivery import Delivery, DeliveryState
+from hub.model.staff.accounts import EVERYTHING
 from tests.carriers import carried_by
 from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub

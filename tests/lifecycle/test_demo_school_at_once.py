@@ -8,8 +8,8 @@ import pytest
 
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.import_roster import load_roster, new_contract
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
 from tests.lifecycle.signing import person

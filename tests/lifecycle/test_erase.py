@@ -19,10 +19,10 @@ from hub.lifecycle.signing.device_keys import Presented
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
 from hub.lifecycle.staff import change_phone
-from hub.model.contract import Contract
-from hub.model.record import broken_at, commitment
-from hub.model.record_facts import committed_in
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.evidence.record import broken_at, commitment
+from hub.model.evidence.record_facts import committed_in
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import Person, person
 from tests.running import GUARDIAN_ID, Running, running_hub

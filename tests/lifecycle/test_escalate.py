@@ -15,9 +15,9 @@ from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.reminders.change_policy import change_policy
 from hub.lifecycle.reminders.escalate import UNANSWERED, attend, hand_to, take
 from hub.lifecycle.staff.send_alerts import alert_staff
-from hub.model.contract import Contract
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING, Scope, Staff, StaffTask
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import TaskState
+from hub.model.staff.accounts import EVERYTHING, Scope, Staff, StaffTask
 from tests.alerts.hook import hook
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.phone_changes import NEW, changed

@@ -14,8 +14,8 @@ from hub.errors import BadInput, ContractNotFound, GuardianRequired, UndrawableT
 from hub.lifecycle.contract.issue import DEFAULT_DEADLINE, NewStudent, issue
 from hub.lifecycle.contract.reissue import reissue
 from hub.lifecycle.reminders.extend_deadline import extend
-from hub.model.contract import Contract, ContractState
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.staff.accounts import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
 from tests.lifecycle.people import ADULT, adult, father, head
 from tests.lifecycle.signing import completed, contract_now, deliver, person, record_of, signed

@@ -14,8 +14,8 @@ from hub.errors import UnreadableFile
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school.import_roster import load_roster, load_school, new_contract, put_staff_and_key
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.settings import ROOT
 from hub.store.keys import Keys
 from hub.store.unit import Database

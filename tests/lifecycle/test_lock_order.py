@@ -19,11 +19,11 @@ from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
 from hub.lifecycle.signing.verify_identity import send_code
 from hub.lifecycle.staff.change_phone import approve
-from hub.model.app_key import AppKey, Attestation
-from hub.model.message import Purpose
-from hub.model.phone_change import PhoneChangeState
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import TaskState
+from hub.model.messaging.message import Purpose
+from hub.model.signing.device_key import AppKey, Attestation
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.phone_change import PhoneChangeState
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, waiting
 from tests.lifecycle.enrolling import enrolled_by
 from tests.lifecycle.people import two_guardians

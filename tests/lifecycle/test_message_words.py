@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hub.model.sms import size
-from hub.model.staff import EVERYTHING
+from hub.model.messaging.sms_length import size
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import GUARDIAN_PHONE
 

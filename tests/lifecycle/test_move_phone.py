@@ -15,10 +15,10 @@ from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.signing import open_link, verify_identity
 from hub.lifecycle.signing.questions import ask as question
 from hub.lifecycle.staff.change_phone import approve
-from hub.model.link import DoorKind
-from hub.model.phone_change import PhoneChange
-from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.contract.signer import Signer
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.phone_change import PhoneChange
 from tests.lifecycle.clockwork import NIGHT, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import MOTHER_PHONE, father, mother
 from tests.lifecycle.phone_changes import HEFEI, NEW, ONE, OTHER, asked, changed, messages, now, refusal, ticket

@@ -14,9 +14,9 @@ from aiohttp import web
 
 from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.lifecycle.contract.issue import NewSigner
-from hub.model.contract import Contract
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from tests.authorities.outside_ca import OutsideCa, RegistrationAuthority
 from tests.judges import judge_by_pyhanko
 from tests.lifecycle.signing import Person, completed, person, signed

@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import event, text
 
 from hub.lifecycle.reminders.reschedule import last_step, replan_later, replan_scope
-from hub.model.contract import Contract
-from hub.model.delivery import Delivery, DeliveryState, Share
-from hub.model.message import Purpose
-from hub.model.signer import SigningTask
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import SigningTask
+from hub.model.messaging.delivery import Delivery, DeliveryState, Share
+from hub.model.messaging.message import Purpose
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from tests.database import tamper
 from tests.lifecycle.signing import tasks_of

@@ -23,10 +23,10 @@ from hub.lifecycle.reminders.change_policy import (
 )
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.reschedule import replan_scope
-from hub.model.calendar import SchoolDay
-from hub.model.contract import Contract
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.reminders.calendar import SchoolDay
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import policy_at
 from hub.store.policies import Kind, PolicyChange
 from hub.web.api.answers import whole

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from channels import Fate, Heard, Inbound, Receipt, Report
 from hub.lifecycle.evidence import retention as purging
 from hub.lifecycle.evidence.retention import purge
-from hub.model.staff import EVERYTHING
-from hub.model.wish import Wish
+from hub.model.messaging.sms_commands import Wish
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.inlet import Told
 from hub.worker import Worker
 from tests.lifecycle.clockwork import StandingClock, quiet_hub

@@ -13,10 +13,10 @@ import pytest
 from hub.errors import TooSoon
 from hub.lifecycle.signing.questions import QUESTIONS_A_DAY, ask
 from hub.lifecycle.staff.signer_questions import settle
-from hub.model.contract import Contract, ContractState
-from hub.model.reminder import StepKind
-from hub.model.signer import SigningTask, TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import SigningTask, TaskState
+from hub.model.reminders.schedule import StepKind
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, sent, waiting
 from tests.lifecycle.signing import person, record_of, staff_tasks, tasks_of
 from tests.running import GUARDIAN_PHONE, Running, until

@@ -17,8 +17,8 @@ from sqlalchemy import text
 from hub.errors import IdentityUnavailable, TooSoon, WrongAnswer
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.signing.identity_provider_check import CHECKS_AN_HOUR
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from tests.identity.aliyun_double import AliyunIdentityDouble
 from tests.lifecycle.signing import Person, person, staff_tasks
 from tests.running import GUARDIAN_ID, Running, running_hub

@@ -11,8 +11,8 @@ from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import settle
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work, waiting
 from tests.lifecycle.people import MOTHER_PHONE, father, two_guardians
 from tests.lifecycle.signing import person

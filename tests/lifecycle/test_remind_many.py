@@ -15,10 +15,10 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.reminders.bulk_remind import Verdict, begin, preview, remind_many
 from hub.lifecycle.reminders.run_due import remind_by_hand
-from hub.model.calendar import SchoolDay
-from hub.model.contract import Contract
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.reminders.calendar import SchoolDay
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.policies import PolicyChange
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.signing import deliver, tasks_of

@@ -32,11 +32,11 @@ from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import settle
-from hub.model.calendar import SchoolDay
-from hub.model.contract import Contract, ContractState
-from hub.model.delivery import PLANNED, Delivery
-from hub.model.signer import Role, TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Role, TaskState
+from hub.model.messaging.delivery import PLANNED, Delivery
+from hub.model.reminders.calendar import SchoolDay
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.policies import PolicyChange
 from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub
 from tests.lifecycle.phone_changes import changed

@@ -15,9 +15,9 @@ from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.run_due import remind_by_hand, run_step
 from hub.lifecycle.sealing.finalise import advance
-from hub.model.contract import ContractState
-from hub.model.signer import Role, TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import ContractState
+from hub.model.contract.signer import Role, TaskState
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.tasks import ClaimedTask
 from hub.worker import LEASE
 from tests.carriers import carried_by

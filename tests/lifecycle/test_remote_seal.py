@@ -19,10 +19,10 @@ from hub.doctor import examine
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.services import SealKey
-from hub.model.contract import Contract
-from hub.model.record import RecordEntry
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.evidence.record import RecordEntry
+from hub.model.staff.accounts import EVERYTHING
 from hub.provision import accepted_seal
 from hub.tokens import Place
 from hub.wiring import utc_now

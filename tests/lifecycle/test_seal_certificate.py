@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 
 from hub.lifecycle.sealing.finalise import _step, advance
 from hub.lifecycle.services import SealKey
-from hub.model.contract import Contract, ContractState
-from hub.model.signature import RequestState, SignatureRequest
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.signing.signature_request import RequestState, SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
 from hub.tokens.softkey import SoftKey
 from tests.custody.outside_authority import OutsideAuthority, name_of, outside_authority
 from tests.lifecycle.clockwork import StandingClock, quiet_hub

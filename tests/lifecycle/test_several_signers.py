@@ -14,9 +14,9 @@ from hub.errors import BadInput, Conflict, ContractNotFound, IllegalMove
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.contract.reissue import reissue, replace_person
 from hub.lifecycle.sealing.finalise import advance
-from hub.model.contract import Contract, ContractState
-from hub.model.signer import Role, Signer
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Role, Signer
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE, father, head, mother
 from tests.lifecycle.signing import completed, contract_now, record_of, signed
 from tests.running import MINOR_ID, Running, demanding_templates, running_hub

@@ -30,9 +30,9 @@ from hub.lifecycle.signing import open_link, sign, signer_certificates
 from hub.lifecycle.signing.device_keys import Presented
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import settle
-from hub.model.contract import Contract, ContractState
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import TaskState
+from hub.model.staff.accounts import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import ADULT, MOTHER_PHONE, adult, father, head, two_guardians

@@ -15,8 +15,8 @@ from hub.errors import BudgetSpent, DocumentBusy, DocumentChanged, IllegalMove
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.signing import sign
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.unit import Unit
 from qianda.holder import SoftwareKey
 from tests.database import tamper

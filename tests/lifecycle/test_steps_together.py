@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import event
 
 from hub.lifecycle.contract.issue import NewSigner
-from hub.model.contract import Contract
-from hub.model.record import broken_at
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.evidence.record import broken_at
+from hub.model.staff.accounts import EVERYTHING
 from tests.database import tamper
 from tests.running import MovableClock, Running, running_hub, until
 

@@ -14,9 +14,9 @@ from hub.errors import AuthorityUnavailable, IllegalMove, TokenUnavailable, Unav
 from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.sealing.finalise import _step, advance
-from hub.model.contract import TRIES_BEFORE_STAFF, ContractState
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import TRIES_BEFORE_STAFF, ContractState
+from hub.model.contract.signer import TaskState
+from hub.model.staff.accounts import EVERYTHING
 from tests.judges import judge_by_pyhanko
 from tests.lifecycle.clockwork import StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import two_guardians

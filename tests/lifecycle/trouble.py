@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from hub.errors import TimestampUnavailable
 from hub.lifecycle.sealing.finalise import advance
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.timestamps import TimestampAuthority
 from tests.lifecycle.clockwork import StandingClock
 from tests.running import Running

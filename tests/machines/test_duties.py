@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import event, text
 
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.worker import Pace, Worker
 from tests.running import running_hub, until
 

@@ -20,9 +20,9 @@ from sqlalchemy import text
 from hub.initialise import initialise
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.school.import_roster import load_school
-from hub.model.contract import Contract
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, ChannelSettings, Settings
 from hub.store.installation import mark
 from hub.wiring import Hub, build

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.model.contract import Contract, ContractState
-from hub.model.due import Due, following, held_back, joins, said_by
-from hub.model.message import Purpose
-from hub.model.reminder import (
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Role, Signer, SigningTask, TaskState
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.due_step import Due, following, held_back, joins, said_by
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import (
     NextStep,
     Send,
     StepKind,
@@ -20,8 +22,6 @@ from hub.model.reminder import (
     replanned,
     spread_of,
 )
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import Role, Signer, SigningTask, TaskState
 
 
 @dataclass(frozen=True)

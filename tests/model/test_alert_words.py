@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from hub.lifecycle.staff.send_alerts import KINDS
-from hub.model.alert import LONGEST_IN_FULL, Alert, written
-from hub.model.alert_words import SENTENCES, Facts, sentence
+from hub.model.staff.alert import LONGEST_IN_FULL, Alert, written
+from hub.model.staff.alert_texts import SENTENCES, Facts, sentence
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 

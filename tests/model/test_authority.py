@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.model.authority import AuthorityRule, authorities_for, without_trial
+from hub.model.signing.authority_choice import AuthorityRule, authorities_for, without_trial
 
 pytestmark = pytest.mark.custody
 RULES = [

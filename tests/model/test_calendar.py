@@ -6,8 +6,9 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from hub.model.calendar import SchoolDay, closed_days
-from hub.model.reminder import (
+from hub.model.reminders.calendar import SchoolDay, closed_days
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import (
     NextStep,
     StepKind,
     first_step,
@@ -17,7 +18,6 @@ from hub.model.reminder import (
     postponed,
     replanned,
 )
-from hub.model.reminder_policy import ReminderPolicy
 from tests.model.test_reminder import QUARTER, SHANGHAI, at
 
 SPRING = frozenset(date(2027, 2, day) for day in range(5, 10))

@@ -12,8 +12,8 @@ from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hub.errors import IllegalMove
-from hub.model.contract import MOVES, ContractState, check_move
-from hub.model.signer import SigningTask, TaskState, all_signed, tasks_to_open
+from hub.model.contract.contract import MOVES, ContractState, check_move
+from hub.model.contract.signer import SigningTask, TaskState, all_signed, tasks_to_open
 
 FINAL = {"COMPLETED", "DECLINED", "EXPIRED", "VOIDED", "SIGNED_ON_PAPER"}
 LEGAL = {

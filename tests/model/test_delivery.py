@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hub.model.delivery import DeliveryState, joined
+from hub.model.messaging.delivery import DeliveryState, joined
 
 reports = some.lists(some.sampled_from(DeliveryState), min_size=1)
 

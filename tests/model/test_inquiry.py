@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.course import Campus
-from hub.model.inquiry import Inquiry, Standing, Topic, help_text, read_inquiry, standing_text
+from hub.model.messaging.chat_query import Inquiry, Standing, Topic, help_text, read_inquiry, standing_text
+from hub.model.school.course import Campus
 
 ZONE = "Asia/Shanghai"
 HQ = Campus("hq", None, "总部", "Headquarters", ZONE)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hub.model.link import ALPHABET, lookup_hash, normalised_ticket, short_code, ticket_for
+from hub.model.signing.link import ALPHABET, lookup_hash, normalised_ticket, short_code, ticket_for
 
 KEY = b"k" * 32
 

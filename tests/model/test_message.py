@@ -9,8 +9,8 @@ import pytest
 from channels import Shape
 from hub.documents.messages import load_messages, read_messages
 from hub.errors import TemplateFailed
-from hub.model.message import ANSWERS, LATE, LEADS, NOT_BY_VOICE, MessageTemplates, Purpose, render
-from hub.model.sms import size
+from hub.model.messaging.message import ANSWERS, LATE, LEADS, NOT_BY_VOICE, MessageTemplates, Purpose, render
+from hub.model.messaging.sms_length import size
 from hub.settings import ROOT
 
 FOLDER = ROOT / "templates" / "messages"

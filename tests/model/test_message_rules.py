@@ -9,9 +9,9 @@ import pytest
 
 from channels import FixedText, Rules, Shape
 from hub.documents.messages import load_messages, read_messages
-from hub.model.message import CONSTANT, MessageTemplates, Purpose
-from hub.model.message_rules import faults, most_segments
-from hub.model.provider import Provider
+from hub.model.messaging.message import CONSTANT, MessageTemplates, Purpose
+from hub.model.messaging.message_rules import faults, most_segments
+from hub.model.messaging.provider import Provider
 from hub.settings import ROOT
 
 ORIGIN = "https://sign.example.edu"

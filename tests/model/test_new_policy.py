@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.reminder import NextStep, StepKind, brought_forward, following_step, replanned
-from hub.model.reminder_policy import ReminderPolicy
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import NextStep, StepKind, brought_forward, following_step, replanned
 from tests.model.test_reminder import POLICY, QUARTER, SHANGHAI, at
 from tests.model.test_reminder_properties import moments, policies, zones
 

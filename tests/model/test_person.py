@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from hub.errors import BadInput
-from hub.model.person import (
+from hub.model.contract.person import (
     IdType,
     age_on,
     id_document,

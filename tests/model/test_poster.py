@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from hub.model.link import ALPHABET, TICKET_LENGTH, lookup_hash, ticket_for
-from hub.model.poster import Poster, PosterMode, poster_lookup_hash, poster_ticket
+from hub.model.school.poster import Poster, PosterMode, poster_lookup_hash, poster_ticket
+from hub.model.signing.link import ALPHABET, TICKET_LENGTH, lookup_hash, ticket_for
 
 KEY, ID, NOW = b"k" * 32, UUID(int=7), datetime(2026, 11, 24, tzinfo=UTC)
 POSTER = Poster(

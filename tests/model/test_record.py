@@ -10,7 +10,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hub.model.record import GENESIS, RecordEntry, broken_at, commitment, entry_digest
+from hub.model.evidence.record import GENESIS, RecordEntry, broken_at, commitment, entry_digest
 
 CONTRACT = UUID(int=1)
 AT = datetime(2026, 11, 25, 2, tzinfo=UTC)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from hub.model.record_facts import (
+from hub.model.evidence.record_facts import (
     COMMITTED,
     FORMS,
     REASONS,

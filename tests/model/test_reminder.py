@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.model.reminder import (
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import (
     NextStep,
     Send,
     StepKind,
@@ -21,7 +22,6 @@ from hub.model.reminder import (
     replanned,
     spread_of,
 )
-from hub.model.reminder_policy import ReminderPolicy
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NEW_YORK = ZoneInfo("America/New_York")

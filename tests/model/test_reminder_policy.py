@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.model.reminder import (
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import (
     ALL_OF_TODAY,
     JUST_REMINDED,
     MESSAGE_JUST_LEFT,
@@ -17,7 +18,6 @@ from hub.model.reminder import (
     allowed_today,
     manual_reminder_allowed,
 )
-from hub.model.reminder_policy import ReminderPolicy
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 POLICY = ReminderPolicy()

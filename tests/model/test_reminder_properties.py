@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.reminder import (
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import (
     APART,
     NextStep,
     Send,
@@ -21,7 +22,6 @@ from hub.model.reminder import (
     local_day,
     replanned,
 )
-from hub.model.reminder_policy import ReminderPolicy
 
 # Among them: half hours, quarter hours, clocks that change by half an hour, at midnight, and on Saturdays.
 NAMES = (

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from hub.model.calendar import public_holidays
-from hub.model.reminder import Send, StepKind, local_day
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import TaskState
+from hub.model.contract.signer import TaskState
+from hub.model.reminders.calendar import public_holidays
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import Send, StepKind, local_day
 from tests.model.reminded import Plan, Reminded
 from tests.model.test_reminder_properties import is_open, policies
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hub.model.rests import Rests
+from hub.model.messaging.cooldown import Rests
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hub.model.session import CODES_PER, code_for, codes_due_again, secret_hash
+from hub.model.signing.session import CODES_PER, code_for, codes_due_again, secret_hash
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 

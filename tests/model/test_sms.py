@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.sms import GSM7, UCS2, encoding_of, segments, shortened, size, utf16_units
+from hub.model.messaging.sms_length import GSM7, UCS2, encoding_of, segments, shortened, size, utf16_units
 
 EXTENSION = "\f^{}\\[~]|€"
 GSM7_TEXTS = st.text(alphabet="abcXYZ 0123456789@£é" + EXTENSION, max_size=700)

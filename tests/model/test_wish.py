@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.wish import Wish, language_of, wish_of
+from hub.model.messaging.sms_commands import Wish, language_of, wish_of
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ import pytest
 from hub.authorities import profile
 from hub.lifecycle.contract.issue import NewSigner, NewStudent
 from hub.lifecycle.staff import change_phone
-from hub.model.contract import Contract
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from hub.web.check import trust_files
 from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient, possession_statement

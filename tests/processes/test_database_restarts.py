@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import DatabaseUnavailable
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.keys import Keys
 from hub.store.migrate import migrate

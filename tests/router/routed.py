@@ -14,11 +14,11 @@ from channels import Channel, Heard, Place, sms_twilio
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.inbound.process_callbacks import hear
 from hub.lifecycle.messaging.fallback import next_way
-from hub.model.contract import Contract
-from hub.model.delivery import Delivery
-from hub.model.provider import Provider
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Role
+from hub.model.messaging.delivery import Delivery
+from hub.model.messaging.provider import Provider
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import Carrier, Carriers
 from hub.store.inlet import Told
 from tests.channels.doubles.outbox import Ledger

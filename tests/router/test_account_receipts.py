@@ -13,10 +13,10 @@ from typing import Any
 from yarl import URL
 
 from channels import Fate, Place, sms_aliyun
-from hub.model.contract import Contract
-from hub.model.delivery import DeliveryState
-from hub.model.provider import Health, Provider
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.messaging.delivery import DeliveryState
+from hub.model.messaging.provider import Health, Provider
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import Carrier, Carriers
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun

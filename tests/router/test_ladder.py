@@ -12,13 +12,13 @@ from channels.outbox import Outbox
 from hub.lifecycle.messaging.send import send_at_once
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.lifecycle.signing.verify_identity import send_code
-from hub.model.contract import Contract
-from hub.model.delivery import DeliveryState
-from hub.model.link import DoorKind
-from hub.model.message import ANSWERS, Purpose
-from hub.model.provider import Provider
-from hub.model.reminder import NextStep, StepKind
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.messaging.delivery import DeliveryState
+from hub.model.messaging.message import ANSWERS, Purpose
+from hub.model.messaging.provider import Provider
+from hub.model.reminders.schedule import NextStep, StepKind
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger

@@ -14,15 +14,15 @@ from hub.lifecycle.inbound.inbound_sms import settle_stops
 from hub.lifecycle.inbound.process_callbacks import hear
 from hub.lifecycle.messaging.send import send_at_once
 from hub.lifecycle.reminders.run_due import run_step
-from hub.model.budget import BudgetLimits
-from hub.model.calendar import SchoolDay
-from hub.model.contract import Contract
-from hub.model.delivery import Delivery, DeliveryState
-from hub.model.message import Purpose
-from hub.model.provider import Provider
-from hub.model.reminder import NextStep, StepKind
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import TaskState
+from hub.model.messaging.budget import BudgetLimits
+from hub.model.messaging.delivery import Delivery, DeliveryState
+from hub.model.messaging.message import Purpose
+from hub.model.messaging.provider import Provider
+from hub.model.reminders.calendar import SchoolDay
+from hub.model.reminders.schedule import NextStep, StepKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.policies import PolicyChange
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_kannel import Double as Kannel

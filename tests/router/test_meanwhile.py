@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from channels import CannotAsk, Failure, Fate, Heard, Message, Receipt, Report, Rules
-from hub.model.delivery import DeliveryState
-from hub.model.provider import Provider
-from hub.model.staff import EVERYTHING
+from hub.model.messaging.delivery import DeliveryState
+from hub.model.messaging.provider import Provider
+from hub.model.staff.accounts import EVERYTHING
 from tests.router.routed import PHONE, Routed, routed
 from tests.router.test_waiting import committed, known, only, written
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from channels import Fate, Heard, Receipt, Report
-from hub.model.delivery import DeliveryState
-from hub.model.staff import EVERYTHING
+from hub.model.messaging.delivery import DeliveryState
+from hub.model.staff.accounts import EVERYTHING
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, routed
 from tests.router.test_ladder import Second, with_more

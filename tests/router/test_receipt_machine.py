@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hub.errors import Unavailable
 from hub.lifecycle.inbound.process_callbacks import hear
-from hub.model.delivery import Delivery, DeliveryState, joined
-from hub.model.staff import EVERYTHING
+from hub.model.messaging.delivery import Delivery, DeliveryState, joined
+from hub.model.staff.accounts import EVERYTHING
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, Routed, routed
 

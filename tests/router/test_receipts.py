@@ -8,9 +8,9 @@ from datetime import timedelta
 from yarl import URL
 
 from channels import Call, Fate
-from hub.model.contract import Contract
-from hub.model.delivery import DeliveryState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.messaging.delivery import DeliveryState
+from hub.model.staff.accounts import EVERYTHING
 from tests.channels.doubles import Trouble
 from tests.router.routed import LATER, PHONE, Routed, routed
 

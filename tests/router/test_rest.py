@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from channels import CannotAsk, Fate, Message, NotNow, Place, Receipt, Rules, sms_twilio
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.lifecycle.signing.verify_identity import send_code
-from hub.model.contract import Contract
-from hub.model.delivery import DeliveryState
-from hub.model.link import DoorKind
-from hub.model.provider import Provider
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.messaging.delivery import DeliveryState
+from hub.model.messaging.provider import Provider
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import Carrier, Carriers
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.ledger import Ledger as Raw

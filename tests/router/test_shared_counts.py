@@ -12,12 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.lifecycle.inbound.inbound_sms import settle_stops
 from hub.lifecycle.messaging.send import write_message
-from hub.model.budget import BudgetLimits
-from hub.model.contract import Contract
-from hub.model.delivery import PLANNED
-from hub.model.message import Purpose
-from hub.model.provider import Provider
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.messaging.budget import BudgetLimits
+from hub.model.messaging.delivery import PLANNED
+from hub.model.messaging.message import Purpose
+from hub.model.messaging.provider import Provider
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import Carrier, Carriers
 from hub.store.unit import Unit
 from tests.channels.doubles import Trouble

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hub.lifecycle.reminders.run_due import remind_by_hand
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.staff.accounts import EVERYTHING, Scope
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, routed
 from tests.router.test_ladder import ways, with_more

@@ -17,12 +17,12 @@ from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.verify_identity import send_code
-from hub.model.budget import BudgetLimits
-from hub.model.delivery import Delivery, DeliveryState
-from hub.model.link import DoorKind
-from hub.model.provider import Provider
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import TaskState
+from hub.model.messaging.budget import BudgetLimits
+from hub.model.messaging.delivery import Delivery, DeliveryState
+from hub.model.messaging.provider import Provider
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import Carrier, Carriers
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.database_clock import TOLERANCE, DatabaseClock
 from hub.store.keys import Keys
 from hub.store.unit import Database

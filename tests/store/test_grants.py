@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy import Table
 
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.grants import CHANGING, DELETABLE, READ_ONLY
 from hub.store.migrate import migrate
 from hub.store.tables import metadata

@@ -11,9 +11,9 @@ import pytest
 from hub.doctor import Finding
 from hub.doctor_records import examine_files, examine_records
 from hub.lifecycle.contract.end import void
-from hub.model.contract import Contract
-from hub.model.record import entry_digest
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.evidence.record import entry_digest
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import completed, signed
 from tests.running import Running

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import UnreadableFile
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.files import Files
 from hub.store.unit import Unit
 from tests.lifecycle.clockwork import quiet_hub

@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 
 from hub.lifecycle.contract.end import void
-from hub.model.contract import Contract
-from hub.model.record import broken_at, commitment
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.evidence.record import broken_at, commitment
+from hub.model.staff.accounts import EVERYTHING
 from tests.database import shared_server
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import two_guardians

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from hub.model.contract import Contract
-from hub.model.record import broken_at
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.evidence.record import broken_at
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.joint import Joint
 from tests.lifecycle.clockwork import quiet_hub, waiting
 from tests.running import Running, until

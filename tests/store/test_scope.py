@@ -20,12 +20,12 @@ from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.lifecycle.school.guests import open_poster
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
-from hub.model.app_key import AppKey, Attestation
-from hub.model.link import DoorKind
-from hub.model.pairing import PAIRING_LIFE, Pairing
-from hub.model.passkey import Passkey
-from hub.model.staff import EVERYTHING, Scope
-from hub.model.wish import Wish
+from hub.model.messaging.sms_commands import Wish
+from hub.model.signing.device_key import AppKey, Attestation
+from hub.model.signing.link import DoorKind
+from hub.model.signing.pairing import PAIRING_LIFE, Pairing
+from hub.model.signing.passkey import Passkey
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.inlet import Told
 from hub.store.tables import metadata
 from tests.database import tamper

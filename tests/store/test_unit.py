@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from hub.errors import BadInput, ContractNotFound, DatabaseUnavailable, IllegalMove, StaleVersion
-from hub.model.contract import MOVES, Contract, ContractState
-from hub.model.course import Campus
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import MOVES, Contract, ContractState
+from hub.model.school.course import Campus
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.installation import mark
 from hub.store.keys import Keys
 from hub.store.unit import Database

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from hub.model.contract import Contract
+from hub.model.contract.contract import Contract
 from qianda.client import SigningClient
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from argon2 import PasswordHasher
 
-from hub.model.staff import EVERYTHING, Staff
+from hub.model.staff.accounts import EVERYTHING, Staff
 from tests.running import Running
 
 COOKIE = "__Host-qianda-staff"

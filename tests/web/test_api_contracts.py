@@ -17,8 +17,8 @@ import pytest_asyncio
 
 from hub.errors import TooSoon
 from hub.lifecycle.contract.issue import issue as issue_contract
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from tests.running import GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub, until
 

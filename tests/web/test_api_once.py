@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 
 from hub.errors import DatabaseUnavailable
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked
 

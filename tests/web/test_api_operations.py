@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from hub.errors import TokenUnavailable
-from hub.model.authority import BUILTIN
-from hub.model.staff import EVERYTHING
+from hub.model.signing.authority_choice import BUILTIN
+from hub.model.staff.accounts import EVERYTHING
 from tests.running import MovableClock, Running, running_hub, until
 
 

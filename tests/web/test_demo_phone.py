@@ -10,8 +10,8 @@ from uuid import UUID
 
 import aiohttp
 
-from hub.model.reminder import StepKind
-from hub.model.staff import EVERYTHING
+from hub.model.reminders.schedule import StepKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
 from tests.running import GUARDIAN_PHONE, Running, running_hub, until
 

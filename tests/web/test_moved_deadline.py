@@ -10,8 +10,8 @@ import pytest
 
 from hub.lifecycle.contract.terms import SIGN_BY
 from hub.lifecycle.reminders.extend_deadline import extend
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from tests.database import tamper
 from tests.running import Running, running_hub

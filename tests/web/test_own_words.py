@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hub.lifecycle.contract.end import void
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, opened, verified
 from tests.web.staff_visit import desk_of

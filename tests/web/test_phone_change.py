@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from hub.lifecycle.contract.issue import NewStudent
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from qianda.wire import ProtocolProblem
 from tests.lifecycle.people import father
 from tests.poster_visits import Family, cn_id

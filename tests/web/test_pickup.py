@@ -13,9 +13,9 @@ import pytest_asyncio
 from sqlalchemy import event
 
 from hub.lifecycle.signing import pickup_codes
-from hub.model.contract import Contract
-from hub.model.link import DoorKind, pickup_code_for
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.signing.link import DoorKind, pickup_code_for
+from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from tests.lifecycle.people import father
 from tests.poster_visits import Family

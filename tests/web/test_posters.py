@@ -13,8 +13,8 @@ import pytest_asyncio
 from hub.errors import BudgetSpent
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.posters import revoke
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
 from tests.poster_visits import Family, admitted, cn_id, counts, make_poster

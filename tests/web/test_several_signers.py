@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Signer
+from hub.model.staff.accounts import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub

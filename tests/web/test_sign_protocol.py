@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from hub.lifecycle.contract.issue import NewSigner, NewStudent
-from hub.model.link import DoorKind
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Role
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub
 from tests.web.staff_visit import Desk, desk_of
 

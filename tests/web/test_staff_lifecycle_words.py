@@ -14,10 +14,10 @@ from hub.errors import BadInput, IllegalMove, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.messaging.fallback import NOT_REACHED
 from hub.lifecycle.reminders.bulk_remind import MOST_AT_ONCE
-from hub.model import reminder
-from hub.model.contract import ContractState, check_move
-from hub.model.reminder import SkipReason
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.contract.contract import ContractState, check_move
+from hub.model.reminders import schedule
+from hub.model.reminders.schedule import SkipReason
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.settings import ROOT
 from hub.web.languages import Catalogues
 from hub.web.staff import words
@@ -177,7 +177,7 @@ def test_errors_that_name_a_limit_are_translated() -> None:
     texts = {
         f"choose 1 to {MOST_AT_ONCE} contracts", f"The file has more than {MAX_BYTES // 1024 // 1024} MB.",
         f"it has more than {MAX_ROWS:,} rows", f"it has more than {MAX_COLUMNS} columns",
-        reminder.MESSAGE_JUST_LEFT, reminder.JUST_REMINDED, reminder.ALL_OF_TODAY,
+        schedule.MESSAGE_JUST_LEFT, schedule.JUST_REMINDED, schedule.ALL_OF_TODAY,
     }  # fmt: skip
     assert texts - set(KNOWN) == set()
     said = problem_words(speech(), BadInput("choose 1 to 1000 contracts"), "Asia/Shanghai")

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from tests.running import MovableClock, Running, running_hub
 from tests.web.staff_visit import Desk, add_staff, desk_of
 

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from channels import Message, Receipt, Rules, Shape
-from hub.model.message import ANSWERS, NOT_BY_VOICE, Purpose
-from hub.model.provider import Provider
+from hub.model.messaging.message import ANSWERS, NOT_BY_VOICE, Purpose
+from hub.model.messaging.provider import Provider
 from hub.router.carriers import Carrier, Carriers
 from hub.web.staff.words import CHANNELS, PURPOSES
 from tests.running import Running, running_hub

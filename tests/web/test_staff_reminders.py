@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.router.policy import policy_at
 from hub.web.staff import words
 from hub.web.staff.policies import GROUPS

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hub.lifecycle.reminders.bulk_remind import Verdict
-from hub.model.reminder_policy import ReminderPolicy
+from hub.model.reminders.policy import ReminderPolicy
 from hub.settings import ROOT
 from hub.web.languages import Catalogues
 from hub.web.staff import board, show, words

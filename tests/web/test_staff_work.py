@@ -17,8 +17,8 @@ import xlsxwriter
 from hub.doctor_records import examine_records
 from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.signing.open_link import open_ticket
-from hub.model.link import DoorKind
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.settings import ROOT
 from tests.lifecycle.signing import completed, person, record_of, signed, tasks_of
 from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub

@@ -8,9 +8,9 @@ import pytest
 
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.signing import pickup_codes
-from hub.model.link import DoorKind, pickup_code_for
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Role
+from hub.model.signing.link import DoorKind, pickup_code_for
+from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock
 from tests.running import GUARDIAN_PHONE, Running, running_hub
 from tests.web.signer_visits import asked, opened

@@ -11,7 +11,7 @@ from typing import Any
 
 from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, Settings
 from hub.store.installation import mark
 from hub.wiring import build, utc_now

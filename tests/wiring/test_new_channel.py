@@ -31,8 +31,8 @@ from pathlib import Path
 from hub.initialise import initialise
 from hub.lifecycle.school.import_roster import load_school
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
-from hub.model.signer import Role
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Role
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, Settings, TokenSettings
 from hub.wiring import build
 from hub.worker import Worker

@@ -11,7 +11,7 @@ import pytest
 from channels import FixedTexts, Place
 from hub.connect import carrier
 from hub.documents.messages import load_messages
-from hub.model.message_rules import faults
+from hub.model.messaging.message_rules import faults
 from hub.settings import ROOT, ChannelSettings, Settings
 from hub.wiring import utc_now
 from tests.channels.doubles.outbox import Ledger

@@ -15,8 +15,8 @@ from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.lifecycle.signing.verify_identity import send_code
-from hub.model.link import DoorKind
-from hub.model.staff import EVERYTHING
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.settings import Settings
 from hub.store.installation import mark
 from hub.wiring import Hub, build, utc_now

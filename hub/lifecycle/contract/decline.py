@@ -9,9 +9,9 @@ from hub.lifecycle.contract.end import end
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import visit
 from hub.lifecycle.signing.questions import checked_words
-from hub.model.contract import ContractState
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.contract.contract import ContractState
+from hub.model.contract.signer import TaskState
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 
 DECLINED = "A signer declined, and gave this reason:"
 DECLINED_SILENTLY = "A signer declined, and gave no reason."

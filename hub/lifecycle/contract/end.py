@@ -10,12 +10,12 @@ from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.messaging.send import send_at_once
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.signing_order import close_tasks
-from hub.model.contract import Contract, ContractState, check_move
-from hub.model.delivery import BY_DAY
-from hub.model.message import Purpose
-from hub.model.reminder import into_window, on_every_day, spread_of
-from hub.model.signer import Signer
-from hub.model.staff import Scope
+from hub.model.contract.contract import Contract, ContractState, check_move
+from hub.model.contract.signer import Signer
+from hub.model.messaging.delivery import BY_DAY
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.schedule import into_window, on_every_day, spread_of
+from hub.model.staff.accounts import Scope
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
 

@@ -23,13 +23,13 @@ from hub.lifecycle.contract.representatives import representative_at
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student, contract_data, summary
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.signing_order import open_next
-from hub.model.contract import Contract, ContractState
-from hub.model.course import Campus, Course
-from hub.model.person import id_document, person_name, phone_number
-from hub.model.reminder import Send
-from hub.model.signature import SEAL_FIELD
-from hub.model.signer import Role, Signer, SigningTask, TaskState
-from hub.model.staff import Scope
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.person import id_document, person_name, phone_number
+from hub.model.contract.signer import Role, Signer, SigningTask, TaskState
+from hub.model.reminders.schedule import Send
+from hub.model.school.course import Campus, Course
+from hub.model.signing.signature_request import SEAL_FIELD
+from hub.model.staff.accounts import Scope
 from hub.store.unit import Unit
 
 DEFAULT_DEADLINE = timedelta(days=30)

@@ -14,11 +14,11 @@ from uuid import UUID
 from hub.errors import BadInput, ContractNotFound, IllegalMove
 from hub.lifecycle.contract.issue import NewContract, NewSigner, issue, signer_of, student_of
 from hub.lifecycle.services import Parts
-from hub.model.contract import Contract, ContractState
-from hub.model.person import id_document, phone_number
-from hub.model.record import RecordEntry
-from hub.model.signer import Role, Signer
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.person import id_document, phone_number
+from hub.model.contract.signer import Role, Signer
+from hub.model.evidence.record import RecordEntry
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.unit import Unit
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hub.lifecycle.services import Parts
-from hub.model.signer import Representative
-from hub.model.staff import Scope
+from hub.model.contract.signer import Representative
+from hub.model.staff.accounts import Scope
 
 
 async def representative_at(parts: Parts, scope: Scope, campus: str) -> Representative | None:

@@ -21,10 +21,10 @@ from hub.documents.contract_data import (
     StudentFacts,
 )
 from hub.errors import BadInput, GuardianRequired
-from hub.model.contract import Contract
-from hub.model.course import Campus, Course
-from hub.model.person import IdDocument, id_type_name, is_minor, mask_id, mask_phone, same_name
-from hub.model.signer import Role
+from hub.model.contract.contract import Contract
+from hub.model.contract.person import IdDocument, id_type_name, is_minor, mask_id, mask_phone, same_name
+from hub.model.contract.signer import Role
+from hub.model.school.course import Campus, Course
 
 ROLE_WORDS = {
     Role.STUDENT: {"zh": "学员", "en": "Student"},

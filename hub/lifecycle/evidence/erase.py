@@ -10,8 +10,8 @@ from uuid import UUID
 
 from hub.errors import NotFound
 from hub.lifecycle.services import Parts
-from hub.model.contract import Contract
-from hub.model.staff import Scope
+from hub.model.contract.contract import Contract
+from hub.model.staff.accounts import Scope
 from hub.store.unit import Unit
 
 

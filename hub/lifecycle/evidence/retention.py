@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from hub.lifecycle.services import Parts
-from hub.model.retention import COUNTED_FOR, JOBS_LOGGED_FOR, PREPARED_LEFT_FOR
-from hub.model.staff import EVERYTHING
+from hub.model.evidence.retention import COUNTED_FOR, JOBS_LOGGED_FOR, PREPARED_LEFT_FOR
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 
 BATCH = 1000

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import structlog
 
 from hub.lifecycle.services import Parts
-from hub.model.inquiry import Inquiry, Standing, Topic, help_text, read_inquiry, standing_text
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.messaging.chat_query import Inquiry, Standing, Topic, help_text, read_inquiry, standing_text
+from hub.model.staff.accounts import EVERYTHING, Scope
 
 LONGEST_PERSON = 200
 log = structlog.get_logger()

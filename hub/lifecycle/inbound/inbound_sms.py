@@ -17,10 +17,10 @@ from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.messaging.send import send_at_once, ways
 from hub.lifecycle.reminders.escalate import hand_to_staff
 from hub.lifecycle.services import Parts
-from hub.model.message import Purpose
-from hub.model.signer import Signer, TaskState
-from hub.model.staff import EVERYTHING, OPTED_OUT, StaffTask
-from hub.model.wish import STOP_WINDOW, STOPS_A_MINUTE, Wish, language_of, wish_of
+from hub.model.contract.signer import Signer, TaskState
+from hub.model.messaging.message import Purpose
+from hub.model.messaging.sms_commands import STOP_WINDOW, STOPS_A_MINUTE, Wish, language_of, wish_of
+from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, StaffTask
 from hub.router.carriers import Carrier
 from hub.store.inbound import Written
 from hub.store.unit import Unit

@@ -17,8 +17,8 @@ from hub.errors import Unavailable
 from hub.lifecycle.inbound.inbound_sms import take_inbound
 from hub.lifecycle.inbound.unread import show_unread
 from hub.lifecycle.services import Parts
-from hub.model.delivery import Delivery
-from hub.model.staff import EVERYTHING
+from hub.model.messaging.delivery import Delivery
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import LEFT_TO_OTHERS, Carrier
 from hub.router.receipts import Reported, is_plain, note_together
 from hub.store.callbacks import Callback

@@ -6,7 +6,7 @@ import json
 import re
 from uuid import uuid4
 
-from hub.model.staff import StaffTask
+from hub.model.staff.accounts import StaffTask
 from hub.store.callbacks import Callback
 from hub.store.unit import Unit
 

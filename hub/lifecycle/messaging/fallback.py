@@ -2,7 +2,7 @@
 
 What moves it: refused, undelivered, no receipt in time (though the provider was asked for it), not opened in time. At
 the end stands a staff task, never
-silence. When a delivery has to be looked at is written with its state (`hub.model.delivery.look_again_at`).
+silence. When a delivery has to be looked at is written with its state (`hub.model.messaging.delivery.look_again_at`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import Attempt, ways, write_attempt
 from hub.lifecycle.services import Parts
-from hub.model.contract import STEP_FAILED, Contract, retry_after_error
-from hub.model.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
-from hub.model.message import ANSWERS, Purpose, told_of
-from hub.model.reminder import into_window, on_every_day, spread_of
-from hub.model.signer import Signer, SigningTask, TaskState
-from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
+from hub.model.contract.contract import STEP_FAILED, Contract, retry_after_error
+from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.messaging.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
+from hub.model.messaging.message import ANSWERS, Purpose, told_of
+from hub.model.reminders.schedule import into_window, on_every_day, spread_of
+from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.router.failing import show_failing, show_recovered
 from hub.router.policy import policy_of
 from hub.store.deliveries import NEVER

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from hub.errors import BudgetSpent, CountryNotAllowed
 from hub.lifecycle.services import Parts
-from hub.model.budget import Budget, Cause, allowed_country, budgets, certificate_budgets, prepared_budgets
-from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Signer
+from hub.model.messaging.budget import Budget, Cause, allowed_country, budgets, certificate_budgets, prepared_budgets
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.budgets import Spending
 from hub.store.unit import Unit
 

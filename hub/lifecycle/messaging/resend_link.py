@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from hub.lifecycle.messaging.send import send_at_once
 from hub.lifecycle.services import Parts
-from hub.model.link import normalised_ticket
-from hub.model.message import Purpose
-from hub.model.signer import Signer, TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.signer import Signer, TaskState
+from hub.model.messaging.message import Purpose
+from hub.model.signing.link import normalised_ticket
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 
 RELINK_APART = timedelta(minutes=10)

@@ -11,13 +11,13 @@ from channels import Rendering
 from hub.errors import BadInput, BudgetSpent, IllegalMove
 from hub.lifecycle.messaging.quotas import alarm, spend
 from hub.lifecycle.services import Parts
-from hub.model.budget import allowed_country, cause_of
-from hub.model.contract import Contract, ContractState
-from hub.model.delivery import PLANNED, Delivery, DeliveryState, Share, look_again_at
-from hub.model.link import DoorKind, SignLink, short_code
-from hub.model.message import NEWS, Purpose, contracts_words, moment_words
-from hub.model.signer import Signer, SigningTask
-from hub.model.staff import Scope, StaffTask
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, SigningTask
+from hub.model.messaging.budget import allowed_country, cause_of
+from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, Share, look_again_at
+from hub.model.messaging.message import NEWS, Purpose, contracts_words, moment_words
+from hub.model.signing.link import DoorKind, SignLink, short_code
+from hub.model.staff.accounts import Scope, StaffTask
 from hub.router import door_of_channel
 from hub.store.jobs import DELIVER, DELIVER_CODE
 from hub.store.unit import Unit

@@ -8,15 +8,17 @@ from datetime import timedelta
 import structlog
 
 from hub.errors import QiandaError
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Database
 
 log = structlog.get_logger()
 
 
 async def warn(database: Database, kind: str, service: str, **more: str) -> None:
-    """`kind` is one of `hub.model.alert_words`, `more` what its sentence needs beside the service. In a transaction of
-    its own, and never in the way of what is being done."""
+    """Tell staff that `service` is in trouble, in a transaction of its own, and never in the way of what is being done.
+
+    `kind` is one of `hub.model.staff.alert_texts`, `more` what its sentence needs beside the service.
+    """
     log.warning("service in trouble", kind=kind, service=service)
     try:
         async with database.unit(EVERYTHING) as unit:

@@ -22,10 +22,12 @@ from hub.lifecycle.messaging.send import send_at_once, ways
 from hub.lifecycle.reminders.reschedule import last_step
 from hub.lifecycle.reminders.run_due import HAND
 from hub.lifecycle.services import Parts
-from hub.model.contract import Contract, ContractState
-from hub.model.delivery import PLANNED, Delivery, DeliveryState
-from hub.model.message import Purpose
-from hub.model.reminder import (
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import (
     allowed_today,
     before_deadline,
     brought_forward,
@@ -33,9 +35,7 @@ from hub.model.reminder import (
     manual_reminder_allowed,
     spread_of,
 )
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import Signer, SigningTask, TaskState
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import policy_of
 from hub.store.jobs import REMIND_MANY
 from hub.store.unit import Unit

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from hub.lifecycle.services import Parts
-from hub.model.contract import Contract, ContractState
-from hub.model.delivery import Share
-from hub.model.due import MOST_TOGETHER, Due, joins
-from hub.model.message import told_of
-from hub.model.reminder import StepKind
-from hub.model.signer import Signer, SigningTask
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, SigningTask
+from hub.model.messaging.delivery import Share
+from hub.model.messaging.message import told_of
+from hub.model.reminders.due_step import MOST_TOGETHER, Due, joins
+from hub.model.reminders.schedule import StepKind
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
 

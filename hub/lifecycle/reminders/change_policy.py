@@ -14,12 +14,12 @@ from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.reminders.escalate import check_named
 from hub.lifecycle.reminders.reschedule import last_step, replan_later, under_new_policy
 from hub.lifecycle.services import Parts
-from hub.model.calendar import SchoolDay
-from hub.model.contract import Contract, ContractState
-from hub.model.reminder import NextStep, StepKind, first_step, following_step, replanned, spread_of
-from hub.model.reminder_policy import CHANNELS, ReminderPolicy
-from hub.model.signer import Signer, TaskState
-from hub.model.staff import Scope
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, TaskState
+from hub.model.reminders.calendar import SchoolDay
+from hub.model.reminders.policy import CHANNELS, ReminderPolicy
+from hub.model.reminders.schedule import NextStep, StepKind, first_step, following_step, replanned, spread_of
+from hub.model.staff.accounts import Scope
 from hub.router.policy import with_calendar
 from hub.store.policies import PolicyChange
 from hub.store.unit import Unit

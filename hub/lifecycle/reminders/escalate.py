@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, NotFound
 from hub.lifecycle.services import Parts
-from hub.model.due import Due
-from hub.model.reminder import StepKind
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING, OPTED_OUT, Scope, Staff, StaffTask
+from hub.model.contract.signer import Signer
+from hub.model.reminders.due_step import Due
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import StepKind
+from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, Scope, Staff, StaffTask
 from hub.router.policy import policy_at, policy_of
 from hub.store.owners import Load
 from hub.store.unit import Unit

@@ -10,8 +10,8 @@ from hub.errors import IllegalMove
 from hub.lifecycle.contract.end import check_deadline
 from hub.lifecycle.reminders.reschedule import replan
 from hub.lifecycle.services import Parts
-from hub.model.contract import Contract, ContractState
-from hub.model.staff import Scope
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.staff.accounts import Scope
 from hub.store.unit import Unit
 
 

@@ -11,12 +11,12 @@ import structlog
 
 from hub.errors import Unavailable
 from hub.lifecycle.services import Parts
-from hub.model.contract import Contract
-from hub.model.delivery import Delivery, DeliveryState
-from hub.model.message import Purpose
-from hub.model.reminder import NextStep, SkipReason, StepKind, before_deadline, replanned, spread_of
-from hub.model.signer import SigningTask, TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import SigningTask, TaskState
+from hub.model.messaging.delivery import Delivery, DeliveryState
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.schedule import NextStep, SkipReason, StepKind, before_deadline, replanned, spread_of
+from hub.model.staff.accounts import EVERYTHING
 from hub.router.policy import policies_of, policy_of
 from hub.store.jobs import REPLAN
 from hub.store.tasks import LONGEST_SLEEP

@@ -22,14 +22,14 @@ from hub.lifecycle.messaging.send import send_at_once, ways, write_message
 from hub.lifecycle.reminders.bundling import due_of, mates, said_of, shares_of
 from hub.lifecycle.reminders.escalate import escalate, hand_to_staff
 from hub.lifecycle.services import Parts
-from hub.model.contract import STEP_FAILED, Contract, ContractState, retry_after_error
-from hub.model.delivery import PLANNED, Delivery
-from hub.model.due import LATE, PURPOSES, Due, following, held_back, is_late, put_off, said_by
-from hub.model.message import Purpose
-from hub.model.reminder import NextStep, SkipReason, StepKind, local_day, manual_reminder_allowed
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import Signer, SigningTask, TaskState
-from hub.model.staff import EVERYTHING, Scope, StaffTask
+from hub.model.contract.contract import STEP_FAILED, Contract, ContractState, retry_after_error
+from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.messaging.delivery import PLANNED, Delivery
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.due_step import LATE, PURPOSES, Due, following, held_back, is_late, put_off, said_by
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import NextStep, SkipReason, StepKind, local_day, manual_reminder_allowed
+from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
 from hub.router import Begun
 from hub.router.failing import show_failing, show_recovered
 from hub.router.policy import policy_of

@@ -32,15 +32,15 @@ from hub.lifecycle.school.posters import on_list, student_hash
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.identity_provider_check import BY_POSTER
 from hub.lifecycle.signing.open_link import new_secret
-from hub.model.contract import Contract, ContractState
-from hub.model.course import Enrolment
-from hub.model.link import DoorKind
-from hub.model.person import id_document, is_minor, person_name, phone_number, same_name, squeezed
-from hub.model.poster import Poster, PosterMode, ScanStep
-from hub.model.session import SESSION_LIFE, SigningSession
-from hub.model.signer import Role, SigningTask
-from hub.model.staff import EVERYTHING, StaffTask
-from hub.model.visitor import Visitor
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.person import id_document, is_minor, person_name, phone_number, same_name, squeezed
+from hub.model.contract.signer import Role, SigningTask
+from hub.model.school.course import Enrolment
+from hub.model.school.guest import Visitor
+from hub.model.school.poster import Poster, PosterMode, ScanStep
+from hub.model.signing.link import DoorKind
+from hub.model.signing.session import SESSION_LIFE, SigningSession
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.unit import Unit
 
 NOT_ANY_MORE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)

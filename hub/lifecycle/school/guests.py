@@ -14,17 +14,24 @@ from hub.lifecycle.messaging.quotas import raise_alarm, spend
 from hub.lifecycle.school.posters import Offer, offer
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
-from hub.model.budget import Cause
-from hub.model.course import Campus
-from hub.model.delivery import Delivery, DeliveryState
-from hub.model.link import normalised_ticket
-from hub.model.message import Purpose
-from hub.model.person import person_name, phone_number
-from hub.model.poster import Poster, ScanStep
-from hub.model.reminder import local_day
-from hub.model.session import CODE_LIFE, GUESSES_OF_A_CODE, SESSION_LIFE, WRONG_ANSWERS_A_DAY, code_for, codes_due_again
-from hub.model.staff import EVERYTHING, StaffTask
-from hub.model.visitor import Visitor
+from hub.model.contract.person import person_name, phone_number
+from hub.model.messaging.budget import Cause
+from hub.model.messaging.delivery import Delivery, DeliveryState
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.schedule import local_day
+from hub.model.school.course import Campus
+from hub.model.school.guest import Visitor
+from hub.model.school.poster import Poster, ScanStep
+from hub.model.signing.link import normalised_ticket
+from hub.model.signing.session import (
+    CODE_LIFE,
+    GUESSES_OF_A_CODE,
+    SESSION_LIFE,
+    WRONG_ANSWERS_A_DAY,
+    code_for,
+    codes_due_again,
+)
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.jobs import DELIVER_CODE
 from hub.store.unit import Unit
 

@@ -21,9 +21,9 @@ from hub.documents.roster import Roster, RosterReader, RosterRow, RowProblem
 from hub.documents.spreadsheet import SpreadsheetReader
 from hub.errors import BadInput
 from hub.lifecycle.contract.issue import NewContract, signer_of, student_of
-from hub.model.course import Campus, Course, Enrolment
-from hub.model.reminder import Send
-from hub.model.staff import EVERYTHING, Scope, Staff
+from hub.model.reminders.schedule import Send
+from hub.model.school.course import Campus, Course, Enrolment
+from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.store.unit import Database, Unit
 
 Clock = Callable[[], datetime]

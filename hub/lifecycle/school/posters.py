@@ -15,11 +15,11 @@ from hub.documents.poster import CourseLine, PosterFacts
 from hub.errors import BadInput, WrongListLine
 from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.services import Parts
-from hub.model.course import Campus, Course
-from hub.model.link import short_code
-from hub.model.person import IdType, id_document, phone_number, squeezed
-from hub.model.poster import Poster, PosterMode
-from hub.model.staff import Scope
+from hub.model.contract.person import IdType, id_document, phone_number, squeezed
+from hub.model.school.course import Campus, Course
+from hub.model.school.poster import Poster, PosterMode
+from hub.model.signing.link import short_code
+from hub.model.staff.accounts import Scope
 from hub.store.cipher import Cipher
 from hub.store.unit import Unit
 

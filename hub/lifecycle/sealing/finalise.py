@@ -34,11 +34,11 @@ from hub.lifecycle.sealing.retry_stalled import note_trouble, waits_for_hub
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.signing_order import open_next, open_task
-from hub.model.contract import FIRST_RETRY, LONGEST_RETRY, Contract, ContractState
-from hub.model.message import Purpose
-from hub.model.signature import SEAL_FIELD, Custody, RequestState, SignatureRequest
-from hub.model.signer import all_signed
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import FIRST_RETRY, LONGEST_RETRY, Contract, ContractState
+from hub.model.contract.signer import all_signed
+from hub.model.messaging.message import Purpose
+from hub.model.signing.signature_request import SEAL_FIELD, Custody, RequestState, SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from qianda.verify.structure import check_finished
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from hub.errors import QiandaError
-from hub.model.contract import TRIES_BEFORE_STAFF, Contract, ContractState, wait_after
-from hub.model.staff import StaffTask
+from hub.model.contract.contract import TRIES_BEFORE_STAFF, Contract, ContractState, wait_after
+from hub.model.staff.accounts import StaffTask
 from hub.store.jobs import COMPLETE
 from hub.store.unit import Unit
 

@@ -9,7 +9,7 @@ from cryptography import x509
 from hub.authorities import Revoked, Standing
 from hub.errors import CertificateNotValid, CertificateRevoked
 from hub.lifecycle.services import Parts
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
 
 
 async def check_seal_certificate(parts: Parts) -> None:

@@ -10,9 +10,9 @@ from uuid import UUID
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, Refused, WrongProof
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import visit
-from hub.model.pairing import Pairing
-from hub.model.signature import SignatureRequest
-from hub.model.staff import EVERYTHING
+from hub.model.signing.pairing import Pairing
+from hub.model.signing.signature_request import SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 
 Found = TypeVar("Found")

@@ -15,9 +15,9 @@ from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput, Unavail
 from hub.lifecycle.messaging.service_alerts import stand_in, warn
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import Visit
-from hub.model.authority import authorities_for, without_trial
-from hub.model.contract import Contract
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.signing.authority_choice import authorities_for, without_trial
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from qianda.passkey_binding import PasskeyBinding
 

@@ -7,10 +7,10 @@ import hashlib
 from hub.errors import CustodyTooLow
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import Visit
-from hub.model.contract import Contract
-from hub.model.signature import Custody
-from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer
+from hub.model.signing.signature_request import Custody
+from hub.model.staff.accounts import EVERYTHING
 
 
 def accepted_custody(parts: Parts, contract: Contract, signer: Signer) -> tuple[Custody, ...]:

@@ -16,9 +16,9 @@ from hub.attestations import Attested, NotAttested, Statement, Verdict
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, NotFound, TooManyDevices
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import Visit, visit
-from hub.model.app_key import LONGEST_LABEL, MOST_DEVICES, AppKey, Attestation
-from hub.model.signature import Custody, custody_proved
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.signing.device_key import LONGEST_LABEL, MOST_DEVICES, AppKey, Attestation
+from hub.model.signing.signature_request import Custody, custody_proved
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.jobs import REVOKE
 from hub.store.unit import Unit
 

@@ -15,10 +15,10 @@ from hub.errors import IdentityUnavailable, TooSoon
 from hub.identity import Person, Verdict
 from hub.lifecycle.messaging.service_alerts import warn
 from hub.lifecycle.services import Parts
-from hub.model.reminder import local_day
-from hub.model.session import SigningSession
-from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.contract.signer import Signer
+from hub.model.reminders.schedule import local_day
+from hub.model.signing.session import SigningSession
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.budgets import Spending
 from hub.store.unit import Unit
 

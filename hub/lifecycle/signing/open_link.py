@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 
 from hub.errors import ContractNotFound, LinkNotValid, NotForAgents, NotVerified, SessionNotValid
 from hub.lifecycle.services import Parts
-from hub.model.contract import Contract
-from hub.model.course import Campus
-from hub.model.link import normalised_ticket
-from hub.model.pickup import by_pickup
-from hub.model.session import SESSION_LIFE, SigningSession
-from hub.model.signer import Signer, SigningTask
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer, SigningTask
+from hub.model.school.course import Campus
+from hub.model.signing.link import normalised_ticket
+from hub.model.signing.pickup_code import by_pickup
+from hub.model.signing.session import SESSION_LIFE, SigningSession
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 
 CHALLENGE_BYTES = 32

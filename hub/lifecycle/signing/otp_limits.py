@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from hub.errors import Locked, TooSoon
-from hub.model.pickup import DAY_OF, by_pickup
-from hub.model.reminder import local_day
-from hub.model.session import WRONG_ANSWERS_A_DAY, codes_due_again
-from hub.model.signer import Signer
+from hub.model.contract.signer import Signer
+from hub.model.reminders.schedule import local_day
+from hub.model.signing.pickup_code import DAY_OF, by_pickup
+from hub.model.signing.session import WRONG_ANSWERS_A_DAY, codes_due_again
 from hub.store.unit import Unit
 
 

@@ -15,8 +15,9 @@ from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.audit_refusals import note_refused_program
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, Visit, new_secret, session_of, visit
 from hub.lifecycle.signing.signing_order import check_turn
-from hub.model.course import Campus
-from hub.model.pairing import (
+from hub.model.contract.signer import TaskState
+from hub.model.school.course import Campus
+from hub.model.signing.pairing import (
     AGENT_LIFE,
     CODE_BYTES,
     PAIRING_LIFE,
@@ -25,9 +26,8 @@ from hub.model.pairing import (
     normalised_code,
     pairing_code,
 )
-from hub.model.session import SigningSession
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.signing.session import SigningSession
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 
 

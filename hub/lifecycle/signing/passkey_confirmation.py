@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 from hub.errors import NotFound, WrongConfirmation
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import Visit, visit
-from hub.model.passkey import MOST_PASSKEYS, Passkey, registration_challenge, user_handle
-from hub.model.signature import SignatureRequest
-from hub.model.staff import EVERYTHING
+from hub.model.signing.passkey import MOST_PASSKEYS, Passkey, registration_challenge, user_handle
+from hub.model.signing.signature_request import SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from qianda.confirmation import check_confirmation, packed
 from qianda.passkey import Assertion, WrongPasskey, read_registration, relying_party

@@ -16,13 +16,13 @@ from hub.lifecycle.messaging.quotas import refuse_code
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
 from hub.lifecycle.signing.otp_limits import refuse_at_phone
-from hub.model.link import SignLink
-from hub.model.person import phone_number
-from hub.model.pickup import DAY_OF, MOST_PICKUPS_A_DAY, PICKUP_DOOR, fitting, marked, pickup_code
-from hub.model.reminder import local_day
-from hub.model.session import SESSION_LIFE, SigningSession
-from hub.model.staff import EVERYTHING
-from hub.model.visitor import Visitor
+from hub.model.contract.person import phone_number
+from hub.model.reminders.schedule import local_day
+from hub.model.school.guest import Visitor
+from hub.model.signing.link import SignLink
+from hub.model.signing.pickup_code import DAY_OF, MOST_PICKUPS_A_DAY, PICKUP_DOOR, fitting, marked, pickup_code
+from hub.model.signing.session import SESSION_LIFE, SigningSession
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from hub.errors import BadInput, TooSoon
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import session_of
-from hub.model.reminder import local_day
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.reminders.schedule import local_day
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.unit import Unit
 
 LONGEST_TEXT = 1000

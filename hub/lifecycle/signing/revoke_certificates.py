@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import serialization
 from hub.authorities import Standing
 from hub.errors import AuthorityRefused, Unavailable
 from hub.lifecycle.services import Parts
-from hub.model.app_key import AppKey
-from hub.model.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, wait_after
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.contract.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, wait_after
+from hub.model.signing.device_key import AppKey
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.certificates import PersonsCertificate
 from hub.store.unit import Unit
 from hub.timestamps import CLOCK_TOLERANCE

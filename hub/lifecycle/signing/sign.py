@@ -42,12 +42,12 @@ from hub.lifecycle.signing.device_keys import check_owner
 from hub.lifecycle.signing.open_link import Visit, session_of, visit
 from hub.lifecycle.signing.passkey_confirmation import Confirmation, Given, confirmed, note_wrong
 from hub.lifecycle.signing.signing_order import check_turn
-from hub.model.contract import Contract
-from hub.model.pairing import PairingState
-from hub.model.session import PREPARED_FOR, SigningSession
-from hub.model.signature import RequestState, SignatureRequest
-from hub.model.signer import TaskState
-from hub.model.staff import EVERYTHING, StaffTask
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import TaskState
+from hub.model.signing.pairing import PairingState
+from hub.model.signing.session import PREPARED_FOR, SigningSession
+from hub.model.signing.signature_request import RequestState, SignatureRequest
+from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.jobs import COMPLETE
 from hub.store.unit import Unit
 

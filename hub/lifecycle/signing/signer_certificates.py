@@ -37,10 +37,10 @@ from hub.lifecycle.signing.device_keys import Held, Presented, bind, check_owner
 from hub.lifecycle.signing.open_link import Visit, session_of, visit
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.signing_order import check_turn
-from hub.model.passkey import Passkey
-from hub.model.person import same_name
-from hub.model.signature import Custody, custody_proved
-from hub.model.staff import EVERYTHING
+from hub.model.contract.person import same_name
+from hub.model.signing.passkey import Passkey
+from hub.model.signing.signature_request import Custody, custody_proved
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from qianda.passkey_binding import PasskeyBinding, find_binding
 

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import AlreadySigned, IllegalMove, NotYourTurn
 from hub.lifecycle.services import Parts
-from hub.model.contract import Contract, ContractState
-from hub.model.due import HOLD
-from hub.model.reminder import Send, StepKind, first_step, spread_of
-from hub.model.signer import Signer, SigningTask, TaskState, tasks_to_open
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, SigningTask, TaskState, tasks_to_open
+from hub.model.reminders.due_step import HOLD
+from hub.model.reminders.schedule import Send, StepKind, first_step, spread_of
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
 

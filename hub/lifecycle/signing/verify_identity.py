@@ -16,14 +16,14 @@ from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.identity_provider_check import Identified, answer, note_not_matched, on_file, question
 from hub.lifecycle.signing.open_link import contracts_of, new_secret, session_of
 from hub.lifecycle.signing.otp_limits import refuse, take_turn_at_phone
-from hub.model.contract import Contract, ContractState
-from hub.model.link import SignLink
-from hub.model.message import Purpose
-from hub.model.pickup import DAY_OF, by_pickup
-from hub.model.reminder import local_day
-from hub.model.session import CODE_LIFE, GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, SigningSession, code_for
-from hub.model.signer import Signer, SigningTask
-from hub.model.staff import EVERYTHING, UNREACHED, StaffTask
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, SigningTask
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.schedule import local_day
+from hub.model.signing.link import SignLink
+from hub.model.signing.pickup_code import DAY_OF, by_pickup
+from hub.model.signing.session import CODE_LIFE, GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, SigningSession, code_for
+from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.store.unit import Unit
 
 MOST_CONTRACTS = 20

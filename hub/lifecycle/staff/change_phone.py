@@ -16,12 +16,12 @@ from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.open_link import visit
 from hub.lifecycle.staff.move_phone import move_phone
 from hub.lifecycle.staff.notice_sharing import is_shared, notice_sharing
-from hub.model.contract import Contract
-from hub.model.person import phone_number
-from hub.model.phone_change import OLD_PHONE, PHONE_CHANGE, PhoneChange, PhoneChangeState
-from hub.model.record import commitment
-from hub.model.signer import Signer
-from hub.model.staff import EVERYTHING, Scope, StaffTask
+from hub.model.contract.contract import Contract
+from hub.model.contract.person import phone_number
+from hub.model.contract.signer import Signer
+from hub.model.evidence.record import commitment
+from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
+from hub.model.staff.phone_change import OLD_PHONE, PHONE_CHANGE, PhoneChange, PhoneChangeState
 from hub.store.unit import Unit
 
 LONGEST_REASON = 500

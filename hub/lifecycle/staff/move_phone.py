@@ -15,11 +15,11 @@ from hub.lifecycle.reminders.reschedule import unpause
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.device_keys import note_revoked, revoke_all
 from hub.lifecycle.signing.questions import QUESTIONS
-from hub.model.contract import Contract
-from hub.model.delivery import PHONE_CHANGED
-from hub.model.phone_change import PhoneChange
-from hub.model.reminder import first_step, spread_of
-from hub.model.signer import Signer, TaskState
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer, TaskState
+from hub.model.messaging.delivery import PHONE_CHANGED
+from hub.model.reminders.schedule import first_step, spread_of
+from hub.model.staff.phone_change import PhoneChange
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
 

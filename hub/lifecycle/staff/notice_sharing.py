@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from hub.model.alert_words import sentence
-from hub.model.person import id_document
-from hub.model.phone_change import PhoneChange, PhoneChangeState, shared_by_strangers
-from hub.model.signer import Signer
-from hub.model.staff import StaffTask
+from hub.model.contract.person import id_document
+from hub.model.contract.signer import Signer
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.alert_texts import sentence
+from hub.model.staff.phone_change import PhoneChange, PhoneChangeState, shared_by_strangers
 from hub.store.unit import Unit
 
 SHARED = "shared-phone"

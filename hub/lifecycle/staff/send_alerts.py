@@ -16,8 +16,8 @@ import structlog
 
 from hub.alerts import Addressee, Notice, NotTold
 from hub.lifecycle.services import Parts
-from hub.model.alert import Bundle, next_try, written
-from hub.model.staff import EVERYTHING
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.alert import Bundle, next_try, written
 
 TITLE = "签达提醒 · Qianda alert"
 KINDS = {

@@ -8,8 +8,8 @@ from hub.errors import PhoneChangeWaiting
 from hub.lifecycle.reminders.reschedule import unpause
 from hub.lifecycle.services import Parts
 from hub.lifecycle.signing.questions import QUESTIONS, hold_all
-from hub.model.phone_change import PHONE_CHANGE
-from hub.model.staff import EVERYTHING, Scope
+from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.phone_change import PHONE_CHANGE
 
 
 async def settle(parts: Parts, scope: Scope, staff_task: UUID, actor: str) -> bool:

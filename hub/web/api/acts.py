@@ -15,10 +15,10 @@ from hub.lifecycle.messaging.send import HandedLink, hand_out
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.lifecycle.staff.change_phone import ask as ask_for_change
-from hub.model.contract import Contract
-from hub.model.delivery import Delivery
-from hub.model.link import DoorKind
-from hub.model.phone_change import PhoneChange
+from hub.model.contract.contract import Contract
+from hub.model.messaging.delivery import Delivery
+from hub.model.signing.link import DoorKind
+from hub.model.staff.phone_change import PhoneChange
 from hub.store.unit import Unit
 from hub.web.api import answers
 from hub.web.api.contracts import new_signer

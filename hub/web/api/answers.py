@@ -8,13 +8,13 @@ from uuid import UUID
 
 from hub.lifecycle.reminders.run_due import next_channel
 from hub.lifecycle.services import Parts
-from hub.model.contract import Contract
-from hub.model.delivery import Delivery
-from hub.model.record import RecordEntry
-from hub.model.record_facts import committed_in
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signature import Custody, SignatureRequest
-from hub.model.signer import Signer, SigningTask
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer, SigningTask
+from hub.model.evidence.record import RecordEntry
+from hub.model.evidence.record_facts import committed_in
+from hub.model.messaging.delivery import Delivery
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.signing.signature_request import Custody, SignatureRequest
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
 from hub.web.api.shapes import (

@@ -11,7 +11,7 @@ import structlog
 
 from hub.errors import BadInput
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
-from hub.model.contract import Contract
+from hub.model.contract.contract import Contract
 from hub.store.unit import Unit
 from hub.web.api import answers
 from hub.web.api.endpoint import Call

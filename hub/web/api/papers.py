@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hub.errors import NotCompleted, NotFound
-from hub.model.contract import ContractState
-from hub.model.record import broken_at
+from hub.model.contract.contract import ContractState
+from hub.model.evidence.record import broken_at
 from hub.web.api import answers
 from hub.web.api.endpoint import Call, File
 from hub.web.api.shapes import Ledger, LedgerEntry, RecordGiven

@@ -12,12 +12,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from hub.model.contract import ContractState
-from hub.model.delivery import DeliveryState
-from hub.model.person import IdType
-from hub.model.reminder import StepKind
-from hub.model.signature import Custody
-from hub.model.signer import Role, TaskState
+from hub.model.contract.contract import ContractState
+from hub.model.contract.person import IdType
+from hub.model.contract.signer import Role, TaskState
+from hub.model.messaging.delivery import DeliveryState
+from hub.model.reminders.schedule import StepKind
+from hub.model.signing.signature_request import Custody
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]

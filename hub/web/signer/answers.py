@@ -9,9 +9,9 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import ContractNotFound
-from hub.model.contract import Contract
-from hub.model.course import Campus
-from hub.model.signer import SigningTask
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import SigningTask
+from hub.model.school.course import Campus
 from hub.web.keys import HUB
 from hub.web.languages import chosen_language
 

@@ -9,8 +9,8 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from hub.errors import BadInput
-from hub.model.app_key import LONGEST_LABEL
-from hub.model.signature import Custody
+from hub.model.signing.device_key import LONGEST_LABEL
+from hub.model.signing.signature_request import Custody
 from hub.web.api.shapes import SignerAsked, StudentAsked
 
 LARGEST_JSON = 256 << 10

@@ -18,7 +18,7 @@ from hub.attestations import Statement
 from hub.errors import NotFound
 from hub.lifecycle.signing import device_keys
 from hub.lifecycle.signing.device_keys import Held, Presented
-from hub.model.app_key import AppKey
+from hub.model.signing.device_key import AppKey
 from hub.web.keys import HUB
 from hub.web.security import session_secret
 from hub.web.signer import bodies

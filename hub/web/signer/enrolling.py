@@ -12,8 +12,8 @@ from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school import enrol as enrolment
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.guests import Admitted
-from hub.model.course import Course
-from hub.model.staff import EVERYTHING
+from hub.model.school.course import Course
+from hub.model.staff.accounts import EVERYTHING
 from hub.web.api.shapes import SignerAsked
 from hub.web.keys import BRAKES, HUB
 from hub.web.languages import language_of

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from hub.errors import QiandaError
 from hub.lifecycle.signing.open_link import session_of
-from hub.model.link import normalised_ticket
-from hub.model.pickup import by_pickup
-from hub.model.session import SigningSession
-from hub.model.staff import EVERYTHING
+from hub.model.signing.link import normalised_ticket
+from hub.model.signing.pickup_code import by_pickup
+from hub.model.signing.session import SigningSession
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from hub.web.keys import HUB
 from hub.web.pages import page

@@ -15,9 +15,9 @@ from hub.errors import QiandaError
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.posters import Offer
 from hub.lifecycle.signing.open_link import session_of
-from hub.model.person import IdType, id_type_name
-from hub.model.poster import PosterMode
-from hub.model.staff import EVERYTHING
+from hub.model.contract.person import IdType, id_type_name
+from hub.model.school.poster import PosterMode
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from hub.web.keys import HUB
 from hub.web.languages import language_of

@@ -22,10 +22,10 @@ from hub.lifecycle.signing import sign, signer_certificates, verify_identity
 from hub.lifecycle.signing.open_link import Landed, come_back, open_ticket
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.staff import change_phone
-from hub.model.person import phone_number
-from hub.model.phone_change import PhoneChangeState
-from hub.model.pickup import by_pickup
-from hub.model.staff import EVERYTHING
+from hub.model.contract.person import phone_number
+from hub.model.signing.pickup_code import by_pickup
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.phone_change import PhoneChangeState
 from hub.web.keys import BRAKES, HUB
 from hub.web.scripts import SCRIPTS
 from hub.web.security import clear_session, session_secret, set_session

@@ -13,10 +13,10 @@ from hub.lifecycle.contract.terms import card
 from hub.lifecycle.signing.custody import accepted_custody
 from hub.lifecycle.signing.open_link import Visit, visit
 from hub.lifecycle.signing.sign import consent_for
-from hub.model.contract import Contract, ContractState
-from hub.model.course import Campus
-from hub.model.signer import Signer, SigningTask, TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.school.course import Campus
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.unit import Unit
 from hub.web.keys import HUB, PAGE_IMAGES
 from hub.web.languages import chosen_language

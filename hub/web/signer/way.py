@@ -19,10 +19,10 @@ from hub.lifecycle.signing import device_keys
 from hub.lifecycle.signing.custody import accepted_custody
 from hub.lifecycle.signing.open_link import contracts_of
 from hub.lifecycle.signing.sign import consent_for
-from hub.model.contract import Contract, ContractState
-from hub.model.signature import Custody
-from hub.model.signer import SigningTask, TaskState
-from hub.model.staff import EVERYTHING
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import SigningTask, TaskState
+from hub.model.signing.signature_request import Custody
+from hub.model.staff.accounts import EVERYTHING
 from hub.web.keys import HUB
 from hub.web.languages import language_of
 from hub.web.pages import page

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from hub.lifecycle.messaging.send import hand_out
 from hub.lifecycle.signing.open_link import visit
-from hub.model.link import DoorKind
-from hub.model.staff import EVERYTHING
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
 from hub.web.keys import BRAKES, HUB
 from hub.web.security import session_secret
 from hub.web.signer import bodies

@@ -15,8 +15,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from hub.errors import AccessDenied, Locked, LoginRequired
 from hub.lifecycle.services import Parts
-from hub.model.course import Campus
-from hub.model.staff import EVERYTHING, Scope, Staff
+from hub.model.school.course import Campus
+from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.web.keys import BRAKES, HUB
 from hub.web.pages import page
 from hub.web.problems import retry_seconds

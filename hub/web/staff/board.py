@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from hub.errors import BadInput
-from hub.model.contract import ContractState
+from hub.model.contract.contract import ContractState
 from hub.store.board import BoardFilter, BoardRow
 from hub.web.api.contracts import cursor, read_cursor
 from hub.web.staff.access import Visit

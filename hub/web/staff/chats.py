@@ -7,7 +7,7 @@ from aiohttp import web
 
 from hub.errors import AccessDenied, BadInput
 from hub.lifecycle.inbound.chat_replies import LONGEST_PERSON
-from hub.model.staff import Staff
+from hub.model.staff.accounts import Staff
 from hub.web.keys import HUB
 from hub.web.staff.access import Visit
 from hub.web.staff.show import Entered, show

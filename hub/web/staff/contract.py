@@ -21,11 +21,11 @@ from hub.lifecycle.messaging.send import HandedLink, hand_out
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.run_due import next_channel, remind_by_hand
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
-from hub.model.contract import Contract, ContractState
-from hub.model.link import DoorKind
-from hub.model.person import IdType
-from hub.model.record import RecordEntry, broken_at
-from hub.model.signer import Role, Signer
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.person import IdType
+from hub.model.contract.signer import Role, Signer
+from hub.model.evidence.record import RecordEntry, broken_at
+from hub.model.signing.link import DoorKind
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
 from hub.web.languages import language_of

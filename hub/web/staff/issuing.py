@@ -15,10 +15,10 @@ from aiohttp import web
 from hub.errors import BadInput, QiandaError
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
-from hub.model.course import Campus
-from hub.model.person import IdType
-from hub.model.reminder import Send
-from hub.model.signer import Role
+from hub.model.contract.person import IdType
+from hub.model.contract.signer import Role
+from hub.model.reminders.schedule import Send
+from hub.model.school.course import Campus
 from hub.web.staff.access import Visit
 from hub.web.staff.show import Entered, printable, problem_words, show, speech
 

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from channels import FixedTexts, Shape
-from hub.model.course import Campus
-from hub.model.message import KINDS, Kind, MessageTemplate, Purpose, contracts_words, moment_words, render
-from hub.model.message_rules import best_shapes
-from hub.model.session import CODE_LIFE
-from hub.model.sms import Size, size
+from hub.model.messaging.message import KINDS, Kind, MessageTemplate, Purpose, contracts_words, moment_words, render
+from hub.model.messaging.message_rules import best_shapes
+from hub.model.messaging.sms_length import Size, size
+from hub.model.school.course import Campus
+from hub.model.signing.session import CODE_LIFE
 from hub.router.carriers import Carrier
 from hub.settings import CARRIERS
 from hub.web.staff.access import Visit

@@ -22,7 +22,7 @@ from hub.lifecycle.reminders.change_policy import (
     plans_of,
     policies_at,
 )
-from hub.model.contract import Contract
+from hub.model.contract.contract import Contract
 from hub.store.unit import Unit
 from hub.web.staff import words
 from hub.web.staff.access import LONGEST_INPUT, Visit

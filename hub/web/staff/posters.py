@@ -17,7 +17,7 @@ from hub.documents.poster import PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.school.posters import NewPoster, code_of, doorway, make, offer, paper
 from hub.lifecycle.school.posters import revoke as take_down
-from hub.model.poster import Poster, PosterMode, Scan, ScanStep
+from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep
 from hub.store.unit import Unit
 from hub.web.staff.access import Visit
 from hub.web.staff.contract import note_view

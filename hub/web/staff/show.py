@@ -8,8 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
-from hub.model.course import Campus, Course
-from hub.model.person import id_type_name, mask_id, mask_name, mask_phone
+from hub.model.contract.person import id_type_name, mask_id, mask_name, mask_phone
+from hub.model.school.course import Campus, Course
 from hub.web.languages import language_of
 from hub.web.pages import page, translator
 from hub.web.problems import status_of

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from hub.model.delivery import Delivery
-from hub.model.record import RecordEntry
-from hub.model.record_facts import committed_in
-from hub.model.signer import Signer
+from hub.model.contract.signer import Signer
+from hub.model.evidence.record import RecordEntry
+from hub.model.evidence.record_facts import committed_in
+from hub.model.messaging.delivery import Delivery
 
 TOLD_ELSEWHERE = {"sent", "receipt", "opened"}
 """Lines of the ledger of which the message itself, or the record, says more."""

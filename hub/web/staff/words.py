@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hub.model.staff import StaffTask
+from hub.model.staff.accounts import StaffTask
 from hub.web.languages import Translate
 from hub.web.problems import known_problems
 

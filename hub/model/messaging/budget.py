@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.message import ANSWERS, Purpose
+from hub.model.messaging.message import ANSWERS, Purpose
 
 STRIPED_FROM = 2000
 STRIPES = 16

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from hub.model.message import Purpose
+from hub.model.messaging.message import Purpose
 
 LOWERED_BY = 0.5
 """What is left of a weight after one error."""

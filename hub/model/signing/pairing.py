@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.link import ALPHABET, crockford
+from hub.model.signing.link import ALPHABET, crockford
 
 PAIRING_LIFE = timedelta(minutes=5)
 """How long a code waits to be claimed."""

@@ -13,8 +13,8 @@ from hmac import compare_digest
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput
-from hub.model.link import PICKUP_DIGITS, SignLink, pickup_code_for
-from hub.model.person import squeezed
+from hub.model.contract.person import squeezed
+from hub.model.signing.link import PICKUP_DIGITS, SignLink, pickup_code_for
 
 PICKUP_DOOR = "pickup"
 MOST_PICKUPS_A_DAY = 10

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.link import crockford
+from hub.model.signing.link import crockford
 
 
 class PosterMode(StrEnum):

@@ -19,7 +19,7 @@ from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.model.reminder_policy import ReminderPolicy
+from hub.model.reminders.policy import ReminderPolicy
 
 APART = timedelta(hours=12)
 """Planned messages of one task are never nearer to each other than this, not even after an outage."""

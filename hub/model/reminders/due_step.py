@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hub.model.contract import Contract
-from hub.model.message import Purpose
-from hub.model.reminder import (
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import (
     APART,
     NextStep,
     SkipReason,
@@ -28,8 +30,6 @@ from hub.model.reminder import (
     postponed,
     spread_of,
 )
-from hub.model.reminder_policy import ReminderPolicy
-from hub.model.signer import Signer, SigningTask, TaskState
 
 AT_ONCE = timedelta(minutes=15)
 HOLD = timedelta(minutes=2)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hub.model.course import Campus
+from hub.model.school.course import Campus
 
 LONGEST = 500
 """Characters of a question that are read at all."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.message import Purpose
+from hub.model.messaging.message import Purpose
 
 RECEIPT_WITHIN = timedelta(minutes=10)
 CODE_RECEIPT_WITHIN = timedelta(minutes=1)

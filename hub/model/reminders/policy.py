@@ -8,7 +8,7 @@ from datetime import date, time, timedelta
 from itertools import accumulate, chain, pairwise, repeat
 from typing import Any
 
-from hub.model.calendar import known_country
+from hub.model.reminders.calendar import known_country
 
 EARLIEST = time(6)
 LATEST = time(23)

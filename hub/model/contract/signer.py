@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.reminder import NextStep
+from hub.model.reminders.schedule import NextStep
 
 
 class Role(StrEnum):

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.signature import Custody
+from hub.model.signing.signature_request import Custody
 
 MOST_DEVICES = 10
 """Live keys of one person."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from channels import Shape
 from hub.errors import TemplateFailed
-from hub.model.sms import shortened
+from hub.model.messaging.sms_length import shortened
 
 
 class Purpose(StrEnum):

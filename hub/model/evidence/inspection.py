@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from hub.model.contract import ContractState
-from hub.model.record import GENESIS, RecordEntry, entry_digest
+from hub.model.contract.contract import ContractState
+from hub.model.evidence.record import GENESIS, RecordEntry, entry_digest
 
 STATE_KINDS = {state.kind: state.value for state in ContractState if state is not ContractState.DRAFT}
 """The entries that are written together with a state of the contract."""

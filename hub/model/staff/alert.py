@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from hub.model.alert_words import Facts, sentence
+from hub.model.staff.alert_texts import Facts, sentence
 
 BUNDLED_WITHIN = timedelta(minutes=10)
 """After one message of a kind the next follows no earlier, and brings all that came meanwhile."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from channels import FixedText, Rules
-from hub.model.message import (
+from hub.model.messaging.message import (
     ANSWERS,
     CONSTANT,
     COUNT_NEUTRAL,
@@ -19,8 +19,8 @@ from hub.model.message import (
     Variable,
     render,
 )
-from hub.model.provider import Provider
-from hub.model.sms import size, utf16_units
+from hub.model.messaging.provider import Provider
+from hub.model.messaging.sms_length import size, utf16_units
 
 _FILLED = {Kind.TEXT: "x", Kind.DIGITS: "0", Kind.MOMENT: "0", Kind.PATH: "X", Kind.URL: "x"}
 _WIDE = "字"
