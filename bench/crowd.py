@@ -18,8 +18,8 @@ from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT
-from hub.store.cipher import Cipher
-from hub.store.keys import Keys
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.keys import Keys
 from hub.store.unit import Database
 from hub.wiring import Hub, build
 

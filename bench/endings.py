@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 
 from bench.server import Server
-from hub.store.cipher import Cipher
-from hub.store.keys import Keys
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.keys import Keys
 
 FINAL = ("COMPLETED", "DECLINED", "EXPIRED")
 ASK_SECONDS = 120.0

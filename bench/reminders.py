@@ -23,7 +23,7 @@ from bench.server import made_server
 from bench.stage import FAST, PATIENCE, PLENTY, Stage, pace, until
 from hub.lifecycle.reminders.reschedule import replan_later
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.policies import PolicyChange
+from hub.store.reminders.policies import PolicyChange
 from hub.store.unit import Database
 
 ROUNDS, ASLEEP = 3000, 1_000_000

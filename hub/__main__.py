@@ -40,7 +40,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.processes import DatabaseKeeper, Job, Supervisor, Welcome
 from hub.settings import ROOT, Settings
 from hub.store.installation import find_binding, kind_of, mark
-from hub.store.private_files import kept
+from hub.store.kernel.private_files import kept
 from hub.store.reach import check_owner
 
 if TYPE_CHECKING:

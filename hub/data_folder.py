@@ -8,7 +8,7 @@ from uuid import UUID
 
 from hub.errors import WrongInstallation
 from hub.store.installation import Binding
-from hub.store.keys import Keys
+from hub.store.kernel.keys import Keys
 
 ID_FILE = "installation.id"
 

@@ -18,7 +18,7 @@ from hub.doctor import Finding, examine
 from hub.errors import UnreadableFile
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.inspection import Inspection, NamedFile
+from hub.store.evidence.inspection import Inspection, NamedFile
 from hub.wiring import Hub
 
 CONTRACTS_AT_ONCE = 100

@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.gate import LAN, lan_address, own_origin
 from hub.settings import Settings
-from hub.store.private_files import write_private
+from hub.store.kernel.private_files import write_private
 
 if TYPE_CHECKING:  # loaded where a code is shown
     import qrcode

@@ -27,7 +27,7 @@ from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.data_folder import fingerprint, root_certificate
 from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
 from hub.settings import Settings
-from hub.store.private_files import kept, write_private
+from hub.store.kernel.private_files import kept, write_private
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import RemoteKey, SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token

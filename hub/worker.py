@@ -35,9 +35,9 @@ from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
 from hub.router import MOST_BATCHES, PROVIDER_SECONDS, Begun
-from hub.store.inlet import CALLS_CAME
-from hub.store.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE
-from hub.store.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
+from hub.store.contract.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
+from hub.store.inbound.callback_writer import CALLS_CAME
+from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE
 from hub.store.unit import Unit
 from hub.wiring import Hub
 

@@ -26,8 +26,8 @@ from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.authority_choice import AuthorityRule
 from hub.router import Router
-from hub.store.files import Files
-from hub.store.keys import Keys
+from hub.store.kernel.files import Files
+from hub.store.kernel.keys import Keys
 from hub.store.unit import Database
 from hub.timestamps import TimestampAuthority
 from hub.tokens import SigningKey

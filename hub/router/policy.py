@@ -11,7 +11,7 @@ import structlog
 from hub.model.contract.contract import Contract
 from hub.model.reminders.calendar import closed_days
 from hub.model.reminders.policy import ReminderPolicy
-from hub.store.policies import Place, PolicyChange
+from hub.store.reminders.policies import Place, PolicyChange
 from hub.store.unit import Unit
 
 log = structlog.get_logger()

@@ -16,7 +16,7 @@ from channels import Failure, Fate, Inbound, Report
 from hub.model.messaging.delivery import DeliveryState, began_at, joined, look_again_at
 from hub.router.carriers import Carrier
 from hub.router.health import arrived
-from hub.store.deliveries import Learnt
+from hub.store.messaging.deliveries import Learnt
 from hub.store.unit import Unit
 
 FATES = {

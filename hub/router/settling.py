@@ -17,7 +17,7 @@ from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import LEFT_TO_OTHERS
 from hub.router.failing import show_failing
-from hub.store.providers import OfProviders
+from hub.store.messaging.providers import OfProviders
 from hub.store.unit import Database
 
 BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))

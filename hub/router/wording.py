@@ -10,7 +10,7 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import LATE, MessageTemplates, Purpose, render
 from hub.model.signing.link import SignLink, pickup_code_for, short_code
 from hub.model.signing.session import code_for
-from hub.store.keys import Keys
+from hub.store.kernel.keys import Keys
 from hub.store.unit import Unit
 
 

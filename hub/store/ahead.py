@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from hub.model.contract.signer import Signer
+from hub.store.contract.tasks import ClaimedTask
 from hub.store.joint import Joint, NotTogether
-from hub.store.tasks import ClaimedTask
 from hub.store.unit import Unit
 
 LONGEST_DAY = timedelta(hours=26)

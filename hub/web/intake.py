@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 
 from channels import Heard
-from hub.store.inlet import Told
+from hub.store.inbound.callback_writer import Told
 from hub.store.unit import Database
 
 MOST_TOGETHER = 50

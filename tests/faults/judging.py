@@ -14,7 +14,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.evidence.record import broken_at
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.files import Files
+from hub.store.kernel.files import Files
 from hub.store.unit import Database, Unit
 from qianda.verify.structure import check_finished
 

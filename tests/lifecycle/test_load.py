@@ -17,7 +17,7 @@ from hub.lifecycle.school.import_roster import load_roster, load_school, new_con
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.settings import ROOT
-from hub.store.keys import Keys
+from hub.store.kernel.keys import Keys
 from hub.store.unit import Database
 from tests.database import Dsns
 

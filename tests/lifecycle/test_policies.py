@@ -28,7 +28,7 @@ from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import policy_at
-from hub.store.policies import Kind, PolicyChange
+from hub.store.reminders.policies import Kind, PolicyChange
 from hub.web.api.answers import whole
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.phone_changes import NEW, changed

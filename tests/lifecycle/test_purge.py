@@ -13,7 +13,7 @@ from hub.lifecycle.evidence import retention as purging
 from hub.lifecycle.evidence.retention import purge
 from hub.model.messaging.sms_commands import Wish
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.inlet import Told
+from hub.store.inbound.callback_writer import Told
 from hub.worker import Worker
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import Running, until

@@ -19,7 +19,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.policies import PolicyChange
+from hub.store.reminders.policies import PolicyChange
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.signing import deliver, tasks_of
 from tests.poster_visits import cn_id

@@ -37,7 +37,7 @@ from hub.model.contract.signer import Role, TaskState
 from hub.model.messaging.delivery import PLANNED, Delivery
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.policies import PolicyChange
+from hub.store.reminders.policies import PolicyChange
 from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub
 from tests.lifecycle.phone_changes import changed
 from tests.lifecycle.signing import deliver, person, signed

@@ -18,7 +18,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Role, TaskState
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.tasks import ClaimedTask
+from hub.store.contract.tasks import ClaimedTask
 from hub.worker import LEASE
 from tests.carriers import carried_by
 from tests.lifecycle.clockwork import (

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.embedded import EmbeddedPostgres
-from hub.store.keys import Keys
+from hub.store.kernel.keys import Keys
 from hub.store.migrate import migrate
 from hub.store.unit import Database
 from tests.database import scratch_folder

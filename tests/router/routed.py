@@ -20,7 +20,7 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.provider import Provider
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import Carrier, Carriers
-from hub.store.inlet import Told
+from hub.store.inbound.callback_writer import Told
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double
 from tests.lifecycle.clockwork import StandingClock

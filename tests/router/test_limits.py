@@ -23,7 +23,7 @@ from hub.model.messaging.provider import Provider
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.policies import PolicyChange
+from hub.store.reminders.policies import PolicyChange
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_kannel import Double as Kannel
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.budgets import Spending
-from hub.store.keys import Keys
+from hub.store.kernel.keys import Keys
+from hub.store.messaging.budgets import Spending
 from hub.store.unit import Database
 from tests.database import fresh_database
 

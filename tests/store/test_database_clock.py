@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.database_clock import TOLERANCE, DatabaseClock
-from hub.store.keys import Keys
+from hub.store.kernel.database_clock import TOLERANCE, DatabaseClock
+from hub.store.kernel.keys import Keys
 from hub.store.unit import Database
 from tests.database import fresh_database
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import UnreadableFile
-from hub.store.files import Files
+from hub.store.kernel.files import Files
 
 
 async def test_what_was_put_is_got_and_the_same_content_is_one_file(tmp_path: Path) -> None:

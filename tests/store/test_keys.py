@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from hub.store.cipher import Cipher
-from hub.store.keys import Keys
+from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.keys import Keys
 
 
 def test_the_master_key_is_made_once_for_us_alone(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from hub.model.signing.link import DoorKind
 from hub.model.signing.pairing import PAIRING_LIFE, Pairing
 from hub.model.signing.passkey import Passkey
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.inlet import Told
+from hub.store.inbound.callback_writer import Told
 from hub.store.tables import metadata
 from tests.database import tamper
 from tests.lifecycle.clockwork import quiet_hub

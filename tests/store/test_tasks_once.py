@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.keys import Keys
+from hub.store.kernel.keys import Keys
 from hub.store.unit import Database
 from tests.database import fresh_database
 from tests.running import until

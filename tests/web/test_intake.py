@@ -11,8 +11,8 @@ import pytest
 
 from channels import Fate, Heard, Receipt, Report
 from hub.errors import DatabaseUnavailable
-from hub.store.inlet import CALLS_CAME
-from hub.store.keys import Keys
+from hub.store.inbound.callback_writer import CALLS_CAME
+from hub.store.kernel.keys import Keys
 from hub.store.unit import Database
 from hub.web.intake import MOST_TOGETHER, Intake
 from tests.database import Dsns, fresh_database

@@ -21,8 +21,8 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.carriers import LEFT_TO_OTHERS, Carrier
 from hub.router.receipts import Reported, is_plain, note_together
-from hub.store.callbacks import Callback
-from hub.store.providers import OfProviders
+from hub.store.inbound.callbacks import Callback
+from hub.store.messaging.providers import OfProviders
 from hub.store.unit import Unit
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 600))

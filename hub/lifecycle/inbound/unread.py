@@ -7,7 +7,7 @@ import re
 from uuid import uuid4
 
 from hub.model.staff.accounts import StaffTask
-from hub.store.callbacks import Callback
+from hub.store.inbound.callbacks import Callback
 from hub.store.unit import Unit
 
 UNREAD = "A provider reported something that could not be read. Whose, why, and how the entry looks:"

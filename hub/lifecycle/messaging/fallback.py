@@ -29,7 +29,7 @@ from hub.model.reminders.schedule import into_window, on_every_day, spread_of
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.router.failing import show_failing, show_recovered
 from hub.router.policy import policy_of
-from hub.store.deliveries import NEVER
+from hub.store.messaging.deliveries import NEVER
 from hub.store.unit import Unit
 
 NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"

@@ -12,7 +12,7 @@ from hub.lifecycle.services import Parts
 from hub.model.contract.signer import Signer
 from hub.model.messaging.budget import Budget, Cause, allowed_country, budgets, certificate_budgets, prepared_budgets
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.budgets import Spending
+from hub.store.messaging.budgets import Spending
 from hub.store.unit import Unit
 
 ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")

@@ -19,7 +19,7 @@ from hub.model.messaging.message import NEWS, Purpose, contracts_words, moment_w
 from hub.model.signing.link import DoorKind, SignLink, short_code
 from hub.model.staff.accounts import Scope, StaffTask
 from hub.router import door_of_channel
-from hub.store.jobs import DELIVER, DELIVER_CODE
+from hub.store.kernel.jobs import DELIVER, DELIVER_CODE
 from hub.store.unit import Unit
 
 DESK_CODE_LIFE = timedelta(minutes=10)

@@ -37,7 +37,7 @@ from hub.model.reminders.schedule import (
 )
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import policy_of
-from hub.store.jobs import REMIND_MANY
+from hub.store.kernel.jobs import REMIND_MANY
 from hub.store.unit import Unit
 
 MOST_AT_ONCE = 1000

@@ -21,7 +21,7 @@ from hub.model.reminders.policy import CHANNELS, ReminderPolicy
 from hub.model.reminders.schedule import NextStep, StepKind, first_step, following_step, replanned, spread_of
 from hub.model.staff.accounts import Scope
 from hub.router.policy import with_calendar
-from hub.store.policies import PolicyChange
+from hub.store.reminders.policies import PolicyChange
 from hub.store.unit import Unit
 
 SHOWN_LIFE = timedelta(days=30)

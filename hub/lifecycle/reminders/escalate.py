@@ -18,7 +18,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import StepKind
 from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, Scope, Staff, StaffTask
 from hub.router.policy import policy_at, policy_of
-from hub.store.owners import Load
+from hub.store.staff.task_assignment import Load
 from hub.store.unit import Unit
 
 UNANSWERED = "unanswered"

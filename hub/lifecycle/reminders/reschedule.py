@@ -18,8 +18,8 @@ from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import NextStep, SkipReason, StepKind, before_deadline, replanned, spread_of
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.policy import policies_of, policy_of
-from hub.store.jobs import REPLAN
-from hub.store.tasks import LONGEST_SLEEP
+from hub.store.contract.tasks import LONGEST_SLEEP
+from hub.store.kernel.jobs import REPLAN
 from hub.store.unit import Unit
 
 AT_A_TIME = 2000

@@ -34,7 +34,7 @@ from hub.router import Begun
 from hub.router.failing import show_failing, show_recovered
 from hub.router.policy import policy_of
 from hub.store.ahead import foresee_steps
-from hub.store.tasks import ClaimedTask
+from hub.store.contract.tasks import ClaimedTask
 from hub.store.unit import Unit
 
 LOOK_AGAIN = timedelta(minutes=30)

@@ -32,7 +32,7 @@ from hub.model.signing.session import (
     codes_due_again,
 )
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.jobs import DELIVER_CODE
+from hub.store.kernel.jobs import DELIVER_CODE
 from hub.store.unit import Unit
 
 POSTER_DOOR = "poster"

@@ -20,7 +20,7 @@ from hub.model.school.course import Campus, Course
 from hub.model.school.poster import Poster, PosterMode
 from hub.model.signing.link import short_code
 from hub.model.staff.accounts import Scope
-from hub.store.cipher import Cipher
+from hub.store.kernel.cipher import Cipher
 from hub.store.unit import Unit
 
 LONGEST_TITLE = 40

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from hub.errors import QiandaError
 from hub.model.contract.contract import TRIES_BEFORE_STAFF, Contract, ContractState, wait_after
 from hub.model.staff.accounts import StaffTask
-from hub.store.jobs import COMPLETE
+from hub.store.kernel.jobs import COMPLETE
 from hub.store.unit import Unit
 
 STILL_NOT = "The contract is signed and is still not finished. The hub has tried so often:"

@@ -19,7 +19,7 @@ from hub.lifecycle.signing.open_link import Visit, visit
 from hub.model.signing.device_key import LONGEST_LABEL, MOST_DEVICES, AppKey, Attestation
 from hub.model.signing.signature_request import Custody, custody_proved
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.jobs import REVOKE
+from hub.store.kernel.jobs import REVOKE
 from hub.store.unit import Unit
 
 NOT_CONFIGURED = "format-not-accepted"

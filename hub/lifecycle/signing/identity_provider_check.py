@@ -19,7 +19,7 @@ from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
 from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.budgets import Spending
+from hub.store.messaging.budgets import Spending
 from hub.store.unit import Unit
 
 CHECKS_AN_HOUR, CHECKS_A_DAY = 5, 10

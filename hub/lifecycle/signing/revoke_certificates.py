@@ -22,7 +22,7 @@ from hub.lifecycle.services import Parts
 from hub.model.contract.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, wait_after
 from hub.model.signing.device_key import AppKey
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.certificates import PersonsCertificate
+from hub.store.signing.issued_certificates import PersonsCertificate
 from hub.store.unit import Unit
 from hub.timestamps import CLOCK_TOLERANCE
 

@@ -48,7 +48,7 @@ from hub.model.signing.pairing import PairingState
 from hub.model.signing.session import PREPARED_FOR, SigningSession
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.jobs import COMPLETE
+from hub.store.kernel.jobs import COMPLETE
 from hub.store.unit import Unit
 
 HUB_RETRY = timedelta(minutes=1)

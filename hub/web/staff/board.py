@@ -11,7 +11,7 @@ from aiohttp import web
 
 from hub.errors import BadInput
 from hub.model.contract.contract import ContractState
-from hub.store.board import BoardFilter, BoardRow
+from hub.store.staff.dashboard import BoardFilter, BoardRow
 from hub.web.api.contracts import cursor, read_cursor
 from hub.web.staff.access import Visit
 from hub.web.staff.show import Entered, show

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.contract.signer import Signer
 from hub.model.evidence.record import GENESIS, RecordEntry, commitment, entry_digest
 from hub.model.evidence.record_facts import committed_in, marked, with_commitments, words_in
-from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint, write
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
 
 ENTRY: Table = table_of(RecordEntryRow)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hub.store.durable import write_durably
+from hub.store.kernel.durable_files import write_durably
 
 
 def kept(path: Path, make: Callable[[], str]) -> str:

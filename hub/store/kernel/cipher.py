@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.model.contract.signer import DECLARED
-from hub.store.keys import Keys
+from hub.store.kernel.keys import Keys
 
 NONCE_BYTES = 12
 

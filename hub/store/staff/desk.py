@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import IdempotencyMismatch, TooSoon
 from hub.model.staff.accounts import ApiKey, Staff, StaffTask
-from hub.store.cipher import Cipher
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import (
     ApiKeyRow,
     IdempotencyRow,

@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.message import BY_PHONE
-from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import OptOutRow, table_of
 
 OPT_OUT: Table = table_of(OptOutRow)

@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, joined, look_again_at
 from hub.model.messaging.message import Purpose
-from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint, write
-from hub.store.outbox import OUTBOX
-from hub.store.providers import OfProviders
-from hub.store.reminders import NOTE_RECEIPTS, RECEIPTS, TOLD
-from hub.store.shares import PARTS, SHARE, for_one
+from hub.store.kernel.cipher import Cipher
+from hub.store.messaging.delivery_items import PARTS, SHARE, for_one
+from hub.store.messaging.outbox import OUTBOX
+from hub.store.messaging.providers import OfProviders
+from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
 from hub.store.tables import DeliveryRow, table_of
 
 DELIVERY: Table = table_of(DeliveryRow)

@@ -16,7 +16,7 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import NextStep, StepKind
-from hub.store.policies import Place
+from hub.store.reminders.policies import Place
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 
 TASK: Table = table_of(SigningTaskRow)

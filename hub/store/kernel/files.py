@@ -17,7 +17,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from hub.errors import UnreadableFile
-from hub.store.durable import make_folder, write_durably
+from hub.store.kernel.durable_files import make_folder, write_durably
 
 log = structlog.get_logger()
 

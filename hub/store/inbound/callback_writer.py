@@ -18,7 +18,7 @@ import asyncpg
 from channels import Heard, Inbound, Report, Unread
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.cipher import Cipher
+from hub.store.kernel.cipher import Cipher
 
 _GONE = (
     OSError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError,

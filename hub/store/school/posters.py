@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import NotFound
 from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep, poster_lookup_hash, poster_ticket
-from hub.store.keys import Keys
+from hub.store.kernel.keys import Keys
 from hub.store.tables import EnrolmentRow, PosterRow, PosterScanRow, table_of
 
 POSTER: Table = table_of(PosterRow)

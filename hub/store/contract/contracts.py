@@ -15,8 +15,8 @@ from hub.errors import ContractNotFound, ContractUnreadable, StaleVersion
 from hub.model.contract.contract import Contract, ContractState, check_move
 from hub.model.contract.person import same_name
 from hub.model.contract.signer import Role, Signer
-from hub.store.cipher import Cipher
 from hub.store.joint import Joint, joint
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
 
 CONTRACT: Table = table_of(ContractRow)

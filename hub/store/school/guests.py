@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.school.guest import Visitor
 from hub.model.signing.session import secret_hash
-from hub.store.cipher import Cipher
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import VisitorRow, table_of
 
 VISITOR: Table = table_of(VisitorRow)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.staff.accounts import Scope
 from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, next_try
 from hub.model.staff.alert_texts import Facts
-from hub.store.jobs import ALERT, Jobs
+from hub.store.kernel.jobs import ALERT, Jobs
 from hub.store.tables import AlertRow, table_of
 
 ROW: Table = table_of(AlertRow)

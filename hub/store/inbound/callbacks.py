@@ -12,8 +12,8 @@ from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels import Failure, Fate, Inbound, Receipt, Report, Unread
-from hub.store.cipher import Cipher
-from hub.store.providers import OfProviders
+from hub.store.kernel.cipher import Cipher
+from hub.store.messaging.providers import OfProviders
 from hub.store.tables import CallbackRow, table_of
 
 CALLBACK: Table = table_of(CallbackRow)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.signing.link import DoorKind, SignLink, lookup_hash, ticket_for
 from hub.store.joint import Joint, joint
-from hub.store.keys import Keys
+from hub.store.kernel.keys import Keys
 from hub.store.tables import SignerRow, SigningTaskRow, SignLinkRow, table_of
 
 LINK: Table = table_of(SignLinkRow)

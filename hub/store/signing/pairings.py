@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.signing.pairing import Pairing
-from hub.store.cipher import Cipher
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import PairingRow, SigningSessionRow, table_of
 
 PAIRING: Table = table_of(PairingRow)

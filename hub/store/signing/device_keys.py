@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.signature_request import RequestState
-from hub.store.cipher import Cipher
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import AppKeyRow, SignatureRequestRow, SigningSessionRow, table_of
 
 KEY: Table = table_of(AppKeyRow)

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.errors import BadInput, NotFound
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.cipher import Cipher
+from hub.store.contract.tasks import PLAN_CHANGED
 from hub.store.joint import Joint, joint
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of
-from hub.store.tasks import PLAN_CHANGED
 
 CAMPUS: Table = table_of(CampusRow)
 COURSE: Table = table_of(CourseRow)

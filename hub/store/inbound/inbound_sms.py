@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels import Inbound
 from hub.model.messaging.sms_commands import Wish
-from hub.store.cipher import Cipher
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import InboundMessageRow, table_of
 
 INBOUND: Table = table_of(InboundMessageRow)

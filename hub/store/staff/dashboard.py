@@ -15,7 +15,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryState
-from hub.store.cipher import Cipher
+from hub.store.kernel.cipher import Cipher
 from hub.store.tables import (
     CampusRow,
     ContractRow,

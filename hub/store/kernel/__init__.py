@@ -1,0 +1,1 @@
+"""Connection, statements, cipher, keys, files, jobs: what every repository stands on."""
