@@ -25,8 +25,7 @@ from pydantic import ValidationError
 
 from hub.command_database import Dsns, made_database, opened_database
 from hub.data_folder import check_folder, check_installation
-from hub.errors import BadInput, DatabaseUnavailable, QiandaError
-from hub.gate import (
+from hub.demo.guard import (
     check_demo,
     check_demo_database,
     check_elsewhere,
@@ -35,13 +34,14 @@ from hub.gate import (
     check_real,
     lan_address,
 )
-from hub.lan import at_its_own_address, how_to_try, make_certificates
+from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
+from hub.errors import BadInput, DatabaseUnavailable, QiandaError
 from hub.model.staff.accounts import EVERYTHING
-from hub.processes import DatabaseKeeper, Job, Supervisor, Welcome
 from hub.settings import ROOT, Settings
 from hub.store.installation import find_binding, kind_of, mark
 from hub.store.kernel.private_files import kept
 from hub.store.reach import check_owner
+from hub.supervisor import DatabaseKeeper, Job, Supervisor, Welcome
 
 if TYPE_CHECKING:
     from hub.wiring import Hub

@@ -11,10 +11,10 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 
 from hub.errors import BadInput, DatabaseUnavailable
-from hub.processes import embedded_database
 from hub.settings import Settings
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.reach import DATABASE, DATABASE_OWNER, address_of, check_server, not_the_owner
+from hub.supervisor import embedded_database
 
 
 @dataclass(frozen=True)

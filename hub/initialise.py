@@ -13,6 +13,7 @@ from uuid import uuid4
 import aiohttp
 from cryptography.exceptions import InvalidTag
 
+from hub.bootstrap import load_pki, make_pki, make_token, one_at_a_time, open_token
 from hub.data_folder import (
     ID_FILE,
     check_folder,
@@ -25,7 +26,6 @@ from hub.data_folder import (
     root_certificate,
 )
 from hub.errors import WrongInstallation
-from hub.provision import load_pki, make_pki, make_token, one_at_a_time, open_token
 from hub.settings import Settings
 from hub.store.installation import Binding, bind, find_binding, oldest_sealed, renew_certificates
 from hub.store.kernel.cipher import Cipher

@@ -26,7 +26,17 @@ from hub.alerts import Addressee
 from hub.attestations import Attestor
 from hub.authorities import Authority
 from hub.authorities.revocation import RevocationLists
-from hub.connect import ROSTER, attestor, authority, carrier, chat, check_messages, demo_outbox, identity, seal_key
+from hub.bootstrap import (
+    BuiltinPki,
+    accepted_seal,
+    load_pki,
+    one_at_a_time,
+    open_token,
+    remote_seal_info,
+    signer_trust,
+    trust_authority,
+    trust_timestamps,
+)
 from hub.data_folder import check_folder, check_seal, master_key
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
@@ -47,20 +57,10 @@ from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.authority_choice import BUILTIN, AuthorityRule
 from hub.model.staff.accounts import EVERYTHING
-from hub.provision import (
-    BuiltinPki,
-    accepted_seal,
-    load_pki,
-    one_at_a_time,
-    open_token,
-    remote_seal_info,
-    signer_trust,
-    trust_authority,
-    trust_timestamps,
-)
+from hub.plugins import ROSTER, attestor, authority, carrier, chat, check_messages, demo_outbox, identity, seal_key
 from hub.router import Router
-from hub.router.carriers import Carrier, Carriers
-from hub.router.wording import Wording
+from hub.router.providers import Carrier, Carriers
+from hub.router.rendering import Wording
 from hub.settings import ROOT, Settings
 from hub.store.installation import find_binding
 from hub.store.kernel.database_clock import DatabaseClock

@@ -94,7 +94,7 @@ def agent(
     Exit code 0: signed. 1: nothing was signed.
     """
     try:
-        from qianda.agent.story import sign_once  # its libraries are those of an extra
+        from qianda.agent.flow import sign_once  # its libraries are those of an extra
     except ImportError as error:
         typer.echo(f"The agent needs the extra 'agent'; not available here: {error}.", err=True)
         raise typer.Exit(SOMETHING_FAILED) from error

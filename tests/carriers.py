@@ -6,7 +6,7 @@ import random
 
 from channels import Channel
 from hub.model.messaging.provider import Provider
-from hub.router.carriers import Carrier, Carriers
+from hub.router.providers import Carrier, Carriers
 
 FAST = 1000.0
 

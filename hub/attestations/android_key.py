@@ -25,7 +25,7 @@ from hub.attestations import Attested, Attestor, Level, NotAttested, Place, Stat
 from hub.attestations.chains import extension, leads_to, read_chain, read_roots
 from hub.attestations.key_description import Authorizations, KeyDescription
 from hub.attestations.status_list import StatusList
-from hub.mapped_json import explained
+from hub.rest_mapping import explained
 
 FORMAT: Final = "android-key"
 SIGN, VERIFY = 2, 3

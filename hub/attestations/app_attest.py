@@ -27,7 +27,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from channels.applink import checked_apple_app
 from hub.attestations import Attested, Attestor, Level, NotAttested, Place, Statement, Verdict, cbor
 from hub.attestations.chains import extension, leads_to, read_chain, read_roots
-from hub.mapped_json import explained
+from hub.rest_mapping import explained
 
 FORMAT: Final = "apple-appattest"
 NONCE_OID: Final = "1.2.840.113635.100.8.2"

@@ -16,8 +16,8 @@ from typing import Any, Final
 import aiohttp
 
 from hub.attestations import Place
-from hub.limited import read_limited
-from hub.mapped_json import NotServed
+from hub.bounded_read import read_limited
+from hub.rest_mapping import NotServed
 
 FRESH: Final = timedelta(hours=1)
 STALE: Final = timedelta(days=7)

@@ -31,7 +31,7 @@ from hub.authorities import Authority, Issued, Place
 from hub.authorities.outside import Outside, OutsideOptions, certificates_in
 from hub.authorities.profile import acceptable_key, shortened
 from hub.errors import AuthorityRefused, AuthorityUnavailable
-from hub.mapped_json import explained
+from hub.rest_mapping import explained
 from qianda.passkey_binding import PasskeyBinding
 
 SECRET_VARIABLE: Final = "QIANDA_CMP_SECRET"  # handed over by the environment: arguments can be read by everybody

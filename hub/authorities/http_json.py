@@ -35,7 +35,7 @@ from hub.authorities import Authority, Issued, Place
 from hub.authorities.outside import Outside, OutsideOptions, certificates_in
 from hub.authorities.profile import acceptable_key
 from hub.errors import AuthorityRefused, AuthorityUnavailable
-from hub.mapped_json import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found
+from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found
 from qianda.passkey_binding import PasskeyBinding
 
 ENROL_BLANKS: Final = ("name", "pseudonym", "spki", "spki_pem", "days")

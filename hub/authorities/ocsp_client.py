@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from hub.limited import read_limited
+from hub.bounded_read import read_limited
 
 ASK_SECONDS: Final = 10.0
 LARGEST_ANSWER: Final = 256 * 1024  # bytes

@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.authorities.ocsp_client import Answer, OcspClient
 from hub.authorities.ocsp_client import addresses as ocsp_addresses
+from hub.bounded_read import read_limited
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
-from hub.limited import read_limited
 
 FETCH_SECONDS: Final = 10.0
 LARGEST_LIST: Final = 32 << 20  # bytes

@@ -26,10 +26,10 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from hub.bounded_read import read_limited
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityProvider, Person, Place, Verdict
-from hub.limited import read_limited
-from hub.mapped_json import NotServed, explained
+from hub.rest_mapping import NotServed, explained
 
 VERSION: Final = "2019-03-07"
 ACTIONS: Final = {2: "Id2MetaVerify", 3: "Mobile3MetaSimpleVerify"}

@@ -27,7 +27,7 @@ from pydantic import Field, ValidationError
 
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityProvider, Person, Place, Verdict
-from hub.mapped_json import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found, one_of
+from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found, one_of
 
 BLANKS: Final = ("name", "id_type", "id_number", "phone", "mobile")
 

@@ -36,13 +36,13 @@ from hub.model.messaging.provider import lane_of
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.carriers import Begun, Carrier, Carriers
-from hub.router.health import Healths, arrived
-from hub.router.overtaken import as_it_is_now, morning, obsolete, unwanted
+from hub.router.circuit_breaker import Healths, arrived
+from hub.router.providers import Begun, Carrier, Carriers
 from hub.router.receipts import FATES
+from hub.router.recheck import as_it_is_now, morning, obsolete, unwanted
+from hub.router.reconcile import BUSY_PAUSES, MOST_BATCHES, settle
+from hub.router.rendering import Wording
 from hub.router.reports import Reports
-from hub.router.settling import BUSY_PAUSES, MOST_BATCHES, settle
-from hub.router.wording import Wording
 from hub.store.unit import Database, Unit
 
 PROVIDER_SECONDS = SECONDS

@@ -14,8 +14,8 @@ import structlog
 
 from channels import Failure, Fate, Inbound, Report
 from hub.model.messaging.delivery import DeliveryState, began_at, joined, look_again_at
-from hub.router.carriers import Carrier
-from hub.router.health import arrived
+from hub.router.circuit_breaker import arrived
+from hub.router.providers import Carrier
 from hub.store.messaging.deliveries import Learnt
 from hub.store.unit import Unit
 

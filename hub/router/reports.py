@@ -12,7 +12,7 @@ import structlog
 from channels import Receipt
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.carriers import Carrier
+from hub.router.providers import Carrier
 from hub.store.joint import Joint
 from hub.store.unit import Database, Unit
 

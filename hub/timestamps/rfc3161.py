@@ -15,8 +15,8 @@ from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko_certvalidator import ValidationContext
 
+from hub.bounded_read import read_limited
 from hub.errors import TimestampUnavailable
-from hub.limited import read_limited
 from hub.timestamps import CLOCK_TOLERANCE
 
 DEADLINE: Final = 10.0  # seconds

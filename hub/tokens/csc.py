@@ -35,9 +35,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from hub.bounded_read import read_limited
 from hub.errors import TokenUnavailable
-from hub.limited import read_limited
-from hub.mapped_json import NotServed, explained
+from hub.rest_mapping import NotServed, explained
 from hub.tokens import Place
 
 SHA256_OID: Final = "2.16.840.1.101.3.4.2.1"

@@ -17,15 +17,15 @@ from aiohttp import web
 from aiohttp.log import server_logger
 
 from hub.settings import ROOT
-from hub.web import api, authority, callbacks, chat, check, demo, home, operations, signer, staff
+from hub.web import api, authority, callbacks, chat, demo, home, operations, public_verify, signer, staff
 from hub.web.access_log import AccessLog
-from hub.web.brakes import Brakes
+from hub.web.app_keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES
 from hub.web.departed import ClosingIsNoError, departed
-from hub.web.keys import BRAKES, CATALOGUES, HUB, PAGE_IMAGES
-from hub.web.languages import Catalogues
+from hub.web.i18n import Catalogues
+from hub.web.page_images import PageImages
 from hub.web.pages import STATIC
-from hub.web.pictures import PageImages
 from hub.web.problems import problems
+from hub.web.rate_limit import Brakes
 from hub.web.scripts import SCRIPTS, Scripts, published
 from hub.web.security import add_headers, public_address, same_origin
 from hub.web.slow_clients import PATIENCE, SlowClients
@@ -72,7 +72,7 @@ def _catalogues() -> Catalogues:
 
 def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     yield from signer.routes(hub)
-    yield from check.routes(hub)
+    yield from public_verify.routes(hub)
     yield web.get("/.well-known/qianda-scripts.sha256", published)
     yield from home.routes(hub)
     for part in (api, staff, authority, chat, callbacks, operations):

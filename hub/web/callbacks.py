@@ -14,8 +14,8 @@ from aiohttp import web
 
 from channels import Answer, Call, NotGenuine, Reporting
 from hub.errors import AccessDenied
-from hub.web.intake import Intake
-from hub.web.keys import HUB
+from hub.web.app_keys import HUB
+from hub.web.callback_batcher import Intake
 from hub.wiring import Hub
 
 LARGEST_CALL = 1 << 20  # a bounced mail may carry the message that it is about

@@ -16,7 +16,7 @@ from aiohttp import web
 from chats import Call, Chat, NotGenuine, NotSent, Question, Reply
 from hub.errors import AccessDenied
 from hub.lifecycle.inbound.chat_replies import inform
-from hub.web.keys import HUB
+from hub.web.app_keys import HUB
 from hub.wiring import Hub
 
 LARGEST_CALL = 64 * 1024

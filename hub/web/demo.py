@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hub.demo.tls import authority_file
 from hub.errors import BadInput, NotFound
-from hub.lan import authority_file
 from hub.model.contract.person import mask_phone
 from hub.model.staff.accounts import EVERYTHING
-from hub.web.keys import HUB
+from hub.web.app_keys import HUB
 from hub.web.pages import page
 from hub.wiring import Hub
 

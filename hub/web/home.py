@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import NotFound
-from hub.web.keys import HUB
+from hub.web.app_keys import HUB
 from hub.web.pages import page
 from hub.web.problems import known_problems
 

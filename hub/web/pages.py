@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import aiohttp_jinja2
 from aiohttp import web
 
-from hub.web.keys import CATALOGUES, HUB
-from hub.web.languages import HTML_LANGUAGES, Translate, language_of, remember_choice
+from hub.web.app_keys import CATALOGUES, HUB
+from hub.web.i18n import HTML_LANGUAGES, Translate, language_of, remember_choice
 from hub.web.scripts import SCRIPTS
 
 STATIC = web.AppKey("static", str)

@@ -21,8 +21,8 @@ from aiohttp.typedefs import Handler
 from hub import errors
 from hub.errors import QiandaError
 from hub.model.messaging.message import moment_words
-from hub.web.keys import HUB
-from hub.web.languages import accepted_language, chosen_language, language_of, remember_choice
+from hub.web.app_keys import HUB
+from hub.web.i18n import accepted_language, chosen_language, language_of, remember_choice
 from hub.web.pages import page, translator
 
 PROGRAMS = ("/api/", "/sign/v1/", "/agent/", "/callbacks/", "/healthz", "/readyz", "/metrics", "/.well-known/")

@@ -12,7 +12,7 @@ from aiohttp import web, web_response
 from aiohttp.typedefs import Handler
 
 from hub.errors import AccessDenied
-from hub.web.keys import HUB
+from hub.web.app_keys import HUB
 from hub.web.pages import STATIC
 from hub.web.problems import PROGRAMS
 

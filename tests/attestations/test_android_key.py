@@ -17,7 +17,7 @@ from cryptography import x509
 from hub.attestations import Attested, Attestor, Level, NotAttested, Place, Statement, Verdict
 from hub.attestations.android_key import connect
 from hub.attestations.key_description import read
-from hub.connect import attestor
+from hub.plugins import attestor
 from tests.attestations.platforms import (
     DESCRIPTION,
     FALSE,

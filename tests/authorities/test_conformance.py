@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 
 import hub.authorities
 from hub.authorities import Authority, Issued, Place, Revoked, Standing
-from hub.connect import authority
+from hub.plugins import authority
 from hub.tokens.softkey import SoftKey
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.authorities.outside_ca import SECRET, OutsideCa, RegistrationAuthority, cmp_server

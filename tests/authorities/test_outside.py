@@ -19,8 +19,8 @@ from cryptography import x509
 from hub.authorities import Authority, Place, Standing
 from hub.authorities.cmp import _escaped
 from hub.authorities.http_json import certificates_of
-from hub.connect import authority
 from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput
+from hub.plugins import authority
 from hub.tokens.softkey import SoftKey
 from tests.authorities.outside_ca import SECRET, OutsideCa, RegistrationAuthority, cmp_server
 from tests.signing_parts import Pki, utc_now

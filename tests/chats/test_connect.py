@@ -9,7 +9,7 @@ import pytest
 from chats import Place
 from chats.dingtalk import DingTalk
 from chats.wecom import WeCom
-from hub.connect import chat
+from hub.plugins import chat
 from tests.chats.platforms import WeComPlatform
 
 

@@ -83,7 +83,7 @@ def test_what_it_needs_is_little_and_nothing_of_the_server(alone: Path) -> None:
         assert "not installed on the signer" in python("-c", f"import {module}").stderr
     said = python("-m", "qianda", "agent", "--help")
     assert said.returncode == 0 and "--module" in said.stdout
-    loaded = python("-c", "import sys, qianda.agent.story; print(*sorted(sys.modules))")
+    loaded = python("-c", "import sys, qianda.agent.flow; print(*sorted(sys.modules))")
     assert loaded.returncode == 0, loaded.stderr
     assert not {name.partition(".")[0] for name in loaded.stdout.split()} & OURS_OF_THE_SERVER
 

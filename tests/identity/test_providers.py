@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from hub.connect import identity
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityProvider, Person, Place, Verdict
 from hub.identity.aliyun import signed
+from hub.plugins import identity
 from tests.identity.aliyun_double import KEY, SECRET, AliyunIdentityDouble
 from tests.signing_parts import utc_now
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hub.connect import seal_key
+from hub.bootstrap import accepted_seal
 from hub.doctor import examine
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.sealing.finalise import advance
@@ -23,7 +23,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING
-from hub.provision import accepted_seal
+from hub.plugins import seal_key
 from hub.tokens import Place
 from hub.wiring import utc_now
 from qianda.verify import verify_file

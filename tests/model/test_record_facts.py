@@ -19,7 +19,7 @@ from hub.model.evidence.record_facts import (
     words_in,
 )
 from hub.settings import ROOT
-from hub.web.staff.words import RECORDS
+from hub.web.staff.labels import RECORDS
 
 WRITTEN = (
     "I am not 340104198501010019", "340104198501010019", "我不是陈建国，身份证340104198501010019", "+8613800138000",

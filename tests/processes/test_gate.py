@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from hub.demo.guard import check_demo, check_demo_database, check_elsewhere
+from hub.demo.tls import at_its_own_address
 from hub.errors import DatabaseUnavailable, DemoRefused
-from hub.gate import check_demo, check_demo_database, check_elsewhere
-from hub.lan import at_its_own_address
 from hub.settings import Settings
 from tests.processes.programs import free_port, run
 

@@ -21,7 +21,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
-from hub.lan import AUTHORITY_LIFE, RENEWED_BEFORE, SERVER_LIFE, authority_file, code_on_terminal, make_certificates
+from hub.demo.tls import (
+    AUTHORITY_LIFE,
+    RENEWED_BEFORE,
+    SERVER_LIFE,
+    authority_file,
+    code_on_terminal,
+    make_certificates,
+)
 from hub.settings import ROOT, Settings
 from hub.store.embedded import EmbeddedPostgres
 from tests.browser.conftest import CHROMIUM

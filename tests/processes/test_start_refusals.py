@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from hub.demo.guard import check_environment, check_real
 from hub.errors import BadInput, DatabaseUnavailable
-from hub.gate import check_environment, check_real
 from hub.settings import Settings
 from hub.store.reach import DATABASE, address_of, check_owner, check_server
 from tests.database import Dsns

@@ -19,7 +19,7 @@ from hub.model.contract.signer import Role
 from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.provider import Provider
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.carriers import Carrier, Carriers
+from hub.router.providers import Carrier, Carriers
 from hub.store.inbound.callback_writer import Told
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double

@@ -17,7 +17,7 @@ from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.provider import Health, Provider
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.carriers import Carrier, Carriers
+from hub.router.providers import Carrier, Carriers
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun
 from tests.channels.doubles.sms_aliyun import called

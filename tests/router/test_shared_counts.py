@@ -18,7 +18,7 @@ from hub.model.messaging.delivery import PLANNED
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.provider import Provider
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.carriers import Carrier, Carriers
+from hub.router.providers import Carrier, Carriers
 from hub.store.unit import Unit
 from tests.channels.doubles import Trouble
 from tests.router.routed import Routed, routed

@@ -23,7 +23,7 @@ from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.provider import Provider
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.carriers import Carrier, Carriers
+from hub.router.providers import Carrier, Carriers
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from hub.connect import seal_key
 from hub.errors import TokenUnavailable
+from hub.plugins import seal_key
 from hub.tokens import Place, RemoteKey
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.tokens.csc_service import PIN, SECRET, CscService

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from channels.applink import AndroidApp, AppLink
 from hub.settings import Settings
 from hub.web.app import make_app
-from hub.web.signer.device import LONGEST, Device, Inside, System, recognised, way_to_the_app
+from hub.web.signer.user_agent import LONGEST, Device, Inside, System, recognised, way_to_the_app
 from tests.running import running_hub
 from tests.web.user_agents import PEOPLE, PROGRAMS
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from hub.settings import ROOT
-from hub.web.languages import Catalogues, language_of
+from hub.web.i18n import Catalogues, language_of
 from hub.web.problems import known_problems
 from tests.running import running_hub
 

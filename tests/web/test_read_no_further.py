@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from hub.limited import read_limited
+from hub.bounded_read import read_limited
 from hub.web.callbacks import LARGEST_CALL
 from tests.router.routed import routed
 

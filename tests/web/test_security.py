@@ -19,9 +19,9 @@ from asn1crypto import ocsp
 
 from channels.applink import AndroidApp, AppLink
 from hub.web.app import make_app, run_web
-from hub.web.brakes import Brakes
-from hub.web.check import LARGEST_BODY as LARGEST_CHECK
-from hub.web.check import MOST_PARTS
+from hub.web.public_verify import LARGEST_BODY as LARGEST_CHECK
+from hub.web.public_verify import MOST_PARTS
+from hub.web.rate_limit import Brakes
 from hub.web.security import COOKIE
 from tests.running import Running, running_hub
 from tests.web.serving import served

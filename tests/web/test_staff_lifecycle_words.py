@@ -19,9 +19,9 @@ from hub.model.reminders import schedule
 from hub.model.reminders.schedule import SkipReason
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.settings import ROOT
-from hub.web.languages import Catalogues
-from hub.web.staff import words
-from hub.web.staff.show import problem_words
+from hub.web.i18n import Catalogues
+from hub.web.staff import labels
+from hub.web.staff.render import problem_words
 from tests.running import running_hub
 from tests.web.staff_visit import desk_of
 from tests.web.test_staff_words import NOW, catalogues
@@ -37,8 +37,8 @@ Scope = dict[str, list[ast.expr]]
 NO_SCOPE: Scope = {}
 
 
-def speech(language: str = "zh") -> words.Speech:
-    return words.Speech(Catalogues.read(ROOT / "templates" / "languages").translator(language), language, NOW)
+def speech(language: str = "zh") -> labels.Speech:
+    return labels.Speech(Catalogues.read(ROOT / "templates" / "languages").translator(language), language, NOW)
 
 
 # ---- the texts of staff tasks, read from the code
@@ -110,14 +110,14 @@ def test_every_text_of_a_task_is_in_the_catalogue_line_by_line() -> None:
 
 def test_every_kind_of_a_task_has_a_word() -> None:
     kinds = {kind for kind, _ in task_texts()}
-    assert "stop-flood" in kinds and {each for each in kinds if each[0] != "?"} - set(words.TASK_KINDS) == set()
+    assert "stop-flood" in kinds and {each for each in kinds if each[0] != "?"} - set(labels.TASK_KINDS) == set()
 
 
 # ---- kinds and reasons
 
 
 def test_every_reason_to_send_nothing_has_a_word() -> None:
-    assert {reason.value for reason in SkipReason} - set(words.LEDGER_REASONS) == set()
+    assert {reason.value for reason in SkipReason} - set(labels.LEDGER_REASONS) == set()
 
 
 def test_every_kind_of_the_record_has_a_word() -> None:
@@ -125,11 +125,11 @@ def test_every_kind_of_the_record_has_a_word() -> None:
     for path in MODULES:
         for call in calls(ast.parse(path.read_text("utf-8")), "record.append"):
             kinds |= {text for text in written(call.args[2], NO_SCOPE) if not text.startswith("?")}
-    assert len(kinds) > 20 and kinds - set(words.RECORDS) == set()
+    assert len(kinds) > 20 and kinds - set(labels.RECORDS) == set()
 
 
 def test_why_a_contract_is_stuck_is_said_in_words() -> None:
-    said = {reason: speech().word(words.STUCK, reason) for reason in ("token-unavailable", "not-finished")}
+    said = {reason: speech().word(labels.STUCK, reason) for reason in ("token-unavailable", "not-finished")}
     assert said == {"token-unavailable": "学校的密钥设备无法访问。", "not-finished": "还没有结果，也没有报错。"}
 
 

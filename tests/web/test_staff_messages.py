@@ -13,8 +13,8 @@ import pytest_asyncio
 from channels import Message, Receipt, Rules, Shape
 from hub.model.messaging.message import ANSWERS, NOT_BY_VOICE, Purpose
 from hub.model.messaging.provider import Provider
-from hub.router.carriers import Carrier, Carriers
-from hub.web.staff.words import CHANNELS, PURPOSES
+from hub.router.providers import Carrier, Carriers
+from hub.web.staff.labels import CHANNELS, PURPOSES
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk, desk_of
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.web.staff import tasks
+from hub.web.staff.staff import tasks
 from tests.running import Running, running_hub
 from tests.web.staff_visit import Desk, add_staff, desk_of
 

@@ -10,8 +10,9 @@ import pytest
 from hub.lifecycle.reminders.bulk_remind import Verdict
 from hub.model.reminders.policy import ReminderPolicy
 from hub.settings import ROOT
-from hub.web.languages import Catalogues
-from hub.web.staff import board, show, words
+from hub.web.i18n import Catalogues
+from hub.web.staff import labels, render
+from hub.web.staff.staff import dashboard
 from tests.model.test_reminder_policy import TOO_MUCH
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
@@ -23,8 +24,8 @@ def catalogues() -> Catalogues:
 
 def test_every_text_is_translated() -> None:
     known = catalogues().texts["zh"]
-    texts = {text for kind in words.ALL for text in kind.values()}
-    texts |= {*board.VIEWS.values(), *board.FUNNEL_WORDS.values(), *show.SAID.values()}
+    texts = {text for kind in labels.ALL for text in kind.values()}
+    texts |= {*dashboard.VIEWS.values(), *dashboard.FUNNEL_WORDS.values(), *render.SAID.values()}
     for folder in ("staff", "demo"):
         for page in (ROOT / "templates" / "pages" / folder).glob("*.html"):
             found = re.findall(r"""_\((?:"([^"]*)"|'([^']*)')(?! ~)""", page.read_text())
@@ -33,8 +34,8 @@ def test_every_text_is_translated() -> None:
 
 
 def test_whatever_becomes_of_a_reminder_to_many_has_its_words() -> None:
-    assert set(words.MANY_DONE) == set(Verdict) and set(words.MANY) <= set(Verdict)
-    assert set(Verdict) - set(words.MANY) == {Verdict.BUDGET, Verdict.FAILED}  # which nobody can know before
+    assert set(labels.MANY_DONE) == set(Verdict) and set(labels.MANY) <= set(Verdict)
+    assert set(Verdict) - set(labels.MANY) == {Verdict.BUDGET, Verdict.FAILED}  # which nobody can know before
 
 
 def test_translations_keep_the_placeholders() -> None:
@@ -54,12 +55,12 @@ def test_translations_keep_the_placeholders() -> None:
 )
 def test_moments_are_said_in_the_campus_own_time(moment: datetime, zh: str, en: str) -> None:
     for language, expected in (("zh", zh), ("en", en)):
-        say = words.Speech(catalogues().translator(language), language, NOW)
+        say = labels.Speech(catalogues().translator(language), language, NOW)
         assert say.when(moment, "Asia/Shanghai") == expected
 
 
 def test_zones_are_named_by_their_offset() -> None:
-    say = words.Speech(catalogues().translator("en"), "en", NOW)
+    say = labels.Speech(catalogues().translator("en"), "en", NOW)
     assert [say.offset(zone) for zone in ("Asia/Shanghai", "Asia/Kolkata", "America/New_York")] == [
         "UTC+8", "UTC+5:30", "UTC-5",
     ]  # fmt: skip

@@ -23,7 +23,7 @@ from aiohttp.typedefs import Handler
 from structlog.testing import capture_logs
 
 from bench.attackers import Stalled, Target, drop_seconds
-from hub.lan import make_certificates, server_context
+from hub.demo.tls import make_certificates, server_context
 from hub.settings import Settings
 from hub.web import slow_clients
 from hub.web.app import make_app

@@ -25,7 +25,7 @@ HEAVY = {
 }  # fmt: skip
 WORKER = """
 import asyncio, json, sys
-from hub.processes import quiet_logs
+from hub.supervisor import quiet_logs
 from hub.settings import Settings
 from hub.wiring import build
 from hub.worker import Worker

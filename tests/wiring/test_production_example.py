@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from channels import FixedTexts, Place
-from hub.connect import carrier
 from hub.documents.messages import load_messages
 from hub.model.messaging.message_rules import faults
+from hub.plugins import carrier
 from hub.settings import ROOT, ChannelSettings, Settings
 from hub.wiring import utc_now
 from tests.channels.doubles.outbox import Ledger

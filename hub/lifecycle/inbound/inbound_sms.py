@@ -21,7 +21,7 @@ from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.sms_commands import STOP_WINDOW, STOPS_A_MINUTE, Wish, language_of, wish_of
 from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, StaffTask
-from hub.router.carriers import Carrier
+from hub.router.providers import Carrier
 from hub.store.inbound.inbound_sms import Written
 from hub.store.unit import Unit
 

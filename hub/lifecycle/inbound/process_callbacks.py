@@ -19,7 +19,7 @@ from hub.lifecycle.inbound.unread import show_unread
 from hub.lifecycle.services import Parts
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.carriers import LEFT_TO_OTHERS, Carrier
+from hub.router.providers import LEFT_TO_OTHERS, Carrier
 from hub.router.receipts import Reported, is_plain, note_together
 from hub.store.inbound.callbacks import Callback
 from hub.store.messaging.providers import OfProviders

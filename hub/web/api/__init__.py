@@ -7,7 +7,7 @@ from functools import cache
 
 from aiohttp import web
 
-from hub.web.api import acts, contracts, papers, shapes
+from hub.web.api import acts, contracts, papers, schemas
 from hub.web.api.description import description
 from hub.web.api.endpoint import Operation
 from hub.wiring import Hub
@@ -16,29 +16,29 @@ _ONE = "/api/v1/contracts/{id}"
 
 OPERATIONS = (
     Operation("POST", "/api/v1/contracts", "issueContract", "Draw a contract and issue it", contracts.create,
-              shapes.ContractIssued, shapes.ContractAsked, 201),
+              schemas.ContractIssued, schemas.ContractAsked, 201),
     Operation("GET", "/api/v1/contracts", "listContracts", "Contracts, newest first", contracts.list_,
-              shapes.ContractPage, shapes.ListAsked),
+              schemas.ContractPage, schemas.ListAsked),
     Operation("GET", _ONE, "readContract", "A contract, its signers and what was sent to them", contracts.read,
-              shapes.ContractGiven),
-    Operation("POST", f"{_ONE}/links", "handOutLink", "A signer's link, for one door", acts.link, shapes.LinkGiven,
-              shapes.LinkAsked, problems=(409,)),
+              schemas.ContractGiven),
+    Operation("POST", f"{_ONE}/links", "handOutLink", "A signer's link, for one door", acts.link, schemas.LinkGiven,
+              schemas.LinkAsked, problems=(409,)),
     Operation("POST", f"{_ONE}/remind", "remind", "Remind everybody whose turn it is, now", acts.remind,
-              shapes.Reminded, shapes.NothingAsked, problems=(409,)),
+              schemas.Reminded, schemas.NothingAsked, problems=(409,)),
     Operation("POST", f"{_ONE}/void", "voidContract", "Withdraw a contract that is not signed yet", acts.void,
-              shapes.ContractGiven, shapes.VoidAsked, problems=(409,)),
-    Operation("POST", f"{_ONE}/extend", "extendDeadline", "Move the deadline", acts.extend, shapes.ContractGiven,
-              shapes.ExtendAsked, problems=(409,)),
+              schemas.ContractGiven, schemas.VoidAsked, problems=(409,)),
+    Operation("POST", f"{_ONE}/extend", "extendDeadline", "Move the deadline", acts.extend, schemas.ContractGiven,
+              schemas.ExtendAsked, problems=(409,)),
     Operation("POST", f"{_ONE}/reissue", "reissueContract", "Void it and issue it anew, linked", acts.reissue,
-              shapes.ContractIssued, shapes.ReissueAsked, 201, problems=(409,)),
+              schemas.ContractIssued, schemas.ReissueAsked, 201, problems=(409,)),
     Operation("POST", f"{_ONE}/signers/{{signer}}/phone", "changePhone", "Ask for another phone number of a signer",
-              acts.change_phone, shapes.PhoneChangeGiven, shapes.PhoneAsked, 202, problems=(409,)),
+              acts.change_phone, schemas.PhoneChangeGiven, schemas.PhoneAsked, 202, problems=(409,)),
     Operation("GET", f"{_ONE}/final.pdf", "readFinalFile", "The completed file", papers.final_pdf, "application/pdf",
               problems=(409,)),
     Operation("GET", f"{_ONE}/evidence.zip", "readEvidence", "The evidence package (not built yet: always 404)",
               papers.evidence_zip, "application/zip"),
-    Operation("GET", f"{_ONE}/reminders", "readReminders", "The ledger of reminders", papers.reminders, shapes.Ledger),
-    Operation("GET", f"{_ONE}/record", "readRecord", "The hash-chained record", papers.record, shapes.RecordGiven),
+    Operation("GET", f"{_ONE}/reminders", "readReminders", "The ledger of reminders", papers.reminders, schemas.Ledger),
+    Operation("GET", f"{_ONE}/record", "readRecord", "The hash-chained record", papers.record, schemas.RecordGiven),
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from hub.store.unit import Unit
 from hub.web.api import answers
 from hub.web.api.contracts import new_signer
 from hub.web.api.endpoint import Call
-from hub.web.api.shapes import (
+from hub.web.api.schemas import (
     ContractGiven,
     ContractIssued,
     ExtendAsked,

@@ -17,7 +17,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.signature_request import Custody, SignatureRequest
 from hub.router.policy import policy_of
 from hub.store.unit import Unit
-from hub.web.api.shapes import (
+from hub.web.api.schemas import (
     ContractGiven,
     ContractIssued,
     ContractListed,

@@ -15,7 +15,7 @@ from hub.model.contract.contract import Contract
 from hub.store.unit import Unit
 from hub.web.api import answers
 from hub.web.api.endpoint import Call
-from hub.web.api.shapes import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
+from hub.web.api.schemas import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from hub.web.api.endpoint import LARGEST_BODY, Operation
-from hub.web.api.shapes import Problem
+from hub.web.api.schemas import Problem
 
 REASONS = {
     401: "The API key is missing or not valid.",

@@ -16,7 +16,7 @@ from hub.errors import BadInput, ContractNotFound, KeyNotValid, QiandaError
 from hub.lifecycle.services import Parts
 from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
 from hub.store.unit import Unit
-from hub.web.keys import HUB
+from hub.web.app_keys import HUB
 from hub.web.problems import problem_json, status_of
 from hub.web.security import bearer
 

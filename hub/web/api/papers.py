@@ -7,7 +7,7 @@ from hub.model.contract.contract import ContractState
 from hub.model.evidence.record import broken_at
 from hub.web.api import answers
 from hub.web.api.endpoint import Call, File
-from hub.web.api.shapes import Ledger, LedgerEntry, RecordGiven
+from hub.web.api.schemas import Ledger, LedgerEntry, RecordGiven
 
 
 async def final_pdf(call: Call) -> File:

@@ -6,16 +6,19 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.signer import confirming, devices, landing, pairing, poster, protocol, reading, way, ways
+from hub.web.signer import pages
+from hub.web.signer.contract import reading
+from hub.web.signer.school import poster
+from hub.web.signer.signing import device_keys, landing, pairing, passkeys, protocol, share_link
 
 
 def routes(hub: object) -> Iterable[web.AbstractRouteDef]:
     yield from landing.routes()
     yield from poster.routes()
     yield from protocol.routes()
-    yield from confirming.routes()
+    yield from passkeys.routes()
     yield from pairing.routes()
-    yield from devices.routes()
+    yield from device_keys.routes()
     yield from reading.routes()
-    yield from way.routes()
-    yield from ways.routes()
+    yield from pages.routes()
+    yield from share_link.routes()

@@ -6,36 +6,29 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.web.staff import (
-    board,
-    chats,
-    contract,
-    devices,
-    issuing,
-    many,
-    messages,
-    phones,
-    policies,
-    posters,
-    roster,
-    tasks,
-)
-from hub.web.staff.access import Handler, login_routes, staff_only
+from hub.web.staff.contract import contract, issuing
+from hub.web.staff.inbound import chat_accounts
+from hub.web.staff.messaging import messages
+from hub.web.staff.reminders import bulk, policies
+from hub.web.staff.school import posters, roster
+from hub.web.staff.signing import device_keys
+from hub.web.staff.staff import dashboard, phone_changes, tasks
+from hub.web.staff.staff.access import Handler, login_routes, staff_only
 from hub.wiring import Hub
 
 _ONE = "/staff/contracts/{id}"
 _POSTER = "/staff/posters/{poster}"
 PAGES: dict[str, Handler] = {
-    "/staff": board.board,
+    "/staff": dashboard.board,
     "/staff/enrolments": issuing.enrolments,
     "/staff/issue": issuing.form,
     "/staff/import": roster.form,
     "/staff/tasks": tasks.tasks,
     "/staff/messages": messages.messages,
-    "/staff/chats": chats.accounts,
+    "/staff/chats": chat_accounts.accounts,
     "/staff/policies": policies.policies,
-    "/staff/remind/{act}": many.progress,
-    "/staff/phone-changes": phones.changes,
+    "/staff/remind/{act}": bulk.progress,
+    "/staff/phone-changes": phone_changes.changes,
     "/staff/posters": posters.posters,
     "/staff/posters/new": posters.form,
     _POSTER: posters.poster,
@@ -58,14 +51,14 @@ ACTS: dict[str, Handler] = {
     "/staff/tasks/{task}/done": tasks.done,
     "/staff/tasks/{task}/take": tasks.taken,
     "/staff/tasks/{task}/hand": tasks.handed,
-    "/staff/chats": chats.add,
+    "/staff/chats": chat_accounts.add,
     "/staff/policies": policies.change,
     "/staff/policies/calendar": policies.calendar,
-    "/staff/remind/preview": many.ask,
-    "/staff/remind": many.remind,
-    "/staff/chats/remove": chats.remove,
-    "/staff/phone-changes/{change}/approve": phones.approve,
-    "/staff/phone-changes/{change}/turn-down": phones.turn_down,
+    "/staff/remind/preview": bulk.ask,
+    "/staff/remind": bulk.remind,
+    "/staff/chats/remove": chat_accounts.remove,
+    "/staff/phone-changes/{change}/approve": phone_changes.approve,
+    "/staff/phone-changes/{change}/turn-down": phone_changes.turn_down,
     "/staff/posters/new": posters.put_up,
     f"{_POSTER}/revoke": posters.revoke,
     f"{_ONE}/remind": contract.remind,
@@ -75,7 +68,7 @@ ACTS: dict[str, Handler] = {
     f"{_ONE}/reissue": contract.reissue,
     f"{_ONE}/phone/{{signer}}": contract.change_phone,
     f"{_ONE}/replace/{{signer}}": contract.replace_person,
-    f"{_ONE}/devices/{{device}}/revoke": devices.revoke,
+    f"{_ONE}/devices/{{device}}/revoke": device_keys.revoke,
 }
 
 

@@ -1,0 +1,1 @@
+"""What only the demo has: the guard that keeps it from real people, and its certificate for a phone nearby."""

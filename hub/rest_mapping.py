@@ -1,0 +1,171 @@
+"""Calls of services that speak JSON over HTTP, each in its own words: the configuration says which field is what.
+
+    [authorities.NAME.enrol]
+    path = "/certificates"
+    body = { "applicant.name" = "{name}", "publicKey" = "{spki}", "days" = "{days:number}" }
+    success = { "code" = ["0"] }
+    refused = { "code" = ["2001"] }
+
+A field is named by its path: `data.items.0.id`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Literal
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from hub.bounded_read import read_limited
+
+LARGEST_ANSWER: Final = 1024 * 1024  # bytes
+_BLANK: Final = re.compile(r"\{([a-z_0-9]+)(:number)?\}")
+_CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
+DECIDED: Final = frozenset({400, 404, 409, 422})
+"""Statuses by which a service says no to what was asked. All others are about us, or about itself."""
+
+
+class NotServed(Exception):
+    """The service is away, does not let us in, or answered what cannot be read. The text holds nothing of a person."""
+
+
+class DecidedNo(Exception):
+    """The service understood and said no; the text is its code."""
+
+
+class ServiceOptions(BaseModel):
+    """`headers` may hold `{secret}`, which is `secret`; it stands best in a file (`secret_file`). `deadline`: seconds
+    for a whole call."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern=r"^https?://[^?#@\s]+$")
+    headers: dict[str, str] = Field(default_factory=dict)
+    secret: SecretStr = SecretStr("")
+    deadline: float = Field(default=10, gt=0, le=60)
+
+
+class CallOptions(BaseModel):
+    """One call. In `body` a text may hold blanks like `{name}`; `{days:number}` alone becomes a number.
+
+    `success`: fields that must have one of these values. `refused`: fields whose values mean a decided no; without it
+    a status of `DECIDED` does. `code` is the field whose value is told in errors.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = ""
+    method: Literal["GET", "POST", "PUT", "DELETE"] = "POST"
+    form: Literal["json", "form"] = "json"
+    body: dict[str, str | int | bool] = Field(default_factory=dict)
+    success: dict[str, list[str]] = Field(default_factory=dict)
+    refused: dict[str, list[str]] = Field(default_factory=dict)
+    code: str = "code"
+
+    def check_blanks(self, known: Collection[str]) -> None:
+        """Raises ValueError for a blank that nobody fills in."""
+        texts = [self.path, *(value for value in self.body.values() if isinstance(value, str))]
+        unknown = {blank[0] for text in texts for blank in _BLANK.findall(text)} - set(known)
+        if unknown:
+            raise ValueError(f"{{{sorted(unknown)[0]}}} is not known here: there are {', '.join(sorted(known))}")
+
+
+class JsonService:
+    def __init__(self, http: aiohttp.ClientSession, options: ServiceOptions) -> None:
+        self._http, self._options = http, options
+
+    async def call(self, call: CallOptions, blanks: Mapping[str, str]) -> Mapping[str, Any]:
+        """The answer of a call that succeeded. Raises NotServed, DecidedNo."""
+        status, data = await self._ask(call, blanks)
+        code = _CODE_WORD.fullmatch(str(found(data, call.code)))
+        said = f"status {status}" + (f", {code[0]}" if code else "")
+        if any(one_of(data, path, values) for path, values in call.refused.items()):
+            raise DecidedNo(said)
+        if not call.refused and status in DECIDED:
+            raise DecidedNo(said)
+        if status // 100 != 2 or not all(one_of(data, path, values) for path, values in call.success.items()):
+            raise NotServed(said)
+        return data
+
+    async def _ask(self, call: CallOptions, blanks: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
+        body = {path: _filled(value, blanks) for path, value in call.body.items()}
+        content: dict[str, Any] = {}
+        if body:
+            content = {"json": _nested(body)} if call.form == "json" else {"data": body}
+        try:
+            async with (
+                asyncio.timeout(self._options.deadline),
+                self._http.request(
+                    call.method, self._options.url + str(_filled(call.path, blanks)), headers=self._headers(),
+                    allow_redirects=False, **content,
+                ) as response,
+            ):  # fmt: skip
+                text = await read_limited(response.content, LARGEST_ANSWER, NotServed)
+                return response.status, _object(text, response.status)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            # The text of these errors may hold the address with what was asked: only their names are passed on.
+            raise NotServed(f"no answer: {type(error).__name__}") from None
+
+    def _headers(self) -> dict[str, str]:
+        secret = self._options.secret.get_secret_value()
+        return {name: value.replace("{secret}", secret) for name, value in self._options.headers.items()}
+
+
+def found(data: Any, path: str) -> Any:
+    """The value of a field, or None."""
+    for step in path.split("."):
+        if isinstance(data, Mapping):
+            data = data.get(step)
+        elif isinstance(data, list) and step.isdecimal() and int(step) < len(data):
+            data = data[int(step)]
+        else:
+            return None
+    return data
+
+
+def explained(error: ValidationError, entry: str) -> ValueError:
+    """What is wrong with an entry of the configuration, without its values: they may be secrets."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return ValueError(f"{entry}.{'.'.join(map(str, first['loc']))}: {first['msg']}")
+
+
+def one_of(data: Any, path: str, values: Collection[str]) -> bool:
+    """Whether the field has one of these values; numbers and `true` are compared as they are written."""
+    value = found(data, path)
+    text = json.dumps(value) if isinstance(value, bool) or value is None else str(value)
+    return text in values
+
+
+def _filled(value: str | int | bool, blanks: Mapping[str, str]) -> str | int | bool:
+    if not isinstance(value, str):
+        return value
+    if (alone := _BLANK.fullmatch(value)) and alone[2]:
+        return int(blanks[alone[1]])
+    return _BLANK.sub(lambda blank: blanks[blank[1]], value)
+
+
+def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for path, value in fields.items():
+        *above, last = path.split(".")
+        place = body
+        for step in above:
+            place = place.setdefault(step, {})
+        place[last] = value
+    return body
+
+
+def _object(text: bytes, status: int) -> Mapping[str, Any]:
+    try:
+        data = json.loads(text) if text.strip() else {}
+    except (ValueError, RecursionError):
+        data = None
+    if isinstance(data, dict):
+        return data
+    if status // 100 == 2:
+        raise NotServed("the answer is no JSON object")
+    return {}

@@ -1,0 +1,252 @@
+"""Web and worker as processes under a supervisor: one that dies is started again, and none outlives the supervisor.
+
+Children are spawned, not forked: a PKCS#11 session must not be inherited. Each holds one end of a pipe; when the
+supervisor is gone, however it died, the pipe closes and the child ends, so that a new start finds the port free. Each
+is a user of the embedded database too: whoever of them is last stops it, even when the supervisor was killed.
+
+The supervisor itself stays small: what a child runs is imported by that child alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import structlog
+
+from hub.demo.tls import server_context
+from hub.errors import QiandaError, TemplateFailed, WrongInstallation
+from hub.settings import Settings, configured_by
+from hub.store.embedded import EmbeddedPostgres
+
+RESTART_PAUSE = 1.0
+"""Seconds before a child that died young is started again."""
+STOP_SECONDS = 14.0
+"""So long children may finish what they hold; the database then stops in what is left of twenty seconds."""
+CANNOT_START = 78
+"""EX_CONFIG of sysexits.h: starting such a child again would end in the same way."""
+_LOOK_EVERY = 0.5
+_SPAWN = multiprocessing.get_context("spawn")
+log = structlog.get_logger()
+
+
+class NotConfigured(ValueError):
+    """What the configuration names does not exist, or cannot be as it says: nothing but an edit helps."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a child does (`web` or `work`); everything in it can be sent to another process. `certificates`: a folder of
+    `hub.demo.tls`, where the web is to be HTTPS."""
+
+    kind: str
+    settings: Settings
+    dsn: str
+    demo: bool
+    certificates: Path | None = None
+
+
+@dataclass
+class _Child:
+    job: Job
+    process: BaseProcess
+    lifeline: Connection
+    started: float = field(default_factory=time.monotonic)
+
+
+class Supervisor:
+    """`tend` is called about twice a second, for whatever else has to be kept up."""
+
+    def __init__(self, jobs: list[Job], say: Callable[[str], None], tend: Callable[[], None] = lambda: None) -> None:
+        self._jobs = jobs
+        self._say = say
+        self._tend = tend
+        self._children: list[_Child] = []
+        self._stopping = False
+
+    def run(self) -> None:
+        """Until SIGINT, SIGTERM or the end of the terminal; then every child is asked to finish what it holds."""
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGTERM, self._stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` wishes
+            signal.signal(signal.SIGHUP, self._stop)
+        try:
+            for job in self._jobs:
+                self._children.append(_start(job))
+            while not self._stopping:
+                wait([child.process.sentinel for child in self._children], timeout=_LOOK_EVERY)
+                self._restart_dead()
+                if not self._stopping:
+                    self._tend()
+        finally:
+            self._end_children()
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _restart_dead(self) -> None:
+        for number, child in enumerate(self._children):
+            if child.process.is_alive() or self._stopping:
+                continue
+            if child.process.exitcode == CANNOT_START:
+                raise NotConfigured(f"{child.job.kind} cannot start with this configuration; the reason stands above")
+            self._say(f"{child.job.kind} ended ({_ending(child.process.exitcode)}); starting it again")
+            child.lifeline.close()
+            if time.monotonic() - child.started < RESTART_PAUSE * 5:
+                time.sleep(RESTART_PAUSE)
+            self._children[number] = _start(child.job)
+
+    def _end_children(self) -> None:
+        for child in self._children:
+            child.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in self._children:
+            child.process.join(max(0.1, deadline - time.monotonic()))
+            if child.process.is_alive():
+                child.process.kill()
+                child.process.join()
+            child.lifeline.close()
+
+
+class DatabaseKeeper:
+    """Brings the embedded database back when it died; `keep` is for a supervisor's `tend`."""
+
+    def __init__(self, server: EmbeddedPostgres, say: Callable[[str], None]) -> None:
+        self._server = server
+        self._say = say
+        self._not_before = 0.0
+
+    def keep(self) -> None:
+        if self._server.answers() or time.monotonic() < self._not_before:
+            return
+        self._say("the database ended; starting it again")
+        try:
+            self._server.start()
+        except QiandaError as error:
+            self._not_before = time.monotonic() + 5
+            self._say(f"the database does not start: {error}")
+
+
+class Welcome:
+    """What the demo says once its pages are there: not before, or the first click would fail."""
+
+    def __init__(self, settings: Settings, text: str, say: Callable[[str], None]) -> None:
+        self._address = (settings.host, settings.port)
+        self._text: str | None = text
+        self._say = say
+
+    def say_once_served(self) -> None:
+        if self._text is None:
+            return
+        try:
+            socket.create_connection(self._address, timeout=1).close()
+        except OSError:
+            return
+        self._say(self._text)
+        self._text = None
+
+
+def embedded_database(settings: Settings) -> EmbeddedPostgres:
+    """That of the data folder, not started yet. Only for settings that name no other database."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    return EmbeddedPostgres(settings.data / "database")
+
+
+def _ending(code: int | None) -> str:
+    """How a process ended, for people."""
+    return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+
+
+def _start(job: Job) -> _Child:
+    theirs, ours = _SPAWN.Pipe(duplex=False)
+    process = _SPAWN.Process(target=run_job, args=(job, theirs), name=f"qianda-{job.kind}")
+    with _deaf_to_ctrl_c():
+        process.start()
+    theirs.close()
+    return _Child(job, process, ours)
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Ctrl-C reaches the whole group, but it is the supervisor who says when: children inherit the blocked signal."""
+    resource_tracker.ensure_running()  # its first start would take the blocking away again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def run_job(job: Job, lifeline: Connection) -> None:
+    """In a process of its own: serve or work until told to stop, or until the supervisor is gone."""
+    quiet_logs()
+    try:
+        with contextlib.nullcontext() if job.settings.database else embedded_database(job.settings):
+            asyncio.run(_run(job, lifeline))
+    except NotConfigured as error:
+        print(f"qianda: {error}", file=sys.stderr)
+        sys.exit(CANNOT_START)
+    except (QiandaError, OSError) as error:
+        log.error("ended", job=job.kind, error=f"{type(error).__name__}: {error}"[:500])
+        sys.exit(1)
+
+
+async def _run(job: Job, lifeline: Connection) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_reader(lifeline.fileno(), _supervisor_gone, loop, lifeline, stop)
+    from hub.wiring import build
+
+    try:
+        hub = await build(job.settings, job.dsn, demo=job.demo)
+    except WrongInstallation as error:
+        raise NotConfigured(str(error)) from error
+    except (ValueError, TemplateFailed, FileNotFoundError) as error:
+        raise NotConfigured(f"the configuration is wrong ({configured_by()}): {error}") from error
+    try:
+        if job.kind == "web":
+            from hub.web.app import run_web
+
+            tls = server_context(job.certificates) if job.certificates else None
+            await run_web(hub, host=job.settings.host, port=job.settings.port, stop=stop, tls=tls)
+        else:
+            from hub.worker import Worker
+
+            await Worker(hub).run(stop)
+    finally:
+        await hub.close()
+
+
+def _supervisor_gone(loop: asyncio.AbstractEventLoop, lifeline: Connection, stop: asyncio.Event) -> None:
+    """Nothing is ever sent through the pipe: being readable means that its other end is closed."""
+    loop.remove_reader(lifeline.fileno())
+    stop.set()
+    loop.call_later(STOP_SECONDS, os._exit, 1)
+
+
+def quiet_logs() -> None:
+    """One line of JSON per event on standard error; libraries speak up from warnings on."""
+    logging.basicConfig(level=logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

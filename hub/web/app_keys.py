@@ -1,0 +1,15 @@
+"""What the application carries for its handlers, by typed keys."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub.web.i18n import Catalogues
+from hub.web.page_images import PageImages
+from hub.web.rate_limit import Brakes
+from hub.wiring import Hub
+
+HUB = web.AppKey("hub", Hub)
+CATALOGUES = web.AppKey("catalogues", Catalogues)
+PAGE_IMAGES = web.AppKey("page_images", PageImages)
+BRAKES = web.AppKey("brakes", Brakes)

@@ -1,0 +1,141 @@
+"""The public check page `/verify`: anybody may have a finished contract checked, in a child process with limits.
+
+The answer is element by element, in the words of the verifier; as JSON for whoever does not ask for a page. What can
+be checked here can be checked without us: `qianda verify` does the same offline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from aiohttp import BodyPartReader, web
+
+from hub.errors import BadInput, ManyChecks
+from hub.web.app_keys import BRAKES, HUB
+from hub.web.pages import page
+from hub.web.problems import wants_page
+from hub.web.upload_limits import LARGEST_FILE, MAX_CHECKS, RETRY_AFTER, Upload, UploadLimits
+from hub.wiring import Hub
+from qianda.verify.elements import Report
+from qianda.verify.findings import UnreadablePdf
+from qianda.verify.guard import verify_guarded
+from qianda.verify.report import as_json, unreadable_json
+from qianda.verify.trust import list_trust_files
+
+ZONE = ZoneInfo("Asia/Shanghai")
+LARGEST_BODY = LARGEST_FILE + (1 << 20)  # with the envelope of a form
+MOST_PARTS = 10
+TOO_LITTLE_TIME = "the check got too little time"
+CPU_SECONDS, WAIT_SECONDS = 10.0, 50.0
+"""Of one check: what the file may cost, and how long its child may take for that beside everything else."""
+
+
+def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    limits, threads = UploadLimits(), ThreadPoolExecutor(MAX_CHECKS, "check")
+
+    async def check(request: web.Request) -> web.Response:
+        brakes = request.app[BRAKES]
+        await brakes.slow_down(request, "check")
+        with (
+            limits.upload(brakes.address(request)) as upload,
+            tempfile.TemporaryDirectory(prefix="qianda-check-") as folder,
+        ):
+            path = Path(folder) / "file.pdf"
+            name = await _received(request, path, upload)
+            async with upload.turn():
+                if request.transport is None:
+                    raise ConnectionResetError  # gone while waiting: nobody is there to be told
+                return await _judge(request, path, name, threads)
+
+    return [web.get("/verify", form), web.post("/verify", check)]
+
+
+async def form(request: web.Request) -> web.Response:
+    return page(request, "check.html", report=None, unreadable=None)
+
+
+async def _received(request: web.Request, path: Path, upload: Upload) -> str:
+    """Write the upload to `path`; the sender's name for it. Whoever takes too long gives way to others."""
+    try:
+        async with upload.in_time():
+            return await _receive(request, path, upload)
+    except ValueError as error:  # of aiohttp: a form without boundary or end
+        raise BadInput("the form cannot be read", field="file") from error
+
+
+async def _receive(request: web.Request, path: Path, upload: Upload) -> str:
+    """The part `file` of a form, or the body itself."""
+    if request.content_type != "multipart/form-data":
+        await _write(path, _body(request, upload), upload)
+        return ""
+    parts = await request.multipart()
+    for _ in range(MOST_PARTS):
+        part = await parts.next()
+        if not isinstance(part, BodyPartReader):
+            break
+        if part.name == "file" and part.filename:
+            await _write(path, _chunks(request, part, upload), upload)
+            return part.filename[:200]
+        async for _skipped in _chunks(request, part, upload):
+            pass
+    raise BadInput("choose a PDF file", field="file")
+
+
+async def _body(request: web.Request, upload: Upload) -> AsyncIterator[bytes]:
+    async for chunk in request.content.iter_chunked(1 << 16):
+        upload.arrived(len(chunk))
+        yield chunk
+
+
+async def _chunks(request: web.Request, part: BodyPartReader, upload: Upload) -> AsyncIterator[bytes]:
+    """What is left out counts as well: it is the whole body that is bounded."""
+    while chunk := await part.read_chunk(1 << 16):
+        if request.content.total_bytes > LARGEST_BODY:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content.total_bytes)
+        upload.arrived(len(chunk))
+        yield chunk
+
+
+async def _write(path: Path, chunks: AsyncIterator[bytes], upload: Upload) -> None:
+    with path.open("wb") as file:
+        async for chunk in chunks:
+            if upload.size + len(chunk) > LARGEST_FILE:
+                raise web.HTTPRequestEntityTooLarge(LARGEST_FILE, upload.size + len(chunk))
+            upload.store(len(chunk))
+            file.write(chunk)
+    if not upload.size:
+        raise BadInput("the file is empty", field="file")
+
+
+async def _judge(request: web.Request, path: Path, name: str, threads: ThreadPoolExecutor) -> web.Response:
+    check = partial(
+        verify_guarded, path, trust_files(request.app[HUB]), cpu_seconds=CPU_SECONDS, wait_seconds=WAIT_SECONDS
+    )
+    try:
+        report: Report | None = await asyncio.get_running_loop().run_in_executor(threads, check)
+        said = as_json(report) | {"file": name} if report else {}
+    except UnreadablePdf as error:
+        report, said = None, unreadable_json(name, error.reason)
+    except TimeoutError as error:  # says nothing about the file
+        raise ManyChecks(TOO_LITTLE_TIME, retry_after=RETRY_AFTER) from error
+    if not wants_page(request):
+        return web.json_response(said, status=200 if report else 422)
+    read, unread = (said, None) if report else (None, said)
+    return page(request, "check.html", local=local_time, report=read, unreadable=unread)
+
+
+def local_time(moment: str) -> str:
+    """Return a moment (ISO 8601 with zone) as clocks in China show it, with its offset."""
+    return f"{datetime.fromisoformat(moment).astimezone(ZONE):%Y-%m-%d %H:%M:%S} (UTC+8)"
+
+
+def trust_files(hub: Hub) -> list[Path]:
+    """The authorities that this installation trusts; its own built-in one is among them."""
+    return list_trust_files(hub.settings.data / "trust")

@@ -1,0 +1,163 @@
+"""What a verified signer reads: the contract's card, its pages, its text, the files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import web
+
+from hub.errors import ContractNotFound, NotCompleted, NotFound
+from hub.lifecycle.contract.terms import card
+from hub.lifecycle.signing.custody import accepted_custody
+from hub.lifecycle.signing.open_link import Visit, visit
+from hub.lifecycle.signing.sign import consent_for
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.school.course import Campus
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.unit import Unit
+from hub.web.app_keys import HUB, PAGE_IMAGES
+from hub.web.i18n import chosen_language
+from hub.web.security import session_secret
+from hub.web.signer.answers import contract_id
+from hub.web.signer.signing.protocol import iso
+
+
+@dataclasses.dataclass(frozen=True)
+class Looked:
+    """A visit with everything that is shown beside the contract itself."""
+
+    visit: Visit
+    signers: list[tuple[Signer, SigningTask]]
+    campus: Campus
+
+    @property
+    def contract(self) -> Contract:
+        return self.visit.contract
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    base = "/sign/v1"
+    return [
+        web.get(f"{base}/contract", contract),
+        web.get(f"{base}/pages/{{number:[0-9]{{1,3}}}}.png", page_image),
+        web.get(f"{base}/text", text),
+        web.get(f"{base}/document.pdf", document),
+        web.get(f"{base}/final.pdf", final),
+        web.get(f"{base}/evidence.zip", evidence),
+    ]
+
+
+async def look(request: web.Request, *, agent: bool = False) -> Looked:
+    """`agent`: also for a program that is paired with a page. Raises SessionNotValid, NotVerified, NotForAgents,
+    ContractNotFound."""
+    async with request.app[HUB].database.unit(EVERYTHING) as unit:
+        visiting = await visit(unit, session_secret(request), contract_id(request), agent=agent)
+        return await _looked(unit, visiting)
+
+
+async def _looked(unit: Unit, visiting: Visit) -> Looked:
+    contract = visiting.contract
+    tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
+    signers = [(signer, tasks[signer.id]) for signer in await unit.contracts.signers(contract.id)]
+    campus = await unit.school.campus(contract.campus)
+    return Looked(visiting, signers, campus)
+
+
+async def contract(request: web.Request) -> web.Response:
+    return web.json_response(contract_json(request, await look(request, agent=True)))
+
+
+def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
+    """`summary` is in the language that the visitor chose, otherwise the signer's own; `deadline` is ISO 8601.
+    `custody`: where this signer's key may be; nothing: anywhere."""
+    seen, me = looked.contract, looked.visit.signer
+    consent = consent_for(request.app[HUB].parts, seen, me.language)
+    language = chosen_language(request) or me.language
+    return {
+        "id": str(seen.id), "number": seen.number, "title": seen.title, "state": seen.state.value,
+        "task": looked.visit.task.state.value, "summary": card(seen, looked.campus.zone, language),
+        "pages": seen.pages, "document_sha256": seen.document,
+        "consent": {"version": consent.version, "text": consent.text, "sha256": consent.sha256},
+        "signers": [
+            {"role": signer.role.value, "name": signer.name, "state": task.state.value, "you": signer.id == me.id}
+            for signer, task in looked.signers
+        ],
+        "deadline": iso(seen.deadline), "custody": list(accepted_custody(request.app[HUB].parts, seen, me)),
+        "campus": looked.campus.named(language),
+    }  # fmt: skip
+
+
+async def page_image(request: web.Request) -> web.Response:
+    """One page of the current revision, from 1. That it was fetched is kept: it is part of the evidence."""
+    number = int(request.match_info["number"])
+    hub = request.app[HUB]
+    async with hub.database.unit(EVERYTHING) as unit:
+        visiting = await visit(unit, session_secret(request), contract_id(request))
+        sha256 = _current(visiting.contract)
+        if not 1 <= number <= visiting.contract.pages:
+            raise NotFound("there is no such page")
+        if not visiting.task.state.final:
+            await unit.sessions.page_seen(visiting.task.id, sha256, number, unit.now)
+    images = await request.app[PAGE_IMAGES].of(sha256, hub.parts.files.get)
+    return web.Response(body=images[number - 1], content_type="image/png")
+
+
+async def text(request: web.Request) -> web.Response:
+    """The contract as plain text, for large type and screen readers."""
+    looked = await look(request)
+    lines = [looked.contract.title, looked.contract.number, ""]
+    for block in blocks_of(looked.contract):
+        lines += _block_lines(block)
+    return web.Response(text="\n".join(lines), content_type="text/plain", charset="utf-8")
+
+
+def blocks_of(seen: Contract) -> list[dict[str, Any]]:
+    """The blocks as they were laid out: `kind` is heading, paragraph or table."""
+    blocks: list[dict[str, Any]] = seen.data.get("text", [])
+    return blocks
+
+
+def _block_lines(block: dict[str, Any]) -> list[str]:
+    match block["kind"]:
+        case "heading":
+            return ["", f"{block['number']} {block['text']}".strip()]
+        case "table":
+            caption = [block["caption"]] if block.get("caption") else []
+            return caption + [" | ".join(row) for row in block["rows"]]
+    return [f"{block.get('number', '')} {block['text']}".strip()]
+
+
+async def document(request: web.Request) -> web.Response:
+    """The current revision, to whoever still has to sign it; afterwards only the finished file is handed out."""
+    seen = (await look(request, agent=True)).visit
+    still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)
+    if not still_to_sign and seen.contract.state is not ContractState.COMPLETED:
+        raise NotCompleted
+    return await _pdf(request, seen.contract, "inline")
+
+
+async def final(request: web.Request) -> web.Response:
+    seen = (await look(request)).contract
+    if seen.state is not ContractState.COMPLETED:
+        raise NotCompleted
+    return await _pdf(request, seen, "attachment")
+
+
+async def _pdf(request: web.Request, seen: Contract, disposition: str) -> web.Response:
+    content = await request.app[HUB].parts.files.get(_current(seen))
+    headers = {"Content-Disposition": f'{disposition}; filename="{seen.number}.pdf"'}
+    return web.Response(body=content, content_type="application/pdf", headers=headers)
+
+
+async def evidence(request: web.Request) -> web.Response:
+    await look(request)
+    raise NotFound("evidence packages are not made yet; the finished PDF can be checked by itself")
+
+
+def _current(seen: Contract) -> str:
+    if seen.document is None:
+        raise ContractNotFound
+    return seen.document

@@ -1,0 +1,214 @@
+"""The pages behind the code: read, sign, done; beside them declining, a question, the text version, one's devices.
+
+Each page looks where the contract is and leads on to the page that fits: whoever comes back finds their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.lifecycle.contract.terms import ROLE_WORDS, card
+from hub.lifecycle.messaging.send import deadline_words
+from hub.lifecycle.signing import device_keys
+from hub.lifecycle.signing.custody import accepted_custody
+from hub.lifecycle.signing.open_link import contracts_of
+from hub.lifecycle.signing.sign import consent_for
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import SigningTask, TaskState
+from hub.model.signing.signature_request import Custody
+from hub.model.staff.accounts import EVERYTHING
+from hub.web.app_keys import HUB
+from hub.web.i18n import language_of
+from hub.web.pages import page
+from hub.web.security import session_secret
+from hub.web.signer.contract.reading import Looked, blocks_of, look
+from hub.web.signer.user_agent import Inside, System, recognised
+from qianda.passkey import relying_party
+
+ENDED = {
+    ContractState.COMPLETED: "completed",
+    ContractState.VOIDED: "withdrawn",
+    ContractState.EXPIRED: "expired",
+    ContractState.DECLINED: "declined",
+    ContractState.SIGNED_ON_PAPER: "paper",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """`standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others`: all contracts of the visit, with
+    where each of them stands. `devices`: how many of theirs have a key that is not revoked."""
+
+    looked: Looked
+    standing: str
+    others: list[tuple[Contract, str]]
+    devices: int
+
+    @property
+    def id(self) -> str:
+        return str(self.looked.contract.id)
+
+    @property
+    def number(self) -> int:
+        return [contract.id for contract, _ in self.others].index(self.looked.contract.id) + 1
+
+    @property
+    def next_open(self) -> Contract | None:
+        """Another contract that this person can sign now; those that come later in the list before earlier ones."""
+        start = self.number - 1
+        return next((each for each, standing in self.others[start:] + self.others[:start]
+                     if standing == "open" and each.id != self.looked.contract.id), None)  # fmt: skip
+
+    @property
+    def signed(self) -> int:
+        return sum(standing in ("signed", "completed") for _, standing in self.others)
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    return [
+        web.get("/sign/contract", read),
+        web.get("/sign/text", text),
+        web.get("/sign/signature", sign),
+        web.get("/sign/token", token),
+        web.get("/sign/done", done),
+        web.get("/sign/decline", decline),
+        web.get("/sign/question", question),
+        web.get("/sign/devices", devices),
+    ]
+
+
+async def read(request: web.Request) -> web.Response:
+    place = await where(request)
+    if place.standing != "open":
+        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    return _show(request, "signer/read.html", place, changed="changed" in request.query)
+
+
+async def text(request: web.Request) -> web.Response:
+    place = await where(request)
+    return _show(request, "signer/text.html", place, blocks=blocks_of(place.looked.contract))
+
+
+async def sign(request: web.Request) -> web.Response:
+    """In this browser, or on from here to a USB token where one can be plugged in. Where the contract demands a key of
+    another kind, the ways to it."""
+    place = await where(request)
+    accepted = accepted_custody(request.app[HUB].parts, place.looked.contract, place.looked.visit.signer)
+    template = "signer/sign.html" if not accepted or Custody.BROWSER in accepted else "signer/other_key.html"
+    passkeys = _can_have_passkeys(request)
+    return await _to_sign(request, template, usb_offered=_has_ports(request), passkeys=passkeys)
+
+
+async def token(request: web.Request) -> web.Response:
+    """With a USB token, by the agent on the person's own computer."""
+    return await _to_sign(request, "signer/token.html", origin=request.app[HUB].parts.origin)
+
+
+def _can_have_passkeys(request: web.Request) -> bool:
+    inside_wechat = recognised(request.headers.get("User-Agent", "")).inside is Inside.WECHAT
+    return not inside_wechat and relying_party(request.app[HUB].parts.origin) is not None
+
+
+def _has_ports(request: web.Request) -> bool:
+    device = recognised(request.headers.get("User-Agent", ""))
+    return device.system is System.DESKTOP and device.inside is Inside.BROWSER
+
+
+async def _to_sign(request: web.Request, template: str, **more: Any) -> web.Response:
+    """Only what was read is signed: a document that changed meanwhile is shown again first."""
+    place = await where(request)
+    if place.standing != "open":
+        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    if request.query.get("document", place.looked.contract.document) != place.looked.contract.document:
+        raise web.HTTPSeeOther(f"/sign/contract?id={place.id}&changed")
+    seen, me = place.looked.contract, place.looked.visit.signer
+    consent = consent_for(request.app[HUB].parts, seen, me.language)
+    return _show(request, template, place, consent=consent, **more)
+
+
+async def done(request: web.Request) -> web.Response:
+    place = await where(request)
+    if place.standing == "open":
+        raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
+    return _show(request, "signer/done.html", place)
+
+
+async def decline(request: web.Request) -> web.Response:
+    place = await where(request)
+    if place.standing != "open":
+        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    return _show(request, "signer/decline.html", place)
+
+
+async def question(request: web.Request) -> web.Response:
+    return _show(request, "signer/question.html", await where(request))
+
+
+async def devices(request: web.Request) -> web.Response:
+    """Those of this person, revoked ones too. Where there are none, there is nothing to see."""
+    place = await where(request)
+    found, _ = await device_keys.devices(request.app[HUB].parts, session_secret(request))
+    if not found:
+        raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
+    return _show(request, "signer/devices.html", place, devices=found, lost="lost" in request.query, when=_when)
+
+
+async def where(request: web.Request) -> Place:
+    """Raises SessionNotValid, NotVerified (both shown as "your visit has ended"), ContractNotFound."""
+    looked = await look(request)
+    async with request.app[HUB].database.unit(EVERYTHING) as unit:
+        others = await contracts_of(unit, looked.visit.session)
+        now = await unit.planning_now()
+        live = await unit.app_keys.live(looked.visit.signer.person)
+    standings = [(each, _standing(each, task, now)) for each, task in others]
+    return Place(looked, _standing(looked.contract, looked.visit.task, now), standings, live)
+
+
+def _standing(contract: Contract, task: SigningTask, now: datetime) -> str:
+    if task.state is TaskState.DECLINED:
+        return "declined-by-you"
+    if contract.state in ENDED:
+        return ENDED[contract.state]
+    if task.state is TaskState.SIGNED:
+        return "signed"
+    if now >= contract.deadline:
+        return "expired"
+    return "open" if task.state is TaskState.OPEN else "waiting"
+
+
+def _show(request: web.Request, template: str, place: Place, **more: Any) -> web.Response:
+    looked = place.looked
+    seen, me = looked.contract, looked.visit.signer
+    lang = language_of(request, me.language)
+    accepted = accepted_custody(request.app[HUB].parts, seen, me)
+    return page(
+        request, template, language=lang, place=place, contract=seen, me=me, standing=place.standing, accepted=accepted,
+        summary=card(seen, looked.campus.zone, lang), campus=looked.campus.named(lang),
+        campus_phone=looked.campus.phone, parties=_parties(looked, lang),
+        deadline=deadline_words(seen.deadline, replace(me, language=lang)),
+        signed_at=_moment(looked), **more,
+    )  # fmt: skip
+
+
+def _parties(looked: Looked, lang: str) -> list[dict[str, Any]]:
+    return [
+        {"role": ROLE_WORDS[signer.role][lang], "name": signer.name, "state": task.state.value,
+         "you": signer.id == looked.visit.signer.id}
+        for signer, task in looked.signers
+    ]  # fmt: skip
+
+
+def _moment(looked: Looked) -> str:
+    """When this signer signed, in their own zone."""
+    at = looked.visit.task.accepted_at
+    return _when(at, looked.visit.signer.zone) if at else ""
+
+
+def _when(at: datetime, zone: str) -> str:
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"

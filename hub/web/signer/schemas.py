@@ -1,0 +1,225 @@
+"""The bodies of the signing protocol: strict, bounded, nothing unknown taken."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Annotated, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from hub.errors import BadInput
+from hub.model.signing.device_key import LONGEST_LABEL
+from hub.model.signing.signature_request import Custody
+from hub.web.api.schemas import SignerAsked, StudentAsked
+
+LARGEST_JSON = 256 << 10
+MOST_STROKES, MOST_POINTS = 200, 5000
+
+
+def _base64(value: str) -> str:
+    b64decode(value, validate=True)
+    return value
+
+
+Text = Annotated[str, StringConstraints(max_length=200)]
+Long = Annotated[str, StringConstraints(max_length=1000)]
+Base64 = Annotated[str, StringConstraints(min_length=4, max_length=16384), AfterValidator(_base64)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Point = Annotated[list[Share], Field(min_length=2, max_length=2)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Nothing(Body):
+    pass
+
+
+class CodeAsked(Body):
+    """`channel`: `voice` where the person wants to hear the code. What is not there is as if nothing had been asked."""
+
+    channel: Text | None = None
+
+
+class Open(Body):
+    """Exactly one way in: a ticket, a pickup code with the phone, or a poster with phone and name."""
+
+    ticket: Text | None = None
+    pickup_code: Text | None = None
+    poster: Text | None = None
+    phone: Text | None = None
+    name: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Open:
+        given = {name for name, value in self if value is not None}
+        if given not in ({"ticket"}, {"pickup_code", "phone"}, {"poster", "phone", "name"}):
+            raise ValueError("give ticket, or pickup_code and phone, or poster, phone and name")
+        return self
+
+
+class Verify(Body):
+    """Who came by a poster gives the code alone."""
+
+    code: Text
+    name: Text | None = None
+    id_tail: Annotated[str, StringConstraints(max_length=20)] | None = None
+
+
+class Enrol(Body):
+    """As the integration API takes a contract's people."""
+
+    course: Text
+    student: StudentAsked
+    signers: Annotated[list[SignerAsked], Field(min_length=1, max_length=8)]
+
+
+Chain = Annotated[list[Base64], Field(min_length=1, max_length=10)]
+
+
+class AndroidKey(Body):
+    """Of `KeyStore.getCertificateChain`, the key's own certificate first."""
+
+    format: Literal["android-key"]
+    certificate_chain: Chain
+
+
+class AppAttest(Body):
+    """Of `DCAppAttestService`."""
+
+    format: Literal["apple-appattest"]
+    key_id: Base64
+    object: Base64
+
+
+class Key(Body):
+    """`spki`: SubjectPublicKeyInfo in DER; a key with a certificate brings its chain instead, its own first. `proof`:
+    raw r‖s, or the value of RSA. `attestation`: what the platform says of an app's key; `device`: what the app calls
+    the device; `passkey`: the id of the person's passkey that a fresh certificate is to name."""
+
+    proof: Base64
+    custody: Text
+    spki: Base64 | None = None
+    certificate_chain: Chain | None = None
+    attestation: Annotated[AndroidKey | AppAttest, Field(discriminator="format")] | None = None
+    device: Annotated[str, StringConstraints(max_length=LONGEST_LABEL)] = ""
+    passkey: Base64 | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Key:
+        if (self.spki is None) == (self.certificate_chain is None):
+            raise ValueError("give spki or certificate_chain")
+        if self.attestation is not None and (self.spki is None or self.custody != Custody.APP_KEYSTORE):
+            raise ValueError("an attestation speaks for the spki of an app-keystore")
+        if self.passkey is not None and self.spki is None:
+            raise ValueError("a certificate that is brought along names its passkey already")
+        return self
+
+
+class Consent(Body):
+    version: Text
+    sha256: Sha256
+
+
+class Appearance(Body):
+    """The drawn name: strokes of points, each `[x, y]` from 0 to 1, from the upper left corner."""
+
+    strokes: Annotated[list[list[Point]], Field(max_length=MOST_STROKES)]
+
+    @model_validator(mode="after")
+    def _not_endless(self) -> Appearance:
+        if sum(len(stroke) for stroke in self.strokes) > MOST_POINTS:
+            raise ValueError(f"at most {MOST_POINTS} points")
+        return self
+
+
+class Prepare(Body):
+    document_sha256: Sha256
+    consent: Consent
+    appearance: Appearance | None = None
+
+
+class PasskeyAssertion(Body):
+    """As WebAuthn names the parts; `credential` is the id of the passkey."""
+
+    credential: Base64
+    authenticator_data: Base64
+    client_data: Base64
+    signature: Base64
+
+
+class Signature(Body):
+    request: Identifier
+    signature: Base64
+    assertion: PasskeyAssertion | None = None
+    scripts_sha256: Sha256 | None = None
+
+
+class FreshPasskey(Body):
+    authenticator_data: Base64
+    client_data: Base64
+
+
+class Decline(Body):
+    reason: Long = ""
+
+
+class Question(Body):
+    text: Long = ""
+    kind: Text = "question"
+
+
+class Relink(Body):
+    ticket: Text | None = None
+    phone: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Relink:
+        if (self.ticket is None) == (self.phone is None):
+            raise ValueError("give ticket or phone")
+        return self
+
+
+class Claim(Body):
+    code: Annotated[str, StringConstraints(max_length=40)]
+
+
+class Confirm(Body):
+    certificate_sha256: Sha256
+
+
+class Device(Body):
+    id: Identifier
+
+
+class Phone(Body):
+    phone: Text
+
+
+class RefusedToSign(Body):
+    request: Identifier
+    reason: Long
+
+
+Some = TypeVar("Some", bound=Body)
+
+
+async def body(request: web.Request, kind: type[Some]) -> Some:
+    """The request's JSON as `kind`. Raises BadInput with the field, or HTTPRequestEntityTooLarge."""
+    if (request.content_length or 0) > LARGEST_JSON:
+        raise web.HTTPRequestEntityTooLarge(LARGEST_JSON, request.content_length or 0)
+    content = bytearray()
+    async for chunk in request.content.iter_any():
+        content += chunk
+        if len(content) > LARGEST_JSON:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_JSON, len(content))
+    try:
+        return kind.model_validate_json(bytes(content) or b"{}")
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{field}: {first['msg']}" if field else first["msg"], field=field) from None

@@ -1,0 +1,107 @@
+"""The signing protocol for whoever comes by a poster: `open`, `code` and `verify` without a link, then `enrol`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from hub.errors import BadInput, SessionNotValid
+from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.terms import course_facts
+from hub.lifecycle.school import enrol as enrolment
+from hub.lifecycle.school import guests
+from hub.lifecycle.school.guests import Admitted
+from hub.model.school.course import Course
+from hub.model.staff.accounts import EVERYTHING
+from hub.web.api.schemas import SignerAsked
+from hub.web.app_keys import BRAKES, HUB
+from hub.web.i18n import language_of
+from hub.web.security import session_secret, set_session
+from hub.web.signer import schemas
+from hub.web.signer.answers import base64, contracts_json, where
+
+
+async def open_poster(request: web.Request, poster: str, phone: str, name: str) -> web.Response:
+    """`{session, key_challenge, school, campus, language}`, whosever the phone is."""
+    parts = request.app[HUB].parts
+    admitted = await guests.open_poster(parts, poster, phone, name, language_of(request))
+    return _with_session(request, admitted, {
+        "key_challenge": base64(admitted.visitor.key_challenge),
+        **where(request, admitted.offer.campus, admitted.visitor.language),
+    })  # fmt: skip
+
+
+async def verify(request: web.Request, code: str) -> web.Response:
+    """`{session, contracts: [], courses}`. A signer's session needs name and id_tail as well."""
+    try:
+        admitted = await guests.verify(request.app[HUB].parts, session_secret(request), code)
+    except SessionNotValid:
+        if await _of_a_signer(request):
+            raise BadInput("name and id_tail are needed as well", field="name") from None
+        raise
+    return _with_session(request, admitted, {"contracts": [], "courses": courses_json(request, admitted)})
+
+
+async def _of_a_signer(request: web.Request) -> bool:
+    async with request.app[HUB].database.unit(EVERYTHING) as unit:
+        found = await unit.sessions.by_secret(session_secret(request))
+        return found is not None and found.live(unit.now)
+
+
+async def session(request: web.Request) -> web.Response:
+    """The visitor's own name and phone only once the phone is proved. `enrolled`: staff look at it now."""
+    admitted = await guests.come_back(request.app[HUB].parts, session_secret(request))
+    visitor = admitted.visitor
+    answer: dict[str, Any] = {
+        "verified": visitor.verified_at is not None, "contracts": [], "key_challenge": base64(visitor.key_challenge),
+        "enrolled": admitted.enrolled, **where(request, admitted.offer.campus, visitor.language),
+    }  # fmt: skip
+    if visitor.verified_at:
+        answer |= {"name": visitor.name, "phone": visitor.phone, "courses": courses_json(request, admitted)}
+    return web.json_response(answer)
+
+
+async def enrol(request: web.Request) -> web.Response:
+    """As `verify` of a link answers: with the contract; without one (202) where staff look at it first."""
+    await request.app[BRAKES].slow_down(request, "enrol")
+    asked = await schemas.body(request, schemas.Enrol)
+    student = asked.student
+    wish = enrolment.Wish(
+        asked.course, NewStudent(student.name, student.id_type.value, student.id_number, student.birth_date),
+        [_signer(each) for each in asked.signers],
+    )  # fmt: skip
+    parts = request.app[HUB].parts
+    enrolled = await enrolment.enrol(parts, session_secret(request), wish)
+    answer = {"session": enrolled.secret, "contracts": contracts_json(enrolled.contracts)}
+    response = web.json_response(answer, status=201 if enrolled.session else 202)
+    set_session(response, enrolled.secret, parts.clock(), enrolled.expires_at)
+    return response
+
+
+def _signer(asked: SignerAsked) -> NewSigner:
+    return NewSigner(
+        asked.role, asked.name, asked.phone, asked.id_number, asked.id_type.value, asked.email, asked.relation,
+        language=asked.language,
+    )  # fmt: skip
+
+
+def courses_json(request: web.Request, admitted: Admitted) -> list[dict[str, Any]]:
+    language = language_of(request, admitted.visitor.language)
+    return [course_json(each, language) for each in admitted.offer.courses]
+
+
+def course_json(course: Course, language: str) -> dict[str, Any]:
+    """What one picks a course by; `fee` is the whole, in yuan."""
+    facts = course_facts(course, language)
+    return {
+        "id": course.id, "name": facts.name, "subject": facts.subject, "fee": f"{facts.total:.2f}",
+        "starts": facts.starts.isoformat(), "ends": facts.ends.isoformat(), "schedule": facts.schedule,
+        "place": facts.place, "lessons": facts.lessons, "minutes": facts.minutes,
+    }  # fmt: skip
+
+
+def _with_session(request: web.Request, admitted: Admitted, answer: dict[str, Any]) -> web.Response:
+    response = web.json_response({"session": admitted.secret, **answer})
+    set_session(response, admitted.secret, request.app[HUB].parts.clock(), admitted.visitor.expires_at)
+    return response

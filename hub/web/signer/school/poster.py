@@ -1,0 +1,84 @@
+"""Behind a poster: what stands on it, and the way from there to a contract, one thing after the other.
+
+Looking changes nothing and is no scan. Only the browser that came by this poster before is led to where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import QiandaError
+from hub.lifecycle.school import guests
+from hub.lifecycle.school.posters import Offer
+from hub.lifecycle.signing.open_link import session_of
+from hub.model.contract.person import IdType, id_type_name
+from hub.model.school.poster import PosterMode
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.unit import Unit
+from hub.web.app_keys import HUB
+from hub.web.i18n import language_of
+from hub.web.pages import page
+from hub.web.security import COOKIE
+from hub.web.signer.school.enrolling import course_json
+from hub.web.signer.signing.landing import can_read_aloud
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where this browser's visitor is. `going_on`: the contract that came of it."""
+
+    begin: str = "start"
+    opened: bool = False
+    verified: bool = False
+    going_on: UUID | None = None
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    return [web.get("/p/{poster}", landing), web.get("/P/{poster}", landing)]
+
+
+async def landing(request: web.Request) -> web.Response:
+    """Raises LinkNotValid."""
+    offer, full = await guests.look(request.app[HUB].parts, request.match_info["poster"])
+    standing = await _standing(request, offer)
+    language = language_of(request)
+    begin = "full" if full and standing.begin == "start" else standing.begin
+    return page(
+        request, "signer/poster.html", offer=offer, begin=begin, opened=standing.opened, verified=standing.verified,
+        going_on=standing.going_on, at_once=offer.poster.mode is PosterMode.CONTRACT,
+        campus=offer.campus.named(language), can_read_aloud=can_read_aloud(request),
+        courses=[course_json(each, language) for each in offer.courses],
+        id_types=[(each.value, id_type_name(each, language)) for each in IdType],
+    )  # fmt: skip
+
+
+async def _standing(request: web.Request, offer: Offer) -> Standing:
+    secret = request.cookies.get(COOKIE)
+    if not secret:
+        return Standing()
+    try:
+        async with request.app[HUB].database.unit(EVERYTHING) as unit:
+            return await _visiting(unit, secret, offer) or await _signing(unit, secret, offer)
+    except QiandaError:  # an old cookie: the page is as for everybody
+        return Standing()
+
+
+async def _visiting(unit: Unit, secret: str, offer: Offer) -> Standing | None:
+    visitor = await unit.visitors.by_secret(secret)
+    if visitor is None or not visitor.live(unit.now) or visitor.poster != offer.poster.id:
+        return None
+    if visitor.verified_at is None:
+        return Standing("code", opened=True)
+    enrolled = await unit.posters.enrolled_by(visitor.id)
+    return Standing("asked" if enrolled else "course", opened=True, verified=True)
+
+
+async def _signing(unit: Unit, secret: str, offer: Offer) -> Standing:
+    """A visitor who has become a signer by this very poster."""
+    session = await session_of(unit, secret)
+    mine = session.verified_at is not None and await unit.posters.drew(offer.poster.id, session.contract)
+    return Standing("back", going_on=session.contract) if mine else Standing()

@@ -1,0 +1,82 @@
+"""Keys of apps in the signing protocol: what comes with `key`, and the list of a person's devices.
+
+`GET /sign/v1/devices` → `{devices: [{id, label, platform, attestation, level, bound_at, used_at, revoked_at, this}]}`;
+`POST /sign/v1/devices/revoke {id}`. Both in a verified session.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.attestations import Statement
+from hub.errors import NotFound
+from hub.lifecycle.signing import device_keys
+from hub.lifecycle.signing.device_keys import Held, Presented
+from hub.model.signing.device_key import AppKey
+from hub.web.app_keys import HUB
+from hub.web.security import session_secret
+from hub.web.signer import schemas
+from hub.web.signer.schemas import body
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    return [web.get("/sign/v1/devices", devices), web.post("/sign/v1/devices/revoke", revoke)]
+
+
+def presented(asked: schemas.Key) -> Presented:
+    passkey = b64decode(asked.passkey) if asked.passkey is not None else None
+    return Presented(asked.custody, _statement(asked.attestation), asked.device.replace("\x00", ""), passkey)
+
+
+def _statement(said: schemas.AndroidKey | schemas.AppAttest | None) -> Statement | None:
+    match said:
+        case schemas.AndroidKey():
+            return Statement(said.format, chain=tuple(b64decode(each) for each in said.certificate_chain))
+        case schemas.AppAttest():
+            return Statement(said.format, content=b64decode(said.object), key_id=b64decode(said.key_id))
+        case None:
+            return None
+
+
+def bound(held: Held) -> dict[str, Any]:
+    """What the answer to `key` says beside the chain, where the key is an app's."""
+    if held.key is None:
+        return {}
+    return {"device": str(held.key.id), "attestation": {
+        "result": held.key.attestation.value, "reasons": list(held.key.reasons),
+    }}  # fmt: skip
+
+
+async def devices(request: web.Request) -> web.Response:
+    found, mine = await device_keys.devices(request.app[HUB].parts, session_secret(request))
+    return web.json_response({"devices": [_device(each) | {"this": each.spki == mine} for each in found]})
+
+
+def _device(key: AppKey) -> dict[str, Any]:
+    return {
+        "id": str(key.id), "label": key.label, "platform": key.platform, "attestation": key.attestation.value,
+        "level": key.level, "bound_at": _iso(key.bound_at),
+        "used_at": _iso(key.used_at) if key.used_at else None,
+        "revoked_at": _iso(key.revoked_at) if key.revoked_at else None,
+    }  # fmt: skip
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+async def revoke(request: web.Request) -> web.Response:
+    """Once more is answered as success."""
+    asked = await body(request, schemas.Device)
+    try:
+        device = UUID(asked.id)
+    except ValueError:
+        raise NotFound("there is no such device") from None
+    await device_keys.revoke(request.app[HUB].parts, session_secret(request), device)
+    return web.json_response({})

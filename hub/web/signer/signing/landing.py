@@ -1,0 +1,97 @@
+"""Behind a link: a page that is harmless, shows nothing personal, and is the same for every ticket, real or not.
+
+Only the browser that opened the ticket before, and still has its session, is led to where the visitor was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import QiandaError
+from hub.lifecycle.signing.open_link import session_of
+from hub.model.signing.link import normalised_ticket
+from hub.model.signing.pickup_code import by_pickup
+from hub.model.signing.session import SigningSession
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.unit import Unit
+from hub.web.app_keys import HUB
+from hub.web.pages import page
+from hub.web.security import COOKIE
+from hub.web.signer.user_agent import recognised, way_to_the_app
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    return [
+        web.get("/s", pickup),
+        web.get("/S", pickup),
+        web.get("/s/{ticket}", landing),
+        web.get("/S/{ticket}", landing),
+    ]
+
+
+async def pickup(request: web.Request) -> web.Response:
+    """Type the pickup code of a message, or the code that is printed under a QR code. `opened`: this browser did so
+    before, rightly or not, and waits for its one-time code."""
+    typed = request.query.get("code", "")
+    ticket = normalised_ticket(typed)
+    if ticket is not None:
+        raise web.HTTPSeeOther(f"/{'p' if await _of_a_poster(request, ticket) else 's'}/{ticket}")
+    opened = by_pickup(request.cookies.get(COOKIE, "")) and not typed
+    return page(request, "signer/pickup.html", wrong=bool(typed), opened=opened, can_read_aloud=can_read_aloud(request))
+
+
+async def _of_a_poster(request: web.Request, ticket: str) -> bool:
+    async with request.app[HUB].database.unit(EVERYTHING) as unit:
+        return await unit.posters.by_ticket(ticket) is not None
+
+
+async def landing(request: web.Request) -> web.Response:
+    opened, going_on = False, None
+    secret, ticket = request.cookies.get(COOKIE), normalised_ticket(request.match_info["ticket"])
+    if secret and ticket:
+        opened, going_on = await _known(request, secret, ticket)
+    if going_on is not None:
+        raise web.HTTPSeeOther(f"/sign/contract?id={going_on}")
+    return page(
+        request, "signer/landing.html", opened=opened, can_read_aloud=can_read_aloud(request), **offered(request)
+    )
+
+
+def can_read_aloud(request: web.Request) -> bool:
+    """Whether a code can be read by a voice. Asked of nobody's number: a page before the code is alike for all."""
+    return "voice" in request.app[HUB].parts.router.configured
+
+
+def offered(request: web.Request) -> dict[str, Any]:
+    """What `signer/app.html` needs. The school's app opens on a tap only, never by itself; the demo shows how it would
+    be to have one. `app=none`: Android came back, because the app is not on this phone."""
+    hub = request.app[HUB]
+    device = recognised(request.headers.get("User-Agent", ""))
+    app_is_missing = request.query.get("app") == "none"
+    way = way_to_the_app(device, hub.app_link, hub.parts.origin, any_system=hub.demo)
+    return {"device": device, "app_is_missing": app_is_missing, "app_address": "" if app_is_missing else way}
+
+
+async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
+    """Whether this browser's session came by this ticket and waits for its code; or which contract it goes on with."""
+    try:
+        async with request.app[HUB].database.unit(EVERYTHING) as unit:
+            session = await session_of(unit, secret)
+            return await _place(unit, session, ticket)
+    except QiandaError:  # an old cookie, or no database right now: the page is as for everybody
+        return False, None
+
+
+async def _place(unit: Unit, session: SigningSession, ticket: str) -> tuple[bool, UUID | None]:
+    link = await unit.links.by_ticket(ticket)
+    if link is None or not link.valid(unit.now):
+        return False, None
+    if session.verified_at is None:
+        return link.id == session.link, None
+    person = (await unit.contracts.signer(session.signer)).person
+    same = (await unit.contracts.signer(link.signer)).person == person
+    return False, link.contract if same and link.contract in session.contracts else None

@@ -1,0 +1,70 @@
+"""Passkeys in the signing protocol, all in a verified session; and that the page's own key is gone.
+
+`GET passkeys` → `{rp_id, user, challenge, credentials, public_keys}`: what `navigator.credentials` needs to make one,
+or to ask one of those that the person has; the SubjectPublicKeyInfo of each beside its id. `POST passkeys
+{authenticator_data, client_data}` → 201 `{credential, public_key}`: the one just made. `POST key {…, passkey}`: the
+certificate names that one of the person's passkeys, where its authority can.
+`POST key/deleted {}`: the page reports that it deleted this visit's key; that stands in the record as the page's word.
+
+A passkey's answer comes with the signature: `POST signature {…, assertion: {credential, authenticator_data,
+client_data, signature}}`, binary values in base64. Its challenge is the SHA-256 of `to_be_signed`, and the device must
+have verified its user.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from hub.lifecycle.signing import passkey_confirmation, signer_certificates
+from hub.lifecycle.signing.passkey_confirmation import Given
+from hub.web.app_keys import BRAKES, HUB
+from hub.web.security import session_secret
+from hub.web.signer import schemas
+from hub.web.signer.answers import base64, contract_id
+from qianda.passkey import Assertion
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    base = "/sign/v1"
+    return [
+        web.get(f"{base}/passkeys", passkeys),
+        web.post(f"{base}/passkeys", register),
+        web.post(f"{base}/key/deleted", key_deleted),
+    ]
+
+
+async def passkeys(request: web.Request) -> web.Response:
+    known = await passkey_confirmation.known(request.app[HUB].parts, session_secret(request), contract_id(request))
+    return web.json_response({
+        "rp_id": known.rp_id, "user": base64(known.user), "challenge": base64(known.challenge),
+        "credentials": [base64(each.credential_id) for each in known.passkeys],
+        "public_keys": [base64(each.public_key) for each in known.passkeys],
+    })  # fmt: skip
+
+
+async def register(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "passkeys")
+    asked = await schemas.body(request, schemas.FreshPasskey)
+    passkey = await passkey_confirmation.register(
+        request.app[HUB].parts, session_secret(request), contract_id(request), b64decode(asked.authenticator_data),
+        b64decode(asked.client_data),
+    )  # fmt: skip
+    made = {"credential": base64(passkey.credential_id), "public_key": base64(passkey.public_key)}
+    return web.json_response(made, status=201)
+
+
+def given(asked: schemas.PasskeyAssertion | None) -> Given | None:
+    """What came with a signature."""
+    if asked is None:
+        return None
+    data, said, signature = (b64decode(each) for each in (asked.authenticator_data, asked.client_data, asked.signature))
+    return Given(b64decode(asked.credential), Assertion(data, said, signature))
+
+
+async def key_deleted(request: web.Request) -> web.Response:
+    await schemas.body(request, schemas.Nothing)
+    await signer_certificates.note_key_deleted(request.app[HUB].parts, session_secret(request))
+    return web.json_response({})

@@ -1,0 +1,81 @@
+"""The signing protocol for whoever comes by a pickup code: the same answers after the same time, fitting or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from hub.errors import SessionNotValid, TooSoon
+from hub.lifecycle.services import Parts
+from hub.lifecycle.signing import pickup_codes, verify_identity
+from hub.lifecycle.signing.questions import ask as ask_question
+from hub.lifecycle.signing.verify_identity import Verified
+from hub.web.app_keys import BRAKES, HUB
+from hub.web.i18n import language_of
+from hub.web.security import session_secret, set_session
+from hub.web.signer.answers import base64
+
+SAME_SECONDS = 0.25
+"""Answers that must not tell what they found take at least so long."""
+Given = TypeVar("Given")
+
+
+async def even(work: Awaitable[Given]) -> Given:
+    """The outcome of `work`, good or bad, and not before SAME_SECONDS."""
+    pause = asyncio.ensure_future(asyncio.sleep(SAME_SECONDS))
+    try:
+        return await work
+    finally:
+        await pause
+
+
+async def open_pickup(request: web.Request, code: str, phone: str) -> web.Response:
+    """`{session, key_challenge, school, campus: null}`. The campus would tell that there is something to sign."""
+    await request.app[BRAKES].slow_down(request, "pickup")
+    parts = request.app[HUB].parts
+    picked = await even(pickup_codes.open_pickup(parts, code, phone))
+    response = web.json_response({
+        "session": picked.secret, "key_challenge": base64(picked.key_challenge), **_where(request)
+    })  # fmt: skip
+    set_session(response, picked.secret, parts.clock(), picked.expires_at)
+    return response
+
+
+def _where(request: web.Request) -> dict[str, Any]:
+    return {"school": request.app[HUB].settings.school.named(language_of(request)), "campus": None}
+
+
+async def session(request: web.Request) -> web.Response:
+    challenge = await even(pickup_codes.come_back(request.app[HUB].parts, session_secret(request)))
+    return web.json_response({
+        "verified": False, "contracts": [], "key_challenge": base64(challenge), **_where(request)
+    })  # fmt: skip
+
+
+async def send_code(parts: Parts, secret: str, channel: str | None = None) -> None:
+    """Raises Locked, TooSoon, SessionNotValid."""
+    try:
+        await verify_identity.send_code(parts, secret, channel)
+    except SessionNotValid:
+        await pickup_codes.send_no_code(parts, secret)
+
+
+async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) -> Verified:
+    """Raises WrongAnswer, Locked, SessionNotValid."""
+    try:
+        return await verify_identity.verify(parts, secret, code, name, id_tail)
+    except SessionNotValid:
+        await pickup_codes.verify_nobody(parts, secret)
+        raise
+
+
+async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
+    try:
+        await ask_question(parts, secret, kind, text)
+    except SessionNotValid:
+        await pickup_codes.hear_nobody(parts, secret)
+    except TooSoon:
+        pass  # whoever guesses pickup codes is not told that somebody has asked too much

@@ -1,0 +1,258 @@
+"""The signing protocol `/sign/v1/*` (docs: the public interface): each handler parses, calls one verb, and answers.
+
+Beside what is said there: `POST phone {phone}` in a verified session asks for another phone number, or confirms one.
+
+JSON; binary values in standard base64; hashes in lower-case hex. `open` and `verify` return `session` and set it as
+cookie; a bearer wins over the cookie. `?id=` names the contract where the session holds several.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from hub.errors import AlreadySigned, BadInput, SessionNotValid, WrongSignature
+from hub.lifecycle.contract.decline import decline as decline_contract
+from hub.lifecycle.messaging import resend_link
+from hub.lifecycle.school import guests
+from hub.lifecycle.signing import sign, signer_certificates, verify_identity
+from hub.lifecycle.signing.open_link import Landed, come_back, open_ticket
+from hub.lifecycle.signing.questions import ask as ask_question
+from hub.lifecycle.staff import change_phone
+from hub.model.contract.person import phone_number
+from hub.model.signing.pickup_code import by_pickup
+from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.phone_change import PhoneChangeState
+from hub.web.app_keys import BRAKES, HUB
+from hub.web.scripts import SCRIPTS
+from hub.web.security import clear_session, session_secret, set_session
+from hub.web.signer import schemas
+from hub.web.signer.answers import base64, contract_id, contracts_json, uuid, where
+from hub.web.signer.schemas import body
+from hub.web.signer.school import enrolling
+from hub.web.signer.signing import device_keys, passkeys, pickup_code
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    base = "/sign/v1"
+    return [
+        web.post(f"{base}/open", open_link),
+        web.post(f"{base}/code", code),
+        web.post(f"{base}/verify", verify),
+        web.post(f"{base}/enrol", enrolling.enrol),
+        web.get(f"{base}/session", session),
+        web.post(f"{base}/key", key),
+        web.post(f"{base}/prepare", prepare),
+        web.get(f"{base}/prepared/{{request}}", prepared),
+        web.post(f"{base}/signature", signature),
+        web.post(f"{base}/refused", refused),
+        web.post(f"{base}/decline", decline),
+        web.post(f"{base}/question", question),
+        web.post(f"{base}/relink", relink),
+        web.post(f"{base}/phone", phone),
+    ]
+
+
+# ---- landing
+
+
+async def open_link(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "open")
+    asked = await body(request, schemas.Open)
+    if asked.poster is not None:
+        return await enrolling.open_poster(request, asked.poster, asked.phone or "", asked.name or "")
+    if asked.pickup_code is not None:
+        return await pickup_code.open_pickup(request, asked.pickup_code, asked.phone or "")
+    landed = await open_ticket(request.app[HUB].parts, asked.ticket or "")
+    response = web.json_response({
+        "session": landed.secret, "key_challenge": base64(landed.session.key_challenge),
+        **where(request, landed.campus, landed.language),
+    })  # fmt: skip
+    _set(request, response, landed)
+    return response
+
+
+async def code(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "code")
+    channel = (await body(request, schemas.CodeAsked)).channel
+    parts, secret = request.app[HUB].parts, session_secret(request)
+    if by_pickup(secret):
+        await pickup_code.even(pickup_code.send_code(parts, secret, channel))
+        return web.json_response({}, status=202)
+    try:
+        await verify_identity.send_code(parts, secret, channel)
+    except SessionNotValid:
+        await guests.send_code(parts, secret, channel)  # it may be that of a visitor without a link of their own
+    return web.json_response({}, status=202)
+
+
+async def verify(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "verify")
+    asked = await body(request, schemas.Verify)
+    parts, secret = request.app[HUB].parts, session_secret(request)
+    if asked.name is None or asked.id_tail is None:
+        if by_pickup(secret):
+            raise BadInput("name and id_tail are needed as well", field="name")
+        return await enrolling.verify(request, asked.code)
+    if by_pickup(secret):
+        verified = await pickup_code.even(pickup_code.verify(parts, secret, asked.code, asked.name, asked.id_tail))
+    else:
+        verified = await verify_identity.verify(parts, secret, asked.code, asked.name, asked.id_tail)
+    response = web.json_response({"session": verified.secret, "contracts": contracts_json(verified.contracts)})
+    set_session(response, verified.secret, parts.clock(), verified.session.expires_at)
+    return response
+
+
+async def session(request: web.Request) -> web.Response:
+    parts = request.app[HUB].parts
+    if by_pickup(session_secret(request)):
+        return await pickup_code.session(request)
+    try:
+        found, contracts = await come_back(parts, session_secret(request))
+    except SessionNotValid:
+        return await enrolling.session(request)
+    async with parts.database.unit(EVERYTHING) as unit:
+        signer = await unit.contracts.signer(found.signer)
+        campus = await unit.school.campus(signer.campus)
+    return web.json_response({
+        "verified": found.verified_at is not None, "contracts": contracts_json(contracts),
+        "key_challenge": base64(found.key_challenge), **where(request, campus, signer.language),
+    })  # fmt: skip
+
+
+def _set(request: web.Request, response: web.Response, landed: Landed) -> None:
+    set_session(response, landed.secret, request.app[HUB].parts.clock(), landed.session.expires_at)
+
+
+# ---- signing
+
+
+async def key(request: web.Request) -> web.Response:
+    asked = await body(request, schemas.Key)
+    parts, secret, proof = request.app[HUB].parts, session_secret(request), b64decode(asked.proof)
+    if asked.spki is not None:
+        spki, shown = b64decode(asked.spki), device_keys.presented(asked)
+        certified = await signer_certificates.certify_key(parts, secret, contract_id(request), spki, proof, shown)
+    else:
+        own = [b64decode(certificate) for certificate in asked.certificate_chain or ()]
+        certified = await signer_certificates.bring_certificate(
+            parts, secret, contract_id(request), own, proof, asked.custody
+        )
+    return web.json_response({
+        "certificate_chain": [base64(certificate) for certificate in certified.chain],
+        "custody": certified.custody.value, **device_keys.bound(certified.held),
+    })  # fmt: skip
+
+
+async def prepare(request: web.Request) -> web.Response:
+    asked = await body(request, schemas.Prepare)
+    consent = sign.AgreedConsent(asked.consent.version, asked.consent.sha256)
+    made, size = await sign.prepare(
+        request.app[HUB].parts, session_secret(request), contract_id(request), asked.document_sha256, consent,
+        _strokes(asked.appearance),
+    )  # fmt: skip
+    start, end = made.gap
+    return web.json_response({
+        "request": str(made.id), "expires_at": iso(made.expires_at), "to_be_signed": base64(made.to_be_signed),
+        "byte_range": [0, start, end, size - end], "prepared": f"/sign/v1/prepared/{made.id}",
+    })  # fmt: skip
+
+
+def _strokes(appearance: schemas.Appearance | None) -> list[list[tuple[float, float]]] | None:
+    if appearance is None:
+        return None
+    return [[(point[0], point[1]) for point in stroke] for stroke in appearance.strokes if stroke]
+
+
+async def prepared(request: web.Request) -> web.Response:
+    wanted = uuid(request.match_info["request"], WrongSignature("there is no such request in this session"))
+    content = await sign.prepared_file(request.app[HUB].parts, session_secret(request), wanted)
+    return web.Response(body=content, content_type="application/pdf")
+
+
+async def signature(request: web.Request) -> web.Response:
+    """A repeated submission of an accepted one is answered as success. `assertion`: see `confirming`. `scripts_sha256`:
+    our page says by which scripts it was made (see `hub.web.scripts`)."""
+    asked = await body(request, schemas.Signature)
+    wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
+    try:
+        state = await sign.accept_signature(
+            request.app[HUB].parts, session_secret(request), contract_id(request), wanted, b64decode(asked.signature),
+            sign.Beside(passkeys.given(asked.assertion), asked.scripts_sha256, request.app[SCRIPTS].sha256),
+        )  # fmt: skip
+    except AlreadySigned:
+        return web.json_response({"state": "SIGNED"})
+    return web.json_response({"state": state.value})
+
+
+async def refused(request: web.Request) -> web.Response:
+    asked = await body(request, schemas.RefusedToSign)
+    wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
+    await sign.note_refusal(request.app[HUB].parts, session_secret(request), wanted, asked.reason)
+    return web.json_response({})
+
+
+# ---- answering otherwise
+
+
+async def decline(request: web.Request) -> web.Response:
+    asked = await body(request, schemas.Decline)
+    state = await decline_contract(
+        request.app[HUB].parts, session_secret(request), contract_id(request), asked.reason
+    )
+    return web.json_response({"state": state.value})
+
+
+async def question(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "question")
+    asked = await body(request, schemas.Question)
+    parts, secret = request.app[HUB].parts, session_secret(request)
+    if by_pickup(secret):
+        await pickup_code.even(pickup_code.ask(parts, secret, asked.kind, asked.text))
+    else:
+        await ask_question(parts, secret, asked.kind, asked.text)
+    return web.json_response({}, status=202)
+
+
+async def relink(request: web.Request) -> web.Response:
+    """202 whether there is anything to send or not."""
+    await request.app[BRAKES].slow_down(request, "relink")
+    asked = await body(request, schemas.Relink)
+    await pickup_code.even(_relink(request, asked))
+    return web.json_response({}, status=202)
+
+
+async def _relink(request: web.Request, asked: schemas.Relink) -> None:
+    try:
+        number = phone_number(asked.phone) if asked.phone else None
+    except BadInput:
+        return
+    await resend_link.relink(request.app[HUB].parts, ticket=asked.ticket, phone=number)
+
+
+async def phone(request: web.Request) -> web.Response:
+    """`{phone}` → 202 `{state}`: `waiting-for-approval` by the school, or `changed`, which ends this session.
+
+    The verified session came about by the old phone's code: that is one of the two approvals. With a number that the
+    school asked for before, it is the second.
+    """
+    await request.app[BRAKES].slow_down(request, "relink")
+    asked = await body(request, schemas.Phone)
+    change = await change_phone.ask_with_old_phone(
+        request.app[HUB].parts, session_secret(request), contract_id(request), asked.phone
+    )
+    state = "changed" if change.state is PhoneChangeState.CHANGED else "waiting-for-approval"
+    response = web.json_response({"state": state}, status=202)
+    if state == "changed":
+        clear_session(response)
+    return response
+
+
+# ---- values
+
+
+def iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

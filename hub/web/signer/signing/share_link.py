@@ -1,0 +1,41 @@
+"""The ways on for whoever cannot sign where they are: their own link to copy, as a QR code, and for the school's app.
+
+`POST link {}` → `{url, qr_png, app_address}`, in a verified session. Whoever comes by it elsewhere is asked for a code
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from hub.lifecycle.messaging.send import hand_out
+from hub.lifecycle.signing.open_link import visit
+from hub.model.signing.link import DoorKind
+from hub.model.staff.accounts import EVERYTHING
+from hub.web.app_keys import BRAKES, HUB
+from hub.web.security import session_secret
+from hub.web.signer import schemas
+from hub.web.signer.answers import base64, contract_id
+from hub.web.signer.signing.landing import offered
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    return [web.post("/sign/v1/link", link)]
+
+
+async def link(request: web.Request) -> web.Response:
+    await request.app[BRAKES].slow_down(request, "relink")
+    await schemas.body(request, schemas.Nothing)
+    parts = request.app[HUB].parts
+    async with parts.database.unit(EVERYTHING) as unit:
+        visiting = await visit(unit, session_secret(request), contract_id(request))
+    contract, signer, actor = visiting.contract.id, visiting.signer.id, visiting.actor
+    copied = await hand_out(parts, EVERYTHING, contract, signer, DoorKind.COPY, actor)
+    scanned = await hand_out(parts, EVERYTHING, contract, signer, DoorKind.QR, actor)
+    place = "/".join(copied.rendering.url.rsplit("/", 2)[1:])
+    return web.json_response({
+        "url": copied.rendering.url, "qr_png": base64(scanned.rendering.png or b""),
+        "app_address": offered(request)["app_address"].replace("{place}", place),
+    })  # fmt: skip

@@ -1,0 +1,279 @@
+"""One contract: its signers, what happened, what comes next, and what staff can do."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput, ContractNotFound, QiandaError
+from hub.lifecycle.contract.end import sign_on_paper
+from hub.lifecycle.contract.end import void as withdraw
+from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.reissue import reissue as issue_anew
+from hub.lifecycle.contract.reissue import replace_person as put_in_place
+from hub.lifecycle.contract.terms import card
+from hub.lifecycle.messaging.send import HandedLink, hand_out
+from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
+from hub.lifecycle.reminders.run_due import next_channel, remind_by_hand
+from hub.lifecycle.staff.change_phone import ask as ask_for_phone
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.person import IdType
+from hub.model.contract.signer import Role, Signer
+from hub.model.evidence.record import RecordEntry, broken_at
+from hub.model.signing.link import DoorKind
+from hub.router.policy import policy_of
+from hub.store.unit import Unit
+from hub.web.i18n import language_of
+from hub.web.security import refuse_other_sites
+from hub.web.staff.contract.timeline import timeline
+from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.staff.access import Visit
+
+LOOKED_APART = timedelta(hours=1)
+VIEWED = "viewed-by-staff"
+
+
+def contract_id(visit: Visit) -> UUID:
+    return _uuid(visit.request.match_info["id"])
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ContractNotFound from None
+
+
+async def contract(visit: Visit) -> web.Response:
+    return await show_contract(visit)
+
+
+async def show_contract(
+    visit: Visit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
+) -> web.Response:
+    """`form`: the one on the page that was refused, and what had been `entered` there."""
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+        entries = await unit.record.entries(found.id)
+        values = await unit.record.values(found.id)
+        await note_view(visit, unit, found, entries)
+        signers = await unit.contracts.signers(found.id)
+        tasks = {task.signer: task for task in await unit.tasks.of_contract(found.id)}
+        deliveries = await unit.deliveries.of_contract(found.id)
+        ledger = await unit.reminders.of_contract(found.id)
+        versions = await unit.contracts.versions(found.id)
+        campus = await unit.school.campus(found.campus)
+        devices = {signer.id: await unit.app_keys.of_person(signer.person) for signer in signers}
+        to_do = await unit.desk.open_tasks(found.id)
+        changing = await unit.phone_changes.signers(unit.now)
+        made = {each.task: each for each in await unit.signatures.of_contract(found.id) if each.counts}
+        policy = await policy_of(unit, visit.parts.policy, found)
+        channels = {
+            each.id: await next_channel(visit.parts, unit, policy, each, tasks[each.id]) for each in signers
+        }
+    return await show(
+        visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
+        staff_tasks=to_do, changing=changing, broken_at=broken_at(entries),
+        summary=card(found, campus.zone, language_of(visit.request)),
+        problem=problem, form=form, entered=Entered(entered or {}), blank=Entered(),
+        channels=channels, signatures=made, id_types=list(IdType), devices=devices,
+        ledger=ledger, names={each.id: name_of(signers, each.signer) for each in tasks.values()},
+        timeline=timeline(
+            entries, values, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}
+        ),
+    )  # fmt: skip
+
+
+def name_of(signers: Sequence[Signer], signer: UUID) -> str:
+    return next((each.name for each in signers if each.id == signer), "")
+
+
+async def note_view(visit: Visit, unit: Unit, found: Contract, entries: list[RecordEntry]) -> None:
+    """Who looked at a person's data stands in the record, once an hour for each member of staff."""
+    mine = [entry.at for entry in entries if entry.kind == VIEWED and entry.actor == visit.actor]
+    if not mine or unit.now - max(mine) >= LOOKED_APART:
+        await unit.record.append(found.id, found.campus, VIEWED, visit.actor, {})
+
+
+# ---- acts
+
+
+async def _done(
+    visit: Visit, act: Callable[[], Awaitable[str]], form: str = "", entered: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """Do it and show the contract again with a word about it, or with what stood in the way."""
+    try:
+        said = await act()
+    except QiandaError as error:
+        return await show_contract(visit, error, form, entered)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said={said}")
+
+
+async def remind(visit: Visit) -> web.StreamResponse:
+    async def act() -> str:
+        sent = await remind_by_hand(visit.parts, visit.scope, contract_id(visit), visit.actor)
+        return "reminded" if sent else "nobody"
+
+    return await _done(visit, act)
+
+
+async def extend(visit: Visit) -> web.StreamResponse:
+    day = str((await visit.request.post()).get("deadline", ""))
+
+    async def act() -> str:
+        async with visit.parts.database.unit(visit.scope) as unit:
+            found = await unit.contracts.get(contract_id(visit))
+            zone = ZoneInfo((await unit.school.campus(found.campus)).zone)
+        await move_deadline(visit.parts, visit.scope, found.id, _end_of(day, zone), visit.actor)
+        return "extended"
+
+    return await _done(visit, act, "extend", {"deadline": printable(day)})
+
+
+def _end_of(day: str, zone: ZoneInfo) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(day), time(23, 59), zone)
+    except ValueError:
+        raise BadInput("a date like 2026-12-31", field="deadline") from None
+
+
+async def change_phone(visit: Visit) -> web.StreamResponse:
+    """The first approval; a colleague, or the old phone's code, gives the second."""
+    form = await visit.request.post()
+    phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
+    signer = _uuid(visit.request.match_info["signer"])
+    try:
+        await ask_for_phone(visit.parts, visit.scope, contract_id(visit), signer, phone, reason, visit.actor)
+    except QiandaError as error:
+        return await show_contract(visit, error, f"phone-{signer}", {"phone": phone, "reason": reason})
+    raise web.HTTPSeeOther("/staff/phone-changes?said=phone-asked")
+
+
+async def ask_void(visit: Visit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
+    """What cannot be undone has a page of its own."""
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+    return await show(visit, "staff/void.html", contract=found, problem=problem, reason=reason)
+
+
+async def void(visit: Visit) -> web.StreamResponse:
+    reason = str((await visit.request.post()).get("reason", "")).replace("\x00", "")
+
+    try:
+        await withdraw(visit.parts, visit.scope, contract_id(visit), reason, visit.actor)
+    except BadInput as error:
+        return await ask_void(visit, error, reason)
+    except QiandaError as error:
+        return await show_contract(visit, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=voided")
+
+
+async def ask_paper(visit: Visit, problem: QiandaError | None = None, note: str = "") -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+    return await show(visit, "staff/paper.html", contract=found, problem=problem, note=note)
+
+
+async def paper(visit: Visit) -> web.StreamResponse:
+    note = str((await visit.request.post()).get("note", "")).replace("\x00", "")
+    try:
+        await sign_on_paper(visit.parts, visit.scope, contract_id(visit), note, visit.actor)
+    except BadInput as error:
+        return await ask_paper(visit, error, note)
+    except QiandaError as error:
+        return await show_contract(visit, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=paper")
+
+
+async def reissue(visit: Visit) -> web.StreamResponse:
+    try:
+        fresh = await issue_anew(visit.parts, visit.scope, contract_id(visit), visit.actor)
+    except QiandaError as error:
+        return await show_contract(visit, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
+
+
+async def replace_person(visit: Visit) -> web.StreamResponse:
+    """Somebody else in a signer's place: by a new contract, since names stand in the fixed text."""
+    sent = (await visit.request.post()).items()
+    entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
+    by = NewSigner(
+        Role.GUARDIAN, entered["name"], entered["phone"], entered["id_number"], entered["id_type"],
+        relation=entered["relation"] or None, language=entered["language"] or "zh",
+    )  # fmt: skip
+    signer = _uuid(visit.request.match_info["signer"])
+    try:
+        fresh = await put_in_place(visit.parts, visit.scope, contract_id(visit), signer, by, visit.actor)
+    except QiandaError as error:
+        return await show_contract(visit, error, f"replace-{signer}", entered)
+    raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced")
+
+
+async def final_file(visit: Visit) -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+        await note_view(visit, unit, found, await unit.record.entries(found.id))
+    return await _download(visit, found)
+
+
+async def _download(visit: Visit, found: Contract) -> web.Response:
+    if found.state is not ContractState.COMPLETED or found.document is None:
+        raise ContractNotFound("there is no final file before completion")
+    content = await visit.parts.files.get(found.document)
+    shown = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
+    return web.Response(body=content, content_type="application/pdf", headers=shown)
+
+
+# ---- links to hand on
+
+
+async def links(visit: Visit) -> web.Response:
+    """QR code, link to copy, app link: the same ones whenever somebody looks."""
+    found, signer = await _contract_and_signer(visit)
+    handed = {
+        door: await hand_out(visit.parts, visit.scope, found.id, signer.id, door, visit.actor)
+        for door in (DoorKind.QR, DoorKind.COPY, DoorKind.APPLINK)
+    }
+    return await show(
+        visit, "staff/links.html", contract=found, signer=signer, qr=handed[DoorKind.QR], copy=handed[DoorKind.COPY],
+        app=handed[DoorKind.APPLINK], qr_svg=_data(handed[DoorKind.QR], "svg"),
+        qr_png=_data(handed[DoorKind.QR], "png"),
+    )  # fmt: skip
+
+
+async def desk_code(visit: Visit) -> web.Response:
+    """For the screen that the person at the desk looks at: a new code every few minutes, soon worth nothing."""
+    found, signer = await _contract_and_signer(visit)
+    handed = await hand_out(visit.parts, visit.scope, found.id, signer.id, DoorKind.DESK, visit.actor)
+    async with visit.parts.database.unit(visit.scope) as unit:
+        campus = await unit.school.campus(found.campus)
+    return await show(
+        visit, "staff/desk.html", contract=found, signer=signer, at=campus, code=handed.short_code,
+        qr_svg=_data(handed, "svg"), expires_at=handed.link.expires_at,
+    )  # fmt: skip
+
+
+async def _contract_and_signer(visit: Visit) -> tuple[Contract, Signer]:
+    """For whom a link is to be made."""
+    refuse_other_sites(visit.request)
+    wanted = _uuid(visit.request.match_info["signer"])
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.contracts.get(contract_id(visit))
+        signer = next((each for each in await unit.contracts.signers(found.id) if each.id == wanted), None)
+        if signer is None:
+            raise ContractNotFound
+        await note_view(visit, unit, found, await unit.record.entries(found.id))
+    return found, signer
+
+
+def _data(handed: HandedLink, kind: str) -> str:
+    """An image as an address of its own: no second request, and none that others could see."""
+    shown = handed.rendering
+    content = (shown.svg or "").encode() if kind == "svg" else shown.png or b""
+    media = "image/svg+xml" if kind == "svg" else "image/png"
+    return f"data:{media};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,193 @@
+"""Issuing: from enrolments, hundreds at once, or one contract by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from typing import cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput, QiandaError
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
+from hub.model.contract.person import IdType
+from hub.model.contract.signer import Role
+from hub.model.reminders.schedule import Send
+from hub.model.school.course import Campus
+from hub.web.staff.render import Entered, printable, problem_words, show, speech
+from hub.web.staff.staff.access import Visit
+
+MOST_AT_ONCE = 500
+STEP_SECONDS = 4.0
+"""One answer issues for about this long and then says how far it is: no request runs into a timeout."""
+SENDS = ("now", "policy", "none")
+
+
+# ---- from enrolments
+
+
+async def enrolments(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+    async with visit.parts.database.unit(visit.shown) as unit:
+        waiting = await unit.school.open_enrolments(limit=MOST_AT_ONCE)
+        count = await unit.school.count_open_enrolments()
+        courses = {(course.campus, course.id): course for course in await unit.school.courses()}
+    campuses = {campus.id: campus for campus in visit.campuses}
+    return await show(
+        visit, "staff/enrolments.html", waiting=waiting, count=count, courses=courses, campuses_by_id=campuses,
+        problem=problem,
+    )  # fmt: skip
+
+
+async def preview(visit: Visit) -> web.Response:
+    """What would happen, before anything does."""
+    selected = [str(value) for value in (await visit.request.post()).getall("enrolment", [])][:MOST_AT_ONCE]
+    if not selected:
+        return await enrolments(visit, BadInput("choose at least one enrolment"))
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = [await unit.school.enrolment(_uuid(each)) for each in selected]
+    signers = sum(len(each.people["signers"]) for each in found if each.contract is None)
+    fresh = family_first([each for each in found if each.contract is None])
+    return await show(visit, "staff/preview.html", fresh=fresh, signers=signers, already=len(found) - len(fresh))
+
+
+@dataclass
+class _Progress:
+    """How far a bulk issue is. It travels with the page, so that nothing is lost when somebody closes it."""
+
+    left: list[str]
+    done: int
+    failed: list[tuple[str, str]]
+
+    @property
+    def total(self) -> int:
+        return len(self.left) + self.done + len(self.failed)
+
+
+async def issue_many(visit: Visit) -> web.Response:
+    form = await visit.request.post()
+    left = [str(value) for value in form.getall("enrolment", [])][:MOST_AT_ONCE]
+    failed = [(str(value).partition("\t")[0], str(value).partition("\t")[2]) for value in form.getall("failed", [])]
+    progress = _Progress(left, _whole(form.get("done")), failed)
+    send, day = str(form.get("send", "now")), str(form.get("deadline", ""))
+    until = asyncio.get_running_loop().time() + STEP_SECONDS
+    while progress.left and asyncio.get_running_loop().time() < until:
+        await _issue_one(visit, progress, progress.left.pop(0), send, day)
+    return await show(visit, "staff/progress.html", progress=progress, send=send, deadline=day)
+
+
+async def _issue_one(visit: Visit, progress: _Progress, enrolment_id: str, send: str, day: str) -> None:
+    name = ""
+    try:
+        async with visit.parts.database.unit(visit.scope) as unit:
+            enrolment = await unit.school.enrolment(_uuid(enrolment_id))
+            name = enrolment.student_name
+            following = await unit.school.enrolment(_uuid(progress.left[0])) if progress.left else None
+            campus = await unit.school.campus(enrolment.campus)
+        if enrolment.contract is None:
+            asked = new_contract(enrolment, deadline=_deadline(day, campus), send=_send(send))
+            # Whoever signs the next one too gets one message for both.
+            hold = following is not None and following.contract is None and share_a_signer(enrolment, following)
+            await issue(visit.parts, visit.scope, asked, visit.actor, hold=hold)
+        progress.done += 1
+    except QiandaError as error:
+        progress.failed.append((name, problem_words(await speech(visit), error, visit.zone)))
+
+
+# ---- by hand
+
+
+async def form(visit: Visit) -> web.Response:
+    return await _form(visit, {})
+
+
+async def _form(visit: Visit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        courses = [course for course in await unit.school.courses() if visit.scope.covers(course.campus)]
+    campuses = {campus.id: campus for campus in visit.campuses}
+    return await show(
+        visit, "staff/issue.html", entered=Entered(entered), courses=courses, campuses_by_id=campuses,
+        id_types=list(IdType), problem=problem, representatives=bool(visit.parts.representatives),
+    )  # fmt: skip
+
+
+async def issue_by_hand(visit: Visit) -> web.StreamResponse:
+    sent = (await visit.request.post()).items()
+    entered = {name: printable(value) for name, value in sent if isinstance(value, str)}
+    try:
+        contract = await issue(visit.parts, visit.scope, await _asked(visit, entered), visit.actor)
+    except QiandaError as error:
+        return await _form(visit, entered, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract.id}?said=issued")
+
+
+async def _asked(visit: Visit, entered: Mapping[str, str]) -> NewContract:
+    def value(name: str) -> str:
+        return entered.get(name, "")
+
+    campus_id, _, course = value("course").partition("/")
+    async with visit.parts.database.unit(visit.scope) as unit:
+        campus = await unit.school.campus(campus_id)
+    born = _day(value("birth_date"))
+    student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
+    signers = _people(Entered(entered), student)
+    return NewContract(
+        campus=campus_id, course=course, student=student, signers=signers, send=_send(value("send")),
+        deadline=_deadline(value("deadline"), campus), representative=value("representative") == "yes",
+    )  # fmt: skip
+
+
+def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
+    """The guardians that are named, and the student: where nobody is, or beside them where it was wished."""
+    language, in_order = entered["language"] or "zh", entered["turns"] == "in-order"
+    people = []
+    for who in ("guardian", "guardian2"):
+        if entered[f"{who}_name"]:
+            people.append(NewSigner(
+                Role.GUARDIAN, entered[f"{who}_name"], entered["phone" if who == "guardian" else f"{who}_phone"],
+                entered[f"{who}_id_number"], entered[f"{who}_id_type"] or IdType.CN_ID,
+                relation=entered["relation" if who == "guardian" else f"{who}_relation"] or None,
+            ))  # fmt: skip
+    if not people or entered["student_signs"] == "yes":
+        phone = entered["student_phone"] if people else entered["phone"]
+        people.append(NewSigner(Role.STUDENT, student.name, phone, student.id_number, student.id_type))
+    return tuple(
+        replace(each, language=language, order=number if in_order else 1) for number, each in enumerate(people, start=1)
+    )
+
+
+# ---- reading what was entered
+
+
+def _deadline(day: str, campus: Campus) -> datetime | None:
+    """The end of a day on the campus's clock; nothing entered: the default."""
+    wanted = _day(day, "deadline")
+    return datetime.combine(wanted, time(23, 59), ZoneInfo(campus.zone)) if wanted else None
+
+
+def _day(text: str, field: str = "birth_date") -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadInput("a date like 2026-12-31", field=field) from None
+
+
+def _send(text: str) -> Send:
+    if text not in SENDS:
+        raise BadInput("now, policy or none", field="send")
+    return cast(Send, text)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadInput("this is no enrolment", field="enrolment") from None
+
+
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 6 else 0

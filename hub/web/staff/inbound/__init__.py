@@ -1,0 +1,1 @@
+"""What reaches us: callbacks, inbound SMS, chat questions."""

@@ -1,0 +1,70 @@
+"""Who of the staff may ask in a chat, for headquarters: a person of a chat is mapped to an account of staff."""
+
+from __future__ import annotations
+
+import structlog
+from aiohttp import web
+
+from hub.errors import AccessDenied, BadInput
+from hub.lifecycle.inbound.chat_replies import LONGEST_PERSON
+from hub.model.staff.accounts import Staff
+from hub.web.app_keys import HUB
+from hub.web.staff.render import Entered, show
+from hub.web.staff.staff.access import Visit
+
+log = structlog.get_logger()
+
+
+async def accounts(visit: Visit, entered: Entered | None = None, problem: BadInput | None = None) -> web.Response:
+    """The list and the form; what was entered stands in it again when something was wrong."""
+    _headquarters(visit)
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.chats.accounts()
+    names = {campus.id: campus for campus in visit.campuses}
+    chats = sorted(visit.request.app[HUB].chats)
+    return await show(
+        visit, "staff/chats.html", problem=problem, accounts=found, chats=chats, campus_of=names,
+        entered=entered or Entered(),
+    )  # fmt: skip
+
+
+async def add(visit: Visit) -> web.StreamResponse:
+    _headquarters(visit)
+    form = Entered({name: str(value).strip() for name, value in (await visit.request.post()).items()})
+    try:
+        staff = await _map(visit, form)
+    except BadInput as problem:
+        return await accounts(visit, form, problem)
+    log.info("chat account mapped", chat=form["chat"], staff=str(staff.id), by=visit.actor)
+    raise web.HTTPSeeOther("/staff/chats?said=chat-added")
+
+
+async def _map(visit: Visit, form: Entered) -> Staff:
+    chat, person, login = form["chat"], form["person"], form["login"]
+    if chat not in visit.request.app[HUB].chats:
+        raise BadInput("there is no such chat", field="chat")
+    if not person.isprintable() or not 0 < len(person) <= LONGEST_PERSON:
+        raise BadInput("the id of a person as the chat's administration shows it", field="person")
+    async with visit.parts.database.unit(visit.scope) as unit:
+        account = await unit.desk.staff_by_login(login) if login.isprintable() else None
+        if account is None:
+            raise BadInput("nobody has this login", field="login")
+        await unit.chats.put(chat, person, account[0].id, unit.now)
+    return account[0]
+
+
+async def remove(visit: Visit) -> web.StreamResponse:
+    """Of a chat that is no longer configured, too."""
+    _headquarters(visit)
+    form = await visit.request.post()
+    chat, person = str(form.get("chat", "")), str(form.get("person", ""))
+    if chat.isprintable() and person.isprintable():
+        async with visit.parts.database.unit(visit.scope) as unit:
+            if await unit.chats.remove(chat, person):
+                log.info("chat account removed", chat=chat, by=visit.actor)
+    raise web.HTTPSeeOther("/staff/chats?said=chat-removed")
+
+
+def _headquarters(visit: Visit) -> None:
+    if visit.scope.campuses is not None:
+        raise AccessDenied("only headquarters may do this")

@@ -1,0 +1,287 @@
+"""What the console calls things: English texts, which the catalogue translates; and moments in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hub.model.staff.accounts import StaffTask
+from hub.web.i18n import Translate
+from hub.web.problems import known_problems
+
+STATES = {
+    "DRAFT": "draft", "ISSUED": "to be signed", "SIGNED": "signed, being sealed", "COMPLETED": "completed",
+    "DECLINED": "declined", "EXPIRED": "expired", "VOIDED": "withdrawn", "SIGNED_ON_PAPER": "signed on paper",
+}  # fmt: skip
+TASKS = {
+    "WAITING": "not their turn yet", "OPEN": "to sign", "SIGNED": "signed", "DECLINED": "declined",
+    "CLOSED": "nothing to do any more",
+}  # fmt: skip
+ROLES = {"student": "student", "guardian": "guardian", "representative": "school representative"}
+CHANNELS = {"sms": "text message", "voice": "call", "email": "e-mail"}
+SHAPES = {"full": "whole address", "path": "approved domain with ticket", "code": "constant address with short code"}
+DELIVERIES = {
+    "sending": "being sent", "unknown": "sent, no answer yet", "sent": "sent", "undelivered": "not delivered",
+    "delivered": "delivered", "refused": "refused by the provider", "withdrawn": "not sent any more",
+}  # fmt: skip
+PURPOSES = {
+    "invitation": "invitation", "reminder": "reminder", "last-call": "last reminder", "code": "one-time code",
+    "completed": "completed copy", "new-link": "new link", "your-turn": "your turn", "withdrawn": "withdrawal notice",
+    "expired": "expiry notice", "stopped": "answer to STOP", "started": "answer to START", "help": "answer to HELP",
+    "status": "answer to STATUS",
+}  # fmt: skip
+STEPS = {
+    "invitation": "invitation", "reminder": "reminder", "last-call": "last reminder", "expiry": "deadline passes",
+}  # fmt: skip
+DOORS = {
+    "sms": "text message", "voice": "call", "email": "e-mail", "qr": "QR code", "applink": "app link",
+    "copy": "copied link", "desk": "code on the desk screen", "poster": "poster",
+}  # fmt: skip
+TASK_KINDS = {
+    "question": "has a question", "not-me": "says: not me", "wrong": "says: something is wrong", "declined": "declined",
+    "locked": "locked after wrong answers", "unreachable": "cannot be reached", "stuck": "stuck at the hub",
+    "failed": "could not be sent", "refused-by-client": "the signer's own device refused",
+    "phone-change": "a new phone number waits for approval", "shared-phone": "a number that strangers share",
+    "enrolment-asked": "enrolled by a poster", "already-enrolled": "came by a poster again",
+    "identity-refused": "identity not confirmed", "unanswered": "does not answer reminders",
+    "unreached": "no message has led to this person", "stop-flood": "many opt-outs wait to be checked",
+    "certificate-not-revoked": "a certificate could not be revoked",
+    "opted-out": "asked for no more messages", "unread": "a provider's report could not be read",
+}  # fmt: skip
+ALERTS = {
+    "provider-broken": "a provider is out of use", "budget-spent": "a limit of messages is reached",
+    "provider-rests": "a provider asks to be left alone",
+    "stop-flood": "many opt-outs wait to be checked", "shared-phone": "a number that strangers share",
+    "authority-away": "an authority issues no certificates",
+    "timestamps-away": "a timestamp service gives no timestamps",
+    "clock-differs": "our clock differs from a timestamp service's",
+    "identity-away": "an identity provider does not answer", "digest": "what is to do today",
+    "step-failed": "messages cannot be sent because of an error",
+}  # fmt: skip
+LIMITS = {
+    "prefix": "Messages to numbers that begin alike have reached their limit. Invitations and reminders wait until "
+    "then; one-time codes still go out.",
+    "campus": "The messages of this campus have reached their limit. Invitations and reminders wait until then; "
+    "one-time codes still go out.",
+    "code-prefix": "One-time codes to numbers that begin alike have reached their limit. People with such numbers "
+    "cannot go on until then.",
+    "answer-prefix": "Answers to numbers that begin alike have reached their limit. Links that people ask for are not "
+    "sent until then; one-time codes still go out.",
+    "guest-prefix": "One-time codes for people who come by a poster have reached their limit for numbers that begin "
+    "alike. Such numbers get none until then.",
+    "poster": "A poster has reached its limit of one-time codes. Nobody new gets one by it until then.",
+}
+"""What a limit of messages means for the work at hand. The setting of each: `LIMIT_SETTINGS`."""
+LIMIT_SETTINGS = {
+    "prefix": "per_prefix_hour", "campus": "per_campus_day", "code-prefix": "codes_per_prefix_hour",
+    "answer-prefix": "codes_per_prefix_hour", "guest-prefix": "guest_codes_per_prefix_hour", "poster": "per_poster_day",
+}  # fmt: skip
+PLATFORMS = {"android": "Android", "ios": "iPhone or iPad"}
+KEYS_HELD = {
+    "strongbox": "key in a chip of its own, as the device shows",
+    "tee": "key in the device's secure hardware, as it shows",
+    "vouched": "a genuine app on a genuine device vouches for the key",
+    "refused": "the device's statement was not believed",
+    "none": "nothing shows where the key is",
+}
+REVOCATIONS = {
+    "by-its-person": "by the person", "by-staff": "by staff", "phone-changed": "as the phone number changed",
+}  # fmt: skip
+RECORDS = {
+    "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
+    "link-handed-out": "link handed out", "deadline-moved": "deadline moved", "reminded-by-hand": "reminded by hand",
+    "reminders-changed": "reminders changed for this contract",
+    "voided": "withdrawn", "declined": "declined", "expired": "expired", "replaced": "replaced by a new contract",
+    "signed-on-paper": "signed on paper",
+    "viewed-by-staff": "looked at by staff", "identity-checked": "identity confirmed",
+    "identity-refused": "identity not confirmed", "certificate-issued": "certificate issued",
+    "certificate-brought": "own certificate taken", "certificate-refused": "own certificate refused",
+    "key-refused": "key refused", "signature-refused": "signature refused", "agent-refused": "a second program refused",
+    "custody-refused": "key refused: the contract demands another kind",
+    "signed": "all have signed", "stuck": "stuck at the hub",
+    "signature-accepted": "signature accepted", "signature-embedded": "signature with timestamp in the file",
+    "signature-lapsed": "signature could not be used", "signing-refused-by-client": "the signer's own device refused",
+    "seal-used": "school's seal set", "completed": "completed", "question-asked": "question asked",
+    "staff-task-settled": "settled by staff", "phone-change-asked": "another phone number asked for",
+    "passkey-registered": "passkey registered", "confirmation-refused": "confirmation by a passkey refused",
+    "key-deletion-reported": "key deleted, as the page reports",
+    "app-key-bound": "a device of theirs bound", "app-key-attested": "a device's statement about its key",
+    "app-key-revoked": "a device of theirs revoked", "certificate-revoked": "certificate revoked",
+    "phone-change-turned-down": "another phone number turned down", "phone-changed": "phone number changed",
+    "words-erased": "what had been written was erased", "signer-erased": "personal data behind the record erased",
+    "opted-out": "does not want messages any more", "agent-paired": "a program of theirs connected",
+    "agent-confirmed": "its certificate confirmed on the page", "agent-ended": "the program disconnected",
+}  # fmt: skip
+CUSTODIES = {
+    "usb-token": "on a USB token", "app-keystore": "in the keystore of a phone", "browser": "made in a browser",
+    "software": "held by the signer; where, is not proved", "remote": "kept by a signing service",
+    "token": "on the school's token",
+}  # fmt: skip
+LEDGER = {
+    "planned": "planned", "sent": "sent", "skipped": "put off", "failed": "could not be sent", "stopped": "stopped",
+    "receipt": "receipt", "opened": "opened",
+}  # fmt: skip
+LEDGER_REASONS = {
+    "quiet-hours": "quiet hours", "closed-day": "closed day", "policy-changed": "policy changed",
+    "cap": "enough messages today", "opted-out": "does not want messages",
+    "paused": "paused because of a question", "signed-meanwhile": "signed",
+    "by-hand": "by hand", "no-channel": "no way to reach them", "deadline-moved": "deadline moved",
+    "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
+    "signed-on-paper": "signed on paper",
+    "phone-changed": "phone number changed", "overdue": "many were overdue",
+    "budget": "a limit of messages is reached",
+    "unpaused": "no longer paused", "step-failed": "raised an error, tried again",
+}  # fmt: skip
+NEXT_WAYS = {
+    "no-receipt": "no receipt", "not-opened": "not opened", "no-provider": "no provider took it",
+    "unknown": "sent, no answer yet", "undelivered": "not delivered", "refused": "refused by the provider",
+}  # fmt: skip
+ALL_OWN_WORDS = {"question", "not-me", "wrong"}
+"""Kinds of tasks whose text is what a person wrote; of THEN_OWN_WORDS all but the first line is."""
+THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
+CODES = STATES | CHANNELS | NEXT_WAYS
+"""What stands alone in a line of a text from the lifecycle, and has a word."""
+STUCK = known_problems() | {
+    "not-finished": "There is no result yet, and no error either.",
+    "step-failed": "A message cannot be sent, since it raises an error.",
+    "token-unavailable": "The school's key device cannot be reached.",
+    "authority-unavailable": "The certificate authority does not answer.",
+    "timestamp-unavailable": "The timestamp service does not answer.",
+    "database-unavailable": "The database cannot be reached.",
+}
+MANY = {
+    "sent": "will be sent now", "morning": "wait for the next time when messages may go out",
+    "too-soon": "got a message a short while ago", "cap": "got enough messages today",
+    "bad-number": "have a number or address that does not work", "paused": "are paused because of a question",
+    "nobody": "have nothing to sign any more",
+    "too-late": "have a deadline that comes before messages may go out again",
+}  # fmt: skip
+MANY_DONE = {
+    "sent": "sent", "morning": "go out when messages may go out again",
+    "too-soon": "left out: a message a short while ago", "cap": "left out: enough messages today",
+    "bad-number": "left out: the number or address does not work",
+    "paused": "left out: paused because of a question", "nobody": "left out: nothing to sign any more",
+    "too-late": "left out: the deadline comes before messages may go out again",
+    "budget": "left out: a limit of messages is reached", "failed": "failed, and are reminded by plan",
+}  # fmt: skip
+VERSIONS = {
+    "draft": "draft", "issued": "issued, with empty signature fields", "signed": "with one more signature",
+    "final": "completed, sealed",
+}  # fmt: skip
+FIELDS = {
+    "name": "name", "phone": "mobile number", "id_number": "document number", "id_type": "document",
+    "birth_date": "birth date", "campus": "campus", "course": "course", "deadline": "deadline", "signers": "signers",
+    "reason": "reason", "chat": "chat", "person": "person id", "login": "login",
+    "title": "title", "courses": "courses", "mode": "what follows", "expires_at": "last day", "maximum": "places",
+    "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
+}  # fmt: skip
+POLICY_KEYS = {
+    "reminders_after": "Reminders after", "repeat_every": "then again every",
+    "last_call_before": "Last reminder before",
+    "window_opens": "Not before", "window_closes": "Not after", "skip_holidays": "Wait on closed days",
+    "holidays_of": "Public holidays of", "invitation_through": "Invitation", "reminders_through": "Reminders",
+    "last_call_through": "Last reminder", "messages_per_day": "Messages to one person a day",
+    "bundle": "Several contracts in one message",
+    "manual_after_message": "By hand, after a message", "manual_apart": "By hand, apart",
+    "manual_per_day": "By hand, a day", "escalate_after": "Task for staff every so many reminders",
+    "escalate_to": "Task goes to", "escalate_within": "To be settled within",
+    "climbs_after": "To the manager, if not taken within", "digest_at": "Daily digest at",
+}  # fmt: skip
+POLICY_HINTS = {
+    "reminders_after": "Days from the invitation, like 1d, 3d, 7d.",
+    "repeat_every": "Like 7d.",
+    "last_call_before": "Before the deadline, like 2d.",
+    "window_opens": "On the signer's clock, like 09:00.",
+    "skip_holidays": "Public holidays, and what your calendar below says.",
+    "holidays_of": "Two letters of the country, like CN.",
+    "invitation_through": "Like sms, voice. Empty: as the signer wished.",
+    "bundle": "Those of one person that are due on one day.",
+    "manual_after_message": "Like 30m.",
+    "escalate_after": "Unanswered ones, like 3. There is one at the last reminder, too.",
+    "escalate_to": "A login. Empty: who issued the contract, else the campus's manager.",
+    "escalate_within": "Like 2d.",
+    "digest_at": "On the campus's clock, like 08:30.",
+}
+POLICY_NOTHING = {"escalate_to": "who issued the contract"}
+POLICY_GROUPS = {each: each for each in (
+    "When", "On which days and at what hours", "Through which channel", "How often at most",
+    "When nobody answers",
+)}  # fmt: skip
+YES = {"yes": "yes", "no": "no"}
+FIELDS |= POLICY_KEYS
+POSTERS = {"open": "takes people", "full": "full", "expired": "over", "revoked": "revoked"}
+POSTER_MODES = {"contract": "contract at once", "ask": "you look at it first"}
+POSTER_MODE_HINTS = {
+    "contract": "The contract is drawn from the course, and is read and signed there and then.",
+    "ask": "You get a task; the contract goes out when you issue it.",
+}  # fmt: skip
+ALL: tuple[Mapping[str, str], ...] = (
+    STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
+    LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
+    VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
+    STUCK, LIMITS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Words for one reader: `now` is on the planning clock."""
+
+    translate: Translate
+    lang: str
+    now: datetime
+
+    def word(self, words: Mapping[str, str], key: object) -> str:
+        """A kind that has no word yet is shown as it is."""
+        return self.translate(words.get(str(key), str(key)))
+
+    def task_lines(self, task: StaffTask) -> list[str]:
+        """What a task says. What a person wrote in their own words stands there as it is: it is nobody's code, even
+        where it reads like one."""
+        lines = task.text.splitlines()
+        own = lines if task.kind in ALL_OWN_WORDS else lines[1:] if task.kind in THEN_OWN_WORDS else []
+        return self.lines("\n".join(lines[: len(lines) - len(own)])) + own
+
+    def lines(self, text: str) -> list[str]:
+        """What the lifecycle says. A fixed sentence is a line, so that it is found in the catalogue; a value that
+        belongs to it is a line of its own: by its word, or as it is."""
+        return [self.word(CODES, line) for line in text.splitlines()]
+
+    def why(self, line: Mapping[str, object]) -> str:
+        """The reason in a line of the ledger of reminders: its receipt's state, the door, or why a way was tried."""
+        reason = str(line["reason"] or "")
+        first, _, more = reason.partition("-")
+        if line["kind"] == "receipt":
+            return self.word(DELIVERIES, first) + (f" ({more})" if more else "")
+        if line["kind"] == "opened":
+            return self.word(DOORS, reason)
+        if line["kind"] == "sent" and first in CHANNELS:
+            return f"{self.word(CHANNELS, first)}: {self.word(NEXT_WAYS, more)}"
+        return self.word(LEDGER_REASONS, reason) if reason else ""
+
+    def when(self, moment: datetime, zone: str) -> str:
+        """In the campus's own time: today 18:02, yesterday, tomorrow; else the date, with the year if another."""
+        local, today = moment.astimezone(ZoneInfo(zone)), self.now.astimezone(ZoneInfo(zone)).date()
+        near = {0: "today {time}", -1: "yesterday {time}", 1: "tomorrow {time}"}.get((local.date() - today).days)
+        if near:
+            return self.translate(near, time=f"{local:%H:%M}")
+        year = f" {local.year}" if local.year != today.year else ""
+        if self.lang == "en":
+            return f"{local.day} {local:%b}{year} {local:%H:%M}"
+        return f"{f'{local.year}年' if year else ''}{local.month}月{local.day}日 {local:%H:%M}"
+
+    def exactly(self, moment: datetime, zone: str) -> str:
+        local = moment.astimezone(ZoneInfo(zone))
+        return f"{local:%Y-%m-%d %H:%M:%S} {self.offset(zone)}"
+
+    def offset(self, zone: str) -> str:
+        """UTC+8 and the like."""
+        minutes = int((self.now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0)).total_seconds() // 60)
+        hours, rest = divmod(abs(minutes), 60)
+        return f"UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
+
+    def since(self, moment: datetime) -> str:
+        days = (self.now - moment).days
+        return self.translate("today") if days < 1 else self.translate("{days} days", days=days)

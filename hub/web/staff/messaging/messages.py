@@ -1,0 +1,140 @@
+"""What we write to people, as it will read: each purpose, channel and language with sample values, how long it is, and
+what it costs by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from channels import FixedTexts, Shape
+from hub.model.messaging.message import KINDS, Kind, MessageTemplate, Purpose, contracts_words, moment_words, render
+from hub.model.messaging.message_rules import best_shapes
+from hub.model.messaging.sms_length import Size, size
+from hub.model.school.course import Campus
+from hub.model.signing.session import CODE_LIFE
+from hub.router.providers import Carrier
+from hub.settings import CARRIERS
+from hub.web.staff.render import Entered, show, speech
+from hub.web.staff.staff.access import Visit
+
+TICKET, PICKUP, CODE = "4J8Q2X7M3K9TB", "305816", "482917"
+"""Samples: they open nothing."""
+COURSE = {"zh": "暑期数学 A", "en": "Summer Mathematics A"}
+SAMPLE_DAYS, SAMPLE_HOUR = timedelta(days=30), 18
+SAMPLE_NUMBER = "2"
+NAMES = {"zh": "中文", "en": "English"}
+WAYS = (*(("sms", shape.value) for shape in Shape), ("voice", ""), ("email", ""))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One message by one provider. `size` counts what the provider writes before the text; None where no segments are
+    counted. `amount` is None where no price is configured."""
+
+    provider: str
+    prefix: str
+    size: Size | None
+    amount: str | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text in one language as a person gets it."""
+
+    language: str
+    text: str
+    subject: str
+    size: Size
+    costs: tuple[Cost, ...]
+
+
+@dataclass(frozen=True)
+class Way:
+    channel: str
+    shape: str
+    readings: tuple[Reading, ...]
+
+
+async def messages(visit: Visit) -> web.Response:
+    filters = Entered({key: visit.request.query.get(key, "") for key in ("channel", "language")})
+    now = (await speech(visit)).now
+    samples = {each: _samples(visit, each, now) for each in NAMES if filters["language"] in ("", each)}
+    found = {
+        purpose: [
+            way for channel, shape in WAYS if filters["channel"] in ("", channel)
+            and (way := _way(visit, purpose, channel, shape, samples)).readings
+        ]
+        for purpose in Purpose
+    }  # fmt: skip
+    return await show(
+        visit, "staff/messages.html", found=found, filters=filters, carriers=list(visit.parts.router.carriers),
+        channels=CARRIERS, languages=NAMES, shapes_of=_shapes_of, price=_price,
+    )  # fmt: skip
+
+
+def _samples(visit: Visit, language: str, now: datetime) -> Mapping[str, str]:
+    campus = _campus(visit)
+    wording = visit.parts.router.wording
+    deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
+    known = {
+        "school": visit.parts.school_called(language), "campus": campus.named(language),
+        "course": COURSE[language], "contracts": contracts_words(1, language),
+        "deadline": moment_words(deadline, campus.zone, language),
+        "minutes": str(CODE_LIFE // timedelta(minutes=1)), "link": wording.doorway(TICKET).url,
+        "entry": wording.entry, "ticket": TICKET, "pickup": PICKUP, "code": CODE,
+    }  # fmt: skip
+    return {name: SAMPLE_NUMBER for name, kind in KINDS.items() if kind is Kind.DIGITS} | known
+
+
+def _campus(visit: Visit) -> Campus:
+    """Rather one where people sign than headquarters."""
+    return visit.campus or next((each for each in visit.campuses if each.parent), visit.campuses[0])
+
+
+def _way(visit: Visit, purpose: Purpose, channel: str, shape: str, samples: Mapping[str, Mapping[str, str]]) -> Way:
+    readings = []
+    for language, values in samples.items():
+        template = visit.parts.messages.find(purpose, channel, language, shape)
+        if template and template.shape == shape:
+            fitted = visit.parts.messages.fitted(purpose, language, values)
+            readings.append(_reading(visit, template, fitted))
+    return Way(channel, shape, tuple(readings))
+
+
+def _reading(visit: Visit, template: MessageTemplate, values: Mapping[str, str]) -> Reading:
+    text = render(template.text, values)
+    costs = tuple(
+        _cost(carrier, text) for carrier in visit.parts.router.carriers
+        if carrier.provider.carries == template.channel and template.language in carrier.provider.languages
+        and _says(visit, carrier, template)
+    )  # fmt: skip
+    return Reading(template.language, text, render(template.subject, values), size(text), costs)
+
+
+def _says(visit: Visit, carrier: Carrier, template: MessageTemplate) -> bool:
+    """Whether this provider gets this very text: the one of the shape that suits it best, and that lies there."""
+    messages = visit.parts.messages
+    if isinstance(carrier.channel, FixedTexts) and template.id not in carrier.channel.templates:
+        return False
+    return template.channel != "sms" or any(
+        messages.find(template.purpose, "sms", template.language, shape) is template for shape in _shapes_of(carrier)
+    )
+
+
+def _shapes_of(carrier: Carrier) -> list[str]:
+    return best_shapes(carrier.provider, carrier.channel.rules)
+
+
+def _cost(carrier: Carrier, text: str) -> Cost:
+    prefix = carrier.channel.rules.prefix
+    counted = size(prefix + text) if carrier.provider.carries == "sms" else None
+    return Cost(carrier.name, prefix, counted, _price(carrier, counted.segments if counted else 1))
+
+
+def _price(carrier: Carrier, segments: int = 1) -> str | None:
+    cost = carrier.provider.segment_cost
+    return None if cost is None else f"{round(cost * segments, 6):.6g} {carrier.provider.currency}"

@@ -1,0 +1,1 @@
+"""When the next message is due, and the due step."""

@@ -1,0 +1,68 @@
+"""Reminding many at once: what would happen, then a job, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from aiohttp import web
+
+from hub.errors import BadInput, NotFound, QiandaError
+from hub.lifecycle.reminders.bulk_remind import MOST_AT_ONCE, Verdict, begin, preview
+from hub.web.staff.render import show
+from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.dashboard import wanted_of
+
+WAITING = (Verdict.MORNING,)
+
+
+async def ask(visit: Visit) -> web.Response:
+    """The preview. Chosen one by one, or all that fit the filters in the address, which is the board's own."""
+    form = await visit.request.post()
+    contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
+    if "fitting" in form:
+        async with visit.parts.database.unit(visit.shown) as unit:
+            pending = replace(wanted_of(visit, await unit.planning_now()), state="ISSUED")
+            contracts = await unit.board.ids(pending, MOST_AT_ONCE)
+    try:
+        return await _preview(visit, contracts)
+    except QiandaError as error:
+        return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
+
+
+async def _preview(visit: Visit, contracts: list[UUID]) -> web.Response:
+    if not 0 < len(contracts) <= MOST_AT_ONCE:
+        raise BadInput(f"choose 1 to {MOST_AT_ONCE} contracts", field="contracts")
+    counts = await preview(visit.parts, visit.scope, contracts)
+    return await show(
+        visit, "staff/many_preview.html", contracts=contracts, act=uuid4(), sent=counts[Verdict.SENT],
+        counts={verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}, something=counts.total(),
+    )  # fmt: skip
+
+
+async def remind(visit: Visit) -> web.StreamResponse:
+    form = await visit.request.post()
+    contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
+    try:
+        act = await begin(visit.parts, visit.scope, contracts, visit.actor, _uuid(str(form.get("act", ""))))
+    except BadInput as error:
+        return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
+    raise web.HTTPSeeOther(f"/staff/remind/{act}")
+
+
+async def progress(visit: Visit) -> web.Response:
+    act = _uuid(visit.request.match_info["act"])
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.many.of(act)
+    if found is None:
+        raise NotFound
+    template = "staff/many_live.html" if visit.request.query.get("part") == "live" else "staff/many_progress.html"
+    counts = {verdict.value: found.counts[verdict] for verdict in Verdict if found.counts.get(verdict)}
+    return await show(visit, template, many=found, counts=counts, act=act)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None

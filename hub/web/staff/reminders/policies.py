@@ -1,0 +1,177 @@
+"""When and how people are reminded: edited by campus and course, with a preview; and the school's own calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.errors import BadInput, ContractNotFound, IllegalMove, QiandaError
+from hub.lifecycle.reminders.change_policy import (
+    LARGEST_CALENDAR,
+    Policies,
+    change_calendar,
+    change_policy,
+    change_policy_of,
+    plan_of,
+    plans_of,
+    policies_at,
+)
+from hub.model.contract.contract import Contract
+from hub.store.unit import Unit
+from hub.web.staff import labels
+from hub.web.staff.render import Entered, show
+from hub.web.staff.staff.access import LONGEST_INPUT, Visit
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "When": ("reminders_after", "repeat_every", "last_call_before"),
+    "On which days and at what hours": ("window_opens", "window_closes", "skip_holidays", "holidays_of"),
+    "Through which channel": ("invitation_through", "reminders_through", "last_call_through"),
+    "How often at most": ("messages_per_day", "bundle", "manual_after_message", "manual_apart", "manual_per_day"),
+    "When nobody answers": ("escalate_after", "escalate_to", "escalate_within", "climbs_after", "digest_at"),
+}
+LISTS = ("reminders_after", "invitation_through", "reminders_through", "last_call_through")
+SWITCHES = ("skip_holidays", "bundle")
+NUMBERS = ("messages_per_day", "manual_per_day", "escalate_after")
+
+
+async def policies(visit: Visit) -> web.Response:
+    return await _page(visit, visit.request.query.get("at", ""))
+
+
+async def _page(
+    visit: Visit, at: str, entered: Mapping[str, str] | None = None, problem: QiandaError | None = None
+) -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        place = await _place(visit, unit, at)
+        campus = await unit.school.campus(place.campus)
+        if place.course:
+            await unit.school.course(place.campus, place.course)
+        courses = [each for each in await unit.school.courses() if visit.scope.covers(each.campus)]
+        found, problem = await _found(visit, unit, place, entered, problem)
+        days = await unit.policies.own_days(place.campus)
+        usual = [("", plan_of(found.here, await unit.planning_now(), ZoneInfo(campus.zone)))]
+        theirs = await plans_of(unit, found.here, place.contract) if place.contract else []
+    return await show(
+        visit, "staff/policies.html", at=place.at, campus=campus, contract=place.contract, courses=courses,
+        groups=GROUPS, labels=labels.POLICY_KEYS, switches=SWITCHES, hints=labels.POLICY_HINTS,
+        nothing=labels.POLICY_NOTHING,
+        entered=Entered(entered if entered is not None else _own(found)),
+        above={key: _shown(value) for key, value in found.above.to_dict().items()}, days=days, policy=found.here,
+        plans=[(signer.name, steps) for signer, steps in theirs] if place.contract else usual,
+        previewed=entered is not None, problem=problem,
+    )  # fmt: skip
+
+
+async def _found(
+    visit: Visit, unit: Unit, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
+) -> tuple[Policies, QiandaError | None]:
+    """What does not fit is not previewed: what holds is shown, and why the other does not."""
+    at = partial(
+        policies_at, visit.parts, unit, place.campus, place.course,
+        contract=place.contract.id if place.contract else None,
+    )  # fmt: skip
+    try:
+        return await at(None if entered is None or problem else _changes(entered)), problem
+    except BadInput as error:
+        try:
+            return await at(), error
+        except BadInput:  # saved under another configuration: it is left out where reminders are planned, too
+            return await at({}), error
+
+
+async def change(visit: Visit) -> web.StreamResponse:
+    form = await visit.request.post()
+    at = str(form.get("at", ""))
+    entered = {key: _printable(str(form.get(key, ""))) for key in labels.POLICY_KEYS}
+    if "preview" in form:
+        return await _page(visit, at, entered)
+    async with visit.parts.database.unit(visit.scope) as unit:
+        place = await _place(visit, unit, at)
+    try:
+        if place.contract:
+            await change_policy_of(visit.parts, visit.scope, place.contract.id, _changes(entered), visit.actor)
+        else:
+            await change_policy(visit.parts, visit.scope, place.campus, place.course, _changes(entered), visit.actor)
+    except (BadInput, IllegalMove) as error:
+        return await _page(visit, at, entered, error)
+    raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=policy-changed")
+
+
+async def calendar(visit: Visit) -> web.StreamResponse:
+    form = await visit.request.post()
+    at, upload = str(form.get("at", "")), form.get("calendar")
+    async with visit.parts.database.unit(visit.scope) as unit:
+        campus = (await _place(visit, unit, at)).campus
+    try:
+        if not isinstance(upload, web.FileField):
+            raise BadInput("choose a file first", field="calendar")
+        await change_calendar(visit.parts, visit.scope, campus, upload.file.read(LARGEST_CALENDAR + 1))
+    except BadInput as error:
+        return await _page(visit, at, problem=error)
+    raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=calendar-changed")
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())[:LONGEST_INPUT]
+
+
+@dataclass(frozen=True)
+class _Place:
+    campus: str
+    course: str | None
+    contract: Contract | None
+
+    @property
+    def at(self) -> str:
+        return f"{self.campus}/{self.course or ''}" + (f"/{self.contract.id}" if self.contract else "")
+
+
+async def _place(visit: Visit, unit: Unit, at: str) -> _Place:
+    """`campus/course/contract`: the course is empty for the whole campus, the contract left out where none is meant;
+    nothing: where this member of staff works."""
+    campus, _, rest = at.partition("/")
+    course, _, contract = rest.partition("/")
+    campus = campus or visit.staff.campus
+    if not visit.scope.covers(campus) or not at.isprintable():
+        raise BadInput("this campus is not yours", field="campus")
+    await unit.school.campus(campus)
+    if not contract:
+        return _Place(campus, course or None, None)
+    try:
+        found = await unit.contracts.get(UUID(contract))
+    except ValueError:
+        raise ContractNotFound from None
+    return _Place(found.campus, found.course, found)
+
+
+def _changes(entered: Mapping[str, str]) -> dict[str, Any]:
+    """What was entered, as configuration writes it; an empty field changes nothing."""
+    changes: dict[str, Any] = {}
+    for key, text in entered.items():
+        if not text.strip():
+            continue
+        listed = [word.strip() for word in text.replace("，", ",").split(",") if word.strip()]
+        whole = text.strip().isdecimal() and len(text) < 6
+        changes[key] = (
+            listed if key in LISTS
+            else int(text) if key in NUMBERS and whole
+            else text == "yes" if key in SWITCHES
+            else text.strip()
+        )  # fmt: skip
+    return changes
+
+
+def _own(found: Policies) -> dict[str, str]:
+    return {key: _shown(value) for key, value in found.own.items()}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list) else str(value)

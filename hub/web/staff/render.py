@@ -1,0 +1,94 @@
+"""A page of the console: what every one of them knows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from hub.errors import BadInput, QiandaError
+from hub.model.contract.person import id_type_name, mask_id, mask_name, mask_phone
+from hub.model.school.course import Campus, Course
+from hub.web.i18n import language_of
+from hub.web.pages import page, translator
+from hub.web.problems import status_of
+from hub.web.staff import labels
+from hub.web.staff.staff.access import Visit
+
+SAID = {
+    "reminded": "A reminder is on its way.",
+    "nobody": "Nobody could be written to: no channel reaches them.",
+    "extended": "The deadline has moved; reminders are planned anew.",
+    "voided": "The contract is withdrawn. Those who had got a message are told.",
+    "paper": "The contract is noted as signed on paper. Nobody signs it here any more.",
+    "reissued": "This is the new contract. The old one is withdrawn and linked.",
+    "replaced": "This is the new contract with the other person; all sign it. The old one is withdrawn and linked.",
+    "issued": "The contract is issued.",
+    "done": "Done.",
+    "task-taken": "It is yours now.",
+    "task-handed": "It is your colleague's now.",
+    "policy-changed": "Saved. What is still to come is being planned anew.",
+    "calendar-changed": "This calendar holds now. What is still to come is being planned anew.",
+    "phone-asked": "Asked for. Now somebody else has to approve it, or the person by the code of the old phone.",
+    "phone-changed": "The phone number is changed. The new number hears from us at once.",
+    "phone-turned-down": "The phone number stays as it is.",
+    "poster-made": "The poster is ready: print it, or show its code.",
+    "poster-revoked": "The poster is revoked. Nobody comes in by it any more.",
+    "device-revoked": "The device is revoked. Nothing can be signed with it any more.",
+    "chat-added": "This person can ask in the chat now.",
+    "chat-removed": "This person gets no answer in the chat any more.",
+}
+
+
+def printable(text: str) -> str:
+    """A value of a form as it may be stored and shown."""
+    return "".join(character for character in text if character.isprintable()).strip()[:200]
+
+
+class Entered(dict[str, str]):
+    """What a form or an address holds; what it does not hold is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+async def speech(visit: Visit) -> labels.Speech:
+    async with visit.parts.database.unit(visit.shown) as unit:
+        now = await unit.planning_now()
+    return labels.Speech(translator(visit.request), language_of(visit.request), now)
+
+
+async def show(
+    visit: Visit, template: str, *, problem: QiandaError | None = None, status: int = 200, **context: Any
+) -> web.Response:
+    """`problem` is shown on top of the page, with the status that it has for programs too."""
+    async with visit.parts.database.unit(visit.shown) as unit:
+        open_tasks, _ = await unit.desk.count_open_tasks(visit.staff.id)
+    spoken = await speech(visit)
+    known: dict[str, Any] = {
+        "visit": visit, "say": spoken, "words": labels, "open_tasks": open_tasks, "problem": problem,
+        "problem_words": problem_words(spoken, problem, visit.zone) if problem else "",
+        "said": SAID.get(visit.request.query.get("said", "")), "mask_phone": mask_phone, "mask_name": mask_name,
+        "mask_id": mask_id, "named": lambda each: _named(each, spoken.lang),
+        "document_named": lambda each: id_type_name(each, spoken.lang),
+    }  # fmt: skip
+    return page(visit.request, template, status=status_of(problem) if problem else status, **(known | context))
+
+
+def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
+    """What happened, where, and from when on it may work, in this time zone."""
+    parts = [say.translate(problem.sentence)]
+    field = problem.field if isinstance(problem, BadInput) else ""
+    if field:
+        parts.append(say.word(labels.FIELDS, field.rpartition(".")[2].partition("[")[0]) + ":")
+    if problem.detail:
+        parts += say.lines(problem.detail)
+    if problem.retry_after is not None:
+        again = say.now + problem.retry_after + timedelta(seconds=59)
+        parts.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
+    return " ".join(parts)
+
+
+def _named(each: Campus | Course, lang: str) -> str:
+    return each.name_en if lang == "en" else each.name

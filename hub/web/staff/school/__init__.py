@@ -1,0 +1,1 @@
+"""School: campuses, courses, enrolments, posters, contract templates."""

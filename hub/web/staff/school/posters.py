@@ -1,0 +1,195 @@
+"""Course posters: what hangs where, who came by it, the sheets to print, and taking one down."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from hub.documents.allowed_list import entries_of
+from hub.documents.poster import PosterFacts, poster_sheet, sticker_sheet
+from hub.errors import BadInput, NotFound, QiandaError
+from hub.lifecycle.school.posters import NewPoster, code_of, doorway, make, offer, paper
+from hub.lifecycle.school.posters import revoke as take_down
+from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep
+from hub.store.unit import Unit
+from hub.web.staff.contract.contract import note_view
+from hub.web.staff.render import Entered, show
+from hub.web.staff.staff.access import Visit
+
+USUAL_LIFE = timedelta(days=30)
+
+
+def poster_id(visit: Visit) -> UUID:
+    try:
+        return UUID(visit.request.match_info["poster"])
+    except ValueError:
+        raise NotFound from None
+
+
+def standing(poster: Poster, enrolled: int, now: datetime) -> str:
+    """A word's key: whether it takes people, and why not."""
+    if poster.revoked_at is not None:
+        return "revoked"
+    if now >= poster.expires_at:
+        return "expired"
+    return "full" if poster.full(enrolled) else "open"
+
+
+async def posters(visit: Visit) -> web.Response:
+    async with visit.parts.database.unit(visit.shown) as unit:
+        found = await unit.posters.listed()
+        counts = await unit.posters.counts([each.id for each in found])
+        now = unit.now
+    campuses = {campus.id: campus for campus in visit.campuses}
+    return await show(
+        visit, "staff/posters.html", posters=found, counts=counts, steps=ScanStep, campuses_by_id=campuses,
+        standing={each.id: standing(each, counts[each.id][ScanStep.ENROLLED], now) for each in found},
+    )  # fmt: skip
+
+
+async def poster(visit: Visit) -> web.Response:
+    """The poster with its code. Who came has a page of its own."""
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await offer(unit, await unit.posters.get(poster_id(visit)))
+        ticket = unit.posters.ticket(found.poster)
+        counts = (await unit.posters.counts([found.poster.id]))[found.poster.id]
+        now = unit.now
+    door = doorway(visit.parts, ticket)
+    shown = code_of(visit.parts, ticket)
+    return await show(
+        visit, "staff/poster.html", offer=found, poster=found.poster, counts=counts, steps=ScanStep, door=door,
+        svg=_data("image/svg+xml", (shown.svg or "").encode()), png=_data("image/png", shown.png or b""),
+        standing=standing(found.poster, counts[ScanStep.ENROLLED], now),
+    )  # fmt: skip
+
+
+def _data(media: str, content: bytes) -> str:
+    return f"data:{media};base64,{base64.b64encode(content).decode()}"
+
+
+async def people(visit: Visit) -> web.Response:
+    """Who enrolled: names of one's own campuses, and each look at a contract's people stands in its record."""
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.posters.get(poster_id(visit))
+        came = [await _person(visit, unit, scan) for scan in await unit.posters.who_enrolled(found.id)]
+        campus = await unit.school.campus(found.campus)
+    return await show(visit, "staff/poster_people.html", poster=found, came=came, at=campus)
+
+
+async def _person(visit: Visit, unit: Unit, scan: Scan) -> dict[str, Any]:
+    enrolment = await unit.school.enrolment(scan.enrolment)
+    course = await unit.school.course(enrolment.campus, enrolment.course)
+    contract = await unit.contracts.get(scan.contract) if scan.contract else None
+    if contract:
+        await note_view(visit, unit, contract, await unit.record.entries(contract.id))
+    return {"at": scan.at, "name": enrolment.student_name, "course": course, "contract": contract}
+
+
+# ---- on paper
+
+
+async def sheet(visit: Visit) -> web.Response:
+    return await _pdf(visit, poster_sheet, "poster")
+
+
+async def stickers(visit: Visit) -> web.Response:
+    return await _pdf(visit, sticker_sheet, "stickers")
+
+
+async def _pdf(visit: Visit, print_: Callable[[PosterFacts], bytes], name: str) -> web.Response:
+    made = await paper(visit.parts, visit.scope, poster_id(visit), print_)
+    shown = {"Content-Disposition": f'inline; filename="{name}-{made.poster.id.hex[:8]}.pdf"'}
+    return web.Response(body=made.pdf, content_type="application/pdf", headers=shown)
+
+
+# ---- taking one down
+
+
+async def ask_revoke(visit: Visit) -> web.Response:
+    """What cannot be undone has a page of its own."""
+    async with visit.parts.database.unit(visit.scope) as unit:
+        found = await unit.posters.get(poster_id(visit))
+    return await show(visit, "staff/poster_revoke.html", poster=found)
+
+
+async def revoke(visit: Visit) -> web.StreamResponse:
+    await take_down(visit.parts, visit.scope, poster_id(visit))
+    raise web.HTTPSeeOther(f"/staff/posters/{poster_id(visit)}?said=poster-revoked")
+
+
+# ---- a new one
+
+
+async def form(visit: Visit) -> web.Response:
+    until = (visit.parts.clock() + USUAL_LIFE).date().isoformat()
+    return await _form(visit, {"expires_at": until, "mode": PosterMode.CONTRACT.value}, [])
+
+
+async def _form(
+    visit: Visit, entered: Mapping[str, str], chosen: Sequence[str], problem: QiandaError | None = None
+) -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        courses = await unit.school.courses()
+    offered = [(campus, [each for each in courses if each.campus == campus.id]) for campus in visit.campuses]
+    return await show(
+        visit, "staff/poster_new.html", entered=Entered(entered), chosen=set(chosen), modes=list(PosterMode),
+        offered=[(campus, of_campus) for campus, of_campus in offered if of_campus], problem=problem,
+    )  # fmt: skip
+
+
+async def put_up(visit: Visit) -> web.StreamResponse:
+    sent = await visit.request.post()
+    entered = {name: value.replace("\x00", "")[:200_000] for name, value in sent.items() if isinstance(value, str)}
+    chosen = [str(value) for value in sent.getall("course", []) if value]
+    try:
+        allowed = entered.get("allowed", "").splitlines() + await _uploaded(sent.get("list"))
+        made = await make(visit.parts, visit.scope, await _asked(visit, entered, chosen, allowed), visit.actor)
+    except QiandaError as error:
+        return await _form(visit, entered, chosen, error)
+    raise web.HTTPSeeOther(f"/staff/posters/{made.id}?said=poster-made")
+
+
+async def _uploaded(upload: object) -> list[str]:
+    """Raises UnreadableFile."""
+    if not isinstance(upload, web.FileField) or not (data := upload.file.read()):
+        return []
+    return await asyncio.to_thread(entries_of, data)
+
+
+async def _asked(
+    visit: Visit, entered: Mapping[str, str], chosen: Sequence[str], allowed: Sequence[str]
+) -> NewPoster:  # fmt: skip
+    pairs = [each.partition("/")[::2] for each in chosen]
+    campuses = {campus for campus, _ in pairs}
+    if len(campuses) != 1:
+        raise BadInput("choose courses of one campus", field="courses")
+    campus = campuses.pop()
+    async with visit.parts.database.unit(visit.scope) as unit:
+        zone = ZoneInfo((await unit.school.campus(campus)).zone)
+    return NewPoster(
+        campus=campus, title=entered.get("title", ""), courses=[course for _, course in pairs],
+        mode=entered.get("mode", ""), expires_at=_end_of(entered.get("expires_at", ""), zone),
+        maximum=_whole(entered.get("maximum", "")), allowed=allowed,
+    )  # fmt: skip
+
+
+def _end_of(day: str, zone: ZoneInfo) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(day), time(23, 59), zone)
+    except ValueError:
+        raise BadInput("a date like 2026-12-31", field="expires_at") from None
+
+
+def _whole(text: str) -> int | None:
+    if not text.strip():
+        return None
+    if not text.strip().isdecimal() or len(text) > 6:
+        raise BadInput("a whole number", field="maximum")
+    return int(text)

@@ -1,0 +1,33 @@
+"""A roster becomes enrolments; every bad row is told with what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub.errors import BadInput, QiandaError, UnreadableFile
+from hub.lifecycle.school.import_roster import LoadReport, load_roster
+from hub.web.staff.render import show, speech
+from hub.web.staff.staff.access import Visit
+
+
+async def form(visit: Visit) -> web.Response:
+    return await _page(visit)
+
+
+async def _page(visit: Visit, report: LoadReport | None = None, problem: QiandaError | None = None) -> web.Response:
+    async with visit.parts.database.unit(visit.scope) as unit:
+        courses = [course for course in await unit.school.courses() if visit.scope.covers(course.campus)]
+    return await show(visit, "staff/import.html", report=report, problem=problem, courses=courses)
+
+
+async def bring_in(visit: Visit) -> web.Response:
+    upload = (await visit.request.post()).get("roster")
+    if not isinstance(upload, web.FileField):
+        return await _page(visit, problem=BadInput("choose a file first"))
+    try:
+        lang = (await speech(visit)).lang
+        data = upload.file.read()
+        report = await load_roster(visit.parts.database, visit.parts.clock, data, visit.scope, lang)
+    except UnreadableFile as error:
+        return await _page(visit, problem=error)
+    return await _page(visit, report)

@@ -1,0 +1,27 @@
+"""Devices of a signer: the keys of apps that are bound to them, and taking one away from whoever has it now."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import NotFound, QiandaError
+from hub.lifecycle.signing import device_keys
+from hub.web.staff.contract import contract
+from hub.web.staff.staff.access import Visit
+
+REASON = "by-staff"
+
+
+async def revoke(visit: Visit) -> web.StreamResponse:
+    try:
+        device = UUID(visit.request.match_info["device"])
+    except ValueError:
+        raise NotFound from None
+    found = contract.contract_id(visit)
+    try:
+        await device_keys.revoke_for(visit.parts, visit.scope, found, device, REASON, visit.actor)
+    except QiandaError as error:
+        return await contract.show_contract(visit, error)
+    raise web.HTTPSeeOther(f"/staff/contracts/{found}?said=device-revoked")

@@ -1,0 +1,1 @@
+"""Accounts, tasks, alerts, phone changes."""

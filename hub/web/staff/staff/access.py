@@ -1,0 +1,186 @@
+"""Who works at the desk: login, session, and which campuses they see."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+from aiohttp import web
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from hub.errors import AccessDenied, Locked, LoginRequired
+from hub.lifecycle.services import Parts
+from hub.model.school.course import Campus
+from hub.model.staff.accounts import EVERYTHING, Scope, Staff
+from hub.web.app_keys import BRAKES, HUB
+from hub.web.pages import page
+from hub.web.problems import retry_seconds
+from hub.web.security import cookie
+from hub.wiring import Hub
+
+COOKIE = "__Host-qianda-staff"
+SESSION_LIFE = timedelta(hours=12)
+MOST_FAILURES = 10
+FAILURES_WITHIN = timedelta(minutes=15)
+LONGEST_INPUT = 200
+LARGEST_FORM = 8 * 1024
+HASHES_AT_ONCE = 2  # each takes 64 MB, and a core for a fifth of a second
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A logged-in member of staff. `scope` is what they may see; `shown` the part of it that they look at now."""
+
+    request: web.Request
+    parts: Parts
+    staff: Staff
+    scope: Scope
+    campuses: tuple[Campus, ...]
+    campus: Campus | None
+    shown: Scope
+
+    @property
+    def zone(self) -> str:
+        """Of the campus where this member of staff works."""
+        return next(each.zone for each in self.campuses if each.id == self.staff.campus)
+
+    @property
+    def actor(self) -> str:
+        return f"staff:{self.staff.id}"
+
+
+Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
+def staff_only(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Let in who is logged in. Others go to the login page first when they only look; a form of theirs is refused."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        try:
+            visit = await _visit(request)
+        except LoginRequired:
+            if request.method not in ("GET", "HEAD") or "part" in request.query:
+                raise
+            raise web.HTTPSeeOther(request.app.router["login"].url_for().with_query(next=request.path_qs)) from None
+        return await handler(visit)
+
+    return guarded
+
+
+async def _visit(request: web.Request) -> Visit:
+    parts = request.app[HUB].parts
+    async with parts.database.unit(EVERYTHING) as unit:
+        secret = cookie(request, COOKIE)
+        staff = await unit.desk.staff_by_session(secret, unit.now) if secret else None
+        if staff is None:
+            raise LoginRequired
+        scope = await unit.school.scope_below(staff.campus)
+        campuses = tuple(each for each in await unit.school.campuses() if scope.covers(each.id))
+        wanted = request.query.get("campus", "")
+        campus = next((each for each in campuses if each.id == wanted), None)
+        if wanted and campus is None:
+            raise AccessDenied("this campus is not yours")
+        shown = await unit.school.scope_below(campus.id) if campus else scope
+    return Visit(request, parts, staff, scope, campuses, campus, shown)
+
+
+# ---- login
+
+
+@cache  # a hash takes a fifth of a second: one for the whole process
+def _nobody() -> str:
+    """The hash of a password that nobody knows."""
+    return PasswordHasher().hash(secrets.token_hex(16))
+
+
+class Door:
+    """The login. A login that nobody has costs the same time as a wrong password."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher()
+        self._nobody = _nobody()
+        self._turns = asyncio.Semaphore(HASHES_AT_ONCE)
+
+    async def show(self, request: web.Request) -> web.Response:
+        return page(request, "staff/login.html", problem=None, login="")
+
+    async def enter(self, request: web.Request) -> web.StreamResponse:
+        await request.app[BRAKES].slow_down(request, "login")
+        form = await request.clone(client_max_size=LARGEST_FORM).post()
+        login, password = (_words(form.get(name)) for name in ("login", "password"))
+        try:
+            staff = await self._known(request.app[HUB].parts, login, password)
+        except Locked as locked:
+            response = page(request, "staff/login.html", status=429, problem="locked", login=login)
+            response.headers["Retry-After"] = str(retry_seconds(locked))
+            return response
+        if staff is None:
+            return page(request, "staff/login.html", status=403, problem="wrong", login=login)
+        return await self._begin(request, staff)
+
+    async def _known(self, parts: Parts, login: str, password: str) -> Staff | None:
+        """The attempt counts as a failure until it has succeeded: many at once do not get past the limit, and none of
+        them holds a connection to the database while its password is hashed."""
+        async with parts.database.unit(EVERYTHING) as unit:
+            await unit.desk.guess_alone(login)
+            if await unit.desk.login_failures(login, unit.now - FAILURES_WITHIN) >= MOST_FAILURES:
+                raise Locked("ten wrong passwords within a quarter of an hour", retry_after=FAILURES_WITHIN)
+            account = await unit.desk.staff_by_login(login)
+            attempt = await unit.desk.add_login_failure(login, unit.now)
+        async with self._turns:
+            fits = await asyncio.to_thread(self._fits, account[1] if account else self._nobody, password)
+        if account is None or not fits:
+            return None
+        async with parts.database.unit(EVERYTHING) as unit:
+            await unit.desk.forget_login_failure(attempt)
+        return account[0]
+
+    def _fits(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _begin(self, request: web.Request, staff: Staff) -> web.StreamResponse:
+        secret = secrets.token_urlsafe(32)
+        async with request.app[HUB].parts.database.unit(EVERYTHING) as unit:
+            await unit.desk.begin_session(staff.id, secret, unit.now, SESSION_LIFE)
+        response = web.HTTPSeeOther(_inside(request.query.get("next", "")))
+        response.set_cookie(
+            COOKIE, secret, max_age=int(SESSION_LIFE.total_seconds()), path="/", secure=True, httponly=True,
+            samesite="Lax",
+        )  # fmt: skip
+        raise response
+
+    async def leave(self, request: web.Request) -> web.StreamResponse:
+        async with request.app[HUB].parts.database.unit(EVERYTHING) as unit:
+            await unit.desk.end_session(cookie(request, COOKIE))
+        response = web.HTTPSeeOther("/staff/login")
+        response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+        raise response
+
+
+def _inside(address: str) -> str:
+    """Where to go after the login: only within the console, whatever the address says."""
+    inside = address == "/staff" or address.startswith(("/staff/", "/staff?"))
+    return address if inside and "\\" not in address and "\n" not in address else "/staff"
+
+
+def _words(value: object) -> str:
+    """What a form field holds, as text that the database can hold."""
+    text = value if isinstance(value, str) else ""
+    return "".join(character for character in text if character.isprintable())[:LONGEST_INPUT]
+
+
+def login_routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
+    door = Door()
+    return [
+        web.get("/staff/login", door.show, name="login"),
+        web.post("/staff/login", door.enter),
+        web.post("/staff/logout", door.leave),
+    ]

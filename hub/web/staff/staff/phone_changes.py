@@ -1,0 +1,73 @@
+"""Changes of a phone number that wait for their second approval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.errors import NotFound, QiandaError
+from hub.lifecycle.staff import change_phone
+from hub.lifecycle.staff.change_phone import Waiting
+from hub.web.staff.render import show
+from hub.web.staff.staff.access import Visit
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`by`: staff, program or person; `name` that of the member of staff. `mine`: whoever looks has asked."""
+
+    waiting: Waiting
+    by: str
+    name: str
+    mine: bool
+
+
+async def changes(visit: Visit) -> web.Response:
+    return await _page(visit)
+
+
+async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+    found = await change_phone.waiting(visit.parts, visit.shown)
+    names = await _names(visit, found)
+    return await show(
+        visit, "staff/phones.html", problem=problem, found=[_asked(visit, each, names) for each in found],
+        campuses={campus.id: campus for campus in visit.campuses},
+    )  # fmt: skip
+
+
+async def _names(visit: Visit, found: list[Waiting]) -> dict[str, str]:
+    actors = {each.change.asked_by for each in found if each.change.asked_by.startswith("staff:")}
+    async with visit.parts.database.unit(visit.scope) as unit:
+        names = await unit.desk.staff_names([UUID(actor.partition(":")[2]) for actor in actors])
+    return {f"staff:{staff}": name for staff, name in names.items()}
+
+
+def _asked(visit: Visit, each: Waiting, names: dict[str, str]) -> Asked:
+    actor = each.change.asked_by
+    by = {"staff": "staff", "api": "program"}.get(actor.partition(":")[0], "person")
+    return Asked(each, by, names.get(actor, ""), actor == visit.actor)
+
+
+async def approve(visit: Visit) -> web.StreamResponse:
+    try:
+        await change_phone.approve(visit.parts, visit.scope, _change(visit), visit.actor)
+    except QiandaError as error:
+        return await _page(visit, error)
+    raise web.HTTPSeeOther("/staff/phone-changes?said=phone-changed")
+
+
+async def turn_down(visit: Visit) -> web.StreamResponse:
+    try:
+        await change_phone.turn_down(visit.parts, visit.scope, _change(visit), visit.actor)
+    except QiandaError as error:
+        return await _page(visit, error)
+    raise web.HTTPSeeOther("/staff/phone-changes?said=phone-turned-down")
+
+
+def _change(visit: Visit) -> UUID:
+    try:
+        return UUID(visit.request.match_info["change"])
+    except ValueError:
+        raise NotFound from None
