@@ -29,7 +29,7 @@ from tests.web.test_staff_words import NOW, catalogues
 KNOWN = catalogues().texts["zh"]
 MODULES = sorted((ROOT / "hub").rglob("*.py"))
 NOT_OURS = {
-    "_text(text, required=False)",  # what the signer wrote
+    "checked_words(text)",  # what the signer wrote
     "sentence(SHARED, facts, 'en')",  # both are in the catalogue of phone changes
     "'\\n'.join([SAID, *(f'{each.authority}: {each.serial:x}' for each in theirs)])",
 }
@@ -186,7 +186,7 @@ def test_errors_that_name_a_limit_are_translated() -> None:
 
 def test_no_button_on_a_stale_page_answers_in_english() -> None:
     """What signers alone do is left out: their pages show the error's sentence, never its detail."""
-    modules = [path for path in MODULES if path.name not in ("answer.py", "sign.py")]
+    modules = [path for path in MODULES if path.name not in ("decline.py", "sign.py")]
     found = {path.stem: calls(ast.parse(path.read_text("utf-8")), "IllegalMove") for path in modules}
     texts = {text for each in found.values() for call in each for text in written(call.args[0], NO_SCOPE)}
     lines = {line for text in texts for line in text.splitlines()}
