@@ -85,7 +85,7 @@ async def _until_ready(hub: DemoHub, process: subprocess.Popen[bytes], output: P
 
 def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
     """The database of a data folder may lie elsewhere (for root): the product's own object knows where."""
-    from hub.store.embedded import EmbeddedPostgres
+    from hub.store.server.embedded import EmbeddedPostgres
 
     process.send_signal(signal.SIGTERM)
     try:

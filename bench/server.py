@@ -23,7 +23,7 @@ import asyncpg
 
 from bench.demo import START_SECONDS, STOP_SECONDS, free_port, tree
 from hub.settings import Settings
-from hub.store.embedded import EmbeddedPostgres
+from hub.store.server.embedded import EmbeddedPostgres
 
 QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
 ROOT = Path(__file__).parents[1]

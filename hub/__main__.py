@@ -38,9 +38,9 @@ from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
 from hub.errors import BadInput, DatabaseUnavailable, QiandaError
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, Settings
-from hub.store.installation import find_binding, kind_of, mark
 from hub.store.kernel.private_files import kept
-from hub.store.reach import check_owner
+from hub.store.server.connections import check_owner
+from hub.store.server.installation import find_binding, kind_of, mark
 from hub.supervisor import DatabaseKeeper, Job, Supervisor, Welcome
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def work() -> None:
 @app.command(name="migrate")
 def migrate_command() -> None:
     """Bring the database to the current schema. Running it again changes nothing."""
-    from hub.store.migrate import migrate
+    from hub.store.server.migrate import migrate
 
     async def act(settings: Settings, dsn: str) -> bool:
         """Whether a data folder is bound to it already."""
@@ -236,7 +236,7 @@ def _with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
 
 
 async def _check_current(dsn: str) -> None:
-    from hub.store.migrate import is_current
+    from hub.store.server.migrate import is_current
 
     if not await is_current(dsn):
         raise DatabaseUnavailable("the database's schema is not current: run `qianda migrate` first")
@@ -318,7 +318,7 @@ def _say(text: str) -> None:
 
 async def _prepare_demo_database(dsns: Dsns) -> None:
     """Asked before anything is changed: a database that is not a demo's is not even migrated."""
-    from hub.store.migrate import migrate
+    from hub.store.server.migrate import migrate
 
     check_demo_database(await kind_of(dsns.owner) or "demo")
     await migrate(dsns.owner)

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.errors import BadInput, DatabaseUnavailable
 from hub.settings import Settings
-from hub.store.embedded import EmbeddedPostgres
-from hub.store.reach import DATABASE, DATABASE_OWNER, address_of, check_server, not_the_owner
+from hub.store.server.connections import DATABASE, DATABASE_OWNER, address_of, check_server, not_the_owner
+from hub.store.server.embedded import EmbeddedPostgres
 from hub.supervisor import embedded_database
 
 

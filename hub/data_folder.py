@@ -7,8 +7,8 @@ from pathlib import Path
 from uuid import UUID
 
 from hub.errors import WrongInstallation
-from hub.store.installation import Binding
 from hub.store.kernel.keys import Keys
+from hub.store.server.installation import Binding
 
 ID_FILE = "installation.id"
 

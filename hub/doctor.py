@@ -12,7 +12,7 @@ from cryptography import x509
 from hub.documents.fonts import ContractFont
 from hub.errors import QiandaError
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.migrate import is_current
+from hub.store.server.migrate import is_current
 from hub.timestamps.several import SeveralTimestamps
 from hub.wiring import Hub
 

@@ -27,10 +27,10 @@ from hub.data_folder import (
 )
 from hub.errors import WrongInstallation
 from hub.settings import Settings
-from hub.store.installation import Binding, bind, find_binding, oldest_sealed, renew_certificates
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.private_files import write_private
+from hub.store.server.installation import Binding, bind, find_binding, oldest_sealed, renew_certificates
 from hub.wiring import Clock, connect_seal, utc_now
 
 

@@ -30,7 +30,7 @@ import structlog
 from hub.demo.tls import server_context
 from hub.errors import QiandaError, TemplateFailed, WrongInstallation
 from hub.settings import Settings, configured_by
-from hub.store.embedded import EmbeddedPostgres
+from hub.store.server.embedded import EmbeddedPostgres
 
 RESTART_PAUSE = 1.0
 """Seconds before a child that died young is started again."""

@@ -62,11 +62,11 @@ from hub.router import Router
 from hub.router.providers import Carrier, Carriers
 from hub.router.rendering import Wording
 from hub.settings import ROOT, Settings
-from hub.store.installation import find_binding
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
 from hub.store.messaging.outbox import OutboxLedger
+from hub.store.server.installation import find_binding
 from hub.store.unit import Database
 from hub.timestamps import TimestampAuthority
 from hub.timestamps.several import SeveralTimestamps

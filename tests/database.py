@@ -17,8 +17,8 @@ from uuid import uuid4
 import asyncpg
 
 from hub.errors import DatabaseUnavailable
-from hub.store.embedded import EmbeddedPostgres
-from hub.store.migrate import migrate
+from hub.store.server.embedded import EmbeddedPostgres
+from hub.store.server.migrate import migrate
 
 ABANDONED_SECONDS = 300
 """Since when a server may be removed that nobody uses; one that is used is left alone, however old it is."""

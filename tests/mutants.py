@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 LIST = "tests/mutants.toml"
 TEST_TIMEOUT = 300.0
 """Seconds for the tests of one mutant."""
-OWN_DATABASE = ("hub/store/migrat", "hub/store/grants.py", "hub/lifecycle/school/import_roster.py", "seeds/")
+OWN_DATABASE = ("hub/store/server/", "hub/lifecycle/school/import_roster.py", "seeds/")
 """What the templates of test databases are made from: a mutant of these needs a database server of its own."""
 PASSED, FAILED, NOTHING_RUN = 0, 1, 5
 """Exit codes of pytest; all but the first two say that no test has judged anything. So do tests that are skipped."""

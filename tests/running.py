@@ -38,8 +38,8 @@ from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, Settings, TimestampSettings, TokenSettings
-from hub.store.installation import mark
 from hub.store.kernel.keys import Keys
+from hub.store.server.installation import mark
 from hub.store.unit import Database
 from hub.timestamps import TimestampAuthority
 from hub.tokens.softhsm import create_token, module_path

@@ -72,7 +72,7 @@ def own_origin(settings: Settings) -> str:
 
 
 def check_demo_database(kind: str) -> None:
-    """`kind` is what the database says of itself; see `hub.store.installation`."""
+    """`kind` is what the database says of itself; see `hub.store.server.installation`."""
     if kind != "demo":
         raise DemoRefused("the database in this data folder was not made by a demo: set QIANDA_DATA to another folder")
 

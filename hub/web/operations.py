@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 
 from hub.errors import QiandaError
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.migrate import is_current
+from hub.store.server.migrate import is_current
 from hub.web.rate_limit import remote_address
 from hub.web.security import bearer
 from hub.wiring import Hub

@@ -23,9 +23,9 @@ import pytest
 from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.contract import MOVES, ContractState
 from hub.settings import ROOT
-from hub.store.installation import mark
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
+from hub.store.server.installation import mark
 from hub.store.unit import Database
 from tests.database import fresh_database, scratch_folder
 from tests.faults.boundaries import CLOSING, SIGNING, Boundary

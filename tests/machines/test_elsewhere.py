@@ -24,7 +24,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, ChannelSettings, Settings
-from hub.store.installation import mark
+from hub.store.server.installation import mark
 from hub.wiring import Hub, build
 from tests.channels.doubles.sms_twilio import Double
 from tests.database import fresh_database, scratch_folder

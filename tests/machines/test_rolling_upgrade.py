@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.migrate import SCRIPTS, Step, compatible_from, is_current, migrate
+from hub.store.server.migrate import SCRIPTS, Step, compatible_from, is_current, migrate
 from hub.worker import Worker
 from tests.running import MovableClock, Running, running_hub, until
 

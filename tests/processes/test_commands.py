@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from hub.settings import ROOT
-from hub.store.embedded import EmbeddedPostgres
+from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
 from tests.processes import programs
 from tests.processes.programs import Program, ask, eventually, free_port, real_school

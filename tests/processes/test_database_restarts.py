@@ -16,9 +16,9 @@ from sqlalchemy import text
 
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.embedded import EmbeddedPostgres
 from hub.store.kernel.keys import Keys
-from hub.store.migrate import migrate
+from hub.store.server.embedded import EmbeddedPostgres
+from hub.store.server.migrate import migrate
 from hub.store.unit import Database
 from tests.database import scratch_folder
 from tests.running import until

@@ -19,7 +19,7 @@ import asyncpg
 import pytest
 
 from hub.settings import ROOT
-from hub.store.embedded import EmbeddedPostgres
+from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
 from tests.processes.programs import (
     Program,

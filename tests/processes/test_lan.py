@@ -30,7 +30,7 @@ from hub.demo.tls import (
     make_certificates,
 )
 from hub.settings import ROOT, Settings
-from hub.store.embedded import EmbeddedPostgres
+from hub.store.server.embedded import EmbeddedPostgres
 from tests.browser.conftest import CHROMIUM
 from tests.database import scratch_folder
 from tests.processes.programs import Program, run

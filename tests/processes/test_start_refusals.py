@@ -14,7 +14,7 @@ import pytest
 from hub.demo.guard import check_environment, check_real
 from hub.errors import BadInput, DatabaseUnavailable
 from hub.settings import Settings
-from hub.store.reach import DATABASE, address_of, check_owner, check_server
+from hub.store.server.connections import DATABASE, address_of, check_owner, check_server
 from tests.database import Dsns
 from tests.machines.test_elsewhere import over_tcp
 from tests.processes.programs import real_school, run

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.store.database_owner import DatabaseOwner
-from hub.store.embedded import find_programs
+from hub.store.server.embedded import find_programs
+from hub.store.server.system_account import DatabaseOwner
 from tests.database import scratch_folder
 from tests.store.embedded_places import CHECKOUT, USER_PROGRAM, Place, User
 
@@ -72,7 +72,8 @@ def ordinary_python(playground: Path) -> list[str]:
     nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", f"PYTHONPATH={library}"]
     for python in (sys.executable, "/usr/bin/python3"):
         command = [*nobody, python]
-        tried = subprocess.run([*command, "-c", "import hub.store.embedded"], check=False, capture_output=True, cwd="/")
+        importing = [*command, "-c", "import hub.store.server.embedded"]
+        tried = subprocess.run(importing, check=False, capture_output=True, cwd="/")
         if tried.returncode == 0:
             return [*command, str(program)]
     pytest.skip("no Python 3.11 or newer here that the account nobody may run")

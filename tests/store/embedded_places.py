@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hub.store.embedded import EmbeddedPostgres
+from hub.store.server.embedded import EmbeddedPostgres
 
 USER_PROGRAM = Path(__file__).with_name("embedded_user.py")
 CHECKOUT = Path(__file__).parents[2]

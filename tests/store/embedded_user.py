@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from hub.store.embedded import EmbeddedPostgres
+from hub.store.server.embedded import EmbeddedPostgres
 
 WRITE = """DO $$ BEGIN
     PERFORM pg_advisory_xact_lock(1);

@@ -17,7 +17,7 @@ AT_ONCE = 4
 SIGNAL = """
 import sys
 from pathlib import Path
-from hub.store.database_owner import DatabaseOwner
+from hub.store.server.system_account import DatabaseOwner
 print("ready", flush=True)
 sys.stdin.readline()
 """

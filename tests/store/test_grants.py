@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Table
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.grants import CHANGING, DELETABLE, READ_ONLY
-from hub.store.migrate import migrate
+from hub.store.server.grants import CHANGING, DELETABLE, READ_ONLY
+from hub.store.server.migrate import migrate
 from hub.store.tables import metadata
 from tests.database import fresh_database
 from tests.lifecycle.clockwork import quiet_hub

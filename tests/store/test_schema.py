@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hub.errors import DatabaseUnavailable
-from hub.store.migrate import migrate
+from hub.store.server.migrate import migrate
 from hub.store.tables import metadata
 from tests.database import fresh_database
 

@@ -17,8 +17,8 @@ from hub.errors import BadInput, ContractNotFound, DatabaseUnavailable, IllegalM
 from hub.model.contract.contract import MOVES, Contract, ContractState
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.installation import mark
 from hub.store.kernel.keys import Keys
+from hub.store.server.installation import mark
 from hub.store.unit import Database
 from tests.database import Dsns
 

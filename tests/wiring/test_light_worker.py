@@ -13,7 +13,7 @@ from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, Settings
-from hub.store.installation import mark
+from hub.store.server.installation import mark
 from hub.wiring import build, utc_now
 from tests.database import Dsns
 from tests.running import minor_with_guardian, prepare_school, token_settings

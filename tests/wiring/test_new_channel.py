@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from hub.settings import ROOT
-from hub.store.installation import mark
+from hub.store.server.installation import mark
 from hub.wiring import utc_now
 from tests.database import Dsns
 from tests.running import token_settings

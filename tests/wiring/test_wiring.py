@@ -18,7 +18,7 @@ from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import Settings
-from hub.store.installation import mark
+from hub.store.server.installation import mark
 from hub.wiring import Hub, build, utc_now
 from tests.database import Dsns
 from tests.running import minor_with_guardian, prepare_school, token_settings

@@ -4,43 +4,33 @@ Every table that belongs to a campus carries `campus`, which row-level security 
 Columns named `*_sealed` are encrypted (AES-GCM); `*_hash` are keyed hashes by which sealed values are found.
 """
 
-from hub.store.tables.channels import (
-    AlertRow,
+from hub.store.tables.columns import metadata, table_of
+from hub.store.tables.contract import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
+from hub.store.tables.evidence import PersonalValueRow, RecordEntryRow, RecordHeadRow
+from hub.store.tables.inbound import CallbackRow, InboundMessageRow
+from hub.store.tables.messaging import (
     BudgetRow,
-    CallbackRow,
-    ChatAccountRow,
-    InboundMessageRow,
+    DeliveryRow,
+    DeliveryShareRow,
     OptOutRow,
+    OutboxMessageRow,
     ProviderLaneRow,
     ProviderRow,
 )
-from hub.store.tables.columns import metadata, table_of
-from hub.store.tables.contracts import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
-from hub.store.tables.desk import (
-    ApiKeyRow,
-    IdempotencyRow,
-    JobStartRow,
-    LoginFailureRow,
-    StaffRow,
-    StaffSessionRow,
-    StaffTaskRow,
-)
-from hub.store.tables.messages import DeliveryRow, DeliveryShareRow, OutboxMessageRow, ReminderEntryRow
-from hub.store.tables.operations import DutyRow, SchemaRow, WorkerHeartbeatRow
-from hub.store.tables.records import PersonalValueRow, RecordEntryRow, RecordHeadRow
+from hub.store.tables.reminders import ManyRemindedRow, ReminderEntryRow, ReminderPolicyRow
 from hub.store.tables.school import (
     CampusRow,
     CourseRow,
-    DemoClockRow,
     EnrolmentRow,
-    InstallationRow,
-    ManyRemindedRow,
-    ReminderPolicyRow,
+    PosterRow,
+    PosterScanRow,
     SchoolDayRow,
+    VisitorRow,
 )
+from hub.store.tables.sealing import AttemptRow
+from hub.store.tables.server import DemoClockRow, DutyRow, InstallationRow, JobStartRow, SchemaRow, WorkerHeartbeatRow
 from hub.store.tables.signing import (
     AppKeyRow,
-    AttemptRow,
     IdentityCheckRow,
     IssuedCertificateRow,
     OneTimeCodeRow,
@@ -52,7 +42,17 @@ from hub.store.tables.signing import (
     SignLinkRow,
     WrongAnswerRow,
 )
-from hub.store.tables.visitors import PhoneChangeRow, PosterRow, PosterScanRow, VisitorRow
+from hub.store.tables.staff import (
+    AlertRow,
+    ApiKeyRow,
+    ChatAccountRow,
+    IdempotencyRow,
+    LoginFailureRow,
+    PhoneChangeRow,
+    StaffRow,
+    StaffSessionRow,
+    StaffTaskRow,
+)
 
 __all__ = [
     "AlertRow",

@@ -1,39 +1,23 @@
-"""Campuses, courses, enrolments, and what this database is for."""
+"""Campuses, courses, enrolments, the school's calendar, posters, and who came by one."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Interval
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    LargeBinary,
+    Text,
+)
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from hub.store.tables.columns import bytes_, json_, moment, words
-
-
-class InstallationRow(SQLModel, table=True):
-    """One row: what this database is for, and the data folder that it works with (empty until `qianda init`). Only the
-    owner writes it; `hub.store.installation` says what each value is."""
-
-    __tablename__ = "installation"
-    one: bool = Field(default=True, primary_key=True)
-    kind: str = words()
-    clock_offset: timedelta = Field(default=timedelta(0), sa_type=Interval)
-    created_at: datetime = moment(nullable=False)
-    installation_id: UUID | None = None
-    master_check: str | None = words(default=None)
-    root_sha256: str | None = words(default=None)
-    seal_sha256: str | None = words(default=None)
-
-
-class DemoClockRow(SQLModel, table=True):
-    """One row in the database of a demo, none elsewhere: how far its planning clock is ahead."""
-
-    __tablename__ = "demo_clock"
-    one: bool = Field(default=True, primary_key=True)
-    clock_offset: timedelta = Field(sa_type=Interval)
 
 
 class CampusRow(SQLModel, table=True):
@@ -74,19 +58,6 @@ class EnrolmentRow(SQLModel, table=True):
     )
 
 
-class ReminderPolicyRow(SQLModel, table=True):
-    """What a campus changes about reminders, for everything below it (`kind` campus), for one of its courses or for
-    one contract. `changes` holds the changed keys only, as configuration writes them."""
-
-    __tablename__ = "reminder_policy"
-    campus: str = words(primary_key=True, foreign_key="campus.id")
-    kind: str = words(primary_key=True)
-    subject: str = words(primary_key=True)
-    changes: dict[str, Any] = json_()
-    changed_by: str = words()
-    changed_at: datetime = moment(nullable=False)
-
-
 class SchoolDayRow(SQLModel, table=True):
     """A day of a campus's own calendar, which says more than the public holidays do."""
 
@@ -97,20 +68,63 @@ class SchoolDayRow(SQLModel, table=True):
     name: str = words()
 
 
-class ManyRemindedRow(SQLModel, table=True):
-    """One task of those that staff remind together, by one `act`. `outcome` is written in the transaction of what was
-    done about it, so that it is done once."""
+class PosterRow(SQLModel, table=True):
+    """One code for many signers. `courses` are of one campus; `mode`: `contract` (drawn at once) or `ask` (staff
+    decide)."""
 
-    __tablename__ = "many_reminded"
-    act: UUID = Field(primary_key=True)
-    task: UUID = Field(primary_key=True, foreign_key="signing_task.id")
-    contract: UUID = Field(foreign_key="contract.id")
+    __tablename__ = "poster"
+    id: UUID = Field(primary_key=True)
     campus: str = words(foreign_key="campus.id")
-    asked_by: str = words()
-    asked_at: datetime = moment(nullable=False)
-    outcome: str | None = words(default=None)
-    ended_at: datetime | None = moment()
+    title: str = words()
+    courses: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    mode: str = words()
+    ticket_hash: bytes = bytes_(nullable=False, unique=True)
+    created_by: str = words()
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False)
+    maximum: int | None = None
+    allowed: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
+    revoked_at: datetime | None = moment()
+    __table_args__ = (Index("ix_poster_campus", "campus", "created_at"),)
+
+
+class PosterScanRow(SQLModel, table=True):
+    """Somebody came by a poster: opened it, gave a code that was right, enrolled. `student_hash` only then."""
+
+    __tablename__ = "poster_scan"
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    poster: UUID = Field(foreign_key="poster.id")
+    campus: str = words()
+    visitor: UUID | None = None
+    step: str = words()
+    at: datetime = moment(nullable=False)
+    enrolment: UUID | None = None
+    contract: UUID | None = None
+    student_hash: bytes | None = bytes_()
     __table_args__ = (
-        Index("ix_many_reminded_left", "act", "contract", postgresql_where=sql("outcome IS NULL")),
-        Index("ix_many_reminded_asked_at", "asked_at"),
-    )
+        Index("ix_poster_scan_poster", "poster", "at"),
+        Index("uq_poster_scan_student", "poster", "student_hash", unique=True,
+              postgresql_where=sql("student_hash IS NOT NULL")),
+    )  # fmt: skip
+
+
+class VisitorRow(SQLModel, table=True):
+    """A session of somebody who is not on file here, or whose pickup code was wrong and who must not learn that.
+
+    `person` is what codes and wrong answers are counted by.
+    """
+
+    __tablename__ = "visitor"
+    id: UUID = Field(primary_key=True)
+    secret_hash: bytes = bytes_(nullable=False, unique=True)
+    door: str = words()
+    poster: UUID | None = Field(default=None, foreign_key="poster.id")
+    person: str = words()
+    phone_sealed: bytes = bytes_(nullable=False)
+    phone_hash: bytes = bytes_(nullable=False)
+    name_sealed: bytes | None = bytes_()
+    language: str = words(default="zh")
+    key_challenge: bytes = bytes_(nullable=False)
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False)
+    verified_at: datetime | None = moment()

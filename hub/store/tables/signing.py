@@ -1,11 +1,19 @@
-"""Links, sessions, codes and signatures: everything between a visitor and an accepted signature."""
+"""Links, sessions, codes, keys and signatures: everything between a visitor and an accepted signature."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
@@ -50,6 +58,50 @@ class SigningSessionRow(SQLModel, table=True):
     pairing: UUID | None = None
     certificate_chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
     __table_args__ = (Index("ix_signing_session_key_spki", "key_spki", postgresql_using="hash"),)
+
+
+class OneTimeCodeRow(SQLModel, table=True):
+    """The code itself is derived from `id`. A new one kills the old; budgets count these rows per person."""
+
+    __tablename__ = "one_time_code"
+    id: UUID = Field(primary_key=True)
+    person: str = words()
+    session: UUID
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False)
+    used_at: datetime | None = moment()
+    __table_args__ = (Index("ix_one_time_code_person", "person", "created_at"),)
+
+
+class WrongAnswerRow(SQLModel, table=True):
+    __tablename__ = "wrong_answer"
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    person: str = words()
+    at: datetime = moment(nullable=False)
+    __table_args__ = (Index("ix_wrong_answer_person", "person", "at"),)
+
+
+class IdentityCheckRow(SQLModel, table=True):
+    """Result, method and time of an identity check, and the provider's own id of it; the inputs are not kept."""
+
+    __tablename__ = "identity_check"
+    id: UUID = Field(primary_key=True)
+    contract: UUID = Field(foreign_key="contract.id", index=True)
+    signer: UUID
+    session: UUID
+    provider: str = words()
+    method: str = words()
+    result: str = words()
+    at: datetime = moment(nullable=False)
+    reference: str | None = words(default=None)
+
+
+class PageSeenRow(SQLModel, table=True):
+    __tablename__ = "page_seen"
+    task: UUID = Field(primary_key=True)
+    document: str = words(primary_key=True)
+    page: int = Field(primary_key=True)
+    at: datetime = moment(nullable=False)
 
 
 class PairingRow(SQLModel, table=True):
@@ -121,48 +173,17 @@ class AppKeyRow(SQLModel, table=True):
     )  # fmt: skip
 
 
-class OneTimeCodeRow(SQLModel, table=True):
-    """The code itself is derived from `id`. A new one kills the old; budgets count these rows per person."""
-
-    __tablename__ = "one_time_code"
-    id: UUID = Field(primary_key=True)
-    person: str = words()
-    session: UUID
-    created_at: datetime = moment(nullable=False)
-    expires_at: datetime = moment(nullable=False)
-    used_at: datetime | None = moment()
-    __table_args__ = (Index("ix_one_time_code_person", "person", "created_at"),)
-
-
-class WrongAnswerRow(SQLModel, table=True):
-    __tablename__ = "wrong_answer"
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
-    person: str = words()
-    at: datetime = moment(nullable=False)
-    __table_args__ = (Index("ix_wrong_answer_person", "person", "at"),)
-
-
-class IdentityCheckRow(SQLModel, table=True):
-    """Result, method and time of an identity check, and the provider's own id of it; the inputs are not kept."""
-
-    __tablename__ = "identity_check"
-    id: UUID = Field(primary_key=True)
-    contract: UUID = Field(foreign_key="contract.id", index=True)
-    signer: UUID
-    session: UUID
-    provider: str = words()
-    method: str = words()
-    result: str = words()
-    at: datetime = moment(nullable=False)
-    reference: str | None = words(default=None)
-
-
-class PageSeenRow(SQLModel, table=True):
-    __tablename__ = "page_seen"
-    task: UUID = Field(primary_key=True)
-    document: str = words(primary_key=True)
-    page: int = Field(primary_key=True)
-    at: datetime = moment(nullable=False)
+class IssuedCertificateRow(SQLModel, table=True):
+    __tablename__ = "issued_certificate"
+    serial: str = words(primary_key=True)
+    authority: str = words(primary_key=True)
+    contract: UUID | None = None
+    signer: UUID | None = Field(default=None, index=True)
+    certificate: bytes = bytes_(nullable=False)
+    issued_at: datetime = moment(nullable=False)
+    not_after: datetime = moment(nullable=False)
+    revoked_at: datetime | None = moment()
+    revocation_reason: str | None = words(default=None)
 
 
 class SignatureRequestRow(SQLModel, table=True):
@@ -201,31 +222,3 @@ class SignatureRequestRow(SQLModel, table=True):
         Index("uq_signature_request_seal", "contract", unique=True,
               postgresql_where=sql("task IS NULL AND state <> 'LAPSED'")),
     )  # fmt: skip
-
-
-class IssuedCertificateRow(SQLModel, table=True):
-    __tablename__ = "issued_certificate"
-    serial: str = words(primary_key=True)
-    authority: str = words(primary_key=True)
-    contract: UUID | None = None
-    signer: UUID | None = Field(default=None, index=True)
-    certificate: bytes = bytes_(nullable=False)
-    issued_at: datetime = moment(nullable=False)
-    not_after: datetime = moment(nullable=False)
-    revoked_at: datetime | None = moment()
-    revocation_reason: str | None = words(default=None)
-
-
-class AttemptRow(SQLModel, table=True):
-    """One outside call other than a message: written before it, closed after it. `kind`: certificate, revocation
-    (asking whether), revoke (having it done), identity, timestamp, seal, close."""
-
-    __tablename__ = "attempt"
-    id: UUID = Field(primary_key=True)
-    kind: str = words()
-    contract: UUID | None = Field(default=None, index=True)
-    request: UUID | None = None
-    state: str = words()
-    started_at: datetime = moment(nullable=False)
-    ended_at: datetime | None = moment()
-    failure: str | None = words(default=None)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hub.errors import DatabaseUnavailable
-from hub.store import grants
+from hub.store.server import grants
 from hub.store.unit import AWAY
 
 if TYPE_CHECKING:

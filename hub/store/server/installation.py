@@ -13,7 +13,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from hub.errors import DatabaseUnavailable, WrongInstallation
-from hub.store.reach import connected
+from hub.store.server.connections import connected
 
 _BIND = """
 UPDATE installation SET installation_id = $1, master_check = $2, root_sha256 = $3, seal_sha256 = $4

@@ -1,4 +1,4 @@
-"""Messages on their way, and the ledger of reminders."""
+"""Providers, messages on their way, what they may cost, and who does not want to hear from us."""
 
 from __future__ import annotations
 
@@ -6,11 +6,39 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, func
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Index,
+    func,
+)
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from hub.store.tables.columns import bytes_, counter, json_, moment, words
+
+
+class ProviderRow(SQLModel, table=True):
+    """A configured provider, by the name of its entry: its present weight, whether its account is broken (and only a
+    message that arrives proves the contrary), and until when it wants to be left alone."""
+
+    __tablename__ = "provider"
+    name: str = words(primary_key=True)
+    weight: float
+    changed_at: datetime = moment(nullable=False)
+    broken_at: datetime | None = moment()
+    broken_reason: str | None = words(default=None)
+    rests_until: datetime | None = moment()
+    until_delivered: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+
+
+class ProviderLaneRow(SQLModel, table=True):
+    """The rate of one provider and lane (`code`, `message`): the moment up to which it is booked (a leaky bucket)."""
+
+    __tablename__ = "provider_lane"
+    provider: str = words(primary_key=True)
+    lane: str = words(primary_key=True)
+    booked_until: datetime = moment(nullable=False)
 
 
 class DeliveryRow(SQLModel, table=True):
@@ -77,18 +105,21 @@ class OutboxMessageRow(SQLModel, table=True):
     accepted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), server_default=func.clock_timestamp()))
 
 
-class ReminderEntryRow(SQLModel, table=True):
-    """The ledger of reminders: planned, sent, skipped (and why), failed, receipt, opened, stopped."""
+class BudgetRow(SQLModel, table=True):
+    """How many messages were written for one subject in one period. `kind`: number, prefix, campus, poster."""
 
-    __tablename__ = "reminder_entry"
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
-    contract: UUID = Field(foreign_key="contract.id", index=True)
-    task: UUID
-    campus: str = words()
-    kind: str = words()
-    step: str | None = words(default=None)
-    number: int = 0
-    due_at: datetime | None = moment()
-    at: datetime = moment(nullable=False)
-    reason: str | None = words(default=None)
-    delivery: UUID | None = None
+    __tablename__ = "budget"
+    kind: str = words(primary_key=True)
+    subject: str = words(primary_key=True)
+    begins_at: datetime = Field(primary_key=True, sa_type=DateTime(timezone=True))
+    spent: int = 0
+
+
+class OptOutRow(SQLModel, table=True):
+    """A number that does not want messages of a channel; kept by the hash of the number alone."""
+
+    __tablename__ = "opt_out"
+    number_hash: bytes = bytes_(nullable=False, primary_key=True)
+    channel: str = words(primary_key=True)
+    since: datetime = moment(nullable=False)
+    source: str = words()

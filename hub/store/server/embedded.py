@@ -27,8 +27,8 @@ from typing import IO, Literal, Self
 from urllib.parse import quote
 
 from hub.errors import DatabaseUnavailable
-from hub.store.database_owner import STATE_FOLDER, DatabaseOwner
-from hub.store.reach import OLDEST_VERSION
+from hub.store.server.connections import OLDEST_VERSION
+from hub.store.server.system_account import STATE_FOLDER, DatabaseOwner
 
 Role = Literal["superuser", "owner", "app"]
 """`superuser` makes databases, `owner` owns the schema and migrates, `app` is what the product runs as."""

@@ -1,0 +1,1 @@
+"""The database server: embedded PostgreSQL, its account, the schema."""

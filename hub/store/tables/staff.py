@@ -1,0 +1,150 @@
+"""Staff, their tasks and alerts, API keys and what they ask for, changes of phone numbers."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+)
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from hub.store.tables.columns import bytes_, counter, json_, moment, words
+
+
+class StaffRow(SQLModel, table=True):
+    __tablename__ = "staff"
+    id: UUID = Field(primary_key=True)
+    login: str = words(unique=True)
+    name: str = words()
+    campus: str = words(foreign_key="campus.id")
+    role: str = words(default="clerk")
+    password_hash: str = words()
+    created_at: datetime = moment(nullable=False)
+    disabled_at: datetime | None = moment()
+    digest_on: date | None = None
+
+
+class StaffSessionRow(SQLModel, table=True):
+    __tablename__ = "staff_session"
+    secret_hash: bytes = bytes_(nullable=False, primary_key=True)
+    staff: UUID = Field(foreign_key="staff.id")
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False)
+
+
+class LoginFailureRow(SQLModel, table=True):
+    __tablename__ = "login_failure"
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    login: str = words()
+    at: datetime = moment(nullable=False)
+    __table_args__ = (Index("ix_login_failure_login", "login", "at"),)
+
+
+class ApiKeyRow(SQLModel, table=True):
+    __tablename__ = "api_key"
+    id: UUID = Field(primary_key=True)
+    name: str = words()
+    secret_hash: bytes = bytes_(nullable=False, unique=True)
+    campus: str = words(foreign_key="campus.id")
+    created_at: datetime = moment(nullable=False)
+    revoked_at: datetime | None = moment()
+
+
+class IdempotencyRow(SQLModel, table=True):
+    __tablename__ = "idempotency"
+    owner: UUID = Field(primary_key=True)
+    key: str = words(primary_key=True)
+    request_hash: bytes = bytes_(nullable=False)
+    status: int | None = None
+    body_sealed: bytes | None = bytes_()
+    created_at: datetime = moment(nullable=False)
+
+
+class ChatAccountRow(SQLModel, table=True):
+    """Which member of staff a chat user is. Whoever stands here for nobody gets nothing."""
+
+    __tablename__ = "chat_account"
+    chat: str = words(primary_key=True)
+    person: str = words(primary_key=True)
+    staff: UUID = Field(foreign_key="staff.id")
+    created_at: datetime = moment(nullable=False)
+
+
+class StaffTaskRow(SQLModel, table=True):
+    __tablename__ = "staff_task"
+    id: UUID = Field(primary_key=True)
+    kind: str = words()
+    text: str = words()
+    campus: str = words()
+    contract: UUID | None = Field(default=None, index=True)
+    signer: UUID | None = None
+    created_at: datetime = moment(nullable=False)
+    done_at: datetime | None = moment()
+    done_by: str | None = words(default=None)
+    owner: UUID | None = Field(default=None, foreign_key="staff.id")
+    owned_at: datetime | None = moment()
+    due_at: datetime | None = moment()
+    taken_at: datetime | None = moment()
+    climbs_at: datetime | None = moment()
+    climbed_at: datetime | None = moment()
+    once: bytes | None = bytes_()
+    """What it is about, as a digest, for a task that is open once at most."""
+    __table_args__ = (
+        Index("ix_staff_task_open", "campus", "created_at", postgresql_where=sql("done_at IS NULL")),
+        Index("uq_staff_task_once", "once", unique=True, postgresql_where=sql("done_at IS NULL")),
+    )
+
+
+class AlertRow(SQLModel, table=True):
+    """Something that staff have to hear of now, by chat or mail. It is the attempt, too: `tries`, when the last began,
+    when the next is due, and which addresses have it (`reached`, their marks). `bundle`: the alert that brought it.
+    `text`: empty, but of one that an older hub wrote: today its sentence is made of `facts`."""
+
+    __tablename__ = "alert"
+    id: UUID = Field(primary_key=True)
+    kind: str = words()
+    text: str = words()
+    facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": sql("'{}'")})
+    campus: str | None = words(default=None)
+    created_at: datetime = moment(nullable=False)
+    sent_at: datetime | None = moment()
+    failure: str | None = words(default=None)
+    tries: int = counter()
+    begun_at: datetime | None = moment()
+    due_at: datetime | None = moment()
+    reached: str = words(default="", sa_column_kwargs={"server_default": ""})
+    bundle: UUID | None = None
+    __table_args__ = (
+        Index("ix_alert_due", "due_at", postgresql_where=sql("due_at IS NOT NULL")),
+        Index("ix_alert_created_at", "created_at"),
+    )
+
+
+class PhoneChangeRow(SQLModel, table=True):
+    """A wish to change the phone number of one person, everywhere. It takes two approvals; the old phone's code is
+    one. `facts` says what was asked, without numbers."""
+
+    __tablename__ = "phone_change"
+    id: UUID = Field(primary_key=True)
+    contract: UUID = Field(foreign_key="contract.id", index=True)
+    signer: UUID = Field(foreign_key="signer.id")
+    campus: str = words()
+    person: str = words()
+    old_hash: bytes = bytes_(nullable=False)
+    new_sealed: bytes = bytes_(nullable=False)
+    new_hash: bytes = bytes_(nullable=False)
+    reason: str = words()
+    state: str = words()
+    asked_by: str = words()
+    asked_at: datetime = moment(nullable=False)
+    approvals: dict[str, str] = json_()
+    code: UUID | None = None
+    ended_at: datetime | None = moment()
+    __table_args__ = (Index("ix_phone_change_open", "campus", "asked_at", postgresql_where=sql("state = 'OPEN'")),)
