@@ -20,7 +20,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.keys import Keys
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from hub.wiring import Hub, build
 
 GENERATED = "claimable_at"
@@ -125,10 +125,10 @@ class Crowd:
         """Of a link that somebody at a desk gives them."""
         database = Database(self.server.postgres.dsn("app"), self.keys, lambda: datetime.now(UTC))
         try:
-            async with database.unit(EVERYTHING) as unit:
-                signers = [await unit.contracts.signer(person.signer) for person in people]
-                links = [await unit.links.for_door(signer, DoorKind.COPY, unit.now) for signer in signers]
-                return [unit.links.ticket(link) for link in links]
+            async with database.transaction(EVERYTHING) as tx:
+                signers = [await tx.contracts.signer(person.signer) for person in people]
+                links = [await tx.links.for_door(signer, DoorKind.COPY, tx.now) for signer in signers]
+                return [tx.links.ticket(link) for link in links]
         finally:
             await database.close()
 
@@ -151,7 +151,7 @@ async def _issued(hub: Hub) -> UUID:
     """By the product; no worker runs."""
     guardian = NewSigner(Role.GUARDIAN, "陈建国", "+12025550101", "E25550101", "passport", relation="父亲")
     student = NewStudent("陈小满", "cn-id", "340104201209010016")
-    contract = await issue(hub.parts, EVERYTHING, NewContract("hefei", student, (guardian,), "math-a"), "bench")
+    contract = await issue(hub.services, EVERYTHING, NewContract("hefei", student, (guardian,), "math-a"), "bench")
     return contract.id
 
 

@@ -13,7 +13,7 @@ import aiohttp
 from bench.crowd import Crowd
 from bench.people import CHILD, NAME
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Database
+from hub.store.transaction import Database
 
 SECRET = "api-key-of-the-office"
 AGAIN_AFTER, CREATED = 2.0, 201
@@ -30,10 +30,10 @@ class Office:
     async def of_school(cls, crowd: Crowd) -> Office:
         database = Database(crowd.server.postgres.dsn("app"), crowd.keys, lambda: datetime.now(UTC))
         try:
-            async with database.unit(EVERYTHING) as unit:
-                campuses = await unit.school.campuses()
+            async with database.transaction(EVERYTHING) as tx:
+                campuses = await tx.school.campuses()
                 headquarters = next(each.id for each in campuses if each.parent is None)
-                await unit.desk.put_api_key("office", SECRET, headquarters, unit.now)
+                await tx.desk.put_api_key("office", SECRET, headquarters, tx.now)
         finally:
             await database.close()
         return cls(crowd.server.origin)

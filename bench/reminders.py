@@ -24,7 +24,7 @@ from bench.stage import FAST, PATIENCE, PLENTY, Stage, pace, until
 from hub.lifecycle.reminders.reschedule import replan_later
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.reminders.policies import PolicyChange
-from hub.store.unit import Database
+from hub.store.transaction import Database
 
 ROUNDS, ASLEEP = 3000, 1_000_000
 FEW_ASLEEP = 10_000
@@ -144,10 +144,10 @@ class _Bench:
             server.running("work", channels=_fast(options), budgets=PLENTY),
         ):
             database = Database(server.postgres.dsn("app"), keys, lambda: datetime.now(UTC))
-            async with database.unit(EVERYTHING) as unit:
+            async with database.transaction(EVERYTHING) as tx:
                 change = PolicyChange(PLANNED_CAMPUS, "campus", PLANNED_CAMPUS, {"reminders_after": ["2d", "5d"]})
-                await unit.policies.put(change, "bench", unit.now)
-                await replan_later(unit, PLANNED_CAMPUS, None)
+                await tx.policies.put(change, "bench", tx.now)
+                await replan_later(tx, PLANNED_CAMPUS, None)
             await database.close()
             started = time.perf_counter()
 

@@ -140,7 +140,7 @@ def import_command(file: Annotated[Path, typer.Argument(help="The roster, an .xl
 
     with _said_plainly():
         content = file.read_bytes()
-        report = _with_hub(lambda hub: load_roster(hub.database, hub.parts.clock, content, EVERYTHING, "en"))
+        report = _with_hub(lambda hub: load_roster(hub.database, hub.services.clock, content, EVERYTHING, "en"))
         for problem in report.problems:
             _say(str(problem))
         _say(f"{report.added} enrolments added, {report.already} known already, {len(report.problems)} rows refused.")
@@ -157,9 +157,9 @@ def issue_command(
     from hub.lifecycle.school.import_roster import new_contract
 
     async def act(hub: Hub) -> str:
-        async with hub.database.unit(EVERYTHING) as unit:
-            found = await unit.school.enrolment(_uuid(enrolment))
-        contract = await issue(hub.parts, EVERYTHING, new_contract(found), "command-line")
+        async with hub.database.transaction(EVERYTHING) as tx:
+            found = await tx.school.enrolment(_uuid(enrolment))
+        contract = await issue(hub.services, EVERYTHING, new_contract(found), "command-line")
         return f"{contract.number} {contract.state}"
 
     with _said_plainly():
@@ -191,7 +191,7 @@ def erase(
     with _said_plainly():
         if (entry is None) is not bool(signer):
             raise BadInput("give either --entry or --signer")
-        _with_hub(lambda hub: erase_of_number(hub.parts, EVERYTHING, number, entry, signer, "command-line"))
+        _with_hub(lambda hub: erase_of_number(hub.services, EVERYTHING, number, entry, signer, "command-line"))
         _say("Erased.")
 
 
@@ -338,11 +338,11 @@ async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
     try:
         await load_school(hub.database, ROOT / "seeds")
         await put_staff_and_key(hub.database, login=DEMO_LOGIN, password=password, api_key=api_key)
-        async with hub.database.unit(EVERYTHING) as unit:
-            is_loaded = await unit.school.count_open_enrolments() > 0
+        async with hub.database.transaction(EVERYTHING) as tx:
+            is_loaded = await tx.school.count_open_enrolments() > 0
         if not is_loaded:
             roster = await asyncio.to_thread((ROOT / "seeds" / "roster.xlsx").read_bytes)
-            await load_roster(hub.database, hub.parts.clock, roster, EVERYTHING)
+            await load_roster(hub.database, hub.services.clock, roster, EVERYTHING)
     finally:
         await hub.close()
     return api_key, password

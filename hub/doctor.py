@@ -61,8 +61,8 @@ async def _database(hub: Hub) -> str:
 
 async def _clock(hub: Hub) -> str:
     """Against the database's clock: on one machine it is the same, over a network it shows a wrong one."""
-    async with hub.database.unit(EVERYTHING) as unit:
-        theirs: datetime = (await unit.connection.exec_driver_sql("SELECT clock_timestamp()")).scalar_one()
+    async with hub.database.transaction(EVERYTHING) as tx:
+        theirs: datetime = (await tx.connection.exec_driver_sql("SELECT clock_timestamp()")).scalar_one()
     difference = abs(datetime.now(UTC) - theirs)
     if difference > CLOCK_TOLERANCE:
         seconds = f"{difference.total_seconds():.0f} s"
@@ -78,21 +78,21 @@ async def _fonts(_: Hub) -> str:
 
 
 async def _token(hub: Hub) -> str:
-    await hub.parts.seal.key.check()
-    await hub.parts.seal.key.sign(b"qianda doctor")
-    where = "at the remote service" if hub.parts.seal.remote else "on the token"
-    return f"the seal key {hub.parts.seal.key.label!r} {where} signs"
+    await hub.services.seal.key.check()
+    await hub.services.seal.key.sign(b"qianda doctor")
+    where = "at the remote service" if hub.services.seal.remote else "on the token"
+    return f"the seal key {hub.services.seal.key.label!r} {where} signs"
 
 
 async def _seal_certificate(hub: Hub) -> str:
-    certificate = x509.load_der_x509_certificate(hub.parts.seal.chain[0])
-    left = certificate.not_valid_after_utc - hub.parts.clock()
+    certificate = x509.load_der_x509_certificate(hub.services.seal.chain[0])
+    left = certificate.not_valid_after_utc - hub.services.clock()
     if left < RENEW_BEFORE:
         raise ValueError(f"ends on {certificate.not_valid_after_utc:%Y-%m-%d}: renew it")
     until = f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
-    if hub.parts.seal.chain[-1] == hub.pki.authority.root:
+    if hub.services.seal.chain[-1] == hub.pki.authority.root:
         return f"{until}; built-in authority, for trial and internal use"
-    if (await hub.parts.revocation.of(hub.parts.seal.chain)).revoked:
+    if (await hub.services.revocation.of(hub.services.seal.chain)).revoked:
         raise ValueError("was revoked: nothing can be sealed with it")
     return f"{until}, not revoked; issued by {certificate.issuer.rfc4514_string()}"
 
@@ -100,7 +100,7 @@ async def _seal_certificate(hub: Hub) -> str:
 async def _authorities(hub: Hub) -> str:
     """All are asked; those that are away are named together."""
     said, away = [], []
-    for name, authority in hub.parts.authorities.by_name.items():
+    for name, authority in hub.services.authorities.by_name.items():
         try:
             said.append(f"{name}: {await authority.check()}")
         except QiandaError as error:
@@ -111,19 +111,19 @@ async def _authorities(hub: Hub) -> str:
 
 
 async def _timestamps(hub: Hub) -> str:
-    if isinstance(hub.parts.timestamps, SeveralTimestamps):
-        return await hub.parts.timestamps.check()
-    await hub.parts.timestamps.timestamp(hashlib.sha256(b"qianda doctor").digest())
+    if isinstance(hub.services.timestamps, SeveralTimestamps):
+        return await hub.services.timestamps.check()
+    await hub.services.timestamps.timestamp(hashlib.sha256(b"qianda doctor").digest())
     return "answers; built-in, for trial and internal use"
 
 
 async def _identity(hub: Hub) -> str:
     """Nobody is asked: each question is about a person, and is paid."""
-    provider = hub.parts.real_names
+    provider = hub.services.real_names
     return f"the roster, then {provider.name} ({provider.method})" if provider else "the school's own roster"
 
 
 async def _channels(hub: Hub) -> str:
-    if not hub.parts.router.configured:
+    if not hub.services.router.configured:
         raise ValueError("none is configured: nobody can be written to, links can only be handed out")
-    return ", ".join(hub.parts.router.configured)
+    return ", ".join(hub.services.router.configured)

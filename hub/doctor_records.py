@@ -59,9 +59,9 @@ async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[Finding
     """Each fault as it is found, and at the end how much was looked at."""
     contracts = entries = faults = 0
     async for batch in _batches(hub):
-        async with hub.database.unit(EVERYTHING) as unit:
+        async with hub.database.transaction(EVERYTHING) as tx:
             inspected: RecordInspection | None = None
-            async for contract, entry in Inspection(unit.connection).records(batch):
+            async for contract, entry in Inspection(tx.connection).records(batch):
                 if inspected is None or inspected.contract.id != contract.id:
                     for fault in _end(inspected):
                         faults += 1
@@ -93,8 +93,8 @@ def _fault(contract: InspectedContract, words: str) -> Finding:
 async def _numbers(hub: Hub) -> Finding:
     """That a contract was deleted in all tables, with its record and its head, shows nowhere but here, and here not for
     sure: whoever could not issue after all left a number without a contract, too."""
-    async with hub.database.unit(EVERYTHING) as unit:
-        counted = await Inspection(unit.connection).numbers()
+    async with hub.database.transaction(EVERYTHING) as tx:
+        counted = await Inspection(tx.connection).numbers()
     lacking = [f"{given - there} of {given} of {year}" for year, given, there in counted if given != there]
     if not lacking:
         return Finding("numbers", True, "every contract number that was given out has its contract")
@@ -106,8 +106,8 @@ async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[Finding]:
     """Each file that a row names: is it there, with its hash and its length?"""
     files = faults = 0
     async for batch in _batches(hub):
-        async with hub.database.unit(EVERYTHING) as unit:
-            named = await Inspection(unit.connection).files(batch)
+        async with hub.database.transaction(EVERYTHING) as tx:
+            named = await Inspection(tx.connection).files(batch)
         for start in range(0, len(named), FILES_AT_ONCE):
             some = named[start : start + FILES_AT_ONCE]
             for file, words in zip(some, await asyncio.gather(*(_look(hub, file) for file in some)), strict=True):
@@ -123,7 +123,7 @@ async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[Finding]:
 async def _look(hub: Hub, file: NamedFile) -> str:
     """What is wrong with it, or nothing."""
     try:
-        content = await hub.parts.files.get(file.sha256)
+        content = await hub.services.files.get(file.sha256)
     except UnreadableFile as error:
         return str(error)
     except (BaseError, OSError) as error:
@@ -135,15 +135,15 @@ async def _look(hub: Hub, file: NamedFile) -> str:
 
 async def _is_named(hub: Hub, batch: list[UUID], file: NamedFile) -> bool:
     """Still: what nobody can sign any more is deleted."""
-    async with hub.database.unit(EVERYTHING) as unit:
-        return bool(await Inspection(unit.connection).files(batch, file.sha256))
+    async with hub.database.transaction(EVERYTHING) as tx:
+        return bool(await Inspection(tx.connection).files(batch, file.sha256))
 
 
 async def _batches(hub: Hub) -> AsyncIterator[list[UUID]]:
     last = BEFORE_ALL
     while True:
-        async with hub.database.unit(EVERYTHING) as unit:
-            batch = await Inspection(unit.connection).next_contracts(last, CONTRACTS_AT_ONCE)
+        async with hub.database.transaction(EVERYTHING) as tx:
+            batch = await Inspection(tx.connection).next_contracts(last, CONTRACTS_AT_ONCE)
         if not batch:
             return
         yield batch

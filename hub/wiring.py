@@ -48,7 +48,7 @@ from hub.documents.pages import PagePainter
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.lifecycle.messaging.service_alerts import TimestampWarnings
-from hub.lifecycle.services import Authorities, Parts, SealKey
+from hub.lifecycle.services import Authorities, SealKey, Services
 from hub.model.contract.person import id_document, person_name, phone_number
 from hub.model.contract.signer import Representative
 from hub.model.evidence.retention import Retention
@@ -67,7 +67,7 @@ from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
 from hub.store.messaging.outbox import OutboxLedger
 from hub.store.server.installation import find_binding
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from hub.timestamps import TimestampAuthority
 from hub.timestamps.several import SeveralTimestamps
 
@@ -85,7 +85,7 @@ class Hub:
     """`demo` is set by the command `qianda demo` alone; it can be set neither by configuration nor by a request."""
 
     settings: Settings
-    parts: Parts
+    services: Services
     pki: BuiltinPki
     app_link: AppLink
     demo: bool
@@ -94,7 +94,7 @@ class Hub:
 
     @property
     def database(self) -> Database:
-        return self.parts.database
+        return self.services.database
 
     async def close(self) -> None:
         await self.closing.aclose()
@@ -107,12 +107,12 @@ class _DatabaseLedger:
         self._database = database
 
     async def accept(self, key: str) -> None:
-        async with self._database.unit(EVERYTHING) as unit:
-            await OutboxLedger(unit.connection).accept(key)
+        async with self._database.transaction(EVERYTHING) as tx:
+            await OutboxLedger(tx.connection).accept(key)
 
     async def accepted(self, key: str) -> bool:
-        async with self._database.unit(EVERYTHING) as unit:
-            return await OutboxLedger(unit.connection).accepted(key)
+        async with self._database.transaction(EVERYTHING) as tx:
+            return await OutboxLedger(tx.connection).accepted(key)
 
 
 async def build(settings: Settings, dsn: str, *, demo: bool, clock: Clock | None = None) -> Hub:
@@ -147,7 +147,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     certifiers = _authorities(settings, pki, http, clock)
     seal = await connect_seal(settings, pki, http, clock)
     check_seal(seal.chain[0], binding)
-    parts = Parts(
+    services = Services(
         database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
         randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),
         school_called=settings.school.called,
@@ -163,7 +163,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         representatives=_representatives(settings), attestors=_attestors(settings, http, clock),
     )  # fmt: skip
     found = {name: chat(name, entry, chats.Place(name, http, clock)) for name, entry in settings.chats.items()}
-    return Hub(settings, parts, pki, app_link, demo, closing, found)
+    return Hub(settings, services, pki, app_link, demo, closing, found)
 
 
 @cache

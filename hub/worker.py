@@ -30,7 +30,7 @@ from hub.lifecycle.reminders.escalate import attend
 from hub.lifecycle.reminders.reschedule import replan_next
 from hub.lifecycle.reminders.run_due import run_step, run_steps
 from hub.lifecycle.sealing.retry_stalled import ask_again
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
@@ -38,7 +38,7 @@ from hub.router import MOST_BATCHES, PROVIDER_SECONDS, Begun
 from hub.store.contract.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.wiring import Hub
 
 WINDOW = 60
@@ -76,7 +76,7 @@ class Worker:
     def __init__(self, hub: Hub, pace: Pace | None = None) -> None:
         self._pace = pace or Pace()
         self._hub = hub
-        self._parts = hub.parts
+        self._parts = hub.services
         self._id = uuid4()
         self._plan_changed = asyncio.Event()
         self._calls_came = asyncio.Event()
@@ -147,8 +147,8 @@ class Worker:
         return len(claimed)
 
     async def _claim(self, most: int) -> list[ClaimedTask]:
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            return await unit.tasks.claim_due(await unit.planning_now(), LEASE, most)
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            return await tx.tasks.claim_due(tx.planning_now, LEASE, most)
 
     async def _begin(self, claimed: Sequence[ClaimedTask]) -> list[Coroutine[None, None, None]]:
         """Run the steps together as far as that is possible. What is left to do for each message or step."""
@@ -182,8 +182,8 @@ class Worker:
             log.exception("step failed", task=str(claimed.task.id))
 
     async def _sleep_until_due(self, stop: asyncio.Event) -> None:
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            earliest, now = await unit.tasks.earliest_due(), await unit.planning_now()
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            earliest, now = await tx.tasks.earliest_due(), tx.planning_now
         pause = min(earliest - now, LONGEST_SLEEP) if earliest else LONGEST_SLEEP
         await _either(self._plan_changed, stop, max(pause.total_seconds(), 0.01))
 
@@ -225,7 +225,7 @@ class Worker:
             finally:
                 ending.cancel()
 
-    def _one(self, work: Callable[[Parts, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
+    def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
         """A job about one row, which plans by itself what is left to do."""
 
         async def one(job: Job) -> None:
@@ -248,8 +248,8 @@ class Worker:
         await self._started(job)
         act = UUID(_payload(job)["act"])
         if await remind_many(self._parts, act):
-            async with self._hub.database.unit(EVERYTHING) as unit:
-                await unit.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}-after-{job.id}")
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}-after-{job.id}")
         await self._ended(job)
 
     async def _replan(self, job: Job) -> None:
@@ -264,15 +264,15 @@ class Worker:
 
     async def _started(self, job: Job) -> int:
         """The queue does not count a job whose process died under it, and such a job would go round for ever."""
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            starts = await unit.desk.count_start(int(job.id))
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            starts = await tx.desk.count_start(int(job.id))
         if starts > MOST_STARTS:
             raise RuntimeError(f"started {MOST_STARTS} times and never came to an end")
         return starts
 
     async def _ended(self, job: Job) -> None:
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            await unit.desk.forget_starts(int(job.id))
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            await tx.desk.forget_starts(int(job.id))
 
     # ---- what has to be looked after
 
@@ -283,8 +283,8 @@ class Worker:
             await _sleep(stop, self._pace.upkeep_every)
 
     async def _say_it_lives(self) -> None:
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            await unit.operations.worker_lives(self._id, unit.now)
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            await tx.operations.worker_lives(self._id, tx.now)
 
     def _repeated(self, work: Callable[[], Awaitable[None]], every: timedelta | None = None) -> Loop:
         """Each round once, however many workers there are."""
@@ -292,8 +292,8 @@ class Worker:
 
         async def repeated(stop: asyncio.Event) -> None:
             while not stop.is_set():
-                async with self._hub.database.unit(EVERYTHING) as unit:
-                    mine = await unit.duties.take(work.__name__.lstrip("_"), pause)
+                async with self._hub.database.transaction(EVERYTHING) as tx:
+                    mine = await tx.duties.take(work.__name__.lstrip("_"), pause)
                 if mine:
                     await work()
                 await _sleep(stop, pause.total_seconds())
@@ -311,17 +311,17 @@ class Worker:
 
     async def _settle(self) -> None:
         """Ask about messages whose fate is open."""
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            for act in await unit.many.unfinished(unit.now - MANY_AGAIN):
-                await unit.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
-            now = await unit.planning_now()
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            for act in await tx.many.unfinished(tx.now - MANY_AGAIN):
+                await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
+            now = tx.planning_now
         await self._parts.router.settle(now - SETTLE_AFTER)
 
     async def _reroute(self) -> None:
         """Try the next way of messages that did not reach their person."""
 
-        async def due(unit: Unit) -> Sequence[UUID]:
-            return await unit.deliveries.to_look_at(await unit.planning_now())
+        async def due(tx: Transaction) -> Sequence[UUID]:
+            return await tx.deliveries.to_look_at(tx.planning_now)
 
         async def reroute(delivery: UUID) -> None:
             if following := await self._kept(next_way(self._parts, delivery)):
@@ -337,13 +337,13 @@ class Worker:
         await self._kept(settle_stops(self._parts))
 
     async def _in_batches(
-        self, find: Callable[[Unit], Awaitable[Sequence[UUID]]], work: Callable[[UUID], Awaitable[None]]
+        self, find: Callable[[Transaction], Awaitable[Sequence[UUID]]], work: Callable[[UUID], Awaitable[None]]
     ) -> None:
         """As long as there is something new. What stays due has failed, and waits for the next time."""
         seen: set[UUID] = set()
         for _ in range(MOST_BATCHES):
-            async with self._hub.database.unit(EVERYTHING) as unit:
-                new = [each for each in await find(unit) if each not in seen]
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                new = [each for each in await find(tx) if each not in seen]
             if not new:
                 return
             seen.update(new)
@@ -351,14 +351,14 @@ class Worker:
 
     async def _upkeep(self) -> None:
         """Ask again for what the hub itself still has to do."""
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            for contract in await unit.contracts.hub_due(unit.now):
-                await ask_again(unit, contract)
-            for alert in await unit.alerts.due(unit.now) if self._parts.addressees else []:
-                await unit.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
-            for key in await unit.app_keys.certificates_due(unit.now):
-                await unit.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
-            await unit.jobs.take_up_again(REPLAN, MOST_STARTS)
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            for contract in await tx.contracts.hub_due(tx.now):
+                await ask_again(tx, contract)
+            for alert in await tx.alerts.due(tx.now) if self._parts.addressees else []:
+                await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
+            for key in await tx.app_keys.certificates_due(tx.now):
+                await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
+            await tx.jobs.take_up_again(REPLAN, MOST_STARTS)
         await self._kept(attend(self._parts))
 
     async def _kept(self, work: Awaitable[Result]) -> Result | None:
@@ -372,10 +372,10 @@ class Worker:
         return None
 
 
-async def _advance(parts: Parts, contract: UUID) -> object:
+async def _advance(services: Services, contract: UUID) -> object:
     from hub.lifecycle.sealing.finalise import advance  # with all that makes PDF files: loaded by whoever finishes one
 
-    return await advance(parts, contract)
+    return await advance(services, contract)
 
 
 def _payload(job: Job) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Database
+from hub.store.transaction import Database
 
 ALIVE = ("worker_heartbeat", "duty", "pgqueuer", "pgqueuer_log", "pgqueuer_statistics", "pgqueuer_schedules")
 """Tables that change while nobody does anything."""
@@ -18,11 +18,11 @@ _DIGEST = "SELECT count(*) || md5(coalesce(string_agg(t::text, chr(10) ORDER BY 
 
 async def fingerprint(database: Database) -> dict[str, str]:
     """Each table that the hub can read, with a digest of all its rows."""
-    async with database.unit(EVERYTHING) as unit:
-        names = [name for (name,) in await unit.connection.execute(_TABLES) if name not in ALIVE]
+    async with database.transaction(EVERYTHING) as tx:
+        names = [name for (name,) in await tx.connection.execute(_TABLES) if name not in ALIVE]
         digests = {}
         for name in names:
-            digests[name] = str(await unit.connection.scalar(text(_DIGEST.format(name))))
+            digests[name] = str(await tx.connection.scalar(text(_DIGEST.format(name))))
     return digests
 
 

@@ -51,15 +51,15 @@ async def make_poster(running: Running, courses: Sequence[str] = ("math-a",), **
         "campus": "hefei", "title": "寒假班报名", "courses": courses, "mode": "contract",
         "expires_at": running.clock() + timedelta(days=30),
     }  # fmt: skip
-    poster = await make(running.hub.parts, EVERYTHING, NewPoster(**(values | changes)), "staff:test")
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return poster, unit.posters.ticket(poster)
+    poster = await make(running.hub.services, EVERYTHING, NewPoster(**(values | changes)), "staff:test")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return poster, tx.posters.ticket(poster)
 
 
 async def counts(running: Running, poster: Poster) -> list[int]:
     """Opened, code right, enrolled."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return [(await unit.posters.counts([poster.id]))[poster.id][step] for step in ScanStep]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return [(await tx.posters.counts([poster.id]))[poster.id][step] for step in ScanStep]
 
 
 @contextlib.asynccontextmanager

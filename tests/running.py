@@ -40,7 +40,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, Settings, TimestampSettings, TokenSettings
 from hub.store.kernel.keys import Keys
 from hub.store.server.installation import mark
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from hub.timestamps import TimestampAuthority
 from hub.tokens.softhsm import create_token, module_path
 from hub.wiring import Hub, build
@@ -80,13 +80,13 @@ class Running:
     async def issue_minor(self, *, hold: bool = False, **changes: Any) -> Contract:
         """A contract of a minor, whose guardian signs."""
         asked = replace(minor_with_guardian(), **changes)
-        return await issue(self.hub.parts, EVERYTHING, asked, "test", hold=hold)
+        return await issue(self.hub.services, EVERYTHING, asked, "test", hold=hold)
 
     async def messages(self, phone: str = GUARDIAN_PHONE) -> list[dict[str, str]]:
         """What the outbox has accepted for a number, oldest first, as the person reads it."""
-        async with self.hub.database.unit(EVERYTHING) as unit:
-            inbox = [delivery for delivery, _ in await unit.deliveries.inbox(phone)]
-            texts = [await self.hub.parts.router.text_of(unit, delivery) for delivery in inbox]
+        async with self.hub.database.transaction(EVERYTHING) as tx:
+            inbox = [delivery for delivery, _ in await tx.deliveries.inbox(phone)]
+            texts = [await self.hub.services.router.text_of(tx, delivery) for delivery in inbox]
         return [
             {"purpose": delivery.purpose, "text": text, "at": delivery.created_at.isoformat()}
             for delivery, text in zip(inbox, texts, strict=True)
@@ -102,21 +102,21 @@ class Running:
         return await until(arrived)
 
     async def ticket(self, contract: Contract, door: DoorKind = DoorKind.COPY, number: int = 0) -> str:
-        async with self.hub.database.unit(EVERYTHING) as unit:
-            signer = (await unit.contracts.signers(contract.id))[number]
-            return unit.links.ticket(await unit.links.for_door(signer, door, unit.now))
+        async with self.hub.database.transaction(EVERYTHING) as tx:
+            signer = (await tx.contracts.signers(contract.id))[number]
+            return tx.links.ticket(await tx.links.for_door(signer, door, tx.now))
 
     async def state(self, contract: Contract) -> str:
-        async with self.hub.database.unit(EVERYTHING) as unit:
-            return (await unit.contracts.get(contract.id)).state.value
+        async with self.hub.database.transaction(EVERYTHING) as tx:
+            return (await tx.contracts.get(contract.id)).state.value
 
     async def completed(self, contract: Contract) -> bytes:
         """The final file, once there is one."""
 
         async def final() -> bytes | None:
-            async with self.hub.database.unit(EVERYTHING) as unit:
-                now = await unit.contracts.get(contract.id)
-            return await self.hub.parts.files.get(str(now.document)) if now.state == "COMPLETED" else None
+            async with self.hub.database.transaction(EVERYTHING) as tx:
+                now = await tx.contracts.get(contract.id)
+            return await self.hub.services.files.get(str(now.document)) if now.state == "COMPLETED" else None
 
         return await until(final)
 
@@ -199,8 +199,8 @@ async def running_hub(
     moving = clock or MovableClock()
     listening = socket.create_server(("127.0.0.1", 0))
     origin = f"http://{host}:{listening.getsockname()[1]}"
-    parts = {"token": token_settings(), "timestamps": tsa or TimestampSettings()}
-    settings = Settings.load(data=folder, origin=origin, **parts, **(configured or {}))
+    services = {"token": token_settings(), "timestamps": tsa or TimestampSettings()}
+    settings = Settings.load(data=folder, origin=origin, **services, **(configured or {}))
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, True)
         stack.callback(listening.close)
@@ -209,9 +209,9 @@ async def running_hub(
         hub = await build(settings, dsns.app, demo=True, clock=moving)
         stack.push_async_callback(hub.close)
         printer, painter = documents(templates) if templates else documents()
-        hub = replace(hub, parts=replace(hub.parts, printer=printer, pages=painter))
+        hub = replace(hub, services=replace(hub.services, printer=printer, pages=painter))
         if timestamps:
-            hub = replace(hub, parts=replace(hub.parts, timestamps=timestamps))
+            hub = replace(hub, services=replace(hub.services, timestamps=timestamps))
         if with_web:
             await stack.enter_async_context(_served(hub, listening))
         http = await stack.enter_async_context(aiohttp.ClientSession())

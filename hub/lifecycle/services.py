@@ -28,7 +28,7 @@ from hub.model.signing.authority_choice import AuthorityRule
 from hub.router import Router
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from hub.timestamps import TimestampAuthority
 from hub.tokens import SigningKey
 
@@ -57,8 +57,8 @@ class Authorities:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """`clock` is real time: certificates, timestamps, sessions and codes go by it. Planning time comes from a unit.
+class Services:
+    """`clock` is real time: certificates, timestamps, sessions and codes go by it; planning time is `tx.planning_now`.
 
     `identity` compares what signers enter; `real_names` is asked afterwards whether what is on file is true.
     `authority` is the built-in one, `authorities` are all that certify signers' keys.

@@ -43,7 +43,7 @@ from hub.router.recheck import as_it_is_now, morning, obsolete, unwanted
 from hub.router.reconcile import BUSY_PAUSES, MOST_BATCHES, settle
 from hub.router.rendering import Wording
 from hub.router.reports import Reports
-from hub.store.unit import Database, Unit
+from hub.store.transaction import Database, Transaction
 
 PROVIDER_SECONDS = SECONDS
 CALL_LEASE = timedelta(seconds=SECONDS) + BEGUN_WITHIN
@@ -81,7 +81,7 @@ class Router:
 
     # ---- which way
 
-    async def ladder(self, unit: Unit, signer: Signer, purpose: str, first: Sequence[str] = ()) -> list[str]:
+    async def ladder(self, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()) -> list[str]:
         """The channels by which this message may reach the signer, the first one first. `first`: those that the
         reminder policy puts before what the signer wished for.
 
@@ -90,7 +90,7 @@ class Router:
         """
         if purpose in ANSWERS:
             return ["sms"] if self._leads_to(signer, "sms") else []
-        unwanted = await unit.opt_outs.channels(signer.phone) if purpose != Purpose.CODE else frozenset()
+        unwanted = await tx.opt_outs.channels(signer.phone) if purpose != Purpose.CODE else frozenset()
         wished = list(dict.fromkeys((*first, *signer.channels)))
         if purpose == Purpose.CODE:
             wished = self._code_ladder(signer, first)
@@ -117,20 +117,20 @@ class Router:
 
     # ---- on its way
 
-    async def text_of(self, unit: Unit, delivery: Delivery) -> str:
+    async def text_of(self, tx: Transaction, delivery: Delivery) -> str:
         """The text as the person reads it: link and code are put in now, and rest nowhere."""
-        return (await self.wording.message(unit, delivery)).text
+        return (await self.wording.message(tx, delivery)).text
 
-    async def begin(self, unit: Unit, delivery_id: UUID) -> Begun | None:
+    async def begin(self, tx: Transaction, delivery_id: UUID) -> Begun | None:
         """In the very unit that writes the attempt, so that nobody can have touched it: who is to be called. None: it
         has to wait."""
-        delivery = await unit.deliveries.get(delivery_id)
+        delivery = await tx.deliveries.get(delivery_id)
         assert delivery
-        at = await unit.planning_now()
-        await unit.deliveries.claim(delivery.id, at, before=None)
+        at = tx.planning_now
+        await tx.deliveries.claim(delivery.id, at, before=None)
         # Other messages of this unit may be for any of them.
-        await unit.providers.hold_lanes(self.carriers.names, lane_of(delivery.purpose), unit.now)
-        call = await self._next_call(unit, replace(delivery, state_at=at), fresh=True)
+        await tx.providers.hold_lanes(self.carriers.names, lane_of(delivery.purpose), tx.now)
+        call = await self._next_call(tx, replace(delivery, state_at=at), fresh=True)
         return call if isinstance(call, Begun) else None
 
     async def finish(self, call: Begun) -> DeliveryState:
@@ -147,20 +147,20 @@ class Router:
         Raises Unavailable when no provider took it now, or the one that may have it could not be asked: it is taken
         up again by itself.
         """
-        async with self._database.unit(EVERYTHING) as unit:
-            delivery = await unit.deliveries.get(delivery_id)
+        async with self._database.transaction(EVERYTHING) as tx:
+            delivery = await tx.deliveries.get(delivery_id)
             if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
                 return delivery.state if delivery else None
-            if self.carriers.left_to_others(delivery.provider, delivery.called_at or delivery.created_at, unit.now):
+            if self.carriers.left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
                 return delivery.state
-            at, touched = await unit.planning_now(), delivery.state_at
+            at, touched = tx.planning_now, delivery.state_at
             before = None if fresh else idle_since or at - CALL_LEASE
-            if not await unit.deliveries.claim(delivery.id, at, before=before):
+            if not await tx.deliveries.claim(delivery.id, at, before=before):
                 return delivery.state
             delivery = replace(delivery, state_at=at)
             # A job can have waited long for a worker, and much can have happened since it was written.
             fresh = fresh and at - delivery.created_at < CALL_LEASE
-            call = None if delivery.provider else await self._next_call(unit, delivery, fresh=fresh)
+            call = None if delivery.provider else await self._next_call(tx, delivery, fresh=fresh)
         if delivery.provider:
             call = await self._ask_first(delivery, touched)
         return await self._make(call) if isinstance(call, Begun) else call
@@ -173,8 +173,8 @@ class Router:
         carrier = self.carriers.get(delivery.provider)
         if carrier is None:  # only after a long time: it is not configured any more, and nobody can ask it
             return await self._left_to_ladder(delivery)
-        async with self._database.unit(EVERYTHING) as unit:
-            message = await self.wording.message(unit, delivery)
+        async with self._database.transaction(EVERYTHING) as tx:
+            message = await self.wording.message(tx, delivery)
         try:
             receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), SECONDS)
         except (CannotAsk, TimeoutError) as error:
@@ -189,53 +189,53 @@ class Router:
         self, delivery: Delivery, carrier: Carrier, touched: datetime | None
     ) -> Begun | DeliveryState:
         """This provider cannot be asked. It may still report; then there is one more call, and then the next way."""
-        async with self._database.unit(EVERYTHING) as unit:
-            if carrier.channel.rules.receipts and touched and await unit.planning_now() - touched < RECEIPT_FIRST:
-                await unit.deliveries.put_off(delivery.id, touched + RECEIPT_FIRST)
+        async with self._database.transaction(EVERYTHING) as tx:
+            if carrier.channel.rules.receipts and touched and tx.planning_now - touched < RECEIPT_FIRST:
+                await tx.deliveries.put_off(delivery.id, touched + RECEIPT_FIRST)
                 return delivery.state
         if delivery.calls >= MOST_UNKNOWN_CALLS:
             return await self._left_to_ladder(delivery)
         return await self._once_more(delivery)
 
     async def _left_to_ladder(self, delivery: Delivery) -> DeliveryState:
-        async with self._database.unit(EVERYTHING) as unit:
-            await unit.deliveries.leave_to_ladder(delivery.id, await unit.planning_now())
+        async with self._database.transaction(EVERYTHING) as tx:
+            await tx.deliveries.leave_to_ladder(delivery.id, tx.planning_now)
         return delivery.state
 
     async def _once_more(self, delivery: Delivery) -> Begun | DeliveryState:
-        async with self._database.unit(EVERYTHING) as unit:
+        async with self._database.transaction(EVERYTHING) as tx:
             # Asking took its time: the call that follows needs a claim that lasts as long as it does.
-            at = await unit.planning_now()
-            if not await unit.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
+            at = tx.planning_now
+            if not await tx.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
                 return delivery.state
-            return await self._next_call(unit, replace(delivery, state_at=at), fresh=False)
+            return await self._next_call(tx, replace(delivery, state_at=at), fresh=False)
 
     async def _next_call(
-        self, unit: Unit, delivery: Delivery, *, fresh: bool, tried: Collection[str] = ()
+        self, tx: Transaction, delivery: Delivery, *, fresh: bool, tried: Collection[str] = ()
     ) -> Begun | DeliveryState:
         """Commit who is to be called, in which words. What waited may have become pointless, or it is night."""
         if not fresh:
-            if reason := await obsolete(unit, delivery):
-                return await unit.deliveries.report(
-                    delivery.id, DeliveryState.WITHDRAWN, await unit.planning_now(), failure=reason
+            if reason := await obsolete(tx, delivery):
+                return await tx.deliveries.report(
+                    delivery.id, DeliveryState.WITHDRAWN, tx.planning_now, failure=reason
                 )
-            if await unwanted(unit, delivery):
-                return await unit.deliveries.report(
-                    delivery.id, DeliveryState.REFUSED, await unit.planning_now(), failure="opted out meanwhile",
+            if await unwanted(tx, delivery):
+                return await tx.deliveries.report(
+                    delivery.id, DeliveryState.REFUSED, tx.planning_now, failure="opted out meanwhile",
                     failure_kind=Failure.OPTED_OUT.value,
                 )  # fmt: skip
-            if opening := await morning(unit, delivery, self._policy):
-                await unit.deliveries.put_off(delivery.id, opening)
+            if opening := await morning(tx, delivery, self._policy):
+                await tx.deliveries.put_off(delivery.id, opening)
                 return delivery.state
-            delivery = await as_it_is_now(unit, delivery, self.wording)
-        booked = await self.carriers.book(unit, delivery, tried)
+            delivery = await as_it_is_now(tx, delivery, self.wording)
+        booked = await self.carriers.book(tx, delivery, tried)
         if booked is None:
-            await self._wait_for_room(unit, delivery)
+            await self._wait_for_room(tx, delivery)
             return delivery.state
         delivery = self._said_by(booked.carrier, delivery)
-        latest = unit.now + BEGUN_WITHIN
-        await unit.deliveries.called(delivery.id, booked.carrier.name, delivery.shape, delivery.text, latest)
-        return Begun(delivery, booked, await self.wording.message(unit, delivery), unit.now)
+        latest = tx.now + BEGUN_WITHIN
+        await tx.deliveries.called(delivery.id, booked.carrier.name, delivery.shape, delivery.text, latest)
+        return Begun(delivery, booked, await self.wording.message(tx, delivery), tx.now)
 
     def _said_by(self, carrier: Carrier, delivery: Delivery) -> Delivery:
         """The delivery in the words that this provider carries."""
@@ -247,11 +247,11 @@ class Router:
         text = self.wording.kept(delivery.purpose, delivery.channel, delivery.language, shapes[0], delivery.variables)
         return replace(delivery, shape=shapes[0].value, text=text)
 
-    async def _wait_for_room(self, unit: Unit, delivery: Delivery) -> None:
-        waited = await unit.planning_now() - (delivery.planned_at or delivery.created_at)
+    async def _wait_for_room(self, tx: Transaction, delivery: Delivery) -> None:
+        waited = tx.planning_now - (delivery.planned_at or delivery.created_at)
         pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
-        pause = max(pause, await self.carriers.rest(unit, delivery))
-        await unit.deliveries.put_off(delivery.id, await unit.planning_now() + pause)
+        pause = max(pause, await self.carriers.rest(tx, delivery))
+        await tx.deliveries.put_off(delivery.id, tx.planning_now + pause)
 
     async def _make(self, call: Begun) -> DeliveryState:
         """The call itself, and the next provider's if this one certainly did not take it."""
@@ -292,13 +292,13 @@ class Router:
         """No call outlives its claim: where the database took long, the claim is renewed before anybody is called, as
         often as that takes long itself. By the same clock others see whether a claim has run out."""
         while self._database.clock() - call.claimed_at >= BEGUN_WITHIN:
-            async with self._database.unit(EVERYTHING) as unit:
-                at = await unit.planning_now()
+            async with self._database.transaction(EVERYTHING) as tx:
+                at = tx.planning_now
                 assert call.delivery.state_at
-                latest = unit.now + BEGUN_WITHIN
-                if not await unit.deliveries.renew(call.delivery.id, at, call.delivery.state_at, latest):
+                latest = tx.now + BEGUN_WITHIN
+                if not await tx.deliveries.renew(call.delivery.id, at, call.delivery.state_at, latest):
                     return None
-                call = replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=unit.now)
+                call = replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=tx.now)
         return call
 
     def _others(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
@@ -306,27 +306,27 @@ class Router:
         return [each for each in able if each.name not in tried]
 
     async def _not_taken(self, call: Begun) -> None:
-        async with self._database.unit(EVERYTHING) as unit:
+        async with self._database.transaction(EVERYTHING) as tx:
             assert call.delivery.state_at
-            await unit.deliveries.not_taken(call.delivery.id, call.delivery.state_at)
+            await tx.deliveries.not_taken(call.delivery.id, call.delivery.state_at)
 
     async def _not_now(self, call: Begun, error: NotNow) -> None:
         await self._not_taken(call)
         await self._healths.not_now(call.carrier, error)
 
     async def _another(self, delivery: Delivery, tried: Collection[str]) -> Begun | DeliveryState:
-        async with self._database.unit(EVERYTHING) as unit:
-            at = await unit.planning_now()
-            if not await unit.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
+        async with self._database.transaction(EVERYTHING) as tx:
+            at = tx.planning_now
+            if not await tx.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
                 return delivery.state
-            return await self._next_call(unit, replace(delivery, state_at=at, provider=None), fresh=True, tried=tried)
+            return await self._next_call(tx, replace(delivery, state_at=at, provider=None), fresh=True, tried=tried)
 
     # ---- what became of it
 
     async def _unknown(self, call: Begun, failure: str) -> DeliveryState:
-        async with self._database.unit(EVERYTHING) as unit:
-            after = await unit.deliveries.report(
-                call.delivery.id, DeliveryState.UNKNOWN, await unit.planning_now(), failure=failure
+        async with self._database.transaction(EVERYTHING) as tx:
+            after = await tx.deliveries.report(
+                call.delivery.id, DeliveryState.UNKNOWN, tx.planning_now, failure=failure
             )
         self._tell(call.delivery, after)
         return after
@@ -337,47 +337,47 @@ class Router:
         return await self._reports.add(delivery, carrier, receipt, state)
 
     async def note(
-        self, unit: Unit, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
+        self, tx: Transaction, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
     ) -> DeliveryState:
         """Join a receipt to what is known, in this transaction; what it says about the number is remembered too."""
-        after = await unit.deliveries.report(
-            delivery_id, state or FATES[receipt.fate], await unit.planning_now(),
+        after = await tx.deliveries.report(
+            delivery_id, state or FATES[receipt.fate], tx.planning_now,
             receipts=carrier.channel.rules.receipts, reference=receipt.reference or None,
             failure=receipt.detail or None, failure_kind=receipt.failure.value if receipt.failure else None,
         )  # fmt: skip
-        delivery = await unit.deliveries.get(delivery_id)
+        delivery = await tx.deliveries.get(delivery_id)
         assert delivery
         if receipt.failure is Failure.OPTED_OUT:
-            await unit.opt_outs.add(delivery.to, delivery.channel, unit.now, "provider")
+            await tx.opt_outs.add(delivery.to, delivery.channel, tx.now, "provider")
         if receipt.failure is Failure.FILTERED:
-            await self._healths.filtered(unit, carrier)
+            await self._healths.filtered(tx, carrier)
         if receipt.failure is Failure.ACCOUNT:
-            await self._healths.account(unit, carrier, receipt.detail)
+            await self._healths.account(tx, carrier, receipt.detail)
         if receipt.fate is Fate.DELIVERED:
-            await arrived(unit, carrier, delivery.began_at)
+            await arrived(tx, carrier, delivery.began_at)
         self._tell(delivery, after)
         return after
 
-    async def slow(self, unit: Unit, carrier: Carrier) -> None:
+    async def slow(self, tx: Transaction, carrier: Carrier) -> None:
         """A receipt that should be here is not: this provider gets less for a while."""
-        await self._healths.lower(unit, carrier, "no receipt in time")
+        await self._healths.lower(tx, carrier, "no receipt in time")
 
-    async def hear(self, unit: Unit, carrier: Carrier, report: Report) -> bool:
+    async def hear(self, tx: Transaction, carrier: Carrier, report: Report) -> bool:
         """A receipt that came by itself. False: it speaks of no message that is known here (yet)."""
-        delivery = await self.meant(unit, carrier, report)
+        delivery = await self.meant(tx, carrier, report)
         if delivery is None:
             return False
-        await self.note(unit, delivery.id, carrier, report.receipt)
+        await self.note(tx, delivery.id, carrier, report.receipt)
         return True
 
-    async def meant(self, unit: Unit, carrier: Carrier, report: Report) -> Delivery | None:
+    async def meant(self, tx: Transaction, carrier: Carrier, report: Report) -> Delivery | None:
         """Our own key proves that it is ours; a bare reference has to be one that this provider gave us. One that can
         be asked may name the number alone."""
-        if report.key and (found := await unit.deliveries.by_key(report.key)):
+        if report.key and (found := await tx.deliveries.by_key(report.key)):
             return found if found.provider == carrier.name else None
         rules = carrier.channel.rules
         asked = rules.queryable and not rules.signed  # what it answers counts, and not what somebody called to us
-        return await unit.deliveries.reported_on(carrier.name, report.receipt.reference, report.to if asked else "")
+        return await tx.deliveries.reported_on(carrier.name, report.receipt.reference, report.to if asked else "")
 
     @staticmethod
     def _tell(delivery: Delivery, after: DeliveryState) -> None:

@@ -12,7 +12,7 @@ from hub.model.messaging.provider import FILTERED_STORM, LONG_REST, LONGEST_REST
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.alert_texts import Facts
 from hub.router.providers import Booked, Carrier
-from hub.store.unit import Database, Unit
+from hub.store.transaction import Database, Transaction
 
 log = structlog.get_logger()
 LONG_TURN = 0.2
@@ -44,64 +44,64 @@ class Healths:
             await self._still_awake(booked.carrier)
 
     async def _still_awake(self, carrier: Carrier) -> None:
-        async with self._database.unit(EVERYTHING) as unit:
-            health = (await unit.providers.healths([carrier.name])).get(carrier.name)
-            if health and health.rests(unit.now):
+        async with self._database.transaction(EVERYTHING) as tx:
+            health = (await tx.providers.healths([carrier.name])).get(carrier.name)
+            if health and health.rests(tx.now):
                 raise Resting("wants to be left alone for a while")
 
     async def worse(self, carrier: Carrier, reason: str, rest: timedelta | None = None) -> None:
         """An error or a slow receipt: it gets less for a while, and nothing for as long as it said itself (`rest`)."""
-        async with self._database.unit(EVERYTHING) as unit:
-            await self.lower(unit, carrier, reason, rest)
+        async with self._database.transaction(EVERYTHING) as tx:
+            await self.lower(tx, carrier, reason, rest)
 
-    async def lower(self, unit: Unit, carrier: Carrier, reason: str, rest: timedelta | None = None) -> None:
-        health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
-        health = health.lowered(carrier.provider.weight, unit.now)
-        await unit.providers.put(health.resting(rest, unit.now) if rest else health)
+    async def lower(self, tx: Transaction, carrier: Carrier, reason: str, rest: timedelta | None = None) -> None:
+        health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
+        health = health.lowered(carrier.provider.weight, tx.now)
+        await tx.providers.put(health.resting(rest, tx.now) if rest else health)
         log.warning("provider in trouble", provider=carrier.name, reason=reason)
         if rest and rest > LONG_REST:
-            await self._tell(unit, carrier, min(rest, LONGEST_REST))
+            await self._tell(tx, carrier, min(rest, LONGEST_REST))
 
-    async def _tell(self, unit: Unit, carrier: Carrier, rest: timedelta) -> None:
+    async def _tell(self, tx: Transaction, carrier: Carrier, rest: timedelta) -> None:
         """Once a day, however often it says so."""
-        day = unit.now.replace(hour=0, minute=0, second=0, microsecond=0)
-        if await unit.budgets.spend("alarm", f"provider-rests/{carrier.name}", day, 1):
+        day = tx.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if await tx.budgets.spend("alarm", f"provider-rests/{carrier.name}", day, 1):
             facts: Facts = {"provider": carrier.name, "minutes": round(rest / timedelta(minutes=1))}
-            await unit.alerts.add("provider-rests", facts, unit.now)
+            await tx.alerts.add("provider-rests", facts, tx.now)
 
     async def broken(self, carrier: Carrier, reason: str) -> None:
         """Its account takes nothing until a person mends it: no traffic, and staff are told, once."""
-        async with self._database.unit(EVERYTHING) as unit:
-            await self._break(unit, carrier, reason)
+        async with self._database.transaction(EVERYTHING) as tx:
+            await self._break(tx, carrier, reason)
 
     async def answered(self, carrier: Carrier) -> None:
         """It took a message. If it was broken, it no longer is, unless it was broken by what receipts said."""
-        async with self._database.unit(EVERYTHING) as unit:
-            health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
+        async with self._database.transaction(EVERYTHING) as tx:
+            health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
             if health.broken_at is not None and not health.until_delivered:
-                await unit.providers.put(health.mended())
+                await tx.providers.put(health.mended())
 
-    async def filtered(self, unit: Unit, carrier: Carrier) -> None:
+    async def filtered(self, tx: Transaction, carrier: Carrier) -> None:
         """One filtered message is an accident; a storm of them stops this provider, before it gets worse."""
-        if await unit.deliveries.filtered_since(carrier.name, unit.now - STORM_WINDOW) >= FILTERED_STORM:
-            await self._break(unit, carrier, STORM, until_delivered=True)
+        if await tx.deliveries.filtered_since(carrier.name, tx.now - STORM_WINDOW) >= FILTERED_STORM:
+            await self._break(tx, carrier, STORM, until_delivered=True)
 
-    async def account(self, unit: Unit, carrier: Carrier, reason: str) -> None:
+    async def account(self, tx: Transaction, carrier: Carrier, reason: str) -> None:
         """A receipt says that nothing of this account gets through."""
-        await self._break(unit, carrier, reason, until_delivered=True)
+        await self._break(tx, carrier, reason, until_delivered=True)
 
-    async def _break(self, unit: Unit, carrier: Carrier, reason: str, *, until_delivered: bool = False) -> None:
-        health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
+    async def _break(self, tx: Transaction, carrier: Carrier, reason: str, *, until_delivered: bool = False) -> None:
+        health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
         if health.broken_at is None:
-            await unit.alerts.add("provider-broken", {"provider": carrier.name, "reason": reason}, unit.now)
-        await unit.providers.put(health.broken(reason, unit.now, until_delivered=until_delivered))
+            await tx.alerts.add("provider-broken", {"provider": carrier.name, "reason": reason}, tx.now)
+        await tx.providers.put(health.broken(reason, tx.now, until_delivered=until_delivered))
 
 
-async def arrived(unit: Unit, carrier: Carrier, began: datetime | None) -> None:
+async def arrived(tx: Transaction, carrier: Carrier, began: datetime | None) -> None:
     """A message whose call began then has reached its person: a provider that was broken before is well again."""
     if began is None:
         return
-    health = (await unit.providers.healths([carrier.name])).get(carrier.name)
+    health = (await tx.providers.healths([carrier.name])).get(carrier.name)
     if health and health.broken_at and health.until_delivered and began >= health.broken_at:
-        health = await unit.providers.locked(carrier.name, carrier.provider.weight, unit.now)
-        await unit.providers.put(health.mended())
+        health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
+        await tx.providers.put(health.mended())

@@ -10,30 +10,36 @@ from uuid import UUID, uuid4
 
 from hub.model.contract.contract import STEP_FAILED, TOLD_AFTER
 from hub.model.staff.accounts import StaffTask
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 CANNOT_SEND = "A message to this signer cannot be sent, as it raises an error. It is tried again by itself. The error:"
 STUCK = "stuck"
 
 
 async def show_failing(
-    unit: Unit, error: Exception, *, since: datetime, contract: UUID | None, signer: UUID | None, campus: str | None
+    tx: Transaction,
+    error: Exception,
+    *,
+    since: datetime,
+    contract: UUID | None,
+    signer: UUID | None,
+    campus: str | None,
 ) -> None:
     """Show it once it lasts: on the board, as a task, and once a day for each campus as an alert. `since`: when the
     step was due, on the planning clock. The caller holds the contract."""
-    if await unit.planning_now() - since < TOLD_AFTER:
+    if tx.planning_now - since < TOLD_AFTER:
         return
     if contract:
-        await unit.contracts.show_stuck(contract, unit.now, STEP_FAILED)
+        await tx.contracts.show_stuck(contract, tx.now, STEP_FAILED)
     if campus:
         text = f"{CANNOT_SEND}\n{type(error).__name__}"
-        await unit.desk.add_task_once(StaffTask(uuid4(), STUCK, text, campus, unit.now, contract, signer))
-    day = unit.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    if await unit.budgets.spend("alarm", f"{STEP_FAILED}/{campus}", day, 1):
-        await unit.alerts.add(STEP_FAILED, {"campus": campus or "-"}, unit.now, campus)
+        await tx.desk.add_task_once(StaffTask(uuid4(), STUCK, text, campus, tx.now, contract, signer))
+    day = tx.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if await tx.budgets.spend("alarm", f"{STEP_FAILED}/{campus}", day, 1):
+        await tx.alerts.add(STEP_FAILED, {"campus": campus or "-"}, tx.now, campus)
 
 
-async def show_recovered(unit: Unit, contract: UUID, signer: UUID) -> None:
+async def show_recovered(tx: Transaction, contract: UUID, signer: UUID) -> None:
     """A message of it went out again. The caller holds the contract."""
-    if await unit.contracts.clear_stuck(contract, STEP_FAILED):
-        await unit.owners.finish_of(STUCK, [signer], unit.now)
+    if await tx.contracts.clear_stuck(contract, STEP_FAILED):
+        await tx.owners.finish_of(STUCK, [signer], tx.now)

@@ -12,32 +12,32 @@ from hub.model.contract.contract import Contract
 from hub.model.reminders.calendar import closed_days
 from hub.model.reminders.policy import ReminderPolicy
 from hub.store.reminders.policies import Place, PolicyChange
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 log = structlog.get_logger()
 
 
-async def policy_of(unit: Unit, base: ReminderPolicy, contract: Contract) -> ReminderPolicy:
+async def policy_of(tx: Transaction, base: ReminderPolicy, contract: Contract) -> ReminderPolicy:
     """The policy for all tasks of this contract. `base` is that of the configuration."""
-    return await policy_at(unit, base, contract.campus, contract.course, contract.id)
+    return await policy_at(tx, base, contract.campus, contract.course, contract.id)
 
 
 async def policy_at(
-    unit: Unit, base: ReminderPolicy, campus: str, course: str | None = None, contract: UUID | None = None
+    tx: Transaction, base: ReminderPolicy, campus: str, course: str | None = None, contract: UUID | None = None
 ) -> ReminderPolicy:
-    policy = cascade(base, await unit.policies.above(campus, course, contract))
-    return await with_calendar(unit, policy, campus, await unit.planning_now())
+    policy = cascade(base, await tx.policies.above(campus, course, contract))
+    return await with_calendar(tx, policy, campus, tx.planning_now)
 
 
-async def policies_of(unit: Unit, base: ReminderPolicy, places: Sequence[Place]) -> Mapping[Place, ReminderPolicy]:
+async def policies_of(tx: Transaction, base: ReminderPolicy, places: Sequence[Place]) -> Mapping[Place, ReminderPolicy]:
     """That of each of these places, worked out once for all where the same changes hold."""
-    now = await unit.planning_now()
+    now = tx.planning_now
     worked_out: dict[tuple[str, ...], ReminderPolicy] = {}
     found: dict[Place, ReminderPolicy] = {}
-    for place, changes in (await unit.policies.at_all(places)).items():
+    for place, changes in (await tx.policies.at_all(places)).items():
         same = (place.campus, *(f"{each.campus} {each.kind} {each.subject}" for each in changes))
         if same not in worked_out:
-            worked_out[same] = await with_calendar(unit, cascade(base, changes), place.campus, now)
+            worked_out[same] = await with_calendar(tx, cascade(base, changes), place.campus, now)
         found[place] = worked_out[same]
     return found
 
@@ -54,9 +54,9 @@ def cascade(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPo
     return policy
 
 
-async def with_calendar(unit: Unit, policy: ReminderPolicy, campus: str, now: datetime) -> ReminderPolicy:
+async def with_calendar(tx: Transaction, policy: ReminderPolicy, campus: str, now: datetime) -> ReminderPolicy:
     """The closed days that a plan beginning now can meet: a deadline is at most a year away."""
     if not policy.skip_holidays:
         return policy
     years = range(now.year - 1, now.year + 3)
-    return policy.with_closed_days(closed_days(policy.holidays_of, await unit.policies.calendar(campus), years))
+    return policy.with_closed_days(closed_days(policy.holidays_of, await tx.policies.calendar(campus), years))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from channels import Channel, Message
 from hub.model.messaging.delivery import PATIENCE, Delivery
 from hub.model.messaging.provider import Provider, in_order, lane_of
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 LEFT_TO_OTHERS = timedelta(days=1)
 """While hubs are started anew with another configuration, some know a provider already, or still, that others do not.
@@ -90,28 +90,28 @@ class Carriers:
     def channels(self) -> frozenset[str]:
         return frozenset(each.provider.carries for each in self)
 
-    async def rest(self, unit: Unit, delivery: Delivery) -> timedelta:
+    async def rest(self, tx: Transaction, delivery: Delivery) -> timedelta:
         """How long every provider that could carry it wants to be left alone; nothing where one of them does not."""
         able = self.of(delivery.channel, delivery.to, delivery.language)
-        healths = await unit.providers.healths([each.name for each in able])
-        moments = [healths[each.name].rested_by(unit.now) if each.name in healths else unit.now for each in able]
-        return min(moments, default=unit.now) - unit.now
+        healths = await tx.providers.healths([each.name for each in able])
+        moments = [healths[each.name].rested_by(tx.now) if each.name in healths else tx.now for each in able]
+        return min(moments, default=tx.now) - tx.now
 
-    async def book(self, unit: Unit, delivery: Delivery, tried: Collection[str]) -> Booked | None:
+    async def book(self, tx: Transaction, delivery: Delivery, tried: Collection[str]) -> Booked | None:
         """The provider that is to be tried now, its rate booked; None when no usable one has room within PATIENCE."""
         able = [each for each in self.of(delivery.channel, delivery.to, delivery.language) if each.name not in tried]
-        healths = await unit.providers.healths([each.name for each in able])
+        healths = await tx.providers.healths([each.name for each in able])
         draws = [self._draw() for _ in able]
-        tried_now = in_order([each.provider for each in able], healths, unit.now, draws)
+        tried_now = in_order([each.provider for each in able], healths, tx.now, draws)
         lane = lane_of(delivery.purpose)
-        await unit.providers.hold_lanes([each.name for each in tried_now], lane, unit.now)
+        await tx.providers.hold_lanes([each.name for each in tried_now], lane, tx.now)
         for provider in tried_now:
             health = healths.get(provider.name)
             probe = health is not None and health.broken_at is not None
-            if health and probe and not await unit.providers.take_probe(health, unit.now):
+            if health and probe and not await tx.providers.take_probe(health, tx.now):
                 continue
             each = timedelta(seconds=1 / provider.lane_rate(lane))
-            at = await unit.providers.book(provider.name, lane, each, unit.now, PATIENCE)
+            at = await tx.providers.book(provider.name, lane, each, tx.now, PATIENCE)
             if at is not None:
                 return Booked(self[provider.name], at, probe)
         return None

@@ -17,7 +17,7 @@ from hub.model.messaging.delivery import DeliveryState, began_at, joined, look_a
 from hub.router.circuit_breaker import arrived
 from hub.router.providers import Carrier
 from hub.store.messaging.deliveries import Learnt
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 FATES = {
     Fate.ACCEPTED: DeliveryState.SENT,
@@ -42,12 +42,12 @@ def is_plain(carrier: Carrier, reports: Sequence[Report], inbound: Sequence[Inbo
     return plain and carrier.channel.rules.signed and not inbound
 
 
-async def note_together(unit: Unit, reported: Sequence[Reported]) -> list[bool]:
+async def note_together(tx: Transaction, reported: Sequence[Reported]) -> list[bool]:
     """Join each report to what is known, in their order. False: it speaks of no message that is known here (yet)."""
     if not reported:
         return []
-    known = await unit.deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
-    at, learnt, heard = await unit.planning_now(), dict[str, Learnt](), []
+    known = await tx.deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
+    at, learnt, heard = tx.planning_now, dict[str, Learnt](), []
     arrivals: dict[str, datetime] = {}
     for each in reported:
         key, receipt = each.report.key, each.report.receipt
@@ -66,8 +66,8 @@ async def note_together(unit: Unit, reported: Sequence[Reported]) -> list[bool]:
             learnt[key] = now
         if receipt.fate is Fate.DELIVERED and (began := began_at(delivery.called_at)):
             arrivals[each.carrier.name] = max(arrivals.get(each.carrier.name, began), began)
-    await unit.deliveries.learn(list(learnt.values()), at)
+    await tx.deliveries.learn(list(learnt.values()), at)
     for carrier in {each.carrier.name: each.carrier for each in reported}.values():
-        await arrived(unit, carrier, arrivals.get(carrier.name))
+        await arrived(tx, carrier, arrivals.get(carrier.name))
     log.info("receipts", number=len(reported), changed=len(learnt))
     return heard

@@ -18,7 +18,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.failing import show_failing
 from hub.router.providers import LEFT_TO_OTHERS
 from hub.store.messaging.providers import OfProviders
-from hub.store.unit import Database
+from hub.store.transaction import Database
 
 BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
 MOST_BATCHES = 20
@@ -40,9 +40,9 @@ async def settle(database: Database, carry: Carry, before: datetime, known: Sequ
     providers that are configured here."""
     seen: set[UUID] = set()
     for _ in range(MOST_BATCHES):
-        async with database.unit(EVERYTHING) as unit:
-            ours = OfProviders(known, unit.now - LEFT_TO_OTHERS)
-            open_ones = await unit.deliveries.unsettled(before, await unit.planning_now(), ours=ours)
+        async with database.transaction(EVERYTHING) as tx:
+            ours = OfProviders(known, tx.now - LEFT_TO_OTHERS)
+            open_ones = await tx.deliveries.unsettled(before, tx.planning_now, ours=ours)
         new = [each for each in open_ones if each.id not in seen]
         seen.update(each.id for each in new)
         if not any(await asyncio.gather(*(_one(database, carry, each, before) for each in new))):
@@ -68,11 +68,11 @@ async def _set_aside(database: Database, delivery: Delivery, error: Exception) -
     """Whatever is wrong with it: it is tried again, ever later, and the others do not wait for it. Staff hear of it."""
     since = delivery.planned_at or delivery.created_at
     with contextlib.suppress(Unavailable):
-        async with database.unit(EVERYTHING) as unit:
+        async with database.transaction(EVERYTHING) as tx:
             if delivery.contract:
-                await unit.contracts.hold([delivery.contract])
-            now = await unit.planning_now()
-            await unit.deliveries.put_off(delivery.id, now + retry_after_error(since, now))
+                await tx.contracts.hold([delivery.contract])
+            now = tx.planning_now
+            await tx.deliveries.put_off(delivery.id, now + retry_after_error(since, now))
             await show_failing(
-                unit, error, since=since, contract=delivery.contract, signer=delivery.signer, campus=delivery.campus
+                tx, error, since=since, contract=delivery.contract, signer=delivery.signer, campus=delivery.campus
             )

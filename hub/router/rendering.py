@@ -11,7 +11,7 @@ from hub.model.messaging.message import LATE, MessageTemplates, Purpose, render
 from hub.model.signing.link import SignLink, pickup_code_for, short_code
 from hub.model.signing.session import code_for
 from hub.store.kernel.keys import Keys
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Wording:
         template = self.templates.get(Purpose(purpose), channel, language, shape or Shape.FULL)
         return render(template.text, values, late=LATE)
 
-    async def message(self, unit: Unit, delivery: Delivery) -> Message:
-        late = await self._late(unit, delivery)
+    async def message(self, tx: Transaction, delivery: Delivery) -> Message:
+        late = await self._late(tx, delivery)
         values = dict(delivery.variables) | late
         return Message(
             key=delivery.key, to=delivery.to, purpose=delivery.purpose, language=delivery.language,
@@ -43,16 +43,16 @@ class Wording:
         template = self.templates.get(Purpose(delivery.purpose), delivery.channel, delivery.language)
         return render(template.subject, values)
 
-    async def _late(self, unit: Unit, delivery: Delivery) -> dict[str, str]:
+    async def _late(self, tx: Transaction, delivery: Delivery) -> dict[str, str]:
         late = {}
-        if delivery.link and (link := await unit.links.get(delivery.link)):
-            late = self._of_link(unit, link)
+        if delivery.link and (link := await tx.links.get(delivery.link)):
+            late = self._of_link(tx, link)
         if delivery.code:
             late["code"] = code_for(self.keys.code, delivery.code)
         return late
 
-    def _of_link(self, unit: Unit, link: SignLink) -> dict[str, str]:
-        ticket = unit.links.ticket(link)
+    def _of_link(self, tx: Transaction, link: SignLink) -> dict[str, str]:
+        ticket = tx.links.ticket(link)
         return {
             "link": self.doorway(ticket).url, "ticket": ticket, "entry": self.entry,
             "pickup": pickup_code_for(self.keys.link, link.id, link.generation),

@@ -14,7 +14,7 @@ from hub.model.messaging.delivery import DeliveryState
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Carrier
 from hub.store.joint import Joint
-from hub.store.unit import Database, Unit
+from hub.store.transaction import Database, Transaction
 
 MOST = 50
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ class Note(Protocol):
     """`Router.note`."""
 
     async def __call__(
-        self, unit: Unit, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
+        self, tx: Transaction, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
     ) -> DeliveryState:
         """Join a receipt to what is known, in this transaction."""
 
@@ -68,10 +68,10 @@ class Reports:
         if len({each.delivery for each in batch}) < len(batch):
             return False
         try:
-            async with self._database.unit(EVERYTHING, together=True) as unit:
-                assert isinstance(unit.connection, Joint)
-                await unit.deliveries.hold(unit.connection, [each.delivery for each in batch])
-                states = [await self._note(unit, each.delivery, each.carrier, each.receipt, each.state)
+            async with self._database.transaction(EVERYTHING, together=True) as tx:
+                assert isinstance(tx.connection, Joint)
+                await tx.deliveries.hold(tx.connection, [each.delivery for each in batch])
+                states = [await self._note(tx, each.delivery, each.carrier, each.receipt, each.state)
                           for each in batch]  # fmt: skip
         except Exception as error:
             log.warning("noted one by one", reports=len(batch), error=repr(error)[:300])
@@ -82,8 +82,8 @@ class Reports:
 
     async def _alone(self, report: _Report) -> None:
         try:
-            async with self._database.unit(EVERYTHING) as unit:
-                state = await self._note(unit, report.delivery, report.carrier, report.receipt, report.state)
+            async with self._database.transaction(EVERYTHING) as tx:
+                state = await self._note(tx, report.delivery, report.carrier, report.receipt, report.state)
         except Exception as error:
             if not report.noted.done():
                 report.noted.set_exception(error)

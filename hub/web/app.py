@@ -49,7 +49,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     server_logger.addFilter(CLOSING_IS_NO_ERROR)
     app[HUB] = hub
     app[CATALOGUES] = _catalogues()
-    app[PAGE_IMAGES] = PageImages(hub.parts.pages)
+    app[PAGE_IMAGES] = PageImages(hub.services.pages)
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
     app[SCRIPTS] = Scripts.read(STATIC_FOLDER)
     app[STATIC] = f"/static/{_static_version()}"
@@ -110,7 +110,7 @@ async def run_web(
             web.SockSite(runner, sock, ssl_context=tls) if sock else web.TCPSite(runner, host, port, ssl_context=tls)
         )
         await site.start()
-        log.info("web started", origin=hub.parts.origin)
+        log.info("web started", origin=hub.services.origin)
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -36,10 +36,10 @@ class _RevocationList:
 
     async def now(self) -> bytes:
         """The list; a new one at once after a revocation. Raises TokenUnavailable."""
-        clock = self._hub.parts.clock
+        clock = self._hub.services.clock
         async with self._making:
-            async with self._hub.database.unit(EVERYTHING) as unit:
-                revoked = [Revoked(*each) for each in await unit.certificates.revoked(BUILTIN)]
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                revoked = [Revoked(*each) for each in await tx.certificates.revoked(BUILTIN)]
             fresh = self._made_at is not None and clock() - self._made_at < KEPT
             if not fresh or revoked != self._revoked:
                 self._list = await self._hub.pki.authority.revocation_list(revoked)
@@ -71,13 +71,13 @@ class _Answers:
 
     async def _answer(self, asked: Sequence[ocsp.CertificateId]) -> bytes:
         serials = {each.serial for each in asked}
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            known = await unit.certificates.known(BUILTIN, serials) | (serials & self._own)
-            revoked = {each[0]: Revoked(*each) for each in await unit.certificates.revoked(BUILTIN, serials)}
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            known = await tx.certificates.known(BUILTIN, serials) | (serials & self._own)
+            revoked = {each[0]: Revoked(*each) for each in await tx.certificates.revoked(BUILTIN, serials)}
         if serials - known:
             return ocsp.failure("unauthorized")
         statuses = tuple((each, revoked.get(each.serial)) for each in asked)
-        now = self._hub.parts.clock()
+        now = self._hub.services.clock()
         if (kept := self._kept.get(statuses)) and now - kept[0] < KEPT:
             return kept[1]
         answer = await self._hub.pki.authority.answer(statuses)

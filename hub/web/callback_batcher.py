@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from channels import Heard
 from hub.store.inbound.callback_writer import Told
-from hub.store.unit import Database
+from hub.store.transaction import Database
 
 MOST_TOGETHER = 50
 

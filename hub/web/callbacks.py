@@ -34,7 +34,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 async def called(intake: Intake, request: web.Request) -> web.Response:
     hub = request.app[HUB]
     name = request.match_info["channel"]
-    carrier = hub.parts.router.carriers.get(name)
+    carrier = hub.services.router.carriers.get(name)
     if carrier is None or not isinstance(carrier.channel, Reporting):
         raise AccessDenied
     try:
@@ -55,7 +55,7 @@ async def _call(request: web.Request) -> Call:
     if len(body) > LARGEST_CALL:
         raise NotGenuine("the call is too large")
     headers = {name.lower(): value for name, value in request.headers.items()}
-    url = request.app[HUB].parts.origin + request.raw_path
+    url = request.app[HUB].services.origin + request.raw_path
     return Call(request.method, url, request.raw_path, headers, body)
 
 

@@ -84,7 +84,7 @@ class ChatDesk:
         return _response(asked if isinstance(asked, Reply) else await self._answer(hub, name, chat, asked))
 
     async def _answer(self, hub: Hub, name: str, chat: Chat, question: Question) -> Reply:
-        text = await inform(hub.parts, name, question.person, question.text)
+        text = await inform(hub.services, name, question.person, question.text)
         if text is None:
             return Reply()
         if (reply := chat.reply(question, text)) is not None:

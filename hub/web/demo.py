@@ -70,10 +70,10 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 async def _letters(hub: Hub, number: str | None) -> list[Letter]:
-    async with hub.database.unit(EVERYTHING) as unit:
-        inbox = await unit.deliveries.inbox(number)
+    async with hub.database.transaction(EVERYTHING) as tx:
+        inbox = await tx.deliveries.inbox(number)
         return [
-            Letter(each.to, each.channel, each.purpose, await hub.parts.router.text_of(unit, each), each.created_at)
+            Letter(each.to, each.channel, each.purpose, await hub.services.router.text_of(tx, each), each.created_at)
             for each, _ in inbox
         ]
 
@@ -110,7 +110,7 @@ def _phones(letters: Sequence[Letter]) -> list[tuple[Letter, int]]:
 async def authority(request: web.Request) -> web.Response:
     """The authority of the demo's own HTTPS, for phones that want to know it; only on a private address."""
     file = authority_file(request.app[HUB].settings.data)
-    if not request.app[HUB].parts.origin.startswith("https://") or not await asyncio.to_thread(file.exists):
+    if not request.app[HUB].services.origin.startswith("https://") or not await asyncio.to_thread(file.exists):
         raise NotFound
     der = ssl.PEM_cert_to_DER_cert(await asyncio.to_thread(file.read_text))
     disposition = {"Content-Disposition": 'attachment; filename="qianda-demo.crt"'}
@@ -129,9 +129,9 @@ async def advance(request: web.Request) -> web.StreamResponse:
     hub = request.app[HUB]
     form = request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data")
     step = _step(str((await request.post()).get("advance", ""))) if form else _asked(await request.read())
-    async with hub.database.unit(EVERYTHING) as unit:
-        await unit.school.advance_clock(step)
-        await unit.tasks.tell_workers()
+    async with hub.database.transaction(EVERYTHING) as tx:
+        await tx.school.advance_clock(step)
+        await tx.tasks.tell_workers()
     if form:
         raise web.HTTPSeeOther("/demo/phone" + (f"?{request.query_string}" if request.query_string else ""))
     return await clock(request)
@@ -153,5 +153,5 @@ def _step(text: str) -> timedelta:
 
 
 async def _now(hub: Hub) -> datetime:
-    async with hub.database.unit(EVERYTHING) as unit:
-        return await unit.planning_now()
+    async with hub.database.transaction(EVERYTHING) as tx:
+        return tx.planning_now

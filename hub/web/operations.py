@@ -57,16 +57,16 @@ class _Readiness:
 
     async def _school(self) -> bool:
         """A demo is ready once its school is loaded; elsewhere a school may start empty."""
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            return not self._hub.demo or bool(await unit.school.courses())
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            return not self._hub.demo or bool(await tx.school.courses())
 
     async def _token(self) -> bool:
-        await self._hub.parts.seal.key.check()
+        await self._hub.services.seal.key.check()
         return True
 
     async def _worker(self) -> bool:
-        async with self._hub.database.unit(EVERYTHING) as unit:
-            return await unit.operations.workers_seen(unit.now - WORKER_SILENCE) > 0
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            return await tx.operations.workers_seen(tx.now - WORKER_SILENCE) > 0
 
 
 async def _passes(name: str, check: Callable[[], Awaitable[bool]]) -> bool:
@@ -99,15 +99,15 @@ async def _may_count(hub: Hub, request: web.Request) -> bool:
     """How much business a school does is not everybody's: this machine, or a key of headquarters."""
     if remote_address(request, hub.settings.trusted_proxies) is None:
         return True
-    async with hub.database.unit(EVERYTHING) as unit:
-        key = await unit.desk.api_key(bearer(request) or "")
-        return key is not None and await unit.school.scope_below(key.campus) == EVERYTHING
+    async with hub.database.transaction(EVERYTHING) as tx:
+        key = await tx.desk.api_key(bearer(request) or "")
+        return key is not None and await tx.school.scope_below(key.campus) == EVERYTHING
 
 
 async def _metrics(hub: Hub) -> bytes:
-    async with hub.database.unit(EVERYTHING) as unit:
-        counts = await unit.operations.counts()
-        workers = await unit.operations.workers_seen(unit.now - WORKER_SILENCE)
+    async with hub.database.transaction(EVERYTHING) as tx:
+        counts = await tx.operations.counts()
+        workers = await tx.operations.workers_seen(tx.now - WORKER_SILENCE)
     registry = CollectorRegistry()
     for name, states in counts.items():
         gauge = Gauge(f"qianda_{name}", HELP[name], ["state"], registry=registry)

@@ -30,7 +30,7 @@ def page(
     hub = request.config_dict[HUB]
     known = {
         "_": translator(request, lang), "lang": lang, "html_lang": HTML_LANGUAGES[lang],
-        "static": request.config_dict[STATIC], "scripts": request.config_dict[SCRIPTS], "origin": hub.parts.origin,
+        "static": request.config_dict[STATIC], "scripts": request.config_dict[SCRIPTS], "origin": hub.services.origin,
         "school": hub.settings.school.named(lang),
         "demo": hub.demo, "other_language": _in_other_language(request, lang),
     }  # fmt: skip

@@ -153,12 +153,12 @@ def until(request: web.Request, error: QiandaError) -> datetime | None:
     is not known."""
     if not isinstance(error, errors.TooMany) or error.retry_after is None or not error.zone:
         return None
-    again = request.config_dict[HUB].parts.clock() + error.retry_after + timedelta(seconds=59, microseconds=999_999)
+    again = request.config_dict[HUB].services.clock() + error.retry_after + timedelta(seconds=59, microseconds=999_999)
     return again.replace(second=0, microsecond=0).astimezone(ZoneInfo(error.zone))
 
 
 def until_words(request: web.Request, language: str, again: datetime) -> str:
-    today = request.config_dict[HUB].parts.clock().astimezone(again.tzinfo).date()
+    today = request.config_dict[HUB].services.clock().astimezone(again.tzinfo).date()
     same_day = again.date() == today
     when = f"{again:%H:%M}" if same_day else moment_words(again, str(again.tzinfo), language)
     return translator(request, language)("Possible again from {when}.", when=when)

@@ -47,7 +47,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers["Cache-Control"] = "no-cache"
     else:
         response.headers.setdefault("Cache-Control", "no-store")
-    if request.app[HUB].parts.origin.startswith("https://"):
+    if request.app[HUB].services.origin.startswith("https://"):
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
 
 
@@ -78,7 +78,7 @@ def _from_here(request: web.Request) -> bool:
     if site is not None and site != "same-origin":
         return False
     if origin is not None and origin != "null":
-        return origin == request.app[HUB].parts.origin
+        return origin == request.app[HUB].services.origin
     return site is not None or (origin is None and ("Cookie" not in request.headers or bearer(request) is not None))
 
 
@@ -87,7 +87,7 @@ async def public_address(request: web.Request, handler: Handler) -> web.StreamRe
     """On one's own machine: whoever came by another name of it (localhost) is sent to the public origin, to
     which the proof of a key is bound. Elsewhere the proxy in front decides what Host we see: a redirect could circle.
     """
-    public = urlsplit(request.app[HUB].parts.origin)
+    public = urlsplit(request.app[HUB].services.origin)
     if "://" in request.raw_path.partition("?")[0] and urlsplit(request.raw_path).netloc not in ("", public.netloc):
         raise web.HTTPMisdirectedRequest  # the absolute form of RFC 9112 3.2.2, of somebody else's address
     page = request.method in ("GET", "HEAD") and not request.path.startswith(PROGRAMS)

@@ -60,8 +60,8 @@ class Asking:
 
     async def issue(self) -> Issued:
         issued = await self.running.hub.pki.authority.enrol(SoftKey.generate("s").spki, "陈建国", "P-1", SIGNER_LIFE)
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            await unit.certificates.add(BUILTIN, issued.serial, issued.certificate, unit.now, issued.not_after)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.certificates.add(BUILTIN, issued.serial, issued.certificate, tx.now, issued.not_after)
         return issued
 
 
@@ -76,8 +76,8 @@ async def test_openssl_hears_who_is_good_and_at_once_who_was_revoked(asking: Ask
     leaf = asking.file("leaf.pem", issued.certificate)
     said = await asking.openssl("-url", asking.authority_url, "-cert", leaf)
     assert "Response verify OK" in said and "leaf.pem: good" in said
-    async with asking.running.hub.database.unit(EVERYTHING) as unit:
-        await unit.certificates.revoke(BUILTIN, issued.serial, unit.now, "key_compromise")
+    async with asking.running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.certificates.revoke(BUILTIN, issued.serial, tx.now, "key_compromise")
     said = await asking.openssl("-url", asking.authority_url, "-sha256", "-cert", leaf)
     assert "Response verify OK" in said and "leaf.pem: revoked" in said and "keyCompromise" in said
 

@@ -79,7 +79,7 @@ async def _completed(running: Running, contract: Contract) -> bytes:
             await somebody.fresh_challenge()  # the old one is spent
     await somebody.sign()
     for _ in range(MOST_TRIES):
-        if await advance(running.hub.parts, contract.id) == "COMPLETED":
+        if await advance(running.hub.services, contract.id) == "COMPLETED":
             break
     return await running.completed(contract)
 

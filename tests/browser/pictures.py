@@ -77,10 +77,10 @@ async def main() -> None:
             running.hub.database, running.clock, (ROOT / "seeds" / "roster.xlsx").read_bytes(), EVERYTHING
         )
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            enrolments = await unit.school.open_enrolments("hefei", ENROLMENTS)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            enrolments = await tx.school.open_enrolments("hefei", ENROLMENTS)
         for enrolment in enrolments:
-            await issue(running.hub.parts, EVERYTHING, new_contract(enrolment), "staff")
+            await issue(running.hub.services, EVERYTHING, new_contract(enrolment), "staff")
         contract = await running.issue_minor()
         await running.message("invitation")
         desk = await (await browser.new_context(**DESK)).new_page()

@@ -60,6 +60,6 @@ async def test_a_lost_phone_is_revoked_by_its_person(
         await expect(page.get_by_text(words["lost"])).to_have_count(1)  # the other one stays
         await page.get_by_role("link", name=words["back"]).click()
         await expect(my_devices).to_be_visible()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            key = await unit.app_keys.of(lost.spki)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            key = await tx.app_keys.of(lost.spki)
         assert key is not None and (key.reason, key.revoked_by) == ("by-its-person", f"signer:{key.signer}")

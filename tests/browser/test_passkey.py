@@ -74,14 +74,14 @@ async def to_the_signature(
 
 
 async def entries(running: Running, contract: Contract, kind: str) -> list[Any]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return [entry.facts for entry in await unit.record.entries(contract.id) if entry.kind == kind]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return [entry.facts for entry in await tx.record.entries(contract.id) if entry.kind == kind]
 
 
 async def words_behind(running: Running, contract: Contract, fact: Any) -> str:
     """What stands in the side table, where the record itself holds a commitment alone."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return str((await unit.record.values(contract.id))[fact["committed"]][1])
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return str((await tx.record.values(contract.id))[fact["committed"]][1])
 
 
 async def used(running: Running, final: bytes) -> Word:

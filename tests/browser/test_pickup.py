@@ -16,10 +16,10 @@ pytestmark = pytest.mark.browser
 
 async def test_from_the_short_code_to_the_contract(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
-        link = await unit.links.for_door(signer, DoorKind.SMS, unit.now)
-    right = pickup_code_for(running.hub.parts.keys.link, link.id, link.generation)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
+        link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
+    right = pickup_code_for(running.hub.services.keys.link, link.id, link.generation)
     page = await new_page()
     await page.goto(f"{running.origin}/s")
     await shot(page, "pickup-entry")

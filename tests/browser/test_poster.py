@@ -42,7 +42,7 @@ async def prove_the_phone(page: Page, running: Running, family: Family, shot: Sh
 async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page: NewPage, shot: Shot) -> None:
     poster, ticket = await make_poster(running, ("math-a", "english-b"))
     family = Family()
-    printed = Image.open(io.BytesIO(code_of(running.hub.parts, ticket).png or b""))
+    printed = Image.open(io.BytesIO(code_of(running.hub.services, ticket).png or b""))
     page = await new_page()
     await page.goto(zxingcpp.read_barcodes(printed)[0].text)  # in upper case, as the paper has it
     await expect(page.get_by_role("heading", name=poster.title)).to_be_visible()
@@ -78,8 +78,8 @@ async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page:
     await draw_name(page)
     await sign(page)
     await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        contract = (await unit.contracts.listed())[0]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        contract = (await tx.contracts.listed())[0]
     assert await running.completed(contract) and contract.course == "english-b"
     assert await counts(running, poster) == [1, 1, 1]
     await page.goto(f"{running.origin}/p/{ticket}")

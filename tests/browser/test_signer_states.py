@@ -76,8 +76,8 @@ async def test_wrong_answers_and_a_question_before_the_code(running: Running, ne
     await shot(page, "question")
     await page.get_by_role("button", name="发送给学校").click()
     await expect(page.get_by_text("学校已收到您的留言")).to_be_visible()
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        assert "not-me" in [task.kind for task in await unit.desk.open_tasks()]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert "not-me" in [task.kind for task in await tx.desk.open_tasks()]
     for _ in range(9):
         await page.request.post(
             f"{running.origin}/sign/v1/verify", headers={"Origin": running.origin},
@@ -105,8 +105,8 @@ async def test_a_server_that_swaps_the_file_gets_no_signature(running: Running, 
     assert (await told.value).status == 200
     await heading(page, "您的手机拒绝了签署")
     await shot(page, "refused")
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
     assert "signing-refused-by-client" in kinds and "signature-accepted" not in kinds
 
 
@@ -124,8 +124,8 @@ async def test_no_connection_loses_nothing(running: Running, new_page: NewPage, 
     await page.unroute("**/sign/v1/prepare?*")
     await page.get_by_role("button", name="再试一次").click()
     await heading(page, "合同已完成")
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
     assert kinds.count("certificate-issued") == 1  # the key of the first try was still there
 
 
@@ -169,7 +169,7 @@ async def test_turns_withdrawal_and_the_end_of_a_visit(running: Running, new_pag
         await student.sign()
     await page.wait_for_url("**/sign/contract?*")  # it looked again by itself
     await expect(page.get_by_text("has signed")).to_be_visible()
-    await void(running.hub.parts, EVERYTHING, contract.id, "a mistake", "test")
+    await void(running.hub.services, EVERYTHING, contract.id, "a mistake", "test")
     await page.get_by_role("link", name="I do not want to sign").click()
     await heading(page, "The school has withdrawn the contract")
     await shot(page, "withdrawn-en")

@@ -46,6 +46,6 @@ async def test_from_the_link_to_the_sealed_contract(
 
 
 async def accepted_facts(running: Running, contract: Any) -> Any:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        entries = await unit.record.entries(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        entries = await tx.record.entries(contract.id)
     return next(entry.facts for entry in entries if entry.kind == "signature-accepted")

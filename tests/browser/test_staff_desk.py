@@ -31,7 +31,7 @@ async def logged_in(running: Running, page: Page) -> Page:
 @pytest.mark.real
 async def test_many_contracts_are_issued_page_by_page(running: Running, new_page: NewPage, shot: Shot) -> None:
     data = (ROOT / "seeds" / "roster.xlsx").read_bytes()
-    await load_roster(running.hub.database, running.hub.parts.clock, data, EVERYTHING)
+    await load_roster(running.hub.database, running.hub.services.clock, data, EVERYTHING)
     page = await logged_in(running, await new_page(**DESK))
     await page.goto(f"{running.origin}/staff/enrolments")
     boxes = page.locator('input[name="enrolment"]')
@@ -58,14 +58,14 @@ async def test_the_code_on_the_screen_can_be_scanned(running: Running, new_page:
     (found,) = zxingcpp.read_barcodes(Image.open(BytesIO(await page.screenshot())))
     code = (await page.inner_text(".short-code")).replace("-", "")
     assert found.text == f"{running.origin}/S/{code}".upper()
-    assert (await open_ticket(running.hub.parts, code)).session.contract == contract.id
+    assert (await open_ticket(running.hub.services, code)).session.contract == contract.id
 
 
 @pytest.mark.real
 async def test_pages_fit_a_small_phone(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
     page = await logged_in(running, await new_page(**PHONE))
     one = f"/staff/contracts/{contract.id}"
     for number, path in enumerate((

@@ -57,10 +57,10 @@ async def test_many_are_reminded_from_the_board(running: Running, new_page: NewP
 
 async def days_pass(running: Running, days: int = 3) -> None:
     """To ten in the morning of the campus: messages may go out then, whatever the time is here."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        local = (await unit.planning_now()).astimezone(ZoneInfo("Asia/Shanghai"))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        local = tx.planning_now.astimezone(ZoneInfo("Asia/Shanghai"))
         morning = local.replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=days)
-        await unit.school.advance_clock(morning - local)
+        await tx.school.advance_clock(morning - local)
 
 
 @pytest.mark.parametrize("screen", SCREENS)

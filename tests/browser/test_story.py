@@ -53,8 +53,8 @@ async def check(running: Running, final: bytes, folder: Path, door: str | None, 
     assert said.returncode == 0, said.stdout + said.stderr
     assert "not shown" in said.stdout
     if door:
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert [task.opened_through for task in await unit.tasks.of_contract(contract.id)] == [door]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert [task.opened_through for task in await tx.tasks.of_contract(contract.id)] == [door]
 
 
 async def staff_page(running: Running, new_page: NewPage) -> Page:
@@ -75,8 +75,8 @@ async def api(running: Running, path: str, body: dict[str, Any]) -> Any:
 
 
 async def first_signer(running: Running, contract: Contract) -> str:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return str((await unit.contracts.signers(contract.id))[0].id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return str((await tx.contracts.signers(contract.id))[0].id)
 
 
 async def test_a_guardian_signs_by_the_link_in_the_message(
@@ -210,7 +210,7 @@ async def test_an_adult_student_signs(
     words: dict[str, str],
 ) -> None:  # fmt: skip
     signer = replace(NewSigner(Role.STUDENT, student.name, STUDENT_PHONE, ""), **document)
-    contract = await issue(running.hub.parts, EVERYTHING, NewContract("hefei", student, (signer,), "math-a"), "test")
+    contract = await issue(running.hub.services, EVERYTHING, NewContract("hefei", student, (signer,), "math-a"), "test")
     page = await new_page(**PHONE if words is ZH else {**PHONE, "locale": "en-GB"})
     await land(page, link_in(await running.message("invitation", STUDENT_PHONE)), words)
     await identify(page, await code_of(running, STUDENT_PHONE), student.name, signer.id_number[-4:].lower(), words)

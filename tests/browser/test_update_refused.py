@@ -27,10 +27,10 @@ async def forge_what_is_prepared(page: Page, running: Running) -> None:
     async def prepare(route: Route) -> None:
         response = await route.fetch()
         answer = await response.json()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            request = await unit.signatures.get(UUID(answer["request"]))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            request = await tx.signatures.get(UUID(answer["request"]))
         assert request
-        files = running.hub.parts.files
+        files = running.hub.services.files
         shown = await files.get(request.base)
         revision = last_revision(shown, await files.get(request.prepared))
         content_replaced(revision)
@@ -63,8 +63,8 @@ async def test_a_page_replaced_behind_the_shown_bytes_is_not_signed(running: Run
         await sign(page)
     await expect(page.locator('#trouble[data-shown="refused"]')).to_be_visible()
     assert handed_in == []
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        entries, values = await unit.record.entries(contract.id), await unit.record.values(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        entries, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
     behind = [entry.facts["reason"]["committed"] for entry in entries if entry.kind == "signing-refused-by-client"]
     reasons = [values[each][1] for each in behind]
     assert len(reasons) == 1

@@ -124,8 +124,8 @@ async def test_the_statement_itself_is_kept_with_what_it_answers(phones: Phones)
     contract, key = await phones.running.issue_minor(), phones.android()
     async with verified(phones.running, contract) as app:
         await app.key(key)
-    async with phones.running.hub.database.unit(EVERYTHING) as unit:
-        kept = await unit.app_keys.of(key.spki)
+    async with phones.running.hub.database.transaction(EVERYTHING) as tx:
+        kept = await tx.app_keys.of(key.spki)
     assert kept is not None and kept.evidence is not None and kept.challenge is not None
     said = json.loads(kept.evidence)
     assert (said["format"], said["chain"]) == ("android-key", key.said[0]["certificate_chain"])
@@ -174,18 +174,18 @@ async def test_a_revoked_key_signs_nothing_of_what_was_begun(phones: Phones) -> 
 async def test_staff_revoke_for_a_signer_whom_they_see(phones: Phones) -> None:
     running, contract, key = phones.running, await phones.running.issue_minor(), phones.android()
     other = await running.issue_minor(student=ADULT, signers=ANY_ORDER[1:])
-    parts = running.hub.parts
+    services = running.hub.services
     async with verified(running, contract) as app:
         await app.key(key)
         device = UUID((await app.devices())[0]["id"])
         hefei, beijing = Scope(frozenset({"hefei"})), Scope(frozenset({"beijing"}))
         with pytest.raises(ContractNotFound):
-            await device_keys.revoke_for(parts, beijing, contract.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(services, beijing, contract.id, device, "lost", "staff:x")
         with pytest.raises(NotFound):
-            await device_keys.revoke_for(parts, hefei, other.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(services, hefei, other.id, device, "lost", "staff:x")
         with pytest.raises(NotFound):
-            await device_keys.revoke_for(parts, hefei, contract.id, uuid4(), "lost", "staff:x")
-        await device_keys.revoke_for(parts, hefei, contract.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(services, hefei, contract.id, uuid4(), "lost", "staff:x")
+        await device_keys.revoke_for(services, hefei, contract.id, device, "lost", "staff:x")
         assert await refusal(app.key(key)) == (403, "key-revoked")
     (revoked,) = await facts_of(running, contract, "app-key-revoked")
     assert revoked["reason"] == "lost"
@@ -197,11 +197,11 @@ async def test_a_phone_change_revokes_every_device(phones: Phones) -> None:
     async with verified(running, contract) as app:
         for key in keys:
             await app.key(key)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (signer,) = await unit.contracts.signers(contract.id)
-        parts, phone = running.hub.parts, "+8619000000777"
-        change = await change_phone.ask(parts, EVERYTHING, contract.id, signer.id, phone, "lost", "staff:a")
-        await change_phone.approve(parts, EVERYTHING, change.id, "staff:b")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (signer,) = await tx.contracts.signers(contract.id)
+        services, phone = running.hub.services, "+8619000000777"
+        change = await change_phone.ask(services, EVERYTHING, contract.id, signer.id, phone, "lost", "staff:a")
+        await change_phone.approve(services, EVERYTHING, change.id, "staff:b")
         assert await refusal(app.devices()) == (401, "session-not-valid")
     running.clock.advance(CODE_APART)
     async with verified(running, contract, phone=phone) as app:

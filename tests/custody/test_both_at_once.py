@@ -51,8 +51,8 @@ async def nothing_is_lost(running: Running, contract: Contract) -> None:
     final = await running.completed(contract)
     fields = [each.field_name for each in PdfFileReader(io.BytesIO(final)).embedded_regular_signatures]
     assert sorted(fields) == ["guardian-1", "guardian-2", "seal"]
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        entries = await unit.record.entries(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        entries = await tx.record.entries(contract.id)
     kinds = [entry.kind for entry in entries]
     assert [kinds.count(kind) for kind in ("signature-accepted", "signature-embedded", "seal-used", "completed")] == [
         2, 2, 1, 1

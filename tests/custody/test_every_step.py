@@ -99,9 +99,9 @@ async def revision(running: Running, contract: Contract, number: int) -> bytes:
     """The stored file with so many signatures, waited for."""
 
     async def stored() -> bytes | None:
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            signed = [each for each in await unit.contracts.versions(contract.id) if each["kind"] == "signed"]
-        return await running.hub.parts.files.get(signed[number - 1]["sha256"]) if len(signed) >= number else None
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            signed = [each for each in await tx.contracts.versions(contract.id) if each["kind"] == "signed"]
+        return await running.hub.services.files.get(signed[number - 1]["sha256"]) if len(signed) >= number else None
 
     return await until(stored)
 

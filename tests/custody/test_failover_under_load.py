@@ -95,8 +95,8 @@ class School:
         makers: set[str] = set()
         for contract in self.contracts:
             final = await self.running.completed(contract)
-            async with self.running.hub.database.unit(EVERYTHING) as unit:
-                entries = await unit.record.entries(contract.id)
+            async with self.running.hub.database.transaction(EVERYTHING) as tx:
+                entries = await tx.record.entries(contract.id)
             kinds = [entry.kind for entry in entries]
             once = ("signature-accepted", "signature-embedded", "seal-used", "completed")
             assert [kinds.count(kind) for kind in once] == [1, 1, 1, 1] and broken_at(entries) is None
@@ -158,13 +158,13 @@ async def under_load(folder: Path, before: int, meanwhile: int, after: int) -> N
         assert len(made.second.ca.issued) >= meanwhile
         made.come_back()
         for name in ("szca", "gdca"):
-            made.running.hub.parts.authorities.rests.served(name)  # as when their rest is over
+            made.running.hub.services.authorities.rests.served(name)  # as when their rest is over
         served = len(made.first.ca.issued)
         await asyncio.gather(*(made.sign(person) for person in people[before + meanwhile :]))
         await made.nothing_is_lost(folder)
         assert len(made.first.ca.issued) == served + after
-        async with made.running.hub.database.unit(EVERYTHING) as unit:
-            kinds = {alert.kind for alert in await unit.alerts.recent(EVERYTHING, unit.now)}
+        async with made.running.hub.database.transaction(EVERYTHING) as tx:
+            kinds = {alert.kind for alert in await tx.alerts.recent(EVERYTHING, tx.now)}
         assert {"authority-away", "timestamps-away"} & kinds == {"authority-away", "timestamps-away"}
 
 

@@ -108,8 +108,8 @@ async def test_what_was_signed_with_a_lost_device_stays_good_and_its_certificate
         for content, names in ((completed, ["guardian-1"]), (sealed, ["guardian-1", "guardian-2"])):
             await asyncio.to_thread(check, file, content, trust, clock)
             await asyncio.to_thread(judge_by_pyhanko, file, trust, [*names, "seal"], clock)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        attempts = await unit.signatures.attempts(before.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        attempts = await tx.signatures.attempts(before.id)
     assert [each["state"] for each in attempts if each["kind"] == "revoke"] == ["done"]
     assert "certificate-not-revoked" not in await staff_tasks(running)
 
@@ -135,8 +135,8 @@ async def test_a_certificate_that_was_revoked_before_the_timestamp_is_of_no_use(
         await app.key(key := phones.android())
         prepared = await app.prepare(await app.contract())
         (serial,) = await serials(running, contract)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.certificates.revoke(running.hub.parts.authority_name, serial, unit.now, "key_compromise")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.certificates.revoke(running.hub.services.authority_name, serial, tx.now, "key_compromise")
         await app.signature(prepared.request, key.sign(prepared.to_be_signed))
         await until(lambda: facts_of(running, contract, "signature-lapsed"))
         assert (await tasks_of(running, contract))[0].state is TaskState.OPEN
@@ -193,9 +193,9 @@ async def test_an_authority_that_is_away_is_asked_until_it_does_it(
         await recorded(running, contract)
         (serial,) = await serials(running, contract)
         assert licensed.ca.lists(serial)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            states = [each["state"] for each in await unit.signatures.attempts(contract.id) if each["kind"] == "revoke"]
-            (task,) = await unit.desk.open_tasks(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            states = [each["state"] for each in await tx.signatures.attempts(contract.id) if each["kind"] == "revoke"]
+            (task,) = await tx.desk.open_tasks(contract.id)
         assert states[-1] == "done" and set(states[:-1]) == {"failed"} and len(states) > TRIES_BEFORE_STAFF
         assert task.text.endswith(f"szca: {serial:x}")
 
@@ -231,15 +231,15 @@ async def test_staff_have_to_ask_an_authority_that_revokes_nothing_by_itself(
         await lost_with(running, contract)
         await until(lambda: staff_tasks(running, contract.id))
         assert await staff_tasks(running) == ["certificate-not-revoked"]
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.app_keys.certificates_due(unit.now + timedelta(days=30)) == []
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.app_keys.certificates_due(tx.now + timedelta(days=30)) == []
         assert await facts_of(running, contract, "certificate-revoked") == []
 
 
 async def the_key(running: Running) -> UUID:
     async def found() -> UUID | None:
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            due = await unit.app_keys.certificates_due(unit.now + timedelta(days=1))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            due = await tx.app_keys.certificates_due(tx.now + timedelta(days=1))
         return due[0] if due else None
 
     return await until(found)
@@ -249,7 +249,7 @@ async def tried(running: Running, key: UUID | None, times: int) -> bool:
     """Whether the authority was asked so often, while the worker looks after what is due."""
     await running.worker.look_after()
     key = key or await the_key(running)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        known = await unit.app_keys.get(key)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        known = await tx.app_keys.get(key)
     assert known is not None
     return known.certificate_tries >= times

@@ -53,9 +53,9 @@ async def bring(guardian: Person, authority: OutsideAuthority, **how: Any) -> Ce
         authority.revoked.add(x509.load_der_x509_certificate(certificate).serial_number)
     guardian.key = SoftwareKey(key)
     await guardian.fresh_challenge()
-    parts, chain = guardian.running.hub.parts, authority.chain(certificate)
+    services, chain = guardian.running.hub.services, authority.chain(certificate)
     return await signer_certificates.bring_certificate(
-        parts, guardian.secret, guardian.contract.id, chain, guardian.proof(), claimed
+        services, guardian.secret, guardian.contract.id, chain, guardian.proof(), claimed
     )
 
 
@@ -129,19 +129,19 @@ async def test_a_key_with_which_somebody_else_came_before_is_refused() -> None:
 async def test_a_program_signs_with_the_very_certificate_that_was_confirmed() -> None:
     """Whoever reads session and pairing one after the other may see the one before a change and the other behind it."""
     async with quiet_hub() as running:
-        parts, contract = running.hub.parts, await running.issue_minor()
+        services, contract = running.hub.services, await running.issue_minor()
         page = await signer_of(running, contract)
         await page.enter()
-        code, _ = await pair_agent.begin(parts, page.secret, contract.id)
-        claimed = await pair_agent.claim(parts, code)
+        code, _ = await pair_agent.begin(services, page.secret, contract.id)
+        claimed = await pair_agent.claim(services, code)
         program = Person(running, contract, page.signer, secret=claimed.secret, challenge=claimed.session.key_challenge)
         (own, *_) = await program.certify()
         for confirmed in (own[:-1] + bytes([own[-1] ^ 1]), own):
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                session = await unit.sessions.by_secret(program.secret)
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                session = await tx.sessions.by_secret(program.secret)
                 assert session and session.pairing
-                await unit.pairings.certified(session.pairing, confirmed)
-                assert await unit.pairings.confirm(session.pairing, confirmed, unit.now)
+                await tx.pairings.certified(session.pairing, confirmed)
+                assert await tx.pairings.confirm(session.pairing, confirmed, tx.now)
             if confirmed != own:
                 with pytest.raises(NotConfirmed):
                     await program.prepare()

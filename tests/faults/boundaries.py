@@ -21,9 +21,9 @@ from typing import Any
 from sqlalchemy import event, text
 
 from channels import Channel
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.staff.accounts import Scope
-from hub.store.unit import Database, Unit
+from hub.store.transaction import Database, Transaction
 
 SIGNING, CLOSING = "signing", "closing"
 """The chapters of a story: up to the accepted signature, and what the hub does by itself from then on."""
@@ -87,7 +87,7 @@ class Watch:
 
     def commits(self, database: Database) -> None:
         """Watch every transaction of this database that wrote something."""
-        original = database.unit
+        original = database.transaction
         tables: dict[int, list[str]] = {}
 
         def note(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -97,7 +97,7 @@ class Watch:
         event.listen(database.engine.sync_engine, "before_cursor_execute", note)
 
         @asynccontextmanager
-        async def unit(scope: Scope, *, together: bool = False) -> AsyncIterator[Unit]:
+        async def transaction(scope: Scope, *, together: bool = False) -> AsyncIterator[Transaction]:
             labels: list[str] = []
             boundary = None
             async with original(scope, together=together) as opened:
@@ -111,17 +111,17 @@ class Watch:
             if boundary:
                 self.after(boundary)
 
-        object.__setattr__(database, "unit", unit)
+        object.__setattr__(database, "transaction", transaction)
 
 
-def watch(parts: Parts, channels: dict[str, Channel], boundaries: Watch, seal_ledger: Path) -> None:
+def watch(services: Services, channels: dict[str, Channel], boundaries: Watch, seal_ledger: Path) -> None:
     """All boundaries of a hub; what the seal key is used over is written down as SHA-256, one use a line."""
-    boundaries.commits(parts.database)
-    boundaries.calls(parts.authority, "enrol", lambda *_: "call certificate")
-    boundaries.calls(parts.timestamps, "timestamp", lambda *_: "call timestamp")
-    boundaries.calls(parts.files, "put", lambda *_: "call file")
-    boundaries.calls(parts.seal.key, "sign", lambda *_: "call seal")
-    _write_down(parts.seal.key, seal_ledger)
+    boundaries.commits(services.database)
+    boundaries.calls(services.authority, "enrol", lambda *_: "call certificate")
+    boundaries.calls(services.timestamps, "timestamp", lambda *_: "call timestamp")
+    boundaries.calls(services.files, "put", lambda *_: "call file")
+    boundaries.calls(services.seal.key, "sign", lambda *_: "call seal")
+    _write_down(services.seal.key, seal_ledger)
     for channel in channels.values():
         boundaries.calls(channel, "send", lambda message: f"call send {message.purpose}")
 
@@ -137,14 +137,14 @@ def _write_down(key: Any, ledger: Path) -> None:
     object.__setattr__(key, "sign", logged)
 
 
-def _label(unit: Unit, labels: list[str]) -> None:
+def _label(tx: Transaction, labels: list[str]) -> None:
     """What a transaction is about, by the words of the design."""
-    _overhear(unit.record, "append", labels, lambda _contract, _campus, kind, *_: str(kind))
-    _overhear(unit.contracts, "move", labels, lambda contract, state, **_: f"{contract.state}→{state}")
-    _overhear(unit.signatures, "begin_attempt", labels, lambda kind, *_: f"attempt {kind}")
-    _overhear(unit.deliveries, "add", labels, lambda delivery, *_: f"delivery {delivery.purpose}")
-    _overhear(unit.deliveries, "called", labels, lambda _delivery, provider, *_: f"called {provider}")
-    _overhear(unit.deliveries, "report", labels, lambda _delivery, state, *_, **__: f"delivery is {state}")
+    _overhear(tx.record, "append", labels, lambda _contract, _campus, kind, *_: str(kind))
+    _overhear(tx.contracts, "move", labels, lambda contract, state, **_: f"{contract.state}→{state}")
+    _overhear(tx.signatures, "begin_attempt", labels, lambda kind, *_: f"attempt {kind}")
+    _overhear(tx.deliveries, "add", labels, lambda delivery, *_: f"delivery {delivery.purpose}")
+    _overhear(tx.deliveries, "called", labels, lambda _delivery, provider, *_: f"called {provider}")
+    _overhear(tx.deliveries, "report", labels, lambda _delivery, state, *_, **__: f"delivery is {state}")
 
 
 def _overhear(store: object, method: str, labels: list[str], say: Callable[..., str]) -> None:

@@ -15,7 +15,7 @@ from hub.model.evidence.record import broken_at
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.files import Files
-from hub.store.unit import Database, Unit
+from hub.store.transaction import Database, Transaction
 from qianda.verify.structure import check_finished
 
 ONCE = (
@@ -46,24 +46,24 @@ class Evidence:
 
 
 async def evidence(database: Database, files: Files, external_id: str) -> Evidence:
-    async with database.unit(EVERYTHING) as unit:
-        ids = list(await unit.connection.scalars(
+    async with database.transaction(EVERYTHING) as tx:
+        ids = list(await tx.connection.scalars(
             text("SELECT id FROM contract WHERE external_id = :external_id"), {"external_id": external_id}
         ))  # fmt: skip
         assert len(ids) == 1, f"{len(ids)} contracts instead of one"
-        contract = await unit.contracts.get(ids[0])
-        entries = await unit.record.entries(contract.id)
+        contract = await tx.contracts.get(ids[0])
+        entries = await tx.record.entries(contract.id)
         return Evidence(
             contract, Counter(entry.kind for entry in entries), broken_at(entries),
-            await unit.signatures.of_contract(contract.id),
-            [(each.purpose, each.state.value) for each in await unit.deliveries.of_contract(contract.id)],
-            await _count(unit, "SELECT count(*) FROM pgqueuer"), len(await unit.desk.open_tasks(contract.id)),
+            await tx.signatures.of_contract(contract.id),
+            [(each.purpose, each.state.value) for each in await tx.deliveries.of_contract(contract.id)],
+            await _count(tx, "SELECT count(*) FROM pgqueuer"), len(await tx.desk.open_tasks(contract.id)),
             await files.get(str(contract.document)),
         )  # fmt: skip
 
 
-async def _count(unit: Unit, statement: str) -> int:
-    return int((await unit.connection.execute(text(statement))).scalar_one())
+async def _count(tx: Transaction, statement: str) -> int:
+    return int((await tx.connection.execute(text(statement))).scalar_one())
 
 
 def judge(found: Evidence, messages: Sequence[dict[str, Any]], seal_ledger: Path) -> None:

@@ -77,13 +77,13 @@ async def _tell(plan: Plan) -> None:
     stop = asyncio.Event()
     async with aiohttp.ClientSession() as http:
         channel = ProviderChannel(http, plan.provider)
-        hub.parts.router.carriers = carried_by(sms=channel)
+        hub.services.router.carriers = carried_by(sms=channel)
         kill_at = Boundary.parse(plan.kill_at) if plan.kill_at else None
-        watch(hub.parts, {"sms": channel}, Watch(Path(plan.ledger), kill_at), Path(plan.seal_ledger))
+        watch(hub.services, {"sms": channel}, Watch(Path(plan.ledger), kill_at), Path(plan.seal_ledger))
         worker = Worker(hub, PACE)
         working = asyncio.create_task(worker.run(stop))
         await worker.ready.wait()
-        await _live(Running(hub, hub.parts.origin, clock, worker, http), plan, channel)
+        await _live(Running(hub, hub.services.origin, clock, worker, http), plan, channel)
         stop.set()
         await working
     await hub.close()
@@ -91,9 +91,9 @@ async def _tell(plan: Plan) -> None:
 
 async def _live(running: Running, plan: Plan, channel: ProviderChannel) -> None:
     contract = await _contract(running.hub, plan)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        signer = (await unit.contracts.signers(contract.id))[0]
-        task = await unit.tasks.of_signer(signer.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        signer = (await tx.contracts.signers(contract.id))[0]
+        task = await tx.tasks.of_signer(signer.id)
     if task.state is TaskState.OPEN:
         invitation = (await texts(channel, plan.phone, "invitation"))[-1]
         found = TICKET.search(invitation)
@@ -104,23 +104,23 @@ async def _live(running: Running, plan: Plan, channel: ProviderChannel) -> None:
 
 async def _contract(hub: Hub, plan: Plan) -> Contract:
     """Staff look whether it is there before they draw it again."""
-    async with hub.database.unit(EVERYTHING) as unit:
-        found = await unit.connection.scalar(
+    async with hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.connection.scalar(
             text("SELECT id FROM contract WHERE external_id = :external_id"), {"external_id": plan.external_id}
         )
         if found:
-            return await unit.contracts.get(UUID(str(found)))
+            return await tx.contracts.get(UUID(str(found)))
     guardian = NewSigner(Role.GUARDIAN, "陈建国", plan.phone, guardian_id(plan.number), relation="父亲")
     student = NewStudent("陈小满", "cn-id", MINOR_ID)
     asked = NewContract("hefei", student, (guardian,), course="math-a", external_id=plan.external_id)
-    return await issue(hub.parts, EVERYTHING, asked, "test")
+    return await issue(hub.services, EVERYTHING, asked, "test")
 
 
 class Visitor(Person):
     """A person whose messages come from the provider."""
 
     async def visit(self, ticket: str, channel: ProviderChannel) -> None:
-        landed = await open_link.open_ticket(self.running.hub.parts, ticket)
+        landed = await open_link.open_ticket(self.running.hub.services, ticket)
         self.secret, self.challenge = landed.secret, landed.session.key_challenge
         await self._identify(channel)
         await self.sign()
@@ -128,7 +128,7 @@ class Visitor(Person):
     async def _identify(self, channel: ProviderChannel) -> None:
         """A code of an earlier visit may arrive late: then it is wrong, and the next one is awaited."""
         seen = len([each for each in await channel.phone(self.signer.phone) if each["purpose"] == "code"])
-        await verify_identity.send_code(self.running.hub.parts, self.secret)
+        await verify_identity.send_code(self.running.hub.services, self.secret)
         while True:
             codes = await texts(channel, self.signer.phone, "code", seen)
             seen += 1
@@ -144,11 +144,11 @@ class Visitor(Person):
 async def _finished(hub: Hub, contract: Contract) -> None:
     """Until it is completed, every message has its fate, and the queue is empty of what can still run."""
     while True:
-        async with hub.database.unit(EVERYTHING) as unit:
-            now = await unit.contracts.get(contract.id)
-            far = await unit.planning_now() + timedelta(days=1)
-            open_ones = await unit.deliveries.unsettled(far)
-            waiting = await unit.connection.scalar(
+        async with hub.database.transaction(EVERYTHING) as tx:
+            now = await tx.contracts.get(contract.id)
+            far = tx.planning_now + timedelta(days=1)
+            open_ones = await tx.deliveries.unsettled(far)
+            waiting = await tx.connection.scalar(
                 text("SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked')")
             )
         if now.state is ContractState.COMPLETED and not open_ones and not waiting:

@@ -26,7 +26,7 @@ from hub.settings import ROOT
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
 from hub.store.server.installation import mark
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from tests.database import fresh_database, scratch_folder
 from tests.faults.boundaries import CLOSING, SIGNING, Boundary
 from tests.faults.forking import Forking

@@ -59,9 +59,9 @@ async def follow(running: Running, clock: StandingClock, until: datetime) -> Non
     """From one due step to the next, up to `until`."""
     for _ in range(200):
         await round_of_work(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            due = await unit.tasks.earliest_due()
-            offset = await unit.planning_now() - unit.now
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            due = await tx.tasks.earliest_due()
+            offset = tx.planning_now - tx.now
         if due is None or due - offset > until:
             clock.go_to(until)
             await deliver(running)
@@ -71,9 +71,9 @@ async def follow(running: Running, clock: StandingClock, until: datetime) -> Non
 
 
 async def every_open_task_has_one_next_step(running: Running) -> None:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        for contract in await unit.contracts.listed(limit=100):
-            for task in await unit.tasks.of_contract(contract.id):
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        for contract in await tx.contracts.listed(limit=100):
+            for task in await tx.tasks.of_contract(contract.id):
                 assert (task.step is not None) == (task.state is TaskState.OPEN), task
 
 
@@ -87,7 +87,7 @@ async def sent(running: Running, phone: str) -> list[tuple[str, str]]:
 
 async def waiting(running: Running, count: int) -> bool:
     """Whether so many wait for a lock."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
         mine = "datname = current_database() AND wait_event_type = 'Lock'"
-        found = await unit.connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}")
+        found = await tx.connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}")
         return int(found.scalar_one()) == count

@@ -22,13 +22,13 @@ async def came(running: Running, ticket: str, family: Family, course: str = "mat
 
 
 async def enrolled_by(running: Running, ticket: str, family: Family, course: str = "math-a") -> Enrolled:
-    parts = running.hub.parts
-    secret = (await guests.open_poster(parts, ticket, family.phone, family.parent, "zh")).secret
+    services = running.hub.services
+    secret = (await guests.open_poster(services, ticket, family.phone, family.parent, "zh")).secret
     codes = len([each for each in await running.messages(family.phone) if each["purpose"] == "code"])
-    await guests.send_code(parts, secret)
+    await guests.send_code(services, secret)
     await deliver(running)
     found = re.search(r"(?<!\d)\d{6}(?!\d)", await running.message("code", family.phone, codes + 1))
     assert found
-    secret = (await guests.verify(parts, secret, found[0])).secret
+    secret = (await guests.verify(services, secret, found[0])).secret
     guardian = NewSigner(Role.GUARDIAN, family.parent, family.phone, family.parent_id, relation="父亲")
-    return await enrol(parts, secret, Wish(course, NewStudent(family.child, "cn-id", family.child_id), [guardian]))
+    return await enrol(services, secret, Wish(course, NewStudent(family.child, "cn-id", family.child_id), [guardian]))

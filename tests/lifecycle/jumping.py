@@ -59,8 +59,8 @@ async def main(clock: Clock) -> dict[str, object]:
 
         async def after(name: str, by: timedelta, expected: int) -> None:
             clock.jump(by)
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                await unit.tasks.tell_workers()
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                await tx.tasks.tell_workers()
             await somebody_else_is_invited(running)
 
             async def enough() -> bool:
@@ -73,8 +73,8 @@ async def main(clock: Clock) -> dict[str, object]:
         await after("back a day", -timedelta(days=1), 2)
         await after("back an hour", -timedelta(hours=1), 2)
         await after("forward nine days", timedelta(days=9), 3)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            tasks = await unit.tasks.of_contract(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            tasks = await tx.tasks.of_contract(contract.id)
         told["open steps"] = sum(task.step is not None for task in tasks)
     return told
 

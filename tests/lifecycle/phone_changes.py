@@ -25,23 +25,23 @@ HEFEI = Scope(frozenset({"hefei"}))
 
 async def asked(running: Running, guardian: Person, phone: str = NEW, by: str = ONE) -> PhoneChange:
     return await ask(
-        running.hub.parts, HEFEI, guardian.contract.id, guardian.signer.id, phone, "The parent called.", by
+        running.hub.services, HEFEI, guardian.contract.id, guardian.signer.id, phone, "The parent called.", by
     )
 
 
 async def changed(running: Running, guardian: Person, phone: str = NEW) -> PhoneChange:
     change = await asked(running, guardian, phone)
-    return await approve(running.hub.parts, HEFEI, change.id, OTHER)
+    return await approve(running.hub.services, HEFEI, change.id, OTHER)
 
 
 async def now(running: Running, signer: Signer) -> Signer:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.contracts.signer(signer.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.contracts.signer(signer.id)
 
 
 async def messages(running: Running, contract: Contract) -> list[Delivery]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.deliveries.of_contract(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.deliveries.of_contract(contract.id)
 
 
 async def refusal(act: Awaitable[Any]) -> type[QiandaError]:
@@ -51,5 +51,5 @@ async def refusal(act: Awaitable[Any]) -> type[QiandaError]:
 
 
 async def ticket(running: Running, signer: Signer, door: DoorKind) -> str:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return unit.links.ticket(await unit.links.for_door(signer, door, unit.now))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return tx.links.ticket(await tx.links.for_door(signer, door, tx.now))

@@ -35,15 +35,15 @@ class Person:
     chain: tuple[bytes, ...] = ()
 
     async def land(self, door: DoorKind = DoorKind.COPY) -> None:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            ticket = unit.links.ticket(await unit.links.for_door(self.signer, door, unit.now))
-        landed = await open_link.open_ticket(self.running.hub.parts, ticket)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            ticket = tx.links.ticket(await tx.links.for_door(self.signer, door, tx.now))
+        landed = await open_link.open_ticket(self.running.hub.services, ticket)
         self.secret, self.challenge = landed.secret, landed.session.key_challenge
 
     async def ask_code(self) -> str:
         """The code that arrives on the phone on file."""
         before = await self._codes()
-        await verify_identity.send_code(self.running.hub.parts, self.secret)
+        await verify_identity.send_code(self.running.hub.services, self.secret)
         await deliver(self.running)
         await self.running.message("code", self.signer.phone, len(before) + 1)
         return await self.last_code()
@@ -57,7 +57,7 @@ class Person:
 
     async def verify(self, code: str, name: str | None = None, tail: str | None = None) -> verify_identity.Verified:
         verified = await verify_identity.verify(
-            self.running.hub.parts, self.secret, code, name or self.signer.name, tail or self.signer.id_number[-4:]
+            self.running.hub.services, self.secret, code, name or self.signer.name, tail or self.signer.id_number[-4:]
         )
         self.secret = verified.secret
         return verified
@@ -67,38 +67,38 @@ class Person:
         return await self.verify(await self.ask_code())
 
     async def fresh_challenge(self) -> bytes:
-        session, _ = await open_link.come_back(self.running.hub.parts, self.secret)
+        session, _ = await open_link.come_back(self.running.hub.services, self.secret)
         self.challenge = session.key_challenge
         return self.challenge
 
     def proof(self) -> bytes:
-        origin = hashlib.sha256(self.running.hub.parts.origin.encode()).digest()
+        origin = hashlib.sha256(self.running.hub.services.origin.encode()).digest()
         return self.key.sign(b"qianda-key-v1" + self.challenge + origin + self.key.spki)
 
     async def certify(self) -> tuple[bytes, ...]:
         certified = await signer_certificates.certify_key(
-            self.running.hub.parts, self.secret, self.contract.id, self.key.spki, self.proof(), Presented("browser")
+            self.running.hub.services, self.secret, self.contract.id, self.key.spki, self.proof(), Presented("browser")
         )
         self.chain = certified.chain
         return self.chain
 
     async def shown(self) -> bytes:
         """The document as it is now."""
-        parts = self.running.hub.parts
-        async with parts.database.unit(EVERYTHING) as unit:
-            document = (await unit.contracts.get(self.contract.id)).document
-        return await parts.files.get(str(document))
+        services = self.running.hub.services
+        async with services.database.transaction(EVERYTHING) as tx:
+            document = (await tx.contracts.get(self.contract.id)).document
+        return await services.files.get(str(document))
 
     async def prepare(self, shown: bytes | None = None) -> SignatureRequest:
         """Take the lease; the prepared file is checked as every client checks it."""
-        parts = self.running.hub.parts
+        services = self.running.hub.services
         shown = await self.shown() if shown is None else shown
-        consent = sign.consent_for(parts, self.contract, self.signer.language)
+        consent = sign.consent_for(services, self.contract, self.signer.language)
         agreed = sign.AgreedConsent(consent.version, consent.sha256)
         request, size = await sign.prepare(
-            parts, self.secret, self.contract.id, hashlib.sha256(shown).hexdigest(), agreed, STROKES
+            services, self.secret, self.contract.id, hashlib.sha256(shown).hexdigest(), agreed, STROKES
         )
-        prepared = await sign.prepared_file(parts, self.secret, request.id)
+        prepared = await sign.prepared_file(services, self.secret, request.id)
         assert len(prepared) == size
         start, end = request.gap
         check_prepared(shown, prepared, (0, start, end, size - end), request.to_be_signed, self.chain[0])
@@ -106,7 +106,9 @@ class Person:
 
     async def accept(self, request: SignatureRequest, signature: bytes | None = None) -> TaskState:
         signature = signature or self.key.sign(request.to_be_signed)
-        return await sign.accept_signature(self.running.hub.parts, self.secret, self.contract.id, request.id, signature)
+        return await sign.accept_signature(
+            self.running.hub.services, self.secret, self.contract.id, request.id, signature
+        )
 
     async def sign(self) -> SignatureRequest:
         """Everything on the last tap: key, prepare, checks, signature."""
@@ -119,16 +121,16 @@ class Person:
 
 async def person(running: Running, contract: Contract, number: int = 0) -> Person:
     """The `number`-th signer in signing order."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return Person(running, contract, (await unit.contracts.signers(contract.id))[number])
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return Person(running, contract, (await tx.contracts.signers(contract.id))[number])
 
 
 async def deliver(running: Running) -> None:
     """What a queue would bring a little later: messages that answer somebody's act."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        waiting = await unit.deliveries.unsettled(await unit.planning_now() + timedelta(days=1))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        waiting = await tx.deliveries.unsettled(tx.planning_now + timedelta(days=1))
     for delivery in waiting:
-        await running.hub.parts.router.carry(delivery.id, fresh=True)
+        await running.hub.services.router.carry(delivery.id, fresh=True)
 
 
 async def signed(running: Running, contract: Contract, number: int = 0) -> Person:
@@ -141,26 +143,26 @@ async def signed(running: Running, contract: Contract, number: int = 0) -> Perso
 
 async def completed(running: Running, contract: Contract) -> bytes:
     """The final file after the hub's own steps."""
-    assert await advance(running.hub.parts, contract.id) == "COMPLETED"
+    assert await advance(running.hub.services, contract.id) == "COMPLETED"
     return await running.completed(contract)
 
 
 async def contract_now(running: Running, contract: Contract) -> Contract:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.contracts.get(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.contracts.get(contract.id)
 
 
 async def tasks_of(running: Running, contract: Contract) -> list[SigningTask]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.tasks.of_contract(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.tasks.of_contract(contract.id)
 
 
 async def record_of(running: Running, contract: Contract) -> list[str]:
     """The kinds of its entries, in order."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return [entry.kind for entry in await unit.record.entries(contract.id)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return [entry.kind for entry in await tx.record.entries(contract.id)]
 
 
 async def staff_tasks(running: Running, contract: UUID | None = None) -> list[str]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return [task.kind for task in await unit.desk.open_tasks(contract)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return [task.kind for task in await tx.desk.open_tasks(contract)]

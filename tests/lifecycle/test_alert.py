@@ -36,18 +36,18 @@ async def running(there: Hook) -> AsyncIterator[Running]:
 
 
 async def raised(running: Running, kind: str, text: str = "something", campus: str | None = None) -> UUID:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.alerts.add(kind, {"what": text}, unit.now, campus)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.alerts.add(kind, {"what": text}, tx.now, campus)
 
 
 async def told(running: Running, *alerts: UUID) -> None:
     for alert in alerts:
-        await alert_staff(running.hub.parts, alert)
+        await alert_staff(running.hub.services, alert)
 
 
 async def recent(running: Running) -> list[Alert]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.alerts.recent(EVERYTHING, unit.now, 500)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.alerts.recent(EVERYTHING, tx.now, 500)
 
 
 async def known(running: Running, alert: UUID) -> Alert:
@@ -56,8 +56,8 @@ async def known(running: Running, alert: UUID) -> Alert:
 
 
 async def due(running: Running) -> list[UUID]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.alerts.due(unit.now)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.alerts.due(tx.now)
 
 
 def messages(there: Hook, kind: str) -> list[str]:
@@ -132,8 +132,8 @@ async def test_kinds_do_not_hold_each_other_back(running: Running, there: Hook) 
 
 async def test_an_attempt_whose_process_died_is_made_again(running: Running, there: Hook) -> None:
     alert = await raised(running, "died")
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        assert await unit.alerts.begin(alert, unit.now)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.alerts.begin(alert, tx.now)
     await told(running, alert)
     assert messages(there, "died") == []  # it may be under way still
     running.clock.advance(RETRIES_AFTER[0] + timedelta(seconds=1))
@@ -144,7 +144,7 @@ async def test_an_attempt_whose_process_died_is_made_again(running: Running, the
 
 async def test_two_that_begin_at_once_become_one_message(running: Running, there: Hook) -> None:
     alerts = [await raised(running, "at-once", f"number {number}") for number in range(6)]
-    await asyncio.gather(*(alert_staff(running.hub.parts, each) for each in alerts))
+    await asyncio.gather(*(alert_staff(running.hub.services, each) for each in alerts))
     (message,) = messages(there, "at-once")
     assert [f"number {number}" in message for number in range(6)] == [True] * 6
 
@@ -157,10 +157,10 @@ async def test_old_alerts_are_no_news(running: Running, there: Hook) -> None:
 
 async def test_a_campus_sees_its_own(running: Running) -> None:
     everywhere, here = await raised(running, "seen"), await raised(running, "seen", campus="hefei")
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        of_all = [each.id for each in await unit.alerts.recent(EVERYTHING, unit.now)]
-        of_hefei = [each.id for each in await unit.alerts.recent(Scope(frozenset({"hefei"})), unit.now)]
-        of_beijing = [each.id for each in await unit.alerts.recent(Scope(frozenset({"beijing"})), unit.now)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        of_all = [each.id for each in await tx.alerts.recent(EVERYTHING, tx.now)]
+        of_hefei = [each.id for each in await tx.alerts.recent(Scope(frozenset({"hefei"})), tx.now)]
+        of_beijing = [each.id for each in await tx.alerts.recent(Scope(frozenset({"beijing"})), tx.now)]
     assert {everywhere, here} <= set(of_all) and here in of_hefei
     assert everywhere not in of_hefei and not {everywhere, here} & set(of_beijing)
 
@@ -190,7 +190,7 @@ async def test_the_worker_tells_by_itself_and_again_when_it_is_due() -> None:
 async def test_without_addresses_nothing_leaves_and_nothing_is_lost() -> None:
     async with running_hub(with_web=False) as running:
         alert = await raised(running, "alone")
-        await alert_staff(running.hub.parts, alert)
+        await alert_staff(running.hub.services, alert)
         await running.worker.look_after()
         found = await known(running, alert)
         assert found.sent_at is None and found.failure is None

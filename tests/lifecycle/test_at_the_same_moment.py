@@ -38,9 +38,9 @@ async def test_a_signature_over_a_stale_revision_is_refused_whatever_its_request
         await guardian.enter()
         await guardian.certify()
         request = await guardian.prepare()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            locked = await unit.contracts.locked(contract.id)
-            await unit.contracts.change(locked, document="0" * 64, revision=locked.revision + 1)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            locked = await tx.contracts.locked(contract.id)
+            await tx.contracts.change(locked, document="0" * 64, revision=locked.revision + 1)
         with pytest.raises(DocumentChanged):
             await guardian.accept(request)
         assert "signature-accepted" not in await record_of(running, contract)
@@ -53,11 +53,11 @@ async def test_a_request_that_has_lapsed_is_refused_although_nobody_else_has_beg
         await guardian.enter()
         await guardian.certify()
         request = await guardian.prepare()
-        await sign.note_refusal(running.hub.parts, guardian.secret, request.id, "2: the digest differs")
+        await sign.note_refusal(running.hub.services, guardian.secret, request.id, "2: the digest differs")
         with pytest.raises(DocumentChanged):
             await guardian.accept(request)
         with pytest.raises(DocumentChanged):
-            await sign.prepared_file(running.hub.parts, guardian.secret, request.id)
+            await sign.prepared_file(running.hub.services, guardian.secret, request.id)
         assert "signature-accepted" not in await record_of(running, contract)
         await guardian.accept(await guardian.prepare())
 
@@ -70,15 +70,15 @@ async def test_a_key_that_is_revoked_at_this_very_moment_signs_nothing() -> None
         await guardian.enter()
         await guardian.certify()
         request = await guardian.prepare()
-        async with running.hub.database.unit(EVERYTHING) as revoking:
+        async with running.hub.database.transaction(EVERYTHING) as revoking:
             assert await revoking.signatures.lapse(request.id)
             accepting = asyncio.create_task(guardian.accept(request))
             await until(lambda: waiting(running, 1))
         with pytest.raises(KeyRevoked):
             await accepting
         assert [task.state for task in await tasks_of(running, contract)] == [TaskState.OPEN]
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (known,) = await unit.signatures.of_contract(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (known,) = await tx.signatures.of_contract(contract.id)
         assert (known.state, known.signature) == (RequestState.LAPSED, None)
         assert "signature-accepted" not in await record_of(running, contract)
 
@@ -112,9 +112,9 @@ async def test_a_signature_that_another_process_has_embedded_is_not_embedded_aga
         timestamps = serve(running, clock, number=1)
         contract = await running.issue_minor(signers=IN_ANY_ORDER)
         await signed(running, contract, 0)
-        timestamps.overtaken_by = lambda: advance(running.hub.parts, contract.id)
+        timestamps.overtaken_by = lambda: advance(running.hub.services, contract.id)
         with capture_logs() as logs:
-            await advance(running.hub.parts, contract.id)
+            await advance(running.hub.services, contract.id)
         now = await contract_now(running, contract)
         assert (len(timestamps.asked), now.revision) == (2, 1)
         assert (await record_of(running, contract)).count("signature-embedded") == 1
@@ -129,9 +129,9 @@ async def test_a_contract_that_another_process_has_completed_is_not_completed_ag
         timestamps = serve(running, clock, number=2)  # the seal's
         contract = await running.issue_minor()
         await signed(running, contract)
-        timestamps.overtaken_by = lambda: advance(running.hub.parts, contract.id)
+        timestamps.overtaken_by = lambda: advance(running.hub.services, contract.id)
         with capture_logs() as logs:
-            assert await advance(running.hub.parts, contract.id) is ContractState.COMPLETED
+            assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
         assert len(timestamps.asked) == 5
         kinds = await record_of(running, contract)
         assert [kinds.count(kind) for kind in ("signed", "seal-used", "completed")] == [1, 1, 1]
@@ -164,18 +164,18 @@ class SealedBy:
 
 
 def seal_with(running: Running, key: SigningKey) -> None:
-    parts = running.hub.parts
-    running.hub = replace(running.hub, parts=replace(parts, seal=replace(parts.seal, key=key)))
+    services = running.hub.services
+    running.hub = replace(running.hub, services=replace(services, seal=replace(services.seal, key=key)))
 
 
 async def test_a_seal_that_another_process_has_made_counts_alone() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         await signed(running, contract)
-        key = SealedBy(running.hub.parts.seal.key)
+        key = SealedBy(running.hub.services.seal.key)
         seal_with(running, key)
-        key.before = lambda: advance(running.hub.parts, contract.id)
-        assert await advance(running.hub.parts, contract.id) is ContractState.COMPLETED
+        key.before = lambda: advance(running.hub.services, contract.id)
+        assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
         kinds = await record_of(running, contract)
         assert [kinds.count(kind) for kind in ("seal-used", "completed")] == [1, 1]
 
@@ -195,8 +195,8 @@ async def test_a_file_that_fails_its_check_is_not_completed_and_staff_hear_of_it
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         await signed(running, contract)
-        seal_with(running, AnotherKey(running.hub.parts.seal.key))
-        assert await advance(running.hub.parts, contract.id) is ContractState.SIGNED
+        seal_with(running, AnotherKey(running.hub.services.seal.key))
+        assert await advance(running.hub.services, contract.id) is ContractState.SIGNED
         assert (await contract_now(running, contract)).stuck_reason == "file-failed-check"
         assert "completed" not in await record_of(running, contract)
         assert "stuck" in await staff_tasks(running, contract.id)

@@ -32,17 +32,17 @@ async def put_zone(running: Running, contract: Contract, zone: str) -> None:
 
 async def failures(running: Running, contract: Contract) -> list[datetime]:
     """When it was tried in vain, by the ledger."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        ledger = await unit.reminders.of_contract(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        ledger = await tx.reminders.of_contract(contract.id)
     return [line["at"] for line in ledger if line["kind"] == "failed" and line["reason"] == "step-failed"]
 
 
 async def seen_by_staff(running: Running, contract: Contract) -> tuple[list[str], int, int]:
     """Open tasks, alerts so far, and contracts on the list of those that are stuck."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        tasks = [each.kind for each in await unit.desk.open_tasks(contract.id)]
-        alerts = await unit.connection.scalar(text("SELECT count(*) FROM alert WHERE kind = 'step-failed'"))
-        stuck = await unit.board.ids(BoardFilter(view="stuck"), 10)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        tasks = [each.kind for each in await tx.desk.open_tasks(contract.id)]
+        alerts = await tx.connection.scalar(text("SELECT count(*) FROM alert WHERE kind = 'step-failed'"))
+        stuck = await tx.board.ids(BoardFilter(view="stuck"), 10)
     assert set(stuck) <= {contract.id}
     return tasks, int(alerts or 0), len(stuck)
 
@@ -50,8 +50,8 @@ async def seen_by_staff(running: Running, contract: Contract) -> tuple[list[str]
 async def live(running: Running, clock: StandingClock, until: datetime) -> None:
     """From one due step to the next."""
     while clock() < until:
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            due = await unit.tasks.earliest_due()
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            due = await tx.tasks.earliest_due()
         clock.go_to(min(due or until, until))
         while await running.worker.sweep():
             pass
@@ -98,7 +98,7 @@ async def test_a_contract_that_ends_is_stuck_no_longer() -> None:
         await put_zone(running, contract, "Mars/Olympus")
         await live(running, clock, MORNING + timedelta(hours=1))
         await put_zone(running, contract, "Asia/Shanghai")
-        await void(running.hub.parts, EVERYTHING, contract.id, "wrong course", "staff:test")
+        await void(running.hub.services, EVERYTHING, contract.id, "wrong course", "staff:test")
         assert (await contract_now(running, contract)).stuck_since is None
 
 

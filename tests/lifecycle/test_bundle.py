@@ -42,8 +42,8 @@ async def texts(running: Running, purpose: str) -> list[str]:
 
 
 async def deliveries(running: Running, contract: Contract) -> list[Delivery]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.deliveries.of_contract(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.deliveries.of_contract(contract.id)
 
 
 async def steps(running: Running, contracts: Sequence[Contract]) -> list[tuple[str, int]]:
@@ -70,8 +70,8 @@ async def test_two_siblings_issued_together_are_one_text_one_code_two_contracts(
         await round_of_work(running)
         guardian = await person(running, both[0])
         await guardian.enter()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            session = await unit.sessions.by_secret(guardian.secret)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            session = await tx.sessions.by_secret(guardian.secret)
         assert session and set(session.contracts) == {each.id for each in both}
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "code"]
 
@@ -80,7 +80,7 @@ async def test_they_are_reminded_together_to_the_end_and_each_keeps_its_own_plan
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         both = await siblings(running, deadline=MORNING + timedelta(days=10))
-        await extend(running.hub.parts, EVERYTHING, both[1].id, MORNING + timedelta(days=20), "staff:test")
+        await extend(running.hub.services, EVERYTHING, both[1].id, MORNING + timedelta(days=20), "staff:test")
         await follow(running, clock, MORNING + timedelta(days=22))
         assert sorted(await sent(running, GUARDIAN_PHONE), key=lambda each: each[1]) == [
             ("invitation", "11-25 10:00"), ("reminder", "11-26 10:00"), ("reminder", "11-28 10:00"),
@@ -118,9 +118,9 @@ async def test_whoever_does_not_want_it_gets_one_for_each(where: str) -> None:
         else:
             await running.issue_minor(hold=True)
             other = await running.issue_minor(student=SISTER)
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                (signer,) = await unit.contracts.signers(other.id)
-                await unit.contracts.put_phone([signer.id], "+8619000000105")
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                (signer,) = await tx.contracts.signers(other.id)
+                await tx.contracts.put_phone([signer.id], "+8619000000105")
         clock.advance(HOLD)
         await round_of_work(running)
         everything = await running.messages(GUARDIAN_PHONE) + await running.messages("+8619000000105")
@@ -146,12 +146,12 @@ async def test_one_that_is_signed_between_claim_and_step_is_not_told_of() -> Non
         both = await siblings(running)
         await round_of_work(running)
         clock.advance(timedelta(days=1, hours=1))
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            claimed = await unit.tasks.claim_due(clock(), timedelta(minutes=1), 5)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            claimed = await tx.tasks.claim_due(clock(), timedelta(minutes=1), 5)
         await signed(running, both[0])
         for each in claimed:
-            if delivery := await run_step(running.hub.parts, each):
-                await running.hub.parts.router.carry(delivery, fresh=True)
+            if delivery := await run_step(running.hub.services, each):
+                await running.hub.services.router.carry(delivery, fresh=True)
         (text,) = await texts(running, "reminder")
         assert "2份" not in text and "签署合同" in text
         assert [each[0] for each in await ledger(running, both[0].id)][-1] == "stopped"
@@ -163,12 +163,12 @@ async def test_two_workers_with_both_claims_send_one_message() -> None:
         both = await siblings(running)
         clock.advance(HOLD)
         for _ in range(5):
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                claimed = await unit.tasks.claim_due(clock(), timedelta(minutes=1), 5)
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                claimed = await tx.tasks.claim_due(clock(), timedelta(minutes=1), 5)
             assert len(claimed) == 2
-            done = await asyncio.gather(*(run_step(running.hub.parts, each) for each in (*claimed, *claimed)))
+            done = await asyncio.gather(*(run_step(running.hub.services, each) for each in (*claimed, *claimed)))
             (delivery,) = [each for each in done if each]
-            await running.hub.parts.router.carry(delivery, fresh=True)
+            await running.hub.services.router.carry(delivery, fresh=True)
             clock.advance(timedelta(days=7))
         counts = [len(await deliveries(running, each)) for each in both]
         assert counts == [5, 5] and len(await running.messages()) == 5
@@ -179,16 +179,16 @@ async def test_what_ends_while_the_message_waits_is_not_spoken_of(ended: int) ->
     async with routed() as hub:
         both = [await hub.issue(hold=True), await hub.issue(student=SISTER)]
         hub.clock.advance(timedelta(days=2))
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            claimed = await unit.tasks.claim_due(hub.clock(), timedelta(minutes=1), 5)
-        (written,) = [each for claim in claimed if (each := await run_step(hub.running.hub.parts, claim))]
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            claimed = await tx.tasks.claim_due(hub.clock(), timedelta(minutes=1), 5)
+        (written,) = [each for claim in claimed if (each := await run_step(hub.running.hub.services, claim))]
         for contract in both[:ended]:
-            await void(hub.running.hub.parts, EVERYTHING, contract.id, "wrong course", "staff:test")
+            await void(hub.running.hub.services, EVERYTHING, contract.id, "wrong course", "staff:test")
         await hub.look_after(timedelta(minutes=2))  # whoever was to carry it died
         told = [each.text for each in hub.twilio.accepted if "前签署" in each.text]
         assert [("2份" in text, "签署合同" in text) for text in told] == [(False, True)] * (2 - ended)
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            delivery = await unit.deliveries.get(written)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            delivery = await tx.deliveries.get(written)
         assert delivery and (delivery.state.value == "withdrawn") == (ended == 2)
 
 
@@ -200,7 +200,7 @@ async def test_the_next_way_speaks_of_all_and_stops_when_one_is_opened() -> None
         third = await hub.issue(**ways, student=NewStudent("陈小禾", "cn-id", cn_id("20150901", 23)))
         await hub.sweep()
         assert len(hub.twilio.accepted) == 1 and "3份合同" in hub.twilio.accepted[0].text
-        await void(hub.running.hub.parts, EVERYTHING, first.id, "wrong course", "staff:test")
+        await void(hub.running.hub.services, EVERYTHING, first.id, "wrong course", "staff:test")
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
         await hub.look_after()
@@ -209,8 +209,8 @@ async def test_the_next_way_speaks_of_all_and_stops_when_one_is_opened() -> None
         for contract in (second, third):
             assert [each.channel for each in await hub.deliveries(contract)] == ["sms", "voice"]
             assert ("sent", None, "sms-transient") in await ledger(hub.running, contract.id)
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.tasks.of_contract(third.id)
-            await unit.tasks.opened(task.id, "sms", unit.now)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(third.id)
+            await tx.tasks.opened(task.id, "sms", tx.now)
         await hub.look_after(timedelta(hours=25))
         assert [each.purpose for each in email.texts] == ["withdrawn"]  # of the one that ended; no further way

@@ -40,25 +40,25 @@ OTHER_CHILD = cn_id("20120901", 77)
 
 async def test_whoever_asks_cannot_approve_and_somebody_else_does() -> None:
     async with quiet_hub(StandingClock()) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         guardian = await person(running, await running.issue_minor())
         change = await asked(running, guardian)
-        assert await refusal(approve(parts, HEFEI, change.id, ONE)) is OwnApproval
+        assert await refusal(approve(services, HEFEI, change.id, ONE)) is OwnApproval
         assert (await now(running, guardian.signer)).phone == GUARDIAN_PHONE
-        assert [each.change.id for each in await waiting(parts, HEFEI)] == [change.id]
+        assert [each.change.id for each in await waiting(services, HEFEI)] == [change.id]
         assert await staff_tasks(running, guardian.contract.id) == ["phone-change"]
-        done = await approve(parts, HEFEI, change.id, OTHER)
+        done = await approve(services, HEFEI, change.id, OTHER)
         assert done.state is PhoneChangeState.CHANGED and set(done.approvals) == {ONE, OTHER}
         assert (await now(running, guardian.signer)).phone == NEW
-        assert await staff_tasks(running) == [] and await waiting(parts, HEFEI) == []
-        assert await refusal(approve(parts, HEFEI, change.id, "staff:third")) is PhoneChangeEnded
+        assert await staff_tasks(running) == [] and await waiting(services, HEFEI) == []
+        assert await refusal(approve(services, HEFEI, change.id, "staff:third")) is PhoneChangeEnded
 
 
 async def test_two_who_approve_at_once_change_it_once() -> None:
     async with quiet_hub(StandingClock()) as running:
         guardian = await person(running, await running.issue_minor())
         change = await asked(running, guardian)
-        both = [approve(running.hub.parts, HEFEI, change.id, each) for each in (OTHER, "staff:third")]
+        both = [approve(running.hub.services, HEFEI, change.id, each) for each in (OTHER, "staff:third")]
         results = await asyncio.gather(*both, return_exceptions=True)
         assert sorted(type(each).__name__ for each in results) == ["PhoneChange", "PhoneChangeEnded"]
         assert (await record_of(running, guardian.contract)).count("phone-changed") == 1
@@ -67,50 +67,50 @@ async def test_two_who_approve_at_once_change_it_once() -> None:
 async def test_only_staff_of_the_campus_ask_and_approve() -> None:
     elsewhere = Scope(frozenset({"beijing"}))
     async with quiet_hub(StandingClock()) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         guardian = await person(running, await running.issue_minor())
         about = (guardian.contract.id, guardian.signer.id, NEW, "why", ONE)
-        assert await refusal(ask(parts, elsewhere, *about)) is ContractNotFound
+        assert await refusal(ask(services, elsewhere, *about)) is ContractNotFound
         change = await asked(running, guardian)
-        assert await waiting(parts, elsewhere) == []
-        assert await refusal(approve(parts, elsewhere, change.id, OTHER)) is NotFound
-        assert await refusal(turn_down(parts, elsewhere, change.id, OTHER)) is NotFound
+        assert await waiting(services, elsewhere) == []
+        assert await refusal(approve(services, elsewhere, change.id, OTHER)) is NotFound
+        assert await refusal(turn_down(services, elsewhere, change.id, OTHER)) is NotFound
 
 
 async def test_what_cannot_be_asked_for() -> None:
     async with quiet_hub(StandingClock()) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         guardian = await person(running, await running.issue_minor())
         for phone, field in (("12345", "phone"), ("0551-62345678", "phone"), (GUARDIAN_PHONE, "phone")):
             with pytest.raises(BadInput) as refused:
                 await asked(running, guardian, phone)
             assert refused.value.field == field
         with pytest.raises(BadInput) as refused:
-            await ask(parts, HEFEI, guardian.contract.id, guardian.signer.id, NEW, "  ", ONE)
+            await ask(services, HEFEI, guardian.contract.id, guardian.signer.id, NEW, "  ", ONE)
         assert refused.value.field == "reason"
-        await void(parts, EVERYTHING, guardian.contract.id, "no longer wanted", ONE)
+        await void(services, EVERYTHING, guardian.contract.id, "no longer wanted", ONE)
         assert (await refusal(asked(running, guardian))).code == "illegal-move"
 
 
 async def test_one_open_wish_for_each_person_taken_back_rejected_or_too_old() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         guardian = await person(running, await running.issue_minor())
         second = await person(running, await running.issue_minor(course="english-b"))
         change = await asked(running, guardian)
         assert await refusal(asked(running, second, by=OTHER)) is PhoneChangeWaiting
-        assert (await turn_down(parts, HEFEI, change.id, ONE)).state is PhoneChangeState.CANCELLED
+        assert (await turn_down(services, HEFEI, change.id, ONE)).state is PhoneChangeState.CANCELLED
         change = await asked(running, second)
-        assert (await turn_down(parts, HEFEI, change.id, OTHER)).state is PhoneChangeState.REJECTED
-        assert await refusal(approve(parts, HEFEI, change.id, "staff:third")) is PhoneChangeEnded
+        assert (await turn_down(services, HEFEI, change.id, OTHER)).state is PhoneChangeState.REJECTED
+        assert await refusal(approve(services, HEFEI, change.id, "staff:third")) is PhoneChangeEnded
         change = await asked(running, guardian)
         clock.advance(timedelta(days=7))
-        assert await waiting(parts, HEFEI) == []
-        assert await refusal(approve(parts, HEFEI, change.id, OTHER)) is PhoneChangeEnded
+        assert await waiting(services, HEFEI) == []
+        assert await refusal(approve(services, HEFEI, change.id, OTHER)) is PhoneChangeEnded
         await asked(running, second)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            old = await unit.phone_changes.get(change.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            old = await tx.phone_changes.get(change.id)
         assert old and old.state is PhoneChangeState.EXPIRED
         assert (await now(running, guardian.signer)).phone == GUARDIAN_PHONE
 
@@ -121,40 +121,40 @@ async def test_the_old_phones_code_is_the_second_approval() -> None:
         await asked(running, guardian)
         await guardian.enter()
         secret = guardian.secret
-        elsewhere = ask_with_old_phone(running.hub.parts, secret, None, "+8619000000198")
+        elsewhere = ask_with_old_phone(running.hub.services, secret, None, "+8619000000198")
         assert await refusal(elsewhere) is PhoneChangeWaiting
-        done = await ask_with_old_phone(running.hub.parts, secret, None, NEW)
+        done = await ask_with_old_phone(running.hub.services, secret, None, NEW)
         assert done.state is PhoneChangeState.CHANGED
         assert (await now(running, guardian.signer)).phone == NEW
-        assert await refusal(ask_with_old_phone(running.hub.parts, secret, None, NEW)) is SessionNotValid
+        assert await refusal(ask_with_old_phone(running.hub.services, secret, None, NEW)) is SessionNotValid
 
 
 async def test_the_person_asks_and_staff_approve() -> None:
     async with quiet_hub(StandingClock()) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         guardian = await person(running, await running.issue_minor())
         await guardian.land()
-        assert (await refusal(ask_with_old_phone(parts, guardian.secret, None, NEW))).code == "not-verified"
+        assert (await refusal(ask_with_old_phone(services, guardian.secret, None, NEW))).code == "not-verified"
         await guardian.verify(await guardian.ask_code())
-        change = await ask_with_old_phone(parts, guardian.secret, guardian.contract.id, NEW)
-        again = await ask_with_old_phone(parts, guardian.secret, None, NEW)
+        change = await ask_with_old_phone(services, guardian.secret, guardian.contract.id, NEW)
+        again = await ask_with_old_phone(services, guardian.secret, None, NEW)
         assert change.id == again.id and again.state is PhoneChangeState.OPEN
         assert set(change.approvals) == {"old-phone"}
-        assert (await approve(parts, HEFEI, change.id, ONE)).state is PhoneChangeState.CHANGED
+        assert (await approve(services, HEFEI, change.id, ONE)).state is PhoneChangeState.CHANGED
 
 
 async def test_another_phone_of_the_same_person_is_not_the_old_one() -> None:
     """Whoever holds one of two phones says nothing for the other, whether they ask for the same number or not."""
     async with quiet_hub(StandingClock()) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         guardian = await person(running, await running.issue_minor())
         elsewhere = (replace(father(), phone="+8619000000197"),)
         other = await person(running, await running.issue_minor(signers=elsewhere, course="english-b"))
         change = await asked(running, guardian)
         await other.enter()
-        assert await refusal(ask_with_old_phone(parts, other.secret, None, NEW)) is PhoneChangeWaiting
+        assert await refusal(ask_with_old_phone(services, other.secret, None, NEW)) is PhoneChangeWaiting
         assert (await now(running, guardian.signer)).phone == GUARDIAN_PHONE
-        assert (await approve(parts, HEFEI, change.id, OTHER)).state is PhoneChangeState.CHANGED
+        assert (await approve(services, HEFEI, change.id, OTHER)).state is PhoneChangeState.CHANGED
         assert (await now(running, other.signer)).phone == "+8619000000197"
 
 
@@ -162,11 +162,11 @@ async def test_whoever_only_said_who_they_are_approves_nothing() -> None:
     async with quiet_hub(StandingClock()) as running:
         _, ticket = await make_poster(running)
         visitor = await came(running, ticket, Family())
-        assert await refusal(ask_with_old_phone(running.hub.parts, visitor.secret, None, NEW)) is IdentityNotChecked
+        assert await refusal(ask_with_old_phone(running.hub.services, visitor.secret, None, NEW)) is IdentityNotChecked
         change = await asked(running, visitor)
-        asking = ask_with_old_phone(running.hub.parts, visitor.secret, None, NEW)
+        asking = ask_with_old_phone(running.hub.services, visitor.secret, None, NEW)
         assert await refusal(asking) is IdentityNotChecked
-        assert (await approve(running.hub.parts, HEFEI, change.id, OTHER)).state is PhoneChangeState.CHANGED
+        assert (await approve(running.hub.services, HEFEI, change.id, OTHER)).state is PhoneChangeState.CHANGED
 
 
 # ---- a number that strangers share
@@ -188,8 +188,8 @@ async def _at_the_new_number(running: Running, *families: tuple[str, str, str]) 
 
 
 async def _alerts(running: Running) -> list[str]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return [each.kind for each in await unit.alerts.recent(EVERYTHING, unit.now)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return [each.kind for each in await tx.alerts.recent(EVERYTHING, tx.now)]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_an_alarm_when_strangers_share_the_number(
         await _at_the_new_number(running, *families)
         guardian = await person(running, await running.issue_minor())
         change = await asked(running, guardian)
-        assert [each.shared for each in await waiting(running.hub.parts, HEFEI)] == [bool(alarms)]
-        await approve(running.hub.parts, HEFEI, change.id, OTHER)
+        assert [each.shared for each in await waiting(running.hub.services, HEFEI)] == [bool(alarms)]
+        await approve(running.hub.services, HEFEI, change.id, OTHER)
         assert await _alerts(running) == ["shared-phone"] * alarms
         assert await staff_tasks(running) == ["shared-phone"] * bool(alarms)

@@ -85,12 +85,12 @@ async def test_a_jump_between_claim_and_step_loses_and_doubles_nothing(jump: tim
         contract = await running.issue_minor()
         await follow(running, clock, MORNING + DAY - timedelta(minutes=1))
         clock.go_to(MORNING + DAY)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            claimed = await unit.tasks.claim_due(clock(), timedelta(minutes=1), 5)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            claimed = await tx.tasks.claim_due(clock(), timedelta(minutes=1), 5)
         clock.moment += jump
         for each in claimed:
-            if delivery := await run_step(running.hub.parts, each):
-                await running.hub.parts.router.carry(delivery, fresh=True)
+            if delivery := await run_step(running.hub.services, each):
+                await running.hub.services.router.carry(delivery, fresh=True)
         for _ in range(3):
             await round_of_work(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "reminder"]

@@ -42,8 +42,8 @@ async def landed(running: Running, contract: Contract) -> Person:
 
 
 async def spent(running: Running, kind: str) -> int:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        rows = await unit.connection.exec_driver_sql(f"SELECT sum(spent) FROM budget WHERE kind = '{kind}'")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        rows = await tx.connection.exec_driver_sql(f"SELECT sum(spent) FROM budget WHERE kind = '{kind}'")
         return int(rows.scalar_one() or 0)
 
 
@@ -66,7 +66,7 @@ async def test_codes_and_links_go_out_when_our_own_messages_have_used_up_their_l
             await guardian.ask_code()
             assert (await sent(running, phone(number)))[-1][0] == "code"
         clock.advance(timedelta(minutes=10))
-        await relink(running.hub.parts, phone=last)
+        await relink(running.hub.services, phone=last)
         await deliver(running)
         assert (await sent(running, last))[-1][0] == "new-link"
 
@@ -108,10 +108,10 @@ async def test_a_code_that_is_refused_says_until_when_and_staff_see_it_on_the_bo
             await second.ask_code()
         assert (told.value.kind, told.value.retry_after) == ("code-prefix", timedelta(minutes=40))
         assert told.value.zone == "Asia/Shanghai"
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (limit,) = await unit.alerts.limits_reached(EVERYTHING, unit.now)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (limit,) = await tx.alerts.limits_reached(EVERYTHING, tx.now)
             assert (limit.facts["which"], limit.until) == ("code-prefix", MORNING + HOUR)
-            assert await unit.alerts.limits_reached(EVERYTHING, MORNING + HOUR) == []
+            assert await tx.alerts.limits_reached(EVERYTHING, MORNING + HOUR) == []
         clock.advance(timedelta(minutes=40))
         await second.ask_code()
 

@@ -64,7 +64,7 @@ async def test_a_burst_of_requests_gets_one_code() -> None:
     async with quiet_hub() as running:
         guardian = await landed(running)
         results = await asyncio.gather(
-            *(send_code(running.hub.parts, guardian.secret) for _ in range(6)), return_exceptions=True
+            *(send_code(running.hub.services, guardian.secret) for _ in range(6)), return_exceptions=True
         )
         assert [type(each).__name__ for each in results].count("TooSoon") == 5
         await deliver(running)
@@ -83,7 +83,7 @@ async def test_a_new_code_kills_the_old_and_each_serves_once() -> None:
         before = guardian.secret
         await guardian.verify(new)
         with pytest.raises(SessionNotValid):  # the secret was rotated
-            await open_link.come_back(running.hub.parts, before)
+            await open_link.come_back(running.hub.services, before)
         with pytest.raises(WrongAnswer):
             await guardian.verify(new)
 
@@ -112,10 +112,10 @@ async def test_code_name_and_document_all_have_to_fit(answers: tuple[str, str | 
         given, name, tail = answers
         text = wrong(code) if given == "wrong-code" else code
         signer = guardian.signer
-        parts = running.hub.parts
+        services = running.hub.services
         with pytest.raises(WrongAnswer):
             await verify_identity.verify(
-                parts, guardian.secret, text, name or signer.name, signer.id_number[-4:] if tail is None else tail
+                services, guardian.secret, text, name or signer.name, signer.id_number[-4:] if tail is None else tail
             )
         await guardian.verify(code)  # a wrong answer leaves the code alive
 
@@ -153,7 +153,7 @@ async def test_a_burst_of_guesses_is_counted_one_by_one() -> None:
         results = await asyncio.gather(
             *(
                 verify_identity.verify(
-                    running.hub.parts, guardian.secret, wrong(code), signer.name, signer.id_number[-4:]
+                    running.hub.services, guardian.secret, wrong(code), signer.name, signer.id_number[-4:]
                 )
                 for _ in range(15)
             ),
@@ -181,54 +181,54 @@ async def test_the_door_of_the_first_correct_code_counts() -> None:
         contract = await running.issue_minor()
         guardian = await person(running, contract)
         await guardian.land(DoorKind.COPY)  # landing alone counts for nothing
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert (await unit.tasks.of_signer(guardian.signer.id)).opened_at is None
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert (await tx.tasks.of_signer(guardian.signer.id)).opened_at is None
         await guardian.enter(DoorKind.QR)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            task = await unit.tasks.of_signer(guardian.signer.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            task = await tx.tasks.of_signer(guardian.signer.id)
         assert task.opened_through == "qr"
 
 
 async def test_unknown_expired_and_revoked_tickets_are_all_alike() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         guardian = await landed(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            soon = await unit.links.add(guardian.signer, DoorKind.DESK, unit.now, unit.now + MINUTE)
-            expired = unit.links.ticket(soon)
-            revoked = unit.links.ticket(await unit.links.for_door(guardian.signer, DoorKind.COPY, unit.now))
-            await unit.links.revoke_all(guardian.signer.id, unit.now)
-            fresh = unit.links.ticket(await unit.links.for_door(guardian.signer, DoorKind.COPY, unit.now))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            soon = await tx.links.add(guardian.signer, DoorKind.DESK, tx.now, tx.now + MINUTE)
+            expired = tx.links.ticket(soon)
+            revoked = tx.links.ticket(await tx.links.for_door(guardian.signer, DoorKind.COPY, tx.now))
+            await tx.links.revoke_all(guardian.signer.id, tx.now)
+            fresh = tx.links.ticket(await tx.links.for_door(guardian.signer, DoorKind.COPY, tx.now))
         clock.advance(MINUTE)
         refusals = set()
         for ticket in (expired, revoked, "0123456789ABC", "nonsense", "", fresh[:-1]):
             with pytest.raises(LinkNotValid) as refused:
-                await open_link.open_ticket(parts, ticket)
+                await open_link.open_ticket(services, ticket)
             refusals.add(str(refused.value))
         assert len(refusals) == 1
         assert fresh != revoked
-        await open_link.open_ticket(parts, fresh.lower())
+        await open_link.open_ticket(services, fresh.lower())
 
 
 async def test_a_new_link_comes_every_ten_minutes_three_times_a_day_and_only_while_there_is_something_to_sign() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         contract = await running.issue_minor()
         ticket = await running.ticket(contract)
         for _ in range(3):
             for _ in range(2):  # the second one says nothing
-                await relink(parts, ticket=ticket)
-                await relink(parts, phone=GUARDIAN_PHONE)
+                await relink(services, ticket=ticket)
+                await relink(services, phone=GUARDIAN_PHONE)
             clock.advance(timedelta(minutes=10))
-        await relink(parts, ticket=ticket)
-        await relink(parts, phone="+8619000000199")
+        await relink(services, ticket=ticket)
+        await relink(services, phone="+8619000000199")
         await deliver(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["new-link"] * 3
         clock.advance(timedelta(days=2))
         await signed(running, contract)
-        await relink(parts, ticket=ticket)
+        await relink(services, ticket=ticket)
         await deliver(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["new-link"] * 3 + ["code"]
 
@@ -238,6 +238,6 @@ async def test_a_link_asked_for_at_night_comes_at_once() -> None:
     async with quiet_hub(clock) as running:
         await running.issue_minor(send="policy", signers=(mother(),))
         await round_of_work(running)
-        await relink(running.hub.parts, phone=mother().phone)
+        await relink(running.hub.services, phone=mother().phone)
         await deliver(running)
         assert await sent(running, mother().phone) == [("new-link", "11-25 23:00")]

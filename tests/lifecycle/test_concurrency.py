@@ -30,19 +30,19 @@ def guardian(number: int) -> NewSigner:
 async def from_issue_to_the_end(running: Running, number: int) -> Contract:
     contract = await running.issue_minor(signers=(guardian(number),))
     await signed(running, contract)
-    await asyncio.gather(*(advance(running.hub.parts, contract.id) for _ in range(2)))
+    await asyncio.gather(*(advance(running.hub.services, contract.id) for _ in range(2)))
     return contract
 
 
 async def one_round(running: Running) -> None:
     contracts = await asyncio.gather(*(from_issue_to_the_end(running, number) for number in range(SIGNERS)))
-    async with running.hub.database.unit(EVERYTHING) as unit:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
         for contract in contracts:
-            now = await unit.contracts.get(contract.id)
+            now = await tx.contracts.get(contract.id)
             assert (now.state, now.stuck_reason) == (ContractState.COMPLETED, None)
-            kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+            kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
             assert [kinds.count(kind) for kind in ("seal-used", "signed", "completed")] == [1, 1, 1]
-            assert broken_at(await unit.record.entries(contract.id)) is None
+            assert broken_at(await tx.record.entries(contract.id)) is None
 
 
 @pytest.mark.real

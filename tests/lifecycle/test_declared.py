@@ -36,21 +36,21 @@ async def _device_of(running: Running, somebody: Person) -> AppKey:
     signer = somebody.signer
     at, spki = running.clock(), somebody.key.spki
     key = AppKey(uuid4(), spki, signer.person, signer.contract, signer.id, "Phone", Attestation.NONE, at, used_at=at)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        assert await unit.app_keys.add(key)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.app_keys.add(key)
     return key
 
 
 async def _results(running: Running, contract: Contract) -> list[tuple[str, str]]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        entries = await unit.record.entries(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        entries = await tx.record.entries(contract.id)
     return [(each.facts["provider"], each.facts["result"]) for each in entries if each.kind == "identity-checked"]
 
 
 async def test_somebody_elses_document_gives_none_of_that_persons_powers() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         parent = await person(running, await running.issue_minor())
         await parent.enter()
         device = await _device_of(running, parent)
@@ -59,8 +59,8 @@ async def test_somebody_elses_document_gives_none_of_that_persons_powers() -> No
         _, ticket = await make_poster(running)
         stranger = await came(running, ticket, as_the_parent())
         assert stranger.signer.person != parent.signer.person
-        assert (await devices(parts, stranger.secret))[0] == []
-        assert await refusal(revoke(parts, stranger.secret, device.id)) is NotFound
+        assert (await devices(services, stranger.secret))[0] == []
+        assert await refusal(revoke(services, stranger.secret, device.id)) is NotFound
         for _ in range(10):
             await _wrong(running, stranger)
         await parent.verify(code)  # neither killed by the other's code nor locked by their wrong answers
@@ -72,8 +72,8 @@ async def _live_code(running: Running, somebody: Person) -> str:
 
 
 async def _wrong(running: Running, somebody: Person) -> None:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.sessions.add_wrong_answer(somebody.signer.person, unit.now)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.sessions.add_wrong_answer(somebody.signer.person, tx.now)
 
 
 async def test_what_was_only_declared_stays_so_when_its_signer_comes_back() -> None:
@@ -83,9 +83,9 @@ async def test_what_was_only_declared_stays_so_when_its_signer_comes_back() -> N
         visitor = await came(running, ticket, Family())
         await visitor.enter()
         assert await _results(running, visitor.contract) == [("poster", "declared"), ("poster", "declared")]
-        asking = ask_with_old_phone(running.hub.parts, visitor.secret, None, NEW)
+        asking = ask_with_old_phone(running.hub.services, visitor.secret, None, NEW)
         assert await refusal(asking) is IdentityNotChecked
-        again = await reissue(running.hub.parts, Scope(frozenset({"hefei"})), visitor.contract.id, ONE)
+        again = await reissue(running.hub.services, Scope(frozenset({"hefei"})), visitor.contract.id, ONE)
         renewed = await person(running, again)
         clock.advance(MINUTE)
         assert renewed.signer.person == visitor.signer.person
@@ -113,7 +113,7 @@ async def test_the_parent_on_file_who_comes_by_a_poster_is_that_parent() -> None
         _, ticket = await make_poster(running)
         again = await came(running, ticket, PARENT)
         assert again.signer.person == parent.signer.person
-        assert await refusal(ask_with_old_phone(running.hub.parts, again.secret, None, NEW)) is IdentityNotChecked
+        assert await refusal(ask_with_old_phone(running.hub.services, again.secret, None, NEW)) is IdentityNotChecked
         found = (await again.enter()).contracts
         assert {contract.id for contract, _ in found} == {again.contract.id, parent.contract.id}
         assert await _results(running, again.contract) == [("poster", "declared"), ("roster", "matched")]

@@ -56,21 +56,21 @@ class Provider:
 
 
 def served_by(running: Running, provider: Provider) -> None:
-    running.hub.parts.router.carriers = carried_by(sms=provider)
+    running.hub.services.router.carriers = carried_by(sms=provider)
 
 
 async def committed_invitation(running: Running) -> UUID:
     """The attempt is written; nobody has called the provider."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (claimed,) = await unit.tasks.claim_due(await unit.planning_now(), timedelta(minutes=1), 5)
-    delivery = await run_step(running.hub.parts, claimed)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (claimed,) = await tx.tasks.claim_due(tx.planning_now, timedelta(minutes=1), 5)
+    delivery = await run_step(running.hub.services, claimed)
     assert delivery
     return delivery
 
 
 async def look(running: Running, delivery: UUID) -> Delivery:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        found = await unit.deliveries.get(delivery)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.deliveries.get(delivery)
     assert found
     return found
 
@@ -81,8 +81,8 @@ async def test_a_lost_reply_is_found_by_asking_and_never_sent_again() -> None:
         served_by(running, provider)
         await running.issue_minor()
         await running.worker.sweep()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (delivery,) = await unit.deliveries.unsettled(clock() + LATER)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (delivery,) = await tx.deliveries.unsettled(clock() + LATER)
         assert (delivery.state, delivery.failure) == (DeliveryState.UNKNOWN, "the line broke")
         clock.advance(LATER)
         await running.worker.look_after()
@@ -109,7 +109,7 @@ async def test_a_busy_provider_is_tried_again_and_a_refusal_is_final() -> None:
         await running.issue_minor()
         delivery = await committed_invitation(running)
         with pytest.raises(Unavailable):
-            await running.hub.parts.router.carry(delivery, fresh=True)
+            await running.hub.services.router.carry(delivery, fresh=True)
         for expected in (DeliveryState.SENDING, DeliveryState.REFUSED, DeliveryState.REFUSED):
             clock.advance(LATER)
             await running.worker.look_after()
@@ -127,8 +127,8 @@ async def test_a_provider_that_cannot_be_asked_is_asked_again_before_anything_is
         for expected in (DeliveryState.UNKNOWN, DeliveryState.DELIVERED):
             clock.advance(LATER)
             await running.worker.look_after()
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                counts = await unit.deliveries.counts_since(clock() - timedelta(days=1))
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                counts = await tx.deliveries.counts_since(clock() - timedelta(days=1))
             assert counts == {expected.value: 1}
         assert len(provider.taken) == 1
 
@@ -138,8 +138,8 @@ async def test_an_invitation_that_did_not_get_out_before_the_signature_is_withdr
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
         delivery = await committed_invitation(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:  # its worker hangs
-            assert await unit.deliveries.claim(delivery, clock(), before=None)
+        async with running.hub.database.transaction(EVERYTHING) as tx:  # its worker hangs
+            assert await tx.deliveries.claim(delivery, clock(), before=None)
         guardian = await person(running, contract)
         await guardian.land()
         await guardian.verify(await guardian.ask_code())
@@ -159,12 +159,12 @@ async def test_a_code_that_another_one_replaced_is_not_sent_late() -> None:
         guardian = await person(running, await running.issue_minor(send="none"))
         await guardian.land()
         for _ in range(2):
-            await send_code(running.hub.parts, guardian.secret)
+            await send_code(running.hub.services, guardian.secret)
             clock.advance(timedelta(minutes=1))
         await running.worker.look_after()
         assert [message.purpose for message in provider.taken] == ["code"]
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.deliveries.counts_since(clock() - timedelta(hours=1)) == {"withdrawn": 1, "sent": 1}
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.deliveries.counts_since(clock() - timedelta(hours=1)) == {"withdrawn": 1, "sent": 1}
 
 
 async def test_workers_that_settle_at_the_same_moment_send_it_once() -> None:
@@ -204,8 +204,8 @@ async def test_texts_carry_link_and_code_only_when_they_leave() -> None:
         contract = await running.issue_minor()
         await running.worker.sweep()
         await signed(running, contract)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            stored = [delivery.text for delivery in await unit.deliveries.of_contract(contract.id)]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            stored = [delivery.text for delivery in await tx.deliveries.of_contract(contract.id)]
         served_by(running, provider)
         await running.issue_minor()
         await running.worker.sweep()

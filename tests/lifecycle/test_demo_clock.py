@@ -23,8 +23,8 @@ async def test_three_weeks_later_on_the_demo_clock_the_signed_file_is_valid_now(
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         await round_of_work(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.school.advance_clock(timedelta(days=21))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.school.advance_clock(timedelta(days=21))
         await round_of_work(running)
         await signed(running, contract)
         file = tmp_path / "final.pdf"

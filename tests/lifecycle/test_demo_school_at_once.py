@@ -20,10 +20,10 @@ ALL = 200
 
 async def all_issued(running: Running) -> list[Contract]:
     roster = (ROOT / "seeds" / "roster.xlsx").read_bytes()
-    await load_roster(running.hub.database, running.hub.parts.clock, roster, EVERYTHING)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        enrolments = await unit.school.open_enrolments(limit=500)
-    return [await issue(running.hub.parts, EVERYTHING, new_contract(each), "test") for each in enrolments]
+    await load_roster(running.hub.database, running.hub.services.clock, roster, EVERYTHING)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        enrolments = await tx.school.open_enrolments(limit=500)
+    return [await issue(running.hub.services, EVERYTHING, new_contract(each), "test") for each in enrolments]
 
 
 async def code_goes_out(running: Running, contract: Contract) -> None:
@@ -41,13 +41,15 @@ async def test_all_two_hundred_contracts_at_once_and_a_code_for_any_of_them() ->
         assert len(contracts) == ALL
         while await running.worker.sweep():
             pass
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.alerts.limits_reached(EVERYTHING, unit.now) == []
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.alerts.limits_reached(EVERYTHING, tx.now) == []
         invited = [await sent(running, (await person(running, each)).signer.phone) for each in contracts]
         assert all(messages and messages[0][0] == "invitation" for messages in invited)
         await code_goes_out(running, contracts[0])
-        parts = running.hub.parts  # as where a school kept the limit of production: the invitations have used it up
-        tight = replace(parts, budgets=replace(parts.budgets, per_prefix_hour=100))
-        running.hub = replace(running.hub, parts=tight)
+        services = (
+            running.hub.services
+        )  # as where a school kept the limit of production: the invitations have used it up
+        tight = replace(services, budgets=replace(services.budgets, per_prefix_hour=100))
+        running.hub = replace(running.hub, services=tight)
         for contract in (contracts[ALL // 2], contracts[-1]):
             await code_goes_out(running, contract)

@@ -35,22 +35,22 @@ VOIDED, DECLINED, REFUSED, ASKED = "voided", "declined", "signing-refused-by-cli
 
 async def everything_written(running: Running) -> dict[str, Contract]:
     """By each way by which a person's own words reach the hub; the kind of the entry, and the contract."""
-    parts = running.hub.parts
+    services = running.hub.services
     contracts = {kind: await running.issue_minor() for kind in (VOIDED, DECLINED, REFUSED, ASKED)}
-    await void(parts, EVERYTHING, contracts[VOIDED].id, WROTE, "staff:x")
+    await void(services, EVERYTHING, contracts[VOIDED].id, WROTE, "staff:x")
     guardian = await person(running, contracts[DECLINED])
     await guardian.enter()
-    await ask(parts, guardian.secret, "question", WROTE)
-    await decline(parts, guardian.secret, contracts[DECLINED].id, WROTE)
+    await ask(services, guardian.secret, "question", WROTE)
+    await decline(services, guardian.secret, contracts[DECLINED].id, WROTE)
     guardian = await person(running, contracts[REFUSED])
     running.clock.advance(timedelta(minutes=2))  # until the next code
     await guardian.enter()
     await guardian.fresh_challenge()
     await _with_a_device(running, guardian)
     request = await guardian.prepare()
-    await note_refusal(parts, guardian.secret, request.id, WROTE)
+    await note_refusal(services, guardian.secret, request.id, WROTE)
     signer = (await person(running, contracts[ASKED])).signer
-    await change_phone.ask(parts, EVERYTHING, contracts[ASKED].id, signer.id, "+8619000000999", WROTE, "staff:x")
+    await change_phone.ask(services, EVERYTHING, contracts[ASKED].id, signer.id, "+8619000000999", WROTE, "staff:x")
     return contracts
 
 
@@ -58,7 +58,7 @@ async def _with_a_device(running: Running, guardian: Person) -> None:
     """A key in an app, on a device that its person gave a name."""
     proof, presented = guardian.proof(), Presented("app-keystore", label=WROTE[:60])
     certified = await signer_certificates.certify_key(
-        running.hub.parts, guardian.secret, guardian.contract.id, guardian.key.spki, proof, presented
+        running.hub.services, guardian.secret, guardian.contract.id, guardian.key.spki, proof, presented
     )
     guardian.chain = certified.chain
 
@@ -78,8 +78,8 @@ async def test_nothing_that_anybody_writes_stands_in_the_record() -> None:
         contracts = await everything_written(running)
         assert await where_it_is(running) == {"contract", "staff_task", "phone_change"}
         for kind, contract in contracts.items():
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                entries, values = await unit.record.entries(contract.id), await unit.record.values(contract.id)
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                entries, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
             (entry,) = [each for each in entries if each.kind == kind]
             ((name, behind),) = list(committed_in(entry.facts))
             assert (name, values[behind]) == ("reason", ("reason", WROTE))
@@ -91,16 +91,16 @@ async def test_nothing_that_anybody_writes_stands_in_the_record() -> None:
 
 async def test_the_words_of_an_entry_are_erased_with_their_copies_and_the_record_stays_whole() -> None:
     async with quiet_hub() as running:
-        parts, contracts = running.hub.parts, await everything_written(running)
+        services, contracts = running.hub.services, await everything_written(running)
         for kind, contract in contracts.items():
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                entries = await unit.record.entries(contract.id)
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                entries = await tx.record.entries(contract.id)
             sequence = next(each.sequence for each in entries if each.kind == kind)
-            await erase_of_number(parts, EVERYTHING, contract.number, sequence, "", "staff:x")
+            await erase_of_number(services, EVERYTHING, contract.number, sequence, "", "staff:x")
             with pytest.raises(NotFound):
-                await erase_words(parts, EVERYTHING, contract.id, sequence, "staff:x")
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                after, values = await unit.record.entries(contract.id), await unit.record.values(contract.id)
+                await erase_words(services, EVERYTHING, contract.id, sequence, "staff:x")
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                after, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
             assert after[: len(entries)] == entries and after[-1].kind == "words-erased"
             assert WROTE not in [text for _, text in values.values()] and len(values) == 4  # what is on file stays
         assert await where_it_is(running) == set()
@@ -112,25 +112,25 @@ async def test_with_a_signer_goes_what_they_wrote_and_what_was_written_about_the
     async with quiet_hub() as running:
         contracts = await everything_written(running)
         for contract in contracts.values():
-            await erase_signer(running.hub.parts, EVERYTHING, contract.id, "guardian-1", "staff:x")
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                entries, values = await unit.record.entries(contract.id), await unit.record.values(contract.id)
+            await erase_signer(running.hub.services, EVERYTHING, contract.id, "guardian-1", "staff:x")
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                entries, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
             assert values == {} and entries[-1].kind == "signer-erased" and broken_at(entries) is None
         assert await where_it_is(running) == set()
         with pytest.raises(NotFound):
-            await erase_signer(running.hub.parts, EVERYTHING, contract.id, "guardian-9", "staff:x")
+            await erase_signer(running.hub.services, EVERYTHING, contract.id, "guardian-9", "staff:x")
 
 
 async def test_staff_and_the_api_are_shown_it_while_it_is_there_and_told_when_it_was_erased() -> None:
     async with running_hub(with_worker=False) as running:
         contract = await running.issue_minor()
-        await void(running.hub.parts, EVERYTHING, contract.id, WROTE, "staff:x")
+        await void(running.hub.services, EVERYTHING, contract.id, WROTE, "staff:x")
         desk = await desk_of(running)
         assert f"withdrawn: “{WROTE}”" in (await desk.get(f"/staff/contracts/{contract.id}")).words
         record = await _record(running, contract)
         assert [(each["fact"], each["text"]) for each in record["words"]] == [("reason", WROTE)]
         sequence = record["words"][0]["sequence"]
-        await erase_words(running.hub.parts, EVERYTHING, contract.id, sequence, "staff:x")
+        await erase_words(running.hub.services, EVERYTHING, contract.id, sequence, "staff:x")
         page = (await desk.get(f"/staff/contracts/{contract.id}")).words
         assert WROTE not in page and "withdrawn: erased" in page and "what had been written was erased" in page
         record = await _record(running, contract)

@@ -32,28 +32,28 @@ WEEKS = timedelta(days=29)
 
 async def staffed(running: Running, people: Sequence[tuple[str, str, str]] = PEOPLE) -> dict[str, UUID]:
     found = {}
-    async with running.hub.database.unit(EVERYTHING) as unit:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
         for login, campus, role in people:
             staff = Staff(uuid4(), login, login.title(), campus, role)
-            await unit.desk.put_staff(staff, "no password", unit.now)
+            await tx.desk.put_staff(staff, "no password", tx.now)
             found[login] = staff.id
     return found
 
 
 async def issued_by(running: Running, staff: UUID | None) -> Contract:
     actor = f"staff:{staff}" if staff else "key:program"
-    return await issue(running.hub.parts, EVERYTHING, minor_with_guardian(), actor)
+    return await issue(running.hub.services, EVERYTHING, minor_with_guardian(), actor)
 
 
 async def the_task(running: Running, contract: Contract, kind: str = UNANSWERED) -> StaffTask:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (task,) = [each for each in await unit.desk.open_tasks(contract.id) if each.kind == kind]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (task,) = [each for each in await tx.desk.open_tasks(contract.id) if each.kind == kind]
     return task
 
 
 async def kinds(running: Running, contract: Contract) -> list[str]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return [each.kind for each in await unit.desk.open_tasks(contract.id)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return [each.kind for each in await tx.desk.open_tasks(contract.id)]
 
 
 async def test_the_third_unanswered_reminder_gives_the_issuer_a_task_and_reminders_go_on() -> None:
@@ -81,7 +81,7 @@ async def test_it_is_settled_by_itself_when_the_signer_signs_or_the_contract_end
         await follow(running, clock, MORNING + timedelta(days=8))
         assert [UNANSWERED in await kinds(running, each) for each in both] == [True, True]
         await signed(running, both[0])
-        await void(running.hub.parts, EVERYTHING, both[1].id, "wrong course", "staff:test")
+        await void(running.hub.services, EVERYTHING, both[1].id, "wrong course", "staff:test")
         await round_of_work(running)
         assert [UNANSWERED in await kinds(running, each) for each in both] == [False, False]
 
@@ -117,12 +117,12 @@ async def test_whose_it_is(named: str, issuer: str | None, expected: str) -> Non
 async def test_what_nobody_takes_climbs_to_the_manager_and_what_is_taken_stays() -> None:
     clock = StandingClock()
     async with quiet_hub(clock, configured={"reminders": {"escalate_after": 1}}) as running:
-        parts, people = running.hub.parts, await staffed(running)
+        services, people = running.hub.services, await staffed(running)
         left, taken, handed = [await issued_by(running, people["wang"]) for _ in range(3)]
         await follow(running, clock, MORNING + timedelta(days=1))
         wang = Staff(people["wang"], "wang", "Wang", "hefei")
-        await take(parts, Scope(frozenset({"hefei"})), (await the_task(running, taken)).id, wang)
-        await hand_to(parts, EVERYTHING, (await the_task(running, handed)).id, "li")
+        await take(services, Scope(frozenset({"hefei"})), (await the_task(running, taken)).id, wang)
+        await hand_to(services, EVERYTHING, (await the_task(running, handed)).id, "li")
         assert (await the_task(running, handed)).owner == people["li"]
         await follow(running, clock, MORNING + timedelta(days=2, hours=1))
         await round_of_work(running)
@@ -132,20 +132,20 @@ async def test_what_nobody_takes_climbs_to_the_manager_and_what_is_taken_stays()
             (EVERYTHING, "sun", BadInput), (EVERYTHING, "x", BadInput), (Scope(frozenset({"beijing"})), "li", NotFound),
         ):  # fmt: skip
             with pytest.raises(error):
-                await hand_to(parts, scope, (await the_task(running, left)).id, login)
+                await hand_to(services, scope, (await the_task(running, left)).id, login)
 
 
 async def test_every_staff_task_gets_an_owner_whatever_it_is_about() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         people = await staffed(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             for campus in ("hefei", "beijing"):
-                await unit.desk.add_task(StaffTask(uuid4(), "question", "Which room?", campus, unit.now))
-        await asyncio.gather(*(attend(running.hub.parts) for _ in range(4)))
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            owners = {each.campus: each.owner for each in await unit.desk.open_tasks()}
-            headquarters = await unit.owners.named("demo")
+                await tx.desk.add_task(StaffTask(uuid4(), "question", "Which room?", campus, tx.now))
+        await asyncio.gather(*(attend(running.hub.services) for _ in range(4)))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            owners = {each.campus: each.owner for each in await tx.desk.open_tasks()}
+            headquarters = await tx.owners.named("demo")
         assert headquarters and owners == {"hefei": people["zhao"], "beijing": headquarters.id}
 
 
@@ -154,53 +154,53 @@ async def test_a_policy_cannot_name_somebody_who_does_not_work_there() -> None:
         await staffed(running)
         for login in ("sun", "nobody"):
             with pytest.raises(BadInput) as refused:
-                await change_policy(running.hub.parts, EVERYTHING, "hefei", None, {"escalate_to": login}, "staff:x")
+                await change_policy(running.hub.services, EVERYTHING, "hefei", None, {"escalate_to": login}, "staff:x")
             assert refused.value.field == "escalate_to"
-        await change_policy(running.hub.parts, EVERYTHING, "hefei", "math-a", {"escalate_to": "demo"}, "staff:x")
+        await change_policy(running.hub.services, EVERYTHING, "hefei", "math-a", {"escalate_to": "demo"}, "staff:x")
 
 
 async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_is_open() -> None:
     clock = StandingClock()
     async with hook() as there, quiet_hub(clock, configured={"alerts": [there.url]}) as running:
-        parts, people = running.hub.parts, await staffed(running)
-        await attend(parts)
+        services, people = running.hub.services, await staffed(running)
+        await attend(services)
         contract = await issued_by(running, people["wang"])
-        async with running.hub.database.unit(EVERYTHING) as unit:  # they have looked, and do not sign
-            (task,) = await unit.tasks.of_contract(contract.id)
-            await unit.tasks.opened(task.id, "sms", unit.now)
+        async with running.hub.database.transaction(EVERYTHING) as tx:  # they have looked, and do not sign
+            (task,) = await tx.tasks.of_contract(contract.id)
+            await tx.tasks.opened(task.id, "sms", tx.now)
         await follow(running, clock, MORNING + timedelta(days=7))
         assert (await the_task(running, contract)).owner == people["wang"]
         tomorrow = datetime(2026, 12, 3, 8, 29, tzinfo=SHANGHAI)
         for moment in (tomorrow, tomorrow + timedelta(minutes=1), tomorrow + timedelta(hours=5)):
             clock.go_to(moment)
-            await asyncio.gather(*(attend(parts) for _ in range(5)))
+            await asyncio.gather(*(attend(services) for _ in range(5)))
         clock.go_to(tomorrow + timedelta(days=1, minutes=2))
-        await asyncio.gather(*(attend(parts) for _ in range(5)))
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            alerts = [each for each in await unit.alerts.recent(EVERYTHING, unit.now) if each.kind == "digest"]
+        await asyncio.gather(*(attend(services) for _ in range(5)))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            alerts = [each for each in await tx.alerts.recent(EVERYTHING, tx.now) if each.kind == "digest"]
         assert [each.created_at for each in alerts] == [clock(), tomorrow + timedelta(minutes=1)]
         assert alerts[1].said("zh") == "Wang：1 项待办，其中 0 项已逾期"
         assert alerts[1].said("en") == "Wang: 1 to do, 0 overdue"
         assert alerts[0].said("zh").startswith("Zhao：1 项待办")  # by then it had climbed
-        await alert_staff(parts, alerts[0].id)
+        await alert_staff(services, alerts[0].id)
         (told,) = there.accepted
         assert told["title"].endswith("To do today") and "/staff/tasks" in told["message"]
-        await void(parts, EVERYTHING, contract.id, "over", "staff:test")
+        await void(services, EVERYTHING, contract.id, "over", "staff:test")
         clock.go_to(tomorrow + timedelta(days=2, minutes=2))
-        await attend(parts)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert len([each for each in await unit.alerts.recent(EVERYTHING, unit.now) if each.kind == "digest"]) == 2
+        await attend(services)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert len([each for each in await tx.alerts.recent(EVERYTHING, tx.now) if each.kind == "digest"]) == 2
 
 
 @pytest.mark.parametrize(("number", "messages"), [(10, 1), (60, 3)])
 async def test_the_digest_names_everybody_who_has_something_in_hand(number: int, messages: int) -> None:
     async with hook() as there, quiet_hub(configured={"alerts": [there.url]}) as running:
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             first, *_ = [
-                await unit.alerts.add("digest", {"name": f"Owner-{each}", "open": 1, "overdue": 0}, unit.now, "hefei")
+                await tx.alerts.add("digest", {"name": f"Owner-{each}", "open": 1, "overdue": 0}, tx.now, "hefei")
                 for each in range(number)
             ]
-        await alert_staff(running.hub.parts, first)
+        await alert_staff(running.hub.services, first)
     told = [line for each in there.accepted for line in each["message"].splitlines()]
     assert [each for each in range(number) if told.count(f"Owner-{each}: 1 to do, 0 overdue") != 1] == []
     assert [each for each in range(number) if told.count(f"Owner-{each}：1 项待办，其中 0 项已逾期") != 1] == []

@@ -13,7 +13,7 @@ from sqlalchemy import exc
 
 from hub.errors import Locked, WrongAnswer
 from hub.lifecycle.school import guests
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing import verify_identity
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signing import deliver, person
@@ -28,9 +28,9 @@ NEVER = SimpleNamespace(compare_digest=lambda _one, _other: False)
 async def test_of_a_thousand_guesses_at_once_five_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     judged, compare = [], verify_identity._same_code
 
-    def counted(parts: Parts, live: UUID | None, code: str) -> bool:
+    def counted(services: Services, live: UUID | None, code: str) -> bool:
         judged.append(live)
-        return compare(parts, live, code)
+        return compare(services, live, code)
 
     async with quiet_hub(StandingClock()) as running:
         guardian = await person(running, await running.issue_minor())
@@ -63,8 +63,8 @@ async def test_a_code_is_worth_nothing_after_five_wrong_answers_and_the_next_one
 async def _visitor(running: Running) -> tuple[str, str]:
     _, ticket = await make_poster(running)
     family = Family()
-    secret = (await guests.open_poster(running.hub.parts, ticket, family.phone, family.parent, "zh")).secret
-    await guests.send_code(running.hub.parts, secret)
+    secret = (await guests.open_poster(running.hub.services, ticket, family.phone, family.parent, "zh")).secret
+    await guests.send_code(running.hub.services, secret)
     await deliver(running)
     return secret, await code_for(running, family.phone)
 
@@ -74,9 +74,9 @@ async def test_a_visitors_code_too() -> None:
         secret, code = await _visitor(running)
         for _ in range(5):
             with pytest.raises(WrongAnswer):
-                await guests.verify(running.hub.parts, secret, f"{(int(code) + 1) % 10**6:06d}")
+                await guests.verify(running.hub.services, secret, f"{(int(code) + 1) % 10**6:06d}")
         with pytest.raises(WrongAnswer):
-            await guests.verify(running.hub.parts, secret, code)
+            await guests.verify(running.hub.services, secret, code)
 
 
 async def test_what_decides_on_a_code_is_the_comparison_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ async def test_what_decides_on_a_code_is_the_comparison_in_constant_time(monkeyp
         with pytest.raises(WrongAnswer):
             await guardian.verify(code)
         with pytest.raises(WrongAnswer):
-            await guests.verify(running.hub.parts, secret, visitors)
+            await guests.verify(running.hub.services, secret, visitors)
         monkeypatch.undo()
         await guardian.verify(code)
-        await guests.verify(running.hub.parts, secret, visitors)
+        await guests.verify(running.hub.services, secret, visitors)

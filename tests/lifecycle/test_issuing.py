@@ -61,8 +61,8 @@ async def test_what_is_wrong_is_named_by_its_field_and_nothing_is_issued() -> No
             await running.issue_minor(**REFUSED["a minor alone"][0])
         with pytest.raises(BadInput):
             await running.issue_minor(course=None)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.contracts.listed() == []
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.contracts.listed() == []
 
 
 async def test_a_name_that_the_font_cannot_draw_is_refused_naming_the_characters() -> None:
@@ -101,8 +101,8 @@ async def test_an_english_contract_has_the_english_address_where_there_is_one() 
         english = replace(FATHER, language="en")
         assert "1 Example Road, Shushan" in paper(await running.issue_minor(signers=(english,)))
         assert "示范路 1 号" in paper(await running.issue_minor())
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.school.put_campus(replace(await unit.school.campus("hefei"), address_en=""))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.school.put_campus(replace(await tx.school.campus("hefei"), address_en=""))
         assert "示范路 1 号" in paper(await running.issue_minor(signers=(english,)))
 
 
@@ -131,7 +131,7 @@ async def test_issued_anew_the_student_stays_the_student() -> None:
         old = await running.issue_minor(student=ADULT, signers=(adult(),))
         another = (replace(adult(), id_number=GUARDIAN_ID),)
         with pytest.raises(BadInput) as refused:
-            await reissue(running.hub.parts, EVERYTHING, old.id, "staff:test", another)
+            await reissue(running.hub.services, EVERYTHING, old.id, "staff:test", another)
         assert refused.value.field == "signers[0].id_number"
         assert (await contract_now(running, old)).state is ContractState.ISSUED
 
@@ -139,11 +139,11 @@ async def test_issued_anew_the_student_stays_the_student() -> None:
 async def test_staff_of_one_campus_issue_for_no_other() -> None:
     async with quiet_hub() as running:
         hefei = Scope(frozenset({"hefei"}))
-        contract = await issue(running.hub.parts, hefei, MINOR, "staff:test")
+        contract = await issue(running.hub.services, hefei, MINOR, "staff:test")
         with pytest.raises(BadInput):
-            await issue(running.hub.parts, hefei, replace(MINOR, campus="beijing"), "staff:test")
+            await issue(running.hub.services, hefei, replace(MINOR, campus="beijing"), "staff:test")
         with pytest.raises(ContractNotFound):
-            await reissue(running.hub.parts, Scope(frozenset({"beijing"})), contract.id, "staff:test")
+            await reissue(running.hub.services, Scope(frozenset({"beijing"})), contract.id, "staff:test")
 
 
 async def test_concurrent_issues_get_numbers_of_their_own() -> None:
@@ -157,7 +157,7 @@ async def test_issuing_anew_ends_the_old_one_without_telling_the_signer_twice() 
         old = await running.issue_minor()
         while await running.worker.sweep():
             pass
-        new = await reissue(running.hub.parts, EVERYTHING, old.id, "staff:test")
+        new = await reissue(running.hub.services, EVERYTHING, old.id, "staff:test")
         while await running.worker.sweep():
             pass
         await deliver(running)
@@ -174,7 +174,7 @@ async def test_a_deadline_moves_only_to_where_one_may_be() -> None:
         without_zone = (clock() + timedelta(days=9)).replace(tzinfo=None)
         for wrong in (clock(), clock() - timedelta(days=1), clock() + timedelta(days=400), without_zone):
             with pytest.raises(BadInput) as refused:
-                await extend(running.hub.parts, EVERYTHING, contract.id, wrong, "staff:test")
+                await extend(running.hub.services, EVERYTHING, contract.id, wrong, "staff:test")
             assert refused.value.field == "deadline"
 
 
@@ -182,27 +182,27 @@ async def test_a_deadline_moves_only_to_where_one_may_be() -> None:
 async def test_a_contract_issued_anew_keeps_a_deadline_that_staff_moved(asked_for: timedelta | None) -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts, began = running.hub.parts, clock()
+        services, began = running.hub.services, clock()
         old = await running.issue_minor(deadline=began + asked_for if asked_for else None)
         clock.advance(timedelta(days=1))
-        new = await reissue(parts, EVERYTHING, old.id, "staff:test")
+        new = await reissue(services, EVERYTHING, old.id, "staff:test")
         assert new.deadline == (began + asked_for if asked_for else clock() + DEFAULT_DEADLINE)
         later = clock() + timedelta(days=60)
-        await extend(parts, EVERYTHING, new.id, later, "staff:test")
-        third = await reissue(parts, EVERYTHING, new.id, "staff:test")
+        await extend(services, EVERYTHING, new.id, later, "staff:test")
+        third = await reissue(services, EVERYTHING, new.id, "staff:test")
         assert third.deadline == later
-        fourth = await reissue(parts, EVERYTHING, third.id, "staff:test")
+        fourth = await reissue(services, EVERYTHING, third.id, "staff:test")
         assert fourth.deadline == later
 
 
 async def test_a_moved_deadline_that_has_passed_and_one_that_the_hub_moved_do_not_hold_again() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         passed, saved = [await running.issue_minor() for _ in range(2)]
-        await extend(parts, EVERYTHING, passed.id, clock() + timedelta(days=2), "staff:test")
-        await extend(parts, EVERYTHING, saved.id, clock() + timedelta(days=40), "hub")
+        await extend(services, EVERYTHING, passed.id, clock() + timedelta(days=2), "staff:test")
+        await extend(services, EVERYTHING, saved.id, clock() + timedelta(days=40), "hub")
         clock.advance(timedelta(days=3))
         for old in (passed, saved):
-            new = await reissue(parts, EVERYTHING, old.id, "staff:test")
+            new = await reissue(services, EVERYTHING, old.id, "staff:test")
             assert new.deadline == clock() + DEFAULT_DEADLINE

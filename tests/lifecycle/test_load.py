@@ -18,7 +18,7 @@ from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.settings import ROOT
 from hub.store.kernel.keys import Keys
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from tests.database import Dsns
 
 HEADER = (
@@ -50,17 +50,17 @@ def roster(*rows: tuple[str, ...]) -> bytes:
 
 
 async def test_the_school_is_loaded_and_loading_it_again_adds_nothing(school: Database) -> None:
-    async with school.unit(EVERYTHING) as unit:
-        before = (await unit.school.campuses(), await unit.school.courses())
+    async with school.transaction(EVERYTHING) as tx:
+        before = (await tx.school.campuses(), await tx.school.courses())
     await load_school(school, ROOT / "seeds")
-    async with school.unit(EVERYTHING) as unit:
-        assert (await unit.school.campuses(), await unit.school.courses()) == before
+    async with school.transaction(EVERYTHING) as tx:
+        assert (await tx.school.campuses(), await tx.school.courses()) == before
     assert {campus.id for campus in before[0]} >= {"hq", "hefei", "beijing"}
 
 
 async def test_every_course_of_the_seeds_can_be_drawn_in_both_languages(school: Database) -> None:
-    async with school.unit(EVERYTHING) as unit:
-        courses = await unit.school.courses()
+    async with school.transaction(EVERYTHING) as tx:
+        courses = await tx.school.courses()
     assert len(courses) > 5
     for course in courses:
         for language in ("zh", "en"):
@@ -70,8 +70,8 @@ async def test_every_course_of_the_seeds_can_be_drawn_in_both_languages(school: 
 async def test_a_roster_becomes_enrolments_and_these_become_what_can_be_issued(school: Database) -> None:
     report = await load_roster(school, now, roster(("hefei", "math-a", *CHILD)), EVERYTHING)
     assert (report.added, report.already, report.problems) == (1, 0, ())
-    async with school.unit(EVERYTHING) as unit:
-        (enrolment,) = await unit.school.open_enrolments()
+    async with school.transaction(EVERYTHING) as tx:
+        (enrolment,) = await tx.school.open_enrolments()
     asked = new_contract(enrolment)
     assert (asked.campus, asked.course, asked.enrolment) == ("hefei", "math-a", enrolment.id)
     assert asked.student.birth_date == date(2012, 9, 1)
@@ -114,9 +114,9 @@ async def test_what_is_no_spreadsheet_is_refused(school: Database) -> None:
 async def test_the_first_account_and_key_belong_to_headquarters(school: Database) -> None:
     for password in ("first", "second"):
         await put_staff_and_key(school, login="demo", password=password, api_key=f"key-{password}")
-    async with school.unit(EVERYTHING) as unit:
-        found = await unit.desk.staff_by_login("demo")
+    async with school.transaction(EVERYTHING) as tx:
+        found = await tx.desk.staff_by_login("demo")
         assert found and found[0].campus == "hq"
-        assert await unit.desk.api_key("key-first") is None
-        key = await unit.desk.api_key("key-second")
-        assert key and await unit.school.scope_below(key.campus) == EVERYTHING
+        assert await tx.desk.api_key("key-first") is None
+        key = await tx.desk.api_key("key-second")
+        assert key and await tx.school.scope_below(key.campus) == EVERYTHING

@@ -36,21 +36,21 @@ Act = Callable[[Running, Person], Coroutine[None, None, None]]
 
 
 async def code(running: Running, guardian: Person) -> None:
-    await send_code(running.hub.parts, guardian.secret)
+    await send_code(running.hub.services, guardian.secret)
 
 
 async def question(running: Running, guardian: Person) -> None:
-    await ask(running.hub.parts, guardian.secret, "question", "When does the course begin?")
+    await ask(running.hub.services, guardian.secret, "question", "When does the course begin?")
 
 
 async def new_link(running: Running, guardian: Person) -> None:
-    await relink(running.hub.parts, phone=GUARDIAN_PHONE)
+    await relink(running.hub.services, phone=GUARDIAN_PHONE)
 
 
 async def reply(running: Running, guardian: Person) -> None:
-    carrier = next(iter(running.hub.parts.router.carriers.of("sms", GUARDIAN_PHONE)))
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await take_inbound(running.hub.parts, unit, carrier, Inbound("m-1", GUARDIAN_PHONE, "LINK"))
+    carrier = next(iter(running.hub.services.router.carriers.of("sms", GUARDIAN_PHONE)))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await take_inbound(running.hub.services, tx, carrier, Inbound("m-1", GUARDIAN_PHONE, "LINK"))
 
 
 @pytest.mark.parametrize("act", [code, question, new_link, reply])
@@ -59,13 +59,13 @@ async def test_an_act_waits_for_a_message_on_its_way_and_the_message_not_for_the
         contract = await running.issue_minor()
         guardian = await person(running, contract)
         await guardian.land()
-        parts = running.hub.parts
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            held = await unit.contracts.locked(contract.id)
-            await unit.record.append(contract.id, contract.campus, "note", "hub", {})
+        services = running.hub.services
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            held = await tx.contracts.locked(contract.id)
+            await tx.record.append(contract.id, contract.campus, "note", "hub", {})
             acting = asyncio.create_task(act(running, guardian))
             await until(lambda: waiting(running, 1))
-            await write_message(parts, unit, held, guardian.signer, Purpose.REMINDER, "reminder-on-its-way")
+            await write_message(services, tx, held, guardian.signer, Purpose.REMINDER, "reminder-on-its-way")
         await acting
 
 
@@ -77,11 +77,11 @@ async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it(
         await guardian.enter()
         await guardian.certify()
         request = await guardian.prepare()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.contracts.locked(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.contracts.locked(contract.id)
             signing = asyncio.create_task(guardian.accept(request))
             await until(lambda: waiting(running, 1))
-            refusing = asyncio.create_task(note_refusal(running.hub.parts, guardian.secret, request.id, "too late"))
+            refusing = asyncio.create_task(note_refusal(running.hub.services, guardian.secret, request.id, "too late"))
             await until(lambda: waiting(running, 2))
         assert await signing is TaskState.SIGNED
         await refusing
@@ -94,13 +94,13 @@ async def test_reminders_to_two_signers_wait_for_both_people_before_they_write_a
     async with quiet_hub(StandingClock(moment=MORNING)) as running:
         contract = await running.issue_minor(signers=two_guardians(1, 1))
         second = await person(running, contract, 1)
-        parts = running.hub.parts
-        act = await begin(parts, EVERYTHING, [contract.id], "staff:test")
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.sessions.one_at_a_time(second.signer.person)
-            reminding = asyncio.create_task(remind_many(parts, act))
+        services = running.hub.services
+        act = await begin(services, EVERYTHING, [contract.id], "staff:test")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.sessions.one_at_a_time(second.signer.person)
+            reminding = asyncio.create_task(remind_many(services, act))
             await until(lambda: waiting(running, 1))
-            await unit.record.append(contract.id, contract.campus, "passkey-registered", "hub", {})
+            await tx.record.append(contract.id, contract.campus, "passkey-registered", "hub", {})
         await reminding
 
 
@@ -111,14 +111,14 @@ async def test_a_phone_that_changes_waits_for_its_person_before_it_writes_anythi
         key = AppKey(
             uuid4(), guardian.key.spki, signer.person, contract.id, signer.id, "Phone", Attestation.NONE, at, used_at=at
         )
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.app_keys.add(key)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.app_keys.add(key)
         change = await asked(running, guardian)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.sessions.one_at_a_time(signer.person)
-            changing = asyncio.create_task(approve(running.hub.parts, HEFEI, change.id, OTHER))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.sessions.one_at_a_time(signer.person)
+            changing = asyncio.create_task(approve(running.hub.services, HEFEI, change.id, OTHER))
             await until(lambda: waiting(running, 1))
-            await unit.record.append(contract.id, contract.campus, "passkey-registered", "hub", {})
+            await tx.record.append(contract.id, contract.campus, "passkey-registered", "hub", {})
         assert (await changing).state is PhoneChangeState.CHANGED
         assert "app-key-revoked" in await record_of(running, contract)
 
@@ -129,10 +129,10 @@ async def test_a_student_who_is_on_file_in_two_contracts_holds_up_neither() -> N
         guardian = await person(running, contracts[0])
         _, ticket = await make_poster(running)
         stranger = Family(child_id=MINOR_ID)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.contracts.locked(max(each.id for each in contracts))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.contracts.locked(max(each.id for each in contracts))
             coming = asyncio.create_task(enrolled_by(running, ticket, replace(stranger, parent_id=GUARDIAN_ID)))
             await until(lambda: waiting(running, 1))
-            await unit.sessions.one_at_a_time(guardian.signer.person)
+            await tx.sessions.one_at_a_time(guardian.signer.person)
         with pytest.raises(AlreadyEnrolled):
             await coming

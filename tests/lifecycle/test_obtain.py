@@ -58,24 +58,24 @@ class School:
         return contract
 
     async def attempts(self, contract: Contract) -> list[tuple[str, str]]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            rows = await unit.signatures.attempts(contract.id)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            rows = await tx.signatures.attempts(contract.id)
         return [(row["state"], (row["failure"] or "").split(":")[0]) for row in rows if row["kind"] == "certificate"]
 
     async def issued(self, contract: Contract) -> dict[str, Any]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            entries = await unit.record.entries(contract.id)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            entries = await tx.record.entries(contract.id)
         return dict(next(entry.facts for entry in entries if entry.kind == "certificate-issued"))
 
     async def alerts(self) -> list[str]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            found = await unit.alerts.recent(EVERYTHING, unit.now)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            found = await tx.alerts.recent(EVERYTHING, tx.now)
         return [alert.said("en") for alert in found if alert.kind == "authority-away"]
 
     def well(self) -> None:
         self.szca.answer = self.gdca.answer = None
         for name in ("szca", "gdca", "builtin"):
-            self.running.hub.parts.authorities.rests.served(name)
+            self.running.hub.services.authorities.rests.served(name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -145,7 +145,7 @@ async def test_the_trial_authority_does_not_stand_in_for_a_licensed_one(school: 
 
 
 async def test_the_trial_authority_stands_in_where_the_template_allows_it(school: School) -> None:
-    templates = school.running.hub.parts.printer.templates
+    templates = school.running.hub.services.printer.templates
     before = templates._templates["course", "zh"]
     school.szca.answer = school.gdca.answer = away
     templates._templates["course", "zh"] = replace(before, trial_allowed=True)

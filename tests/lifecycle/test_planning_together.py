@@ -19,7 +19,7 @@ from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import Delivery, DeliveryState, Share
 from hub.model.messaging.message import Purpose
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from tests.database import tamper
 from tests.lifecycle.signing import tasks_of
 from tests.lifecycle.test_policies import change
@@ -61,7 +61,7 @@ async def counted(running: Running, days: int) -> int:
 
     engine = running.hub.database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
-    assert await replan_scope(running.hub.parts, "hefei") is None
+    assert await replan_scope(running.hub.services, "hefei") is None
     event.remove(engine, "before_cursor_execute", note)
     return len(statements)
 
@@ -81,9 +81,9 @@ async def test_planning_many_takes_no_more_statements_than_planning_few(running:
 async def test_one_that_somebody_holds_is_planned_alone_and_the_others_do_not_wait(running: Running) -> None:
     held, *others = await asleep(running, 0, FEW + 1)
     await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.contracts.locked(held.id)
-        planning = asyncio.create_task(replan_scope(running.hub.parts, "hefei"))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.contracts.locked(held.id)
+        planning = asyncio.create_task(replan_scope(running.hub.services, "hefei"))
 
         async def others_are_planned() -> bool:
             return all([PLANNED_ANEW in await ledger(running, each) for each in others])
@@ -96,11 +96,11 @@ async def test_one_that_somebody_holds_is_planned_alone_and_the_others_do_not_wa
 
 async def test_one_that_goes_wrong_does_not_keep_the_others_from_being_planned(running: Running) -> None:
     wrong, *others = sorted(await asleep(running, 0, FEW + 1), key=lambda each: each.id)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        signer = (await unit.contracts.signers(wrong.id))[0]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        signer = (await tx.contracts.signers(wrong.id))[0]
     await tamper(running.hub.database.dsn, "UPDATE signer SET zone = 'No/Where' WHERE id = $1", signer.id)
     await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
-    assert await replan_scope(running.hub.parts, "hefei") is None
+    assert await replan_scope(running.hub.services, "hefei") is None
     assert all([PLANNED_ANEW in await ledger(running, each) for each in others])
     assert PLANNED_ANEW not in await ledger(running, wrong)
 
@@ -108,11 +108,11 @@ async def test_one_that_goes_wrong_does_not_keep_the_others_from_being_planned(r
 async def test_planning_that_the_database_broke_off_goes_on_later(running: Running) -> None:
     held, *others = await asleep(running, 0, FEW + 1)
     await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await replan_later(unit, "hefei", None)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await replan_later(tx, "hefei", None)
     async with _queue_of(running):
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.contracts.locked(held.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.contracts.locked(held.id)
             await until(lambda: _found(running, _WAITING_IS_ENDED))
         await until(lambda: _found(running, "SELECT true FROM pgqueuer WHERE status = 'failed'"))
         await running.worker.look_after()
@@ -138,8 +138,8 @@ async def _queue_of(running: Running) -> AsyncIterator[None]:
 
 
 async def _found(running: Running, question: str) -> bool:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return bool(await unit.connection.scalar(text(question)))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return bool(await tx.connection.scalar(text(question)))
 
 
 async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Running) -> None:
@@ -149,25 +149,25 @@ async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Runni
     chance = random.Random(5)
     for number in range(80):
         tasks = {contract.id: (await tasks_of(running, contract))[0] for contract in contracts}
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             if number % 20 == 10:
                 again = chance.choice(list(tasks.values()))
-                await _invite_again(unit, again, NOON + timedelta(minutes=number // 3))
-                tasks[again.contract] = await unit.tasks.get(again.id)
+                await _invite_again(tx, again, NOON + timedelta(minutes=number // 3))
+                tasks[again.contract] = await tx.tasks.get(again.id)
             mine, other = chance.sample(list(tasks.values()), 2)
             delivery = _sent(chance, number, mine)
-            assert await unit.deliveries.add(delivery)
+            assert await tx.deliveries.add(delivery)
             if chance.random() < 0.3:
-                await unit.shares.add(delivery.id, [_share(chance, each) for each in (mine, other)])
-            together = await unit.plans.last_steps(list(tasks))
+                await tx.shares.add(delivery.id, [_share(chance, each) for each in (mine, other)])
+            together = await tx.plans.last_steps(list(tasks))
             for contract, task in tasks.items():
-                assert together.get(task.id) == last_step(task, await unit.deliveries.of_contract(contract))
+                assert together.get(task.id) == last_step(task, await tx.deliveries.of_contract(contract))
     assert len(together) == FEW
 
 
-async def _invite_again(unit: Unit, task: SigningTask, at: datetime) -> None:
+async def _invite_again(tx: Transaction, task: SigningTask, at: datetime) -> None:
     assert task.step
-    await unit.tasks.open(task.id, task.step, at)
+    await tx.tasks.open(task.id, task.step, at)
 
 
 def _sent(chance: random.Random, number: int, task: SigningTask) -> Delivery:

@@ -38,8 +38,8 @@ from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
 
 
 async def change(running: Running, campus: str, kind: Kind, subject: str, changes: Mapping[str, Any]) -> None:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.policies.put(PolicyChange(campus, kind, subject, changes), "staff:test", unit.now)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.policies.put(PolicyChange(campus, kind, subject, changes), "staff:test", tx.now)
 
 
 async def next_due(running: Running, contract: Contract) -> tuple[str, int, str]:
@@ -50,16 +50,16 @@ async def next_due(running: Running, contract: Contract) -> tuple[str, int, str]
 
 async def test_each_level_changes_what_is_above_it_and_one_that_does_not_fit_is_left_out() -> None:
     async with quiet_hub() as running:
-        base = running.hub.parts.policy
+        base = running.hub.services.policy
         await change(running, "hq", "campus", "hq", {"messages_per_day": 1, "repeat_every": "5d"})
         await change(running, "hefei", "campus", "hefei", {"repeat_every": "6d", "window_opens": "10:00"})
         await change(running, "hefei", "course", "math-a", {"window_opens": "11:00"})
         await change(running, "beijing", "campus", "beijing", {"window_opens": "05:00"})  # from a more patient version
-        async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:  # reads what is above it
-            math = await policy_at(unit, base, "hefei", "math-a")
-            english = await policy_at(unit, base, "hefei", "english-b")
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            beijing = await policy_at(unit, base, "beijing", "math-a")
+        async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:  # reads what is above it
+            math = await policy_at(tx, base, "hefei", "math-a")
+            english = await policy_at(tx, base, "hefei", "english-b")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            beijing = await policy_at(tx, base, "beijing", "math-a")
         assert (math.messages_per_day, math.repeat_every.days, math.window_opens.hour) == (1, 6, 11)
         assert (english.repeat_every.days, english.window_opens.hour) == (6, 10)
         assert (beijing.messages_per_day, beijing.repeat_every.days, beijing.window_opens.hour) == (1, 5, 9)
@@ -67,18 +67,20 @@ async def test_each_level_changes_what_is_above_it_and_one_that_does_not_fit_is_
 
 async def test_what_was_saved_without_bounds_counts_as_the_bound_until_it_is_edited() -> None:
     async with quiet_hub() as running:
-        parts = running.hub.parts
+        services = running.hub.services
         saved = {"reminders_after": ["400d"], "messages_per_day": 99999, "window_opens": "10:00"}
         await change(running, "hefei", "campus", "hefei", saved)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            held, shown = await policy_at(unit, parts.policy, "hefei"), await policies_at(parts, unit, "hefei", None)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            held, shown = await policy_at(tx, services.policy, "hefei"), await policies_at(services, tx, "hefei", None)
         assert (held.reminders_after, held.messages_per_day, held.window_opens) == ((timedelta(days=7),), 10, time(10))
         assert shown.here == held and shown.own == saved
-        await change_policy(parts, EVERYTHING, "hq", None, {"repeat_every": "5d"}, "staff:test")  # what is below fits
-        await change_policy(parts, EVERYTHING, "hefei", "math-a", {"bundle": False}, "staff:test")
+        await change_policy(
+            services, EVERYTHING, "hq", None, {"repeat_every": "5d"}, "staff:test"
+        )  # what is below fits
+        await change_policy(services, EVERYTHING, "hefei", "math-a", {"bundle": False}, "staff:test")
         for campus, course in (("hefei", None), ("hefei", "math-a"), ("hq", None)):
             with pytest.raises(BadInput) as refused:
-                await change_policy(parts, EVERYTHING, campus, course, saved, "staff:test")
+                await change_policy(services, EVERYTHING, campus, course, saved, "staff:test")
             assert refused.value.field == "reminders_after"
 
 
@@ -87,11 +89,11 @@ async def test_a_campus_cannot_write_the_policy_or_the_calendar_of_another() -> 
         await change(running, "hq", "campus", "hq", {"messages_per_day": 1})
         for campus in ("hq", "beijing"):
             with pytest.raises(ProgrammingError, match="row-level security"):
-                async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:
-                    await unit.policies.put(PolicyChange(campus, "campus", campus, {"x": 1}), "staff:x", unit.now)
+                async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
+                    await tx.policies.put(PolicyChange(campus, "campus", campus, {"x": 1}), "staff:x", tx.now)
             with pytest.raises(ProgrammingError, match="row-level security"):
-                async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:
-                    await unit.policies.put_calendar(campus, [SchoolDay(date(2027, 1, 1), True, "x")])
+                async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
+                    await tx.policies.put_calendar(campus, [SchoolDay(date(2027, 1, 1), True, "x")])
 
 
 async def test_a_changed_policy_moves_what_is_asleep_and_a_calendar_makes_it_wait() -> None:
@@ -101,19 +103,19 @@ async def test_a_changed_policy_moves_what_is_asleep_and_a_calendar_makes_it_wai
         await follow(running, clock, MORNING + timedelta(days=1, hours=1))
         assert await next_due(running, contract) == ("reminder", 2, "11-28 02:00")
         await change(running, "hefei", "course", "math-a", {"reminders_after": ["1d", "5d"], "last_call_before": "4d"})
-        await replan_scope(running.hub.parts, "beijing")
+        await replan_scope(running.hub.services, "beijing")
         assert await next_due(running, contract) == ("reminder", 2, "11-28 02:00")
-        assert await replan_scope(running.hub.parts, "hefei", "math-a", most=1) == contract.id
-        assert await replan_scope(running.hub.parts, "hefei", "math-a", contract.id, most=1) is None
+        assert await replan_scope(running.hub.services, "hefei", "math-a", most=1) == contract.id
+        assert await replan_scope(running.hub.services, "hefei", "math-a", contract.id, most=1) is None
         assert await next_due(running, contract) == ("reminder", 2, "11-30 02:00")
         assert (await ledger(running, contract.id))[-1] == ("planned", "reminder", "policy-changed")
         planned = len(await ledger(running, contract.id))
-        await replan_scope(running.hub.parts, "hefei")  # once more changes nothing
+        await replan_scope(running.hub.services, "hefei")  # once more changes nothing
         assert len(await ledger(running, contract.id)) == planned
         await change(running, "hefei", "campus", "hefei", {"skip_holidays": True})
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             closed = [SchoolDay(date(2026, 11, 30), False, "exams"), SchoolDay(date(2026, 12, 1), False, "exams")]
-            await unit.policies.put_calendar("hefei", closed)
+            await tx.policies.put_calendar("hefei", closed)
         clock.go_to(MORNING + timedelta(days=5))  # it was planned before the calendar was known
         await round_of_work(running)
         assert ("skipped", "reminder", "closed-day") in await ledger(running, contract.id)
@@ -129,12 +131,12 @@ async def test_a_policys_channels_come_before_the_signers_own() -> None:
         contract = await running.issue_minor(deadline=MORNING + timedelta(days=4))
         await change(running, "hq", "campus", "hq", {"last_call_through": ["voice"]})
         await follow(running, clock, MORNING + timedelta(days=1, hours=12))
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            given = (await whole(unit, running.hub.parts, contract.id)).signers[0].next_step
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            given = (await whole(tx, running.hub.services, contract.id)).signers[0].next_step
         assert given and (given.kind, given.channel) == ("last-call", "voice")
         await follow(running, clock, MORNING + timedelta(days=5))
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            made = {each.purpose: each.channel for each in await unit.deliveries.of_contract(contract.id)}
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            made = {each.purpose: each.channel for each in await tx.deliveries.of_contract(contract.id)}
         assert (made["reminder"], made["last-call"]) == ("sms", "voice")
 
 
@@ -147,21 +149,21 @@ async def test_who_opts_out_is_reminded_by_another_way_and_the_ledger_says_where
         )  # fmt: skip
         both, alone = await running.issue_minor(signers=(guardian,)), await running.issue_minor()
         await round_of_work(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.opt_outs.add(GUARDIAN_PHONE, "sms", unit.now, "inbound")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.opt_outs.add(GUARDIAN_PHONE, "sms", tx.now, "inbound")
         await follow(running, clock, MORNING + timedelta(days=1))
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            first, *more = [each.channel for each in await unit.deliveries.of_contract(both.id)]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            first, *more = [each.channel for each in await tx.deliveries.of_contract(both.id)]
             assert first == "sms" and set(more) == {"email"}  # the reminder, and the next way of the invitation
-            assert [each.channel for each in await unit.deliveries.of_contract(alone.id)] == ["sms"]
-            await unit.opt_outs.remove(GUARDIAN_PHONE)
+            assert [each.channel for each in await tx.deliveries.of_contract(alone.id)] == ["sms"]
+            await tx.opt_outs.remove(GUARDIAN_PHONE)
         assert ("skipped", "reminder", "opted-out") in await ledger(running, alone.id)
         assert "opted-out" in await staff_tasks(running, alone.id)
         assert await next_due(running, alone) == ("reminder", 2, "11-28 02:00")
         await follow(running, clock, MORNING + timedelta(days=3))
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             for contract in (both, alone):
-                assert (await unit.deliveries.of_contract(contract.id))[-1].channel == "sms"
+                assert (await tx.deliveries.of_contract(contract.id))[-1].channel == "sms"
 
 
 async def test_a_phone_change_begins_anew_with_the_new_number_and_one_next_step() -> None:
@@ -187,11 +189,11 @@ async def test_after_a_phone_change_neither_a_new_policy_nor_more_time_counts_wh
         first = ("reminder", 1, "12-03 03:00")
         assert await next_due(running, contract) == first
         await change(running, "hefei", "campus", "hefei", {"messages_per_day": 1})
-        await replan_scope(running.hub.parts, "hefei")
+        await replan_scope(running.hub.services, "hefei")
         assert await next_due(running, contract) == first
-        await extend(running.hub.parts, EVERYTHING, contract.id, clock() + timedelta(days=2, hours=6), "staff:test")
+        await extend(running.hub.services, EVERYTHING, contract.id, clock() + timedelta(days=2, hours=6), "staff:test")
         assert (await next_due(running, contract))[0] == "last-call"
-        await extend(running.hub.parts, EVERYTHING, contract.id, MORNING + timedelta(days=40), "staff:test")
+        await extend(running.hub.services, EVERYTHING, contract.id, MORNING + timedelta(days=40), "staff:test")
         assert await next_due(running, contract) == first
 
 
@@ -202,12 +204,12 @@ async def test_another_way_of_what_the_old_number_missed_does_not_count_as_the_n
         await follow(running, clock, MORNING + timedelta(days=7, hours=1))
         await changed(running, await person(running, contract))
         await round_of_work(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            third = [each for each in await unit.deliveries.of_contract(contract.id) if each.purpose == "reminder"][-1]
-            another = replace(third, id=uuid4(), key=f"{third.key}+email", rung=1, created_at=unit.now)
-            assert third.variables["step_number"] == "3" and await unit.deliveries.add(another)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            third = [each for each in await tx.deliveries.of_contract(contract.id) if each.purpose == "reminder"][-1]
+            another = replace(third, id=uuid4(), key=f"{third.key}+email", rung=1, created_at=tx.now)
+            assert third.variables["step_number"] == "3" and await tx.deliveries.add(another)
         await change(running, "hefei", "campus", "hefei", {"messages_per_day": 1})
-        await replan_scope(running.hub.parts, "hefei")
+        await replan_scope(running.hub.services, "hefei")
         assert await next_due(running, contract) == ("reminder", 1, "12-03 03:00")
 
 
@@ -217,13 +219,13 @@ async def test_what_the_page_promises_of_a_policy_goes_out_also_where_there_were
         contract = await running.issue_minor()
         daily = {"reminders_after": [f"{day}d" for day in range(1, 7)], "repeat_every": "1d"}
         await change(running, "hefei", "campus", "hefei", daily)
-        await replan_scope(running.hub.parts, "hefei")
+        await replan_scope(running.hub.services, "hefei")
         await follow(running, clock, MORNING + timedelta(days=6, hours=2))
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", *["reminder"] * 6]
         await change(running, "hefei", "campus", "hefei", {})
-        await replan_scope(running.hub.parts, "hefei")
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            here = await policy_at(unit, running.hub.parts.policy, "hefei", "math-a")
+        await replan_scope(running.hub.services, "hefei")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            here = await policy_at(tx, running.hub.services.policy, "hefei", "math-a")
         shown = [(step.kind.value, step.due_at) for step in plan_of(here, MORNING, SHANGHAI)]
         promised = [(kind, f"{due.astimezone(SHANGHAI):%m-%d %H:%M}") for kind, due in shown if due > clock()]
         assert [kind for kind, _ in promised] == [*["reminder"] * 3, "last-call", "expiry"]

@@ -29,20 +29,20 @@ async def told(running: Running, number: int, *, worked_on: bool = True) -> None
     calls = [Told.sealed(database.cipher, "sms", heard, database.clock()) for _ in range(number)]
     await database.inlet.store(calls)
     if worked_on:
-        async with database.unit(EVERYTHING) as unit:
-            await unit.callbacks.done([each.id for each in calls], unit.now, "noted")
+        async with database.transaction(EVERYTHING) as tx:
+            await tx.callbacks.done([each.id for each in calls], tx.now, "noted")
 
 
 async def written(running: Running, reference: str) -> None:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.inbound.add("sms", Inbound(reference, "+12025550101", "hello"), Wish.OTHER, unit.now)
-        await unit.budgets.spend("number", reference, unit.now, 5)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.inbound.add("sms", Inbound(reference, "+12025550101", "hello"), Wish.OTHER, tx.now)
+        await tx.budgets.spend("number", reference, tx.now, 5)
 
 
 async def left(running: Running) -> tuple[int, int, int]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
         count = "(SELECT count(*) FROM callback), (SELECT count(*) FROM inbound_message), (SELECT count(*) FROM budget"
-        row = (await unit.connection.execute(text(f"SELECT {count} WHERE kind = 'number')"))).one()
+        row = (await tx.connection.execute(text(f"SELECT {count} WHERE kind = 'number')"))).one()
         return row[0], row[1], row[2]
 
 
@@ -56,37 +56,37 @@ async def test_each_kind_goes_when_its_time_is_over(monkeypatch: pytest.MonkeyPa
         clock.advance(29 * DAY)
         await told(running, 1)
         await written(running, "new")
-        assert await purge(running.hub.parts) == {"calls": 0, "inbound": 0, "periods": 1, "jobs": 0, "prepared": 0}
+        assert await purge(running.hub.services) == {"calls": 0, "inbound": 0, "periods": 1, "jobs": 0, "prepared": 0}
         clock.advance(2 * DAY)
-        assert await purge(running.hub.parts) == {"calls": 10, "inbound": 0, "periods": 0, "jobs": 0, "prepared": 0}
+        assert await purge(running.hub.services) == {"calls": 10, "inbound": 0, "periods": 0, "jobs": 0, "prepared": 0}
         assert await left(running) == (2, 2, 1)  # one nobody has worked on, one that is young
         clock.advance(150 * DAY)
-        assert await purge(running.hub.parts) == {"calls": 1, "inbound": 1, "periods": 1, "jobs": 0, "prepared": 0}
+        assert await purge(running.hub.services) == {"calls": 1, "inbound": 1, "periods": 1, "jobs": 0, "prepared": 0}
         assert await left(running) == (1, 1, 0)
 
 
 async def test_how_jobs_went_goes_after_a_week(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(purging, "BATCH", 4)
     async with quiet_hub() as running:
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             for table, number in JOBS.items():
-                await unit.connection.execute(text(
+                await tx.connection.execute(text(
                     f"INSERT INTO {table} (created, status, priority, entrypoint, {number})"
                     " SELECT now() - day * interval '1 day', 'successful', 0, 'deliver', 1"
                     " FROM generate_series(0, 20) AS day"
                 ))  # fmt: skip
-        assert (await purge(running.hub.parts))["jobs"] == 14
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        assert (await purge(running.hub.services))["jobs"] == 14
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             for table in JOBS:
                 kept = text(f"SELECT count(*), min(created) > now() - interval '7 days' FROM {table}")
-                assert (await unit.connection.execute(kept)).one() == (7, True)
+                assert (await tx.connection.execute(kept)).one() == (7, True)
 
 
 async def test_one_worker_does_it_for_all() -> None:
     async with quiet_hub() as running:
         await told(running, 1)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.connection.execute(text("UPDATE callback SET received_at = received_at - interval '40 days'"))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.connection.execute(text("UPDATE callback SET received_at = received_at - interval '40 days'"))
         stop, workers = asyncio.Event(), [Worker(running.hub) for _ in range(2)]
         at_work = [asyncio.create_task(each.run(stop)) for each in workers]
 
@@ -96,5 +96,5 @@ async def test_one_worker_does_it_for_all() -> None:
         await until(gone)
         stop.set()
         await asyncio.gather(*at_work)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert not await unit.duties.take("purge", timedelta(hours=1))  # nobody else's turn within the hour
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert not await tx.duties.take("purge", timedelta(hours=1))  # nobody else's turn within the hour

@@ -29,25 +29,25 @@ async def test_silence_and_its_end_reach_every_task_at_the_number_however_many_t
             await _ended_copy(running, contract)
         stranger = await person(running, contract)
         await stranger.land()
-        await ask(running.hub.parts, stranger.secret, "not-me", "")
+        await ask(running.hub.services, stranger.secret, "not-me", "")
         assert (await tasks_of(running, contract))[0].paused
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.desk.open_tasks(contract.id)
-        assert await settle(running.hub.parts, EVERYTHING, task.id, "staff:test")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.desk.open_tasks(contract.id)
+        assert await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
         assert not (await tasks_of(running, contract))[0].paused
 
 
 async def _ended_copy(running: Running, contract: Contract) -> None:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
         copy = replace(
-            contract, id=uuid4(), number=await unit.contracts.next_number(2026), state=ContractState.VOIDED,
-            created_at=unit.now + timedelta(seconds=1),
+            contract, id=uuid4(), number=await tx.contracts.next_number(2026), state=ContractState.VOIDED,
+            created_at=tx.now + timedelta(seconds=1),
         )  # fmt: skip
-        await unit.contracts.add(copy, "")
+        await tx.contracts.add(copy, "")
         fresh = replace(signer, id=uuid4(), contract=copy.id)
-        await unit.contracts.add_signer(fresh, b"")
-        await unit.tasks.add(SigningTask(uuid4(), copy.id, fresh.id, copy.campus, TaskState.CLOSED, 1))
+        await tx.contracts.add_signer(fresh, b"")
+        await tx.tasks.add(SigningTask(uuid4(), copy.id, fresh.id, copy.campus, TaskState.CLOSED, 1))
 
 
 async def test_a_question_is_settled_and_reminders_go_on_at_once_or_neither() -> None:
@@ -55,18 +55,18 @@ async def test_a_question_is_settled_and_reminders_go_on_at_once_or_neither() ->
         contract = await running.issue_minor()
         stranger = await person(running, contract)
         await stranger.land()
-        await ask(running.hub.parts, stranger.secret, "not-me", "")
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.desk.open_tasks(contract.id)
-        async with running.hub.database.unit(EVERYTHING) as sending:
+        await ask(running.hub.services, stranger.secret, "not-me", "")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.desk.open_tasks(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as sending:
             await sending.contracts.locked(contract.id)
-            settling = asyncio.create_task(settle(running.hub.parts, EVERYTHING, task.id, "staff:test"))
+            settling = asyncio.create_task(settle(running.hub.services, EVERYTHING, task.id, "staff:test"))
             await until(partial(waiting, running, 1))
             assert [each.id for each in await sending.desk.open_tasks(contract.id)] == [task.id]
             settling.cancel()  # the process dies here
         with pytest.raises(asyncio.CancelledError):
             await settling
-        assert await settle(running.hub.parts, EVERYTHING, task.id, "staff:test")
+        assert await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
         assert not (await tasks_of(running, contract))[0].paused
 
 
@@ -78,13 +78,13 @@ async def test_a_last_call_that_silence_swallowed_comes_once_the_question_is_set
         await follow(running, clock, MORNING + timedelta(days=1))
         stranger = await person(running, contract)
         await stranger.land()
-        await ask(running.hub.parts, stranger.secret, "not-me", "")
+        await ask(running.hub.services, stranger.secret, "not-me", "")
         await follow(running, clock, MORNING + timedelta(days=2, hours=after))
         (task,) = await tasks_of(running, contract)
         assert task.step and task.step.kind is StepKind.EXPIRY
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (asked,) = [each for each in await unit.desk.open_tasks(contract.id) if each.kind == "not-me"]
-        assert await settle(running.hub.parts, EVERYTHING, asked.id, "staff:test")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (asked,) = [each for each in await tx.desk.open_tasks(contract.id) if each.kind == "not-me"]
+        assert await settle(running.hub.services, EVERYTHING, asked.id, "staff:test")
         await follow(running, clock, MORNING + timedelta(days=5))
         messages = await sent(running, GUARDIAN_PHONE)
         assert [purpose for purpose, _ in messages] == ["invitation", "reminder", "last-call", "expired"]
@@ -99,10 +99,10 @@ async def test_a_last_call_that_was_sent_is_not_planned_again_when_a_question_is
         before = await tasks_of(running, contract)
         stranger = await person(running, contract)
         await stranger.land()
-        await ask(running.hub.parts, stranger.secret, "not-me", "")
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (asked,) = [each for each in await unit.desk.open_tasks(contract.id) if each.kind == "not-me"]
-        assert await settle(running.hub.parts, EVERYTHING, asked.id, "staff:test")
+        await ask(running.hub.services, stranger.secret, "not-me", "")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (asked,) = [each for each in await tx.desk.open_tasks(contract.id) if each.kind == "not-me"]
+        assert await settle(running.hub.services, EVERYTHING, asked.id, "staff:test")
         assert await tasks_of(running, contract) == before
 
 
@@ -112,17 +112,17 @@ async def test_what_was_said_already_is_not_said_again_and_nobody_asks_without_e
         contract = await running.issue_minor()
         stranger = await person(running, contract)
         await stranger.land()
-        parts, secret = running.hub.parts, stranger.secret
+        services, secret = running.hub.services, stranger.secret
         for _ in range(3 * QUESTIONS_A_DAY):
-            await ask(parts, secret, "not-me", "")
+            await ask(services, secret, "not-me", "")
         assert await staff_tasks(running, contract.id) == ["not-me"]
         assert (await record_of(running, contract)).count("question-asked") == 1
         for number in range(1, QUESTIONS_A_DAY):
-            await ask(parts, secret, "question", f"And what about {number}?")
+            await ask(services, secret, "question", f"And what about {number}?")
         with pytest.raises(TooSoon):
-            await ask(parts, secret, "question", "And that?")
+            await ask(services, secret, "question", "And that?")
         assert len(await staff_tasks(running, contract.id)) == QUESTIONS_A_DAY
         assert (await record_of(running, contract)).count("question-asked") == QUESTIONS_A_DAY
         clock.advance(timedelta(days=1))
         await stranger.land()
-        await ask(parts, stranger.secret, "question", "And that?")
+        await ask(services, stranger.secret, "question", "And that?")

@@ -53,23 +53,23 @@ class School:
     async def checks(self, visitor: Person) -> list[tuple[Any, ...]]:
         columns = "provider, method, result, reference"
         statement = f"SELECT {columns} FROM identity_check WHERE contract = :contract ORDER BY at"
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            rows = await unit.connection.execute(text(statement), {"contract": visitor.contract.id})
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            rows = await tx.connection.execute(text(statement), {"contract": visitor.contract.id})
             return [tuple(row) for row in rows]
 
     async def attempts(self, visitor: Person) -> list[str]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            rows = await unit.signatures.attempts(visitor.contract.id)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            rows = await tx.signatures.attempts(visitor.contract.id)
         return [row["state"] for row in rows if row["kind"] == "identity"]
 
     async def record(self, visitor: Person, kind: str) -> dict[str, Any]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            entries = [each for each in await unit.record.entries(visitor.contract.id) if each.kind == kind]
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            entries = [each for each in await tx.record.entries(visitor.contract.id) if each.kind == kind]
         return dict(entries[-1].facts)
 
     async def wrong_answers(self, visitor: Person) -> int:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            return await unit.sessions.wrong_answers(visitor.signer.person, visitor.contract.created_at)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            return await tx.sessions.wrong_answers(visitor.signer.person, visitor.contract.created_at)
 
 
 def valid(first: str) -> str:
@@ -142,8 +142,8 @@ async def test_no_answer_is_nobodys_wrong_answer_and_the_code_still_counts(schoo
     school.double.spoil = None
     await visitor.verify(code)
     assert await school.attempts(visitor) == ["failed", "done"]
-    async with school.running.hub.database.unit(EVERYTHING) as unit:
-        kinds = [alert.kind for alert in await unit.alerts.recent(EVERYTHING, unit.now)]
+    async with school.running.hub.database.transaction(EVERYTHING) as tx:
+        kinds = [alert.kind for alert in await tx.alerts.recent(EVERYTHING, tx.now)]
     assert kinds == ["identity-away"]
 
 

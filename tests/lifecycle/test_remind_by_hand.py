@@ -23,18 +23,18 @@ LATER = timedelta(minutes=31)
 
 async def by_hand(running: Running, contract: Contract) -> list[str]:
     """The numbers that a reminder by hand goes to."""
-    return [each.to for each in await remind_by_hand(running.hub.parts, EVERYTHING, contract.id, "staff:test")]
+    return [each.to for each in await remind_by_hand(running.hub.services, EVERYTHING, contract.id, "staff:test")]
 
 
 async def written_by_hand(running: Running, contract: Contract) -> list[str]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return [each.to for each in await unit.deliveries.of_contract(contract.id) if each.key.startswith("hand-")]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return [each.to for each in await tx.deliveries.of_contract(contract.id) if each.key.startswith("hand-")]
 
 
 async def not_me(running: Running, contract: Contract) -> None:
     stranger = await person(running, contract)
     await stranger.land()
-    await ask(running.hub.parts, stranger.secret, "not-me", "")
+    await ask(running.hub.services, stranger.secret, "not-me", "")
 
 
 async def test_a_number_that_said_not_me_is_not_reminded_by_hand_until_that_is_settled() -> None:
@@ -48,9 +48,9 @@ async def test_a_number_that_said_not_me_is_not_reminded_by_hand_until_that_is_s
             await by_hand(running, contract)
         assert refused.value.detail == "Reminders are paused until the question from this number is settled."
         assert await written_by_hand(running, contract) == []
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (asked,) = await unit.desk.open_tasks(contract.id)
-        await settle(running.hub.parts, EVERYTHING, asked.id, "staff:test")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (asked,) = await tx.desk.open_tasks(contract.id)
+        await settle(running.hub.services, EVERYTHING, asked.id, "staff:test")
         assert await by_hand(running, contract) == [GUARDIAN_PHONE]
 
 
@@ -88,8 +88,8 @@ async def test_two_contracts_of_one_parent_reminded_of_at_once_are_one_reminder(
         await round_of_work(running)
         clock.advance(LATER)
         guardian = await person(running, contracts[0])
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.sessions.one_at_a_time(guardian.signer.person)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.sessions.one_at_a_time(guardian.signer.person)
             both = [asyncio.create_task(by_hand(running, contract)) for contract in contracts]
 
             async def nobody_has_counted_yet() -> bool:

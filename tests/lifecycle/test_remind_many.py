@@ -34,59 +34,59 @@ async def issue_to(running: Running, number: int) -> Contract:
 
 
 async def outcomes(running: Running, act: UUID) -> Counter[str]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        found = await unit.many.of(act)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.many.of(act)
     assert found and found.left == 0
     return Counter(found.counts)
 
 
 async def reminders(running: Running, contracts: list[Contract]) -> list[int]:
     """How many reminders by hand each contract has got."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        found = [await unit.deliveries.of_contract(contract.id) for contract in contracts]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        found = [await tx.deliveries.of_contract(contract.id) for contract in contracts]
     return [sum(each.key.startswith("hand-") for each in deliveries) for deliveries in found]
 
 
 async def test_what_the_preview_counts_is_what_happens() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         plain, sibling, other, paused, bad, fresh, gone = [await issue_to(running, n) for n in (0, 1, 1, 3, 4, 5, 6)]
         await round_of_work(running)
         clock.advance(timedelta(hours=23, minutes=30))  # the plan's first reminder comes half an hour later
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.tasks.pause((await unit.tasks.of_contract(paused.id))[0].id, True)
-            await unit.connection.execute(
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.tasks.pause((await tx.tasks.of_contract(paused.id))[0].id, True)
+            await tx.connection.execute(
                 text("UPDATE delivery SET state = 'undelivered', failure_kind = 'address' WHERE contract = :bad"),
                 {"bad": bad.id},
             )
-        await remind_by_hand(parts, EVERYTHING, fresh.id, "staff:test")
-        await void(parts, EVERYTHING, gone.id, "wrong", "staff:test")
+        await remind_by_hand(services, EVERYTHING, fresh.id, "staff:test")
+        await void(services, EVERYTHING, gone.id, "wrong", "staff:test")
         everybody = [each.id for each in (plain, sibling, other, paused, bad, fresh, gone)]
-        shown = await preview(parts, EVERYTHING, everybody)
+        shown = await preview(services, EVERYTHING, everybody)
         assert shown == {
             Verdict.SENT: 2, Verdict.TOO_SOON: 2, Verdict.PAUSED: 1, Verdict.BAD_NUMBER: 1,
         }  # fmt: skip
         assert await reminders(running, [plain, sibling, other]) == [0, 0, 0]  # a preview changes nothing
-        act = await begin(parts, EVERYTHING, everybody, "staff:test")
-        await remind_many(parts, act)
+        act = await begin(services, EVERYTHING, everybody, "staff:test")
+        await remind_many(services, act)
         assert await outcomes(running, act) == Counter({str(verdict): count for verdict, count in shown.items()})
         assert await reminders(running, [plain, paused, bad, fresh]) == [1, 0, 0, 1]
         assert sum(await reminders(running, [sibling, other])) == 1  # one parent, one message
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (entry,) = [each for each in await unit.record.entries(plain.id) if each.kind == "reminded-by-hand"]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (entry,) = [each for each in await tx.record.entries(plain.id) if each.kind == "reminded-by-hand"]
         assert entry.actor == "staff:test"
 
 
 async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts, contracts = running.hub.parts, [await issue_to(running, number) for number in range(5)]
+        services, contracts = running.hub.services, [await issue_to(running, number) for number in range(5)]
         await round_of_work(running)
         clock.advance(timedelta(hours=2))
         act = uuid4()
         for _ in range(2):  # the form was sent twice
-            await begin(parts, EVERYTHING, [each.id for each in contracts], "staff:test", act)
+            await begin(services, EVERYTHING, [each.id for each in contracts], "staff:test", act)
         commits = 0
 
         async def killed_at_the_third() -> None:
@@ -97,18 +97,18 @@ async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice(monkeypatc
 
         monkeypatch.setattr(running.hub.database, "before_commit", killed_at_the_third)
         with pytest.raises(asyncio.CancelledError):
-            await remind_many(parts, act)
+            await remind_many(services, act)
         monkeypatch.undo()
         assert sum(await reminders(running, contracts)) == 2
-        await asyncio.gather(remind_many(parts, act), remind_many(parts, act))
-        assert not await remind_many(parts, act)
+        await asyncio.gather(remind_many(services, act), remind_many(services, act))
+        assert not await remind_many(services, act)
         assert await reminders(running, contracts) == [1] * 5
         assert await outcomes(running, act) == {"sent": 5}
         await deliver(running)
         for phone in PARENTS[:5]:
             assert [purpose for purpose, _ in await sent(running, phone)] == ["invitation", "reminder"]
-        second = await begin(parts, EVERYTHING, [each.id for each in contracts], "staff:test")
-        await remind_many(parts, second)
+        second = await begin(services, EVERYTHING, [each.id for each in contracts], "staff:test")
+        await remind_many(services, second)
         assert await outcomes(running, second) == {"too-soon": 5}
 
 
@@ -117,10 +117,10 @@ async def test_at_night_they_wait_for_the_window_as_the_tasks_own_next_step() ->
     async with quiet_hub(clock) as running:
         contract = await issue_to(running, 0)
         await follow(running, clock, NIGHT + timedelta(days=3))  # the next reminder is days away
-        assert await preview(running.hub.parts, EVERYTHING, [contract.id]) == {Verdict.MORNING: 1}
+        assert await preview(running.hub.services, EVERYTHING, [contract.id]) == {Verdict.MORNING: 1}
         before = await sent(running, PARENTS[0])
-        act = await begin(running.hub.parts, EVERYTHING, [contract.id], "staff:test")
-        await remind_many(running.hub.parts, act)
+        act = await begin(running.hub.services, EVERYTHING, [contract.id], "staff:test")
+        await remind_many(running.hub.services, act)
         assert await outcomes(running, act) == {"morning": 1}
         (task,) = await tasks_of(running, contract)
         assert task.step and task.step.number == 3 and task.step.due_at - clock() < timedelta(hours=22)
@@ -134,17 +134,17 @@ async def test_at_night_they_wait_for_the_window_as_the_tasks_own_next_step() ->
 async def test_on_closed_days_up_to_the_deadline_they_are_reminded_all_the_same() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts, contract = running.hub.parts, await running.issue_minor(deadline=MORNING + timedelta(days=8))
+        services, contract = running.hub.services, await running.issue_minor(deadline=MORNING + timedelta(days=8))
         await follow(running, clock, MORNING + timedelta(days=4))
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.policies.put(PolicyChange("hefei", "campus", "hefei", {"skip_holidays": True}), "test", unit.now)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.policies.put(PolicyChange("hefei", "campus", "hefei", {"skip_holidays": True}), "test", tx.now)
             closed = [SchoolDay(MORNING.date() + timedelta(days=4 + day), False, "exams") for day in range(7)]
-            await unit.policies.put_calendar("hefei", closed)
-        assert await preview(parts, EVERYTHING, [contract.id]) == {Verdict.SENT: 1}
+            await tx.policies.put_calendar("hefei", closed)
+        assert await preview(services, EVERYTHING, [contract.id]) == {Verdict.SENT: 1}
         clock.go_to(NIGHT + timedelta(days=4))
-        assert await preview(parts, EVERYTHING, [contract.id]) == {Verdict.MORNING: 1}
-        act = await begin(parts, EVERYTHING, [contract.id], "staff:test")
-        await remind_many(parts, act)
+        assert await preview(services, EVERYTHING, [contract.id]) == {Verdict.MORNING: 1}
+        act = await begin(services, EVERYTHING, [contract.id], "staff:test")
+        await remind_many(services, act)
         assert await outcomes(running, act) == {"morning": 1}
         before = await sent(running, GUARDIAN_PHONE)
         await follow(running, clock, NIGHT + timedelta(days=5))
@@ -155,22 +155,22 @@ async def test_on_closed_days_up_to_the_deadline_they_are_reminded_all_the_same(
 async def test_a_deadline_before_messages_may_go_out_has_a_word_of_its_own() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts, contract = running.hub.parts, await running.issue_minor(deadline=NIGHT + timedelta(hours=9))
+        services, contract = running.hub.services, await running.issue_minor(deadline=NIGHT + timedelta(hours=9))
         await round_of_work(running)
         clock.go_to(NIGHT)
-        assert await preview(parts, EVERYTHING, [contract.id]) == {Verdict.TOO_LATE: 1}
-        act = await begin(parts, EVERYTHING, [contract.id], "staff:test")
-        await remind_many(parts, act)
+        assert await preview(services, EVERYTHING, [contract.id]) == {Verdict.TOO_LATE: 1}
+        act = await begin(services, EVERYTHING, [contract.id], "staff:test")
+        await remind_many(services, act)
         assert await outcomes(running, act) == {"too-late": 1}
         assert await reminders(running, [contract]) == [0]
 
 
 async def test_nobody_and_other_peoples_contracts_are_refused() -> None:
     async with quiet_hub() as running:
-        parts, contract = running.hub.parts, await issue_to(running, 0)
+        services, contract = running.hub.services, await issue_to(running, 0)
         with pytest.raises(BadInput):
-            await begin(parts, EVERYTHING, [], "staff:test")
+            await begin(services, EVERYTHING, [], "staff:test")
         with pytest.raises(ContractNotFound):
-            await begin(parts, Scope(frozenset({"beijing"})), [contract.id], "staff:test")
+            await begin(services, Scope(frozenset({"beijing"})), [contract.id], "staff:test")
         with pytest.raises(ContractNotFound):
-            await preview(parts, Scope(frozenset({"beijing"})), [contract.id])
+            await preview(services, Scope(frozenset({"beijing"})), [contract.id])

@@ -75,7 +75,7 @@ class Reminders(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.running, self.clock, self.parts = self.stage.running, self.stage.clock, self.stage.running.hub.parts
+        self.running, self.clock, self.services = self.stage.running, self.stage.clock, self.stage.running.hub.services
         number = next(NUMBERS)
         self.parents = [(f"+861900000{1000 + number * 2 + one}", cn_id("19850101", number * 2 + one)) for one in (0, 1)]
         self.contracts: list[Contract] = []
@@ -106,8 +106,8 @@ class Reminders(RuleBasedStateMachine):
         self.stage.do(self._next_step())
 
     async def _next_step(self) -> None:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            due = await unit.tasks.earliest_due()
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            due = await tx.tasks.earliest_due()
         self.clock.go_to(due or self.clock())
         while await self.running.worker.sweep():
             pass
@@ -132,10 +132,10 @@ class Reminders(RuleBasedStateMachine):
             await signed(self.running, contract)
         elif how == "decline":
             await guardian.enter()
-            await decline(self.parts, guardian.secret, contract.id, "no")
+            await decline(self.services, guardian.secret, contract.id, "no")
         elif how == "question":
             await guardian.land()
-            await ask(self.parts, guardian.secret, "question", "Which room?")
+            await ask(self.services, guardian.secret, "question", "Which room?")
         else:
             await changed(self.running, guardian, f"+861900000{next(NUMBERS) + 5000}")
 
@@ -146,35 +146,35 @@ class Reminders(RuleBasedStateMachine):
 
     async def _staff_act(self, contract: Contract, how: str) -> None:
         if how == "void":
-            await void(self.parts, EVERYTHING, contract.id, "wrong course", "staff:test")
+            await void(self.services, EVERYTHING, contract.id, "wrong course", "staff:test")
         elif how == "remind":
-            await remind_by_hand(self.parts, EVERYTHING, contract.id, "staff:test")
+            await remind_by_hand(self.services, EVERYTHING, contract.id, "staff:test")
         elif how == "many":
-            act = await begin(self.parts, EVERYTHING, [contract.id], "staff:test", uuid4())
-            await remind_many(self.parts, act)
+            act = await begin(self.services, EVERYTHING, [contract.id], "staff:test", uuid4())
+            await remind_many(self.services, act)
         elif how == "complete":
-            await advance(self.parts, contract.id)
+            await advance(self.services, contract.id)
         else:
-            async with self.running.hub.database.unit(EVERYTHING) as unit:
-                tasks = await unit.desk.open_tasks(contract.id)
+            async with self.running.hub.database.transaction(EVERYTHING) as tx:
+                tasks = await tx.desk.open_tasks(contract.id)
             for each in tasks:
-                await settle(self.parts, EVERYTHING, each.id, "staff:test")
+                await settle(self.services, EVERYTHING, each.id, "staff:test")
 
     @precondition(lambda self: self.contracts)
     @rule(which=st.integers(0, 9), life=SHORT)
     def extend(self, which: int, life: timedelta) -> None:
-        self.do(extend(self.parts, EVERYTHING, self._one(which).id, self.clock() + life, "staff:test"))
+        self.do(extend(self.services, EVERYTHING, self._one(which).id, self.clock() + life, "staff:test"))
 
     @rule(parent=st.integers(0, 1), out=st.booleans())
     def opt_out(self, parent: int, out: bool) -> None:
         self.stage.do(self._opt_out(self.parents[parent][0], out))
 
     async def _opt_out(self, phone: str, out: bool) -> None:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
             if out:
-                await unit.opt_outs.add(phone, "sms", unit.now, "inbound")
+                await tx.opt_outs.add(phone, "sms", tx.now, "inbound")
             else:
-                await unit.opt_outs.remove(phone)
+                await tx.opt_outs.remove(phone)
 
     @rule(changes=st.sampled_from(POLICIES))
     def policy(self, changes: dict[str, Any]) -> None:
@@ -182,11 +182,11 @@ class Reminders(RuleBasedStateMachine):
         self.stage.do(self._change_policy(changes))
 
     async def _change_policy(self, changes: dict[str, Any]) -> None:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            await unit.policies.put(PolicyChange("hefei", "campus", "hefei", changes), "staff:test", unit.now)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.policies.put(PolicyChange("hefei", "campus", "hefei", changes), "staff:test", tx.now)
             tomorrow = self.clock().astimezone(SHANGHAI).date() + timedelta(days=1)
-            await unit.policies.put_calendar("hefei", [SchoolDay(tomorrow, False, "exams")])
-        await replan_scope(self.parts, "hefei")
+            await tx.policies.put_calendar("hefei", [SchoolDay(tomorrow, False, "exams")])
+        await replan_scope(self.services, "hefei")
 
     # ---- what always holds
 
@@ -195,13 +195,13 @@ class Reminders(RuleBasedStateMachine):
         self.stage.do(self._one_next_step())
 
     async def _one_next_step(self) -> None:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
             for each in self.contracts:
-                contract = await unit.contracts.get(each.id)
-                tasks = await unit.tasks.of_contract(each.id)
+                contract = await tx.contracts.get(each.id)
+                tasks = await tx.tasks.of_contract(each.id)
                 assert all((task.step is not None) == (task.state is TaskState.OPEN) for task in tasks)
                 hub_due = text("SELECT hub_due_at FROM contract WHERE id = :id")
-                due = await unit.connection.scalar(hub_due, {"id": each.id})
+                due = await tx.connection.scalar(hub_due, {"id": each.id})
                 if contract.state.final:
                     assert due is None and all(task.state.final for task in tasks)
                 if contract.state is ContractState.SIGNED or tasks[0].state is TaskState.SIGNED:
@@ -213,11 +213,11 @@ class Reminders(RuleBasedStateMachine):
 
     async def _by_day_and_in_measure(self) -> None:
         found: dict[Any, Delivery] = {}
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
             people = {}
             for each in self.contracts:
-                people[each.id] = (await unit.contracts.signers(each.id))[0].person
-                found |= {one.id: one for one in await unit.deliveries.of_contract(each.id)}
+                people[each.id] = (await tx.contracts.signers(each.id))[0].person
+                found |= {one.id: one for one in await tx.deliveries.of_contract(each.id)}
         days: Counter[tuple[str, date]] = Counter()
         for one in found.values():
             if one.purpose in PLANNED and one.purpose not in ("invitation", "your-turn") and not _by_hand(one):
@@ -233,7 +233,7 @@ class Reminders(RuleBasedStateMachine):
             self.the_next_step()
         self.one_next_step()
         for each in self.contracts:
-            self.do(void(self.parts, EVERYTHING, each.id, "over", "staff:test"))
+            self.do(void(self.services, EVERYTHING, each.id, "over", "staff:test"))
         self.stage.do(deliver(self.running))
 
 

@@ -40,8 +40,8 @@ WEEKS = timedelta(days=40)
 
 
 async def ledger(running: Running, contract_id: UUID) -> list[tuple[str, str | None, str | None]]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        entries = await unit.reminders.of_contract(contract_id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        entries = await tx.reminders.of_contract(contract_id)
     return [(each["kind"], each["step"], each["reason"]) for each in entries]
 
 
@@ -117,7 +117,7 @@ async def test_after_signing_there_is_nothing_more_to_come() -> None:
         (task,) = await tasks_of(running, contract)
         assert (task.state, task.step) == (TaskState.SIGNED, None)  # in the transaction of the signature, not later
         assert (await ledger(running, contract.id))[-1] == ("stopped", "reminder", "signed")
-        await advance(running.hub.parts, contract.id)
+        await advance(running.hub.services, contract.id)
         await deliver(running)
         before = await sent(running, GUARDIAN_PHONE)
         assert before[-1][0] == "completed"
@@ -131,10 +131,10 @@ async def test_a_step_that_is_due_while_the_signer_signs_sends_nothing() -> None
         contract = await running.issue_minor()
         await round_of_work(running)
         clock.advance(timedelta(days=1, hours=1))
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            claimed = await unit.tasks.claim_due(clock(), timedelta(minutes=1), 5)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            claimed = await tx.tasks.claim_due(clock(), timedelta(minutes=1), 5)
         await signed(running, contract)  # between the claim and the step
-        assert [await run_step(running.hub.parts, each) for each in claimed] == [None]
+        assert [await run_step(running.hub.services, each) for each in claimed] == [None]
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "code"]
 
 
@@ -160,9 +160,9 @@ async def test_what_was_held_back_overnight_is_spread_over_the_window() -> None:
             phone = f"+861900000020{number}"
             signer = NewSigner(Role.GUARDIAN, "陈建国", phone, GUARDIAN_ID, relation="父亲")
             await running.issue_minor(send="policy", signers=(signer,))
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             tasks = [
-                task for contract in await unit.contracts.listed() for task in await unit.tasks.of_contract(contract.id)
+                task for contract in await tx.contracts.listed() for task in await tx.tasks.of_contract(contract.id)
             ]
         dues = sorted(task.step.due_at for task in tasks if task.step)
         assert len(set(dues)) == 6
@@ -174,8 +174,8 @@ async def test_a_demo_clock_that_jumps_three_weeks_sends_one_reminder_and_no_bur
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
         await round_of_work(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.school.advance_clock(timedelta(days=21))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.school.advance_clock(timedelta(days=21))
         await round_of_work(running)
         await round_of_work(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "reminder"]
@@ -190,7 +190,7 @@ async def test_moving_the_deadline_plans_anew_and_a_second_last_call_is_sent() -
         contract = await running.issue_minor(deadline=MORNING + timedelta(days=6))
         await follow(running, clock, MORNING + timedelta(days=5))
         assert (await sent(running, GUARDIAN_PHONE))[-1] == ("last-call", "11-29 10:00")
-        await extend(running.hub.parts, EVERYTHING, contract.id, MORNING + timedelta(days=16), "staff:test")
+        await extend(running.hub.services, EVERYTHING, contract.id, MORNING + timedelta(days=16), "staff:test")
         await follow(running, clock, MORNING + WEEKS)
         assert (await sent(running, GUARDIAN_PHONE))[3:] == [
             ("last-call", "11-29 10:00"), ("reminder", "12-02 10:00"), ("last-call", "12-09 10:00"),
@@ -205,7 +205,7 @@ async def test_a_voided_contract_says_so_once_and_then_nothing() -> None:
         contract = await running.issue_minor()
         await follow(running, clock, MORNING + timedelta(days=2))
         for _ in range(2):
-            await void(running.hub.parts, EVERYTHING, contract.id, "wrong course", "staff:test")
+            await void(running.hub.services, EVERYTHING, contract.id, "wrong course", "staff:test")
         await deliver(running)
         await follow(running, clock, MORNING + WEEKS)
         purposes = [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)]
@@ -215,25 +215,25 @@ async def test_a_voided_contract_says_so_once_and_then_nothing() -> None:
 async def test_reminders_by_hand_have_their_limits() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         contract = await running.issue_minor()
         await round_of_work(running)
         with pytest.raises(TooSoon) as refused:
-            await remind_by_hand(parts, EVERYTHING, contract.id, "staff:test")
+            await remind_by_hand(services, EVERYTHING, contract.id, "staff:test")
         assert refused.value.retry_after == timedelta(minutes=30)
         for _ in range(3):
             clock.advance(timedelta(minutes=31))
-            assert len(await remind_by_hand(parts, EVERYTHING, contract.id, "staff:test")) == 1
+            assert len(await remind_by_hand(services, EVERYTHING, contract.id, "staff:test")) == 1
         clock.advance(timedelta(minutes=31))
         with pytest.raises(TooSoon) as refused:
-            await remind_by_hand(parts, EVERYTHING, contract.id, "staff:test")
+            await remind_by_hand(services, EVERYTHING, contract.id, "staff:test")
         midnight = datetime(2026, 11, 26, tzinfo=SHANGHAI).astimezone(UTC)
         assert refused.value.retry_after == midnight - clock()
         await deliver(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation"] + ["reminder"] * 3
-        await void(parts, EVERYTHING, contract.id, "over", "staff:test")
+        await void(services, EVERYTHING, contract.id, "over", "staff:test")
         with pytest.raises(IllegalMove):
-            await remind_by_hand(parts, EVERYTHING, contract.id, "staff:test")
+            await remind_by_hand(services, EVERYTHING, contract.id, "staff:test")
 
 
 async def test_an_invitation_that_an_outage_made_late_is_not_sent_at_night() -> None:
@@ -249,7 +249,7 @@ async def test_an_invitation_that_an_outage_made_late_is_not_sent_at_night() -> 
 async def test_a_signer_whom_no_channel_reaches_is_given_to_staff_once() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        running.hub.parts.router.carriers = carried_by()  # what a hub without configured channels has
+        running.hub.services.router.carriers = carried_by()  # what a hub without configured channels has
         contract = await running.issue_minor()
         await follow(running, clock, MORNING + timedelta(days=8))
         assert await staff_tasks(running, contract.id) == ["unreachable"]
@@ -265,9 +265,9 @@ async def test_a_step_whose_message_was_written_before_only_goes_on_to_the_next_
         await round_of_work(running)
         (after,) = await tasks_of(running, contract)
         noted = await ledger(running, contract.id)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.contracts.locked(contract.id)
-            assert await unit.tasks.plan(before.id, before.step)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.contracts.locked(contract.id)
+            assert await tx.tasks.plan(before.id, before.step)
         await round_of_work(running)
         assert [task.step for task in await tasks_of(running, contract)] == [after.step]
         assert await sent(running, GUARDIAN_PHONE) == [("invitation", "11-25 10:00")]
@@ -280,21 +280,21 @@ async def test_a_step_that_another_worker_has_taken_meanwhile_is_undone() -> Non
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
         await round_of_work(running)
-        before, parts = await ledger(running, contract.id), running.hub.parts
+        before, services = await ledger(running, contract.id), running.hub.services
         clock.advance(timedelta(days=1))
         (slow,) = await _claimed(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.sessions.one_at_a_time((await unit.contracts.signers(contract.id))[0].person)
-            running_late = asyncio.create_task(run_step(parts, slow))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.sessions.one_at_a_time((await tx.contracts.signers(contract.id))[0].person)
+            running_late = asyncio.create_task(run_step(services, slow))
             await until(lambda: waiting(running, 1))
             clock.advance(LEASE)
             (quick,) = await _claimed(running)
         assert await running_late is None
         assert await ledger(running, contract.id) == before
-        assert await run_step(parts, quick)
+        assert await run_step(services, quick)
         assert [kind for kind, _, _ in await ledger(running, contract.id)][len(before) :] == ["sent", "planned"]
 
 
 async def _claimed(running: Running) -> list[ClaimedTask]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.tasks.claim_due(await unit.planning_now(), LEASE, 10)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.tasks.claim_due(tx.planning_now, LEASE, 10)

@@ -57,20 +57,22 @@ class School:
         return contract
 
     async def uses(self, contract: Contract) -> list[RecordEntry]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            return [each for each in await unit.record.entries(contract.id) if each.kind == "seal-used"]
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            return [each for each in await tx.record.entries(contract.id) if each.kind == "seal-used"]
 
     @asynccontextmanager
     async def sealed_by(self, name: str) -> AsyncIterator[None]:
         """As after a start with another credential of the service."""
         before = self.running
-        parts, settings = before.hub.parts, before.hub.settings
+        services, settings = before.hub.services, before.hub.settings
         entry = self.service.options(1, name, pin=PIN)
         key = await seal_key(entry, Place(before.http))
         assert key is not None
-        chain = await accepted_seal(settings.model_copy(update={"seal": entry}), key, parts.authority.root, utc_now())
+        chain = await accepted_seal(
+            settings.model_copy(update={"seal": entry}), key, services.authority.root, utc_now()
+        )
         seal = SealKey(key, chain, settings.school.name, remote=True)
-        self.running = replace(before, hub=replace(before.hub, parts=replace(parts, seal=seal)))
+        self.running = replace(before, hub=replace(before.hub, services=replace(services, seal=seal)))
         try:
             yield
         finally:
@@ -128,7 +130,7 @@ async def test_a_lost_reply_is_asked_for_again_and_the_contract_sealed_once(scho
     contract = await school.signed()
     school.service.lose = 1
     before = len(school.service.asked("signatures/signHash"))
-    assert await advance(school.running.hub.parts, contract.id) == "SIGNED"
+    assert await advance(school.running.hub.services, contract.id) == "SIGNED"
     assert (await contract_now(school.running, contract)).stuck_reason == "token-unavailable"
     await completed(school.running, contract)
     first, second = school.service.asked("signatures/signHash")[before:]
@@ -139,7 +141,7 @@ async def test_a_lost_reply_is_asked_for_again_and_the_contract_sealed_once(scho
 async def test_lists_that_cannot_be_had_hold_the_contract_up_and_no_longer(school: School) -> None:
     contract = await school.signed()
     school.pki.away = True
-    assert await advance(school.running.hub.parts, contract.id) == "SIGNED"
+    assert await advance(school.running.hub.services, contract.id) == "SIGNED"
     assert (await contract_now(school.running, contract)).stuck_reason == "authority-unavailable"
     school.pki.away = False
     await completed(school.running, contract)
@@ -163,9 +165,9 @@ async def test_it_lasts_whatever_the_authority_answers_by(school: School, tmp_pa
 
 async def test_what_was_prepared_for_another_certificate_is_prepared_again(school: School, tmp_path: Path) -> None:
     contract = await school.signed()
-    parts = school.running.hub.parts
+    services = school.running.hub.services
     school.service.away = True
-    assert await advance(parts, contract.id) == "SIGNED"  # prepared for the first certificate
+    assert await advance(services, contract.id) == "SIGNED"  # prepared for the first certificate
     school.service.away = False
     final = tmp_path / "final.pdf"
     async with school.sealed_by("later"):
@@ -187,7 +189,7 @@ async def test_the_doctor_says_where_the_key_is_and_who_certified_it(school: Sch
 async def test_with_a_revoked_certificate_nothing_is_completed(school: School) -> None:
     contract = await school.signed()
     school.pki.revoke("seal")
-    assert await advance(school.running.hub.parts, contract.id) == "SIGNED"
+    assert await advance(school.running.hub.services, contract.id) == "SIGNED"
     assert (await contract_now(school.running, contract)).stuck_reason == "certificate-revoked"
     assert "stuck" in await staff_tasks(school.running, contract.id)
     found = {each.part: each for each in await examine(school.running.hub)}

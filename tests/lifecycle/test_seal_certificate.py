@@ -41,27 +41,27 @@ class School:
         certificate = self.authority.issue(public, name_of("合同专用章", "启明教育集团"), ends=ends)
         chain = (*self.authority.chain(certificate), self.authority.root.public_bytes(Encoding.DER))
         seal = SealKey(key, chain, "启明教育集团")
-        self.running.hub = replace(self.running.hub, parts=replace(self.running.hub.parts, seal=seal))
-        self.running.worker._hub, self.running.worker._parts = self.running.hub, self.running.hub.parts
+        self.running.hub = replace(self.running.hub, services=replace(self.running.hub.services, seal=seal))
+        self.running.worker._hub, self.running.worker._parts = self.running.hub, self.running.hub.services
         return seal
 
     def revoke(self, seal: SealKey) -> None:
         self.authority.revoked.add(x509.load_der_x509_certificate(seal.chain[0]).serial_number)
 
     async def seals(self, contract: Contract) -> list[SignatureRequest]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            return [each for each in await unit.signatures.of_contract(contract.id) if each.is_seal]
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            return [each for each in await tx.signatures.of_contract(contract.id) if each.is_seal]
 
     async def signed_until(self, state: RequestState) -> Contract:
         """Everything but the rest of the sealing: its request is in this state."""
         contract = await self.running.issue_minor()
         await signed(self.running, contract)
         while [each.state for each in await self.seals(contract)] != [state]:
-            assert await _step(self.running.hub.parts, contract.id)
+            assert await _step(self.running.hub.services, contract.id)
         return contract
 
     async def stuck(self, contract: Contract) -> str | None:
-        assert await advance(self.running.hub.parts, contract.id) is ContractState.SIGNED
+        assert await advance(self.running.hub.services, contract.id) is ContractState.SIGNED
         return (await contract_now(self.running, contract)).stuck_reason
 
     async def completed_with(self, contract: Contract, seal: SealKey) -> None:
@@ -115,7 +115,7 @@ async def test_a_seal_that_was_accepted_is_set_anew_at_once_where_there_is_anoth
         contract = await here.signed_until(RequestState.ACCEPTED)
         here.revoke(revoked)
         here.sealed_by("second")
-        assert await advance(here.running.hub.parts, contract.id) is ContractState.COMPLETED
+        assert await advance(here.running.hub.services, contract.id) is ContractState.COMPLETED
         assert "stuck" not in await record_of(here.running, contract)
 
 
@@ -124,7 +124,7 @@ async def test_an_accepted_seal_whose_certificate_is_still_good_stays_though_the
         first = here.sealed_by("first")
         contract = await here.signed_until(RequestState.ACCEPTED)
         here.sealed_by("second")
-        assert await advance(here.running.hub.parts, contract.id) is ContractState.COMPLETED
+        assert await advance(here.running.hub.services, contract.id) is ContractState.COMPLETED
         (seal,) = await here.seals(contract)
         assert seal.chain[0] == first.chain[0]
 
@@ -137,7 +137,7 @@ async def test_nothing_is_sealed_while_nobody_says_whether_the_certificate_is_go
         assert await here.stuck(contract) == "authority-unavailable"
         assert "seal-used" not in await record_of(here.running, contract)
         here.authority.away = False
-        assert await advance(here.running.hub.parts, contract.id) is ContractState.COMPLETED
+        assert await advance(here.running.hub.services, contract.id) is ContractState.COMPLETED
 
 
 async def test_a_seal_of_the_built_in_authority_is_asked_about_too() -> None:
@@ -145,12 +145,12 @@ async def test_a_seal_of_the_built_in_authority_is_asked_about_too() -> None:
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
         await signed(running, contract)
-        parts = running.hub.parts
-        certificate = x509.load_der_x509_certificate(parts.seal.chain[0])
-        async with parts.database.unit(EVERYTHING) as unit:
+        services = running.hub.services
+        certificate = x509.load_der_x509_certificate(services.seal.chain[0])
+        async with services.database.transaction(EVERYTHING) as tx:
             serial, ends = certificate.serial_number, certificate.not_valid_after_utc
-            await unit.certificates.add(parts.authority_name, serial, parts.seal.chain[0], unit.now, ends)
-            assert await unit.certificates.revoke(parts.authority_name, serial, unit.now, "key_compromise")
-        assert await advance(parts, contract.id) is ContractState.SIGNED
+            await tx.certificates.add(services.authority_name, serial, services.seal.chain[0], tx.now, ends)
+            assert await tx.certificates.revoke(services.authority_name, serial, tx.now, "key_compromise")
+        assert await advance(services, contract.id) is ContractState.SIGNED
         assert (await contract_now(running, contract)).stuck_reason == "certificate-revoked"
         assert "seal-used" not in await record_of(running, contract)

@@ -34,8 +34,8 @@ async def hub_with(*representatives: dict[str, str], templates: Path | None = No
 
 
 async def signers_of(running: Running, contract: Contract) -> list[Signer]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.contracts.signers(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.contracts.signers(contract.id)
 
 
 async def test_student_and_both_guardians_in_order_and_the_relation_is_recorded() -> None:
@@ -44,13 +44,13 @@ async def test_student_and_both_guardians_in_order_and_the_relation_is_recorded(
         assert contract.fields == ("guardian-1", "guardian-2", "student-1")
         for number in range(3):
             await signed(running, contract, number)
-            await advance(running.hub.parts, contract.id)
+            await advance(running.hub.services, contract.id)
         await completed(running, contract)
         paper = "".join(cell for block in contract.data["text"] for row in block.get("rows", ()) for cell in row)
         assert "学员的父亲" in paper and "学员的母亲" in paper
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            drawn = next(each for each in await unit.record.entries(contract.id) if each.kind == "drawn")
-            values = await unit.record.values(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            drawn = next(each for each in await tx.record.entries(contract.id) if each.kind == "drawn")
+            values = await tx.record.values(contract.id)
         relations = [values[each["relation"]] for each in drawn.facts["signers"] if "relation" in each]
         assert relations == [("relation", "父亲"), ("relation", "母亲")]
 
@@ -59,16 +59,16 @@ async def test_whoever_signs_first_certifies_and_everybody_has_a_certificate_of_
     async with hub_with() as running:
         contract = await running.issue_minor(signers=(father(1), mother(1)))
         await signed(running, contract, 1)
-        await advance(running.hub.parts, contract.id)
+        await advance(running.hub.services, contract.id)
         await signed(running, contract, 0)
         final = await completed(running, contract)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            requests = [each for each in await unit.signatures.of_contract(contract.id) if not each.is_seal]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            requests = [each for each in await tx.signatures.of_contract(contract.id) if not each.is_seal]
         assert [each.field for each in requests] == ["guardian-2", "guardian-1"]
         assert len({each.chain[0] for each in requests}) == 2
         assert final.count(b"/TransformMethod /DocMDP") == 1 and final.count(b"/DocMDP") >= 2
-        prepared = [await running.hub.parts.files.get(each.prepared) for each in requests]
-        assert b"/DocMDP" in prepared[0][len(await running.hub.parts.files.get(requests[0].base)) :]
+        prepared = [await running.hub.services.files.get(each.prepared) for each in requests]
+        assert b"/DocMDP" in prepared[0][len(await running.hub.services.files.get(requests[0].base)) :]
 
 
 @pytest.mark.parametrize("demanded", [False, True], ids=["asked for", "demanded by the template"])
@@ -82,7 +82,7 @@ async def test_the_representative_of_the_campus_signs_last(tmp_path: Path, deman
         ]  # fmt: skip
         named = await running.issue_minor(signers=(father(), head()), representative=True)
         assert [each.name for each in await signers_of(running, named)] == ["陈建国", "顾远舟"]
-        again = await reissue(running.hub.parts, EVERYTHING, contract.id, "test")
+        again = await reissue(running.hub.services, EVERYTHING, contract.id, "test")
         assert [each.name for each in await signers_of(running, again)] == ["陈建国", "周文静"]
 
 
@@ -105,14 +105,14 @@ async def test_a_representative_who_reads_english_does_not_make_the_contract_eng
 
 async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> None:
     async with hub_with(HEAD) as running:
-        parts = running.hub.parts
+        services = running.hub.services
         old = await running.issue_minor(signers=(father(1), replace(mother(2), channels=("voice",))),
                                         representative=True)  # fmt: skip
         await signed(running, old, 0)
-        await advance(parts, old.id)
+        await advance(services, old.id)
         leaving = (await signers_of(running, old))[1]
         uncle = NewSigner(Role.STUDENT, "陈建军", "+8619000000106", "340104199001010017", relation="叔父", order=9)
-        new = await replace_person(parts, EVERYTHING, old.id, leaving.id, uncle, "staff:test")
+        new = await replace_person(services, EVERYTHING, old.id, leaving.id, uncle, "staff:test")
         ended = await contract_now(running, old)
         assert (ended.state, ended.replaced_by, new.replaces) == (ContractState.VOIDED, new.id, old.id)
         people = await signers_of(running, new)
@@ -125,41 +125,43 @@ async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> Non
         running.clock.advance(timedelta(minutes=2))  # until he may have a code again
         for number in range(3):
             await signed(running, new, number)
-            await advance(parts, new.id)
+            await advance(services, new.id)
         await completed(running, new)
         with pytest.raises(IllegalMove):
-            await replace_person(parts, EVERYTHING, new.id, people[1].id, uncle, "staff:test")
+            await replace_person(services, EVERYTHING, new.id, people[1].id, uncle, "staff:test")
 
 
 async def test_nobody_gets_another_phone_by_a_new_contract() -> None:
     """Two have to approve that, and the old phone's visits and links have to end."""
     async with hub_with() as running:
-        parts, contract = running.hub.parts, await running.issue_minor(signers=(father(1), mother(2)))
+        services, contract = running.hub.services, await running.issue_minor(signers=(father(1), mother(2)))
         guardian, _ = await signers_of(running, contract)
         moved = replace(father(1), phone="+8619000000106", id_number=father().id_number.lower())
         with pytest.raises(BadInput) as refused:
-            await reissue(parts, EVERYTHING, contract.id, "test", (mother(1), moved))
+            await reissue(services, EVERYTHING, contract.id, "test", (mother(1), moved))
         assert refused.value.field == "signers[1].phone"
         with pytest.raises(BadInput):
-            await replace_person(parts, EVERYTHING, contract.id, guardian.id, moved, "staff:test")
+            await replace_person(services, EVERYTHING, contract.id, guardian.id, moved, "staff:test")
         assert (await contract_now(running, contract)).state is ContractState.ISSUED
         renamed = replace(father(1), name="陈建邦")
-        new = await replace_person(parts, EVERYTHING, contract.id, guardian.id, renamed, "staff:test")
+        new = await replace_person(services, EVERYTHING, contract.id, guardian.id, renamed, "staff:test")
         assert [each.name for each in await signers_of(running, new)] == ["陈建邦", "周文静"]
 
 
 async def test_who_cannot_be_replaced() -> None:
     async with hub_with() as running:
-        parts, contract = running.hub.parts, await running.issue_minor(signers=(father(1), CHILD))
+        services, contract = running.hub.services, await running.issue_minor(signers=(father(1), CHILD))
         guardian, student = await signers_of(running, contract)
         with pytest.raises(BadInput) as refused:
-            await replace_person(parts, EVERYTHING, contract.id, student.id, mother(), "staff:test")
+            await replace_person(services, EVERYTHING, contract.id, student.id, mother(), "staff:test")
         assert refused.value.field == "signer"
         with pytest.raises(ContractNotFound):
-            await replace_person(parts, EVERYTHING, contract.id, contract.id, mother(), "staff:test")
+            await replace_person(services, EVERYTHING, contract.id, contract.id, mother(), "staff:test")
         with pytest.raises(BadInput):
-            await replace_person(parts, EVERYTHING, contract.id, guardian.id, replace(mother(), name=""), "staff:test")
+            await replace_person(
+                services, EVERYTHING, contract.id, guardian.id, replace(mother(), name=""), "staff:test"
+            )
         assert (await contract_now(running, contract)).state is ContractState.ISSUED
-        await replace_person(parts, EVERYTHING, contract.id, guardian.id, mother(), "staff:test")
+        await replace_person(services, EVERYTHING, contract.id, guardian.id, mother(), "staff:test")
         with pytest.raises(Conflict):
-            await replace_person(parts, EVERYTHING, contract.id, guardian.id, father(), "staff:test")
+            await replace_person(services, EVERYTHING, contract.id, guardian.id, father(), "staff:test")

@@ -45,10 +45,10 @@ IN_ANY_ORDER, IN_ORDER = two_guardians(1, 1), two_guardians(1, 2)
 
 async def states(running: Running, contract: Contract) -> list[TaskState]:
     """In the order of the fields."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
         return [
-            (await unit.tasks.of_signer(signer.id)).state
-            for signer in sorted(await unit.contracts.signers(contract.id), key=lambda each: each.field)
+            (await tx.tasks.of_signer(signer.id)).state
+            for signer in sorted(await tx.contracts.signers(contract.id), key=lambda each: each.field)
         ]
 
 
@@ -64,7 +64,7 @@ async def test_in_order_the_second_is_invited_when_the_first_signature_is_in_the
             await second.certify()
         await signed(running, contract, 0)
         assert await states(running, contract) == [TaskState.SIGNED, TaskState.WAITING]
-        assert await advance(running.hub.parts, contract.id) is ContractState.ISSUED
+        assert await advance(running.hub.services, contract.id) is ContractState.ISSUED
         assert await states(running, contract) == [TaskState.SIGNED, TaskState.OPEN]
         await round_of_work(running)
         assert (await sent(running, MOTHER_PHONE))[-1][0] == "your-turn"
@@ -94,7 +94,7 @@ async def test_in_any_order_the_second_waits_for_the_lease_and_then_signs_the_ne
         await second.certify()
         with pytest.raises(DocumentBusy):
             await second.prepare()
-        await advance(running.hub.parts, contract.id)
+        await advance(running.hub.services, contract.id)
         with pytest.raises(DocumentChanged):
             await second.prepare(seen)
         await second.sign()
@@ -117,7 +117,7 @@ async def test_after_the_lease_somebody_else_may_begin_and_the_late_signature_is
         await second.accept(request)
         with pytest.raises(DocumentChanged):
             await first.accept(late)
-        await advance(running.hub.parts, contract.id)
+        await advance(running.hub.services, contract.id)
         with pytest.raises(DocumentChanged):
             await first.accept(late)
         await first.sign()
@@ -166,13 +166,15 @@ async def test_a_repeated_submission_is_success_and_changes_nothing() -> None:
 
 async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
     async with quiet_hub() as running:
-        parts, contract = running.hub.parts, await running.issue_minor()
+        services, contract = running.hub.services, await running.issue_minor()
         guardian = await person(running, contract)
         await guardian.land()
         with pytest.raises(NotVerified):
             await guardian.certify()
         with pytest.raises(SessionNotValid):
-            await signer_certificates.certify_key(parts, "nobody", None, guardian.key.spki, b"", Presented("browser"))
+            await signer_certificates.certify_key(
+                services, "nobody", None, guardian.key.spki, b"", Presented("browser")
+            )
         await guardian.verify(await guardian.ask_code())
         shown = await guardian.shown()
         with pytest.raises(WrongProof):  # no key yet
@@ -181,18 +183,18 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
         await guardian.certify()
         with pytest.raises(WrongProof):  # replayed
             await signer_certificates.certify_key(
-                parts, guardian.secret, None, guardian.key.spki, proof, Presented("browser")
+                services, guardian.secret, None, guardian.key.spki, proof, Presented("browser")
             )
         with pytest.raises(WrongDocument):
             await guardian.prepare(shown + b" ")
-        right = sign.consent_for(parts, contract, "zh")
+        right = sign.consent_for(services, contract, "zh")
         wrong = sign.AgreedConsent(right.version, "0" * 64)
         with pytest.raises(WrongConsent):
-            await sign.prepare(parts, guardian.secret, None, str(contract.document), wrong, None)
+            await sign.prepare(services, guardian.secret, None, str(contract.document), wrong, None)
         request = await guardian.prepare()
         for forged in (SoftwareKey().sign(request.to_be_signed), guardian.key.sign(b"else"), b"", bytes(64)):
             with pytest.raises(WrongSignature):
-                await sign.accept_signature(parts, guardian.secret, None, request.id, forged)
+                await sign.accept_signature(services, guardian.secret, None, request.id, forged)
         assert await states(running, contract) == [TaskState.OPEN]
         assert "signature-accepted" not in await record_of(running, contract)
         await guardian.accept(request)
@@ -226,18 +228,18 @@ async def test_another_session_cannot_submit_for_this_request_or_read_its_file()
         with pytest.raises(WrongSignature):
             await second.accept(request, first.key.sign(request.to_be_signed))
         with pytest.raises(WrongSignature):
-            await sign.prepared_file(running.hub.parts, second.secret, request.id)
+            await sign.prepared_file(running.hub.services, second.secret, request.id)
 
 
 async def test_nobody_signs_after_void_and_nobody_voids_after_a_signature() -> None:
     async with quiet_hub() as running:
-        parts = running.hub.parts
+        services = running.hub.services
         voided, kept = await running.issue_minor(), await running.issue_minor()
         guardian = await person(running, voided)
         await guardian.enter()
         await guardian.certify()
         request = await guardian.prepare()
-        await void(parts, EVERYTHING, voided.id, "wrong course", "staff:test")
+        await void(services, EVERYTHING, voided.id, "wrong course", "staff:test")
         with pytest.raises(IllegalMove):
             await guardian.accept(request)
         with pytest.raises(IllegalMove):
@@ -246,10 +248,10 @@ async def test_nobody_signs_after_void_and_nobody_voids_after_a_signature() -> N
         accepted = await in_bundle.prepare()
         await in_bundle.accept(accepted)
         with pytest.raises(IllegalMove):
-            await void(parts, EVERYTHING, kept.id, "too late", "staff:test")
+            await void(services, EVERYTHING, kept.id, "too late", "staff:test")
         await completed(running, kept)
         with pytest.raises(IllegalMove):
-            await void(parts, EVERYTHING, kept.id, "too late", "staff:test")
+            await void(services, EVERYTHING, kept.id, "too late", "staff:test")
 
 
 async def test_after_the_deadline_nobody_signs_even_before_the_worker_has_noticed() -> None:
@@ -273,7 +275,7 @@ async def test_siblings_one_visit_one_key_two_signatures() -> None:
     async with quiet_hub() as running:
         older = await running.issue_minor()
         younger = await issue(
-            running.hub.parts, EVERYTHING, replace(minor_with_guardian(), course="english-b"), "test"
+            running.hub.services, EVERYTHING, replace(minor_with_guardian(), course="english-b"), "test"
         )  # fmt: skip
         father_ = await person(running, older)
         verified = await father_.enter()
@@ -283,11 +285,11 @@ async def test_siblings_one_visit_one_key_two_signatures() -> None:
             await replace(father_, contract=contract).sign()
         finals = [await completed(running, contract) for contract in (older, younger)]
         assert len(set(finals)) == 2
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             chains = {
                 request.chain
                 for contract in (older, younger)
-                for request in await unit.signatures.of_contract(contract.id)
+                for request in await tx.signatures.of_contract(contract.id)
                 if not request.is_seal
             }
         assert len(chains) == 1
@@ -308,7 +310,7 @@ async def test_representative_and_guardian_both_sign_before_the_seal() -> None:
         contract = await running.issue_minor(signers=(father(), head()))
         for number in (0, 1):
             await signed(running, contract, number)
-            await advance(running.hub.parts, contract.id)
+            await advance(running.hub.services, contract.id)
         assert await completed(running, contract)
         assert contract.fields == ("guardian-1", "representative-1")
 
@@ -321,7 +323,7 @@ async def test_a_refused_prepared_file_gives_the_lease_back_and_alarms_staff() -
             await each.enter()
             await each.certify()
         request = await first.prepare()
-        await sign.note_refusal(running.hub.parts, first.secret, request.id, "2: the digest differs")
+        await sign.note_refusal(running.hub.services, first.secret, request.id, "2: the digest differs")
         assert await staff_tasks(running, contract.id) == ["refused-by-client"]
         assert "signing-refused-by-client" in await record_of(running, contract)
         await second.prepare()
@@ -334,7 +336,7 @@ async def test_declining_ends_it_for_everybody() -> None:
         for each in (first, second):
             await each.enter()
         for _ in range(2):
-            state = await decline(running.hub.parts, first.secret, None, "we move away")
+            state = await decline(running.hub.services, first.secret, None, "we move away")
             assert state is ContractState.DECLINED
         assert await states(running, contract) == [TaskState.DECLINED, TaskState.CLOSED]
         assert await staff_tasks(running, contract.id) == ["declined"]
@@ -347,7 +349,7 @@ async def test_coming_back_finds_the_place_and_gets_a_fresh_challenge() -> None:
         contract = await running.issue_minor()
         guardian = await person(running, contract)
         await guardian.enter()
-        session, found = await open_link.come_back(running.hub.parts, guardian.secret)
+        session, found = await open_link.come_back(running.hub.services, guardian.secret)
         assert session.key_challenge != guardian.challenge
         assert [(each.id, task.state) for each, task in found] == [(contract.id, TaskState.OPEN)]
 
@@ -359,15 +361,15 @@ async def test_a_question_silences_every_task_at_that_number_until_staff_have_se
         await round_of_work(running)
         stranger = await person(running, contracts[0])
         await stranger.land()
-        await ask(running.hub.parts, stranger.secret, "not-me", "wrong number")
+        await ask(running.hub.services, stranger.secret, "not-me", "wrong number")
         clock.advance(timedelta(days=1, hours=1))
         await round_of_work(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation"]  # one for both
         assert [(await tasks_of(running, each))[0].paused for each in contracts] == [True, True]
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.desk.open_tasks(contracts[0].id)
-        assert await settle(running.hub.parts, EVERYTHING, task.id, "staff:test")
-        assert not await settle(running.hub.parts, EVERYTHING, task.id, "staff:test")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.desk.open_tasks(contracts[0].id)
+        assert await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
+        assert not await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
         clock.advance(timedelta(days=2))
         await round_of_work(running)
         await deliver(running)
@@ -381,13 +383,13 @@ async def test_a_signature_that_waits_for_its_timestamp_keeps_the_second_signer_
         timestamps.serve(running)
         contract = await running.issue_minor(signers=IN_ANY_ORDER)
         await signed(running, contract, 0)
-        await advance(running.hub.parts, contract.id)
+        await advance(running.hub.services, contract.id)
         second = await person(running, contract, 1)
         await second.enter()
         await second.certify()
         with pytest.raises(DocumentBusy):
             await second.prepare()
         timestamps.away = False
-        await advance(running.hub.parts, contract.id)
+        await advance(running.hub.services, contract.id)
         await second.sign()
         await completed(running, contract)

@@ -17,7 +17,7 @@ from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.signing import sign
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from qianda.holder import SoftwareKey
 from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
@@ -71,16 +71,16 @@ async def test_a_prepared_file_goes_an_hour_after_nobody_can_sign_it_any_more() 
         same = await guardian.prepare()
         request = await guardian.prepare()
         assert {path.name for path in stored(running) - before} == {old.prepared, same.prepared, request.prepared}
-        assert (await purge(running.hub.parts))["prepared"] == 0
+        assert (await purge(running.hub.services))["prepared"] == 0
         with pytest.raises(DocumentChanged):
-            await sign.prepared_file(running.hub.parts, guardian.secret, old.id)
+            await sign.prepared_file(running.hub.services, guardian.secret, old.id)
         await guardian.accept(request)
         clock.advance(2 * HOUR)
         made_the_same = "UPDATE signature_request SET prepared = $1 WHERE id = $2"  # as in the same second it would be
         await tamper(running.hub.database.dsn, made_the_same, request.prepared, same.id)
-        assert (await purge(running.hub.parts))["prepared"] == 2
+        assert (await purge(running.hub.services))["prepared"] == 2
         assert {path.name for path in stored(running) - before} == {same.prepared, request.prepared}
-        assert (await purge(running.hub.parts))["prepared"] == 0
+        assert (await purge(running.hub.services))["prepared"] == 0
         await completed(running, contract)
 
 
@@ -91,18 +91,18 @@ async def test_a_file_that_is_prepared_again_at_this_moment_is_not_deleted_under
         contract = await running.issue_minor()
         guardian = await ready(running, contract)
         await guardian.prepare()
-        put = running.hub.parts.files.put
+        put = running.hub.services.files.put
 
         async def put_and_purge(content: bytes) -> str:
             name = await put(content)
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                await unit.signatures.lapse_prepared(contract.id)
-            await purge(running.hub.parts)
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                await tx.signatures.lapse_prepared(contract.id)
+            await purge(running.hub.services)
             return name
 
-        object.__setattr__(running.hub.parts.files, "put", put_and_purge)
+        object.__setattr__(running.hub.services.files, "put", put_and_purge)
         request = await guardian.prepare()
-        assert await sign.prepared_file(running.hub.parts, guardian.secret, request.id)
+        assert await sign.prepared_file(running.hub.services, guardian.secret, request.id)
 
 
 async def test_no_store_is_asked_while_a_transaction_is_open() -> None:
@@ -119,13 +119,13 @@ async def test_no_store_is_asked_while_a_transaction_is_open() -> None:
 
 def _watched(running: Running) -> list[tuple[str, int]]:
     """Each call of the store, and how many transactions were open at that moment; a list that grows."""
-    database, files = running.hub.database, running.hub.parts.files
+    database, files = running.hub.database, running.hub.services.files
     asked: list[tuple[str, int]] = []
     is_open = [0]
-    original = database.unit
+    original = database.transaction
 
     @asynccontextmanager
-    async def unit(scope: Scope, *, together: bool = False) -> AsyncIterator[Unit]:
+    async def transaction(scope: Scope, *, together: bool = False) -> AsyncIterator[Transaction]:
         is_open[0] += 1
         try:
             async with original(scope, together=together) as opened:
@@ -142,7 +142,7 @@ def _watched(running: Running) -> list[tuple[str, int]]:
 
         object.__setattr__(files, name, watched)
 
-    object.__setattr__(database, "unit", unit)
+    object.__setattr__(database, "transaction", transaction)
     for name in ("get", "put", "delete"):
         watch(name)
     return asked
@@ -153,17 +153,17 @@ async def test_a_contract_that_is_withdrawn_while_its_file_is_prepared_does_not_
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         guardian = await ready(running, contract)
-        put = running.hub.parts.files.put
+        put = running.hub.services.files.put
 
         async def withdrawn_meanwhile(content: bytes) -> str:
-            await void(running.hub.parts, EVERYTHING, contract.id, "reissued", "staff:x")
+            await void(running.hub.services, EVERYTHING, contract.id, "reissued", "staff:x")
             return await put(content)
 
-        object.__setattr__(running.hub.parts.files, "put", withdrawn_meanwhile)
+        object.__setattr__(running.hub.services.files, "put", withdrawn_meanwhile)
         with pytest.raises(IllegalMove):
             await guardian.prepare()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.signatures.of_contract(contract.id) == []
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.signatures.of_contract(contract.id) == []
 
 
 async def test_so_many_certificates_for_one_person_and_no_more() -> None:
@@ -189,6 +189,6 @@ async def test_so_many_certificates_for_one_person_and_no_more() -> None:
         with pytest.raises(BudgetSpent) as spent:
             await another_key()
         assert spent.value.kind == "certificate-day"
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            attempts = await unit.signatures.attempts(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            attempts = await tx.signatures.attempts(contract.id)
         assert [each["state"] for each in attempts if each["kind"] == "certificate"] == ["done"] * 3

@@ -36,14 +36,14 @@ async def issued(running: Running, number: int) -> Contract:
 
 
 async def sent(running: Running, contract: Contract) -> list[tuple[str, str]]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return [(each.purpose, each.state.value) for each in await unit.deliveries.of_contract(contract.id)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return [(each.purpose, each.state.value) for each in await tx.deliveries.of_contract(contract.id)]
 
 
 async def ledger(running: Running, contract: Contract) -> list[tuple[str, str | None]]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        entries = await unit.reminders.of_contract(contract.id)
-        assert broken_at(await unit.record.entries(contract.id)) is None
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        entries = await tx.reminders.of_contract(contract.id)
+        assert broken_at(await tx.record.entries(contract.id)) is None
     return [(str(each["kind"]), each["reason"]) for each in entries]
 
 
@@ -66,8 +66,8 @@ async def test_many_at_once_need_few_statements_and_each_gets_its_own(running: R
 
 async def test_nobody_waits_for_a_contract_that_somebody_holds(running: Running) -> None:
     contracts = [await issued(running, number) for number in range(MANY)]
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.contracts.locked(contracts[0].id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.contracts.locked(contracts[0].id)
         sweeping = asyncio.create_task(running.worker.sweep())
 
         async def others_have_theirs() -> bool:
@@ -97,8 +97,8 @@ async def test_a_budget_that_does_not_suffice_for_all_serves_as_many_as_it_can()
 
 async def test_one_that_goes_wrong_does_not_take_the_others_along(running: Running) -> None:
     contracts = [await issued(running, number) for number in range(MANY)]
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        signer = (await unit.contracts.signers(contracts[0].id))[0]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        signer = (await tx.contracts.signers(contracts[0].id))[0]
     await tamper(running.hub.database.dsn, "UPDATE signer SET zone = 'No/Where' WHERE id = $1", signer.id)
     for _ in range(2):  # each time, since that one is due again when its lease is over
         await running.worker.sweep()

@@ -40,11 +40,11 @@ def trust_of(running: Running, tmp_path: Path) -> Path:
 
 
 async def final_file(running: Running, contract_id: UUID, tmp_path: Path) -> Path:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        contract = await unit.contracts.get(contract_id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        contract = await tx.contracts.get(contract_id)
     assert contract.state is ContractState.COMPLETED, contract.stuck_reason
     file = tmp_path / "final.pdf"
-    file.write_bytes(await running.hub.parts.files.get(str(contract.document)))
+    file.write_bytes(await running.hub.services.files.get(str(contract.document)))
     return file
 
 
@@ -66,7 +66,7 @@ async def test_timestamps_are_away_for_five_days_between_signature_and_timestamp
         assert await staff_tasks(running, contract.id) == ["stuck"]
         assert (await record_of(running, contract)).count("stuck") == 1
         with pytest.raises(IllegalMove):  # an accepted signature binds
-            await void(running.hub.parts, EVERYTHING, contract.id, "too late", "staff:test")
+            await void(running.hub.services, EVERYTHING, contract.id, "too late", "staff:test")
         timestamps.away = False
         await hub_rounds(running, clock, clock() + timedelta(hours=1, minutes=1))
         file = await final_file(running, contract.id, tmp_path)
@@ -113,18 +113,20 @@ async def test_a_token_that_is_pulled_out_holds_up_the_seal_and_nothing_else() -
         contract = await running.issue_minor()
         await signed(running, contract)
         with token_away():
-            assert await advance(running.hub.parts, contract.id) is ContractState.ISSUED  # timestamps use the token too
+            assert (
+                await advance(running.hub.services, contract.id) is ContractState.ISSUED
+            )  # timestamps use the token too
             assert (await contract_now(running, contract)).stuck_reason == "timestamp-unavailable"
         while (await contract_now(running, contract)).state is ContractState.ISSUED:
-            await _step(running.hub.parts, contract.id)  # one at a time: the token goes between two of them
+            await _step(running.hub.services, contract.id)  # one at a time: the token goes between two of them
         with token_away():
-            assert await advance(running.hub.parts, contract.id) is ContractState.SIGNED
+            assert await advance(running.hub.services, contract.id) is ContractState.SIGNED
             assert (await contract_now(running, contract)).stuck_reason == "token-unavailable"
         await hub_rounds(running, clock, clock() + timedelta(minutes=5))
         assert (await contract_now(running, contract)).state is ContractState.COMPLETED
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            requests = await unit.signatures.of_contract(contract.id)
-            attempts = await unit.signatures.attempts(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            requests = await tx.signatures.of_contract(contract.id)
+            attempts = await tx.signatures.attempts(contract.id)
         assert len([request for request in requests if request.is_seal]) == 1
         assert {attempt["state"] for attempt in attempts} == {"done", "failed"}
         assert (await record_of(running, contract)).count("seal-used") == 1
@@ -143,9 +145,9 @@ async def test_an_authority_that_is_away_at_the_key_costs_nothing_but_time() -> 
             await guardian.certify()
         await guardian.fresh_challenge()
         await guardian.sign()
-        assert await advance(running.hub.parts, contract.id) is ContractState.COMPLETED
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            attempts = await unit.signatures.attempts(contract.id)
+        assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            attempts = await tx.signatures.attempts(contract.id)
         assert [each["state"] for each in attempts if each["kind"] == "certificate"] == ["failed", "done"]
 
 
@@ -175,8 +177,8 @@ async def test_a_contract_whose_workers_die_before_they_can_say_so_shows_as_stuc
         for _ in range(TRIES_BEFORE_STAFF):  # its jobs bring nothing about, not even an error
             assert (await contract_now(running, contract)).stuck_since is None
             assert await staff_tasks(running, contract.id) == []
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                clock.go_to(await unit.contracts.earliest_hub_step() or clock())
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                clock.go_to(await tx.contracts.earliest_hub_step() or clock())
             await running.worker.look_after()
         now = await contract_now(running, contract)
         assert (now.stuck_since, now.stuck_reason) == (clock(), "not-finished")
@@ -194,14 +196,14 @@ async def test_trouble_after_somebody_else_has_finished_marks_nothing() -> None:
         timestamps.serve(running)
         contract = await running.issue_minor()
         await signed(running, contract)
-        timestamps.overtaken_by = lambda: advance(running.hub.parts, contract.id)
-        assert await advance(running.hub.parts, contract.id) is ContractState.COMPLETED
+        timestamps.overtaken_by = lambda: advance(running.hub.services, contract.id)
+        assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
         assert timestamps.overtaken_by is None
         now = await contract_now(running, contract)
         assert (now.stuck_since, now.stuck_reason) == (None, None)
         assert "stuck" not in await record_of(running, contract)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.contracts.earliest_hub_step() is None
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.contracts.earliest_hub_step() is None
 
 
 async def test_a_deadline_that_passes_while_a_signature_waits_takes_nothing_away() -> None:
@@ -218,7 +220,7 @@ async def test_a_deadline_that_passes_while_a_signature_waits_takes_nothing_away
         other = await person(running, contract, 1)
         await other.enter()
         with pytest.raises(IllegalMove):
-            await decline(running.hub.parts, other.secret, contract.id, "")
+            await decline(running.hub.services, other.secret, contract.id, "")
         timestamps.away = False
         await hub_rounds(running, clock, clock() + timedelta(hours=2))
         await follow(running, clock, clock() + timedelta(hours=1))
@@ -247,8 +249,8 @@ async def test_the_queue_holds_no_more_than_the_ids_of_its_rows() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         await signed(running, contract)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            rows = await unit.connection.execute(text("SELECT convert_from(payload, 'UTF8') FROM pgqueuer"))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            rows = await tx.connection.execute(text("SELECT convert_from(payload, 'UTF8') FROM pgqueuer"))
             payloads = [row[0] for row in rows]
         assert payloads
         assert all(len(payload) < 70 for payload in payloads)

@@ -50,9 +50,9 @@ class Timestamps:
 
     def serve(self, running: Running) -> None:
         """Stand in front of the service of this hub."""
-        self.service = running.hub.parts.timestamps
-        running.hub = replace(running.hub, parts=replace(running.hub.parts, timestamps=self))
-        running.worker._hub, running.worker._parts = running.hub, running.hub.parts
+        self.service = running.hub.services.timestamps
+        running.hub = replace(running.hub, services=replace(running.hub.services, timestamps=self))
+        running.worker._hub, running.worker._parts = running.hub, running.hub.services
 
 
 @contextmanager
@@ -69,14 +69,14 @@ def token_away() -> Iterator[None]:
 
 async def work_off(running: Running) -> int:
     """Run what waits in the queue, in this task; returns how many jobs there were."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        rows = await unit.connection.execute(text("DELETE FROM pgqueuer RETURNING entrypoint, payload"))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        rows = await tx.connection.execute(text("DELETE FROM pgqueuer RETURNING entrypoint, payload"))
         jobs = [(row.entrypoint, json.loads(row.payload)) for row in rows]
     for entrypoint, payload in jobs:
         if entrypoint == "complete":
-            await advance(running.hub.parts, UUID(payload["contract"]))
+            await advance(running.hub.services, UUID(payload["contract"]))
         else:
-            await running.hub.parts.router.carry(UUID(payload["delivery"]), fresh=True)
+            await running.hub.services.router.carry(UUID(payload["delivery"]), fresh=True)
     return len(jobs)
 
 
@@ -84,8 +84,8 @@ async def hub_rounds(running: Running, clock: StandingClock, until: datetime) ->
     """From one retry of the hub to the next, up to `until`."""
     while True:
         await work_off(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            due = await unit.contracts.earliest_hub_step()
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            due = await tx.contracts.earliest_hub_step()
         if due is None or due > until:
             clock.go_to(until)
             return

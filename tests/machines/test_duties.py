@@ -66,8 +66,8 @@ async def test_the_next_round_is_taken_when_it_is_due_whoever_had_the_last_one()
     async with running_hub(with_worker=False, with_web=False) as running:
 
         async def take(every: timedelta) -> bool:
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                return await unit.duties.take("settle", every)
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                return await tx.duties.take("settle", every)
 
         assert sorted(await asyncio.gather(*(take(timedelta(0)) for _ in range(4))))[-1]
         assert sorted(await asyncio.gather(*(take(timedelta(hours=1)) for _ in range(6)))) == [False] * 5 + [True]
@@ -77,10 +77,10 @@ async def test_a_round_is_taken_again_when_the_clock_was_put_back() -> None:
     async with running_hub(with_worker=False, with_web=False) as running:
 
         async def take() -> bool:
-            async with running.hub.database.unit(EVERYTHING) as unit:
-                return await unit.duties.take("settle", timedelta(seconds=5))
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                return await tx.duties.take("settle", timedelta(seconds=5))
 
         assert [await take(), await take()] == [True, False]
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.connection.execute(text("UPDATE duty SET due_at = due_at + interval '1 day'"))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.connection.execute(text("UPDATE duty SET due_at = due_at + interval '1 day'"))
         assert [await take(), await take()] == [True, False]

@@ -53,16 +53,16 @@ class Site:
         guardian = NewSigner(Role.GUARDIAN, "陈建国", f"+1202555{number:04}", f"E2555{number:04}", "passport",
                              relation="父亲")  # fmt: skip
         student = NewStudent("陈小满", "cn-id", "340104201209010016")
-        return await issue(self.hub.parts, EVERYTHING, NewContract("hefei", student, (guardian,), "math-a"), "test")
+        return await issue(self.hub.services, EVERYTHING, NewContract("hefei", student, (guardian,), "math-a"), "test")
 
     async def deliveries(self, contract: Contract) -> list[str]:
-        async with self.hub.database.unit(EVERYTHING) as unit:
-            return [each.state.value for each in await unit.deliveries.of_contract(contract.id)]
+        async with self.hub.database.transaction(EVERYTHING) as tx:
+            return [each.state.value for each in await tx.deliveries.of_contract(contract.id)]
 
     async def nobody_listens(self) -> bool:
         """No worker waits to hear of what is due any more."""
-        async with self.hub.database.unit(EVERYTHING) as unit:
-            return not await unit.connection.scalar(text(LISTENING))
+        async with self.hub.database.transaction(EVERYTHING) as tx:
+            return not await tx.connection.scalar(text(LISTENING))
 
     @contextlib.contextmanager
     def worker(self) -> Iterator[Program]:
@@ -142,5 +142,5 @@ async def test_who_is_told_to_stop_finishes_the_call_in_hand_and_begins_nothing(
         assert await asyncio.to_thread(worker.ended) == 0, worker.output
     assert await site.deliveries(held) == ["sent"]
     assert site.twilio.requests == 1 and await site.deliveries(left) == []
-    async with site.hub.database.unit(EVERYTHING) as unit:
-        assert await unit.tasks.claim_due(await unit.planning_now(), timedelta(minutes=1), 10)  # it is nobody's
+    async with site.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.tasks.claim_due(tx.planning_now, timedelta(minutes=1), 10)  # it is nobody's

@@ -59,8 +59,8 @@ async def test_a_hub_works_on_a_newer_schema_that_only_expanded(running: Running
     while await running.worker.sweep():
         pass
     for contract in (before, after):
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            sent = await unit.deliveries.of_contract(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            sent = await tx.deliveries.of_contract(contract.id)
         assert [(each.purpose, each.state.value) for each in sent] == [("invitation", "delivered")]
 
 
@@ -85,14 +85,14 @@ async def test_jobs_and_steps_of_a_newer_version_are_left_for_it(running: Runnin
         "INSERT INTO pgqueuer (priority, entrypoint, payload, status, dedupe_key)"
         " VALUES (0, 'of-a-newer-version', NULL, 'queued', 'newer')"
     )
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.jobs.enqueue("replan", {"campus": "hefei", "after": str(known.id)}, "known")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.jobs.enqueue("replan", {"campus": "hefei", "after": str(known.id)}, "known")
     stop = asyncio.Event()
     working = asyncio.create_task(Worker(running.hub).run(stop))
 
     async def known_ones_are_done() -> bool:
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            sent = await unit.deliveries.of_contract(known.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            sent = await tx.deliveries.of_contract(known.id)
         waiting = await connection.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'replan'")
         return bool(sent) and not waiting
 

@@ -92,8 +92,8 @@ class Visit:
         assert await self._call("POST", "key/deleted", {}) == (200, {})
 
     async def entries(self, kind: str) -> list[Any]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            return [each.facts for each in await unit.record.entries(self.contract.id) if each.kind == kind]
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            return [each.facts for each in await tx.record.entries(self.contract.id) if each.kind == kind]
 
     async def _call(self, method: str, step: str, body: Any = None) -> tuple[int, Any]:
         status, said, _ = await asked(
@@ -157,11 +157,11 @@ async def shown(running: Running, visit: Visit, final: bytes, device: Authentica
     assert confirmation.bound
     assert Trust.load(trust_files(running.hub)).origins == {running.origin}  # as the page /verify knows it
     (accepted,) = await visit.entries("signature-accepted")
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (request,) = [each for each in await unit.signatures.of_contract(visit.contract.id) if not each.is_seal]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (request,) = [each for each in await tx.signatures.of_contract(visit.contract.id) if not each.is_seal]
     assert request.confirmation and accepted["assertion_sha256"] == hashlib.sha256(request.confirmation).hexdigest()
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (passkey,) = await unit.passkeys.of((await unit.contracts.signers(visit.contract.id))[0].person, "localhost")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (passkey,) = await tx.passkeys.of((await tx.contracts.signers(visit.contract.id))[0].person, "localhost")
     assert accepted["passkey"] == str(passkey.id)
     *_, issued = await visit.entries("certificate-issued")
     assert (issued["passkey"], issued["certificate_sha256"]) == (str(passkey.id), accepted["certificate_sha256"])
@@ -264,22 +264,22 @@ async def nobody_has_passkeys_before_the_code(running: Running) -> None:
 
 
 async def test_a_phone_change_ends_passkeys_and_erasing_removes_them(visit: Visit) -> None:
-    device, parts = device_for(visit.running), visit.running.hub.parts
+    device, services = device_for(visit.running), visit.running.hub.services
     await visit.register(device)
-    async with parts.database.unit(EVERYTHING) as unit:
-        signer = (await unit.contracts.signers(visit.contract.id))[0]
-        assert await unit.passkeys.locked(device.credential_id, signer.person, "localhost")
-        assert await unit.passkeys.locked(device.credential_id, "somebody", "localhost") is None
-        assert await unit.passkeys.locked(device.credential_id, signer.person, "other.example") is None
+    async with services.database.transaction(EVERYTHING) as tx:
+        signer = (await tx.contracts.signers(visit.contract.id))[0]
+        assert await tx.passkeys.locked(device.credential_id, signer.person, "localhost")
+        assert await tx.passkeys.locked(device.credential_id, "somebody", "localhost") is None
+        assert await tx.passkeys.locked(device.credential_id, signer.person, "other.example") is None
     change = await change_phone.ask(
-        parts, EVERYTHING, visit.contract.id, signer.id, "+8619000000999", "lost", "staff:x"
+        services, EVERYTHING, visit.contract.id, signer.id, "+8619000000999", "lost", "staff:x"
     )
-    await change_phone.approve(parts, EVERYTHING, change.id, "staff:y")
-    async with parts.database.unit(EVERYTHING) as unit:
-        assert await unit.passkeys.of(signer.person, "localhost") == []
-        assert await unit.passkeys.made(signer.person) == 1
-        await unit.record.erase(signer.id)
-        assert await unit.passkeys.made(signer.person) == 0
+    await change_phone.approve(services, EVERYTHING, change.id, "staff:y")
+    async with services.database.transaction(EVERYTHING) as tx:
+        assert await tx.passkeys.of(signer.person, "localhost") == []
+        assert await tx.passkeys.made(signer.person) == 1
+        await tx.record.erase(signer.id)
+        assert await tx.passkeys.made(signer.person) == 0
 
 
 async def test_the_deletion_of_the_key_is_kept_as_the_pages_word(visit: Visit) -> None:
@@ -289,8 +289,8 @@ async def test_the_deletion_of_the_key_is_kept_as_the_pages_word(visit: Visit) -
     await visit.key_deleted()
     (entry,) = await visit.entries("key-deletion-reported")
     assert entry["reported_by"] == "page"
-    async with visit.running.hub.database.unit(EVERYTHING) as unit:
-        (signed,) = [each for each in await unit.signatures.of_contract(visit.contract.id) if not each.is_seal]
+    async with visit.running.hub.database.transaction(EVERYTHING) as tx:
+        (signed,) = [each for each in await tx.signatures.of_contract(visit.contract.id) if not each.is_seal]
     assert entry["certificate_sha256"] == hashlib.sha256(signed.chain[0]).hexdigest()
 
 

@@ -19,7 +19,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.keys import Keys
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.migrate import migrate
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from tests.database import scratch_folder
 from tests.running import until
 
@@ -50,9 +50,9 @@ class Workload:
     async def run(self) -> None:
         while not self.stop:
             try:
-                async with self._database.unit(EVERYTHING) as unit:
-                    await unit.connection.execute(text("SELECT pg_sleep(0.002)"))
-                    await unit.connection.execute(text("SELECT 1"))
+                async with self._database.transaction(EVERYTHING) as tx:
+                    await tx.connection.execute(text("SELECT pg_sleep(0.002)"))
+                    await tx.connection.execute(text("SELECT 1"))
                 self.done += 1
             except DatabaseUnavailable:
                 self.away += 1

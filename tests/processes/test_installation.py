@@ -215,7 +215,7 @@ async def test_a_seal_key_that_is_configured_anew_gets_its_certificate_by_renew_
     await renew(changed, bound.dsns.owner)
     hub = await build(changed, bound.dsns.app, demo=False)
     try:
-        assert hub.parts.seal.chain[0] != old
+        assert hub.services.seal.chain[0] != old
     finally:
         await hub.close()
     with pytest.raises(ValueError, match="is not for the key"):
@@ -275,7 +275,7 @@ async def test_a_folder_of_an_earlier_version_is_taken_as_it_is(unbound: Install
     await initialise(unbound.settings(), unbound.dsns.owner)
     async with unbound.hub() as hub:
         await prepare_school(hub.database)
-        await issue(hub.parts, EVERYTHING, replace(minor_with_guardian(), send="none"), "test")
+        await issue(hub.services, EVERYTHING, replace(minor_with_guardian(), send="none"), "test")
     await _as_before(unbound)
     empty = unbound.folder.with_name("empty")
     stranger = unbound.folder.with_name("stranger")

@@ -43,7 +43,7 @@ class Routed:
         """Twilio, and what else a test wants, in the place of what is configured."""
         channel = sms_twilio.connect(self.twilio.options(), self.place)
         first = (Provider(self.place.name, "sms_twilio", "sms", rate=rate), channel)
-        self.running.hub.parts.router.carriers = Carriers(
+        self.running.hub.services.router.carriers = Carriers(
             [Carrier(provider, each) for provider, each in (first, *more)], random.Random(1).random
         )
 
@@ -71,8 +71,8 @@ class Routed:
         await self.running.worker.look_after()
 
     async def deliveries(self, contract: Contract) -> list[Delivery]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            return await unit.deliveries.of_contract(contract.id)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            return await tx.deliveries.of_contract(contract.id)
 
     async def one(self, contract: Contract) -> Delivery:
         (delivery,) = await self.deliveries(contract)
@@ -84,10 +84,10 @@ class Routed:
         async def nothing_left() -> bool:
             while await self.running.worker.hear():
                 pass
-            async with self.running.hub.database.unit(EVERYTHING) as unit:
-                waiting = await unit.callbacks.due(unit.now + timedelta(days=1))
+            async with self.running.hub.database.transaction(EVERYTHING) as tx:
+                waiting = await tx.callbacks.due(tx.now + timedelta(days=1))
             for callback in waiting:
-                await hear(self.running.hub.parts, callback)
+                await hear(self.running.hub.services, callback)
             return not waiting
 
         await until(nothing_left)
@@ -100,14 +100,14 @@ class Routed:
         return told.id
 
     async def reroute(self, delivery: Delivery) -> UUID | None:
-        following = await next_way(self.running.hub.parts, delivery.id)
+        following = await next_way(self.running.hub.services, delivery.id)
         if following:
-            await self.running.hub.parts.router.carry(following, fresh=True)
+            await self.running.hub.services.router.carry(following, fresh=True)
         return following
 
     async def staff_tasks(self, contract: Contract) -> list[str]:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            return [task.kind for task in await unit.desk.open_tasks(contract.id)]
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            return [task.kind for task in await tx.desk.open_tasks(contract.id)]
 
 
 @contextlib.asynccontextmanager

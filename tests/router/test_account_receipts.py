@@ -28,13 +28,13 @@ ABROAD = "+85291234567"
 
 
 async def health(hub: Routed, name: str = "sms_twilio") -> Health:
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        return (await unit.providers.healths([name]))[name]
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        return (await tx.providers.healths([name]))[name]
 
 
 async def alerts(hub: Routed) -> list[Mapping[str, Any]]:
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        found = await unit.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-broken'")
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-broken'")
         return [row.facts for row in found]
 
 
@@ -114,7 +114,7 @@ async def by_aliyun() -> AsyncIterator[Abroad]:
             place = Place("aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock)
             channel = sms_aliyun.connect({**aliyun.options(), "sign_name_abroad": "签达学校"}, place)
             carrier = Carrier(Provider("aliyun", "sms_aliyun", "sms", rate=1000), channel)
-            hub.running.hub.parts.router.carriers = Carriers([carrier], random.Random(1).random)
+            hub.running.hub.services.router.carriers = Carriers([carrier], random.Random(1).random)
             yield Abroad(hub, aliyun, place)
 
 
@@ -137,10 +137,10 @@ async def test_what_cannot_be_read_goes_to_staff_without_numbers_and_the_rest_co
         for told in ([odd, good], [odd]):
             assert await here.tell(*told) == 200
         assert await here.state(contract) is DeliveryState.DELIVERED
-        async with here.hub.running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = [each for each in await unit.desk.open_tasks() if each.kind == "unread"]
-            stored = await unit.connection.exec_driver_sql("SELECT call_sealed FROM callback WHERE outcome = 'unread'")
-            kept = [unit.cipher.open_json(row.call_sealed)["unread"] for row in stored]
+        async with here.hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = [each for each in await tx.desk.open_tasks() if each.kind == "unread"]
+            stored = await tx.connection.exec_driver_sql("SELECT call_sealed FROM callback WHERE outcome = 'unread'")
+            kept = [tx.cipher.open_json(row.call_sealed)["unread"] for row in stored]
         assert task.text.splitlines()[1:] == [
             "aliyun", "success is no boolean", 'phone_number=…, success=…, err_code="SOMETHING_NEW", err_msg=…'
         ]  # fmt: skip

@@ -34,8 +34,8 @@ async def test_every_wish_is_answered_to_a_number_on_file_and_to_nobody_else() -
         assert await said(hub, "重发") == []  # once in ten minutes
         (stopped,) = await said(hub, "退订")
         assert "START" in stopped
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.opt_outs.channels(PHONE) == {"sms", "voice"}
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.opt_outs.channels(PHONE) == {"sms", "voice"}
         (started,) = await said(hub, "START")
         assert "恢复" in started
         assert await said(hub, "thank you") == []

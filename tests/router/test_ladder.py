@@ -97,18 +97,18 @@ async def test_what_was_delivered_and_opened_needs_no_other_way() -> None:
         contract = await hub.invited(channels=("sms", "voice"))
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "delivered")
         await hub.heard()
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.tasks.of_contract(contract.id)
-            await unit.tasks.opened(task.id, "sms", unit.now)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(contract.id)
+            await tx.tasks.opened(task.id, "sms", tx.now)
         await hub.look_after(timedelta(hours=25))
         assert voice.texts == [] and await hub.staff_tasks(contract) == []
 
 
 async def opened(hub: Routed, *contracts: Contract) -> None:
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
         for contract in contracts:
-            (task,) = await unit.tasks.of_contract(contract.id)
-            await unit.tasks.opened(task.id, "sms", unit.now)
+            (task,) = await tx.tasks.of_contract(contract.id)
+            await tx.tasks.opened(task.id, "sms", tx.now)
 
 
 async def test_a_reminder_that_fails_goes_by_the_next_way_also_to_whoever_opened_the_first_message() -> None:
@@ -153,9 +153,9 @@ async def test_a_task_that_begins_anew_was_opened_by_nobody_yet() -> None:
         contract = await hub.invited(channels=("sms", "voice"))
         await opened(hub, contract)
         hub.clock.advance(timedelta(hours=1))
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.tasks.of_contract(contract.id)
-            await unit.tasks.open(task.id, NextStep(StepKind.INVITATION, 0, hub.clock()), hub.clock())
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(contract.id)
+            await tx.tasks.open(task.id, NextStep(StepKind.INVITATION, 0, hub.clock()), hub.clock())
         for _ in range(2):
             await hub.sweep()
             await hub.twilio.finish(hub.twilio.accepted[-1].reference, "delivered")
@@ -163,8 +163,8 @@ async def test_a_task_that_begins_anew_was_opened_by_nobody_yet() -> None:
             await hub.look_after(timedelta(hours=25))
         assert voice.texts and voice.texts[0].purpose == "invitation"
         await opened(hub, contract)
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.tasks.of_contract(contract.id)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(contract.id)
         assert task.opened_at == hub.clock()
 
 
@@ -199,10 +199,10 @@ async def test_whoever_opens_nothing_of_the_one_way_there_is_becomes_one_staff_t
         assert await hub.staff_tasks(contract) == []
         await days_pass(hub, 2)
         assert await hub.staff_tasks(contract) == ["unreached"]
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.desk.open_tasks(contract.id)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.desk.open_tasks(contract.id)
             assert "opens none of them" in task.text
-            await unit.desk.finish_task(task.id, "staff:x", unit.now)
+            await tx.desk.finish_task(task.id, "staff:x", tx.now)
         await days_pass(hub, 12)
         assert len(hub.twilio.accepted) >= 5
         assert await hub.staff_tasks(contract) == ["unanswered"]  # who called has called; now reminders go unanswered
@@ -240,12 +240,12 @@ async def test_that_a_deadline_has_passed_is_told_by_the_next_way_in_the_morning
     async with routed(StandingClock(moment=NIGHT)) as hub:
         (email,) = with_more(hub, "email")
         contract = await hub.issue(channels=("sms", "email"), send="none")
-        parts = hub.running.hub.parts
-        async with parts.database.unit(EVERYTHING) as unit:
-            (signer,) = await unit.contracts.signers(contract.id)
-            news = await send_at_once(parts, unit, contract, signer, Purpose.EXPIRED, "news")
+        services = hub.running.hub.services
+        async with services.database.transaction(EVERYTHING) as tx:
+            (signer,) = await tx.contracts.signers(contract.id)
+            news = await send_at_once(services, tx, contract, signer, Purpose.EXPIRED, "news")
         assert news
-        await parts.router.carry(news.id, fresh=True)  # it was day until just now
+        await services.router.carry(news.id, fresh=True)  # it was day until just now
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
         await hub.look_after()
@@ -258,8 +258,8 @@ async def test_a_code_that_does_not_arrive_is_read_by_a_voice() -> None:
     async with routed() as hub:
         (voice,) = with_more(hub, "voice")
         contract = await hub.issue(send="none")
-        landed = await open_ticket(hub.running.hub.parts, await hub.running.ticket(contract, DoorKind.COPY))
-        await send_code(hub.running.hub.parts, landed.secret)
+        landed = await open_ticket(hub.running.hub.services, await hub.running.ticket(contract, DoorKind.COPY))
+        await send_code(hub.running.hub.services, landed.secret)
         await hub.look_after()
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
@@ -272,7 +272,7 @@ async def test_whoever_asks_for_it_hears_the_code_and_any_other_wish_is_as_none(
     async with routed() as hub:
         (voice,) = with_more(hub, "voice")
         contract = await hub.issue(send="none")
-        landed = await open_ticket(hub.running.hub.parts, await hub.running.ticket(contract, DoorKind.COPY))
+        landed = await open_ticket(hub.running.hub.services, await hub.running.ticket(contract, DoorKind.COPY))
         headers = {"Authorization": f"Bearer {landed.secret}"}
 
         async def ask(**wish: str) -> tuple[int, str]:
@@ -340,10 +340,10 @@ async def test_a_busy_provider_hands_over_to_the_next_and_gets_less() -> None:
                 await hub.invited(phone=f"+1202555030{number}")
             assert len(second.accepted) == 8 and hub.twilio.accepted == []
             assert hub.twilio.requests < 6  # its weight fell at once
-            async with hub.running.hub.database.unit(EVERYTHING) as unit:
-                health = (await unit.providers.healths(["sms_twilio"]))["sms_twilio"]
+            async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+                health = (await tx.providers.healths(["sms_twilio"]))["sms_twilio"]
                 assert health.weight < 0.6
-                assert health.weight_at(1.0, unit.now + timedelta(hours=1)) == 1.0
+                assert health.weight_at(1.0, tx.now + timedelta(hours=1)) == 1.0
 
 
 async def test_a_text_that_one_provider_lacks_goes_by_another() -> None:
@@ -369,7 +369,7 @@ async def test_a_broken_account_gets_no_traffic_until_it_is_probed_and_staff_hea
         await hub.look_after(timedelta(minutes=2))
         assert len(hub.twilio.accepted) == 2
         assert (await hub.one(contract)).state is DeliveryState.SENT
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            alerts = await unit.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-broken'")
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            alerts = await tx.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-broken'")
             assert len(alerts.fetchall()) == 1
-            assert (await unit.providers.healths(["sms_twilio"]))["sms_twilio"].broken_at is None
+            assert (await tx.providers.healths(["sms_twilio"]))["sms_twilio"].broken_at is None

@@ -33,14 +33,14 @@ EVENING = MORNING.astimezone(SHANGHAI).replace(hour=20, minute=30).astimezone(UT
 
 
 def limited(hub: Routed, limits: BudgetLimits) -> None:
-    parts = replace(hub.running.hub.parts, budgets=limits)
-    hub.running.hub = replace(hub.running.hub, parts=parts)
-    hub.running.worker._parts = parts
+    services = replace(hub.running.hub.services, budgets=limits)
+    hub.running.hub = replace(hub.running.hub, services=services)
+    hub.running.worker._parts = services
 
 
 async def kinds_of_alerts(hub: Routed) -> list[str]:
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        return [str(kind) for (kind,) in await unit.connection.exec_driver_sql("SELECT kind FROM alert")]
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        return [str(kind) for (kind,) in await tx.connection.exec_driver_sql("SELECT kind FROM alert")]
 
 
 async def test_a_pumped_prefix_stops_at_its_limit_and_goes_on_an_hour_later() -> None:
@@ -51,9 +51,9 @@ async def test_a_pumped_prefix_stops_at_its_limit_and_goes_on_an_hour_later() ->
         assert len(hub.twilio.accepted) == 3
         assert await kinds_of_alerts(hub) == ["budget-spent"]
         ledger = []
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             for contract in contracts:
-                ledger += [each["reason"] for each in await unit.reminders.of_contract(contract.id)]
+                ledger += [each["reason"] for each in await tx.reminders.of_contract(contract.id)]
         assert ledger.count("budget") == 3
         hub.clock.advance(timedelta(hours=1))
         await hub.sweep()
@@ -63,27 +63,27 @@ async def test_a_pumped_prefix_stops_at_its_limit_and_goes_on_an_hour_later() ->
 async def test_a_last_call_for_which_there_is_no_room_waits_for_the_next_hour_on_a_closed_day_too() -> None:
     async with routed() as hub:
         contract = await hub.invited(deadline=MORNING + timedelta(days=4))
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             closes = PolicyChange("hefei", "campus", "hefei", {"skip_holidays": True})
-            await unit.policies.put(closes, "test", unit.now)
+            await tx.policies.put(closes, "test", tx.now)
             days = [SchoolDay(MORNING.date() + timedelta(days=day), False, "exams") for day in range(7)]
-            await unit.policies.put_calendar("hefei", days)
+            await tx.policies.put_calendar("hefei", days)
         hub.clock.go_to(MORNING + timedelta(days=1))
         await hub.sweep()
         hub.clock.go_to(MORNING + timedelta(days=2))
         limited(hub, BudgetLimits(per_number_hour=1))
         assert await write(hub, contract, Purpose.COMPLETED, "news")
         await hub.sweep()
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.tasks.of_contract(contract.id)
-            assert [each["reason"] for each in await unit.reminders.of_contract(contract.id)].count("budget") == 1
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(contract.id)
+            assert [each["reason"] for each in await tx.reminders.of_contract(contract.id)].count("budget") == 1
         assert task.step == NextStep(StepKind.LAST_CALL, 0, hub.clock() + timedelta(hours=1))
 
 
 async def write(hub: Routed, contract: Contract, purpose: Purpose, key: str) -> Delivery | None:
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
-        return await send_at_once(hub.running.hub.parts, unit, contract, signer, purpose, key)
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
+        return await send_at_once(hub.running.hub.services, tx, contract, signer, purpose, key)
 
 
 async def test_news_of_a_contract_waits_for_room_and_what_anybody_may_ask_for_is_left_out() -> None:
@@ -154,18 +154,18 @@ async def unsigned(hub: Routed) -> AsyncIterator[Kannel]:
 
 
 async def stops(hub: Routed, kannel: Kannel, numbers: list[str], words: str = "STOP") -> None:
-    channel = hub.running.hub.parts.router.carriers["kannel"].channel
+    channel = hub.running.hub.services.router.carriers["kannel"].channel
     for number in numbers:
         call = kannel.written(number, words, Place("kannel", f"{hub.running.origin}/callbacks/kannel",
                               hub.running.http, Ledger([]), hub.clock))  # fmt: skip
         assert call
         heard = channel.read(call)  # type: ignore[attr-defined]
-        await hear(hub.running.hub.parts, await hub.told("kannel", heard))
+        await hear(hub.running.hub.services, await hub.told("kannel", heard))
 
 
 async def opted_out(hub: Routed, numbers: list[str]) -> list[str]:
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        return [number for number in numbers if await unit.opt_outs.channels(number)]
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        return [number for number in numbers if await tx.opt_outs.channels(number)]
 
 
 async def test_a_flood_of_stops_that_nobody_signed_opts_nobody_out_and_a_few_do() -> None:
@@ -173,15 +173,15 @@ async def test_a_flood_of_stops_that_nobody_signed_opts_nobody_out_and_a_few_do(
         flood = [f"+1202555{number:04}" for number in range(400, 421)]
         await stops(hub, kannel, flood)
         hub.clock.advance(timedelta(minutes=2))
-        await settle_stops(hub.running.hub.parts)
+        await settle_stops(hub.running.hub.services)
         assert await opted_out(hub, flood) == []
         assert await kinds_of_alerts(hub) == ["stop-flood"]
         hub.clock.advance(timedelta(minutes=5))
         await stops(hub, kannel, flood[:2])
-        await settle_stops(hub.running.hub.parts)
+        await settle_stops(hub.running.hub.services)
         assert await opted_out(hub, flood) == []  # the minute is not over
         hub.clock.advance(timedelta(minutes=2))
-        await settle_stops(hub.running.hub.parts)
+        await settle_stops(hub.running.hub.services)
         assert await opted_out(hub, flood) == flood[:2]
 
 
@@ -189,13 +189,13 @@ async def test_signed_while_the_reminder_is_in_flight() -> None:
     """The attempt was committed while the task was open, so the message may go; a second call for it may not."""
     async with routed() as hub:
         contract = await hub.issue()
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (claimed,) = await unit.tasks.claim_due(await unit.planning_now(), timedelta(minutes=1), 5)
-        delivery = await run_step(hub.running.hub.parts, claimed)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (claimed,) = await tx.tasks.claim_due(tx.planning_now, timedelta(minutes=1), 5)
+        delivery = await run_step(hub.running.hub.services, claimed)
         assert delivery
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            await unit.contracts.locked(contract.id)
-            await unit.tasks.end(claimed.task.id, TaskState.SIGNED, unit.now)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.contracts.locked(contract.id)
+            await tx.tasks.end(claimed.task.id, TaskState.SIGNED, tx.now)
         await hub.look_after()  # the worker died; the next one finds the attempt
         found = await hub.one(contract)
         assert (found.state, found.failure) == (DeliveryState.WITHDRAWN, "signed-meanwhile")
@@ -236,14 +236,14 @@ async def test_codes_have_a_lane_of_their_own() -> None:
     """However many invitations wait for their turn at the provider, a code does not wait with them."""
     async with routed() as hub:
         hub.carriers(rate=2.0)
-        carriers = hub.running.hub.parts.router.carriers
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            now = unit.now
+        carriers = hub.running.hub.services.router.carriers
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            now = tx.now
             lane = timedelta(seconds=1 / 1.5)
             slots = [
-                await unit.providers.book("sms_twilio", "message", lane, now, timedelta(seconds=5)) for _ in range(20)
+                await tx.providers.book("sms_twilio", "message", lane, now, timedelta(seconds=5)) for _ in range(20)
             ]
-            code = await unit.providers.book("sms_twilio", "code", lane, now, timedelta(seconds=5))
+            code = await tx.providers.book("sms_twilio", "code", lane, now, timedelta(seconds=5))
         assert code == now
         given = [slot - now for slot in slots if slot]
         assert given == [lane * number for number in range(8)]

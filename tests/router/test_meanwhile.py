@@ -20,8 +20,8 @@ async def test_a_number_that_opted_out_meanwhile_is_not_called_on() -> None:
     async with routed() as hub:
         await hub.issue()
         delivery = await committed(hub)
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            await unit.opt_outs.add(PHONE, "sms", unit.now, "inbound")
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.opt_outs.add(PHONE, "sms", tx.now, "inbound")
         await hub.look_after()
         found = await known(hub, delivery)
         assert (found.state, found.failure_kind) == (DeliveryState.REFUSED, Failure.OPTED_OUT.value)
@@ -32,9 +32,9 @@ async def test_a_message_to_a_number_that_has_changed_meanwhile_is_withdrawn() -
     async with routed() as hub:
         contract = await hub.issue()
         delivery = await committed(hub)
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (signer,) = await unit.contracts.signers(contract.id)
-            await unit.contracts.put_phone([signer.id], "+12025550199")
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (signer,) = await tx.contracts.signers(contract.id)
+            await tx.contracts.put_phone([signer.id], "+12025550199")
         await hub.look_after()
         found = await known(hub, delivery)
         assert (found.state, found.failure) == (DeliveryState.WITHDRAWN, "phone-changed")
@@ -75,8 +75,8 @@ async def test_a_receipt_from_another_provider_than_the_one_called_counts_for_no
         undelivered = Receipt(Fate.UNDELIVERED, made.key, failure)
         await told(hub, "other", made.key, undelivered)
         assert (await known(hub, made.id)).state is DeliveryState.SENT
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.opt_outs.channels(PHONE) == frozenset()
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.opt_outs.channels(PHONE) == frozenset()
         await told(hub, "one", made.key, undelivered)
         assert (await known(hub, made.id)).state is DeliveryState.UNDELIVERED
 

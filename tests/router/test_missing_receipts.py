@@ -20,9 +20,9 @@ def told_to_nobody(hub: Routed, *steps: str, code: int | None = None) -> None:
 
 
 async def weight(hub: Routed) -> float:
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        health = (await unit.providers.healths(["sms_twilio"])).get("sms_twilio")
-        return health.weight_at(1.0, unit.now) if health else 1.0
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        health = (await tx.providers.healths(["sms_twilio"])).get("sms_twilio")
+        return health.weight_at(1.0, tx.now) if health else 1.0
 
 
 async def test_what_has_arrived_without_a_receipt_needs_no_other_way() -> None:

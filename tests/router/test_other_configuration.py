@@ -24,12 +24,12 @@ async def test_what_is_of_a_provider_that_only_others_know_is_left_to_them() -> 
         only(hub, (older.provider, older))
         for _ in range(3):
             await hub.look_after(MINUTE)
-        await hub.running.hub.parts.router.carry(made.id, fresh=False)
+        await hub.running.hub.services.router.carry(made.id, fresh=False)
         hub.carriers()
         await hub.look_after()
         assert (await known(hub, made.id)).state is DeliveryState.SENT
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.opt_outs.channels(PHONE) == {"sms", "voice"}
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.opt_outs.channels(PHONE) == {"sms", "voice"}
 
 
 async def test_nobody_is_waited_for_after_a_day() -> None:
@@ -40,6 +40,6 @@ async def test_nobody_is_waited_for_after_a_day() -> None:
         await hub.told("sms_twilio", Heard(reports=(Report(Receipt(Fate.ACCEPTED, "x")),)))
         only(hub, (voice.provider, voice))
         await hub.look_after(timedelta(hours=25))
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.callbacks.due(unit.now + timedelta(days=1)) == []
-            assert await unit.deliveries.unsettled(unit.now + timedelta(days=1)) == []
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.callbacks.due(tx.now + timedelta(days=1)) == []
+            assert await tx.deliveries.unsettled(tx.now + timedelta(days=1)) == []

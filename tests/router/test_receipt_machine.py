@@ -68,8 +68,8 @@ class Receipts(RuleBasedStateMachine):
         self.delivery = Delivery(
             uuid4(), self.key, "help", "sms", PHONE, text, DeliveryState.SENDING, moment, {"school": "x"}, shape="full"
         )
-        async with self.hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.deliveries.add(self.delivery)
+        async with self.hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.deliveries.add(self.delivery)
 
     # ---- what may happen
 
@@ -83,7 +83,7 @@ class Receipts(RuleBasedStateMachine):
 
     async def _carry(self) -> None:
         try:
-            await self.hub.running.hub.parts.router.carry(self.delivery.id, fresh=False)
+            await self.hub.running.hub.services.router.carry(self.delivery.id, fresh=False)
         except Unavailable:
             pass
 
@@ -110,10 +110,10 @@ class Receipts(RuleBasedStateMachine):
     async def _hear(self) -> None:
         """Together what goes together; and what waits for later, too."""
         await self.hub.running.worker.hear()
-        async with self.hub.running.hub.database.unit(EVERYTHING) as unit:
-            due = await unit.callbacks.due(unit.now + timedelta(hours=1))
+        async with self.hub.running.hub.database.transaction(EVERYTHING) as tx:
+            due = await tx.callbacks.due(tx.now + timedelta(hours=1))
         for each in due:
-            await hear(self.hub.running.hub.parts, each)
+            await hear(self.hub.running.hub.services, each)
 
     # ---- what always holds
 
@@ -131,8 +131,8 @@ class Receipts(RuleBasedStateMachine):
         self.known = now
 
     async def _look(self) -> Delivery:
-        async with self.hub.running.hub.database.unit(EVERYTHING) as unit:
-            found = await unit.deliveries.get(self.delivery.id)
+        async with self.hub.running.hub.database.transaction(EVERYTHING) as tx:
+            found = await tx.deliveries.get(self.delivery.id)
         assert found
         return found
 

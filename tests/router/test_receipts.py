@@ -83,8 +83,8 @@ async def test_what_is_not_signed_is_refused_and_not_stored() -> None:
             assert await called(hub, call) == 403
         elsewhere = replace(genuine, path="/callbacks/pigeon")
         assert await called(hub, elsewhere) == 403
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.callbacks.due(unit.now + LATER) == []
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.callbacks.due(tx.now + LATER) == []
         assert await state(hub, contract) is DeliveryState.SENT
 
 
@@ -121,8 +121,8 @@ async def test_a_number_that_opted_out_at_the_provider_is_remembered_here() -> N
         contract = await hub.invited()
         delivery = await hub.one(contract)
         assert (delivery.state, delivery.failure_kind) == (DeliveryState.REFUSED, "opted-out")
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.opt_outs.channels(PHONE) == {"sms", "voice"}
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.opt_outs.channels(PHONE) == {"sms", "voice"}
         await hub.look_after()
         assert await hub.staff_tasks(contract) == ["unreached"]
 
@@ -136,8 +136,8 @@ async def test_a_storm_of_filtered_messages_stops_the_provider_and_tells_staff()
                 await hub.heard()
         assert len(hub.twilio.accepted) == 5
         assert await state(hub, contract) is DeliveryState.SENDING  # it waits; nobody made the storm worse
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            health = (await unit.providers.healths(["sms_twilio"]))["sms_twilio"]
-            alerts = await unit.connection.exec_driver_sql("SELECT kind FROM alert")
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            health = (await tx.providers.healths(["sms_twilio"]))["sms_twilio"]
+            alerts = await tx.connection.exec_driver_sql("SELECT kind FROM alert")
             assert [kind for (kind,) in alerts] == ["provider-broken"]
         assert health.broken_at is not None

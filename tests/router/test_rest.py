@@ -34,15 +34,15 @@ def asked(raw: io.StringIO, since: datetime) -> list[float]:
 
 
 async def ask_for_a_code(hub: Routed, contract: Contract) -> None:
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
-        link = await unit.links.for_door(signer, DoorKind.QR, unit.now)
-        ticket = unit.links.ticket(link)
-    opened = await open_ticket(hub.running.hub.parts, ticket)
-    await send_code(hub.running.hub.parts, opened.secret)
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        (code,) = [each for each in await unit.deliveries.of_contract(contract.id) if each.purpose == "code"]
-    await hub.running.hub.parts.router.carry(code.id, fresh=True)
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
+        link = await tx.links.for_door(signer, DoorKind.QR, tx.now)
+        ticket = tx.links.ticket(link)
+    opened = await open_ticket(hub.running.hub.services, ticket)
+    await send_code(hub.running.hub.services, opened.secret)
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        (code,) = [each for each in await tx.deliveries.of_contract(contract.id) if each.purpose == "code"]
+    await hub.running.hub.services.router.carry(code.id, fresh=True)
 
 
 async def test_nobody_calls_inside_the_rest_that_a_burst_of_429_asked_for() -> None:
@@ -99,14 +99,14 @@ async def test_nobody_is_left_alone_for_days_and_staff_hear_of_a_long_rest_once_
     async with routed() as hub:
         weary = Weary()
         weary_one = Carrier(Provider("weary", "sms_weary", "sms", rate=1000), weary)
-        hub.running.hub.parts.router.carriers = Carriers([weary_one], random.Random(1).random)
+        hub.running.hub.services.router.carriers = Carriers([weary_one], random.Random(1).random)
         contract = await hub.invited()
         for minutes, asked_by_then in ((58, 1), (3, 2), (61, 3)):
             await hub.look_after(timedelta(minutes=minutes))
             assert weary.asked == asked_by_then
         assert (await hub.one(contract)).state is DeliveryState.SENT
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            told = await unit.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-rests'")
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            told = await tx.connection.exec_driver_sql("SELECT facts FROM alert WHERE kind = 'provider-rests'")
             assert [each.facts for each in told.all()] == [{"provider": "weary", "minutes": 60}]
 
 

@@ -19,7 +19,7 @@ from hub.model.messaging.message import Purpose
 from hub.model.messaging.provider import Provider
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Carrier, Carriers
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from tests.channels.doubles import Trouble
 from tests.router.routed import Routed, routed
 from tests.router.test_ladder import Second, with_more
@@ -27,11 +27,11 @@ from tests.router.test_limits import kinds_of_alerts, limited, opted_out, stops,
 from tests.router.test_waiting import written
 
 
-async def news(hub: Routed, unit: Unit, contract: Contract, about: Contract) -> None:
+async def news(hub: Routed, tx: Transaction, contract: Contract, about: Contract) -> None:
     """A message to the signer of `about`, on the account of `contract`."""
-    (signer,) = await unit.contracts.signers(about.id)
+    (signer,) = await tx.contracts.signers(about.id)
     key = f"{contract.id}-{uuid4()}"
-    assert await write_message(hub.running.hub.parts, unit, contract, signer, Purpose.COMPLETED, key)
+    assert await write_message(hub.running.hub.services, tx, contract, signer, Purpose.COMPLETED, key)
 
 
 async def test_one_that_writes_to_two_and_one_that_writes_to_the_second_do_not_wait_for_each_other() -> None:
@@ -42,15 +42,15 @@ async def test_one_that_writes_to_two_and_one_that_writes_to_the_second_do_not_w
         database = hub.running.hub.database
 
         async def another() -> None:
-            async with database.unit(EVERYTHING) as unit:
-                await news(hub, unit, second, second)
+            async with database.transaction(EVERYTHING) as tx:
+                await news(hub, tx, second, second)
 
-        async with database.unit(EVERYTHING) as unit:
-            await news(hub, unit, first, first)
+        async with database.transaction(EVERYTHING) as tx:
+            await news(hub, tx, first, first)
             other = asyncio.create_task(another())
-            while not await waits(unit):
+            while not await waits(tx):
                 await asyncio.sleep(0.01)
-            await news(hub, unit, first, second)
+            await news(hub, tx, first, second)
         await other
 
 
@@ -67,17 +67,17 @@ async def test_two_who_book_at_several_providers_in_another_order_do_not_wait_fo
         mine, theirs = either(hub, 0.9, 0.1, 0.1, 0.9), either(hub, 0.1, 0.9, 0.9, 0.1)
 
         async def another() -> None:
-            async with database.unit(EVERYTHING) as unit:
+            async with database.transaction(EVERYTHING) as tx:
                 for name in ("two", "one"):
-                    booked = await theirs.book(unit, made, ())
+                    booked = await theirs.book(tx, made, ())
                     assert booked and booked.carrier.name == name
 
-        async with database.unit(EVERYTHING) as unit:
-            first = await mine.book(unit, made, ())
+        async with database.transaction(EVERYTHING) as tx:
+            first = await mine.book(tx, made, ())
             other = asyncio.create_task(another())
-            while not await waits(unit):
+            while not await waits(tx):
                 await asyncio.sleep(0.01)
-            second = await mine.book(unit, made, ())
+            second = await mine.book(tx, made, ())
         await other
         assert first and second and (first.carrier.name, second.carrier.name) == ("one", "two")
 
@@ -85,25 +85,25 @@ async def test_two_who_book_at_several_providers_in_another_order_do_not_wait_fo
 async def test_steps_that_run_together_book_by_several_channels_in_any_order() -> None:
     async with routed() as hub:
         with_more(hub, "email")
-        database, router = hub.running.hub.database, hub.running.hub.parts.router
+        database, router = hub.running.hub.database, hub.running.hub.services.router
         texts, mails = [[await written(hub, "Words", "completed", each) for _ in range(2)] for each in ("sms", "email")]
 
         async def another() -> None:
-            async with database.unit(EVERYTHING, together=True) as unit:
+            async with database.transaction(EVERYTHING, together=True) as tx:
                 for each in (mails[1], texts[1]):
-                    assert await router.begin(unit, each.id)
+                    assert await router.begin(tx, each.id)
 
-        async with database.unit(EVERYTHING, together=True) as unit:
-            assert await router.begin(unit, texts[0].id)
+        async with database.transaction(EVERYTHING, together=True) as tx:
+            assert await router.begin(tx, texts[0].id)
             other = asyncio.create_task(another())
-            while not await waits(unit):
+            while not await waits(tx):
                 await asyncio.sleep(0.01)
-            assert await router.begin(unit, mails[0].id)
+            assert await router.begin(tx, mails[0].id)
         await other
 
 
-async def waits(unit: Unit) -> bool:
-    found = await unit.connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+async def waits(tx: Transaction) -> bool:
+    found = await tx.connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
     return bool(found)
 
 
@@ -114,17 +114,17 @@ async def test_many_acts_at_once_whose_messages_find_the_budget_used_up_do_not_f
         limited(hub, BudgetLimits(per_campus_day=1, codes_per_prefix_hour=1))
         contracts = [await hub.issue(phone=f"+1202555{number:04}", send="none") for number in range(150, 162)]
         database = hub.running.hub.database
-        async with database.unit(EVERYTHING) as unit:
-            (signer,) = await unit.contracts.signers(contracts[0].id)
-            assert await write_message(hub.running.hub.parts, unit, contracts[0], signer, purpose, "first")
+        async with database.transaction(EVERYTHING) as tx:
+            (signer,) = await tx.contracts.signers(contracts[0].id)
+            assert await write_message(hub.running.hub.services, tx, contracts[0], signer, purpose, "first")
         together = asyncio.Barrier(len(contracts))
 
         async def act(contract: Contract) -> None:
-            async with database.unit(EVERYTHING) as unit:
+            async with database.transaction(EVERYTHING) as tx:
                 await together.wait()
-                (signer,) = await unit.contracts.signers(contract.id)
+                (signer,) = await tx.contracts.signers(contract.id)
                 key = f"again-{contract.id}"
-                made = await write_message(hub.running.hub.parts, unit, contract, signer, purpose, key)
+                made = await write_message(hub.running.hub.services, tx, contract, signer, purpose, key)
                 assert made is None or made.not_before
 
         async with asyncio.timeout(20):
@@ -138,10 +138,10 @@ async def test_a_message_that_reached_its_person_by_the_second_way_counts_once()
         contract = await hub.invited(channels=("sms", "email"))
         await hub.look_after()
         assert [each.state.value for each in await hub.deliveries(contract)] == ["refused", "delivered"]
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (signer,) = await unit.contracts.signers(contract.id)
-            since = unit.now - timedelta(days=1)
-            assert len(await unit.deliveries.sent_to_person(signer.person, since, PLANNED)) == 1
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (signer,) = await tx.contracts.signers(contract.id)
+            since = tx.now - timedelta(days=1)
+            assert len(await tx.deliveries.sent_to_person(signer.person, since, PLANNED)) == 1
 
 
 async def test_a_start_that_follows_an_unsigned_stop_is_the_last_word() -> None:
@@ -151,14 +151,14 @@ async def test_a_start_that_follows_an_unsigned_stop_is_the_last_word() -> None:
         hub.clock.advance(timedelta(seconds=20))
         await stops(hub, kannel, [number], words="START")
         hub.clock.advance(timedelta(minutes=2))
-        await settle_stops(hub.running.hub.parts)
+        await settle_stops(hub.running.hub.services)
         assert await opted_out(hub, [number]) == []
 
 
 async def test_an_error_of_the_database_tells_its_statement_and_no_value() -> None:
     async with routed() as hub:
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             with pytest.raises(DBAPIError) as failed:
-                async with unit.connection.begin_nested():
-                    await unit.connection.execute(text("SELECT CAST(:value AS text), 1 / 0"), {"value": "telltale"})
+                async with tx.connection.begin_nested():
+                    await tx.connection.execute(text("SELECT CAST(:value AS text), 1 / 0"), {"value": "telltale"})
         assert "telltale" not in str(failed.value)

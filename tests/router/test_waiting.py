@@ -37,7 +37,7 @@ MINUTE, HALF = timedelta(minutes=1), timedelta(seconds=30)
 
 
 def only(hub: Routed, *pairs: tuple[Provider, Channel]) -> None:
-    hub.running.hub.parts.router.carriers = Carriers([Carrier(*each) for each in pairs], random.Random(1).random)
+    hub.running.hub.services.router.carriers = Carriers([Carrier(*each) for each in pairs], random.Random(1).random)
 
 
 def kannel_of(hub: Routed, double: Kannel) -> tuple[Provider, Channel]:
@@ -52,23 +52,23 @@ async def written(hub: Routed, words: str = "Words", purpose: str = "help", chan
         uuid4(), f"key-{uuid4()}", purpose, channel, PHONE, words, DeliveryState.SENDING, hub.clock(),
         {"school": "x", "campus": "y"}, shape="full",
     )  # fmt: skip
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        assert await unit.deliveries.add(made)
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.deliveries.add(made)
     return made
 
 
 async def committed(hub: Routed) -> UUID:
     """The attempt of a due step, before anybody is called."""
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        (claimed,) = await unit.tasks.claim_due(await unit.planning_now(), MINUTE, 5)
-    delivery = await run_step(hub.running.hub.parts, claimed)
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        (claimed,) = await tx.tasks.claim_due(tx.planning_now, MINUTE, 5)
+    delivery = await run_step(hub.running.hub.services, claimed)
     assert delivery
     return delivery
 
 
 async def known(hub: Routed, delivery: UUID) -> Delivery:
-    async with hub.running.hub.database.unit(EVERYTHING) as unit:
-        found = await unit.deliveries.get(delivery)
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.deliveries.get(delivery)
     assert found
     return found
 
@@ -116,12 +116,12 @@ async def test_who_lost_the_claim_cannot_say_that_nobody_was_called() -> None:
     async with routed() as hub:
         made = await written(hub)
         first, second = hub.clock(), hub.clock() + MINUTE
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.deliveries.claim(made.id, first, before=None)
-            await unit.deliveries.called(made.id, "one", "full", made.text, first)
-            assert await unit.deliveries.claim(made.id, second, before=second)
-            await unit.deliveries.called(made.id, "other", "full", made.text, second)
-            await unit.deliveries.not_taken(made.id, first)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.deliveries.claim(made.id, first, before=None)
+            await tx.deliveries.called(made.id, "one", "full", made.text, first)
+            assert await tx.deliveries.claim(made.id, second, before=second)
+            await tx.deliveries.called(made.id, "other", "full", made.text, second)
+            await tx.deliveries.not_taken(made.id, first)
         assert (await known(hub, made.id)).provider == "other"
 
 
@@ -157,14 +157,14 @@ async def test_a_claim_that_took_long_to_commit_is_renewed_before_the_call() -> 
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(database, "before_commit", slow)
-            await hub.running.hub.parts.router.carry(made.id, fresh=True)
+            await hub.running.hub.services.router.carry(made.id, fresh=True)
         assert witness.claimed == [timedelta(0)]
 
 
 async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_until_that_is_quick() -> None:
     async with routed() as hub:
         first, made = await written(hub), await written(hub)
-        witness, database, router = Witness(hub, first.id), hub.running.hub.database, hub.running.hub.parts.router
+        witness, database, router = Witness(hub, first.id), hub.running.hub.database, hub.running.hub.services.router
         only(hub, (Provider("witness", "sms_witness", "sms", rate=4, codes_share=0), witness))
         # The message after another has to wait, and looks whether its provider rests; that and a renewal take long.
         waits = [timedelta(0), HALF, HALF, timedelta(0)]
@@ -223,8 +223,8 @@ async def test_a_code_does_not_wait_behind_other_messages_and_all_have_their_tur
             await written(hub)
         hub.clock.advance(timedelta(seconds=1))
         code = await written(hub, purpose="code")
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            first, *_ = await unit.deliveries.unsettled(hub.clock() + MINUTE)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            first, *_ = await tx.deliveries.unsettled(hub.clock() + MINUTE)
         assert first.id == code.id
         await hub.look_after()
         assert len(hub.twilio.accepted) == 61  # not fifty, and then the rest five seconds later
@@ -238,8 +238,8 @@ async def test_a_look_that_fails_does_not_hold_up_the_others() -> None:
         second = await hub.invited(channels=("sms", "voice"), phone="+12025550177")
         wrong = "UPDATE delivery SET purpose = 'unheard-of' WHERE contract = $1"
         await tamper(hub.running.hub.database.dsn, wrong, first.id)
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            await unit.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
         await hub.look_after()
         assert [name for name, *_ in await ways(hub, second)] == ["sms", "voice"]
         assert (await hub.one(first)).check_at == hub.clock() + MINUTE  # the first of several tries, ever later
@@ -249,9 +249,9 @@ async def test_a_call_that_cannot_be_worked_on_does_not_hold_up_the_others() -> 
     async with routed() as hub:
         contract = await hub.invited()
         spoilt = [await hub.told("sms_twilio", _nothing()) for _ in range(51)]
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             for spoiled in spoilt:
-                await unit.connection.execute(
+                await tx.connection.execute(
                     text("UPDATE callback SET call_sealed = 'spoiled' WHERE id = :id"), {"id": spoiled}
                 )
         hub.clock.advance(timedelta(seconds=1))
@@ -259,9 +259,9 @@ async def test_a_call_that_cannot_be_worked_on_does_not_hold_up_the_others() -> 
         with capture_logs():
             await hub.look_after()
         assert (await hub.one(contract)).state is DeliveryState.DELIVERED
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.callbacks.due(unit.now) == []
-            assert len(await unit.callbacks.due(unit.now + 10 * MINUTE, 100)) == 51  # nothing is lost
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.callbacks.due(tx.now) == []
+            assert len(await tx.callbacks.due(tx.now + 10 * MINUTE, 100)) == 51  # nothing is lost
 
 
 def _nothing() -> Heard:
@@ -302,10 +302,10 @@ async def test_a_provider_that_answers_slowly_is_asked_about_many_reports_at_onc
 async def test_what_was_put_off_is_nobodys_fresh_message() -> None:
     async with routed() as hub:
         made = await written(hub)
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            await unit.deliveries.put_off(made.id, hub.clock() + timedelta(hours=10))
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.deliveries.put_off(made.id, hub.clock() + timedelta(hours=10))
         for fresh in (True, False):
-            await hub.running.hub.parts.router.carry(made.id, fresh=fresh)
+            await hub.running.hub.services.router.carry(made.id, fresh=fresh)
         assert hub.twilio.accepted == []
 
 
@@ -313,11 +313,11 @@ async def test_a_message_whose_job_waited_for_hours_is_looked_at_before_it_leave
     async with routed() as hub:
         contract = await hub.issue()
         delivery = await committed(hub)
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.tasks.of_contract(contract.id)
-            await unit.tasks.end(task.id, TaskState.SIGNED, unit.now)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(contract.id)
+            await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
         hub.clock.advance(timedelta(hours=2))
-        await hub.running.hub.parts.router.carry(delivery, fresh=True)
+        await hub.running.hub.services.router.carry(delivery, fresh=True)
         assert (await known(hub, delivery)).failure == "signed-meanwhile" and hub.twilio.accepted == []
 
 
@@ -338,8 +338,8 @@ async def test_somebody_who_says_that_they_are_not_meant_gets_no_message_that_wa
     async with routed() as hub:
         contract = await hub.issue()
         delivery = await committed(hub)
-        landed = await open_ticket(hub.running.hub.parts, await hub.running.ticket(contract, DoorKind.COPY))
-        await ask(hub.running.hub.parts, landed.secret, "not-me", "")
+        landed = await open_ticket(hub.running.hub.services, await hub.running.ticket(contract, DoorKind.COPY))
+        await ask(hub.running.hub.services, landed.secret, "not-me", "")
         await hub.look_after()
         assert (await known(hub, delivery)).failure == "paused" and hub.twilio.accepted == []
 
@@ -351,8 +351,8 @@ async def test_a_code_that_no_provider_takes_is_read_by_a_voice() -> None:
     async with routed(trouble=[Trouble.ACCOUNT]) as hub:
         (voice,) = with_more(hub, "voice")
         contract = await hub.issue(send="none")
-        landed = await open_ticket(hub.running.hub.parts, await hub.running.ticket(contract, DoorKind.COPY))
-        await send_code(hub.running.hub.parts, landed.secret)
+        landed = await open_ticket(hub.running.hub.services, await hub.running.ticket(contract, DoorKind.COPY))
+        await send_code(hub.running.hub.services, landed.secret)
         await hub.look_after()
         assert voice.texts == []
         await hub.look_after(MINUTE)
@@ -368,7 +368,7 @@ async def test_a_country_that_is_not_allowed_is_no_way() -> None:
         (email,) = with_more(hub, "email")
         contract = await hub.invited(channels=("sms", "email"))
         assert (len(hub.twilio.accepted), len(email.texts)) == (0, 1)
-        async with hub.running.hub.database.unit(EVERYTHING) as unit:
-            await unit.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
         await hub.look_after()
         assert await hub.staff_tasks(contract) == ["unreached"]

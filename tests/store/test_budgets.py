@@ -10,7 +10,7 @@ import pytest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.keys import Keys
 from hub.store.messaging.budgets import Spending
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from tests.database import fresh_database
 
 BEGINS = datetime(2026, 12, 1, 10, tzinfo=UTC)
@@ -33,15 +33,15 @@ def wanted(phone: str, *, prefix: int = 2) -> list[Spending]:
 
 
 async def spent(database: Database, kind: str, subject: str) -> int:
-    async with database.unit(EVERYTHING) as unit:
-        return await unit.budgets.spent(kind, subject, BEGINS)
+    async with database.transaction(EVERYTHING) as tx:
+        return await tx.budgets.spent(kind, subject, BEGINS)
 
 
 async def test_each_kind_is_counted_up_to_its_own_limit(store: Database) -> None:
     for number, refused in ((1, None), (2, None), (3, "prefix")):
         phone = f"+1202555010{number}"
-        async with store.unit(EVERYTHING) as unit:
-            found = await unit.budgets.spend_all(wanted(phone))
+        async with store.transaction(EVERYTHING) as tx:
+            found = await tx.budgets.spend_all(wanted(phone))
         assert [each.kind for each in found] == ([refused] if refused else [])
         assert await spent(store, "number", phone) == (0 if refused else 1)
     assert await spent(store, "prefix", "+1202555") == 2
@@ -49,9 +49,9 @@ async def test_each_kind_is_counted_up_to_its_own_limit(store: Database) -> None
 
 
 async def test_all_limits_that_are_reached_are_named_and_nothing_is_counted(store: Database) -> None:
-    async with store.unit(EVERYTHING) as unit:
+    async with store.transaction(EVERYTHING) as tx:
         for _ in range(5):
-            assert await unit.budgets.spend_all(wanted("+12025550101", prefix=5)) == []
-        found = await unit.budgets.spend_all(wanted("+12025550101", prefix=5))
+            assert await tx.budgets.spend_all(wanted("+12025550101", prefix=5)) == []
+        found = await tx.budgets.spend_all(wanted("+12025550101", prefix=5))
     assert [each.kind for each in found] == ["number", "prefix"]
     assert await spent(store, "campus", "hefei") == 5

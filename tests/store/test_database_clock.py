@@ -9,7 +9,7 @@ import pytest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.database_clock import TOLERANCE, DatabaseClock
 from hub.store.kernel.keys import Keys
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from tests.database import fresh_database
 
 NEAR = timedelta(seconds=3)  # a busy machine
@@ -33,12 +33,12 @@ async def test_a_wrong_host_goes_by_the_database(seconds: int) -> None:
         database = Database(dsns.app, Keys.derived_from(bytes(32)), clock)
         try:
             host.wrong_by = timedelta(seconds=seconds)
-            async with database.unit(EVERYTHING) as unit:
-                assert abs(unit.now - datetime.now(UTC)) < NEAR
+            async with database.transaction(EVERYTHING) as tx:
+                assert abs(tx.now - datetime.now(UTC)) < NEAR
             assert abs(clock() - datetime.now(UTC)) < NEAR
             host.wrong_by = timedelta(0)  # somebody set it right
-            async with database.unit(EVERYTHING) as unit:
-                assert abs(unit.now - datetime.now(UTC)) < NEAR
+            async with database.transaction(EVERYTHING) as tx:
+                assert abs(tx.now - datetime.now(UTC)) < NEAR
         finally:
             await database.close()
 

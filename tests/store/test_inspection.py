@@ -50,7 +50,7 @@ async def a_finished_one(running: Running) -> Contract:
 async def test_a_sound_hub_has_nothing_but_whole_records_and_files() -> None:
     async with quiet_hub() as running:
         await a_finished_one(running)
-        await void(running.hub.parts, EVERYTHING, (await running.issue_minor()).id, "reason", "staff:x")
+        await void(running.hub.services, EVERYTHING, (await running.issue_minor()).id, "reason", "staff:x")
         await running.issue_minor()
         findings = await looked_at(running)
         assert faults(findings) == []
@@ -65,9 +65,9 @@ async def test_each_of_many_changed_and_deleted_entries_and_removed_files_is_nam
     async with quiet_hub() as running:
         contracts = [await running.issue_minor() for _ in range(MANY)]
         for contract in contracts:
-            async with running.hub.database.unit(EVERYTHING) as unit:
+            async with running.hub.database.transaction(EVERYTHING) as tx:
                 for number in range(10):
-                    await unit.record.append(contract.id, contract.campus, "viewed-by-staff", f"staff:{number}", {})
+                    await tx.record.append(contract.id, contract.campus, "viewed-by-staff", f"staff:{number}", {})
         async with superuser(running) as database:
             entries = await database.fetch("SELECT contract, sequence FROM record_entry ORDER BY contract, sequence")
             changed, deleted = entries[1:260:4][:65], entries[3:262:4][:65]
@@ -122,9 +122,9 @@ TABLES = ("record_entry", "record_head", "contract", "document_version")
 async def test_it_says_what_was_done_to_a_finished_contract() -> None:
     async with quiet_hub() as running, superuser(running) as database:
         contract = await a_finished_one(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            kinds = [each.kind for each in await unit.record.entries(contract.id)]
-            document = (await unit.contracts.get(contract.id)).document
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            kinds = [each.kind for each in await tx.record.entries(contract.id)]
+            document = (await tx.contracts.get(contract.id)).document
         about = {
             "last": len(kinds),
             "end": kinds.index("completed") + 1,
@@ -146,8 +146,8 @@ async def test_it_says_what_was_done_to_a_finished_contract() -> None:
 async def test_an_entry_that_was_made_anew_with_its_digest_does_not_fit_the_next() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            one = (await unit.record.entries(contract.id))[1]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            one = (await tx.record.entries(contract.id))[1]
         digest = entry_digest(one.contract, one.sequence, one.at, "voided", one.actor, one.facts, one.previous)
         async with superuser(running) as database:
             await database.execute("UPDATE record_entry SET kind = 'voided', digest = $1 WHERE sequence = 2", digest)
@@ -158,8 +158,8 @@ async def test_an_entry_that_was_made_anew_with_its_digest_does_not_fit_the_next
 async def test_a_file_is_named_with_what_is_wrong_with_it() -> None:
     async with quiet_hub() as running:
         contract = await a_finished_one(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            versions = {each["kind"]: each["sha256"] for each in await unit.contracts.versions(contract.id)}
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            versions = {each["kind"]: each["sha256"] for each in await tx.contracts.versions(contract.id)}
         folder = running.hub.settings.data / "files"
         _path(folder, versions["final"]).write_bytes(b"")
         _path(folder, versions["signed"]).unlink()
@@ -203,9 +203,9 @@ async def test_records_that_are_longer_than_what_is_read_at_once_are_whole(monke
     monkeypatch.setattr("hub.doctor_records.CONTRACTS_AT_ONCE", 2)
     async with quiet_hub() as running:
         contracts = [await running.issue_minor() for _ in range(5)]
-        async with running.hub.database.unit(EVERYTHING) as unit:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
             for number in range(450):
-                await unit.record.append(contracts[3].id, contracts[3].campus, "viewed-by-staff", f"staff:{number}", {})
+                await tx.record.append(contracts[3].id, contracts[3].campus, "viewed-by-staff", f"staff:{number}", {})
         findings = [each async for each in examine_records(running.hub, lambda _: None)]
         assert faults([*findings, Finding("files", True, "")]) == []
         assert re.match(r"4\d\d entries of 5 contracts", findings[0].words)

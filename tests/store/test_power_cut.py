@@ -18,7 +18,7 @@ from sqlalchemy import text
 from hub.errors import UnreadableFile
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.files import Files
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import completed, signed
 from tests.running import Running
@@ -54,25 +54,25 @@ async def test_at_every_commit_each_file_that_a_row_names_would_survive_a_power_
         assert [each for each in seen if each] == []
         put_back(tmp_path, left)
         after = Files.at(str(tmp_path))
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            row = await unit.contracts.get(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            row = await tx.contracts.get(contract.id)
         assert row.state == "COMPLETED" and await after.get(str(row.document)) == final
 
 
 def _cut_at_every_commit(running: Running, disk: ForgetfulDisk) -> list[set[str]]:
     """What would be missing or wrong if the power failed right after each commit, as a list that grows."""
     database, missing = running.hub.database, list[set[str]]()
-    original = database.unit
+    original = database.transaction
 
     @asynccontextmanager
-    async def unit(scope: Scope, *, together: bool = False) -> AsyncIterator[Unit]:
+    async def transaction(scope: Scope, *, together: bool = False) -> AsyncIterator[Transaction]:
         async with original(scope, together=together) as opened:
             yield opened
             named = set(await opened.connection.scalars(NAMED))
             left = {hashlib.sha256(content).hexdigest() for content in disk.after_power_cut().values()}
             missing.append(named - left)
 
-    object.__setattr__(database, "unit", unit)
+    object.__setattr__(database, "transaction", transaction)
     return missing
 
 

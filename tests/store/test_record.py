@@ -65,8 +65,8 @@ def _plain(row: dict[str, object]) -> str:
 async def test_the_whole_story_stands_in_one_unbroken_chain() -> None:
     async with quiet_hub() as running:
         contract, guardian = await told(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            entries = await unit.record.entries(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            entries = await tx.record.entries(contract.id)
         assert [entry.kind for entry in entries] == STORY
         assert broken_at(entries) is None
         assert {entry.actor for entry in entries} == {"test", "hub", f"signer:{guardian.signer.id}"}
@@ -81,9 +81,9 @@ async def test_two_people_who_act_at_once_make_one_chain() -> None:
         for each in people:
             await each.enter()
         await asyncio.gather(*(each.certify() for each in people))
-        await void(running.hub.parts, EVERYTHING, contract.id, "enough", "staff:test")
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            entries = await unit.record.entries(contract.id)
+        await void(running.hub.services, EVERYTHING, contract.id, "enough", "staff:test")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            entries = await tx.record.entries(contract.id)
         assert broken_at(entries) is None
         assert entries[-1].sequence == len(entries)
 
@@ -91,20 +91,20 @@ async def test_two_people_who_act_at_once_make_one_chain() -> None:
 async def test_commitments_stand_for_values_that_can_be_shown_and_erased() -> None:
     async with quiet_hub() as running:
         contract, guardian = await told(running)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            drawn = (await unit.record.entries(contract.id))[0].facts["signers"][0]
-            salt = await unit.contracts.salt(guardian.signer.id)
-            values = await unit.record.values(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            drawn = (await tx.record.entries(contract.id))[0].facts["signers"][0]
+            salt = await tx.contracts.salt(guardian.signer.id)
+            values = await tx.record.values(contract.id)
         assert salt is not None
         for name, value in (("name", "陈建国"), ("phone", GUARDIAN_PHONE), ("id_number", GUARDIAN_ID)):
             assert drawn[name] == commitment(salt, value)
             assert values[drawn[name]] == (name, value)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.record.erase(guardian.signer.id)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert await unit.record.values(contract.id) == {}
-            assert await unit.contracts.salt(guardian.signer.id) is None
-            assert broken_at(await unit.record.entries(contract.id)) is None
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.record.erase(guardian.signer.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.record.values(contract.id) == {}
+            assert await tx.contracts.salt(guardian.signer.id) is None
+            assert broken_at(await tx.record.entries(contract.id)) is None
 
 
 async def test_personal_values_stand_only_where_they_may() -> None:
@@ -182,5 +182,5 @@ async def test_a_forgery_by_the_databases_own_administrator_is_found(forgery: st
         contract = await running.issue_minor()
         async with superuser(running) as connection:
             await connection.execute(forgery)
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert broken_at(await unit.record.entries(contract.id)) == found_at
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert broken_at(await tx.record.entries(contract.id)) == found_at

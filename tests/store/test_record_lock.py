@@ -15,10 +15,10 @@ from tests.running import Running, until
 
 
 async def record_later(running: Running, contract: Contract, together: bool) -> None:
-    async with running.hub.database.unit(EVERYTHING, together=together) as unit:
-        if isinstance(unit.connection, Joint):
-            await unit.record.foresee(unit.connection, [contract.id])
-        await unit.record.append(contract.id, contract.campus, "later", "test", {})
+    async with running.hub.database.transaction(EVERYTHING, together=together) as tx:
+        if isinstance(tx.connection, Joint):
+            await tx.record.foresee(tx.connection, [contract.id])
+        await tx.record.append(contract.id, contract.campus, "later", "test", {})
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["alone", "read ahead"])
@@ -26,12 +26,12 @@ async def test_two_units_that_record_at_once_make_one_chain(together: bool) -> N
     """Neither holds the contract's row."""
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.record.append(contract.id, contract.campus, "first", "test", {})
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.record.append(contract.id, contract.campus, "first", "test", {})
             later = asyncio.create_task(record_later(running, contract, together))
             await until(lambda: waiting(running, 1))
         await later
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            entries = await unit.record.entries(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            entries = await tx.record.entries(contract.id)
         assert [entry.kind for entry in entries][-2:] == ["first", "later"]
         assert broken_at(entries) is None

@@ -52,38 +52,38 @@ async def a_story_in_hefei(running: Running) -> None:
     contract = await running.issue_minor()
     await running.worker.sweep()
     somebody = await signed(running, contract)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        task = await unit.tasks.of_signer(somebody.signer.id)
-        await unit.sessions.page_seen(task.id, str(contract.document), 1, unit.now)
-        await unit.sessions.add_wrong_answer(somebody.signer.person, unit.now)
-        session = await unit.sessions.by_secret(somebody.secret)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        task = await tx.tasks.of_signer(somebody.signer.id)
+        await tx.sessions.page_seen(task.id, str(contract.document), 1, tx.now)
+        await tx.sessions.add_wrong_answer(somebody.signer.person, tx.now)
+        session = await tx.sessions.by_secret(somebody.secret)
         assert session is not None
-        pairing = Pairing(uuid4(), session.id, contract.id, unit.now, unit.now + PAIRING_LIFE)
-        await unit.pairings.add(pairing, "ABCD1234")
-        await unit.passkeys.add(
-            Passkey(uuid4(), somebody.signer.person, "sign.example.org", b"1", b"2", 0, False, unit.now)
+        pairing = Pairing(uuid4(), session.id, contract.id, tx.now, tx.now + PAIRING_LIFE)
+        await tx.pairings.add(pairing, "ABCD1234")
+        await tx.passkeys.add(
+            Passkey(uuid4(), somebody.signer.person, "sign.example.org", b"1", b"2", 0, False, tx.now)
         )
         key = AppKey(
             uuid4(), b"spki", somebody.signer.person, contract.id, somebody.signer.id, "phone", Attestation.NONE,
-            unit.now,
+            tx.now,
         )  # fmt: skip
-        assert await unit.app_keys.add(key)
-        assert await unit.duties.take("clean", timedelta(hours=1))
+        assert await tx.app_keys.add(key)
+        assert await tx.duties.take("clean", timedelta(hours=1))
     await completed(running, contract)
     other = await person(running, await running.issue_minor())
     await other.land()
-    await ask(running.hub.parts, other.secret, "question", "when does it begin?")
+    await ask(running.hub.services, other.secret, "question", "when does it begin?")
     await heard_from_outside(running)
     third = await person(running, await running.issue_minor())
     await change_phone.ask(
-        running.hub.parts, EVERYTHING, third.contract.id, third.signer.id, "+8619000000999", "lost", "staff:x"
+        running.hub.services, EVERYTHING, third.contract.id, third.signer.id, "+8619000000999", "lost", "staff:x"
     )
-    await bulk_remind.begin(running.hub.parts, EVERYTHING, [third.contract.id], "staff:x")
+    await bulk_remind.begin(running.hub.services, EVERYTHING, [third.contract.id], "staff:x")
     _, ticket = await make_poster(running)
-    await open_poster(running.hub.parts, ticket, GUARDIAN_PHONE, "陈建国", "zh")
+    await open_poster(running.hub.services, ticket, GUARDIAN_PHONE, "陈建国", "zh")
     await tamper(running.hub.database.dsn, "DELETE FROM course WHERE campus <> 'hefei'")  # others have their own
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.connection.execute(text(
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.connection.execute(text(
             "INSERT INTO enrolment (id, campus, course, student_name, student_hash, people_sealed, created_at)"
             " VALUES (gen_random_uuid(), 'hefei', 'math-a', 'x', '\\x00', '\\x00', now())"
         ))  # fmt: skip
@@ -93,9 +93,9 @@ async def heard_from_outside(running: Running) -> None:
     """What providers and people told, and what staff have to hear of."""
     database = running.hub.database
     await database.inlet.store([Told.sealed(database.cipher, "sms", Heard(), database.clock())])
-    async with database.unit(EVERYTHING) as unit:
-        await unit.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), Wish.OTHER, unit.now)
-        await unit.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, unit.now, "hefei")
+    async with database.transaction(EVERYTHING) as tx:
+        await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), Wish.OTHER, tx.now)
+        await tx.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, tx.now, "hefei")
 
 
 def scoped_tables() -> list[str]:
@@ -108,20 +108,20 @@ async def test_no_row_is_seen_changed_or_deleted_from_another_campus_or_without_
         database = running.hub.database
         await tamper(database.dsn, "GRANT DELETE ON ALL TABLES IN SCHEMA public TO app")  # so that the scope is asked
         for table in scoped_tables():
-            async with database.unit(EVERYTHING) as unit:
-                before = await unit.connection.scalar(text(f"SELECT count(*) FROM {table}"))
+            async with database.transaction(EVERYTHING) as tx:
+                before = await tx.connection.scalar(text(f"SELECT count(*) FROM {table}"))
             assert before, f"the story leaves no row in {table}"
             for scope in (FOREIGN, NOWHERE):
-                async with database.unit(scope) as unit:
-                    assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
-                    assert (await unit.connection.execute(text(f"DELETE FROM {table}"))).rowcount == 0, table
+                async with database.transaction(scope) as tx:
+                    assert await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
+                    assert (await tx.connection.execute(text(f"DELETE FROM {table}"))).rowcount == 0, table
             connection = await asyncpg.connect(database.dsn)
             try:
                 assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
             finally:
                 await connection.close()
-            async with database.unit(EVERYTHING) as unit:
-                assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")) == before
+            async with database.transaction(EVERYTHING) as tx:
+                assert await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")) == before
 
 
 async def test_the_own_campus_sees_its_rows_also_those_that_hang_on_a_contract() -> None:
@@ -136,71 +136,71 @@ async def test_the_own_campus_sees_its_rows_also_those_that_hang_on_a_contract()
             "inbound_message",
             "duty",
         }:  # of the hub, or of a person
-            async with running.hub.database.unit(Scope(frozenset({"hefei"}))) as unit:
-                assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")), table
+            async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
+                assert await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")), table
 
 
 async def test_a_campus_with_a_contract_of_its_own_sees_nothing_that_hangs_on_others() -> None:
     async with quiet_hub() as running:
         own = await running.issue_minor(campus="beijing", signers=(mother(),))
         await a_story_in_hefei(running)
-        async with running.hub.database.unit(FOREIGN) as unit:
+        async with running.hub.database.transaction(FOREIGN) as tx:
             for table in ("contract", "signer", "signing_task"):  # what the conditions of others look up
-                assert await unit.connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
+                assert await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
             for table in scoped_tables():
                 if "contract" in metadata.tables[table].columns:
                     others = text(f"SELECT count(*) FROM {table} WHERE contract IS DISTINCT FROM :own")
-                    assert await unit.connection.scalar(others, {"own": own.id}) == 0, table
-            assert await unit.connection.scalar(text("SELECT count(*) FROM page_seen")) == 0
+                    assert await tx.connection.scalar(others, {"own": own.id}) == 0, table
+            assert await tx.connection.scalar(text("SELECT count(*) FROM page_seen")) == 0
 
 
 async def test_nothing_is_written_into_another_campus() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            signer = (await unit.contracts.signers(contract.id))[0]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            signer = (await tx.contracts.signers(contract.id))[0]
         with pytest.raises(ProgrammingError, match="row-level security"):
-            async with running.hub.database.unit(FOREIGN) as unit:
-                await unit.links.add(signer, DoorKind.COPY, unit.now)
+            async with running.hub.database.transaction(FOREIGN) as tx:
+                await tx.links.add(signer, DoorKind.COPY, tx.now)
         with pytest.raises(ProgrammingError, match="row-level security"):
-            async with running.hub.database.unit(FOREIGN) as unit:
-                await unit.record.append(contract.id, "hefei", "forged", "staff:x", {})
+            async with running.hub.database.transaction(FOREIGN) as tx:
+                await tx.record.append(contract.id, "hefei", "forged", "staff:x", {})
         with pytest.raises(ProgrammingError, match="row-level security"):
-            async with running.hub.database.unit(FOREIGN) as unit:
-                await unit.contracts.add_version(contract.id, "final", "0" * 64, 1, unit.now)
+            async with running.hub.database.transaction(FOREIGN) as tx:
+                await tx.contracts.add_version(contract.id, "final", "0" * 64, 1, tx.now)
 
 
 async def test_the_verbs_of_staff_find_no_contract_of_another_campus() -> None:
     async with quiet_hub() as running:
-        parts, contract = running.hub.parts, await running.issue_minor()
+        services, contract = running.hub.services, await running.issue_minor()
         somebody = await person(running, contract)
         for scope in (FOREIGN, NOWHERE):
             with pytest.raises(ContractNotFound):
-                await void(parts, scope, contract.id, "reason", "staff:x")
+                await void(services, scope, contract.id, "reason", "staff:x")
             with pytest.raises(ContractNotFound):
-                await extend(parts, scope, contract.id, contract.deadline, "staff:x")
+                await extend(services, scope, contract.id, contract.deadline, "staff:x")
             with pytest.raises(ContractNotFound):
-                await remind_by_hand(parts, scope, contract.id, "staff:x")
+                await remind_by_hand(services, scope, contract.id, "staff:x")
             with pytest.raises(ContractNotFound):
-                await hand_out(parts, scope, contract.id, somebody.signer.id, DoorKind.QR, "staff:x")
-            async with running.hub.database.unit(scope) as unit:
-                assert await unit.contracts.listed() == []
-                assert await unit.contracts.signers(contract.id) == []
-                assert await unit.contracts.signers_at(GUARDIAN_PHONE) == []
-                assert await unit.contracts.same_person(somebody.signer) == []
-                assert await unit.contracts.versions(contract.id) == []
-                assert await unit.tasks.of_contract(contract.id) == []
-                assert await unit.deliveries.of_contract(contract.id) == []
-                assert await unit.signatures.of_contract(contract.id) == []
-                assert await unit.record.entries(contract.id) == []
-                assert await unit.record.values(contract.id) == {}
-                assert await unit.reminders.of_contract(contract.id) == []
+                await hand_out(services, scope, contract.id, somebody.signer.id, DoorKind.QR, "staff:x")
+            async with running.hub.database.transaction(scope) as tx:
+                assert await tx.contracts.listed() == []
+                assert await tx.contracts.signers(contract.id) == []
+                assert await tx.contracts.signers_at(GUARDIAN_PHONE) == []
+                assert await tx.contracts.same_person(somebody.signer) == []
+                assert await tx.contracts.versions(contract.id) == []
+                assert await tx.tasks.of_contract(contract.id) == []
+                assert await tx.deliveries.of_contract(contract.id) == []
+                assert await tx.signatures.of_contract(contract.id) == []
+                assert await tx.record.entries(contract.id) == []
+                assert await tx.record.values(contract.id) == {}
+                assert await tx.reminders.of_contract(contract.id) == []
 
 
 async def test_a_campus_covers_what_is_below_it_and_headquarters_everything() -> None:
-    async with quiet_hub() as running, running.hub.database.unit(EVERYTHING) as unit:
-        assert await unit.school.scope_below("hq") == EVERYTHING
-        below = await unit.school.scope_below("hefei")
+    async with quiet_hub() as running, running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.school.scope_below("hq") == EVERYTHING
+        below = await tx.school.scope_below("hefei")
         assert below.covers("hefei")
         assert not below.covers("beijing")
         assert not below.covers("hq")

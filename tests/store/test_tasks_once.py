@@ -12,7 +12,7 @@ import pytest
 
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.keys import Keys
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from tests.database import fresh_database
 from tests.running import until
 
@@ -30,23 +30,23 @@ async def store() -> AsyncIterator[Database]:
 
 
 async def add(database: Database, task: StaffTask = TASK, *, same_text: bool = False) -> bool:
-    async with database.unit(EVERYTHING) as unit:
-        return await unit.desk.add_task_once(replace(task, id=uuid4()), same_text=same_text)
+    async with database.transaction(EVERYTHING) as tx:
+        return await tx.desk.add_task_once(replace(task, id=uuid4()), same_text=same_text)
 
 
 async def open_ones(database: Database) -> list[StaffTask]:
-    async with database.unit(EVERYTHING) as unit:
-        return await unit.desk.open_tasks()
+    async with database.transaction(EVERYTHING) as tx:
+        return await tx.desk.open_tasks()
 
 
 async def finish(database: Database, task: UUID) -> None:
-    async with database.unit(EVERYTHING) as unit:
-        assert await unit.desk.finish_task(task, "staff:wang", NOW)
+    async with database.transaction(EVERYTHING) as tx:
+        assert await tx.desk.finish_task(task, "staff:wang", NOW)
 
 
 async def count(database: Database, found: str) -> int:
-    async with database.unit(EVERYTHING) as unit:
-        return int((await unit.connection.exec_driver_sql(f"SELECT count(*) FROM {found}")).scalar_one())
+    async with database.transaction(EVERYTHING) as tx:
+        return int((await tx.connection.exec_driver_sql(f"SELECT count(*) FROM {found}")).scalar_one())
 
 
 async def waiting(database: Database) -> int:
@@ -64,8 +64,8 @@ async def test_of_many_who_add_a_task_at_once_one_does(store: Database, fails: b
         return await waiting(store) + sum(each.done() for each in others) == MANY - 1
 
     try:
-        async with store.unit(EVERYTHING) as unit:
-            assert await unit.desk.add_task_once(replace(TASK, id=uuid4()), same_text=same_text)
+        async with store.transaction(EVERYTHING) as tx:
+            assert await tx.desk.add_task_once(replace(TASK, id=uuid4()), same_text=same_text)
             others += [asyncio.create_task(add(store, same_text=same_text)) for _ in range(MANY - 1)]
             await until(all_there)
             if fails:
@@ -93,8 +93,8 @@ async def test_different_subjects_do_not_hinder_each_other(store: Database) -> N
         replace(TASK, kind="unreached"), replace(TASK, contract=uuid4()), replace(TASK, signer=uuid4()),
         replace(TASK, signer=None), replace(TASK, contract=None), replace(TASK, contract=None, signer=None),
     ]  # fmt: skip
-    async with store.unit(EVERYTHING) as unit:
-        assert await unit.desk.add_task_once(replace(TASK, id=uuid4()))
+    async with store.transaction(EVERYTHING) as tx:
+        assert await tx.desk.add_task_once(replace(TASK, id=uuid4()))
         async with asyncio.timeout(30):
             assert all(await asyncio.gather(*(add(store, each) for each in subjects)))
     assert len(await open_ones(store)) == len(subjects) + 1
@@ -110,8 +110,8 @@ async def test_another_text_is_another_task_only_where_texts_count(store: Databa
 
 async def test_a_task_without_a_key_counts_as_well(store: Database) -> None:
     """One that a hub before this schema has added, or that was not added once."""
-    async with store.unit(EVERYTHING) as unit:
-        await unit.desk.add_task(TASK)
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.desk.add_task(TASK)
     assert await count(store, "staff_task WHERE once IS NULL") == 1
     assert not await add(store)
     assert [each.id for each in await open_ones(store)] == [TASK.id]
@@ -122,7 +122,7 @@ async def test_of_words_that_are_erased_no_digest_stays(store: Database) -> None
     assert await add(store, asked, same_text=True)
     assert await count(store, "staff_task WHERE once IS NOT NULL") == 1
     assert asked.contract
-    async with store.unit(EVERYTHING) as unit:
-        await unit.desk.forget_words(asked.contract, [asked.text])
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.desk.forget_words(asked.contract, [asked.text])
     assert await count(store, "staff_task WHERE once IS NOT NULL") == 0
     assert [each.text for each in await open_ones(store)] == ["–"]

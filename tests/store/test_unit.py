@@ -19,7 +19,7 @@ from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.keys import Keys
 from hub.store.server.installation import mark
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from tests.database import Dsns
 
 NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
@@ -32,19 +32,19 @@ def standing() -> datetime:
 @pytest.fixture
 async def store(database: Dsns, tmp_path: Path) -> AsyncIterator[Database]:
     made = Database(database.app, Keys.load_or_create(tmp_path / "master.key"), standing)
-    async with made.unit(EVERYTHING) as unit:
-        await unit.school.put_campus(Campus("hefei", None, "合肥校区", "Hefei", "Asia/Shanghai"))
+    async with made.transaction(EVERYTHING) as tx:
+        await tx.school.put_campus(Campus("hefei", None, "合肥校区", "Hefei", "Asia/Shanghai"))
     yield made
     await made.close()
 
 
 async def a_draft(store: Database) -> Contract:
-    async with store.unit(EVERYTHING) as unit:
-        number = await unit.contracts.next_number(2026)
+    async with store.transaction(EVERYTHING) as tx:
+        number = await tx.contracts.next_number(2026)
         contract = Contract(
             uuid4(), number, "hefei", ContractState.DRAFT, 0, "course", "1", "zh", "合同", NOW + timedelta(days=30), NOW
         )
-        await unit.contracts.add(contract, "陈小满")
+        await tx.contracts.add(contract, "陈小满")
     return contract
 
 
@@ -52,41 +52,41 @@ async def test_an_exception_takes_everything_back_with_the_queued_work(store: Da
     contract = await a_draft(store)
 
     async def fail_at_the_end() -> None:
-        async with store.unit(EVERYTHING) as unit:
-            await unit.jobs.enqueue("complete", {"contract": str(contract.id)}, "k")  # first, as the trap wants it
-            await unit.record.append(contract.id, "hefei", "drawn", "test", {})
-            await unit.contracts.move(contract, ContractState.ISSUED)
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.jobs.enqueue("complete", {"contract": str(contract.id)}, "k")  # first, as the trap wants it
+            await tx.record.append(contract.id, "hefei", "drawn", "test", {})
+            await tx.contracts.move(contract, ContractState.ISSUED)
             raise BadInput("no")
 
     with pytest.raises(BadInput):
         await fail_at_the_end()
-    async with store.unit(EVERYTHING) as unit:
-        assert await unit.contracts.get(contract.id) == contract
-        assert await unit.record.entries(contract.id) == []
+    async with store.transaction(EVERYTHING) as tx:
+        assert await tx.contracts.get(contract.id) == contract
+        assert await tx.record.entries(contract.id) == []
     connection = await asyncpg.connect(store.dsn)
     assert await connection.fetchval("SELECT count(*) FROM pgqueuer") == 0
     await connection.close()
 
 
 async def test_the_same_job_twice_is_one_and_aborts_nothing(store: Database) -> None:
-    async with store.unit(EVERYTHING) as unit:
-        assert await unit.jobs.enqueue("deliver", {"delivery": "x"}, "same")
-        assert not await unit.jobs.enqueue("deliver", {"delivery": "x"}, "same")
-        assert await unit.jobs.enqueue("deliver", {"delivery": "y"}, "other")
+    async with store.transaction(EVERYTHING) as tx:
+        assert await tx.jobs.enqueue("deliver", {"delivery": "x"}, "same")
+        assert not await tx.jobs.enqueue("deliver", {"delivery": "x"}, "same")
+        assert await tx.jobs.enqueue("deliver", {"delivery": "y"}, "other")
 
 
 async def test_whoever_writes_second_with_old_knowledge_is_refused(store: Database) -> None:
     contract = await a_draft(store)
-    async with store.unit(EVERYTHING) as unit:
-        issued = await unit.contracts.move(contract, ContractState.ISSUED)
+    async with store.transaction(EVERYTHING) as tx:
+        issued = await tx.contracts.move(contract, ContractState.ISSUED)
         assert issued.version == contract.version + 1
-    async with store.unit(EVERYTHING) as unit:
-        await unit.contracts.move(issued, ContractState.VOIDED)
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.contracts.move(issued, ContractState.VOIDED)
     with pytest.raises(StaleVersion):
-        async with store.unit(EVERYTHING) as unit:
-            await unit.contracts.move(issued, ContractState.DECLINED)
-    async with store.unit(EVERYTHING) as unit:
-        assert (await unit.contracts.get(contract.id)).state is ContractState.VOIDED
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.contracts.move(issued, ContractState.DECLINED)
+    async with store.transaction(EVERYTHING) as tx:
+        assert (await tx.contracts.get(contract.id)).state is ContractState.VOIDED
 
 
 @settings(
@@ -99,39 +99,39 @@ async def test_any_walk_follows_the_table_of_moves_and_never_leaves_a_final_stat
     contract = await a_draft(store)
     state, version = ContractState.DRAFT, 0
     for wanted in walk:
-        async with store.unit(EVERYTHING) as unit:
-            now = await unit.contracts.locked(contract.id)
+        async with store.transaction(EVERYTHING) as tx:
+            now = await tx.contracts.locked(contract.id)
             assert (now.state, now.version) == (state, version)
             if wanted in MOVES[state]:
-                await unit.contracts.move(now, wanted)
+                await tx.contracts.move(now, wanted)
                 state, version = wanted, version + 1
             else:
                 with pytest.raises(IllegalMove):
-                    await unit.contracts.move(now, wanted)
+                    await tx.contracts.move(now, wanted)
 
 
 async def test_numbers_count_on_by_year(store: Database) -> None:
-    async with store.unit(EVERYTHING) as unit:
-        numbers = [await unit.contracts.next_number(year) for year in (2026, 2026, 2027)]
+    async with store.transaction(EVERYTHING) as tx:
+        numbers = [await tx.contracts.next_number(year) for year in (2026, 2026, 2027)]
     assert numbers == ["QD-2026-000001", "QD-2026-000002", "QD-2027-000001"]
 
 
 async def test_only_a_demo_moves_its_planning_clock(store: Database, database: Dsns) -> None:
     await mark(database.owner, "production", NOW)
-    async with store.unit(EVERYTHING) as unit:
-        await unit.school.advance_clock(timedelta(days=1))
-        assert await unit.planning_now() == NOW
-        assert await unit.school.kind() == "production"
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.school.advance_clock(timedelta(days=1))
+        assert tx.planning_now == NOW
+        assert await tx.school.kind() == "production"
     assert await mark(database.owner, "demo", NOW) == "production"  # what it is for is written once
 
 
 async def test_a_demo_moves_planning_alone(store: Database, database: Dsns) -> None:
     await mark(database.owner, "demo", NOW)
-    async with store.unit(EVERYTHING) as unit:
-        await unit.school.advance_clock(timedelta(days=21))
-        assert await unit.planning_now() == NOW  # a transaction has one "now" from its beginning to its end
-    async with store.unit(EVERYTHING) as unit:
-        assert (await unit.planning_now(), unit.now) == (NOW + timedelta(days=21), NOW)
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.school.advance_clock(timedelta(days=21))
+        assert tx.planning_now == NOW  # a transaction has one "now" from its beginning to its end
+    async with store.transaction(EVERYTHING) as tx:
+        assert (tx.planning_now, tx.now) == (NOW + timedelta(days=21), NOW)
 
 
 async def test_moving_the_clock_wakes_the_workers(store: Database, database: Dsns) -> None:
@@ -139,8 +139,8 @@ async def test_moving_the_clock_wakes_the_workers(store: Database, database: Dsn
     woken = asyncio.Event()
     listener = await asyncpg.connect(store.dsn)
     await listener.add_listener("plan_changed", lambda *_: woken.set())
-    async with store.unit(EVERYTHING) as unit:
-        await unit.school.advance_clock(timedelta(days=1))
+    async with store.transaction(EVERYTHING) as tx:
+        await tx.school.advance_clock(timedelta(days=1))
     await asyncio.wait_for(woken.wait(), 60)
     await listener.close()
 
@@ -149,13 +149,13 @@ async def test_a_server_that_is_away_is_said_so(tmp_path: Path) -> None:
     keys = Keys.load_or_create(tmp_path / "master.key")
     store = Database(f"postgresql://app@/none?host={tmp_path}", keys, standing)
     with pytest.raises(DatabaseUnavailable):
-        async with store.unit(EVERYTHING):
+        async with store.transaction(EVERYTHING):
             raise AssertionError("there is no server")
     await store.close()
 
 
 async def test_a_contract_that_is_not_there_is_not_found(store: Database) -> None:
-    async with store.unit(EVERYTHING) as unit:
-        for look in (unit.contracts.get, unit.contracts.locked, unit.contracts.signer, unit.tasks.get):
+    async with store.transaction(EVERYTHING) as tx:
+        for look in (tx.contracts.get, tx.contracts.locked, tx.contracts.signer, tx.tasks.get):
             with pytest.raises(ContractNotFound):
                 await look(uuid4())

@@ -31,7 +31,7 @@ class Genuine:
     """`cases`: the shown and the prepared file of each signature, the seal's too."""
 
     kind: str
-    parts: FinishedParts
+    services: FinishedParts
 
     @property
     def fields(self) -> list[str]:
@@ -39,7 +39,7 @@ class Genuine:
 
     @property
     def shown(self) -> bytes:
-        return self.parts.revisions["unsigned"]
+        return self.services.revisions["unsigned"]
 
     @property
     def laid_out(self) -> bytes:
@@ -48,8 +48,8 @@ class Genuine:
 
     @property
     def cases(self) -> list[Case]:
-        before = [self.shown, *(self.parts.revisions[f"{name}-validated"] for name in KINDS[self.kind])]
-        signed = [self.parts.revisions[f"{name}-signed"] for name in self.fields]
+        before = [self.shown, *(self.services.revisions[f"{name}-validated"] for name in KINDS[self.kind])]
+        signed = [self.services.revisions[f"{name}-signed"] for name in self.fields]
         return [
             Case(f"{self.kind}, {name}", shown, emptied(file, len(shown)))
             for name, shown, file in zip(self.fields, before, signed, strict=True)

@@ -59,9 +59,9 @@ def _said(name: str, *arguments: str) -> str:
 def test_we_accept_it(make: Make, kind: str) -> None:
     """The hub, the verifier and the client; the page does in `tests/browser/test_genuine_files.py`."""
     made = make(kind)
-    assert check_finished(made.parts.final, made.fields) == []
-    trust = Trust.load([made.parts.trust_pem])
-    report = verify_bytes(made.parts.final, trust, Expectation(tuple(made.fields), number="HF-2026-000001"))
+    assert check_finished(made.services.final, made.fields) == []
+    trust = Trust.load([made.services.trust_pem])
+    report = verify_bytes(made.services.final, trust, Expectation(tuple(made.fields), number="HF-2026-000001"))
     assert Word.FAILED not in words(report).values()
     for case in made.cases:
         check_update(case.shown, case.prepared)
@@ -77,7 +77,7 @@ def test_every_reader_shows_the_text_that_was_signed(make: Make, tmp_path: Path,
     made = make(kind)
     shown, final = tmp_path / "shown.pdf", tmp_path / "final.pdf"
     shown.write_bytes(made.laid_out if reader == "mupdf" else made.shown)
-    final.write_bytes(made.parts.final)
+    final.write_bytes(made.services.final)
     before, after = (READERS[reader](file).split() for file in (shown, final))
     assert len("".join(before)) > 1000
     assert after == before
@@ -87,6 +87,6 @@ def test_every_reader_shows_the_text_that_was_signed(make: Make, tmp_path: Path,
 @pytest.mark.parametrize("kind", KINDS)
 def test_outside_judges_accept_it(make: Make, tmp_path: Path, kind: str) -> None:
     made = make(kind)
-    (tmp_path / "final.pdf").write_bytes(made.parts.final)
-    judge(tmp_path / "final.pdf", made.parts.trust_pem, made.fields)
+    (tmp_path / "final.pdf").write_bytes(made.services.final)
+    judge(tmp_path / "final.pdf", made.services.trust_pem, made.fields)
     judge_by_mutool(tmp_path / "final.pdf", len(made.fields))

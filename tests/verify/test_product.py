@@ -28,11 +28,11 @@ async def signed_by_all(running: Running) -> bytes:
         await somebody.certify()
         shown = await somebody.shown()
         request = await somebody.prepare(shown)
-        prepared = await sign.prepared_file(running.hub.parts, somebody.secret, request.id)
+        prepared = await sign.prepared_file(running.hub.services, somebody.secret, request.id)
         await asyncio.to_thread(check_update, shown, prepared)
         await somebody.accept(request)
         if number == 0:
-            await advance(running.hub.parts, contract.id)
+            await advance(running.hub.services, contract.id)
             await round_of_work(running)
     return await completed(running, contract)
 

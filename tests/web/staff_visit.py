@@ -68,9 +68,9 @@ class Desk:
 
 
 async def add_staff(running: Running, login: str, campus: str, hasher: PasswordHasher | None = None) -> None:
-    async with running.hub.database.unit(EVERYTHING) as unit:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
         staff = Staff(uuid4(), login, login.title(), campus)
-        await unit.desk.put_staff(staff, (hasher or PasswordHasher()).hash(running.password), unit.now)
+        await tx.desk.put_staff(staff, (hasher or PasswordHasher()).hash(running.password), tx.now)
 
 
 async def desk_of(running: Running, login: str = "demo", language: str = "en") -> Desk:

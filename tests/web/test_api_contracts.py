@@ -19,7 +19,7 @@ from hub.errors import TooSoon
 from hub.lifecycle.contract.issue import issue as issue_contract
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from tests.running import GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -170,8 +170,8 @@ async def test_without_a_key_nothing_is_answered(running: Running) -> None:
 
 
 async def test_a_campus_key_sees_its_own_campus_alone(api: Api, running: Running) -> None:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.desk.put_api_key("beijing", "beijing-key", "beijing", unit.now)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.desk.put_api_key("beijing", "beijing-key", "beijing", tx.now)
     beijing = Api(running, "beijing-key")
     issued = await issue(api)
     assert (await beijing("GET", CONTRACTS))[1]["items"] == []
@@ -228,25 +228,25 @@ async def test_a_refusal_is_kept_too_but_not_one_that_passes(api: Api) -> None:
 
 
 async def test_contract_and_kept_answer_are_one_transaction(running: Running) -> None:
-    async def dies(unit: Unit, contract: Contract) -> None:
+    async def dies(tx: Transaction, contract: Contract) -> None:
         raise RuntimeError("the process ends here")
 
     asked_for = replace(minor_with_guardian(), external_id="dies")
     with pytest.raises(RuntimeError):
-        await issue_contract(running.hub.parts, EVERYTHING, asked_for, "test", also=dies)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        assert await unit.contracts.by_external_id("dies") is None
+        await issue_contract(running.hub.services, EVERYTHING, asked_for, "test", also=dies)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.contracts.by_external_id("dies") is None
 
 
 async def test_the_key_of_a_request_whose_process_died_is_free_after_two_minutes(running: Running) -> None:
     owner, asked_for = uuid4(), bytes(32)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        assert await unit.desk.replay(owner, "k", asked_for, unit.now) is None
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.desk.replay(owner, "k", asked_for, tx.now) is None
         with pytest.raises(TooSoon):
-            await unit.desk.replay(owner, "k", asked_for, unit.now + timedelta(seconds=90))
-        assert await unit.desk.replay(owner, "k", asked_for, unit.now + timedelta(seconds=121)) is None
+            await tx.desk.replay(owner, "k", asked_for, tx.now + timedelta(seconds=90))
+        assert await tx.desk.replay(owner, "k", asked_for, tx.now + timedelta(seconds=121)) is None
         with pytest.raises(TooSoon):
-            await unit.desk.replay(owner, "k", asked_for, unit.now + timedelta(seconds=122))
+            await tx.desk.replay(owner, "k", asked_for, tx.now + timedelta(seconds=122))
 
 
 async def test_a_key_that_is_none_is_refused(api: Api) -> None:

@@ -57,8 +57,8 @@ class Outage:
 
 
 async def body_of(running: Running, act: str, contract: Contract) -> dict[str, Any]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
     later = running.clock() + timedelta(days=60)
     return {
         "links": {"signer": str(signer.id), "door": "qr"}, "void": {"reason": "wrong course"},
@@ -74,8 +74,8 @@ async def post(
 
 
 async def recorded(running: Running, contract: Contract) -> Counter[str]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return Counter(entry.kind for entry in await unit.record.entries(contract.id))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return Counter(entry.kind for entry in await tx.record.entries(contract.id))
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["blip", "crash"])
@@ -119,9 +119,9 @@ async def test_the_first_answer_is_given_again_when_the_contract_has_ended_since
 
 async def check(running: Running, contract: Contract, act: str, answer: Any) -> None:
     """The answer tells what is there: the one new contract, the one message, the contract as it was then."""
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        reminders = [each for each in await unit.deliveries.of_contract(contract.id) if each.purpose == "reminder"]
-        now = await unit.contracts.get(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        reminders = [each for each in await tx.deliveries.of_contract(contract.id) if each.purpose == "reminder"]
+        now = await tx.contracts.get(contract.id)
     if act == "reissue":
         assert answer["id"] == str(now.replaced_by)
     if act == "remind":

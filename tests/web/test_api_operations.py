@@ -57,9 +57,9 @@ async def test_it_is_not_ready_while_the_token_is_away() -> None:
     from hub.web import operations
 
     async with running_hub(with_web=False) as running:
-        parts = replace(running.hub.parts, seal=replace(running.hub.parts.seal, key=Away()))
+        services = replace(running.hub.services, seal=replace(running.hub.services.seal, key=Away()))
         app = web.Application()
-        app.add_routes(operations.routes(replace(running.hub, parts=parts)))
+        app.add_routes(operations.routes(replace(running.hub, services=services)))
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -76,8 +76,8 @@ async def test_it_is_not_ready_while_the_token_is_away() -> None:
 async def test_figures_count_contracts_and_are_not_for_everybody() -> None:
     async with running_hub(with_worker=False) as running:
         await running.issue_minor()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.desk.put_api_key("hefei", "hefei-key", "hefei", unit.now)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.desk.put_api_key("hefei", "hefei-key", "hefei", tx.now)
 
         async def figures(headers: dict[str, str]) -> tuple[int, str]:
             async with running.http.get(f"{running.origin}/metrics", headers=headers) as answer:
@@ -105,9 +105,9 @@ async def test_the_revocation_list_names_what_was_revoked_at_once() -> None:
         assert await download("/authority/revoked.crl") == first
         parsed = x509.load_der_x509_crl(first)
         assert parsed.is_signature_valid(key) and len(parsed) == 0
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.certificates.add(BUILTIN, 4711, b"x", unit.now, unit.now + timedelta(days=30))
-            await unit.certificates.revoke(BUILTIN, 4711, unit.now, "key_compromise")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.certificates.add(BUILTIN, 4711, b"x", tx.now, tx.now + timedelta(days=30))
+            await tx.certificates.revoke(BUILTIN, 4711, tx.now, "key_compromise")
         revoked = x509.load_der_x509_crl(await download("/authority/revoked.crl"))
         assert revoked.is_signature_valid(key)
         assert revoked.get_revoked_certificate_by_serial_number(4711) is not None

@@ -54,11 +54,11 @@ async def running(server: AnswerServer, tmp_path_factory: pytest.TempPathFactory
 
 
 async def mapped(running: Running, person: str, login: str) -> None:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        account = await unit.desk.staff_by_login(login)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        account = await tx.desk.staff_by_login(login)
         assert account
         for chat in ("office", "dingtalk", "feishu"):
-            await unit.chats.put(chat, person, account[0].id, unit.now)
+            await tx.chats.put(chat, person, account[0].id, tx.now)
 
 
 def now() -> datetime:
@@ -108,12 +108,12 @@ async def test_a_campus_of_others_and_one_that_is_nowhere_sound_the_same(running
 async def test_past_deadlines_are_counted() -> None:
     async with running_hub(with_worker=False, with_web=False) as hub:
         await hub.issue_minor()
-        async with hub.hub.database.unit(EVERYTHING) as unit:
-            planning = await unit.planning_now()
-            (row,) = await unit.board.rows(BoardFilter())
-            assert await unit.board.overdue(planning) == 0
-            assert await unit.board.overdue(row.deadline) == 0
-            assert await unit.board.overdue(row.deadline.replace(year=row.deadline.year + 1)) == 1
+        async with hub.hub.database.transaction(EVERYTHING) as tx:
+            planning = tx.planning_now
+            (row,) = await tx.board.rows(BoardFilter())
+            assert await tx.board.overdue(planning) == 0
+            assert await tx.board.overdue(row.deadline) == 0
+            assert await tx.board.overdue(row.deadline.replace(year=row.deadline.year + 1)) == 1
 
 
 async def test_whoever_is_not_mapped_hears_nothing(running: Running) -> None:

@@ -27,13 +27,13 @@ async def minutes_to_the_next_step(running: Running, contract: UUID) -> int:
     """Quiet hours move it: when it is due depends on when the test runs."""
 
     async def reminder_due() -> datetime | None:
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.tasks.of_contract(contract)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(contract)
         return task.step.due_at if task.step and task.step.kind is StepKind.REMINDER else None
 
     due: datetime = await until(reminder_due)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return (due - await unit.planning_now()) // timedelta(minutes=1) + 1
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return (due - tx.planning_now) // timedelta(minutes=1) + 1
 
 
 async def advance(running: Running, body: Any) -> tuple[int, Any]:

@@ -35,7 +35,7 @@ async def pages() -> AsyncIterator[Client]:
     """The pages of a school that has an app for every system; not a demo."""
     async with running_hub(with_worker=False, with_web=False) as running:
         hub = replace(running.hub, demo=False, app_link=EVERY_APP)
-        app = make_app(replace(hub, parts=replace(hub.parts, origin=ORIGIN)))
+        app = make_app(replace(hub, services=replace(hub.services, origin=ORIGIN)))
         async with TestClient(TestServer(app)) as client:
             yield client
 

@@ -13,7 +13,7 @@ from channels import Fate, Heard, Receipt, Report
 from hub.errors import DatabaseUnavailable
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.keys import Keys
-from hub.store.unit import Database
+from hub.store.transaction import Database
 from hub.web.callback_batcher import MOST_TOGETHER, Intake
 from tests.database import Dsns, fresh_database
 

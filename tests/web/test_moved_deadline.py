@@ -30,7 +30,7 @@ async def test_everybody_reads_where_a_moved_deadline_is_now(older: bool) -> Non
         async with verified(running, contract) as client:
             assert await shown(running, contract, client) == {words(contract.deadline)}
             moved = (contract.deadline + timedelta(days=20)).astimezone(UTC).replace(hour=17)  # another day in Hefei
-            await extend(running.hub.parts, EVERYTHING, contract.id, moved, "staff:test")
+            await extend(running.hub.services, EVERYTHING, contract.id, moved, "staff:test")
             assert await shown(running, contract, client) == {words(moved)}
 
 
@@ -60,10 +60,10 @@ async def stored_as_before(running: Running, contract: Contract) -> Contract:
         language: [*rows, {"label": SIGN_BY[language], "value": words(contract.deadline)}]
         for language, rows in contract.data["summary"].items()
     }
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        sealed = unit.cipher.seal_json({**contract.data, "summary": summary})
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        sealed = tx.cipher.seal_json({**contract.data, "summary": summary})
     await tamper(running.hub.database.dsn, "UPDATE contract SET data_sealed = $1 WHERE id = $2", sealed, contract.id)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        stored = await unit.contracts.get(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        stored = await tx.contracts.get(contract.id)
     assert stored.data["summary"] == summary
     return stored

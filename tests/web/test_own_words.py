@@ -48,5 +48,5 @@ async def test_a_question(running: Running, kind: str) -> None:
 
 async def test_a_reason_for_withdrawing(running: Running) -> None:
     contract = await running.issue_minor()
-    await void(running.hub.parts, EVERYTHING, contract.id, "completed", "staff:test")
+    await void(running.hub.services, EVERYTHING, contract.id, "completed", "staff:test")
     assert "completed" in (await shown(running, contract.id, "zh"))[1].partition("原因：")[2][:20]

@@ -47,12 +47,12 @@ class Parent:
         return {"name": self.signer.name, "tail": self.family.parent_id[-4:], "phone": self.family.phone}
 
     async def on_file(self) -> str:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            return (await unit.contracts.signers(self.contract.id))[0].phone
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            return (await tx.contracts.signers(self.contract.id))[0].phone
 
     async def address(self) -> str:
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            (signer,) = await unit.contracts.signers(self.contract.id)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            (signer,) = await tx.contracts.signers(self.contract.id)
         return f"/api/v1/contracts/{self.contract.id}/signers/{signer.id}/phone"
 
     async def api(self, body: dict[str, str] | None = None, once: str = "") -> tuple[int, Any]:

@@ -45,10 +45,10 @@ class Parent:
 
     async def code(self) -> str:
         """As the message says it."""
-        async with self.running.hub.database.unit(EVERYTHING) as unit:
-            (signer,) = await unit.contracts.signers(self.contract.id)
-            link = await unit.links.for_door(signer, DoorKind.SMS, unit.now)
-        return pickup_code_for(self.running.hub.parts.keys.link, link.id, link.generation)
+        async with self.running.hub.database.transaction(EVERYTHING) as tx:
+            (signer,) = await tx.contracts.signers(self.contract.id)
+            link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
+        return pickup_code_for(self.running.hub.services.keys.link, link.id, link.generation)
 
     async def wrong(self) -> str:
         return f"{(int(await self.code()) + 1) % 10**6:06d}"
@@ -162,7 +162,7 @@ async def _alone(running: Running, note: Any, engine: Any, code: str, phone: str
 
     event.listen(engine, "before_cursor_execute", only_mine)
     try:
-        return bool((await pickup_codes.open_pickup(running.hub.parts, code, phone)).secret)
+        return bool((await pickup_codes.open_pickup(running.hub.services, code, phone)).secret)
     finally:
         event.remove(engine, "before_cursor_execute", only_mine)
 
@@ -180,8 +180,8 @@ async def test_from_the_pickup_code_to_the_signature(running: Running) -> None:
         assert (await client.session())["campus"] == "合肥校区"
         assert (await client.sign()).state == "SIGNED"
     await running.completed(someone.contract)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (task,) = await unit.tasks.of_contract(someone.contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (task,) = await tx.tasks.of_contract(someone.contract.id)
     assert task.opened_through == "sms"
     # Nothing is left to sign: the same code fits no more. Nobody is told, and the budget is the one it was.
     status, answer = await said(running, "open", {"pickup_code": await someone.code(), "phone": someone.family.phone})

@@ -31,8 +31,8 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def contract_of(running: Running, contract: str) -> Contract:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return next(each for each in await unit.contracts.listed() if str(each.id) == contract)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return next(each for each in await tx.contracts.listed() if str(each.id) == contract)
 
 
 async def refusal(running: Running, ticket: str, family: Family, course: str = "math-a") -> tuple[int, str]:
@@ -61,10 +61,10 @@ async def test_from_the_poster_to_the_completed_contract(running: Running) -> No
         contract = await contract_of(running, drawn[0]["id"])
         await running.completed(contract)
     assert await counts(running, poster) == [1, 1, 1]
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        entries = await unit.record.entries(contract.id)
-        task = (await unit.tasks.of_contract(contract.id))[0]
-        enrolment = await unit.school.enrolment(contract.enrolment)  # type: ignore[arg-type]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        entries = await tx.record.entries(contract.id)
+        task = (await tx.tasks.of_contract(contract.id))[0]
+        enrolment = await tx.school.enrolment(contract.enrolment)  # type: ignore[arg-type]
     checked = next(entry.facts for entry in entries if entry.kind == "identity-checked")
     assert (checked["provider"], checked["method"], checked["result"]) == ("poster", "declared", "declared")
     assert (task.opened_through, enrolment.contract, contract.course) == ("poster", contract.id, "english-b")
@@ -113,7 +113,7 @@ async def test_ten_wrong_codes_lock_the_phone_until_tomorrow(running: Running) -
 
 async def test_unknown_expired_and_revoked_posters_are_answered_like_links(running: Running) -> None:
     revoked, gone = await make_poster(running)
-    assert await revoke(running.hub.parts, EVERYTHING, revoked.id)
+    assert await revoke(running.hub.services, EVERYTHING, revoked.id)
     _, old = await make_poster(running, expires_at=running.clock() + timedelta(seconds=5))
     running.clock.advance(timedelta(seconds=6))
     family = Family()
@@ -132,7 +132,7 @@ async def test_a_poster_that_is_revoked_meanwhile_takes_nobody(running: Running)
     poster, ticket = await make_poster(running)
     family = Family()
     async with admitted(running, ticket, family) as client:
-        await revoke(running.hub.parts, EVERYTHING, poster.id)
+        await revoke(running.hub.services, EVERYTHING, poster.id)
         with pytest.raises(ProtocolProblem, match="link-not-valid"):
             await client.enrol("math-a", family.student(), [family.guardian()])
 
@@ -180,9 +180,9 @@ async def test_who_enrolled_already_and_has_nothing_to_sign_becomes_a_task_of_st
         assert (await client.session())["enrolled"] is True
         with pytest.raises(ProtocolProblem, match="already-enrolled"):
             await client.enrol("english-b", family.student(), [family.guardian()])
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        kinds = [task.kind for task in await unit.desk.open_tasks()]
-        waiting = [each for each in await unit.school.open_enrolments("hefei") if each.student_name == family.child]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        kinds = [task.kind for task in await tx.desk.open_tasks()]
+        waiting = [each for each in await tx.school.open_enrolments("hefei") if each.student_name == family.child]
     assert {"enrolment-asked", "already-enrolled"} <= set(kinds) and len(waiting) == 1
 
 
@@ -239,8 +239,8 @@ async def test_only_people_on_the_list(running: Running) -> None:
 async def test_the_codes_of_a_poster_have_a_budget(running: Running) -> None:
     """Whoever has a poster's address could otherwise have us write to any number of numbers."""
     _, ticket = await make_poster(running)
-    parts = running.hub.parts
-    tight = replace(parts, budgets=replace(parts.budgets, per_poster_day=2))
+    services = running.hub.services
+    tight = replace(services, budgets=replace(services.budgets, per_poster_day=2))
     for number in range(3):
         family = Family()
         secret = (await guests.open_poster(tight, ticket, family.phone, family.parent, "zh")).secret

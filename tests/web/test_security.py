@@ -223,7 +223,7 @@ async def test_app_links_name_the_schools_apps(running: Running) -> None:
 def replace_app(running: Running, app: AppLink) -> web.Application:
     """The hub with another app link; its public origin is left out of it, so that any address will do."""
     hub = replace(running.hub, app_link=app)
-    return make_app(replace(hub, parts=replace(hub.parts, origin="https://sign.example.org")))
+    return make_app(replace(hub, services=replace(hub.services, origin="https://sign.example.org")))
 
 
 async def test_one_address_cannot_open_without_end(running: Running) -> None:

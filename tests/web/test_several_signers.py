@@ -41,8 +41,8 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def signers_of(running: Running, contract: str) -> list[Signer]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await unit.contracts.signers(UUID(contract))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.contracts.signers(UUID(contract))
 
 
 async def test_a_clerk_issues_for_both_guardians_the_student_and_the_school(running: Running) -> None:

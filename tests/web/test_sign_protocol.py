@@ -16,7 +16,7 @@ from hub.lifecycle.contract.issue import NewSigner, NewStudent
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient
 from qianda.holder import SoftwareKey
@@ -69,19 +69,19 @@ async def test_the_page_images_that_were_fetched_are_noted(running: Running) -> 
         await client.page(2)
         with pytest.raises(ProtocolProblem, match="not-found"):
             await client.page(contract.pages + 1)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        task = (await unit.tasks.of_contract(contract.id))[0]
-        assert await unit.sessions.pages_seen(task.id, str(contract.document)) == [2]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        task = (await tx.tasks.of_contract(contract.id))[0]
+        assert await tx.sessions.pages_seen(task.id, str(contract.document)) == [2]
 
 
 async def test_unknown_expired_and_revoked_tickets_are_answered_alike(running: Running) -> None:
     revoked = await running.issue_minor()
     ticket = await running.ticket(revoked)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        signer = (await unit.contracts.signers(revoked.id))[0]
-        await unit.links.revoke_all(signer.id, unit.now)
-        expired = await unit.links.add(signer, DoorKind.DESK, unit.now, unit.now - timedelta(minutes=1))
-        old = unit.links.ticket(expired)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        signer = (await tx.contracts.signers(revoked.id))[0]
+        await tx.links.revoke_all(signer.id, tx.now)
+        expired = await tx.links.add(signer, DoorKind.DESK, tx.now, tx.now - timedelta(minutes=1))
+        old = tx.links.ticket(expired)
     bodies = [
         {"ticket": ticket}, {"ticket": old}, {"ticket": "0123456789ABC"}, {"ticket": "?"},
         {"poster": "X", "phone": "+8613800000000", "name": "X"},
@@ -282,9 +282,9 @@ async def test_a_swapped_file_is_refused_and_the_refusal_is_kept(running: Runnin
         with pytest.raises(RefusedToSign) as refused:
             await client.sign()
         assert refused.value.number == 1
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
-        tasks = [task.kind for task in await unit.desk.open_tasks()]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
+        tasks = [task.kind for task in await tx.desk.open_tasks()]
     assert "signing-refused-by-client" in kinds and "refused-by-client" in tasks
 
 
@@ -292,8 +292,8 @@ async def test_declining_ends_the_contract_and_asking_stops_reminders(running: R
     contract = await running.issue_minor()
     async with opened(running, contract) as client:
         await client.question("Is this mine?")
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            assert (await unit.tasks.of_contract(contract.id))[0].paused
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert (await tx.tasks.of_contract(contract.id))[0].paused
     async with verified(running, contract) as client:
         assert await client.decline("too dear") == {"state": "DECLINED"}
         assert await client.decline("too dear") == {"state": "DECLINED"}
@@ -306,20 +306,20 @@ async def test_declining_ends_the_contract_and_asking_stops_reminders(running: R
 async def test_whoever_asks_while_a_message_is_written_waits_for_it(running: Running) -> None:
     contract = await running.issue_minor()
     async with opened(running, contract) as client:
-        async with running.hub.database.unit(EVERYTHING) as sending:
+        async with running.hub.database.transaction(EVERYTHING) as sending:
             await sending.contracts.locked(contract.id)
             await sending.record.append(contract.id, contract.campus, "message-sending", "hub", {})
             asking = asyncio.create_task(client.question("Is this mine?"))
             await until(partial(somebody_waits_for_a_lock, sending))
             await sending.tasks.pause((await sending.tasks.of_contract(contract.id))[0].id, False)
         await asking
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        assert (await unit.tasks.of_contract(contract.id))[0].paused
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert (await tx.tasks.of_contract(contract.id))[0].paused
 
 
-async def somebody_waits_for_a_lock(unit: Unit) -> bool:
+async def somebody_waits_for_a_lock(tx: Transaction) -> bool:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    return bool(await unit.connection.scalar(text(waiting)))
+    return bool(await tx.connection.scalar(text(waiting)))
 
 
 async def test_a_new_link_goes_to_the_phone_on_file_and_to_nobody_else(running: Running) -> None:

@@ -67,14 +67,14 @@ async def test_a_campus_does_not_get_there(running: Running) -> None:
     form = {"chat": "office", "person": "li.si", "login": "hefei-clerk"}
     for path in ("/staff/chats", "/staff/chats/remove"):
         assert (await clerk.post(path, form)).status == 403
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        assert await unit.chats.accounts() == []
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.chats.accounts() == []
 
 
 async def test_alerts_stand_among_what_is_to_do(running: Running, desk: Desk) -> None:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.alerts.add("provider-broken", {"provider": "sms_twilio", "reason": "<suspended>"}, unit.now)
-        await unit.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, unit.now, "hefei")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.alerts.add("provider-broken", {"provider": "sms_twilio", "reason": "<suspended>"}, tx.now)
+        await tx.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, tx.now, "hefei")
     page = await desk.get("/staff/tasks")
     assert "a provider is out of use all campuses sms_twilio: <suspended> not sent yet" in page.words
     assert "a limit of messages is reached Hefei campus The message budget per campus is used up (hefei)" in page.words
@@ -89,8 +89,8 @@ async def test_without_any_configured_the_pages_say_so() -> None:
     async with running_hub(with_worker=False) as hub:
         desk = await desk_of(hub)
         assert "No chat is configured" in (await desk.get("/staff/chats")).words
-        async with hub.hub.database.unit(EVERYTHING) as unit:
-            await unit.alerts.add("stop-flood", {"count": 21, "providers": "twilio"}, unit.now)
+        async with hub.hub.database.transaction(EVERYTHING) as tx:
+            await tx.alerts.add("stop-flood", {"count": 21, "providers": "twilio"}, tx.now)
         words = (await desk.get("/staff/tasks")).words
         assert "No chat or mailbox is configured" in words
         assert "many opt-outs wait to be checked all campuses 21 STOP messages" in words

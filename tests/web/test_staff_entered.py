@@ -34,8 +34,8 @@ async def desk(running: Running) -> Desk:
 async def page_of(running: Running) -> tuple[str, str]:
     """The address of a contract's page, and the id of its signer."""
     contract = await running.issue_minor()
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
     return f"/staff/contracts/{contract.id}", str(signer.id)
 
 

@@ -64,8 +64,8 @@ def written(text: ast.expr, here: Scope) -> Iterator[str]:
         case ast.IfExp(body=one, orelse=other):
             yield from written(one, here)
             yield from written(other, here)
-        case ast.JoinedStr(values=parts):
-            yield "".join(piece(part, here) for part in parts)
+        case ast.JoinedStr(values=services):
+            yield "".join(piece(part, here) for part in services)
         case _:
             yield f"?{ast.unparse(text)}"
 
@@ -199,15 +199,15 @@ def test_no_button_on_a_stale_page_answers_in_english() -> None:
 async def test_the_pages_of_a_contract_in_trouble_and_of_what_is_to_do_speak_chinese() -> None:
     async with running_hub(with_worker=False) as running:
         contract = await running.issue_minor()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.contracts.change(contract, stuck_since=unit.now, stuck_reason="token-unavailable")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.contracts.change(contract, stuck_since=tx.now, stuck_reason="token-unavailable")
             text = f"{NOT_REACHED}\nsms\nno-receipt"
-            await unit.desk.add_task(StaffTask(uuid4(), "unreached", text, contract.campus, unit.now, contract.id))
+            await tx.desk.add_task(StaffTask(uuid4(), "unreached", text, contract.campus, tx.now, contract.id))
         desk = await desk_of(running, language="zh")
         page = (await desk.get(f"/staff/contracts/{contract.id}")).words
         assert "原因：学校的密钥设备无法访问。" in page and "token-unavailable" not in page
         for found in (page, (await desk.get("/staff/tasks")).words):
             assert "未能送达该签署人。最后使用的渠道及结果： 短信 没有回执" in found and "no-receipt" not in found
-        await void(running.hub.parts, EVERYTHING, contract.id, "双方商定", "staff:demo")
+        await void(running.hub.services, EVERYTHING, contract.id, "双方商定", "staff:demo")
         stale = (await desk.post(f"/staff/contracts/{contract.id}/remind")).words
         assert "这份合同目前无需任何人签署。" in stale and "VOIDED" not in stale

@@ -133,9 +133,9 @@ async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Runni
     assert "1 scanned › 1 code right › 1 enrolled" in (await desk.get("/staff/posters")).words
     came = (await desk.get(f"/staff/posters/{poster.id}/people")).words
     assert signed.child in came and "to be signed" in came
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        contract = next(each for each in await unit.contracts.listed() if str(each.id) == drawn[0]["id"])
-        kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        contract = next(each for each in await tx.contracts.listed() if str(each.id) == drawn[0]["id"])
+        kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
     assert kinds.count("viewed-by-staff") == 1
     masked = (await desk.get(f"/staff/posters/{waiting.id}/people")).words
     assert asking.child not in masked and "周*雨" in masked

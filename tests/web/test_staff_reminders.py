@@ -35,8 +35,8 @@ async def desk(running: Running) -> Desk:
 
 
 async def policy(running: Running, campus: str, course: str | None = None) -> ReminderPolicy:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        return await policy_at(unit, running.hub.parts.policy, campus, course)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await policy_at(tx, running.hub.services.policy, campus, course)
 
 
 async def test_every_key_of_a_policy_stands_on_the_page(desk: Desk) -> None:
@@ -91,8 +91,8 @@ async def test_one_contract_has_a_policy_of_its_own(running: Running, desk: Desk
 
 
 async def _steps(running: Running, contract: UUID) -> list[tuple[str, datetime]]:
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        steps = [task.step for task in await unit.tasks.of_contract(contract)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        steps = [task.step for task in await tx.tasks.of_contract(contract)]
     return [(step.kind.value, step.due_at) for step in steps if step]
 
 
@@ -105,8 +105,8 @@ async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Runni
     assert [each.days for each in (await policy(running, "hefei")).reminders_after] == [1, 3, 7]
 
     async def moved() -> bool:
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (task,) = await unit.tasks.of_contract(contract.id)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.tasks.of_contract(contract.id)
             return bool(task.step and task.invited_at and (task.step.due_at - task.invited_at).days >= 2)
 
     assert await until(moved)
@@ -217,8 +217,8 @@ async def test_all_that_fit_are_those_of_the_board(running: Running, desk: Desk)
     assert str(here.id) in everywhere and str(there.id) in everywhere
     old = await desk.post("/staff/remind/preview?campus=hefei&age=7", {"fitting": "1"})
     assert "none was selected" in old.words
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.school.advance_clock(timedelta(days=8))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.school.advance_clock(timedelta(days=8))
     old = await desk.post("/staff/remind/preview?campus=hefei&age=7", {"fitting": "1"})
     assert str(here.id) in old.text and str(there.id) not in old.text
     stranger = await desk_of(running, "many-clerk")
@@ -227,12 +227,12 @@ async def test_all_that_fit_are_those_of_the_board(running: Running, desk: Desk)
 
 async def test_no_reminder_is_offered_for_a_number_that_has_to_stay_silent(running: Running, desk: Desk) -> None:
     contract = await running.issue_minor()
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (task,) = await unit.tasks.of_contract(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (task,) = await tx.tasks.of_contract(contract.id)
     act, page = f"/staff/contracts/{contract.id}/remind", f"/staff/contracts/{contract.id}"
     for paused in (False, True):
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            await unit.tasks.pause(task.id, paused)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.tasks.pause(task.id, paused)
         for each in ("/staff", page):
             assert (f'action="{act}"' in (await desk.get(each)).text) is not paused
     refused = await desk.post(act, {})
@@ -246,8 +246,8 @@ async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, des
     await add_staff(running, "task-stranger", "beijing")
     clerk, stranger = await desk_of(running, "task-clerk"), await desk_of(running, "task-stranger")
     asked = StaffTask(uuid4(), "question", "Which room is it?", "hefei", running.clock())
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        await unit.desk.add_task(asked)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.desk.add_task(asked)
 
     async def owned() -> bool:
         return "In the hands of" in (await clerk.get("/staff/tasks")).words
@@ -277,9 +277,9 @@ async def test_a_task_is_offered_to_those_alone_who_may_settle_it(running: Runni
     await add_staff(running, "offer-stranger", "beijing")
     clerk = await desk_of(running, "offer-clerk")
     tasks = {campus: StaffTask(uuid4(), "question", "Why?", campus, running.clock()) for campus in ("hefei", "hq")}
-    async with running.hub.database.unit(EVERYTHING) as unit:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
         for task in tasks.values():
-            await unit.desk.add_task(task)
+            await tx.desk.add_task(task)
 
     async def offered(visitor: Desk, campus: str) -> set[str]:
         text = (await visitor.get("/staff/tasks")).text

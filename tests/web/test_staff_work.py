@@ -75,8 +75,8 @@ async def test_the_numbers_are_links_to_what_they_count(running: Running, desk: 
 async def test_people_are_found(running: Running, desk: Desk, search: str, found: bool) -> None:
     from urllib.parse import quote
 
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        known = await unit.contracts.by_external_id("search")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        known = await tx.contracts.by_external_id("search")
     if known is None:
         asked = minor_with_guardian()
         guardian = replace(asked.signers[0], name="王寻寻", phone="+8619000000177", id_number=ADULT_ID)
@@ -112,7 +112,7 @@ async def test_the_console_speaks_chinese(running: Running) -> None:
 
 async def test_many_are_issued_after_a_preview(running: Running, desk: Desk) -> None:
     data = (ROOT / "seeds" / "roster.xlsx").read_bytes()
-    await load_roster(running.hub.database, running.hub.parts.clock, data, EVERYTHING)
+    await load_roster(running.hub.database, running.hub.services.clock, data, EVERYTHING)
     page = await desk.get("/staff/enrolments")
     ids = re.findall(r'name="enrolment" value="([0-9a-f-]{36})"', page.text)
     assert len(ids) > 100 and not re.search(r"\b1[3-9]\d{9}\b", page.words)
@@ -191,8 +191,8 @@ async def test_a_contract_is_shown_with_masks_and_the_look_is_recorded_once(runn
     assert page.status == 200 and "陈建国" in page.words and "+86 190****0101" in page.words
     assert GUARDIAN_ID not in page.text and MINOR_ID not in page.text and "19000000101" not in page.text
     assert "The chain of the record is whole." in page.words and contract.document_sha256 in page.text
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        kinds = [entry.kind for entry in await unit.record.entries(contract.id)]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
     assert kinds.count("viewed-by-staff") == 1
 
 
@@ -234,8 +234,8 @@ async def test_a_contract_that_was_signed_on_paper_ends_here(running: Running, d
     await guardian.land()
     assert f'href="{path}/paper"' not in (await desk.get(path)).text
     assert (await desk.post(f"{path}/reissue")).status == 409
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        assert [each.purpose for each in await unit.deliveries.of_contract(contract.id)] == []
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert [each.purpose for each in await tx.deliveries.of_contract(contract.id)] == []
     findings = [each async for each in examine_records(running.hub, lambda _: None)]
     assert not [each for each in findings if each.part == f"record of {contract.number}"]
 
@@ -253,8 +253,8 @@ async def test_nothing_is_signed_on_paper_while_a_signature_is_embedded_or_after
 
 async def test_links_lead_in_and_a_desk_code_is_new_each_time(running: Running, desk: Desk) -> None:
     contract = await running.issue_minor()
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
     links = await desk.get(f"/staff/contracts/{contract.id}/links/{signer.id}")
     ticket = await running.ticket(contract, DoorKind.COPY)
     assert f"{running.origin}/s/{ticket}" in links.text and "data:image/png;base64," in links.text
@@ -265,7 +265,7 @@ async def test_links_lead_in_and_a_desk_code_is_new_each_time(running: Running, 
         codes += re.findall(r'class="short-code">([0-9A-Z-]+)<', page.text)
     assert len(set(codes)) == 2
     for code in codes:
-        landed = await open_ticket(running.hub.parts, code)
+        landed = await open_ticket(running.hub.services, code)
         assert landed.session.signer == signer.id
     assert (await desk.get(f"/staff/contracts/{contract.id}/links/{uuid4()}")).status == 404
 
@@ -274,11 +274,11 @@ async def test_no_other_site_has_a_link_made(running: Running, desk: Desk) -> No
     contract = await running.issue_minor()
 
     async def recorded() -> list[str]:
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            return [each.kind for each in await unit.record.entries(contract.id)]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            return [each.kind for each in await tx.record.entries(contract.id)]
 
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
     before = await recorded()
     for page in ("links", "desk"):
         path = f"/staff/contracts/{contract.id}/{page}/{signer.id}"
@@ -293,17 +293,17 @@ async def test_no_other_site_has_a_link_made(running: Running, desk: Desk) -> No
 
 async def test_settling_a_question_lets_reminders_go_on(running: Running, desk: Desk) -> None:
     contract = await running.issue_minor()
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        (signer,) = await unit.contracts.signers(contract.id)
-        (signing,) = await unit.tasks.of_contract(contract.id)
-        await unit.tasks.pause(signing.id, True)
-        asked = StaffTask(uuid4(), "question", "Which <room> is it?", "hefei", unit.now, contract.id, signer.id)
-        await unit.desk.add_task(asked)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.signers(contract.id)
+        (signing,) = await tx.tasks.of_contract(contract.id)
+        await tx.tasks.pause(signing.id, True)
+        asked = StaffTask(uuid4(), "question", "Which <room> is it?", "hefei", tx.now, contract.id, signer.id)
+        await tx.desk.add_task(asked)
     page = await desk.get("/staff/tasks")
     assert "Which &lt;room&gt; is it?" in page.text and "has a question" in page.words
     assert (await desk.post(f"/staff/tasks/{asked.id}/done")).location == "/staff/tasks?said=done"
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        assert not (await unit.tasks.get(signing.id)).paused
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert not (await tx.tasks.get(signing.id)).paused
     assert "Which &lt;room&gt;" not in (await desk.get("/staff/tasks")).text
 
 

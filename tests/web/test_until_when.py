@@ -88,12 +88,12 @@ async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) 
         contract = await running.issue_minor(signers=(another(2),))
         async with opened(running, first) as client:
             await client.code()
-        async with running.hub.database.unit(EVERYTHING) as unit:
-            (signer,) = await unit.contracts.signers(contract.id)
-            link = await unit.links.for_door(signer, DoorKind.SMS, unit.now)
-        code = pickup_code_for(running.hub.parts.keys.link, link.id, link.generation)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (signer,) = await tx.contracts.signers(contract.id)
+            link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
+        code = pickup_code_for(running.hub.services.keys.link, link.id, link.generation)
         typed = code if right else f"{(int(code) + 1) % 10**6:06d}"
-        picked = await pickup_codes.open_pickup(running.hub.parts, typed, signer.phone)
+        picked = await pickup_codes.open_pickup(running.hub.services, typed, signer.phone)
         said, wait = await refused(running, "/sign/v1/code", {}, picked.secret, "en")
         assert said == {
             "type": "/problems/budget-spent", "code": "budget-spent", "status": 429, "retry": True,

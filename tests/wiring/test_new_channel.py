@@ -47,10 +47,11 @@ async def main():
     await load_school(hub.database, ROOT / "seeds")
     guardian = NewSigner(Role.GUARDIAN, "陈建国", "+8619000000101", "340104198501010019", relation="父亲")
     student = NewStudent("陈小满", "cn-id", "340104201209010016")
-    contract = await issue(hub.parts, EVERYTHING, NewContract("hefei", student, (guardian,), course="math-a"), "test")
+    wanted = NewContract("hefei", student, (guardian,), course="math-a")
+    contract = await issue(hub.services, EVERYTHING, wanted, "test")
     await Worker(hub).sweep()
-    async with hub.database.unit(EVERYTHING) as unit:
-        (delivery,) = await unit.deliveries.of_contract(contract.id)
+    async with hub.database.transaction(EVERYTHING) as tx:
+        (delivery,) = await tx.deliveries.of_contract(contract.id)
         print(json.dumps([delivery.channel, delivery.provider, delivery.state, delivery.provider_reference]))
     await hub.close()
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.messaging.send import send_at_once
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import close_tasks
 from hub.model.contract.contract import Contract, ContractState, check_move
 from hub.model.contract.signer import Signer
@@ -17,27 +17,27 @@ from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import into_window, on_every_day, spread_of
 from hub.model.staff.accounts import Scope
 from hub.router.policy import policy_of
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 LONGEST_REASON = 500
 LONGEST_DEADLINE = timedelta(days=366)
 
 
-async def void(parts: Parts, scope: Scope, contract_id: UUID, reason: str, actor: str) -> Contract:
+async def void(services: Services, scope: Scope, contract_id: UUID, reason: str, actor: str) -> Contract:
     """The school withdraws the contract. Signers who had got a message about it are told.
 
     Raises IllegalMove when it is signed or has ended, also when an accepted signature is about to be embedded.
     """
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise BadInput(f"a reason of up to {LONGEST_REASON} characters is needed", field="reason")
-    async with parts.database.unit(scope) as unit:
-        contract = await unit.contracts.locked(contract_id)
+    async with services.database.transaction(scope) as tx:
+        contract = await tx.contracts.locked(contract_id)
         if contract.state is ContractState.VOIDED:
             return contract
-        return await end(parts, unit, contract, ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
+        return await end(services, tx, contract, ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
 
 
-async def sign_on_paper(parts: Parts, scope: Scope, contract_id: UUID, note: str, actor: str) -> Contract:
+async def sign_on_paper(services: Services, scope: Scope, contract_id: UUID, note: str, actor: str) -> Contract:
     """The contract was signed by hand after all, and nobody signs it here any more; nobody is written to. `note`: where
     the paper is. Again: success, nothing changes.
 
@@ -45,47 +45,53 @@ async def sign_on_paper(parts: Parts, scope: Scope, contract_id: UUID, note: str
     """
     if not note.strip() or len(note) > LONGEST_REASON:
         raise BadInput(f"a note of up to {LONGEST_REASON} characters is needed", field="note")
-    async with parts.database.unit(scope) as unit:
-        contract = await unit.contracts.locked(contract_id)
+    async with services.database.transaction(scope) as tx:
+        contract = await tx.contracts.locked(contract_id)
         if contract.state is ContractState.SIGNED_ON_PAPER:
             return contract
-        return await end(parts, unit, contract, ContractState.SIGNED_ON_PAPER, note.strip(), actor, tell=None)
+        return await end(services, tx, contract, ContractState.SIGNED_ON_PAPER, note.strip(), actor, tell=None)
 
 
-async def expire(parts: Parts, unit: Unit, contract: Contract) -> Contract:
+async def expire(services: Services, tx: Transaction, contract: Contract) -> Contract:
     """The deadline has passed. `contract` is locked by the caller. At night the news of it waits for the morning."""
-    return await end(parts, unit, contract, ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED)
+    return await end(services, tx, contract, ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED)
 
 
 async def end(
-    parts: Parts, unit: Unit, contract: Contract, state: ContractState, reason: str, actor: str, tell: Purpose | None
+    services: Services,
+    tx: Transaction,
+    contract: Contract,
+    state: ContractState,
+    reason: str,
+    actor: str,
+    tell: Purpose | None,
 ) -> Contract:
     """Move to a final state other than COMPLETED; close the tasks; tell those who had been written to."""
     check_move(contract.state, state)
-    if await unit.signatures.holds_revision(contract.id):
+    if await tx.signatures.holds_revision(contract.id):
         raise IllegalMove("a signature has just been accepted and is being written into the file")
-    await unit.signatures.lapse_prepared(contract.id)
-    at = await unit.planning_now()
-    await close_tasks(unit, contract, state.kind, at)
-    ended = await unit.contracts.move(contract, state, reason=reason, ended_at=unit.now)
-    await unit.contracts.plan_hub_step(contract.id, None)
-    await unit.record.append(contract.id, contract.campus, state.kind, actor, {"reason": reason})
+    await tx.signatures.lapse_prepared(contract.id)
+    at = tx.planning_now
+    await close_tasks(tx, contract, state.kind, at)
+    ended = await tx.contracts.move(contract, state, reason=reason, ended_at=tx.now)
+    await tx.contracts.plan_hub_step(contract.id, None)
+    await tx.record.append(contract.id, contract.campus, state.kind, actor, {"reason": reason})
     if tell:
-        await _tell(parts, unit, ended, tell)
+        await _tell(services, tx, ended, tell)
     return ended
 
 
-async def _tell(parts: Parts, unit: Unit, ended: Contract, news: Purpose) -> None:
-    reached = {delivery.signer for delivery in await unit.deliveries.of_contract(ended.id)}
-    for signer in await unit.contracts.signers(ended.id):
+async def _tell(services: Services, tx: Transaction, ended: Contract, news: Purpose) -> None:
+    reached = {delivery.signer for delivery in await tx.deliveries.of_contract(ended.id)}
+    for signer in await tx.contracts.signers(ended.id):
         if signer.id in reached:
-            wait = await _until_day(parts, unit, ended, signer) if news in BY_DAY else timedelta(0)
-            await send_at_once(parts, unit, ended, signer, news, f"{news.value}-{ended.id}-{signer.id}", wait=wait)
+            wait = await _until_day(services, tx, ended, signer) if news in BY_DAY else timedelta(0)
+            await send_at_once(services, tx, ended, signer, news, f"{news.value}-{ended.id}-{signer.id}", wait=wait)
 
 
-async def _until_day(parts: Parts, unit: Unit, contract: Contract, signer: Signer) -> timedelta:
+async def _until_day(services: Services, tx: Transaction, contract: Contract, signer: Signer) -> timedelta:
     """How long until messages may go to this signer again; a closed day is one like others for news."""
-    policy, now = on_every_day(await policy_of(unit, parts.policy, contract)), await unit.planning_now()
+    policy, now = on_every_day(await policy_of(tx, services.policy, contract)), tx.planning_now
     return into_window(policy, now, ZoneInfo(signer.zone), spread_of(signer.id)) - now
 
 

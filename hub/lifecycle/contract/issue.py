@@ -21,7 +21,7 @@ from hub.errors import BadInput, Conflict
 from hub.lifecycle.contract.end import check_deadline, end
 from hub.lifecycle.contract.representatives import representative_at
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student, contract_data, summary
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import open_next
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import id_document, person_name, phone_number
@@ -30,7 +30,7 @@ from hub.model.reminders.schedule import Send
 from hub.model.school.course import Campus, Course
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import Scope
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 DEFAULT_DEADLINE = timedelta(days=30)
 LANGUAGES = ("zh", "en")
@@ -100,68 +100,76 @@ class _Drawn:
 
 
 async def issue(
-    parts: Parts, scope: Scope, asked: NewContract, actor: str,
-    also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
-    first: Callable[[Unit], Awaitable[None]] | None = None, hold: bool = False,
+    services: Services, scope: Scope, asked: NewContract, actor: str,
+    also: Callable[[Transaction, Contract], Awaitable[None]] | None = None,
+    first: Callable[[Transaction], Awaitable[None]] | None = None, hold: bool = False,
 ) -> Contract:  # fmt: skip
     """Draw and issue; in the same transaction `first` is done before and `also` afterwards. `hold`: an invitation "now"
     waits a moment, since another contract for the same signer follows.
 
     Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.
     """
-    drawn = await _draw(parts, scope, asked)
-    laid_out = await asyncio.to_thread(parts.printer.lay_out, asked.template, drawn.language, drawn.data)
+    drawn = await _draw(services, scope, asked)
+    laid_out = await asyncio.to_thread(services.printer.lay_out, asked.template, drawn.language, drawn.data)
     boxes = [
         FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)
         for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal comes last
     ]
     document = await asyncio.to_thread(with_signature_fields, laid_out.pdf, boxes)
-    sha256 = await parts.files.put(document)
-    async with parts.database.unit(scope) as unit:
+    sha256 = await services.files.put(document)
+    async with services.database.transaction(scope) as tx:
         if first:
-            await first(unit)
-        contract = await _write(parts, unit, drawn, laid_out, sha256, len(document), actor)
-        await open_next(parts, unit, contract, asked.send, hold=hold)
-        issued = await unit.contracts.get(contract.id)
+            await first(tx)
+        contract = await _write(services, tx, drawn, laid_out, sha256, len(document), actor)
+        await open_next(services, tx, contract, asked.send, hold=hold)
+        issued = await tx.contracts.get(contract.id)
         if also:
-            await also(unit, issued)
+            await also(tx, issued)
     return issued
 
 
 # ---- checking what was asked for
 
 
-async def _draw(parts: Parts, scope: Scope, asked: NewContract) -> _Drawn:
-    signers = _checked_signers(await with_representative(parts, scope, asked))
+async def _draw(services: Services, scope: Scope, asked: NewContract) -> _Drawn:
+    signers = _checked_signers(await with_representative(services, scope, asked))
     document = id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
     birth_date = document.birth_date or asked.student.birth_date
     student = DrawnStudent(person_name(asked.student.name, field="student.name"), document, birth_date)
-    language = _language(parts, asked.template, signers)
-    async with parts.database.unit(scope) as unit:
+    language = _language(services, asked.template, signers)
+    async with services.database.transaction(scope) as tx:
         if not scope.covers(asked.campus):
             raise BadInput(f"there is no campus {asked.campus}", field="campus")
-        campus = await unit.school.campus(asked.campus)
-        course = await unit.school.course(asked.campus, asked.course) if asked.course else None
-        now = await unit.planning_now()
-        number = await unit.contracts.next_number(now.astimezone(ZoneInfo(campus.zone)).year)
+        campus = await tx.school.campus(asked.campus)
+        course = await tx.school.course(asked.campus, asked.course) if asked.course else None
+        now = tx.planning_now
+        number = await tx.contracts.next_number(now.astimezone(ZoneInfo(campus.zone)).year)
     on = now.astimezone(ZoneInfo(campus.zone)).date()
     check_student(student, signers)
     check_age(student, signers, on)
     data = contract_data(
-        number=number, issued_at=now.replace(microsecond=0), on=on, school=parts.school, campus=campus, course=course,
-        student=student, signers=signers, language=language, extra=asked.data,
-    )  # fmt: skip
+        number=number,
+        issued_at=now.replace(microsecond=0),
+        on=on,
+        school=services.school,
+        campus=campus,
+        course=course,
+        student=student,
+        signers=signers,
+        language=language,
+        extra=asked.data,
+    )
     deadline = _checked_deadline(asked.deadline, now)
     return _Drawn(asked, campus, course, student, signers, language, number, now, deadline, data)
 
 
-async def with_representative(parts: Parts, scope: Scope, asked: NewContract) -> Sequence[NewSigner]:
+async def with_representative(services: Services, scope: Scope, asked: NewContract) -> Sequence[NewSigner]:
     """The signers, and after them the school's representative where one is wanted and none is named."""
-    languages = parts.printer.templates.languages(asked.template)
-    demanded = any(parts.printer.templates.get(asked.template, each).representative for each in languages)
+    languages = services.printer.templates.languages(asked.template)
+    demanded = any(services.printer.templates.get(asked.template, each).representative for each in languages)
     if not (demanded or asked.representative) or any(each.role is Role.REPRESENTATIVE for each in asked.signers):
         return asked.signers
-    found = await representative_at(parts, scope, asked.campus)
+    found = await representative_at(services, scope, asked.campus)
     if found is None:
         why = "no representative of the school is configured for this campus:"
         raise BadInput(f"{why}\n{asked.campus}", field="representative")
@@ -205,10 +213,10 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
     )  # fmt: skip
 
 
-def _language(parts: Parts, template: str, signers: Sequence[DrawnSigner]) -> str:
+def _language(services: Services, template: str, signers: Sequence[DrawnSigner]) -> str:
     """The signers' language when they all have the same and the template has it; else Chinese."""
     wanted = {signer.language for signer in signers if signer.role is not Role.REPRESENTATIVE}
-    known = parts.printer.templates.languages(template)
+    known = services.printer.templates.languages(template)
     if not known:
         raise BadInput(f"there is no contract template {template}", field="template")
     return next(iter(wanted)) if len(wanted) == 1 and wanted <= set(known) else "zh"
@@ -225,26 +233,26 @@ def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
 
 
 async def _write(
-    parts: Parts, unit: Unit, drawn: _Drawn, laid_out: LaidOut, sha256: str, size: int, actor: str
+    services: Services, tx: Transaction, drawn: _Drawn, laid_out: LaidOut, sha256: str, size: int, actor: str
 ) -> Contract:
-    template = parts.printer.templates.get(drawn.asked.template, drawn.language)
+    template = services.printer.templates.get(drawn.asked.template, drawn.language)
     draft = _contract(drawn, laid_out, template.version)
-    await _take_enrolment(unit, drawn, draft.id)
-    await unit.contracts.add(draft, drawn.student.name)
-    await _take_place(parts, unit, drawn.asked.replaces, draft.id, actor)
-    commitments = await _write_signers(unit, parts, draft, drawn)
+    await _take_enrolment(tx, drawn, draft.id)
+    await tx.contracts.add(draft, drawn.student.name)
+    await _take_place(services, tx, drawn.asked.replaces, draft.id, actor)
+    commitments = await _write_signers(tx, services, draft, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
-    await unit.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), unit.now)
-    await unit.contracts.add_version(draft.id, "issued", sha256, size, unit.now)
-    await unit.record.append(draft.id, draft.campus, "drawn", actor, {
+    await tx.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), tx.now)
+    await tx.contracts.add_version(draft.id, "issued", sha256, size, tx.now)
+    await tx.record.append(draft.id, draft.campus, "drawn", actor, {
         "number": draft.number, "template": template.id, "template_version": template.version,
         "template_sha256": template.sha256, "language": draft.language, "draft_sha256": draft_sha256,
         "course": draft.course, "deadline": draft.deadline.isoformat(), "signers": commitments,
     })  # fmt: skip
-    issued = await unit.contracts.move(
-        draft, ContractState.ISSUED, document=sha256, issued_sha256=sha256, issued_at=unit.now
+    issued = await tx.contracts.move(
+        draft, ContractState.ISSUED, document=sha256, issued_sha256=sha256, issued_at=tx.now
     )
-    await unit.record.append(draft.id, draft.campus, "issued", actor, {"document_sha256": sha256})
+    await tx.record.append(draft.id, draft.campus, "issued", actor, {"document_sha256": sha256})
     return issued
 
 
@@ -277,26 +285,26 @@ def _summary(drawn: _Drawn, language: str) -> list[dict[str, str]]:
     return summary(data, language)
 
 
-async def _take_enrolment(unit: Unit, drawn: _Drawn, contract: UUID) -> None:
+async def _take_enrolment(tx: Transaction, drawn: _Drawn, contract: UUID) -> None:
     if drawn.asked.enrolment is None:
         return
-    enrolment = await unit.school.enrolment(drawn.asked.enrolment, lock=True)
+    enrolment = await tx.school.enrolment(drawn.asked.enrolment, lock=True)
     if enrolment.contract is not None and drawn.asked.replaces is None:
         raise Conflict("a contract was drawn from this enrolment already")
-    await unit.school.contract_drawn(enrolment.id, contract)
+    await tx.school.contract_drawn(enrolment.id, contract)
 
 
-async def _take_place(parts: Parts, unit: Unit, replaced: UUID | None, contract: UUID, actor: str) -> None:
+async def _take_place(services: Services, tx: Transaction, replaced: UUID | None, contract: UUID, actor: str) -> None:
     """The contract that this one replaces ends in the same transaction: never are there both, or neither."""
     if replaced is None:
         return
-    old = await unit.contracts.locked(replaced)
+    old = await tx.contracts.locked(replaced)
     if old.replaced_by is not None:
         raise Conflict("this contract was issued anew already")
     if old.state not in REPLACEABLE:
-        old = await end(parts, unit, old, ContractState.VOIDED, "reissued", actor, tell=None)
-    await unit.contracts.change(old, replaced_by=contract)
-    await unit.record.append(old.id, old.campus, "replaced", actor, {"by": str(contract)})
+        old = await end(services, tx, old, ContractState.VOIDED, "reissued", actor, tell=None)
+    await tx.contracts.change(old, replaced_by=contract)
+    await tx.record.append(old.id, old.campus, "replaced", actor, {"by": str(contract)})
 
 
 def _personal(signer: Signer) -> dict[str, str]:
@@ -304,26 +312,28 @@ def _personal(signer: Signer) -> dict[str, str]:
     return {"name": signer.name, "phone": signer.phone, "id_number": signer.id_number} | relation
 
 
-def _person(unit: Unit, asked: NewContract, signer: DrawnSigner) -> str:
-    person = unit.cipher.person(signer.document.id_type, signer.document.number)
-    return unit.cipher.declared(person, signer.phone) if signer.document.number in asked.declared else person
+def _person(tx: Transaction, asked: NewContract, signer: DrawnSigner) -> str:
+    person = tx.cipher.person(signer.document.id_type, signer.document.number)
+    return tx.cipher.declared(person, signer.phone) if signer.document.number in asked.declared else person
 
 
-async def _write_signers(unit: Unit, parts: Parts, contract: Contract, drawn: _Drawn) -> list[dict[str, str]]:
+async def _write_signers(
+    tx: Transaction, services: Services, contract: Contract, drawn: _Drawn
+) -> list[dict[str, str]]:
     entries = []
     for each in drawn.signers:
         signer = Signer(
             id=uuid4(), contract=contract.id, campus=contract.campus, role=each.role, name=each.name, phone=each.phone,
-            person=_person(unit, drawn.asked, each), id_type=each.document.id_type,
+            person=_person(tx, drawn.asked, each), id_type=each.document.id_type,
             id_number=each.document.number, order=each.order, language=each.language, field=each.field,
             channels=each.channels, zone=drawn.campus.zone, email=each.email, relation=each.relation,
         )  # fmt: skip
         salt = secrets.token_bytes(SALT_BYTES)
-        await unit.contracts.add_signer(signer, salt)
+        await tx.contracts.add_signer(signer, salt)
         task = SigningTask(uuid4(), contract.id, signer.id, contract.campus, TaskState.WAITING, signer.order)
-        await unit.tasks.add(task)
+        await tx.tasks.add(task)
         entries.append({"signer": str(signer.id), "role": signer.role.value, "field": signer.field} | {
-            name: await unit.record.commit(signer, salt, name, value)
+            name: await tx.record.commit(signer, salt, name, value)
             for name, value in _personal(signer).items()
         })  # fmt: skip
     return entries

@@ -13,18 +13,18 @@ from uuid import UUID
 
 from hub.errors import BadInput, ContractNotFound, IllegalMove
 from hub.lifecycle.contract.issue import NewContract, NewSigner, issue, signer_of, student_of
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import id_document, phone_number
 from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 
 async def reissue(
-    parts: Parts, scope: Scope, contract_id: UUID, actor: str, signers: Sequence[NewSigner] | None = None,
-    also: Callable[[Unit, Contract], Awaitable[None]] | None = None,
+    services: Services, scope: Scope, contract_id: UUID, actor: str, signers: Sequence[NewSigner] | None = None,
+    also: Callable[[Transaction, Contract], Awaitable[None]] | None = None,
 ) -> Contract:  # fmt: skip
     """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today; in
     the same transaction `also` is done afterwards, with the new contract.
@@ -35,29 +35,29 @@ async def reissue(
     on paper) or a signature is just being embedded; BadInput for another phone number of somebody who is named already:
     two have to approve that; Conflict when it was issued anew already, and what `issue` raises.
     """
-    async with parts.database.unit(scope) as unit:
-        old = await unit.contracts.get(contract_id)
-        deadline = _deadline(old, await unit.record.entries(old.id), await unit.planning_now())
-    before = await _signers_now(parts, old)
+    async with services.database.transaction(scope) as tx:
+        old = await tx.contracts.get(contract_id)
+        deadline = _deadline(old, await tx.record.entries(old.id), tx.planning_now)
+    before = await _signers_now(services, old)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
         raise IllegalMove(f"a contract in this state binds both sides and cannot be issued anew:\n{old.state}")
     if signers:
         _check_phones(signers, before)
     asked = _asked_again(old, before, deadline)
     wanted = replace(asked, signers=tuple(signers)) if signers else asked
-    return await issue(parts, scope, wanted, actor, also=also)
+    return await issue(services, scope, wanted, actor, also=also)
 
 
 async def replace_person(
-    parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, by: NewSigner, actor: str
+    services: Services, scope: Scope, contract_id: UUID, signer_id: UUID, by: NewSigner, actor: str
 ) -> Contract:
     """Somebody else signs in a signer's place, by a new contract; role, order and ways to write to them stay.
 
     Raises ContractNotFound, BadInput (`signer`) for the student, about whom the contract is, and what `reissue` raises.
     """
-    async with parts.database.unit(scope) as unit:
-        old = await unit.contracts.get(contract_id)
-    signers = await _signers_now(parts, old)
+    async with services.database.transaction(scope) as tx:
+        old = await tx.contracts.get(contract_id)
+    signers = await _signers_now(services, old)
     leaving = next((each for each in signers if each.id == signer_id), None)
     if leaving is None:
         raise ContractNotFound
@@ -65,16 +65,16 @@ async def replace_person(
         raise BadInput("the contract is about this student: for another one issue another contract", field="signer")
     here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
     people = [here if each is leaving else _as_asked(each) for each in signers]
-    return await reissue(parts, scope, contract_id, actor, people)
+    return await reissue(services, scope, contract_id, actor, people)
 
 
-async def _signers_now(parts: Parts, old: Contract) -> list[Signer]:
+async def _signers_now(services: Services, old: Contract) -> list[Signer]:
     """With the phone numbers that they have by now: one that changed stays as it was in a contract that has ended."""
     since = old.issued_at or old.created_at
-    async with parts.database.unit(EVERYTHING) as unit:  # it may have been changed at another campus
+    async with services.database.transaction(EVERYTHING) as tx:  # it may have been changed at another campus
         return [
-            replace(each, phone=await unit.phone_changes.number_now(each.person, each.phone, since))
-            for each in await unit.contracts.signers(old.id)
+            replace(each, phone=await tx.phone_changes.number_now(each.person, each.phone, since))
+            for each in await tx.contracts.signers(old.id)
         ]
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.signer import Representative
 from hub.model.staff.accounts import Scope
 
 
-async def representative_at(parts: Parts, scope: Scope, campus: str) -> Representative | None:
-    if not parts.representatives:
+async def representative_at(services: Services, scope: Scope, campus: str) -> Representative | None:
+    if not services.representatives:
         return None
-    by_campus = {each.campus: each for each in parts.representatives}
-    async with parts.database.unit(scope) as unit:
-        parents = {each.id: each.parent for each in await unit.school.campuses()}
+    by_campus = {each.campus: each for each in services.representatives}
+    async with services.database.transaction(scope) as tx:
+        parents = {each.id: each.parent for each in await tx.school.campuses()}
     at: str | None = campus
     while at is not None and at not in by_campus:
         at = parents.get(at)

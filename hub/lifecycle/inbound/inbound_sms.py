@@ -16,14 +16,14 @@ from channels import Inbound
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.messaging.send import send_at_once, ways
 from hub.lifecycle.reminders.escalate import hand_to_staff
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.sms_commands import STOP_WINDOW, STOPS_A_MINUTE, Wish, language_of, wish_of
 from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, StaffTask
 from hub.router.providers import Carrier
 from hub.store.inbound.inbound_sms import Written
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 FLOOD = "Many opt-outs came at once by calls that nobody signs: nobody was opted out. How many, and by whom:"
 _PURPOSES = {
@@ -31,99 +31,99 @@ _PURPOSES = {
 }  # fmt: skip
 
 
-async def take_inbound(parts: Parts, unit: Unit, carrier: Carrier, message: Inbound) -> None:
+async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, message: Inbound) -> None:
     """Store a message and do what it wishes, in this transaction. The same one twice is one."""
-    await _hold_contracts(unit, [message.sender])
+    await _hold_contracts(tx, [message.sender])
     wish = wish_of(message.text)
-    known = await unit.inbound.add(carrier.name, message, wish, unit.now)
+    known = await tx.inbound.add(carrier.name, message, wish, tx.now)
     if known is None:
         return
     if wish is Wish.STOP and not carrier.channel.rules.signed:
         return  # `settle_stops` decides when the minute is over
     if wish is Wish.STOP:
-        await _opt_out(parts, unit, message.sender, carrier)
+        await _opt_out(services, tx, message.sender, carrier)
     elif wish is Wish.START:
-        await unit.opt_outs.remove(message.sender)
-        theirs = [each.id for each in await unit.contracts.signers_at(message.sender)]
-        await unit.owners.finish_of(OPTED_OUT, theirs, unit.now)
-    await _answer(parts, unit, known, message.sender, message.text, wish)
-    await unit.inbound.done([known], wish.value)
+        await tx.opt_outs.remove(message.sender)
+        theirs = [each.id for each in await tx.contracts.signers_at(message.sender)]
+        await tx.owners.finish_of(OPTED_OUT, theirs, tx.now)
+    await _answer(services, tx, known, message.sender, message.text, wish)
+    await tx.inbound.done([known], wish.value)
 
 
-async def _hold_contracts(unit: Unit, numbers: Iterable[str]) -> None:
+async def _hold_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
     """Of everybody who wrote: what follows writes to their records and counts messages to them."""
-    signers = [signer for number in set(numbers) for signer in await unit.contracts.signers_at(number)]
-    await unit.contracts.hold(signer.contract for signer in signers)
+    signers = [signer for number in set(numbers) for signer in await tx.contracts.signers_at(number)]
+    await tx.contracts.hold(signer.contract for signer in signers)
 
 
-async def _answer(parts: Parts, unit: Unit, known: UUID, sender: str, text: str, wish: Wish) -> None:
+async def _answer(services: Services, tx: Transaction, known: UUID, sender: str, text: str, wish: Wish) -> None:
     """To a number on file alone: answering whoever writes would let strangers spend our money. Counts, never names."""
-    signers = await unit.contracts.signers_at(sender)
+    signers = await tx.contracts.signers_at(sender)
     if not signers:
         return
     if wish is Wish.LINK:
-        await resend(parts, unit, signers)
+        await resend(services, tx, signers)
     elif purpose := _PURPOSES.get(wish):
         newest = replace(signers[0], language=language_of(text, signers[0].language))
-        contract = await unit.contracts.get(newest.contract)
-        counts = await _counts(unit, signers)
-        await send_at_once(parts, unit, contract, newest, purpose, f"answer-{known}", variables=counts)
+        contract = await tx.contracts.get(newest.contract)
+        counts = await _counts(tx, signers)
+        await send_at_once(services, tx, contract, newest, purpose, f"answer-{known}", variables=counts)
 
 
-async def _counts(unit: Unit, signers: Sequence[Signer]) -> dict[str, str]:
-    states = [(await unit.tasks.of_signer(signer.id)).state for signer in signers]
+async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:
+    states = [(await tx.tasks.of_signer(signer.id)).state for signer in signers]
     open_ones = sum(state in (TaskState.OPEN, TaskState.WAITING) for state in states)
     return {"open": str(open_ones), "done": str(states.count(TaskState.SIGNED))}
 
 
-async def settle_stops(parts: Parts) -> int:
+async def settle_stops(services: Services) -> int:
     """The STOPs of unsigned calls whose minute is over; returns how many there were."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        waiting = await unit.inbound.waiting(Wish.STOP, unit.now - STOP_WINDOW)
-        await _hold_contracts(unit, [each.sender for each in waiting])
+    async with services.database.transaction(EVERYTHING) as tx:
+        waiting = await tx.inbound.waiting(Wish.STOP, tx.now - STOP_WINDOW)
+        await _hold_contracts(tx, [each.sender for each in waiting])
         held: list[Written] = []
         for each in waiting:
-            if await _flooded(unit, each.provider, each.received_at):
+            if await _flooded(tx, each.provider, each.received_at):
                 held.append(each)
                 continue
-            if await unit.inbound.said_since(each.sender, Wish.START, each.received_at):
-                await unit.inbound.done([each.id], "taken-back")
+            if await tx.inbound.said_since(each.sender, Wish.START, each.received_at):
+                await tx.inbound.done([each.id], "taken-back")
                 continue
-            if carrier := parts.router.carriers.get(each.provider):
-                await _opt_out(parts, unit, each.sender, carrier)
-                await _answer(parts, unit, each.id, each.sender, each.text, Wish.STOP)
-            await unit.inbound.done([each.id], Wish.STOP.value)
+            if carrier := services.router.carriers.get(each.provider):
+                await _opt_out(services, tx, each.sender, carrier)
+                await _answer(services, tx, each.id, each.sender, each.text, Wish.STOP)
+            await tx.inbound.done([each.id], Wish.STOP.value)
         if held:
-            await _hold(unit, held)
+            await _hold(tx, held)
     return len(waiting)
 
 
-async def _flooded(unit: Unit, provider: str, at: datetime) -> bool:
+async def _flooded(tx: Transaction, provider: str, at: datetime) -> bool:
     """Whether too many of them came within a minute of this one."""
-    return await unit.inbound.count(provider, Wish.STOP, at - STOP_WINDOW, at + STOP_WINDOW) > STOPS_A_MINUTE
+    return await tx.inbound.count(provider, Wish.STOP, at - STOP_WINDOW, at + STOP_WINDOW) > STOPS_A_MINUTE
 
 
-async def _hold(unit: Unit, held: list[Written]) -> None:
-    await unit.inbound.done([each.id for each in held], "held")
+async def _hold(tx: Transaction, held: list[Written]) -> None:
+    await tx.inbound.done([each.id for each in held], "held")
     providers = ", ".join(sorted({each.provider for each in held}))
     facts: dict[str, str | int] = {"count": len(held), "providers": providers}
-    if root := await unit.school.headquarters():
+    if root := await tx.school.headquarters():
         text = f"{FLOOD}\n{len(held)}\n{providers}"
-        await unit.desk.add_task_once(StaffTask(uuid4(), "stop-flood", text, root.id, unit.now))
-    await unit.alerts.add("stop-flood", facts, unit.now)
+        await tx.desk.add_task_once(StaffTask(uuid4(), "stop-flood", text, root.id, tx.now))
+    await tx.alerts.add("stop-flood", facts, tx.now)
 
 
-async def _opt_out(parts: Parts, unit: Unit, number: str, carrier: Carrier) -> None:
+async def _opt_out(services: Services, tx: Transaction, number: str, carrier: Carrier) -> None:
     """Remembered for the number. It stands in the record of each contract that still waits for it, and staff get a
     task."""
     channel = carrier.provider.carries
-    if not await unit.opt_outs.add(number, channel, unit.now, "inbound"):
+    if not await tx.opt_outs.add(number, channel, tx.now, "inbound"):
         return
-    for signer in await unit.contracts.signers_at(number):
-        task = await unit.tasks.of_signer(signer.id)
+    for signer in await tx.contracts.signers_at(number):
+        task = await tx.tasks.of_signer(signer.id)
         if task.state.final:
             continue
         facts = {"signer": str(signer.id), "channel": channel}
-        await unit.record.append(signer.contract, signer.campus, "opted-out", f"signer:{signer.id}", facts)
+        await tx.record.append(signer.contract, signer.campus, "opted-out", f"signer:{signer.id}", facts)
         if task.state is TaskState.OPEN:  # else it is seen when their turn comes whether a way is left
-            await hand_to_staff(unit, signer, by_mail=bool(await ways(parts, unit, signer, Purpose.REMINDER)))
+            await hand_to_staff(tx, signer, by_mail=bool(await ways(services, tx, signer, Purpose.REMINDER)))

@@ -8,20 +8,20 @@ from uuid import uuid4
 
 from hub.model.staff.accounts import StaffTask
 from hub.store.inbound.callbacks import Callback
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 UNREAD = "A provider reported something that could not be read. Whose, why, and how the entry looks:"
 _CODE = re.compile(r"(?!.*\d{5})[A-Za-z.]{0,6}[A-Z][A-Z0-9_]{2,60}", re.ASCII)
 MOST_FIELDS = 20
 
 
-async def show_unread(unit: Unit, callback: Callback) -> None:
+async def show_unread(tx: Transaction, callback: Callback) -> None:
     """One task for each provider and kind of entry, however many come."""
-    root = await unit.school.headquarters()
+    root = await tx.school.headquarters()
     for each in callback.unread if root else ():
         assert root
         text = f"{UNREAD}\n{callback.provider}\n{each.reason}\n{outline(each.entry)}"
-        await unit.desk.add_task_once(StaffTask(uuid4(), "unread", text, root.id, unit.now), same_text=True)
+        await tx.desk.add_task_once(StaffTask(uuid4(), "unread", text, root.id, tx.now), same_text=True)
 
 
 def outline(entry: str) -> str:

@@ -20,7 +20,7 @@ from channels import SECONDS, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import Attempt, ways, write_attempt
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, retry_after_error
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.messaging.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
@@ -30,7 +30,7 @@ from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.router.failing import show_failing, show_recovered
 from hub.router.policy import policy_of
 from hub.store.messaging.deliveries import NEVER
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"
 NONE_OPENED = "Messages arrive, but this signer opens none of them. There is no other way than this one:"
@@ -41,82 +41,82 @@ for each first message would be hundreds in a campus of a thousand, and most peo
 log = structlog.get_logger()
 
 
-async def next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
+async def next_way(services: Services, delivery_id: UUID) -> UUID | None:
     """Look at one delivery whose look is due. Returns the delivery that has to be carried now, after the commit; None
     if there is none. One that fails is looked at again, and the others do not wait for it."""
     try:
-        return await _next_way(parts, delivery_id)
+        return await _next_way(services, delivery_id)
     except BudgetSpent as spent:
-        await raise_alarm(parts, spent)
-        await _later(parts, delivery_id, spent.wait)
+        await raise_alarm(services, spent)
+        await _later(services, delivery_id, spent.wait)
     except Unavailable:
         raise
     except Exception as error:
         log.exception("the next way failed", delivery=str(delivery_id))
-        await _failed(parts, delivery_id, error)
+        await _failed(services, delivery_id, error)
     return None
 
 
-async def _failed(parts: Parts, delivery_id: UUID, error: Exception) -> None:
+async def _failed(services: Services, delivery_id: UUID, error: Exception) -> None:
     """It is looked at again, ever later, up to once an hour; the ledger has each try, and staff hear of it."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        about = await unit.deliveries.about(delivery_id)
+    async with services.database.transaction(EVERYTHING) as tx:
+        about = await tx.deliveries.about(delivery_id)
         if about is None:
             return
-        await unit.contracts.hold([about["contract"]] if about["contract"] else [])
-        now, since = await unit.planning_now(), about["since"]
-        await unit.deliveries.look_at(delivery_id, now + retry_after_error(since, now))
+        await tx.contracts.hold([about["contract"]] if about["contract"] else [])
+        now, since = tx.planning_now, about["since"]
+        await tx.deliveries.look_at(delivery_id, now + retry_after_error(since, now))
         if about["task"]:
-            task = await unit.tasks.get(about["task"])
-            await unit.reminders.note(task, "failed", now, reason=STEP_FAILED, delivery=delivery_id)
+            task = await tx.tasks.get(about["task"])
+            await tx.reminders.note(task, "failed", now, reason=STEP_FAILED, delivery=delivery_id)
         await show_failing(
-            unit, error, since=since, contract=about["contract"], signer=about["signer"], campus=about["campus"]
+            tx, error, since=since, contract=about["contract"], signer=about["signer"], campus=about["campus"]
         )
 
 
-async def _ask_for_receipt(parts: Parts, delivery_id: UUID) -> None:
+async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
     """A receipt can be lost on its way to us. So the provider is asked before its silence counts against it, and before
     anybody is called in vain."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        delivery, now = await unit.deliveries.get(delivery_id), await unit.planning_now()
+    async with services.database.transaction(EVERYTHING) as tx:
+        delivery, now = await tx.deliveries.get(delivery_id), tx.planning_now
         if delivery is None or delivery.state is not DeliveryState.SENT or (delivery.check_at or NEVER) > now:
             return
-        carrier = parts.router.carriers.get(delivery.provider)
+        carrier = services.router.carriers.get(delivery.provider)
         if carrier is None or not carrier.channel.rules.receipts:
             return
-        message = await parts.router.wording.message(unit, delivery)
+        message = await services.router.wording.message(tx, delivery)
     try:
         receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), SECONDS)
     except (CannotAsk, TimeoutError) as error:
         log.info("no receipt, and no answer", delivery=str(delivery_id), reason=str(error))
         return
     if receipt and receipt.fate is not Fate.ACCEPTED:
-        async with parts.database.unit(EVERYTHING) as unit:
-            await parts.router.note(unit, delivery.id, carrier, receipt)
+        async with services.database.transaction(EVERYTHING) as tx:
+            await services.router.note(tx, delivery.id, carrier, receipt)
 
 
-async def _next_way(parts: Parts, delivery_id: UUID) -> UUID | None:
-    await _ask_for_receipt(parts, delivery_id)
-    async with parts.database.unit(EVERYTHING) as unit:
-        known = await unit.deliveries.get(delivery_id)
+async def _next_way(services: Services, delivery_id: UUID) -> UUID | None:
+    await _ask_for_receipt(services, delivery_id)
+    async with services.database.transaction(EVERYTHING) as tx:
+        known = await tx.deliveries.get(delivery_id)
         if known is None or known.contract is None or known.signer is None:
-            await unit.deliveries.look_at(delivery_id, None)
+            await tx.deliveries.look_at(delivery_id, None)
             return None
-        contracts = await unit.contracts.locked_all(await unit.shares.contracts(known))
-        now = await unit.planning_now()
-        delivery = await unit.deliveries.take_look(delivery_id, now)
+        contracts = await tx.contracts.locked_all(await tx.shares.contracts(known))
+        now = tx.planning_now
+        delivery = await tx.deliveries.take_look(delivery_id, now)
         if delivery is None:
             return None
-        await unit.deliveries.look_at(delivery_id, None)
-        reason = await _why(parts, unit, delivery)
-        meant = await _still_meant(unit, delivery, reason) if reason else None
+        await tx.deliveries.look_at(delivery_id, None)
+        reason = await _why(services, tx, delivery)
+        meant = await _still_meant(tx, delivery, reason) if reason else None
         if reason is None or meant is None:
             return None
         assert meant.delivery.contract and meant.delivery.signer
         contract = contracts[meant.delivery.contract]
-        following = await _look(parts, unit, contract, meant, reason, now)
+        following = await _look(services, tx, contract, meant, reason, now)
         if contract.stuck_reason == STEP_FAILED:
-            await show_recovered(unit, contract.id, meant.delivery.signer)
+            await show_recovered(tx, contract.id, meant.delivery.signer)
         return following
 
 
@@ -128,12 +128,12 @@ class _Meant:
     shares: tuple[Share, ...] = ()
 
 
-async def _still_meant(unit: Unit, delivery: Delivery, reason: str) -> _Meant | None:
+async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Meant | None:
     """Of several contracts those that still wait: the first of them takes the place of one that was signed meanwhile.
     None: whoever has opened one of them since has seen them all, or none waits."""
-    shares = await unit.shares.of(delivery.id)
+    shares = await tx.shares.of(delivery.id)
     own = [delivery.task] if delivery.task and delivery.purpose in PLANNED else []
-    tasks = {task: await unit.tasks.get(task) for task in [share.task for share in shares] or own}
+    tasks = {task: await tx.tasks.get(task) for task in [share.task for share in shares] or own}
     if any(task.opened_at is not None and task.opened_at >= delivery.created_at for task in tasks.values()):
         return None
     if not shares:
@@ -152,55 +152,55 @@ def _waits(task: SigningTask, reason: str) -> bool:
     return task.state is TaskState.OPEN and not task.paused and (reason != NOT_OPENED or not task.opened)
 
 
-async def _later(parts: Parts, delivery_id: UUID, wait: timedelta) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.deliveries.look_at(delivery_id, await unit.planning_now() + wait)
+async def _later(services: Services, delivery_id: UUID, wait: timedelta) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.deliveries.look_at(delivery_id, tx.planning_now + wait)
 
 
 async def _look(
-    parts: Parts, unit: Unit, contract: Contract, meant: _Meant, reason: str, now: datetime
+    services: Services, tx: Transaction, contract: Contract, meant: _Meant, reason: str, now: datetime
 ) -> UUID | None:  # fmt: skip
     delivery = meant.delivery
     assert delivery.signer
-    signer = await unit.contracts.signer(delivery.signer)
+    signer = await tx.contracts.signer(delivery.signer)
     if delivery.channel != "email" and delivery.to != signer.phone:
         return None  # the new number has heard by itself
-    gone = [each for each in await unit.deliveries.of_contract(contract.id) if _intent(each) == _intent(delivery)]
+    gone = [each for each in await tx.deliveries.of_contract(contract.id) if _intent(each) == _intent(delivery)]
     if any(each.rung > delivery.rung for each in gone):
         return None  # a later way has a look of its own, and what became of that one counts
-    if morning := await _morning(parts, unit, contract, delivery, signer, now):
-        await unit.deliveries.look_at(delivery.id, morning)
+    if morning := await _morning(services, tx, contract, delivery, signer, now):
+        await tx.deliveries.look_at(delivery.id, morning)
         return None
-    if reason == NO_RECEIPT and (carrier := parts.router.carriers.get(delivery.provider)):
-        await parts.router.slow(unit, carrier)
-    channel = await _untried(parts, unit, contract, delivery, signer, {each.channel for each in gone})
+    if reason == NO_RECEIPT and (carrier := services.router.carriers.get(delivery.provider)):
+        await services.router.slow(tx, carrier)
+    channel = await _untried(services, tx, contract, delivery, signer, {each.channel for each in gone})
     if channel is None:
-        await _at_the_end(unit, contract, delivery, reason, now)
+        await _at_the_end(tx, contract, delivery, reason, now)
         return None
-    return await _another(parts, unit, contract, signer, meant, channel, reason)
+    return await _another(services, tx, contract, signer, meant, channel, reason)
 
 
-async def _why(parts: Parts, unit: Unit, delivery: Delivery) -> str | None:
+async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str | None:
     """Why the next way has to be tried; None when there is no need for it, or no longer."""
-    if delivery.code and not await unit.sessions.code_is_live(delivery.code, unit.now):
+    if delivery.code and not await tx.sessions.code_is_live(delivery.code, tx.now):
         return None
     if delivery.state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
         return delivery.failure_kind or delivery.state.value
     if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
         return DeliveryState.UNKNOWN.value if delivery.provider else NO_PROVIDER
-    carrier = parts.router.carriers.get(delivery.provider)
+    carrier = services.router.carriers.get(delivery.provider)
     if delivery.state is DeliveryState.SENT and carrier and carrier.channel.rules.receipts:
         return NO_RECEIPT
     return NOT_OPENED if delivery.purpose in PLANNED else None
 
 
 async def _morning(
-    parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, signer: Signer, now: datetime
+    services: Services, tx: Transaction, contract: Contract, delivery: Delivery, signer: Signer, now: datetime
 ) -> datetime | None:  # fmt: skip
     """Another way is a message that we start; codes and answers to somebody's act go at any hour."""
     if delivery.purpose not in BY_DAY:
         return None
-    policy = await policy_of(unit, parts.policy, contract)
+    policy = await policy_of(tx, services.policy, contract)
     opening = into_window(policy, now, ZoneInfo(signer.zone), spread_of(delivery.task or delivery.id))
     if opening >= contract.deadline:  # closed days alone do not keep it from going out
         opening = into_window(on_every_day(policy), now, ZoneInfo(signer.zone), spread_of(delivery.task or delivery.id))
@@ -212,65 +212,65 @@ def _intent(delivery: Delivery) -> str:
 
 
 async def _untried(
-    parts: Parts, unit: Unit, contract: Contract, delivery: Delivery, signer: Signer, tried: Collection[str]
+    services: Services, tx: Transaction, contract: Contract, delivery: Delivery, signer: Signer, tried: Collection[str]
 ) -> str | None:  # fmt: skip
-    first = (await policy_of(unit, parts.policy, contract)).through(delivery.purpose)
-    ladder = await ways(parts, unit, signer, delivery.purpose, first)
+    first = (await policy_of(tx, services.policy, contract)).through(delivery.purpose)
+    ladder = await ways(services, tx, signer, delivery.purpose, first)
     return next((channel for channel in ladder if channel not in tried), None)
 
 
 async def _another(
-    parts: Parts, unit: Unit, contract: Contract, signer: Signer, meant: _Meant, channel: str, reason: str
+    services: Services, tx: Transaction, contract: Contract, signer: Signer, meant: _Meant, channel: str, reason: str
 ) -> UUID | None:
     delivery = meant.delivery
     intent, variables = _intent(delivery), delivery.variables
     if meant.shares:
-        left = [await unit.contracts.get(share.contract) for share in meant.shares]
+        left = [await tx.contracts.get(share.contract) for share in meant.shares]
         deadlines = [each.deadline for each in left]
-        variables = dict(variables) | told_of(deadlines, await unit.planning_now(), signer.zone, signer.language)
+        variables = dict(variables) | told_of(deadlines, tx.planning_now, signer.zone, signer.language)
     attempt = Attempt(
         Purpose(delivery.purpose), channel, f"{intent}+{channel}", intent, delivery.rung + 1, delivery.task,
         delivery.code, variables, meant.shares,
     )  # fmt: skip
-    following = await write_attempt(parts, unit, contract, signer, attempt)
+    following = await write_attempt(services, tx, contract, signer, attempt)
     if following is None:
         return None
     if reason == NO_PROVIDER:  # nobody can have it, and nobody needs it any more
-        await unit.deliveries.report(delivery.id, DeliveryState.WITHDRAWN, following.created_at, failure=reason)
+        await tx.deliveries.report(delivery.id, DeliveryState.WITHDRAWN, following.created_at, failure=reason)
     tasks = [share.task for share in meant.shares] or [each for each in [delivery.task] if each]
-    at = await unit.planning_now()
+    at = tx.planning_now
     for each in tasks:
-        task = await unit.tasks.get(each)
-        await unit.reminders.note(task, "sent", at, reason=f"{delivery.channel}-{reason}", delivery=following.id)
+        task = await tx.tasks.get(each)
+        await tx.reminders.note(task, "sent", at, reason=f"{delivery.channel}-{reason}", delivery=following.id)
     return following.id
 
 
-async def _at_the_end(unit: Unit, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
+async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
     """No way is left. A missing receipt alone is not yet bad news, nor is a wait."""
     if reason in (NO_RECEIPT, NO_PROVIDER) or (reason == DeliveryState.UNKNOWN and delivery.not_before != NEVER):
         tomorrow = ((delivery.state_at if reason == NO_RECEIPT else None) or delivery.created_at) + OPENED_WITHIN
         if now < tomorrow:
-            await unit.deliveries.look_at(delivery.id, tomorrow)
+            await tx.deliveries.look_at(delivery.id, tomorrow)
             return
-    if reason == NOT_OPENED and not await _worth_a_call(unit, delivery):
+    if reason == NOT_OPENED and not await _worth_a_call(tx, delivery):
         return
     if delivery.purpose in (Purpose.CODE, *ANSWERS):
         return  # whoever waits for a code is at the page, which says what else they can do
     text = f"{NOT_REACHED}\n{delivery.channel}\n{reason}"
     if reason == NOT_OPENED:
         text = f"{NONE_OPENED}\n{delivery.channel}"
-    await unit.desk.add_task_once(
-        StaffTask(uuid4(), UNREACHED, text, contract.campus, unit.now, contract.id, delivery.signer)
+    await tx.desk.add_task_once(
+        StaffTask(uuid4(), UNREACHED, text, contract.campus, tx.now, contract.id, delivery.signer)
     )
 
 
-async def _worth_a_call(unit: Unit, delivery: Delivery) -> bool:
+async def _worth_a_call(tx: Transaction, delivery: Delivery) -> bool:
     """Whoever does not open gets reminders anyway. Staff hear of it when several messages were in vain, or all ways
     were: once for a task, however many reminders follow, and again with the last call."""
     if delivery.purpose == Purpose.LAST_CALL or delivery.task is None or delivery.signer is None:
         return delivery.purpose == Purpose.LAST_CALL
-    since = (await unit.tasks.get(delivery.task)).invited_at or delivery.created_at
-    if await unit.desk.had_task(delivery.signer, UNREACHED, since):
+    since = (await tx.tasks.get(delivery.task)).invited_at or delivery.created_at
+    if await tx.desk.had_task(delivery.signer, UNREACHED, since):
         return False
-    sent = [at for at in await unit.deliveries.sent_for_task(delivery.task, PLANNED) if at >= since]
+    sent = [at for at in await tx.deliveries.sent_for_task(delivery.task, PLANNED) if at >= since]
     return delivery.rung > 0 or len(sent) >= UNOPENED_MESSAGES

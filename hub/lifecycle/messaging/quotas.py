@@ -8,82 +8,82 @@ from datetime import datetime
 from uuid import UUID
 
 from hub.errors import BudgetSpent, CountryNotAllowed
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer
 from hub.model.messaging.budget import Budget, Cause, allowed_country, budgets, certificate_budgets, prepared_budgets
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.messaging.budgets import Spending
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
 """One number that asks too often is a child playing with a phone; these are money."""
 
 
 async def spend(
-    parts: Parts, unit: Unit, to: str, cause: Cause, *, campus: str, zone: str, poster: UUID | None = None,
+    services: Services, tx: Transaction, to: str, cause: Cause, *, campus: str, zone: str, poster: UUID | None = None,
     part: int = 0, at: datetime | None = None,
 ) -> None:  # fmt: skip
     """Count one message, in this transaction; `at`: in the period of that moment, in which it is going to be sent.
     Raises CountryNotAllowed, or BudgetSpent with `retry_after`, which is told in the time `zone`."""
-    if not allowed_country(parts.budgets, to):
+    if not allowed_country(services.budgets, to):
         raise CountryNotAllowed
-    counted_in = budgets(parts.budgets, at or unit.now, cause, to=to, campus=campus, poster=poster, part=part)
-    await _count(parts, unit, counted_in, campus, zone)
+    counted_in = budgets(services.budgets, at or tx.now, cause, to=to, campus=campus, poster=poster, part=part)
+    await _count(services, tx, counted_in, campus, zone)
 
 
-async def refuse_code(parts: Parts, unit: Unit, to: str, zone: str) -> None:
+async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -> None:
     """Raise BudgetSpent where a code to this number would not go out, as `spend` does. Nothing is counted: it is for
     those who get none whatever they do, and must not learn it."""
-    wanted = _spendings(parts, budgets(parts.budgets, unit.now, Cause.CODE, to=to))
-    spent = [each for each in wanted if await unit.budgets.spent(each.kind, each.subject, each.begins_at) >= each.most]
-    _refuse(unit, [wanted[each] for each in spent], None, zone)
+    wanted = _spendings(services, budgets(services.budgets, tx.now, Cause.CODE, to=to))
+    spent = [each for each in wanted if await tx.budgets.spent(each.kind, each.subject, each.begins_at) >= each.most]
+    _refuse(tx, [wanted[each] for each in spent], None, zone)
 
 
-async def spend_certificate(parts: Parts, unit: Unit, signer: Signer) -> None:
+async def spend_certificate(services: Services, tx: Transaction, signer: Signer) -> None:
     """Count one certificate for a fresh key, in this transaction. Raises BudgetSpent with `retry_after`."""
-    counted_in = certificate_budgets(parts.budgets, unit.now, signer.person)
-    await _count(parts, unit, counted_in, signer.campus, signer.zone)
+    counted_in = certificate_budgets(services.budgets, tx.now, signer.person)
+    await _count(services, tx, counted_in, signer.campus, signer.zone)
 
 
-async def spend_prepared(parts: Parts, unit: Unit, task: UUID, signer: Signer) -> None:
+async def spend_prepared(services: Services, tx: Transaction, task: UUID, signer: Signer) -> None:
     """Count one prepared file, in this transaction. Raises BudgetSpent with `retry_after`."""
-    await _count(parts, unit, prepared_budgets(parts.budgets, unit.now, task), signer.campus, signer.zone)
+    await _count(services, tx, prepared_budgets(services.budgets, tx.now, task), signer.campus, signer.zone)
 
 
-async def _count(parts: Parts, unit: Unit, counted_in: Iterable[Budget], campus: str, zone: str) -> None:
-    wanted = _spendings(parts, counted_in)
-    _refuse(unit, [wanted[each] for each in await unit.budgets.spend_all(list(wanted))], campus, zone)
+async def _count(services: Services, tx: Transaction, counted_in: Iterable[Budget], campus: str, zone: str) -> None:
+    wanted = _spendings(services, counted_in)
+    _refuse(tx, [wanted[each] for each in await tx.budgets.spend_all(list(wanted))], campus, zone)
 
 
-def _spendings(parts: Parts, counted_in: Iterable[Budget]) -> dict[Spending, Budget]:
-    return {Spending(each.kind, _subject(parts, each), each.begins_at, each.most): each for each in counted_in}
+def _spendings(services: Services, counted_in: Iterable[Budget]) -> dict[Spending, Budget]:
+    return {Spending(each.kind, _subject(services, each), each.begins_at, each.most): each for each in counted_in}
 
 
-def _refuse(unit: Unit, spent: Sequence[Budget], campus: str | None, zone: str) -> None:
+def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: str) -> None:
     """Raise BudgetSpent, if any is spent, for the one that ends last: an earlier moment would be no help."""
     if spent:
         last = max(spent, key=lambda each: each.ends_at)
-        wait = last.ends_at - unit.now
+        wait = last.ends_at - tx.now
         raise BudgetSpent(last.kind, campus, (last.begins_at, last.ends_at), retry_after=wait, zone=zone)
 
 
-def _subject(parts: Parts, budget: Budget) -> str:
+def _subject(services: Services, budget: Budget) -> str:
     """Personal ones are counted by their hash."""
-    return parts.database.cipher.found_by("budget", budget.subject).hex() if budget.hashed else budget.subject
+    return services.database.cipher.found_by("budget", budget.subject).hex() if budget.hashed else budget.subject
 
 
-async def raise_alarm(parts: Parts, spent: BudgetSpent) -> None:
+async def raise_alarm(services: Services, spent: BudgetSpent) -> None:
     """Staff hear of it once in each period. In a transaction of its own: the one that ran into the limit is undone."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        await alarm(unit, spent)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await alarm(tx, spent)
 
 
-async def alarm(unit: Unit, spent: BudgetSpent) -> None:
+async def alarm(tx: Transaction, spent: BudgetSpent) -> None:
     """The same in this transaction, for one that goes on: a second connection would be one too many when many ran into
     the limit at once, and each of them holds one already."""
     subject = f"{spent.kind}/{spent.campus or ''}"
-    if spent.kind not in ALARMING or await unit.budgets.spent("alarm", subject, spent.begins_at):
+    if spent.kind not in ALARMING or await tx.budgets.spent("alarm", subject, spent.begins_at):
         return
-    if await unit.budgets.spend("alarm", subject, spent.begins_at, 1):
+    if await tx.budgets.spend("alarm", subject, spent.begins_at, 1):
         facts = {"which": spent.kind, "campus": spent.campus or "–", "until": spent.ends_at.isoformat()}
-        await unit.alerts.add("budget-spent", facts, unit.now, spent.campus)
+        await tx.alerts.add("budget-spent", facts, tx.now, spent.campus)

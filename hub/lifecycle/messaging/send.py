@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from channels import Rendering
 from hub.errors import BadInput, BudgetSpent, IllegalMove
 from hub.lifecycle.messaging.quotas import alarm, spend
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.budget import allowed_country, cause_of
@@ -20,7 +20,7 @@ from hub.model.signing.link import DoorKind, SignLink, short_code
 from hub.model.staff.accounts import Scope, StaffTask
 from hub.router import door_of_channel
 from hub.store.kernel.jobs import DELIVER, DELIVER_CODE
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 DESK_CODE_LIFE = timedelta(minutes=10)
 AT_ONCE = timedelta(0)
@@ -39,42 +39,44 @@ class HandedLink:
 
 
 async def hand_out(
-    parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, door: DoorKind, actor: str,
-    also: Callable[[Unit, HandedLink], Awaitable[None]] | None = None,
+    services: Services, scope: Scope, contract_id: UUID, signer_id: UUID, door: DoorKind, actor: str,
+    also: Callable[[Transaction, HandedLink], Awaitable[None]] | None = None,
 ) -> HandedLink:  # fmt: skip
     """The signer's link of one door: made once, the same again afterwards. `also` is done in the same transaction.
 
     Raises IllegalMove when the contract has ended otherwise than by completion, BadInput for a door that is not
     configured.
     """
-    if door.value not in parts.doors:
+    if door.value not in services.doors:
         raise BadInput(f"there is no door {door.value}", field="door")
-    async with parts.database.unit(scope) as unit:
-        contract = await unit.contracts.get(contract_id)
+    async with services.database.transaction(scope) as tx:
+        contract = await tx.contracts.get(contract_id)
         if contract.state not in (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLETED):
             raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")
-        signer = next((each for each in await unit.contracts.signers(contract_id) if each.id == signer_id), None)
+        signer = next((each for each in await tx.contracts.signers(contract_id) if each.id == signer_id), None)
         if signer is None:
             raise BadInput("this contract has no such signer", field="signer")
-        link = await _link_of(unit, signer, door)
-        await unit.record.append(contract.id, contract.campus, "link-handed-out", actor, {
+        link = await _link_of(tx, signer, door)
+        await tx.record.append(contract.id, contract.campus, "link-handed-out", actor, {
             "signer": str(signer.id), "door": door.value, "link": str(link.id)})  # fmt: skip
-        ticket = unit.links.ticket(link)
-        handed = HandedLink(link, short_code(ticket), parts.doors[door.value].render(parts.router.doorway(ticket)))
+        ticket = tx.links.ticket(link)
+        handed = HandedLink(
+            link, short_code(ticket), services.doors[door.value].render(services.router.doorway(ticket))
+        )
         if also:
-            await also(unit, handed)
+            await also(tx, handed)
     return handed
 
 
-async def _link_of(unit: Unit, signer: Signer, door: DoorKind) -> SignLink:
+async def _link_of(tx: Transaction, signer: Signer, door: DoorKind) -> SignLink:
     """A desk code stands on a screen that others see: each one is new, and soon worth nothing."""
     if door is DoorKind.DESK:
-        return await unit.links.add(signer, door, unit.now, unit.now + DESK_CODE_LIFE)
-    return await unit.links.for_door(signer, door, unit.now)
+        return await tx.links.add(signer, door, tx.now, tx.now + DESK_CODE_LIFE)
+    return await tx.links.for_door(signer, door, tx.now)
 
 
 async def write_message(
-    parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
+    services: Services, tx: Transaction, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
     first: Sequence[str] = (), shares: Sequence[Share] = (), wait: timedelta = AT_ONCE,
 ) -> Delivery | None:  # fmt: skip
@@ -82,31 +84,33 @@ async def write_message(
     there is no way to reach them, or when this intent (`key`) has an attempt already. `shares`: what it is for each of
     several contracts of this person, this one among them. `wait`: it goes out so much later, if not later still.
     """
-    channel = next(iter(await ways(parts, unit, signer, purpose, first)), None)
+    channel = next(iter(await ways(services, tx, signer, purpose, first)), None)
     if channel is None:
         return None
-    said = await _variables(parts, unit, contract, signer) | dict(variables or {})
-    filled = parts.messages.fitted(purpose, signer.language, said)
+    said = await _variables(services, tx, contract, signer) | dict(variables or {})
+    filled = services.messages.fitted(purpose, signer.language, said)
     attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled, shares, wait)
     try:
-        return await write_attempt(parts, unit, contract, signer, attempt)
+        return await write_attempt(services, tx, contract, signer, attempt)
     except BudgetSpent as spent:
         if purpose in PLANNED or purpose is Purpose.CODE:
             raise
         # It is about what somebody did, and that act does not fail for want of a message.
         if purpose in NEWS:
-            task_of_staff = StaffTask(uuid4(), "failed", NO_ROOM, contract.campus, unit.now, contract.id, signer.id)
-            await unit.desk.add_task_once(task_of_staff)
+            task_of_staff = StaffTask(uuid4(), "failed", NO_ROOM, contract.campus, tx.now, contract.id, signer.id)
+            await tx.desk.add_task_once(task_of_staff)
         else:
-            await alarm(unit, spent)
+            await alarm(tx, spent)
         return None
 
 
-async def ways(parts: Parts, unit: Unit, signer: Signer, purpose: str, first: Sequence[str] = ()) -> list[str]:
+async def ways(
+    services: Services, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()
+) -> list[str]:
     """The signer's ladder, without what leads to a country that is not allowed. `first`: what the policy puts first."""
-    ladder = await parts.router.ladder(unit, signer, purpose, first)
-    reached = {channel: parts.router.address(signer, channel) or "" for channel in ladder}
-    return [channel for channel in ladder if allowed_country(parts.budgets, reached[channel])]
+    ladder = await services.router.ladder(tx, signer, purpose, first)
+    reached = {channel: services.router.address(signer, channel) or "" for channel in ladder}
+    return [channel for channel in ladder if allowed_country(services.budgets, reached[channel])]
 
 
 @dataclass(frozen=True)
@@ -126,18 +130,18 @@ class Attempt:
 
 
 async def write_attempt(
-    parts: Parts, unit: Unit, contract: Contract, signer: Signer, attempt: Attempt
+    services: Services, tx: Transaction, contract: Contract, signer: Signer, attempt: Attempt
 ) -> Delivery | None:
     """The attempt row, with its link and its words. None when it exists already. Raises BudgetSpent."""
-    address = parts.router.address(signer, attempt.channel)
+    address = services.router.address(signer, attempt.channel)
     assert address, "the ladder has only channels that lead somewhere"
-    if await unit.deliveries.by_key(attempt.key, contract.id):
+    if await tx.deliveries.by_key(attempt.key, contract.id):
         return None
-    wait = await _room(parts, unit, contract, signer, address, attempt)
-    link = await unit.links.for_door(signer, door_of_channel(attempt.channel), unit.now)
-    shape = parts.router.shape_of(attempt.channel, address)
-    text = parts.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
-    at = await unit.planning_now()
+    wait = await _room(services, tx, contract, signer, address, attempt)
+    link = await tx.links.for_door(signer, door_of_channel(attempt.channel), tx.now)
+    shape = services.router.shape_of(attempt.channel, address)
+    text = services.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
+    at = tx.planning_now
     begins_at = at + wait
     delivery = Delivery(
         id=uuid4(), key=attempt.key, purpose=attempt.purpose.value, channel=attempt.channel, to=address,
@@ -147,11 +151,11 @@ async def write_attempt(
         rung=attempt.rung, shape=shape.value if shape else None,
         check_at=look_again_at(attempt.purpose, DeliveryState.SENDING, begins_at, receipts=False),
     )  # fmt: skip
-    if not await unit.deliveries.add(delivery, signer.person):
+    if not await tx.deliveries.add(delivery, signer.person):
         return None
-    await unit.shares.add(delivery.id, attempt.shares)
+    await tx.shares.add(delivery.id, attempt.shares)
     for each in sorted({(contract.id, signer.id), *((share.contract, share.signer) for share in attempt.shares)}):
-        await unit.record.append(each[0], contract.campus, "message-sending", "hub", {
+        await tx.record.append(each[0], contract.campus, "message-sending", "hub", {
             "delivery": str(delivery.id), "signer": str(each[1]), "purpose": attempt.purpose.value,
             "channel": attempt.channel,
         })  # fmt: skip
@@ -159,7 +163,7 @@ async def write_attempt(
 
 
 async def _room(
-    parts: Parts, unit: Unit, contract: Contract, signer: Signer, to: str, attempt: Attempt
+    services: Services, tx: Transaction, contract: Contract, signer: Signer, to: str, attempt: Attempt
 ) -> timedelta:  # fmt: skip
     """Count the message, and say how long it has to wait: news of a contract waits for a period that has room, and is
     counted in that one, so that it is not lost and no period has more than its budget. Raises BudgetSpent."""
@@ -167,41 +171,41 @@ async def _room(
     while True:
         try:
             await spend(
-                parts, unit, to, cause_of(attempt.purpose), campus=contract.campus, zone=signer.zone,
-                part=contract.id.int, at=unit.now + wait,
+                services, tx, to, cause_of(attempt.purpose), campus=contract.campus, zone=signer.zone,
+                part=contract.id.int, at=tx.now + wait,
             )  # fmt: skip
         except BudgetSpent as spent:
             if attempt.purpose not in NEWS or spent.wait > NEWS_WAIT:
                 raise
             if wait == attempt.wait:
-                await alarm(unit, spent)
+                await alarm(tx, spent)
             wait = spent.wait
         else:
             return wait
 
 
 async def send_at_once(
-    parts: Parts, unit: Unit, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
+    services: Services, tx: Transaction, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
     first: Sequence[str] = (), wait: timedelta = AT_ONCE,
 ) -> Delivery | None:  # fmt: skip
     """A message that answers somebody's act: its attempt and the job that carries it, in this transaction. One that has
     to wait is taken up by itself."""
     delivery = await write_message(
-        parts, unit, contract, signer, purpose, key, task=task, code=code, variables=variables, first=first, wait=wait
+        services, tx, contract, signer, purpose, key, task=task, code=code, variables=variables, first=first, wait=wait
     )
     if delivery is not None and delivery.not_before is None:
         lane = DELIVER_CODE if purpose is Purpose.CODE else DELIVER
-        await unit.jobs.enqueue(lane, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
+        await tx.jobs.enqueue(lane, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
     return delivery
 
 
-async def _variables(parts: Parts, unit: Unit, contract: Contract, signer: Signer) -> dict[str, str]:
+async def _variables(services: Services, tx: Transaction, contract: Contract, signer: Signer) -> dict[str, str]:
     """What a message may say: who, what, until when. Never a person's name, never link or code."""
-    campus = await unit.school.campus(contract.campus)
+    campus = await tx.school.campus(contract.campus)
     english = signer.language == "en"
     return {
-        "school": parts.school_called(signer.language),
+        "school": services.school_called(signer.language),
         "campus": campus.named(signer.language),
         "course": str(contract.data.get("course_name_en" if english else "course_name", contract.title)),
         "deadline": deadline_words(contract.deadline, signer),

@@ -9,7 +9,7 @@ import structlog
 
 from hub.errors import QiandaError
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Database
+from hub.store.transaction import Database
 
 log = structlog.get_logger()
 
@@ -21,10 +21,10 @@ async def warn(database: Database, kind: str, service: str, **more: str) -> None
     """
     log.warning("service in trouble", kind=kind, service=service)
     try:
-        async with database.unit(EVERYTHING) as unit:
-            hour = unit.now.replace(minute=0, second=0, microsecond=0)
-            if await unit.budgets.spend("alarm", f"{kind}/{service}", hour, 1):
-                await unit.alerts.add(kind, {"service": service} | more, unit.now)
+        async with database.transaction(EVERYTHING) as tx:
+            hour = tx.now.replace(minute=0, second=0, microsecond=0)
+            if await tx.budgets.spend("alarm", f"{kind}/{service}", hour, 1):
+                await tx.alerts.add(kind, {"service": service} | more, tx.now)
     except QiandaError as error:
         log.warning("alert lost", kind=kind, service=service, reason=error.code)
 

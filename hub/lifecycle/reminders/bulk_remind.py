@@ -21,7 +21,7 @@ from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import send_at_once, ways
 from hub.lifecycle.reminders.reschedule import last_step
 from hub.lifecycle.reminders.run_due import HAND
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState
@@ -38,7 +38,7 @@ from hub.model.reminders.schedule import (
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import policy_of
 from hub.store.kernel.jobs import REMIND_MANY
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 MOST_AT_ONCE = 1000
 AT_A_TIME = 100
@@ -81,15 +81,15 @@ class _Case:
         return before_deadline(self.policy, self.now, deadline=deadline, zone=self.zone, spread=spread)
 
 
-async def preview(parts: Parts, scope: Scope, contracts: Iterable[UUID]) -> Counter[Verdict]:
+async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[Verdict]:
     """How many tasks of these contracts would meet which verdict now. Nothing is changed."""
     found: Counter[Verdict] = Counter()
     written_to: set[str] = set()
-    async with parts.database.unit(scope) as unit:
+    async with services.database.transaction(scope) as tx:
         for contract_id in dict.fromkeys(contracts):
-            contract = await unit.contracts.get(contract_id)
-            for case in await _cases(parts, unit, contract):
-                verdict = await _judge(parts, unit, case)
+            contract = await tx.contracts.get(contract_id)
+            for case in await _cases(services, tx, contract):
+                verdict = await _judge(services, tx, case)
                 if verdict is Verdict.SENT and case.signer.person in written_to:
                     verdict = Verdict.TOO_SOON  # as it will be by then: one person, two contracts
                 if verdict is Verdict.SENT:
@@ -98,7 +98,9 @@ async def preview(parts: Parts, scope: Scope, contracts: Iterable[UUID]) -> Coun
     return found
 
 
-async def begin(parts: Parts, scope: Scope, contracts: Iterable[UUID], actor: str, act: UUID | None = None) -> UUID:
+async def begin(
+    services: Services, scope: Scope, contracts: Iterable[UUID], actor: str, act: UUID | None = None
+) -> UUID:
     """Remind everybody whose turn it is in these contracts, by a job. `act` names it: the same one twice is one.
 
     Raises BadInput for none or too many, ContractNotFound for one of another campus.
@@ -107,112 +109,112 @@ async def begin(parts: Parts, scope: Scope, contracts: Iterable[UUID], actor: st
     if not 0 < len(wanted) <= MOST_AT_ONCE:
         raise BadInput(f"choose 1 to {MOST_AT_ONCE} contracts", field="contracts")
     act = act or uuid4()
-    async with parts.database.unit(scope) as unit:
+    async with services.database.transaction(scope) as tx:
         tasks = []
         for contract in wanted:
-            await unit.contracts.get(contract)
-            tasks += [task for task in await unit.tasks.of_contract(contract) if task.state is TaskState.OPEN]
+            await tx.contracts.get(contract)
+            tasks += [task for task in await tx.tasks.of_contract(contract) if task.state is TaskState.OPEN]
         if not tasks:
             raise BadInput("nobody has to sign these contracts now", field="contracts")
-        await unit.many.begin(act, tasks, actor, unit.now)
-        await unit.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
+        await tx.many.begin(act, tasks, actor, tx.now)
+        await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
     return act
 
 
-async def remind_many(parts: Parts, act: UUID, most: int = AT_A_TIME) -> bool:
+async def remind_many(services: Services, act: UUID, most: int = AT_A_TIME) -> bool:
     """Go on with an act; returns whether something may be left. A part at a time, so that a worker can stop."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        contracts = await unit.many.contracts_left(act, most)
+    async with services.database.transaction(EVERYTHING) as tx:
+        contracts = await tx.many.contracts_left(act, most)
     for contract in contracts:
-        await _remind_one(parts, act, contract)
+        await _remind_one(services, act, contract)
     return len(contracts) == most
 
 
-async def _remind_one(parts: Parts, act: UUID, contract: UUID) -> None:
+async def _remind_one(services: Services, act: UUID, contract: UUID) -> None:
     try:
-        await _in_one_transaction(parts, act, contract)
+        await _in_one_transaction(services, act, contract)
     except BudgetSpent as spent:
-        await raise_alarm(parts, spent)
-        await _give_up(parts, act, contract, Verdict.BUDGET)
+        await raise_alarm(services, spent)
+        await _give_up(services, act, contract, Verdict.BUDGET)
     except Unavailable:
         raise  # the database or a key is away: the job goes on later
     except Exception:
         log.exception("reminder to many failed", contract=str(contract))
-        await _give_up(parts, act, contract, Verdict.FAILED)
+        await _give_up(services, act, contract, Verdict.FAILED)
 
 
-async def _give_up(parts: Parts, act: UUID, contract: UUID, verdict: Verdict) -> None:
+async def _give_up(services: Services, act: UUID, contract: UUID, verdict: Verdict) -> None:
     """This one alone: the others do not wait for it, and the plan reminds all of them anyway."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        for task in await unit.many.tasks_left(act, contract):
-            await unit.many.end(act, task, verdict.value, unit.now)
+    async with services.database.transaction(EVERYTHING) as tx:
+        for task in await tx.many.tasks_left(act, contract):
+            await tx.many.end(act, task, verdict.value, tx.now)
 
 
-async def _in_one_transaction(parts: Parts, act: UUID, contract_id: UUID) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        contract = await unit.contracts.locked(contract_id)
-        left = set(await unit.many.tasks_left(act, contract_id))
-        cases = [case for case in await _cases(parts, unit, contract) if case.task.id in left]
-        await unit.sessions.one_at_a_time(*{case.signer.person for case in cases})
+async def _in_one_transaction(services: Services, act: UUID, contract_id: UUID) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        contract = await tx.contracts.locked(contract_id)
+        left = set(await tx.many.tasks_left(act, contract_id))
+        cases = [case for case in await _cases(services, tx, contract) if case.task.id in left]
+        await tx.sessions.one_at_a_time(*{case.signer.person for case in cases})
         sent = 0
         for case in cases:
-            verdict = await _act(parts, unit, act, case, await _judge(parts, unit, case))
+            verdict = await _act(services, tx, act, case, await _judge(services, tx, case))
             sent += verdict is Verdict.SENT
-            await unit.many.end(act, case.task.id, verdict.value, unit.now)
+            await tx.many.end(act, case.task.id, verdict.value, tx.now)
         for task in left - {case.task.id for case in cases}:
-            await unit.many.end(act, task, Verdict.NOBODY.value, unit.now)
-        if sent and (asked := await unit.many.of(act)):
+            await tx.many.end(act, task, Verdict.NOBODY.value, tx.now)
+        if sent and (asked := await tx.many.of(act)):
             facts = {"tasks": sent, "act": str(act)}
-            await unit.record.append(contract.id, contract.campus, "reminded-by-hand", asked.asked_by, facts)
+            await tx.record.append(contract.id, contract.campus, "reminded-by-hand", asked.asked_by, facts)
 
 
-async def _act(parts: Parts, unit: Unit, act: UUID, case: _Case, verdict: Verdict) -> Verdict:
+async def _act(services: Services, tx: Transaction, act: UUID, case: _Case, verdict: Verdict) -> Verdict:
     if verdict is Verdict.SENT:
         key, first = f"{HAND}{case.task.id}-{act}", case.policy.through(Purpose.REMINDER)
         delivery = await send_at_once(
-            parts, unit, case.contract, case.signer, Purpose.REMINDER, key, task=case.task, first=first
+            services, tx, case.contract, case.signer, Purpose.REMINDER, key, task=case.task, first=first
         )
         if delivery is None:
             return Verdict.BAD_NUMBER
-        await unit.reminders.note(case.task, "sent", case.now, reason="by-hand", delivery=delivery.id)
+        await tx.reminders.note(case.task, "sent", case.now, reason="by-hand", delivery=delivery.id)
     if verdict is Verdict.MORNING:
-        await _in_the_morning(unit, case)
+        await _in_the_morning(tx, case)
     return verdict
 
 
-async def _in_the_morning(unit: Unit, case: _Case) -> None:
+async def _in_the_morning(tx: Transaction, case: _Case) -> None:
     """The task's own next step comes sooner: nothing else sleeps, and no limit is passed by."""
     assert case.task.step and case.opening
     done = last_step(case.task, case.deliveries)
     step = brought_forward(case.task.step, done=done, due_at=case.opening)
-    if step != case.task.step and await unit.tasks.plan(case.task.id, step):
-        await unit.reminders.note(case.task, "planned", case.now, step=step, reason="by-hand")
+    if step != case.task.step and await tx.tasks.plan(case.task.id, step):
+        await tx.reminders.note(case.task, "planned", case.now, step=step, reason="by-hand")
 
 
 # ---- the verdict
 
 
-async def _cases(parts: Parts, unit: Unit, contract: Contract) -> list[_Case]:
-    tasks = [task for task in await unit.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
+async def _cases(services: Services, tx: Transaction, contract: Contract) -> list[_Case]:
+    tasks = [task for task in await tx.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
     if contract.state is not ContractState.ISSUED or not tasks:
         return []
-    policy, now = await policy_of(unit, parts.policy, contract), await unit.planning_now()
-    signers = {signer.id: signer for signer in await unit.contracts.signers(contract.id)}
-    deliveries = await unit.deliveries.of_contract(contract.id)
+    policy, now = await policy_of(tx, services.policy, contract), tx.planning_now
+    signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
+    deliveries = await tx.deliveries.of_contract(contract.id)
     return [_Case(contract, task, signers[task.signer], policy, deliveries, now) for task in tasks]
 
 
-async def _judge(parts: Parts, unit: Unit, case: _Case) -> Verdict:
+async def _judge(services: Services, tx: Transaction, case: _Case) -> Verdict:
     """Like a reminder by hand, but quiet hours, closed days and the day's cap hold: nobody looks at each one."""
     if case.task.paused:
         return Verdict.PAUSED
-    if not await _can_be_reached(parts, unit, case):
+    if not await _can_be_reached(services, tx, case):
         return Verdict.BAD_NUMBER
     person, since = case.signer.person, min(case.now - timedelta(days=1), local_day(case.now, case.zone)[0])
-    messages = await unit.deliveries.sent_to_person(person, since, PLANNED)
+    messages = await tx.deliveries.sent_to_person(person, since, PLANNED)
     by_hand = manual_reminder_allowed(
         case.policy, now=case.now, last_message_at=messages[-1] if messages else None, zone=case.zone,
-        manual_times_today=await unit.deliveries.sent_for_task(case.task.id, PLANNED, HAND),
+        manual_times_today=await tx.deliveries.sent_for_task(case.task.id, PLANNED, HAND),
     )  # fmt: skip
     if not by_hand.allowed:
         return Verdict.TOO_SOON
@@ -225,11 +227,11 @@ async def _judge(parts: Parts, unit: Unit, case: _Case) -> Verdict:
     return Verdict.SENT if allowed_today(case.policy, len(today)) else Verdict.CAP
 
 
-async def _can_be_reached(parts: Parts, unit: Unit, case: _Case) -> bool:
+async def _can_be_reached(services: Services, tx: Transaction, case: _Case) -> bool:
     """Whether a channel is left whose last message did not come back for want of such a number."""
-    open_ways = await ways(parts, unit, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
+    open_ways = await ways(services, tx, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
     last = {each.channel: each for each in case.deliveries if each.signer == case.signer.id}
-    return any(not _bad(last.get(channel), parts.router.address(case.signer, channel)) for channel in open_ways)
+    return any(not _bad(last.get(channel), services.router.address(case.signer, channel)) for channel in open_ways)
 
 
 def _bad(last: Delivery | None, address: str | None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.delivery import Share
@@ -17,30 +17,30 @@ from hub.model.messaging.message import told_of
 from hub.model.reminders.due_step import MOST_TOGETHER, Due, joins
 from hub.model.reminders.schedule import StepKind
 from hub.router.policy import policy_of
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 
-async def due_of(parts: Parts, unit: Unit, contract: Contract, task: SigningTask, signer: Signer) -> Due:
+async def due_of(services: Services, tx: Transaction, contract: Contract, task: SigningTask, signer: Signer) -> Due:
     """`contract` is locked by the caller, and `task` is open."""
     assert task.step is not None
     turn = False
     if task.step.kind is StepKind.INVITATION:
-        turn = any(each.order < task.order for each in await unit.tasks.of_contract(contract.id))
-    policy, now = await policy_of(unit, parts.policy, contract), await unit.planning_now()
+        turn = any(each.order < task.order for each in await tx.tasks.of_contract(contract.id))
+    policy, now = await policy_of(tx, services.policy, contract), tx.planning_now
     return Due(contract, task, signer, task.step, now, policy, turn)
 
 
-async def mates(parts: Parts, unit: Unit, lead: Due, contracts: Iterable[Contract]) -> list[Due]:
+async def mates(services: Services, tx: Transaction, lead: Due, contracts: Iterable[Contract]) -> list[Due]:
     """What goes into the same message as `lead`, of these contracts, which the caller has locked."""
     found: list[Due] = []
     for contract in contracts:
         if contract.id == lead.contract.id or contract.state is not ContractState.ISSUED:
             continue
-        for signer in await unit.contracts.signers(contract.id):
-            task = await unit.tasks.of_signer(signer.id)
+        for signer in await tx.contracts.signers(contract.id):
+            task = await tx.tasks.of_signer(signer.id)
             if signer.person == lead.signer.person and task.step is not None:
-                due = await due_of(parts, unit, contract, task, signer)
-                if joins(lead, due, await unit.reminders.last_sent(task.id)):
+                due = await due_of(services, tx, contract, task, signer)
+                if joins(lead, due, await tx.reminders.last_sent(task.id)):
                     found.append(due)
     return sorted(found, key=lambda due: due.step.due_at)[: MOST_TOGETHER - 1]
 

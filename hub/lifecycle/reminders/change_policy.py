@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.reminders.escalate import check_named
 from hub.lifecycle.reminders.reschedule import last_step, replan_later, under_new_policy
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.reminders.calendar import SchoolDay
@@ -22,7 +22,7 @@ from hub.model.reminders.schedule import NextStep, StepKind, first_step, followi
 from hub.model.staff.accounts import Scope
 from hub.router.policy import with_calendar
 from hub.store.reminders.policies import PolicyChange
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 SHOWN_LIFE = timedelta(days=30)
 """A preview is that of a contract with the usual deadline."""
@@ -42,62 +42,62 @@ class Policies:
 
 
 async def change_policy(
-    parts: Parts, scope: Scope, campus: str, course: str | None, changes: Mapping[str, Any], actor: str
+    services: Services, scope: Scope, campus: str, course: str | None, changes: Mapping[str, Any], actor: str
 ) -> None:
     """Put `changes` in the place of what the campus (or its course) decided before; none: what is above holds.
 
     Raises BadInput with key and reason, also when a campus or course below would not fit any more.
     """
     change = _change(campus, course, changes)
-    _check_configured(parts, changes)
-    async with parts.database.unit(scope) as unit:
-        await unit.policies.put(change, actor, unit.now)
-        await _check(parts, unit, change)
-        await check_named(unit, campus, str(changes.get("escalate_to", "")))
-        await replan_later(unit, campus, course)
+    _check_configured(services, changes)
+    async with services.database.transaction(scope) as tx:
+        await tx.policies.put(change, actor, tx.now)
+        await _check(services, tx, change)
+        await check_named(tx, campus, str(changes.get("escalate_to", "")))
+        await replan_later(tx, campus, course)
 
 
 async def change_policy_of(
-    parts: Parts, scope: Scope, contract_id: UUID, changes: Mapping[str, Any], actor: str
+    services: Services, scope: Scope, contract_id: UUID, changes: Mapping[str, Any], actor: str
 ) -> None:
     """The same for one contract, which is planned anew at once. Raises IllegalMove where nobody has to sign it now."""
-    _check_configured(parts, changes)
-    async with parts.database.unit(scope) as unit:
-        contract = await unit.contracts.locked(contract_id)
+    _check_configured(services, changes)
+    async with services.database.transaction(scope) as tx:
+        contract = await tx.contracts.locked(contract_id)
         if contract.state is not ContractState.ISSUED:
             raise IllegalMove("nobody has to sign this contract now")
         change = _change(contract.campus, contract.course, changes, contract.id)
-        await unit.policies.put(change, actor, unit.now)
-        applied(parts.policy, await unit.policies.above(contract.campus, contract.course, contract.id), entered=change)
-        await check_named(unit, contract.campus, str(changes.get("escalate_to", "")))
+        await tx.policies.put(change, actor, tx.now)
+        applied(services.policy, await tx.policies.above(contract.campus, contract.course, contract.id), entered=change)
+        await check_named(tx, contract.campus, str(changes.get("escalate_to", "")))
         facts = {"keys": ", ".join(sorted(changes))}
-        await unit.record.append(contract.id, contract.campus, "reminders-changed", actor, facts)
-        await under_new_policy(parts, unit, [contract.id])
+        await tx.record.append(contract.id, contract.campus, "reminders-changed", actor, facts)
+        await under_new_policy(services, tx, [contract.id])
 
 
-async def change_calendar(parts: Parts, scope: Scope, campus: str, data: bytes) -> list[SchoolDay]:
+async def change_calendar(services: Services, scope: Scope, campus: str, data: bytes) -> list[SchoolDay]:
     """The campus's own days from a CSV file, in place of those before. Raises BadInput with the line."""
     days = read_calendar(data)
-    async with parts.database.unit(scope) as unit:
-        await unit.policies.put_calendar(campus, days)
-        await replan_later(unit, campus, None)
+    async with services.database.transaction(scope) as tx:
+        await tx.policies.put_calendar(campus, days)
+        await replan_later(tx, campus, None)
     return days
 
 
 async def policies_at(
-    parts: Parts, unit: Unit, campus: str, course: str | None, instead: Mapping[str, Any] | None = None,
+    services: Services, tx: Transaction, campus: str, course: str | None, instead: Mapping[str, Any] | None = None,
     contract: UUID | None = None,
 ) -> Policies:  # fmt: skip
     """`instead`: as if these were the changes there. Raises BadInput with key and reason."""
     mine = _change(campus, course, {}, contract)
-    _check_configured(parts, instead or {})
-    await check_named(unit, campus, str((instead or {}).get("escalate_to", "")))
-    found = await unit.policies.above(campus, course, contract)
+    _check_configured(services, instead or {})
+    await check_named(tx, campus, str((instead or {}).get("escalate_to", "")))
+    found = await tx.policies.above(campus, course, contract)
     own = next((each.changes for each in found if _same(each, mine)), {})
-    above = applied(parts.policy, [each for each in found if not _same(each, mine)])
+    above = applied(services.policy, [each for each in found if not _same(each, mine)])
     decided = _change(campus, course, own if instead is None else instead, contract)
     here = applied(above, [decided], entered=None if instead is None else decided)
-    return Policies(own, above, await with_calendar(unit, here, campus, await unit.planning_now()))
+    return Policies(own, above, await with_calendar(tx, here, campus, tx.planning_now))
 
 
 def applied(
@@ -124,12 +124,12 @@ def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextS
     return _walk(policy, first, invited_at=now, deadline=deadline, zone=zone, spread=MIDDLE)
 
 
-async def plans_of(unit: Unit, policy: ReminderPolicy, contract: Contract) -> list[tuple[Signer, list[NextStep]]]:
+async def plans_of(tx: Transaction, policy: ReminderPolicy, contract: Contract) -> list[tuple[Signer, list[NextStep]]]:
     """What is still to come of this contract, for everybody whose turn it is, if nobody signs."""
-    signers = {signer.id: signer for signer in await unit.contracts.signers(contract.id)}
-    deliveries, now = await unit.deliveries.of_contract(contract.id), await unit.planning_now()
+    signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
+    deliveries, now = await tx.deliveries.of_contract(contract.id), tx.planning_now
     plans: list[tuple[Signer, list[NextStep]]] = []
-    for task in await unit.tasks.of_contract(contract.id):
+    for task in await tx.tasks.of_contract(contract.id):
         if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
             continue
         zone, spread = ZoneInfo(signers[task.signer].zone), spread_of(task.id)
@@ -197,19 +197,19 @@ def _wrong_line(number: int) -> BadInput:
     return BadInput(f"line {number}: has to be like 2027-01-02,closed,name", field="calendar")
 
 
-async def _check(parts: Parts, unit: Unit, change: PolicyChange) -> None:
+async def _check(services: Services, tx: Transaction, change: PolicyChange) -> None:
     """The place itself as it is now, and each one below that has decided something of its own. A refusal undoes it."""
-    below = await unit.school.scope_below(change.campus)
-    decided = [each for each in await unit.policies.all() if change.kind == "campus" and below.covers(each.campus)]
+    below = await tx.school.scope_below(change.campus)
+    decided = [each for each in await tx.policies.all() if change.kind == "campus" and below.covers(each.campus)]
     for place in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
-        applied(parts.policy, await unit.policies.above(*place), entered=change)
+        applied(services.policy, await tx.policies.above(*place), entered=change)
 
 
-def _check_configured(parts: Parts, changes: Mapping[str, Any]) -> None:
+def _check_configured(services: Services, changes: Mapping[str, Any]) -> None:
     """A channel may exist and yet lead nowhere here."""
     for key, value in changes.items():
         for channel in value if key.endswith("_through") and isinstance(value, list) else ():
-            if channel in CHANNELS and channel not in parts.router.configured:
+            if channel in CHANNELS and channel not in services.router.configured:
                 raise BadInput(f"no provider of this channel is configured:\n{channel}", field=key)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, NotFound
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer
 from hub.model.reminders.due_step import Due
 from hub.model.reminders.policy import ReminderPolicy
@@ -19,7 +19,7 @@ from hub.model.reminders.schedule import StepKind
 from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, Scope, Staff, StaffTask
 from hub.router.policy import policy_at, policy_of
 from hub.store.staff.task_assignment import Load
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 UNANSWERED = "unanswered"
 """The kind of the staff task. It is settled by itself when the signer has signed, or the contract has ended."""
@@ -32,68 +32,68 @@ SILENT_BUT_MAIL = (
 DIGEST = "digest"
 
 
-async def escalate(unit: Unit, due: Due) -> None:
+async def escalate(tx: Transaction, due: Due) -> None:
     """After a message was sent: every so many unanswered reminders, and at the last call, staff get a task."""
     every = due.policy.escalate_after
     if due.step.kind is StepKind.LAST_CALL:
         text = LAST_CALL
     elif due.step.kind is StepKind.REMINDER and due.step.number >= every:
-        if await unit.reminders.count_sent(due.task.id, StepKind.REMINDER, due.task.invited_at) % every:
+        if await tx.reminders.count_sent(due.task.id, StepKind.REMINDER, due.task.invited_at) % every:
             return
         text = REMINDERS
     else:
         return
     contract, signer = due.contract, due.signer
-    await unit.desk.add_task_once(
-        StaffTask(uuid4(), UNANSWERED, text, contract.campus, unit.now, contract.id, signer.id)
+    await tx.desk.add_task_once(
+        StaffTask(uuid4(), UNANSWERED, text, contract.campus, tx.now, contract.id, signer.id)
     )
 
 
-async def hand_to_staff(unit: Unit, signer: Signer, *, by_mail: bool) -> None:
+async def hand_to_staff(tx: Transaction, signer: Signer, *, by_mail: bool) -> None:
     """Their number has opted out; `by_mail`: that way is left."""
     text = SILENT_BUT_MAIL if by_mail else SILENT
-    await unit.desk.add_task_once(
-        StaffTask(uuid4(), OPTED_OUT, text, signer.campus, unit.now, signer.contract, signer.id)
+    await tx.desk.add_task_once(
+        StaffTask(uuid4(), OPTED_OUT, text, signer.campus, tx.now, signer.contract, signer.id)
     )
 
 
-async def attend(parts: Parts) -> None:
+async def attend(services: Services) -> None:
     """What a worker does about staff tasks from time to time; any number of them do it once."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        now = await unit.planning_now()
-        await unit.owners.finish_settled((UNANSWERED, OPTED_OUT), unit.now)
-        for task in await unit.owners.without():
-            policy = await _policy(parts, unit, task)
-            owner = await _owner(unit, task, policy)
-            await unit.owners.give(
+    async with services.database.transaction(EVERYTHING) as tx:
+        now = tx.planning_now
+        await tx.owners.finish_settled((UNANSWERED, OPTED_OUT), tx.now)
+        for task in await tx.owners.without():
+            policy = await _policy(services, tx, task)
+            owner = await _owner(tx, task, policy)
+            await tx.owners.give(
                 task.id, owner.id if owner else None, now, now + policy.escalate_within, now + policy.climbs_after
             )
-        for task in await unit.owners.not_taken(now):
-            manager = await unit.owners.manager(await _above(unit, task.campus))
-            await unit.owners.climb(task.id, manager.id if manager else task.owner, now)
-    if parts.addressees:
-        await _tell(parts)
+        for task in await tx.owners.not_taken(now):
+            manager = await tx.owners.manager(await _above(tx, task.campus))
+            await tx.owners.climb(task.id, manager.id if manager else task.owner, now)
+    if services.addressees:
+        await _tell(services)
 
 
-async def _policy(parts: Parts, unit: Unit, task: StaffTask) -> ReminderPolicy:
+async def _policy(services: Services, tx: Transaction, task: StaffTask) -> ReminderPolicy:
     if task.contract:
-        return await policy_of(unit, parts.policy, await unit.contracts.get(task.contract))
-    return await policy_at(unit, parts.policy, task.campus)
+        return await policy_of(tx, services.policy, await tx.contracts.get(task.contract))
+    return await policy_at(tx, services.policy, task.campus)
 
 
-async def _owner(unit: Unit, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
+async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
     """Whom the policy names, else who issued the contract, else the manager of the campus or of one above it."""
-    above = await _above(unit, task.campus)
-    candidates = [await unit.owners.named(policy.escalate_to)] if policy.escalate_to else []
-    if task.contract and (issuer := _staff_id(await unit.record.actor(task.contract, "issued"))):
-        candidates.append(await unit.owners.active(issuer))
+    above = await _above(tx, task.campus)
+    candidates = [await tx.owners.named(policy.escalate_to)] if policy.escalate_to else []
+    if task.contract and (issuer := _staff_id(await tx.record.actor(task.contract, "issued"))):
+        candidates.append(await tx.owners.active(issuer))
     found = next((each for each in candidates if each is not None and each.campus in above), None)
-    return found or await unit.owners.manager(above)
+    return found or await tx.owners.manager(above)
 
 
-async def _above(unit: Unit, campus: str) -> list[str]:
+async def _above(tx: Transaction, campus: str) -> list[str]:
     """The campus and those above it: whoever works there may see what is here."""
-    parents = {each.id: each.parent for each in await unit.school.campuses()}
+    parents = {each.id: each.parent for each in await tx.school.campuses()}
     found = [campus]
     while (parent := parents.get(found[-1])) is not None:
         found.append(parent)
@@ -108,23 +108,23 @@ def _staff_id(actor: str | None) -> UUID | None:
 # ---- the daily digest
 
 
-async def _tell(parts: Parts) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        now = await unit.planning_now()
-        for load in await unit.owners.loads(now):
-            moment = await _digest_moment(parts, unit, load.staff, now)
+async def _tell(services: Services) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        now = tx.planning_now
+        for load in await tx.owners.loads(now):
+            moment = await _digest_moment(services, tx, load.staff, now)
             day = moment.date()
             told = load.told_on is not None and load.told_on >= day
-            if not told and moment <= now and load.first_owned_at <= moment and await unit.owners.tell_on(
+            if not told and moment <= now and load.first_owned_at <= moment and await tx.owners.tell_on(
                 load.staff.id, day
             ):  # fmt: skip
-                await unit.alerts.add(DIGEST, _facts(load), unit.now, load.staff.campus)
+                await tx.alerts.add(DIGEST, _facts(load), tx.now, load.staff.campus)
 
 
-async def _digest_moment(parts: Parts, unit: Unit, staff: Staff, now: datetime) -> datetime:
+async def _digest_moment(services: Services, tx: Transaction, staff: Staff, now: datetime) -> datetime:
     """Today's, on the clock of the campus where they work."""
-    zone = ZoneInfo((await unit.school.campus(staff.campus)).zone)
-    policy = await policy_at(unit, parts.policy, staff.campus)
+    zone = ZoneInfo((await tx.school.campus(staff.campus)).zone)
+    policy = await policy_at(tx, services.policy, staff.campus)
     return datetime.combine(now.astimezone(zone).date(), policy.digest_at, zone)
 
 
@@ -136,33 +136,33 @@ def _facts(load: Load) -> dict[str, str | int]:
 # ---- what staff do
 
 
-async def take(parts: Parts, scope: Scope, task: UUID, staff: Staff) -> None:
+async def take(services: Services, scope: Scope, task: UUID, staff: Staff) -> None:
     """Raises NotFound for one that is settled, or of another campus."""
-    async with parts.database.unit(scope) as unit:
-        if not await unit.owners.take(task, staff.id, await unit.planning_now()):
+    async with services.database.transaction(scope) as tx:
+        if not await tx.owners.take(task, staff.id, tx.planning_now):
             raise NotFound
 
 
-async def hand_to(parts: Parts, scope: Scope, task_id: UUID, login: str) -> None:
+async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -> None:
     """Raises NotFound; BadInput for somebody who may not see it."""
-    async with parts.database.unit(scope) as unit:
-        task = await unit.desk.task(task_id)
+    async with services.database.transaction(scope) as tx:
+        task = await tx.desk.task(task_id)
         if task is None or task.done_at is not None:
             raise NotFound
-        staff = next((each for each in await may_settle(unit, task.campus) if each.login == login), None)
+        staff = next((each for each in await may_settle(tx, task.campus) if each.login == login), None)
         if staff is None:
             raise BadInput("nobody of this login may settle it", field="login")
-        now, policy = await unit.planning_now(), await _policy(parts, unit, task)
-        await unit.owners.hand(task_id, staff.id, now, now + policy.climbs_after)
+        now, policy = tx.planning_now, await _policy(services, tx, task)
+        await tx.owners.hand(task_id, staff.id, now, now + policy.climbs_after)
 
 
-async def may_settle(unit: Unit, campus: str) -> list[Staff]:
+async def may_settle(tx: Transaction, campus: str) -> list[Staff]:
     """Everybody to whom a task of this campus can be handed, by name."""
-    return await unit.owners.at(await _above(unit, campus))
+    return await tx.owners.at(await _above(tx, campus))
 
 
-async def check_named(unit: Unit, campus: str, login: str) -> None:
+async def check_named(tx: Transaction, campus: str, login: str) -> None:
     """Raises BadInput for a policy that names somebody who is not there, or may not see this campus."""
-    staff = await unit.owners.named(login) if login else None
-    if login and (staff is None or staff.campus not in await _above(unit, campus)):
+    staff = await tx.owners.named(login) if login else None
+    if login and (staff is None or staff.campus not in await _above(tx, campus)):
         raise BadInput("nobody of this login works at this campus or above it", field="escalate_to")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from hub.errors import Unavailable
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.messaging.delivery import Delivery, DeliveryState
@@ -20,7 +20,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.policy import policies_of, policy_of
 from hub.store.contract.tasks import LONGEST_SLEEP
 from hub.store.kernel.jobs import REPLAN
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 AT_A_TIME = 2000
 TOGETHER = 250
@@ -29,69 +29,69 @@ POLICY_CHANGED, UNPAUSED = "policy-changed", "unpaused"
 log = structlog.get_logger()
 
 
-async def replan(parts: Parts, unit: Unit, contract: Contract, reason: str) -> None:
+async def replan(services: Services, tx: Transaction, contract: Contract, reason: str) -> None:
     """Every open task of the contract, which the caller has locked, under its new deadline."""
-    now, policy = await unit.planning_now(), await policy_of(unit, parts.policy, contract)
-    zones = {signer.id: ZoneInfo(signer.zone) for signer in await unit.contracts.signers(contract.id)}
-    deliveries = await unit.deliveries.of_contract(contract.id)
-    for task in await unit.tasks.of_contract(contract.id):
+    now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
+    zones = {signer.id: ZoneInfo(signer.zone) for signer in await tx.contracts.signers(contract.id)}
+    deliveries = await tx.deliveries.of_contract(contract.id)
+    for task in await tx.tasks.of_contract(contract.id):
         if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
             continue
         step = replanned(
             policy, old=task.step, done=last_step(task, deliveries), invited_at=task.invited_at,
             deadline=contract.deadline, now=now, zone=zones[task.signer], spread=spread_of(task.id),
         )  # fmt: skip
-        if await unit.tasks.plan(task.id, step):
-            await unit.reminders.note(task, "planned", now, step=step, reason=reason)
+        if await tx.tasks.plan(task.id, step):
+            await tx.reminders.note(task, "planned", now, step=step, reason=reason)
 
 
-async def unpause(parts: Parts, unit: Unit, number: bytes, contracts: Sequence[UUID]) -> None:
+async def unpause(services: Services, tx: Transaction, number: bytes, contracts: Sequence[UUID]) -> None:
     """Nothing silences this number (its hash) any more in these contracts, which the caller has locked. A last call
     that was left out meanwhile is made up for, since nothing would follow it."""
-    await unit.tasks.pause_at(number, contracts, False)
+    await tx.tasks.pause_at(number, contracts, False)
     for each in contracts:
-        contract, now = await unit.contracts.get(each), await unit.planning_now()
-        for task in await unit.tasks.of_contract(each):
+        contract, now = await tx.contracts.get(each), tx.planning_now
+        for task in await tx.tasks.of_contract(each):
             if task.step and task.step.kind is StepKind.EXPIRY and not task.paused and now < contract.deadline:
-                await _make_up(parts, unit, contract, task, now)
+                await _make_up(services, tx, contract, task, now)
 
 
-async def _make_up(parts: Parts, unit: Unit, contract: Contract, task: SigningTask, now: datetime) -> None:
-    ledger = [entry for entry in await unit.reminders.of_contract(contract.id) if entry["task"] == task.id]
+async def _make_up(services: Services, tx: Transaction, contract: Contract, task: SigningTask, now: datetime) -> None:
+    ledger = [entry for entry in await tx.reminders.of_contract(contract.id) if entry["task"] == task.id]
     last = next((entry for entry in reversed(ledger) if entry["step"] == StepKind.LAST_CALL.value), None)
     if last is None or last["kind"] != "skipped" or last["reason"] != SkipReason.PAUSED.value:
         return
-    policy, signer = await policy_of(unit, parts.policy, contract), await unit.contracts.signer(task.signer)
+    policy, signer = await policy_of(tx, services.policy, contract), await tx.contracts.signer(task.signer)
     due_at = before_deadline(
         policy, now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), spread=spread_of(task.id)
     )  # fmt: skip
     step = NextStep(StepKind.LAST_CALL, 0, due_at) if due_at else None
-    if step and await unit.tasks.plan(task.id, step):
-        await unit.reminders.note(task, "planned", now, step=step, reason=UNPAUSED)
+    if step and await tx.tasks.plan(task.id, step):
+        await tx.reminders.note(task, "planned", now, step=step, reason=UNPAUSED)
 
 
 async def replan_scope(
-    parts: Parts, campus: str, course: str | None = None, after: UUID = FIRST, most: int = AT_A_TIME
+    services: Services, campus: str, course: str | None = None, after: UUID = FIRST, most: int = AT_A_TIME
 ) -> UUID | None:
     """The next contracts of the campus and below it (of one course), some in each transaction. Begun again after a
     crash, it finds what was planned already as it should be. Returns where to go on; None: all are done.
     """
-    async with parts.database.unit(EVERYTHING) as unit:
-        below = await unit.school.scope_below(campus)
-        campuses = [each.id for each in await unit.school.campuses() if below.covers(each.id)]
-        found = await unit.tasks.contracts_with_open(campuses, course, after, most)
+    async with services.database.transaction(EVERYTHING) as tx:
+        below = await tx.school.scope_below(campus)
+        campuses = [each.id for each in await tx.school.campuses() if below.covers(each.id)]
+        found = await tx.tasks.contracts_with_open(campuses, course, after, most)
     for begin in range(0, len(found), TOGETHER):
-        for each in await _replan_together(parts, found[begin : begin + TOGETHER]):
-            await _replan_alone(parts, each)
+        for each in await _replan_together(services, found[begin : begin + TOGETHER]):
+            await _replan_alone(services, each)
     return found[-1] if len(found) == most else None
 
 
-async def _replan_together(parts: Parts, contracts: Sequence[UUID]) -> Sequence[UUID]:
+async def _replan_together(services: Services, contracts: Sequence[UUID]) -> Sequence[UUID]:
     """In one transaction. Returns those that have to be planned alone: somebody else has them, or all was undone."""
     try:
-        async with parts.database.unit(EVERYTHING) as unit:
-            held = await unit.plans.hold(contracts, wait=False)
-            await under_new_policy(parts, unit, held)
+        async with services.database.transaction(EVERYTHING) as tx:
+            held = await tx.plans.hold(contracts, wait=False)
+            await under_new_policy(services, tx, held)
     except Exception as error:  # whatever it is: each by itself finds out
         log.info("planned one by one", contracts=len(contracts), error=repr(error)[:300])
         return contracts
@@ -99,23 +99,23 @@ async def _replan_together(parts: Parts, contracts: Sequence[UUID]) -> Sequence[
     return [each for each in contracts if each not in planned]
 
 
-async def _replan_alone(parts: Parts, contract: UUID) -> None:
+async def _replan_alone(services: Services, contract: UUID) -> None:
     """Whatever is wrong with it: it keeps its old plan, and the others do not wait for it."""
     try:
-        async with parts.database.unit(EVERYTHING) as unit:
-            await under_new_policy(parts, unit, await unit.plans.hold([contract], wait=True))
+        async with services.database.transaction(EVERYTHING) as tx:
+            await under_new_policy(services, tx, await tx.plans.hold([contract], wait=True))
     except Unavailable:
         raise  # the job goes on later
     except Exception:
         log.exception("not planned anew", contract=str(contract))
 
 
-async def under_new_policy(parts: Parts, unit: Unit, held: Sequence[UUID]) -> None:
+async def under_new_policy(services: Services, tx: Transaction, held: Sequence[UUID]) -> None:
     """Every open task of these contracts, which the caller has locked. What stays as it was is not touched: a worker
     may hold it at this moment."""
-    now = await unit.planning_now()
-    tasks, done = await unit.plans.open_tasks(held), await unit.plans.last_steps(held)
-    policies = await policies_of(unit, parts.policy, list(dict.fromkeys(each.place for each in tasks)))
+    now = tx.planning_now
+    tasks, done = await tx.plans.open_tasks(held), await tx.plans.last_steps(held)
+    policies = await policies_of(tx, services.policy, list(dict.fromkeys(each.place for each in tasks)))
     steps: dict[UUID, NextStep] = {}
     for task in tasks:
         step = replanned(
@@ -125,22 +125,22 @@ async def under_new_policy(parts: Parts, unit: Unit, held: Sequence[UUID]) -> No
         if step != task.step:
             steps[task.id] = step
     if steps:
-        await unit.plans.put(steps, POLICY_CHANGED, now)
+        await tx.plans.put(steps, POLICY_CHANGED, now)
     if any(step.due_at < now + LONGEST_SLEEP for step in steps.values()):
-        await unit.tasks.tell_workers()
+        await tx.tasks.tell_workers()
 
 
-async def replan_next(parts: Parts, campus: str, after: str, course: str | None = None) -> None:
+async def replan_next(services: Services, campus: str, after: str, course: str | None = None) -> None:
     """One part, as the payload of its job says, and the job for the next one."""
-    if following := await replan_scope(parts, campus, course, UUID(after)):
-        async with parts.database.unit(EVERYTHING) as unit:
-            await replan_later(unit, campus, course, following)
+    if following := await replan_scope(services, campus, course, UUID(after)):
+        async with services.database.transaction(EVERYTHING) as tx:
+            await replan_later(tx, campus, course, following)
 
 
-async def replan_later(unit: Unit, campus: str, course: str | None, after: UUID = FIRST) -> None:
+async def replan_later(tx: Transaction, campus: str, course: str | None, after: UUID = FIRST) -> None:
     """The job that does so, a part at a time: a worker that is asked to stop does not have to finish all of them."""
     payload = {"campus": campus, "after": str(after)} | ({"course": course} if course else {})
-    await unit.jobs.enqueue(REPLAN, payload, f"{REPLAN}-{campus}-{course or ''}-{after}-{unit.now.isoformat()}")
+    await tx.jobs.enqueue(REPLAN, payload, f"{REPLAN}-{campus}-{course or ''}-{after}-{tx.now.isoformat()}")
 
 
 def last_step(task: SigningTask, deliveries: Sequence[Delivery]) -> NextStep | None:

@@ -29,7 +29,7 @@ from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, c
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.school.guests import POSTER_DOOR, count_wrong, refuse_locked, visitor_of
 from hub.lifecycle.school.posters import on_list, student_hash
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import BY_POSTER
 from hub.lifecycle.signing.open_link import new_secret
 from hub.model.contract.contract import Contract, ContractState
@@ -41,7 +41,7 @@ from hub.model.school.poster import Poster, PosterMode, ScanStep
 from hub.model.signing.link import DoorKind
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 NOT_ANY_MORE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
 ASKED, ALREADY = "enrolment-asked", "already-enrolled"
@@ -98,35 +98,35 @@ class _People:
         }
 
 
-async def enrol(parts: Parts, secret: str, wish: Wish) -> Enrolled:
+async def enrol(services: Services, secret: str, wish: Wish) -> Enrolled:
     """Raises NotVerified, BadInput with the field, GuardianRequired; NotOnList, AlreadyEnrolled, OneEach, PosterFull;
     SessionNotValid, LinkNotValid, Locked."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        visitor, poster = await visitor_of(unit, secret)
+    async with services.database.transaction(EVERYTHING) as tx:
+        visitor, poster = await visitor_of(tx, secret)
         if visitor.verified_at is None:
             raise NotVerified
-        campus = await unit.school.campus(poster.campus)
-        await unit.sessions.one_at_a_time(visitor.person)
-        await refuse_locked(unit, visitor, campus)
+        campus = await tx.school.campus(poster.campus)
+        await tx.sessions.one_at_a_time(visitor.person)
+        await refuse_locked(tx, visitor, campus)
         if wish.course not in poster.courses:
             raise BadInput("this course is not offered here", field="course")
-        on = (await unit.planning_now()).astimezone(ZoneInfo(campus.zone)).date()
-        people = _checked(unit, visitor, wish, on)
+        on = tx.planning_now.astimezone(ZoneInfo(campus.zone)).date()
+        people = _checked(tx, visitor, wish, on)
         signer = people.signer
-        is_known = await unit.contracts.is_known_by(people.signer_person, signer.name, signer.phone)
-        refusal = await _refusal(parts, unit, visitor, poster, wish.course, people)
+        is_known = await tx.contracts.is_known_by(people.signer_person, signer.name, signer.phone)
+        refusal = await _refusal(services, tx, visitor, poster, wish.course, people)
         if isinstance(refusal, NotOnList | AlreadyEnrolled | OneEach):
-            await count_wrong(unit, visitor, campus)  # or one could find out who is enrolled where
+            await count_wrong(tx, visitor, campus)  # or one could find out who is enrolled where
     if refusal:
         raise refusal
-    claim = _Claim(parts, visitor, poster, wish.course, people, is_known)
+    claim = _Claim(services, visitor, poster, wish.course, people, is_known)
     return await (claim.draw() if poster.mode is PosterMode.CONTRACT else claim.ask())
 
 
 # ---- who is who
 
 
-def _checked(unit: Unit, visitor: Visitor, wish: Wish, on: date) -> _People:
+def _checked(tx: Transaction, visitor: Visitor, wish: Wish, on: date) -> _People:
     document = id_document(wish.student.id_type, wish.student.id_number, field="student.id_number")
     birth_date = document.birth_date or wish.student.birth_date
     student = DrawnStudent(person_name(wish.student.name, field="student.name"), document, birth_date)
@@ -135,7 +135,7 @@ def _checked(unit: Unit, visitor: Visitor, wish: Wish, on: date) -> _People:
     signer = _signer(visitor, wish.signers[0], on)
     check_student(student, [signer])
     check_age(student, [signer], on)
-    person = unit.cipher.person
+    person = tx.cipher.person
     return _People(
         student, signer, person(document.id_type, document.number),
         person(signer.document.id_type, signer.document.number),
@@ -164,42 +164,42 @@ def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
 
 
 async def _refusal(
-    parts: Parts, unit: Unit, visitor: Visitor, poster: Poster, course: str, people: _People
+    services: Services, tx: Transaction, visitor: Visitor, poster: Poster, course: str, people: _People
 ) -> QiandaError | None:
     number = people.student.document.number
-    if not on_list(unit.cipher, poster, visitor.phone, number):
+    if not on_list(tx.cipher, poster, visitor.phone, number):
         return NotOnList()
-    if await _known_already(parts, unit, poster, course, people):
+    if await _known_already(services, tx, poster, course, people):
         return AlreadyEnrolled()
-    if await unit.posters.has_student(poster.id, student_hash(unit.cipher, number)):
+    if await tx.posters.has_student(poster.id, student_hash(tx.cipher, number)):
         return OneEach()
-    return PosterFull() if poster.full(await unit.posters.enrolled(poster.id)) else None
+    return PosterFull() if poster.full(await tx.posters.enrolled(poster.id)) else None
 
 
-async def _known_already(parts: Parts, unit: Unit, poster: Poster, course: str, people: _People) -> bool:
+async def _known_already(services: Services, tx: Transaction, poster: Poster, course: str, people: _People) -> bool:
     """Then whoever has to sign gets the link once more, by the phone on file; staff hear of it when that is nobody."""
-    enrolment = await unit.school.enrolment_of(poster.campus, course, people.student_person)
-    contracts = await _contracts(unit, poster, course, people)
+    enrolment = await tx.school.enrolment_of(poster.campus, course, people.student_person)
+    contracts = await _contracts(tx, poster, course, people)
     if enrolment and enrolment.contract:
         contracts.add(enrolment.contract)
     if enrolment is None and not contracts:
         return False
-    told = [signer for contract in sorted(contracts) for signer in await unit.contracts.signers(contract)]
-    if not await resend(parts, unit, told):
+    told = [signer for contract in sorted(contracts) for signer in await tx.contracts.signers(contract)]
+    if not await resend(services, tx, told):
         text = f"{ENROLLED_ALREADY}\n{poster.title}\n{course}"
         known = next(iter(sorted(contracts)), None)
-        await unit.desk.add_task_once(StaffTask(uuid4(), ALREADY, text, poster.campus, unit.now, known))
+        await tx.desk.add_task_once(StaffTask(uuid4(), ALREADY, text, poster.campus, tx.now, known))
     return True
 
 
-async def _contracts(unit: Unit, poster: Poster, course: str, people: _People) -> set[UUID]:
+async def _contracts(tx: Transaction, poster: Poster, course: str, people: _People) -> set[UUID]:
     """This student's contracts for this course, as far as one of their people is on file; also those that came
     without an enrolment."""
-    signers = await unit.contracts.signers_called([people.student_person, people.signer_person])
-    signers += await unit.contracts.signers_at(people.signer.phone)
+    signers = await tx.contracts.signers_called([people.student_person, people.signer_person])
+    signers += await tx.contracts.signers_at(people.signer.phone)
     found = set()
     for contract in {signer.contract for signer in signers if signer.campus == poster.campus}:
-        known = await unit.contracts.get(contract)
+        known = await tx.contracts.get(contract)
         asked = known.data.get("asked", {}).get("student", {})
         same = squeezed(str(asked.get("id_number", ""))).upper() == people.student.document.number
         if same and known.course == course and known.state not in NOT_ANY_MORE:
@@ -214,7 +214,7 @@ async def _contracts(unit: Unit, poster: Poster, course: str, people: _People) -
 class _Claim:
     """A place of the poster, taken in the transaction that makes what it is for."""
 
-    parts: Parts
+    services: Services
     visitor: Visitor
     poster: Poster
     course: str
@@ -236,65 +236,75 @@ class _Claim:
         )  # fmt: skip
         secret, session, task = new_secret(), None, None
 
-        async def also(unit: Unit, contract: Contract) -> None:
+        async def also(tx: Transaction, contract: Contract) -> None:
             nonlocal session, task
-            await self._came(unit, contract.id)
-            session, task = await self._become_signer(unit, contract, secret)
+            await self._came(tx, contract.id)
+            session, task = await self._become_signer(tx, contract, secret)
 
-        contract = await issue(self.parts, EVERYTHING, asked, f"poster:{self.poster.id}", also=also, first=self._take)
+        contract = await issue(
+            self.services, EVERYTHING, asked, f"poster:{self.poster.id}", also=also, first=self._take
+        )
         assert session and task
         return Enrolled(secret, session.expires_at, session, ((contract, task),))
 
     async def ask(self) -> Enrolled:
         secret = new_secret()
-        async with self.parts.database.unit(EVERYTHING) as unit:
-            await self._take(unit)
-            await self._came(unit, None)
+        async with self.services.database.transaction(EVERYTHING) as tx:
+            await self._take(tx)
+            await self._came(tx, None)
             assert self.visitor.verified_at
-            await unit.visitors.verified(self.visitor.id, secret, self.visitor.verified_at)
+            await tx.visitors.verified(self.visitor.id, secret, self.visitor.verified_at)
             text = f"{ENROLLED}\n{self.poster.title}\n{self.course}"
-            await unit.desk.add_task(StaffTask(uuid4(), ASKED, text, self.poster.campus, unit.now))
+            await tx.desk.add_task(StaffTask(uuid4(), ASKED, text, self.poster.campus, tx.now))
         return Enrolled(secret, self.visitor.expires_at)
 
-    async def _take(self, unit: Unit) -> None:
+    async def _take(self, tx: Transaction) -> None:
         """The poster's row is held: places are taken one after the other, and a second tap finds the first one's."""
-        poster = await unit.posters.get(self.poster.id, lock=True)
-        if not poster.valid(unit.now):
+        poster = await tx.posters.get(self.poster.id, lock=True)
+        if not poster.valid(tx.now):
             raise LinkNotValid
-        visitor = await unit.visitors.get(self.visitor.id)
-        if visitor is None or not visitor.live(unit.now):
+        visitor = await tx.visitors.get(self.visitor.id)
+        if visitor is None or not visitor.live(tx.now):
             raise SessionNotValid
-        if poster.full(await unit.posters.enrolled(poster.id)):
+        if poster.full(await tx.posters.enrolled(poster.id)):
             raise PosterFull
-        if not await unit.school.add_enrolment(self.enrolment, self.people.student_person, unit.now):
+        if not await tx.school.add_enrolment(self.enrolment, self.people.student_person, tx.now):
             raise AlreadyEnrolled
 
-    async def _came(self, unit: Unit, contract: UUID | None) -> None:
-        once = await unit.posters.add_scan(
-            self.poster, ScanStep.ENROLLED, unit.now, visitor=self.visitor.id, enrolment=self.enrolment.id,
-            contract=contract, student_hash=student_hash(unit.cipher, self.people.student.document.number),
+    async def _came(self, tx: Transaction, contract: UUID | None) -> None:
+        once = await tx.posters.add_scan(
+            self.poster, ScanStep.ENROLLED, tx.now, visitor=self.visitor.id, enrolment=self.enrolment.id,
+            contract=contract, student_hash=student_hash(tx.cipher, self.people.student.document.number),
         )  # fmt: skip
         if not once:
             raise OneEach
 
-    async def _become_signer(self, unit: Unit, contract: Contract, secret: str) -> tuple[SigningSession, SigningTask]:
+    async def _become_signer(
+        self, tx: Transaction, contract: Contract, secret: str
+    ) -> tuple[SigningSession, SigningTask]:
         """The visitor's session ends, and the signer's begins: with the same challenge, by a link of the poster's
         door."""
-        signer = (await unit.contracts.signers(contract.id))[0]
-        link = await unit.links.for_door(signer, DoorKind.POSTER, unit.now)
+        signer = (await tx.contracts.signers(contract.id))[0]
+        link = await tx.links.for_door(signer, DoorKind.POSTER, tx.now)
         session = SigningSession(
-            id=uuid4(), link=link.id, contract=contract.id, signer=signer.id, created_at=unit.now,
-            expires_at=unit.now + SESSION_LIFE, key_challenge=self.visitor.key_challenge, contracts=(contract.id,),
-            verified_at=unit.now,
-        )  # fmt: skip
-        await unit.sessions.add(session, secret)
-        await unit.visitors.end(self.visitor.id)
-        task = await unit.tasks.of_signer(signer.id)
-        await unit.tasks.opened(task.id, POSTER_DOOR, await unit.planning_now())
-        await unit.sessions.add_identity_check(
-            session, contract.id, signer.id, BY_POSTER.provider, BY_POSTER.method, unit.now, BY_POSTER.result
+            id=uuid4(),
+            link=link.id,
+            contract=contract.id,
+            signer=signer.id,
+            created_at=tx.now,
+            expires_at=tx.now + SESSION_LIFE,
+            key_challenge=self.visitor.key_challenge,
+            contracts=(contract.id,),
+            verified_at=tx.now,
         )
-        await unit.record.append(contract.id, contract.campus, "identity-checked", f"signer:{signer.id}", {
+        await tx.sessions.add(session, secret)
+        await tx.visitors.end(self.visitor.id)
+        task = await tx.tasks.of_signer(signer.id)
+        await tx.tasks.opened(task.id, POSTER_DOOR, tx.planning_now)
+        await tx.sessions.add_identity_check(
+            session, contract.id, signer.id, BY_POSTER.provider, BY_POSTER.method, tx.now, BY_POSTER.result
+        )
+        await tx.record.append(contract.id, contract.campus, "identity-checked", f"signer:{signer.id}", {
             **BY_POSTER.facts, "result": BY_POSTER.result, "door": POSTER_DOOR, "first_opening": True,
             "poster": str(self.poster.id),
         })  # fmt: skip

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from hub.errors import BadInput, BudgetSpent, LinkNotValid, Locked, PosterFull, SessionNotValid, TooSoon, WrongAnswer
 from hub.lifecycle.messaging.quotas import raise_alarm, spend
 from hub.lifecycle.school.posters import Offer, offer
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
 from hub.model.contract.person import person_name, phone_number
 from hub.model.messaging.budget import Cause
@@ -33,7 +33,7 @@ from hub.model.signing.session import (
 )
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.jobs import DELIVER_CODE
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 POSTER_DOOR = "poster"
 WAYS = ("sms", "voice")
@@ -49,155 +49,155 @@ class Admitted:
     enrolled: bool = False
 
 
-async def look(parts: Parts, text: str) -> tuple[Offer, bool]:
+async def look(services: Services, text: str) -> tuple[Offer, bool]:
     """What stands on a poster, and whether all its places are taken. Changes nothing.
 
     Raises LinkNotValid for unknown, expired and revoked ones, all alike.
     """
-    async with parts.database.unit(EVERYTHING) as unit:
-        poster = await _poster(unit, text)
-        return await offer(unit, poster), poster.full(await unit.posters.enrolled(poster.id))
+    async with services.database.transaction(EVERYTHING) as tx:
+        poster = await _poster(tx, text)
+        return await offer(tx, poster), poster.full(await tx.posters.enrolled(poster.id))
 
 
-async def open_poster(parts: Parts, text: str, phone: str, name: str, language: str) -> Admitted:
+async def open_poster(services: Services, text: str, phone: str, name: str, language: str) -> Admitted:
     """The person's tap, which counts as a scan. The answer is the same whosever the phone is.
 
     Raises LinkNotValid, PosterFull, BadInput for what can be no name or mobile number.
     """
-    async with parts.database.unit(EVERYTHING) as unit:
-        poster = await _poster(unit, text)
-        if poster.full(await unit.posters.enrolled(poster.id)):
+    async with services.database.transaction(EVERYTHING) as tx:
+        poster = await _poster(tx, text)
+        if poster.full(await tx.posters.enrolled(poster.id)):
             raise PosterFull
         number = phone_number(phone, field="phone")
         visitor = Visitor(
-            id=uuid4(), door=POSTER_DOOR, person=unit.visitors.person(number), phone=number, poster=poster.id,
-            key_challenge=parts.randomness(CHALLENGE_BYTES), created_at=unit.now, expires_at=unit.now + SESSION_LIFE,
+            id=uuid4(), door=POSTER_DOOR, person=tx.visitors.person(number), phone=number, poster=poster.id,
+            key_challenge=services.randomness(CHALLENGE_BYTES), created_at=tx.now, expires_at=tx.now + SESSION_LIFE,
             name=person_name(name, field="name"), language=language,
         )  # fmt: skip
         secret = new_secret()
-        await unit.visitors.forget_ended(unit.now)
-        await unit.visitors.add(visitor, secret)
-        await unit.posters.add_scan(poster, ScanStep.OPENED, unit.now, visitor=visitor.id)
-        return Admitted(secret, visitor, await offer(unit, poster))
+        await tx.visitors.forget_ended(tx.now)
+        await tx.visitors.add(visitor, secret)
+        await tx.posters.add_scan(poster, ScanStep.OPENED, tx.now, visitor=visitor.id)
+        return Admitted(secret, visitor, await offer(tx, poster))
 
 
-async def _poster(unit: Unit, text: str) -> Poster:
+async def _poster(tx: Transaction, text: str) -> Poster:
     ticket = normalised_ticket(text)
-    poster = await unit.posters.by_ticket(ticket) if ticket else None
-    if poster is None or not poster.valid(unit.now):
+    poster = await tx.posters.by_ticket(ticket) if ticket else None
+    if poster is None or not poster.valid(tx.now):
         raise LinkNotValid
     return poster
 
 
-async def visitor_of(unit: Unit, secret: str, *, lock: bool = False) -> tuple[Visitor, Poster]:
+async def visitor_of(tx: Transaction, secret: str, *, lock: bool = False) -> tuple[Visitor, Poster]:
     """Raises SessionNotValid for an unknown, rotated or expired secret and for one of another door, LinkNotValid when
     the poster has ended meanwhile."""
-    visitor = await unit.visitors.by_secret(secret, lock=lock) if secret else None
-    if visitor is None or not visitor.live(unit.now) or visitor.poster is None:
+    visitor = await tx.visitors.by_secret(secret, lock=lock) if secret else None
+    if visitor is None or not visitor.live(tx.now) or visitor.poster is None:
         raise SessionNotValid
-    poster = await unit.posters.get(visitor.poster)
-    if not poster.valid(unit.now):
+    poster = await tx.posters.get(visitor.poster)
+    if not poster.valid(tx.now):
         raise LinkNotValid
     return visitor, poster
 
 
-async def come_back(parts: Parts, secret: str) -> Admitted:
+async def come_back(services: Services, secret: str) -> Admitted:
     """Where the visitor is, and a fresh key challenge."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        visitor, poster = await visitor_of(unit, secret)
-        challenge = parts.randomness(CHALLENGE_BYTES)
-        await unit.visitors.new_challenge(visitor.id, challenge)
-        enrolled = await unit.posters.enrolled_by(visitor.id)
-        return Admitted(secret, replace(visitor, key_challenge=challenge), await offer(unit, poster), enrolled)
+    async with services.database.transaction(EVERYTHING) as tx:
+        visitor, poster = await visitor_of(tx, secret)
+        challenge = services.randomness(CHALLENGE_BYTES)
+        await tx.visitors.new_challenge(visitor.id, challenge)
+        enrolled = await tx.posters.enrolled_by(visitor.id)
+        return Admitted(secret, replace(visitor, key_challenge=challenge), await offer(tx, poster), enrolled)
 
 
 # ---- the code
 
 
-async def send_code(parts: Parts, secret: str, channel: str | None = None) -> None:
+async def send_code(services: Services, secret: str, channel: str | None = None) -> None:
     """To the phone that was entered. `channel`: by which the person would like to have it; it comes another way where
     that leads nowhere. Raises Locked, TooSoon or BudgetSpent; BadInput where no message can go."""
     try:
-        await _send_code(parts, secret, channel)
+        await _send_code(services, secret, channel)
     except BudgetSpent as spent:
-        await raise_alarm(parts, spent)
+        await raise_alarm(services, spent)
         raise
 
 
-async def _send_code(parts: Parts, secret: str, wished: str | None) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        visitor, poster = await visitor_of(unit, secret)
-        await unit.sessions.one_at_a_time(visitor.person)
-        campus = await unit.school.campus(poster.campus)
-        await refuse_locked(unit, visitor, campus)
-        wait = codes_due_again(await unit.sessions.codes_issued(visitor.person, unit.now), unit.now)
+async def _send_code(services: Services, secret: str, wished: str | None) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        visitor, poster = await visitor_of(tx, secret)
+        await tx.sessions.one_at_a_time(visitor.person)
+        campus = await tx.school.campus(poster.campus)
+        await refuse_locked(tx, visitor, campus)
+        wait = codes_due_again(await tx.sessions.codes_issued(visitor.person, tx.now), tx.now)
         if wait is not None:
             raise TooSoon(retry_after=wait, zone=campus.zone)
-        code = await unit.sessions.add_code(visitor.person, visitor.id, unit.now)
+        code = await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
         ways = sorted(WAYS, key=lambda way: way != wished)
-        channel = next((way for way in ways if parts.router.carriers.of(way, visitor.phone)), None)
+        channel = next((way for way in ways if services.router.carriers.of(way, visitor.phone)), None)
         if channel is None:
             raise BadInput("no message can be sent to this number", field="phone")
-        await _write_code(parts, unit, visitor, poster, code, channel, campus.zone)
+        await _write_code(services, tx, visitor, poster, code, channel, campus.zone)
 
 
 async def _write_code(
-    parts: Parts, unit: Unit, visitor: Visitor, poster: Poster, code: UUID, channel: str, zone: str
+    services: Services, tx: Transaction, visitor: Visitor, poster: Poster, code: UUID, channel: str, zone: str
 ) -> None:  # fmt: skip
     """The attempt row and the job that carries it. There is no contract yet, and nobody on file: only a number."""
-    router = parts.router
-    await spend(parts, unit, visitor.phone, Cause.GUEST, campus=poster.campus, zone=zone, poster=poster.id)
+    router = services.router
+    await spend(services, tx, visitor.phone, Cause.GUEST, campus=poster.campus, zone=zone, poster=poster.id)
     shape = router.shape_of(channel, visitor.phone)
     variables = {
-        "minutes": str(int(CODE_LIFE.total_seconds() // 60)), "school": parts.school_called(visitor.language)
+        "minutes": str(int(CODE_LIFE.total_seconds() // 60)), "school": services.school_called(visitor.language)
     }  # fmt: skip
     text = router.wording.kept(Purpose.CODE, channel, visitor.language, shape, variables)
-    at = await unit.planning_now()
+    at = tx.planning_now
     delivery = Delivery(
         id=uuid4(), key=f"code-{code}", purpose=Purpose.CODE.value, channel=channel, to=visitor.phone,
         language=visitor.language, text=text, variables=variables, state=DeliveryState.SENDING, created_at=at,
         planned_at=at, campus=poster.campus, code=code, intent=f"code-{code}", shape=shape.value if shape else None,
     )  # fmt: skip
-    await unit.deliveries.add(delivery, visitor.person)
-    await unit.jobs.enqueue(DELIVER_CODE, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
+    await tx.deliveries.add(delivery, visitor.person)
+    await tx.jobs.enqueue(DELIVER_CODE, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
 
 
-async def verify(parts: Parts, secret: str, code: str) -> Admitted:
+async def verify(services: Services, secret: str, code: str) -> Admitted:
     """The phone is theirs. Raises WrongAnswer; Locked after too many."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        visitor, poster = await visitor_of(unit, secret, lock=True)
-        await unit.sessions.one_at_a_time(visitor.person)
-        campus = await unit.school.campus(poster.campus)
-        await refuse_locked(unit, visitor, campus)
-        live = await unit.sessions.live_code(visitor.person, visitor.id, unit.now)
-        expected = code_for(parts.keys.code, live) if live else secrets.token_hex(16)
+    async with services.database.transaction(EVERYTHING) as tx:
+        visitor, poster = await visitor_of(tx, secret, lock=True)
+        await tx.sessions.one_at_a_time(visitor.person)
+        campus = await tx.school.campus(poster.campus)
+        await refuse_locked(tx, visitor, campus)
+        live = await tx.sessions.live_code(visitor.person, visitor.id, tx.now)
+        expected = code_for(services.keys.code, live) if live else secrets.token_hex(16)
         if hmac.compare_digest(expected.encode(), code.strip().encode()) and live is not None:
-            await unit.sessions.use_code(live, unit.now)
-            return await _admit(unit, visitor, poster)
-        await count_wrong(unit, visitor, campus)
+            await tx.sessions.use_code(live, tx.now)
+            return await _admit(tx, visitor, poster)
+        await count_wrong(tx, visitor, campus)
     raise WrongAnswer
 
 
-async def _admit(unit: Unit, visitor: Visitor, poster: Poster) -> Admitted:
+async def _admit(tx: Transaction, visitor: Visitor, poster: Poster) -> Admitted:
     secret = new_secret()
-    await unit.visitors.verified(visitor.id, secret, unit.now)
+    await tx.visitors.verified(visitor.id, secret, tx.now)
     if visitor.verified_at is None:
-        await unit.posters.add_scan(poster, ScanStep.VERIFIED, unit.now, visitor=visitor.id)
-    return Admitted(secret, replace(visitor, verified_at=unit.now), await offer(unit, poster))
+        await tx.posters.add_scan(poster, ScanStep.VERIFIED, tx.now, visitor=visitor.id)
+    return Admitted(secret, replace(visitor, verified_at=tx.now), await offer(tx, poster))
 
 
-async def refuse_locked(unit: Unit, visitor: Visitor, campus: Campus) -> None:
-    begins, ends = _day(unit.now, campus)
-    if await unit.sessions.wrong_answers(visitor.person, begins) >= WRONG_ANSWERS_A_DAY:
-        raise Locked(retry_after=ends - unit.now, zone=campus.zone)
+async def refuse_locked(tx: Transaction, visitor: Visitor, campus: Campus) -> None:
+    begins, ends = _day(tx.now, campus)
+    if await tx.sessions.wrong_answers(visitor.person, begins) >= WRONG_ANSWERS_A_DAY:
+        raise Locked(retry_after=ends - tx.now, zone=campus.zone)
 
 
-async def count_wrong(unit: Unit, visitor: Visitor, campus: Campus) -> None:
-    await unit.sessions.add_wrong_answer(visitor.person, unit.now)
-    await unit.sessions.end_guessed_codes(visitor.person, unit.now, GUESSES_OF_A_CODE)
-    if await unit.sessions.wrong_answers(visitor.person, _day(unit.now, campus)[0]) >= WRONG_ANSWERS_A_DAY:
+async def count_wrong(tx: Transaction, visitor: Visitor, campus: Campus) -> None:
+    await tx.sessions.add_wrong_answer(visitor.person, tx.now)
+    await tx.sessions.end_guessed_codes(visitor.person, tx.now, GUESSES_OF_A_CODE)
+    if await tx.sessions.wrong_answers(visitor.person, _day(tx.now, campus)[0]) >= WRONG_ANSWERS_A_DAY:
         text = "Somebody who came by a poster gave too many wrong answers today; locked until tomorrow."
-        await unit.desk.add_task_once(StaffTask(uuid4(), "locked", text, campus.id, unit.now))
+        await tx.desk.add_task_once(StaffTask(uuid4(), "locked", text, campus.id, tx.now))
 
 
 def _day(now: datetime, campus: Campus) -> tuple[datetime, datetime]:

@@ -24,7 +24,7 @@ from hub.lifecycle.contract.issue import NewContract, signer_of, student_of
 from hub.model.reminders.schedule import Send
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
-from hub.store.unit import Database, Unit
+from hub.store.transaction import Database, Transaction
 
 Clock = Callable[[], datetime]
 ROWS_AT_ONCE = 200
@@ -64,11 +64,11 @@ async def load_school(database: Database, seeds: Path) -> None:
     """Campuses and courses from `school.toml` and `courses.toml` in a folder. Raises KeyError for a missing value."""
     school = tomllib.loads((seeds / "school.toml").read_text())
     courses = tomllib.loads((seeds / "courses.toml").read_text())
-    async with database.unit(EVERYTHING) as unit:
+    async with database.transaction(EVERYTHING) as tx:
         for campus in school["campus"]:
-            await unit.school.put_campus(_campus(campus))
+            await tx.school.put_campus(_campus(campus))
         for course in courses["course"]:
-            await unit.school.put_course(
+            await tx.school.put_course(
                 Course(course["id"], course["campus"], course["name"], course["name_en"], course["details"])
             )
 
@@ -83,12 +83,12 @@ def _campus(values: Mapping[str, str]) -> Campus:
 async def put_staff_and_key(database: Database, *, login: str, password: str, api_key: str) -> None:
     """The first account and the first API key, both of headquarters. Raises BadInput when no campus is loaded yet."""
     password_hash = await asyncio.to_thread(PasswordHasher().hash, password)
-    async with database.unit(EVERYTHING) as unit:
-        headquarters = next((each.id for each in await unit.school.campuses() if each.parent is None), None)
+    async with database.transaction(EVERYTHING) as tx:
+        headquarters = next((each.id for each in await tx.school.campuses() if each.parent is None), None)
         if headquarters is None:
             raise BadInput("load the school first", field="campus")
-        await unit.desk.put_staff(Staff(uuid4(), login, login, headquarters, "manager"), password_hash, unit.now)
-        await unit.desk.put_api_key(login, api_key, headquarters, unit.now)
+        await tx.desk.put_staff(Staff(uuid4(), login, login, headquarters, "manager"), password_hash, tx.now)
+        await tx.desk.put_api_key(login, api_key, headquarters, tx.now)
 
 
 # ---- rosters
@@ -104,17 +104,17 @@ async def load_roster(
     roster = await asyncio.to_thread(_read, data, clock().date(), language)
     added = already = 0
     problems = list(roster.problems)
-    async with database.unit(EVERYTHING) as unit:
-        known = {each.id for each in await unit.school.campuses()}
-        offered = {(course.campus, course.id) for course in await unit.school.courses()}
+    async with database.transaction(EVERYTHING) as tx:
+        known = {each.id for each in await tx.school.campuses()}
+        offered = {(course.campus, course.id) for course in await tx.school.courses()}
     good = []
     for row in roster.rows:
         problem = _unknown(row, known, offered, scope, language)
         problems += [problem] if problem else []
         good += [] if problem else [row]
     for start in range(0, len(good), ROWS_AT_ONCE):
-        async with database.unit(scope) as unit:
-            new = await _enrol(unit, good[start : start + ROWS_AT_ONCE])
+        async with database.transaction(scope) as tx:
+            new = await _enrol(tx, good[start : start + ROWS_AT_ONCE])
         added += new
         already += len(good[start : start + ROWS_AT_ONCE]) - new
     return LoadReport(added, already, tuple(sorted(problems, key=lambda problem: problem.row)))
@@ -145,12 +145,12 @@ def _unknown(
     return RowProblem(row.number, column, value[:60], code, what[which], how[which])
 
 
-async def _enrol(unit: Unit, rows: Sequence[RosterRow]) -> int:
+async def _enrol(tx: Transaction, rows: Sequence[RosterRow]) -> int:
     added = 0
     for row in rows:
         enrolment = Enrolment(uuid4(), row.campus, row.course, row.student.name, _people(row), row.external_id)
-        person = unit.cipher.person(row.student.id_type, row.student.id_number)
-        added += await unit.school.add_enrolment(enrolment, person, unit.now)
+        person = tx.cipher.person(row.student.id_type, row.student.id_number)
+        added += await tx.school.add_enrolment(enrolment, person, tx.now)
     return added
 
 

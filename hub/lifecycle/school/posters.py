@@ -14,14 +14,14 @@ from hub.documents.fonts import ContractFont
 from hub.documents.poster import CourseLine, PosterFacts
 from hub.errors import BadInput, WrongListLine
 from hub.lifecycle.contract.terms import course_facts
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.person import IdType, id_document, phone_number, squeezed
 from hub.model.school.course import Campus, Course
 from hub.model.school.poster import Poster, PosterMode
 from hub.model.signing.link import short_code
 from hub.model.staff.accounts import Scope
 from hub.store.kernel.cipher import Cipher
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 LONGEST_TITLE = 40
 LONGEST_LIFE = timedelta(days=400)
@@ -52,7 +52,7 @@ class Offer:
     courses: tuple[Course, ...]
 
 
-async def make(parts: Parts, scope: Scope, asked: NewPoster, actor: str) -> Poster:
+async def make(services: Services, scope: Scope, asked: NewPoster, actor: str) -> Poster:
     """Raises BadInput with the field, UndrawableText for a title that cannot be printed."""
     title = " ".join(asked.title.split())
     if not 0 < len(title) <= LONGEST_TITLE:
@@ -61,16 +61,16 @@ async def make(parts: Parts, scope: Scope, asked: NewPoster, actor: str) -> Post
     mode = _mode(asked.mode)
     if asked.maximum is not None and not 0 < asked.maximum <= MOST_ENROLMENTS:
         raise BadInput(f"a number from 1 to {MOST_ENROLMENTS}", field="maximum")
-    allowed = allowed_hashes(parts.database.cipher, asked.allowed)
-    async with parts.database.unit(scope) as unit:
-        if not unit.now < asked.expires_at <= unit.now + LONGEST_LIFE:
+    allowed = allowed_hashes(services.database.cipher, asked.allowed)
+    async with services.database.transaction(scope) as tx:
+        if not tx.now < asked.expires_at <= tx.now + LONGEST_LIFE:
             raise BadInput("a day from today on, at most a year ahead", field="expires_at")
-        await _check_courses(unit, scope, asked)
+        await _check_courses(tx, scope, asked)
         poster = Poster(
             id=uuid4(), campus=asked.campus, title=title, courses=tuple(asked.courses), mode=mode, created_by=actor,
-            created_at=unit.now, expires_at=asked.expires_at, maximum=asked.maximum, allowed=allowed,
+            created_at=tx.now, expires_at=asked.expires_at, maximum=asked.maximum, allowed=allowed,
         )  # fmt: skip
-        await unit.posters.add(poster)
+        await tx.posters.add(poster)
     return poster
 
 
@@ -85,32 +85,32 @@ def _mode(text: str) -> PosterMode:
         raise BadInput("contract or ask", field="mode") from None
 
 
-async def _check_courses(unit: Unit, scope: Scope, asked: NewPoster) -> None:
+async def _check_courses(tx: Transaction, scope: Scope, asked: NewPoster) -> None:
     """All of one campus, and complete enough for a contract."""
     if not asked.courses or len(set(asked.courses)) < len(asked.courses) or len(asked.courses) > MOST_COURSES:
         raise BadInput(f"choose 1 to {MOST_COURSES} courses", field="courses")
     if not scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
     for course in asked.courses:
-        course_facts(await unit.school.course(asked.campus, course), "zh")
+        course_facts(await tx.school.course(asked.campus, course), "zh")
 
 
-async def revoke(parts: Parts, scope: Scope, poster: UUID) -> bool:
+async def revoke(services: Services, scope: Scope, poster: UUID) -> bool:
     """Nobody comes in by it any more; what was enrolled stays. False if it was revoked before."""
-    async with parts.database.unit(scope) as unit:
-        await unit.posters.get(poster, lock=True)
-        return await unit.posters.revoke(poster, unit.now)
+    async with services.database.transaction(scope) as tx:
+        await tx.posters.get(poster, lock=True)
+        return await tx.posters.revoke(poster, tx.now)
 
 
-def doorway(parts: Parts, ticket: str) -> Doorway:
+def doorway(services: Services, ticket: str) -> Doorway:
     """In upper case the address stays a small code."""
-    return Doorway(f"{parts.origin}/p/{ticket}", f"{parts.origin}/P/{ticket}".upper(), ticket, short_code(ticket))
+    return Doorway(f"{services.origin}/p/{ticket}", f"{services.origin}/P/{ticket}".upper(), ticket, short_code(ticket))
 
 
-async def offer(unit: Unit, poster: Poster) -> Offer:
+async def offer(tx: Transaction, poster: Poster) -> Offer:
     """Courses that the school no longer has are left out."""
-    campus = await unit.school.campus(poster.campus)
-    known = {course.id: course for course in await unit.school.courses(poster.campus)}
+    campus = await tx.school.campus(poster.campus)
+    known = {course.id: course for course in await tx.school.courses(poster.campus)}
     return Offer(poster, campus, tuple(known[each] for each in poster.courses if each in known))
 
 
@@ -125,26 +125,26 @@ class Paper:
     pdf: bytes
 
 
-def code_of(parts: Parts, ticket: str) -> Rendering:
-    return parts.doors["poster"].render(doorway(parts, ticket))
+def code_of(services: Services, ticket: str) -> Rendering:
+    return services.doors["poster"].render(doorway(services, ticket))
 
 
-async def paper(parts: Parts, scope: Scope, poster: UUID, print_: Callable[[PosterFacts], bytes]) -> Paper:
+async def paper(services: Services, scope: Scope, poster: UUID, print_: Callable[[PosterFacts], bytes]) -> Paper:
     """`print_` is `poster_sheet` or `sticker_sheet`. Raises NotFound, UndrawableText."""
-    async with parts.database.unit(scope) as unit:
-        found = await offer(unit, await unit.posters.get(poster))
-        ticket = unit.posters.ticket(found.poster)
-    return Paper(found.poster, await asyncio.to_thread(print_, _facts(parts, found, ticket)))
+    async with services.database.transaction(scope) as tx:
+        found = await offer(tx, await tx.posters.get(poster))
+        ticket = tx.posters.ticket(found.poster)
+    return Paper(found.poster, await asyncio.to_thread(print_, _facts(services, found, ticket)))
 
 
-def _facts(parts: Parts, found: Offer, ticket: str) -> PosterFacts:
+def _facts(services: Services, found: Offer, ticket: str) -> PosterFacts:
     campus = found.campus
     until = found.poster.expires_at.astimezone(ZoneInfo(campus.zone))
     last = [campus.address, campus.phone, f"报名截止 {until:%Y-%m-%d}", f"Enrol until {until.day} {until:%B %Y}"]
     return PosterFacts(
-        school=parts.school.name, campus=campus.name, title=found.poster.title,
-        courses=[_line(course) for course in found.courses], svg=code_of(parts, ticket).svg or "",
-        code=short_code(ticket), entry=f"{parts.origin}/s", foot=" · ".join(each for each in last if each),
+        school=services.school.name, campus=campus.name, title=found.poster.title,
+        courses=[_line(course) for course in found.courses], svg=code_of(services, ticket).svg or "",
+        code=short_code(ticket), entry=f"{services.origin}/s", foot=" · ".join(each for each in last if each),
     )  # fmt: skip
 
 

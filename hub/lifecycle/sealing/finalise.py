@@ -32,14 +32,14 @@ from hub.lifecycle.messaging.send import send_at_once
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.sealing.retry_stalled import note_trouble, waits_for_hub
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import open_next, open_task
 from hub.model.contract.contract import FIRST_RETRY, LONGEST_RETRY, Contract, ContractState
 from hub.model.contract.signer import all_signed
 from hub.model.messaging.message import Purpose
 from hub.model.signing.signature_request import SEAL_FIELD, Custody, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from qianda.verify.structure import check_finished
 
 TIME_TO_SIGN_AGAIN = timedelta(days=7)
@@ -48,153 +48,157 @@ TIME_TO_SIGN_AGAIN = timedelta(days=7)
 log = structlog.get_logger()
 
 
-async def advance(parts: Parts, contract_id: UUID) -> ContractState:
+async def advance(services: Services, contract_id: UUID) -> ContractState:
     """Do what the hub has to do for this contract until somebody else's turn comes, or a part is away.
 
     Never raises for a part that is away, nor for what nobody expected: the contract shows as stuck, staff are told, and
     it is tried again by itself.
     """
     try:
-        while await _step(parts, contract_id):
+        while await _step(services, contract_id):
             pass
     except QiandaError as error:
-        await _stuck(parts, contract_id, error)
+        await _stuck(services, contract_id, error)
     except Exception as error:
         log.exception("unexpected trouble with a contract", contract=str(contract_id))
-        await _stuck(parts, contract_id, QiandaError(type(error).__name__))
-    async with parts.database.unit(EVERYTHING) as unit:
-        return (await unit.contracts.get(contract_id)).state
+        await _stuck(services, contract_id, QiandaError(type(error).__name__))
+    async with services.database.transaction(EVERYTHING) as tx:
+        return (await tx.contracts.get(contract_id)).state
 
 
-async def _step(parts: Parts, contract_id: UUID) -> bool:
+async def _step(services: Services, contract_id: UUID) -> bool:
     """One arrow of the picture above. False when there is nothing for the hub to do."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        contract = await unit.contracts.get(contract_id)
-        requests = await unit.signatures.unfinished(contract_id)
+    async with services.database.transaction(EVERYTHING) as tx:
+        contract = await tx.contracts.get(contract_id)
+        requests = await tx.signatures.unfinished(contract_id)
     accepted = next((request for request in requests if request.state is RequestState.ACCEPTED), None)
     seal = next((request for request in requests if request.is_seal), None)
     if accepted and not accepted.is_seal:
-        return await _embed(parts, contract, accepted)
+        return await _embed(services, contract, accepted)
     if contract.state is not ContractState.SIGNED:
-        async with parts.database.unit(EVERYTHING) as unit:
-            return await _nothing_to_do(unit, contract_id)
+        async with services.database.transaction(EVERYTHING) as tx:
+            return await _nothing_to_do(tx, contract_id)
     if seal is None:
-        return await _prepare_seal(parts, contract)
-    if seal.state is RequestState.PREPARED and seal.chain[0] != parts.seal.chain[0]:
-        return await _prepare_again(parts, contract, seal)
+        return await _prepare_seal(services, contract)
+    if seal.state is RequestState.PREPARED and seal.chain[0] != services.seal.chain[0]:
+        return await _prepare_again(services, contract, seal)
     if seal.state is RequestState.PREPARED:
-        return await _sign_seal(parts, contract, seal)
-    return await _close(parts, contract, seal)
+        return await _sign_seal(services, contract, seal)
+    return await _close(services, contract, seal)
 
 
-async def _nothing_to_do(unit: Unit, contract_id: UUID) -> bool:
+async def _nothing_to_do(tx: Transaction, contract_id: UUID) -> bool:
     """Decided under the lock: a signature that is accepted at this moment plans its own step."""
-    if await waits_for_hub(unit, await unit.contracts.locked(contract_id)):
+    if await waits_for_hub(tx, await tx.contracts.locked(contract_id)):
         return True
-    await unit.contracts.plan_hub_step(contract_id, None)
+    await tx.contracts.plan_hub_step(contract_id, None)
     return False
 
 
 # ---- a signer's signature
 
 
-async def _embed(parts: Parts, contract: Contract, request: SignatureRequest) -> bool:
+async def _embed(services: Services, contract: Contract, request: SignatureRequest) -> bool:
     """Timestamp the accepted signature and write it into the file, with the revocation data that speaks for it."""
-    if _expired(request.chain[0], parts.clock()):
-        return await _reopen(parts, contract, request)
-    attempt = await _begin(parts, "timestamp", contract, request)
+    if _expired(request.chain[0], services.clock()):
+        return await _reopen(services, contract, request)
+    attempt = await _begin(services, "timestamp", contract, request)
     try:
-        signed = await _with_signature(parts, request)
+        signed = await _with_signature(services, request)
     except CertificateRevoked as error:  # before its timestamp: no one would believe it
-        await _failed(parts, attempt, error)
-        return await _reopen(parts, contract, request)
+        await _failed(services, attempt, error)
+        return await _reopen(services, contract, request)
     except QiandaError as error:
-        await _failed(parts, attempt, error)
+        await _failed(services, attempt, error)
         raise
-    stored = await parts.files.put(signed)
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(attempt, unit.now)
-        await _note_embedded(parts, unit, contract.id, request, stored, len(signed))
+    stored = await services.files.put(signed)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.signatures.end_attempt(attempt, tx.now)
+        await _note_embedded(services, tx, contract.id, request, stored, len(signed))
     return True
 
 
-async def _with_signature(parts: Parts, request: SignatureRequest) -> bytes:
-    prepared = await parts.files.get(request.prepared)
+async def _with_signature(services: Services, request: SignatureRequest) -> bytes:
+    prepared = await services.files.get(request.prepared)
     assert request.signature is not None
     signed = await embed(
         prepared, request.gap, request.document_digest, request.to_be_signed, request.chain, request.signature,
-        parts.timestamps, request.confirmation,
+        services.timestamps, request.confirmation,
     )  # fmt: skip
-    return await asyncio.to_thread(with_validation_data, signed, request.field, *await _validation_data(parts, request))
+    return await asyncio.to_thread(
+        with_validation_data, signed, request.field, *await _validation_data(services, request)
+    )
 
 
-async def _validation_data(parts: Parts, request: SignatureRequest) -> tuple[list[bytes], list[bytes], list[bytes]]:
+async def _validation_data(
+    services: Services, request: SignatureRequest
+) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Chains, CRLs and OCSP answers; of the built-in authority a CRL that ends before any certificate in the file does:
     later it could not speak for it any more.
 
     A validator judges all signatures by the newest CRL in the file, also those that were made before it.
     """
-    async with parts.database.unit(EVERYTHING) as unit:
-        revoked = await unit.certificates.revoked(parts.authority_name)
-        requests = await unit.signatures.of_contract(request.contract)
+    async with services.database.transaction(EVERYTHING) as tx:
+        revoked = await tx.certificates.revoked(services.authority_name)
+        requests = await tx.signatures.of_contract(request.contract)
     inside = [request, *(each for each in requests if each.state is RequestState.EMBEDDED)]
     all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
-    ends = min(end for end in all_ends if end > parts.clock())
+    ends = min(end for end in all_ends if end > services.clock())
     entries = [Revoked(serial, at, reason) for serial, at, reason in revoked]
-    crl = await parts.authority.revocation_list(entries, speaks_until=ends)
-    if await parts.authority.status(request.chain[0], entries) is Standing.REVOKED:
+    crl = await services.authority.revocation_list(entries, speaks_until=ends)
+    if await services.authority.status(request.chain[0], entries) is Standing.REVOKED:
         raise CertificateRevoked
-    foreign = {each.id: await parts.revocation.of(each.chain) for each in inside if _is_foreign(parts, each)}
+    foreign = {each.id: await services.revocation.of(each.chain) for each in inside if _is_foreign(services, each)}
     if request.id in foreign and foreign[request.id].revoked:
         raise CertificateRevoked
     others = dict.fromkeys(each for status in foreign.values() for each in status.lists)
     answers = dict.fromkeys(each for status in foreign.values() for each in status.answers)
-    return [*request.chain, *parts.timestamps.certificates], [crl, *others], list(answers)
+    return [*request.chain, *services.timestamps.certificates], [crl, *others], list(answers)
 
 
-def _is_foreign(parts: Parts, request: SignatureRequest) -> bool:
+def _is_foreign(services: Services, request: SignatureRequest) -> bool:
     """Whether the certificate is of another authority than the built-in one, whose list is at hand."""
-    return request.chain[-1] != parts.signer_trust.own
+    return request.chain[-1] != services.signer_trust.own
 
 
 async def _note_embedded(
-    parts: Parts, unit: Unit, contract_id: UUID, request: SignatureRequest, stored: str, size: int
+    services: Services, tx: Transaction, contract_id: UUID, request: SignatureRequest, stored: str, size: int
 ) -> None:
-    contract = await unit.contracts.locked(contract_id)
-    known = await unit.signatures.get(request.id)
+    contract = await tx.contracts.locked(contract_id)
+    known = await tx.signatures.get(request.id)
     if known is None or known.state is not RequestState.ACCEPTED or contract.document != request.base:
         return  # another process was quicker
     assert request.task is not None
-    await unit.signatures.embedded(request.id, unit.now)
-    await unit.signatures.lapse_prepared(contract.id)
-    await unit.tasks.embedded(request.task, unit.now)
-    await unit.contracts.add_version(contract.id, "signed", stored, size, unit.now)
+    await tx.signatures.embedded(request.id, tx.now)
+    await tx.signatures.lapse_prepared(contract.id)
+    await tx.tasks.embedded(request.task, tx.now)
+    await tx.contracts.add_version(contract.id, "signed", stored, size, tx.now)
     facts = {"field": request.field, "document_sha256": stored, "revision": contract.revision + 1}
-    await unit.record.append(contract.id, contract.campus, "signature-embedded", "hub", facts)
+    await tx.record.append(contract.id, contract.campus, "signature-embedded", "hub", facts)
     changes = {"document": stored, "revision": contract.revision + 1, "stuck_since": None, "stuck_reason": None}
-    if all_signed(await unit.tasks.of_contract(contract.id)):
-        await unit.contracts.move(contract, ContractState.SIGNED, **changes)
-        await unit.record.append(contract.id, contract.campus, "signed", "hub", {"document_sha256": stored})
-        await unit.contracts.plan_hub_step(contract.id, unit.now + FIRST_RETRY)
+    if all_signed(await tx.tasks.of_contract(contract.id)):
+        await tx.contracts.move(contract, ContractState.SIGNED, **changes)
+        await tx.record.append(contract.id, contract.campus, "signed", "hub", {"document_sha256": stored})
+        await tx.contracts.plan_hub_step(contract.id, tx.now + FIRST_RETRY)
     else:
         # We start this message, so it waits for the window; in the daytime that is at once.
-        await open_next(parts, unit, await unit.contracts.change(contract, **changes), "policy")
+        await open_next(services, tx, await tx.contracts.change(contract, **changes), "policy")
 
 
-async def _reopen(parts: Parts, contract: Contract, request: SignatureRequest) -> bool:
+async def _reopen(services: Services, contract: Contract, request: SignatureRequest) -> bool:
     """The certificate ran out before a timestamp could be had: the signature is lost, the signer is asked again."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        locked = await unit.contracts.locked(contract.id)
-        if not await unit.signatures.lapse(request.id, RequestState.ACCEPTED):
+    async with services.database.transaction(EVERYTHING) as tx:
+        locked = await tx.contracts.locked(contract.id)
+        if not await tx.signatures.lapse(request.id, RequestState.ACCEPTED):
             return True
-        task = next(each for each in await unit.tasks.of_contract(contract.id) if each.id == request.task)
-        signer = await unit.contracts.signer(task.signer)
-        await unit.record.append(locked.id, locked.campus, "signature-lapsed", "hub", {"field": request.field})
-        at_least = await unit.planning_now() + TIME_TO_SIGN_AGAIN
+        task = next(each for each in await tx.tasks.of_contract(contract.id) if each.id == request.task)
+        signer = await tx.contracts.signer(task.signer)
+        await tx.record.append(locked.id, locked.campus, "signature-lapsed", "hub", {"field": request.field})
+        at_least = tx.planning_now + TIME_TO_SIGN_AGAIN
         if locked.deadline < at_least:  # they had signed in time
-            locked = await move_deadline(parts, unit, locked, at_least, "hub")
-        freed = await unit.contracts.change(locked, stuck_since=None, stuck_reason=None)
-        await open_task(parts, unit, freed, task, signer, "policy")
+            locked = await move_deadline(services, tx, locked, at_least, "hub")
+        freed = await tx.contracts.change(locked, stuck_since=None, stuck_reason=None)
+        await open_task(services, tx, freed, task, signer, "policy")
     return True
 
 
@@ -205,95 +209,97 @@ def _expired(certificate: bytes, now: datetime) -> bool:
 # ---- the seal
 
 
-async def _prepare_seal(parts: Parts, contract: Contract) -> bool:
+async def _prepare_seal(services: Services, contract: Contract) -> bool:
     assert contract.document is not None
-    check_not_expired(parts.seal.chain[0], parts.clock())
-    document = await parts.files.get(contract.document)
-    stamp = await asyncio.to_thread(seal_stamp, parts.seal.organisation)
-    prepared = await prepare_file(document, SEAL_FIELD, parts.seal.chain, certify=False, final=True, appearance=stamp)
-    stored = await parts.files.put(prepared.file)
-    async with parts.database.unit(EVERYTHING) as unit:
-        locked = await unit.contracts.locked(contract.id)
-        waiting = [request for request in await unit.signatures.unfinished(contract.id) if request.is_seal]
+    check_not_expired(services.seal.chain[0], services.clock())
+    document = await services.files.get(contract.document)
+    stamp = await asyncio.to_thread(seal_stamp, services.seal.organisation)
+    prepared = await prepare_file(
+        document, SEAL_FIELD, services.seal.chain, certify=False, final=True, appearance=stamp
+    )
+    stored = await services.files.put(prepared.file)
+    async with services.database.transaction(EVERYTHING) as tx:
+        locked = await tx.contracts.locked(contract.id)
+        waiting = [request for request in await tx.signatures.unfinished(contract.id) if request.is_seal]
         if locked.version != contract.version or waiting:
             return True
-        await unit.signatures.add(SignatureRequest(
+        await tx.signatures.add(SignatureRequest(
             id=uuid4(), contract=contract.id, field=SEAL_FIELD, state=RequestState.PREPARED, base=contract.document,
             prepared=stored, gap=prepared.gap, document_digest=prepared.document_digest,
-            to_be_signed=prepared.to_be_signed, chain=parts.seal.chain, created_at=unit.now,
-            expires_at=unit.now + LONGEST_RETRY,
+            to_be_signed=prepared.to_be_signed, chain=services.seal.chain, created_at=tx.now,
+            expires_at=tx.now + LONGEST_RETRY,
         ))  # fmt: skip
     return True
 
 
-async def _prepare_again(parts: Parts, contract: Contract, seal: SignatureRequest) -> bool:
+async def _prepare_again(services: Services, contract: Contract, seal: SignatureRequest) -> bool:
     """The seal has another certificate now: over what was prepared for the old one it must not sign."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.contracts.locked(contract.id)
-        await unit.signatures.lapse(seal.id)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.contracts.locked(contract.id)
+        await tx.signatures.lapse(seal.id)
     return True
 
 
-async def _sign_seal(parts: Parts, contract: Contract, seal: SignatureRequest) -> bool:
+async def _sign_seal(services: Services, contract: Contract, seal: SignatureRequest) -> bool:
     """The use of the school's seal key: an attempt before, a record entry after, and one signature that counts."""
-    await check_seal_certificate(parts)
-    attempt = await _begin(parts, "seal", contract, seal)
+    await check_seal_certificate(services)
+    attempt = await _begin(services, "seal", contract, seal)
     try:
-        signature = await parts.seal.key.sign(seal.to_be_signed)
+        signature = await services.seal.key.sign(seal.to_be_signed)
     except Unavailable as error:
-        await _failed(parts, attempt, error)
+        await _failed(services, attempt, error)
         raise
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.contracts.locked(contract.id)
-        await unit.signatures.end_attempt(attempt, unit.now)
-        known = await unit.signatures.get(seal.id)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.contracts.locked(contract.id)
+        await tx.signatures.end_attempt(attempt, tx.now)
+        known = await tx.signatures.get(seal.id)
         if known is not None and known.state is RequestState.PREPARED:
-            await unit.signatures.accept(seal.id, signature, unit.now)
-            await unit.record.append(contract.id, contract.campus, "seal-used", "hub", {
-                "key": parts.seal.key.label, "organisation": parts.seal.organisation,
-                "custody": Custody.REMOTE.value if parts.seal.remote else "token",
+            await tx.signatures.accept(seal.id, signature, tx.now)
+            await tx.record.append(contract.id, contract.campus, "seal-used", "hub", {
+                "key": services.seal.key.label, "organisation": services.seal.organisation,
+                "custody": Custody.REMOTE.value if services.seal.remote else "token",
                 "prepared_sha256": seal.prepared, "signature_sha256": hashlib.sha256(signature).hexdigest(),
             })  # fmt: skip
     return True
 
 
-async def _close(parts: Parts, contract: Contract, seal: SignatureRequest) -> bool:
+async def _close(services: Services, contract: Contract, seal: SignatureRequest) -> bool:
     """Timestamp and embed the seal, add validation data and the document timestamp, check the file, complete."""
-    attempt = await _begin(parts, "close", contract, seal)
+    attempt = await _begin(services, "close", contract, seal)
     try:
-        final = await _final_file(parts, contract, seal)
+        final = await _final_file(services, contract, seal)
     except (CertificateRevoked, CertificateNotValid) as error:  # no one would believe this seal
-        await _failed(parts, attempt, error)
-        await _discard_seal(parts, contract, seal)
-        if seal.chain[0] == parts.seal.chain[0]:
+        await _failed(services, attempt, error)
+        await _discard_seal(services, contract, seal)
+        if seal.chain[0] == services.seal.chain[0]:
             raise  # it waits for another certificate
         return True
     except QiandaError as error:
-        await _failed(parts, attempt, error)
+        await _failed(services, attempt, error)
         raise
-    stored = await parts.files.put(final)
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(attempt, unit.now)
-        await _note_completed(parts, unit, contract.id, seal, stored, len(final))
+    stored = await services.files.put(final)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.signatures.end_attempt(attempt, tx.now)
+        await _note_completed(services, tx, contract.id, seal, stored, len(final))
     return True
 
 
-async def _discard_seal(parts: Parts, contract: Contract, seal: SignatureRequest) -> None:
+async def _discard_seal(services: Services, contract: Contract, seal: SignatureRequest) -> None:
     """Its signature was stored and never given out: the next one is prepared from the same file."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        locked = await unit.contracts.locked(contract.id)
-        if await unit.signatures.lapse(seal.id, RequestState.ACCEPTED):
-            await unit.record.append(locked.id, locked.campus, "signature-lapsed", "hub", {"field": seal.field})
+    async with services.database.transaction(EVERYTHING) as tx:
+        locked = await tx.contracts.locked(contract.id)
+        if await tx.signatures.lapse(seal.id, RequestState.ACCEPTED):
+            await tx.record.append(locked.id, locked.campus, "signature-lapsed", "hub", {"field": seal.field})
 
 
-async def _final_file(parts: Parts, contract: Contract, seal: SignatureRequest) -> bytes:
+async def _final_file(services: Services, contract: Contract, seal: SignatureRequest) -> bytes:
     assert seal.signature is not None
-    prepared = await parts.files.get(seal.prepared)
+    prepared = await services.files.get(seal.prepared)
     sealed = await embed(
-        prepared, seal.gap, seal.document_digest, seal.to_be_signed, seal.chain, seal.signature, parts.timestamps
+        prepared, seal.gap, seal.document_digest, seal.to_be_signed, seal.chain, seal.signature, services.timestamps
     )
-    check_not_expired(seal.chain[0], parts.clock())  # now that it has its timestamp
-    final = await close(sealed, parts.timestamps, *await _validation_data(parts, seal))
+    check_not_expired(seal.chain[0], services.clock())  # now that it has its timestamp
+    final = await close(sealed, services.timestamps, *await _validation_data(services, seal))
     findings = await asyncio.to_thread(check_finished, final, [*contract.fields, SEAL_FIELD])
     if findings:
         raise FileFailedCheck("; ".join(str(finding) for finding in findings))
@@ -301,41 +307,41 @@ async def _final_file(parts: Parts, contract: Contract, seal: SignatureRequest) 
 
 
 async def _note_completed(
-    parts: Parts, unit: Unit, contract_id: UUID, seal: SignatureRequest, stored: str, size: int
+    services: Services, tx: Transaction, contract_id: UUID, seal: SignatureRequest, stored: str, size: int
 ) -> None:
-    contract = await unit.contracts.locked(contract_id)
-    known = await unit.signatures.get(seal.id)
+    contract = await tx.contracts.locked(contract_id)
+    known = await tx.signatures.get(seal.id)
     if contract.state is not ContractState.SIGNED or known is None or known.state is not RequestState.ACCEPTED:
         return  # another process was quicker
-    await unit.signatures.embedded(seal.id, unit.now)
-    await unit.contracts.add_version(contract.id, "final", stored, size, unit.now)
-    completed = await unit.contracts.move(
-        contract, ContractState.COMPLETED, document=stored, revision=contract.revision + 1, completed_at=unit.now,
-        ended_at=unit.now, stuck_since=None, stuck_reason=None,
+    await tx.signatures.embedded(seal.id, tx.now)
+    await tx.contracts.add_version(contract.id, "final", stored, size, tx.now)
+    completed = await tx.contracts.move(
+        contract, ContractState.COMPLETED, document=stored, revision=contract.revision + 1, completed_at=tx.now,
+        ended_at=tx.now, stuck_since=None, stuck_reason=None,
     )  # fmt: skip
-    await unit.contracts.plan_hub_step(contract.id, None)
-    await unit.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": stored})
-    for signer in await unit.contracts.signers(contract.id):
+    await tx.contracts.plan_hub_step(contract.id, None)
+    await tx.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": stored})
+    for signer in await tx.contracts.signers(contract.id):
         await send_at_once(
-            parts, unit, completed, signer, Purpose.COMPLETED, f"completed-{contract.id}-{signer.id}",
-            task=await unit.tasks.of_signer(signer.id),
+            services, tx, completed, signer, Purpose.COMPLETED, f"completed-{contract.id}-{signer.id}",
+            task=await tx.tasks.of_signer(signer.id),
         )  # fmt: skip
 
 
 # ---- attempts, and what happens when a part is away
 
 
-async def _begin(parts: Parts, kind: str, contract: Contract, request: SignatureRequest) -> UUID:
-    async with parts.database.unit(EVERYTHING) as unit:
-        return await unit.signatures.begin_attempt(kind, contract.id, request.id, unit.now)
+async def _begin(services: Services, kind: str, contract: Contract, request: SignatureRequest) -> UUID:
+    async with services.database.transaction(EVERYTHING) as tx:
+        return await tx.signatures.begin_attempt(kind, contract.id, request.id, tx.now)
 
 
-async def _failed(parts: Parts, attempt: UUID, error: QiandaError) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(attempt, unit.now, failure=f"{error.code}: {error}")
+async def _failed(services: Services, attempt: UUID, error: QiandaError) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.signatures.end_attempt(attempt, tx.now, failure=f"{error.code}: {error}")
 
 
-async def _stuck(parts: Parts, contract_id: UUID, error: QiandaError) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        tries = await note_trouble(unit, contract_id, error)
+async def _stuck(services: Services, contract_id: UUID, error: QiandaError) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        tries = await note_trouble(tx, contract_id, error)
     log.warning("contract stuck", contract=str(contract_id), reason=error.code, tries=tries, detail=str(error))

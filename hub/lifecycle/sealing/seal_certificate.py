@@ -8,24 +8,24 @@ from cryptography import x509
 
 from hub.authorities import Revoked, Standing
 from hub.errors import CertificateNotValid, CertificateRevoked
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING
 
 
-async def check_seal_certificate(parts: Parts) -> None:
+async def check_seal_certificate(services: Services) -> None:
     """Ask its authority. A seal set by a certificate that is no longer good could never be completed.
 
     Raises CertificateNotValid, CertificateRevoked, and AuthorityUnavailable where nobody answers.
     """
-    chain = parts.seal.chain
-    check_not_expired(chain[0], parts.clock())
-    if chain[-1] != parts.signer_trust.own:
-        if (await parts.revocation.of(chain)).revoked:
+    chain = services.seal.chain
+    check_not_expired(chain[0], services.clock())
+    if chain[-1] != services.signer_trust.own:
+        if (await services.revocation.of(chain)).revoked:
             raise CertificateRevoked("the certificate of the seal was revoked")
         return
-    async with parts.database.unit(EVERYTHING) as unit:
-        revoked = await unit.certificates.revoked(parts.authority_name)
-    if await parts.authority.status(chain[0], [Revoked(*each) for each in revoked]) is Standing.REVOKED:
+    async with services.database.transaction(EVERYTHING) as tx:
+        revoked = await tx.certificates.revoked(services.authority_name)
+    if await services.authority.status(chain[0], [Revoked(*each) for each in revoked]) is Standing.REVOKED:
         raise CertificateRevoked("the certificate of the seal was revoked")
 
 

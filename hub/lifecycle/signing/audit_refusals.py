@@ -8,52 +8,52 @@ from typing import TypeVar
 from uuid import UUID
 
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, Refused, WrongProof
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import visit
 from hub.model.signing.pairing import Pairing
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 Found = TypeVar("Found")
-KeyCheck = Callable[[Parts, str, UUID | None, bytes, bytes, str], Awaitable[Found]]
+KeyCheck = Callable[[Services, str, UUID | None, bytes, bytes, str], Awaitable[Found]]
 
 
 def noting_refused_keys(check: KeyCheck[Found]) -> KeyCheck[Found]:
     """A check of a key's proof; whatever it did in the database is done or undone by the time that it refuses."""
 
     async def checked(
-        parts: Parts, secret: str, contract: UUID | None, spki: bytes, proof: bytes, custody: str
+        services: Services, secret: str, contract: UUID | None, spki: bytes, proof: bytes, custody: str
     ) -> Found:
         try:
-            return await check(parts, secret, contract, spki, proof, custody)
+            return await check(services, secret, contract, spki, proof, custody)
         except (WrongProof, KeyOfSomebodyElse, KeyRevoked) as refusal:
-            await _note_key(parts, secret, contract, spki, refusal)
+            await _note_key(services, secret, contract, spki, refusal)
             raise
 
     return checked
 
 
-async def _note_key(parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, refusal: Refused) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, secret, contract_id, agent=True)
+async def _note_key(services: Services, secret: str, contract_id: UUID | None, spki: bytes, refusal: Refused) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, secret, contract_id, agent=True)
         facts = {"reason": refusal.code, "key_sha256": hashlib.sha256(spki).hexdigest()}
         contract = visiting.contract
-        await unit.record.append(contract.id, contract.campus, "key-refused", visiting.actor, facts)
+        await tx.record.append(contract.id, contract.campus, "key-refused", visiting.actor, facts)
 
 
-async def note_refused_signature(unit: Unit, request: SignatureRequest, actor: str, signature: bytes) -> None:
+async def note_refused_signature(tx: Transaction, request: SignatureRequest, actor: str, signature: bytes) -> None:
     """A value that is not one over this document by the key of this certificate."""
-    contract = await unit.contracts.get(request.contract)
-    await unit.record.append(contract.id, contract.campus, "signature-refused", actor, {
+    contract = await tx.contracts.get(request.contract)
+    await tx.record.append(contract.id, contract.campus, "signature-refused", actor, {
         "field": request.field, "prepared_sha256": request.prepared,
         "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
         "signature_sha256": hashlib.sha256(signature).hexdigest(),
     })  # fmt: skip
 
 
-async def note_refused_program(unit: Unit, pairing: Pairing) -> None:
+async def note_refused_program(tx: Transaction, pairing: Pairing) -> None:
     """A second program came with a code that has served."""
-    contract = await unit.contracts.get(pairing.contract)
+    contract = await tx.contracts.get(pairing.contract)
     facts = {"pairing": str(pairing.id), "reason": "claimed before"}
-    await unit.record.append(contract.id, contract.campus, "agent-refused", "somebody", facts)
+    await tx.record.append(contract.id, contract.campus, "agent-refused", "somebody", facts)

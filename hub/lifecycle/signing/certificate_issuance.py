@@ -13,12 +13,12 @@ from asn1crypto import keys
 from hub.authorities import Issued
 from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput, Unavailable
 from hub.lifecycle.messaging.service_alerts import stand_in, warn
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import Visit
 from hub.model.contract.contract import Contract
 from hub.model.signing.authority_choice import authorities_for, without_trial
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from qianda.passkey_binding import PasskeyBinding
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class Obtained:
 
 
 async def obtain(
-    parts: Parts, visiting: Visit, spki: bytes, life: timedelta, passkey: PasskeyBinding | None = None
+    services: Services, visiting: Visit, spki: bytes, life: timedelta, passkey: PasskeyBinding | None = None
 ) -> Obtained:
     """Ask one after the other, each with an attempt row before it. `passkey`: the one that the certificate is to name,
     where the authority can.
@@ -43,47 +43,47 @@ async def obtain(
     Raises AuthorityUnavailable or TokenUnavailable when nobody serves; AuthorityRefused, when one decided against it:
     then nobody else is asked. Whoever gives a certificate too late for us to hear of it has given one that nobody uses.
     """
-    names = await _candidates(parts, visiting.contract, spki)
+    names = await _candidates(services, visiting.contract, spki)
     failures: list[tuple[str, Unavailable]] = []
     for name in names:
-        attempt = await _begin(parts, visiting.contract)
+        attempt = await _begin(services, visiting.contract)
         try:
-            issued = await parts.authorities.by_name[name].enrol(
-                spki, visiting.signer.name, parts.randomness(12).hex(), life, passkey
+            issued = await services.authorities.by_name[name].enrol(
+                spki, visiting.signer.name, services.randomness(12).hex(), life, passkey
             )
         except (AuthorityRefused, BadInput) as error:
-            await _end(parts, attempt, f"{name}: {error.code}: {error}")
+            await _end(services, attempt, f"{name}: {error.code}: {error}")
             raise
         except Unavailable as error:
-            parts.authorities.rests.failed(name, parts.clock())
+            services.authorities.rests.failed(name, services.clock())
             failures.append((name, error))
             log.warning("authority away", authority=name, reason=str(error)[:300])
-            await _end(parts, attempt, f"{name}: {error.code}: {error}")
+            await _end(services, attempt, f"{name}: {error.code}: {error}")
             continue
-        parts.authorities.rests.served(name)
+        services.authorities.rests.served(name)
         passed_over = tuple(failed for failed, _ in failures)
-        await _tell_staff(parts, passed_over, name)
+        await _tell_staff(services, passed_over, name)
         return Obtained(name, issued, attempt, passed_over)
-    await _tell_staff(parts, [name for name, _ in failures], "")
+    await _tell_staff(services, [name for name, _ in failures], "")
     raise failures[-1][1] if failures else AuthorityUnavailable("no authority is configured for this contract")
 
 
-async def _candidates(parts: Parts, contract: Contract, spki: bytes) -> list[str]:
+async def _candidates(services: Services, contract: Contract, spki: bytes) -> list[str]:
     """Who may be asked, in order; those that failed lately come last."""
-    authorities = parts.authorities
+    authorities = services.authorities
     campuses: set[str] = set()
     if any(rule.campuses for rule in authorities.rules):
-        async with parts.database.unit(EVERYTHING) as unit:
-            campuses = await _campus_and_above(unit, contract.campus)
+        async with services.database.transaction(EVERYTHING) as tx:
+            campuses = await _campus_and_above(tx, contract.campus)
     chosen = authorities_for(authorities.rules, campuses, contract.template, _kind_of_key(spki))
-    template = parts.printer.templates.get(contract.template, contract.language)
+    template = services.printer.templates.get(contract.template, contract.language)
     trial = {name for name, authority in authorities.by_name.items() if authority.trial}
     allowed = without_trial(chosen or (authorities.default,), trial, template.trial_allowed)
-    return authorities.rests.in_order(allowed, parts.clock())
+    return authorities.rests.in_order(allowed, services.clock())
 
 
-async def _campus_and_above(unit: Unit, campus: str) -> set[str]:
-    parents = {each.id: each.parent for each in await unit.school.campuses()}
+async def _campus_and_above(tx: Transaction, campus: str) -> set[str]:
+    parents = {each.id: each.parent for each in await tx.school.campuses()}
     found: set[str] = set()
     above: str | None = campus
     while above is not None and above not in found:
@@ -99,16 +99,16 @@ def _kind_of_key(spki: bytes) -> str:
         raise BadInput("the public key cannot be read", field="spki") from error
 
 
-async def _begin(parts: Parts, contract: Contract) -> UUID:
-    async with parts.database.unit(EVERYTHING) as unit:
-        return await unit.signatures.begin_attempt("certificate", contract.id, None, unit.now)
+async def _begin(services: Services, contract: Contract) -> UUID:
+    async with services.database.transaction(EVERYTHING) as tx:
+        return await tx.signatures.begin_attempt("certificate", contract.id, None, tx.now)
 
 
-async def _end(parts: Parts, attempt: UUID, failure: str) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(attempt, unit.now, failure=failure)
+async def _end(services: Services, attempt: UUID, failure: str) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.signatures.end_attempt(attempt, tx.now, failure=failure)
 
 
-async def _tell_staff(parts: Parts, away: Sequence[str], instead: str) -> None:
+async def _tell_staff(services: Services, away: Sequence[str], instead: str) -> None:
     for name in away:
-        await warn(parts.database, "authority-away", name, **stand_in(instead))
+        await warn(services.database, "authority-away", name, **stand_in(instead))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from hub.errors import CustodyTooLow
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import Visit
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
@@ -13,22 +13,33 @@ from hub.model.signing.signature_request import Custody
 from hub.model.staff.accounts import EVERYTHING
 
 
-def accepted_custody(parts: Parts, contract: Contract, signer: Signer) -> tuple[Custody, ...]:
+def accepted_custody(services: Services, contract: Contract, signer: Signer) -> tuple[Custody, ...]:
     """Where this signer's key may be; nothing: anywhere."""
-    return parts.printer.templates.get(contract.template, contract.language).custody.get(signer.role, ())
+    return services.printer.templates.get(contract.template, contract.language).custody.get(signer.role, ())
 
 
-def check_custody(parts: Parts, visiting: Visit, proved: str | None) -> None:
+def check_custody(services: Services, visiting: Visit, proved: str | None) -> None:
     """Raises CustodyTooLow. What is only claimed does not count."""
-    accepted = accepted_custody(parts, visiting.contract, visiting.signer)
+    accepted = accepted_custody(services, visiting.contract, visiting.signer)
     if accepted and proved not in accepted:
         raise CustodyTooLow(proved or Custody.SOFTWARE, accepted)
 
 
-async def note_refused_custody(parts: Parts, visiting: Visit, spki: bytes, claimed: str, why: CustodyTooLow) -> None:
+async def note_refused_custody(
+    services: Services, visiting: Visit, spki: bytes, claimed: str, why: CustodyTooLow
+) -> None:
     contract = visiting.contract
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.record.append(contract.id, contract.campus, "custody-refused", visiting.actor, {
-            "field": visiting.signer.field, "key_sha256": hashlib.sha256(spki).hexdigest(),
-            "custody_claimed": claimed, "custody": why.held, "accepted": list(why.accepted),
-        })  # fmt: skip
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.record.append(
+            contract.id,
+            contract.campus,
+            "custody-refused",
+            visiting.actor,
+            {
+                "field": visiting.signer.field,
+                "key_sha256": hashlib.sha256(spki).hexdigest(),
+                "custody_claimed": claimed,
+                "custody": why.held,
+                "accepted": list(why.accepted),
+            },
+        )

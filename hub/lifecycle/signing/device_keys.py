@@ -14,13 +14,13 @@ from uuid import UUID, uuid4
 
 from hub.attestations import Attested, NotAttested, Statement, Verdict
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, NotFound, TooManyDevices
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import Visit, visit
 from hub.model.signing.device_key import LONGEST_LABEL, MOST_DEVICES, AppKey, Attestation
 from hub.model.signing.signature_request import Custody, custody_proved
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.jobs import REVOKE
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 NOT_CONFIGURED = "format-not-accepted"
 
@@ -47,22 +47,22 @@ class Held:
     judged: bool = False
 
 
-async def held(parts: Parts, visiting: Visit, spki: bytes, challenge: bytes, presented: Presented) -> Held:
+async def held(services: Services, visiting: Visit, spki: bytes, challenge: bytes, presented: Presented) -> Held:
     """Raises TooManyDevices. The statement has to answer the very challenge that the proof of possession answered."""
     if presented.custody != Custody.APP_KEYSTORE:
         return Held(custody_proved(presented.custody))
-    async with parts.database.unit(EVERYTHING) as unit:
-        known = await unit.app_keys.of(spki)
+    async with services.database.transaction(EVERYTHING) as tx:
+        known = await tx.app_keys.of(spki)
         if visiting.session.pairing is not None:
             # A program that a page let in signs there, and makes no device of the person's.
             return Held(known.custody if known else Custody.SOFTWARE)
-        if known is None and await unit.app_keys.live(visiting.signer.person) >= MOST_DEVICES:
+        if known is None and await tx.app_keys.live(visiting.signer.person) >= MOST_DEVICES:
             raise TooManyDevices
-        now = unit.now
+        now = tx.now
     statement = presented.statement
     if known is not None and (statement is None or known.attestation is Attestation.VERIFIED):
         return Held(known.custody, known)
-    verdict = await _verdict(parts, statement, spki, challenge) if statement else None
+    verdict = await _verdict(services, statement, spki, challenge) if statement else None
     key = known or AppKey(
         uuid4(), spki, visiting.signer.person, visiting.contract.id, visiting.signer.id,
         presented.label[:LONGEST_LABEL], Attestation.NONE, now, used_at=now,
@@ -72,8 +72,8 @@ async def held(parts: Parts, visiting: Visit, spki: bytes, challenge: bytes, pre
     return Held(key.custody, key, fresh=known is None, judged=verdict is not None)
 
 
-async def _verdict(parts: Parts, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:
-    attestor = parts.attestors.get(statement.format)
+async def _verdict(services: Services, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:
+    attestor = services.attestors.get(statement.format)
     if attestor is None:
         return NotAttested((NOT_CONFIGURED,))
     return await attestor.check(statement, spki, challenge)
@@ -89,31 +89,31 @@ def _judged(key: AppKey, statement: Statement, challenge: bytes, verdict: Verdic
     return replace(kept, attestation=Attestation.REFUSED, reasons=verdict.reasons)
 
 
-async def check_owner(unit: Unit, spki: bytes, person: str) -> None:
+async def check_owner(tx: Transaction, spki: bytes, person: str) -> None:
     """Raises KeyOfSomebodyElse, KeyRevoked; whatever the key is said to be this time."""
-    known = await unit.app_keys.of(spki, hold=True)
+    known = await tx.app_keys.of(spki, hold=True)
     if known is not None and known.person != person:
         raise KeyOfSomebodyElse
     if known is not None and known.revoked_at is not None:
         raise KeyRevoked
 
 
-async def bind(unit: Unit, visiting: Visit, holding: Held) -> None:
+async def bind(tx: Transaction, visiting: Visit, holding: Held) -> None:
     """In the transaction that gives the key its certificate. Raises as `check_owner` does: somebody else may have
     bound it, or its person have revoked it, while the certificate was made."""
     key = holding.key
     if key is None:
         return
-    added = holding.fresh and await unit.app_keys.add(key)
+    added = holding.fresh and await tx.app_keys.add(key)
     if not added:
-        await check_owner(unit, key.spki, visiting.signer.person)
-        await unit.app_keys.used(key.id, unit.now)
+        await check_owner(tx, key.spki, visiting.signer.person)
+        await tx.app_keys.used(key.id, tx.now)
         if not holding.judged:
             return
-        await unit.app_keys.attested(key)
+        await tx.app_keys.attested(key)
     contract = visiting.contract
     kind = "app-key-bound" if added else "app-key-attested"
-    await unit.record.append(contract.id, contract.campus, kind, visiting.actor, _facts(key))
+    await tx.record.append(contract.id, contract.campus, kind, visiting.actor, _facts(key))
 
 
 def _facts(key: AppKey) -> dict[str, Any]:
@@ -132,53 +132,55 @@ def _facts(key: AppKey) -> dict[str, Any]:
 # ---- the devices of a person
 
 
-async def devices(parts: Parts, secret: str) -> tuple[list[AppKey], bytes | None]:
+async def devices(services: Services, secret: str) -> tuple[list[AppKey], bytes | None]:
     """Those of the person who is here, the newest first; and the key that this session signs with."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, secret)
-        return await unit.app_keys.of_person(visiting.signer.person), visiting.session.key_spki
+    async with services.database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, secret)
+        return await tx.app_keys.of_person(visiting.signer.person), visiting.session.key_spki
 
 
-async def revoke(parts: Parts, secret: str, device: UUID) -> None:
+async def revoke(services: Services, secret: str, device: UUID) -> None:
     """By the person themselves, from any device of theirs. Once more is no error. Raises NotFound."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, secret)
-        key = await unit.app_keys.get(device, lock=True)
+    async with services.database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, secret)
+        key = await tx.app_keys.get(device, lock=True)
         if key is None or key.person != visiting.signer.person:
             raise NotFound("there is no such device")
-        await _revoke(unit, key, (visiting.contract.id, visiting.contract.campus), visiting.actor, "by-its-person")
+        await _revoke(tx, key, (visiting.contract.id, visiting.contract.campus), visiting.actor, "by-its-person")
 
 
-async def revoke_for(parts: Parts, scope: Scope, contract_id: UUID, device: UUID, reason: str, actor: str) -> None:
+async def revoke_for(
+    services: Services, scope: Scope, contract_id: UUID, device: UUID, reason: str, actor: str
+) -> None:
     """By staff, for a signer of a contract that they see. Raises NotFound, ContractNotFound."""
-    async with parts.database.unit(scope) as unit:
-        contract = await unit.contracts.get(contract_id)
-        persons = {signer.person for signer in await unit.contracts.signers(contract_id)}
-    async with parts.database.unit(EVERYTHING) as unit:  # the sessions that it ends may be about other campuses
-        key = await unit.app_keys.get(device, lock=True)
+    async with services.database.transaction(scope) as tx:
+        contract = await tx.contracts.get(contract_id)
+        persons = {signer.person for signer in await tx.contracts.signers(contract_id)}
+    async with services.database.transaction(EVERYTHING) as tx:  # the sessions that it ends may be about other campuses
+        key = await tx.app_keys.get(device, lock=True)
         if key is None or key.person not in persons:
             raise NotFound("there is no such device")
-        await _revoke(unit, key, (contract.id, contract.campus), actor, reason)
+        await _revoke(tx, key, (contract.id, contract.campus), actor, reason)
 
 
-async def revoke_all(unit: Unit, person: str, actor: str, reason: str) -> list[AppKey]:
+async def revoke_all(tx: Transaction, person: str, actor: str, reason: str) -> list[AppKey]:
     """Every device of a person: whoever has the old phone may have the app on it. `note_revoked` is left to do, for
     those that it returns: devices come before people, and records after them."""
-    live = [key for key in await unit.app_keys.of_person(person) if key.revoked_at is None]
+    live = [key for key in await tx.app_keys.of_person(person) if key.revoked_at is None]
     live.sort(key=lambda each: each.id)
-    return [key for key in live if await unit.app_keys.revoke(key, unit.now, actor, reason)]
+    return [key for key in live if await tx.app_keys.revoke(key, tx.now, actor, reason)]
 
 
-async def _revoke(unit: Unit, key: AppKey, contract: tuple[UUID, str], actor: str, reason: str) -> None:
-    if await unit.app_keys.revoke(key, unit.now, actor, reason):
-        await note_revoked(unit, key, contract, actor, reason)
+async def _revoke(tx: Transaction, key: AppKey, contract: tuple[UUID, str], actor: str, reason: str) -> None:
+    if await tx.app_keys.revoke(key, tx.now, actor, reason):
+        await note_revoked(tx, key, contract, actor, reason)
 
 
-async def note_revoked(unit: Unit, key: AppKey, contract: tuple[UUID, str], actor: str, reason: str) -> None:
+async def note_revoked(tx: Transaction, key: AppKey, contract: tuple[UUID, str], actor: str, reason: str) -> None:
     """In the record; and its certificates are next."""
     facts = {"device": str(key.id), "spki_sha256": hashlib.sha256(key.spki).hexdigest(), "reason": reason}
-    await unit.record.append(*contract, "app-key-revoked", actor, facts)
-    await unit.jobs.enqueue(REVOKE, {"key": str(key.id)}, f"revoke-{key.id}")
+    await tx.record.append(*contract, "app-key-revoked", actor, facts)
+    await tx.jobs.enqueue(REVOKE, {"key": str(key.id)}, f"revoke-{key.id}")
 
 
 __all__ = [

@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 from hub.errors import IdentityUnavailable, TooSoon
 from hub.identity import Person, Verdict
 from hub.lifecycle.messaging.service_alerts import warn
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
 from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.messaging.budgets import Spending
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 CHECKS_AN_HOUR, CHECKS_A_DAY = 5, 10
 """Of one person: as many as there are codes, since each needs a right one."""
@@ -56,56 +56,56 @@ class Question:
     counted: tuple[Spending, ...]
 
 
-def on_file(parts: Parts, signer: Signer) -> Identified:
+def on_file(services: Services, signer: Signer) -> Identified:
     """By what is on file about a signer: as good as whoever put it there."""
     if signer.declared:
         return BY_POSTER
-    return Identified(parts.identity.name, parts.identity.method)
+    return Identified(services.identity.name, services.identity.method)
 
 
-async def question(parts: Parts, unit: Unit, session: SigningSession, signer: Signer) -> Question | None:
+async def question(services: Services, tx: Transaction, session: SigningSession, signer: Signer) -> Question | None:
     """None where nobody is to be asked: the roster is all that there is. Raises TooSoon (with `retry_after`)."""
     person = Person(signer.name, signer.id_type, signer.id_number, signer.phone)
-    if parts.real_names is None or not parts.real_names.serves(person):
+    if services.real_names is None or not services.real_names.serves(person):
         return None
-    begins, ends = local_day(unit.now, ZoneInfo(signer.zone))
-    hour = unit.now.replace(minute=0, second=0, microsecond=0)
+    begins, ends = local_day(tx.now, ZoneInfo(signer.zone))
+    hour = tx.now.replace(minute=0, second=0, microsecond=0)
     in_hour = Spending("identity-hour", signer.person, hour, CHECKS_AN_HOUR)
     in_day = Spending("identity-day", signer.person, begins, CHECKS_A_DAY)
-    if refused := await unit.budgets.spend_all((in_hour, in_day)):
+    if refused := await tx.budgets.spend_all((in_hour, in_day)):
         again = ends if in_day in refused else hour + timedelta(hours=1)
-        raise TooSoon(retry_after=again - unit.now, zone=signer.zone)
-    attempt = await unit.signatures.begin_attempt("identity", session.contract, None, unit.now)
+        raise TooSoon(retry_after=again - tx.now, zone=signer.zone)
+    attempt = await tx.signatures.begin_attempt("identity", session.contract, None, tx.now)
     return Question(attempt, person, (in_hour, in_day))
 
 
-async def answer(parts: Parts, asked: Question) -> tuple[Verdict, Identified]:
+async def answer(services: Services, asked: Question) -> tuple[Verdict, Identified]:
     """What the provider says. Raises IdentityUnavailable, which is no wrong answer of anybody's."""
-    provider = parts.real_names
+    provider = services.real_names
     assert provider is not None
     try:
         verdict = await provider.check(asked.person)
     except IdentityUnavailable as error:
-        await _end(parts, asked, f"{error.code}: {error}")
-        await warn(parts.database, "identity-away", provider.name)
+        await _end(services, asked, f"{error.code}: {error}")
+        await warn(services.database, "identity-away", provider.name)
         raise
-    await _end(parts, asked, None)
+    await _end(services, asked, None)
     return verdict, Identified(provider.name, provider.method, verdict.reference)
 
 
-async def _end(parts: Parts, asked: Question, failure: str | None) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(asked.attempt, unit.now, failure=failure)
+async def _end(services: Services, asked: Question, failure: str | None) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.signatures.end_attempt(asked.attempt, tx.now, failure=failure)
         for each in asked.counted if failure else ():
-            await unit.budgets.give_back(each)
+            await tx.budgets.give_back(each)
 
 
-async def note_not_matched(unit: Unit, session: SigningSession, signer: Signer, identified: Identified) -> None:
+async def note_not_matched(tx: Transaction, session: SigningSession, signer: Signer, identified: Identified) -> None:
     """The person knew what is on file, and the provider says that it is not true: somebody has to look."""
-    await unit.sessions.add_identity_check(
-        session, signer.contract, signer.id, identified.provider, identified.method, unit.now, "not-matched",
+    await tx.sessions.add_identity_check(
+        session, signer.contract, signer.id, identified.provider, identified.method, tx.now, "not-matched",
         identified.reference,
     )  # fmt: skip
     text = "The identity provider says that name and document on file do not belong together."
-    task = StaffTask(uuid4(), "identity-refused", text, signer.campus, unit.now, signer.contract, signer.id)
-    await unit.desk.add_task_once(task)
+    task = StaffTask(uuid4(), "identity-refused", text, signer.campus, tx.now, signer.contract, signer.id)
+    await tx.desk.add_task_once(task)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from hub.errors import ContractNotFound, LinkNotValid, NotForAgents, NotVerified, SessionNotValid
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.school.course import Campus
@@ -15,7 +15,7 @@ from hub.model.signing.link import normalised_ticket
 from hub.model.signing.pickup_code import by_pickup
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 CHALLENGE_BYTES = 32
 
@@ -48,26 +48,26 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-async def open_ticket(parts: Parts, text: str) -> Landed:
+async def open_ticket(services: Services, text: str) -> Landed:
     """Raises LinkNotValid for unknown, expired and revoked tickets, all alike."""
     ticket = normalised_ticket(text)
-    async with parts.database.unit(EVERYTHING) as unit:
-        link = await unit.links.by_ticket(ticket) if ticket else None
-        if link is None or not link.valid(unit.now):
+    async with services.database.transaction(EVERYTHING) as tx:
+        link = await tx.links.by_ticket(ticket) if ticket else None
+        if link is None or not link.valid(tx.now):
             raise LinkNotValid
-        signer = await unit.contracts.signer(link.signer)
+        signer = await tx.contracts.signer(link.signer)
         session = SigningSession(
-            id=uuid4(), link=link.id, contract=link.contract, signer=signer.id, created_at=unit.now,
-            expires_at=unit.now + SESSION_LIFE, key_challenge=parts.randomness(CHALLENGE_BYTES),
+            id=uuid4(), link=link.id, contract=link.contract, signer=signer.id, created_at=tx.now,
+            expires_at=tx.now + SESSION_LIFE, key_challenge=services.randomness(CHALLENGE_BYTES),
         )  # fmt: skip
         secret = new_secret()
-        await unit.sessions.add(session, secret)
-        campus = await unit.school.campus(signer.campus)
+        await tx.sessions.add(session, secret)
+        campus = await tx.school.campus(signer.campus)
     return Landed(secret, session, campus, signer.language)
 
 
 async def session_of(
-    unit: Unit, secret: str, *, lock: bool = False, agent: bool = False, before_code: bool = False
+    tx: Transaction, secret: str, *, lock: bool = False, agent: bool = False, before_code: bool = False
 ) -> SigningSession:
     """Raises SessionNotValid for an unknown, rotated or expired secret, and NotForAgents where the program that is
     paired with a page has no business: everywhere but where `agent` is said.
@@ -77,52 +77,52 @@ async def session_of(
     """
     if by_pickup(secret) and not before_code:
         raise NotVerified
-    session = await unit.sessions.by_secret(secret, lock=lock) if secret else None
-    if session is None or not session.live(unit.now):
+    session = await tx.sessions.by_secret(secret, lock=lock) if secret else None
+    if session is None or not session.live(tx.now):
         raise SessionNotValid
     if session.pairing is not None and not agent:
         raise NotForAgents
     return session
 
 
-async def come_back(parts: Parts, secret: str) -> tuple[SigningSession, list[tuple[Contract, SigningTask]]]:
+async def come_back(services: Services, secret: str) -> tuple[SigningSession, list[tuple[Contract, SigningTask]]]:
     """Where the visitor is: their contracts once verified, and a fresh key challenge."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret, agent=True)
-        challenge = parts.randomness(CHALLENGE_BYTES)
-        await unit.sessions.new_challenge(session.id, challenge)
-        contracts = await contracts_of(unit, session) if session.verified_at else []
+    async with services.database.transaction(EVERYTHING) as tx:
+        session = await session_of(tx, secret, agent=True)
+        challenge = services.randomness(CHALLENGE_BYTES)
+        await tx.sessions.new_challenge(session.id, challenge)
+        contracts = await contracts_of(tx, session) if session.verified_at else []
     return SigningSession(**{**vars(session), "key_challenge": challenge}), contracts
 
 
-async def contracts_of(unit: Unit, session: SigningSession) -> list[tuple[Contract, SigningTask]]:
+async def contracts_of(tx: Transaction, session: SigningSession) -> list[tuple[Contract, SigningTask]]:
     """The contracts of a verified session in the order of the list, the link's own first."""
-    person = (await unit.contracts.signer(session.signer)).person
+    person = (await tx.contracts.signer(session.signer)).person
     found = []
     for contract in session.contracts:
-        signer = await _signer_there(unit, contract, person)
-        found.append((await unit.contracts.get(contract), await unit.tasks.of_signer(signer.id)))
+        signer = await _signer_there(tx, contract, person)
+        found.append((await tx.contracts.get(contract), await tx.tasks.of_signer(signer.id)))
     return found
 
 
-async def visit(unit: Unit, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
+async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
     """What every call after `verify` begins with. Without an id it is the contract whose link was opened.
 
     Raises SessionNotValid, NotVerified, or ContractNotFound for a contract that is not in the session.
     """
-    session = await session_of(unit, secret, agent=agent)
+    session = await session_of(tx, secret, agent=agent)
     if session.verified_at is None:
         raise NotVerified
     contract = contract_id or session.contract
     if contract not in session.contracts:
         raise ContractNotFound
-    person = (await unit.contracts.signer(session.signer)).person
-    signer = await _signer_there(unit, contract, person)
-    return Visit(session, await unit.contracts.get(contract), signer, await unit.tasks.of_signer(signer.id))
+    person = (await tx.contracts.signer(session.signer)).person
+    signer = await _signer_there(tx, contract, person)
+    return Visit(session, await tx.contracts.get(contract), signer, await tx.tasks.of_signer(signer.id))
 
 
-async def _signer_there(unit: Unit, contract: UUID, person: str) -> Signer:
-    for signer in await unit.contracts.signers(contract):
+async def _signer_there(tx: Transaction, contract: UUID, person: str) -> Signer:
+    for signer in await tx.contracts.signers(contract):
         if signer.person == person:
             return signer
     raise ContractNotFound

@@ -10,37 +10,37 @@ from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
 from hub.model.signing.pickup_code import DAY_OF, by_pickup
 from hub.model.signing.session import WRONG_ANSWERS_A_DAY, codes_due_again
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 
-async def take_turn_at_phone(unit: Unit, secret: str, signer: Signer) -> None:
+async def take_turn_at_phone(tx: Transaction, secret: str, signer: Signer) -> None:
     """At the door of pickup codes nobody else asks or answers at this phone until the unit ends. Before any other lock,
     as those take it who are nobody yet."""
     if by_pickup(secret):
-        await unit.sessions.one_at_a_time(unit.visitors.person(signer.phone))
+        await tx.sessions.one_at_a_time(tx.visitors.person(signer.phone))
 
 
-async def refuse(unit: Unit, secret: str, signer: Signer, *, code: bool) -> None:
+async def refuse(tx: Transaction, secret: str, signer: Signer, *, code: bool) -> None:
     """Raises Locked after too many wrong answers, and TooSoon when a `code` is wanted and one went out just now."""
     if by_pickup(secret):
-        await refuse_at_phone(unit, signer.phone, code=code)
+        await refuse_at_phone(tx, signer.phone, code=code)
     else:
-        await _refuse(unit, [signer.person], ZoneInfo(signer.zone), code)
+        await _refuse(tx, [signer.person], ZoneInfo(signer.zone), code)
 
 
-async def refuse_at_phone(unit: Unit, phone: str, *, code: bool) -> None:
+async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
     """At the door of pickup codes: what counts for one of those who have this phone number counts for whoever names
     it. So the answer depends on the phone alone, and not on whether the pickup code was right."""
-    everybody = {unit.visitors.person(phone), *await unit.contracts.persons_at(phone)}
-    await _refuse(unit, sorted(everybody), DAY_OF, code)
+    everybody = {tx.visitors.person(phone), *await tx.contracts.persons_at(phone)}
+    await _refuse(tx, sorted(everybody), DAY_OF, code)
 
 
-async def _refuse(unit: Unit, persons: Sequence[str], zone: ZoneInfo, code: bool) -> None:
-    begins, ends = local_day(unit.now, zone)
-    if sum([await unit.sessions.wrong_answers(each, begins) for each in persons]) >= WRONG_ANSWERS_A_DAY:
-        raise Locked(retry_after=ends - unit.now, zone=zone.key)
+async def _refuse(tx: Transaction, persons: Sequence[str], zone: ZoneInfo, code: bool) -> None:
+    begins, ends = local_day(tx.now, zone)
+    if sum([await tx.sessions.wrong_answers(each, begins) for each in persons]) >= WRONG_ANSWERS_A_DAY:
+        raise Locked(retry_after=ends - tx.now, zone=zone.key)
     if not code:
         return
-    issued = [at for each in persons for at in await unit.sessions.codes_issued(each, unit.now)]
-    if (wait := codes_due_again(issued, unit.now)) is not None:
+    issued = [at for each in persons for at in await tx.sessions.codes_issued(each, tx.now)]
+    if (wait := codes_due_again(issued, tx.now)) is not None:
         raise TooSoon(retry_after=wait, zone=zone.key)

@@ -8,18 +8,18 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, TooSoon
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import session_of
 from hub.model.reminders.schedule import local_day
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 LONGEST_TEXT = 1000
 QUESTIONS = ("not-me", "wrong", "question")
 QUESTIONS_A_DAY = 10
 
 
-async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
+async def ask(services: Services, secret: str, kind: str, text: str) -> None:
     """ "Not me", "wrong" or "I have a question": a task for staff, and reminders to that number stop until it is
     settled.
 
@@ -29,20 +29,20 @@ async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
     if kind not in QUESTIONS:
         raise BadInput("kind is not-me, wrong or question", field="kind")
     words = checked_words(text)
-    async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret, before_code=True)
-        there = await hold_all(unit, session.signer, session.contract)
-        session = await session_of(unit, secret, before_code=True)  # the phone may just have changed, which ends it
-        signer = await unit.contracts.signer(session.signer)
-        await unit.tasks.pause_at(there.number, there.contracts, True)
-        asked = StaffTask(uuid4(), kind, words, signer.campus, unit.now, signer.contract, signer.id)
-        if not await unit.desk.add_task_once(asked, same_text=True):
+    async with services.database.transaction(EVERYTHING) as tx:
+        session = await session_of(tx, secret, before_code=True)
+        there = await hold_all(tx, session.signer, session.contract)
+        session = await session_of(tx, secret, before_code=True)  # the phone may just have changed, which ends it
+        signer = await tx.contracts.signer(session.signer)
+        await tx.tasks.pause_at(there.number, there.contracts, True)
+        asked = StaffTask(uuid4(), kind, words, signer.campus, tx.now, signer.contract, signer.id)
+        if not await tx.desk.add_task_once(asked, same_text=True):
             return
-        begins, ends = local_day(unit.now, ZoneInfo(signer.zone))
-        if not await unit.budgets.spend("question-day", str(signer.id), begins, QUESTIONS_A_DAY):
-            raise TooSoon(retry_after=ends - unit.now, zone=signer.zone)
+        begins, ends = local_day(tx.now, ZoneInfo(signer.zone))
+        if not await tx.budgets.spend("question-day", str(signer.id), begins, QUESTIONS_A_DAY):
+            raise TooSoon(retry_after=ends - tx.now, zone=signer.zone)
         facts = {"kind": kind, "verified": session.verified_at is not None}
-        await unit.record.append(signer.contract, signer.campus, "question-asked", f"signer:{signer.id}", facts)
+        await tx.record.append(signer.contract, signer.campus, "question-asked", f"signer:{signer.id}", facts)
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class AtNumber:
     contracts: Sequence[UUID]
 
 
-async def hold_all(unit: Unit, signer_id: UUID, contract: UUID | None) -> AtNumber:
+async def hold_all(tx: Transaction, signer_id: UUID, contract: UUID | None) -> AtNumber:
     """Lock everything at this signer's number, beside the contract that it is about."""
-    number = unit.cipher.found_by("phone", (await unit.contracts.signer(signer_id)).phone)
-    there = await unit.contracts.unfinished_at(number)
-    await unit.contracts.hold([*there, contract] if contract else there)
+    number = tx.cipher.found_by("phone", (await tx.contracts.signer(signer_id)).phone)
+    there = await tx.contracts.unfinished_at(number)
+    await tx.contracts.hold([*there, contract] if contract else there)
     return AtNumber(number, there)
 
 

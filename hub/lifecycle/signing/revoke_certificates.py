@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives import serialization
 
 from hub.authorities import Standing
 from hub.errors import AuthorityRefused, Unavailable
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, wait_after
 from hub.model.signing.device_key import AppKey
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.signing.issued_certificates import PersonsCertificate
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.timestamps import CLOCK_TOLERANCE
 
 REASON = "key_compromise"
@@ -38,24 +38,24 @@ class Outcome(Enum):
     REFUSED = auto()
 
 
-async def revoke_certificates(parts: Parts, key_id: UUID) -> None:
+async def revoke_certificates(services: Services, key_id: UUID) -> None:
     """Of one key, as far as possible now. Who is away is asked again (1 min, doubling to 1 h) until the certificate is
     over anyway; staff are told when it lasts, or when an authority does not do it."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        key = await unit.app_keys.get(key_id, lock=True)
+    async with services.database.transaction(EVERYTHING) as tx:
+        key = await tx.app_keys.get(key_id, lock=True)
         if key is None or key.revoked_at is None or key.certificates_due_at is None:
             return
         tries = key.certificate_tries
         # An attempt whose process dies is made again.
-        await unit.app_keys.plan_certificates(key.id, unit.now + wait_after(tries), tries)
-        theirs = [each for each in await unit.certificates.of_person(key.person, unit.now) if _is_of(key, each)]
-        since = unit.now - CLOCK_TOLERANCE
+        await tx.app_keys.plan_certificates(key.id, tx.now + wait_after(tries), tries)
+        theirs = [each for each in await tx.certificates.of_person(key.person, tx.now) if _is_of(key, each)]
+        since = tx.now - CLOCK_TOLERANCE
         waiting = [
-            each for each in theirs if await unit.certificates.signed_lately(key.person, each.certificate, since)
+            each for each in theirs if await tx.certificates.signed_lately(key.person, each.certificate, since)
         ]
-    outcomes = [(each, await _revoked(parts, key, each)) for each in theirs if each not in waiting]
-    async with parts.database.unit(EVERYTHING) as unit:
-        await _note(unit, key, outcomes, bool(waiting))
+    outcomes = [(each, await _revoked(services, key, each)) for each in theirs if each not in waiting]
+    async with services.database.transaction(EVERYTHING) as tx:
+        await _note(tx, key, outcomes, bool(waiting))
 
 
 def _is_of(key: AppKey, issued: PersonsCertificate) -> bool:
@@ -65,50 +65,50 @@ def _is_of(key: AppKey, issued: PersonsCertificate) -> bool:
 
 
 async def _note(
-    unit: Unit, key: AppKey, outcomes: Sequence[tuple[PersonsCertificate, Outcome]], waiting: bool
+    tx: Transaction, key: AppKey, outcomes: Sequence[tuple[PersonsCertificate, Outcome]], waiting: bool
 ) -> None:
     """When it goes on, and what staff have to do themselves."""
     away = [each for each, outcome in outcomes if outcome is Outcome.AWAY]
     tries, again = key.certificate_tries + bool(away), None
     if away or waiting:
-        again = unit.now + (wait_after(tries) if away else FIRST_RETRY)
-    await unit.app_keys.plan_certificates(key.id, again, tries)
+        again = tx.now + (wait_after(tries) if away else FIRST_RETRY)
+    await tx.app_keys.plan_certificates(key.id, again, tries)
     told = [each for each, outcome in outcomes if outcome is Outcome.REFUSED]
     told += away if away and tries == TRIES_BEFORE_STAFF else []
     for signer in dict.fromkeys(each.signer for each in told):
         theirs = [each for each in told if each.signer == signer]
         text = "\n".join([SAID, *(f"{each.authority}: {each.serial:x}" for each in theirs)])
-        await unit.desk.add_task_once(
-            StaffTask(uuid4(), NOT_REVOKED, text, theirs[0].campus, unit.now, theirs[0].contract, signer)
+        await tx.desk.add_task_once(
+            StaffTask(uuid4(), NOT_REVOKED, text, theirs[0].campus, tx.now, theirs[0].contract, signer)
         )
 
 
 # ---- one certificate
 
 
-async def _revoked(parts: Parts, key: AppKey, issued: PersonsCertificate) -> Outcome:
-    async with parts.database.unit(EVERYTHING) as unit:
-        attempt = await unit.signatures.begin_attempt("revoke", issued.contract, None, unit.now)
+async def _revoked(services: Services, key: AppKey, issued: PersonsCertificate) -> Outcome:
+    async with services.database.transaction(EVERYTHING) as tx:
+        attempt = await tx.signatures.begin_attempt("revoke", issued.contract, None, tx.now)
     try:
-        await _ask(parts, issued)
+        await _ask(services, issued)
     except (Unavailable, AuthorityRefused) as error:
         log.warning("certificate not revoked", authority=issued.authority, reason=str(error)[:300])
-        async with parts.database.unit(EVERYTHING) as unit:
+        async with services.database.transaction(EVERYTHING) as tx:
             failure = f"{issued.authority}: {error.code}: {error}"
-            await unit.signatures.end_attempt(attempt, unit.now, failure=failure)
+            await tx.signatures.end_attempt(attempt, tx.now, failure=failure)
         return Outcome.AWAY if isinstance(error, Unavailable) else Outcome.REFUSED
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(attempt, unit.now)
-        if await unit.certificates.revoke(issued.authority, issued.serial, unit.now, REASON):
-            await unit.record.append(issued.contract, issued.campus, "certificate-revoked", "hub", {
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.signatures.end_attempt(attempt, tx.now)
+        if await tx.certificates.revoke(issued.authority, issued.serial, tx.now, REASON):
+            await tx.record.append(issued.contract, issued.campus, "certificate-revoked", "hub", {
                 "authority": issued.authority, "serial": str(issued.serial), "reason": REASON, "device": str(key.id),
                 "certificate_sha256": hashlib.sha256(issued.certificate).hexdigest(),
             })  # fmt: skip
     return Outcome.DONE
 
 
-async def _ask(parts: Parts, issued: PersonsCertificate) -> None:
-    authority = parts.authorities.by_name.get(issued.authority)
+async def _ask(services: Services, issued: PersonsCertificate) -> None:
+    authority = services.authorities.by_name.get(issued.authority)
     if authority is None:
         raise AuthorityRefused(f"{issued.authority} is not configured any more")
     try:

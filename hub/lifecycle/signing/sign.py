@@ -35,7 +35,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.lifecycle.messaging.quotas import spend_prepared
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_signature
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import check_owner
@@ -49,7 +49,7 @@ from hub.model.signing.session import PREPARED_FOR, SigningSession
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.jobs import COMPLETE
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 HUB_RETRY = timedelta(minutes=1)
 CONFIRMATION_RETRY = timedelta(seconds=2)
@@ -62,10 +62,10 @@ class AgreedConsent:
     sha256: str
 
 
-def consent_for(parts: Parts, contract: Contract, language: str) -> Consent:
+def consent_for(services: Services, contract: Contract, language: str) -> Consent:
     """The consent in the signer's language where the template has it, else in the contract's."""
-    languages = parts.printer.templates.languages(contract.template)
-    return parts.printer.templates.get(
+    languages = services.printer.templates.languages(contract.template)
+    return services.printer.templates.get(
         contract.template, language if language in languages else contract.language
     ).consent
 
@@ -74,7 +74,7 @@ def consent_for(parts: Parts, contract: Contract, language: str) -> Consent:
 
 
 async def prepare(
-    parts: Parts, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent,
+    services: Services, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent,
     strokes: Strokes | None,
 ) -> tuple[SignatureRequest, int]:  # fmt: skip
     """Take the lease on the document's revision and make the file with the gap; also returns that file's size.
@@ -83,58 +83,63 @@ async def prepare(
     session let the key pass), DocumentChanged, DocumentBusy and BudgetSpent (with `retry_after`).
     """
     try:
-        return await _prepare(parts, secret, contract_id, document_sha256, consent, strokes)
+        return await _prepare(services, secret, contract_id, document_sha256, consent, strokes)
     except CustodyTooLow as refusal:  # its transaction is undone by now
-        async with parts.database.unit(EVERYTHING) as unit:
-            visiting = await visit(unit, secret, contract_id, agent=True)
+        async with services.database.transaction(EVERYTHING) as tx:
+            visiting = await visit(tx, secret, contract_id, agent=True)
         session = visiting.session
-        await note_refused_custody(parts, visiting, session.key_spki or b"", session.custody_claimed or "", refusal)
+        await note_refused_custody(services, visiting, session.key_spki or b"", session.custody_claimed or "", refusal)
         raise
 
 
 async def _prepare(
-    parts: Parts, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent,
+    services: Services, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent,
     strokes: Strokes | None,
 ) -> tuple[SignatureRequest, int]:  # fmt: skip
     """Nothing is locked while the file is read, drawn and stored; whether it may still be signed is asked anew."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await _may_prepare(parts, unit, secret, contract_id, document_sha256, consent)
-        await _replaceable(unit, visiting)
-        await spend_prepared(parts, unit, visiting.task.id, visiting.signer)
-        at = unit.now
-    prepared = await _prepared_file(parts, visiting, strokes, at)
-    stored = await parts.files.put(prepared.file)
-    async with parts.database.unit(EVERYTHING) as unit:
-        now = await _may_prepare(parts, unit, secret, visiting.contract.id, document_sha256, consent)
+    async with services.database.transaction(EVERYTHING) as tx:
+        visiting = await _may_prepare(services, tx, secret, contract_id, document_sha256, consent)
+        await _replaceable(tx, visiting)
+        await spend_prepared(services, tx, visiting.task.id, visiting.signer)
+        at = tx.now
+    prepared = await _prepared_file(services, visiting, strokes, at)
+    stored = await services.files.put(prepared.file)
+    async with services.database.transaction(EVERYTHING) as tx:
+        now = await _may_prepare(services, tx, secret, visiting.contract.id, document_sha256, consent)
         if now.session.certificate_chain != visiting.session.certificate_chain:  # it certified another key meanwhile
             raise DocumentBusy(retry_after=CONFIRMATION_RETRY)
-        for replaced in await _replaceable(unit, now):
-            await unit.signatures.lapse(replaced.id)  # the same person begins again
-        request = _request(unit, now, consent, prepared, stored)
-        await unit.signatures.add(request)
+        for replaced in await _replaceable(tx, now):
+            await tx.signatures.lapse(replaced.id)  # the same person begins again
+        request = _request(tx, now, consent, prepared, stored)
+        await tx.signatures.add(request)
     return request, len(prepared.file)
 
 
 async def _may_prepare(
-    parts: Parts, unit: Unit, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent
+    services: Services,
+    tx: Transaction,
+    secret: str,
+    contract_id: UUID | None,
+    document_sha256: str,
+    consent: AgreedConsent,
 ) -> Visit:
     """The visit, with its contract locked. Raises where this signer may not prepare this document now."""
-    contract = await unit.contracts.locked((await visit(unit, secret, contract_id, agent=True)).contract.id)
-    visiting = await visit(unit, secret, contract.id, agent=True)  # as it is under the lock
+    contract = await tx.contracts.locked((await visit(tx, secret, contract_id, agent=True)).contract.id)
+    visiting = await visit(tx, secret, contract.id, agent=True)  # as it is under the lock
     check_turn(visiting.contract, visiting.task)
-    if await unit.planning_now() >= contract.deadline:
+    if tx.planning_now >= contract.deadline:
         raise IllegalMove("the deadline has passed")
     if _key_was_revoked(visiting.session):
         raise KeyRevoked
     if not visiting.session.certificate_chain:
         raise WrongProof("there is no certified key in this session yet")
-    check_custody(parts, visiting, visiting.session.custody)
-    await _check_confirmed(unit, visiting.session)
-    asked = consent_for(parts, contract, visiting.signer.language)
+    check_custody(services, visiting, visiting.session.custody)
+    await _check_confirmed(tx, visiting.session)
+    asked = consent_for(services, contract, visiting.signer.language)
     if (consent.version, consent.sha256) != (asked.version, asked.sha256):
         raise WrongConsent
     if document_sha256 != contract.document:
-        known = {version["sha256"] for version in await unit.contracts.versions(contract.id)}
+        known = {version["sha256"] for version in await tx.contracts.versions(contract.id)}
         raise DocumentChanged if document_sha256 in known else WrongDocument
     return visiting
 
@@ -144,33 +149,33 @@ def _key_was_revoked(session: SigningSession) -> bool:
     return session.key_spki is not None and not session.certificate_chain
 
 
-async def _check_confirmed(unit: Unit, session: SigningSession) -> None:
+async def _check_confirmed(tx: Transaction, session: SigningSession) -> None:
     """A program on the signer's computer signs with nothing but the certificate that was confirmed on the page."""
     if session.pairing is None:
         return
-    pairing = await unit.pairings.get(session.pairing)
-    confirmed = pairing is not None and pairing.state(unit.now) is PairingState.CONFIRMED
+    pairing = await tx.pairings.get(session.pairing)
+    confirmed = pairing is not None and pairing.state(tx.now) is PairingState.CONFIRMED
     if pairing is None or not confirmed or pairing.certificate != session.certificate_chain[0]:
         raise NotConfirmed(retry_after=CONFIRMATION_RETRY)
 
 
-async def _replaceable(unit: Unit, visiting: Visit) -> list[SignatureRequest]:
+async def _replaceable(tx: Transaction, visiting: Visit) -> list[SignatureRequest]:
     """What the same person prepared before, which a new one replaces. Raises DocumentBusy while somebody else has the
     lease."""
     mine = []
-    for request in await unit.signatures.unfinished(visiting.contract.id):
+    for request in await tx.signatures.unfinished(visiting.contract.id):
         if request.task == visiting.task.id and request.state is RequestState.PREPARED:
             mine.append(request)
-        elif request.leased(unit.now):
-            wait = request.expires_at - unit.now if request.state is RequestState.PREPARED else timedelta(seconds=5)
+        elif request.leased(tx.now):
+            wait = request.expires_at - tx.now if request.state is RequestState.PREPARED else timedelta(seconds=5)
             raise DocumentBusy(retry_after=max(wait, timedelta(seconds=1)))
     return mine
 
 
-async def _prepared_file(parts: Parts, visiting: Visit, strokes: Strokes | None, at: datetime) -> Prepared:
+async def _prepared_file(services: Services, visiting: Visit, strokes: Strokes | None, at: datetime) -> Prepared:
     contract, signer = visiting.contract, visiting.signer
     assert contract.document is not None
-    shown = await parts.files.get(contract.document)
+    shown = await services.files.get(contract.document)
     local = at.astimezone(ZoneInfo(signer.zone))
     drawing = [list(stroke) for stroke in strokes] if strokes else None
     stamp = await asyncio.to_thread(
@@ -187,27 +192,29 @@ async def _prepared_file(parts: Parts, visiting: Visit, strokes: Strokes | None,
     )
 
 
-def _request(unit: Unit, visiting: Visit, consent: AgreedConsent, prepared: Prepared, stored: str) -> SignatureRequest:
+def _request(
+    tx: Transaction, visiting: Visit, consent: AgreedConsent, prepared: Prepared, stored: str
+) -> SignatureRequest:
     session, contract = visiting.session, visiting.contract
     assert contract.document is not None
     return SignatureRequest(
         id=uuid4(), contract=contract.id, task=visiting.task.id, session=session.id, field=visiting.signer.field,
         state=RequestState.PREPARED, base=contract.document, prepared=stored, gap=prepared.gap,
         document_digest=prepared.document_digest, to_be_signed=prepared.to_be_signed,
-        chain=session.certificate_chain, created_at=unit.now, expires_at=unit.now + PREPARED_FOR,
+        chain=session.certificate_chain, created_at=tx.now, expires_at=tx.now + PREPARED_FOR,
         custody_claimed=session.custody_claimed, custody=session.custody,
         consent_version=consent.version, consent_sha256=consent.sha256,
     )  # fmt: skip
 
 
-async def prepared_file(parts: Parts, secret: str, request_id: UUID) -> bytes:
+async def prepared_file(services: Services, secret: str, request_id: UUID) -> bytes:
     """The prepared file, only to the session that asked for it. Raises DocumentChanged once it cannot be signed."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret, agent=True)
-        request = await _own_request(unit, session, request_id)
+    async with services.database.transaction(EVERYTHING) as tx:
+        session = await session_of(tx, secret, agent=True)
+        request = await _own_request(tx, session, request_id)
     if request.state is RequestState.LAPSED:
         raise DocumentChanged
-    return await parts.files.get(request.prepared)
+    return await services.files.get(request.prepared)
 
 
 # ---- the signature
@@ -233,7 +240,7 @@ NOTHING = Beside()
 
 
 async def accept_signature(
-    parts: Parts, secret: str, contract_id: UUID | None, request_id: UUID, raw_signature: bytes,
+    services: Services, secret: str, contract_id: UUID | None, request_id: UUID, raw_signature: bytes,
     beside: Beside = NOTHING,
 ) -> TaskState:  # fmt: skip
     """Check the value against the certificate and store it at once; embedding it is the hub's next step.
@@ -242,34 +249,34 @@ async def accept_signature(
     both stand in the record), DocumentChanged.
     """
     try:
-        return await _accept(parts, secret, request_id, raw_signature, beside)
+        return await _accept(services, secret, request_id, raw_signature, beside)
     except WrongConfirmation as wrong:
-        async with parts.database.unit(EVERYTHING) as unit:
-            session = await session_of(unit, secret, agent=True)
-            request = await _own_request(unit, session, request_id)
-        await note_wrong(parts, request, f"signer:{session.signer}", wrong)
+        async with services.database.transaction(EVERYTHING) as tx:
+            session = await session_of(tx, secret, agent=True)
+            request = await _own_request(tx, session, request_id)
+        await note_wrong(services, request, f"signer:{session.signer}", wrong)
         raise
     except WrongSignature:
-        async with parts.database.unit(EVERYTHING) as unit:
-            session = await session_of(unit, secret, agent=True)
-            request = await _own_request(unit, session, request_id)
-            await note_refused_signature(unit, request, f"signer:{session.signer}", raw_signature)
+        async with services.database.transaction(EVERYTHING) as tx:
+            session = await session_of(tx, secret, agent=True)
+            request = await _own_request(tx, session, request_id)
+            await note_refused_signature(tx, request, f"signer:{session.signer}", raw_signature)
         raise
 
 
-async def _accept(parts: Parts, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside) -> TaskState:
-    async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret, agent=True)
-        request = await _own_request(unit, session, request_id)
-        contract = await unit.contracts.locked(request.contract)
-        visiting = await visit(unit, secret, contract.id, agent=True)
+async def _accept(services: Services, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside) -> TaskState:
+    async with services.database.transaction(EVERYTHING) as tx:
+        session = await session_of(tx, secret, agent=True)
+        request = await _own_request(tx, session, request_id)
+        contract = await tx.contracts.locked(request.contract)
+        visiting = await visit(tx, secret, contract.id, agent=True)
         if visiting.task.state is TaskState.SIGNED:
             return TaskState.SIGNED
         check_turn(visiting.contract, visiting.task)
-        request = await _still_signable(unit, visiting, request_id)
+        request = await _still_signable(tx, visiting, request_id)
         signature = verified_der(_key_of(request.chain[0]), request.to_be_signed, raw_signature)
-        confirmation = await confirmed(parts, unit, visiting, request, beside.given)
-        await _store_signature(unit, visiting, request, signature, beside, confirmation)
+        confirmation = await confirmed(services, tx, visiting, request, beside.given)
+        await _store_signature(tx, visiting, request, signature, beside, confirmation)
     return TaskState.SIGNED
 
 
@@ -280,70 +287,70 @@ def _key_of(certificate: bytes) -> bytes:
     return public_key.public_bytes(serialization.Encoding.DER, form)
 
 
-async def _own_request(unit: Unit, session: SigningSession, request_id: UUID) -> SignatureRequest:
-    request = await unit.signatures.get(request_id)
+async def _own_request(tx: Transaction, session: SigningSession, request_id: UUID) -> SignatureRequest:
+    request = await tx.signatures.get(request_id)
     if session.verified_at is None or request is None or request.session != session.id:
         raise WrongSignature("there is no such request in this session")
     return request
 
 
-async def _still_signable(unit: Unit, visiting: Visit, request_id: UUID) -> SignatureRequest:
+async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) -> SignatureRequest:
     """As it is under the contract's lock. After the lease it still counts while nobody else has begun."""
-    request = await unit.signatures.get(request_id)
+    request = await tx.signatures.get(request_id)
     assert request is not None
     if _key_was_revoked(visiting.session):
         raise KeyRevoked
     if (key := _key_of(request.chain[0])) != visiting.session.key_spki:  # it certified another one since
-        await check_owner(unit, key, visiting.signer.person)
+        await check_owner(tx, key, visiting.signer.person)
     if request.state is not RequestState.PREPARED or request.base != visiting.contract.document:
         raise DocumentChanged
-    others = [each for each in await unit.signatures.unfinished(visiting.contract.id) if each.id != request.id]
-    if any(other.leased(unit.now) for other in others):
+    others = [each for each in await tx.signatures.unfinished(visiting.contract.id) if each.id != request.id]
+    if any(other.leased(tx.now) for other in others):
         raise DocumentChanged
-    if await unit.planning_now() >= visiting.contract.deadline:
+    if tx.planning_now >= visiting.contract.deadline:
         raise IllegalMove("the deadline has passed")
     return request
 
 
 async def _store_signature(
-    unit: Unit, visiting: Visit, request: SignatureRequest, signature: bytes, beside: Beside,
+    tx: Transaction, visiting: Visit, request: SignatureRequest, signature: bytes, beside: Beside,
     confirmation: Confirmation | None,
 ) -> None:  # fmt: skip
     """Signature, end of the task and of its reminders, record and the hub's next step: one transaction."""
     contract, task = visiting.contract, visiting.task
-    if not await unit.signatures.accept(request.id, signature, unit.now, confirmation.packed if confirmation else None):
+    if not await tx.signatures.accept(request.id, signature, tx.now, confirmation.packed if confirmation else None):
         raise KeyRevoked
-    await unit.tasks.end(task.id, TaskState.SIGNED, unit.now)
-    await unit.reminders.note(task, "stopped", await unit.planning_now(), step=task.step, reason="signed")
-    await unit.record.append(contract.id, contract.campus, "signature-accepted", visiting.actor, {
+    await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
+    await tx.reminders.note(task, "stopped", tx.planning_now, step=task.step, reason="signed")
+    await tx.record.append(contract.id, contract.campus, "signature-accepted", visiting.actor, {
         "field": request.field, "shown_sha256": request.base, "prepared_sha256": request.prepared,
         "consent_version": request.consent_version, "consent_sha256": request.consent_sha256,
         "signature_sha256": hashlib.sha256(signature).hexdigest(),
         "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
         "custody_claimed": request.custody_claimed, "custody": request.custody,
-        "pages_seen": await unit.sessions.pages_seen(task.id, request.base),
+        "pages_seen": await tx.sessions.pages_seen(task.id, request.base),
         **beside.facts, **(confirmation.facts if confirmation else {}),
     })  # fmt: skip
-    await unit.contracts.plan_hub_step(contract.id, unit.now + HUB_RETRY)
-    await unit.jobs.enqueue(COMPLETE, {"contract": str(contract.id)}, f"complete-{request.id}")
+    await tx.contracts.plan_hub_step(contract.id, tx.now + HUB_RETRY)
+    await tx.jobs.enqueue(COMPLETE, {"contract": str(contract.id)}, f"complete-{request.id}")
 
 
-async def note_refusal(parts: Parts, secret: str, request_id: UUID, reason: str) -> None:
+async def note_refusal(services: Services, secret: str, request_id: UUID, reason: str) -> None:
     """The signer's own side refused to sign what we prepared: kept in the record, the lease is given back, staff are
     told."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret, agent=True)
-        request = await _own_request(unit, session, request_id)
-        contract = await unit.contracts.locked(request.contract)
-        await unit.signatures.lapse(request.id)  # not one whose signature was accepted while we waited for the lock
+    async with services.database.transaction(EVERYTHING) as tx:
+        session = await session_of(tx, secret, agent=True)
+        request = await _own_request(tx, session, request_id)
+        contract = await tx.contracts.locked(request.contract)
+        await tx.signatures.lapse(request.id)  # not one whose signature was accepted while we waited for the lock
         facts = {"request": str(request.id), "reason": reason[:500], "prepared_sha256": request.prepared}
-        await unit.record.append(
+        await tx.record.append(
             contract.id, contract.campus, "signing-refused-by-client", f"signer:{session.signer}", facts
         )
-        await _alarm(unit, contract, session)
+        await _alarm(tx, contract, session)
 
 
-async def _alarm(unit: Unit, contract: Contract, session: SigningSession) -> None:
+async def _alarm(tx: Transaction, contract: Contract, session: SigningSession) -> None:
     text = "The signer's own program refused the prepared file: it was not what had been shown."
-    task = StaffTask(uuid4(), "refused-by-client", text, contract.campus, unit.now, contract.id, session.signer)
-    await unit.desk.add_task_once(task)
+    task = StaffTask(uuid4(), "refused-by-client", text, contract.campus, tx.now, contract.id, session.signer)
+    await tx.desk.add_task_once(task)

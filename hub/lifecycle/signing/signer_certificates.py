@@ -29,7 +29,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.lifecycle.messaging.quotas import spend_certificate
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import noting_refused_keys
 from hub.lifecycle.signing.certificate_issuance import obtain
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
@@ -41,7 +41,7 @@ from hub.model.contract.person import same_name
 from hub.model.signing.passkey import Passkey
 from hub.model.signing.signature_request import Custody, custody_proved
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from qianda.passkey_binding import PasskeyBinding, find_binding
 
 KEY_PURPOSE = b"qianda-key-v1"
@@ -63,7 +63,7 @@ class Certified:
 
 
 async def certify_key(
-    parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, presented: Presented
+    services: Services, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, presented: Presented
 ) -> Certified:
     """A certificate for a key whose possession was just proved: a fresh one, or that of an app which comes back. One
     key per session signs all its contracts.
@@ -71,15 +71,15 @@ async def certify_key(
     Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, KeyRevoked, CustodyTooLow, BudgetSpent,
     AuthorityUnavailable; WrongConfirmation for a passkey that is not one of this person's.
     """
-    visiting, challenge = await _proved(parts, secret, contract_id, spki, proof, presented.custody)
-    holding = await held(parts, visiting, spki, challenge, presented)
-    await _demand(parts, visiting, spki, presented.custody, holding.custody)
-    passkey = await find_passkey(parts, visiting, presented.passkey) if presented.passkey is not None else None
-    return await _certificate_for(parts, visiting, spki, presented.custody, holding, passkey)
+    visiting, challenge = await _proved(services, secret, contract_id, spki, proof, presented.custody)
+    holding = await held(services, visiting, spki, challenge, presented)
+    await _demand(services, visiting, spki, presented.custody, holding.custody)
+    passkey = await find_passkey(services, visiting, presented.passkey) if presented.passkey is not None else None
+    return await _certificate_for(services, visiting, spki, presented.custody, holding, passkey)
 
 
 async def bring_certificate(
-    parts: Parts, secret: str, contract_id: UUID | None, chain: Sequence[bytes], proof: bytes, custody: str
+    services: Services, secret: str, contract_id: UUID | None, chain: Sequence[bytes], proof: bytes, custody: str
 ) -> Certified:
     """Take a certificate that the key has already; its chain up to the authority that is trusted for signers.
 
@@ -89,19 +89,19 @@ async def bring_certificate(
     if not chain:
         raise BadInput("the chain has no certificate", field="certificate_chain")
     spki = _key_of(chain[0])
-    visiting, _ = await _proved(parts, secret, contract_id, spki, proof, custody)
+    visiting, _ = await _proved(services, secret, contract_id, spki, proof, custody)
     try:
-        accepted = await _accepted(parts, visiting, chain)
+        accepted = await _accepted(services, visiting, chain)
     except Refused as refusal:
-        await _note_refused(parts, visiting, chain[0], refusal)
+        await _note_refused(services, visiting, chain[0], refusal)
         raise
     proved = Custody.USB_TOKEN if accepted.token_only else custody_proved(custody)
     if proved is Custody.BROWSER:
         proved = Custody.SOFTWARE  # no page of ours made this key
-    await _demand(parts, visiting, spki, custody, proved)
-    async with parts.database.unit(EVERYTHING) as unit:
+    await _demand(services, visiting, spki, custody, proved)
+    async with services.database.transaction(EVERYTHING) as tx:
         certified = Certified(spki, custody, proved, accepted.chain, Held(proved))
-        await _note_certified(unit, visiting, certified, "certificate-brought", {"authority": accepted.authority})
+        await _note_certified(tx, visiting, certified, "certificate-brought", {"authority": accepted.authority})
     return certified
 
 
@@ -110,25 +110,25 @@ async def bring_certificate(
 
 @noting_refused_keys
 async def _proved(
-    parts: Parts, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, custody: str
+    services: Services, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, custody: str
 ) -> tuple[Visit, bytes]:
     """The visit of whoever just showed that they hold this key, and that it was nobody else's before; and the
     challenge by which they did."""
     if custody not in set(Custody):
         raise BadInput("unknown custody", field="custody")
-    async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, secret, contract_id, agent=True)
+    async with services.database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, secret, contract_id, agent=True)
         check_turn(visiting.contract, visiting.task)
-        challenge = await unit.sessions.use_challenge(visiting.session.id)
-        foreign = await unit.sessions.key_is_of_somebody_else(spki, visiting.signer.person)
+        challenge = await tx.sessions.use_challenge(visiting.session.id)
+        foreign = await tx.sessions.key_is_of_somebody_else(spki, visiting.signer.person)
     # The challenge is spent by now, whatever the proof turns out to be.
     if challenge is None:
         raise WrongProof("this challenge was used before; ask for a fresh one")
-    _check_proof(parts.origin, challenge, spki, proof)
+    _check_proof(services.origin, challenge, spki, proof)
     if foreign:
         raise KeyOfSomebodyElse
-    async with parts.database.unit(EVERYTHING) as unit:
-        await check_owner(unit, spki, visiting.signer.person)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await check_owner(tx, spki, visiting.signer.person)
     return visiting, challenge
 
 
@@ -150,12 +150,12 @@ def _key_of(certificate: bytes) -> bytes:
         raise BadInput("the certificate cannot be read", field="certificate_chain") from error
 
 
-async def _demand(parts: Parts, visiting: Visit, spki: bytes, claimed: str, proved: Custody) -> None:
+async def _demand(services: Services, visiting: Visit, spki: bytes, claimed: str, proved: Custody) -> None:
     """What the template demands of the key; a refusal is kept in the record. Raises CustodyTooLow."""
     try:
-        check_custody(parts, visiting, proved)
+        check_custody(services, visiting, proved)
     except CustodyTooLow as refusal:
-        await note_refused_custody(parts, visiting, spki, claimed, refusal)
+        await note_refused_custody(services, visiting, spki, claimed, refusal)
         raise
 
 
@@ -163,18 +163,18 @@ async def _demand(parts: Parts, visiting: Visit, spki: bytes, claimed: str, prov
 
 
 async def _certificate_for(
-    parts: Parts, visiting: Visit, spki: bytes, custody: str, holding: Held, passkey: Passkey | None
+    services: Services, visiting: Visit, spki: bytes, custody: str, holding: Held, passkey: Passkey | None
 ) -> Certified:
-    async with parts.database.unit(EVERYTHING) as unit:
-        await spend_certificate(parts, unit, visiting.signer)
-        life = max(SIGNER_LIFE, await _time_to_last(unit, visiting))
-    binding = PasskeyBinding.to(passkey.public_key, parts.origin) if passkey else None
-    obtained = await obtain(parts, visiting, spki, life, binding)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await spend_certificate(services, tx, visiting.signer)
+        life = max(SIGNER_LIFE, await _time_to_last(tx, visiting))
+    binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
+    obtained = await obtain(services, visiting, spki, life, binding)
     issued = obtained.issued
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.signatures.end_attempt(obtained.attempt, unit.now)
-        await unit.certificates.add(
-            obtained.authority, issued.serial, issued.certificate, unit.now, issued.not_after,
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.signatures.end_attempt(obtained.attempt, tx.now)
+        await tx.certificates.add(
+            obtained.authority, issued.serial, issued.certificate, tx.now, issued.not_after,
             visiting.contract.id, visiting.signer.id,
         )  # fmt: skip
         certified = Certified(spki, custody, holding.custody, issued.chain, holding)
@@ -183,47 +183,47 @@ async def _certificate_for(
             facts["passed_over"] = " ".join(obtained.passed_over)
         if passkey is not None and find_binding(issued.certificate) == binding:
             facts["passkey"] = str(passkey.id)
-        await _note_certified(unit, visiting, certified, "certificate-issued", facts)
+        await _note_certified(tx, visiting, certified, "certificate-issued", facts)
     return certified
 
 
-async def _time_to_last(unit: Unit, visiting: Visit) -> timedelta:
+async def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
     """How long a certificate has to be valid. Longer for somebody after whom others sign: the file is closed only
     then, and to last it has to be closed while all its certificates are valid.
     """
-    others = [task for task in await unit.tasks.of_contract(visiting.contract.id) if task.id != visiting.task.id]
+    others = [task for task in await tx.tasks.of_contract(visiting.contract.id) if task.id != visiting.task.id]
     if all(task.state.final for task in others):
         return LEAST_LIFE
-    return visiting.contract.deadline - await unit.planning_now() + TIME_TO_CLOSE
+    return visiting.contract.deadline - tx.planning_now + TIME_TO_CLOSE
 
 
 # ---- a certificate that is brought along
 
 
-async def _accepted(parts: Parts, visiting: Visit, chain: Sequence[bytes]) -> Accepted:
-    accepted = await brought.accepted(chain, parts.signer_trust, parts.clock())
+async def _accepted(services: Services, visiting: Visit, chain: Sequence[bytes]) -> Accepted:
+    accepted = await brought.accepted(chain, services.signer_trust, services.clock())
     if not any(same_name(name, visiting.signer.name) for name in accepted.names):
         raise CertificateOfSomebodyElse
-    async with parts.database.unit(EVERYTHING) as unit:
-        needed = unit.now + await _time_to_last(unit, visiting)
-        ours = {serial for serial, _, _ in await unit.certificates.revoked(parts.authority_name)}
+    async with services.database.transaction(EVERYTHING) as tx:
+        needed = tx.now + await _time_to_last(tx, visiting)
+        ours = {serial for serial, _, _ in await tx.certificates.revoked(services.authority_name)}
     if accepted.not_after <= needed:
         raise CertificateNotValid(f"it ends on {accepted.not_after:%Y-%m-%d}, before the contract can be completed")
-    if accepted.chain[-1] == parts.signer_trust.own:
+    if accepted.chain[-1] == services.signer_trust.own:
         if accepted.serial in ours:
             raise CertificateRevoked
         return accepted
-    await _check_revocation(parts, visiting, accepted)
+    await _check_revocation(services, visiting, accepted)
     return accepted
 
 
-async def _check_revocation(parts: Parts, visiting: Visit, accepted: Accepted) -> None:
+async def _check_revocation(services: Services, visiting: Visit, accepted: Accepted) -> None:
     """Ask the authority's lists. One that outlives the certificate could not speak for it later."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        attempt = await unit.signatures.begin_attempt("revocation", visiting.contract.id, None, unit.now)
+    async with services.database.transaction(EVERYTHING) as tx:
+        attempt = await tx.signatures.begin_attempt("revocation", visiting.contract.id, None, tx.now)
     failure = None
     try:
-        status = await parts.revocation.of(accepted.chain)
+        status = await services.revocation.of(accepted.chain)
         if status.revoked:
             raise CertificateRevoked
         if status.next_update >= accepted.not_after:
@@ -232,32 +232,32 @@ async def _check_revocation(parts: Parts, visiting: Visit, accepted: Accepted) -
         failure = f"{error.code}: {error}"
         raise
     finally:
-        async with parts.database.unit(EVERYTHING) as unit:
-            await unit.signatures.end_attempt(attempt, unit.now, failure=failure)
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.signatures.end_attempt(attempt, tx.now, failure=failure)
 
 
-async def _note_refused(parts: Parts, visiting: Visit, certificate: bytes, refusal: Refused) -> None:
+async def _note_refused(services: Services, visiting: Visit, certificate: bytes, refusal: Refused) -> None:
     contract = visiting.contract
     facts = {"reason": refusal.code, "certificate_sha256": hashlib.sha256(certificate).hexdigest()}
-    async with parts.database.unit(EVERYTHING) as unit:
-        await unit.record.append(contract.id, contract.campus, "certificate-refused", visiting.actor, facts)
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.record.append(contract.id, contract.campus, "certificate-refused", visiting.actor, facts)
 
 
 # ---- the end of a key
 
 
-async def note_key_deleted(parts: Parts, secret: str) -> None:
+async def note_key_deleted(services: Services, secret: str) -> None:
     """The page reports that it deleted the key of this visit. It is the page's word, and stands as such in the record
     of each contract that was signed with it. Again: nothing more."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret)
-        for request in await unit.signatures.key_deleted(session.id, unit.now):
-            contract = await unit.contracts.get(request.contract)
+    async with services.database.transaction(EVERYTHING) as tx:
+        session = await session_of(tx, secret)
+        for request in await tx.signatures.key_deleted(session.id, tx.now):
+            contract = await tx.contracts.get(request.contract)
             facts = {
                 "field": request.field, "reported_by": "page",
                 "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
             }  # fmt: skip
-            await unit.record.append(
+            await tx.record.append(
                 contract.id, contract.campus, "key-deletion-reported", f"signer:{session.signer}", facts
             )
 
@@ -265,15 +265,15 @@ async def note_key_deleted(parts: Parts, secret: str) -> None:
 # ---- both
 
 
-async def _note_certified(unit: Unit, visiting: Visit, certified: Certified, kind: str, facts: dict[str, str]) -> None:
+async def _note_certified(
+    tx: Transaction, visiting: Visit, certified: Certified, kind: str, facts: dict[str, str]
+) -> None:
     session, contract = visiting.session, visiting.contract
-    await bind(unit, visiting, certified.held)
-    await unit.sessions.certified(
-        session.id, certified.spki, certified.claimed, certified.custody.value, certified.chain
-    )
+    await bind(tx, visiting, certified.held)
+    await tx.sessions.certified(session.id, certified.spki, certified.claimed, certified.custody.value, certified.chain)
     if session.pairing is not None:
-        await unit.pairings.certified(session.pairing, certified.chain[0])
-    await unit.record.append(contract.id, contract.campus, kind, visiting.actor, facts | {
+        await tx.pairings.certified(session.pairing, certified.chain[0])
+    await tx.record.append(contract.id, contract.campus, kind, visiting.actor, facts | {
         "certificate_sha256": hashlib.sha256(certified.chain[0]).hexdigest(),
         "custody_claimed": certified.claimed, "custody": certified.custody.value,
     })  # fmt: skip

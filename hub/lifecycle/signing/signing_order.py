@@ -7,50 +7,61 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hub.errors import AlreadySigned, IllegalMove, NotYourTurn
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState, tasks_to_open
 from hub.model.reminders.due_step import HOLD
 from hub.model.reminders.schedule import Send, StepKind, first_step, spread_of
 from hub.router.policy import policy_of
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 
 async def open_next(
-    parts: Parts, unit: Unit, contract: Contract, send: Send, *, hold: bool = False
+    services: Services, tx: Transaction, contract: Contract, send: Send, *, hold: bool = False
 ) -> list[SigningTask]:
     """Open the tasks whose turn has come, each with its first step. Returns them. `hold`: an invitation "now" waits a
     moment for that of another contract."""
-    signers = {signer.id: signer for signer in await unit.contracts.signers(contract.id)}
-    opened = tasks_to_open(await unit.tasks.of_contract(contract.id))
+    signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
+    opened = tasks_to_open(await tx.tasks.of_contract(contract.id))
     for task in opened:
-        await open_task(parts, unit, contract, task, signers[task.signer], send, hold=hold)
+        await open_task(services, tx, contract, task, signers[task.signer], send, hold=hold)
     return opened
 
 
 async def open_task(
-    parts: Parts, unit: Unit, contract: Contract, task: SigningTask, signer: Signer, send: Send, *, hold: bool = False
+    services: Services,
+    tx: Transaction,
+    contract: Contract,
+    task: SigningTask,
+    signer: Signer,
+    send: Send,
+    *,
+    hold: bool = False,
 ) -> None:
-    now, policy = await unit.planning_now(), await policy_of(unit, parts.policy, contract)
+    now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
     step = first_step(
-        policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send=send,
+        policy,
+        opened_at=now,
+        deadline=contract.deadline,
+        zone=ZoneInfo(signer.zone),
+        send=send,
         spread=spread_of(task.id),
-    )  # fmt: skip
+    )
     if hold and policy.bundle and step.kind is StepKind.INVITATION and step.due_at == now < contract.deadline - HOLD:
         step = replace(step, due_at=now + HOLD)
-    await unit.tasks.open(task.id, step, now)
-    await unit.reminders.note(task, "planned", now, step=step)
-    await unit.record.append(contract.id, contract.campus, "task-opened", "hub", {
+    await tx.tasks.open(task.id, step, now)
+    await tx.reminders.note(task, "planned", now, step=step)
+    await tx.record.append(contract.id, contract.campus, "task-opened", "hub", {
         "signer": str(signer.id), "role": signer.role.value, "order": task.order, "field": signer.field,
     })  # fmt: skip
 
 
-async def close_tasks(unit: Unit, contract: Contract, reason: str, at: datetime) -> None:
+async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: datetime) -> None:
     """The contract ended otherwise: nobody has anything to do any more, and nothing more is planned."""
-    for task in await unit.tasks.of_contract(contract.id):
+    for task in await tx.tasks.of_contract(contract.id):
         if not task.state.final:
-            await unit.tasks.end(task.id, TaskState.CLOSED, at)
-            await unit.reminders.note(task, "stopped", at, step=task.step, reason=reason)
+            await tx.tasks.end(task.id, TaskState.CLOSED, at)
+            await tx.reminders.note(task, "stopped", at, step=task.step, reason=reason)
 
 
 def check_turn(contract: Contract, task: SigningTask) -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from hub.errors import BudgetSpent, WrongAnswer
 from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import send_at_once
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import Identified, answer, note_not_matched, on_file, question
 from hub.lifecycle.signing.open_link import contracts_of, new_secret, session_of
 from hub.lifecycle.signing.otp_limits import refuse, take_turn_at_phone
@@ -24,7 +24,7 @@ from hub.model.signing.link import SignLink
 from hub.model.signing.pickup_code import DAY_OF, by_pickup
 from hub.model.signing.session import CODE_LIFE, GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, SigningSession, code_for
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 MOST_CONTRACTS = 20
 """A session shows at most so many contracts of one person; the link's own is always among them."""
@@ -39,59 +39,59 @@ class Verified:
     contracts: list[tuple[Contract, SigningTask]]
 
 
-async def send_code(parts: Parts, secret: str, channel: str | None = None) -> None:
+async def send_code(services: Services, secret: str, channel: str | None = None) -> None:
     """Raises Locked, TooSoon or BudgetSpent (with `retry_after`) by the configured budgets. A new code kills the
     old one. `channel`: by which the person would like to have it; it comes another way where that does not lead to
     their phone."""
     wished = (channel,) if channel else ()
     try:
-        await _send_code(parts, secret, wished)
+        await _send_code(services, secret, wished)
     except BudgetSpent as spent:
-        await raise_alarm(parts, spent)
+        await raise_alarm(services, spent)
         if by_pickup(secret):  # as `pick_up.send_no_code` says it: the zone on file would tell that there is somebody
             spent.zone = DAY_OF.key
         raise
 
 
-async def _send_code(parts: Parts, secret: str, wished: Sequence[str]) -> None:
-    async with parts.database.unit(EVERYTHING) as unit:
-        session = await session_of(unit, secret, before_code=True)
-        asking = await unit.contracts.signer(session.signer)
-        await take_turn_at_phone(unit, secret, asking)
-        await unit.contracts.hold([session.contract])
-        await unit.sessions.one_at_a_time(asking.person)
+async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        session = await session_of(tx, secret, before_code=True)
+        asking = await tx.contracts.signer(session.signer)
+        await take_turn_at_phone(tx, secret, asking)
+        await tx.contracts.hold([session.contract])
+        await tx.sessions.one_at_a_time(asking.person)
         # As things are now that nobody else is at it: the phone may just have changed, which ended this session.
-        session = await session_of(unit, secret, before_code=True)
-        signer = await unit.contracts.signer(session.signer)
-        await refuse(unit, secret, signer, code=True)
-        code = await unit.sessions.add_code(signer.person, session.id, unit.now)
-        contract = await unit.contracts.get(session.contract)
+        session = await session_of(tx, secret, before_code=True)
+        signer = await tx.contracts.signer(session.signer)
+        await refuse(tx, secret, signer, code=True)
+        code = await tx.sessions.add_code(signer.person, session.id, tx.now)
+        contract = await tx.contracts.get(session.contract)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
         await send_at_once(
-            parts, unit, contract, signer, Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished
+            services, tx, contract, signer, Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished
         )
 
 
-async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) -> Verified:
+async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:
     """Code *and* identity check. Raises WrongAnswer without telling which was wrong; Locked after too many;
     IdentityUnavailable when an outside provider has to be asked and does not answer: the code still counts then."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        answered = await _answered(parts, unit, secret, code, name, id_tail)
+    async with services.database.transaction(EVERYTHING) as tx:
+        answered = await _answered(services, tx, secret, code, name, id_tail)
         if answered.right is None:
-            await _count_wrong(unit, answered.signer)
+            await _count_wrong(tx, answered.signer)
             asked = None
-        elif (asked := await question(parts, unit, answered.session, answered.signer)) is None:
-            return await _admit(parts, unit, answered, on_file(parts, answered.signer))
+        elif (asked := await question(services, tx, answered.session, answered.signer)) is None:
+            return await _admit(services, tx, answered, on_file(services, answered.signer))
     if asked is None:
         raise WrongAnswer
-    verdict, identified = await answer(parts, asked)
-    async with parts.database.unit(EVERYTHING) as unit:
-        answered = await _answered(parts, unit, secret, code, name, id_tail)  # as things are by now
+    verdict, identified = await answer(services, asked)
+    async with services.database.transaction(EVERYTHING) as tx:
+        answered = await _answered(services, tx, secret, code, name, id_tail)  # as things are by now
         if answered.right is not None and verdict.matched:
-            return await _admit(parts, unit, answered, identified)
+            return await _admit(services, tx, answered, identified)
         if not verdict.matched:
-            await note_not_matched(unit, answered.session, answered.signer, identified)
-            await _count_wrong(unit, answered.signer, identified.facts)
+            await note_not_matched(tx, answered.session, answered.signer, identified)
+            await _count_wrong(tx, answered.signer, identified.facts)
     raise WrongAnswer
 
 
@@ -104,48 +104,48 @@ class _Answered:
     right: UUID | None
 
 
-async def _answered(parts: Parts, unit: Unit, secret: str, code: str, name: str, id_tail: str) -> _Answered:
-    session = await session_of(unit, secret, before_code=True)
-    signer = await unit.contracts.signer(session.signer)
-    await take_turn_at_phone(unit, secret, signer)
-    await unit.contracts.hold(await _contracts_for(unit, session, signer))
-    session = await session_of(unit, secret, lock=True, before_code=True)
-    await unit.sessions.one_at_a_time(signer.person)
-    await refuse(unit, secret, signer, code=False)
-    live = await unit.sessions.live_code(signer.person, session.id, unit.now)
-    right = _same_code(parts, live, code) & parts.identity.matches(signer, name, id_tail)
+async def _answered(services: Services, tx: Transaction, secret: str, code: str, name: str, id_tail: str) -> _Answered:
+    session = await session_of(tx, secret, before_code=True)
+    signer = await tx.contracts.signer(session.signer)
+    await take_turn_at_phone(tx, secret, signer)
+    await tx.contracts.hold(await _contracts_for(tx, session, signer))
+    session = await session_of(tx, secret, lock=True, before_code=True)
+    await tx.sessions.one_at_a_time(signer.person)
+    await refuse(tx, secret, signer, code=False)
+    live = await tx.sessions.live_code(signer.person, session.id, tx.now)
+    right = _same_code(services, live, code) & services.identity.matches(signer, name, id_tail)
     return _Answered(session, signer, live if right else None)
 
 
-def _same_code(parts: Parts, live: UUID | None, code: str) -> bool:
+def _same_code(services: Services, live: UUID | None, code: str) -> bool:
     """Compared in constant time, and always: without a live code against one that nobody has."""
-    expected = code_for(parts.keys.code, live) if live else secrets.token_hex(16)
+    expected = code_for(services.keys.code, live) if live else secrets.token_hex(16)
     return hmac.compare_digest(expected.encode(), code.strip().encode())
 
 
-async def _admit(parts: Parts, unit: Unit, answered: _Answered, identified: Identified) -> Verified:
+async def _admit(services: Services, tx: Transaction, answered: _Answered, identified: Identified) -> Verified:
     session, signer = answered.session, answered.signer
     assert answered.right is not None
-    await unit.sessions.use_code(answered.right, unit.now)
-    contracts = await _contracts_for(unit, session, signer)
+    await tx.sessions.use_code(answered.right, tx.now)
+    contracts = await _contracts_for(tx, session, signer)
     secret = new_secret()
-    await unit.sessions.verified(session.id, contracts, secret, unit.now)
-    await unit.sessions.forget_pickups(unit.visitors.person(signer.phone))
-    link = await unit.links.get(session.link)
-    verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": unit.now})
-    found = await contracts_of(unit, verified)
+    await tx.sessions.verified(session.id, contracts, secret, tx.now)
+    await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))
+    link = await tx.links.get(session.link)
+    verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": tx.now})
+    found = await contracts_of(tx, verified)
     # In one order for everybody: two people with the same contracts would otherwise wait for each other's records.
     for contract, task in sorted(found, key=lambda each: each[0].id):
-        await _note_opened(unit, session, contract, task, link, identified)
+        await _note_opened(tx, session, contract, task, link, identified)
     return Verified(secret, verified, found)
 
 
-async def _contracts_for(unit: Unit, session: SigningSession, signer: Signer) -> list[UUID]:
+async def _contracts_for(tx: Transaction, session: SigningSession, signer: Signer) -> list[UUID]:
     """The link's own contract, and every other one that the same person with the same phone has to sign or is
     signing, in the order in which they were issued."""
     contracts = [session.contract]
-    for other in await unit.contracts.same_person(signer):
-        contract = await unit.contracts.get(other.contract)
+    for other in await tx.contracts.same_person(signer):
+        contract = await tx.contracts.get(other.contract)
         waiting = contract.state in (ContractState.ISSUED, ContractState.SIGNED)
         if waiting and contract.id not in contracts and len(contracts) < MOST_CONTRACTS:
             contracts.append(contract.id)
@@ -154,34 +154,34 @@ async def _contracts_for(unit: Unit, session: SigningSession, signer: Signer) ->
 
 
 async def _note_opened(
-    unit: Unit, session: SigningSession, contract: Contract, task: SigningTask, link: SignLink | None,
+    tx: Transaction, session: SigningSession, contract: Contract, task: SigningTask, link: SignLink | None,
     identified: Identified,
 ) -> None:  # fmt: skip
     door = link.door.value if link else "unknown"
-    at = await unit.planning_now()
-    await unit.tasks.opened(task.id, door, at)
+    at = tx.planning_now
+    await tx.tasks.opened(task.id, door, at)
     if not task.opened:
-        await unit.reminders.note(task, "opened", at, reason=door)
-    await unit.desk.finish_tasks_of(task.signer, UNREACHED, "hub", unit.now)
-    await unit.sessions.add_identity_check(
-        session, contract.id, task.signer, identified.provider, identified.method, unit.now,
+        await tx.reminders.note(task, "opened", at, reason=door)
+    await tx.desk.finish_tasks_of(task.signer, UNREACHED, "hub", tx.now)
+    await tx.sessions.add_identity_check(
+        session, contract.id, task.signer, identified.provider, identified.method, tx.now,
         identified.result, identified.reference,
     )  # fmt: skip
-    await unit.record.append(contract.id, contract.campus, "identity-checked", f"signer:{task.signer}", {
+    await tx.record.append(contract.id, contract.campus, "identity-checked", f"signer:{task.signer}", {
         **identified.facts, "result": identified.result, "door": door, "first_opening": task.opened_at is None,
     })  # fmt: skip
 
 
-async def _count_wrong(unit: Unit, signer: Signer, facts: Mapping[str, str] | None = None) -> None:
-    await unit.sessions.add_wrong_answer(signer.person, unit.now)
-    await unit.sessions.end_guessed_codes(signer.person, unit.now, GUESSES_OF_A_CODE)
+async def _count_wrong(tx: Transaction, signer: Signer, facts: Mapping[str, str] | None = None) -> None:
+    await tx.sessions.add_wrong_answer(signer.person, tx.now)
+    await tx.sessions.end_guessed_codes(signer.person, tx.now, GUESSES_OF_A_CODE)
     actor = f"signer:{signer.id}"
-    await unit.record.append(signer.contract, signer.campus, "identity-refused", actor, dict(facts or {}))
-    begins, _ = local_day(unit.now, ZoneInfo(signer.zone))
-    if await unit.sessions.wrong_answers(signer.person, begins) >= WRONG_ANSWERS_A_DAY:
+    await tx.record.append(signer.contract, signer.campus, "identity-refused", actor, dict(facts or {}))
+    begins, _ = local_day(tx.now, ZoneInfo(signer.zone))
+    if await tx.sessions.wrong_answers(signer.person, begins) >= WRONG_ANSWERS_A_DAY:
         text = "Too many wrong codes or identity answers today; locked until tomorrow."
-        await unit.desk.add_task_once(
-            StaffTask(uuid4(), "locked", text, signer.campus, unit.now, signer.contract, signer.id)
+        await tx.desk.add_task_once(
+            StaffTask(uuid4(), "locked", text, signer.campus, tx.now, signer.contract, signer.id)
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from hub.errors import BadInput, IdentityNotChecked, IllegalMove, NotFound, PhoneChangeWaiting
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import visit
 from hub.lifecycle.staff.move_phone import move_phone
 from hub.lifecycle.staff.notice_sharing import is_shared, notice_sharing
@@ -22,10 +22,10 @@ from hub.model.contract.signer import Signer
 from hub.model.evidence.record import commitment
 from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
 from hub.model.staff.phone_change import OLD_PHONE, PHONE_CHANGE, PhoneChange, PhoneChangeState
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 LONGEST_REASON = 500
-Also = Callable[[Unit, PhoneChange], Awaitable[None]]
+Also = Callable[[Transaction, PhoneChange], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Waiting:
 
 
 async def ask(
-    parts: Parts, scope: Scope, contract_id: UUID, signer_id: UUID, phone: str, reason: str, actor: str,
+    services: Services, scope: Scope, contract_id: UUID, signer_id: UUID, phone: str, reason: str, actor: str,
     also: Also | None = None,
 ) -> PhoneChange:  # fmt: skip
     """The school asks; that is the first approval. `also` runs in the same transaction.
@@ -51,18 +51,20 @@ async def ask(
     number, why = phone_number(phone, field="phone"), reason.strip()
     if not why or len(why) > LONGEST_REASON:
         raise BadInput(f"a reason of up to {LONGEST_REASON} characters is needed", field="reason")
-    async with parts.database.unit(scope) as unit:  # who may see this contract may ask; the person is known elsewhere
-        await unit.contracts.get(contract_id)
-        if signer_id not in {each.id for each in await unit.contracts.signers(contract_id)}:
+    async with services.database.transaction(
+        scope
+    ) as tx:  # who may see this contract may ask; the person is known elsewhere
+        await tx.contracts.get(contract_id)
+        if signer_id not in {each.id for each in await tx.contracts.signers(contract_id)}:
             raise BadInput("this contract has no such signer", field="signer")
-    async with parts.database.unit(EVERYTHING) as unit:
-        change = await _begin(unit, signer_id, number, why, actor, actor)
+    async with services.database.transaction(EVERYTHING) as tx:
+        change = await _begin(tx, signer_id, number, why, actor, actor)
         if also:
-            await also(unit, change)
+            await also(tx, change)
     return change
 
 
-async def ask_with_old_phone(parts: Parts, secret: str, contract_id: UUID | None, phone: str) -> PhoneChange:
+async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID | None, phone: str) -> PhoneChange:
     """The person in their verified session: the first approval of a new wish, or the second of one that waits for the
     same number, which changes it and ends this very session. Again: the same answer, nothing changes.
 
@@ -70,105 +72,104 @@ async def ask_with_old_phone(parts: Parts, secret: str, contract_id: UUID | None
     one waits for another number, or is about another phone than that of this session; and as `ask` does.
     """
     number = phone_number(phone, field="phone")
-    async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, secret, contract_id)
+    async with services.database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, secret, contract_id)
         signer = visiting.signer
-        if not await unit.sessions.identity_matched(visiting.session.id, visiting.contract.id):
+        if not await tx.sessions.identity_matched(visiting.session.id, visiting.contract.id):
             raise IdentityNotChecked
-        change = await unit.phone_changes.open_of(signer.person, lock=True)
-        if change is None or not change.open(unit.now):
-            return await _begin(unit, signer.id, number, "asked by the signer", visiting.actor, OLD_PHONE)
-        mine = unit.cipher.found_by("phone", signer.phone)
+        change = await tx.phone_changes.open_of(signer.person, lock=True)
+        if change is None or not change.open(tx.now):
+            return await _begin(tx, signer.id, number, "asked by the signer", visiting.actor, OLD_PHONE)
+        mine = tx.cipher.found_by("phone", signer.phone)
         if change.phone != number or not hmac.compare_digest(change.old_hash, mine):
             raise PhoneChangeWaiting
-        await visit(unit, secret, contract_id)  # still so, now that nobody else settles the same wish
+        await visit(tx, secret, contract_id)  # still so, now that nobody else settles the same wish
         if OLD_PHONE in change.approvals:
             return change
-        return await _approve(parts, unit, change, OLD_PHONE, visiting.actor)
+        return await _approve(services, tx, change, OLD_PHONE, visiting.actor)
 
 
-async def approve(parts: Parts, scope: Scope, change_id: UUID, actor: str) -> PhoneChange:
+async def approve(services: Services, scope: Scope, change_id: UUID, actor: str) -> PhoneChange:
     """The second approval, by staff; the phone changes in this transaction. Raises NotFound, PhoneChangeEnded, and
     OwnApproval for whoever was the first."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        return await _approve(parts, unit, await _waiting(unit, scope, change_id), actor, actor)
+    async with services.database.transaction(EVERYTHING) as tx:
+        return await _approve(services, tx, await _waiting(tx, scope, change_id), actor, actor)
 
 
-async def turn_down(parts: Parts, scope: Scope, change_id: UUID, actor: str) -> PhoneChange:
+async def turn_down(services: Services, scope: Scope, change_id: UUID, actor: str) -> PhoneChange:
     """Whoever asked takes it back, or somebody else rejects it. Raises NotFound, PhoneChangeEnded."""
-    async with parts.database.unit(EVERYTHING) as unit:
-        change = (await _waiting(unit, scope, change_id)).turned_down(actor, unit.now)
-        await _settle(unit, change, actor)
-        await _note(unit, change, "phone-change-turned-down", actor, {"state": change.state.value})
+    async with services.database.transaction(EVERYTHING) as tx:
+        change = (await _waiting(tx, scope, change_id)).turned_down(actor, tx.now)
+        await _settle(tx, change, actor)
+        await _note(tx, change, "phone-change-turned-down", actor, {"state": change.state.value})
     return change
 
 
-async def waiting(parts: Parts, scope: Scope) -> list[Waiting]:
+async def waiting(services: Services, scope: Scope) -> list[Waiting]:
     """All that wait for an approval within the scope, oldest first."""
-    async with parts.database.unit(scope) as unit:
-        changes = await unit.phone_changes.waiting(unit.now)
+    async with services.database.transaction(scope) as tx:
+        changes = await tx.phone_changes.waiting(tx.now)
         found = [
-            (each, await unit.contracts.get(each.contract), await unit.contracts.signer(each.signer))
-            for each in changes
+            (each, await tx.contracts.get(each.contract), await tx.contracts.signer(each.signer)) for each in changes
         ]
-    async with parts.database.unit(EVERYTHING) as unit:
-        return [Waiting(*each, await is_shared(unit, each[0])) for each in found]
+    async with services.database.transaction(EVERYTHING) as tx:
+        return [Waiting(*each, await is_shared(tx, each[0])) for each in found]
 
 
 # ---- steps
 
 
-async def _begin(unit: Unit, signer_id: UUID, phone: str, reason: str, actor: str, approval: str) -> PhoneChange:
-    await unit.sessions.one_at_a_time((await unit.contracts.signer(signer_id)).person)
-    signer = await unit.contracts.signer(signer_id)
-    contract = await unit.contracts.get(signer.contract)
+async def _begin(tx: Transaction, signer_id: UUID, phone: str, reason: str, actor: str, approval: str) -> PhoneChange:
+    await tx.sessions.one_at_a_time((await tx.contracts.signer(signer_id)).person)
+    signer = await tx.contracts.signer(signer_id)
+    contract = await tx.contracts.get(signer.contract)
     if contract.state.final:
         raise IllegalMove(f"nobody is written to about a contract in this state:\n{contract.state}")
     if signer.phone == phone:
         raise BadInput("this is the number on file already", field="phone")
-    await unit.phone_changes.expire(unit.now)
-    if await unit.phone_changes.open_of(signer.person):
+    await tx.phone_changes.expire(tx.now)
+    if await tx.phone_changes.open_of(signer.person):
         raise PhoneChangeWaiting
     change = PhoneChange(
         id=uuid4(), contract=contract.id, signer=signer.id, campus=contract.campus, person=signer.person,
-        old_hash=unit.cipher.found_by("phone", signer.phone), phone=phone, reason=reason,
-        state=PhoneChangeState.OPEN, asked_by=actor, asked_at=unit.now,
-        approvals={approval: unit.now.isoformat(timespec="seconds")},
+        old_hash=tx.cipher.found_by("phone", signer.phone), phone=phone, reason=reason,
+        state=PhoneChangeState.OPEN, asked_by=actor, asked_at=tx.now,
+        approvals={approval: tx.now.isoformat(timespec="seconds")},
     )  # fmt: skip
-    await unit.phone_changes.add(change)
-    salt = await unit.contracts.salt(signer.id)
+    await tx.phone_changes.add(change)
+    salt = await tx.contracts.salt(signer.id)
     facts = {"approval": approval, "reason": reason} | ({"after": commitment(salt, phone)} if salt else {})
-    await _note(unit, change, "phone-change-asked", actor, facts)
+    await _note(tx, change, "phone-change-asked", actor, facts)
     text = "This signer is to have another phone number. It waits for the approval of a second person."
-    waits = StaffTask(uuid4(), PHONE_CHANGE, text, change.campus, unit.now, change.contract, change.signer)
-    await unit.desk.add_task(waits)
-    await notice_sharing(unit, change)
+    waits = StaffTask(uuid4(), PHONE_CHANGE, text, change.campus, tx.now, change.contract, change.signer)
+    await tx.desk.add_task(waits)
+    await notice_sharing(tx, change)
     return change
 
 
-async def _waiting(unit: Unit, scope: Scope, change_id: UUID) -> PhoneChange:
-    change = await unit.phone_changes.get(change_id, lock=True)
+async def _waiting(tx: Transaction, scope: Scope, change_id: UUID) -> PhoneChange:
+    change = await tx.phone_changes.get(change_id, lock=True)
     if change is None or not scope.covers(change.campus):
         raise NotFound("there is no such change of a phone number")
     return change
 
 
-async def _approve(parts: Parts, unit: Unit, change: PhoneChange, approval: str, actor: str) -> PhoneChange:
-    approved = change.approved(approval, unit.now)
-    await move_phone(parts, unit, approved, actor)
-    await _settle(unit, approved, actor)
-    await notice_sharing(unit, approved)
+async def _approve(services: Services, tx: Transaction, change: PhoneChange, approval: str, actor: str) -> PhoneChange:
+    approved = change.approved(approval, tx.now)
+    await move_phone(services, tx, approved, actor)
+    await _settle(tx, approved, actor)
+    await notice_sharing(tx, approved)
     return approved
 
 
-async def _settle(unit: Unit, change: PhoneChange, actor: str) -> None:
-    await unit.phone_changes.decided(change)
-    await unit.desk.finish_tasks_of(change.signer, PHONE_CHANGE, actor, unit.now)
+async def _settle(tx: Transaction, change: PhoneChange, actor: str) -> None:
+    await tx.phone_changes.decided(change)
+    await tx.desk.finish_tasks_of(change.signer, PHONE_CHANGE, actor, tx.now)
 
 
-async def _note(unit: Unit, change: PhoneChange, kind: str, actor: str, facts: dict[str, str]) -> None:
+async def _note(tx: Transaction, change: PhoneChange, kind: str, actor: str, facts: dict[str, str]) -> None:
     about = {"signer": str(change.signer), "change": str(change.id)}
-    await unit.record.append(change.contract, change.campus, kind, actor, about | facts)
+    await tx.record.append(change.contract, change.campus, kind, actor, about | facts)
 
 
 __all__ = ["Waiting", "approve", "ask", "ask_with_old_phone", "turn_down", "waiting"]

@@ -12,7 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.lifecycle.reminders.reschedule import unpause
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing.device_keys import note_revoked, revoke_all
 from hub.lifecycle.signing.questions import QUESTIONS
 from hub.model.contract.contract import Contract
@@ -21,72 +21,72 @@ from hub.model.messaging.delivery import PHONE_CHANGED
 from hub.model.reminders.schedule import first_step, spread_of
 from hub.model.staff.phone_change import PhoneChange
 from hub.router.policy import policy_of
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 
-async def move_phone(parts: Parts, unit: Unit, change: PhoneChange, actor: str) -> None:
+async def move_phone(services: Services, tx: Transaction, change: PhoneChange, actor: str) -> None:
     """`change` is approved and locked by the caller. In all contracts that have not ended the new number takes the
     place of the old; what was left of the old one everywhere is dead: tickets, sessions, codes, passkeys, messages
     not sent yet.
 
     The budget of wrong answers stays as it is. Who does not want messages is known by number: the new one may.
     """
-    signers = await unit.contracts.with_phone(change.person, change.old_hash)
-    there = await unit.contracts.unfinished_at(change.old_hash)
+    signers = await tx.contracts.with_phone(change.person, change.old_hash)
+    there = await tx.contracts.unfinished_at(change.old_hash)
     held = sorted({*there, *(signer.contract for signer in signers)})
-    contracts = {each: await unit.contracts.locked(each) for each in held}
+    contracts = {each: await tx.contracts.locked(each) for each in held}
     everywhere = [signer.id for signer in signers]
-    revoked = await revoke_all(unit, change.person, actor, PHONE_CHANGED)
-    await unit.sessions.hold(everywhere)
-    await unit.sessions.one_at_a_time(change.person)
+    revoked = await revoke_all(tx, change.person, actor, PHONE_CHANGED)
+    await tx.sessions.hold(everywhere)
+    await tx.sessions.one_at_a_time(change.person)
     for key in revoked:
-        await note_revoked(unit, key, (change.contract, change.campus), actor, PHONE_CHANGED)
-    await unit.links.renew(everywhere, unit.now)
-    await unit.sessions.end_all(everywhere)
-    await unit.sessions.end_codes(change.person, unit.now)
-    await unit.passkeys.end_all(change.person, unit.now)
-    at = await unit.planning_now()
-    await unit.deliveries.withdraw(everywhere, change.old_hash, at, PHONE_CHANGED)
+        await note_revoked(tx, key, (change.contract, change.campus), actor, PHONE_CHANGED)
+    await tx.links.renew(everywhere, tx.now)
+    await tx.sessions.end_all(everywhere)
+    await tx.sessions.end_codes(change.person, tx.now)
+    await tx.passkeys.end_all(change.person, tx.now)
+    at = tx.planning_now
+    await tx.deliveries.withdraw(everywhere, change.old_hash, at, PHONE_CHANGED)
     moving = [signer for signer in signers if not contracts[signer.contract].state.final]
-    await unit.contracts.put_phone([signer.id for signer in moving], change.phone)
-    if not await unit.desk.questions_at(change.old_hash, QUESTIONS):
-        await unpause(parts, unit, change.old_hash, there)  # what silenced the others there has moved away
-    silent = await _is_silent(unit, change, everywhere)
+    await tx.contracts.put_phone([signer.id for signer in moving], change.phone)
+    if not await tx.desk.questions_at(change.old_hash, QUESTIONS):
+        await unpause(services, tx, change.old_hash, there)  # what silenced the others there has moved away
+    silent = await _is_silent(tx, change, everywhere)
     for signer in moving:
-        await _invite(parts, unit, contracts[signer.contract], signer, silent)
-        await _record(unit, change, signer, actor)
+        await _invite(services, tx, contracts[signer.contract], signer, silent)
+        await _record(tx, change, signer, actor)
 
 
-async def _is_silent(unit: Unit, change: PhoneChange, moving: list[UUID]) -> bool:
+async def _is_silent(tx: Transaction, change: PhoneChange, moving: list[UUID]) -> bool:
     """Whether somebody at the new number has asked something that staff have not settled: until then it hears nothing.
     What was asked from the old number is no reason."""
-    return await unit.desk.questions_at(unit.cipher.found_by("phone", change.phone), QUESTIONS, besides=moving)
+    return await tx.desk.questions_at(tx.cipher.found_by("phone", change.phone), QUESTIONS, besides=moving)
 
 
-async def _invite(parts: Parts, unit: Unit, contract: Contract, signer: Signer, silent: bool) -> None:
+async def _invite(services: Services, tx: Transaction, contract: Contract, signer: Signer, silent: bool) -> None:
     """The new number has heard nothing yet: for it everything begins anew, now."""
-    task = await unit.tasks.of_signer(signer.id)
+    task = await tx.tasks.of_signer(signer.id)
     if task.state.final:
         return
-    await unit.tasks.pause(task.id, silent)
+    await tx.tasks.pause(task.id, silent)
     if task.state is not TaskState.OPEN:
         return  # their turn comes later, and by then the number is the new one
-    now, policy = await unit.planning_now(), await policy_of(unit, parts.policy, contract)
+    now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
     step = first_step(
         policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send="now",
         spread=spread_of(task.id),
     )  # fmt: skip
-    await unit.tasks.open(task.id, step, now)
-    await unit.reminders.note(task, "planned", now, step=step, reason=PHONE_CHANGED)
+    await tx.tasks.open(task.id, step, now)
+    await tx.reminders.note(task, "planned", now, step=step, reason=PHONE_CHANGED)
 
 
-async def _record(unit: Unit, change: PhoneChange, signer: Signer, actor: str) -> None:
+async def _record(tx: Transaction, change: PhoneChange, signer: Signer, actor: str) -> None:
     """The numbers themselves lie in the side table, as long as the person was not erased."""
     facts: dict[str, Any] = {
         "signer": str(signer.id), "change": str(change.id), "asked_by": change.asked_by,
         "approved_by": sorted(change.approvals),
     }  # fmt: skip
-    if salt := await unit.contracts.salt(signer.id):
-        facts["before"] = await unit.record.commit(signer, salt, "phone", signer.phone)
-        facts["after"] = await unit.record.commit(signer, salt, "phone", change.phone)
-    await unit.record.append(signer.contract, signer.campus, "phone-changed", actor, facts)
+    if salt := await tx.contracts.salt(signer.id):
+        facts["before"] = await tx.record.commit(signer, salt, "phone", signer.phone)
+        facts["after"] = await tx.record.commit(signer, salt, "phone", change.phone)
+    await tx.record.append(signer.contract, signer.campus, "phone-changed", actor, facts)

@@ -12,41 +12,41 @@ from hub.model.contract.signer import Signer
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.alert_texts import sentence
 from hub.model.staff.phone_change import PhoneChange, PhoneChangeState, shared_by_strangers
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 
 SHARED = "shared-phone"
 """The kind of the alert and of the staff task."""
 
 
-async def notice_sharing(unit: Unit, change: PhoneChange) -> None:
+async def notice_sharing(tx: Transaction, change: PhoneChange) -> None:
     """An alert and a task for staff, in the transaction in which the change is asked for, and in that of the change."""
-    if not await is_shared(unit, change):
+    if not await is_shared(tx, change):
         return
     moved = change.state is PhoneChangeState.CHANGED
     facts = {"which": "moved" if moved else "asked"}
-    await unit.alerts.add(SHARED, facts, unit.now, change.campus)
+    await tx.alerts.add(SHARED, facts, tx.now, change.campus)
     said = sentence(SHARED, facts, "en")
-    task = StaffTask(uuid4(), SHARED, said, change.campus, unit.now, change.contract, change.signer)
-    await unit.desk.add_task_once(task)
+    task = StaffTask(uuid4(), SHARED, said, change.campus, tx.now, change.contract, change.signer)
+    await tx.desk.add_task_once(task)
 
 
-async def is_shared(unit: Unit, change: PhoneChange) -> bool:
+async def is_shared(tx: Transaction, change: PhoneChange) -> bool:
     """Over all campuses: the unit's scope is everything."""
     there: dict[str, list[Signer]] = {}
-    for signer in await unit.contracts.signers_at(change.phone):
+    for signer in await tx.contracts.signers_at(change.phone):
         if signer.person != change.person:
             there.setdefault(signer.person, []).append(signer)
-    own = await unit.contracts.signers_called([change.person])
-    return shared_by_strangers(await _ties(unit, own), [await _ties(unit, each) for each in there.values()])
+    own = await tx.contracts.signers_called([change.person])
+    return shared_by_strangers(await _ties(tx, own), [await _ties(tx, each) for each in there.values()])
 
 
-async def _ties(unit: Unit, signers: list[Signer]) -> frozenset[str]:
+async def _ties(tx: Transaction, signers: list[Signer]) -> frozenset[str]:
     """What makes people one family: the same document, contract or student."""
-    ties = {unit.cipher.person(signer.id_type, signer.id_number) for signer in signers}
+    ties = {tx.cipher.person(signer.id_type, signer.id_number) for signer in signers}
     ties |= {str(signer.contract) for signer in signers}
     for signer in signers:
-        asked = (await unit.contracts.get(signer.contract)).data.get("asked", {}).get("student", {})
+        asked = (await tx.contracts.get(signer.contract)).data.get("asked", {}).get("student", {})
         if asked.get("id_number"):
             document = id_document(asked["id_type"], asked["id_number"])
-            ties.add(unit.cipher.person(document.id_type, document.number))
+            ties.add(tx.cipher.person(document.id_type, document.number))
     return frozenset(ties)

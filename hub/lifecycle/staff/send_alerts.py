@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from hub.alerts import Addressee, Notice, NotTold
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.alert import Bundle, next_try, written
 
@@ -39,24 +39,24 @@ LONGEST_ATTEMPT = timedelta(seconds=45)
 log = structlog.get_logger()
 
 
-async def alert_staff(parts: Parts, alert: UUID) -> None:
+async def alert_staff(services: Services, alert: UUID) -> None:
     """Bring an alert, with others of its kind, to every address that does not have it yet. Nothing if it is not due."""
-    if not parts.addressees:
+    if not services.addressees:
         return
-    async with parts.database.unit(EVERYTHING) as unit:
-        bundle = await unit.alerts.begin(alert, unit.now)
+    async with services.database.transaction(EVERYTHING) as tx:
+        bundle = await tx.alerts.begin(alert, tx.now)
     if bundle is None:
         return
     title = f"{TITLE}: {KINDS.get(bundle.kind, bundle.kind)}"
-    notices = [Notice(title, text) for text in _texts(parts.origin, bundle)]
-    waiting = [each for each in parts.addressees if each.mark not in bundle.reached]
+    notices = [Notice(title, text) for text in _texts(services.origin, bundle)]
+    waiting = [each for each in services.addressees if each.mark not in bundle.reached]
     answers = await asyncio.gather(*(_tell(each, notices) for each in waiting))
     reached = bundle.reached | {each.mark for each, problem in zip(waiting, answers, strict=True) if problem is None}
     problems = [problem for problem in answers if problem is not None]
-    failure = f"{len(problems)}/{len(parts.addressees)} — {', '.join(problems)}" if problems else None
-    async with parts.database.unit(EVERYTHING) as unit:
-        again = next_try(bundle.tries, unit.now) if problems else None
-        await unit.alerts.end(bundle, reached, failure, unit.now, again)
+    failure = f"{len(problems)}/{len(services.addressees)} — {', '.join(problems)}" if problems else None
+    async with services.database.transaction(EVERYTHING) as tx:
+        again = next_try(bundle.tries, tx.now) if problems else None
+        await tx.alerts.end(bundle, reached, failure, tx.now, again)
     if problems:
         log.warning("alert not told everywhere", kind=bundle.kind, tries=bundle.tries, reason=failure)
 

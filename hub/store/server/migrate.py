@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from hub.errors import DatabaseUnavailable
 from hub.store.server import grants
-from hub.store.unit import AWAY
+from hub.store.transaction import AWAY
 
 if TYPE_CHECKING:
     from alembic.config import Config

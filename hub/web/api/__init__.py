@@ -43,7 +43,7 @@ OPERATIONS = (
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    document = cache(lambda: description(OPERATIONS, hub.parts.origin))  # made when it is first asked for
+    document = cache(lambda: description(OPERATIONS, hub.services.origin))  # made when it is first asked for
 
     async def describe(request: web.Request) -> web.Response:
         return web.json_response(document())

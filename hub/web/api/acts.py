@@ -19,7 +19,7 @@ from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import Delivery
 from hub.model.signing.link import DoorKind
 from hub.model.staff.phone_change import PhoneChange
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.api import answers
 from hub.web.api.contracts import new_signer
 from hub.web.api.endpoint import Call
@@ -41,46 +41,46 @@ async def link(call: Call) -> LinkGiven:
     asked = cast(LinkAsked, call.asked)
     given: list[LinkGiven] = []
 
-    async def keep(unit: Unit, handed: HandedLink) -> None:
+    async def keep(tx: Transaction, handed: HandedLink) -> None:
         shown = handed.rendering
         given.append(LinkGiven(
             url=shown.url, short_code=handed.short_code, qr_svg=shown.svg, app_url=shown.app_url,
             expires_at=handed.link.expires_at,
         ))  # fmt: skip
-        await call.keep(unit, 200, given[0])
+        await call.keep(tx, 200, given[0])
 
     door = DoorKind(asked.door.value)
-    await hand_out(call.parts, call.scope, call.contract, asked.signer, door, call.actor, also=keep)
+    await hand_out(call.services, call.scope, call.contract, asked.signer, door, call.actor, also=keep)
     return given[0]
 
 
 async def remind(call: Call) -> Reminded:
     given: list[Reminded] = []
 
-    async def keep(unit: Unit, sent: Sequence[Delivery]) -> None:
+    async def keep(tx: Transaction, sent: Sequence[Delivery]) -> None:
         given.append(Reminded(deliveries=[answers.delivery(each) for each in sent]))
-        await call.keep(unit, 200, given[0])
+        await call.keep(tx, 200, given[0])
 
-    await remind_by_hand(call.parts, call.scope, call.contract, call.actor, also=keep)
+    await remind_by_hand(call.services, call.scope, call.contract, call.actor, also=keep)
     return given[0]
 
 
 async def void(call: Call) -> ContractGiven:
     asked = cast(VoidAsked, call.asked)
-    await withdraw(call.parts, call.scope, call.contract, asked.reason, call.actor)
-    async with call.parts.database.unit(call.scope) as unit:
-        return await answers.whole(unit, call.parts, call.contract)
+    await withdraw(call.services, call.scope, call.contract, asked.reason, call.actor)
+    async with call.services.database.transaction(call.scope) as tx:
+        return await answers.whole(tx, call.services, call.contract)
 
 
 async def extend(call: Call) -> ContractGiven:
     asked = cast(ExtendAsked, call.asked)
     given: list[ContractGiven] = []
 
-    async def keep(unit: Unit, contract: Contract) -> None:
-        given.append(await answers.whole(unit, call.parts, contract.id))
-        await call.keep(unit, 200, given[0])
+    async def keep(tx: Transaction, contract: Contract) -> None:
+        given.append(await answers.whole(tx, call.services, contract.id))
+        await call.keep(tx, 200, given[0])
 
-    await move_deadline(call.parts, call.scope, call.contract, asked.deadline, call.actor, also=keep)
+    await move_deadline(call.services, call.scope, call.contract, asked.deadline, call.actor, also=keep)
     return given[0]
 
 
@@ -89,11 +89,11 @@ async def reissue(call: Call) -> ContractIssued:
     signers = [new_signer(each) for each in asked.signers] if asked.signers else None
     given: list[ContractIssued] = []
 
-    async def keep(unit: Unit, contract: Contract) -> None:
-        given.append(await answers.issued(unit, contract))
-        await call.keep(unit, 201, given[0])
+    async def keep(tx: Transaction, contract: Contract) -> None:
+        given.append(await answers.issued(tx, contract))
+        await call.keep(tx, 201, given[0])
 
-    await issue_anew(call.parts, call.scope, call.contract, call.actor, signers, also=keep)
+    await issue_anew(call.services, call.scope, call.contract, call.actor, signers, also=keep)
     return given[0]
 
 
@@ -101,11 +101,11 @@ async def change_phone(call: Call) -> PhoneChangeGiven:
     asked = cast(PhoneAsked, call.asked)
     given: list[PhoneChangeGiven] = []
 
-    async def keep(unit: Unit, change: PhoneChange) -> None:
+    async def keep(tx: Transaction, change: PhoneChange) -> None:
         given.append(PhoneChangeGiven(state="waiting-for-approval", id=change.id))
-        await call.keep(unit, 202, given[0])
+        await call.keep(tx, 202, given[0])
 
     await ask_for_change(
-        call.parts, call.scope, call.contract, call.signer, asked.phone, asked.reason, call.actor, keep
+        call.services, call.scope, call.contract, call.signer, asked.phone, asked.reason, call.actor, keep
     )  # fmt: skip
     return given[0]

@@ -7,7 +7,7 @@ from datetime import UTC
 from uuid import UUID
 
 from hub.lifecycle.reminders.run_due import next_channel
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.evidence.record import RecordEntry
@@ -16,7 +16,7 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.signature_request import Custody, SignatureRequest
 from hub.router.policy import policy_of
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.api.schemas import (
     ContractGiven,
     ContractIssued,
@@ -32,25 +32,25 @@ from hub.web.api.schemas import (
 )
 
 
-async def issued(unit: Unit, contract: Contract) -> ContractIssued:
-    tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
+async def issued(tx: Transaction, contract: Contract) -> ContractIssued:
+    tasks = {task.signer: task for task in await tx.tasks.of_contract(contract.id)}
     return ContractIssued(
         id=contract.id, number=contract.number, state=contract.state, document_sha256=contract.document_sha256,
         signers=[
             SignerIssued(id=signer.id, role=signer.role, state=tasks[signer.id].state)
-            for signer in await unit.contracts.signers(contract.id)
+            for signer in await tx.contracts.signers(contract.id)
         ],
     )  # fmt: skip
 
 
-async def whole(unit: Unit, parts: Parts, contract_id: UUID) -> ContractGiven:
-    contract = await unit.contracts.get(contract_id)
-    tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
-    policy = await policy_of(unit, parts.policy, contract)
-    made = {request.task: request for request in await unit.signatures.of_contract(contract.id) if request.counts}
+async def whole(tx: Transaction, services: Services, contract_id: UUID) -> ContractGiven:
+    contract = await tx.contracts.get(contract_id)
+    tasks = {task.signer: task for task in await tx.tasks.of_contract(contract.id)}
+    policy = await policy_of(tx, services.policy, contract)
+    made = {request.task: request for request in await tx.signatures.of_contract(contract.id) if request.counts}
     signers = [
-        await _signer(parts, unit, policy, each, tasks[each.id], made.get(tasks[each.id].id))
-        for each in await unit.contracts.signers(contract.id)
+        await _signer(services, tx, policy, each, tasks[each.id], made.get(tasks[each.id].id))
+        for each in await tx.contracts.signers(contract.id)
     ]
     stuck = None
     if contract.stuck_since:
@@ -60,17 +60,17 @@ async def whole(unit: Unit, parts: Parts, contract_id: UUID) -> ContractGiven:
         campus=contract.campus, course=contract.course, title=contract.title, deadline=contract.deadline,
         external_id=contract.external_id, created_at=contract.created_at, completed_at=contract.completed_at,
         reason=contract.reason, stuck=stuck, replaces=contract.replaces, replaced_by=contract.replaced_by,
-        signers=signers, deliveries=[delivery(each) for each in await unit.deliveries.of_contract(contract.id)],
+        signers=signers, deliveries=[delivery(each) for each in await tx.deliveries.of_contract(contract.id)],
     )  # fmt: skip
 
 
 async def _signer(
-    parts: Parts, unit: Unit, policy: ReminderPolicy, signer: Signer, task: SigningTask,
+    services: Services, tx: Transaction, policy: ReminderPolicy, signer: Signer, task: SigningTask,
     signature: SignatureRequest | None,
 ) -> SignerGiven:  # fmt: skip
     step = custody = None
     if task.step:
-        channel = await next_channel(parts, unit, policy, signer, task)
+        channel = await next_channel(services, tx, policy, signer, task)
         step = NextStepGiven(kind=task.step.kind, channel=channel, due_at=task.step.due_at)
     if signature and signature.custody:
         custody = CustodyGiven(proved=Custody(signature.custody), claimed=signature.custody_claimed or "")

@@ -12,7 +12,7 @@ import structlog
 from hub.errors import BadInput
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.model.contract.contract import Contract
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.api import answers
 from hub.web.api.endpoint import Call
 from hub.web.api.schemas import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
@@ -24,16 +24,16 @@ async def create(call: Call) -> ContractIssued:
     asked = cast(ContractAsked, call.asked)
     given: list[ContractIssued] = []
 
-    async def keep(unit: Unit, contract: Contract) -> None:
-        given.append(await answers.issued(unit, contract))
-        await call.keep(unit, 201, given[0])
+    async def keep(tx: Transaction, contract: Contract) -> None:
+        given.append(await answers.issued(tx, contract))
+        await call.keep(tx, 201, given[0])
 
-    await issue(call.parts, call.scope, new_contract(call, asked), call.actor, also=keep)
+    await issue(call.services, call.scope, new_contract(call, asked), call.actor, also=keep)
     return given[0]
 
 
 def new_contract(call: Call, asked: ContractAsked) -> NewContract:
-    templates = call.parts.printer.templates
+    templates = call.services.printer.templates
     known = [templates.get(asked.template, language) for language in templates.languages(asked.template)]
     if asked.course is None and any("course" in template.requires for template in known):
         raise BadInput("this template needs a course", field="course")
@@ -52,15 +52,15 @@ def new_signer(asked: SignerAsked) -> NewSigner:
 
 
 async def read(call: Call) -> ContractGiven:
-    async with call.parts.database.unit(call.scope) as unit:
-        return await answers.whole(unit, call.parts, call.contract)
+    async with call.services.database.transaction(call.scope) as tx:
+        return await answers.whole(tx, call.services, call.contract)
 
 
 async def list_(call: Call) -> ContractPage:
     asked = cast(ListAsked, call.asked)
     after = read_cursor(asked.cursor) if asked.cursor else None
-    async with call.parts.database.unit(call.scope) as unit:
-        found = await unit.contracts.listed(
+    async with call.services.database.transaction(call.scope) as tx:
+        found = await tx.contracts.listed(
             state=asked.state, campus=asked.campus, after=after, limit=asked.limit + 1
         )  # fmt: skip
     items = found[: asked.limit]

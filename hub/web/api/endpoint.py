@@ -13,9 +13,9 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from hub.errors import BadInput, ContractNotFound, KeyNotValid, QiandaError
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
 from hub.web.problems import problem_json, status_of
 from hub.web.security import bearer
@@ -31,17 +31,17 @@ class Call:
     `once` is its Idempotency-Key, if it has one.
     """
 
-    parts: Parts
+    services: Services
     key: ApiKey
     scope: Scope
     asked: BaseModel | None
     path: Mapping[str, str]
     once: str | None = None
 
-    async def keep(self, unit: Unit, status: int, answer: BaseModel) -> None:
+    async def keep(self, tx: Transaction, status: int, answer: BaseModel) -> None:
         """Keep the answer for the Idempotency-Key in the transaction of the act: neither can be without the other."""
         if self.once:
-            await unit.desk.keep_answer(self.key.id, self.once, status, answer.model_dump_json())
+            await tx.desk.keep_answer(self.key.id, self.once, status, answer.model_dump_json())
 
     @property
     def actor(self) -> str:
@@ -95,7 +95,7 @@ class Operation:
             return refused
         body = await request.clone(client_max_size=LARGEST_BODY).read()  # what is longer is not read to the end
         once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
-        call = Call(request.app[HUB].parts, key, scope, self._asked(request, body), request.match_info, once)
+        call = Call(request.app[HUB].services, key, scope, self._asked(request, body), request.match_info, once)
         return await self._answer(call) if once is None else await self._once(request, call, once, body)
 
     def _asked(self, request: web.Request, body: bytes) -> BaseModel | None:
@@ -119,16 +119,16 @@ class Operation:
         """The first final answer is kept and given again; after a failure that can pass, the key is free again."""
         if not _KEY.fullmatch(key):
             raise BadInput("up to 255 visible ASCII characters", field="Idempotency-Key")
-        database, owner = call.parts.database, call.key.id
+        database, owner = call.services.database, call.key.id
         asked = hashlib.sha256(f"{self.method} {request.path}\n".encode() + body).digest()
-        async with database.unit(EVERYTHING) as unit:
-            kept = await unit.desk.replay(owner, key, asked, unit.now)
+        async with database.transaction(EVERYTHING) as tx:
+            kept = await tx.desk.replay(owner, key, asked, tx.now)
         if kept is not None:
             return _kept_answer(*kept)
         try:
             answer = await self._final_answer(request, call)
-            async with database.unit(EVERYTHING) as unit:
-                await unit.desk.keep_answer(owner, key, answer.status, str(answer.text))
+            async with database.transaction(EVERYTHING) as tx:
+                await tx.desk.keep_answer(owner, key, answer.status, str(answer.text))
         except BaseException:
             await asyncio.shield(_forget(call, key))
             raise
@@ -144,8 +144,8 @@ class Operation:
 
 
 async def _forget(call: Call, key: str) -> None:
-    async with call.parts.database.unit(EVERYTHING) as unit:
-        await unit.desk.forget_request(call.key.id, key)
+    async with call.services.database.transaction(EVERYTHING) as tx:
+        await tx.desk.forget_request(call.key.id, key)
 
 
 def _kept_answer(status: int, text: str) -> web.Response:
@@ -157,11 +157,11 @@ async def _caller(request: web.Request) -> tuple[ApiKey, Scope]:
     secret = bearer(request)
     if secret is None:
         raise KeyNotValid
-    async with request.app[HUB].parts.database.unit(EVERYTHING) as unit:
-        key = await unit.desk.api_key(secret)
+    async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
+        key = await tx.desk.api_key(secret)
         if key is None:
             raise KeyNotValid
-        return key, await unit.school.scope_below(key.campus)
+        return key, await tx.school.scope_below(key.campus)
 
 
 def _bad_input(error: ValidationError) -> BadInput:

@@ -12,24 +12,24 @@ from hub.web.api.schemas import Ledger, LedgerEntry, RecordGiven
 
 async def final_pdf(call: Call) -> File:
     """Never a half-signed file."""
-    async with call.parts.database.unit(call.scope) as unit:
-        contract = await unit.contracts.get(call.contract)
+    async with call.services.database.transaction(call.scope) as tx:
+        contract = await tx.contracts.get(call.contract)
     if contract.state is not ContractState.COMPLETED or contract.document is None:
         raise NotCompleted
-    return File(await call.parts.files.get(contract.document), "application/pdf", f"{contract.number}.pdf")
+    return File(await call.services.files.get(contract.document), "application/pdf", f"{contract.number}.pdf")
 
 
 async def evidence_zip(call: Call) -> File:
-    async with call.parts.database.unit(call.scope) as unit:
-        await unit.contracts.get(call.contract)
+    async with call.services.database.transaction(call.scope) as tx:
+        await tx.contracts.get(call.contract)
     raise NotFound("the evidence package is not built yet; record and reminders can be read one by one")
 
 
 async def reminders(call: Call) -> Ledger:
-    async with call.parts.database.unit(call.scope) as unit:
-        await unit.contracts.get(call.contract)
-        signers = {task.id: task.signer for task in await unit.tasks.of_contract(call.contract)}
-        entries = await unit.reminders.of_contract(call.contract)
+    async with call.services.database.transaction(call.scope) as tx:
+        await tx.contracts.get(call.contract)
+        signers = {task.id: task.signer for task in await tx.tasks.of_contract(call.contract)}
+        entries = await tx.reminders.of_contract(call.contract)
     names = ("kind", "step", "number", "due_at", "at", "reason", "delivery")
     return Ledger(
         entries=[
@@ -39,9 +39,9 @@ async def reminders(call: Call) -> Ledger:
 
 
 async def record(call: Call) -> RecordGiven:
-    async with call.parts.database.unit(call.scope) as unit:
-        await unit.contracts.get(call.contract)
-        entries, values = await unit.record.entries(call.contract), await unit.record.values(call.contract)
+    async with call.services.database.transaction(call.scope) as tx:
+        await tx.contracts.get(call.contract)
+        entries, values = await tx.record.entries(call.contract), await tx.record.values(call.contract)
     return RecordGiven(
         entries=[answers.record_entry(each) for each in entries],
         words=[words for each in entries for words in answers.words_of(each, values)], broken_at=broken_at(entries),

@@ -99,7 +99,7 @@ async def sign(request: web.Request) -> web.Response:
     """In this browser, or on from here to a USB token where one can be plugged in. Where the contract demands a key of
     another kind, the ways to it."""
     place = await where(request)
-    accepted = accepted_custody(request.app[HUB].parts, place.looked.contract, place.looked.visit.signer)
+    accepted = accepted_custody(request.app[HUB].services, place.looked.contract, place.looked.visit.signer)
     template = "signer/sign.html" if not accepted or Custody.BROWSER in accepted else "signer/other_key.html"
     passkeys = _can_have_passkeys(request)
     return await _to_sign(request, template, usb_offered=_has_ports(request), passkeys=passkeys)
@@ -107,12 +107,12 @@ async def sign(request: web.Request) -> web.Response:
 
 async def token(request: web.Request) -> web.Response:
     """With a USB token, by the agent on the person's own computer."""
-    return await _to_sign(request, "signer/token.html", origin=request.app[HUB].parts.origin)
+    return await _to_sign(request, "signer/token.html", origin=request.app[HUB].services.origin)
 
 
 def _can_have_passkeys(request: web.Request) -> bool:
     inside_wechat = recognised(request.headers.get("User-Agent", "")).inside is Inside.WECHAT
-    return not inside_wechat and relying_party(request.app[HUB].parts.origin) is not None
+    return not inside_wechat and relying_party(request.app[HUB].services.origin) is not None
 
 
 def _has_ports(request: web.Request) -> bool:
@@ -128,7 +128,7 @@ async def _to_sign(request: web.Request, template: str, **more: Any) -> web.Resp
     if request.query.get("document", place.looked.contract.document) != place.looked.contract.document:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}&changed")
     seen, me = place.looked.contract, place.looked.visit.signer
-    consent = consent_for(request.app[HUB].parts, seen, me.language)
+    consent = consent_for(request.app[HUB].services, seen, me.language)
     return _show(request, template, place, consent=consent, **more)
 
 
@@ -153,7 +153,7 @@ async def question(request: web.Request) -> web.Response:
 async def devices(request: web.Request) -> web.Response:
     """Those of this person, revoked ones too. Where there are none, there is nothing to see."""
     place = await where(request)
-    found, _ = await device_keys.devices(request.app[HUB].parts, session_secret(request))
+    found, _ = await device_keys.devices(request.app[HUB].services, session_secret(request))
     if not found:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
     return _show(request, "signer/devices.html", place, devices=found, lost="lost" in request.query, when=_when)
@@ -162,10 +162,10 @@ async def devices(request: web.Request) -> web.Response:
 async def where(request: web.Request) -> Place:
     """Raises SessionNotValid, NotVerified (both shown as "your visit has ended"), ContractNotFound."""
     looked = await look(request)
-    async with request.app[HUB].database.unit(EVERYTHING) as unit:
-        others = await contracts_of(unit, looked.visit.session)
-        now = await unit.planning_now()
-        live = await unit.app_keys.live(looked.visit.signer.person)
+    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+        others = await contracts_of(tx, looked.visit.session)
+        now = tx.planning_now
+        live = await tx.app_keys.live(looked.visit.signer.person)
     standings = [(each, _standing(each, task, now)) for each, task in others]
     return Place(looked, _standing(looked.contract, looked.visit.task, now), standings, live)
 
@@ -186,7 +186,7 @@ def _show(request: web.Request, template: str, place: Place, **more: Any) -> web
     looked = place.looked
     seen, me = looked.contract, looked.visit.signer
     lang = language_of(request, me.language)
-    accepted = accepted_custody(request.app[HUB].parts, seen, me)
+    accepted = accepted_custody(request.app[HUB].services, seen, me)
     return page(
         request, template, language=lang, place=place, contract=seen, me=me, standing=place.standing, accepted=accepted,
         summary=card(seen, looked.campus.zone, lang), campus=looked.campus.named(lang),

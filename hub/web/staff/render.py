@@ -54,8 +54,8 @@ class Entered(dict[str, str]):
 
 
 async def speech(visit: Visit) -> labels.Speech:
-    async with visit.parts.database.unit(visit.shown) as unit:
-        now = await unit.planning_now()
+    async with visit.services.database.transaction(visit.shown) as tx:
+        now = tx.planning_now
     return labels.Speech(translator(visit.request), language_of(visit.request), now)
 
 
@@ -63,8 +63,8 @@ async def show(
     visit: Visit, template: str, *, problem: QiandaError | None = None, status: int = 200, **context: Any
 ) -> web.Response:
     """`problem` is shown on top of the page, with the status that it has for programs too."""
-    async with visit.parts.database.unit(visit.shown) as unit:
-        open_tasks, _ = await unit.desk.count_open_tasks(visit.staff.id)
+    async with visit.services.database.transaction(visit.shown) as tx:
+        open_tasks, _ = await tx.desk.count_open_tasks(visit.staff.id)
     spoken = await speech(visit)
     known: dict[str, Any] = {
         "visit": visit, "say": spoken, "words": labels, "open_tasks": open_tasks, "problem": problem,
@@ -78,16 +78,16 @@ async def show(
 
 def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
     """What happened, where, and from when on it may work, in this time zone."""
-    parts = [say.translate(problem.sentence)]
+    services = [say.translate(problem.sentence)]
     field = problem.field if isinstance(problem, BadInput) else ""
     if field:
-        parts.append(say.word(labels.FIELDS, field.rpartition(".")[2].partition("[")[0]) + ":")
+        services.append(say.word(labels.FIELDS, field.rpartition(".")[2].partition("[")[0]) + ":")
     if problem.detail:
-        parts += say.lines(problem.detail)
+        services += say.lines(problem.detail)
     if problem.retry_after is not None:
         again = say.now + problem.retry_after + timedelta(seconds=59)
-        parts.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
-    return " ".join(parts)
+        services.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
+    return " ".join(services)
 
 
 def _named(each: Campus | Course, lang: str) -> str:

@@ -17,7 +17,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB, PAGE_IMAGES
 from hub.web.i18n import chosen_language
 from hub.web.security import session_secret
@@ -53,16 +53,16 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 async def look(request: web.Request, *, agent: bool = False) -> Looked:
     """`agent`: also for a program that is paired with a page. Raises SessionNotValid, NotVerified, NotForAgents,
     ContractNotFound."""
-    async with request.app[HUB].database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, session_secret(request), contract_id(request), agent=agent)
-        return await _looked(unit, visiting)
+    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, session_secret(request), contract_id(request), agent=agent)
+        return await _looked(tx, visiting)
 
 
-async def _looked(unit: Unit, visiting: Visit) -> Looked:
+async def _looked(tx: Transaction, visiting: Visit) -> Looked:
     contract = visiting.contract
-    tasks = {task.signer: task for task in await unit.tasks.of_contract(contract.id)}
-    signers = [(signer, tasks[signer.id]) for signer in await unit.contracts.signers(contract.id)]
-    campus = await unit.school.campus(contract.campus)
+    tasks = {task.signer: task for task in await tx.tasks.of_contract(contract.id)}
+    signers = [(signer, tasks[signer.id]) for signer in await tx.contracts.signers(contract.id)]
+    campus = await tx.school.campus(contract.campus)
     return Looked(visiting, signers, campus)
 
 
@@ -74,7 +74,7 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
     """`summary` is in the language that the visitor chose, otherwise the signer's own; `deadline` is ISO 8601.
     `custody`: where this signer's key may be; nothing: anywhere."""
     seen, me = looked.contract, looked.visit.signer
-    consent = consent_for(request.app[HUB].parts, seen, me.language)
+    consent = consent_for(request.app[HUB].services, seen, me.language)
     language = chosen_language(request) or me.language
     return {
         "id": str(seen.id), "number": seen.number, "title": seen.title, "state": seen.state.value,
@@ -85,7 +85,7 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
             {"role": signer.role.value, "name": signer.name, "state": task.state.value, "you": signer.id == me.id}
             for signer, task in looked.signers
         ],
-        "deadline": iso(seen.deadline), "custody": list(accepted_custody(request.app[HUB].parts, seen, me)),
+        "deadline": iso(seen.deadline), "custody": list(accepted_custody(request.app[HUB].services, seen, me)),
         "campus": looked.campus.named(language),
     }  # fmt: skip
 
@@ -94,14 +94,14 @@ async def page_image(request: web.Request) -> web.Response:
     """One page of the current revision, from 1. That it was fetched is kept: it is part of the evidence."""
     number = int(request.match_info["number"])
     hub = request.app[HUB]
-    async with hub.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, session_secret(request), contract_id(request))
+    async with hub.database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, session_secret(request), contract_id(request))
         sha256 = _current(visiting.contract)
         if not 1 <= number <= visiting.contract.pages:
             raise NotFound("there is no such page")
         if not visiting.task.state.final:
-            await unit.sessions.page_seen(visiting.task.id, sha256, number, unit.now)
-    images = await request.app[PAGE_IMAGES].of(sha256, hub.parts.files.get)
+            await tx.sessions.page_seen(visiting.task.id, sha256, number, tx.now)
+    images = await request.app[PAGE_IMAGES].of(sha256, hub.services.files.get)
     return web.Response(body=images[number - 1], content_type="image/png")
 
 
@@ -147,7 +147,7 @@ async def final(request: web.Request) -> web.Response:
 
 
 async def _pdf(request: web.Request, seen: Contract, disposition: str) -> web.Response:
-    content = await request.app[HUB].parts.files.get(_current(seen))
+    content = await request.app[HUB].services.files.get(_current(seen))
     headers = {"Content-Disposition": f'{disposition}; filename="{seen.number}.pdf"'}
     return web.Response(body=content, content_type="application/pdf", headers=headers)
 

@@ -24,8 +24,8 @@ from hub.web.signer.answers import base64, contracts_json, where
 
 async def open_poster(request: web.Request, poster: str, phone: str, name: str) -> web.Response:
     """`{session, key_challenge, school, campus, language}`, whosever the phone is."""
-    parts = request.app[HUB].parts
-    admitted = await guests.open_poster(parts, poster, phone, name, language_of(request))
+    services = request.app[HUB].services
+    admitted = await guests.open_poster(services, poster, phone, name, language_of(request))
     return _with_session(request, admitted, {
         "key_challenge": base64(admitted.visitor.key_challenge),
         **where(request, admitted.offer.campus, admitted.visitor.language),
@@ -35,7 +35,7 @@ async def open_poster(request: web.Request, poster: str, phone: str, name: str) 
 async def verify(request: web.Request, code: str) -> web.Response:
     """`{session, contracts: [], courses}`. A signer's session needs name and id_tail as well."""
     try:
-        admitted = await guests.verify(request.app[HUB].parts, session_secret(request), code)
+        admitted = await guests.verify(request.app[HUB].services, session_secret(request), code)
     except SessionNotValid:
         if await _of_a_signer(request):
             raise BadInput("name and id_tail are needed as well", field="name") from None
@@ -44,14 +44,14 @@ async def verify(request: web.Request, code: str) -> web.Response:
 
 
 async def _of_a_signer(request: web.Request) -> bool:
-    async with request.app[HUB].database.unit(EVERYTHING) as unit:
-        found = await unit.sessions.by_secret(session_secret(request))
-        return found is not None and found.live(unit.now)
+    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+        found = await tx.sessions.by_secret(session_secret(request))
+        return found is not None and found.live(tx.now)
 
 
 async def session(request: web.Request) -> web.Response:
     """The visitor's own name and phone only once the phone is proved. `enrolled`: staff look at it now."""
-    admitted = await guests.come_back(request.app[HUB].parts, session_secret(request))
+    admitted = await guests.come_back(request.app[HUB].services, session_secret(request))
     visitor = admitted.visitor
     answer: dict[str, Any] = {
         "verified": visitor.verified_at is not None, "contracts": [], "key_challenge": base64(visitor.key_challenge),
@@ -71,11 +71,11 @@ async def enrol(request: web.Request) -> web.Response:
         asked.course, NewStudent(student.name, student.id_type.value, student.id_number, student.birth_date),
         [_signer(each) for each in asked.signers],
     )  # fmt: skip
-    parts = request.app[HUB].parts
-    enrolled = await enrolment.enrol(parts, session_secret(request), wish)
+    services = request.app[HUB].services
+    enrolled = await enrolment.enrol(services, session_secret(request), wish)
     answer = {"session": enrolled.secret, "contracts": contracts_json(enrolled.contracts)}
     response = web.json_response(answer, status=201 if enrolled.session else 202)
-    set_session(response, enrolled.secret, parts.clock(), enrolled.expires_at)
+    set_session(response, enrolled.secret, services.clock(), enrolled.expires_at)
     return response
 
 
@@ -103,5 +103,5 @@ def course_json(course: Course, language: str) -> dict[str, Any]:
 
 def _with_session(request: web.Request, admitted: Admitted, answer: dict[str, Any]) -> web.Response:
     response = web.json_response({"session": admitted.secret, **answer})
-    set_session(response, admitted.secret, request.app[HUB].parts.clock(), admitted.visitor.expires_at)
+    set_session(response, admitted.secret, request.app[HUB].services.clock(), admitted.visitor.expires_at)
     return response

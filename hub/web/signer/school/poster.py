@@ -18,7 +18,7 @@ from hub.lifecycle.signing.open_link import session_of
 from hub.model.contract.person import IdType, id_type_name
 from hub.model.school.poster import PosterMode
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
 from hub.web.i18n import language_of
 from hub.web.pages import page
@@ -43,7 +43,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def landing(request: web.Request) -> web.Response:
     """Raises LinkNotValid."""
-    offer, full = await guests.look(request.app[HUB].parts, request.match_info["poster"])
+    offer, full = await guests.look(request.app[HUB].services, request.match_info["poster"])
     standing = await _standing(request, offer)
     language = language_of(request)
     begin = "full" if full and standing.begin == "start" else standing.begin
@@ -61,24 +61,24 @@ async def _standing(request: web.Request, offer: Offer) -> Standing:
     if not secret:
         return Standing()
     try:
-        async with request.app[HUB].database.unit(EVERYTHING) as unit:
-            return await _visiting(unit, secret, offer) or await _signing(unit, secret, offer)
+        async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+            return await _visiting(tx, secret, offer) or await _signing(tx, secret, offer)
     except QiandaError:  # an old cookie: the page is as for everybody
         return Standing()
 
 
-async def _visiting(unit: Unit, secret: str, offer: Offer) -> Standing | None:
-    visitor = await unit.visitors.by_secret(secret)
-    if visitor is None or not visitor.live(unit.now) or visitor.poster != offer.poster.id:
+async def _visiting(tx: Transaction, secret: str, offer: Offer) -> Standing | None:
+    visitor = await tx.visitors.by_secret(secret)
+    if visitor is None or not visitor.live(tx.now) or visitor.poster != offer.poster.id:
         return None
     if visitor.verified_at is None:
         return Standing("code", opened=True)
-    enrolled = await unit.posters.enrolled_by(visitor.id)
+    enrolled = await tx.posters.enrolled_by(visitor.id)
     return Standing("asked" if enrolled else "course", opened=True, verified=True)
 
 
-async def _signing(unit: Unit, secret: str, offer: Offer) -> Standing:
+async def _signing(tx: Transaction, secret: str, offer: Offer) -> Standing:
     """A visitor who has become a signer by this very poster."""
-    session = await session_of(unit, secret)
-    mine = session.verified_at is not None and await unit.posters.drew(offer.poster.id, session.contract)
+    session = await session_of(tx, secret)
+    mine = session.verified_at is not None and await tx.posters.drew(offer.poster.id, session.contract)
     return Standing("back", going_on=session.contract) if mine else Standing()

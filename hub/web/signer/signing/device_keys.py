@@ -54,7 +54,7 @@ def bound(held: Held) -> dict[str, Any]:
 
 
 async def devices(request: web.Request) -> web.Response:
-    found, mine = await device_keys.devices(request.app[HUB].parts, session_secret(request))
+    found, mine = await device_keys.devices(request.app[HUB].services, session_secret(request))
     return web.json_response({"devices": [_device(each) | {"this": each.spki == mine} for each in found]})
 
 
@@ -78,5 +78,5 @@ async def revoke(request: web.Request) -> web.Response:
         device = UUID(asked.id)
     except ValueError:
         raise NotFound("there is no such device") from None
-    await device_keys.revoke(request.app[HUB].parts, session_secret(request), device)
+    await device_keys.revoke(request.app[HUB].services, session_secret(request), device)
     return web.json_response({})

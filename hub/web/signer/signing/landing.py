@@ -17,7 +17,7 @@ from hub.model.signing.link import normalised_ticket
 from hub.model.signing.pickup_code import by_pickup
 from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
 from hub.web.pages import page
 from hub.web.security import COOKIE
@@ -45,8 +45,8 @@ async def pickup(request: web.Request) -> web.Response:
 
 
 async def _of_a_poster(request: web.Request, ticket: str) -> bool:
-    async with request.app[HUB].database.unit(EVERYTHING) as unit:
-        return await unit.posters.by_ticket(ticket) is not None
+    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+        return await tx.posters.by_ticket(ticket) is not None
 
 
 async def landing(request: web.Request) -> web.Response:
@@ -63,7 +63,7 @@ async def landing(request: web.Request) -> web.Response:
 
 def can_read_aloud(request: web.Request) -> bool:
     """Whether a code can be read by a voice. Asked of nobody's number: a page before the code is alike for all."""
-    return "voice" in request.app[HUB].parts.router.configured
+    return "voice" in request.app[HUB].services.router.configured
 
 
 def offered(request: web.Request) -> dict[str, Any]:
@@ -72,26 +72,26 @@ def offered(request: web.Request) -> dict[str, Any]:
     hub = request.app[HUB]
     device = recognised(request.headers.get("User-Agent", ""))
     app_is_missing = request.query.get("app") == "none"
-    way = way_to_the_app(device, hub.app_link, hub.parts.origin, any_system=hub.demo)
+    way = way_to_the_app(device, hub.app_link, hub.services.origin, any_system=hub.demo)
     return {"device": device, "app_is_missing": app_is_missing, "app_address": "" if app_is_missing else way}
 
 
 async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
     """Whether this browser's session came by this ticket and waits for its code; or which contract it goes on with."""
     try:
-        async with request.app[HUB].database.unit(EVERYTHING) as unit:
-            session = await session_of(unit, secret)
-            return await _place(unit, session, ticket)
+        async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+            session = await session_of(tx, secret)
+            return await _place(tx, session, ticket)
     except QiandaError:  # an old cookie, or no database right now: the page is as for everybody
         return False, None
 
 
-async def _place(unit: Unit, session: SigningSession, ticket: str) -> tuple[bool, UUID | None]:
-    link = await unit.links.by_ticket(ticket)
-    if link is None or not link.valid(unit.now):
+async def _place(tx: Transaction, session: SigningSession, ticket: str) -> tuple[bool, UUID | None]:
+    link = await tx.links.by_ticket(ticket)
+    if link is None or not link.valid(tx.now):
         return False, None
     if session.verified_at is None:
         return link.id == session.link, None
-    person = (await unit.contracts.signer(session.signer)).person
-    same = (await unit.contracts.signer(link.signer)).person == person
+    person = (await tx.contracts.signer(session.signer)).person
+    same = (await tx.contracts.signer(link.signer)).person == person
     return False, link.contract if same and link.contract in session.contracts else None

@@ -33,7 +33,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def begin(request: web.Request) -> web.Response:
     await body(request, schemas.Nothing)
-    code, pairing = await pair_agent.begin(request.app[HUB].parts, session_secret(request), contract_id(request))
+    code, pairing = await pair_agent.begin(request.app[HUB].services, session_secret(request), contract_id(request))
     return web.json_response({"code": code, "expires_at": iso(pairing.expires_at)})
 
 
@@ -41,17 +41,17 @@ async def claim(request: web.Request) -> web.Response:
     """`origin` is the hub's public one: the program compares it with the one that it was told."""
     await request.app[BRAKES].slow_down(request, "claim")
     asked = await body(request, schemas.Claim)
-    parts = request.app[HUB].parts
-    claimed = await pair_agent.claim(parts, asked.code)
+    services = request.app[HUB].services
+    claimed = await pair_agent.claim(services, asked.code)
     return web.json_response({
-        "session": claimed.secret, "key_challenge": base64(claimed.session.key_challenge), "origin": parts.origin,
+        "session": claimed.secret, "key_challenge": base64(claimed.session.key_challenge), "origin": services.origin,
         "contract": str(claimed.session.contract), "expires_at": iso(claimed.session.expires_at),
         **where(request, claimed.campus, claimed.language),
     })  # fmt: skip
 
 
 async def standing(request: web.Request) -> web.Response:
-    found = await pair_agent.standing(request.app[HUB].parts, session_secret(request))
+    found = await pair_agent.standing(request.app[HUB].services, session_secret(request))
     return web.json_response({
         "state": found.state.value, "expires_at": iso(found.pairing.expires_at), "task": found.task.value,
         "contract": str(found.pairing.contract), "certificate": _shown(found),
@@ -78,11 +78,11 @@ def _part(name: x509.Name, part: str) -> str:
 
 async def confirm(request: web.Request) -> web.Response:
     asked = await body(request, schemas.Confirm)
-    await pair_agent.confirm(request.app[HUB].parts, session_secret(request), asked.certificate_sha256)
+    await pair_agent.confirm(request.app[HUB].services, session_secret(request), asked.certificate_sha256)
     return web.json_response({})
 
 
 async def end(request: web.Request) -> web.Response:
     await body(request, schemas.Nothing)
-    await pair_agent.end(request.app[HUB].parts, session_secret(request))
+    await pair_agent.end(request.app[HUB].services, session_secret(request))
     return web.json_response({})

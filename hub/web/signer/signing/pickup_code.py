@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from hub.errors import SessionNotValid, TooSoon
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.lifecycle.signing import pickup_codes, verify_identity
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.signing.verify_identity import Verified
@@ -35,12 +35,12 @@ async def even(work: Awaitable[Given]) -> Given:
 async def open_pickup(request: web.Request, code: str, phone: str) -> web.Response:
     """`{session, key_challenge, school, campus: null}`. The campus would tell that there is something to sign."""
     await request.app[BRAKES].slow_down(request, "pickup")
-    parts = request.app[HUB].parts
-    picked = await even(pickup_codes.open_pickup(parts, code, phone))
+    services = request.app[HUB].services
+    picked = await even(pickup_codes.open_pickup(services, code, phone))
     response = web.json_response({
         "session": picked.secret, "key_challenge": base64(picked.key_challenge), **_where(request)
     })  # fmt: skip
-    set_session(response, picked.secret, parts.clock(), picked.expires_at)
+    set_session(response, picked.secret, services.clock(), picked.expires_at)
     return response
 
 
@@ -49,33 +49,33 @@ def _where(request: web.Request) -> dict[str, Any]:
 
 
 async def session(request: web.Request) -> web.Response:
-    challenge = await even(pickup_codes.come_back(request.app[HUB].parts, session_secret(request)))
+    challenge = await even(pickup_codes.come_back(request.app[HUB].services, session_secret(request)))
     return web.json_response({
         "verified": False, "contracts": [], "key_challenge": base64(challenge), **_where(request)
     })  # fmt: skip
 
 
-async def send_code(parts: Parts, secret: str, channel: str | None = None) -> None:
+async def send_code(services: Services, secret: str, channel: str | None = None) -> None:
     """Raises Locked, TooSoon, SessionNotValid."""
     try:
-        await verify_identity.send_code(parts, secret, channel)
+        await verify_identity.send_code(services, secret, channel)
     except SessionNotValid:
-        await pickup_codes.send_no_code(parts, secret)
+        await pickup_codes.send_no_code(services, secret)
 
 
-async def verify(parts: Parts, secret: str, code: str, name: str, id_tail: str) -> Verified:
+async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:
     """Raises WrongAnswer, Locked, SessionNotValid."""
     try:
-        return await verify_identity.verify(parts, secret, code, name, id_tail)
+        return await verify_identity.verify(services, secret, code, name, id_tail)
     except SessionNotValid:
-        await pickup_codes.verify_nobody(parts, secret)
+        await pickup_codes.verify_nobody(services, secret)
         raise
 
 
-async def ask(parts: Parts, secret: str, kind: str, text: str) -> None:
+async def ask(services: Services, secret: str, kind: str, text: str) -> None:
     try:
-        await ask_question(parts, secret, kind, text)
+        await ask_question(services, secret, kind, text)
     except SessionNotValid:
-        await pickup_codes.hear_nobody(parts, secret)
+        await pickup_codes.hear_nobody(services, secret)
     except TooSoon:
         pass  # whoever guesses pickup codes is not told that somebody has asked too much

@@ -66,7 +66,7 @@ async def open_link(request: web.Request) -> web.Response:
         return await enrolling.open_poster(request, asked.poster, asked.phone or "", asked.name or "")
     if asked.pickup_code is not None:
         return await pickup_code.open_pickup(request, asked.pickup_code, asked.phone or "")
-    landed = await open_ticket(request.app[HUB].parts, asked.ticket or "")
+    landed = await open_ticket(request.app[HUB].services, asked.ticket or "")
     response = web.json_response({
         "session": landed.secret, "key_challenge": base64(landed.session.key_challenge),
         **where(request, landed.campus, landed.language),
@@ -78,45 +78,45 @@ async def open_link(request: web.Request) -> web.Response:
 async def code(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "code")
     channel = (await body(request, schemas.CodeAsked)).channel
-    parts, secret = request.app[HUB].parts, session_secret(request)
+    services, secret = request.app[HUB].services, session_secret(request)
     if by_pickup(secret):
-        await pickup_code.even(pickup_code.send_code(parts, secret, channel))
+        await pickup_code.even(pickup_code.send_code(services, secret, channel))
         return web.json_response({}, status=202)
     try:
-        await verify_identity.send_code(parts, secret, channel)
+        await verify_identity.send_code(services, secret, channel)
     except SessionNotValid:
-        await guests.send_code(parts, secret, channel)  # it may be that of a visitor without a link of their own
+        await guests.send_code(services, secret, channel)  # it may be that of a visitor without a link of their own
     return web.json_response({}, status=202)
 
 
 async def verify(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "verify")
     asked = await body(request, schemas.Verify)
-    parts, secret = request.app[HUB].parts, session_secret(request)
+    services, secret = request.app[HUB].services, session_secret(request)
     if asked.name is None or asked.id_tail is None:
         if by_pickup(secret):
             raise BadInput("name and id_tail are needed as well", field="name")
         return await enrolling.verify(request, asked.code)
     if by_pickup(secret):
-        verified = await pickup_code.even(pickup_code.verify(parts, secret, asked.code, asked.name, asked.id_tail))
+        verified = await pickup_code.even(pickup_code.verify(services, secret, asked.code, asked.name, asked.id_tail))
     else:
-        verified = await verify_identity.verify(parts, secret, asked.code, asked.name, asked.id_tail)
+        verified = await verify_identity.verify(services, secret, asked.code, asked.name, asked.id_tail)
     response = web.json_response({"session": verified.secret, "contracts": contracts_json(verified.contracts)})
-    set_session(response, verified.secret, parts.clock(), verified.session.expires_at)
+    set_session(response, verified.secret, services.clock(), verified.session.expires_at)
     return response
 
 
 async def session(request: web.Request) -> web.Response:
-    parts = request.app[HUB].parts
+    services = request.app[HUB].services
     if by_pickup(session_secret(request)):
         return await pickup_code.session(request)
     try:
-        found, contracts = await come_back(parts, session_secret(request))
+        found, contracts = await come_back(services, session_secret(request))
     except SessionNotValid:
         return await enrolling.session(request)
-    async with parts.database.unit(EVERYTHING) as unit:
-        signer = await unit.contracts.signer(found.signer)
-        campus = await unit.school.campus(signer.campus)
+    async with services.database.transaction(EVERYTHING) as tx:
+        signer = await tx.contracts.signer(found.signer)
+        campus = await tx.school.campus(signer.campus)
     return web.json_response({
         "verified": found.verified_at is not None, "contracts": contracts_json(contracts),
         "key_challenge": base64(found.key_challenge), **where(request, campus, signer.language),
@@ -124,7 +124,7 @@ async def session(request: web.Request) -> web.Response:
 
 
 def _set(request: web.Request, response: web.Response, landed: Landed) -> None:
-    set_session(response, landed.secret, request.app[HUB].parts.clock(), landed.session.expires_at)
+    set_session(response, landed.secret, request.app[HUB].services.clock(), landed.session.expires_at)
 
 
 # ---- signing
@@ -132,14 +132,14 @@ def _set(request: web.Request, response: web.Response, landed: Landed) -> None:
 
 async def key(request: web.Request) -> web.Response:
     asked = await body(request, schemas.Key)
-    parts, secret, proof = request.app[HUB].parts, session_secret(request), b64decode(asked.proof)
+    services, secret, proof = request.app[HUB].services, session_secret(request), b64decode(asked.proof)
     if asked.spki is not None:
         spki, shown = b64decode(asked.spki), device_keys.presented(asked)
-        certified = await signer_certificates.certify_key(parts, secret, contract_id(request), spki, proof, shown)
+        certified = await signer_certificates.certify_key(services, secret, contract_id(request), spki, proof, shown)
     else:
         own = [b64decode(certificate) for certificate in asked.certificate_chain or ()]
         certified = await signer_certificates.bring_certificate(
-            parts, secret, contract_id(request), own, proof, asked.custody
+            services, secret, contract_id(request), own, proof, asked.custody
         )
     return web.json_response({
         "certificate_chain": [base64(certificate) for certificate in certified.chain],
@@ -151,7 +151,7 @@ async def prepare(request: web.Request) -> web.Response:
     asked = await body(request, schemas.Prepare)
     consent = sign.AgreedConsent(asked.consent.version, asked.consent.sha256)
     made, size = await sign.prepare(
-        request.app[HUB].parts, session_secret(request), contract_id(request), asked.document_sha256, consent,
+        request.app[HUB].services, session_secret(request), contract_id(request), asked.document_sha256, consent,
         _strokes(asked.appearance),
     )  # fmt: skip
     start, end = made.gap
@@ -169,7 +169,7 @@ def _strokes(appearance: schemas.Appearance | None) -> list[list[tuple[float, fl
 
 async def prepared(request: web.Request) -> web.Response:
     wanted = uuid(request.match_info["request"], WrongSignature("there is no such request in this session"))
-    content = await sign.prepared_file(request.app[HUB].parts, session_secret(request), wanted)
+    content = await sign.prepared_file(request.app[HUB].services, session_secret(request), wanted)
     return web.Response(body=content, content_type="application/pdf")
 
 
@@ -180,9 +180,13 @@ async def signature(request: web.Request) -> web.Response:
     wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
     try:
         state = await sign.accept_signature(
-            request.app[HUB].parts, session_secret(request), contract_id(request), wanted, b64decode(asked.signature),
+            request.app[HUB].services,
+            session_secret(request),
+            contract_id(request),
+            wanted,
+            b64decode(asked.signature),
             sign.Beside(passkeys.given(asked.assertion), asked.scripts_sha256, request.app[SCRIPTS].sha256),
-        )  # fmt: skip
+        )
     except AlreadySigned:
         return web.json_response({"state": "SIGNED"})
     return web.json_response({"state": state.value})
@@ -191,7 +195,7 @@ async def signature(request: web.Request) -> web.Response:
 async def refused(request: web.Request) -> web.Response:
     asked = await body(request, schemas.RefusedToSign)
     wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
-    await sign.note_refusal(request.app[HUB].parts, session_secret(request), wanted, asked.reason)
+    await sign.note_refusal(request.app[HUB].services, session_secret(request), wanted, asked.reason)
     return web.json_response({})
 
 
@@ -201,7 +205,7 @@ async def refused(request: web.Request) -> web.Response:
 async def decline(request: web.Request) -> web.Response:
     asked = await body(request, schemas.Decline)
     state = await decline_contract(
-        request.app[HUB].parts, session_secret(request), contract_id(request), asked.reason
+        request.app[HUB].services, session_secret(request), contract_id(request), asked.reason
     )
     return web.json_response({"state": state.value})
 
@@ -209,11 +213,11 @@ async def decline(request: web.Request) -> web.Response:
 async def question(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "question")
     asked = await body(request, schemas.Question)
-    parts, secret = request.app[HUB].parts, session_secret(request)
+    services, secret = request.app[HUB].services, session_secret(request)
     if by_pickup(secret):
-        await pickup_code.even(pickup_code.ask(parts, secret, asked.kind, asked.text))
+        await pickup_code.even(pickup_code.ask(services, secret, asked.kind, asked.text))
     else:
-        await ask_question(parts, secret, asked.kind, asked.text)
+        await ask_question(services, secret, asked.kind, asked.text)
     return web.json_response({}, status=202)
 
 
@@ -230,7 +234,7 @@ async def _relink(request: web.Request, asked: schemas.Relink) -> None:
         number = phone_number(asked.phone) if asked.phone else None
     except BadInput:
         return
-    await resend_link.relink(request.app[HUB].parts, ticket=asked.ticket, phone=number)
+    await resend_link.relink(request.app[HUB].services, ticket=asked.ticket, phone=number)
 
 
 async def phone(request: web.Request) -> web.Response:
@@ -242,7 +246,7 @@ async def phone(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "relink")
     asked = await body(request, schemas.Phone)
     change = await change_phone.ask_with_old_phone(
-        request.app[HUB].parts, session_secret(request), contract_id(request), asked.phone
+        request.app[HUB].services, session_secret(request), contract_id(request), asked.phone
     )
     state = "changed" if change.state is PhoneChangeState.CHANGED else "waiting-for-approval"
     response = web.json_response({"state": state}, status=202)

@@ -28,12 +28,12 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 async def link(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "relink")
     await schemas.body(request, schemas.Nothing)
-    parts = request.app[HUB].parts
-    async with parts.database.unit(EVERYTHING) as unit:
-        visiting = await visit(unit, session_secret(request), contract_id(request))
+    services = request.app[HUB].services
+    async with services.database.transaction(EVERYTHING) as tx:
+        visiting = await visit(tx, session_secret(request), contract_id(request))
     contract, signer, actor = visiting.contract.id, visiting.signer.id, visiting.actor
-    copied = await hand_out(parts, EVERYTHING, contract, signer, DoorKind.COPY, actor)
-    scanned = await hand_out(parts, EVERYTHING, contract, signer, DoorKind.QR, actor)
+    copied = await hand_out(services, EVERYTHING, contract, signer, DoorKind.COPY, actor)
+    scanned = await hand_out(services, EVERYTHING, contract, signer, DoorKind.QR, actor)
     place = "/".join(copied.rendering.url.rsplit("/", 2)[1:])
     return web.json_response({
         "url": copied.rendering.url, "qr_png": base64(scanned.rendering.png or b""),

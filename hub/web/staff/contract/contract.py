@@ -27,7 +27,7 @@ from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.record import RecordEntry, broken_at
 from hub.model.signing.link import DoorKind
 from hub.router.policy import policy_of
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.i18n import language_of
 from hub.web.security import refuse_other_sites
 from hub.web.staff.contract.timeline import timeline
@@ -57,24 +57,24 @@ async def show_contract(
     visit: Visit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
 ) -> web.Response:
     """`form`: the one on the page that was refused, and what had been `entered` there."""
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await unit.contracts.get(contract_id(visit))
-        entries = await unit.record.entries(found.id)
-        values = await unit.record.values(found.id)
-        await note_view(visit, unit, found, entries)
-        signers = await unit.contracts.signers(found.id)
-        tasks = {task.signer: task for task in await unit.tasks.of_contract(found.id)}
-        deliveries = await unit.deliveries.of_contract(found.id)
-        ledger = await unit.reminders.of_contract(found.id)
-        versions = await unit.contracts.versions(found.id)
-        campus = await unit.school.campus(found.campus)
-        devices = {signer.id: await unit.app_keys.of_person(signer.person) for signer in signers}
-        to_do = await unit.desk.open_tasks(found.id)
-        changing = await unit.phone_changes.signers(unit.now)
-        made = {each.task: each for each in await unit.signatures.of_contract(found.id) if each.counts}
-        policy = await policy_of(unit, visit.parts.policy, found)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.contracts.get(contract_id(visit))
+        entries = await tx.record.entries(found.id)
+        values = await tx.record.values(found.id)
+        await note_view(visit, tx, found, entries)
+        signers = await tx.contracts.signers(found.id)
+        tasks = {task.signer: task for task in await tx.tasks.of_contract(found.id)}
+        deliveries = await tx.deliveries.of_contract(found.id)
+        ledger = await tx.reminders.of_contract(found.id)
+        versions = await tx.contracts.versions(found.id)
+        campus = await tx.school.campus(found.campus)
+        devices = {signer.id: await tx.app_keys.of_person(signer.person) for signer in signers}
+        to_do = await tx.desk.open_tasks(found.id)
+        changing = await tx.phone_changes.signers(tx.now)
+        made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
+        policy = await policy_of(tx, visit.services.policy, found)
         channels = {
-            each.id: await next_channel(visit.parts, unit, policy, each, tasks[each.id]) for each in signers
+            each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers
         }
     return await show(
         visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
@@ -93,11 +93,11 @@ def name_of(signers: Sequence[Signer], signer: UUID) -> str:
     return next((each.name for each in signers if each.id == signer), "")
 
 
-async def note_view(visit: Visit, unit: Unit, found: Contract, entries: list[RecordEntry]) -> None:
+async def note_view(visit: Visit, tx: Transaction, found: Contract, entries: list[RecordEntry]) -> None:
     """Who looked at a person's data stands in the record, once an hour for each member of staff."""
     mine = [entry.at for entry in entries if entry.kind == VIEWED and entry.actor == visit.actor]
-    if not mine or unit.now - max(mine) >= LOOKED_APART:
-        await unit.record.append(found.id, found.campus, VIEWED, visit.actor, {})
+    if not mine or tx.now - max(mine) >= LOOKED_APART:
+        await tx.record.append(found.id, found.campus, VIEWED, visit.actor, {})
 
 
 # ---- acts
@@ -116,7 +116,7 @@ async def _done(
 
 async def remind(visit: Visit) -> web.StreamResponse:
     async def act() -> str:
-        sent = await remind_by_hand(visit.parts, visit.scope, contract_id(visit), visit.actor)
+        sent = await remind_by_hand(visit.services, visit.scope, contract_id(visit), visit.actor)
         return "reminded" if sent else "nobody"
 
     return await _done(visit, act)
@@ -126,10 +126,10 @@ async def extend(visit: Visit) -> web.StreamResponse:
     day = str((await visit.request.post()).get("deadline", ""))
 
     async def act() -> str:
-        async with visit.parts.database.unit(visit.scope) as unit:
-            found = await unit.contracts.get(contract_id(visit))
-            zone = ZoneInfo((await unit.school.campus(found.campus)).zone)
-        await move_deadline(visit.parts, visit.scope, found.id, _end_of(day, zone), visit.actor)
+        async with visit.services.database.transaction(visit.scope) as tx:
+            found = await tx.contracts.get(contract_id(visit))
+            zone = ZoneInfo((await tx.school.campus(found.campus)).zone)
+        await move_deadline(visit.services, visit.scope, found.id, _end_of(day, zone), visit.actor)
         return "extended"
 
     return await _done(visit, act, "extend", {"deadline": printable(day)})
@@ -148,7 +148,7 @@ async def change_phone(visit: Visit) -> web.StreamResponse:
     phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
     signer = _uuid(visit.request.match_info["signer"])
     try:
-        await ask_for_phone(visit.parts, visit.scope, contract_id(visit), signer, phone, reason, visit.actor)
+        await ask_for_phone(visit.services, visit.scope, contract_id(visit), signer, phone, reason, visit.actor)
     except QiandaError as error:
         return await show_contract(visit, error, f"phone-{signer}", {"phone": phone, "reason": reason})
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-asked")
@@ -156,8 +156,8 @@ async def change_phone(visit: Visit) -> web.StreamResponse:
 
 async def ask_void(visit: Visit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
     """What cannot be undone has a page of its own."""
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await unit.contracts.get(contract_id(visit))
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.contracts.get(contract_id(visit))
     return await show(visit, "staff/void.html", contract=found, problem=problem, reason=reason)
 
 
@@ -165,7 +165,7 @@ async def void(visit: Visit) -> web.StreamResponse:
     reason = str((await visit.request.post()).get("reason", "")).replace("\x00", "")
 
     try:
-        await withdraw(visit.parts, visit.scope, contract_id(visit), reason, visit.actor)
+        await withdraw(visit.services, visit.scope, contract_id(visit), reason, visit.actor)
     except BadInput as error:
         return await ask_void(visit, error, reason)
     except QiandaError as error:
@@ -174,15 +174,15 @@ async def void(visit: Visit) -> web.StreamResponse:
 
 
 async def ask_paper(visit: Visit, problem: QiandaError | None = None, note: str = "") -> web.Response:
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await unit.contracts.get(contract_id(visit))
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.contracts.get(contract_id(visit))
     return await show(visit, "staff/paper.html", contract=found, problem=problem, note=note)
 
 
 async def paper(visit: Visit) -> web.StreamResponse:
     note = str((await visit.request.post()).get("note", "")).replace("\x00", "")
     try:
-        await sign_on_paper(visit.parts, visit.scope, contract_id(visit), note, visit.actor)
+        await sign_on_paper(visit.services, visit.scope, contract_id(visit), note, visit.actor)
     except BadInput as error:
         return await ask_paper(visit, error, note)
     except QiandaError as error:
@@ -192,7 +192,7 @@ async def paper(visit: Visit) -> web.StreamResponse:
 
 async def reissue(visit: Visit) -> web.StreamResponse:
     try:
-        fresh = await issue_anew(visit.parts, visit.scope, contract_id(visit), visit.actor)
+        fresh = await issue_anew(visit.services, visit.scope, contract_id(visit), visit.actor)
     except QiandaError as error:
         return await show_contract(visit, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
@@ -208,23 +208,23 @@ async def replace_person(visit: Visit) -> web.StreamResponse:
     )  # fmt: skip
     signer = _uuid(visit.request.match_info["signer"])
     try:
-        fresh = await put_in_place(visit.parts, visit.scope, contract_id(visit), signer, by, visit.actor)
+        fresh = await put_in_place(visit.services, visit.scope, contract_id(visit), signer, by, visit.actor)
     except QiandaError as error:
         return await show_contract(visit, error, f"replace-{signer}", entered)
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced")
 
 
 async def final_file(visit: Visit) -> web.Response:
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await unit.contracts.get(contract_id(visit))
-        await note_view(visit, unit, found, await unit.record.entries(found.id))
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.contracts.get(contract_id(visit))
+        await note_view(visit, tx, found, await tx.record.entries(found.id))
     return await _download(visit, found)
 
 
 async def _download(visit: Visit, found: Contract) -> web.Response:
     if found.state is not ContractState.COMPLETED or found.document is None:
         raise ContractNotFound("there is no final file before completion")
-    content = await visit.parts.files.get(found.document)
+    content = await visit.services.files.get(found.document)
     shown = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
     return web.Response(body=content, content_type="application/pdf", headers=shown)
 
@@ -236,7 +236,7 @@ async def links(visit: Visit) -> web.Response:
     """QR code, link to copy, app link: the same ones whenever somebody looks."""
     found, signer = await _contract_and_signer(visit)
     handed = {
-        door: await hand_out(visit.parts, visit.scope, found.id, signer.id, door, visit.actor)
+        door: await hand_out(visit.services, visit.scope, found.id, signer.id, door, visit.actor)
         for door in (DoorKind.QR, DoorKind.COPY, DoorKind.APPLINK)
     }
     return await show(
@@ -249,9 +249,9 @@ async def links(visit: Visit) -> web.Response:
 async def desk_code(visit: Visit) -> web.Response:
     """For the screen that the person at the desk looks at: a new code every few minutes, soon worth nothing."""
     found, signer = await _contract_and_signer(visit)
-    handed = await hand_out(visit.parts, visit.scope, found.id, signer.id, DoorKind.DESK, visit.actor)
-    async with visit.parts.database.unit(visit.scope) as unit:
-        campus = await unit.school.campus(found.campus)
+    handed = await hand_out(visit.services, visit.scope, found.id, signer.id, DoorKind.DESK, visit.actor)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        campus = await tx.school.campus(found.campus)
     return await show(
         visit, "staff/desk.html", contract=found, signer=signer, at=campus, code=handed.short_code,
         qr_svg=_data(handed, "svg"), expires_at=handed.link.expires_at,
@@ -262,12 +262,12 @@ async def _contract_and_signer(visit: Visit) -> tuple[Contract, Signer]:
     """For whom a link is to be made."""
     refuse_other_sites(visit.request)
     wanted = _uuid(visit.request.match_info["signer"])
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await unit.contracts.get(contract_id(visit))
-        signer = next((each for each in await unit.contracts.signers(found.id) if each.id == wanted), None)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.contracts.get(contract_id(visit))
+        signer = next((each for each in await tx.contracts.signers(found.id) if each.id == wanted), None)
         if signer is None:
             raise ContractNotFound
-        await note_view(visit, unit, found, await unit.record.entries(found.id))
+        await note_view(visit, tx, found, await tx.record.entries(found.id))
     return found, signer
 
 

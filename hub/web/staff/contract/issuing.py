@@ -32,10 +32,10 @@ SENDS = ("now", "policy", "none")
 
 
 async def enrolments(visit: Visit, problem: QiandaError | None = None) -> web.Response:
-    async with visit.parts.database.unit(visit.shown) as unit:
-        waiting = await unit.school.open_enrolments(limit=MOST_AT_ONCE)
-        count = await unit.school.count_open_enrolments()
-        courses = {(course.campus, course.id): course for course in await unit.school.courses()}
+    async with visit.services.database.transaction(visit.shown) as tx:
+        waiting = await tx.school.open_enrolments(limit=MOST_AT_ONCE)
+        count = await tx.school.count_open_enrolments()
+        courses = {(course.campus, course.id): course for course in await tx.school.courses()}
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
         visit, "staff/enrolments.html", waiting=waiting, count=count, courses=courses, campuses_by_id=campuses,
@@ -48,8 +48,8 @@ async def preview(visit: Visit) -> web.Response:
     selected = [str(value) for value in (await visit.request.post()).getall("enrolment", [])][:MOST_AT_ONCE]
     if not selected:
         return await enrolments(visit, BadInput("choose at least one enrolment"))
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = [await unit.school.enrolment(_uuid(each)) for each in selected]
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = [await tx.school.enrolment(_uuid(each)) for each in selected]
     signers = sum(len(each.people["signers"]) for each in found if each.contract is None)
     fresh = family_first([each for each in found if each.contract is None])
     return await show(visit, "staff/preview.html", fresh=fresh, signers=signers, already=len(found) - len(fresh))
@@ -83,16 +83,16 @@ async def issue_many(visit: Visit) -> web.Response:
 async def _issue_one(visit: Visit, progress: _Progress, enrolment_id: str, send: str, day: str) -> None:
     name = ""
     try:
-        async with visit.parts.database.unit(visit.scope) as unit:
-            enrolment = await unit.school.enrolment(_uuid(enrolment_id))
+        async with visit.services.database.transaction(visit.scope) as tx:
+            enrolment = await tx.school.enrolment(_uuid(enrolment_id))
             name = enrolment.student_name
-            following = await unit.school.enrolment(_uuid(progress.left[0])) if progress.left else None
-            campus = await unit.school.campus(enrolment.campus)
+            following = await tx.school.enrolment(_uuid(progress.left[0])) if progress.left else None
+            campus = await tx.school.campus(enrolment.campus)
         if enrolment.contract is None:
             asked = new_contract(enrolment, deadline=_deadline(day, campus), send=_send(send))
             # Whoever signs the next one too gets one message for both.
             hold = following is not None and following.contract is None and share_a_signer(enrolment, following)
-            await issue(visit.parts, visit.scope, asked, visit.actor, hold=hold)
+            await issue(visit.services, visit.scope, asked, visit.actor, hold=hold)
         progress.done += 1
     except QiandaError as error:
         progress.failed.append((name, problem_words(await speech(visit), error, visit.zone)))
@@ -106,12 +106,12 @@ async def form(visit: Visit) -> web.Response:
 
 
 async def _form(visit: Visit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
-    async with visit.parts.database.unit(visit.scope) as unit:
-        courses = [course for course in await unit.school.courses() if visit.scope.covers(course.campus)]
+    async with visit.services.database.transaction(visit.scope) as tx:
+        courses = [course for course in await tx.school.courses() if visit.scope.covers(course.campus)]
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
         visit, "staff/issue.html", entered=Entered(entered), courses=courses, campuses_by_id=campuses,
-        id_types=list(IdType), problem=problem, representatives=bool(visit.parts.representatives),
+        id_types=list(IdType), problem=problem, representatives=bool(visit.services.representatives),
     )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ async def issue_by_hand(visit: Visit) -> web.StreamResponse:
     sent = (await visit.request.post()).items()
     entered = {name: printable(value) for name, value in sent if isinstance(value, str)}
     try:
-        contract = await issue(visit.parts, visit.scope, await _asked(visit, entered), visit.actor)
+        contract = await issue(visit.services, visit.scope, await _asked(visit, entered), visit.actor)
     except QiandaError as error:
         return await _form(visit, entered, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{contract.id}?said=issued")
@@ -130,8 +130,8 @@ async def _asked(visit: Visit, entered: Mapping[str, str]) -> NewContract:
         return entered.get(name, "")
 
     campus_id, _, course = value("course").partition("/")
-    async with visit.parts.database.unit(visit.scope) as unit:
-        campus = await unit.school.campus(campus_id)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        campus = await tx.school.campus(campus_id)
     born = _day(value("birth_date"))
     student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
     signers = _people(Entered(entered), student)

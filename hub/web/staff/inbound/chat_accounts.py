@@ -18,8 +18,8 @@ log = structlog.get_logger()
 async def accounts(visit: Visit, entered: Entered | None = None, problem: BadInput | None = None) -> web.Response:
     """The list and the form; what was entered stands in it again when something was wrong."""
     _headquarters(visit)
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await unit.chats.accounts()
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.chats.accounts()
     names = {campus.id: campus for campus in visit.campuses}
     chats = sorted(visit.request.app[HUB].chats)
     return await show(
@@ -45,11 +45,11 @@ async def _map(visit: Visit, form: Entered) -> Staff:
         raise BadInput("there is no such chat", field="chat")
     if not person.isprintable() or not 0 < len(person) <= LONGEST_PERSON:
         raise BadInput("the id of a person as the chat's administration shows it", field="person")
-    async with visit.parts.database.unit(visit.scope) as unit:
-        account = await unit.desk.staff_by_login(login) if login.isprintable() else None
+    async with visit.services.database.transaction(visit.scope) as tx:
+        account = await tx.desk.staff_by_login(login) if login.isprintable() else None
         if account is None:
             raise BadInput("nobody has this login", field="login")
-        await unit.chats.put(chat, person, account[0].id, unit.now)
+        await tx.chats.put(chat, person, account[0].id, tx.now)
     return account[0]
 
 
@@ -59,8 +59,8 @@ async def remove(visit: Visit) -> web.StreamResponse:
     form = await visit.request.post()
     chat, person = str(form.get("chat", "")), str(form.get("person", ""))
     if chat.isprintable() and person.isprintable():
-        async with visit.parts.database.unit(visit.scope) as unit:
-            if await unit.chats.remove(chat, person):
+        async with visit.services.database.transaction(visit.scope) as tx:
+            if await tx.chats.remove(chat, person):
                 log.info("chat account removed", chat=chat, by=visit.actor)
     raise web.HTTPSeeOther("/staff/chats?said=chat-removed")
 

@@ -71,17 +71,17 @@ async def messages(visit: Visit) -> web.Response:
         for purpose in Purpose
     }  # fmt: skip
     return await show(
-        visit, "staff/messages.html", found=found, filters=filters, carriers=list(visit.parts.router.carriers),
+        visit, "staff/messages.html", found=found, filters=filters, carriers=list(visit.services.router.carriers),
         channels=CARRIERS, languages=NAMES, shapes_of=_shapes_of, price=_price,
     )  # fmt: skip
 
 
 def _samples(visit: Visit, language: str, now: datetime) -> Mapping[str, str]:
     campus = _campus(visit)
-    wording = visit.parts.router.wording
+    wording = visit.services.router.wording
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
     known = {
-        "school": visit.parts.school_called(language), "campus": campus.named(language),
+        "school": visit.services.school_called(language), "campus": campus.named(language),
         "course": COURSE[language], "contracts": contracts_words(1, language),
         "deadline": moment_words(deadline, campus.zone, language),
         "minutes": str(CODE_LIFE // timedelta(minutes=1)), "link": wording.doorway(TICKET).url,
@@ -98,9 +98,9 @@ def _campus(visit: Visit) -> Campus:
 def _way(visit: Visit, purpose: Purpose, channel: str, shape: str, samples: Mapping[str, Mapping[str, str]]) -> Way:
     readings = []
     for language, values in samples.items():
-        template = visit.parts.messages.find(purpose, channel, language, shape)
+        template = visit.services.messages.find(purpose, channel, language, shape)
         if template and template.shape == shape:
-            fitted = visit.parts.messages.fitted(purpose, language, values)
+            fitted = visit.services.messages.fitted(purpose, language, values)
             readings.append(_reading(visit, template, fitted))
     return Way(channel, shape, tuple(readings))
 
@@ -108,7 +108,7 @@ def _way(visit: Visit, purpose: Purpose, channel: str, shape: str, samples: Mapp
 def _reading(visit: Visit, template: MessageTemplate, values: Mapping[str, str]) -> Reading:
     text = render(template.text, values)
     costs = tuple(
-        _cost(carrier, text) for carrier in visit.parts.router.carriers
+        _cost(carrier, text) for carrier in visit.services.router.carriers
         if carrier.provider.carries == template.channel and template.language in carrier.provider.languages
         and _says(visit, carrier, template)
     )  # fmt: skip
@@ -117,7 +117,7 @@ def _reading(visit: Visit, template: MessageTemplate, values: Mapping[str, str])
 
 def _says(visit: Visit, carrier: Carrier, template: MessageTemplate) -> bool:
     """Whether this provider gets this very text: the one of the shape that suits it best, and that lies there."""
-    messages = visit.parts.messages
+    messages = visit.services.messages
     if isinstance(carrier.channel, FixedTexts) and template.id not in carrier.channel.templates:
         return False
     return template.channel != "sms" or any(

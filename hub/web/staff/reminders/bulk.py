@@ -21,9 +21,9 @@ async def ask(visit: Visit) -> web.Response:
     form = await visit.request.post()
     contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
     if "fitting" in form:
-        async with visit.parts.database.unit(visit.shown) as unit:
-            pending = replace(wanted_of(visit, await unit.planning_now()), state="ISSUED")
-            contracts = await unit.board.ids(pending, MOST_AT_ONCE)
+        async with visit.services.database.transaction(visit.shown) as tx:
+            pending = replace(wanted_of(visit, tx.planning_now), state="ISSUED")
+            contracts = await tx.board.ids(pending, MOST_AT_ONCE)
     try:
         return await _preview(visit, contracts)
     except QiandaError as error:
@@ -33,7 +33,7 @@ async def ask(visit: Visit) -> web.Response:
 async def _preview(visit: Visit, contracts: list[UUID]) -> web.Response:
     if not 0 < len(contracts) <= MOST_AT_ONCE:
         raise BadInput(f"choose 1 to {MOST_AT_ONCE} contracts", field="contracts")
-    counts = await preview(visit.parts, visit.scope, contracts)
+    counts = await preview(visit.services, visit.scope, contracts)
     return await show(
         visit, "staff/many_preview.html", contracts=contracts, act=uuid4(), sent=counts[Verdict.SENT],
         counts={verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}, something=counts.total(),
@@ -44,7 +44,7 @@ async def remind(visit: Visit) -> web.StreamResponse:
     form = await visit.request.post()
     contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
     try:
-        act = await begin(visit.parts, visit.scope, contracts, visit.actor, _uuid(str(form.get("act", ""))))
+        act = await begin(visit.services, visit.scope, contracts, visit.actor, _uuid(str(form.get("act", ""))))
     except BadInput as error:
         return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
     raise web.HTTPSeeOther(f"/staff/remind/{act}")
@@ -52,8 +52,8 @@ async def remind(visit: Visit) -> web.StreamResponse:
 
 async def progress(visit: Visit) -> web.Response:
     act = _uuid(visit.request.match_info["act"])
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await unit.many.of(act)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.many.of(act)
     if found is None:
         raise NotFound
     template = "staff/many_live.html" if visit.request.query.get("part") == "live" else "staff/many_progress.html"

@@ -23,7 +23,7 @@ from hub.lifecycle.reminders.change_policy import (
     policies_at,
 )
 from hub.model.contract.contract import Contract
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
 from hub.web.staff.staff.access import LONGEST_INPUT, Visit
@@ -47,16 +47,16 @@ async def policies(visit: Visit) -> web.Response:
 async def _page(
     visit: Visit, at: str, entered: Mapping[str, str] | None = None, problem: QiandaError | None = None
 ) -> web.Response:
-    async with visit.parts.database.unit(visit.scope) as unit:
-        place = await _place(visit, unit, at)
-        campus = await unit.school.campus(place.campus)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        place = await _place(visit, tx, at)
+        campus = await tx.school.campus(place.campus)
         if place.course:
-            await unit.school.course(place.campus, place.course)
-        courses = [each for each in await unit.school.courses() if visit.scope.covers(each.campus)]
-        found, problem = await _found(visit, unit, place, entered, problem)
-        days = await unit.policies.own_days(place.campus)
-        usual = [("", plan_of(found.here, await unit.planning_now(), ZoneInfo(campus.zone)))]
-        theirs = await plans_of(unit, found.here, place.contract) if place.contract else []
+            await tx.school.course(place.campus, place.course)
+        courses = [each for each in await tx.school.courses() if visit.scope.covers(each.campus)]
+        found, problem = await _found(visit, tx, place, entered, problem)
+        days = await tx.policies.own_days(place.campus)
+        usual = [("", plan_of(found.here, tx.planning_now, ZoneInfo(campus.zone)))]
+        theirs = await plans_of(tx, found.here, place.contract) if place.contract else []
     return await show(
         visit, "staff/policies.html", at=place.at, campus=campus, contract=place.contract, courses=courses,
         groups=GROUPS, labels=labels.POLICY_KEYS, switches=SWITCHES, hints=labels.POLICY_HINTS,
@@ -69,11 +69,11 @@ async def _page(
 
 
 async def _found(
-    visit: Visit, unit: Unit, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
+    visit: Visit, tx: Transaction, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
 ) -> tuple[Policies, QiandaError | None]:
     """What does not fit is not previewed: what holds is shown, and why the other does not."""
     at = partial(
-        policies_at, visit.parts, unit, place.campus, place.course,
+        policies_at, visit.services, tx, place.campus, place.course,
         contract=place.contract.id if place.contract else None,
     )  # fmt: skip
     try:
@@ -91,13 +91,13 @@ async def change(visit: Visit) -> web.StreamResponse:
     entered = {key: _printable(str(form.get(key, ""))) for key in labels.POLICY_KEYS}
     if "preview" in form:
         return await _page(visit, at, entered)
-    async with visit.parts.database.unit(visit.scope) as unit:
-        place = await _place(visit, unit, at)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        place = await _place(visit, tx, at)
     try:
         if place.contract:
-            await change_policy_of(visit.parts, visit.scope, place.contract.id, _changes(entered), visit.actor)
+            await change_policy_of(visit.services, visit.scope, place.contract.id, _changes(entered), visit.actor)
         else:
-            await change_policy(visit.parts, visit.scope, place.campus, place.course, _changes(entered), visit.actor)
+            await change_policy(visit.services, visit.scope, place.campus, place.course, _changes(entered), visit.actor)
     except (BadInput, IllegalMove) as error:
         return await _page(visit, at, entered, error)
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=policy-changed")
@@ -106,12 +106,12 @@ async def change(visit: Visit) -> web.StreamResponse:
 async def calendar(visit: Visit) -> web.StreamResponse:
     form = await visit.request.post()
     at, upload = str(form.get("at", "")), form.get("calendar")
-    async with visit.parts.database.unit(visit.scope) as unit:
-        campus = (await _place(visit, unit, at)).campus
+    async with visit.services.database.transaction(visit.scope) as tx:
+        campus = (await _place(visit, tx, at)).campus
     try:
         if not isinstance(upload, web.FileField):
             raise BadInput("choose a file first", field="calendar")
-        await change_calendar(visit.parts, visit.scope, campus, upload.file.read(LARGEST_CALENDAR + 1))
+        await change_calendar(visit.services, visit.scope, campus, upload.file.read(LARGEST_CALENDAR + 1))
     except BadInput as error:
         return await _page(visit, at, problem=error)
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=calendar-changed")
@@ -132,7 +132,7 @@ class _Place:
         return f"{self.campus}/{self.course or ''}" + (f"/{self.contract.id}" if self.contract else "")
 
 
-async def _place(visit: Visit, unit: Unit, at: str) -> _Place:
+async def _place(visit: Visit, tx: Transaction, at: str) -> _Place:
     """`campus/course/contract`: the course is empty for the whole campus, the contract left out where none is meant;
     nothing: where this member of staff works."""
     campus, _, rest = at.partition("/")
@@ -140,11 +140,11 @@ async def _place(visit: Visit, unit: Unit, at: str) -> _Place:
     campus = campus or visit.staff.campus
     if not visit.scope.covers(campus) or not at.isprintable():
         raise BadInput("this campus is not yours", field="campus")
-    await unit.school.campus(campus)
+    await tx.school.campus(campus)
     if not contract:
         return _Place(campus, course or None, None)
     try:
-        found = await unit.contracts.get(UUID(contract))
+        found = await tx.contracts.get(UUID(contract))
     except ValueError:
         raise ContractNotFound from None
     return _Place(found.campus, found.course, found)

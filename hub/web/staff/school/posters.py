@@ -18,7 +18,7 @@ from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.school.posters import NewPoster, code_of, doorway, make, offer, paper
 from hub.lifecycle.school.posters import revoke as take_down
 from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep
-from hub.store.unit import Unit
+from hub.store.transaction import Transaction
 from hub.web.staff.contract.contract import note_view
 from hub.web.staff.render import Entered, show
 from hub.web.staff.staff.access import Visit
@@ -43,10 +43,10 @@ def standing(poster: Poster, enrolled: int, now: datetime) -> str:
 
 
 async def posters(visit: Visit) -> web.Response:
-    async with visit.parts.database.unit(visit.shown) as unit:
-        found = await unit.posters.listed()
-        counts = await unit.posters.counts([each.id for each in found])
-        now = unit.now
+    async with visit.services.database.transaction(visit.shown) as tx:
+        found = await tx.posters.listed()
+        counts = await tx.posters.counts([each.id for each in found])
+        now = tx.now
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
         visit, "staff/posters.html", posters=found, counts=counts, steps=ScanStep, campuses_by_id=campuses,
@@ -56,13 +56,13 @@ async def posters(visit: Visit) -> web.Response:
 
 async def poster(visit: Visit) -> web.Response:
     """The poster with its code. Who came has a page of its own."""
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await offer(unit, await unit.posters.get(poster_id(visit)))
-        ticket = unit.posters.ticket(found.poster)
-        counts = (await unit.posters.counts([found.poster.id]))[found.poster.id]
-        now = unit.now
-    door = doorway(visit.parts, ticket)
-    shown = code_of(visit.parts, ticket)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await offer(tx, await tx.posters.get(poster_id(visit)))
+        ticket = tx.posters.ticket(found.poster)
+        counts = (await tx.posters.counts([found.poster.id]))[found.poster.id]
+        now = tx.now
+    door = doorway(visit.services, ticket)
+    shown = code_of(visit.services, ticket)
     return await show(
         visit, "staff/poster.html", offer=found, poster=found.poster, counts=counts, steps=ScanStep, door=door,
         svg=_data("image/svg+xml", (shown.svg or "").encode()), png=_data("image/png", shown.png or b""),
@@ -76,19 +76,19 @@ def _data(media: str, content: bytes) -> str:
 
 async def people(visit: Visit) -> web.Response:
     """Who enrolled: names of one's own campuses, and each look at a contract's people stands in its record."""
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await unit.posters.get(poster_id(visit))
-        came = [await _person(visit, unit, scan) for scan in await unit.posters.who_enrolled(found.id)]
-        campus = await unit.school.campus(found.campus)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.posters.get(poster_id(visit))
+        came = [await _person(visit, tx, scan) for scan in await tx.posters.who_enrolled(found.id)]
+        campus = await tx.school.campus(found.campus)
     return await show(visit, "staff/poster_people.html", poster=found, came=came, at=campus)
 
 
-async def _person(visit: Visit, unit: Unit, scan: Scan) -> dict[str, Any]:
-    enrolment = await unit.school.enrolment(scan.enrolment)
-    course = await unit.school.course(enrolment.campus, enrolment.course)
-    contract = await unit.contracts.get(scan.contract) if scan.contract else None
+async def _person(visit: Visit, tx: Transaction, scan: Scan) -> dict[str, Any]:
+    enrolment = await tx.school.enrolment(scan.enrolment)
+    course = await tx.school.course(enrolment.campus, enrolment.course)
+    contract = await tx.contracts.get(scan.contract) if scan.contract else None
     if contract:
-        await note_view(visit, unit, contract, await unit.record.entries(contract.id))
+        await note_view(visit, tx, contract, await tx.record.entries(contract.id))
     return {"at": scan.at, "name": enrolment.student_name, "course": course, "contract": contract}
 
 
@@ -104,7 +104,7 @@ async def stickers(visit: Visit) -> web.Response:
 
 
 async def _pdf(visit: Visit, print_: Callable[[PosterFacts], bytes], name: str) -> web.Response:
-    made = await paper(visit.parts, visit.scope, poster_id(visit), print_)
+    made = await paper(visit.services, visit.scope, poster_id(visit), print_)
     shown = {"Content-Disposition": f'inline; filename="{name}-{made.poster.id.hex[:8]}.pdf"'}
     return web.Response(body=made.pdf, content_type="application/pdf", headers=shown)
 
@@ -114,13 +114,13 @@ async def _pdf(visit: Visit, print_: Callable[[PosterFacts], bytes], name: str) 
 
 async def ask_revoke(visit: Visit) -> web.Response:
     """What cannot be undone has a page of its own."""
-    async with visit.parts.database.unit(visit.scope) as unit:
-        found = await unit.posters.get(poster_id(visit))
+    async with visit.services.database.transaction(visit.scope) as tx:
+        found = await tx.posters.get(poster_id(visit))
     return await show(visit, "staff/poster_revoke.html", poster=found)
 
 
 async def revoke(visit: Visit) -> web.StreamResponse:
-    await take_down(visit.parts, visit.scope, poster_id(visit))
+    await take_down(visit.services, visit.scope, poster_id(visit))
     raise web.HTTPSeeOther(f"/staff/posters/{poster_id(visit)}?said=poster-revoked")
 
 
@@ -128,15 +128,15 @@ async def revoke(visit: Visit) -> web.StreamResponse:
 
 
 async def form(visit: Visit) -> web.Response:
-    until = (visit.parts.clock() + USUAL_LIFE).date().isoformat()
+    until = (visit.services.clock() + USUAL_LIFE).date().isoformat()
     return await _form(visit, {"expires_at": until, "mode": PosterMode.CONTRACT.value}, [])
 
 
 async def _form(
     visit: Visit, entered: Mapping[str, str], chosen: Sequence[str], problem: QiandaError | None = None
 ) -> web.Response:
-    async with visit.parts.database.unit(visit.scope) as unit:
-        courses = await unit.school.courses()
+    async with visit.services.database.transaction(visit.scope) as tx:
+        courses = await tx.school.courses()
     offered = [(campus, [each for each in courses if each.campus == campus.id]) for campus in visit.campuses]
     return await show(
         visit, "staff/poster_new.html", entered=Entered(entered), chosen=set(chosen), modes=list(PosterMode),
@@ -150,7 +150,7 @@ async def put_up(visit: Visit) -> web.StreamResponse:
     chosen = [str(value) for value in sent.getall("course", []) if value]
     try:
         allowed = entered.get("allowed", "").splitlines() + await _uploaded(sent.get("list"))
-        made = await make(visit.parts, visit.scope, await _asked(visit, entered, chosen, allowed), visit.actor)
+        made = await make(visit.services, visit.scope, await _asked(visit, entered, chosen, allowed), visit.actor)
     except QiandaError as error:
         return await _form(visit, entered, chosen, error)
     raise web.HTTPSeeOther(f"/staff/posters/{made.id}?said=poster-made")
@@ -171,8 +171,8 @@ async def _asked(
     if len(campuses) != 1:
         raise BadInput("choose courses of one campus", field="courses")
     campus = campuses.pop()
-    async with visit.parts.database.unit(visit.scope) as unit:
-        zone = ZoneInfo((await unit.school.campus(campus)).zone)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        zone = ZoneInfo((await tx.school.campus(campus)).zone)
     return NewPoster(
         campus=campus, title=entered.get("title", ""), courses=[course for _, course in pairs],
         mode=entered.get("mode", ""), expires_at=_end_of(entered.get("expires_at", ""), zone),

@@ -15,8 +15,8 @@ async def form(visit: Visit) -> web.Response:
 
 
 async def _page(visit: Visit, report: LoadReport | None = None, problem: QiandaError | None = None) -> web.Response:
-    async with visit.parts.database.unit(visit.scope) as unit:
-        courses = [course for course in await unit.school.courses() if visit.scope.covers(course.campus)]
+    async with visit.services.database.transaction(visit.scope) as tx:
+        courses = [course for course in await tx.school.courses() if visit.scope.covers(course.campus)]
     return await show(visit, "staff/import.html", report=report, problem=problem, courses=courses)
 
 
@@ -27,7 +27,7 @@ async def bring_in(visit: Visit) -> web.Response:
     try:
         lang = (await speech(visit)).lang
         data = upload.file.read()
-        report = await load_roster(visit.parts.database, visit.parts.clock, data, visit.scope, lang)
+        report = await load_roster(visit.services.database, visit.services.clock, data, visit.scope, lang)
     except UnreadableFile as error:
         return await _page(visit, problem=error)
     return await _page(visit, report)

@@ -21,7 +21,7 @@ async def revoke(visit: Visit) -> web.StreamResponse:
         raise NotFound from None
     found = contract.contract_id(visit)
     try:
-        await device_keys.revoke_for(visit.parts, visit.scope, found, device, REASON, visit.actor)
+        await device_keys.revoke_for(visit.services, visit.scope, found, device, REASON, visit.actor)
     except QiandaError as error:
         return await contract.show_contract(visit, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{found}?said=device-revoked")

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from hub.errors import AccessDenied, Locked, LoginRequired
-from hub.lifecycle.services import Parts
+from hub.lifecycle.services import Services
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.web.app_keys import BRAKES, HUB
@@ -37,7 +37,7 @@ class Visit:
     """A logged-in member of staff. `scope` is what they may see; `shown` the part of it that they look at now."""
 
     request: web.Request
-    parts: Parts
+    services: Services
     staff: Staff
     scope: Scope
     campuses: tuple[Campus, ...]
@@ -73,20 +73,20 @@ def staff_only(handler: Handler) -> Callable[[web.Request], Awaitable[web.Stream
 
 
 async def _visit(request: web.Request) -> Visit:
-    parts = request.app[HUB].parts
-    async with parts.database.unit(EVERYTHING) as unit:
+    services = request.app[HUB].services
+    async with services.database.transaction(EVERYTHING) as tx:
         secret = cookie(request, COOKIE)
-        staff = await unit.desk.staff_by_session(secret, unit.now) if secret else None
+        staff = await tx.desk.staff_by_session(secret, tx.now) if secret else None
         if staff is None:
             raise LoginRequired
-        scope = await unit.school.scope_below(staff.campus)
-        campuses = tuple(each for each in await unit.school.campuses() if scope.covers(each.id))
+        scope = await tx.school.scope_below(staff.campus)
+        campuses = tuple(each for each in await tx.school.campuses() if scope.covers(each.id))
         wanted = request.query.get("campus", "")
         campus = next((each for each in campuses if each.id == wanted), None)
         if wanted and campus is None:
             raise AccessDenied("this campus is not yours")
-        shown = await unit.school.scope_below(campus.id) if campus else scope
-    return Visit(request, parts, staff, scope, campuses, campus, shown)
+        shown = await tx.school.scope_below(campus.id) if campus else scope
+    return Visit(request, services, staff, scope, campuses, campus, shown)
 
 
 # ---- login
@@ -114,7 +114,7 @@ class Door:
         form = await request.clone(client_max_size=LARGEST_FORM).post()
         login, password = (_words(form.get(name)) for name in ("login", "password"))
         try:
-            staff = await self._known(request.app[HUB].parts, login, password)
+            staff = await self._known(request.app[HUB].services, login, password)
         except Locked as locked:
             response = page(request, "staff/login.html", status=429, problem="locked", login=login)
             response.headers["Retry-After"] = str(retry_seconds(locked))
@@ -123,21 +123,21 @@ class Door:
             return page(request, "staff/login.html", status=403, problem="wrong", login=login)
         return await self._begin(request, staff)
 
-    async def _known(self, parts: Parts, login: str, password: str) -> Staff | None:
+    async def _known(self, services: Services, login: str, password: str) -> Staff | None:
         """The attempt counts as a failure until it has succeeded: many at once do not get past the limit, and none of
         them holds a connection to the database while its password is hashed."""
-        async with parts.database.unit(EVERYTHING) as unit:
-            await unit.desk.guess_alone(login)
-            if await unit.desk.login_failures(login, unit.now - FAILURES_WITHIN) >= MOST_FAILURES:
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.desk.guess_alone(login)
+            if await tx.desk.login_failures(login, tx.now - FAILURES_WITHIN) >= MOST_FAILURES:
                 raise Locked("ten wrong passwords within a quarter of an hour", retry_after=FAILURES_WITHIN)
-            account = await unit.desk.staff_by_login(login)
-            attempt = await unit.desk.add_login_failure(login, unit.now)
+            account = await tx.desk.staff_by_login(login)
+            attempt = await tx.desk.add_login_failure(login, tx.now)
         async with self._turns:
             fits = await asyncio.to_thread(self._fits, account[1] if account else self._nobody, password)
         if account is None or not fits:
             return None
-        async with parts.database.unit(EVERYTHING) as unit:
-            await unit.desk.forget_login_failure(attempt)
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.desk.forget_login_failure(attempt)
         return account[0]
 
     def _fits(self, password_hash: str, password: str) -> bool:
@@ -148,8 +148,8 @@ class Door:
 
     async def _begin(self, request: web.Request, staff: Staff) -> web.StreamResponse:
         secret = secrets.token_urlsafe(32)
-        async with request.app[HUB].parts.database.unit(EVERYTHING) as unit:
-            await unit.desk.begin_session(staff.id, secret, unit.now, SESSION_LIFE)
+        async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
+            await tx.desk.begin_session(staff.id, secret, tx.now, SESSION_LIFE)
         response = web.HTTPSeeOther(_inside(request.query.get("next", "")))
         response.set_cookie(
             COOKIE, secret, max_age=int(SESSION_LIFE.total_seconds()), path="/", secure=True, httponly=True,
@@ -158,8 +158,8 @@ class Door:
         raise response
 
     async def leave(self, request: web.Request) -> web.StreamResponse:
-        async with request.app[HUB].parts.database.unit(EVERYTHING) as unit:
-            await unit.desk.end_session(cookie(request, COOKIE))
+        async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
+            await tx.desk.end_session(cookie(request, COOKIE))
         response = web.HTTPSeeOther("/staff/login")
         response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
         raise response

@@ -40,13 +40,13 @@ class Bar:
 async def board(visit: Visit) -> web.Response:
     query = visit.request.query
     after = read_cursor(query["cursor"]) if query.get("cursor") else None
-    async with visit.parts.database.unit(visit.shown) as unit:
-        wanted = wanted_of(visit, await unit.planning_now())
-        counts = await unit.board.counts()
-        rows = await unit.board.rows(wanted, after=after, limit=PAGE + 1)
-        courses = await unit.school.courses(visit.campus.id if visit.campus else None)
-        waiting = await unit.school.count_open_enrolments()
-        limits = await unit.alerts.limits_reached(visit.shown, unit.now)
+    async with visit.services.database.transaction(visit.shown) as tx:
+        wanted = wanted_of(visit, tx.planning_now)
+        counts = await tx.board.counts()
+        rows = await tx.board.rows(wanted, after=after, limit=PAGE + 1)
+        courses = await tx.school.courses(visit.campus.id if visit.campus else None)
+        waiting = await tx.school.count_open_enrolments()
+        limits = await tx.alerts.limits_reached(visit.shown, tx.now)
     kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
     more = cursor(rows[PAGE - 1].created_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
     return await show(

@@ -29,7 +29,7 @@ async def changes(visit: Visit) -> web.Response:
 
 
 async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Response:
-    found = await change_phone.waiting(visit.parts, visit.shown)
+    found = await change_phone.waiting(visit.services, visit.shown)
     names = await _names(visit, found)
     return await show(
         visit, "staff/phones.html", problem=problem, found=[_asked(visit, each, names) for each in found],
@@ -39,8 +39,8 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
 
 async def _names(visit: Visit, found: list[Waiting]) -> dict[str, str]:
     actors = {each.change.asked_by for each in found if each.change.asked_by.startswith("staff:")}
-    async with visit.parts.database.unit(visit.scope) as unit:
-        names = await unit.desk.staff_names([UUID(actor.partition(":")[2]) for actor in actors])
+    async with visit.services.database.transaction(visit.scope) as tx:
+        names = await tx.desk.staff_names([UUID(actor.partition(":")[2]) for actor in actors])
     return {f"staff:{staff}": name for staff, name in names.items()}
 
 
@@ -52,7 +52,7 @@ def _asked(visit: Visit, each: Waiting, names: dict[str, str]) -> Asked:
 
 async def approve(visit: Visit) -> web.StreamResponse:
     try:
-        await change_phone.approve(visit.parts, visit.scope, _change(visit), visit.actor)
+        await change_phone.approve(visit.services, visit.scope, _change(visit), visit.actor)
     except QiandaError as error:
         return await _page(visit, error)
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-changed")
@@ -60,7 +60,7 @@ async def approve(visit: Visit) -> web.StreamResponse:
 
 async def turn_down(visit: Visit) -> web.StreamResponse:
     try:
-        await change_phone.turn_down(visit.parts, visit.scope, _change(visit), visit.actor)
+        await change_phone.turn_down(visit.services, visit.scope, _change(visit), visit.actor)
     except QiandaError as error:
         return await _page(visit, error)
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-turned-down")

@@ -21,20 +21,20 @@ async def tasks(visit: Visit) -> web.Response:
 
 async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Response:
     mine = visit.request.query.get("whose") == "mine"
-    async with visit.parts.database.unit(visit.shown) as unit:
-        now = await unit.planning_now()
-        found = await unit.desk.open_tasks(owner=visit.staff.id if mine else None, limit=MOST_SHOWN)
-        of_all, of_mine = await unit.desk.count_open_tasks(visit.staff.id)
-        contracts = {task.contract: await unit.contracts.get(task.contract) for task in found if task.contract}
-        changing = await unit.phone_changes.signers(unit.now)
-        alerts = await unit.alerts.recent(visit.shown, unit.now)
-        names = {task.signer: (await unit.contracts.signer(task.signer)).name for task in found if task.signer}
-        owners = await unit.desk.staff_names([task.owner for task in found if task.owner])
-        colleagues = {campus: await may_settle(unit, campus) for campus in {task.campus for task in found}}
+    async with visit.services.database.transaction(visit.shown) as tx:
+        now = tx.planning_now
+        found = await tx.desk.open_tasks(owner=visit.staff.id if mine else None, limit=MOST_SHOWN)
+        of_all, of_mine = await tx.desk.count_open_tasks(visit.staff.id)
+        contracts = {task.contract: await tx.contracts.get(task.contract) for task in found if task.contract}
+        changing = await tx.phone_changes.signers(tx.now)
+        alerts = await tx.alerts.recent(visit.shown, tx.now)
+        names = {task.signer: (await tx.contracts.signer(task.signer)).name for task in found if task.signer}
+        owners = await tx.desk.staff_names([task.owner for task in found if task.owner])
+        colleagues = {campus: await may_settle(tx, campus) for campus in {task.campus for task in found}}
     zones = {campus.id: campus.zone for campus in visit.campuses}
     return await show(
         visit, "staff/tasks.html", found=found, contracts=contracts, names=names, zones=zones, alerts=alerts,
-        named_campuses={campus.id: campus for campus in visit.campuses}, told=bool(visit.parts.addressees),
+        named_campuses={campus.id: campus for campus in visit.campuses}, told=bool(visit.services.addressees),
         owners=owners, colleagues=colleagues, mine=mine, now=now,
         of_mine=of_mine, of_all=of_all, changing=changing, problem=problem,
     )  # fmt: skip
@@ -42,21 +42,21 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
 
 async def done(visit: Visit) -> web.StreamResponse:
     try:
-        await settle(visit.parts, visit.scope, _task(visit), visit.actor)
+        await settle(visit.services, visit.scope, _task(visit), visit.actor)
     except PhoneChangeWaiting as error:
         return await _page(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=done")
 
 
 async def taken(visit: Visit) -> web.StreamResponse:
-    await take(visit.parts, visit.scope, _task(visit), visit.staff)
+    await take(visit.services, visit.scope, _task(visit), visit.staff)
     raise web.HTTPSeeOther("/staff/tasks?said=task-taken")
 
 
 async def handed(visit: Visit) -> web.StreamResponse:
     login = str((await visit.request.post()).get("login", "")).replace("\x00", "")
     try:
-        await hand_to(visit.parts, visit.scope, _task(visit), login)
+        await hand_to(visit.services, visit.scope, _task(visit), login)
     except BadInput as error:
         return await _page(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=task-handed")

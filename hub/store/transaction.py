@@ -1,7 +1,7 @@
 """Unit of work: one transaction, one scope, and everything the store can do inside it.
 
-    async with database.unit(scope) as unit:
-        contract = await unit.contracts.locked(contract_id)
+    async with database.transaction(scope) as tx:
+        contract = await tx.contracts.locked(contract_id)
         ...
 
 Leaving the block commits; an exception rolls back. Nothing may leave the building before the block is left.
@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import asyncpg
@@ -77,54 +78,154 @@ _ENTER = text(
 )
 
 
-class Unit:
+class Transaction:
+    """One transaction with the repositories, each of which is built when it is first asked for.
+
+    `now` is real time. `planning_now` is the planning clock: planning, sending and deadlines go by it, and only a demo
+    can move it ahead of the real one.
+    """
+
     def __init__(
-        self, connection: AsyncConnection, scope: Scope, cipher: Cipher, keys: Keys, now: datetime,
-        clock_offset: timedelta,
-    ) -> None:  # fmt: skip
+        self, database: Database, connection: AsyncConnection, scope: Scope, planning_offset: timedelta
+    ) -> None:
         self.connection = connection
         self.scope = scope
-        self.cipher = cipher
-        self.now = now
-        self._clock_offset = clock_offset
-        self.record = Record(connection, cipher, self.now)
-        self.contracts = Contracts(connection, cipher)
-        self.tasks = Tasks(connection)
-        self.links = Links(connection, keys)
-        self.sessions = Sessions(connection)
-        self.signatures = Signatures(connection)
-        self.certificates = Certificates(connection)
-        self.deliveries = Deliveries(connection, cipher)
-        self.shares = Shares(connection)
-        self.reminders = Reminders(connection)
-        self.school = School(connection, cipher)
-        self.desk = Desk(connection, cipher)
-        self.jobs = Jobs(connection)
-        self.duties = Duties(connection)
-        self.board = Board(connection, cipher)
-        self.many = Many(connection)
-        self.operations = Operations(connection)
-        self.owners = Owners(connection)
-        self.providers = Providers(connection)
-        self.budgets = Budgets(connection)
-        self.callbacks = Callbacks(connection, cipher)
-        self.inbound = InboundMessages(connection, cipher)
-        self.alerts = Alerts(connection)
-        self.chats = Chats(connection)
-        self.opt_outs = OptOuts(connection, cipher)
-        self.pairings = Pairings(connection, cipher)
-        self.passkeys = Passkeys(connection)
-        self.app_keys = AppKeys(connection, cipher)
-        self.phone_changes = PhoneChanges(connection, cipher)
-        self.plans = Plans(connection)
-        self.policies = Policies(connection)
-        self.posters = Posters(connection, keys)
-        self.visitors = Visitors(connection, cipher)
+        self.cipher = database.cipher
+        self._keys = database.keys
+        self.now = database.clock()
+        self.planning_now = self.now + planning_offset
 
-    async def planning_now(self) -> datetime:
-        """Now on the planning clock: planning, sending and deadlines go by it. Only a demo can move it ahead of the
-        real one."""
-        return self.now + self._clock_offset
+    @cached_property
+    def record(self) -> Record:
+        return Record(self.connection, self.cipher, self.now)
+
+    @cached_property
+    def contracts(self) -> Contracts:
+        return Contracts(self.connection, self.cipher)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        return Tasks(self.connection)
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(self.connection, self._keys)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        return Sessions(self.connection)
+
+    @cached_property
+    def signatures(self) -> Signatures:
+        return Signatures(self.connection)
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        return Certificates(self.connection)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        return Deliveries(self.connection, self.cipher)
+
+    @cached_property
+    def shares(self) -> Shares:
+        return Shares(self.connection)
+
+    @cached_property
+    def reminders(self) -> Reminders:
+        return Reminders(self.connection)
+
+    @cached_property
+    def school(self) -> School:
+        return School(self.connection, self.cipher)
+
+    @cached_property
+    def desk(self) -> Desk:
+        return Desk(self.connection, self.cipher)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.connection)
+
+    @cached_property
+    def duties(self) -> Duties:
+        return Duties(self.connection)
+
+    @cached_property
+    def board(self) -> Board:
+        return Board(self.connection, self.cipher)
+
+    @cached_property
+    def many(self) -> Many:
+        return Many(self.connection)
+
+    @cached_property
+    def operations(self) -> Operations:
+        return Operations(self.connection)
+
+    @cached_property
+    def owners(self) -> Owners:
+        return Owners(self.connection)
+
+    @cached_property
+    def providers(self) -> Providers:
+        return Providers(self.connection)
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        return Budgets(self.connection)
+
+    @cached_property
+    def callbacks(self) -> Callbacks:
+        return Callbacks(self.connection, self.cipher)
+
+    @cached_property
+    def inbound(self) -> InboundMessages:
+        return InboundMessages(self.connection, self.cipher)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        return Alerts(self.connection)
+
+    @cached_property
+    def chats(self) -> Chats:
+        return Chats(self.connection)
+
+    @cached_property
+    def opt_outs(self) -> OptOuts:
+        return OptOuts(self.connection, self.cipher)
+
+    @cached_property
+    def pairings(self) -> Pairings:
+        return Pairings(self.connection, self.cipher)
+
+    @cached_property
+    def passkeys(self) -> Passkeys:
+        return Passkeys(self.connection)
+
+    @cached_property
+    def app_keys(self) -> AppKeys:
+        return AppKeys(self.connection, self.cipher)
+
+    @cached_property
+    def phone_changes(self) -> PhoneChanges:
+        return PhoneChanges(self.connection, self.cipher)
+
+    @cached_property
+    def plans(self) -> Plans:
+        return Plans(self.connection)
+
+    @cached_property
+    def policies(self) -> Policies:
+        return Policies(self.connection)
+
+    @cached_property
+    def posters(self) -> Posters:
+        return Posters(self.connection, self._keys)
+
+    @cached_property
+    def visitors(self) -> Visitors:
+        return Visitors(self.connection, self.cipher)
 
 
 class Database:
@@ -149,7 +250,7 @@ class Database:
         return await asyncpg.connect(self.dsn, timeout=10, command_timeout=STATEMENT_SECONDS)
 
     @asynccontextmanager
-    async def unit(self, scope: Scope, *, together: bool = False) -> AsyncIterator[Unit]:
+    async def transaction(self, scope: Scope, *, together: bool = False) -> AsyncIterator[Transaction]:
         """One transaction. Raises DatabaseUnavailable when the server is away. `together`: for the steps of many, which
         read ahead and write at the end (see `hub.store.joint`)."""
         try:
@@ -158,7 +259,7 @@ class Database:
                 if isinstance(self.clock, DatabaseClock):
                     self.clock.observe(theirs)
                 used = Joint(connection) if together else connection
-                yield Unit(used, scope, self.cipher, self.keys, self.clock(), offset or timedelta(0))
+                yield Transaction(self, used, scope, offset or timedelta(0))
                 if isinstance(used, Joint):
                     await used.bring_out()
                 await self.before_commit()
