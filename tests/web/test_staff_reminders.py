@@ -221,7 +221,8 @@ async def test_all_that_fit_are_those_of_the_board(running: Running, desk: Desk)
         await tx.school.advance_clock(timedelta(days=8))
     old = await desk.post("/staff/remind/preview?campus=hefei&age=7", {"fitting": "1"})
     assert str(here.id) in old.text and str(there.id) not in old.text
-    stranger = await desk_of(running, "many-clerk")
+    await add_staff(running, "other-clerk", "beijing")
+    stranger = await desk_of(running, "other-clerk")
     assert (await stranger.post("/staff/remind/preview?campus=hefei", {"fitting": "1"})).status == 403
 
 

@@ -78,16 +78,16 @@ async def show(
 
 def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
     """What happened, where, and from when on it may work, in this time zone."""
-    services = [say.translate(problem.sentence)]
+    sentences = [say.translate(problem.sentence)]
     field = problem.field if isinstance(problem, BadInput) else ""
     if field:
-        services.append(say.word(labels.FIELDS, field.rpartition(".")[2].partition("[")[0]) + ":")
+        sentences.append(say.word(labels.FIELDS, field.rpartition(".")[2].partition("[")[0]) + ":")
     if problem.detail:
-        services += say.lines(problem.detail)
+        sentences += say.lines(problem.detail)
     if problem.retry_after is not None:
         again = say.now + problem.retry_after + timedelta(seconds=59)
-        services.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
-    return " ".join(services)
+        sentences.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
+    return " ".join(sentences)
 
 
 def _named(each: Campus | Course, lang: str) -> str:
