@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hub.documents.stamps import signature_stamp
+from hub.documents.stamps import seal_stamp, signature_stamp
 from qianda.confirmation import packed
 from qianda.passkey_binding import PasskeyBinding
-from qianda.pdf import read_revisions
 from tests.browser.update_files import Case
 from tests.documents.contract_samples import adult, contract_pdf, minor
 from tests.passkeys.authenticator import ORIGIN, Authenticator
@@ -24,6 +24,19 @@ KINDS: dict[str, tuple[str, ...]] = {
     "RSA token": ("guardian-1", "guardian-2"),
     "pictures": ("guardian-1", "student-1"),
 }
+
+SIZE = (150.0, 60.0)
+"""Of the fields in `signing_parts`."""
+
+
+@cache
+def pictures() -> dict[str, bytes]:
+    """By field: a printed name, a name drawn by hand, and the school's seal."""
+    return {
+        "guardian-1": signature_stamp("王小明", None, "2026-12-01", "zh", SIZE),
+        "student-1": signature_stamp("李雷", [[(0.1, 0.2), (0.5, 0.9), (0.9, 0.3)]], "2026-12-02", "zh", SIZE),
+        SEAL: seal_stamp("示范学校", 120.0),
+    }
 
 
 @dataclass(frozen=True)
@@ -42,9 +55,9 @@ class Genuine:
         return self.services.revisions["unsigned"]
 
     @property
-    def laid_out(self) -> bytes:
-        """The document that was shown, but for its signature fields."""
-        return self.shown[: read_revisions(self.shown)[0].end]
+    def pictures(self) -> dict[str, bytes]:
+        """What shows in the fields, by field."""
+        return pictures() if self.kind == "pictures" else {}
 
     @property
     def cases(self) -> list[Case]:
@@ -68,7 +81,7 @@ async def genuine(kind: str, folder: Path) -> Genuine:
     if kind == "RSA token":
         more["make_key"] = RsaKey
     if kind == "pictures":
-        more["appearances"] = {name: signature_stamp("王小明", None, "2026-12-01", language) for name in signers}
+        more["appearances"] = pictures()
     return Genuine(kind, await finished_contract(folder, signers=signers, **more))
 
 
