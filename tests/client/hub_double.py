@@ -30,8 +30,9 @@ CONSENT = "我已阅读合同全文, 同意用电子签名签署。"
 
 
 class HubDouble:
-    """`lie` is what it does wrong: swapped, page, table (one that readers understand differently), digest, certificate,
-    attribute, consent, later-consent (another one whenever it is asked again), elsewhere, other-key."""
+    """`lie` is what it does wrong: swapped, page, digest, certificate, attribute, consent, later-consent (another one
+    whenever it is asked again), elsewhere, other-key; or the name of one of ODDITIES. "written anew" is no lie: a file
+    written as these are, and honest."""
 
     def __init__(self, lie: str = "", *, busy: int = 0) -> None:
         self.lie, self.busy = lie, busy
@@ -122,8 +123,10 @@ class HubDouble:
         own = new_certificate() if self.lie == "certificate" else self.certificates[-1]
         also = {4: page_content(b"CNY 1.00")} if self.lie == "page" else {}
         made = prepared_over(shown, own, also=also, extra=self.lie == "attribute")
-        if self.lie == "table":
-            made = changed(ODDITIES["an orphan, a table with subsection of minus one"].change, own)
+        if self.lie in ODDITIES:
+            made = changed(ODDITIES[self.lie].change, own)
+        if self.lie == "written anew":
+            made = changed(lambda revision: None, own)
         self._file = made.file
         self._to_be_signed = signed_attributes(bytes(32), own) if self.lie == "digest" else made.to_be_signed
         link = "http://elsewhere.invalid/prepared.pdf" if self.lie == "elsewhere" else "/files/prepared.pdf"
