@@ -28,6 +28,7 @@ from hub.documents.pdf import (
     with_validation_data,
 )
 from hub.timestamps.builtin import BuiltinTimestamps
+from hub.tokens import SigningKey
 from hub.tokens.softkey import SoftKey
 from qianda.passkey_binding import PasskeyBinding
 
@@ -146,7 +147,7 @@ async def finished_contract(
 async def sign(
     document: bytes,
     name: str,
-    key: SoftKey | RsaKey,
+    key: SigningKey | RsaKey,
     chain: Sequence[bytes],
     pki: Pki,
     *,
@@ -164,7 +165,7 @@ async def sign(
     )  # fmt: skip
 
 
-async def raw_signature(key: SoftKey | RsaKey, message: bytes) -> bytes:
+async def raw_signature(key: SigningKey | RsaKey, message: bytes) -> bytes:
     """r‖s in 64 bytes, as WebCrypto returns it; an RSA value as it is."""
     if isinstance(key, RsaKey):
         return await key.sign(message)

@@ -30,7 +30,14 @@ from qianda.verify import verify_file
 from qianda.verify.expectation import Expectation
 from qianda.verify.trust import Trust
 from tests.authorities.certomancer_pki import CertomancerPki
-from tests.judges import judge_by_pdfsig, judge_by_pyhanko, program, run
+from tests.judges import (
+    judge_by_mutool,
+    judge_by_pdfsig,
+    judge_by_pyhanko,
+    judge_by_qpdf,
+    program,
+    run,
+)
 from tests.lifecycle.signing import completed, contract_now, signed, staff_tasks
 from tests.running import Running, running_hub
 from tests.tokens.csc_service import PIN, CscService
@@ -117,6 +124,7 @@ async def test_a_contract_is_completed_and_lasts(school: School, tmp_path: Path)
     final = tmp_path / "final.pdf"
     final.write_bytes(await completed(school.running, contract))
     judge_by_pdfsig(final, NAMES)
+    judge_by_qpdf(final)
     judge_by_pyhanko(final, school.trust(tmp_path), NAMES, "+400d")
     report = await asyncio.to_thread(
         verify_file, final, Trust.load([school.trust(tmp_path)]), Expectation(tuple(NAMES))
@@ -156,6 +164,7 @@ async def test_it_lasts_whatever_the_authority_answers_by(school: School, tmp_pa
     final = tmp_path / "final.pdf"
     async with school.sealed_by(name):
         final.write_bytes(await completed(school.running, contract))
+    judge_by_mutool(final, len(NAMES))
     trust = school.trust(tmp_path)  # with the certificate that it was just sealed with
     for clock in ("+20m", "+2d", "+400d", "+1826d"):
         if name != "list-alone" or clock in ("+20m", "+2d"):

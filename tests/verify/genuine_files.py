@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
+from hub.authorities.revocation import RevocationLists
+from hub.connect import seal_key
+from hub.documents.pdf import close
 from hub.documents.stamps import seal_stamp, signature_stamp
+from hub.tokens import Place
 from qianda.confirmation import packed
 from qianda.passkey_binding import PasskeyBinding
+from tests.authorities.certomancer_pki import CertomancerPki
 from tests.browser.update_files import Case
 from tests.documents.contract_samples import adult, contract_pdf, minor
 from tests.passkeys.authenticator import ORIGIN, Authenticator
-from tests.signing_parts import SEAL, FinishedParts, RsaKey, finished_contract
+from tests.signing_parts import (
+    SEAL,
+    FinishedParts,
+    RsaKey,
+    finished_contract,
+    pki_certificates,
+    sign,
+    utc_now,
+)
+from tests.tokens.csc_service import PIN, CscService
 from tests.verify.insider import gap_at
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -23,6 +39,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "passkey": ("guardian-1",),
     "RSA token": ("guardian-1", "guardian-2"),
     "pictures": ("guardian-1", "student-1"),
+    "CSC seal": ("guardian-1",),
 }
 
 SIZE = (150.0, 60.0)
@@ -57,7 +74,8 @@ class Genuine:
     @property
     def pictures(self) -> dict[str, bytes]:
         """What shows in the fields, by field."""
-        return pictures() if self.kind == "pictures" else {}
+        shown = {"pictures": self.fields, "CSC seal": [SEAL]}.get(self.kind, [])
+        return {field: pictures()[field] for field in shown}
 
     @property
     def cases(self) -> list[Case]:
@@ -82,7 +100,30 @@ async def genuine(kind: str, folder: Path) -> Genuine:
         more["make_key"] = RsaKey
     if kind == "pictures":
         more["appearances"] = pictures()
+    if kind == "CSC seal":
+        signed = await finished_contract(folder, signers=signers, with_seal=False, closed=False, **more)
+        return Genuine(kind, await sealed_by_a_service(folder, signed))
     return Genuine(kind, await finished_contract(folder, signers=signers, **more))
+
+
+async def sealed_by_a_service(folder: Path, signed: FinishedParts) -> FinishedParts:
+    """The seal's key is at a signing service (CSC), its certificate is of an authority elsewhere, which says by list
+    and by OCSP that it stands."""
+    authority, pki = CertomancerPki(folder / "elsewhere"), signed.pki
+    async with authority.serving():
+        authority.add_key(SEAL, "示范学校")
+        async with CscService(authority, pin=PIN).serving() as service, aiohttp.ClientSession() as http:
+            key = await seal_key(service.options(2, SEAL, pin=PIN), Place(http))
+            assert key is not None
+            sealed = await sign(
+                signed.final, SEAL, key, key.certificates, pki, final=True, appearance=pictures()[SEAL]
+            )  # fmt: skip
+            said = await RevocationLists(http, utc_now).of(key.certificates)
+    lists = [await pki.authority.revocation_list([]), *said.lists]
+    final = await close(sealed, pki.timestamps, [*pki_certificates(pki), *key.certificates], lists, said.answers)
+    with signed.trust_pem.open("ab") as trusted:
+        trusted.write(authority.write("root", SEAL).read_bytes())
+    return replace(signed, final=final, revisions=signed.revisions | {f"{SEAL}-signed": sealed, "final": final})
 
 
 def emptied(signed: bytes, start: int) -> bytes:
