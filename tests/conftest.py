@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import structlog
@@ -35,6 +35,28 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 10, 10)
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Say what was measured: it stands at the end of the run, and in a report (`--junitxml`)."""
+
+    def say(**measured: float) -> None:
+        for name, value in measured.items():
+            record_property(name, round(value, 3))
+
+    return say
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests have measured, whether they passed or not."""
+    reports = [each for how in ("passed", "failed") for each in terminalreporter.getreports(how)]
+    measured = [each for each in reports if each.when == "call" and each.user_properties]
+    if measured:
+        terminalreporter.section("measured", sep="-")
+    for report in measured:
+        figures = " · ".join(f"{name} {value:g}" for name, value in report.user_properties)
+        terminalreporter.write_line(f"{report.nodeid}: {figures}")
 
 
 @pytest.fixture

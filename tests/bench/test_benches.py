@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -43,6 +44,18 @@ def test_chain(tmp_path: Path) -> None:
     assert figures["cpu_ms_pages"] > 0, "the process that draws pages was not found"
     assert figures["contracts_per_s"] > 0 and figures["step_p99_ms"] > 0
     assert {row["work"] for row in rows} >= {"POST /sign/v1/signature", "GET /sign/v1/pages/_.png", "GET /s/_"}
+
+
+@pytest.mark.real
+def test_busy(tmp_path: Path, figures: Callable[..., None]) -> None:
+    found, rows = measured("busy", tmp_path, 2)
+    seconds = {work: [float(row["wall_s"]) for row in rows if row["work"] == work] for work in ("quiet", "busy")}
+    again = percentile(seconds["busy"], 0.99) / percentile(seconds["quiet"], 0.99)
+    assert found["p99_ratio"] == pytest.approx(again, abs=0.001)
+    assert found["stalled"] >= 300 and found["calls_busy"] == len(seconds["busy"])
+    assert min(found[name] for name in ("drips_ended", "drips_refused", "bombs_refused")) > 0
+    assert found["verify_answered"] == 1
+    figures(**found)
 
 
 @pytest.mark.parametrize(("name", "word"), [("land", "not there yet"), ("speed", "no bench")])

@@ -29,6 +29,7 @@ from hub.web import slow_clients
 from hub.web.app import make_app
 from hub.web.departed import CLIENT_LEFT
 from tests.running import Running, running_hub, until
+from tests.web.guardian_beside import Figures, Guardian, guardian_at
 from tests.web.serving import served
 
 pytestmark = [
@@ -38,14 +39,22 @@ pytestmark = [
 PATIENCE = 0.8
 BUSY = 60.0
 """Seconds that a busy machine may take for what has to come at once."""
+PATIENCES = [(PATIENCE, BUSY), pytest.param(slow_clients.PATIENCE, 15.0, marks=pytest.mark.real)]
+"""And within how many seconds somebody is to be dropped: 15 by the design, with the patience of a hub at a school."""
 LARGE, MEDIUM, REST = bytes(8 << 20), 100 << 10, 60 << 10
 REQUESTS = 500
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
+    async with running_hub() as hub:
         yield hub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guardian(running: Running) -> AsyncIterator[Guardian]:
+    async with guardian_at(running) as beside:
+        yield beside
 
 
 def app_with_large_answers(running: Running, patience: float) -> web.Application:
@@ -84,13 +93,18 @@ def asked(target: Target) -> dict[str, bytes]:
     }
 
 
-async def test_whoever_does_not_read_is_dropped(running: Running) -> None:
+@pytest.mark.parametrize(("patience", "within"), PATIENCES)
+async def test_whoever_does_not_read_is_dropped(
+    running: Running, guardian: Guardian, figures: Figures, patience: float, within: float
+) -> None:
     before = len(asyncio.all_tasks())
-    async with served(app_with_large_answers(running, PATIENCE)) as origin:
+    async with served(app_with_large_answers(running, patience)) as origin:
         target, served_by = Target.at(origin, running.origin), len(asyncio.all_tasks()) - before
-        with stalled(target, asked(target)) as readers:
-            await drop_seconds(target, list(readers.values()), BUSY)
-            kept = target.kept()
+        async with guardian.at(origin) as visitor, visitor.asking() as beside:
+            with stalled(target, asked(target)) as readers:
+                dropped = await drop_seconds(target, list(readers.values()), within)
+                kept = target.kept()
+        figures(patience_s=patience, readers=len(readers), dropped_s=max(dropped), **beside.figures)
         assert [what for what, reader in readers.items() if reader.port in kept] == []
 
         async def nobody_serves_them() -> bool:
@@ -99,20 +113,26 @@ async def test_whoever_does_not_read_is_dropped(running: Running) -> None:
         await until(nobody_serves_them)
 
 
-async def test_whoever_reads_in_drips_is_dropped(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("patience", "within"), PATIENCES)
+async def test_whoever_reads_in_drips_is_dropped(
+    running: Running, guardian: Guardian, figures: Figures, monkeypatch: pytest.MonkeyPatch, patience: float,
+    within: float,
+) -> None:  # fmt: skip
     """Half of what is wanted. The system, which ends only what does not move at all, does not help here."""
-    monkeypatch.setattr(slow_clients, "LONGER", 2 * BUSY / PATIENCE)
-    async with served(app_with_large_answers(running, PATIENCE)) as origin:
+    monkeypatch.setattr(slow_clients, "LONGER", 2 * BUSY / patience)
+    async with served(app_with_large_answers(running, patience)) as origin:
         target = Target.at(origin, running.origin)
         sent = asked(target)
         del sent["a static file, once"], sent["a static file, and then no more"]  # lie in the system alone, at once
-        with stalled(target, sent) as readers:
-            reading = [asyncio.create_task(reader.read(per_second=500)) for reader in readers.values()]
-            await drop_seconds(target, list(readers.values()), BUSY)
-            kept = target.kept()
-            for task in reading:
-                task.cancel()
-            await asyncio.gather(*reading, return_exceptions=True)
+        async with guardian.at(origin) as visitor, visitor.asking() as beside:
+            with stalled(target, sent) as readers:
+                reading = [asyncio.create_task(reader.read(per_second=500)) for reader in readers.values()]
+                dropped = await drop_seconds(target, list(readers.values()), within)
+                kept = target.kept()
+                for task in reading:
+                    task.cancel()
+                await asyncio.gather(*reading, return_exceptions=True)
+        figures(patience_s=patience, readers=len(readers), dropped_s=max(dropped), **beside.figures)
         assert [what for what, reader in readers.items() if reader.port in kept] == []
 
 
@@ -125,14 +145,15 @@ async def test_whoever_reads_slowly_and_steadily_is_served_to_the_end(running: R
 
 
 @pytest.mark.parametrize("path", ["/s", "/rest"])
-async def test_little_is_worked_out_for_whoever_does_not_read(running: Running, path: str) -> None:
+async def test_little_is_worked_out_for_whoever_does_not_read(running: Running, path: str, figures: Figures) -> None:
     app = app_with_large_answers(running, PATIENCE)
     handled = counted(app)
     async with served(app) as origin:
         target = Target.at(origin, running.origin)
         sent = target.head(f"GET {path}", Accept="text/html") * REQUESTS
         with stalled(target, {path: sent}) as readers:
-            await drop_seconds(target, list(readers.values()), BUSY)
+            dropped = await drop_seconds(target, list(readers.values()), BUSY)
+    figures(requests=REQUESTS, worked_out=len(handled), dropped_s=max(dropped))
     assert 1 <= len(handled) <= 4
 
 
