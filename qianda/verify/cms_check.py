@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import load_der_x509_certificate
 
+from qianda import der
 from qianda.confirmation import CONFIRMATION_OID, CheckedConfirmation, check_confirmation
 from qianda.passkey import WrongPasskey
 from qianda.verify import reasons
@@ -24,6 +25,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
+_CONTENT, _NULL = 0xA0, b"\x05\x00"
 _REQUIRED_ONCE = ("content_type", "message_digest")
 _CURVES = (ec.SECP256R1, ec.SECP384R1)
 _MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192
@@ -124,12 +126,21 @@ def _signed_data(contents: bytes) -> cms.SignedData:
     if contents[length:].strip(b"\0"):
         raise WrongSignature(reasons.CMS_UNREADABLE)
     info = cms.ContentInfo.load(contents[:length], strict=True)
+    _check_ends(contents[:length])
     if info["content_type"].native != "signed_data" or len(info["content"]["signer_infos"]) != 1:
         raise WrongSignature(reasons.CMS_UNREADABLE)
     return info["content"]
 
 
+def _check_ends(content_info: bytes) -> None:
+    """Check that its parts fill it. asn1crypto passes over zeros that a greater length takes in from the padding.
+    Raises ValueError."""
+    _, content = der.read(content_info).children(der.SEQUENCE)
+    der.only(content.children(_CONTENT)).children(der.SEQUENCE)
+
+
 def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], bytes]) -> CheckedCms:
+    _check_head(signed, content_type)
     signer = signed["signer_infos"][0]
     # asn1crypto hands out the original bytes as long as nobody has looked inside, and re-encodes, slowly, afterwards.
     to_be_signed = b"\x31" + signer["signed_attrs"].dump()[1:]  # signed as SET, stored as [0]: RFC 5652 5.4
@@ -148,6 +159,23 @@ def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], 
         _accepted_key(other)
     others = tuple(other for other, _ in certificates)
     return CheckedCms(certificate, encoded, others, signer["signature"].native, to_be_signed, signer)
+
+
+def _check_head(signed: cms.SignedData, content_type: str) -> None:
+    """Check what no digest and no signature speaks for, so that not a bit of it can be changed unnoticed: the versions,
+    the list of digests, the kind of content, and digests without parameters. RFC 5652 5.1 to 5.3, RFC 5754 2.
+    """
+    signer = signed["signer_infos"][0]
+    version = "v1" if isinstance(signer["sid"].chosen, cms.IssuerAndSerialNumber) else "v3"
+    digests = [signer["digest_algorithm"], *signed["digest_algorithms"]]
+    if (
+        signer["version"].native != version
+        or signed["version"].native != (version if content_type == "data" else "v3")
+        or signed["encap_content_info"]["content_type"].native != content_type
+        or [one["algorithm"].native for one in digests] != [digests[0]["algorithm"].native] * 2
+        or any(one["parameters"].dump() not in (b"", _NULL) for one in digests)
+    ):
+        raise WrongSignature(reasons.CMS_UNREADABLE)
 
 
 def _certificates(signed: cms.SignedData) -> Iterator[tuple[x509.Certificate, bytes]]:

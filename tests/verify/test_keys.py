@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from asn1crypto import tsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
@@ -16,10 +18,13 @@ from hub.documents.cms import assembled, attributes_to_sign
 from qianda.verify import reasons
 from qianda.verify.cms_check import WrongSignature, check_detached, check_timestamp
 from tests.signing_parts import Pki
+from tests.timestamps.openssl_tsa import OpensslTsa
 
 DOCUMENT = b"what was signed"
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey | ed25519.Ed25519PrivateKey
 Make = Callable[[], Key]
+Stamped = tuple[bytes, bytes]  # a token over the document, and the certificate in it
+Stamp = Callable[[Path], Awaitable[Stamped]]
 GOOD: dict[str, Make] = {
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
@@ -99,3 +104,37 @@ async def test_a_timestamp_over_something_else() -> None:
     with pytest.raises(WrongSignature) as raised:
         check_timestamp(token, lambda algorithm: hashlib.new(algorithm, b"something else").digest())
     assert raised.value.reason == reasons.TIME_WRONG
+
+
+async def of_the_hub(_folder: Path) -> Stamped:
+    timestamps = (await Pki.make()).timestamps
+    return await timestamps.timestamp(digest("sha256")), timestamps.certificates[0]
+
+
+async def of_openssl(folder: Path) -> Stamped:
+    service = OpensslTsa(folder / "tsa")
+    imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": digest("sha256")}
+    asked = tsp.TimeStampReq({"version": "v1", "message_imprint": imprint, "cert_req": True})
+    answer = tsp.TimeStampResp.load(await service.reply(asked.dump()))
+    return answer["time_stamp_token"].dump(), service.certificate
+
+
+@pytest.mark.parametrize("stamp", [of_the_hub, pytest.param(of_openssl, marks=pytest.mark.real)])
+async def test_not_one_bit_of_a_timestamp_can_be_changed(tmp_path: Path, stamp: Stamp) -> None:
+    """Nor of its head, which neither digest nor signature covers. (Its certificate is pinned, and named by a hash.)"""
+    token, certificate_inside = await stamp(tmp_path)
+    start, padded = token.index(certificate_inside), token + bytes(3000)
+    assert check_timestamp(padded, digest).encoded_certificate == certificate_inside
+    places = [*range(start), *range(start + len(certificate_inside), len(token))]
+    assert [(place, bit) for place in places for bit in range(8) if passes(padded, place, bit)] == []
+
+
+def passes(token: bytes, place: int, bit: int) -> bool:
+    """With this bit the other way round."""
+    changed = bytearray(token)
+    changed[place] ^= 1 << bit
+    try:
+        check_timestamp(bytes(changed), digest)
+    except WrongSignature:
+        return False
+    return True

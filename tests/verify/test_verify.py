@@ -6,7 +6,6 @@ import asyncio
 import random
 from pathlib import Path
 
-import pypdfium2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -112,29 +111,19 @@ def test_a_missing_document_timestamp_fails(tmp_path: Path) -> None:
 @given(share=st.integers(0, 2**32 - 1), bit=st.integers(0, 7))
 def test_any_flipped_bit_fails_or_makes_the_file_unreadable(contract: FinishedParts, share: int, bit: int) -> None:
     """`share` of the file's length, in parts of 2³²: what is drawn does not depend on the file."""
-    place = share * len(contract.final) >> 32
-    start, end = examine(contract.final).file.signatures[-1].gap
-    assert check_finished(flipped(contract.final, place, bit), FIELDS) or start <= place < end
+    assert check_finished(flipped(contract.final, share * len(contract.final) >> 32, bit), FIELDS)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize(("where", "flips"), [("covered", 2000), ("last gap", 500)])
 def test_thousands_of_flipped_bits_fail(contract: FinishedParts, where: str, flips: int) -> None:
-    """Not one of them passes in what the document timestamp covers. In the place of its own value a bit may change that
-    nothing speaks for, in the head of the token, say: then every page shows what it showed.
-    """
+    """Not one of them passes, in what the document timestamp covers or in the place of its own value."""
     pdf, chance = contract.final, random.Random(20261126)
     start, end = examine(pdf).file.signatures[-1].gap
     places = range(start, end) if where == "last gap" else [*range(start), *range(end, len(pdf))]
     for _ in range(flips):
         place, bit = chance.choice(places), chance.randrange(8)
-        changed = flipped(pdf, place, bit)
-        if not check_finished(changed, FIELDS):
-            assert where == "last gap" and drawn(changed) == drawn(pdf), (place, bit)
-
-
-def drawn(pdf: bytes) -> list[bytes]:
-    return [bytes(page.render(scale=0.5).buffer) for page in pypdfium2.PdfDocument(pdf)]
+        assert check_finished(flipped(pdf, place, bit), FIELDS), (place, bit)
 
 
 def test_a_flipped_bit_in_each_region_fails(contract: FinishedParts, trust: Trust) -> None:
