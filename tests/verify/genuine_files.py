@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 
 from hub.authorities.revocation import RevocationLists
-from hub.connect import seal_key
 from hub.documents.pdf import close
 from hub.documents.stamps import seal_stamp, signature_stamp
+from hub.plugins import seal_key
 from hub.tokens import Place
 from qianda.confirmation import packed
 from qianda.passkey_binding import PasskeyBinding
@@ -61,7 +61,7 @@ class Genuine:
     """`cases`: the shown and the prepared file of each signature, the seal's too."""
 
     kind: str
-    services: FinishedParts
+    parts: FinishedParts
 
     @property
     def fields(self) -> list[str]:
@@ -69,7 +69,7 @@ class Genuine:
 
     @property
     def shown(self) -> bytes:
-        return self.services.revisions["unsigned"]
+        return self.parts.revisions["unsigned"]
 
     @property
     def pictures(self) -> dict[str, bytes]:
@@ -79,8 +79,8 @@ class Genuine:
 
     @property
     def cases(self) -> list[Case]:
-        before = [self.shown, *(self.services.revisions[f"{name}-validated"] for name in KINDS[self.kind])]
-        signed = [self.services.revisions[f"{name}-signed"] for name in self.fields]
+        before = [self.shown, *(self.parts.revisions[f"{name}-validated"] for name in KINDS[self.kind])]
+        signed = [self.parts.revisions[f"{name}-signed"] for name in self.fields]
         return [
             Case(f"{self.kind}, {name}", shown, emptied(file, len(shown)))
             for name, shown, file in zip(self.fields, before, signed, strict=True)

@@ -79,9 +79,9 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 def test_we_accept_it(make: Make, kind: str) -> None:
     """The hub, the verifier and the client; the page does in `tests/browser/test_genuine_files.py`."""
     made = make(kind)
-    assert check_finished(made.services.final, made.fields) == []
-    trust = Trust.load([made.services.trust_pem])
-    report = verify_bytes(made.services.final, trust, Expectation(tuple(made.fields), number="HF-2026-000001"))
+    assert check_finished(made.parts.final, made.fields) == []
+    trust = Trust.load([made.parts.trust_pem])
+    report = verify_bytes(made.parts.final, trust, Expectation(tuple(made.fields), number="HF-2026-000001"))
     assert Word.FAILED not in words(report).values()
     for case in made.cases:
         check_update(case.shown, case.prepared)
@@ -125,6 +125,6 @@ def test_what_is_changed_is_seen(make: Make, look: Look, change: Callable[[Pdf],
 @pytest.mark.parametrize("kind", KINDS)
 def test_outside_judges_accept_it(make: Make, tmp_path: Path, kind: str) -> None:
     made = make(kind)
-    (tmp_path / "final.pdf").write_bytes(made.services.final)
-    judge(tmp_path / "final.pdf", made.services.trust_pem, made.fields)
+    (tmp_path / "final.pdf").write_bytes(made.parts.final)
+    judge(tmp_path / "final.pdf", made.parts.trust_pem, made.fields)
     judge_by_mutool(tmp_path / "final.pdf", len(made.fields))
