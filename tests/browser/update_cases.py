@@ -35,7 +35,7 @@ from tests.browser.update_files import (
     startxref,
     with_byte_range,
 )
-from tests.browser.update_grounds import prepared_ground_cases, resource_cases
+from tests.browser.update_grounds import array_cases, prepared_ground_cases, resource_cases
 from tests.documents.contract_samples import TEMPLATES, minor
 from tests.signing_parts import Pki, boxes_for, pki_certificates, sample_pdf, sign
 
@@ -335,6 +335,7 @@ def dishonest_cases(honest: list[Case]) -> Iterator[Case]:
     yield from _whole_file_cases(cases[f"contract, {FIRST}, plain"])
     yield from prepared_ground_cases(cases[f"contract, {FIRST}, plain"])
     yield from resource_cases(cases[f"contract, {FIRST}, plain"])
+    yield from array_cases(cases[f"contract, {FIRST}, plain"])
     for what, change in PICTURE_CHANGES.items():
         for name in (FIRST, SECOND, "seal"):
             case = cases[f"contract, {name}, picture"]

@@ -86,3 +86,17 @@ def _signed_over(name: str, case: Case, ground: Objects, also: Objects) -> Case:
     revision.trailer = re.sub(rb"/Size \d+", b"/Size 1000", revision.trailer)
     revision.objects |= also
     return Case(name, shown, revision.write())
+
+
+def array_cases(case: Case) -> Iterator[Case]:
+    """What JavaScript writes as one text, a value and an array that holds it, are two."""
+    for name, old, new in (
+        ("Contents", rb"/Contents (<0+>)", rb"/Contents [\1]"),
+        ("Type", rb"/Type /Sig\b", rb"/Type [/Sig]"),
+        ("SubFilter", rb"/SubFilter (/[\w.]+)", rb"/SubFilter [\1]"),
+    ):
+        revision = last_revision(case.shown, case.prepared)
+        (number,) = (each for each, body in revision.objects.items() if b"/ByteRange" in body)
+        revision.objects[number], times = re.subn(old, new, revision.objects[number])
+        assert times == 1
+        yield Case(f"/{name} of the signature is an array", case.shown, revision.write())

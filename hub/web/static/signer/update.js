@@ -183,12 +183,13 @@ class Update {
     const object = this.added.objects.get(this.signature);
     const value = dictionary(object);
     if (![...value.keys()].every((name) => SIGNATURE_ENTRIES.has(name))) refuse('the signature has unknown entries');
-    const kind = [value.get('/Type'), value.get('/SubFilter')].join();
-    if (kind !== '/Sig,/ETSI.CAdES.detached') refuse('it is no signature');
+    if (value.get('/Type') !== '/Sig' || value.get('/SubFilter') !== '/ETSI.CAdES.detached') refuse('it is no signature');
     for (const number of mentioned(value)) if (number !== this.root) refuse('the signature refers to other objects');
     const written = this.text.slice(object.start, object.end);
     const gaps = [...written.matchAll(/<(?:00)+>/g)];
-    if (gaps.length !== 1 || !/^\(\0+$/.test(value.get('/Contents'))) refuse('the signature has no empty place');
+    const contents = value.get('/Contents');
+    const empty = typeof contents === 'string' && /^\(\0+$/.test(contents);
+    if (gaps.length !== 1 || !empty) refuse('the signature has no empty place');
     const start = object.start + gaps[0].index;
     const end = start + gaps[0][0].length;
     if (canonical(value.get('/ByteRange')) !== canonical([0, start, end, this.text.length - end])) {
