@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -127,3 +128,21 @@ async def test_the_reasons_why_not_and_staff_who_look_first(running: Running, ne
     await late.goto(f"{running.origin}/p/{ticket}?lang=en")
     await expect(late.get_by_role("heading", name="All places are taken")).to_be_visible()
     await shot(late, "poster-full-en")
+
+
+@pytest.mark.real
+async def test_a_poster_for_one_course_says_when_the_hub_does_not_take_it(running: Running, new_page: NewPage) -> None:
+    _, ticket = await make_poster(running)
+    family = Family(parent="李想", child_id=cn_id("19990101"))
+    page = await new_page()
+    await page.goto(f"{running.origin}/p/{ticket}")
+    await prove_the_phone(page, running, family)
+    await tap(page, "确认，下一步")
+    await page.get_by_text("本人（已满 18 周岁）").click()
+    await page.locator("#student_number").fill(family.child_id)
+    async with running.hub.database.unit(EVERYTHING) as unit:
+        course = await unit.school.course("hefei", "math-a")
+        await unit.school.put_course(replace(course, details={}))  # the school edits it meanwhile
+    await tap(page, "下一步")
+    await expect(page.locator("#trouble")).to_be_visible()
+    assert await page.locator("#trouble").get_attribute("data-shown") == "bad-input"

@@ -52,8 +52,13 @@ window.addEventListener('popstate', (event) => {
 
 // ---- what is not right
 
+/** By its id, or the first of several to choose from. Nobody can mend the one course of a poster. */
+function fieldOf(name) {
+  return document.getElementById(name) ?? form('course').querySelector(`[type="radio"][name="${name}"]`);
+}
+
 function wrong(name, said) {
-  const field = document.getElementById(name) || form('course').elements.course[0];
+  const field = fieldOf(name);
   const panel = field.closest('[data-panel]').dataset.panel;
   if (field.closest('[hidden]')) show(panel);
   field.setAttribute('aria-invalid', 'true');
@@ -79,7 +84,7 @@ function fail(error, retry) {
     }
     if (error.code === 'wrong-answer') return showTrouble('wrong-code');
     if (error.code === 'country-not-allowed') return wrong('phone', word('country'));
-    if (error.code === 'bad-input' && FIELDS[error.field]) {
+    if (error.code === 'bad-input' && FIELDS[error.field] && fieldOf(FIELDS[error.field])) {
       // A name or number that no longer fits what was proved: everything begins with those two.
       if (['name', 'phone'].includes(FIELDS[error.field])) opened = verified = false;
       return wrong(FIELDS[error.field], word(FIELDS[error.field]));
