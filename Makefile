@@ -1,7 +1,7 @@
 # Every target here installs what it needs first: a second call finds it there. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test real fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-real
+.PHONY: help run test real fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-lint ready-real
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
@@ -30,12 +30,14 @@ mutants: ready-test ## Break guards one at a time and see that tests notice (JOB
 fuzz: ready-test ## Fuzz the verifier, guided by coverage (SECONDS=1800)
 	@$(BIN)/python -m tests.fuzz.verifier $(or $(SECONDS),1800) tests/.artifacts/fuzz
 
-lint: ready-test ## Check style and the direction of imports
+lint: ready-lint ## Check style and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
+	@node_modules/.bin/eslint --max-warnings 0 .
 
-types: ready-test ## Check types (mypy, strict)
+types: ready-lint ## Check types (mypy and tsc, strict)
 	@$(BIN)/mypy
+	@node_modules/.bin/tsc
 
 check: lint types test ## Run lint, types and test
 
@@ -49,12 +51,13 @@ format: ready-test ## Lay out the code as ruff does
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: ## Renew the locked dependencies; needs uv on the PATH
+lock: ## Renew the locked dependencies; needs uv and npm on the PATH
 	$(LOCK) pyproject.toml --output-file requirements/server.txt
 	$(LOCK) --group dev pyproject.toml --output-file requirements/dev.txt
+	npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
-clean: ## Remove what make made (.venv and caches), never the data folder
-	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+clean: ## Remove what make made (.venv, node_modules and caches), never the data folder
+	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache node_modules build *.egg-info
 
 ready-run:
 	@$(LOCKED) install/system.sh run
@@ -63,6 +66,9 @@ ready-run:
 ready-test:
 	@$(LOCKED) install/system.sh test
 	@$(LOCKED) install/python.sh dev
+
+ready-lint: ready-test
+	@$(LOCKED) install/node.sh
 
 ready-real:
 	@$(LOCKED) install/system.sh real

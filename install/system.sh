@@ -8,6 +8,8 @@ set -euo pipefail
 packages=(softhsm2 fonts-noto-cjk)
 if [ "${1:-run}" != run ]; then
     packages+=(chromium poppler-utils qpdf openssl faketime kannel kannel-extras iproute2 p11-kit-modules)
+    # Debian's npm brings its Node. A Node from elsewhere has an npm of its own, and the two packages exclude each other.
+    command -v npm >/dev/null || packages+=(npm)
 fi
 if [ "${1:-run}" = real ]; then
     packages+=(mupdf-tools default-jdk-headless libpdfbox2-java libbcpkix-java)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -140,5 +141,21 @@ def test_every_dependency_says_why() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     head = text[: text.index("[project.scripts]")]
     names = set(re.findall(r'^ +"([a-z0-9-]+)', head, re.MULTILINE))
+    names |= set(json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["devDependencies"])
     reasons = (ROOT / "docs/adr/0003-dependencies.md").read_text(encoding="utf-8")
     assert {name for name in names if f"| {name} |" not in reasons} == set()
+
+
+def test_the_lock_of_the_scripts_names_no_registry() -> None:
+    locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert len(locked) > 1
+    assert [name for name, package in locked.items() if "resolved" in package] == []
+    assert [name for name, package in locked.items() if name and "integrity" not in package] == []
+
+
+def test_types_of_scripts_say_something() -> None:
+    """tsc takes `any` for whatever somebody wants it to be, so a word of it undoes the check."""
+    paths = [*tracked(".js"), *tracked(".d.ts")]
+    empty = re.compile(r"[{<(|:,]\s*(?:any|Object|Function)\s*(?:\[\]\s*)?[}>)|,;=]|\{\*\}")
+    assert len(paths) > 20
+    assert [shown(path) for path in paths if empty.search(path.read_text(encoding="utf-8"))] == []

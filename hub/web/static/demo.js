@@ -2,16 +2,20 @@
 const inbox = document.getElementById("inbox");
 const now = document.getElementById("now");
 
-async function look() {
+/** @param {HTMLElement} shown @param {HTMLElement} place */
+async function look(shown, place) {
   if (document.visibilityState !== "visible") return;
-  const answer = await fetch(inbox.dataset.from);
+  const answer = await fetch(shown.dataset.from ?? "");
   if (!answer.ok) return;
   const text = await answer.text();
   const fresh = new DOMParser().parseFromString(text, "text/html").body;
-  now.textContent = fresh.querySelector("[data-now]").dataset.now;
-  const shown = [...inbox.children].slice(1).map((each) => each.outerHTML).join("");
-  const wanted = [...fresh.children].slice(1).map((each) => each.outerHTML).join("");
-  if (shown !== wanted) inbox.replaceChildren(...fresh.childNodes);
+  /** @type {HTMLElement | null} */
+  const clock = fresh.querySelector("[data-now]");
+  place.textContent = clock?.dataset.now ?? "";
+  if (messages(shown) !== messages(fresh)) shown.replaceChildren(...fresh.childNodes);
 }
 
-setInterval(() => look().catch(() => {}), 2000);
+/** @param {HTMLElement} list */
+const messages = (list) => [...list.children].slice(1).map((each) => each.outerHTML).join("");
+
+if (inbox && now) setInterval(() => look(inbox, now).catch(() => {}), 2000);

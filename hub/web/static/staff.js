@@ -4,46 +4,56 @@ const live = document.getElementById("live");
 const LOOK_EVERY = 5000;
 
 // Nothing is taken away from under somebody's hand: neither what is focused nor what is ticked.
-function busy() {
-  return document.visibilityState !== "visible" || live.contains(document.activeElement) || live.querySelector("input:checked");
+/** @param {HTMLElement} board */
+function busy(board) {
+  return document.visibilityState !== "visible" || board.contains(document.activeElement) || board.querySelector("input:checked");
 }
 
-async function look() {
-  if (busy() || live.querySelector("[data-over]")) return;
-  const answer = await fetch(live.dataset.from);
-  if (answer.status === 401) return location.reload();
+/** @param {HTMLElement} board */
+async function look(board) {
+  if (busy(board) || board.querySelector("[data-over]")) return;
+  const answer = await fetch(board.dataset.from ?? "");
+  if (answer.status === 401) location.reload();
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
-  if (!busy() && fresh.innerHTML.trim() !== live.innerHTML.trim()) live.replaceChildren(...fresh.childNodes);
+  if (!busy(board) && fresh.innerHTML.trim() !== board.innerHTML.trim()) board.replaceChildren(...fresh.childNodes);
 }
 
-if (live) setInterval(() => look().catch(() => {}), live.dataset.quick ? 1000 : LOOK_EVERY);
+if (live) setInterval(() => look(live).catch(() => {}), live.dataset.quick ? 1000 : LOOK_EVERY);
 
 // The board is drawn anew while it is looked at, so nothing here keeps hold of an element.
-const boxes = () => [...document.querySelectorAll('input[name="enrolment"], input[name="contract"][type="checkbox"]')];
+const boxes = () => [...document.querySelectorAll("input")].filter(isBox);
+
+/** @param {HTMLInputElement} input */
+const isBox = ({ name, type }) => name === "enrolment" || (name === "contract" && type === "checkbox");
+
 function count() {
   const all = document.getElementById("all");
-  if (!all) return;
+  if (!(all instanceof HTMLInputElement)) return;
   const chosen = boxes().filter((box) => box.checked).length;
   all.checked = chosen > 0 && chosen === boxes().length;
-  for (const button of document.querySelectorAll("button.primary")) {
-    button.dataset.words ??= button.textContent;
-    button.textContent = chosen ? `${button.dataset.words} (${chosen})` : button.dataset.words;
+  for (const button of document.querySelectorAll("button")) {
+    if (!button.classList.contains("primary")) continue;
+    const words = button.dataset.words ??= button.textContent ?? "";
+    button.textContent = chosen ? `${words} (${chosen})` : words;
   }
 }
-document.addEventListener("change", (event) => {
-  if (event.target.id === "all") boxes().forEach((box) => { box.checked = event.target.checked; });
-  if (event.target.type === "checkbox") count();
+document.addEventListener("change", ({ target }) => {
+  if (!(target instanceof HTMLInputElement)) return;
+  if (target.id === "all") boxes().forEach((box) => { box.checked = target.checked; });
+  if (target.type === "checkbox") count();
 });
 count();
 
-for (const button of document.querySelectorAll("[data-copy]")) {
+for (const button of document.querySelectorAll("button")) {
+  const field = document.getElementById(button.dataset.copy ?? "");
+  if (!(field instanceof HTMLInputElement)) continue;
   button.addEventListener("click", async () => {
-    const field = document.getElementById(button.dataset.copy);
     field.select();
     await navigator.clipboard.writeText(field.value);
-    button.textContent = button.dataset.copied;
+    button.textContent = button.dataset.copied ?? "";
   });
 }
 
-document.getElementById("go-on")?.requestSubmit();
+const onward = document.getElementById("go-on");
+if (onward instanceof HTMLFormElement) onward.requestSubmit();

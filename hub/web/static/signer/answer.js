@@ -1,35 +1,37 @@
 // What a signer may answer instead of signing: a question, declining, asking for a new link.
 
-import { call, find, hideTrouble, onSubmit, report, ticketHere } from './session.js';
+import { all, call, hideTrouble, need, onSubmit, report, ticketHere } from './session.js';
 
-const contract = document.body.dataset.contract;
+const { contract, kind } = document.body.dataset;
 
+/** @param {HTMLFormElement} form */
 function thank(form) {
-  for (const part of form.children) part.hidden = !('sent' in part.dataset);
-  form.querySelector('[data-sent]').hidden = false;
-  form.querySelector('[data-sent]').focus();
+  for (const part of all(':scope > *', form)) part.hidden = !('sent' in part.dataset);
+  need('[data-sent]', form).focus();
 }
 
+/** @param {HTMLFormElement} form */
 function bindRelink(form) {
-  onSubmit(form, async (data) => {
-    form.querySelector('[data-failed]').hidden = true;
-    const phone = data.get('phone');
-    const field = form.elements.phone;
-    if (field && !field.value.trim()) return void field.reportValidity();
+  onSubmit(form, async () => {
+    need('[data-failed]', form).hidden = true;
+    const phone = form.querySelector('input');
+    if (phone && !phone.value.trim()) return void phone.reportValidity();
     try {
-      await call('relink', { body: phone === null ? { ticket: ticketHere() } : { phone: phone.trim() } });
+      await call('relink', { body: phone ? { phone: phone.value.trim() } : { ticket: ticketHere() } });
       thank(form);
     } catch {
-      form.querySelector('[data-failed]').hidden = false;
+      need('[data-failed]', form).hidden = false;
     }
+    return undefined;
   });
 }
 
+/** @param {HTMLFormElement} form @param {Work} [open] */
 function bindQuestion(form, open) {
   onSubmit(form, async (data) => {
     hideTrouble();
     try {
-      if ('ticket' in form.dataset) await open();
+      if ('ticket' in form.dataset) await open?.();
       await call('question', { body: { kind: data.get('kind'), text: data.get('text') }, id: contract });
       thank(form);
     } catch (error) {
@@ -38,6 +40,7 @@ function bindQuestion(form, open) {
   });
 }
 
+/** @param {HTMLFormElement} form */
 function bindDecline(form) {
   onSubmit(form, async (data) => {
     hideTrouble();
@@ -50,11 +53,13 @@ function bindDecline(form) {
   });
 }
 
-/** `open` opens the ticket of this page first, where a question may come before the code. */
+/** `open` opens the ticket of this page first, where a question may come before the code. @param {Work} [open] */
 export function bindAnswers(open) {
-  document.querySelectorAll('form[data-relink]').forEach(bindRelink);
-  document.querySelectorAll('form[data-question]').forEach((form) => bindQuestion(form, open));
-  document.querySelectorAll('form[data-decline]').forEach(bindDecline);
+  for (const form of document.forms) {
+    if ('relink' in form.dataset) bindRelink(form);
+    if ('question' in form.dataset) bindQuestion(form, open);
+    if ('decline' in form.dataset) bindDecline(form);
+  }
 }
 
-if (document.body.dataset.kind !== 'landing') bindAnswers();
+if (kind !== 'landing') bindAnswers();

@@ -2,18 +2,23 @@
 // (W3C Web Authentication 7.2, steps 19 and 20). ECDSA on P-256 and RSA PKCS#1 v1.5, both with SHA-256.
 
 import { joined, sha256 } from './checks.js';
-import { TAG, children, hex, read } from './der.js';
+import { NotDer, TAG, children, hex, read } from './der.js';
 
 const RSA_ENCRYPTION = '06092a864886f70d010101'; // DER of the object identifier
 const RSA = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const HALF = 32; // bytes of each number in a signature on P-256
 
-/** `spki` in DER; `response`: the AuthenticatorAssertionResponse. False also for a key of another kind. */
+/**
+ * `spki` in DER. False also for a key of another kind.
+ * @param {Bytes} spki
+ * @param {AuthenticatorAssertionResponse} response
+ */
 export async function isAnswerOf(spki, response) {
   const signature = new Uint8Array(response.signature);
   try {
     const [algorithm] = children(children(read(spki), TAG.sequence)[0], TAG.sequence);
+    if (!algorithm) return false;
     const [kind, value] = hex(algorithm.whole) === RSA_ENCRYPTION ? [RSA, signature] : [ECDSA, rawOf(signature)];
     const key = await crypto.subtle.importKey('spki', spki, kind, false, ['verify']);
     const client = await sha256(new Uint8Array(response.clientDataJSON));
@@ -23,11 +28,15 @@ export async function isAnswerOf(spki, response) {
   }
 }
 
-/** Passkeys write an ECDSA value as SEQUENCE of two INTEGERs; WebCrypto wants r‖s. */
+/**
+ * Passkeys write an ECDSA value as SEQUENCE of two INTEGERs; WebCrypto wants r‖s.
+ * @param {Bytes} signature
+ */
 function rawOf(signature) {
   const [r, s] = children(read(signature), TAG.sequence).map(({ content }) => {
     const digits = content.length > HALF ? content.subarray(content.length - HALF) : content;
     return joined(new Uint8Array(HALF - digits.length), digits);
   });
+  if (!r || !s) throw new NotDer('a signature without its two numbers');
   return joined(r, s);
 }

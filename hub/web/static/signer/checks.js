@@ -4,6 +4,9 @@
 
 import { NotDer, TAG, children, hex, only, read, same } from './der.js';
 
+/** @typedef {import('./der.js').Der} Der */
+/** @typedef {{ origin: string, hash: Bytes }} NamedPasskey What a certificate says of a passkey: SHA-256 of its public key. */
+
 const OID = { // the whole DER of each
   contentType: '06092a864886f70d010903',
   messageDigest: '06092a864886f70d010904',
@@ -23,14 +26,17 @@ const ZERO = 0x30;
 
 /** What was prepared is not what was shown; `number` is that of the check, 1 to 4. */
 export class RefusedToSign extends Error {
+  /** @param {number} number @param {string} reason */
   constructor(number, reason) {
     super(`${number}: ${reason}`);
     this.number = number;
   }
 }
 
+/** @param {Bytes} bytes */
 export const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
 
+/** @param {Uint8Array[]} parts */
 export function joined(...parts) {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -47,36 +53,49 @@ export function joined(...parts) {
  * 2. the byte range leaves out one gap of zeros in <…> behind them, and message-digest is SHA-256 over the rest;
  * 3. signing-certificate-v2 is the signer's own certificate, which names no passkey but `passkey` ({origin, hash}), if any;
  * 4. the attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
+ * @param {{
+ *   shown: Bytes, prepared: Bytes, byteRange: unknown, toBeSigned: Bytes, certificate: Bytes, passkey?: NamedPasskey | null,
+ * }} what
  */
 export async function checkPrepared({ shown, prepared, byteRange, toBeSigned, certificate, passkey = null }) {
-  const attributes = attributesOf(toBeSigned);
+  const { messageDigest, signingCertificate } = attributesOf(toBeSigned);
   if (!shown.length || !same(prepared.subarray(0, shown.length), shown)) {
     throw new RefusedToSign(1, 'the prepared file does not begin with the bytes that were shown');
   }
   const digest = await digestOfRange(shown.length, prepared, byteRange);
-  if (hex(attributes.get(OID.messageDigest).whole) !== `0420${hex(digest)}`) {
+  if (hex(messageDigest.whole) !== `0420${hex(digest)}`) {
     throw new RefusedToSign(2, 'the message digest is not the hash over the byte range');
   }
-  if (!await namesOnly(attributes.get(OID.signingCertificateV2), certificate)) {
+  if (!await namesOnly(signingCertificate, certificate)) {
     throw new RefusedToSign(3, "the attributes name somebody else's certificate");
   }
   checkPasskey(certificate, passkey);
 }
 
-/** Whoever issues the certificate could name a passkey of their own in it, and have that confirm the signature. */
+/**
+ * Whoever issues the certificate could name a passkey of their own in it, and have that confirm the signature.
+ * @param {Bytes} certificate
+ * @param {NamedPasskey | null} passkey
+ */
 function checkPasskey(certificate, passkey) {
   let named;
   try {
     named = passkeyNamedBy(certificate);
   } catch (error) {
-    throw new RefusedToSign(3, `the passkey in the certificate cannot be read: ${error.message}`);
+    throw new RefusedToSign(3, `the passkey in the certificate cannot be read: ${wordsOf(error)}`);
   }
   if (named && !(passkey && named.origin === passkey.origin && same(named.hash, passkey.hash))) {
     throw new RefusedToSign(3, "the certificate names a passkey that is not this signer's");
   }
 }
 
-/** The single value of each attribute, by the DER of its object identifier. */
+/** @param {unknown} error */
+const wordsOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * The values of the two attributes that matter, once the three are as they have to be.
+ * @param {Bytes} toBeSigned
+ */
 function attributesOf(toBeSigned) {
   let encodings, values;
   try {
@@ -84,29 +103,34 @@ function attributesOf(toBeSigned) {
     encodings = attributes.map((attribute) => hex(attribute.whole));
     values = new Map(attributes.map(typeAndValue));
   } catch (error) {
-    throw new RefusedToSign(4, `the signed attributes cannot be read: ${error.message}`);
+    throw new RefusedToSign(4, `the signed attributes cannot be read: ${wordsOf(error)}`);
   }
-  if (encodings.some((encoding, at) => at && encodings[at - 1] > encoding)) {
+  if (encodings.some((encoding, at) => (encodings[at - 1] ?? '') > encoding)) {
     throw new RefusedToSign(4, 'the signed attributes are not in the order of DER');
   }
-  const allowed = Object.values(OID);
-  if (encodings.length !== allowed.length || !allowed.every((oid) => values.has(oid))) {
+  const [contentType, messageDigest, signingCertificate] = Object.values(OID).map((oid) => values.get(oid));
+  if (encodings.length !== Object.keys(OID).length || !contentType || !messageDigest || !signingCertificate) {
     throw new RefusedToSign(4, 'there are other attributes than the three allowed');
   }
-  if (hex(values.get(OID.contentType).whole) !== DATA) throw new RefusedToSign(4, 'the content type is not data');
-  return values;
+  if (hex(contentType.whole) !== DATA) throw new RefusedToSign(4, 'the content type is not data');
+  return { messageDigest, signingCertificate };
 }
 
+/** @param {Der} attribute @returns {[string, Der]} */
 function typeAndValue(attribute) {
   const [type, values, ...rest] = children(attribute, TAG.sequence);
   if (type?.tag !== TAG.oid || rest.length) throw new Error('an attribute is a type and its values');
   return [hex(type.whole), only(children(values, TAG.set))];
 }
 
-/** SHA-256 over everything but the gap; the gap holds zeros alone and lies behind the shown bytes. */
+/**
+ * SHA-256 over everything but the gap; the gap holds zeros alone and lies behind the shown bytes.
+ * @param {number} shownLength
+ * @param {Bytes} prepared
+ * @param {unknown} byteRange
+ */
 async function digestOfRange(shownLength, prepared, byteRange) {
-  const numbers = Array.isArray(byteRange) && byteRange.length === 4 && byteRange.every((n) => Number.isSafeInteger(n) && n >= 0);
-  if (!numbers) throw new RefusedToSign(2, 'the byte range is not four numbers');
+  if (!isByteRange(byteRange)) throw new RefusedToSign(2, 'the byte range is not four numbers');
   const [start, gapAt, resumeAt, tail] = byteRange;
   const inside = shownLength <= gapAt && gapAt < resumeAt && resumeAt <= prepared.length;
   if (start !== 0 || resumeAt + tail !== prepared.length || !inside) {
@@ -120,41 +144,62 @@ async function digestOfRange(shownLength, prepared, byteRange) {
   return sha256(joined(prepared.subarray(0, gapAt), prepared.subarray(resumeAt)));
 }
 
-/** SigningCertificateV2 with one ESSCertIDv2: [SHA-256], the certificate's hash, [its issuer and serial number]. */
+/** @param {unknown} range @returns {range is [number, number, number, number]} */
+function isByteRange(range) {
+  return Array.isArray(range) && range.length === 4 && range.every((n) => Number.isSafeInteger(n) && n >= 0);
+}
+
+/** SigningCertificateV2 with one ESSCertIDv2: [SHA-256], the certificate's hash, [its issuer and serial number].
+ * @param {Der} value @param {Bytes} certificate */
 async function namesOnly(value, certificate) {
   try {
     const identifiers = only(children(value, TAG.sequence)); // the optional policies are not allowed
     const parts = children(only(children(identifiers, TAG.sequence)), TAG.sequence);
-    if (parts[0].tag === TAG.sequence && !SHA256_IDENTIFIERS.includes(hex(parts.shift().content))) return false;
-    if (parts[0].tag !== TAG.octetString || !same(parts[0].content, await sha256(certificate))) return false;
-    return parts.length === 1 || (parts.length === 2 && sameIssuer(parts[1], certificate));
+    const algorithm = parts[0]?.tag === TAG.sequence ? parts.shift() : undefined;
+    if (algorithm && !SHA256_IDENTIFIERS.includes(hex(algorithm.content))) return false;
+    const [hash, reference, ...rest] = parts;
+    if (hash?.tag !== TAG.octetString || !same(hash.content, await sha256(certificate))) return false;
+    return !rest.length && (!reference || sameIssuer(reference, certificate));
   } catch {
     return false;
   }
 }
 
-/** IssuerSerial ::= SEQUENCE { GeneralNames, CertificateSerialNumber }, with one directory name. */
+/**
+ * IssuerSerial ::= SEQUENCE { GeneralNames, CertificateSerialNumber }, with one directory name.
+ * @param {Der} reference
+ * @param {Bytes} certificate
+ */
 function sameIssuer(reference, certificate) {
   const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
-  const [serial, , issuer] = fields[0].tag === VERSION ? fields.slice(1) : fields;
+  const [serial, , issuer] = fields[0]?.tag === VERSION ? fields.slice(1) : fields;
   const [names, number, ...rest] = children(reference, TAG.sequence);
   const name = only(children(only(children(names, TAG.sequence)), DIRECTORY_NAME));
-  return !rest.length && same(name.whole, issuer.whole) && same(number.whole, serial.whole);
+  if (!number || !serial || !issuer || rest.length) return false;
+  return same(name.whole, issuer.whole) && same(number.whole, serial.whole);
 }
 
-/** SubjectPublicKeyInfo of a certificate (RFC 5280 4.1), as it stands there. */
+/**
+ * SubjectPublicKeyInfo of a certificate (RFC 5280 4.1), as it stands there.
+ * @param {Bytes} certificate
+ */
 export function publicKeyOf(certificate) {
   const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
-  return fields[fields[0].tag === VERSION ? 6 : 5].whole;
+  const key = fields[fields[0]?.tag === VERSION ? 6 : 5];
+  if (!key) throw new NotDer('a certificate without a public key');
+  return key.whole;
 }
 
-/** {origin, hash} of the passkey that a certificate names, null where it names none. Throws what `read` throws. */
+/**
+ * The passkey that a certificate names, null where it names none. Throws what `read` throws.
+ * @param {Bytes} certificate
+ */
 export function passkeyNamedBy(certificate) {
   if (!includes(certificate, PASSKEY_BINDING)) return null; // others' certificates may be in a form that `read` does not take
   const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
   const extensions = only(children(only(fields.filter(({ tag }) => tag === EXTENSIONS)), EXTENSIONS));
   const attributes = lastOf(extensions, DIRECTORY_ATTRIBUTES);
-  if (attributes.tag !== TAG.octetString) throw new NotDer("an extension's value is an octet string");
+  if (attributes?.tag !== TAG.octetString) throw new NotDer("an extension's value is an octet string");
   const value = only(children(lastOf(read(attributes.content), PASSKEY_BINDING), TAG.set));
   const [origin, hash, ...rest] = children(value, TAG.sequence);
   if (origin?.tag !== IA5_STRING || hash?.tag !== TAG.octetString || hash.content.length !== 32 || rest.length) {
@@ -164,12 +209,17 @@ export function passkeyNamedBy(certificate) {
   return { origin: String.fromCharCode(...origin.content), hash: hash.content };
 }
 
-/** The last part of the one sequence that begins with this object identifier. */
+/**
+ * The last part of the one sequence that begins with this object identifier.
+ * @param {Der} sequences
+ * @param {string} identifier
+ */
 function lastOf(sequences, identifier) {
   const parts = children(sequences, TAG.sequence).map((sequence) => children(sequence, TAG.sequence));
   return only(parts.filter(([id]) => id && hex(id.whole) === identifier)).at(-1);
 }
 
+/** Whether these bytes stand somewhere in them, given as hexadecimal digits. @param {Bytes} bytes @param {string} wanted */
 function includes(bytes, wanted) {
   const length = wanted.length / 2;
   for (let at = 0; at + length <= bytes.length; at += 1) {

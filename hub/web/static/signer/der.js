@@ -6,39 +6,61 @@ const LONGEST_LENGTH = 2; // bytes that a length in the long form may take
 
 export class NotDer extends Error {}
 
+/** @typedef {{ tag: number, content: Bytes, whole: Bytes }} Der One element; `whole` is with its tag and length. */
+
+/** @param {Uint8Array} bytes */
 export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** @param {Uint8Array} left @param {Uint8Array} right */
 export const same = (left, right) => left.length === right.length && left.every((byte, at) => byte === right[at]);
 
-/** The one element that fills `data` to its last byte: {tag, content, whole}. */
+/**
+ * The one element that fills `data` to its last byte.
+ * @param {Bytes} data
+ */
 export function read(data) {
   const element = elementAt(data, 0);
   if (element.whole.length !== data.length) throw new NotDer('something follows the value');
   return element;
 }
 
-/** The parts of a constructed value, which must carry `tag`. */
+/**
+ * The parts of a constructed value, which must carry `tag`.
+ * @param {Der | undefined} element
+ * @param {number} tag
+ */
 export function children(element, tag) {
   if (!element || element.tag !== tag) throw new NotDer('another kind of value was expected');
+  /** @type {Der[]} */
   const found = [];
-  for (let at = 0; at < element.content.length; at += found.at(-1).whole.length) found.push(elementAt(element.content, at));
+  for (let at = 0; at < element.content.length;) {
+    const part = elementAt(element.content, at);
+    found.push(part);
+    at += part.whole.length;
+  }
   return found;
 }
 
+/** @template T @param {T[]} elements */
 export function only(elements) {
-  if (elements.length !== 1) throw new NotDer('more or fewer values than one');
-  return elements[0];
+  const [first, ...others] = elements;
+  if (first === undefined || others.length) throw new NotDer('more or fewer values than one');
+  return first;
 }
 
+/** @param {Bytes} data @param {number} at @returns {Der} */
 function elementAt(data, at) {
-  if (at + 2 > data.length || (data[at] & 0x1f) === 0x1f) throw new NotDer('cut short, or a tag of several bytes');
-  const { length, start } = lengthAt(data, at + 1);
+  const [tag, first] = data.subarray(at, at + 2);
+  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) {
+    throw new NotDer('cut short, or a tag of several bytes');
+  }
+  const { length, start } = lengthAt(data, at + 1, first);
   const end = start + length;
   if (end > data.length) throw new NotDer('cut short');
-  return { tag: data[at], content: data.subarray(start, end), whole: data.subarray(at, end) };
+  return { tag, content: data.subarray(start, end), whole: data.subarray(at, end) };
 }
 
-function lengthAt(data, at) {
-  const first = data[at];
+/** `first` is the byte at `at`. @param {Bytes} data @param {number} at @param {number} first */
+function lengthAt(data, at, first) {
   if (first < 0x80) return { length: first, start: at + 1 };
   const count = first & 0x7f;
   const digits = data.subarray(at + 1, at + 1 + count);

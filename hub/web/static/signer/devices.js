@@ -4,7 +4,8 @@ import { call, hideTrouble, onSubmit, report } from './session.js';
 
 const { contract } = document.body.dataset;
 
-for (const form of document.querySelectorAll('form[data-device]')) {
+for (const form of document.forms) {
+  if (!('device' in form.dataset)) continue;
   onSubmit(form, async () => {
     hideTrouble();
     try {

@@ -28,9 +28,10 @@ function next() {
   if (!document.hidden) timer = setTimeout(look, pause);
 }
 
-if (location.hash === '#key-deleted' && find('[data-deleted]')) find('[data-deleted]').hidden = false;
+const deleted = find('[data-deleted]');
+if (deleted && location.hash === '#key-deleted') deleted.hidden = false;
 document.addEventListener('click', ({ target }) => {
-  leaving ||= Boolean(target.closest('a:not([download])'));
+  leaving ||= target instanceof Element && target.closest('a:not([download])') !== null;
 });
 if ('poll' in document.body.dataset) {
   document.addEventListener('visibilitychange', () => {

@@ -1,11 +1,11 @@
 // Code, name and the end of the document's number: who the visitor is.
 
-import { find, hideTrouble, json, onSubmit, onTap, report, word } from './session.js';
+import { codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, report, word } from './session.js';
 
-/** Ask for what is not there yet; whether anything was missing. */
+/** Ask for what is not there yet; whether anything was missing. @param {HTMLFormElement} form */
 function missing(form) {
   for (const name of ['code', 'name', 'id_tail']) {
-    const field = form.elements[name];
+    const field = needKind(HTMLInputElement, `[name="${name}"]`, form);
     const right = name === 'code' ? /^\s*\d{6}\s*$/.test(field.value) : name === 'name' ? field.value.trim()
       : field.value.trim().length === 4;
     field.toggleAttribute('aria-invalid', false);
@@ -19,29 +19,29 @@ function missing(form) {
   return false;
 }
 
-/** Another code, or one that is read aloud, where the page offers that. `send` says whether it is on its way. */
+/** Another code, or one that is read aloud, where the page offers that. @param {SendCode} send */
 export function bindCodes(send) {
-  const said = find('[data-code-sent]');
+  const said = need('[data-code-sent]');
   const usual = said.textContent;
-  onTap(find('[data-act="again"]'), async () => { if (await send()) said.textContent = usual; });
-  const aloud = document.querySelector('[data-act="call"]');
-  if (aloud) onTap(aloud, async () => { if (await send({ channel: 'voice' })) said.textContent = word('called'); });
+  onAct('again', async () => { if (await send()) said.textContent = usual; });
+  onAct('call', async () => { if (await send({ channel: 'voice' })) said.textContent = word('called'); });
 }
 
-/** `over`: the session has ended, the visitor has to come in again. */
+/** `over`: the session has ended, the visitor has to come in again. @param {Work} over */
 export function bindIdentity(over) {
-  const form = find('[data-form="verify"]');
+  const form = needKind(HTMLFormElement, '[data-form="verify"]');
   onSubmit(form, async (data) => {
     hideTrouble();
     if (missing(form)) return;
-    const said = (name) => data.get(name).trim();
+    /** @param {string} name */
+    const said = (name) => String(data.get(name)).trim();
     try {
       const { contracts } = await json('verify', {
         body: { code: said('code'), name: said('name'), id_tail: said('id_tail') },
       });
       location.assign(`/sign/contract?id=${contracts[0].id}`);
     } catch (error) {
-      if (error.code === 'session-not-valid') over();
+      if (codeOf(error) === 'session-not-valid') over();
       report(error, { retry: () => form.requestSubmit() });
     }
   });

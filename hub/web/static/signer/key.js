@@ -10,12 +10,23 @@ const CURRENT = 'current';
 const LIFE_MS = 2 * 3600 * 1000; // of a visit
 const text = new TextEncoder();
 
+/** @typedef {import('./checks.js').NamedPasskey} NamedPasskey */
+/** @typedef {{
+ *   privateKey: CryptoKey, certificate: Bytes, named: NamedPasskey | null, confirmedBy: string | null,
+ * }} CertifiedKey `confirmedBy`: the id of the passkey that its certificate names. */
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
 const settled = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
   request.onerror = () => reject(request.error);
-  request.onblocked = () => reject(new Error('blocked'));
+  if (request instanceof IDBOpenDBRequest) request.onblocked = () => reject(new Error('blocked'));
 });
 
+/**
+ * @template T
+ * @param {IDBTransactionMode} mode
+ * @param {(keys: IDBObjectStore) => IDBRequest<T>} act
+ */
 async function store(mode, act) {
   const opening = indexedDB.open(DATABASE, 1);
   opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
@@ -24,10 +35,10 @@ async function store(mode, act) {
     const transaction = database.transaction(STORE, mode);
     const value = await settled(act(transaction.objectStore(STORE)));
     if (mode === 'readwrite') {
-      await new Promise((resolve, reject) => {
-        transaction.oncomplete = resolve;
+      await /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
+        transaction.oncomplete = () => resolve();
         transaction.onabort = () => reject(transaction.error);
-      });
+      }));
     }
     return value;
   } finally {
@@ -41,15 +52,15 @@ export async function keysWorkHere() {
     if (!window.isSecureContext) return false;
     const pair = await crypto.subtle.generateKey(ECDSA, false, ['sign', 'verify']);
     await store('readwrite', (keys) => keys.put(pair.privateKey, 'trial'));
-    const kept = await store('readonly', (keys) => keys.get('trial'));
+    const trial = await store('readonly', (keys) => keys.get('trial'));
     await store('readwrite', (keys) => keys.delete('trial'));
-    return kept instanceof CryptoKey && !kept.extractable;
+    return trial instanceof CryptoKey && !trial.extractable;
   } catch {
     return false;
   }
 }
 
-/** A fresh key of this visit, and the proof that it is here: over purpose, challenge, this address and the public key. */
+/** A fresh key of this visit, and the proof that it is here: over purpose, challenge, this address and the public key. @param {Bytes} challenge */
 export async function newKey(challenge) {
   const pair = await crypto.subtle.generateKey(ECDSA, /* extractable */ false, ['sign', 'verify']);
   const spki = new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey));
@@ -57,20 +68,27 @@ export async function newKey(challenge) {
   return { privateKey: pair.privateKey, spki, proof };
 }
 
-/** What is signed to prove that a key is here: what for, when, where, which key. */
+/**
+ * What is signed to prove that a key is here: what for, when, where, which key.
+ * @param {Bytes} challenge
+ * @param {string} origin
+ * @param {Bytes} spki
+ */
 export async function possessionStatement(challenge, origin, spki) {
   return joined(text.encode('qianda-key-v1'), challenge, await sha256(text.encode(origin)), spki);
 }
 
-/** ECDSA over SHA-256 as raw r‖s, 64 bytes. */
+/** ECDSA over SHA-256 as raw r‖s, 64 bytes. @param {CryptoKey} privateKey @param {Bytes} bytes */
 export async function signWith(privateKey, bytes) {
   return new Uint8Array(await crypto.subtle.sign(ECDSA, privateKey, bytes));
 }
 
+/** @param {CertifiedKey} key */
 export const keep = (key) => store('readwrite', (keys) => keys.put({ ...key, until: Date.now() + LIFE_MS }, CURRENT));
 
-/** The key of this visit with its certificate, if one is kept; one whose visit is over is deleted. */
+/** The key of this visit with its certificate, if one is kept; one whose visit is over is deleted. @returns {Promise<CertifiedKey | null>} */
 export async function kept() {
+  /** @type {CertifiedKey & { until: number } | undefined} */
   const key = await store('readonly', (keys) => keys.get(CURRENT));
   if (key && key.until > Date.now()) return key;
   if (key) await forget();

@@ -11,7 +11,13 @@ const MADE_HERE = 'qianda-passkeys';
 const MOST_KEPT = 20;
 const ALGORITHMS = [-7, -257]; // ECDSA on P-256, RSA
 const LONGEST_ASKED = 60000;
+
+/** @typedef {{ id: string, spki: Bytes, rpId: string }} Passkey */
+/** @typedef {{ id: string, spki?: string }} Remembered */
+
+/** @param {string} base64 */
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+/** @param {ArrayBuffer | Bytes} buffer */
 const base64Of = (buffer) => btoa(Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join(''));
 
 /** Whether this device can verify its user, by fingerprint, face or screen lock. */
@@ -26,51 +32,64 @@ export async function passkeysWorkHere() {
 }
 
 /**
- * This device's passkey: {id, spki, rpId}. Its public key is the one that the device gave when it made the passkey, or one
- * whose answer was checked here. Made now where this person has none on this device.
+ * This device's passkey. Its public key is the one that the device gave when it made the passkey, or one whose answer was
+ * checked here. Made now where this person has none on this device.
+ * @param {string | undefined} contract
+ * @param {{ school: string, person: string }} names
  */
 export async function passkeyOfThisDevice(contract, names) {
   const known = await json('passkeys', { id: contract });
   const here = madeHere().filter(({ id }) => known.credentials.includes(id));
-  const sure = here.find(({ spki }) => spki);
-  if (sure) return { id: sure.id, spki: bytesOf(sure.spki), rpId: known.rp_id };
+  for (const { id, spki } of here) if (spki) return { id, spki: bytesOf(spki), rpId: known.rp_id };
   if (here.length) return proved(known, here.map(({ id }) => id));
   try {
     return await fresh(known, contract, names);
   } catch (error) {
-    if (error.name !== 'InvalidStateError') throw error;
+    if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
     return proved(known, known.credentials); // it has one already: made in another browser, or come by its owner's account
   }
 }
 
-/** The passkey's answer to exactly these signed attributes, as `signature` takes it. */
+/** The passkey's answer to exactly these signed attributes, as `signature` takes it. @param {Bytes} toBeSigned @param {Passkey} passkey */
 export async function confirmation(toBeSigned, { id, spki, rpId }) {
-  const answer = await ask(rpId, await sha256(toBeSigned), [id]);
-  if (!await isAnswerOf(spki, answer.response)) throw new Error('another key answered');
+  const { rawId, response } = await ask(rpId, await sha256(toBeSigned), [id]);
+  if (!await isAnswerOf(spki, response)) throw new Error('another key answered');
   return {
-    credential: base64Of(answer.rawId), authenticator_data: base64Of(answer.response.authenticatorData),
-    client_data: base64Of(answer.response.clientDataJSON), signature: base64Of(answer.response.signature),
+    credential: base64Of(rawId), authenticator_data: base64Of(response.authenticatorData),
+    client_data: base64Of(response.clientDataJSON), signature: base64Of(response.signature),
   };
 }
 
-const ask = (rpId, challenge, ids) => navigator.credentials.get({
-  publicKey: {
-    challenge, rpId, userVerification: 'required', timeout: LONGEST_ASKED,
-    allowCredentials: ids.map((id) => ({ type: 'public-key', id: bytesOf(id), transports: ['internal'] })),
-  },
-});
+/** @param {string} rpId @param {Bytes} challenge @param {string[]} ids */
+async function ask(rpId, challenge, ids) {
+  const { rawId, response } = publicKeyCredential(await navigator.credentials.get({
+    publicKey: {
+      challenge, rpId, userVerification: 'required', timeout: LONGEST_ASKED,
+      allowCredentials: ids.map((id) => ({ type: 'public-key', id: bytesOf(id), transports: ['internal'] })),
+    },
+  }));
+  if (!(response instanceof AuthenticatorAssertionResponse)) throw new Error('the device gave no assertion');
+  return { rawId, response };
+}
 
-/** One of these, after it answered a challenge of this page: so its key is the one that the hub has for it. */
+/** @param {Credential | null} credential */
+function publicKeyCredential(credential) {
+  if (!(credential instanceof PublicKeyCredential)) throw new Error('the device gave no passkey');
+  return credential;
+}
+
+/** One of these, after it answered a challenge of this page: so its key is the one that the hub has for it. @param {KnownPasskeys} known @param {string[]} ids */
 async function proved(known, ids) {
-  const answer = await ask(known.rp_id, crypto.getRandomValues(new Uint8Array(32)), ids);
-  const id = base64Of(answer.rawId);
+  const { rawId, response } = await ask(known.rp_id, crypto.getRandomValues(new Uint8Array(32)), ids);
+  const id = base64Of(rawId);
   const spki = bytesOf(known.public_keys[known.credentials.indexOf(id)] ?? '');
-  if (!await isAnswerOf(spki, answer.response)) throw new Error('the hub has another key for this passkey');
+  if (!await isAnswerOf(spki, response)) throw new Error('the hub has another key for this passkey');
   return remembered({ id, spki, rpId: known.rp_id });
 }
 
+/** @param {KnownPasskeys} known @param {string | undefined} contract @param {{ school: string, person: string }} names */
 async function fresh(known, contract, { school, person }) {
-  const made = await navigator.credentials.create({
+  const { response } = publicKeyCredential(await navigator.credentials.create({
     publicKey: {
       rp: { id: known.rp_id, name: school }, user: { id: bytesOf(known.user), name: person, displayName: person },
       challenge: bytesOf(known.challenge), pubKeyCredParams: ALGORITHMS.map((alg) => ({ type: 'public-key', alg })),
@@ -78,27 +97,30 @@ async function fresh(known, contract, { school, person }) {
       excludeCredentials: known.credentials.map((id) => ({ type: 'public-key', id: bytesOf(id) })),
       attestation: 'none', timeout: LONGEST_ASKED,
     },
-  });
+  }));
+  if (!(response instanceof AuthenticatorAttestationResponse)) throw new Error('the device made no passkey');
   const body = {
-    authenticator_data: base64Of(made.response.getAuthenticatorData()), client_data: base64Of(made.response.clientDataJSON),
+    authenticator_data: base64Of(response.getAuthenticatorData()), client_data: base64Of(response.clientDataJSON),
   };
   const { credential: id, public_key: registered } = await json('passkeys', { body, id: contract });
-  const [given, spki] = [new Uint8Array(made.response.getPublicKey() ?? []), bytesOf(registered)];
+  const [given, spki] = [new Uint8Array(response.getPublicKey() ?? []), bytesOf(registered)];
   if (same(given, spki)) return remembered({ id, spki, rpId: known.rp_id });
   // The browser gave no key, or spells it in another way: the passkey itself tells whether it is the same.
   return proved({ ...known, credentials: [id], public_keys: [registered] }, [id]);
 }
 
-/** What this browser remembers: [{id, spki}], the last one first. It once kept ids alone. */
+/** What this browser remembers, the last one first. It once kept ids alone. @returns {Remembered[]} */
 function madeHere() {
   try {
-    const kept = JSON.parse(localStorage.getItem(MADE_HERE)) || [];
+    /** @type {(string | Remembered)[]} */
+    const kept = JSON.parse(localStorage.getItem(MADE_HERE) ?? '[]') || [];
     return kept.map((entry) => (typeof entry === 'string' ? { id: entry } : entry));
   } catch {
     return [];
   }
 }
 
+/** @param {Passkey} passkey */
 function remembered(passkey) {
   const { id, spki } = passkey;
   try {

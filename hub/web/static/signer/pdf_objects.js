@@ -9,14 +9,16 @@ const END = `(?!${REGULAR})`; // a token ends where a delimiter, white space or 
 const SKIP = /[ \n]*/y;
 const REFERENCE = new RegExp(`([1-9]\\d{0,6}) 0 R${END}`, 'y');
 const NUMBER = new RegExp(`-?(?:\\d{1,15}(?:\\.\\d{1,15})?|\\.\\d{1,15})${END}`, 'y');
-const NAME = new RegExp(`(/${REGULAR}{1,127})${END}`, 'y');
-const WORD = new RegExp(`(true|false|null)${END}`, 'y');
-const HEX = /<((?:[0-9A-Fa-f]{2})*)>/y;
+const NAME = new RegExp(`/${REGULAR}{1,127}${END}`, 'y');
+const WORD = new RegExp(`(?:true|false|null)${END}`, 'y');
+const HEX = /<(?:[0-9A-Fa-f]{2})*>/y;
 const LITERAL_PART = /[ -'*-[\]-~\x80-\xff]+|\\(?:([0-3][0-7]{2})|[nrtbf()\\])|[()]/y;
+/** @type {Record<string, string>} */
 const ESCAPED = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' };
 const DEEPEST = 50;
 
 export class Reference {
+  /** @param {number} number */
   constructor(number) {
     this.number = number;
   }
@@ -24,6 +26,7 @@ export class Reference {
 
 /** A number with a fraction: 1, 1.0 and true are three values. */
 export class Real {
+  /** @param {number} number */
   constructor(number) {
     this.number = number;
   }
@@ -33,16 +36,21 @@ export class Real {
   }
 }
 
+/** @param {PdfValue | undefined} value @returns {value is number | Real} */
 export const isNumber = (value) => typeof value === 'number' || value instanceof Real;
+
+/** @param {PdfValue | undefined} value @returns {value is number} */
+export const isInteger = (value) => Number.isInteger(value);
 
 /** A place in a file, whose bytes stand in `text` as one character each. */
 export class Reader {
+  /** @param {string} text */
   constructor(text, at = 0) {
     this.text = text;
     this.at = at;
   }
 
-  /** What `pattern` (sticky) matches here, or null; goes on behind it. */
+  /** What `pattern` (sticky) matches here, or null; goes on behind it. @param {RegExp} pattern */
   take(pattern) {
     pattern.lastIndex = this.at;
     const match = pattern.exec(this.text);
@@ -50,13 +58,14 @@ export class Reader {
     return match;
   }
 
+  /** @param {RegExp} pattern */
   need(pattern) {
     const match = this.take(pattern);
     if (!match) throw new NotCanonical(`the bytes at ${this.at} are not what the hub writes there`);
     return match;
   }
 
-  /** Dictionaries as Map, arrays as Array, names with their "/", strings with a "(" before their bytes. */
+  /** Dictionaries as Map, arrays as Array, names with their "/", strings with a "(" before their bytes. @returns {PdfValue} */
   value(depth = 0) {
     this.need(SKIP);
     const open = this.text.startsWith('<<', this.at) ? '<<' : this.text[this.at];
@@ -67,24 +76,28 @@ export class Reader {
     let match;
     if ((match = this.take(REFERENCE))) return new Reference(Number(match[1]));
     if ((match = this.take(NUMBER))) return numberOf(match[0]);
-    if ((match = this.take(NAME))) return match[1];
-    if ((match = this.take(WORD))) return { true: true, false: false, null: null }[match[1]];
-    return `(${bytesOf(this.need(HEX)[1])}`;
+    if ((match = this.take(NAME))) return match[0];
+    if ((match = this.take(WORD))) return match[0] === 'null' ? null : match[0] === 'true';
+    return `(${bytesOf(this.need(HEX)[0].slice(1, -1))}`;
   }
 
+  /** @param {number} depth */
   #dictionary(depth) {
+    /** @type {PdfDictionary} */
     const entries = new Map();
     this.at += 2;
     for (;;) {
       this.need(SKIP);
       if (this.take(/>>/y)) return entries;
-      const name = this.need(NAME)[1];
+      const name = this.need(NAME)[0];
       if (entries.has(name)) throw new NotCanonical(`${name} stands twice in a dictionary`);
       entries.set(name, this.value(depth + 1));
     }
   }
 
+  /** @param {number} depth */
   #array(depth) {
+    /** @type {PdfValue[]} */
     const items = [];
     this.at += 1;
     for (;;) {
@@ -101,14 +114,18 @@ export class Reader {
       const [part, octal] = this.need(LITERAL_PART);
       open += part === '(' ? 1 : part === ')' ? -1 : 0;
       if (octal !== undefined) parts.push(String.fromCharCode(parseInt(octal, 8) & 255));
-      else if (part[0] === '\\') parts.push(ESCAPED[part[1]] ?? part[1]);
+      else if (part.startsWith('\\')) parts.push(ESCAPED[part.slice(1)] ?? part.slice(1));
       else parts.push(part);
     } while (open > 0);
     return parts.join('').slice(0, -1); // the outer "(" stays, as the mark of a string
   }
 }
 
-/** One text for all spellings of a value, so that equal texts mean equal values. */
+/**
+ * One text for all spellings of a value, so that equal texts mean equal values.
+ * @param {PdfValue | undefined} value
+ * @returns {string}
+ */
 export function canonical(value) {
   if (value instanceof Reference) return `${value.number} 0 R`;
   if (value instanceof Real) return `real ${value.number}`;
@@ -120,7 +137,11 @@ export function canonical(value) {
   return JSON.stringify(value) ?? '';
 }
 
-/** The numbers of the objects that a value refers to, as often as it does. */
+/**
+ * The numbers of the objects that a value refers to, as often as it does.
+ * @param {PdfValue | undefined} value
+ * @returns {Generator<number>}
+ */
 export function* mentioned(value) {
   if (value instanceof Reference) yield value.number;
   else if (Array.isArray(value) || value instanceof Map) {
@@ -128,12 +149,14 @@ export function* mentioned(value) {
   }
 }
 
+/** @param {Uint8Array} bytes */
 export function textOf(bytes) {
   const parts = [];
   for (let at = 0; at < bytes.length; at += 8192) parts.push(String.fromCharCode(...bytes.subarray(at, at + 8192)));
   return parts.join('');
 }
 
+/** @param {string} written */
 function numberOf(written) {
   const number = Number(written);
   if (written.includes('.')) return new Real(number);
@@ -141,4 +164,5 @@ function numberOf(written) {
   return number;
 }
 
+/** @param {string} digits */
 const bytesOf = (digits) => digits.replace(/../g, (pair) => String.fromCharCode(parseInt(pair, 16)));

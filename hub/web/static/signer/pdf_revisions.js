@@ -3,7 +3,7 @@
 // the file for objects, find the same ones. The rules stand in docs/file-format.md, and `qianda/pdf/revisions.py` follows
 // the same ones.
 
-import { NotCanonical, Reader } from './pdf_objects.js';
+import { NotCanonical, Reader, isInteger } from './pdf_objects.js';
 
 const MOST_REVISIONS = 64;
 const MOST_OBJECTS = 50000;
@@ -18,16 +18,18 @@ const FREE_ROW = /0000000000 65535 f(?: \n|\r\n)/y;
 const ROW = /(\d{10}) 00000 n(?: \n|\r\n)/y;
 const TRAILER = /trailer\n(?=<<)/y;
 const END = /\nstartxref\n([1-9]\d{0,9})\n%%EOF\n/y;
+/** @type {Set<PdfValue | undefined>} */
 const HIDDEN = new Set(['/ObjStm', '/XRef']);
 // What a reader that searches the file for objects could take for one, inside a stream or a string.
 const MARKER = /\d[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]+obj|endobj|endstream|startxref|trailer[ \t\n\v\f\r]*<<|%%EOF/;
 
-/** `objects`: by number, each with `start`, `value`, `stream` (its bytes) or null, and `end` in the file. */
+/** From the first to the last. @param {string} text */
 export function readRevisions(text) {
   if (text.split(' 0 obj\n').length - 1 > MOST_OBJECTS || text.split('%%EOF\n').length - 1 > MOST_REVISIONS) {
     throw new NotCanonical('the file has too many objects or revisions');
   }
   const reader = new Reader(text);
+  /** @type {Revision[]} */
   const revisions = [];
   reader.need(HEADER);
   while (reader.at < text.length) revisions.push(readRevision(reader, revisions.at(-1)));
@@ -35,8 +37,10 @@ export function readRevisions(text) {
   return revisions;
 }
 
+/** @param {Reader} reader @param {Revision | undefined} previous @returns {Revision} */
 function readRevision(reader, previous) {
   const start = reader.at;
+  /** @type {PdfObjects} */
   const objects = new Map();
   for (let found; (found = readObject(reader)); ) {
     if (objects.has(found.number)) throw new NotCanonical(`object ${found.number} stands twice in a revision`);
@@ -46,11 +50,13 @@ function readRevision(reader, previous) {
   checkTable(reader, objects, !previous);
   reader.need(TRAILER);
   const trailer = reader.value();
+  if (!(trailer instanceof Map)) throw new NotCanonical('the trailer is no dictionary');
   if (Number(reader.need(END)[1]) !== table) throw new NotCanonical('startxref does not name the table before it');
   checkTrailer(trailer, Math.max(...objects.keys()), previous);
   return { start, end: reader.at, table, objects, trailer };
 }
 
+/** @param {Reader} reader @returns {WrittenObject | null} */
 function readObject(reader) {
   const start = reader.at;
   const match = reader.take(OBJECT);
@@ -67,9 +73,10 @@ function readObject(reader) {
   return { number: Number(match[1]), start, end: reader.at, value, stream };
 }
 
+/** @param {Reader} reader @param {PdfDictionary} dictionary */
 function readStream(reader, dictionary) {
   const length = dictionary.get('/Length');
-  if (!Number.isInteger(length) || length < 0 || length > reader.text.length - reader.at) {
+  if (!isInteger(length) || length < 0 || length > reader.text.length - reader.at) {
     throw new NotCanonical('a stream does not say its length');
   }
   if (HIDDEN.has(dictionary.get('/Type')) || dictionary.has('/F')) {
@@ -81,8 +88,14 @@ function readStream(reader, dictionary) {
   return bytes;
 }
 
-/** Every object of the revision has one row that names its place, in rising order; there is no other row. */
+/**
+ * Every object of the revision has one row that names its place, in rising order; there is no other row.
+ * @param {Reader} reader
+ * @param {PdfObjects} objects
+ * @param {boolean} isFirst
+ */
 function checkTable(reader, objects, isFirst) {
+  /** @type {number[]} */
   const listed = [];
   reader.need(TABLE);
   for (let section; (section = reader.take(SECTION)); ) {
@@ -95,16 +108,18 @@ function checkTable(reader, objects, isFirst) {
     }
   }
   if (isFirst && listed[0] !== 0) throw new NotCanonical('the first table does not begin with object 0');
-  if (listed.some((number, at) => at && number <= listed[at - 1])) throw new NotCanonical('the table is not in order');
+  if (listed.some((number, at) => number <= (listed[at - 1] ?? -1))) throw new NotCanonical('the table is not in order');
   const others = listed.filter((number) => number !== 0).length;
   if (!objects.size || others !== objects.size) throw new NotCanonical('the table leaves objects out');
 }
 
+/** @param {PdfDictionary} trailer @param {number} highest @param {Revision | undefined} previous */
 function checkTrailer(trailer, highest, previous) {
   if (trailer.get('/Prev') !== previous?.table) throw new NotCanonical('/Prev does not name the revision before');
   const size = trailer.get('/Size');
-  const least = Math.max(highest + 1, previous?.trailer.get('/Size') ?? 0);
-  if (!Number.isInteger(size) || size < least || size > 10000000) {
+  const before = previous?.trailer.get('/Size');
+  const least = Math.max(highest + 1, isInteger(before) ? before : 0);
+  if (!isInteger(size) || size < least || size > 10000000) {
     throw new NotCanonical('/Size is not the number of objects');
   }
   if (trailer.has('/Encrypt') || trailer.has('/XRefStm')) throw new NotCanonical('the file is encrypted, or has two tables');

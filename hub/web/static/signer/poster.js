@@ -1,14 +1,18 @@
 // Coming by a poster: phone, code, course, student, guardian. One thing per panel; what was entered stays on this page.
 
-import { Problem, call, find, hideTrouble, json, onSubmit, onTap, report, showTrouble, ticketHere, word } from './session.js';
+import {
+  Problem, all, call, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, report, showTrouble, ticketHere, word,
+} from './session.js';
 import './answer.js';
 import { bindCodes } from './identity.js';
 
 const body = document.body;
+/** @type {Record<string, string>} */
 const ENDS = {
   'already-enrolled': 'already', 'one-enrolment-each': 'each', 'not-on-list': 'list', 'poster-full': 'full',
   'link-not-valid': 'gone', 'guardian-required': 'minor',
 };
+/** @type {Record<string, string>} */
 const FIELDS = {
   name: 'name', phone: 'phone', course: 'course', 'student.name': 'student_name', 'student.id_number': 'student_number',
   'student.birth_date': 'birth_date', 'signers[0].id_number': 'own_number', 'signers[0].name': 'name',
@@ -19,25 +23,42 @@ const own = { name: '', phone: '' }; // as entered, or as the hub knows this vis
 let opened = 'opened' in body.dataset;
 let verified = 'verified' in body.dataset;
 
-const form = (name) => find(`[data-form="${name}"]`);
-const value = (name) => (document.getElementById(name)?.value || '').trim();
+/** @typedef {[name: string, fits: unknown]} Check */
+/** @typedef {'student' | 'own'} Whose whose document it is */
+
+/** @param {string} name */
+const form = (name) => needKind(HTMLFormElement, `[data-form="${name}"]`);
+
+/** @param {string} name */
+const value = (name) => (fieldOf(name)?.value || '').trim();
+
+/** What is chosen, or the one that there is. @param {string} formName @param {string} name */
+const chosen = (formName, name) => String(new FormData(form(formName)).get(name) ?? '');
+
+/** By its id, or the first of several to choose from. Nobody can mend the one course of a poster. @param {string} name */
+function fieldOf(name) {
+  const field = document.getElementById(name) ?? form('course').querySelector(`[type="radio"][name="${name}"]`);
+  return field instanceof HTMLInputElement || field instanceof HTMLSelectElement ? field : null;
+}
 
 // ---- from panel to panel; the browser's own "back" goes the same way
 
+/** @param {string} panel */
 function draw(panel) {
-  for (const section of document.querySelectorAll('[data-panel]')) section.hidden = section.dataset.panel !== panel;
-  find('[data-own-name]').textContent = own.name;
-  find('[data-own-phone]').textContent = own.phone;
-  find('[data-phone]').textContent = own.phone;
-  find(`[data-panel="${panel}"] h1`).focus();
+  for (const section of all('[data-panel]')) section.hidden = section.dataset.panel !== panel;
+  need('[data-own-name]').textContent = own.name;
+  need('[data-own-phone]').textContent = own.phone;
+  need('[data-phone]').textContent = own.phone;
+  need(`[data-panel="${panel}"] h1`).focus();
 }
 
+/** @param {string} panel */
 function show(panel) {
   if (history.state?.panel !== panel) history.pushState({ panel }, '');
   draw(panel);
 }
 
-/** Who has proved their phone need not do it again; who has not cannot go ahead. */
+/** Who has proved their phone need not do it again; who has not cannot go ahead. @param {string} panel */
 function reachable(panel) {
   if (['who', 'code'].includes(panel) && verified) return 'course';
   if (['course', 'student', 'guardian'].includes(panel) && !verified) return opened ? 'code' : 'start';
@@ -52,31 +73,31 @@ window.addEventListener('popstate', (event) => {
 
 // ---- what is not right
 
-/** By its id, or the first of several to choose from. Nobody can mend the one course of a poster. */
-function fieldOf(name) {
-  return document.getElementById(name) ?? form('course').querySelector(`[type="radio"][name="${name}"]`);
-}
-
+/** @param {string} name @param {string} said */
 function wrong(name, said) {
   const field = fieldOf(name);
-  const panel = field.closest('[data-panel]').dataset.panel;
-  if (field.closest('[hidden]')) show(panel);
+  const section = field?.closest('section');
+  if (!field || !section) throw new Error(`${name} is missing`);
+  if (field.closest('[hidden]')) show(section.dataset.panel ?? '');
   field.setAttribute('aria-invalid', 'true');
   field.setCustomValidity(said);
   field.reportValidity();
   const right = () => { field.setCustomValidity(''); field.removeAttribute('aria-invalid'); };
-  field.form.addEventListener('input', right, { once: true });
+  field.form?.addEventListener('input', right, { once: true });
 }
 
+/** @param {Check[]} checks */
 function missing(checks) {
   const first = checks.find(([, fits]) => !fits);
   if (first) wrong(first[0], word(first[0]));
   return Boolean(first);
 }
 
+/** @param {unknown} error @param {Work} retry */
 function fail(error, retry) {
   if (error instanceof Problem) {
-    if (error.code in ENDS) return show(ENDS[error.code]);
+    const [end, field] = [ENDS[error.code], FIELDS[error.field]];
+    if (end) return show(end);
     if (error.code === 'session-not-valid') {
       opened = verified = false;
       show('who');
@@ -84,24 +105,26 @@ function fail(error, retry) {
     }
     if (error.code === 'wrong-answer') return showTrouble('wrong-code');
     if (error.code === 'country-not-allowed') return wrong('phone', word('country'));
-    if (error.code === 'bad-input' && FIELDS[error.field] && fieldOf(FIELDS[error.field])) {
+    if (error.code === 'bad-input' && field && fieldOf(field)) {
       // A name or number that no longer fits what was proved: everything begins with those two.
-      if (['name', 'phone'].includes(FIELDS[error.field])) opened = verified = false;
-      return wrong(FIELDS[error.field], word(FIELDS[error.field]));
+      if (['name', 'phone'].includes(field)) opened = verified = false;
+      return wrong(field, word(field));
     }
   }
   return report(error, { retry });
 }
 
-/** GB 11643: the last character is a check digit (ISO 7064 MOD 11-2). */
+/** GB 11643: the last character is a check digit (ISO 7064 MOD 11-2). @param {string} number */
 function fitsCard(number) {
   if (!/^\d{17}[\dX]$/.test(number)) return false;
-  const sum = [...number].reduce((all, digit, place) => all + (digit === 'X' ? 10 : Number(digit)) * 2 ** (17 - place), 0);
+  const sum = [...number].reduce((total, digit, place) => total + (digit === 'X' ? 10 : Number(digit)) * 2 ** (17 - place), 0);
   return sum % 11 === 1;
 }
 
-const numberOf = (who) => value(`${who}_number`).replace(/[\s-]/g, '').toUpperCase();
-const fitsDocument = (who) => (value(`${who}_type`) === 'cn-id' ? fitsCard(numberOf(who)) : numberOf(who).length >= 5);
+/** @param {Whose} whose */
+const numberOf = (whose) => value(`${whose}_number`).replace(/[\s-]/g, '').toUpperCase();
+/** @param {Whose} whose */
+const fitsDocument = (whose) => (value(`${whose}_type`) === 'cn-id' ? fitsCard(numberOf(whose)) : numberOf(whose).length >= 5);
 
 function minor() {
   const born = SAYS_BIRTH.includes(value('student_type')) ? numberOf('student').slice(6, 14) : value('birth_date').replaceAll('-', '');
@@ -112,7 +135,7 @@ function minor() {
 
 // ---- phone and code
 
-/** Whether it is on its way. `wish`: how the person would like to have it. */
+/** `wish`: how the person would like to have it. @type {SendCode} */
 async function sendCode(wish = {}) {
   hideTrouble();
   try {
@@ -124,7 +147,7 @@ async function sendCode(wish = {}) {
     show('code');
     return true;
   } catch (error) {
-    if (error.code === 'too-soon') show('code');
+    if (codeOf(error) === 'too-soon') show('code');
     fail(error, () => sendCode(wish));
   }
   return false;
@@ -160,10 +183,10 @@ async function recall() {
 
 async function pickCourse() {
   hideTrouble();
-  if (!missing([['course', form('course').elements.course.value]])) show('student');
+  if (!missing([['course', chosen('course', 'course')]])) show('student');
 }
 
-const forMyself = () => form('student').elements.who.value === 'myself';
+const forMyself = () => chosen('student', 'who') === 'myself';
 
 async function student() {
   hideTrouble();
@@ -181,17 +204,18 @@ async function guardian() {
 }
 
 function asked() {
-  const who = forMyself() ? 'student' : 'own';
+  /** @type {Whose} */
+  const whose = forMyself() ? 'student' : 'own';
   const born = SAYS_BIRTH.includes(value('student_type')) ? {} : { birth_date: value('birth_date') };
   const language = document.documentElement.lang.startsWith('zh') ? 'zh' : 'en';
   return {
-    course: form('course').elements.course.value,
+    course: chosen('course', 'course'),
     student: {
       name: forMyself() ? own.name : value('student_name'), id_type: value('student_type'), id_number: numberOf('student'), ...born,
     },
     signers: [{
       role: forMyself() ? 'student' : 'guardian', name: own.name, phone: own.phone, language,
-      id_type: value(`${who}_type`), id_number: numberOf(who), ...(forMyself() ? {} : { relation: value('relation') }),
+      id_type: value(`${whose}_type`), id_number: numberOf(whose), ...(forMyself() ? {} : { relation: value('relation') }),
     }],
   };
 }
@@ -202,8 +226,8 @@ async function enrol() {
   try {
     if (!own.name) await recall();
     const { contracts } = await json('enrol', { body: asked() });
-    if (!contracts.length) return show('asked');
-    return location.assign(`/sign/contract?id=${contracts[0].id}`);
+    const [first] = contracts;
+    return first ? location.assign(`/sign/contract?id=${first.id}`) : show('asked');
   } catch (error) {
     draw(from);
     return fail(error, enrol);
@@ -211,28 +235,24 @@ async function enrol() {
 }
 
 function adapt() {
-  for (const part of document.querySelectorAll('[data-only="child"]')) part.hidden = forMyself();
-  find('[data-birth]').hidden = SAYS_BIRTH.includes(value('student_type'));
+  for (const part of all('[data-only="child"]')) part.hidden = forMyself();
+  need('[data-birth]').hidden = SAYS_BIRTH.includes(value('student_type'));
 }
 
 // ---- bindings
 
 for (const [name, work] of Object.entries({ who, code: enterCode, course: pickCourse, student, guardian })) onSubmit(form(name), work);
-for (const button of document.querySelectorAll('[data-act="to"]')) {
-  onTap(button, async () => {
-    hideTrouble();
-    if (button.closest('[data-panel="asked"]')) form('student').reset();
-    adapt();
-    show(reachable(button.dataset.to));
-  });
-}
-for (const button of document.querySelectorAll('[data-act="anew"]')) {
-  onTap(button, async () => {
-    opened = verified = false;
-    hideTrouble();
-    show('who');
-  });
-}
+onAct('to', (button) => {
+  hideTrouble();
+  if (button.closest('[data-panel="asked"]')) form('student').reset();
+  adapt();
+  show(reachable(button.dataset.to ?? 'start'));
+});
+onAct('anew', () => {
+  opened = verified = false;
+  hideTrouble();
+  show('who');
+});
 bindCodes(sendCode);
 form('student').addEventListener('change', adapt);
 adapt();

@@ -6,7 +6,8 @@ export class Offline extends Error {}
 
 /** The hub said no: `title` in the page's language. If it named a time: `wait` in seconds, `detail` says until when. */
 export class Problem extends Error {
-  constructor(status, said, wait) {
+  /** @param {number} status @param {ProblemSaid} said */
+  constructor(status, said, wait = 0) {
     super(said.code || `http-${status}`);
     this.status = status;
     this.code = said.code || (status >= 500 ? 'unavailable' : 'other');
@@ -17,6 +18,7 @@ export class Problem extends Error {
   }
 }
 
+/** @type {Call} */
 export async function call(path, { body, id } = {}) {
   const address = path.startsWith('/') ? path : `/sign/v1/${path}${id ? `?id=${encodeURIComponent(id)}` : ''}`;
   const stop = new AbortController();
@@ -37,11 +39,13 @@ export async function call(path, { body, id } = {}) {
   }
 }
 
+/** @type {Json} */
 export async function json(path, options) {
   const content = await call(path, options);
   return JSON.parse(new TextDecoder().decode(content) || '{}');
 }
 
+/** @param {Response} response @param {Bytes} content */
 function problemOf(response, content) {
   let said = {};
   try {
@@ -54,40 +58,68 @@ export const ticketHere = () => decodeURIComponent(location.pathname.split('/')[
 
 // ---- words and what is shown
 
+/** @param {string} selector @returns {HTMLElement | null} */
 export const find = (selector) => document.querySelector(selector);
+
+/** @param {string} selector @param {ParentNode} within @returns {NodeListOf<HTMLElement>} */
+export const all = (selector, within = document) => within.querySelectorAll(selector);
+
+/** @param {string} selector @param {ParentNode} [within] */
+export const need = (selector, within) => needKind(HTMLElement, selector, within);
+
+/**
+ * What the page has to have.
+ * @template {Element} T
+ * @param {new () => T} kind
+ * @param {string} selector
+ * @param {ParentNode} within
+ */
+export function needKind(kind, selector, within = document) {
+  const found = within.querySelector(selector);
+  if (found instanceof kind) return found;
+  throw new Error(`${selector} is missing`);
+}
+
+/** @param {string} name */
 export const word = (name) => find(`[data-word="${name}"]`)?.textContent || '';
 
+/** @param {number} seconds */
 export function timeWords(seconds) {
   const [name, n] = seconds < 90 ? ['seconds', seconds] : seconds < 5400 ? ['minutes', Math.ceil(seconds / 60)]
     : ['hours', Math.ceil(seconds / 3600)];
-  return word(name).replace('{n}', n);
+  return word(name).replace('{n}', String(n));
 }
 
 let counting = 0;
 
-/** Show the one trouble that fits `name`; `acts` maps the buttons in it to what they do. */
+/**
+ * Show the one trouble that fits `name`; `acts` maps the buttons in it to what they do.
+ * @param {string} name
+ * @param {Trouble} trouble
+ */
 export function showTrouble(name, { wait = 0, title = '', detail = '', acts = {} } = {}) {
-  const place = find('#trouble');
-  const template = find(`template[data-trouble="${name}"]`) || find('template[data-trouble="other"]');
+  const place = need('#trouble');
+  const own = `template[data-trouble="${name}"]`;
+  const template = needKind(HTMLTemplateElement, find(own) ? own : 'template[data-trouble="other"]');
   place.replaceChildren(template.content.cloneNode(true));
   place.dataset.shown = name;
-  for (const [selector, text] of [['[data-title]', title], ['[data-detail]', detail]]) {
-    if (place.querySelector(selector)) place.querySelector(selector).textContent = text;
+  for (const part of all('[data-title]', place)) part.textContent = title;
+  for (const part of all('[data-detail]', place)) part.textContent = detail;
+  for (const button of all('[data-act]', place)) {
+    button.addEventListener('click', () => (acts[button.dataset.act ?? ''] || (() => copyLink(place.dataset.link)))(button));
   }
-  for (const button of place.querySelectorAll('[data-act]')) {
-    button.addEventListener('click', () => (acts[button.dataset.act] || (() => copyLink(place.dataset.link)))(button));
-  }
-  countDown(place.querySelector('[data-wait]'), wait);
+  countDown(find('#trouble [data-wait]'), wait);
   place.hidden = false;
   place.focus();
 }
 
 export function hideTrouble() {
   clearInterval(counting);
-  find('#trouble').hidden = true;
-  delete find('#trouble').dataset.shown;
+  need('#trouble').hidden = true;
+  delete need('#trouble').dataset.shown;
 }
 
+/** @param {HTMLElement | null} place @param {number} seconds */
 function countDown(place, seconds) {
   clearInterval(counting);
   if (!place || !seconds) return;
@@ -104,13 +136,16 @@ function countDown(place, seconds) {
 async function copyLink(address = location.href) {
   try {
     await navigator.clipboard.writeText(address);
-    find('[data-copied]').textContent = word('copied');
+    need('[data-copied]').textContent = word('copied');
   } catch {
-    find('[data-copied]').textContent = address; // not allowed here: then it can be copied by hand
+    need('[data-copied]').textContent = address; // not allowed here: then it can be copied by hand
   }
 }
 
-/** Which trouble an error is. */
+/** @param {unknown} error */
+export const codeOf = (error) => (error instanceof Problem ? error.code : '');
+
+/** Which trouble an error is. @param {unknown} error */
 export function nameOf(error) {
   if (error instanceof Offline) return 'offline';
   if (!(error instanceof Problem)) return 'other';
@@ -121,8 +156,9 @@ export function nameOf(error) {
   return error.status >= 500 ? 'unavailable' : code;
 }
 
+/** @param {unknown} error @param {Acts} [acts] */
 export function report(error, acts) {
-  showTrouble(nameOf(error), { wait: error.wait, title: error.title, detail: error.detail, acts });
+  showTrouble(nameOf(error), { ...(error instanceof Problem && error), acts });
 }
 
 // Whether a person has touched this page: scanners that press its buttons by script have not. What scripts fire is not
@@ -132,28 +168,29 @@ for (const type of ['pointerdown', 'keydown', 'click']) {
   document.addEventListener(type, (event) => { touched ||= event.isTrusted; }, { capture: true });
 }
 
-/** Run `work` once at a time: the button is off meanwhile. */
-export function onTap(button, work) {
-  button.addEventListener('click', async (event) => {
+/** Run `work` once at a time: the button is off meanwhile. @param {HTMLButtonElement} button @param {Work} work */
+export const onTap = (button, work) => on(button, 'click', button, work);
+
+/** For each button of this kind. @param {string} act @param {Work<[HTMLButtonElement]>} work */
+export function onAct(act, work) {
+  for (const button of document.querySelectorAll('button')) {
+    if (button.dataset.act === act) onTap(button, () => work(button));
+  }
+}
+
+/** @param {HTMLFormElement} form @param {Work<[FormData]>} work */
+export function onSubmit(form, work) {
+  on(form, 'submit', needKind(HTMLButtonElement, '[type="submit"]', form), () => work(new FormData(form)));
+}
+
+/** @param {HTMLElement} target @param {string} type @param {HTMLButtonElement} button @param {Work} work */
+function on(target, type, button, work) {
+  target.addEventListener(type, async (event) => {
     event.preventDefault();
     if (button.disabled || !touched) return;
     button.disabled = true;
     try {
       await work();
-    } finally {
-      button.disabled = false;
-    }
-  });
-}
-
-export function onSubmit(form, work) {
-  const button = form.querySelector('[type="submit"]');
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    if (button.disabled || !touched) return;
-    button.disabled = true;
-    try {
-      await work(new FormData(form));
     } finally {
       button.disabled = false;
     }

@@ -5,60 +5,73 @@ import { hex, same } from './der.js';
 import { forget, keep, kept, keysWorkHere, newKey, signWith } from './key.js';
 import { pad } from './pad.js';
 import { confirmation, passkeyOfThisDevice, passkeysWorkHere } from './passkey.js';
-import { Offline, Problem, call, find, hideTrouble, json, nameOf, onTap, report, showTrouble, word } from './session.js';
+import {
+  Offline, Problem, all, call, codeOf, find, hideTrouble, json, nameOf, need, needKind, onAct, onTap, report, showTrouble, word,
+} from './session.js';
 import { checkUpdate } from './update.js';
 import { showWays } from './ways.js';
 
-const { contract, document: documentSha256, consentVersion, consentSha256, scripts, school, person } = document.body.dataset;
+const { contract, document: documentSha256, consentVersion, consentSha256, scripts, school = '', person = '' } = document.body.dataset;
 const FINAL = ['changed', 'elsewhere', 'session-not-valid']; // signing here makes no sense any more
 const LONGEST_WAIT = 240; // seconds: somebody else's lease lasts three minutes
+
+/** @typedef {import('./key.js').CertifiedKey} CertifiedKey */
+/** @typedef {import('./passkey.js').Passkey} Passkey */
+
+/** @param {string} base64 */
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+/** @param {Bytes} bytes */
 const base64Of = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+/** @param {number} seconds @returns {Promise<void>} */
 const pause = (seconds) => new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
-const button = find('[data-act="sign"]');
-const drawing = pad(find('[data-pad]'), (drawn) => find('.pad').classList.toggle('drawn', drawn));
+const button = needKind(HTMLButtonElement, '[data-act="sign"]');
+const drawing = pad(needKind(HTMLCanvasElement, '[data-pad]'), (drawn) => need('.pad').classList.toggle('drawn', drawn));
 const offer = find('[data-offer]'); // only where this hub's address can have passkeys
-const confirming = find('[data-act="confirm"]');
+const confirming = offer && needKind(HTMLButtonElement, '[data-act="confirm"]', offer);
+/** @type {Bytes | null} */
 let shown = null;
 let tapped = button; // which of the two
 
 const acts = {
-  retry: () => tapped.click(), confirm: () => confirming.click(), without: () => button.click(),
+  retry: () => tapped.click(), confirm: () => confirming?.click(), without: () => button.click(),
   read: () => location.assign(`/sign/contract?id=${contract}&changed`),
 };
 
 /** The person did not confirm with the device, or it could not: nothing was signed by that. */
 class NotConfirmed extends Error {}
 
+/** @param {string} name */
 function step(name) {
   let past = true;
-  for (const item of document.querySelectorAll('[data-step]')) {
+  for (const item of all('[data-step]')) {
     if (item.dataset.step === name) past = false;
     item.toggleAttribute('data-done', past);
     item.toggleAttribute('data-now', item.dataset.step === name);
-    item.querySelector('em').textContent = past ? word('done') : item.dataset.step === name ? word('doing') : '';
+    need('em', item).textContent = past ? word('done') : item.dataset.step === name ? word('doing') : '';
   }
 }
 
+/** @param {boolean} yes */
 function working(yes) {
-  find('[data-panel="progress"]').hidden = !yes;
-  find('[data-panel="prepare"]').hidden = yes;
-  find('[data-bar]').hidden = yes;
-  document.querySelectorAll('main > .links').forEach((links) => { links.hidden = yes; });
-  if (yes) find('[data-panel="progress"] h2').focus();
+  need('[data-panel="progress"]').hidden = !yes;
+  need('[data-panel="prepare"]').hidden = yes;
+  need('[data-bar]').hidden = yes;
+  for (const links of all('main > .links')) links.hidden = yes;
+  if (yes) need('[data-panel="progress"] h2').focus();
 }
 
 /** The document as it is shown, and the consent, are what the page says they are. */
 async function loadShown() {
-  if (shown) return;
+  if (shown) return shown;
   const document = await call('document.pdf', { id: contract });
   if (hex(await sha256(document)) !== documentSha256) throw new Problem(409, { code: 'document-changed' });
-  const consent = new TextEncoder().encode(find('[data-consent]').textContent);
+  const consent = new TextEncoder().encode(need('[data-consent]').textContent ?? '');
   if (hex(await sha256(consent)) !== consentSha256) throw new RefusedToSign(1, 'the consent is not the one that is shown');
   shown = document;
+  return document;
 }
 
-/** The key of this visit: the one that is here already, or a fresh one with its certificate, which names the passkey. */
+/** The key of this visit: the one that is here already, or a fresh one with its certificate, which names the passkey. @param {Passkey | null} passkey @returns {Promise<CertifiedKey>} */
 async function certifiedKey(passkey) {
   const old = await kept();
   if (old && (!passkey || old.confirmedBy === passkey.id)) return old;
@@ -88,26 +101,28 @@ async function prepare() {
       hideTrouble();
       return request;
     } catch (error) {
-      if (error.code !== 'document-busy' || waited > LONGEST_WAIT) throw error;
+      if (!(error instanceof Problem) || error.code !== 'document-busy' || waited > LONGEST_WAIT) throw error;
       const wait = Math.min(error.wait || 5, 1 + waited, 10); // most people are done long before their lease ends
-      if (find('#trouble').dataset.shown !== 'busy') showTrouble('busy', { wait: error.wait });
+      if (need('#trouble').dataset.shown !== 'busy') showTrouble('busy', { wait: error.wait });
       waited += wait;
       await pause(wait);
     }
   }
 }
 
-async function checked(request, key) {
+/** @param {Bytes} document @param {PreparedRequest} request @param {CertifiedKey} key */
+async function checked(document, request, key) {
   if (!request.prepared.startsWith('/')) throw new RefusedToSign(1, 'the prepared file lies elsewhere');
   const prepared = await call(request.prepared);
   const toBeSigned = bytesOf(request.to_be_signed);
   await checkPrepared({
-    shown, prepared, byteRange: request.byte_range, toBeSigned, certificate: key.certificate, passkey: key.named,
+    shown: document, prepared, byteRange: request.byte_range, toBeSigned, certificate: key.certificate, passkey: key.named,
   });
-  checkUpdate(shown, prepared);
+  checkUpdate(document, prepared);
   return toBeSigned;
 }
 
+/** @param {PreparedRequest | null} request @param {RefusedToSign} refusal */
 async function tellRefusal(request, refusal) {
   showTrouble('refused', { detail: refusal.message });
   try {
@@ -115,7 +130,7 @@ async function tellRefusal(request, refusal) {
   } catch { /* the report could not be made; the refusal stands all the same */ }
 }
 
-/** What a passkey gives; what goes wrong with it is not the signature's trouble. */
+/** What a passkey gives; what goes wrong with it is not the signature's trouble. @template T @param {Promise<T>} asked */
 async function fromDevice(asked) {
   try {
     return await asked;
@@ -125,6 +140,7 @@ async function fromDevice(asked) {
   }
 }
 
+/** @param {PreparedRequest} request @param {Bytes} signature @param {object | null} assertion */
 async function handIn(request, signature, assertion) {
   const body = { request: request.request, signature: base64Of(signature), scripts_sha256: scripts, ...(assertion && { assertion }) };
   for (let tries = 1; ; tries += 1) {
@@ -150,25 +166,26 @@ async function finish() {
   location.replace(`/sign/done?id=${contract}${deleted ? '#key-deleted' : ''}`);
 }
 
+/** @param {boolean} withPasskey @returns {Promise<unknown>} */
 async function sign(withPasskey, again = false) {
-  tapped = withPasskey ? confirming : button;
+  tapped = withPasskey && confirming ? confirming : button;
   hideTrouble();
   working(true);
   step('key');
   let request = null;
   try {
-    await loadShown();
+    const document = await loadShown();
     const passkey = withPasskey ? await fromDevice(passkeyOfThisDevice(contract, { school, person })) : null;
     const key = await certifiedKey(passkey);
     step('signature');
     request = await prepare();
-    const toBeSigned = await checked(request, key);
+    const toBeSigned = await checked(document, request, key);
     const assertion = passkey ? await fromDevice(confirmation(toBeSigned, passkey)) : null;
     await handIn(request, await signWith(key.privateKey, toBeSigned), assertion);
     await finish();
   } catch (error) {
-    if (error.code === 'already-signed') return finish(); // an earlier try had come through
-    if (error.code === 'wrong-proof' && !again) { // the key here belongs to an earlier visit
+    if (codeOf(error) === 'already-signed') return finish(); // an earlier try had come through
+    if (codeOf(error) === 'wrong-proof' && !again) { // the key here belongs to an earlier visit
       await forget();
       return sign(withPasskey, true);
     }
@@ -178,7 +195,7 @@ async function sign(withPasskey, again = false) {
       return tellRefusal(request, error);
     }
     button.hidden = FINAL.includes(nameOf(error));
-    if (error instanceof NotConfirmed || error.code === 'wrong-confirmation') return showTrouble('not-confirmed', { acts });
+    if (error instanceof NotConfirmed || codeOf(error) === 'wrong-confirmation') return showTrouble('not-confirmed', { acts });
     report(error, acts);
   }
   return undefined;
@@ -188,19 +205,20 @@ async function begin() {
   if (!await keysWorkHere()) {
     button.hidden = true;
     showTrouble(/MicroMessenger/i.test(navigator.userAgent) ? 'wechat' : 'unsupported');
-    return void showWays(contract);
+    showWays(contract);
+    return;
   }
   try {
     await loadShown();
     button.disabled = false;
     if (offer) offer.hidden = !await passkeysWorkHere();
   } catch (error) {
-    if (error instanceof RefusedToSign) return void tellRefusal(null, error);
-    report(error, { ...acts, retry: () => { hideTrouble(); begin(); } });
+    if (error instanceof RefusedToSign) tellRefusal(null, error);
+    else report(error, { ...acts, retry: () => { hideTrouble(); begin(); } });
   }
 }
 
 onTap(button, () => sign(false));
 if (confirming) onTap(confirming, () => sign(true));
-onTap(find('[data-act="clear"]'), async () => drawing.clear());
+onAct('clear', () => drawing.clear());
 begin();

@@ -1,37 +1,39 @@
 // Signing with a USB token: this page shows a code and follows what the agent on the person's computer does. The key, the PIN
 // and the signature are the agent's; here the person says that its certificate is theirs.
 
-import { Offline, call, find, hideTrouble, json, onTap, report, timeWords, word } from './session.js';
+import { Offline, all, call, hideTrouble, json, need, onAct, report, timeWords, word } from './session.js';
 
 const { contract } = document.body.dataset;
 const ASK_AGAIN = 1500; // milliseconds
-const button = (act) => find(`[data-act="${act}"]`);
 let asking = 0;
+/** @type {ShownCertificate | null} */
 let certificate = null;
 let runsOut = 0;
 
+/** @param {string} state */
 function show(state) {
   const before = document.body.dataset.state;
   document.body.dataset.state = state;
-  document.querySelectorAll('[data-panel]').forEach((panel) => { panel.hidden = panel.dataset.panel !== state; });
-  document.querySelectorAll('[data-panel-of]').forEach((each) => { each.hidden = !each.dataset.panelOf.split(' ').includes(state); });
-  find('[data-bar]').hidden = !['begin', 'ENDED', 'CERTIFIED'].includes(state);
-  if (state !== before && state !== 'begin') find(`[data-panel="${state}"] h2`).focus();
+  for (const panel of all('[data-panel]')) panel.hidden = panel.dataset.panel !== state;
+  for (const part of all('[data-panel-of]')) part.hidden = !part.dataset.panelOf?.split(' ').includes(state);
+  need('[data-bar]').hidden = !['begin', 'ENDED', 'CERTIFIED'].includes(state);
+  if (state !== before && state !== 'begin') need(`[data-panel="${state}"] h2`).focus();
 }
 
+/** @param {ShownCertificate} found */
 function showCertificate(found) {
   const texts = {
     name: found.name, issuer: [found.issuer, found.issuer_organisation].filter(Boolean).join(' · '),
     until: found.not_after.slice(0, 10), short: found.sha256.slice(0, 16),
-    custody: word(found.custody) || word('software'),
+    custody: word(found.custody ?? '') || word('software'),
   };
-  for (const [name, text] of Object.entries(texts)) find(`[data-certificate="${name}"]`).textContent = text;
+  for (const [name, text] of Object.entries(texts)) need(`[data-certificate="${name}"]`).textContent = text;
   certificate = found;
 }
 
 function showLeft() {
   const left = Math.max(0, Math.round((runsOut - Date.now()) / 1000));
-  find('[data-left]').textContent = timeWords(left);
+  need('[data-left]').textContent = timeWords(left);
 }
 
 function follow() {
@@ -56,6 +58,7 @@ async function look() {
   return undefined;
 }
 
+/** @param {Work} work */
 async function act(work) {
   hideTrouble();
   try {
@@ -65,20 +68,20 @@ async function act(work) {
   }
 }
 
-onTap(button('pair'), () => act(async () => {
+onAct('pair', () => act(async () => {
   const { code, expires_at: until } = await json('pair', { body: {}, id: contract });
-  find('[data-code]').textContent = `${code.slice(0, 4)} ${code.slice(4)}`;
+  need('[data-code]').textContent = `${code.slice(0, 4)} ${code.slice(4)}`;
   runsOut = Date.parse(until);
   certificate = null;
   showLeft();
   show('WAITING');
   follow();
 }));
-onTap(button('confirm'), () => act(async () => {
-  await call('pairing/confirm', { body: { certificate_sha256: certificate.sha256 } });
+onAct('confirm', () => act(async () => {
+  await call('pairing/confirm', { body: { certificate_sha256: certificate?.sha256 } });
   await look();
 }));
-onTap(button('not-mine'), () => act(async () => {
+onAct('not-mine', () => act(async () => {
   await call('pairing/end', { body: {} });
   await look();
 }));

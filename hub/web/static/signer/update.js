@@ -18,17 +18,21 @@ const PICTURE_ENTRIES = new Set(
   ['Type', 'Subtype', 'FormType', 'BBox', 'Resources', 'Group', 'Length', 'Filter'].map((name) => `/${name}`),
 );
 
-/** Throws RefusedToSign (number 1) when `prepared` changes more of `shown` (both Uint8Array) than signing has to. */
+/**
+ * Throws RefusedToSign (number 1) when `prepared` changes more of `shown` than signing has to.
+ * @param {Uint8Array} shown
+ * @param {Uint8Array} prepared
+ */
 export function checkUpdate(shown, prepared) {
   try {
     const text = beginsWithShown(shown, prepared);
     const revisions = readRevisions(text);
     const added = revisions.pop();
     const last = revisions.at(-1);
-    if (!last || last.end !== shown.length) {
+    if (!last || !added || last.end !== shown.length) {
       refuse('the prepared file is not one revision further than what was shown');
     }
-    new Update(text, revisions, added).check();
+    new Update(text, revisions, last, added).check();
   } catch (error) {
     if (error instanceof RefusedToSign) throw error;
     // A file made to break the reader is a reason to refuse too.
@@ -36,6 +40,7 @@ export function checkUpdate(shown, prepared) {
   }
 }
 
+/** @param {Uint8Array} shown @param {Uint8Array} prepared */
 function beginsWithShown(shown, prepared) {
   if (prepared.length > LARGEST_FILE) refuse('the prepared file is too large');
   if (!shown.length || !shown.every((byte, at) => byte === prepared[at])) {
@@ -45,19 +50,21 @@ function beginsWithShown(shown, prepared) {
 }
 
 class Update {
-  constructor(text, revisions, added) {
+  /** `last` of the shown revisions. @param {string} text @param {Revision[]} shown @param {Revision} last @param {Revision} added */
+  constructor(text, shown, last, added) {
     this.text = text;
-    this.old = new Map(revisions.flatMap((revision) => [...revision.objects]));
+    this.old = new Map(shown.flatMap((revision) => [...revision.objects]));
     this.added = added;
-    this.trailer = revisions.at(-1).trailer;
-    this.mentions = new Map(); // how often the shown document refers to an object, in whatever role
+    this.trailer = last.trailer;
+    /** @type {Map<number, number>} how often the shown document refers to an object, in whatever role */
+    this.mentions = new Map();
     for (const value of [this.trailer, ...[...this.old.values()].map((object) => object.value)]) {
       for (const number of mentioned(value)) this.mentions.set(number, this.#mentionsOf(number) + 1);
     }
     this.root = numberOf(this.trailer.get('/Root'));
     this.catalog = dictionary(this.old.get(this.root));
     this.form = dictionaryAt(this.catalog.get('/AcroForm'), this.old);
-    this.signature = null; // the number of the new signature, once its field is found
+    this.signature = 0; // the number of the new signature, once its field is found
   }
 
   check() {
@@ -65,10 +72,11 @@ class Update {
     this.#checkMissing();
     const replaced = [...this.added.objects.values()].filter((object) => this.old.has(object.number));
     const fields = replaced.filter((object) => this.#isField(object.number));
-    if (fields.length !== 1) refuse('not exactly one signature field is signed');
-    this.#checkField(fields[0]);
+    const [field, ...others] = fields;
+    if (!field || others.length) refuse('not exactly one signature field is signed');
+    this.#checkField(field);
     this.#checkSignature();
-    for (const object of replaced) if (object !== fields[0]) this.#checkReplaced(object);
+    for (const object of replaced) if (object !== field) this.#checkReplaced(object);
   }
 
   /** A reference to what is not there means nothing, until a revision, this one or a later one, brings it to life. */
@@ -92,6 +100,7 @@ class Update {
     }
   }
 
+  /** @param {WrittenObject} object */
   #checkReplaced({ number, value, stream }) {
     const before = this.old.get(number);
     if (number === this.root) this.#checkCatalog(value, stream);
@@ -106,6 +115,7 @@ class Update {
     } else refuse(`object ${number} was replaced`);
   }
 
+  /** @param {PdfValue} value @param {string | null} stream */
   #checkCatalog(value, stream) {
     const [old, fresh] = [this.catalog, dictionary({ value, stream })];
     const changed = allow(old, fresh, ['/Extensions', '/Version', '/Perms', '/Metadata', '/AcroForm'], 'the catalog');
@@ -130,42 +140,50 @@ class Update {
       return dictionaryAt(dictionaryAt(field, this.old)?.get('/V'), this.old);
     });
     // An object may be the value of two fields, yet refers to the catalog once.
-    const limits = [...new Set(values)].map((value) => value?.get('/Reference')).filter(Array.isArray).flat();
+    const limits = [...new Set(values)].flatMap((value) => {
+      const references = value?.get('/Reference');
+      return Array.isArray(references) ? references : [];
+    });
     return limits.filter((each) => each instanceof Map && this.#isRoot(each.get('/Data'))).length;
   }
 
+  /** @param {PdfValue | undefined} old @param {PdfValue | undefined} fresh */
   #checkForm(old, fresh) {
     if (!(old instanceof Map && fresh instanceof Map)) refuse('the form is another one');
     allow(old, fresh, ['/SigFlags'], 'the form');
     if (!Number.isInteger(fresh.get('/SigFlags'))) refuse("the form's flags are no number");
   }
 
-  /** It was unsigned; form and one page alone list it; it gets its signature and the picture of that. */
+  /** It was unsigned; form and one page alone list it; it gets its signature and the picture of that. @param {WrittenObject} object */
   #checkField(object) {
     const [old, fresh] = [dictionary(this.old.get(object.number)), dictionary(object)];
     const changed = allow(old, fresh, ['/V', '/AP'], 'a form field');
     if (old.get('/FT') !== '/Sig' || old.has('/V')) refuse('the field cannot be signed');
     this.#checkPlaces(object.number);
     checkBox(old.get('/Rect'));
-    this.#new(fresh.get('/V'));
-    this.signature = fresh.get('/V').number;
+    this.signature = this.#new(fresh.get('/V')).number;
     if (!changed.has('/AP')) return;
     const pictures = fresh.get('/AP');
     if (!(pictures instanceof Map) || [...pictures.keys()].join() !== '/N') refuse('the field has other pictures');
     checkPicture(this.#new(pictures.get('/N')));
   }
 
-  /** Once in the form, once on a page. Pages may share a list, so that two mentions alone do not mean two places. */
+  /** Once in the form, once on a page. Pages may share a list, so that two mentions alone do not mean two places. @param {number} number */
   #checkPlaces(number) {
+    /** @param {PdfValue} item */
     const isField = (item) => item instanceof Reference && item.number === number;
-    const listed = this.#itemsAt(this.form.get('/Fields')).filter(isField).length;
+    const listed = this.#itemsAt(this.form?.get('/Fields')).filter(isField).length;
     const shown = this.#annotations().filter(isField).length;
     if (listed !== 1 || shown !== 1 || this.#mentionsOf(number) !== 2) refuse('the field shows in more than one place');
   }
 
   /** Of all pages. Readers differ in what they make of a tree that is none, so it has to be one. */
   #annotations() {
-    const [waiting, seen, found] = [[this.catalog.get('/Pages')], new Set(), []];
+    const waiting = [this.catalog.get('/Pages')];
+    /** @type {Set<number>} */
+    const seen = new Set();
+    /** @type {PdfValue[]} */
+    const found = [];
     while (waiting.length) {
       const number = numberOf(waiting.pop());
       if (seen.has(number)) refuse('a page stands in more than one place');
@@ -181,17 +199,18 @@ class Update {
   /** Its empty place is where its own byte range says, and it is the only signature that is added. */
   #checkSignature() {
     const object = this.added.objects.get(this.signature);
+    if (!object) refuse('the signature is missing');
     const value = dictionary(object);
     if (![...value.keys()].every((name) => SIGNATURE_ENTRIES.has(name))) refuse('the signature has unknown entries');
     if (value.get('/Type') !== '/Sig' || value.get('/SubFilter') !== '/ETSI.CAdES.detached') refuse('it is no signature');
     for (const number of mentioned(value)) if (number !== this.root) refuse('the signature refers to other objects');
     const written = this.text.slice(object.start, object.end);
-    const gaps = [...written.matchAll(/<(?:00)+>/g)];
+    const [gap, ...others] = written.matchAll(/<(?:00)+>/g);
     const contents = value.get('/Contents');
     const empty = typeof contents === 'string' && /^\(\0+$/.test(contents);
-    if (gaps.length !== 1 || !empty) refuse('the signature has no empty place');
-    const start = object.start + gaps[0].index;
-    const end = start + gaps[0][0].length;
+    if (!gap || others.length || !empty) refuse('the signature has no empty place');
+    const start = object.start + gap.index;
+    const end = start + gap[0].length;
     if (canonical(value.get('/ByteRange')) !== canonical([0, start, end, this.text.length - end])) {
       refuse('the byte range in the file is another one');
     }
@@ -201,46 +220,61 @@ class Update {
     if (signatures.length !== 1) refuse('there is more than one signature');
   }
 
-  /** The object behind a reference, which must be one of the new revision's own. */
+  /** The object behind a reference, which must be one of the new revision's own. @param {PdfValue | undefined} reference */
   #new(reference) {
     const object = this.added.objects.get(numberOf(reference));
     if (!object || this.old.has(object.number)) refuse('the signature is made of objects that were there before');
     return object;
   }
 
-  /** The items of a list of the shown document, which may be an object of its own. */
+  /** The items of a list of the shown document, which may be an object of its own. @param {PdfValue | undefined} value */
   #itemsAt(value) {
     const items = value instanceof Reference ? this.old.get(value.number)?.value : value ?? [];
     if (!Array.isArray(items)) refuse('a list is missing');
     return items;
   }
 
+  /** @param {PdfValue | undefined} value */
   #isRoot(value) {
     return value instanceof Reference && value.number === this.root;
   }
 
+  /** @param {number} number */
   #isField(number) {
     const fields = this.form?.get('/Fields');
     return Array.isArray(fields) && fields.some((field) => field instanceof Reference && field.number === number);
   }
 
-  /** Whether this reference is the only one to the object: what is also a page's content, say, must not change. */
+  /**
+   * Whether this reference is the only one to the object: what is also a page's content, say, must not change.
+   * @param {PdfValue | undefined} reference
+   * @param {number} number
+   */
   #isOnly(reference, number) {
     return reference instanceof Reference && reference.number === number && this.#mentionsOf(number) === 1;
   }
 
+  /** @param {number} number */
   #mentionsOf(number) {
     return this.mentions.get(number) ?? 0;
   }
 }
 
+/** @param {string} reason @returns {never} */
 function refuse(reason) {
   throw new RefusedToSign(1, reason);
 }
 
-/** The names of the entries that differ; refuses when others than `allowed` do. */
+/**
+ * The names of the entries that differ; refuses when others than `allowed` do.
+ * @param {PdfDictionary} old
+ * @param {PdfDictionary} fresh
+ * @param {string[]} allowed
+ * @param {string} where
+ */
 function allow(old, fresh, allowed, where) {
   const names = new Set([...old.keys(), ...fresh.keys()]);
+  /** @param {string} name */
   const differs = (name) => canonical(old.get(name)) !== canonical(fresh.get(name));
   const changed = new Set([...names].filter(differs));
   const others = [...changed].filter((name) => !allowed.includes(name));
@@ -248,31 +282,39 @@ function allow(old, fresh, allowed, where) {
   return changed;
 }
 
+/** @param {PdfObject | undefined} object */
 function dictionary(object) {
   if (!(object?.value instanceof Map) || object.stream !== null) refuse('a dictionary is missing');
   return object.value;
 }
 
+/** @param {PdfValue | undefined} value @param {PdfObjects} objects */
 function dictionaryAt(value, objects) {
   if (value instanceof Map) return value;
   return value instanceof Reference ? dictionary(objects.get(value.number)) : null;
 }
 
+/** @param {PdfValue | undefined} reference */
 function numberOf(reference) {
   if (!(reference instanceof Reference)) refuse('a reference is missing');
   return reference.number;
 }
 
+/** @param {PdfValue | undefined} value */
 const isContainer = (value) => value instanceof Map || Array.isArray(value) || value instanceof Reference;
 
+/** @param {PdfValue | undefined} value */
 const refersAnywhere = (value) => !mentioned(value).next().done;
 
-function isMetadata({ value, stream }) {
-  return stream !== null && value.get('/Type') === '/Metadata' && value.get('/Subtype') === '/XML';
+/** @param {PdfObject | undefined} object */
+function isMetadata(object) {
+  if (!(object?.value instanceof Map) || object.stream === null) return false;
+  return object.value.get('/Type') === '/Metadata' && object.value.get('/Subtype') === '/XML';
 }
 
+/** @param {PdfValue | undefined} corners */
 function checkBox(corners) {
-  const [width, height] = extent(corners);
+  const { width, height } = extent(corners);
   if (Math.max(width, height) > LARGEST_BOX.side || width * height > LARGEST_BOX.area) {
     refuse('the field is too large for a signature');
   }
@@ -281,16 +323,25 @@ function checkBox(corners) {
 /**
  * A reader fits /BBox, turned by /Matrix, into the field's /Rect and cuts off what lies outside (ISO 32000-2 12.5.5).
  * With no area there is nothing to fit, and readers differ; the hub writes no /Matrix.
+ * @param {PdfObject} picture
  */
 function checkPicture({ value, stream }) {
-  if (stream === null || value.get('/Subtype') !== '/Form') refuse("the field's picture is none");
+  if (stream === null || !(value instanceof Map) || value.get('/Subtype') !== '/Form') refuse("the field's picture is none");
   if (![...value.keys()].every((name) => PICTURE_ENTRIES.has(name))) refuse('the picture has unknown entries');
-  if (extent(value.get('/BBox')).includes(0)) refuse('the picture has no bounds');
+  const { width, height } = extent(value.get('/BBox'));
+  if (!width || !height) refuse('the picture has no bounds');
 }
 
-/** Width and height in points. */
+/**
+ * @typedef {number | import('./pdf_objects.js').Real} Measure
+ * @param {PdfValue | undefined} value
+ * @returns {value is [Measure, Measure, Measure, Measure]}
+ */
+const isBox = (value) => Array.isArray(value) && value.length === 4 && value.every(isNumber);
+
+/** Width and height in points. @param {PdfValue | undefined} corners */
 function extent(corners) {
-  const complete = Array.isArray(corners) && corners.length === 4 && corners.every(isNumber);
-  if (!complete) refuse('a place without four corners');
-  return [Math.abs(corners[2] - corners[0]), Math.abs(corners[3] - corners[1])];
+  if (!isBox(corners)) refuse('a place without four corners');
+  const [left, bottom, right, top] = corners;
+  return { width: Math.abs(Number(right) - Number(left)), height: Math.abs(Number(top) - Number(bottom)) };
 }

@@ -1,15 +1,16 @@
 // From here on elsewhere: by the person's own link, as a QR code for another device and as a link into the school's app.
 
-import { find, json } from './session.js';
+import { find, json, need, needKind } from './session.js';
 
-/** What a page offers with `parts.ways`; this very address leads to the same link, for "open in the browser". */
+/** What a page offers with `parts.ways`; this very address leads to the same link, for "open in the browser". @param {string | undefined} contract */
 export async function showWays(contract) {
   try {
     const way = await json('link', { body: {}, id: contract });
     history.replaceState(null, '', new URL(way.url).pathname);
-    if (find('#trouble')) find('#trouble').dataset.link = way.url;
-    find('[data-qr]').src = `data:image/png;base64,${way.qr_png}`;
-    find('[data-ways]').hidden = false;
-    if (way.app_address) Object.assign(find('[data-to-app]'), { href: way.app_address, hidden: false });
+    const trouble = find('#trouble');
+    if (trouble) trouble.dataset.link = way.url;
+    needKind(HTMLImageElement, '[data-qr]').src = `data:image/png;base64,${way.qr_png}`;
+    need('[data-ways]').hidden = false;
+    if (way.app_address) Object.assign(need('[data-to-app]'), { href: way.app_address, hidden: false });
   } catch { /* the words are there all the same */ }
 }
