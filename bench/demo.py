@@ -30,6 +30,7 @@ class DemoHub:
 
     origin: str
     pid: int
+    folder: Path
 
     def cpu_seconds(self) -> dict[str, float]:
         """What each part has used since it started, user and system, with children that have ended."""
@@ -63,7 +64,7 @@ async def running_demo() -> AsyncIterator[DemoHub]:
             env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=Path(__file__).parents[1],
         )  # fmt: skip
     try:
-        hub = DemoHub(f"http://127.0.0.1:{port}", process.pid)
+        hub = DemoHub(f"http://127.0.0.1:{port}", process.pid, folder)
         await _until_ready(hub, process, folder / "output")
         yield hub
     finally:
@@ -105,6 +106,7 @@ def free_port() -> int:
 @dataclass(frozen=True)
 class _Process:
     pid: int
+    folder: Path
     parent: int
     command: str
     cpu: float

@@ -75,8 +75,11 @@ class Signatures:
         found = [_request(row) for row in (await self._connection.execute(statement)).mappings()]
         return sorted(found, key=lambda request: request.contract)
 
-    async def embedded(self, request: UUID, at: datetime) -> None:
-        await self._update(request, state=RequestState.EMBEDDED.value, embedded_at=at)
+    async def embedded(self, request: UUID, at: datetime) -> bool:
+        """False: it was not an accepted one any more."""
+        mine = (REQUEST.c.id == request) & (REQUEST.c.state == RequestState.ACCEPTED.value)
+        embedded = REQUEST.update().where(mine).values(state=RequestState.EMBEDDED.value, embedded_at=at)
+        return (await self._connection.execute(embedded)).rowcount == 1
 
     async def lapse(self, request: UUID, was: RequestState = RequestState.PREPARED) -> bool:
         """False: it is in another state by now, and stays there."""
@@ -104,9 +107,6 @@ class Signatures:
     async def prepared_deleted(self, requests: Sequence[UUID], at: datetime) -> None:
         mine = REQUEST.update().where(REQUEST.c.id.in_(requests))
         await self._connection.execute(mine.values(prepared_deleted_at=at))
-
-    async def _update(self, request: UUID, **values: Any) -> None:
-        await self._connection.execute(REQUEST.update().where(REQUEST.c.id == request).values(**values))
 
     # ---- attempts: one row before each outside call
 

@@ -1,0 +1,84 @@
+"""Transactions and statements, counted by the database itself: it logs each of them for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub.store.server.embedded import EmbeddedPostgres
+
+SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
+EXECUTED = re.compile(r"^\d+ LOG:  (?:execute [^:]*|statement): (.*)$")
+FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |SHOW |RESET|UNLISTEN|CLOSE ALL|SELECT pg_advisory_unlock_all|;|$")
+IDLE_SECONDS = 20.0
+
+
+@dataclass
+class Counted:
+    """What was counted. `texts` has how often each statement was executed, by its first 200 characters."""
+
+    transactions: int = 0
+    statements: int = 0
+    texts: Counter[str] = field(default_factory=Counter)
+
+
+class StatementLog:
+    """The log of the embedded server of one data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = EmbeddedPostgres(folder / "database")
+
+    @contextlib.asynccontextmanager
+    async def counting(self) -> AsyncIterator[Counted]:
+        """Count what is executed inside the block."""
+        self._server.start()
+        extra = self._server.data / "postgresql.auto.conf"
+        before = extra.read_text()
+        counted = Counted()
+        try:
+            extra.write_text(before + SETTINGS)
+            await self._reload()
+            places = {path: path.stat().st_size for path in self._files()}
+            yield counted
+            extra.write_text(before)
+            await self._reload()
+            self._read(places, counted)
+        finally:
+            extra.write_text(before)
+            self._server.stop()
+
+    async def _reload(self) -> None:
+        """Have the server read its settings; it says so in its log."""
+        known = self._reloads()
+        os.kill(self._server.server_pid(), signal.SIGHUP)
+        while self._reloads() == known:
+            await asyncio.sleep(0.05)
+
+    def _reloads(self) -> int:
+        return sum(path.read_text(errors="replace").count("received SIGHUP") for path in self._files())
+
+    def _files(self) -> Iterator[Path]:
+        yield from (self._server.data / "log").glob("*.log")
+
+    def _read(self, places: dict[Path, int], counted: Counted) -> None:
+        for path in self._files():
+            with path.open(encoding="utf-8", errors="replace") as log:
+                log.seek(places.get(path, 0))
+                for line in log:
+                    if found := EXECUTED.match(line):
+                        _count(found[1], counted)
+
+
+def _count(statement: str, counted: Counted) -> None:
+    if statement.startswith("COMMIT"):
+        counted.transactions += 1
+    elif not FRAME.match(statement):
+        counted.statements += 1
+        counted.texts[statement[:200]] += 1

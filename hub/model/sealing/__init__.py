@@ -1,0 +1,1 @@
+"""From an accepted signature to COMPLETED."""

@@ -1,0 +1,59 @@
+"""Finalising: what the hub does next, from an accepted signature to COMPLETED. Pure.
+
+    accepted signature ──EMBED──▶ embedded ─┬─▶ the next signer's turn: WAIT
+                                            └─▶ SIGNED ──PREPARE_SEAL──▶ seal prepared ──SIGN_SEAL──▶
+                                                seal accepted ──CLOSE──▶ COMPLETED
+
+A signature whose certificate ran out before its timestamp is lost (REOPEN). A seal that was prepared for another
+certificate than today's is prepared anew (DISCARD_SEAL).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from hub.model.contract.contract import ContractState
+from hub.model.signing.signature_request import RequestState, SignatureRequest
+
+
+class FinaliseStep(StrEnum):
+    EMBED = "embed"
+    REOPEN = "reopen"
+    PREPARE_SEAL = "prepare-seal"
+    DISCARD_SEAL = "discard-seal"
+    SIGN_SEAL = "sign-seal"
+    CLOSE = "close"
+    WAIT = "wait"
+
+
+# Steps that call somebody outside, and the kind of the attempt row that is committed before the call.
+ATTEMPTS = {
+    FinaliseStep.EMBED: "timestamp",
+    FinaliseStep.SIGN_SEAL: "seal",
+    FinaliseStep.CLOSE: "close",
+}
+
+
+def choose_step(
+    state: ContractState,
+    unfinished: Sequence[SignatureRequest],
+    is_expired: Callable[[bytes], bool],
+    seal_certificate: bytes,
+) -> tuple[FinaliseStep, SignatureRequest | None]:
+    """Return the next step of a contract in `state` and the request that it is about.
+
+    `unfinished`: its prepared and accepted requests. `is_expired` tells whether a certificate (DER) has run out.
+    `seal_certificate`: the one (DER) that is configured for the seal now. WAIT: it is somebody else's turn.
+    """
+    signature = next((each for each in unfinished if each.state is RequestState.ACCEPTED and not each.is_seal), None)
+    if signature is not None:
+        return FinaliseStep.REOPEN if is_expired(signature.chain[0]) else FinaliseStep.EMBED, signature
+    if state is not ContractState.SIGNED:
+        return FinaliseStep.WAIT, None
+    seal = next((each for each in unfinished if each.is_seal), None)
+    if seal is None:
+        return FinaliseStep.PREPARE_SEAL, None
+    if seal.state is RequestState.ACCEPTED:
+        return FinaliseStep.CLOSE, seal
+    return FinaliseStep.SIGN_SEAL if seal.chain[0] == seal_certificate else FinaliseStep.DISCARD_SEAL, seal
