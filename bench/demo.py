@@ -106,7 +106,6 @@ def free_port() -> int:
 @dataclass(frozen=True)
 class _Process:
     pid: int
-    folder: Path
     parent: int
     command: str
     cpu: float

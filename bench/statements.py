@@ -16,7 +16,8 @@ from hub.store.server.embedded import EmbeddedPostgres
 
 SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
 EXECUTED = re.compile(r"^\d+ LOG:  (?:execute [^:]*|statement): (.*)$")
-FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |SHOW |RESET|UNLISTEN|CLOSE ALL|SELECT pg_advisory_unlock_all|;|$")
+# What frames statements, and what the pool asks when a connection comes back.
+FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |RESET|UNLISTEN|CLOSE|SELECT pg_advisory_unlock_all|$")
 IDLE_SECONDS = 20.0
 
 

@@ -140,9 +140,9 @@ async def test_a_poster_for_one_course_says_when_the_hub_does_not_take_it(runnin
     await tap(page, "确认，下一步")
     await page.get_by_text("本人（已满 18 周岁）").click()
     await page.locator("#student_number").fill(family.child_id)
-    async with running.hub.database.unit(EVERYTHING) as unit:
-        course = await unit.school.course("hefei", "math-a")
-        await unit.school.put_course(replace(course, details={}))  # the school edits it meanwhile
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        course = await tx.school.course("hefei", "math-a")
+        await tx.school.put_course(replace(course, details={}))  # the school edits it meanwhile
     await tap(page, "下一步")
     await expect(page.locator("#trouble")).to_be_visible()
     assert await page.locator("#trouble").get_attribute("data-shown") == "bad-input"

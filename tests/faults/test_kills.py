@@ -139,7 +139,7 @@ def of_the_story(crossed: Sequence[Boundary]) -> list[Boundary]:
 
 def attempt_kinds() -> set[str]:
     """The kinds that the lifecycle writes before it calls somebody outside."""
-    kinds = set(ATTEMPTS.values())
+    kinds: set[object] = set(ATTEMPTS.values())
     for path in (ROOT / "hub" / "lifecycle").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("_begin", "begin_attempt"):

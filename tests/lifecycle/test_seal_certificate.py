@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
-from hub.lifecycle.sealing.finalise import _step, advance
+from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.services import SealKey
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.signing.signature_request import RequestState, SignatureRequest
@@ -20,6 +20,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.tokens.softkey import SoftKey
 from tests.custody.outside_authority import OutsideAuthority, name_of, outside_authority
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
+from tests.lifecycle.one_step import one_step
 from tests.lifecycle.signing import contract_now, record_of, signed, staff_tasks
 from tests.lifecycle.trouble import hub_rounds
 from tests.running import Running
@@ -57,7 +58,7 @@ class School:
         contract = await self.running.issue_minor()
         await signed(self.running, contract)
         while [each.state for each in await self.seals(contract)] != [state]:
-            assert await _step(self.running.hub.services, contract.id)
+            await one_step(self.running.hub.services, contract.id)
         return contract
 
     async def stuck(self, contract: Contract) -> str | None:

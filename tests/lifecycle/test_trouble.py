@@ -13,12 +13,13 @@ from sqlalchemy import text
 from hub.errors import AuthorityUnavailable, IllegalMove, TokenUnavailable, Unavailable, WrongProof
 from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.sealing.finalise import _step, advance
+from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import TRIES_BEFORE_STAFF, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import EVERYTHING
 from tests.judges import judge_by_pyhanko
 from tests.lifecycle.clockwork import StandingClock, follow, quiet_hub, round_of_work, sent
+from tests.lifecycle.one_step import one_step
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signing import contract_now, person, record_of, signed, staff_tasks, tasks_of
 from tests.lifecycle.trouble import Timestamps, hub_rounds, minutes_between, token_away, work_off
@@ -118,7 +119,7 @@ async def test_a_token_that_is_pulled_out_holds_up_the_seal_and_nothing_else() -
             )  # timestamps use the token too
             assert (await contract_now(running, contract)).stuck_reason == "timestamp-unavailable"
         while (await contract_now(running, contract)).state is ContractState.ISSUED:
-            await _step(running.hub.services, contract.id)  # one at a time: the token goes between two of them
+            await one_step(running.hub.services, contract.id)  # one at a time: the token goes between two of them
         with token_away():
             assert await advance(running.hub.services, contract.id) is ContractState.SIGNED
             assert (await contract_now(running, contract)).stuck_reason == "token-unavailable"

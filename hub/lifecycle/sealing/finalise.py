@@ -100,8 +100,9 @@ async def _note_trouble(
         if attempt is not None:
             await tx.signatures.end_attempt(attempt, tx.now, failure=f"{error.code}: {error}")
         tries = await note_trouble(tx, work.contract.id, error)
+        state = (await tx.contracts.get(work.contract.id)).state  # somebody else may have finished it
     log.warning("contract stuck", contract=str(work.contract.id), reason=error.code, tries=tries, detail=str(error))
-    return work.contract.state
+    return state
 
 
 # ---- a signer's signature
