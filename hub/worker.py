@@ -76,7 +76,7 @@ class Worker:
     def __init__(self, hub: Hub, pace: Pace | None = None) -> None:
         self._pace = pace or Pace()
         self._hub = hub
-        self._parts = hub.services
+        self._services = hub.services
         self._id = uuid4()
         self._plan_changed = asyncio.Event()
         self._calls_came = asyncio.Event()
@@ -156,7 +156,7 @@ class Worker:
         alone = claimed
         if claimed:
             try:
-                begun, alone = await run_steps(self._parts, claimed)
+                begun, alone = await run_steps(self._services, claimed)
             except Exception as error:  # whatever it is: each by itself finds out
                 log.info("steps run one by one", steps=len(claimed), error=repr(error)[:300])
         return [self._finish(each) for each in begun] + [self._run(each) for each in alone]
@@ -164,7 +164,7 @@ class Worker:
     async def _finish(self, begun: Begun) -> None:
         """The call that is committed. One that failed is taken up again by itself."""
         try:
-            await self._parts.router.finish(begun)
+            await self._services.router.finish(begun)
         except Unavailable as error:
             log.warning("delivery put off", delivery=str(begun.delivery.id), reason=str(error))
         except Exception:
@@ -173,9 +173,9 @@ class Worker:
     async def _run(self, claimed: ClaimedTask) -> None:
         """One step. An error leaves the lease to run out; then the step is tried again."""
         try:
-            delivery = await run_step(self._parts, claimed)
+            delivery = await run_step(self._services, claimed)
             if delivery:
-                await self._parts.router.carry(delivery, fresh=True)
+                await self._services.router.carry(delivery, fresh=True)
         except Unavailable as error:
             log.warning("step put off", task=str(claimed.task.id), reason=str(error))
         except Exception:
@@ -202,8 +202,8 @@ class Worker:
 
     async def hear(self) -> int:
         """Work on calls that are due, as many as go together; returns how many there were."""
-        number, left = await hear_together(self._parts)
-        await asyncio.gather(*(self._kept(hear(self._parts, each)) for each in left))
+        number, left = await hear_together(self._services)
+        await asyncio.gather(*(self._kept(hear(self._services, each)) for each in left))
         return number
 
     # ---- queued jobs
@@ -230,7 +230,7 @@ class Worker:
 
         async def one(job: Job) -> None:
             await self._started(job)
-            await work(self._parts, UUID(_payload(job)[what]))
+            await work(self._services, UUID(_payload(job)[what]))
             await self._ended(job)
 
         return one
@@ -239,7 +239,7 @@ class Worker:
         """A message that answers somebody's act. The first start is fresh; a later one asks the provider first."""
         starts = await self._started(job)
         try:
-            await self._parts.router.carry(UUID(_payload(job)["delivery"]), fresh=starts == 1)
+            await self._services.router.carry(UUID(_payload(job)["delivery"]), fresh=starts == 1)
         except Unavailable as error:
             log.warning("delivery put off", reason=str(error))  # `settle` takes it up
         await self._ended(job)
@@ -247,7 +247,7 @@ class Worker:
     async def _remind_many(self, job: Job) -> None:
         await self._started(job)
         act = UUID(_payload(job)["act"])
-        if await remind_many(self._parts, act):
+        if await remind_many(self._services, act):
             async with self._hub.database.transaction(EVERYTHING) as tx:
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}-after-{job.id}")
         await self._ended(job)
@@ -256,7 +256,7 @@ class Worker:
         """A passing error parks the job, and `_upkeep` takes it up again: that start does not count against it."""
         await self._started(job)
         try:
-            await replan_next(self._parts, **_payload(job))
+            await replan_next(self._services, **_payload(job))
         except Unavailable:
             await self._ended(job)
             raise
@@ -307,7 +307,7 @@ class Worker:
             await work()
 
     async def _purge(self) -> None:
-        await self._kept(purge(self._parts))
+        await self._kept(purge(self._services))
 
     async def _settle(self) -> None:
         """Ask about messages whose fate is open."""
@@ -315,7 +315,7 @@ class Worker:
             for act in await tx.many.unfinished(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
             now = tx.planning_now
-        await self._parts.router.settle(now - SETTLE_AFTER)
+        await self._services.router.settle(now - SETTLE_AFTER)
 
     async def _reroute(self) -> None:
         """Try the next way of messages that did not reach their person."""
@@ -324,8 +324,8 @@ class Worker:
             return await tx.deliveries.to_look_at(tx.planning_now)
 
         async def reroute(delivery: UUID) -> None:
-            if following := await self._kept(next_way(self._parts, delivery)):
-                await self._kept(self._parts.router.carry(following, fresh=True))
+            if following := await self._kept(next_way(self._services, delivery)):
+                await self._kept(self._services.router.carry(following, fresh=True))
 
         await self._in_batches(due, reroute)
 
@@ -334,7 +334,7 @@ class Worker:
         for _ in range(MOST_BATCHES):
             if not await self.hear():
                 break
-        await self._kept(settle_stops(self._parts))
+        await self._kept(settle_stops(self._services))
 
     async def _in_batches(
         self, find: Callable[[Transaction], Awaitable[Sequence[UUID]]], work: Callable[[UUID], Awaitable[None]]
@@ -352,14 +352,14 @@ class Worker:
     async def _upkeep(self) -> None:
         """Ask again for what the hub itself still has to do."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            for contract in await tx.contracts.hub_due(tx.now):
+            for contract in sorted(await tx.contracts.hub_due(tx.now)):
                 await ask_again(tx, contract)
-            for alert in await tx.alerts.due(tx.now) if self._parts.addressees else []:
+            for alert in await tx.alerts.due(tx.now) if self._services.addressees else []:
                 await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             for key in await tx.app_keys.certificates_due(tx.now):
                 await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
             await tx.jobs.take_up_again(REPLAN, MOST_STARTS)
-        await self._kept(attend(self._parts))
+        await self._kept(attend(self._services))
 
     async def _kept(self, work: Awaitable[Result]) -> Result | None:
         """One piece of work that fails does not stop the others; it is due again by itself."""

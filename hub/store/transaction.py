@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import Scope
+from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.tasks import Tasks
 from hub.store.evidence.record import Record
@@ -102,6 +103,10 @@ class Transaction:
     @cached_property
     def contracts(self) -> Contracts:
         return Contracts(self.connection, self.cipher)
+
+    @cached_property
+    def cases(self) -> Cases:
+        return Cases(self.connection, self.contracts)
 
     @cached_property
     def tasks(self) -> Tasks:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from hub.errors import IllegalMove
 from hub.lifecycle.contract.end import end
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import visit
+from hub.lifecycle.signing.open_link import lock_visit
 from hub.lifecycle.signing.questions import checked_words
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
@@ -20,9 +20,8 @@ DECLINED_SILENTLY = "A signer declined, and gave no reason."
 async def decline(services: Services, secret: str, contract_id: UUID | None, reason: str) -> ContractState:
     """The signer refuses to sign: the contract is over for everybody. Again: success, nothing changes."""
     async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await visit(tx, secret, contract_id)
-        contract = await tx.contracts.locked(visiting.contract.id)
-        visiting = await visit(tx, secret, contract.id)
+        visiting = await lock_visit(tx, secret, contract_id)
+        contract = visiting.contract
         if visiting.task.state is TaskState.DECLINED:
             return contract.state
         if visiting.task.state is not TaskState.OPEN:

@@ -1,7 +1,7 @@
 """What was kept long enough is deleted: calls of providers, what people wrote to us, periods of budgets, how jobs
 went, files that were prepared in vain.
 
-Once an hour over all workers (a duty), in batches, each a transaction of its own, so that nobody waits for it.
+Once an hour over all workers (a periodic task), in batches, each a transaction of its own, so that nobody waits for it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A signed contract that the hub does not finish: it shows as stuck, is asked for again, and staff hear of it.
 
-Apart from `complete`, so that a worker which only reminds does not load what makes PDF files.
+Apart from `finalise`, so that a worker which only reminds does not load what makes PDF files.
 """
 
 from __future__ import annotations

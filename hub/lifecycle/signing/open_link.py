@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from hub.errors import ContractNotFound, LinkNotValid, NotForAgents, NotVerified, SessionNotValid
 from hub.lifecycle.services import Services
+from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.school.course import Campus
@@ -35,9 +36,20 @@ class Visit:
     """A verified session looking at one contract, as the signer that it is there."""
 
     session: SigningSession
-    contract: Contract
-    signer: Signer
-    task: SigningTask
+    case: Case
+    party: Party
+
+    @property
+    def contract(self) -> Contract:
+        return self.case.contract
+
+    @property
+    def signer(self) -> Signer:
+        return self.party.signer
+
+    @property
+    def task(self) -> SigningTask:
+        return self.party.task
 
     @property
     def actor(self) -> str:
@@ -97,12 +109,8 @@ async def come_back(services: Services, secret: str) -> tuple[SigningSession, li
 
 async def contracts_of(tx: Transaction, session: SigningSession) -> list[tuple[Contract, SigningTask]]:
     """The contracts of a verified session in the order of the list, the link's own first."""
-    person = (await tx.contracts.signer(session.signer)).person
-    found = []
-    for contract in session.contracts:
-        signer = await _signer_there(tx, contract, person)
-        found.append((await tx.contracts.get(contract), await tx.tasks.of_signer(signer.id)))
-    return found
+    visits = [await _at(tx, session, await tx.cases.get(contract)) for contract in session.contracts]
+    return [(visit.contract, visit.task) for visit in visits]
 
 
 async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
@@ -111,18 +119,30 @@ async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *
     Raises SessionNotValid, NotVerified, or ContractNotFound for a contract that is not in the session.
     """
     session = await session_of(tx, secret, agent=agent)
+    return await _at(tx, session, await tx.cases.get(_contract_in(session, contract_id)))
+
+
+async def lock_visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
+    """Lock the contract, and return the visit as it is under the lock. Raises as `visit` does."""
+    session = await session_of(tx, secret, agent=agent)
+    case = await tx.cases.lock(_contract_in(session, contract_id))
+    return await _at(tx, await session_of(tx, secret, agent=agent), case)
+
+
+def _contract_in(session: SigningSession, contract_id: UUID | None) -> UUID:
     if session.verified_at is None:
         raise NotVerified
     contract = contract_id or session.contract
     if contract not in session.contracts:
         raise ContractNotFound
-    person = (await tx.contracts.signer(session.signer)).person
-    signer = await _signer_there(tx, contract, person)
-    return Visit(session, await tx.contracts.get(contract), signer, await tx.tasks.of_signer(signer.id))
+    return contract
 
 
-async def _signer_there(tx: Transaction, contract: UUID, person: str) -> Signer:
-    for signer in await tx.contracts.signers(contract):
-        if signer.person == person:
-            return signer
-    raise ContractNotFound
+async def _at(tx: Transaction, session: SigningSession, case: Case) -> Visit:
+    """The link's own signer, or in another contract of the session the same person."""
+    party = case.find_signer(session.signer)
+    if party is None:
+        party = case.find_person((await tx.contracts.signer(session.signer)).person)
+    if party is None:
+        raise ContractNotFound
+    return Visit(session, case, party)

@@ -87,7 +87,7 @@ async def nobody(tx: Transaction, secret: str) -> Visitor:
 
 
 async def send_no_code(services: Services, secret: str) -> None:
-    """As `identify.send_code`, but nothing is sent. Raises Locked, TooSoon and BudgetSpent by the phone alone."""
+    """As `send_code` does, but nothing is sent. Raises Locked, TooSoon and BudgetSpent by the phone alone."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor = await nobody(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
@@ -97,7 +97,7 @@ async def send_no_code(services: Services, secret: str) -> None:
 
 
 async def verify_nobody(services: Services, secret: str) -> None:
-    """As `identify.verify` with wrong answers: raises WrongAnswer, Locked."""
+    """As `verify_identity.verify` with wrong answers: raises WrongAnswer, Locked."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor = await nobody(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
@@ -107,7 +107,7 @@ async def verify_nobody(services: Services, secret: str) -> None:
 
 
 async def hear_nobody(services: Services, secret: str) -> None:
-    """As `answer.ask`, but nobody hears it. Raises SessionNotValid."""
+    """As `questions.ask`, but nobody hears it. Raises SessionNotValid."""
     async with services.database.transaction(EVERYTHING) as tx:
         await nobody(tx, secret)
 

@@ -1,4 +1,4 @@
-"""The signer's act: the prepared file, and their signature with the key that `certify` knows.
+"""The signer's act: the prepared file, and their signature with the key that `signer_certificates` knows.
 
 Nothing here is in memory between two calls: any process can go on with what another one began.
 """
@@ -39,7 +39,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_signature
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import check_owner
-from hub.lifecycle.signing.open_link import Visit, session_of, visit
+from hub.lifecycle.signing.open_link import Visit, lock_visit, session_of, visit
 from hub.lifecycle.signing.passkey_confirmation import Confirmation, Given, confirmed, note_wrong
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.contract import Contract
@@ -124,8 +124,8 @@ async def _may_prepare(
     consent: AgreedConsent,
 ) -> Visit:
     """The visit, with its contract locked. Raises where this signer may not prepare this document now."""
-    contract = await tx.contracts.locked((await visit(tx, secret, contract_id, agent=True)).contract.id)
-    visiting = await visit(tx, secret, contract.id, agent=True)  # as it is under the lock
+    visiting = await lock_visit(tx, secret, contract_id, agent=True)
+    contract = visiting.contract
     check_turn(visiting.contract, visiting.task)
     if tx.planning_now >= contract.deadline:
         raise IllegalMove("the deadline has passed")
@@ -268,8 +268,7 @@ async def _accept(services: Services, secret: str, request_id: UUID, raw_signatu
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         request = await _own_request(tx, session, request_id)
-        contract = await tx.contracts.locked(request.contract)
-        visiting = await visit(tx, secret, contract.id, agent=True)
+        visiting = await lock_visit(tx, secret, request.contract, agent=True)
         if visiting.task.state is TaskState.SIGNED:
             return TaskState.SIGNED
         check_turn(visiting.contract, visiting.task)

@@ -191,7 +191,7 @@ async def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
     """How long a certificate has to be valid. Longer for somebody after whom others sign: the file is closed only
     then, and to last it has to be closed while all its certificates are valid.
     """
-    others = [task for task in await tx.tasks.of_contract(visiting.contract.id) if task.id != visiting.task.id]
+    others = [party.task for party in visiting.case.parties if party.task.id != visiting.task.id]
     if all(task.state.final for task in others):
         return LEAST_LIFE
     return visiting.contract.deadline - tx.planning_now + TIME_TO_CLOSE
@@ -269,10 +269,11 @@ async def _note_certified(
     tx: Transaction, visiting: Visit, certified: Certified, kind: str, facts: dict[str, str]
 ) -> None:
     session, contract = visiting.session, visiting.contract
-    await bind(tx, visiting, certified.held)
+    # The session before the record that `bind` may append to: consistent order, to avoid deadlocks.
     await tx.sessions.certified(session.id, certified.spki, certified.claimed, certified.custody.value, certified.chain)
     if session.pairing is not None:
         await tx.pairings.certified(session.pairing, certified.chain[0])
+    await bind(tx, visiting, certified.held)
     await tx.record.append(contract.id, contract.campus, kind, visiting.actor, facts | {
         "certificate_sha256": hashlib.sha256(certified.chain[0]).hexdigest(),
         "custody_claimed": certified.claimed, "custody": certified.custody.value,

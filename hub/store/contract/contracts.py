@@ -65,7 +65,7 @@ class Contracts:
             ahead.put("locked", contract.id, contract)
         signers: dict[UUID, list[Signer]] = {contract.id: [] for contract in found}
         for row in (await ahead.aside(_SIGNERS, {"ids": list(signers)})).mappings():
-            signer = self._signer(row)
+            signer = self.read_signer(row)
             signers[signer.contract].append(signer)
             ahead.put("signer", signer.id, signer)
         for contract_id, theirs in signers.items():
@@ -165,7 +165,8 @@ class Contracts:
     async def hub_due(self, now: datetime, limit: int = 100) -> list[UUID]:
         """Claim contracts whose hub step is due; concurrent callers get different ones."""
         statement = select(CONTRACT.c.id).where(CONTRACT.c.hub_due_at <= now).order_by(CONTRACT.c.hub_due_at)
-        return list(await self._connection.scalars(statement.limit(limit).with_for_update(skip_locked=True)))
+        statement = statement.limit(limit).with_for_update(skip_locked=True, key_share=True)
+        return list(await self._connection.scalars(statement))
 
     async def earliest_hub_step(self) -> datetime | None:
         from_queue = select(CONTRACT.c.hub_due_at).where(CONTRACT.c.hub_due_at.is_not(None))
@@ -202,7 +203,7 @@ class Contracts:
         if (ahead := joint(self._connection)) and (known := ahead.get("signers", contract)):
             return list(known)
         statement = select(SIGNER).where(SIGNER.c.contract == contract).order_by(SIGNER.c.order, SIGNER.c.field)
-        return [self._signer(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [self.read_signer(row) for row in (await self._connection.execute(statement)).mappings()]
 
     async def signer(self, signer: UUID) -> Signer:
         if (ahead := joint(self._connection)) and isinstance(known := ahead.get("signer", signer), Signer):
@@ -210,7 +211,7 @@ class Contracts:
         row = (await self._connection.execute(select(SIGNER).where(SIGNER.c.id == signer))).mappings().first()
         if row is None:
             raise ContractNotFound
-        return self._signer(row)
+        return self.read_signer(row)
 
     async def salt(self, signer: UUID) -> bytes | None:
         """None once the person was erased."""
@@ -224,14 +225,14 @@ class Contracts:
         )
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(mine)
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(50))
-        return [self._signer(row) for row in rows.mappings()]
+        return [self.read_signer(row) for row in rows.mappings()]
 
     async def signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
         """Everybody on file with this phone number (E.164), newest contract first."""
         found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
-        return [self._signer(row) for row in rows.mappings()]
+        return [self.read_signer(row) for row in rows.mappings()]
 
     async def is_known_by(self, person: str, name: str, phone: str) -> bool:
         """Whether this person is on file, and nowhere by another name or with another phone (E.164)."""
@@ -255,7 +256,7 @@ class Contracts:
         """The signer rows of one person with one phone over all contracts, ended ones too."""
         mine = (SIGNER.c.person == person) & (SIGNER.c.phone_hash == phone_hash)
         rows = await self._connection.execute(select(SIGNER).where(mine).order_by(SIGNER.c.contract, SIGNER.c.id))
-        return [self._signer(row) for row in rows.mappings()]
+        return [self.read_signer(row) for row in rows.mappings()]
 
     async def put_phone(self, signers: Sequence[UUID], phone: str) -> None:
         """`phone` is E.164."""
@@ -271,9 +272,10 @@ class Contracts:
         found = SIGNER.c.person.in_(persons)
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
         rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
-        return [self._signer(row) for row in rows.mappings()]
+        return [self.read_signer(row) for row in rows.mappings()]
 
-    def _signer(self, row: RowMapping) -> Signer:
+    def read_signer(self, row: RowMapping | Mapping[str, Any]) -> Signer:
+        """Return the signer of this row of their table. Raises ContractUnreadable."""
         values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
         opened = self._cipher.open
         if not self._cipher.opens(row["phone_sealed"]):

@@ -3,7 +3,7 @@ statement."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,7 +69,7 @@ class Tasks:
                 ahead.put("claim", task_id, leased_until)
         found: dict[UUID, list[SigningTask]] = {contract: [] for contract in contracts}
         for row in (await ahead.aside(_OF_CONTRACTS, {"ids": list(contracts)})).mappings():
-            task = _task(row)
+            task = read_task(row)
             found[task.contract].append(task)
             ahead.put("task", task.id, task)
         for contract, tasks in found.items():
@@ -81,7 +81,7 @@ class Tasks:
         rows = await self._connection.execute(
             select(TASK).where(TASK.c.contract == contract).order_by(TASK.c.order, TASK.c.id)
         )
-        return [_task(row) for row in rows.mappings()]
+        return [read_task(row) for row in rows.mappings()]
 
     async def contracts_with_open(
         self, campuses: Sequence[str], course: str | None, after: UUID, limit: int
@@ -105,7 +105,7 @@ class Tasks:
         row = (await self._connection.execute(select(TASK).where(found))).mappings().first()
         if row is None:
             raise ContractNotFound
-        return _task(row)
+        return read_task(row)
 
     async def open(self, task: UUID, step: NextStep, invited_at: datetime) -> None:
         """The task's turn has come (or come again)."""
@@ -175,7 +175,7 @@ class Tasks:
         )  # fmt: skip
         statement = TASK.update().where(TASK.c.id == due.c.id).values(leased_until=now + lease).returning(TASK)
         rows = (await self._connection.execute(statement)).mappings().all()
-        return [ClaimedTask(_task(row), row["leased_until"]) for row in rows]
+        return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]
 
     async def still_claimed(self, claimed: ClaimedTask) -> bool:
         if (ahead := joint(self._connection)) and ahead.get("claim", claimed.task.id) == claimed.leased_until:
@@ -243,7 +243,8 @@ def _step_values(step: NextStep | None) -> dict[str, Any]:
     return {"next_step": step.kind.value, "step_number": step.number, "next_due_at": step.due_at}
 
 
-def _task(row: RowMapping) -> SigningTask:
+def read_task(row: RowMapping | Mapping[str, Any]) -> SigningTask:
+    """Return the task of this row of their table."""
     hidden = {"next_step", "step_number", "next_due_at", "leased_until", "claimable_at"}
     values = {name: value for name, value in row.items() if name not in hidden}
     kind = row["next_step"] if row["next_step"] in _KINDS else None  # of a newer version: it is none of ours

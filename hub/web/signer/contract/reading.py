@@ -60,8 +60,7 @@ async def look(request: web.Request, *, agent: bool = False) -> Looked:
 
 async def _looked(tx: Transaction, visiting: Visit) -> Looked:
     contract = visiting.contract
-    tasks = {task.signer: task for task in await tx.tasks.of_contract(contract.id)}
-    signers = [(signer, tasks[signer.id]) for signer in await tx.contracts.signers(contract.id)]
+    signers = [(party.signer, party.task) for party in visiting.case.parties]
     campus = await tx.school.campus(contract.campus)
     return Looked(visiting, signers, campus)
 
