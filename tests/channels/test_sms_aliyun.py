@@ -238,11 +238,13 @@ async def test_a_lost_reply_is_found_by_our_key(double: Double, place: Place, tr
 
 
 async def test_every_page_of_the_day_is_read(double: Double, place: Place) -> None:
-    channel = channel_at(double, place)
+    noon = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)  # at midnight in China two days would be asked for
+    double.clock = lambda: noon
+    channel = channel_at(double, replace(place, clock=double.clock))
     for number in range(52):
-        await channel.send(message(f"step-{number}"))
-    assert await channel.find(message("step-0")) == Receipt(Fate.ACCEPTED)
-    assert await channel.find(message("step-99")) is None
+        await channel.send(message(f"step-{number}", at=noon))
+    assert await channel.find(message("step-0", at=noon)) == Receipt(Fate.ACCEPTED)
+    assert await channel.find(message("step-99", at=noon)) is None
     assert double.asked[-1]["CurrentPage"] == "2"
 
 
