@@ -43,7 +43,7 @@ class School:
         chain = (*self.authority.chain(certificate), self.authority.root.public_bytes(Encoding.DER))
         seal = SealKey(key, chain, "启明教育集团")
         self.running.hub = replace(self.running.hub, services=replace(self.running.hub.services, seal=seal))
-        self.running.worker._hub, self.running.worker._parts = self.running.hub, self.running.hub.services
+        self.running.worker._hub, self.running.worker._services = self.running.hub, self.running.hub.services
         return seal
 
     def revoke(self, seal: SealKey) -> None:

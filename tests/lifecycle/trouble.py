@@ -52,7 +52,7 @@ class Timestamps:
         """Stand in front of the service of this hub."""
         self.service = running.hub.services.timestamps
         running.hub = replace(running.hub, services=replace(running.hub.services, timestamps=self))
-        running.worker._hub, running.worker._parts = running.hub, running.hub.services
+        running.worker._hub, running.worker._services = running.hub, running.hub.services
 
 
 @contextmanager

@@ -35,7 +35,7 @@ EVENING = MORNING.astimezone(SHANGHAI).replace(hour=20, minute=30).astimezone(UT
 def limited(hub: Routed, limits: BudgetLimits) -> None:
     services = replace(hub.running.hub.services, budgets=limits)
     hub.running.hub = replace(hub.running.hub, services=services)
-    hub.running.worker._parts = services
+    hub.running.worker._services = services
 
 
 async def kinds_of_alerts(hub: Routed) -> list[str]:
