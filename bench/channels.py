@@ -19,7 +19,7 @@ from twilio.request_validator import RequestValidator
 from yarl import URL
 
 from bench.codes import codes
-from bench.crowd import Crowd, Person
+from bench.crowd import Crowd, CrowdPerson
 from bench.providers import TWILIO_ACCOUNT, TWILIO_SENDER, TWILIO_TOKEN, Taken, judged, provider, read_ledger
 from bench.results import Result, percentile
 from bench.server import Server, made_server
@@ -91,7 +91,7 @@ async def _lost_replies(stage: Stage, crowd: Crowd, kind: str, first: int, numbe
     _judge(stage, kind, people, taken)
 
 
-def _judge(stage: Stage, kind: str, people: Sequence[Person], taken: Sequence[Taken]) -> None:
+def _judge(stage: Stage, kind: str, people: Sequence[CrowdPerson], taken: Sequence[Taken]) -> None:
     verdict = judged([person.phone for person in people], taken)
     if kind == "sms_twilio":
         stage.figures["duplicates_when_queryable"] = verdict.duplicates

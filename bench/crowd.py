@@ -29,7 +29,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Person:
+class CrowdPerson:
     """Somebody whose signing task is open: the number is nobody else's."""
 
     phone: str
@@ -61,24 +61,24 @@ class Crowd:
         finally:
             await hub.close()
 
-    async def invite(self, first: int, number: int) -> list[Person]:
+    async def invite(self, first: int, number: int) -> list[CrowdPerson]:
         """So many people, by their numbers from `first` on, whose invitations are due at this moment."""
         people = await self.gather(first, number)
         await self.fall_due(people, [datetime.now(UTC)] * len(people))
         return people
 
-    async def gather(self, first: int, number: int, zone: str = "") -> list[Person]:
+    async def gather(self, first: int, number: int, zone: str = "") -> list[CrowdPerson]:
         """So many people whose turn has not come yet; without `zone` they live where it is noon."""
-        people: list[Person] = []
+        people: list[CrowdPerson] = []
         for begin in range(first, first + number, AT_ONCE):
             rows = [self._copied(each, zone) for each in range(begin, min(begin + AT_ONCE, first + number))]
-            people += [Person(phone_of(begin + place), each["signer"]["id"]) for place, each in enumerate(rows)]
+            people += [CrowdPerson(phone_of(begin + place), each["signer"]["id"]) for place, each in enumerate(rows)]
             for table in ("contract", "signer", "signing_task"):
                 await _copy(self.server.database, table, [each[table] for each in rows])
         await self.server.database.execute("ANALYZE contract, signer, signing_task")
         return people
 
-    async def fall_due(self, people: Sequence[Person], moments: Sequence[datetime]) -> None:
+    async def fall_due(self, people: Sequence[CrowdPerson], moments: Sequence[datetime]) -> None:
         """The invitation of each is due at its moment, and answers an act of that moment."""
         await self.server.database.execute(
             "UPDATE signing_task SET state = 'OPEN', invited_at = due, next_due_at = due"
@@ -87,7 +87,7 @@ class Crowd:
         )  # fmt: skip
         await self.server.database.execute("NOTIFY plan_changed")
 
-    async def fall_due_again(self, people: Sequence[Person], moments: Sequence[datetime]) -> None:
+    async def fall_due_again(self, people: Sequence[CrowdPerson], moments: Sequence[datetime]) -> None:
         """They were invited a day ago; the first reminder of each is due at its moment."""
         await self.server.database.execute(
             "UPDATE signing_task SET state = 'OPEN', next_step = 'reminder', step_number = 1, next_due_at = due,"
@@ -121,7 +121,7 @@ class Crowd:
             "check_at": at + timedelta(minutes=10),
         }  # fmt: skip
 
-    async def tickets(self, people: list[Person]) -> list[str]:
+    async def tickets(self, people: list[CrowdPerson]) -> list[str]:
         """Of a link that somebody at a desk gives them."""
         database = Database(self.server.postgres.dsn("app"), self.keys, lambda: datetime.now(UTC))
         try:

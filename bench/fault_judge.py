@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench.crowd import Person
+from bench.crowd import CrowdPerson
 from bench.endings import ask
 from bench.finished import Finished, read_finished
 from bench.ledger_judge import Ledgers, is_sealed_once, judge_files
@@ -79,7 +79,7 @@ async def _not_as_wanted(server: Server, people: Population) -> int:
     return found + len(people.asleep) - int(rows[0][0])
 
 
-async def _in_state(server: Server, people: Sequence[Person], state: str) -> int:
+async def _in_state(server: Server, people: Sequence[CrowdPerson], state: str) -> int:
     rows = await ask(
         server, "SELECT count(*) FROM contract JOIN signer ON signer.contract = contract.id"
         " WHERE signer.id = ANY($1::uuid[]) AND state = $2", [each.signer for each in people], state,

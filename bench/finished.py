@@ -18,7 +18,7 @@ _RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedDigest:
     """`certificate`: its serial number. `digest`: SHA-256 of what the key signed, hexadecimal as `signature_sha256`."""
 
     certificate: str
@@ -37,7 +37,7 @@ class Finished:
     """`well`: every signature and timestamp is over what it covers, and the product's own quick check, where it was
     asked for, has nothing against the file either."""
 
-    signatures: tuple[Signed, ...]
+    signatures: tuple[SignedDigest, ...]
     stamps: tuple[Stamp, ...]
     well: bool
 
@@ -76,11 +76,11 @@ def _message_digest(signer: cms.SignerInfo) -> str:
     return str(found[0][0].native.hex()) if len(found) == 1 else "none"
 
 
-def _signed(signer: cms.SignerInfo) -> Signed:
+def _signed(signer: cms.SignerInfo) -> SignedDigest:
     attributes = b"\x31" + signer["signed_attrs"].dump()[1:]  # signed as SET, stored as [0]: RFC 5652 5.4
     value = signer["signature"].native
     serial = str(signer["sid"].chosen["serial_number"].native)
-    return Signed(serial, hashlib.sha256(attributes).hexdigest(), hashlib.sha256(value).hexdigest())
+    return SignedDigest(serial, hashlib.sha256(attributes).hexdigest(), hashlib.sha256(value).hexdigest())
 
 
 def _tokens(signer: cms.SignerInfo) -> Iterator[cms.ContentInfo]:

@@ -21,7 +21,7 @@ from pyhanko_certvalidator.context import CertValidationPolicySpec
 from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
-from bench.school import School
+from bench.school import BenchSchool
 from qianda.verify.trust import Trust
 
 
@@ -40,7 +40,7 @@ async def check_by_pyhanko(file: bytes, spec: PdfSignatureValidationSpec, fields
             raise DoesNotHold(f"{signature.field_name}: {result.ades_subindic}")
 
 
-def trust_in(school: School) -> Trust:
+def trust_in(school: BenchSchool) -> Trust:
     """The same for `qianda.verify`."""
     with tempfile.TemporaryDirectory() as place:
         paths = [Path(place) / f"{number}.der" for number in range(len(school.certificates))]
@@ -49,7 +49,7 @@ def trust_in(school: School) -> Trust:
         return Trust.load(paths)
 
 
-def offline_spec(school: School) -> PdfSignatureValidationSpec:
+def offline_spec(school: BenchSchool) -> PdfSignatureValidationSpec:
     """The authority with its CRLs, the timestamp authority pinned: as our own check has it, written apart from it."""
     root, pinned = (x509.Certificate.load(der) for der in school.certificates)
     none = RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.finished import Finished, Signed, Stamp
+from bench.finished import Finished, SignedDigest, Stamp
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Ledgers:
         stamped = [Stamp(each["imprint"], each["serial"]) for each in _lines(timestamps, "stamped")]
         return cls(issued, stamped, [(each["digest"], each["signature_sha256"]) for each in _lines(seal, "signed")])
 
-    def is_seal(self, signature: Signed) -> bool:
+    def is_seal(self, signature: SignedDigest) -> bool:
         return self.issued.get(signature.certificate) == "seal"
 
 
@@ -55,7 +55,7 @@ def is_sealed_once(file: Finished, ledgers: Ledgers) -> bool:
     return sum(ledgers.is_seal(each) for each in file.signatures) == 1
 
 
-def _sealed_twice(finished: Sequence[Finished], seals: Sequence[Signed], ledgers: Ledgers) -> int:
+def _sealed_twice(finished: Sequence[Finished], seals: Sequence[SignedDigest], ledgers: Ledgers) -> int:
     """More than one seal in a file, one seal in two files, and whatever else the token signed: what it was given for
     one contract must always have been the same bytes."""
     in_file = sum(max(0, sum(map(ledgers.is_seal, file.signatures)) - 1) for file in finished)

@@ -8,8 +8,8 @@ from bench.school import (
     GUARDIAN,
     GUARDIAN_NAME,
     ORGANISATION,
-    Desk,
-    School,
+    BenchDesk,
+    BenchSchool,
     embedded,
     prepared_for_guardian,
     raw_signature,
@@ -29,7 +29,7 @@ TIMESTAMPS = 3  # per contract: the guardian's signature, the seal, the document
 
 async def measured(rounds: int) -> Ledger:
     """Rows of CPU time; what a child process uses (clause text, page images) is not in them."""
-    school, desk = await School.make(), Desk()
+    school, desk = await BenchSchool.make(), BenchDesk()
     try:
         return await interleaved(await _works(school, desk), rounds, lambda: school.timestamps.cpu_s)
     finally:
@@ -43,7 +43,7 @@ def figures(ledger: Ledger) -> dict[str, float]:
     return {f"part_ms_{work}": typical(ledger, work, own=True) * 1000 for work in works} | apart
 
 
-async def _works(school: School, desk: Desk) -> dict[str, Work]:
+async def _works(school: BenchSchool, desk: BenchDesk) -> dict[str, Work]:
     """Each piece on the file that it meets in a contract's life."""
     key = SoftKey.generate(GUARDIAN)
     chain = (await school.authority.enrol(key.spki, GUARDIAN_NAME, "P1")).chain

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bench.crowd import Crowd, Person
+from bench.crowd import Crowd, CrowdPerson
 from bench.endings import ask
 from bench.night import night_zone
 
@@ -27,11 +27,11 @@ class Population:
     """`issued`: the numbers of those whose contract is still to be asked for."""
 
     issued: Sequence[str]
-    copied: Sequence[Person]
-    invited: Sequence[Person]
-    declining: Sequence[Person]
-    expiring: Sequence[Person]
-    asleep: Sequence[Person]
+    copied: Sequence[CrowdPerson]
+    invited: Sequence[CrowdPerson]
+    declining: Sequence[CrowdPerson]
+    expiring: Sequence[CrowdPerson]
+    asleep: Sequence[CrowdPerson]
 
     @classmethod
     async def gather(cls, crowd: Crowd, number: int, signing: float) -> Population:
@@ -79,7 +79,7 @@ def _spread(begin: datetime, length: timedelta, number: int) -> list[datetime]:
     return [begin + length * place / number for place in range(number)]
 
 
-def _mixed(*groups: Sequence[Person]) -> Iterator[Person]:
+def _mixed(*groups: Sequence[CrowdPerson]) -> Iterator[CrowdPerson]:
     """Each group spread evenly over the whole."""
     placed = [
         (place / len(group), number, each) for number, group in enumerate(groups) for place, each in enumerate(group)
@@ -87,7 +87,7 @@ def _mixed(*groups: Sequence[Person]) -> Iterator[Person]:
     return (each for _, _, each in sorted(placed, key=lambda one: one[:2]))
 
 
-async def _shorten(crowd: Crowd, expiring: Sequence[Person], life: timedelta) -> None:
+async def _shorten(crowd: Crowd, expiring: Sequence[CrowdPerson], life: timedelta) -> None:
     """Their deadline comes soon after the invitation."""
     await ask(
         crowd.server, "UPDATE contract SET deadline = next_due_at + $2 FROM signing_task"

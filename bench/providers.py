@@ -34,7 +34,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LedgerVerdict:
     """`duplicates`: how often a message came that had come before. `most`: how often at most one
     message came more than once. `lost`: people whom nothing reached."""
 
@@ -43,12 +43,12 @@ class Verdict:
     lost: int
 
 
-def judged(expected: Iterable[str], taken: Iterable[Taken]) -> Verdict:
+def judged(expected: Iterable[str], taken: Iterable[Taken]) -> LedgerVerdict:
     """Each of these numbers is to get one message."""
     times = Counter(each.to for each in taken)
     more = [count - 1 for count in times.values()]
     lost = [phone for phone in set(expected) if not times[phone]]
-    return Verdict(sum(more), max(more, default=0), len(lost))
+    return LedgerVerdict(sum(more), max(more, default=0), len(lost))
 
 
 def read_ledger(path: Path) -> list[Taken]:
@@ -61,9 +61,7 @@ def read_ledger(path: Path) -> list[Taken]:
 
 
 @contextlib.asynccontextmanager
-async def provider(
-    kind: str, ledger: Path, lose: float = 0.0, delay: float = 0.0
-) -> AsyncIterator[Mapping[str, Any]]:
+async def provider(kind: str, ledger: Path, lose: float = 0.0, delay: float = 0.0) -> AsyncIterator[Mapping[str, Any]]:
     """The double of `channels/KIND.py`, with a new ledger in this file; it answers after `delay` seconds. Yields the
     channel's options."""
     ledger.parent.mkdir(parents=True, exist_ok=True)

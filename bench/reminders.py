@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.asleep import put_to_sleep
 from bench.codes import codes
-from bench.crowd import Crowd, Person
+from bench.crowd import Crowd, CrowdPerson
 from bench.night import a_day_in_small, overnight
 from bench.providers import provider, read_ledger
 from bench.results import Result, percentile
@@ -120,7 +120,7 @@ class _Bench:
             share = (used.of_workers() - before) / (time.perf_counter() - started)
             self._stage.figures |= {"idle_cpu_percent": share * 100, "worker_rss_mb": used.largest_mb()}
 
-    def _judge_paced(self, people: Sequence[Person], due: Sequence[datetime]) -> None:
+    def _judge_paced(self, people: Sequence[CrowdPerson], due: Sequence[datetime]) -> None:
         taken = {each.to: each.at for each in read_ledger(self._stage.ledger("paced"))}
         late = [(taken[person.phone] - moment).total_seconds() for person, moment in zip(people, due, strict=True)]
         self._stage.rows += [{"work": "due to sent", "wall_s": each} for each in late]

@@ -67,7 +67,7 @@ class MeteredTimestamps:
 
 
 @dataclass(frozen=True)
-class School:
+class BenchSchool:
     """All keys in memory; `seal_private_key` for peers who want the key itself."""
 
     authority: BuiltinAuthority
@@ -77,7 +77,7 @@ class School:
     crl: bytes
 
     @classmethod
-    async def make(cls, clock: Callable[[], datetime] = utc_now) -> School:
+    async def make(cls, clock: Callable[[], datetime] = utc_now) -> BenchSchool:
         root_key, timestamp_key = SoftKey.generate("root"), SoftKey.generate("timestamp")
         root = await make_root(root_key, clock, ORGANISATION)
         authority = BuiltinAuthority(root_key, root, clock, ORGANISATION, "https://sign.school.example")
@@ -102,7 +102,7 @@ class School:
         return [self.authority.root, self.timestamps.certificates[0]]
 
 
-class Desk:
+class BenchDesk:
     """Lays contracts out as the hub does. Close it: template text is written in a child process."""
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ def with_fields(laid_out: LaidOut) -> bytes:
 
 def issued_contract() -> bytes:
     """A contract with its empty fields, as it is when the guardian opens it."""
-    desk = Desk()
+    desk = BenchDesk()
     try:
         return with_fields(desk.lay_out())
     finally:

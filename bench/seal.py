@@ -18,7 +18,7 @@ from bench.school import (
     GUARDIAN,
     GUARDIAN_NAME,
     ORGANISATION,
-    School,
+    BenchSchool,
     embedded,
     issued_contract,
     prepared_for_guardian,
@@ -47,7 +47,7 @@ def run(rounds: int) -> Result:
 class ProductSeal:
     """What `hub.lifecycle.sealing.finalise` does with a signed contract, without the database and the files between."""
 
-    school: School
+    school: BenchSchool
     key: SigningKey
     chain: tuple[bytes, ...]
 
@@ -74,7 +74,7 @@ class ProductSeal:
         )  # fmt: skip
 
 
-async def guardian_signed(school: School, issued: bytes) -> bytes:
+async def guardian_signed(school: BenchSchool, issued: bytes) -> bytes:
     """The contract as the seal finds it: signed by the guardian, with the validation data of that signature."""
     key = SoftKey.generate(GUARDIAN)
     certificate = await school.authority.enrol(key.spki, GUARDIAN_NAME, "P1")
@@ -85,7 +85,7 @@ async def guardian_signed(school: School, issued: bytes) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def _token_seal(school: School, folder: Path) -> AsyncIterator[ProductSeal]:
+async def _token_seal(school: BenchSchool, folder: Path) -> AsyncIterator[ProductSeal]:
     """The seal as the product has it: its key on a PKCS#11 token (SoftHSM)."""
     create_token(folder, "bench", "1234")
     token = Pkcs11Token(module_path(), "bench", "1234")
@@ -98,7 +98,7 @@ async def _token_seal(school: School, folder: Path) -> AsyncIterator[ProductSeal
 
 
 async def _measured(rounds: int) -> Ledger:
-    school = await School.make()
+    school = await BenchSchool.make()
     issued = issued_contract()
     signed = await guardian_signed(school, issued)
     ours = ProductSeal(school, school.seal_key, school.seal.chain)
@@ -126,7 +126,7 @@ async def _raw(key: ec.EllipticCurvePrivateKey, document: bytes) -> bytes:
     return key.sign(document, ec.ECDSA(hashes.SHA256()))
 
 
-async def _check(school: School, finished: list[object]) -> None:
+async def _check(school: BenchSchool, finished: list[object]) -> None:
     """Nobody is measured whose file is not a finished contract that holds."""
     spec = offline_spec(school)
     for file in finished:

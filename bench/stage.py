@@ -51,7 +51,6 @@ async def paced(acts: Sequence[Callable[[], Awaitable[object]]], per_second: flo
     return list(await asyncio.gather(*(one(number, act) for number, act in enumerate(acts))))
 
 
-
 async def until(look: Callable[[], Awaitable[bool]], seconds: float) -> None:
     """Until it is so; after this time it is not, and what is measured says so."""
     deadline = time.perf_counter() + seconds

@@ -18,7 +18,7 @@ from pyhanko.stamp import StaticStampStyle
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from bench.school import MeteredTimestamps, School
+from bench.school import BenchSchool, MeteredTimestamps
 
 SEAL = "seal"
 
@@ -37,7 +37,7 @@ class ServiceStamper(TimeStamper):
 class StockSeal:
     """Certificate, key and stamp are loaded once, as a server would do it."""
 
-    def __init__(self, school: School, stamp: Path) -> None:
+    def __init__(self, school: BenchSchool, stamp: Path) -> None:
         chain = [x509.Certificate.load(der) for der in school.seal.chain]
         self._signer = signers.SimpleSigner(
             signing_cert=chain[0],

@@ -6,7 +6,7 @@ import asyncio
 
 from bench.judge import check_by_pyhanko, offline_spec, trust_in
 from bench.results import Result
-from bench.school import GUARDIAN, School, issued_contract
+from bench.school import GUARDIAN, BenchSchool, issued_contract
 from bench.seal import ProductSeal, guardian_signed
 from bench.stock import SEAL
 from bench.trials import Ledger, Work, interleaved, typical
@@ -31,7 +31,7 @@ def run(rounds: int) -> Result:
 
 
 async def _measured(rounds: int) -> Ledger:
-    school = await School.make()
+    school = await BenchSchool.make()
     signed = await guardian_signed(school, issued_contract())
     final = await ProductSeal(school, school.seal_key, school.seal.chain).long_term(signed)
     trust, spec = trust_in(school), offline_spec(school)

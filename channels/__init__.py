@@ -125,7 +125,7 @@ class Channel(Protocol):
         """What its provider accepts and can tell."""
 
     async def send(self, message: Message) -> Receipt:
-        """Hand the message over, in one attempt. Raises Refused, ReplyLost, NotNow or AccountTrouble."""
+        """Hand the message over, in one attempt. Raises MessageRefused, ReplyLost, NotNow or AccountTrouble."""
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         """Ask the provider about a message; `reference` is its own id, where it is known.
@@ -156,7 +156,7 @@ class ChannelError(Exception):
     """Base of all; the text is the provider's reason, without numbers or names."""
 
 
-class Refused(ChannelError):
+class MessageRefused(ChannelError):
     """This message will never go out by this provider."""
 
     def __init__(self, reason: str, failure: Failure = Failure.OTHER) -> None:
@@ -192,7 +192,7 @@ class BadOptions(ValueError):
 
 
 @dataclass(frozen=True)
-class Call:
+class CallbackRequest:
     """A request that a provider made to us. `path` is path and query exactly as they arrived; `url` the public address
     that it was made to. Header names are in lower case."""
 
@@ -204,7 +204,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReceiptReport:
     """A receipt that came by itself. `key` where the provider hands ours back, else only its `reference`."""
 
     receipt: Receipt
@@ -223,7 +223,7 @@ class Inbound:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CallbackAnswer:
     """What the provider wants to hear. Nothing in it depends on what the hub makes of the call."""
 
     status: int = 204
@@ -244,10 +244,10 @@ class Unread:
 class Heard:
     """`unread`: what is odd among the entries of one call. The others count, and a person looks at these."""
 
-    reports: tuple[Report, ...] = ()
+    reports: tuple[ReceiptReport, ...] = ()
     inbound: tuple[Inbound, ...] = ()
     unread: tuple[Unread, ...] = ()
-    answer: Answer = field(default_factory=Answer)
+    answer: CallbackAnswer = field(default_factory=CallbackAnswer)
 
 
 class NotGenuine(ChannelError):
@@ -258,14 +258,14 @@ class NotGenuine(ChannelError):
 class Reporting(Protocol):
     """A channel whose provider calls back: receipts, and what people answer."""
 
-    def read(self, call: Call) -> Heard:
+    def read(self, call: CallbackRequest) -> Heard:
         """Verify and read a call, without waiting for anything. Raises NotGenuine."""
 
 
 # ---- how a channel comes to be
 
 
-class Ledger(Protocol):
+class AcceptedMessages(Protocol):
     """What the outbox remembers by; other channels have no use for it."""
 
     async def accept(self, key: str) -> None:
@@ -276,18 +276,18 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class ChannelContext:
     """What the hub gives a channel. `name` is that of the configuration's entry; `callbacks` is the public address
     under which its provider can reach us (`…/callbacks/NAME`); `http` lives as long as the hub."""
 
     name: str
     callbacks: str
     http: aiohttp.ClientSession
-    ledger: Ledger
+    ledger: AcceptedMessages
     clock: Callable[[], datetime]
 
 
-class Options(BaseModel):
+class ChannelOptions(BaseModel):
     """Base of each channel's own options: what is not known is refused, what is secret is not shown.
 
     `deadline`: so many seconds a provider has for one answer.
@@ -298,10 +298,10 @@ class Options(BaseModel):
     deadline: float = Field(default=SECONDS, gt=0, le=SECONDS)
 
 
-Read = TypeVar("Read", bound=Options)
+Read = TypeVar("Read", bound=ChannelOptions)
 
 
-def read_options(kind: type[Read], options: Mapping[str, Any], place: Place) -> Read:
+def read_options(kind: type[Read], options: Mapping[str, Any], place: ChannelContext) -> Read:
     """The options of a channel, checked. Raises BadOptions with the key and the reason, never with the value."""
     try:
         return kind.model_validate(dict(options))

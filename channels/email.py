@@ -40,22 +40,22 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from channels import (
     AccountTrouble,
     BadOptions,
-    Call,
+    CallbackRequest,
     CannotAsk,
     Channel,
+    ChannelContext,
     ChannelError,
+    ChannelOptions,
     Failure,
     Fate,
     Heard,
     Message,
+    MessageRefused,
     NotGenuine,
     NotNow,
-    Options,
-    Place,
     Receipt,
-    Refused,
+    ReceiptReport,
     ReplyLost,
-    Report,
     Rules,
     read_options,
 )
@@ -85,7 +85,7 @@ def _mailbox(text: str) -> str:
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
-class EmailOptions(Options):
+class EmailOptions(ChannelOptions):
     """`ca`: the PEM of authorities of one's own, in the place of the system's. `verp`: the key's hash stands in the
     envelope sender too (`bounces+HASH@…`), for servers that return nothing of the mail. `deadline` is that of a whole
     mail."""
@@ -109,7 +109,7 @@ class EmailOptions(Options):
         return self
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Channel:
+def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
     read = read_options(EmailOptions, options, place)
     try:
         context = ssl.create_default_context(cadata=read.ca or None)
@@ -145,7 +145,7 @@ class Email:
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         raise CannotAsk("a mail server cannot be asked about a mail")
 
-    def read(self, call: Call) -> Heard:
+    def read(self, call: CallbackRequest) -> Heard:
         """Read a delivery report; a delayed mail is none yet."""
         if self._options.callback_secret is None:
             raise NotGenuine("no callback_secret is configured")
@@ -158,7 +158,7 @@ class Email:
         reference = self._named_in(bounce)
         key = _key_in(bounce.headers.get(KEY_HEADER.lower(), ""))
         receipt = Receipt(Fate.UNDELIVERED, reference, failure_of(bounce.status), bounce.status)
-        return Heard(reports=(Report(receipt, key if self._reference(key) == reference else ""),))
+        return Heard(reports=(ReceiptReport(receipt, key if self._reference(key) == reference else ""),))
 
     def _client(self) -> aiosmtplib.SMTP:
         options = self._options
@@ -237,7 +237,7 @@ async def _data(client: aiosmtplib.SMTP, raw: bytes, deadline: float) -> None:
         if 400 <= error.code < 500:
             raise NotNow(_code(error)) from error
         if 500 <= error.code < 600:
-            raise Refused(_code(error), _failure(error, {552: Failure.CONTENT})) from error
+            raise MessageRefused(_code(error), _failure(error, {552: Failure.CONTENT})) from error
         raise ReplyLost(f"an answer without meaning: {error.code}") from error
     except (aiosmtplib.SMTPException, OSError) as error:
         raise ReplyLost(f"no answer: {type(error).__name__}") from error
@@ -259,9 +259,9 @@ def _said(error: aiosmtplib.SMTPResponseException) -> ChannelError:
     if not 500 <= error.code < 600:
         return NotNow(_code(error))
     if isinstance(error, aiosmtplib.SMTPRecipientRefused) and error.code not in LOGIN_WANTED:
-        return Refused(_code(error), _failure(error, BASIC))
+        return MessageRefused(_code(error), _failure(error, BASIC))
     if status_in(error.message) == "5.3.4":
-        return Refused(_code(error), Failure.CONTENT)
+        return MessageRefused(_code(error), Failure.CONTENT)
     return AccountTrouble(_code(error))
 
 
@@ -276,12 +276,12 @@ def _code(error: aiosmtplib.SMTPResponseException) -> str:
 
 
 def _recipient(address: str) -> str:
-    """Raises Refused for what no server takes without SMTPUTF8, or what would be another command."""
+    """Raises MessageRefused for what no server takes without SMTPUTF8, or what would be another command."""
     local, _, domain = address.rpartition("@")
     with contextlib.suppress(UnicodeError):
         address = f"{local}@{domain.encode('idna').decode()}"
     if not ADDRESS.fullmatch(address):
-        raise Refused("not a mail address", Failure.ADDRESS)
+        raise MessageRefused("not a mail address", Failure.ADDRESS)
     return address
 
 

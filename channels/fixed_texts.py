@@ -18,19 +18,19 @@ from pydantic import Field, SecretStr, StringConstraints, field_validator
 from yarl import URL
 
 from channels import (
-    Answer,
-    Call,
+    CallbackAnswer,
+    CallbackRequest,
+    ChannelContext,
+    ChannelOptions,
     Failure,
     Heard,
     Inbound,
     Message,
+    MessageRefused,
     NotGenuine,
     NotNow,
-    Options,
-    Place,
-    Refused,
+    ReceiptReport,
     ReplyLost,
-    Report,
     Shape,
     Unread,
 )
@@ -46,7 +46,7 @@ LONGEST_ENTRY = 4000
 _CODE_WORD = re.compile(r"(?!.*\d{7})[\w.:-]{1,80}", re.ASCII)
 
 
-class ProviderTemplate(Options):
+class ProviderTemplate(ChannelOptions):
     """A text that the provider approved: its `id` there, that of its counterpart for numbers `abroad` (providers
     keep the two apart), and which of our variables it takes, in this order."""
 
@@ -62,7 +62,7 @@ class ProviderTemplate(Options):
         return names
 
 
-class FixedTextOptions(Options):
+class FixedTextOptions(ChannelOptions):
     """`endpoint` is where the provider listens. `sign_name` is what stands in 【】 before every text, and
     `sign_name_abroad` the same for numbers abroad. `templates` says for `purpose.language` which text to send.
     These providers sign none of their calls: `callback_secret` is the last piece of the address that they are told."""
@@ -90,13 +90,13 @@ class Chosen:
 
 
 def chosen(options: FixedTextOptions, message: Message, longest: int) -> Chosen:
-    """Raises Refused where the provider would refuse the message or cut it: `longest` is its limit for one value."""
+    """Raises MessageRefused where the provider would refuse or cut the message. `longest`: its limit for one value."""
     template = options.templates.get(f"{message.template}.{message.language}")
     mainland = message.to.startswith(MAINLAND)
     template_id = template and (template.id if mainland else template.abroad)
     if not template or not template_id:
         where = "" if mainland else " for numbers abroad"
-        raise Refused(f"no template {message.template}.{message.language} is configured{where}", Failure.CONTENT)
+        raise MessageRefused(f"no template {message.template}.{message.language} is configured{where}", Failure.CONTENT)
     sign_name = options.sign_name if mainland else options.sign_name_abroad
     values = tuple((name, _value(message, name, longest)) for name in template.variables)
     return Chosen(template_id, sign_name, values)
@@ -104,12 +104,12 @@ def chosen(options: FixedTextOptions, message: Message, longest: int) -> Chosen:
 
 def _value(message: Message, name: str, longest: int) -> str:
     if name not in message.variables:
-        raise Refused(f"the message has no value for {name}", Failure.CONTENT)
+        raise MessageRefused(f"the message has no value for {name}", Failure.CONTENT)
     value = message.variables[name]
     if len(value) > longest:
-        raise Refused(f"the value of {name} is longer than {longest} characters", Failure.CONTENT)
+        raise MessageRefused(f"the value of {name} is longer than {longest} characters", Failure.CONTENT)
     if "://" in value:
-        raise Refused(f"the value of {name} holds an address", Failure.CONTENT)
+        raise MessageRefused(f"the value of {name} holds an address", Failure.CONTENT)
     return value
 
 
@@ -170,11 +170,15 @@ def code_word(value: Any) -> str:
 
 
 def heard(
-    call: Call, place: Place, secret: SecretStr, read: Callable[[Mapping[str, Any]], Report | Inbound], answer: Answer
+    call: CallbackRequest,
+    place: ChannelContext,
+    secret: SecretStr,
+    read: Callable[[Mapping[str, Any]], ReceiptReport | Inbound],
+    answer: CallbackAnswer,
 ) -> Heard:
     """What a provider's call to our secret address says: each entry by itself, so that an odd one costs no other.
     Raises NotGenuine for what is no such call."""
-    reports: list[Report] = []
+    reports: list[ReceiptReport] = []
     inbound: list[Inbound] = []
     unread: list[Unread] = []
     for entry in _entries(call, place, secret):
@@ -185,14 +189,14 @@ def heard(
         except NotGenuine as error:
             unread.append(Unread(str(error), json.dumps(entry)[:LONGEST_ENTRY]))
         else:
-            if isinstance(found, Report):
+            if isinstance(found, ReceiptReport):
                 reports.append(found)
             else:
                 inbound.append(found)
     return Heard(tuple(reports), tuple(inbound), tuple(unread), answer)
 
 
-def _entries(call: Call, place: Place, secret: SecretStr) -> list[Any]:
+def _entries(call: CallbackRequest, place: ChannelContext, secret: SecretStr) -> list[Any]:
     expected = f"{place.callbacks}/{secret.get_secret_value()}".encode()
     if call.method != "POST" or not hmac.compare_digest(call.url.encode("utf-8", "surrogatepass"), expected):
         raise NotGenuine("not a call to the address that the provider was told")

@@ -9,18 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from channels import Channel, Fate, Ledger, Message, Options, Place, Receipt, Rules, read_options
+from channels import (
+    AcceptedMessages,
+    Channel,
+    ChannelContext,
+    ChannelOptions,
+    Fate,
+    Message,
+    Receipt,
+    Rules,
+    read_options,
+)
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Channel:
-    read_options(Options, options, place)
+def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
+    read_options(ChannelOptions, options, place)
     return Outbox(place.ledger)
 
 
 class Outbox:
     rules = Rules(queryable=True)
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: AcceptedMessages) -> None:
         self._ledger = ledger
 
     async def send(self, message: Message) -> Receipt:

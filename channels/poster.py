@@ -20,7 +20,7 @@ LOGO_SHARE = 0.2
 """Of the code's width, at most."""
 
 
-class Poster:
+class PosterDoor:
     """`logo`: a PNG, square or nearly so. Raises ValueError when it is none."""
 
     def __init__(self, logo: bytes | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-from channels import Call, NotGenuine
+from channels import CallbackRequest, NotGenuine
 
 SHORTEST = 16
 
@@ -23,7 +23,7 @@ CallbackSecret = Annotated[SecretStr, AfterValidator(_fit_for_a_path)]
 """The secret piece of the path, as an option: it needs no escaping in any address or pattern."""
 
 
-def check_path(call: Call, secret: SecretStr) -> None:
+def check_path(call: CallbackRequest, secret: SecretStr) -> None:
     """Raises NotGenuine unless the last piece of the path is the secret; takes as long, whatever the piece is."""
     piece = call.path.partition("?")[0].rpartition("/")[2]
     if not hmac.compare_digest(piece.encode("utf-8", "surrogatepass"), secret.get_secret_value().encode()):

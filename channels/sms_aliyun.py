@@ -34,23 +34,23 @@ from yarl import URL
 
 from channels import (
     AccountTrouble,
-    Answer,
-    Call,
+    CallbackAnswer,
+    CallbackRequest,
     CannotAsk,
     Channel,
+    ChannelContext,
     ChannelError,
     Failure,
     Fate,
     Heard,
     Inbound,
     Message,
+    MessageRefused,
     NotGenuine,
     NotNow,
-    Place,
     Receipt,
-    Refused,
+    ReceiptReport,
     ReplyLost,
-    Report,
     Rules,
     read_options,
 )
@@ -78,7 +78,7 @@ PAGE = 50
 MOST_PAGES = 20
 SKEW = timedelta(minutes=15)
 """So far apart our clock and Aliyun's may be: it takes no request that is further off."""
-_TOOK = Answer(200, json.dumps({"code": 0, "msg": "接收成功"}, ensure_ascii=False).encode(), "application/json")
+_TOOK = CallbackAnswer(200, json.dumps({"code": 0, "msg": "接收成功"}, ensure_ascii=False).encode(), "application/json")
 
 _ACCOUNT = frozenset(
     "isv.AMOUNT_NOT_ENOUGH isv.OUT_OF_SERVICE isv.ACCOUNT_ABNORMAL isv.ACCOUNT_NOT_EXISTS isv.ACCOUNT_ILLEGAL "
@@ -124,7 +124,7 @@ _DIGITS = re.compile(r"[1-9]\d{5,14}", re.ASCII)
 _BEST = (Fate.UNDELIVERED, Fate.ACCEPTED, Fate.DELIVERED)
 
 
-class AliyunOptions(FixedTextOptions):
+class AliyunSmsOptions(FixedTextOptions):
     """`listed_after`: so many seconds a message may take to appear in the list that we ask for it. Before that, its
     absence proves nothing."""
 
@@ -134,12 +134,12 @@ class AliyunOptions(FixedTextOptions):
     listed_after: float = Field(30, ge=0)
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Channel:
-    return Aliyun(read_options(AliyunOptions, options, place), place)
+def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
+    return Aliyun(read_options(AliyunSmsOptions, options, place), place)
 
 
 class Aliyun:
-    def __init__(self, options: AliyunOptions, place: Place) -> None:
+    def __init__(self, options: AliyunSmsOptions, place: ChannelContext) -> None:
         self._options = options
         self._place = place
         self.templates = options.templates
@@ -209,7 +209,7 @@ class Aliyun:
         url = URL(f"{self._options.endpoint}/?{canonical_query(query)}", encoded=True)
         return await ask(self._place.http, url, headers, b"", self._options.deadline)
 
-    def read(self, call: Call) -> Heard:
+    def read(self, call: CallbackRequest) -> Heard:
         return heard(call, self._place, self._options.callback_secret, _read, _TOOK)
 
 
@@ -261,7 +261,7 @@ def _failed(answered: Answered) -> ChannelError:
     if code in _NOT_NOW or code.startswith("Throttling"):
         return NotNow(code, answered.retry_after)
     if answered.status < 500 and code.startswith("isv."):
-        return Refused(code, _FAILURES.get(code, Failure.OTHER))
+        return MessageRefused(code, _FAILURES.get(code, Failure.OTHER))
     if 400 <= answered.status < 500 and not code.startswith(_UNCERTAIN):
         return NotNow(code, answered.retry_after)  # its gateway let nothing through
     return ReplyLost(code)
@@ -294,13 +294,13 @@ def _failure(code: str) -> Failure:
     return Failure.ACCOUNT if account else _FAILURES.get(code, Failure.OTHER)
 
 
-def _read(item: Mapping[str, Any]) -> Report | Inbound:
+def _read(item: Mapping[str, Any]) -> ReceiptReport | Inbound:
     if "content" in item:
         return _inbound(item)
     return _report_abroad(item) if "To" in item or "PhoneNumber" in item else _report(item)
 
 
-def _report_abroad(item: Mapping[str, Any]) -> Report:
+def _report_abroad(item: Mapping[str, Any]) -> ReceiptReport:
     """One entry of SmsReport as the international site calls it: by `To` what went abroad, by `PhoneNumber` what went
     to the mainland. What `MessageId` says is not always the BizId that we were given: then the number counts."""
     to_mainland = "PhoneNumber" in item
@@ -311,20 +311,20 @@ def _report_abroad(item: Mapping[str, Any]) -> Report:
     if to_mainland:
         ours = word(item, "ExternalId") if item.get("ExternalId") else ""
         receipt = _told(states[state], word(item, "BizId"), item.get("ErrorCode"))
-        return Report(receipt, "" if ours.startswith(HASHED) else ours, _number(word(item, "PhoneNumber")))
+        return ReceiptReport(receipt, "" if ours.startswith(HASHED) else ours, _number(word(item, "PhoneNumber")))
     digits = word(item, "To").removeprefix("+")
     if not _DIGITS.fullmatch(digits):
         raise NotGenuine("not a number")
-    return Report(_told(states[state], word(item, "MessageId"), item.get("ErrorCode")), to=f"+{digits}")
+    return ReceiptReport(_told(states[state], word(item, "MessageId"), item.get("ErrorCode")), to=f"+{digits}")
 
 
-def _report(item: Mapping[str, Any]) -> Report:
+def _report(item: Mapping[str, Any]) -> ReceiptReport:
     """One entry of SmsReport."""
     if not isinstance(item.get("success"), bool):
         raise NotGenuine("success is no boolean")
     fate = Fate.DELIVERED if item["success"] else Fate.UNDELIVERED
     ours = word(item, "out_id") if item.get("out_id") else ""
-    return Report(
+    return ReceiptReport(
         _told(fate, word(item, "biz_id"), item.get("err_code")),
         "" if ours.startswith(HASHED) else ours, _number(word(item, "phone_number")),
     )  # fmt: skip

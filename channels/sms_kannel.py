@@ -41,23 +41,23 @@ from pydantic import Field, HttpUrl, SecretStr
 
 from channels import (
     AccountTrouble,
-    Answer,
-    Call,
+    CallbackAnswer,
+    CallbackRequest,
     CannotAsk,
     Channel,
+    ChannelContext,
+    ChannelOptions,
     Failure,
     Fate,
     Heard,
     Inbound,
     Message,
+    MessageRefused,
     NotGenuine,
     NotNow,
-    Options,
-    Place,
     Receipt,
-    Refused,
+    ReceiptReport,
     ReplyLost,
-    Report,
     Rules,
     read_options,
 )
@@ -83,11 +83,11 @@ CHARSETS = {"UTF-8": "utf-8", "UTF-16BE": "utf-16-be", "WINDOWS-1252": "cp1252",
 BINARY = "8-BIT"
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-OK = Answer(200)
+OK = CallbackAnswer(200)
 """Kannel takes only 200 and 202 for an answer."""
 
 
-class KannelOptions(Options):
+class KannelOptions(ChannelOptions):
     """`receipts = false` for SMS centres that make no delivery reports."""
 
     url: HttpUrl
@@ -99,12 +99,12 @@ class KannelOptions(Options):
     receipts: bool = True
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Channel:
+def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
     return Kannel(read_options(KannelOptions, options, place), place)
 
 
 class Kannel:
-    def __init__(self, options: KannelOptions, place: Place) -> None:
+    def __init__(self, options: KannelOptions, place: ChannelContext) -> None:
         self._options = options
         self._http = place.http
         self._callbacks = f"{place.callbacks}/{options.callback_secret.get_secret_value()}"
@@ -112,7 +112,7 @@ class Kannel:
 
     async def send(self, message: Message) -> Receipt:
         if not NUMBER.fullmatch(message.to):
-            raise Refused("not an international number", Failure.ADDRESS)
+            raise MessageRefused("not an international number", Failure.ADDRESS)
         # Half of the time for the connection: what fails there was certainly not taken.
         timeout = aiohttp.ClientTimeout(total=self._options.deadline, sock_connect=self._options.deadline / 2)
         try:
@@ -129,7 +129,7 @@ class Kannel:
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         raise CannotAsk("Kannel cannot be asked about a message")
 
-    def read(self, call: Call) -> Heard:
+    def read(self, call: CallbackRequest) -> Heard:
         check_path(call, self._options.callback_secret)
         if call.method not in ("GET", "POST") or (call.method == "GET" and call.body):
             raise NotGenuine(f"no call of Kannel's: {call.method}")
@@ -174,7 +174,7 @@ def _receipt(status: int, text: str) -> Receipt:
         case 400:
             raise _refused(text)
         case 403 if text.startswith("Not routable"):
-            raise Refused("not routable", Failure.ADDRESS)
+            raise MessageRefused("not routable", Failure.ADDRESS)
         case 401 | 403 | 404 | 407:
             raise AccountTrouble(f"{status}: {_words(text)}")
         case 503 if text.startswith("Temporal failure"):
@@ -183,12 +183,12 @@ def _receipt(status: int, text: str) -> Receipt:
             raise ReplyLost(f"answer {status}")
 
 
-def _refused(text: str) -> Refused | AccountTrouble:
+def _refused(text: str) -> MessageRefused | AccountTrouble:
     """What is wrong with a request: the number, the text, or else how this channel or the gateway is configured."""
     if "black-lists" in text or "receiver number" in text:
-        return Refused(_words(text), Failure.ADDRESS)
+        return MessageRefused(_words(text), Failure.ADDRESS)
     if text.startswith("Charset or body"):
-        return Refused(_words(text), Failure.CONTENT)
+        return MessageRefused(_words(text), Failure.CONTENT)
     return AccountTrouble(f"400: {_words(text)}")
 
 
@@ -209,13 +209,13 @@ def _values(query: str) -> dict[str, bytes]:
     return values
 
 
-def _report(values: Mapping[str, bytes]) -> Report:
+def _report(values: Mapping[str, bytes]) -> ReceiptReport:
     key, report, reply = (values[name].decode("utf-8", "replace") for name in ("key", "report", "reply"))
     if not key or not re.fullmatch(r"\d{1,2}", report) or int(report) not in FATES:
         raise NotGenuine("a report without key or value")
     fate = FATES[int(report)]
     failure, detail = _why(int(report), reply) if fate is Fate.UNDELIVERED else (None, "")
-    return Report(Receipt(fate, failure=failure, detail=" ".join(filter(None, (f"dlr {report}", detail)))), key)
+    return ReceiptReport(Receipt(fate, failure=failure, detail=" ".join(filter(None, (f"dlr {report}", detail)))), key)
 
 
 def _why(report: int, reply: str) -> tuple[Failure, str]:

@@ -36,23 +36,23 @@ from pydantic import Field, SecretStr
 
 from channels import (
     AccountTrouble,
-    Answer,
-    Call,
+    CallbackAnswer,
+    CallbackRequest,
     CannotAsk,
     Channel,
+    ChannelContext,
     ChannelError,
     Failure,
     Fate,
     Heard,
     Inbound,
     Message,
+    MessageRefused,
     NotGenuine,
     NotNow,
-    Place,
     Receipt,
-    Refused,
+    ReceiptReport,
     ReplyLost,
-    Report,
     Rules,
     read_options,
 )
@@ -65,7 +65,7 @@ KEPT = timedelta(days=7)
 SKEW = timedelta(minutes=10)
 MOST_ROWS = 100
 SESSION_BYTES = 511
-_TOOK = Answer(200, b'{"result":0,"errmsg":"OK"}', "application/json")
+_TOOK = CallbackAnswer(200, b'{"result":0,"errmsg":"OK"}', "application/json")
 
 _ACCOUNT = ("AuthFailure", "UnauthorizedOperation")
 _ACCOUNT_CODES = frozenset(
@@ -119,12 +119,12 @@ class TencentOptions(FixedTextOptions):
     variable_length: int = Field(6, ge=1, le=500)
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Channel:
+def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
     return Tencent(read_options(TencentOptions, options, place), place)
 
 
 class Tencent:
-    def __init__(self, options: TencentOptions, place: Place) -> None:
+    def __init__(self, options: TencentOptions, place: ChannelContext) -> None:
         self._options = options
         self._place = place
         self.templates = options.templates
@@ -188,7 +188,7 @@ class Tencent:
             raise _failed(error.get("Code") if isinstance(error, dict) else None)
         return response
 
-    def read(self, call: Call) -> Heard:
+    def read(self, call: CallbackRequest) -> Heard:
         return heard(call, self._place, self._options.callback_secret, _read, _TOOK)
 
 
@@ -220,7 +220,7 @@ def _failed(value: Any) -> ChannelError:
         return NotNow(code)
     if code.startswith(_UNCERTAIN):
         return ReplyLost(code)
-    return Refused(code, _FAILURES.get(code, Failure.OTHER))
+    return MessageRefused(code, _FAILURES.get(code, Failure.OTHER))
 
 
 def _speaks_of(row: Any, message: Message, reference: str) -> bool:
@@ -238,16 +238,16 @@ def _told(status: str, reference: str, code: Any) -> Receipt:
     return Receipt(fate, reference, _REPORTED.get(detail, Failure.OTHER), detail)
 
 
-def _read(item: Mapping[str, Any]) -> Report | Inbound:
+def _read(item: Mapping[str, Any]) -> ReceiptReport | Inbound:
     return _inbound(item) if "text" in item else _report(item)
 
 
-def _report(item: Mapping[str, Any]) -> Report:
+def _report(item: Mapping[str, Any]) -> ReceiptReport:
     """One entry of a status callback. Our key is not in it."""
     status = word(item, "report_status")
     if status not in _FATES:
         raise NotGenuine("an unknown report_status")
-    return Report(_told(status, word(item, "sid"), item.get("errmsg")), "", _sender(item))
+    return ReceiptReport(_told(status, word(item, "sid"), item.get("errmsg")), "", _sender(item))
 
 
 def _inbound(item: Mapping[str, Any]) -> Inbound:

@@ -17,32 +17,32 @@ from pydantic import Field, model_validator
 
 from channels import (
     AccountTrouble,
-    Answer,
-    Call,
+    CallbackAnswer,
+    CallbackRequest,
     CannotAsk,
     Channel,
+    ChannelContext,
     Failure,
     Fate,
     Heard,
     Inbound,
     Message,
-    Place,
+    MessageRefused,
     Receipt,
-    Refused,
+    ReceiptReport,
     ReplyLost,
-    Report,
     Rules,
     Shape,
     read_options,
 )
-from channels.twilio_calls import ERROR_CODE, FREE_TEXT, PHONE, SENDER, Callbacks
+from channels.twilio_calls import ERROR_CODE, FREE_TEXT, PHONE, SENDER, TwilioCallbacks
 from channels.twilio_http import TwilioOptions, asked, client, failure_of, made_since, sent
 
 SLACK = timedelta(minutes=1)
 """So far our clock and Twilio's may differ."""
 SEGMENTS = 10
 """Twilio takes 1,600 characters, and asks to stay within ten segments."""
-EMPTY_ANSWER = Answer(200, b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml")
+EMPTY_ANSWER = CallbackAnswer(200, b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml")
 
 _REFERENCE = re.compile("(SM|MM)[0-9a-f]{32}")
 _ENDED = {
@@ -75,7 +75,7 @@ class SmsOptions(TwilioOptions):
         return self
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Channel:
+def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
     return TwilioSms(read_options(SmsOptions, options, place), place)
 
 
@@ -89,11 +89,11 @@ class TwilioSms:
         most_segments=SEGMENTS,
     )
 
-    def __init__(self, options: SmsOptions, place: Place) -> None:
+    def __init__(self, options: SmsOptions, place: ChannelContext) -> None:
         self._messages = client(options, place).messages
         service = options.messaging_service
         self._from = {"messaging_service_sid": service} if service else {"from_": options.sender}
-        self._callbacks = Callbacks(place, options.account, options.auth_token.get_secret_value())
+        self._callbacks = TwilioCallbacks(place, options.account, options.auth_token.get_secret_value())
 
     async def send(self, message: Message) -> Receipt:
         callback = self._callbacks.status_address(message.key)
@@ -106,7 +106,7 @@ class TwilioSms:
         if receipt.failure is Failure.ACCOUNT:
             raise AccountTrouble(receipt.detail)
         if receipt.failure:
-            raise Refused(receipt.detail, receipt.failure)
+            raise MessageRefused(receipt.detail, receipt.failure)
         return receipt
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
@@ -132,7 +132,7 @@ class TwilioSms:
             raise CannotAsk("a text of that time is not kept")
         return None
 
-    def read(self, call: Call) -> Heard:
+    def read(self, call: CallbackRequest) -> Heard:
         if self._callbacks.is_inbound(call):
             fields = self._callbacks.fields(call, _INBOUND, needed=frozenset({"MessageSid", "From", "To", FREE_TEXT}))
             written = Inbound(fields["MessageSid"], fields["From"], fields[FREE_TEXT])
@@ -141,7 +141,7 @@ class TwilioSms:
         fields = self._callbacks.fields(call, _REPORT, needed=frozenset({"MessageSid", "MessageStatus", "To"}))
         receipt = _receipt(fields["MessageSid"], fields["MessageStatus"], int(fields.get("ErrorCode") or 0))
         assert receipt
-        return Heard(reports=(Report(receipt, key, fields["To"]),))
+        return Heard(reports=(ReceiptReport(receipt, key, fields["To"]),))
 
 
 def _receipt(reference: str | None, status: str, code: int | None) -> Receipt | None:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from twilio.request_validator import RequestValidator
 
-from channels import Call, NotGenuine, Place
+from channels import CallbackRequest, ChannelContext, NotGenuine
 
 REPEAT = "#rc=5&rp=all"
 """Twilio makes a call that failed up to five times more, whatever the failure was."""
@@ -37,10 +37,10 @@ FREE_TEXT = "Body"
 """The one field that a person fills in. Those behind it in the order of names are strict, so nothing moves into it."""
 
 
-class Callbacks:
+class TwilioCallbacks:
     """The addresses that Twilio calls us at, and what it says there."""
 
-    def __init__(self, place: Place, account: str, auth_token: str) -> None:
+    def __init__(self, place: ChannelContext, account: str, auth_token: str) -> None:
         self._address = place.callbacks
         self._account = account
         self._validator = RequestValidator(auth_token)
@@ -49,10 +49,10 @@ class Callbacks:
         """Where the reports of one message go: with our own key, so that one fits before our call has its answer."""
         return f"{self._address}?key={quote(key, safe='')}{REPEAT}"
 
-    def is_inbound(self, call: Call) -> bool:
+    def is_inbound(self, call: CallbackRequest) -> bool:
         return call.url == self._address + INBOUND
 
-    def key(self, call: Call) -> str:
+    def key(self, call: CallbackRequest) -> str:
         """Our key, from the address of a report. Raises NotGenuine for any other address."""
         address, _, query = call.url.partition("?")
         pairs = parse_qsl(query, keep_blank_values=True)
@@ -60,7 +60,9 @@ class Callbacks:
             raise NotGenuine("not an address that Twilio was given")
         return pairs[0][1]
 
-    def fields(self, call: Call, known: Mapping[str, re.Pattern[str]], needed: frozenset[str]) -> dict[str, str]:
+    def fields(
+        self, call: CallbackRequest, known: Mapping[str, re.Pattern[str]], needed: frozenset[str]
+    ) -> dict[str, str]:
         """The known fields of a genuine call. `known`: the form of each; `needed`: those that are always there."""
         fields = _form(call)
         signature = call.headers.get("x-twilio-signature", "")
@@ -79,7 +81,7 @@ class Callbacks:
         return found
 
 
-def _form(call: Call) -> dict[str, str]:
+def _form(call: CallbackRequest) -> dict[str, str]:
     if call.method != "POST" or len(call.body) > _LONGEST_BODY or not urlsplit(call.url).path:
         raise NotGenuine("not a call of Twilio's")
     try:

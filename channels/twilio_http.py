@@ -22,12 +22,12 @@ from twilio.rest import Client
 from channels import (
     AccountTrouble,
     CannotAsk,
+    ChannelContext,
     ChannelError,
+    ChannelOptions,
     Failure,
+    MessageRefused,
     NotNow,
-    Options,
-    Place,
-    Refused,
     ReplyLost,
 )
 
@@ -59,7 +59,7 @@ _FAILURES = {
 }
 
 
-class TwilioOptions(Options):
+class TwilioOptions(ChannelOptions):
     """`account`: AC and 32 hexadecimal digits. `base_url`: another one only for a regional endpoint."""
 
     account: str = Field(pattern=ACCOUNT)
@@ -100,7 +100,7 @@ class OneRequest(AsyncHttpClient):
             raise ReplyLost(type(error).__name__) from error
 
 
-def client(options: TwilioOptions, place: Place) -> Client:
+def client(options: TwilioOptions, place: ChannelContext) -> Client:
     """The library's client. What the process's environment says of regions does not count, only the configuration."""
     made = Client(
         options.account,
@@ -113,7 +113,7 @@ def client(options: TwilioOptions, place: Place) -> Client:
 
 
 async def sent(call: Awaitable[Answered]) -> Answered:
-    """The answer to a request that creates something. Raises Refused, NotNow, AccountTrouble or ReplyLost."""
+    """The answer to a request that creates something. Raises MessageRefused, NotNow, AccountTrouble or ReplyLost."""
     try:
         return await call
     except (TwilioRestException, TwilioServiceException) as error:
@@ -145,7 +145,7 @@ def refusal(status: int, code: int | None) -> ChannelError:
         return ReplyLost(reason)
     if code in _NOT_NOW:
         return NotNow(reason)
-    return Refused(reason, failure_of(code))
+    return MessageRefused(reason, failure_of(code))
 
 
 def failure_of(code: int | None) -> Failure:

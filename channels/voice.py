@@ -18,22 +18,22 @@ from pydantic import Field
 from twilio.twiml.voice_response import VoiceResponse
 
 from channels import (
-    Call,
+    CallbackRequest,
     CannotAsk,
     Channel,
+    ChannelContext,
     Failure,
     Fate,
     Heard,
     Message,
-    Place,
+    MessageRefused,
     Receipt,
-    Refused,
+    ReceiptReport,
     ReplyLost,
-    Report,
     Rules,
     read_options,
 )
-from channels.twilio_calls import ERROR_CODE, PHONE, Callbacks
+from channels.twilio_calls import ERROR_CODE, PHONE, TwilioCallbacks
 from channels.twilio_http import TwilioOptions, asked, client, made_since, sent
 
 SLACK = timedelta(seconds=30)
@@ -65,22 +65,22 @@ class VoiceOptions(TwilioOptions):
     machine_detection: bool = False
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Channel:
+def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
     return Voice(read_options(VoiceOptions, options, place), place)
 
 
 class Voice:
     rules = Rules(receipts=True, queryable=True, signed=True)
 
-    def __init__(self, options: VoiceOptions, place: Place) -> None:
+    def __init__(self, options: VoiceOptions, place: ChannelContext) -> None:
         self._calls = client(options, place).calls
         self._options = options
-        self._callbacks = Callbacks(place, options.account, options.auth_token.get_secret_value())
+        self._callbacks = TwilioCallbacks(place, options.account, options.auth_token.get_secret_value())
 
     async def send(self, message: Message) -> Receipt:
         words = twiml(message)
         if len(words) > MOST_TWIML:
-            raise Refused(f"longer than {MOST_TWIML} characters of TwiML", Failure.CONTENT)
+            raise MessageRefused(f"longer than {MOST_TWIML} characters of TwiML", Failure.CONTENT)
         detection = {"machine_detection": "Enable"} if self._options.machine_detection else {}
         made = await sent(
             self._calls.create_async(
@@ -92,7 +92,7 @@ class Voice:
         if receipt is None:
             raise ReplyLost("unreadable answer")
         if receipt.failure:
-            raise Refused(receipt.detail, receipt.failure)
+            raise MessageRefused(receipt.detail, receipt.failure)
         return receipt
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
@@ -109,13 +109,13 @@ class Voice:
     async def _search(self, message: Message) -> Any:
         return next(iter(await made_since(self._calls, "calls", message.to, message.at - SLACK)), None)
 
-    def read(self, call: Call) -> Heard:
+    def read(self, call: CallbackRequest) -> Heard:
         key = self._callbacks.key(call)
         fields = self._callbacks.fields(call, _REPORT, needed=frozenset({"CallSid", "CallStatus", "To"}))
         sip = int(fields.get("SipResponseCode", 0))
         receipt = _receipt(fields["CallSid"], fields["CallStatus"], fields.get("AnsweredBy", ""), sip)
         assert receipt
-        return Heard(reports=(Report(receipt, key, fields["To"]),))
+        return Heard(reports=(ReceiptReport(receipt, key, fields["To"]),))
 
 
 def twiml(message: Message) -> str:

@@ -25,7 +25,7 @@ FRESH = timedelta(hours=1)
 of the others are held to the same."""
 
 
-class NotGenuine(Exception):
+class ForgedQuestion(Exception):
     """A call that does not come from the platform, or cannot be read as one of its calls."""
 
 
@@ -33,12 +33,12 @@ class NotSent(Exception):
     """The platform did not take our answer, or gave no answer itself. The text holds no names and no secrets."""
 
 
-class BadOptions(ValueError):
+class BadChatOptions(ValueError):
     """The configuration of a chat is wrong; the text says which key and why."""
 
 
 @dataclass(frozen=True)
-class Call:
+class ChatRequest:
     """A request that a platform made to us; header names are in lower case, `query` is decoded."""
 
     method: str
@@ -48,7 +48,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Question:
+class ChatQuestion:
     """What somebody asked. `person` is the platform's own id of them; `reference` that of the message: the same twice
     is one question. `back` is what the platform needs to get the answer to the right place."""
 
@@ -68,14 +68,14 @@ class Reply:
 
 
 class Chat(Protocol):
-    def read(self, call: Call) -> Question | Reply:
+    def read(self, call: ChatRequest) -> ChatQuestion | Reply:
         """Verify and read a call; a `Reply` where there is nothing to answer: the platform only wants to know that we
-        are here, or tells of something else than a text. Raises NotGenuine."""
+        are here, or tells of something else than a text. Raises ForgedQuestion."""
 
-    def reply(self, question: Question, text: str) -> Reply | None:
+    def reply(self, question: ChatQuestion, text: str) -> Reply | None:
         """The answer as the body of our response; None where this platform wants it by `send`."""
 
-    async def send(self, question: Question, text: str) -> None:
+    async def send(self, question: ChatQuestion, text: str) -> None:
         """The answer as a call of ours. Raises NotSent."""
 
 
@@ -83,7 +83,7 @@ class Chat(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class ChatContext:
     """What the hub gives a chat. `name` is that of the configuration's entry; `http` lives as long as the hub."""
 
     name: str
@@ -91,37 +91,37 @@ class Place:
     clock: Callable[[], datetime]
 
 
-class Options(BaseModel):
+class ChatOptions(BaseModel):
     """Base of each chat's own options: what is not known is refused, what is secret is not shown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-Read = TypeVar("Read", bound=Options)
+Read = TypeVar("Read", bound=ChatOptions)
 
 
-def read_options(kind: type[Read], options: Mapping[str, Any], place: Place) -> Read:
-    """The options of a chat, checked. Raises BadOptions with the key and the reason, never with the value."""
+def read_options(kind: type[Read], options: Mapping[str, Any], place: ChatContext) -> Read:
+    """The options of a chat, checked. Raises BadChatOptions with the key and the reason, never with the value."""
     try:
         return kind.model_validate(dict(options))
     except ValidationError as error:
         reasons = (
             f"{'.'.join(str(part) for part in each['loc']) or 'options'}: {each['msg']}" for each in error.errors()
         )
-        raise BadOptions(f"chats.{place.name}: {'; '.join(reasons)}") from None
+        raise BadChatOptions(f"chats.{place.name}: {'; '.join(reasons)}") from None
 
 
 # ---- what every platform's calls have in common
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """A JSON object. Raises NotGenuine for everything else."""
+    """A JSON object. Raises ForgedQuestion for everything else."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        raise NotGenuine("the body is no JSON") from None
+        raise ForgedQuestion("the body is no JSON") from None
     if not isinstance(value, dict):
-        raise NotGenuine("the body is no JSON object")
+        raise ForgedQuestion("the body is no JSON object")
     return value
 
 

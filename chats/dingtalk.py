@@ -21,12 +21,12 @@ from pydantic import SecretStr
 
 from chats import (
     SECONDS,
-    Call,
-    NotGenuine,
+    ChatContext,
+    ChatOptions,
+    ChatQuestion,
+    ChatRequest,
+    ForgedQuestion,
     NotSent,
-    Options,
-    Place,
-    Question,
     Reply,
     in_time,
     read_object,
@@ -38,7 +38,7 @@ JSON = "application/json"
 _STAMP = re.compile(r"[0-9]{13}")
 
 
-class DingTalkOptions(Options):
+class DingTalkOptions(ChatOptions):
     """`answer`: by the message's webhook (`session`) or in the response (`body`). `webhooks`: the only origin to which
     an answer is ever sent. `corp_id`: if given, people of other companies hear nothing."""
 
@@ -49,12 +49,12 @@ class DingTalkOptions(Options):
 
 
 class DingTalk:
-    def __init__(self, options: DingTalkOptions, place: Place) -> None:
+    def __init__(self, options: DingTalkOptions, place: ChatContext) -> None:
         self._options = options
         self._secret = options.app_secret.get_secret_value()
         self._place = place
 
-    def read(self, call: Call) -> Question | Reply:
+    def read(self, call: ChatRequest) -> ChatQuestion | Reply:
         self._verify(call)
         message = read_object(call.body)
         text = message.get("text")
@@ -64,23 +64,23 @@ class DingTalk:
             return Reply()  # a picture, or somebody who is not of this company
         content, back = text.get("content"), message.get("sessionWebhook")
         if not isinstance(content, str) or not isinstance(reference, str):
-            raise NotGenuine("a field of the message is missing")
-        return Question(person, content, reference, {"webhook": back} if isinstance(back, str) else {})
+            raise ForgedQuestion("a field of the message is missing")
+        return ChatQuestion(person, content, reference, {"webhook": back} if isinstance(back, str) else {})
 
-    def _verify(self, call: Call) -> None:
+    def _verify(self, call: ChatRequest) -> None:
         stamp = call.headers.get("timestamp", "")
         if not _STAMP.fullmatch(stamp) or not in_time(int(stamp) / 1000, self._place.clock()):
-            raise NotGenuine("it was made at another time")
+            raise ForgedQuestion("it was made at another time")
         mac = hmac.digest(self._secret.encode(), f"{stamp}\n{self._secret}".encode(), hashlib.sha256)
         if not same(base64.b64encode(mac).decode(), call.headers.get("sign")):
-            raise NotGenuine("the signature is wrong")
+            raise ForgedQuestion("the signature is wrong")
 
-    def reply(self, question: Question, text: str) -> Reply | None:
+    def reply(self, question: ChatQuestion, text: str) -> Reply | None:
         if self._options.answer == "session" and "webhook" in question.back:
             return None
         return Reply(body=_message(text), content_type=JSON)
 
-    async def send(self, question: Question, text: str) -> None:
+    async def send(self, question: ChatQuestion, text: str) -> None:
         webhook = question.back.get("webhook", "")
         if not self._ours(webhook):
             raise NotSent("the webhook leads elsewhere")
@@ -90,7 +90,7 @@ class DingTalk:
                 timeout=aiohttp.ClientTimeout(total=SECONDS),
             ) as answer:  # fmt: skip
                 taken = read_object(await answer.content.read(1 << 16)).get("errcode")
-        except (aiohttp.ClientError, OSError, TimeoutError, NotGenuine) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:
             raise NotSent(type(error).__name__) from None
         if taken != 0:
             raise NotSent(f"errcode {taken}")
@@ -104,7 +104,7 @@ class DingTalk:
         return (asked.scheme, asked.netloc) == (allowed.scheme, allowed.netloc)
 
 
-def connect(options: Mapping[str, Any], place: Place) -> DingTalk:
+def connect(options: Mapping[str, Any], place: ChatContext) -> DingTalk:
     return DingTalk(read_options(DingTalkOptions, options, place), place)
 
 

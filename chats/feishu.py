@@ -26,12 +26,12 @@ from pydantic import Field, SecretStr
 
 from chats import (
     SECONDS,
-    Call,
-    NotGenuine,
+    ChatContext,
+    ChatOptions,
+    ChatQuestion,
+    ChatRequest,
+    ForgedQuestion,
     NotSent,
-    Options,
-    Place,
-    Question,
     Reply,
     in_time,
     read_object,
@@ -49,7 +49,7 @@ _MESSAGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MENTION = re.compile(r"@_(?:user_\d+|all)\b")
 
 
-class FeishuOptions(Options):
+class FeishuOptions(ChatOptions):
     """All four as the developer's console shows them; an Encrypt Key has to be set there. `person`: which id of a user
     is mapped to staff. `origin`: https://open.larksuite.com for Lark."""
 
@@ -62,7 +62,7 @@ class FeishuOptions(Options):
 
 
 class Feishu:
-    def __init__(self, options: FeishuOptions, place: Place) -> None:
+    def __init__(self, options: FeishuOptions, place: ChatContext) -> None:
         self._options = options
         self._encrypt_key = options.encrypt_key.get_secret_value()
         self._place = place
@@ -72,10 +72,10 @@ class Feishu:
 
     # ---- what comes
 
-    def read(self, call: Call) -> Question | Reply:
+    def read(self, call: ChatRequest) -> ChatQuestion | Reply:
         envelope = read_object(call.body).get("encrypt")
         if not isinstance(envelope, str):
-            raise NotGenuine("there is nothing encrypted in it")
+            raise ForgedQuestion("there is nothing encrypted in it")
         signed = "x-lark-signature" in call.headers
         if signed:
             self._verify(call)
@@ -85,18 +85,18 @@ class Feishu:
             return _json({"challenge": event.get("challenge")})
         header = event.get("header")
         if not signed or not isinstance(header, dict):
-            raise NotGenuine("it is not signed")
+            raise ForgedQuestion("it is not signed")
         self._check_token(header.get("token"))
         return self._question(event) if header.get("event_type") == "im.message.receive_v1" else Reply()
 
-    def _verify(self, call: Call) -> None:
+    def _verify(self, call: ChatRequest) -> None:
         stamp = call.headers.get("x-lark-request-timestamp", "")
         head = stamp + call.headers.get("x-lark-request-nonce", "") + self._encrypt_key
         digest = hashlib.sha256(head.encode(errors="replace") + call.body).hexdigest()
         if not same(digest, call.headers.get("x-lark-signature")):
-            raise NotGenuine("the signature is wrong")
+            raise ForgedQuestion("the signature is wrong")
         if not _STAMP.fullmatch(stamp) or not in_time(int(stamp), self._place.clock()):
-            raise NotGenuine("it was made at another time")
+            raise ForgedQuestion("it was made at another time")
 
     def _decrypted(self, envelope: str) -> bytes:
         key = hashlib.sha256(self._encrypt_key.encode()).digest()
@@ -106,13 +106,13 @@ class Feishu:
             decryptor = Cipher(algorithms.AES(key), modes.CBC(raw[:IV_BYTES])).decryptor()
             return unpadder.update(decryptor.update(raw[IV_BYTES:]) + decryptor.finalize()) + unpadder.finalize()
         except (ValueError, binascii.Error):
-            raise NotGenuine("it cannot be decrypted") from None
+            raise ForgedQuestion("it cannot be decrypted") from None
 
     def _check_token(self, token: object) -> None:
         if not same(self._options.verification_token.get_secret_value(), token):
-            raise NotGenuine("the verification token is wrong")
+            raise ForgedQuestion("the verification token is wrong")
 
-    def _question(self, event: Mapping[str, Any]) -> Question | Reply:
+    def _question(self, event: Mapping[str, Any]) -> ChatQuestion | Reply:
         try:
             sender, message = event["event"]["sender"], event["event"]["message"]
             if sender["sender_type"] != "user" or message["message_type"] != "text":
@@ -120,19 +120,19 @@ class Feishu:
             person, reference = sender["sender_id"].get(self._options.person), message["message_id"]
             text = read_object(message["content"].encode(errors="replace"))["text"]
         except (KeyError, TypeError, AttributeError):
-            raise NotGenuine("a field of the event is missing") from None
+            raise ForgedQuestion("a field of the event is missing") from None
         if not isinstance(text, str) or not isinstance(reference, str) or not _MESSAGE.fullmatch(reference):
-            raise NotGenuine("a field of the event cannot be right")
+            raise ForgedQuestion("a field of the event cannot be right")
         if not isinstance(person, str):
             return Reply()  # the application may not see this sort of id
-        return Question(person, _MENTION.sub(" ", text), reference)
+        return ChatQuestion(person, _MENTION.sub(" ", text), reference)
 
     # ---- what goes
 
-    def reply(self, question: Question, text: str) -> None:
+    def reply(self, question: ChatQuestion, text: str) -> None:
         """Feishu wants the answer by a call."""
 
-    async def send(self, question: Question, text: str) -> None:
+    async def send(self, question: ChatQuestion, text: str) -> None:
         path = f"/open-apis/im/v1/messages/{question.reference}/reply"
         once = hashlib.sha256(question.reference.encode()).hexdigest()[:40]
         body = {"content": json.dumps({"text": text}, ensure_ascii=False), "msg_type": "text", "uuid": once}
@@ -163,11 +163,11 @@ class Feishu:
                 timeout=aiohttp.ClientTimeout(total=SECONDS),
             ) as answer:  # fmt: skip
                 return read_object(await answer.content.read(1 << 16))
-        except (aiohttp.ClientError, OSError, TimeoutError, NotGenuine) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:
             raise NotSent(type(error).__name__) from None
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Feishu:
+def connect(options: Mapping[str, Any], place: ChatContext) -> Feishu:
     return Feishu(read_options(FeishuOptions, options, place), place)
 
 

@@ -22,7 +22,17 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from pydantic import Field, SecretStr
 
-from chats import Call, NotGenuine, Options, Place, Question, Reply, in_time, read_options, same
+from chats import (
+    ChatContext,
+    ChatOptions,
+    ChatQuestion,
+    ChatRequest,
+    ForgedQuestion,
+    Reply,
+    in_time,
+    read_options,
+    same,
+)
 
 BLOCK_BITS = 256
 RANDOM_BYTES, LENGTH_BYTES = 16, 4
@@ -31,7 +41,7 @@ _ENCRYPT = re.compile(rb"<Encrypt>\s*(?:<!\[CDATA\[)?\s*([A-Za-z0-9+/=]+)\s*(?:\
 _STAMP = re.compile(r"[0-9]{10}")
 
 
-class WeComOptions(Options):
+class WeComOptions(ChatOptions):
     """`corp_id`: the company's; `token` and `encoding_aes_key` as set in the application's "receive messages"."""
 
     corp_id: str = Field(min_length=1)
@@ -54,51 +64,51 @@ class WeComCipher:
         return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode()
 
     def decrypt(self, text: str) -> bytes:
-        """Raises NotGenuine when it was not encrypted with this key, or for another receiver."""
+        """Raises ForgedQuestion when it was not encrypted with this key, or for another receiver."""
         decryptor, unpadder = self._cipher.decryptor(), PKCS7(BLOCK_BITS).unpadder()
         try:
             padded = decryptor.update(base64.b64decode(text, validate=True)) + decryptor.finalize()
             plain = unpadder.update(padded) + unpadder.finalize()
         except (ValueError, binascii.Error):
-            raise NotGenuine("it cannot be decrypted") from None
+            raise ForgedQuestion("it cannot be decrypted") from None
         end = RANDOM_BYTES + LENGTH_BYTES + int.from_bytes(plain[RANDOM_BYTES : RANDOM_BYTES + LENGTH_BYTES], "big")
         if plain[end:] != self._receiver:
-            raise NotGenuine("it was meant for another receiver")
+            raise ForgedQuestion("it was meant for another receiver")
         return plain[RANDOM_BYTES + LENGTH_BYTES : end]
 
 
 class WeCom:
-    def __init__(self, options: WeComOptions, place: Place) -> None:
+    def __init__(self, options: WeComOptions, place: ChatContext) -> None:
         self._token = options.token.get_secret_value()
         key = base64.b64decode(options.encoding_aes_key.get_secret_value() + "=")
         self._cipher = WeComCipher(key, options.corp_id)
         self._clock = place.clock
 
-    def read(self, call: Call) -> Question | Reply:
+    def read(self, call: ChatRequest) -> ChatQuestion | Reply:
         if call.method == "GET":  # asked when the address is entered at WeCom
             return Reply(body=self._opened(call, call.query.get("echostr", "")))
         found = _ENCRYPT.search(call.body)
         if found is None:
-            raise NotGenuine("there is nothing encrypted in it")
+            raise ForgedQuestion("there is nothing encrypted in it")
         message = _message(self._opened(call, found[1].decode()))
         if message.get("MsgType") != "text":
             return Reply()
         person, company = message.get("FromUserName", ""), message.get("ToUserName", "")
-        return Question(person, message.get("Content", ""), message.get("MsgId", ""), {"from": company})
+        return ChatQuestion(person, message.get("Content", ""), message.get("MsgId", ""), {"from": company})
 
-    def _opened(self, call: Call, encrypted: str) -> bytes:
+    def _opened(self, call: ChatRequest, encrypted: str) -> bytes:
         stamp, nonce = call.query.get("timestamp", ""), call.query.get("nonce", "")
         if not same(self._signature(stamp, nonce, encrypted), call.query.get("msg_signature")):
-            raise NotGenuine("the signature is wrong")
+            raise ForgedQuestion("the signature is wrong")
         if not _STAMP.fullmatch(stamp) or not in_time(int(stamp), self._clock()):
-            raise NotGenuine("it was made at another time")
+            raise ForgedQuestion("it was made at another time")
         return self._cipher.decrypt(encrypted)
 
     def _signature(self, stamp: str, nonce: str, encrypted: str) -> str:
         parts = "".join(sorted((self._token, stamp, nonce, encrypted)))
         return hashlib.sha1(parts.encode(errors="replace")).hexdigest()  # noqa: S324 — as WeCom prescribes it
 
-    def reply(self, question: Question, text: str) -> Reply:
+    def reply(self, question: ChatQuestion, text: str) -> Reply:
         stamp, nonce = str(int(self._clock().timestamp())), secrets.token_hex(8)
         fields = {
             "ToUserName": question.person, "FromUserName": question.back["from"], "CreateTime": stamp,
@@ -109,22 +119,22 @@ class WeCom:
         envelope = {"Encrypt": encrypted, "MsgSignature": signature, "TimeStamp": stamp, "Nonce": nonce}
         return Reply(body=_xml(envelope).encode(), content_type=XML)
 
-    async def send(self, question: Question, text: str) -> None:
+    async def send(self, question: ChatQuestion, text: str) -> None:
         """Never asked for: the answer is in the response."""
 
 
-def connect(options: Mapping[str, Any], place: Place) -> WeCom:
+def connect(options: Mapping[str, Any], place: ChatContext) -> WeCom:
     return WeCom(read_options(WeComOptions, options, place), place)
 
 
 def _message(document: bytes) -> dict[str, str]:
     """The fields of a message. Only what was signed and encrypted for us comes here; declarations are refused still."""
     if b"<!DOCTYPE" in document or b"<!ENTITY" in document:
-        raise NotGenuine("it declares entities")
+        raise ForgedQuestion("it declares entities")
     try:
         root = ElementTree.fromstring(document)  # noqa: S314 — nothing in it can be declared
     except (ElementTree.ParseError, ValueError):
-        raise NotGenuine("the message is no XML") from None
+        raise ForgedQuestion("the message is no XML") from None
     return {child.tag: child.text or "" for child in root}
 
 

@@ -21,7 +21,7 @@ RENEW_BEFORE = timedelta(days=60)
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     part: str
     well: bool
     words: str
@@ -30,7 +30,7 @@ class Finding:
         return f"{'ok  ' if self.well else 'BAD '} {self.part}: {self.words}"
 
 
-async def examine(hub: Hub) -> list[Finding]:
+async def examine(hub: Hub) -> list[DoctorFinding]:
     """Every check is made, also after one failed."""
     checks: dict[str, Callable[[Hub], Awaitable[str]]] = {
         "database": _database,
@@ -46,11 +46,11 @@ async def examine(hub: Hub) -> list[Finding]:
     return [await _checked(part, check, hub) for part, check in checks.items()]
 
 
-async def _checked(part: str, check: Callable[[Hub], Awaitable[str]], hub: Hub) -> Finding:
+async def _checked(part: str, check: Callable[[Hub], Awaitable[str]], hub: Hub) -> DoctorFinding:
     try:
-        return Finding(part, True, await check(hub))
+        return DoctorFinding(part, True, await check(hub))
     except (QiandaError, OSError, ValueError) as error:
-        return Finding(part, False, str(error))
+        return DoctorFinding(part, False, str(error))
 
 
 async def _database(hub: Hub) -> str:

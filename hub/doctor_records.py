@@ -14,7 +14,7 @@ from uuid import UUID
 
 from obstore.exceptions import BaseError
 
-from hub.doctor import Finding, examine
+from hub.doctor import DoctorFinding, examine
 from hub.errors import UnreadableFile
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.staff.accounts import EVERYTHING
@@ -55,7 +55,7 @@ def _now_and_then() -> Progress:
     return show
 
 
-async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[Finding]:
+async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFinding]:
     """Each fault as it is found, and at the end how much was looked at."""
     contracts = entries = faults = 0
     async for batch in _batches(hub):
@@ -78,31 +78,33 @@ async def examine_records(hub: Hub, progress: Progress) -> AsyncIterator[Finding
         contracts += len(batch)
         progress(f"records: {contracts} contracts, {entries} entries, {faults} faults")
     words = f"{entries} entries of {contracts} contracts"
-    yield Finding("records", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole")
+    yield DoctorFinding(
+        "records", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"
+    )
     yield await _numbers(hub)
 
 
-def _end(inspected: RecordInspection | None) -> list[Finding]:
+def _end(inspected: RecordInspection | None) -> list[DoctorFinding]:
     return [_fault(inspected.contract, words) for words in inspected.end()] if inspected else []
 
 
-def _fault(contract: InspectedContract, words: str) -> Finding:
-    return Finding(f"record of {contract.name}", False, words)
+def _fault(contract: InspectedContract, words: str) -> DoctorFinding:
+    return DoctorFinding(f"record of {contract.name}", False, words)
 
 
-async def _numbers(hub: Hub) -> Finding:
+async def _numbers(hub: Hub) -> DoctorFinding:
     """That a contract was deleted in all tables, with its record and its head, shows nowhere but here, and here not for
     sure: whoever could not issue after all left a number without a contract, too."""
     async with hub.database.transaction(EVERYTHING) as tx:
         counted = await Inspection(tx.connection).numbers()
     lacking = [f"{given - there} of {given} of {year}" for year, given, there in counted if given != there]
     if not lacking:
-        return Finding("numbers", True, "every contract number that was given out has its contract")
+        return DoctorFinding("numbers", True, "every contract number that was given out has its contract")
     why = "each of an issue that failed half-way, or of a contract that was deleted whole, which nothing else shows"
-    return Finding("numbers", True, f"without a contract: {', '.join(lacking)}; {why}")
+    return DoctorFinding("numbers", True, f"without a contract: {', '.join(lacking)}; {why}")
 
 
-async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[Finding]:
+async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFinding]:
     """Each file that a row names: is it there, with its hash and its length?"""
     files = faults = 0
     async for batch in _batches(hub):
@@ -114,10 +116,12 @@ async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[Finding]:
                 files += 1
                 if words and await _is_named(hub, batch, file):
                     faults += 1
-                    yield Finding(f"file of {file.number}", False, f"{words} ({file.what})")
+                    yield DoctorFinding(f"file of {file.number}", False, f"{words} ({file.what})")
         progress(f"files: {files}, {faults} faults")
     words = f"{files} stored files"
-    yield Finding("files", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole")
+    yield DoctorFinding(
+        "files", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"
+    )
 
 
 async def _look(hub: Hub, file: NamedFile) -> str:

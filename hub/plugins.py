@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import chats
-from channels import FixedTexts, Place
+from channels import ChannelContext, FixedTexts
 from hub import attestations, authorities, tokens
 from hub import identity as identities
 from hub.errors import TemplateFailed
@@ -31,7 +31,7 @@ SECRET_FILE = "_file"
 OUTBOX_RATE = 1000.0
 
 
-def carrier(name: str, settings: ChannelSettings, place: Place) -> Carrier:
+def carrier(name: str, settings: ChannelSettings, place: ChannelContext) -> Carrier:
     """One configured provider with its channel. Raises ValueError that names the entry and what is wrong with it."""
     kind = settings.kind or name
     carries = settings.carries or (name if name in CARRIERS else kind.split("_")[0])
@@ -47,7 +47,7 @@ def carrier(name: str, settings: ChannelSettings, place: Place) -> Carrier:
     return Carrier(provider, channel)
 
 
-def demo_outbox(place: Place) -> list[Carrier]:
+def demo_outbox(place: ChannelContext) -> list[Carrier]:
     """In the demo every channel is the outbox."""
     channel = import_module("channels.outbox").connect({}, place)
     return [Carrier(Provider(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel) for each in CARRIERS]
@@ -64,7 +64,7 @@ def check_messages(carriers: Iterable[Carrier], wording: Wording) -> None:
         raise TemplateFailed("\n".join(["These messages could not be sent:", *dict.fromkeys(found)]))
 
 
-def chat(name: str, entry: Mapping[str, Any], place: chats.Place) -> chats.Chat:
+def chat(name: str, entry: Mapping[str, Any], place: chats.ChatContext) -> chats.Chat:
     """One configured chat; `kind` is the name of its file, by default the entry's. Raises ValueError that says what is
     wrong."""
     kind = str(entry.get("kind") or name)
@@ -75,7 +75,7 @@ def chat(name: str, entry: Mapping[str, Any], place: chats.Place) -> chats.Chat:
     return connected
 
 
-def authority(name: str, entry: Mapping[str, Any], place: authorities.Place) -> authorities.Authority:
+def authority(name: str, entry: Mapping[str, Any], place: authorities.AuthorityContext) -> authorities.Authority:
     """One configured authority; `kind` is the name of its file. Raises ValueError that says what is wrong."""
     kind = str(entry.get("kind") or name)
     connect = _connect("hub.authorities", kind)
@@ -86,7 +86,7 @@ def authority(name: str, entry: Mapping[str, Any], place: authorities.Place) -> 
     return connected
 
 
-def identity(name: str, entry: Mapping[str, Any], place: identities.Place) -> identities.IdentityProvider:
+def identity(name: str, entry: Mapping[str, Any], place: identities.IdentityContext) -> identities.IdentityProvider:
     """One configured provider; `kind` is the name of its file. Raises ValueError that says what is wrong."""
     kind = str(entry.get("kind") or name)
     connect = _connect("hub.identity", kind)
@@ -97,7 +97,7 @@ def identity(name: str, entry: Mapping[str, Any], place: identities.Place) -> id
     return connected
 
 
-async def seal_key(entry: Mapping[str, Any], place: tokens.Place) -> tokens.RemoteKey | None:
+async def seal_key(entry: Mapping[str, Any], place: tokens.TokenContext) -> tokens.RemoteKey | None:
     """The key of the school's seal where it is at a remote service; `kind` is the name of its file. None: it is on the
     token. Raises ValueError that says what is wrong, TokenUnavailable."""
     kind = str(entry.get("kind") or ON_THE_TOKEN)
@@ -113,7 +113,7 @@ async def seal_key(entry: Mapping[str, Any], place: tokens.Place) -> tokens.Remo
     return key
 
 
-def attestor(name: str, entry: Mapping[str, Any], place: attestations.Place) -> attestations.Attestor:
+def attestor(name: str, entry: Mapping[str, Any], place: attestations.AttestationContext) -> attestations.Attestor:
     """One configured attestor; `kind` is the name of its file. Raises ValueError that says what is wrong."""
     kind = str(entry.get("kind") or name)
     connect = _connect("hub.attestations", kind)

@@ -42,7 +42,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class School(_Section):
+class SchoolSettings(_Section):
     """Party A of every contract, and the organisation on the seal. Messages use the short names, where there are
     any."""
 
@@ -174,7 +174,7 @@ class ChannelSettings(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Budgets(_Section):
+class BudgetSettings(_Section):
     """How many messages may be written, whoever asks. `countries`: how numbers have to begin; none: all.
 
     `per_number` an hour and a day; `per_prefix` an hour, over numbers that differ in their last four digits only;
@@ -251,7 +251,7 @@ class Settings(BaseSettings):
     database: str = ""
     database_owner: str = ""
     files: str = ""
-    school: School
+    school: SchoolSettings
     authority: str = "builtin"
     authorities: dict[str, dict[str, Any]] = Field(default_factory=dict)
     authority_rules: list[AuthorityRuleSettings] = Field(default_factory=list)
@@ -263,7 +263,7 @@ class Settings(BaseSettings):
     seal: dict[str, Any] = Field(default_factory=dict)
     timestamps: TimestampSettings = TimestampSettings()
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
-    budgets: Budgets = Budgets()
+    budgets: BudgetSettings = BudgetSettings()
     retention: RetentionSettings = RetentionSettings()
     alerts: list[str] = Field(default_factory=list)
     alerts_file: Path | None = None

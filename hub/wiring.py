@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 import aiohttp
 
 import chats
-from channels import Door, Place
+from channels import ChannelContext, Door
 from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
-from channels.poster import Poster
+from channels.poster import PosterDoor
 from channels.qr import Qr
 from hub import attestations, authorities, tokens
 from hub import identity as identities
@@ -162,7 +162,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
         representatives=_representatives(settings), attestors=_attestors(settings, http, clock),
     )  # fmt: skip
-    found = {name: chat(name, entry, chats.Place(name, http, clock)) for name, entry in settings.chats.items()}
+    found = {name: chat(name, entry, chats.ChatContext(name, http, clock)) for name, entry in settings.chats.items()}
     return Hub(settings, services, pki, app_link, demo, closing, found)
 
 
@@ -212,9 +212,9 @@ def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
     """In the demo every channel is the outbox. Elsewhere the outbox does not exist, and a channel has to be
     configured."""
 
-    def place(name: str) -> Place:
+    def place(name: str) -> ChannelContext:
         callbacks = f"{settings.public_origin}/callbacks/{name}"
-        return Place(name, callbacks, around.http, _DatabaseLedger(around.database), around.clock)
+        return ChannelContext(name, callbacks, around.http, _DatabaseLedger(around.database), around.clock)
 
     if around.demo:
         return demo_outbox(place("outbox"))
@@ -268,7 +268,7 @@ def _retention(settings: Settings) -> Retention:
 def _doors(settings: Settings, app_link: AppLink) -> dict[str, Door]:
     """Raises ValueError for a logo that is no PNG, OSError for one that cannot be read."""
     logo = settings.poster_logo.read_bytes() if settings.poster_logo else None
-    return {"qr": Qr(), "desk": Qr(), "applink": app_link, "copy": Copy(), "poster": Poster(logo)}
+    return {"qr": Qr(), "desk": Qr(), "applink": app_link, "copy": Copy(), "poster": PosterDoor(logo)}
 
 
 def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> Authorities:
@@ -276,7 +276,7 @@ def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSessio
     ValueError for an entry that is wrong, and for a rule that names somebody who is not there."""
     found: dict[str, Authority] = {BUILTIN: pki.authority}
     for name, entry in settings.authorities.items():
-        found[name] = authority(name, entry, authorities.Place(name, http, clock))
+        found[name] = authority(name, entry, authorities.AuthorityContext(name, http, clock))
         trust_authority(settings, name, found[name].chain)
     rules = tuple(
         AuthorityRule(tuple(each.authorities), tuple(each.campuses), tuple(each.templates), tuple(each.keys))
@@ -290,7 +290,7 @@ def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSessio
 
 async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> SealKey:
     """On the token, or at a remote service that is known by the authorities above the seal's certificate."""
-    remote = await seal_key(settings.seal, tokens.Place(http, remote_seal_info(settings)))
+    remote = await seal_key(settings.seal, tokens.TokenContext(http, remote_seal_info(settings)))
     if remote is None:
         return SealKey(pki.seal_key, pki.seal_chain, settings.school.name)
     chain = await accepted_seal(settings, remote, pki.authority.root, clock())
@@ -299,7 +299,7 @@ async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.Client
 
 def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> IdentityProvider | None:
     """None: the roster is all that there is. Raises ValueError for an entry that is wrong or missing."""
-    found = {name: identity(name, entry, identities.Place(name, http, clock))
+    found = {name: identity(name, entry, identities.IdentityContext(name, http, clock))
              for name, entry in settings.identities.items()}  # fmt: skip
     if settings.identity != ROSTER and settings.identity not in found:
         raise ValueError(f"identity: there is no provider {settings.identity}")
@@ -310,7 +310,7 @@ def _attestors(settings: Settings, http: aiohttp.ClientSession, clock: Clock) ->
     """By the format that they read. Raises ValueError for an entry that is wrong, and for two of one format."""
     found: dict[str, Attestor] = {}
     for name, entry in settings.attestations.items():
-        connected = attestor(name, entry, attestations.Place(name, http, clock))
+        connected = attestor(name, entry, attestations.AttestationContext(name, http, clock))
         if connected.format in found:
             raise ValueError(f"attestations.{name}: statements of the format {connected.format} are read already")
         found[connected.format] = connected

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 
 from qianda import der
-from qianda.der import Element, NotDer
+from qianda.der import DerElement, NotDer
 from qianda.passkey_binding import PasskeyBinding, find_binding
 
 _OID_CONTENT_TYPE = bytes.fromhex("06092a864886f70d010903")
@@ -71,7 +71,7 @@ def _check_passkey(own_certificate: bytes, passkey: PasskeyBinding | None) -> No
         raise RefusedToSign(3, "the certificate names a passkey that is not this signer's")
 
 
-def _attributes(to_be_signed: bytes) -> dict[bytes, Element]:
+def _attributes(to_be_signed: bytes) -> dict[bytes, DerElement]:
     """The single value of each attribute, by the DER of its object identifier."""
     try:
         attributes = der.read(to_be_signed).children(der.SET)
@@ -88,7 +88,7 @@ def _attributes(to_be_signed: bytes) -> dict[bytes, Element]:
     return values
 
 
-def _type_and_value(attribute: Element) -> tuple[bytes, Element]:
+def _type_and_value(attribute: DerElement) -> tuple[bytes, DerElement]:
     parts = attribute.children(der.SEQUENCE)
     if len(parts) != 2 or parts[0].tag != der.OID:
         raise NotDer("an attribute is a type and its values")
@@ -110,7 +110,7 @@ def _digest_of_ranges(shown_length: int, prepared: bytes, byte_range: Sequence[i
     return hashed.digest()
 
 
-def _names_only(value: Element, own_certificate: bytes) -> bool:
+def _names_only(value: DerElement, own_certificate: bytes) -> bool:
     """SigningCertificateV2 with one ESSCertIDv2: [SHA-256], the certificate's hash, [its issuer and serial number]."""
     try:
         identifiers = der.only(value.children(der.SEQUENCE))  # the optional policies are not allowed
@@ -125,7 +125,7 @@ def _names_only(value: Element, own_certificate: bytes) -> bool:
         return False
 
 
-def _same_issuer(reference: Element, own_certificate: bytes) -> bool:
+def _same_issuer(reference: DerElement, own_certificate: bytes) -> bool:
     """IssuerSerial ::= SEQUENCE { GeneralNames, CertificateSerialNumber }, with one directory name."""
     fields = der.read(own_certificate).children(der.SEQUENCE)[0].children(der.SEQUENCE)
     serial, _algorithm, issuer = fields[1:4] if fields[0].tag == _VERSION else fields[:3]

@@ -77,7 +77,7 @@ def verify(
     if not trust_files:
         typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
     tongue = language or _language_of_environment()
-    raise typer.Exit(_verify(Asked(file, trust_files, expect, manifest, as_json), tongue))
+    raise typer.Exit(_verify(VerifyArguments(file, trust_files, expect, manifest, as_json), tongue))
 
 
 def agent(
@@ -109,7 +109,7 @@ def trusted_by_default() -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class VerifyArguments:
     """What `verify` was called with."""
 
     file: Path
@@ -125,7 +125,7 @@ class Asked:
         return replace(expected, number=self.number) if self.number else expected
 
 
-def _verify(asked: Asked, language: Language) -> int:
+def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.expectation import UnreadableManifest
     from qianda.verify.findings import UnreadablePdf  # loaded here so that the command starts quickly
     from qianda.verify.guard import verify_guarded
@@ -152,7 +152,7 @@ def _verify(asked: Asked, language: Language) -> int:
     return SOMETHING_FAILED if report.failed else NOTHING_FAILED
 
 
-def _say_unreadable(asked: Asked, reason: Reason, language: Language) -> int:
+def _say_unreadable(asked: VerifyArguments, reason: Reason, language: Language) -> int:
     from qianda.verify import report as reports
 
     if asked.as_json:

@@ -29,14 +29,14 @@ _KEY_PURPOSE = b"qianda-key-v1"
 
 
 @dataclass(frozen=True)
-class Consent:
+class ShownConsent:
     version: str
     text: str
     sha256: str
 
 
 @dataclass(frozen=True)
-class Contract:
+class ShownContract:
     """What there is to sign; `document_sha256` is that of the bytes `document` returns to this signer. `custody`: where
     the signer's key may be; nothing: anywhere."""
 
@@ -44,7 +44,7 @@ class Contract:
     summary: Any
     pages: Any
     document_sha256: str
-    consent: Consent
+    consent: ShownConsent
     signers: Any
     custody: tuple[str, ...] = ()
 
@@ -61,7 +61,7 @@ class PreparedRequest:
 
 
 @dataclass(frozen=True)
-class Signed:
+class SigningResult:
     state: str
     request: str
     certificate_chain: tuple[bytes, ...]
@@ -191,18 +191,18 @@ class SigningClient:
 
     # ---- reading -----------------------------------------------------------------------------------------------
 
-    async def contract(self, contract_id: str | None = None) -> Contract:
+    async def contract(self, contract_id: str | None = None) -> ShownContract:
         """Raises BadAnswer when the hash beside the consent text is not that of the text."""
         answer = await self._wire.get("contract", contract_id)
         try:
-            consent = Consent(**{name: answer["consent"][name] for name in ("version", "text", "sha256")})
+            consent = ShownConsent(**{name: answer["consent"][name] for name in ("version", "text", "sha256")})
         except (KeyError, TypeError) as error:
             raise BadAnswer("the contract's consent is incomplete") from error
         if hashlib.sha256(consent.text.encode()).hexdigest() != consent.sha256:
             raise BadAnswer("the consent's hash is not that of its text")
         title, document = str(answer.get("title", "")), str(answer.get("document_sha256", ""))
         custody = tuple(map(str, answer.get("custody") or ()))
-        return Contract(
+        return ShownContract(
             title, answer.get("summary"), answer.get("pages"), document, consent, answer.get("signers"), custody
         )
 
@@ -269,7 +269,7 @@ class SigningClient:
         return issued
 
     async def prepare(
-        self, contract: Contract, contract_id: str | None = None, *, strokes: Any = None
+        self, contract: ShownContract, contract_id: str | None = None, *, strokes: Any = None
     ) -> PreparedRequest:
         """Have the file prepared for this signature; the document is then leased to us for three minutes.
 
@@ -313,8 +313,8 @@ class SigningClient:
         strokes: Any = None,
         *,
         shown: bytes | None = None,
-        contract: Contract | None = None,
-    ) -> Signed:
+        contract: ShownContract | None = None,
+    ) -> SigningResult:
         """Sign one contract: key, certificate, prepare, the four checks, signature. It also checks that the
         prepared file changes nothing beside the signature, which the four checks cannot see.
 
@@ -333,14 +333,14 @@ class SigningClient:
         prepared = await self._prepare_in_turn(contract, contract_id, strokes)
         await self._check(shown, prepared, holder, chain, contract_id)
         answer = await self.signature(prepared.request, holder.sign(prepared.to_be_signed), contract_id)
-        return Signed(answer["state"], prepared.request, chain, contract.document_sha256)
+        return SigningResult(answer["state"], prepared.request, chain, contract.document_sha256)
 
     async def _chain_for(self, holder: Holder, contract_id: str | None) -> tuple[bytes, ...]:
         if self._certified is not None and self._certified[0] == holder.spki:
             return self._certified[1]
         return await self.key(holder, contract_id)
 
-    async def _prepare_in_turn(self, contract: Contract, contract_id: str | None, strokes: Any) -> PreparedRequest:
+    async def _prepare_in_turn(self, contract: ShownContract, contract_id: str | None, strokes: Any) -> PreparedRequest:
         waited = 0.0
         while True:
             try:

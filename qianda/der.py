@@ -18,21 +18,21 @@ class NotDer(ValueError):
 
 
 @dataclass(frozen=True)
-class Element:
+class DerElement:
     """One value: its tag byte, its content, and the whole as it stands in the data."""
 
     tag: int
     content: bytes
     whole: bytes
 
-    def children(self, tag: int) -> list[Element]:
+    def children(self, tag: int) -> list[DerElement]:
         """The parts of a constructed value, which must carry `tag`. Raises NotDer."""
         if self.tag != tag:
             raise NotDer(f"tag {tag:#04x} expected, found {self.tag:#04x}")
         return list(_elements(self.content))
 
 
-def read(data: bytes) -> Element:
+def read(data: bytes) -> DerElement:
     """The one element that fills `data` to its last byte. Raises NotDer."""
     element, end = _element(data, 0)
     if end != len(data):
@@ -49,28 +49,28 @@ def encode(tag: int, content: bytes) -> bytes:
     return bytes((tag, 0x80 | len(digits))) + digits + content
 
 
-def only(elements: list[Element]) -> Element:
+def only(elements: list[DerElement]) -> DerElement:
     """The single one. Raises NotDer when there are more or none."""
     if len(elements) != 1:
         raise NotDer(f"one value expected, found {len(elements)}")
     return elements[0]
 
 
-def _elements(data: bytes) -> Iterator[Element]:
+def _elements(data: bytes) -> Iterator[DerElement]:
     at = 0
     while at < len(data):
         element, at = _element(data, at)
         yield element
 
 
-def _element(data: bytes, at: int) -> tuple[Element, int]:
+def _element(data: bytes, at: int) -> tuple[DerElement, int]:
     if at + 2 > len(data) or data[at] & 0x1F == 0x1F:
         raise NotDer("cut short, or a tag of several bytes")
     length, start = _length(data, at + 1)
     end = start + length
     if end > len(data):
         raise NotDer("cut short")
-    return Element(data[at], data[start:end], data[at:end]), end
+    return DerElement(data[at], data[start:end], data[at:end]), end
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:

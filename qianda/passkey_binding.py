@@ -20,7 +20,7 @@ import hashlib
 from dataclasses import dataclass
 
 from qianda import der
-from qianda.der import Element, NotDer
+from qianda.der import DerElement, NotDer
 
 # DER of the object identifiers PASSKEY_BINDING_OID (`qianda.trust_marks`) and subjectDirectoryAttributes.
 _OID = bytes.fromhex("06146981e1f8c090d88bf2a2ab8dd59fbed295daea41")
@@ -66,19 +66,19 @@ def find_binding(certificate: bytes) -> PasskeyBinding | None:
     return _read_value(der.only(_last_of(attributes, _OID).children(der.SET)))
 
 
-def _last_of(sequences: Element, identifier: bytes) -> Element:
+def _last_of(sequences: DerElement, identifier: bytes) -> DerElement:
     """The last part of the one sequence that begins with this object identifier."""
     parts = [sequence.children(der.SEQUENCE) for sequence in sequences.children(der.SEQUENCE)]
     return der.only([each[-1] for each in parts if each and each[0].whole == identifier])
 
 
-def _octets(value: Element) -> bytes:
+def _octets(value: DerElement) -> bytes:
     if value.tag != der.OCTET_STRING:
         raise NotDer("an extension's value is an octet string")
     return value.content
 
 
-def _read_value(value: Element) -> PasskeyBinding:
+def _read_value(value: DerElement) -> PasskeyBinding:
     parts = value.children(der.SEQUENCE)
     if [part.tag for part in parts] != [_IA5_STRING, der.OCTET_STRING] or len(parts[1].content) != _SHA256_BYTES:
         raise NotDer("a passkey is named by its origin and a hash")

@@ -31,7 +31,7 @@ _USAGE = {
 }  # fmt: skip
 
 
-class Authority:
+class AuthorityService:
     """A certificate stands in the ledger before anybody has it."""
 
     losing = frozenset({"/certificates"})
@@ -93,9 +93,7 @@ class Authority:
     def _called(self) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
 
-    def _building(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta
-    ) -> x509.CertificateBuilder:
+    def _building(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         above = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         building = x509.CertificateBuilder(self._called, subject, key, x509.random_serial_number())
@@ -105,7 +103,7 @@ class Authority:
 
 
 def make(arguments: argparse.Namespace, ledger: Ledger) -> Service:
-    return Authority(arguments.folder, ledger)
+    return AuthorityService(arguments.folder, ledger)
 
 
 if __name__ == "__main__":

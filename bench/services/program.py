@@ -39,7 +39,7 @@ class KeptLedger(Ledger):
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ServiceTrouble:
     """The service is slow, and a share of its replies gets lost after the act; the ledger says which."""
 
     ledger: Ledger
@@ -82,7 +82,7 @@ async def _serve(make: Callable[[argparse.Namespace, Ledger], Service], argument
     with arguments.ledger.open("a", encoding="utf-8") as file:
         ledger = KeptLedger(file)
         service = make(arguments, ledger)
-        trouble = Trouble(ledger, service.losing, arguments.lose, arguments.delay)
+        trouble = ServiceTrouble(ledger, service.losing, arguments.lose, arguments.delay)
         app = web.Application(middlewares=[trouble.middleware()])
         app.add_routes(service.routes())
         runner = web.AppRunner(app, shutdown_timeout=0.1)

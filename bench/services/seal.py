@@ -31,7 +31,7 @@ ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2"
 LIFE_DAYS = 730
 
 
-class TokenKey:
+class SealServiceKey:
     """A key that was made on the token and stays there; the token gets hashes and gives signatures (r‖s)."""
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +52,7 @@ class SealService:
     losing = frozenset({"/csc/v2/signatures/signHash"})
 
     def __init__(self, arguments: argparse.Namespace, ledger: Ledger) -> None:
-        self._key, self._ledger = TokenKey(arguments.folder.resolve()), ledger
+        self._key, self._ledger = SealServiceKey(arguments.folder.resolve()), ledger
         self._authority, self._organisation = arguments.authority, arguments.organisation
         self._certificate = b""
         self._authorised: dict[str, list[str]] = {}

@@ -15,7 +15,7 @@ from tests.channels.doubles.ledger import Ledger
 from tests.timestamps.openssl_tsa import OpensslTsa
 
 
-class Timestamps:
+class SlowTimestamps:
     """What was asked for is in the ledger before openssl runs, the serial number that it gave before we answer."""
 
     losing = frozenset({"/tsr"})
@@ -39,7 +39,7 @@ class Timestamps:
 
 
 def make(arguments: argparse.Namespace, ledger: Ledger) -> Service:
-    return Timestamps(arguments, ledger)
+    return SlowTimestamps(arguments, ledger)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ Attestors = Mapping[str, Attestor]
 
 
 @dataclass(frozen=True)
-class Place:
+class AttestationContext:
     """What an attestor gets from the hub: the name of its entry, a client for HTTP, and the time."""
 
     name: str

@@ -21,7 +21,16 @@ from asn1crypto import x509
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from channels.applink import checked_fingerprint, checked_package
-from hub.attestations import Attested, Attestor, Level, NotAttested, Place, Statement, Verdict, key_description
+from hub.attestations import (
+    AttestationContext,
+    Attested,
+    Attestor,
+    Level,
+    NotAttested,
+    Statement,
+    Verdict,
+    key_description,
+)
 from hub.attestations.chains import extension, leads_to, read_chain, read_roots
 from hub.attestations.key_description import Authorizations, KeyDescription
 from hub.attestations.status_list import StatusList
@@ -62,7 +71,7 @@ class AndroidKeyOptions(BaseModel):
         return self
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Attestor:
+def connect(options: Mapping[str, Any], place: AttestationContext) -> Attestor:
     """Raises ValueError that names the option."""
     try:
         read = AndroidKeyOptions(**options)
@@ -77,7 +86,7 @@ def connect(options: Mapping[str, Any], place: Place) -> Attestor:
 class AndroidKey:
     format = FORMAT
 
-    def __init__(self, options: AndroidKeyOptions, place: Place) -> None:
+    def __init__(self, options: AndroidKeyOptions, place: AttestationContext) -> None:
         self._options, self._place = options, place
         self._roots = read_roots(options.roots)
         self._apps = {each.package: {bytes.fromhex(one.replace(":", "")) for one in each.fingerprints}

@@ -25,7 +25,7 @@ from asn1crypto import core, keys, x509
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from channels.applink import checked_apple_app
-from hub.attestations import Attested, Attestor, Level, NotAttested, Place, Statement, Verdict, cbor
+from hub.attestations import AttestationContext, Attested, Attestor, Level, NotAttested, Statement, Verdict, cbor
 from hub.attestations.chains import extension, leads_to, read_chain, read_roots
 from hub.rest_mapping import explained
 
@@ -48,7 +48,7 @@ class AppAttestOptions(BaseModel):
     environments: list[Literal["production", "development"]] = Field(default=["production"], min_length=1)
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Attestor:
+def connect(options: Mapping[str, Any], place: AttestationContext) -> Attestor:
     """Raises ValueError that names the option."""
     try:
         read = AppAttestOptions(**options)
@@ -80,7 +80,7 @@ class _Object:
 class AppAttest:
     format = FORMAT
 
-    def __init__(self, options: AppAttestOptions, place: Place) -> None:
+    def __init__(self, options: AppAttestOptions, place: AttestationContext) -> None:
         self._options, self._place = options, place
         self._roots = read_roots(options.roots)
         self._apps = {hashlib.sha256(app.encode()).digest(): app for app in options.apps}

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from hub.attestations import Place
+from hub.attestations import AttestationContext
 from hub.bounded_read import read_limited
 from hub.rest_mapping import NotServed
 
@@ -26,7 +26,7 @@ UNKNOWN, REVOKED = "status-unknown", "revoked"
 
 
 class StatusList:
-    def __init__(self, url: str, file: Path | None, deadline: float, place: Place) -> None:
+    def __init__(self, url: str, file: Path | None, deadline: float, place: AttestationContext) -> None:
         self._url, self._file, self._deadline, self._place = url, file, deadline, place
         self._entries: Mapping[str, Any] = {}
         self._read_at: datetime | None = None

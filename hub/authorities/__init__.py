@@ -38,7 +38,7 @@ class Revoked(NamedTuple):
     reason: str
 
 
-class Standing(StrEnum):
+class CertificateStatus(StrEnum):
     GOOD = "good"
     REVOKED = "revoked"
     UNKNOWN = "unknown"
@@ -74,7 +74,7 @@ class Authority(Protocol):
         nothing that we ask it to, or not this one."""
         ...
 
-    async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> Standing:
+    async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
         """`revoked` is what the hub's store knows of this authority. For the lists themselves see `revocation`; the
         built-in authority makes its own."""
         ...
@@ -85,7 +85,7 @@ class Authority(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class AuthorityContext:
     """What an authority gets from the hub: the name of its entry, a client for HTTP, and the time."""
 
     name: str

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from asn1crypto import x509
 
-from hub.authorities import Clock, Issued, Revoked, Standing, ocsp, profile
+from hub.authorities import CertificateStatus, Clock, Issued, Revoked, ocsp, profile
 from hub.authorities.profile import Extension
 from hub.errors import BadInput
 from qianda.passkey_binding import PasskeyBinding
@@ -106,11 +106,11 @@ class BuiltinAuthority:
     async def revoke(self, certificate: bytes, reason: str) -> None:
         """Nothing to tell anybody: from the hub's own row on, list and answers say so."""
 
-    async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> Standing:
+    async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
         if not profile.issued_by(certificate, self.root):
-            return Standing.UNKNOWN
+            return CertificateStatus.UNKNOWN
         serial = x509.Certificate.load(certificate).serial_number
-        return Standing.REVOKED if serial in {each.serial for each in revoked} else Standing.GOOD
+        return CertificateStatus.REVOKED if serial in {each.serial for each in revoked} else CertificateStatus.GOOD
 
     async def revocation_list(self, revoked: Sequence[Revoked], *, speaks_until: datetime | None = None) -> bytes:
         """The CRL of this moment, DER, for seven days.

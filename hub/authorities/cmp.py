@@ -27,7 +27,7 @@ from typing import Any, Final
 from asn1crypto import pem
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
-from hub.authorities import Authority, Issued, Place
+from hub.authorities import Authority, AuthorityContext, Issued
 from hub.authorities.outside import Outside, OutsideOptions, certificates_in
 from hub.authorities.profile import acceptable_key, shortened
 from hub.errors import AuthorityRefused, AuthorityUnavailable
@@ -69,7 +69,7 @@ class CmpOptions(OutsideOptions):
         return self
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Authority:
+def connect(options: Mapping[str, Any], place: AuthorityContext) -> Authority:
     """Raises ValueError that names the option."""
     try:
         return CmpAuthority(CmpOptions(**options), place)
@@ -78,7 +78,7 @@ def connect(options: Mapping[str, Any], place: Place) -> Authority:
 
 
 class CmpAuthority(Outside):
-    def __init__(self, options: CmpOptions, place: Place) -> None:
+    def __init__(self, options: CmpOptions, place: AuthorityContext) -> None:
         super().__init__(options, place)
         self._cmp = options
 

@@ -31,7 +31,7 @@ from asn1crypto import cms, pem
 from cryptography import x509
 from pydantic import ValidationError
 
-from hub.authorities import Authority, Issued, Place
+from hub.authorities import Authority, AuthorityContext, Issued
 from hub.authorities.outside import Outside, OutsideOptions, certificates_in
 from hub.authorities.profile import acceptable_key
 from hub.errors import AuthorityRefused, AuthorityUnavailable
@@ -42,7 +42,7 @@ ENROL_BLANKS: Final = ("name", "pseudonym", "spki", "spki_pem", "days")
 REVOKE_BLANKS: Final = ("serial", "serial_hex", "certificate", "reason")
 
 
-class HttpJsonOptions(OutsideOptions, ServiceOptions):
+class HttpJsonAuthorityOptions(OutsideOptions, ServiceOptions):
     """`certificate`: the field of the answer that holds the certificate, or a bag with it. Without `revoke` it cannot
     be asked to revoke, without `health` whether it is well."""
 
@@ -52,10 +52,10 @@ class HttpJsonOptions(OutsideOptions, ServiceOptions):
     health: CallOptions | None = None
 
 
-def connect(options: Mapping[str, Any], place: Place) -> Authority:
+def connect(options: Mapping[str, Any], place: AuthorityContext) -> Authority:
     """Raises ValueError that names the option."""
     try:
-        read = HttpJsonOptions(**options)
+        read = HttpJsonAuthorityOptions(**options)
     except ValidationError as error:
         raise explained(error, f"authorities.{place.name}") from None
     read.enrol.check_blanks(ENROL_BLANKS)
@@ -65,7 +65,7 @@ def connect(options: Mapping[str, Any], place: Place) -> Authority:
 
 
 class HttpJsonAuthority(Outside):
-    def __init__(self, options: HttpJsonOptions, place: Place) -> None:
+    def __init__(self, options: HttpJsonAuthorityOptions, place: AuthorityContext) -> None:
         super().__init__(options, place)
         self._mapping = options
         self._service = JsonService(place.http, options)

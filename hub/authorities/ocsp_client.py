@@ -29,7 +29,7 @@ NONCE_BYTES: Final = 32
 
 
 @dataclass(frozen=True)
-class Answer:
+class OcspAnswer:
     """`response`: DER of OCSPResponse."""
 
     response: bytes
@@ -42,7 +42,7 @@ class OcspClient:
     def __init__(self, http: aiohttp.ClientSession, clock: Callable[[], datetime]) -> None:
         self._http, self._clock = http, clock
 
-    async def ask(self, address: str, certificate: x509.Certificate, issuer: x509.Certificate) -> Answer:
+    async def ask(self, address: str, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer:
         """Raises ValueError for an answer that cannot be used, aiohttp.ClientError or TimeoutError for none."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         question = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303 - a name
@@ -80,7 +80,7 @@ def addresses(certificate: x509.Certificate) -> Iterator[str]:
 
 def _checked(
     body: bytes, certificate: x509.Certificate, issuer: x509.Certificate, nonce: bytes, now: datetime
-) -> Answer:
+) -> OcspAnswer:
     response = ocsp.load_der_ocsp_response(body)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise ValueError(f"the responder says {response.response_status.name.lower()}")
@@ -93,7 +93,7 @@ def _checked(
         raise ValueError("the answer is not of now, or has no end")
     if response.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
         raise ValueError("the responder does not know the certificate")
-    return Answer(body, response.certificate_status is ocsp.OCSPCertStatus.REVOKED, begins, ends)
+    return OcspAnswer(body, response.certificate_status is ocsp.OCSPCertStatus.REVOKED, begins, ends)
 
 
 def _key_hash(issuer: x509.Certificate, response: ocsp.OCSPResponse) -> bytes:

@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.authorities import Issued, Place, Revoked, Standing
+from hub.authorities import AuthorityContext, CertificateStatus, Issued, Revoked
 from hub.authorities.ocsp_client import addresses as ocsp_addresses
 from hub.authorities.profile import issued_by
 from hub.authorities.revocation import RevocationLists
@@ -41,7 +41,7 @@ class OutsideOptions(BaseModel):
 class Outside:
     """The part of an authority that does not depend on how it is asked."""
 
-    def __init__(self, options: OutsideOptions, place: Place) -> None:
+    def __init__(self, options: OutsideOptions, place: AuthorityContext) -> None:
         """Raises ValueError for a chain that is none, OSError for a file that cannot be read."""
         try:
             self.chain = tuple(der for path in options.chain for der in certificates_in(path.read_bytes()))
@@ -81,12 +81,12 @@ class Outside:
             return "the certificate names neither revocation list nor OCSP: later nobody could say that it was good"
         return ""
 
-    async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> Standing:
+    async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
         if not issued_by(certificate, self.chain[0]):
-            return Standing.UNKNOWN
+            return CertificateStatus.UNKNOWN
         known = x509.load_der_x509_certificate(certificate).serial_number in {each.serial for each in revoked}
         listed = known or (await self._lists.of((certificate, *self.chain))).revoked
-        return Standing.REVOKED if listed else Standing.GOOD
+        return CertificateStatus.REVOKED if listed else CertificateStatus.GOOD
 
 
 def certificates_in(content: bytes) -> list[bytes]:

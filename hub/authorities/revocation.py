@@ -22,7 +22,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hub.authorities.ocsp_client import Answer, OcspClient
+from hub.authorities.ocsp_client import OcspAnswer, OcspClient
 from hub.authorities.ocsp_client import addresses as ocsp_addresses
 from hub.bounded_read import read_limited
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
@@ -50,7 +50,7 @@ class _Said:
     """Of one certificate."""
 
     list: x509.CertificateRevocationList | None
-    answer: Answer | None
+    answer: OcspAnswer | None
     revoked: bool
 
     @property

@@ -20,7 +20,7 @@ from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp, PreparedByteRangeDigest
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 
-from hub.documents.deferred import Timestamps, filled
+from hub.documents.deferred import TimestampSource, filled
 from hub.errors import WrongDocument
 
 RESERVED_HEX_DIGITS: Final = 16384
@@ -43,7 +43,7 @@ def with_validation_data(
 
 async def close(
     sealed: bytes,
-    timestamps: Timestamps,
+    timestamps: TimestampSource,
     certificates: Sequence[bytes],
     crls: Sequence[bytes],
     answers: Sequence[bytes] = (),

@@ -36,7 +36,7 @@ COORDINATE_BYTES: Final = 32  # P-256
 Result = TypeVar("Result")
 
 
-class Timestamps(Protocol):
+class TimestampSource(Protocol):
     """What signing needs of a timestamp authority; see `hub.timestamps`."""
 
     async def timestamp(self, digest: bytes) -> bytes: ...
@@ -102,7 +102,7 @@ async def embed(
     to_be_signed: bytes,
     chain: Sequence[bytes],
     signature_der: bytes,
-    timestamps: Timestamps,
+    timestamps: TimestampSource,
     confirmation: bytes | None = None,
 ) -> bytes:
     """The signed file: the holder's signature (DER, see `verified_der`) with a timestamp over it, in its place, and

@@ -16,7 +16,7 @@ import aiohttp
 
 
 @dataclass(frozen=True)
-class Person:
+class PersonOnFile:
     """As the roster has them. It goes to the provider and nowhere else: neither to logs nor into a record."""
 
     name: str
@@ -29,7 +29,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class IdentityVerdict:
     """`reference` is the provider's own id of this check, by which it can be asked later what it said."""
 
     matched: bool
@@ -45,17 +45,17 @@ class IdentityProvider(Protocol):
         """What it compares, in words for the evidence."""
         ...
 
-    def serves(self, person: Person) -> bool:
+    def serves(self, person: PersonOnFile) -> bool:
         """Whether it can be asked about a document of this kind at all."""
         ...
 
-    async def check(self, person: Person) -> Verdict:
+    async def check(self, person: PersonOnFile) -> IdentityVerdict:
         """Raises IdentityUnavailable for everything that is neither a yes nor a no."""
         ...
 
 
 @dataclass(frozen=True)
-class Place:
+class IdentityContext:
     """What a provider gets from the hub: the name of its entry, a client for HTTP, and the time."""
 
     name: str

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from hub.bounded_read import read_limited
 from hub.errors import IdentityUnavailable
-from hub.identity import IdentityProvider, Person, Place, Verdict
+from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
 from hub.rest_mapping import NotServed, explained
 
 VERSION: Final = "2019-03-07"
@@ -40,7 +40,7 @@ MAINLAND: Final = "+86"
 _SAID: Final = {"1": True, "2": False, "3": False}  # the same, not the same, no record of such a person
 
 
-class AliyunOptions(BaseModel):
+class AliyunIdentityOptions(BaseModel):
     """`factors`: 2 (name, document) or 3 (and the mobile number on file). `deadline`: seconds for a whole call."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,25 +52,25 @@ class AliyunOptions(BaseModel):
     deadline: float = Field(default=10, gt=0, le=60)
 
 
-def connect(options: Mapping[str, Any], place: Place) -> IdentityProvider:
+def connect(options: Mapping[str, Any], place: IdentityContext) -> IdentityProvider:
     """Raises ValueError that names the option."""
     try:
-        return AliyunIdentity(AliyunOptions(**options), place)
+        return AliyunIdentity(AliyunIdentityOptions(**options), place)
     except ValidationError as error:
         raise explained(error, f"identities.{place.name}") from None
 
 
 class AliyunIdentity:
-    def __init__(self, options: AliyunOptions, place: Place) -> None:
+    def __init__(self, options: AliyunIdentityOptions, place: IdentityContext) -> None:
         self.name = place.name
         self.method = METHODS[options.factors]
         self._options, self._place = options, place
 
-    def serves(self, person: Person) -> bool:
+    def serves(self, person: PersonOnFile) -> bool:
         mobile = self._options.factors == 2 or person.phone.startswith(MAINLAND)
         return person.id_type == "cn-id" and mobile
 
-    async def check(self, person: Person) -> Verdict:
+    async def check(self, person: PersonOnFile) -> IdentityVerdict:
         asked = {"ParamType": "normal", "UserName": person.name, "IdentifyNum": person.id_number}
         if self._options.factors == 3:
             asked["Mobile"] = person.phone.removeprefix(MAINLAND)
@@ -79,7 +79,7 @@ class AliyunIdentity:
         said = str(result.get("BizCode")) if isinstance(result, dict) else ""
         if str(answer.get("Code")) != "200" or said not in _SAID:
             raise IdentityUnavailable(f"{self.name}: {_code_word(answer.get('Code'))}")
-        return Verdict(_SAID[said], _code_word(answer.get("RequestId")))
+        return IdentityVerdict(_SAID[said], _code_word(answer.get("RequestId")))
 
     async def _ask(self, action: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
         body = "&".join(f"{quote(name, safe='~')}={quote(asked[name], safe='~')}" for name in sorted(asked)).encode()

@@ -26,13 +26,13 @@ from typing import Any, Final
 from pydantic import Field, ValidationError
 
 from hub.errors import IdentityUnavailable
-from hub.identity import IdentityProvider, Person, Place, Verdict
+from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
 from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found, one_of
 
 BLANKS: Final = ("name", "id_type", "id_number", "phone", "mobile")
 
 
-class HttpJsonOptions(ServiceOptions):
+class HttpJsonIdentityOptions(ServiceOptions):
     """`documents`: the kinds that it can be asked about. `reference`: the field with its own id of the check."""
 
     ask: CallOptions
@@ -43,10 +43,10 @@ class HttpJsonOptions(ServiceOptions):
     documents: list[str] = Field(default_factory=lambda: ["cn-id"])
 
 
-def connect(options: Mapping[str, Any], place: Place) -> IdentityProvider:
+def connect(options: Mapping[str, Any], place: IdentityContext) -> IdentityProvider:
     """Raises ValueError that names the option."""
     try:
-        read = HttpJsonOptions(**options)
+        read = HttpJsonIdentityOptions(**options)
     except ValidationError as error:
         raise explained(error, f"identities.{place.name}") from None
     read.ask.check_blanks(BLANKS)
@@ -54,16 +54,16 @@ def connect(options: Mapping[str, Any], place: Place) -> IdentityProvider:
 
 
 class HttpJsonIdentity:
-    def __init__(self, options: HttpJsonOptions, place: Place) -> None:
+    def __init__(self, options: HttpJsonIdentityOptions, place: IdentityContext) -> None:
         self.name = place.name
         self.method = options.method
         self._options = options
         self._service = JsonService(place.http, options)
 
-    def serves(self, person: Person) -> bool:
+    def serves(self, person: PersonOnFile) -> bool:
         return person.id_type in self._options.documents
 
-    async def check(self, person: Person) -> Verdict:
+    async def check(self, person: PersonOnFile) -> IdentityVerdict:
         blanks = {
             "name": person.name, "id_type": person.id_type, "id_number": person.id_number, "phone": person.phone,
             "mobile": person.phone.removeprefix("+86"),
@@ -80,5 +80,5 @@ class HttpJsonIdentity:
         reference = reference if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", reference, re.ASCII) else "none"
         for fields, verdict in ((self._options.not_matched, False), (self._options.matched, True)):
             if any(one_of(answer, path, values) for path, values in fields.items()):
-                return Verdict(verdict, reference)
+                return IdentityVerdict(verdict, reference)
         raise IdentityUnavailable(f"{self.name}: the answer says neither yes nor no")

@@ -21,11 +21,11 @@ from channels import (
     Doorway,
     Failure,
     Fate,
+    MessageRefused,
     NotNow,
     Receipt,
-    Refused,
+    ReceiptReport,
     ReplyLost,
-    Report,
     Shape,
 )
 from hub.errors import Unavailable
@@ -216,9 +216,7 @@ class Router:
         """Commit who is to be called, in which words. What waited may have become pointless, or it is night."""
         if not fresh:
             if reason := await obsolete(tx, delivery):
-                return await tx.deliveries.report(
-                    delivery.id, DeliveryState.WITHDRAWN, tx.planning_now, failure=reason
-                )
+                return await tx.deliveries.report(delivery.id, DeliveryState.WITHDRAWN, tx.planning_now, failure=reason)
             if await unwanted(tx, delivery):
                 return await tx.deliveries.report(
                     delivery.id, DeliveryState.REFUSED, tx.planning_now, failure="opted out meanwhile",
@@ -267,7 +265,7 @@ class Router:
                     return call.delivery.state  # it took too long, and somebody else has it now
                 call = held
                 receipt = await asyncio.wait_for(call.carrier.channel.send(call.message), SECONDS)
-            except Refused as error:
+            except MessageRefused as error:
                 if error.failure is Failure.CONTENT and self._others(call.delivery, tried):
                     await self._not_taken(call)  # it lacks this text; somebody else may have it
                     following = await self._another(call.delivery, tried)
@@ -362,7 +360,7 @@ class Router:
         """A receipt that should be here is not: this provider gets less for a while."""
         await self._healths.lower(tx, carrier, "no receipt in time")
 
-    async def hear(self, tx: Transaction, carrier: Carrier, report: Report) -> bool:
+    async def hear(self, tx: Transaction, carrier: Carrier, report: ReceiptReport) -> bool:
         """A receipt that came by itself. False: it speaks of no message that is known here (yet)."""
         delivery = await self.meant(tx, carrier, report)
         if delivery is None:
@@ -370,7 +368,7 @@ class Router:
         await self.note(tx, delivery.id, carrier, report.receipt)
         return True
 
-    async def meant(self, tx: Transaction, carrier: Carrier, report: Report) -> Delivery | None:
+    async def meant(self, tx: Transaction, carrier: Carrier, report: ReceiptReport) -> Delivery | None:
         """Our own key proves that it is ours; a bare reference has to be one that this provider gave us. One that can
         be asked may name the number alone."""
         if report.key and (found := await tx.deliveries.by_key(report.key)):

@@ -11,7 +11,7 @@ import structlog
 from hub.model.contract.contract import Contract
 from hub.model.reminders.calendar import closed_days
 from hub.model.reminders.policy import ReminderPolicy
-from hub.store.reminders.policies import Place, PolicyChange
+from hub.store.reminders.policies import PolicyChange, PolicyPlace
 from hub.store.transaction import Transaction
 
 log = structlog.get_logger()
@@ -29,11 +29,13 @@ async def policy_at(
     return await with_calendar(tx, policy, campus, tx.planning_now)
 
 
-async def policies_of(tx: Transaction, base: ReminderPolicy, places: Sequence[Place]) -> Mapping[Place, ReminderPolicy]:
+async def policies_of(
+    tx: Transaction, base: ReminderPolicy, places: Sequence[PolicyPlace]
+) -> Mapping[PolicyPlace, ReminderPolicy]:
     """That of each of these places, worked out once for all where the same changes hold."""
     now = tx.planning_now
     worked_out: dict[tuple[str, ...], ReminderPolicy] = {}
-    found: dict[Place, ReminderPolicy] = {}
+    found: dict[PolicyPlace, ReminderPolicy] = {}
     for place, changes in (await tx.policies.at_all(places)).items():
         same = (place.campus, *(f"{each.campus} {each.kind} {each.subject}" for each in changes))
         if same not in worked_out:

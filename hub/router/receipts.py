@@ -12,7 +12,7 @@ from datetime import datetime
 
 import structlog
 
-from channels import Failure, Fate, Inbound, Report
+from channels import Failure, Fate, Inbound, ReceiptReport
 from hub.model.messaging.delivery import DeliveryState, began_at, joined, look_again_at
 from hub.router.circuit_breaker import arrived
 from hub.router.providers import Carrier
@@ -33,10 +33,10 @@ class Reported:
     """A report by the provider that signed it."""
 
     carrier: Carrier
-    report: Report
+    report: ReceiptReport
 
 
-def is_plain(carrier: Carrier, reports: Sequence[Report], inbound: Sequence[Inbound]) -> bool:
+def is_plain(carrier: Carrier, reports: Sequence[ReceiptReport], inbound: Sequence[Inbound]) -> bool:
     """Whether a call can be noted with many others: it is signed, and names our own key for each message."""
     plain = all(each.key and each.receipt.failure not in SAY_MORE for each in reports)
     return plain and carrier.channel.rules.signed and not inbound

@@ -52,7 +52,7 @@ class RemoteKey(SigningKey, Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class TokenContext:
     """What a remote service gets from the hub: a client for HTTP, and what it said of its key the last time (empty: it
     was never asked)."""
 

@@ -38,7 +38,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from hub.bounded_read import read_limited
 from hub.errors import TokenUnavailable
 from hub.rest_mapping import NotServed, explained
-from hub.tokens import Place
+from hub.tokens import TokenContext
 
 SHA256_OID: Final = "2.16.840.1.101.3.4.2.1"
 ALGORITHMS: Final = {  # by kind of key: what is asked for, the best first
@@ -79,7 +79,7 @@ class CscOptions(BaseModel):
         return self
 
 
-async def connect(options: Mapping[str, Any], place: Place) -> CscKey:
+async def connect(options: Mapping[str, Any], place: TokenContext) -> CscKey:
     """The key with its certificate. Where the service is away, `place.kept` stands in: what it said the last time.
 
     Raises ValueError that names the option, TokenUnavailable when there is nothing to go by.

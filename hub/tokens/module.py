@@ -112,7 +112,6 @@ class Module:
         if result != CKR_OK:
             raise TokenUnavailable(f"the PKCS#11 module is away: C_Initialize says {result:#x}")
 
-
     def _initialise_again(self) -> None:
         try:
             self._library.reinitialize()

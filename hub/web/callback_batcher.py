@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 
 from channels import Heard
-from hub.store.inbound.callback_writer import Told
+from hub.store.inbound.callback_writer import StoredCallback
 from hub.store.transaction import Database
 
 MOST_TOGETHER = 50
@@ -18,7 +18,7 @@ MOST_TOGETHER = 50
 
 @dataclass(frozen=True)
 class _Waiting:
-    told: Told
+    told: StoredCallback
     stored: asyncio.Future[None]
 
 
@@ -30,7 +30,7 @@ class Intake:
 
     async def store(self, provider: str, heard: Heard) -> None:
         """Returns once it is committed, and somebody is told to work on it. Raises DatabaseUnavailable."""
-        told = Told.sealed(self._database.cipher, provider, heard, self._database.clock())
+        told = StoredCallback.sealed(self._database.cipher, provider, heard, self._database.clock())
         waiting = _Waiting(told, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._writer is None or self._writer.done():

@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from channels import Answer, Call, NotGenuine, Reporting
+from channels import CallbackAnswer, CallbackRequest, NotGenuine, Reporting
 from hub.errors import AccessDenied
 from hub.web.app_keys import HUB
 from hub.web.callback_batcher import Intake
@@ -47,7 +47,7 @@ async def called(intake: Intake, request: web.Request) -> web.Response:
     return _answer(heard.answer)
 
 
-async def _call(request: web.Request) -> Call:
+async def _call(request: web.Request) -> CallbackRequest:
     """As it arrived; the address is the configured public one, whatever proxies made of it on the way."""
     body = await request.content.read(LARGEST_CALL + 1)
     while body and len(body) <= LARGEST_CALL and (more := await request.content.read(LARGEST_CALL + 1 - len(body))):
@@ -56,10 +56,10 @@ async def _call(request: web.Request) -> Call:
         raise NotGenuine("the call is too large")
     headers = {name.lower(): value for name, value in request.headers.items()}
     url = request.app[HUB].services.origin + request.raw_path
-    return Call(request.method, url, request.raw_path, headers, body)
+    return CallbackRequest(request.method, url, request.raw_path, headers, body)
 
 
-def _answer(answer: Answer) -> web.Response:
+def _answer(answer: CallbackAnswer) -> web.Response:
     if answer.status == 204:
         return web.Response(status=204)
     return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)

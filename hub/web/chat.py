@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import structlog
 from aiohttp import web
 
-from chats import Call, Chat, NotGenuine, NotSent, Question, Reply
+from chats import Chat, ChatQuestion, ChatRequest, ForgedQuestion, NotSent, Reply
 from hub.errors import AccessDenied
 from hub.lifecycle.inbound.chat_replies import inform
 from hub.web.app_keys import HUB
@@ -39,7 +39,7 @@ class Answers:
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def is_new(self, name: str, question: Question) -> bool:
+    def is_new(self, name: str, question: ChatQuestion) -> bool:
         """Whether this message was not answered yet, by this process; and now it is."""
         key = (name, question.reference)
         if key in self._seen:
@@ -49,12 +49,12 @@ class Answers:
             self._seen.popitem(last=False)
         return True
 
-    def give(self, name: str, chat: Chat, question: Question, text: str) -> None:
+    def give(self, name: str, chat: Chat, question: ChatQuestion, text: str) -> None:
         task = asyncio.create_task(self._send(name, chat, question, text))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _send(self, name: str, chat: Chat, question: Question, text: str) -> None:
+    async def _send(self, name: str, chat: Chat, question: ChatQuestion, text: str) -> None:
         try:
             await chat.send(question, text)
         except NotSent as error:
@@ -78,12 +78,12 @@ class ChatDesk:
             raise AccessDenied
         try:
             asked = chat.read(await _call(request))
-        except NotGenuine as error:
+        except ForgedQuestion as error:
             log.warning("a call was refused", chat=name, reason=str(error))
             raise AccessDenied from None
         return _response(asked if isinstance(asked, Reply) else await self._answer(hub, name, chat, asked))
 
-    async def _answer(self, hub: Hub, name: str, chat: Chat, question: Question) -> Reply:
+    async def _answer(self, hub: Hub, name: str, chat: Chat, question: ChatQuestion) -> Reply:
         text = await inform(hub.services, name, question.person, question.text)
         if text is None:
             return Reply()
@@ -94,14 +94,14 @@ class ChatDesk:
         return Reply()
 
 
-async def _call(request: web.Request) -> Call:
+async def _call(request: web.Request) -> ChatRequest:
     body = b""
     while len(body) <= LARGEST_CALL and (more := await request.content.read(LARGEST_CALL + 1 - len(body))):
         body += more
     if len(body) > LARGEST_CALL:
-        raise NotGenuine("the call is too large")
+        raise ForgedQuestion("the call is too large")
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return Call(request.method, dict(request.query), headers, body)
+    return ChatRequest(request.method, dict(request.query), headers, body)
 
 
 def _response(reply: Reply) -> web.Response:

@@ -23,7 +23,7 @@ from hub.web.pages import page
 from hub.web.problems import wants_page
 from hub.web.upload_limits import LARGEST_FILE, MAX_CHECKS, RETRY_AFTER, Upload, UploadLimits
 from hub.wiring import Hub
-from qianda.verify.elements import Report
+from qianda.verify.elements import VerificationReport
 from qianda.verify.findings import UnreadablePdf
 from qianda.verify.guard import verify_guarded
 from qianda.verify.report import as_json, unreadable_json
@@ -119,7 +119,7 @@ async def _judge(request: web.Request, path: Path, name: str, threads: ThreadPoo
         verify_guarded, path, trust_files(request.app[HUB]), cpu_seconds=CPU_SECONDS, wait_seconds=WAIT_SECONDS
     )
     try:
-        report: Report | None = await asyncio.get_running_loop().run_in_executor(threads, check)
+        report: VerificationReport | None = await asyncio.get_running_loop().run_in_executor(threads, check)
         said = as_json(report) | {"file": name} if report else {}
     except UnreadablePdf as error:
         report, said = None, unreadable_json(name, error.reason)

@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 @dataclass
-class _Progress:
+class _AnswerProgress:
     """Of a connection's answers: when it was last seen to get on, and how many bytes were `fetched` by then."""
 
     since: float
@@ -52,7 +52,7 @@ class SlowClients:
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
         self._bodies: dict[int, tuple[web.Request, float]] = {}  # a request cannot be a key itself
-        self._answers: dict[Any, _Progress] = {}
+        self._answers: dict[Any, _AnswerProgress] = {}
 
     @property
     def keepalive(self) -> float:
@@ -99,7 +99,7 @@ class SlowClients:
             self._bodies.pop(id(request), None)
 
     def _add_connection(self, transport: Any) -> None:
-        self._answers[transport] = _Progress(_now(), 0)
+        self._answers[transport] = _AnswerProgress(_now(), 0)
         transport.set_write_buffer_limits(high=1)  # 0 would hold TLS for ever
         if sys.platform == "linux":
             sock = transport.get_extra_info("socket")
@@ -109,7 +109,7 @@ class SlowClients:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
-    def _look_at_answer(self, transport: Any, answer: _Progress) -> None:
+    def _look_at_answer(self, transport: Any, answer: _AnswerProgress) -> None:
         if transport.get_extra_info("socket").fileno() < 0:
             self._answers.pop(transport, None)
             return

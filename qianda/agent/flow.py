@@ -16,10 +16,10 @@ import aiohttp
 from qianda.agent.certificates import TokenCertificate, chain_of, read_certificate
 from qianda.agent.pinned import checked_origin, chosen_origin, read_pinned, usual_file
 from qianda.agent.terminal import Terminal
-from qianda.agent.token import Device, OpenDevice, TokenHolder, plugged_in
-from qianda.agent.words import Trouble, say
+from qianda.agent.token import OpenDevice, TokenDevice, TokenHolder, plugged_in
+from qianda.agent.words import AgentTrouble, say
 from qianda.checks import RefusedToSign
-from qianda.client import Contract, SigningClient
+from qianda.client import ShownContract, SigningClient
 from qianda.wire import BadAnswer, Json, ProtocolProblem
 
 CONFIRMATION_SECONDS = 600
@@ -30,7 +30,7 @@ ASK_AGAIN_SECONDS = 1.0
 class Choice:
     """What the person wants to sign with; without a certificate: a new one for a key on that token."""
 
-    device: Device
+    device: TokenDevice
     certificate: TokenCertificate | None
 
 
@@ -39,7 +39,7 @@ class Shown:
     """What the person was shown: the document's bytes, hashed here, and what the hub says of it."""
 
     id: str
-    contract: Contract
+    contract: ShownContract
     document: bytes
 
 
@@ -48,7 +48,7 @@ def sign_once(origin: str, module: str, config: Path | None, language: str) -> i
     terminal = Terminal(language)
     try:
         asyncio.run(_sign(terminal, origin, module, config or usual_file()))
-    except Trouble as trouble:
+    except AgentTrouble as trouble:
         blanks = dict(trouble.blanks)
         if "left" in blanks:
             blanks["left"] = say(language, blanks["left"])
@@ -69,10 +69,10 @@ async def _sign(terminal: Terminal, typed: str, module: str, config: Path) -> No
             await _sign_at(terminal, client, origin, devices)
 
 
-async def _sign_at(terminal: Terminal, client: SigningClient, origin: str, devices: list[Device]) -> None:
+async def _sign_at(terminal: Terminal, client: SigningClient, origin: str, devices: list[TokenDevice]) -> None:
     claimed = await client.claim(terminal.ask("ask-code"))
     if claimed.get("origin") != origin:
-        raise Trouble("lying-hub", said=str(claimed.get("origin")), origin=origin)
+        raise AgentTrouble("lying-hub", said=str(claimed.get("origin")), origin=origin)
     terminal.say("connected", origin=origin, school=claimed.get("school"), campus=claimed.get("campus"))
     shown = await _downloaded(client, str(claimed.get("contract")))
     with tempfile.TemporaryDirectory(prefix="qianda-") as folder:
@@ -81,7 +81,7 @@ async def _sign_at(terminal: Terminal, client: SigningClient, origin: str, devic
         _show(terminal, shown, file)
         choice = _chosen(terminal, devices)
         if terminal.ask("ask-yes").lower() not in ("yes", "y", "是"):
-            raise Trouble("stopped")
+            raise AgentTrouble("stopped")
     with choice.device.logged_in(_pin(terminal, choice.device), to_write=choice.certificate is None) as opened:
         holder = await _certified(terminal, client, shown, choice, opened)
         await _confirmed(client)
@@ -97,7 +97,7 @@ async def _downloaded(client: SigningClient, contract_id: str) -> Shown:
     contract = await client.contract(contract_id)
     document = await client.document(contract_id)
     if hashlib.sha256(document).hexdigest() != contract.document_sha256:
-        raise Trouble("changed")
+        raise AgentTrouble("changed")
     return Shown(contract_id, contract, document)
 
 
@@ -123,7 +123,7 @@ def _rows(value: object) -> list[Json]:
 # ---- with what
 
 
-def _chosen(terminal: Terminal, devices: list[Device]) -> Choice:
+def _chosen(terminal: Terminal, devices: list[TokenDevice]) -> Choice:
     """One of the certificates that can sign, whichever token it is on, or a new one."""
     for device in devices:
         device.read()
@@ -151,7 +151,7 @@ def _offer(terminal: Terminal, number: int, choice: Choice) -> None:
     )  # fmt: skip
 
 
-def _pin(terminal: Terminal, device: Device) -> str:
+def _pin(terminal: Terminal, device: TokenDevice) -> str:
     """Asked once; where the token has a keypad of its own, it is typed there and never seen here."""
     if device.has_keypad:
         terminal.say("pad", token=device.name)
@@ -183,7 +183,7 @@ def _keep(terminal: Terminal, opened: OpenDevice, certificate: bytes, holder: To
     """So that the next contract finds it; a token that takes no certificates can sign all the same."""
     try:
         opened.keep(certificate, holder)
-    except Trouble as trouble:
+    except AgentTrouble as trouble:
         terminal.say("not-kept", why=trouble.blanks.get("what", trouble.name))
 
 
@@ -198,14 +198,14 @@ async def _confirmed(client: SigningClient) -> None:
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
             case _:
                 break
-    raise Trouble("not-confirmed")
+    raise AgentTrouble("not-confirmed")
 
 
 async def _signed(client: SigningClient, shown: Shown, holder: TokenHolder) -> None:
     """What the person saw is signed and agreed to, whatever the hub would show by now."""
     now = await client.contract(shown.id)
     if (now.document_sha256, now.consent) != (shown.contract.document_sha256, shown.contract.consent):
-        raise Trouble("changed")
+        raise AgentTrouble("changed")
     await client.sign(holder, shown.id, shown=shown.document, contract=shown.contract)
 
 
@@ -214,15 +214,15 @@ def _troubles_of_the_wire() -> Iterator[None]:
     try:
         yield
     except RefusedToSign as refusal:
-        raise Trouble("refused", reason=refusal.reason) from refusal
+        raise AgentTrouble("refused", reason=refusal.reason) from refusal
     except ProtocolProblem as problem:
         if problem.code in ("document-changed", "wrong-document", "wrong-consent"):
-            raise Trouble("changed") from problem
+            raise AgentTrouble("changed") from problem
         if problem.code in ("session-not-valid", "not-confirmed"):
-            raise Trouble("not-confirmed") from problem
+            raise AgentTrouble("not-confirmed") from problem
         detail = problem.detail if problem.detail != problem.title else ""
-        raise Trouble("hub-says", title=problem.title or problem.code, detail=detail) from problem
+        raise AgentTrouble("hub-says", title=problem.title or problem.code, detail=detail) from problem
     except BadAnswer as error:
-        raise Trouble("odd-answer", why=str(error)) from error
+        raise AgentTrouble("odd-answer", why=str(error)) from error
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise Trouble("offline", why=str(error) or type(error).__name__) from error
+        raise AgentTrouble("offline", why=str(error) or type(error).__name__) from error

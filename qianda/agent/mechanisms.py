@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from pkcs11 import KeyType, Mechanism
 
-from qianda.agent.words import Trouble
+from qianda.agent.words import AgentTrouble
 
 _DIGEST_INFO_SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
 @dataclass(frozen=True)
-class Way:
+class SigningMechanism:
     """`raw`: the token signs what it gets, and the hash is made here."""
 
     mechanism: Mechanism
@@ -28,22 +28,25 @@ class Way:
 
 
 _WAYS = {
-    KeyType.EC: (Way(Mechanism.ECDSA_SHA256, raw=False), Way(Mechanism.ECDSA, raw=True)),
-    KeyType.RSA: (Way(Mechanism.SHA256_RSA_PKCS, raw=False), Way(Mechanism.RSA_PKCS, raw=True)),
+    KeyType.EC: (SigningMechanism(Mechanism.ECDSA_SHA256, raw=False), SigningMechanism(Mechanism.ECDSA, raw=True)),
+    KeyType.RSA: (
+        SigningMechanism(Mechanism.SHA256_RSA_PKCS, raw=False),
+        SigningMechanism(Mechanism.RSA_PKCS, raw=True),
+    ),
 }
 
 
-def ways_for(kind: KeyType, offered: Collection[Mechanism | int]) -> list[Way]:
-    """The ways that the token offers, the best first. Raises Trouble when there is none."""
+def ways_for(kind: KeyType, offered: Collection[Mechanism | int]) -> list[SigningMechanism]:
+    """The ways that the token offers, the best first. Raises AgentTrouble when there is none."""
     ways = [way for way in _WAYS.get(kind, ()) if way.mechanism in offered]
     if not ways:
-        raise Trouble("no-mechanism")
+        raise AgentTrouble("no-mechanism")
     return ways
 
 
 def kind_to_generate(offered: Collection[Mechanism | int]) -> KeyType:
-    """EC on P-256 where the token makes such keys, RSA otherwise. Raises Trouble."""
+    """EC on P-256 where the token makes such keys, RSA otherwise. Raises AgentTrouble."""
     for kind, maker in ((KeyType.EC, Mechanism.EC_KEY_PAIR_GEN), (KeyType.RSA, Mechanism.RSA_PKCS_KEY_PAIR_GEN)):
         if maker in offered and any(way.mechanism in offered for way in _WAYS[kind]):
             return kind
-    raise Trouble("no-mechanism")
+    raise AgentTrouble("no-mechanism")

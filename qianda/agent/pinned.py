@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from qianda.agent.words import Trouble
+from qianda.agent.words import AgentTrouble
 from qianda.wire import origin_of
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -32,20 +32,20 @@ def usual_file() -> Path:
 
 
 def read_pinned(file: Path) -> Pinned:
-    """`origin = "https://…"` and `module = "…"`. Raises Trouble for a file that cannot be read."""
+    """`origin = "https://…"` and `module = "…"`. Raises AgentTrouble for a file that cannot be read."""
     try:
         values = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return Pinned(file)
     except (OSError, ValueError) as error:
-        raise Trouble("bad-config", file=str(file), why=str(error)) from error
+        raise AgentTrouble("bad-config", file=str(file), why=str(error)) from error
     if unknown := values.keys() - {"origin", "module"}:
-        raise Trouble("bad-config", file=str(file), why=", ".join(sorted(unknown)))
+        raise AgentTrouble("bad-config", file=str(file), why=", ".join(sorted(unknown)))
     return Pinned(file, str(values.get("origin", "")), str(values.get("module", "")))
 
 
 def checked_origin(text: str) -> str:
-    """An origin as a browser writes it. Raises Trouble unless it is HTTPS (or HTTP on this very machine), and bare."""
+    """An origin as a browser writes it. Raises AgentTrouble unless it is bare, and HTTPS (or HTTP on this machine)."""
     typed = text.strip().rstrip("/")
     try:
         parts = urlsplit(typed)
@@ -53,17 +53,17 @@ def checked_origin(text: str) -> str:
         bare = not (parts.path or parts.query or parts.fragment or parts.username) and bool(parts.hostname)
         origin = origin_of(typed)
     except ValueError:
-        raise Trouble("bad-origin", origin=text) from None
+        raise AgentTrouble("bad-origin", origin=text) from None
     if not safe or not bare:
-        raise Trouble("bad-origin", origin=text)
+        raise AgentTrouble("bad-origin", origin=text)
     return origin
 
 
 def chosen_origin(typed: str, pinned: Pinned) -> str:
-    """Empty when neither says one. Raises Trouble when they differ."""
+    """Empty when neither says one. Raises AgentTrouble when they differ."""
     if not pinned.origin:
         return checked_origin(typed) if typed else ""
     known = checked_origin(pinned.origin)
     if typed and checked_origin(typed) != known:
-        raise Trouble("other-origin", pinned=known, origin=typed, file=str(pinned.file))
+        raise AgentTrouble("other-origin", pinned=known, origin=typed, file=str(pinned.file))
     return known

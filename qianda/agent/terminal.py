@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 
-from qianda.agent.words import Trouble, harmless, say
+from qianda.agent.words import AgentTrouble, harmless, say
 
 
 class Terminal:
@@ -26,18 +26,18 @@ class Terminal:
         try:
             return input(f"{say(self.language, name, **blanks)}: ").strip()
         except EOFError:
-            raise Trouble("stopped") from None
+            raise AgentTrouble("stopped") from None
 
     def ask_secret(self, name: str, /, **blanks: object) -> str:
         """Typed without being shown, from the terminal itself and never from a pipe's history."""
         try:
             return getpass.getpass(f"{say(self.language, name, **blanks)}: ")
         except EOFError:
-            raise Trouble("stopped") from None
+            raise AgentTrouble("stopped") from None
 
     def choose(self, most: int) -> int:
-        """A number from 1 to `most`. Raises Trouble when it is none."""
+        """A number from 1 to `most`. Raises AgentTrouble when it is none."""
         answer = self.ask("choose")
         if not answer.isascii() or not answer.isdigit() or not 1 <= int(answer) <= most:
-            raise Trouble("stopped")
+            raise AgentTrouble("stopped")
         return int(answer)

@@ -23,8 +23,8 @@ from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 from pkcs11.util.x509 import decode_x509_certificate
 
 from qianda.agent.certificates import TokenCertificate, read_certificate
-from qianda.agent.mechanisms import Way, kind_to_generate, ways_for
-from qianda.agent.words import Trouble
+from qianda.agent.mechanisms import SigningMechanism, kind_to_generate, ways_for
+from qianda.agent.words import AgentTrouble
 
 OWN_LABEL = "qianda"
 RSA_BITS = 2048
@@ -36,12 +36,12 @@ _GONE = (
 _NOT_SO = (errors.MechanismInvalid, errors.FunctionNotSupported, errors.MechanismParamInvalid)
 
 
-def plugged_in(module: str) -> list[Device]:
-    """The tokens that are there. Raises Trouble for a module that cannot be loaded, and for no token at all."""
+def plugged_in(module: str) -> list[TokenDevice]:
+    """The tokens that are there. Raises AgentTrouble for a module that cannot be loaded, and for no token at all."""
     try:
         slots = pkcs11.lib(module).get_slots(token_present=True)
     except (OSError, RuntimeError) as error:  # PKCS11Error is a RuntimeError, too
-        raise Trouble("no-module", module=module, why=str(error) or type(error).__name__) from error
+        raise AgentTrouble("no-module", module=module, why=str(error) or type(error).__name__) from error
     devices = []
     for slot in slots:
         try:
@@ -49,14 +49,14 @@ def plugged_in(module: str) -> list[Device]:
         except errors.PKCS11Error:  # gone between the two calls, or not a token that is understood
             continue
         if token.flags & TokenFlag.TOKEN_INITIALIZED:
-            devices.append(Device(token))
+            devices.append(TokenDevice(token))
     if not devices:
-        raise Trouble("no-token")
+        raise AgentTrouble("no-token")
     return devices
 
 
 @dataclass
-class Device:
+class TokenDevice:
     token: Token
     certificates: list[TokenCertificate] = field(default_factory=list)
 
@@ -77,11 +77,11 @@ class Device:
 
     @contextmanager
     def logged_in(self, pin: str, *, to_write: bool = False) -> Iterator[OpenDevice]:
-        """The PIN is given once. Raises Trouble for a wrong one, and for a locked token."""
+        """The PIN is given once. Raises AgentTrouble for a wrong one, and for a locked token."""
         if to_write and self.token.flags & TokenFlag.WRITE_PROTECTED:
-            raise Trouble("read-only")
+            raise AgentTrouble("read-only")
         if self.token.flags & TokenFlag.USER_PIN_LOCKED:
-            raise Trouble("locked")
+            raise AgentTrouble("locked")
         given: Any = PROTECTED_AUTH if self.has_keypad else pin
         with self._troubles():
             session = self.token.open(user_pin=given, rw=to_write)
@@ -100,33 +100,33 @@ class Device:
         except errors.PKCS11Error as error:
             raise self.trouble(error) from error
 
-    def trouble(self, error: errors.PKCS11Error) -> Trouble:
+    def trouble(self, error: errors.PKCS11Error) -> AgentTrouble:
         """What the module said, in words."""
         match error:
             case errors.PinIncorrect() | errors.PinInvalid() | errors.PinLenRange():
                 return self._wrong_pin()
             case errors.PinLocked():
-                return Trouble("locked")
+                return AgentTrouble("locked")
             case errors.PinExpired():
-                return Trouble("pin-expired")
+                return AgentTrouble("pin-expired")
             case errors.UserPinNotInitialized():
-                return Trouble("no-pin-set")
+                return AgentTrouble("no-pin-set")
         if isinstance(error, _GONE) or self._flags() is None:
-            return Trouble("removed")
-        return Trouble("device", what=" ".join([type(error).__name__, *(str(part) for part in error.args)]))
+            return AgentTrouble("removed")
+        return AgentTrouble("device", what=" ".join([type(error).__name__, *(str(part) for part in error.args)]))
 
-    def _wrong_pin(self) -> Trouble:
+    def _wrong_pin(self) -> AgentTrouble:
         flags = self._flags()
         if flags is None:
-            return Trouble("removed")
+            return AgentTrouble("removed")
         if flags & TokenFlag.USER_PIN_LOCKED:
-            return Trouble("locked")
+            return AgentTrouble("locked")
         left = "left-unknown"
         if flags & TokenFlag.USER_PIN_FINAL_TRY:
             left = "left-one"
         elif flags & TokenFlag.USER_PIN_COUNT_LOW:
             left = "left-few"
-        return Trouble("wrong-pin", left=left)
+        return AgentTrouble("wrong-pin", left=left)
 
     def _flags(self) -> TokenFlag | None:
         """As the token says now; None when it is gone."""
@@ -138,18 +138,18 @@ class Device:
 
 @dataclass
 class OpenDevice:
-    device: Device
+    device: TokenDevice
     session: Session
     pin: str | None
 
     def holder(self, certificate: TokenCertificate) -> TokenHolder:
-        """The private key of a certificate. Raises Trouble when it is not here."""
+        """The private key of a certificate. Raises AgentTrouble when it is not here."""
         with self.device._troubles():
             keys = self._private_keys({Attribute.ID: certificate.id}) if certificate.id else []
             if not keys:  # some tokens do not tie them together; a key that does not fit is found out before it is used
                 keys = self._private_keys({})
             if len(keys) != 1:
-                raise Trouble("no-key")
+                raise AgentTrouble("no-key")
             return self._holder(keys[0], certificate.spki)
 
     def own_key(self) -> TokenHolder:
@@ -162,7 +162,7 @@ class OpenDevice:
             return self._holder(private, _spki(public))
 
     def keep(self, certificate: bytes, holder: TokenHolder) -> None:
-        """Write the certificate beside its key, in place of an earlier one. Raises Trouble."""
+        """Write the certificate beside its key, in place of an earlier one. Raises AgentTrouble."""
         identifier = holder.key[Attribute.ID]
         with self.device._troubles():
             old = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.ID: identifier}
@@ -183,7 +183,7 @@ class OpenDevice:
         wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.ID: identifier}
         found = list(self.session.get_objects(wanted))
         if len(found) != 1:
-            raise Trouble("no-key")
+            raise AgentTrouble("no-key")
         return _spki(cast(PublicKey, found[0]))
 
     def _generated(self) -> tuple[PublicKey, PrivateKey]:
@@ -202,21 +202,21 @@ class OpenDevice:
 class TokenHolder:
     """A private key on the token, as the client library wants it."""
 
-    device: Device
+    device: TokenDevice
     key: Any
     spki: bytes
-    ways: list[Way]
+    ways: list[SigningMechanism]
     pin: str | None = field(repr=False)
     custody: str = "usb-token"
 
     def sign(self, data: bytes) -> bytes:
-        """Raw r‖s, or the value of RSA. Raises Trouble, also for a key that is not that of the certificate."""
+        """Raw r‖s, or the value of RSA. Raises AgentTrouble, also for a key that is not that of the certificate."""
         try:
             signature = self._signed(data)
         except errors.PKCS11Error as error:
             raise self.device.trouble(error) from error
         if not _fits(self.spki, data, signature):
-            raise Trouble("other-key")
+            raise AgentTrouble("other-key")
         return signature
 
     def _signed(self, data: bytes) -> bytes:

@@ -143,7 +143,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-class Trouble(Exception):
+class AgentTrouble(Exception):
     """Why nothing is signed: the name of a text, and what stands in its blanks."""
 
     def __init__(self, name: str, /, **blanks: str) -> None:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from qianda.verify.findings import Element, Finding, Reason, UnreadablePdf, Word
 
 if TYPE_CHECKING:
-    from qianda.verify.elements import Report
+    from qianda.verify.elements import VerificationReport
     from qianda.verify.expectation import Expectation
     from qianda.verify.trust import Trust
 
 __all__ = ["Element", "Finding", "Reason", "UnreadablePdf", "Word", "verify_bytes", "verify_file"]
 
 
-def verify_file(path: Path, trust: Trust, expected: Expectation | None = None) -> Report:
+def verify_file(path: Path, trust: Trust, expected: Expectation | None = None) -> VerificationReport:
     """Check one PDF, and whether it is the one that was expected.
 
     Raises UnreadablePdf, or OSError when the file cannot be opened. Runs an event loop: call it outside of one.
@@ -33,11 +33,13 @@ def verify_file(path: Path, trust: Trust, expected: Expectation | None = None) -
     return verify_bytes(path.read_bytes(), trust, expected, name=path.name)
 
 
-def verify_bytes(pdf: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = "") -> Report:
+def verify_bytes(
+    pdf: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = ""
+) -> VerificationReport:
     """The same for a file in memory."""
     from qianda.pdf import NotOurForm
     from qianda.verify.ades import full_check
-    from qianda.verify.elements import Report, altered_report, judge, of_document, trust_findings
+    from qianda.verify.elements import VerificationReport, altered_report, judge, of_document, trust_findings
     from qianda.verify.structure import altered, examine
 
     try:
@@ -49,7 +51,7 @@ def verify_bytes(pdf: bytes, trust: Trust, expected: Expectation | None = None, 
     if structure.signatures:
         findings += full_check(pdf, trust)
     parties, trial = judge(structure, findings, trust)
-    return Report(
+    return VerificationReport(
         file=name,
         sha256=hashlib.sha256(pdf).hexdigest(),
         size=len(pdf),

@@ -31,7 +31,7 @@ _CURVES = (ec.SECP256R1, ec.SECP384R1)
 _MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192
 
 
-class WrongSignature(Exception):
+class BadCmsSignature(Exception):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.en)
         self.reason = reason
@@ -59,20 +59,20 @@ class CheckedTimestamp:
 
 
 def check_detached(contents: bytes, digest: Callable[[str], bytes]) -> CheckedCms:
-    """A PAdES signature; `digest(algorithm)` hashes what it covers. Raises WrongSignature."""
+    """A PAdES signature; `digest(algorithm)` hashes what it covers. Raises BadCmsSignature."""
     try:
         signed = _signed_data(contents)
         if signed["encap_content_info"]["content_type"].native != "data":
-            raise WrongSignature(reasons.CMS_UNREADABLE)
+            raise BadCmsSignature(reasons.CMS_UNREADABLE)
         if signed["encap_content_info"]["content"].native is not None:
-            raise WrongSignature(reasons.CMS_UNREADABLE)
+            raise BadCmsSignature(reasons.CMS_UNREADABLE)
         return _checked(signed, "data", digest)
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise WrongSignature(reasons.CMS_UNREADABLE) from error
+        raise BadCmsSignature(reasons.CMS_UNREADABLE) from error
 
 
 def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTimestamp:
-    """An RFC 3161 token, DER (zero padding may follow), over what `digest` hashes. Raises WrongSignature."""
+    """An RFC 3161 token, DER (zero padding may follow), over what `digest` hashes. Raises BadCmsSignature."""
     try:
         signed = _signed_data(token)
         content = bytes(signed["encap_content_info"]["content"])
@@ -81,14 +81,14 @@ def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTime
         imprint = info["message_imprint"]
         algorithm = imprint["hash_algorithm"]["algorithm"].native
         if algorithm not in _HASHES or imprint["hashed_message"].native != digest(algorithm):
-            raise WrongSignature(reasons.TIME_WRONG)
+            raise BadCmsSignature(reasons.TIME_WRONG)
         return CheckedTimestamp(info["gen_time"].native, checked.certificate, checked.encoded_certificate)
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise WrongSignature(reasons.TIME_WRONG) from error
+        raise BadCmsSignature(reasons.TIME_WRONG) from error
 
 
 def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
-    """The timestamp over the signature value, an unsigned attribute. Raises WrongSignature; missing is wrong too."""
+    """The timestamp over the signature value, an unsigned attribute. Raises BadCmsSignature; missing is wrong too."""
     tokens = [
         value
         for attribute in checked.signer_info["unsigned_attrs"] or ()
@@ -96,14 +96,14 @@ def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
         for value in attribute["values"]
     ]
     if not tokens:
-        raise WrongSignature(reasons.TIME_MISSING)
+        raise BadCmsSignature(reasons.TIME_MISSING)
     if len(tokens) > 1:
-        raise WrongSignature(reasons.TIME_WRONG)
+        raise BadCmsSignature(reasons.TIME_WRONG)
     return check_timestamp(tokens[0].dump(), lambda algorithm: hashlib.new(algorithm, checked.signature).digest())
 
 
 def confirmation(checked: CheckedCms) -> CheckedConfirmation | None:
-    """A passkey's confirmation of this very signature; None where there is none. Raises WrongSignature for a wrong one,
+    """A passkey's confirmation of this very signature; None where there is none. Raises BadCmsSignature if wrong,
     and for several."""
     values = [
         value
@@ -118,17 +118,17 @@ def confirmation(checked: CheckedCms) -> CheckedConfirmation | None:
             return None
         return check_confirmation(values[0].dump(), checked.to_be_signed, checked.encoded_certificate)
     except WrongPasskey as wrong:
-        raise WrongSignature(reasons.CONFIRMATION_WRONG.about(what=wrong)) from wrong
+        raise BadCmsSignature(reasons.CONFIRMATION_WRONG.about(what=wrong)) from wrong
 
 
 def _signed_data(contents: bytes) -> cms.SignedData:
     length = parser.peek(contents)
     if contents[length:].strip(b"\0"):
-        raise WrongSignature(reasons.CMS_UNREADABLE)
+        raise BadCmsSignature(reasons.CMS_UNREADABLE)
     info = cms.ContentInfo.load(contents[:length], strict=True)
     _check_ends(contents[:length])
     if info["content_type"].native != "signed_data" or len(info["content"]["signer_infos"]) != 1:
-        raise WrongSignature(reasons.CMS_UNREADABLE)
+        raise BadCmsSignature(reasons.CMS_UNREADABLE)
     return info["content"]
 
 
@@ -149,11 +149,11 @@ def _checked(signed: cms.SignedData, content_type: str, digest: Callable[[str], 
     values = _attribute_values(signer["signed_attrs"])
     algorithm = signer["digest_algorithm"]["algorithm"].native
     if algorithm not in _HASHES:
-        raise WrongSignature(reasons.ALGORITHM_UNKNOWN)
+        raise BadCmsSignature(reasons.ALGORITHM_UNKNOWN)
     if values["content_type"].native != content_type or values["message_digest"].native != digest(algorithm):
-        raise WrongSignature(reasons.DIGEST_WRONG)
+        raise BadCmsSignature(reasons.DIGEST_WRONG)
     if not _named(values, encoded):
-        raise WrongSignature(reasons.CERTIFICATE_NOT_NAMED)
+        raise BadCmsSignature(reasons.CERTIFICATE_NOT_NAMED)
     _verify_value(encoded, signer, algorithm, to_be_signed)
     for _, other in certificates:
         _accepted_key(other)
@@ -175,7 +175,7 @@ def _check_head(signed: cms.SignedData, content_type: str) -> None:
         or [one["algorithm"].native for one in digests] != [digests[0]["algorithm"].native] * 2
         or any(one["parameters"].dump() not in (b"", _NULL) for one in digests)
     ):
-        raise WrongSignature(reasons.CMS_UNREADABLE)
+        raise BadCmsSignature(reasons.CMS_UNREADABLE)
 
 
 def _certificates(signed: cms.SignedData) -> Iterator[tuple[x509.Certificate, bytes]]:
@@ -191,10 +191,10 @@ def _attribute_values(attributes: cms.CMSAttributes) -> dict[str, Any]:
     for attribute in attributes:
         name = attribute["type"].native
         if name in values or len(attribute["values"]) != 1:
-            raise WrongSignature(reasons.CMS_UNREADABLE)
+            raise BadCmsSignature(reasons.CMS_UNREADABLE)
         values[name] = attribute["values"][0]
     if not all(name in values for name in _REQUIRED_ONCE):
-        raise WrongSignature(reasons.CMS_UNREADABLE)
+        raise BadCmsSignature(reasons.CMS_UNREADABLE)
     return values
 
 
@@ -208,7 +208,7 @@ def _signer_certificate(
                 return certificate, encoded
         elif certificate.key_identifier == sid.native:
             return certificate, encoded
-    raise WrongSignature(reasons.CERTIFICATE_NOT_NAMED)
+    raise BadCmsSignature(reasons.CERTIFICATE_NOT_NAMED)
 
 
 def _named(values: dict[str, Any], encoded: bytes) -> bool:
@@ -235,24 +235,24 @@ def _verify_value(certificate: bytes, signer: cms.SignerInfo, digest: str, data:
         elif kind == "rsassa_pkcs1v15" and isinstance(key, rsa.RSAPublicKey):
             key.verify(value, data, padding.PKCS1v15(), hashed)
         else:
-            raise WrongSignature(reasons.ALGORITHM_UNKNOWN)
+            raise BadCmsSignature(reasons.ALGORITHM_UNKNOWN)
     except (KeyError, UnsupportedAlgorithm) as error:
-        raise WrongSignature(reasons.ALGORITHM_UNKNOWN) from error
+        raise BadCmsSignature(reasons.ALGORITHM_UNKNOWN) from error
     except InvalidSignature as error:
-        raise WrongSignature(reasons.VALUE_WRONG) from error
+        raise BadCmsSignature(reasons.VALUE_WRONG) from error
 
 
 def _accepted_key(certificate: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
-    """Return the certificate's public key: P-256, P-384, or RSA from 2048 bits on. Raises WrongSignature."""
+    """Return the certificate's public key: P-256, P-384, or RSA from 2048 bits on. Raises BadCmsSignature."""
     try:
         key = load_der_x509_certificate(certificate).public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise WrongSignature(reasons.KEY_NOT_ACCEPTED) from error
+        raise BadCmsSignature(reasons.KEY_NOT_ACCEPTED) from error
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
         return key
     if isinstance(key, rsa.RSAPublicKey) and _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
         return key
-    raise WrongSignature(reasons.KEY_NOT_ACCEPTED)
+    raise BadCmsSignature(reasons.KEY_NOT_ACCEPTED)
 
 
 def _hash_of(algorithm: cms.SignedDigestAlgorithm, digest: str) -> str:

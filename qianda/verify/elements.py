@@ -24,14 +24,14 @@ _BAD_TO_GOOD = (Word.FAILED, Word.NOT_SHOWN, Word.DECLARED, Word.SHOWN)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ElementAnswer:
     element: Element
     word: Word
     reason: Reason
 
 
 @dataclass(frozen=True)
-class Party:
+class SigningParty:
     """One signature field: a signer, or the organisation (`is_seal`). `name` and `issuer` are common names."""
 
     field: str
@@ -40,11 +40,11 @@ class Party:
     organisation: str
     issuer: str
     signed_at: datetime | None
-    answers: tuple[Answer, ...]
+    answers: tuple[ElementAnswer, ...]
 
 
 @dataclass(frozen=True)
-class Report:
+class VerificationReport:
     """What the verifier says of one file.
 
     `contract`: which one the file says that it is. `document` answers for the file as a whole: each element with its
@@ -56,8 +56,8 @@ class Report:
     sha256: str
     size: int
     contract: ContractName
-    document: tuple[Answer, ...]
-    parties: tuple[Party, ...]
+    document: tuple[ElementAnswer, ...]
+    parties: tuple[SigningParty, ...]
     archived_at: datetime | None
     trial: bool
 
@@ -66,14 +66,14 @@ class Report:
         return any(answer.word is Word.FAILED for answer in self.document)
 
 
-def altered_report(pdf: bytes, reason: Reason, name: str) -> Report:
+def altered_report(pdf: bytes, reason: Reason, name: str) -> VerificationReport:
     """Return the report of a file whose form is not ours any more: nothing in it is believed."""
-    return Report(
+    return VerificationReport(
         file=name,
         sha256=hashlib.sha256(pdf).hexdigest(),
         size=len(pdf),
         contract=ContractName("", "", ""),
-        document=tuple(Answer(element, Word.FAILED, reason) for element in Element),
+        document=tuple(ElementAnswer(element, Word.FAILED, reason) for element in Element),
         parties=(),
         archived_at=None,
         trial=False,
@@ -98,33 +98,33 @@ def trust_findings(structure: Structure, trust: Trust) -> Iterator[Finding]:
             yield Finding(Element.USED, reasons.CONFIRMED_ELSEWHERE.about(where=origin), name)
 
 
-def judge(structure: Structure, findings: Sequence[Finding], trust: Trust) -> tuple[tuple[Party, ...], bool]:
+def judge(structure: Structure, findings: Sequence[Finding], trust: Trust) -> tuple[tuple[SigningParty, ...], bool]:
     """The parties in the order in which they signed, and whether anything of the built-in authority was met."""
     parties = tuple(_party(structure, signature.name, findings, trust) for signature in structure.regular)
     trial = any(trust.is_trial(one.certificate, one.certificates) for one in structure.signatures.values())
     return parties, trial or any(trust.is_trial(stamp.certificate) for stamp in structure.times.values())
 
 
-def of_document(parties: Sequence[Party], findings: Sequence[Finding]) -> tuple[Answer, ...]:
+def of_document(parties: Sequence[SigningParty], findings: Sequence[Finding]) -> tuple[ElementAnswer, ...]:
     """For each element what is wrong with the file as a whole, otherwise the worst answer among the parties."""
     return tuple(_worst(element, parties, findings) for element in Element)
 
 
-def _worst(element: Element, parties: Sequence[Party], findings: Sequence[Finding]) -> Answer:
+def _worst(element: Element, parties: Sequence[SigningParty], findings: Sequence[Finding]) -> ElementAnswer:
     for finding in findings:
         if finding.element is element:
-            return Answer(element, Word.FAILED, finding.reason)
+            return ElementAnswer(element, Word.FAILED, finding.reason)
     answers = [answer for party in parties for answer in party.answers if answer.element is element]
     if not answers:
-        return Answer(element, Word.FAILED, reasons.NO_SIGNATURES)
+        return ElementAnswer(element, Word.FAILED, reasons.NO_SIGNATURES)
     return min(answers, key=lambda answer: _BAD_TO_GOOD.index(answer.word))
 
 
-def _party(structure: Structure, field: str, findings: Sequence[Finding], trust: Trust) -> Party:
+def _party(structure: Structure, field: str, findings: Sequence[Finding], trust: Trust) -> SigningParty:
     checked = structure.signatures.get(field)
     stamp = structure.times.get(field)
     certificate = checked.certificate if checked else None
-    return Party(
+    return SigningParty(
         field=field,
         is_seal=field == SEAL_FIELD,
         name=_part(certificate.subject, "common_name") if certificate else "",
@@ -135,19 +135,21 @@ def _party(structure: Structure, field: str, findings: Sequence[Finding], trust:
     )
 
 
-def _answer(element: Element, structure: Structure, field: str, findings: Sequence[Finding], trust: Trust) -> Answer:
+def _answer(
+    element: Element, structure: Structure, field: str, findings: Sequence[Finding], trust: Trust
+) -> ElementAnswer:
     """What is wrong with the party's own signature comes first, then what is wrong with the whole file."""
     against = (Element.USED, Element.SIGNATURE) if element is Element.USED else (element,)
     own = [finding for finding in findings if finding.element in against and finding.field == field]
     whole = [finding for finding in findings if finding.element in against and finding.field is None]
     if own or whole:
-        return Answer(element, Word.FAILED, (own or whole)[0].reason)
+        return ElementAnswer(element, Word.FAILED, (own or whole)[0].reason)
     if field not in structure.signatures and element is not Element.TEXT:
-        return Answer(element, Word.FAILED, reasons.CMS_UNREADABLE)
+        return ElementAnswer(element, Word.FAILED, reasons.CMS_UNREADABLE)
     if element is Element.USED:
         trusted = not any(finding.element is Element.OWNED and finding.field in (field, None) for finding in findings)
-        return Answer(element, *_used(structure, field, trusted))
-    return Answer(element, *_unfailed(element, structure, field, trust))
+        return ElementAnswer(element, *_used(structure, field, trusted))
+    return ElementAnswer(element, *_unfailed(element, structure, field, trust))
 
 
 def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) -> tuple[Word, Reason]:

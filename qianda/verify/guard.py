@@ -17,7 +17,7 @@ from qianda.verify import reasons
 from qianda.verify.findings import Reason, UnreadablePdf
 
 if TYPE_CHECKING:
-    from qianda.verify.elements import Report
+    from qianda.verify.elements import VerificationReport
     from qianda.verify.expectation import Expectation
 
 CPU_SECONDS, WAIT_SECONDS = 60.0, 120.0
@@ -34,7 +34,7 @@ def verify_guarded(
     *,
     cpu_seconds: float = CPU_SECONDS,
     wait_seconds: float = WAIT_SECONDS,
-) -> Report:
+) -> VerificationReport:
     """As `verify_file`, in a child that lets everybody else go first and may use so much of a processor's time.
 
     Raises UnreadablePdf (also for a child that used all its time or broke down), TimeoutError when it had no answer
@@ -62,13 +62,13 @@ def verify_guarded(
         receiver.close()
 
 
-def _told(receiver: Connection) -> Report:
+def _told(receiver: Connection) -> VerificationReport:
     kind, value = receiver.recv()
     if isinstance(value, Reason):
         raise UnreadablePdf(value)
     if kind == "error":
         raise value
-    report: Report = value
+    report: VerificationReport = value
     return report
 
 

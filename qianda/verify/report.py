@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from qianda.verify.elements import Answer, Party, Report
+from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport
 from qianda.verify.findings import Element, Reason, Word
 from qianda.verify.verdict import contract_name, verdict
 
@@ -41,7 +41,7 @@ _FAILED = Reason("结论: 有检查不通过。", "Result: something failed.")
 _NOTHING_FAILED = Reason("结论: 没有不通过的项目。", "Result: nothing failed.")
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def as_json(report: VerificationReport) -> dict[str, Any]:
     """Times in ISO 8601 with zone, hashes in lower-case hex; `elements` are keyed by their English names."""
     return {
         "file": report.file,
@@ -66,7 +66,7 @@ def unreadable_json(file: str, reason: Reason) -> dict[str, Any]:
     return {"file": file, "readable": False, "failed": True, "reason": {"zh": reason.zh, "en": reason.en}}
 
 
-def show(report: Report, console: Console, language: str) -> None:
+def show(report: VerificationReport, console: Console, language: str) -> None:
     """Print the report. `language` is zh or en."""
     for sentence in verdict(report):
         console.print(escape(say(sentence, language)), style="bold red" if report.failed else "bold", highlight=False)
@@ -100,7 +100,7 @@ def local_time(moment: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S} UTC" + ("" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}")
 
 
-def _headline(party: Party, language: str) -> str:
+def _headline(party: SigningParty, language: str) -> str:
     role = say(_SEAL if party.is_seal else _SIGNER, language)
     name = escape(party.name) if party.name else say(_UNKNOWN, language)
     parts = [f"{role}: {name} ({escape(party.field)})"]
@@ -111,7 +111,7 @@ def _headline(party: Party, language: str) -> str:
     return ", ".join(parts)
 
 
-def _show_answers(title: str, answers: tuple[Answer, ...], console: Console, language: str) -> None:
+def _show_answers(title: str, answers: tuple[ElementAnswer, ...], console: Console, language: str) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
     for answer in answers:
         element = _ELEMENTS[answer.element] if language == "zh" else str(answer.element)
@@ -122,7 +122,7 @@ def _show_answers(title: str, answers: tuple[Answer, ...], console: Console, lan
     console.print(table)
 
 
-def _party_json(party: Party) -> dict[str, Any]:
+def _party_json(party: SigningParty) -> dict[str, Any]:
     return {
         "field": party.field,
         "role": "seal" if party.is_seal else "signer",
@@ -134,7 +134,7 @@ def _party_json(party: Party) -> dict[str, Any]:
     }
 
 
-def _answers_json(answers: tuple[Answer, ...]) -> dict[str, Any]:
+def _answers_json(answers: tuple[ElementAnswer, ...]) -> dict[str, Any]:
     return {
         str(answer.element): {"word": str(answer.word), "reason": {"zh": answer.reason.zh, "en": answer.reason.en}}
         for answer in answers

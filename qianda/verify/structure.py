@@ -14,9 +14,9 @@ from qianda.confirmation import CheckedConfirmation
 from qianda.pdf import NotOurForm, TooComplex
 from qianda.verify import reasons
 from qianda.verify.cms_check import (
+    BadCmsSignature,
     CheckedCms,
     CheckedTimestamp,
-    WrongSignature,
     check_detached,
     check_timestamp,
     confirmation,
@@ -177,7 +177,7 @@ def _cryptography(structure: Structure, signature: FieldSignature) -> Iterator[F
         element = Element.TIME
         structure.times[signature.name] = signature_timestamp(checked)
         yield from _alive(signature.name, checked, structure.times[signature.name])
-    except WrongSignature as wrong:
+    except BadCmsSignature as wrong:
         yield Finding(element, wrong.reason, None if signature.is_timestamp else signature.name)
 
 
@@ -186,7 +186,7 @@ def _confirmed(structure: Structure, name: str, checked: CheckedCms) -> Iterator
     try:
         if found := confirmation(checked):
             structure.confirmed[name] = found
-    except WrongSignature as wrong:
+    except BadCmsSignature as wrong:
         yield Finding(Element.USED, wrong.reason, name)
 
 

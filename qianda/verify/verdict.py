@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from qianda.verify import reasons
-from qianda.verify.elements import Party, Report
+from qianda.verify.elements import SigningParty, VerificationReport
 from qianda.verify.findings import Reason, Word
 
 
-def verdict(report: Report) -> tuple[Reason, ...]:
+def verdict(report: VerificationReport) -> tuple[Reason, ...]:
     """Return what somebody needs to know who reads no further."""
     return tuple(_sentences(report))
 
 
-def _sentences(report: Report) -> Iterator[Reason]:
+def _sentences(report: VerificationReport) -> Iterator[Reason]:
     for answer in report.document:
         if answer.word is Word.FAILED:
             yield Reason(*(sentence.format(reason=reason) for sentence, reason in _both(answer.reason)))
@@ -31,7 +31,7 @@ def _sentences(report: Report) -> Iterator[Reason]:
         yield reasons.VERDICT_DECLARED
 
 
-def contract_name(report: Report) -> Reason:
+def contract_name(report: VerificationReport) -> Reason:
     """Return number and title of the contract as the file states them."""
     contract = report.contract
     if not contract.number:
@@ -43,7 +43,7 @@ def _both(reason: Reason) -> tuple[tuple[str, str], tuple[str, str]]:
     return (reasons.VERDICT_FAILED.zh, reason.zh), (reasons.VERDICT_FAILED.en, reason.en)
 
 
-def _of_seal(parties: Sequence[Party]) -> str:
+def _of_seal(parties: Sequence[SigningParty]) -> str:
     return next((party.name or party.organisation for party in parties if party.is_seal), "-")
 
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography import x509
 
-from hub.attestations import Attested, Attestor, Level, NotAttested, Place, Statement, Verdict
+from hub.attestations import AttestationContext, Attested, Attestor, Level, NotAttested, Statement, Verdict
 from hub.attestations.android_key import connect
 from hub.attestations.key_description import read
 from hub.plugins import attestor
@@ -56,7 +56,7 @@ class Grounds:
 
     def connect(self, **options: Any) -> Attestor:
         apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
-        place = Place("android_key", self.http, lambda: self.now)
+        place = AttestationContext("android_key", self.http, lambda: self.now)
         return connect({"roots": [str(self.root)], "apps": apps, **options}, place)
 
     async def verdict(self, chain: tuple[bytes, ...] | None = None, attestor: Attestor | None = None) -> Verdict:
@@ -232,7 +232,7 @@ async def test_a_wrong_configuration_is_named(grounds: Grounds, options: dict[st
 async def test_an_entry_is_connected_by_its_name_or_kind(grounds: Grounds) -> None:
     apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
     entry = {"kind": "android_key", "roots": [str(grounds.root)], "apps": apps}
-    place = Place("phones", grounds.http, lambda: grounds.now)
+    place = AttestationContext("phones", grounds.http, lambda: grounds.now)
     assert attestor("phones", entry, place).format == "android-key"
     for nothing in ("phones", "chains", "no such"):
         with pytest.raises(ValueError, match=r"attestations\.phones: there is no attestor"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.attestations import Attested, Attestor, Level, NotAttested, Place, Statement, cbor
+from hub.attestations import AttestationContext, Attested, Attestor, Level, NotAttested, Statement, cbor
 from hub.attestations.app_attest import connect
 from tests.attestations.platforms import APPLE_APP, DEVELOPMENT, AppAttestService, new_key, spki_of
 from tests.attestations.platforms import cbor as encoded
@@ -25,7 +25,7 @@ class Grounds:
         self.attestor = self.connect()
 
     def connect(self, **options: Any) -> Attestor:
-        place = Place("app_attest", None, lambda: datetime.now(UTC))  # type: ignore[arg-type] # it asks nobody
+        place = AttestationContext("app_attest", None, lambda: datetime.now(UTC))  # type: ignore[arg-type] # it asks nobody
         return connect({"roots": [str(self.root)], "apps": [APPLE_APP], **options}, place)
 
     async def reasons(self, attestor: Attestor | None = None, **how: Any) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from asn1crypto import x509
 
-from hub.attestations import Attested, Level, NotAttested, Place, Statement
+from hub.attestations import AttestationContext, Attested, Level, NotAttested, Statement
 from hub.attestations.android_key import connect as android_key
 from hub.attestations.app_attest import AppAttest, AppAttestOptions
 from hub.attestations.cbor import read
@@ -20,8 +20,8 @@ from tests.attestations.published import APPLE_APP, GOOGLES_APPS, GOOGLES_FINGER
 pytestmark = [pytest.mark.custody, pytest.mark.real]
 
 
-def place(moment: datetime) -> Place:
-    return Place("published", None, lambda: moment)  # type: ignore[arg-type] # it asks nobody
+def place(moment: datetime) -> AttestationContext:
+    return AttestationContext("published", None, lambda: moment)  # type: ignore[arg-type] # it asks nobody
 
 
 def made_at(sample: AppleSample) -> datetime:

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 import hub.authorities
-from hub.authorities import Authority, Issued, Place, Revoked, Standing
+from hub.authorities import Authority, AuthorityContext, CertificateStatus, Issued, Revoked
 from hub.plugins import authority
 from hub.tokens.softkey import SoftKey
 from tests.authorities.certomancer_pki import CertomancerPki
@@ -43,12 +43,12 @@ class Peer:
 
 
 @asynccontextmanager
-async def builtin(_: Path, __: Place) -> AsyncIterator[Peer]:
+async def builtin(_: Path, __: AuthorityContext) -> AsyncIterator[Peer]:
     yield Peer((await Pki.make()).authority, SoftKey.generate("s"), knows=False)
 
 
 @asynccontextmanager
-async def cmp(folder: Path, place: Place) -> AsyncIterator[Peer]:
+async def cmp(folder: Path, place: AuthorityContext) -> AsyncIterator[Peer]:
     """`openssl cmp`'s mock server. It takes a revocation and does nothing with it."""
     key = SoftKey.generate("s")
     async with RegistrationAuthority(OutsideCa(folder / "ca")).serving() as published:
@@ -79,7 +79,7 @@ class CertomancerApi:
 
 
 @asynccontextmanager
-async def http_json(folder: Path, place: Place) -> AsyncIterator[Peer]:
+async def http_json(folder: Path, place: AuthorityContext) -> AsyncIterator[Peer]:
     async with CertomancerPki(folder / "pki").serving() as pki:
         api, app = CertomancerApi(pki), web.Application()
         app.add_routes([web.post("/enrol", api.enrol), web.post("/revoke", api.revoke)])
@@ -98,7 +98,7 @@ async def http_json(folder: Path, place: Place) -> AsyncIterator[Peer]:
             await runner.cleanup()
 
 
-Made = Callable[[Path, Place], AbstractAsyncContextManager[Peer]]
+Made = Callable[[Path, AuthorityContext], AbstractAsyncContextManager[Peer]]
 PEERS: dict[str, Made] = {"builtin": builtin, "cmp": cmp, "http_json": http_json}
 
 
@@ -111,18 +111,18 @@ def test_every_kind_is_tried_here() -> None:
 
 @pytest.mark.parametrize("kind", PEERS)
 async def test_it_enrols_answers_and_revokes(kind: str, tmp_path: Path) -> None:
-    async with aiohttp.ClientSession() as http, PEERS[kind](tmp_path, Place("one", http, utc_now)) as peer:
+    async with aiohttp.ClientSession() as http, PEERS[kind](tmp_path, AuthorityContext("one", http, utc_now)) as peer:
         one = peer.authority
         issued = await one.enrol(peer.key.spki, NAME, "P-1", LIFE)
         _holds(issued, one, peer.key)
-        assert await one.status(issued.certificate) is Standing.GOOD
+        assert await one.status(issued.certificate) is CertificateStatus.GOOD
         stranger = await (await Pki.make()).authority.enrol(SoftKey.generate("x").spki, "A", "1", LIFE)
-        assert await one.status(stranger.certificate) is Standing.UNKNOWN
+        assert await one.status(stranger.certificate) is CertificateStatus.UNKNOWN
         await one.revoke(issued.certificate, "key_compromise")
         if peer.knows:
-            assert await one.status(issued.certificate) is Standing.REVOKED
+            assert await one.status(issued.certificate) is CertificateStatus.REVOKED
         row = Revoked(issued.serial, utc_now(), "key_compromise")
-        assert await one.status(issued.certificate, [row]) is Standing.REVOKED
+        assert await one.status(issued.certificate, [row]) is CertificateStatus.REVOKED
         assert await one.check()
 
 

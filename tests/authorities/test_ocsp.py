@@ -18,7 +18,7 @@ from asn1crypto import pem
 from cryptography import x509
 from cryptography.x509 import ocsp
 
-from hub.authorities import Issued, Revoked, Standing
+from hub.authorities import CertificateStatus, Issued, Revoked
 from hub.authorities.builtin import SIGNER_LIFE
 from hub.authorities.ocsp import asked_in
 from hub.errors import BadInput
@@ -141,12 +141,12 @@ async def test_the_built_in_authority_knows_how_its_certificates_stand() -> None
     authority = (await Pki.make()).authority
     issued = await authority.enrol(SoftKey.generate("s").spki, "A", "1", SIGNER_LIFE)
     revoked = [Revoked(issued.serial, utc_now(), "superseded")]
-    assert await authority.status(issued.certificate) is Standing.GOOD
-    assert await authority.status(issued.certificate, revoked) is Standing.REVOKED
+    assert await authority.status(issued.certificate) is CertificateStatus.GOOD
+    assert await authority.status(issued.certificate, revoked) is CertificateStatus.REVOKED
     foreign = await (await Pki.make()).authority.enrol(SoftKey.generate("s").spki, "A", "1", SIGNER_LIFE)
     # Another authority of the same name: its certificates would be taken for ours by name alone.
     assert (
         x509.load_der_x509_certificate(foreign.certificate).issuer
         == x509.load_der_x509_certificate(issued.certificate).issuer
     )
-    assert await authority.status(foreign.certificate) is Standing.UNKNOWN
+    assert await authority.status(foreign.certificate) is CertificateStatus.UNKNOWN

@@ -16,7 +16,7 @@ from aiohttp import web
 from asn1crypto import core, pem
 from cryptography import x509
 
-from hub.authorities import Authority, Place, Standing
+from hub.authorities import Authority, AuthorityContext, CertificateStatus
 from hub.authorities.cmp import _escaped
 from hub.authorities.http_json import certificates_of
 from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput
@@ -31,9 +31,9 @@ NAME = "欧阳/小明+=\\㛃"
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def place() -> AsyncIterator[AuthorityContext]:
     async with aiohttp.ClientSession() as http:
-        yield Place("szca", http, utc_now)
+        yield AuthorityContext("szca", http, utc_now)
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ async def service(tmp_path: Path) -> AsyncIterator[RegistrationAuthority]:
         yield serving
 
 
-def connected(service: RegistrationAuthority, place: Place, **more: Any) -> Authority:
+def connected(service: RegistrationAuthority, place: AuthorityContext, **more: Any) -> Authority:
     return authority("szca", service.options(**more), place)
 
 
 # ---- HTTP with JSON
 
 
-async def test_a_certificate_comes_by_the_mapping(service: RegistrationAuthority, place: Place) -> None:
+async def test_a_certificate_comes_by_the_mapping(service: RegistrationAuthority, place: AuthorityContext) -> None:
     key, made = SoftKey.generate("s"), connected(service, place)
     issued = await made.enrol(key.spki, "王小明", "P-7", LIFE)
     certificate = x509.load_der_x509_certificate(issued.certificate)
@@ -61,14 +61,14 @@ async def test_a_certificate_comes_by_the_mapping(service: RegistrationAuthority
     assert await made.check() == "answers"
 
 
-async def test_it_revokes_and_its_list_says_so(service: RegistrationAuthority, place: Place) -> None:
+async def test_it_revokes_and_its_list_says_so(service: RegistrationAuthority, place: AuthorityContext) -> None:
     made = connected(service, place)
     issued = await made.enrol(SoftKey.generate("s").spki, "A", "1", LIFE)
-    assert await made.status(issued.certificate) is Standing.GOOD
+    assert await made.status(issued.certificate) is CertificateStatus.GOOD
     await made.revoke(issued.certificate, "key_compromise")
-    assert await made.status(issued.certificate) is Standing.REVOKED
+    assert await made.status(issued.certificate) is CertificateStatus.REVOKED
     foreign = await (await Pki.make()).authority.enrol(SoftKey.generate("s").spki, "A", "1", LIFE)
-    assert await made.status(foreign.certificate) is Standing.UNKNOWN
+    assert await made.status(foreign.certificate) is CertificateStatus.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_it_revokes_and_its_list_says_so(service: RegistrationAuthority, p
     ],
 )
 async def test_other_answers_are_a_no_or_no_answer(
-    service: RegistrationAuthority, place: Place, status: int, body: Any, error: type[Exception]
+    service: RegistrationAuthority, place: AuthorityContext, status: int, body: Any, error: type[Exception]
 ) -> None:
     async def answer(_: dict[str, Any]) -> web.Response:
         return web.json_response(body, status=status)
@@ -97,12 +97,12 @@ async def test_other_answers_are_a_no_or_no_answer(
     assert "王小明" not in str(raised.value) and SECRET not in str(raised.value)
 
 
-async def test_without_the_right_secret_it_is_away(service: RegistrationAuthority, place: Place) -> None:
+async def test_without_the_right_secret_it_is_away(service: RegistrationAuthority, place: AuthorityContext) -> None:
     with pytest.raises(AuthorityUnavailable, match="status 401, 1001"):
         await connected(service, place, secret="wrong").enrol(SoftKey.generate("s").spki, "A", "1", LIFE)
 
 
-async def test_a_slow_or_dead_one_is_away(service: RegistrationAuthority, place: Place) -> None:
+async def test_a_slow_or_dead_one_is_away(service: RegistrationAuthority, place: AuthorityContext) -> None:
     released = asyncio.Event()
 
     async def answer(body: dict[str, Any]) -> web.Response:
@@ -127,7 +127,7 @@ async def test_a_slow_or_dead_one_is_away(service: RegistrationAuthority, place:
     ],
 )
 async def test_a_certificate_that_cannot_be_used_is_not_taken(
-    service: RegistrationAuthority, place: Place, changed: dict[str, str], reason: str | None
+    service: RegistrationAuthority, place: AuthorityContext, changed: dict[str, str], reason: str | None
 ) -> None:
     for name, value in changed.items():
         setattr(service.ca, name, value)
@@ -140,7 +140,7 @@ async def test_a_certificate_that_cannot_be_used_is_not_taken(
 
 
 async def test_a_certificate_for_another_key_or_of_another_authority_is_not_taken(
-    service: RegistrationAuthority, place: Place, tmp_path: Path
+    service: RegistrationAuthority, place: AuthorityContext, tmp_path: Path
 ) -> None:
     other = SoftKey.generate("other")
 
@@ -158,7 +158,7 @@ async def test_a_certificate_for_another_key_or_of_another_authority_is_not_take
 
 
 async def test_a_key_that_nobody_should_certify_is_not_even_asked_for(
-    service: RegistrationAuthority, place: Place
+    service: RegistrationAuthority, place: AuthorityContext
 ) -> None:
     with pytest.raises(BadInput):
         await connected(service, place).enrol(b"no key", "A", "1", LIFE)
@@ -196,14 +196,14 @@ def test_certificates_are_found_in_every_form(tmp_path: Path) -> None:
     ],
 )
 async def test_a_wrong_entry_is_named(
-    service: RegistrationAuthority, place: Place, more: dict[str, Any], named: str
+    service: RegistrationAuthority, place: AuthorityContext, more: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(ValueError, match=named) as raised:
         connected(service, place, **more)
     assert SECRET not in str(raised.value)
 
 
-async def test_a_chain_has_to_be_one(service: RegistrationAuthority, place: Place, tmp_path: Path) -> None:
+async def test_a_chain_has_to_be_one(service: RegistrationAuthority, place: AuthorityContext, tmp_path: Path) -> None:
     other = OutsideCa(tmp_path / "other", "Other")
     with pytest.raises(ValueError, match="not issued by the next"):
         connected(service, place, chain=[str(service.ca.certificate), str(other.certificate)])
@@ -212,12 +212,14 @@ async def test_a_chain_has_to_be_one(service: RegistrationAuthority, place: Plac
 # ---- CMP
 
 
-def cmp_authority(ca: OutsideCa, place: Place, server: str, **more: Any) -> Authority:
+def cmp_authority(ca: OutsideCa, place: AuthorityContext, server: str, **more: Any) -> Authority:
     entry = {"kind": "cmp", "server": server, "reference": "qianda", "secret": SECRET, "chain": [str(ca.certificate)]}
     return authority("campus", entry | more, place)
 
 
-async def test_cmp_brings_a_certificate_for_a_key_that_the_hub_never_had(place: Place, tmp_path: Path) -> None:
+async def test_cmp_brings_a_certificate_for_a_key_that_the_hub_never_had(
+    place: AuthorityContext, tmp_path: Path
+) -> None:
     ca, key = OutsideCa(tmp_path / "ca"), SoftKey.generate("s")
     with cmp_server(ca.folder, "-rsp_cert", str(ca.issue(key.spki, "A"))) as server:
         made = cmp_authority(ca, place, server)
@@ -249,7 +251,7 @@ async def test_the_name_arrives_as_it_is(tmp_path: Path) -> None:
     ],
 )
 async def test_cmp_says_no_or_is_away(
-    place: Place, tmp_path: Path, options: tuple[str, ...], error: type[Exception]
+    place: AuthorityContext, tmp_path: Path, options: tuple[str, ...], error: type[Exception]
 ) -> None:
     ca, key = OutsideCa(tmp_path / "ca"), SoftKey.generate("s")
     certificate = str(ca.issue(key.spki, "A"))
@@ -259,7 +261,7 @@ async def test_cmp_says_no_or_is_away(
         assert "王小明" not in str(raised.value)
 
 
-async def test_cmp_with_a_wrong_secret_or_without_an_answer_is_away(place: Place, tmp_path: Path) -> None:
+async def test_cmp_with_a_wrong_secret_or_without_an_answer_is_away(place: AuthorityContext, tmp_path: Path) -> None:
     ca, key = OutsideCa(tmp_path / "ca"), SoftKey.generate("s")
     prepared = str(ca.issue(key.spki, "A"))
     with cmp_server(ca.folder, "-rsp_cert", prepared) as server, pytest.raises(AuthorityUnavailable):
@@ -270,7 +272,7 @@ async def test_cmp_with_a_wrong_secret_or_without_an_answer_is_away(place: Place
             await cmp_authority(ca, place, server, deadline=0.3).enrol(key.spki, "A", "1", LIFE)
 
 
-async def test_cmp_wants_a_way_to_be_known(place: Place, tmp_path: Path) -> None:
+async def test_cmp_wants_a_way_to_be_known(place: AuthorityContext, tmp_path: Path) -> None:
     ca = OutsideCa(tmp_path / "ca")
     with pytest.raises(ValueError, match="reference and secret"):
         cmp_authority(ca, place, "http://127.0.0.1:9/", secret="")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.people import person_number
-from bench.providers import Taken, Verdict, judged, read_ledger
+from bench.providers import LedgerVerdict, Taken, judged, read_ledger
 from bench.results import Result, median, percentile
 from hub.model.contract.person import id_document
 from tests.bench.measuring import Rows, measured, qianda
@@ -90,9 +90,9 @@ def accepted(phone: str, second: int) -> Taken:
 def test_the_judge_counts_from_the_providers_own_ledger() -> None:
     once, thrice = "+12025550101", "+12025550102"
     ledger = [accepted(once, 1), accepted(thrice, 2), accepted(thrice, 3), accepted(thrice, 4)]
-    assert judged([once, thrice], ledger) == Verdict(duplicates=2, most=2, lost=0)
-    assert judged([once], ledger[:1]) == Verdict(0, 0, 0)
-    assert judged([once, thrice, "+12025550103"], ledger[:2]) == Verdict(0, 0, lost=1)
+    assert judged([once, thrice], ledger) == LedgerVerdict(duplicates=2, most=2, lost=0)
+    assert judged([once], ledger[:1]) == LedgerVerdict(0, 0, 0)
+    assert judged([once, thrice, "+12025550103"], ledger[:2]) == LedgerVerdict(0, 0, lost=1)
 
 
 def test_a_ledger_is_read_as_a_double_wrote_it(tmp_path: Path) -> None:

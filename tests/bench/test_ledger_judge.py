@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from bench.crowd import Person
+from bench.crowd import CrowdPerson
 from bench.fault_judge import at_night, not_reached
-from bench.finished import Finished, Signed, Stamp
+from bench.finished import Finished, SignedDigest, Stamp
 from bench.ledger_judge import Ledgers, is_sealed_once, judge_files
 from bench.population import Population
 from bench.providers import Taken
@@ -20,8 +20,8 @@ from bench.providers import Taken
 SEAL, ANA, BEN = "1", "2", "3"
 
 
-def signed(certificate: str, name: str) -> Signed:
-    return Signed(certificate, f"digest of {name}", f"signature of {name}")
+def signed(certificate: str, name: str) -> SignedDigest:
+    return SignedDigest(certificate, f"digest of {name}", f"signature of {name}")
 
 
 def file_of(certificate: str, name: str) -> Finished:
@@ -98,11 +98,11 @@ def test_ledgers_are_read_as_the_services_write_them(tmp_path: Path) -> None:
     assert read == Ledgers({ANA: "person"}, [Stamp("aa", "7")], [("bb", "cc")])
 
 
-def person(number: int) -> Person:
-    return Person(f"+1202555010{number}", UUID(int=number))
+def person(number: int) -> CrowdPerson:
+    return CrowdPerson(f"+1202555010{number}", UUID(int=number))
 
 
-def message(to: Person, key: str) -> Taken:
+def message(to: CrowdPerson, key: str) -> Taken:
     return Taken(to.phone, key, "", datetime(2026, 12, 1, 2, 0, tzinfo=UTC))
 
 

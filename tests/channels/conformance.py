@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 
 import channels
-from channels import Call, Channel, Heard, Message, NotGenuine, Place, Reporting
+from channels import CallbackRequest, Channel, ChannelContext, Heard, Message, NotGenuine, Reporting
 from tests.channels.doubles import Double, Trouble
 
 KINDS = sorted(
@@ -80,7 +80,7 @@ class Setting:
 
     kind: str
     double: Double
-    place: Place
+    place: ChannelContext
     channel: Channel
     sent_key: str = ""
 
@@ -104,7 +104,7 @@ class Setting:
             pytest.skip("its provider makes no calls")
         return self.channel
 
-    def hear(self, call: Call) -> Heard | None:
+    def hear(self, call: CallbackRequest) -> Heard | None:
         """What a call says, or None for one that is not genuine or says nothing."""
         try:
             heard = self.reporting.read(call)
@@ -113,7 +113,7 @@ class Setting:
         return heard if heard.reports or heard.inbound else None
 
 
-def connect(kind: str, options: dict[str, Any], place: Place) -> Channel:
+def connect(kind: str, options: dict[str, Any], place: ChannelContext) -> Channel:
     channel: Channel = import_module(f"channels.{kind}").connect(options, place)
     return channel
 
@@ -123,7 +123,7 @@ async def at_place(kind: str, double: Double) -> AsyncIterator[Setting]:
     """The double has to serve already."""
     async with aiohttp.ClientSession() as http:
         ledger = getattr(double, "hub_ledger", None) or MemoryLedger()
-        place = Place(kind, f"{ADDRESS}/{kind}", http, ledger, lambda: datetime.now(UTC))
+        place = ChannelContext(kind, f"{ADDRESS}/{kind}", http, ledger, lambda: datetime.now(UTC))
         yield Setting(kind, double, place, connect(kind, dict(double.options()), place))
 
 
@@ -141,17 +141,17 @@ def keeps_secrets(text: str, message: Message) -> None:
 # ---- calls that were tampered with
 
 
-def is_form(call: Call) -> bool:
+def is_form(call: CallbackRequest) -> bool:
     return "form" in call.headers.get("content-type", "")
 
 
-def doubled(call: Call) -> list[Call]:
+def doubled(call: CallbackRequest) -> list[CallbackRequest]:
     """A form with each of its fields twice, in turn."""
     pairs = parse_qsl(call.body.decode(), keep_blank_values=True)
     return [replace(call, body=urlencode([*pairs, pair]).encode()) for pair in pairs]
 
 
-def merged(call: Call) -> list[Call]:
+def merged(call: CallbackRequest) -> list[CallbackRequest]:
     """A form in which a field has swallowed its neighbour, into its value or into its name.
 
     Where a signature covers names and values without anything between them, it still fits.
@@ -164,7 +164,7 @@ def merged(call: Call) -> list[Call]:
     return [replace(call, body=urlencode(each).encode()) for each in found]
 
 
-def tampered(call: Call) -> dict[str, Call]:
+def tampered(call: CallbackRequest) -> dict[str, CallbackRequest]:
     """What no provider would send."""
     path, mark, query = call.path.partition("?")
     start = call.url.removesuffix(call.path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from channels import Call, Failure, Fate, Heard, NotGenuine, Place
+from channels import CallbackRequest, ChannelContext, Failure, Fate, Heard, NotGenuine
 from channels.bounce import failure_of
 from channels.email import Email
 from tests.channels.doubles.email import Double
@@ -22,11 +22,13 @@ DELIVERED = b"\nFinal-Recipient: rfc822; other@example.org\nAction: delivered\nS
 @dataclass
 class Sent:
     double: Double
-    place: Place
+    place: ChannelContext
     channel: Email
     reference: str
 
-    def report(self, action: str = "failed", status: str = "5.1.1", to: str = "bounces@school.example") -> Call:
+    def report(
+        self, action: str = "failed", status: str = "5.1.1", to: str = "bounces@school.example"
+    ) -> CallbackRequest:
         return self.double.returned(self.double.accepted[0], self.place, action, status, to)
 
     def hear(self, body: bytes) -> Heard:
@@ -34,7 +36,7 @@ class Sent:
 
 
 @pytest.fixture
-async def sent(place: Place) -> AsyncIterator[Sent]:
+async def sent(place: ChannelContext) -> AsyncIterator[Sent]:
     double = Double()
     async with double.serving():
         channel = connected(double.options(), place)
@@ -112,7 +114,7 @@ async def test_nobody_is_heard_without_the_secret(sent: Sent) -> None:
     with pytest.raises(NotGenuine):
         sent.channel.read(sent.double.forged(call))
     with pytest.raises(NotGenuine):
-        sent.channel.read(Call("GET", call.url, call.path, {}, call.body))
+        sent.channel.read(CallbackRequest("GET", call.url, call.path, {}, call.body))
     deaf = connected({**sent.double.options(), "callback_secret": None}, sent.place)
     with pytest.raises(NotGenuine):
         deaf.read(call)

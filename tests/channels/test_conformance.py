@@ -16,16 +16,16 @@ import channels
 from channels import (
     AccountTrouble,
     BadOptions,
-    Call,
+    CallbackRequest,
     CannotAsk,
     ChannelError,
+    ChannelOptions,
     Failure,
     Fate,
+    MessageRefused,
     NotGenuine,
     NotNow,
-    Options,
     Receipt,
-    Refused,
     ReplyLost,
     Reporting,
 )
@@ -45,8 +45,8 @@ from tests.channels.conformance import (
 from tests.channels.doubles import Trouble
 
 OUTCOMES: dict[Trouble, tuple[type[ChannelError], Failure | None]] = {
-    Trouble.BAD_NUMBER: (Refused, Failure.ADDRESS),
-    Trouble.OPTED_OUT: (Refused, Failure.OPTED_OUT),
+    Trouble.BAD_NUMBER: (MessageRefused, Failure.ADDRESS),
+    Trouble.OPTED_OUT: (MessageRefused, Failure.OPTED_OUT),
     Trouble.BUSY: (NotNow, None),
     Trouble.ACCOUNT: (AccountTrouble, None),
     Trouble.LOSE_REPLY: (ReplyLost, None),
@@ -96,7 +96,7 @@ async def test_each_trouble_is_called_by_its_name_and_nothing_goes_out_twice(
     with pytest.raises(ChannelError) as caught:
         await _within_its_deadline(channel.send(message))
     assert type(caught.value) is kind
-    if isinstance(caught.value, Refused):
+    if isinstance(caught.value, MessageRefused):
         assert caught.value.failure is failure
     assert len(setting.double.accepted) == (1 if trouble in TAKEN else 0)
     keeps_secrets(str(caught.value), message)
@@ -273,7 +273,7 @@ async def test_a_signature_may_be_anything(setting: Setting) -> None:
 TEXT = "退订 STOP 1"
 
 
-async def _reports(setting: Setting) -> dict[Fate, Call]:
+async def _reports(setting: Setting) -> dict[Fate, CallbackRequest]:
     message = setting.message()
     await setting.channel.send(message)
     setting.sent_key = message.key
@@ -281,11 +281,11 @@ async def _reports(setting: Setting) -> dict[Fate, Call]:
     return {fate: call for fate, call in calls.items() if call}
 
 
-def _written(setting: Setting) -> Call | None:
+def _written(setting: Setting) -> CallbackRequest | None:
     return setting.double.written(setting.message().to, TEXT, setting.place)
 
 
-async def _calls(setting: Setting) -> list[Call]:
+async def _calls(setting: Setting) -> list[CallbackRequest]:
     written = _written(setting)
     return [*(await _reports(setting)).values(), *([written] if written else [])]
 
@@ -325,7 +325,7 @@ def _complaint(setting: Setting, options: Mapping[str, Any]) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_secret_is_typed_so(kind: str) -> None:
     module: Any = import_module(f"channels.{kind}")
-    classes = [each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Options)]
+    classes = [each for each in vars(module).values() if isinstance(each, type) and issubclass(each, ChannelOptions)]
     for name, field in [pair for each in classes for pair in each.model_fields.items()]:
         if any(word in name for word in ("token", "secret", "password")):
             assert SecretStr.__name__ in str(field.annotation), f"{kind}: {name}"
@@ -339,4 +339,4 @@ def test_a_channel_without_a_double_is_told_what_to_write() -> None:
 def test_the_channels_are_found_by_themselves() -> None:
     assert {"outbox", "sms_twilio"} <= set(KINDS)
     assert all(hasattr(import_module(f"channels.{kind}"), "connect") for kind in KINDS)
-    assert Options().deadline == channels.SECONDS
+    assert ChannelOptions().deadline == channels.SECONDS

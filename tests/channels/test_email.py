@@ -28,13 +28,13 @@ from PIL import Image
 from channels import (
     AccountTrouble,
     BadOptions,
+    ChannelContext,
     ChannelError,
     Failure,
     Fate,
     Message,
+    MessageRefused,
     NotNow,
-    Place,
-    Refused,
     ReplyLost,
 )
 from channels.email import Email, connect
@@ -67,9 +67,9 @@ class Ledger:
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def place() -> AsyncIterator[ChannelContext]:
     async with aiohttp.ClientSession() as http:
-        yield Place("email", "https://hub.example.org/callbacks/email", http, Ledger(), lambda: MOMENT)
+        yield ChannelContext("email", "https://hub.example.org/callbacks/email", http, Ledger(), lambda: MOMENT)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def double() -> AsyncIterator[Double]:
         yield double
 
 
-def connected(options: Mapping[str, Any], place: Place, **changes: Any) -> Email:
+def connected(options: Mapping[str, Any], place: ChannelContext, **changes: Any) -> Email:
     channel = connect({**options, **changes}, place)
     assert isinstance(channel, Email)
     return channel
@@ -94,7 +94,7 @@ def received(double: Double) -> EmailMessage:
 # ---- the mail
 
 
-async def test_a_mail_has_the_text_a_page_and_the_code(double: Double, place: Place) -> None:
+async def test_a_mail_has_the_text_a_page_and_the_code(double: Double, place: ChannelContext) -> None:
     receipt = await connected(double.options(), place, reply_to="启明学校 <office@school.example>").send(MESSAGE)
     mail = received(double)
     assert receipt.reference == mail["Message-ID"]
@@ -114,14 +114,14 @@ async def test_a_mail_has_the_text_a_page_and_the_code(double: Double, place: Pl
     assert code.text == LINK.upper()
 
 
-async def test_a_mail_without_link_has_no_code(double: Double, place: Place) -> None:
+async def test_a_mail_without_link_has_no_code(double: Double, place: ChannelContext) -> None:
     await connected(double.options(), place).send(replace(MESSAGE, link="", text="验证码 123456"))
     assert {part.get_content_type() for part in received(double).walk()} == {
         "multipart/alternative", "text/plain", "text/html",
     }  # fmt: skip
 
 
-async def test_the_same_message_has_the_same_id_which_tells_nothing(double: Double, place: Place) -> None:
+async def test_the_same_message_has_the_same_id_which_tells_nothing(double: Double, place: ChannelContext) -> None:
     channel = connected(double.options(), place)
     first, second = [await channel.send(MESSAGE) for _ in range(2)]
     other = await channel.send(replace(MESSAGE, key="another"))
@@ -129,25 +129,25 @@ async def test_the_same_message_has_the_same_id_which_tells_nothing(double: Doub
     assert first.reference.endswith("@school.example>") and "5f0c" not in first.reference
 
 
-async def test_every_line_goes_through_an_old_server(double: Double, place: Place) -> None:
+async def test_every_line_goes_through_an_old_server(double: Double, place: ChannelContext) -> None:
     await connected(double.options(), place).send(replace(MESSAGE, subject="很长的标题" * 40, text="很" * 3000))
     raw = next(iter(double.mails.values()))
     assert raw.isascii() and max(map(len, raw.splitlines())) <= 78
     assert received(double)["Subject"] == "很长的标题" * 40
 
 
-async def test_nothing_becomes_another_header_or_command(double: Double, place: Place) -> None:
+async def test_nothing_becomes_another_header_or_command(double: Double, place: ChannelContext) -> None:
     channel = connected(double.options(), place)
     await channel.send(replace(MESSAGE, subject="a\r\nBcc: all@example.org"))
     assert received(double)["Bcc"] is None
     for to in ("a@b.cn\r\nRCPT TO:<c@d.cn>", "a@b.cn>", "a b@c.cn", "张伟@example.org", "no address", "a@b@c.cn"):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(MessageRefused) as refused:
             await channel.send(replace(MESSAGE, to=to))
         assert refused.value.failure is Failure.ADDRESS
     assert len(double.accepted) == 1
 
 
-async def test_a_chinese_domain_is_written_as_servers_do(double: Double, place: Place) -> None:
+async def test_a_chinese_domain_is_written_as_servers_do(double: Double, place: ChannelContext) -> None:
     await connected(double.options(), place).send(replace(MESSAGE, to="li@启明.example"))
     assert double.accepted[0].to == "li@xn--drru92b.example"
 
@@ -180,7 +180,9 @@ def authority(folder: Path) -> tuple[ssl.SSLContext, str]:
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-async def test_mail_leaves_encrypted_to_a_server_that_is_trusted(place: Place, tmp_path: Path, security: str) -> None:
+async def test_mail_leaves_encrypted_to_a_server_that_is_trusted(
+    place: ChannelContext, tmp_path: Path, security: str
+) -> None:
     context, ca = authority(tmp_path)
     double = Double(context, implicit=security == "tls")
     async with double.serving():
@@ -190,7 +192,7 @@ async def test_mail_leaves_encrypted_to_a_server_that_is_trusted(place: Place, t
     assert len(double.accepted) == 1
 
 
-async def test_where_no_encryption_is_offered_no_password_is_sent(double: Double, place: Place) -> None:
+async def test_where_no_encryption_is_offered_no_password_is_sent(double: Double, place: ChannelContext) -> None:
     with pytest.raises(AccountTrouble, match="STARTTLS"):
         await connected(double.options(), place, security="starttls").send(MESSAGE)
     with pytest.raises(AccountTrouble, match="535"):
@@ -247,21 +249,21 @@ SAYINGS: list[tuple[dict[str, str | None], type[ChannelError], Failure | None]] 
     ({"greeting": None}, NotNow, None),
     ({"MAIL": "451 4.3.0 later"}, NotNow, None),
     ({"MAIL": "553 5.7.1 not owned by user"}, AccountTrouble, None),
-    ({"MAIL": "552 5.3.4 too big"}, Refused, Failure.CONTENT),
-    ({"RCPT": "550 no such user here"}, Refused, Failure.ADDRESS),
-    ({"RCPT": "550 5.7.1 <parent@example.org>: blocked"}, Refused, Failure.FILTERED),
-    ({"RCPT": "552 5.2.2 full"}, Refused, Failure.TRANSIENT),
-    ({"RCPT": "556 5.1.10 null MX"}, Refused, Failure.ADDRESS),
+    ({"MAIL": "552 5.3.4 too big"}, MessageRefused, Failure.CONTENT),
+    ({"RCPT": "550 no such user here"}, MessageRefused, Failure.ADDRESS),
+    ({"RCPT": "550 5.7.1 <parent@example.org>: blocked"}, MessageRefused, Failure.FILTERED),
+    ({"RCPT": "552 5.2.2 full"}, MessageRefused, Failure.TRANSIENT),
+    ({"RCPT": "556 5.1.10 null MX"}, MessageRefused, Failure.ADDRESS),
     ({"RCPT": "452 4.2.2 full"}, NotNow, None),
     ({"RCPT": "530 5.7.0 login first"}, AccountTrouble, None),
     ({"RCPT": None}, NotNow, None),
     ({"DATA": "451 4.3.0 later"}, NotNow, None),
-    ({"DATA": "554 5.6.0 no"}, Refused, Failure.CONTENT),
+    ({"DATA": "554 5.6.0 no"}, MessageRefused, Failure.CONTENT),
     ({"DATA": None}, ReplyLost, None),
     ({"body": "451 4.3.0 later"}, NotNow, None),
-    ({"body": "550 5.7.1 spam"}, Refused, Failure.FILTERED),
-    ({"body": "552 message too long"}, Refused, Failure.CONTENT),
-    ({"body": "554 transaction failed"}, Refused, Failure.OTHER),
+    ({"body": "550 5.7.1 spam"}, MessageRefused, Failure.FILTERED),
+    ({"body": "552 message too long"}, MessageRefused, Failure.CONTENT),
+    ({"body": "554 transaction failed"}, MessageRefused, Failure.OTHER),
     ({"body": None}, ReplyLost, None),
     ({"body": "hello?"}, ReplyLost, None),
     ({"body": "299 who knows"}, ReplyLost, None),
@@ -270,22 +272,22 @@ SAYINGS: list[tuple[dict[str, str | None], type[ChannelError], Failure | None]] 
 
 @pytest.mark.parametrize(("replies", "error", "failure"), SAYINGS)
 async def test_each_reply_means_what_it_says(
-    place: Place, replies: dict[str, str | None], error: type[ChannelError], failure: Failure | None
+    place: ChannelContext, replies: dict[str, str | None], error: type[ChannelError], failure: Failure | None
 ) -> None:
     async with Script(**replies).serving() as options:
         with pytest.raises(ChannelError) as raised:
             await connected(options, place).send(MESSAGE)
     assert type(raised.value) is error and MESSAGE.to not in str(raised.value)
-    if isinstance(raised.value, Refused):
+    if isinstance(raised.value, MessageRefused):
         assert raised.value.failure is failure
 
 
-async def test_a_goodbye_that_gets_no_answer_changes_nothing(place: Place) -> None:
+async def test_a_goodbye_that_gets_no_answer_changes_nothing(place: ChannelContext) -> None:
     async with Script(QUIT=None).serving() as options:
         assert (await connected(options, place).send(MESSAGE)).fate is Fate.ACCEPTED
 
 
-async def test_a_server_that_can_is_told_what_to_return(place: Place) -> None:
+async def test_a_server_that_can_is_told_what_to_return(place: ChannelContext) -> None:
     script = Script()
     async with script.serving() as options:
         receipt = await connected(options, place, verp=True).send(MESSAGE)
@@ -294,14 +296,14 @@ async def test_a_server_that_can_is_told_what_to_return(place: Place) -> None:
     assert f"RCPT TO:<{MESSAGE.to}> NOTIFY=FAILURE" in script.commands
 
 
-async def test_a_server_that_knows_only_the_old_greeting_gets_it(place: Place) -> None:
+async def test_a_server_that_knows_only_the_old_greeting_gets_it(place: ChannelContext) -> None:
     script = Script(EHLO="502 unknown", HELO="250 mail")
     async with script.serving() as options:
         await connected(options, place).send(MESSAGE)
     assert script.commands[2:4] == ["HELO school.example", "MAIL FROM:<bounces@school.example>"]
 
 
-async def test_a_server_that_says_nothing_at_all_took_nothing(place: Place) -> None:
+async def test_a_server_that_says_nothing_at_all_took_nothing(place: ChannelContext) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
             await reader.read()
@@ -331,6 +333,8 @@ async def test_a_server_that_says_nothing_at_all_took_nothing(place: Place) -> N
         ({"callback_secret": "short"}, "callback_secret"),
     ],
 )
-async def test_wrong_options_are_named(double: Double, place: Place, wrong: dict[str, Any], reason: str) -> None:
+async def test_wrong_options_are_named(
+    double: Double, place: ChannelContext, wrong: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(BadOptions, match=rf"(?s)channels\.email: .*({reason})"):
         connect({**double.options(), **wrong}, place)

@@ -14,7 +14,18 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from channels import AccountTrouble, Call, Failure, Fate, Inbound, Message, NotNow, Place, Refused, Report
+from channels import (
+    AccountTrouble,
+    CallbackRequest,
+    ChannelContext,
+    Failure,
+    Fate,
+    Inbound,
+    Message,
+    MessageRefused,
+    NotNow,
+    ReceiptReport,
+)
 from channels.sms_kannel import Kannel, connect
 from tests.channels import kannel_peer
 from tests.channels.conformance import MemoryLedger
@@ -43,7 +54,7 @@ class Hub:
     channel: Kannel
     away: bool = False
     turned_away: int = 0
-    reports: list[Report] = field(default_factory=list)
+    reports: list[ReceiptReport] = field(default_factory=list)
     inbound: list[Inbound] = field(default_factory=list)
 
     async def called(self, request: web.Request) -> web.Response:
@@ -52,7 +63,7 @@ class Hub:
             return web.Response(status=503)
         url = ORIGIN + request.raw_path
         headers = {name.lower(): value for name, value in request.headers.items()}
-        heard = self.channel.read(Call(request.method, url, request.raw_path, headers, await request.read()))
+        heard = self.channel.read(CallbackRequest(request.method, url, request.raw_path, headers, await request.read()))
         self.reports += heard.reports
         self.inbound += heard.inbound
         return web.Response(status=heard.answer.status, body=heard.answer.body, content_type=heard.answer.content_type)
@@ -77,7 +88,7 @@ class Hub:
 class Story:
     kannel: kannel_peer.Kannel
     hub: Hub
-    place: Place
+    place: ChannelContext
 
     def other(self, **options: Any) -> Kannel:
         channel = connect({**OPTIONS, **options}, self.place)
@@ -88,7 +99,7 @@ class Story:
 @contextlib.asynccontextmanager
 async def begun(folder: Path) -> AsyncIterator[Story]:
     async with aiohttp.ClientSession() as http:
-        place = Place("sms_kannel", CALLBACKS, http, MemoryLedger(), lambda: datetime.now(UTC))
+        place = ChannelContext("sms_kannel", CALLBACKS, http, MemoryLedger(), lambda: datetime.now(UTC))
         channel = connect(OPTIONS, place)
         assert isinstance(channel, Kannel)
         hub, kannel = Hub(channel), kannel_peer.Kannel(folder, f"{CALLBACKS}/{SECRET}")
@@ -152,7 +163,7 @@ def test_each_refusal_is_called_by_its_name(tmp_path: Path) -> None:
             for options in ({"password": "wrong"}, {"url": SENDSMS.replace("sendsms", "sendfax")}, {"sender": ""}):
                 with pytest.raises(AccountTrouble):
                     await told.other(**options).send(message(CHINESE))
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(MessageRefused) as refused:
                 await told.hub.channel.send(message(CHINESE, f"{UNROUTABLE}5550100"))
             assert refused.value.failure is Failure.ADDRESS
             told.kannel.stop("smsbox")

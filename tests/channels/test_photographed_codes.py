@@ -10,7 +10,7 @@ import zxingcpp
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from channels import Doorway
-from channels.poster import Poster
+from channels.poster import PosterDoor
 from channels.qr import Qr
 from tests.documents.test_poster import seen_from_the_side
 
@@ -39,7 +39,7 @@ def logo() -> bytes:
 
 def code(address: str, with_logo: bool) -> Image.Image:
     doorway = Doorway(address.lower(), address, TICKET, TICKET)
-    png = (Poster(logo()) if with_logo else Qr()).render(doorway).png
+    png = (PosterDoor(logo()) if with_logo else Qr()).render(doorway).png
     assert png is not None
     return Image.open(BytesIO(png)).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 

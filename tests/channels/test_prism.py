@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from channels import Fate, Refused, ReplyLost
+from channels import Fate, MessageRefused, ReplyLost
 from tests.channels.conformance import Setting, at_place
 from tests.channels.doubles import Trouble, sms_twilio, voice
 from tests.channels.doubles.twilio import ACCOUNT, AUTH_TOKEN, TwilioAccount
@@ -104,6 +104,6 @@ async def test_a_request_that_twilio_does_not_know_never_arrives(through: Settin
 async def test_what_twilio_refuses_is_never_taken_for_sent(through: Setting) -> None:
     """The description has no refusals, so Prism answers for them with an error of its own: then nobody knows."""
     through.double.trouble.append(Trouble.BAD_NUMBER)
-    with pytest.raises((Refused, ReplyLost)):
+    with pytest.raises((MessageRefused, ReplyLost)):
         await through.channel.send(through.message())
     assert not through.double.accepted

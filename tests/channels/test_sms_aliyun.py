@@ -16,15 +16,15 @@ from channels import (
     AccountTrouble,
     BadOptions,
     CannotAsk,
+    ChannelContext,
     ChannelError,
     Failure,
     Fate,
     FixedTexts,
     Message,
+    MessageRefused,
     NotNow,
-    Place,
     Receipt,
-    Refused,
     ReplyLost,
     Shape,
 )
@@ -52,13 +52,13 @@ async def double() -> AsyncIterator[Double]:
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def place() -> AsyncIterator[ChannelContext]:
     async with aiohttp.ClientSession() as http:
         callbacks = "https://sign.example.org/callbacks/sms_aliyun"
-        yield Place("sms_aliyun", callbacks, http, NoLedger(), lambda: datetime.now(UTC))
+        yield ChannelContext("sms_aliyun", callbacks, http, NoLedger(), lambda: datetime.now(UTC))
 
 
-def channel_at(double: Double, place: Place, **options: Any) -> Aliyun:
+def channel_at(double: Double, place: ChannelContext, **options: Any) -> Aliyun:
     channel = connect({**double.options(), **options}, place)
     assert isinstance(channel, Aliyun)
     return channel
@@ -106,7 +106,7 @@ def test_our_signature_is_what_the_official_sdk_computes() -> None:
     assert headers["authorization"] == expected
 
 
-async def test_the_double_takes_no_request_that_was_changed_or_repeated(double: Double, place: Place) -> None:
+async def test_the_double_takes_no_request_that_was_changed_or_repeated(double: Double, place: ChannelContext) -> None:
     query = {"PhoneNumber": "13800000101", "SendDate": "20261124", "PageSize": "50", "CurrentPage": "1"}
     host = double.endpoint.removeprefix("http://")
     headers = signed(KEY, SECRET, host, "QuerySendDetails", query, datetime.now(UTC), "d41d8cd98f00b204")
@@ -126,7 +126,7 @@ async def test_the_double_takes_no_request_that_was_changed_or_repeated(double: 
 
 @pytest.mark.parametrize(("to", "asked"), [("+8613800000101", "13800000101"), ("+85251000101", "85251000101")])
 async def test_a_message_goes_out_with_the_providers_template_and_our_key(
-    double: Double, place: Place, to: str, asked: str
+    double: Double, place: ChannelContext, to: str, asked: str
 ) -> None:
     channel = channel_at(double, place)
     receipt = await channel.send(message(to=to))
@@ -148,9 +148,9 @@ async def test_a_message_goes_out_with_the_providers_template_and_our_key(
     ],
 )
 async def test_what_the_provider_would_refuse_is_not_sent(
-    double: Double, place: Place, options: Mapping[str, Any], fields: Mapping[str, Any], reason: str
+    double: Double, place: ChannelContext, options: Mapping[str, Any], fields: Mapping[str, Any], reason: str
 ) -> None:
-    with pytest.raises(Refused, match=reason) as refused:
+    with pytest.raises(MessageRefused, match=reason) as refused:
         await channel_at(double, place, **options).send(message(**fields))
     assert refused.value.failure is Failure.CONTENT and not double.asked
 
@@ -167,7 +167,7 @@ async def test_what_the_provider_would_refuse_is_not_sent(
     ],
 )
 async def test_wrong_options_are_named_without_their_values(
-    double: Double, place: Place, options: Mapping[str, Any], reason: str
+    double: Double, place: ChannelContext, options: Mapping[str, Any], reason: str
 ) -> None:
     with pytest.raises(BadOptions, match=reason) as bad:
         channel_at(double, place, **options)
@@ -177,10 +177,10 @@ async def test_wrong_options_are_named_without_their_values(
 @pytest.mark.parametrize(
     ("status", "code", "kind", "failure"),
     [
-        (200, "isv.MOBILE_NUMBER_ILLEGAL", Refused, Failure.ADDRESS),
-        (200, "isv.CUSTOMER_REFUSED", Refused, Failure.OPTED_OUT),
-        (200, "isv.SMS_TEMPLATE_ILLEGAL", Refused, Failure.CONTENT),
-        (200, "isv.SOMETHING_NEW", Refused, Failure.OTHER),
+        (200, "isv.MOBILE_NUMBER_ILLEGAL", MessageRefused, Failure.ADDRESS),
+        (200, "isv.CUSTOMER_REFUSED", MessageRefused, Failure.OPTED_OUT),
+        (200, "isv.SMS_TEMPLATE_ILLEGAL", MessageRefused, Failure.CONTENT),
+        (200, "isv.SOMETHING_NEW", MessageRefused, Failure.OTHER),
         (200, "isv.BUSINESS_LIMIT_CONTROL", NotNow, None),
         (400, "Throttling.User", NotNow, None),
         (503, "Throttling", NotNow, None),
@@ -206,7 +206,7 @@ def test_every_code_has_its_meaning(
     assert "138" not in str(error)
 
 
-async def test_a_wrong_key_is_trouble_with_the_account(double: Double, place: Place) -> None:
+async def test_a_wrong_key_is_trouble_with_the_account(double: Double, place: ChannelContext) -> None:
     with pytest.raises(AccountTrouble, match="SignatureDoesNotMatch"):
         await channel_at(double, place, access_key_secret="another").send(message())
     with pytest.raises(AccountTrouble, match="InvalidAccessKeyId"):
@@ -216,7 +216,7 @@ async def test_a_wrong_key_is_trouble_with_the_account(double: Double, place: Pl
     assert not double.accepted
 
 
-async def test_nothing_has_left_when_nobody_listens(double: Double, place: Place) -> None:
+async def test_nothing_has_left_when_nobody_listens(double: Double, place: ChannelContext) -> None:
     channel = channel_at(double, place, endpoint="http://127.0.0.1:9")
     with pytest.raises(NotNow, match="ClientConnectorError"):
         await channel.send(message())
@@ -225,7 +225,7 @@ async def test_nothing_has_left_when_nobody_listens(double: Double, place: Place
 
 
 @pytest.mark.parametrize("trouble", [Trouble.LOSE_REPLY, Trouble.GATEWAY_ERROR])
-async def test_a_lost_reply_is_found_by_our_key(double: Double, place: Place, trouble: Trouble) -> None:
+async def test_a_lost_reply_is_found_by_our_key(double: Double, place: ChannelContext, trouble: Trouble) -> None:
     channel = channel_at(double, place)
     double.trouble.append(trouble)
     with pytest.raises(ReplyLost):
@@ -237,7 +237,7 @@ async def test_a_lost_reply_is_found_by_our_key(double: Double, place: Place, tr
 # ---- asking
 
 
-async def test_every_page_of_the_day_is_read(double: Double, place: Place) -> None:
+async def test_every_page_of_the_day_is_read(double: Double, place: ChannelContext) -> None:
     noon = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)  # at midnight in China two days would be asked for
     double.clock = lambda: noon
     channel = channel_at(double, replace(place, clock=double.clock))
@@ -248,7 +248,7 @@ async def test_every_page_of_the_day_is_read(double: Double, place: Place) -> No
     assert double.asked[-1]["CurrentPage"] == "2"
 
 
-async def test_every_day_since_the_attempt_is_asked_for_in_chinas_time(double: Double, place: Place) -> None:
+async def test_every_day_since_the_attempt_is_asked_for_in_chinas_time(double: Double, place: ChannelContext) -> None:
     evening = datetime(2026, 11, 24, 15, 50, tzinfo=UTC)  # 23:50 in China, and the call came after midnight
     double.clock = lambda: evening + timedelta(minutes=20)
     channel = channel_at(double, replace(place, clock=double.clock))
@@ -257,7 +257,7 @@ async def test_every_day_since_the_attempt_is_asked_for_in_chinas_time(double: D
     assert [asked["SendDate"] for asked in double.asked[1:]] == ["20261124", "20261125"]
 
 
-async def test_absence_is_claimed_only_where_it_is_proved(double: Double, place: Place) -> None:
+async def test_absence_is_claimed_only_where_it_is_proved(double: Double, place: ChannelContext) -> None:
     channel = channel_at(double, place, listed_after=30)
     with pytest.raises(CannotAsk, match="not list it yet"):
         await channel.find(message())
@@ -272,7 +272,7 @@ async def test_absence_is_claimed_only_where_it_is_proved(double: Double, place:
         await channel_at(double, place, access_key_secret="another").find(message())
 
 
-async def test_of_two_with_one_key_the_better_fate_counts(double: Double, place: Place) -> None:
+async def test_of_two_with_one_key_the_better_fate_counts(double: Double, place: ChannelContext) -> None:
     channel = channel_at(double, place)
     for _ in range(2):
         await channel.send(message())
@@ -282,7 +282,7 @@ async def test_of_two_with_one_key_the_better_fate_counts(double: Double, place:
     assert await channel.find(message(), "known") == Receipt(Fate.DELIVERED, "known")
 
 
-async def test_a_long_key_goes_as_its_hash_and_is_found_again(double: Double, place: Place) -> None:
+async def test_a_long_key_goes_as_its_hash_and_is_found_again(double: Double, place: ChannelContext) -> None:
     channel = channel_at(double, place)
     key = "k" * (OUT_ID_LENGTH + 1)
     await channel.send(message(key))
@@ -292,7 +292,7 @@ async def test_a_long_key_goes_as_its_hash_and_is_found_again(double: Double, pl
     assert heard.reports[0].key == "" and heard.reports[0].receipt.reference == double.accepted[0].reference
 
 
-async def test_its_rules(double: Double, place: Place) -> None:
+async def test_its_rules(double: Double, place: ChannelContext) -> None:
     channel = connect(double.options(), place)
     rules = channel.rules
     assert isinstance(channel, FixedTexts) and channel.templates["code.zh"].variables == ("code",)
@@ -310,7 +310,7 @@ async def test_its_rules(double: Double, place: Place) -> None:
     ],
 )
 async def test_its_texts_decide_the_shape(
-    double: Double, place: Place, taken: list[str], shapes: tuple[Shape, ...]
+    double: Double, place: ChannelContext, taken: list[str], shapes: tuple[Shape, ...]
 ) -> None:
     templates = {
         f"{purpose}.zh": {"id": "SMS_1", "variables": [name]}

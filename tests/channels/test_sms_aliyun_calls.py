@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from channels import Call, Failure, Fate, NotGenuine, Place, Receipt
+from channels import CallbackRequest, ChannelContext, Failure, Fate, NotGenuine, Receipt
 from tests.channels.doubles.sms_aliyun import CALLBACK_SECRET, Double, called
 from tests.channels.test_sms_aliyun import NoLedger, channel_at, message
 
@@ -24,15 +24,15 @@ async def double() -> AsyncIterator[Double]:
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def place() -> AsyncIterator[ChannelContext]:
     async with aiohttp.ClientSession() as http:
         callbacks = "https://sign.example.org/callbacks/sms_aliyun"
-        yield Place("sms_aliyun", callbacks, http, NoLedger(), lambda: datetime.now(UTC))
+        yield ChannelContext("sms_aliyun", callbacks, http, NoLedger(), lambda: datetime.now(UTC))
 
 
 @pytest.mark.parametrize(("status", "fate"), [("1", Fate.DELIVERED), ("2", Fate.UNDELIVERED), ("6", Fate.UNDELIVERED)])
 async def test_a_receipt_of_the_international_site_is_read(
-    double: Double, place: Place, status: str, fate: Fate
+    double: Double, place: ChannelContext, status: str, fate: Fate
 ) -> None:
     entry = {
         "To": "8521111000", "SendDate": "Thu, 25 Nov 2021 10:25:00 +0800", "Status": status, "TaskId": "67890",
@@ -49,7 +49,7 @@ async def test_a_receipt_of_the_international_site_is_read(
 
 
 async def test_what_the_international_site_sent_to_the_mainland_is_known_by_our_key(
-    double: Double, place: Place
+    double: Double, place: ChannelContext
 ) -> None:
     entry = {"PhoneNumber": "13800000101", "SendStatus": "3", "BizId": "1^0", "ExternalId": "step-1", "ErrorCode": ""}
     (report,) = channel_at(double, place).read(called(place, [entry])).reports
@@ -69,7 +69,9 @@ async def test_what_the_international_site_sent_to_the_mainland_is_known_by_our_
         ("SOMETHING_NEW", Failure.OTHER),
     ],
 )
-async def test_a_receipt_says_what_the_list_says(double: Double, place: Place, code: str, failure: Failure) -> None:
+async def test_a_receipt_says_what_the_list_says(
+    double: Double, place: ChannelContext, code: str, failure: Failure
+) -> None:
     channel = channel_at(double, place)
     reference = (await channel.send(message())).reference
     entry = double.report(reference, Fate.UNDELIVERED, code)
@@ -81,7 +83,7 @@ async def test_a_receipt_says_what_the_list_says(double: Double, place: Place, c
     assert heard.answer.status == 200 and json.loads(heard.answer.body)["code"] == 0
 
 
-async def test_what_a_person_wrote_is_heard(double: Double, place: Place) -> None:
+async def test_what_a_person_wrote_is_heard(double: Double, place: ChannelContext) -> None:
     call = double.written("+8613800000101", "退订", place)
     assert call
     heard = channel_at(double, place).read(call)
@@ -102,7 +104,9 @@ ODD: list[Any] = [
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(double: Double, place: Place, odd: Any) -> None:
+async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(
+    double: Double, place: ChannelContext, odd: Any
+) -> None:
     entry = {**REPORT, **odd} if isinstance(odd, dict) else odd
     heard = channel_at(double, place).read(replace(called(place, []), body=json.dumps([entry, REPORT]).encode()))
     assert [report.key for report in heard.reports] == ["a"] and not heard.inbound
@@ -112,16 +116,16 @@ async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(double: Double
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"1", b"null", b"{}", b"[" * 100_000])
-async def test_what_is_no_report_is_not_heard(double: Double, place: Place, body: bytes) -> None:
+async def test_what_is_no_report_is_not_heard(double: Double, place: ChannelContext, body: bytes) -> None:
     with pytest.raises(NotGenuine):
         channel_at(double, place).read(replace(called(place, []), body=body))
 
 
-async def test_only_the_secret_address_is_heard(double: Double, place: Place) -> None:
+async def test_only_the_secret_address_is_heard(double: Double, place: ChannelContext) -> None:
     channel = channel_at(double, place)
     call = called(place, [REPORT])
     assert channel.read(call).reports[0].key == "a"
-    strangers: list[Call] = [
+    strangers: list[CallbackRequest] = [
         double.forged(call), replace(call, url=call.url + "x"), replace(call, url=call.url[:-1]),
         replace(call, url=place.callbacks), replace(call, url=call.url + "\udcff"), replace(call, method="GET"),
     ]  # fmt: skip

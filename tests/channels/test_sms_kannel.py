@@ -14,16 +14,16 @@ import pytest
 from channels import (
     AccountTrouble,
     BadOptions,
-    Call,
+    CallbackRequest,
     CannotAsk,
+    ChannelContext,
     ChannelError,
     Failure,
     Fate,
     Message,
+    MessageRefused,
     NotGenuine,
     NotNow,
-    Place,
-    Refused,
     ReplyLost,
 )
 from channels.sms_kannel import Kannel, connect
@@ -43,9 +43,9 @@ class Ledger:
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def place() -> AsyncIterator[ChannelContext]:
     async with aiohttp.ClientSession() as http:
-        yield Place("kannel", "https://hub.example.org/callbacks/kannel", http, Ledger(), lambda: MOMENT)
+        yield ChannelContext("kannel", "https://hub.example.org/callbacks/kannel", http, Ledger(), lambda: MOMENT)
 
 
 @pytest.fixture
@@ -55,29 +55,31 @@ async def double() -> AsyncIterator[Double]:
         yield double
 
 
-def connected(double: Double, place: Place, **options: Any) -> Kannel:
+def connected(double: Double, place: ChannelContext, **options: Any) -> Kannel:
     channel = connect({**double.options(), **options}, place)
     assert isinstance(channel, Kannel)
     return channel
 
 
-def call(query: str, secret: str = SECRET, method: str = "GET") -> Call:
+def call(query: str, secret: str = SECRET, method: str = "GET") -> CallbackRequest:
     path = f"/callbacks/kannel/{secret}?{query}"
-    return Call(method, f"https://hub.example.org{path}", path, {}, b"")
+    return CallbackRequest(method, f"https://hub.example.org{path}", path, {}, b"")
 
 
 @pytest.mark.parametrize(
     ("text", "coding"),
     [("您有一份合同待签署：https://x.cn/s/7F", "2"), ("Please sign: £5, é, {1}, €", "0"), ("Naïve", "2")],
 )
-async def test_what_seven_bits_cannot_say_goes_as_ucs_2(double: Double, place: Place, text: str, coding: str) -> None:
+async def test_what_seven_bits_cannot_say_goes_as_ucs_2(
+    double: Double, place: ChannelContext, text: str, coding: str
+) -> None:
     await connected(double, place).send(replace(MESSAGE, text=text))
     assert double.headers[0]["X-Kannel-Coding"] == coding
     if coding == "2":
         assert double.accepted[0].text == text
 
 
-async def test_the_key_comes_back_as_it_was_with_every_report(double: Double, place: Place) -> None:
+async def test_the_key_comes_back_as_it_was_with_every_report(double: Double, place: ChannelContext) -> None:
     channel = connected(double, place)
     await channel.send(MESSAGE)
     assert double.accepted[0].key == KEY
@@ -88,7 +90,7 @@ async def test_the_key_comes_back_as_it_was_with_every_report(double: Double, pl
     assert channel.read(replace(arrived, method="POST")).reports == (report,)
 
 
-async def test_sender_and_smsc_are_sent_only_where_they_are_configured(double: Double, place: Place) -> None:
+async def test_sender_and_smsc_are_sent_only_where_they_are_configured(double: Double, place: ChannelContext) -> None:
     await connected(double, place, smsc="campus").send(MESSAGE)
     await connected(double, place, sender="", receipts=False).send(MESSAGE)
     first, second = double.headers
@@ -100,9 +102,9 @@ async def test_sender_and_smsc_are_sent_only_where_they_are_configured(double: D
 @pytest.mark.parametrize(
     ("status", "text", "error", "failure"),
     [
-        (400, "Number(s) has/have been denied by white- and/or black-lists.", Refused, Failure.ADDRESS),
-        (400, "Empty receiver number not allowed, rejected", Refused, Failure.ADDRESS),
-        (400, "Charset or body misformed, rejected", Refused, Failure.CONTENT),
+        (400, "Number(s) has/have been denied by white- and/or black-lists.", MessageRefused, Failure.ADDRESS),
+        (400, "Empty receiver number not allowed, rejected", MessageRefused, Failure.ADDRESS),
+        (400, "Charset or body misformed, rejected", MessageRefused, Failure.CONTENT),
         (400, "Sender missing and no global set, rejected", AccountTrouble, None),
         (404, "Unknown request.", AccountTrouble, None),
         (500, "Sending failed. +8619000000101", ReplyLost, None),
@@ -113,24 +115,26 @@ async def test_sender_and_smsc_are_sent_only_where_they_are_configured(double: D
     ],
 )
 async def test_each_answer_means_what_it_says(
-    double: Double, place: Place, status: int, text: str, error: type[ChannelError], failure: Failure | None
+    double: Double, place: ChannelContext, status: int, text: str, error: type[ChannelError], failure: Failure | None
 ) -> None:
     double.answer = (status, text.encode("utf-8", "replace").decode())
     with pytest.raises(error) as raised:
         await connected(double, place).send(MESSAGE)
     assert type(raised.value) is error and "861900" not in str(raised.value)
-    if isinstance(raised.value, Refused):
+    if isinstance(raised.value, MessageRefused):
         assert raised.value.failure is failure
 
 
 @pytest.mark.parametrize(("text", "detail"), [("3: Queued for later delivery", "queued"), ("Sent.", "")])
-async def test_what_the_gateway_keeps_is_accepted(double: Double, place: Place, text: str, detail: str) -> None:
+async def test_what_the_gateway_keeps_is_accepted(
+    double: Double, place: ChannelContext, text: str, detail: str
+) -> None:
     double.answer = (202, text)
     receipt = await connected(double, place).send(MESSAGE)
     assert (receipt.fate, receipt.detail) == (Fate.ACCEPTED, detail)
 
 
-async def test_where_nobody_listens_nothing_was_taken(double: Double, place: Place) -> None:
+async def test_where_nobody_listens_nothing_was_taken(double: Double, place: ChannelContext) -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{held.getsockname()[1]}/cgi-bin/sendsms"
@@ -139,7 +143,7 @@ async def test_where_nobody_listens_nothing_was_taken(double: Double, place: Pla
     assert not isinstance(raised.value, AccountTrouble)
 
 
-async def test_a_lost_reply_is_not_followed_by_a_second_request(double: Double, place: Place) -> None:
+async def test_a_lost_reply_is_not_followed_by_a_second_request(double: Double, place: ChannelContext) -> None:
     channel = connected(double, place)
     double.trouble = [Trouble.LOSE_REPLY]
     with pytest.raises(ReplyLost):
@@ -150,8 +154,8 @@ async def test_a_lost_reply_is_not_followed_by_a_second_request(double: Double, 
 
 
 @pytest.mark.parametrize("to", ["19000000101", "+86 190", "a@b.cn", "+861900000\r\nX-Kannel-To: +1"])
-async def test_only_international_numbers_leave(double: Double, place: Place, to: str) -> None:
-    with pytest.raises(Refused) as raised:
+async def test_only_international_numbers_leave(double: Double, place: ChannelContext, to: str) -> None:
+    with pytest.raises(MessageRefused) as raised:
         await connected(double, place).send(replace(MESSAGE, to=to))
     assert raised.value.failure is Failure.ADDRESS and not double.headers
 
@@ -174,7 +178,7 @@ async def test_only_international_numbers_leave(double: Double, place: Place, to
     ],
 )
 async def test_a_report_says_why_and_names_nobody(
-    double: Double, place: Place, value: str, reply: str, failure: Failure, detail: str
+    double: Double, place: ChannelContext, value: str, reply: str, failure: Failure, detail: str
 ) -> None:
     channel = connected(double, place)
     await channel.send(MESSAGE)
@@ -192,7 +196,7 @@ async def test_a_report_says_why_and_names_nobody(
     ],
 )
 async def test_an_answer_is_read_in_its_own_charset(
-    double: Double, place: Place, query: str, sender: str, text: str
+    double: Double, place: ChannelContext, query: str, sender: str, text: str
 ) -> None:
     for method in ("GET", "POST"):
         heard = connected(double, place).read(
@@ -208,7 +212,7 @@ async def test_an_answer_is_read_in_its_own_charset(
 @pytest.mark.parametrize(
     "query", ["sender=10086&text=hello&charset=UTF-8", "sender=%2B8619000000101&text=%00%01&charset=8-BIT"]
 )
-async def test_short_codes_and_binary_messages_say_nothing(double: Double, place: Place, query: str) -> None:
+async def test_short_codes_and_binary_messages_say_nothing(double: Double, place: ChannelContext, query: str) -> None:
     heard = connected(double, place).read(call(f"{query}&id=74473687-2251-4e8a-be6f-046564db6d45&at=1795548597"))
     assert not heard.inbound and heard.answer.status == 200
 
@@ -226,14 +230,14 @@ async def test_short_codes_and_binary_messages_say_nothing(double: Double, place
         "&".join(f"p{number}=1" for number in range(50)),
     ],
 )  # fmt: skip
-async def test_what_kannel_would_not_call_is_not_genuine(double: Double, place: Place, query: str) -> None:
+async def test_what_kannel_would_not_call_is_not_genuine(double: Double, place: ChannelContext, query: str) -> None:
     channel = connected(double, place)
     with pytest.raises(NotGenuine):
         channel.read(call(query))
 
 
 @pytest.mark.parametrize("secret", ["", "another-secret-of-the-path", SECRET[:-1], f"{SECRET}/", "é"])
-async def test_nobody_is_heard_without_the_secret(double: Double, place: Place, secret: str) -> None:
+async def test_nobody_is_heard_without_the_secret(double: Double, place: ChannelContext, secret: str) -> None:
     with pytest.raises(NotGenuine):
         connected(double, place).read(call("key=a&report=1&reply=", secret))
     with pytest.raises(NotGenuine):
@@ -251,13 +255,13 @@ async def test_nobody_is_heard_without_the_secret(double: Double, place: Place, 
     ],
 )
 async def test_wrong_options_are_named_without_their_value(
-    double: Double, place: Place, wrong: dict[str, Any], key: str
+    double: Double, place: ChannelContext, wrong: dict[str, Any], key: str
 ) -> None:
     with pytest.raises(BadOptions, match=f"channels.kannel: {key}") as raised:
         connect({**double.options(), **wrong}, place)
     assert str(next(iter(wrong.values()))) not in str(raised.value) or key in ("deadline", "usrname")
 
 
-async def test_a_path_that_is_no_text_is_refused_like_any_other(double: Double, place: Place) -> None:
+async def test_a_path_that_is_no_text_is_refused_like_any_other(double: Double, place: ChannelContext) -> None:
     with pytest.raises(NotGenuine):
         connected(double, place).read(call("", secret="\udcff"))

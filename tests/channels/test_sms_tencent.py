@@ -16,16 +16,16 @@ from channels import (
     AccountTrouble,
     BadOptions,
     CannotAsk,
+    ChannelContext,
     ChannelError,
     Failure,
     Fate,
     FixedTexts,
     Message,
+    MessageRefused,
     NotGenuine,
     NotNow,
-    Place,
     Receipt,
-    Refused,
     ReplyLost,
     Shape,
 )
@@ -52,13 +52,13 @@ async def double() -> AsyncIterator[Double]:
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def place() -> AsyncIterator[ChannelContext]:
     async with aiohttp.ClientSession() as http:
         callbacks = "https://sign.example.org/callbacks/sms_tencent"
-        yield Place("sms_tencent", callbacks, http, NoLedger(), lambda: datetime.now(UTC))
+        yield ChannelContext("sms_tencent", callbacks, http, NoLedger(), lambda: datetime.now(UTC))
 
 
-def channel_at(double: Double, place: Place, **options: Any) -> Tencent:
+def channel_at(double: Double, place: ChannelContext, **options: Any) -> Tencent:
     channel = connect({**double.options(), **options}, place)
     assert isinstance(channel, Tencent)
     return channel
@@ -123,7 +123,7 @@ def test_our_signature_is_what_the_official_sdk_computes() -> None:
     ("to", "template", "signed"), [("+8613800000101", "1100", SIGN_NAME), ("+85251000101", "2100", None)]
 )
 async def test_a_message_goes_out_with_the_providers_template_and_our_key(
-    double: Double, place: Place, to: str, template: str, signed: str | None
+    double: Double, place: ChannelContext, to: str, template: str, signed: str | None
 ) -> None:
     receipt = await channel_at(double, place, sender_id="Qianda").send(message(to=to))
     (accepted,) = double.accepted
@@ -133,9 +133,11 @@ async def test_a_message_goes_out_with_the_providers_template_and_our_key(
     assert (asked["TemplateId"], asked.get("SignName"), "SenderId" in asked) == (template, signed, signed is None)
 
 
-async def test_variables_go_by_their_places(double: Double, place: Place) -> None:
+async def test_variables_go_by_their_places(double: Double, place: ChannelContext) -> None:
     templates = {"invitation.zh": {"id": "1100", "variables": ["code", "ticket", "code"]}}
-    with pytest.raises(Refused, match="TemplateParamSetNotMatchApprovedTemplate"):  # the double's text has one variable
+    with pytest.raises(
+        MessageRefused, match="TemplateParamSetNotMatchApprovedTemplate"
+    ):  # the double's text has one variable
         await channel_at(double, place, templates=templates).send(message())
     assert double.asked[-1]["TemplateParamSet"] == ["204816", TICKET, "204816"]
 
@@ -151,9 +153,9 @@ async def test_variables_go_by_their_places(double: Double, place: Place) -> Non
     ],
 )
 async def test_what_the_provider_would_refuse_is_not_sent(
-    double: Double, place: Place, options: Mapping[str, Any], fields: Mapping[str, Any], reason: str
+    double: Double, place: ChannelContext, options: Mapping[str, Any], fields: Mapping[str, Any], reason: str
 ) -> None:
-    with pytest.raises(Refused, match=reason) as refused:
+    with pytest.raises(MessageRefused, match=reason) as refused:
         await channel_at(double, place, **options).send(message(**fields))
     assert refused.value.failure is Failure.CONTENT and not double.asked
 
@@ -169,7 +171,7 @@ async def test_what_the_provider_would_refuse_is_not_sent(
     ],
 )
 async def test_wrong_options_are_named_without_their_values(
-    double: Double, place: Place, options: Mapping[str, Any], reason: str
+    double: Double, place: ChannelContext, options: Mapping[str, Any], reason: str
 ) -> None:
     with pytest.raises(BadOptions, match=reason) as bad:
         channel_at(double, place, **options)
@@ -179,11 +181,11 @@ async def test_wrong_options_are_named_without_their_values(
 @pytest.mark.parametrize(
     ("code", "kind", "failure"),
     [
-        ("InvalidParameterValue.IncorrectPhoneNumber", Refused, Failure.ADDRESS),
-        ("FailedOperation.PhoneNumberInBlacklist", Refused, Failure.OPTED_OUT),
-        ("FailedOperation.TemplateUnapprovedOrNotExist", Refused, Failure.CONTENT),
-        ("LimitExceeded.AppCountryOrRegionInBlacklist", Refused, Failure.OTHER),
-        ("UnsupportedOperation.UnsupportedRegion", Refused, Failure.OTHER),
+        ("InvalidParameterValue.IncorrectPhoneNumber", MessageRefused, Failure.ADDRESS),
+        ("FailedOperation.PhoneNumberInBlacklist", MessageRefused, Failure.OPTED_OUT),
+        ("FailedOperation.TemplateUnapprovedOrNotExist", MessageRefused, Failure.CONTENT),
+        ("LimitExceeded.AppCountryOrRegionInBlacklist", MessageRefused, Failure.OTHER),
+        ("UnsupportedOperation.UnsupportedRegion", MessageRefused, Failure.OTHER),
         ("LimitExceeded.PhoneNumberThirtySecondLimit", NotNow, None),
         ("RequestLimitExceeded.UinLimitExceeded", NotNow, None),
         ("FailedOperation.InsufficientBalanceInSmsPackage", AccountTrouble, None),
@@ -201,7 +203,7 @@ def test_every_code_has_its_meaning(code: str | None, kind: type[ChannelError], 
     assert "138" not in str(error)
 
 
-async def test_a_wrong_key_is_trouble_with_the_account(double: Double, place: Place) -> None:
+async def test_a_wrong_key_is_trouble_with_the_account(double: Double, place: ChannelContext) -> None:
     with pytest.raises(AccountTrouble, match="SignatureFailure"):
         await channel_at(double, place, secret_key="another").send(message())
     with pytest.raises(AccountTrouble, match="SecretIdNotFound"):
@@ -213,7 +215,7 @@ async def test_a_wrong_key_is_trouble_with_the_account(double: Double, place: Pl
     assert not double.accepted
 
 
-async def test_nothing_has_left_when_nobody_listens(double: Double, place: Place) -> None:
+async def test_nothing_has_left_when_nobody_listens(double: Double, place: ChannelContext) -> None:
     channel = channel_at(double, place, endpoint="http://127.0.0.1:9")
     with pytest.raises(NotNow, match="ClientConnectorError"):
         await channel.send(message())
@@ -225,7 +227,7 @@ async def test_nothing_has_left_when_nobody_listens(double: Double, place: Place
 
 
 @pytest.mark.parametrize("trouble", [Trouble.LOSE_REPLY, Trouble.GATEWAY_ERROR])
-async def test_absence_is_never_claimed(double: Double, place: Place, trouble: Trouble) -> None:
+async def test_absence_is_never_claimed(double: Double, place: ChannelContext, trouble: Trouble) -> None:
     channel = channel_at(double, place)
     assert not channel.rules.queryable
     with pytest.raises(CannotAsk):
@@ -237,7 +239,7 @@ async def test_absence_is_never_claimed(double: Double, place: Place, trouble: T
         await channel.find(message())
 
 
-async def test_a_carriers_report_is_found_by_tencents_own_id(double: Double, place: Place) -> None:
+async def test_a_carriers_report_is_found_by_tencents_own_id(double: Double, place: ChannelContext) -> None:
     channel = channel_at(double, place)
     first, second = [(await channel.send(message(f"step-{number}"))).reference for number in (1, 2)]
     with pytest.raises(CannotAsk):
@@ -253,7 +255,9 @@ async def test_a_carriers_report_is_found_by_tencents_own_id(double: Double, pla
         await channel.find(message("step-1"))
 
 
-async def test_a_lost_reply_is_found_by_our_key_where_tencent_hands_it_back(double: Double, place: Place) -> None:
+async def test_a_lost_reply_is_found_by_our_key_where_tencent_hands_it_back(
+    double: Double, place: ChannelContext
+) -> None:
     double.hands_back_context = True
     channel = channel_at(double, place)
     double.trouble.append(Trouble.LOSE_REPLY)
@@ -263,7 +267,7 @@ async def test_a_lost_reply_is_found_by_our_key_where_tencent_hands_it_back(doub
     assert await channel.find(message()) == Receipt(Fate.DELIVERED, double.accepted[0].reference)
 
 
-async def test_it_asks_about_the_last_week_at_most(double: Double, place: Place) -> None:
+async def test_it_asks_about_the_last_week_at_most(double: Double, place: ChannelContext) -> None:
     with pytest.raises(CannotAsk):
         await channel_at(double, place).find(message(at=datetime.now(UTC) - timedelta(days=30)))
     assert abs(double.asked[-1]["BeginTime"] - (datetime.now(UTC) - timedelta(days=7)).timestamp()) < 60
@@ -280,7 +284,9 @@ def test_the_session_context_fits() -> None:
 @pytest.mark.parametrize(
     ("code", "failure"), [("UNDELIV", Failure.TRANSIENT), ("-106", Failure.FILTERED), ("MK:0001", Failure.OTHER)]
 )
-async def test_a_receipt_says_what_became_of_it(double: Double, place: Place, code: str, failure: Failure) -> None:
+async def test_a_receipt_says_what_became_of_it(
+    double: Double, place: ChannelContext, code: str, failure: Failure
+) -> None:
     channel = channel_at(double, place)
     reference = (await channel.send(message())).reference
     entry = double.report(reference, Fate.UNDELIVERED, code)
@@ -293,7 +299,9 @@ async def test_a_receipt_says_what_became_of_it(double: Double, place: Place, co
 
 
 @pytest.mark.parametrize("sender", ["+8613800000101", "+13105550101"])
-async def test_what_a_person_wrote_is_heard_and_has_one_name(double: Double, place: Place, sender: str) -> None:
+async def test_what_a_person_wrote_is_heard_and_has_one_name(
+    double: Double, place: ChannelContext, sender: str
+) -> None:
     channel = channel_at(double, place)
     call, other = double.written(sender, "退订", place), double.written(sender, "进度", place)
     assert call and other
@@ -314,7 +322,7 @@ REPORT = {"nationcode": "86", "mobile": "13800000101", "report_status": "SUCCESS
     ],
 )  # fmt: skip
 async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(
-    double: Double, place: Place, odd: dict[str, Any]
+    double: Double, place: ChannelContext, odd: dict[str, Any]
 ) -> None:
     entries = [{**REPORT, **odd}, REPORT, 1]
     heard = channel_at(double, place).read(replace(called(place, []), body=json.dumps(entries).encode()))
@@ -323,12 +331,12 @@ async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"1", b"{}"])
-async def test_what_is_no_report_is_not_heard(double: Double, place: Place, body: bytes) -> None:
+async def test_what_is_no_report_is_not_heard(double: Double, place: ChannelContext, body: bytes) -> None:
     with pytest.raises(NotGenuine):
         channel_at(double, place).read(replace(called(place, []), body=body))
 
 
-async def test_only_the_secret_address_is_heard(double: Double, place: Place) -> None:
+async def test_only_the_secret_address_is_heard(double: Double, place: ChannelContext) -> None:
     channel = channel_at(double, place)
     call = called(place, [REPORT])
     assert channel.read(call).reports[0].receipt.reference == "5000:1"
@@ -337,7 +345,7 @@ async def test_only_the_secret_address_is_heard(double: Double, place: Place) ->
             channel.read(stranger)
 
 
-async def test_its_rules_follow_what_the_account_may(double: Double, place: Place) -> None:
+async def test_its_rules_follow_what_the_account_may(double: Double, place: ChannelContext) -> None:
     channel = connect(double.options(), place)
     rules = channel.rules
     assert isinstance(channel, FixedTexts) and channel.templates["code.zh"].variables == ("code",)

@@ -24,8 +24,8 @@ from channels import (
     ChannelError,
     Failure,
     Fate,
+    MessageRefused,
     NotNow,
-    Refused,
     ReplyLost,
 )
 from channels.twilio_http import refusal
@@ -54,12 +54,12 @@ def account(setting: Setting) -> TwilioAccount:
 @pytest.mark.parametrize(
     ("status", "code", "kind", "failure"),
     [
-        (400, 21211, Refused, Failure.ADDRESS),
-        (400, 21614, Refused, Failure.ADDRESS),
-        (400, 21610, Refused, Failure.OPTED_OUT),
-        (400, 21617, Refused, Failure.CONTENT),
-        (400, 30007, Refused, Failure.FILTERED),
-        (400, 21408, Refused, Failure.OTHER),
+        (400, 21211, MessageRefused, Failure.ADDRESS),
+        (400, 21614, MessageRefused, Failure.ADDRESS),
+        (400, 21610, MessageRefused, Failure.OPTED_OUT),
+        (400, 21617, MessageRefused, Failure.CONTENT),
+        (400, 30007, MessageRefused, Failure.FILTERED),
+        (400, 21408, MessageRefused, Failure.OTHER),
         (400, 21611, NotNow, None),
         (400, 30003, NotNow, None),
         (401, 20003, AccountTrouble, None),

@@ -12,12 +12,12 @@ import pytest
 from aiohttp import web
 
 from channels import (
-    Call,
+    CallbackRequest,
     Failure,
     Fate,
     Heard,
+    MessageRefused,
     NotGenuine,
-    Refused,
 )
 from channels.sms_twilio import EMPTY_ANSWER
 from tests.channels.conformance import Setting, at_place
@@ -46,7 +46,9 @@ async def hearing(setting: Setting, answers: list[int] | None = None) -> AsyncIt
     async def listen(request: web.Request) -> web.Response:
         origin = setting.place.callbacks.removesuffix(urlsplit(setting.place.callbacks).path)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        call = Call(request.method, origin + request.raw_path, request.raw_path, headers, await request.read())
+        call = CallbackRequest(
+            request.method, origin + request.raw_path, request.raw_path, headers, await request.read()
+        )
         if told:
             return web.Response(status=told.pop(0))
         try:
@@ -162,7 +164,7 @@ async def test_after_stop_nothing_goes_out_until_start(sms: Setting) -> None:
         inbound = f"{sms.place.callbacks}/inbound"
         assert isinstance(sms.double, sms_twilio.Double)
         assert await sms.double.write(to, "Stop", inbound) == 204
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(MessageRefused) as caught:
             await sms.channel.send(sms.message())
         assert caught.value.failure is Failure.OPTED_OUT
         assert await sms.double.write(to, "START", inbound) == 204

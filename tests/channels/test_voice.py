@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from channels import Failure, Fate, Refused
+from channels import Failure, Fate, MessageRefused
 from channels.voice import twiml
 from tests.channels.conformance import CODE, Setting, at_place
 from tests.channels.doubles import voice
@@ -40,7 +40,7 @@ def test_a_reminder_is_read_once_and_no_word_of_it_is_markup(calls: Setting) -> 
 
 
 async def test_what_is_too_long_for_a_call_is_refused_before_it_is_made(calls: Setting) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(MessageRefused) as caught:
         await calls.channel.send(calls.message(text="长" * 4000))
     assert caught.value.failure is Failure.CONTENT
     assert account(calls).requests == 0

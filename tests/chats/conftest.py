@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest_asyncio
 
-from chats import Place
+from chats import ChatContext
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 
 
 @pytest_asyncio.fixture
-async def place() -> AsyncIterator[Place]:
+async def place() -> AsyncIterator[ChatContext]:
     async with aiohttp.ClientSession() as http:
-        yield Place("desk", http, lambda: NOW)
+        yield ChatContext("desk", http, lambda: NOW)

@@ -15,7 +15,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 from xml.dom import minidom
 
-from chats import Call
+from chats import ChatRequest
 
 
 @dataclass
@@ -28,8 +28,10 @@ class Sent:
     body: bytes = b""
 
     @property
-    def call(self) -> Call:
-        return Call(self.method, self.query, {name.lower(): value for name, value in self.headers.items()}, self.body)
+    def call(self) -> ChatRequest:
+        return ChatRequest(
+            self.method, self.query, {name.lower(): value for name, value in self.headers.items()}, self.body
+        )
 
     @property
     def query_string(self) -> str:

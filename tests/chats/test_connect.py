@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from chats import Place
+from chats import ChatContext
 from chats.dingtalk import DingTalk
 from chats.wecom import WeCom
 from hub.plugins import chat
 from tests.chats.platforms import WeComPlatform
 
 
-async def test_the_kind_is_the_name_or_is_said(place: Place) -> None:
+async def test_the_kind_is_the_name_or_is_said(place: ChatContext) -> None:
     assert isinstance(chat("wecom", WeComPlatform().options, place), WeCom)
     assert isinstance(chat("office", {"kind": "wecom", **WeComPlatform().options}, place), WeCom)
 
 
-async def test_secrets_may_lie_in_files(place: Place, tmp_path: Path) -> None:
+async def test_secrets_may_lie_in_files(place: ChatContext, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cr3t\n")
     found = chat("dingtalk", {"app_secret_file": str(tmp_path / "secret")}, place)
     assert isinstance(found, DingTalk) and found._secret == "s3cr3t"
@@ -27,6 +27,6 @@ async def test_secrets_may_lie_in_files(place: Place, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["telegraph", "../wecom", "wecom.WeCom", "__init__x"])
-async def test_a_kind_that_does_not_exist_is_refused(place: Place, kind: str) -> None:
+async def test_a_kind_that_does_not_exist_is_refused(place: ChatContext, kind: str) -> None:
     with pytest.raises(ValueError, match=r"chats\.office: there is no chat"):
         chat("office", {"kind": kind}, place)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from chats import NotGenuine, NotSent, Place, Question, Reply
+from chats import ChatContext, ChatQuestion, ForgedQuestion, NotSent, Reply
 from chats.dingtalk import connect
 from tests.chats.conftest import NOW
 from tests.chats.platforms import DingTalkPlatform, Sent
@@ -18,18 +18,18 @@ DING = DingTalkPlatform()
 OPTIONS = {"app_secret": DING.app_secret}
 
 
-async def test_a_question_is_read(place: Place) -> None:
+async def test_a_question_is_read(place: ChatContext) -> None:
     sent = DING.message("user123", "合肥进度", NOW, "https://oapi.dingtalk.com/robot/sendBySession?session=x", "m1")
     asked = connect(OPTIONS, place).read(sent.call)
     back = {"webhook": "https://oapi.dingtalk.com/robot/sendBySession?session=x"}
-    assert asked == Question("user123", " 合肥进度 ", "m1", back)
+    assert asked == ChatQuestion("user123", " 合肥进度 ", "m1", back)
 
 
-async def test_the_answer_goes_to_the_webhook_of_the_message(place: Place) -> None:
+async def test_the_answer_goes_to_the_webhook_of_the_message(place: ChatContext) -> None:
     async with answer_server() as server:
         chat = connect(OPTIONS | {"webhooks": server.origin}, place)
         asked = chat.read(DING.message("user123", "status", NOW, server.webhook("s7")).call)
-        assert isinstance(asked, Question) and chat.reply(asked, "three") is None
+        assert isinstance(asked, ChatQuestion) and chat.reply(asked, "three") is None
         await chat.send(asked, "还有三份")
         assert server.accepted == [("s7", "还有三份")]
         server.refuse = True
@@ -39,16 +39,16 @@ async def test_the_answer_goes_to_the_webhook_of_the_message(place: Place) -> No
         await chat.send(asked, "five")
 
 
-async def test_or_into_the_response(place: Place) -> None:
+async def test_or_into_the_response(place: ChatContext) -> None:
     sent = DING.message("user123", "status", NOW, "https://oapi.dingtalk.com/x")
     chat = connect(OPTIONS | {"answer": "body"}, place)
     asked = chat.read(sent.call)
-    assert isinstance(asked, Question)
+    assert isinstance(asked, ChatQuestion)
     answer = chat.reply(asked, "还有三份")
     assert answer is not None and json.loads(answer.body) == {"msgtype": "text", "text": {"content": "还有三份"}}
     without = connect(OPTIONS, place)
     plain = without.read(DING.message("user123", "status", NOW).call)
-    assert isinstance(plain, Question) and without.reply(plain, "three") is not None
+    assert isinstance(plain, ChatQuestion) and without.reply(plain, "three") is not None
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,18 @@ async def test_or_into_the_response(place: Place) -> None:
         "file:///etc/passwd", "//oapi.dingtalk.com/x", "http://[::1", "",
     ],
 )  # fmt: skip
-async def test_an_answer_goes_to_no_other_address(place: Place, webhook: str) -> None:
+async def test_an_answer_goes_to_no_other_address(place: ChatContext, webhook: str) -> None:
     with pytest.raises(NotSent, match="leads elsewhere"):
-        await connect(OPTIONS, place).send(Question("user123", "status", "m1", {"webhook": webhook}), "three")
+        await connect(OPTIONS, place).send(ChatQuestion("user123", "status", "m1", {"webhook": webhook}), "three")
 
 
 def changed(sent: Sent, **fields: object) -> Sent:
     return replace(sent, body=json.dumps(json.loads(sent.body) | fields).encode())
 
 
-async def test_what_asks_nothing_wants_no_answer(place: Place) -> None:
+async def test_what_asks_nothing_wants_no_answer(place: ChatContext) -> None:
     chat, sent = connect(OPTIONS | {"corp_id": DING.corp_id}, place), DING.message("user123", "status", NOW)
-    assert isinstance(chat.read(sent.call), Question)
+    assert isinstance(chat.read(sent.call), ChatQuestion)
     for fields in ({"msgtype": "picture"}, {"senderStaffId": None}, {"senderCorpId": "another"}, {"text": "status"}):
         assert chat.read(changed(sent, **fields).call) == Reply()
 
@@ -97,11 +97,11 @@ FORGED = forged()
 
 
 @pytest.mark.parametrize("kind", FORGED)
-async def test_what_dingtalk_did_not_send_is_refused(place: Place, kind: str) -> None:
-    with pytest.raises(NotGenuine):
+async def test_what_dingtalk_did_not_send_is_refused(place: ChatContext, kind: str) -> None:
+    with pytest.raises(ForgedQuestion):
         connect(OPTIONS, place).read(FORGED[kind].call)
 
 
-async def test_an_hour_is_still_genuine(place: Place) -> None:
+async def test_an_hour_is_still_genuine(place: ChatContext) -> None:
     sent = DING.message("user123", "status", NOW - timedelta(minutes=59))
-    assert isinstance(connect(OPTIONS, place).read(sent.call), Question)
+    assert isinstance(connect(OPTIONS, place).read(sent.call), ChatQuestion)

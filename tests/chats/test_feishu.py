@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chats import BadOptions, NotGenuine, NotSent, Place, Question, Reply
+from chats import BadChatOptions, ChatContext, ChatQuestion, ForgedQuestion, NotSent, Reply
 from chats.feishu import Feishu, connect
 from tests.chats.conftest import NOW
 from tests.chats.platforms import FeishuPlatform, Sent
@@ -19,25 +19,25 @@ from tests.chats.servers import answer_server
 FEISHU = FeishuPlatform()
 
 
-async def test_the_published_sample_of_the_encryption(place: Place) -> None:
+async def test_the_published_sample_of_the_encryption(place: ChatContext) -> None:
     """From the documentation: this ciphertext under "test key" says "hello world"."""
     chat = connect(FEISHU.options | {"encrypt_key": "test key"}, place)
     assert chat._decrypted("P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk=") == b"hello world"
 
 
-async def test_the_address_is_verified(place: Place) -> None:
+async def test_the_address_is_verified(place: ChatContext) -> None:
     answer = connect(FEISHU.options, place).read(FEISHU.verification().call)
     assert isinstance(answer, Reply) and json.loads(answer.body) == {"challenge": "ajls384kdjx98XX"}
 
 
-async def test_a_question_is_read_without_its_mention(place: Place) -> None:
+async def test_a_question_is_read_without_its_mention(place: ChatContext) -> None:
     asked = connect(FEISHU.options, place).read(FEISHU.message("ou_li", "合肥还有谁没签", NOW, "om_77").call)
-    assert asked == Question("ou_li", "  合肥还有谁没签", "om_77")
+    assert asked == ChatQuestion("ou_li", "  合肥还有谁没签", "om_77")
     by_user_id = connect(FEISHU.options | {"person": "user_id"}, place).read(FEISHU.message("ou_li", "x", NOW).call)
-    assert isinstance(by_user_id, Question) and by_user_id.person == "e33ggbyz"
+    assert isinstance(by_user_id, ChatQuestion) and by_user_id.person == "e33ggbyz"
 
 
-async def test_what_asks_nothing_wants_no_answer(place: Place) -> None:
+async def test_what_asks_nothing_wants_no_answer(place: ChatContext) -> None:
     chat = connect(FEISHU.options, place)
     assert chat.read(FEISHU.message("ou_li", "x", NOW, sort="image").call) == Reply()
     event: Any = FEISHU.event("ou_li", "x", NOW)
@@ -50,11 +50,11 @@ async def test_what_asks_nothing_wants_no_answer(place: Place) -> None:
     assert chat.read(FEISHU.signed(hidden, NOW).call) == Reply()
 
 
-async def test_answers_go_by_the_api_with_a_token_that_is_kept(place: Place) -> None:
+async def test_answers_go_by_the_api_with_a_token_that_is_kept(place: ChatContext) -> None:
     async with answer_server(FEISHU) as server:
         now = [NOW]
         chat = connect(FEISHU.options | {"origin": server.origin}, replace(place, clock=lambda: now[0]))
-        first, second, third = (Question("ou_li", "status", f"om_{number}") for number in range(3))
+        first, second, third = (ChatQuestion("ou_li", "status", f"om_{number}") for number in range(3))
         assert chat.reply(first, "x") is None  # type: ignore[func-returns-value]
         await asyncio.gather(chat.send(first, "还有三份"), chat.send(second, "还有四份"))
         assert sorted(server.accepted) == [("om_0", "还有三份"), ("om_1", "还有四份")] and server.tokens == 1
@@ -63,25 +63,25 @@ async def test_answers_go_by_the_api_with_a_token_that_is_kept(place: Place) -> 
         assert server.tokens == 2 and len(server.accepted) == 3
 
 
-async def test_the_same_message_is_answered_once(place: Place) -> None:
+async def test_the_same_message_is_answered_once(place: ChatContext) -> None:
     async with answer_server(FEISHU) as server:
-        question = Question("ou_li", "status", "om_twice")
+        question = ChatQuestion("ou_li", "status", "om_twice")
         for _ in range(2):  # two processes of ours, which know nothing of each other
             await connect(FEISHU.options | {"origin": server.origin}, place).send(question, "还有三份")
         assert server.accepted == [("om_twice", "还有三份")]
 
 
-async def test_a_token_that_is_not_taken_any_more_is_renewed_once(place: Place) -> None:
+async def test_a_token_that_is_not_taken_any_more_is_renewed_once(place: ChatContext) -> None:
     async with answer_server(FEISHU) as server:
         chat = connect(FEISHU.options | {"origin": server.origin}, place)
-        await chat.send(Question("ou_li", "status", "om_a"), "three")
+        await chat.send(ChatQuestion("ou_li", "status", "om_a"), "three")
         server.forget_tokens()
-        await chat.send(Question("ou_li", "status", "om_b"), "four")
+        await chat.send(ChatQuestion("ou_li", "status", "om_b"), "four")
         assert [where for where, _ in server.accepted] == ["om_a", "om_b"]
 
 
-async def test_what_does_not_get_through_is_said(place: Place) -> None:
-    question = Question("ou_li", "status", "om_c")
+async def test_what_does_not_get_through_is_said(place: ChatContext) -> None:
+    question = ChatQuestion("ou_li", "status", "om_c")
     async with answer_server(FEISHU) as server:
         chat = connect(FEISHU.options | {"origin": server.origin}, place)
         server.refuse = True
@@ -130,12 +130,12 @@ FORGED = forged()
 
 
 @pytest.mark.parametrize("kind", FORGED)
-async def test_what_feishu_did_not_send_is_refused(place: Place, kind: str) -> None:
-    with pytest.raises(NotGenuine):
+async def test_what_feishu_did_not_send_is_refused(place: ChatContext, kind: str) -> None:
+    with pytest.raises(ForgedQuestion):
         connect(FEISHU.options, place).read(FORGED[kind].call)
 
 
-async def test_a_key_is_needed(place: Place) -> None:
-    with pytest.raises(BadOptions, match="encrypt_key"):
+async def test_a_key_is_needed(place: ChatContext) -> None:
+    with pytest.raises(BadChatOptions, match="encrypt_key"):
         connect(FEISHU.options | {"encrypt_key": ""}, place)
     assert isinstance(connect(FEISHU.options, place), Feishu)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chats import BadOptions, Call, NotGenuine, Place, Question, Reply
+from chats import BadChatOptions, ChatContext, ChatQuestion, ChatRequest, ForgedQuestion, Reply
 from chats.wecom import connect
 from tests.chats.conftest import NOW
 from tests.chats.platforms import Sent, WeComPlatform
@@ -26,18 +26,20 @@ SAMPLE_MESSAGE = (
 WECOM = WeComPlatform()
 
 
-def at(place: Place, moment: datetime) -> Place:
+def at(place: ChatContext, moment: datetime) -> ChatContext:
     return replace(place, clock=lambda: moment)
 
 
-async def test_the_published_sample_of_the_address_check(place: Place) -> None:
+async def test_the_published_sample_of_the_address_check(place: ChatContext) -> None:
     then = datetime.fromtimestamp(1409659589, UTC)
     query = {"msg_signature": "5c45ff5e21c57e6ad56bac8758b79b1d9ac89fd3", "timestamp": "1409659589",
              "nonce": "263014780", "echostr": SAMPLE_ECHO}  # fmt: skip
-    assert connect(SAMPLE, at(place, then)).read(Call("GET", query, {}, b"")) == Reply(body=b"1616140317555161061")
+    assert connect(SAMPLE, at(place, then)).read(ChatRequest("GET", query, {}, b"")) == Reply(
+        body=b"1616140317555161061"
+    )
 
 
-async def test_the_published_sample_of_a_message(place: Place) -> None:
+async def test_the_published_sample_of_a_message(place: ChatContext) -> None:
     then = datetime.fromtimestamp(1409659813, UTC)
     query = {"msg_signature": "477715d11cdb4164915debcba66cb864d751f3e6", "timestamp": "1409659813",
              "nonce": "1372623149"}  # fmt: skip
@@ -45,15 +47,15 @@ async def test_the_published_sample_of_a_message(place: Place) -> None:
         "<xml>\n<ToUserName><![CDATA[wx5823bf96d3bd56c7]]></ToUserName>"
         f"<Encrypt><![CDATA[{SAMPLE_MESSAGE}]]></Encrypt>\n<AgentID><![CDATA[218]]></AgentID>\n</xml>"
     )
-    asked = connect(SAMPLE, at(place, then)).read(Call("POST", query, {}, body.encode()))
-    assert asked == Question("mycreate", "hello", "4561255354251345929", {"from": "wx5823bf96d3bd56c7"})
+    asked = connect(SAMPLE, at(place, then)).read(ChatRequest("POST", query, {}, body.encode()))
+    assert asked == ChatQuestion("mycreate", "hello", "4561255354251345929", {"from": "wx5823bf96d3bd56c7"})
 
 
-async def test_a_question_is_read_and_its_answer_can_be_read_by_wecom(place: Place) -> None:
+async def test_a_question_is_read_and_its_answer_can_be_read_by_wecom(place: ChatContext) -> None:
     chat = connect(WECOM.options, place)
     assert chat.read(WECOM.verification(NOW, "echo-42").call) == Reply(body=b"echo-42")
     asked = chat.read(WECOM.message("li.si", "合肥还有谁没签 <&>", NOW, "77").call)
-    assert asked == Question("li.si", "合肥还有谁没签 <&>", "77", {"from": WECOM.corp_id})
+    assert asked == ChatQuestion("li.si", "合肥还有谁没签 <&>", "77", {"from": WECOM.corp_id})
     answer = chat.reply(asked, "合肥校区：待签 3 份 <a & b>\nhttps://sign.example.org/staff?a=1&b=2")
     assert answer.content_type == "application/xml"
     assert WECOM.read_answer(answer.body) == {
@@ -62,7 +64,7 @@ async def test_a_question_is_read_and_its_answer_can_be_read_by_wecom(place: Pla
     }  # fmt: skip
 
 
-async def test_what_is_no_text_wants_no_answer(place: Place) -> None:
+async def test_what_is_no_text_wants_no_answer(place: ChatContext) -> None:
     assert connect(WECOM.options, place).read(WECOM.event(NOW).call) == Reply()
 
 
@@ -99,8 +101,8 @@ FORGED = forged()
 
 
 @pytest.mark.parametrize("kind", FORGED)
-async def test_what_wecom_did_not_send_is_refused(place: Place, kind: str) -> None:
-    with pytest.raises(NotGenuine):
+async def test_what_wecom_did_not_send_is_refused(place: ChatContext, kind: str) -> None:
+    with pytest.raises(ForgedQuestion):
         connect(WECOM.options, place).read(FORGED[kind].call)
 
 
@@ -108,7 +110,9 @@ async def test_what_wecom_did_not_send_is_refused(place: Place, kind: str) -> No
     ("changes", "said"),
     [({"encoding_aes_key": "short"}, "encoding_aes_key"), ({"corp_id": ""}, "corp_id"), ({"secret": "x"}, "secret")],
 )
-async def test_wrong_options_are_refused_without_their_values(place: Place, changes: dict[str, str], said: str) -> None:
-    with pytest.raises(BadOptions, match=f"chats.desk: {said}") as refused:
+async def test_wrong_options_are_refused_without_their_values(
+    place: ChatContext, changes: dict[str, str], said: str
+) -> None:
+    with pytest.raises(BadChatOptions, match=f"chats.desk: {said}") as refused:
         connect(WECOM.options | changes, place)
     assert "short" not in str(refused.value)

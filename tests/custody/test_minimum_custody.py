@@ -103,9 +103,7 @@ async def test_a_key_that_another_contract_of_the_visit_let_pass(place: Place) -
     assert await facts_of(running, plain, "custody-refused") == []
 
 
-async def test_an_app_whose_key_is_attested_passes_and_one_that_only_says_so_is_told_what_would(
-    tmp_path: Path
-) -> None:
+async def test_an_app_whose_key_is_attested_passes_and_one_that_only_says_so_is_told_what_would(tmp_path: Path) -> None:
     """Where the template takes keys of apps alone: from a browser, by the app without proof, and with it."""
     templates = templates_in(tmp_path / "t", 'custody = ["app-keystore"]')
     async with hub_with_an_app(tmp_path, templates) as phones:
@@ -166,7 +164,7 @@ async def test_the_page_says_what_one_can_sign_with(place: Place) -> None:
         ):
             page = await signature_page(running, client, contract.id, language, PEOPLE[device][1])
             assert all(each in page for each in words), (language, device)
-            assert "data-act=\"sign\"" not in page
+            assert 'data-act="sign"' not in page
         assert "/sign/token" not in page  # nothing can be plugged into a phone
 
 

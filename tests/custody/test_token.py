@@ -17,8 +17,8 @@ from hub.errors import TokenUnavailable
 from hub.tokens import softhsm
 from qianda.agent.mechanisms import kind_to_generate, ways_for
 from qianda.agent.pinned import Pinned, checked_origin, chosen_origin, read_pinned
-from qianda.agent.token import Device
-from qianda.agent.words import TEXTS, Trouble, harmless, say
+from qianda.agent.token import TokenDevice
+from qianda.agent.words import TEXTS, AgentTrouble, harmless, say
 from tests.custody.outside_authority import OutsideAuthority, ec_key, person
 from tests.custody.usb_token import PIN, UsbToken
 
@@ -77,9 +77,9 @@ def test_mechanisms_are_chosen_from_the_tokens_list() -> None:
     assert kind_to_generate(both) is KeyType.EC
     assert kind_to_generate({Mechanism.RSA_PKCS, Mechanism.RSA_PKCS_KEY_PAIR_GEN}) is KeyType.RSA
     for kind, offered in ((KeyType.RSA, both), (KeyType.DSA, both), (KeyType.EC, set[Mechanism | int]())):
-        with pytest.raises(Trouble, match="no-mechanism"):
+        with pytest.raises(AgentTrouble, match="no-mechanism"):
             ways_for(kind, offered)
-    with pytest.raises(Trouble, match="no-mechanism"):
+    with pytest.raises(AgentTrouble, match="no-mechanism"):
         kind_to_generate({Mechanism.EC_KEY_PAIR_GEN})
 
 
@@ -116,7 +116,7 @@ class CardThatSays:
 def test_what_a_token_answers_has_words(
     error: errors.PKCS11Error, flags: TokenFlag, gone: bool, name: str, left: str | None
 ) -> None:
-    trouble = Device(cast(Any, CardThatSays(flags, gone))).trouble(error)
+    trouble = TokenDevice(cast(Any, CardThatSays(flags, gone))).trouble(error)
     assert (trouble.name, trouble.blanks.get("left")) == (name, left)
 
 
@@ -134,7 +134,7 @@ def test_every_text_is_in_both_languages_with_the_same_blanks() -> None:
     "https://sign.example?x=1", "sign.example", "https://sign.example:port",
 ])  # fmt: skip
 def test_what_is_no_address_of_a_hub(text: str) -> None:
-    with pytest.raises(Trouble, match="bad-origin"):
+    with pytest.raises(AgentTrouble, match="bad-origin"):
         checked_origin(text)
 
 
@@ -146,9 +146,9 @@ def test_what_is_pinned_wins(tmp_path: Path) -> None:
     file.write_text('origin = "https://sign.example"\n')
     pinned = read_pinned(file)
     assert chosen_origin("", pinned) == chosen_origin("https://sign.example/", pinned) == "https://sign.example"
-    with pytest.raises(Trouble, match="other-origin"):
+    with pytest.raises(AgentTrouble, match="other-origin"):
         chosen_origin("https://sign.example.evil.example", pinned)
     for wrong in ("origin = ", 'pin = "1234"\n'):
         file.write_text(wrong)
-        with pytest.raises(Trouble, match="bad-config"):
+        with pytest.raises(AgentTrouble, match="bad-config"):
             read_pinned(file)

@@ -10,7 +10,7 @@ import zxingcpp
 from PIL import Image, ImageFilter
 
 from channels import Doorway
-from channels.poster import LOGO_SHARE, Poster
+from channels.poster import LOGO_SHARE, PosterDoor
 from channels.qr import matrix
 from hub.documents.poster import CourseLine, PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import UndrawableText
@@ -28,7 +28,7 @@ def logo(width: int = 300, height: int = 300) -> bytes:
 
 
 def facts(courses: int = 2, picture: bytes | None = None, title: str = "寒假班 2026 报名") -> PosterFacts:
-    svg = Poster(picture).render(DOORWAY).svg or ""
+    svg = PosterDoor(picture).render(DOORWAY).svg or ""
     return PosterFacts(
         "新航线教育集团", "合肥校区", title, [COURSE] * courses, svg, DOORWAY.short_code, f"{ORIGIN}/s", "0551-00000001"
     )
@@ -122,7 +122,7 @@ def test_a_title_that_cannot_be_printed_is_refused() -> None:
 
 def test_the_code_stays_small() -> None:
     assert matrix(DOORWAY.scan_url).version == 2
-    shown = Poster(logo(300, 150)).render(DOORWAY)
+    shown = PosterDoor(logo(300, 150)).render(DOORWAY)
     assert read(Image.open(io.BytesIO(shown.png or b""))) == {DOORWAY.scan_url}
     modules = Image.open(io.BytesIO(shown.png or b"")).width // 10 - 8
     assert modules == 29  # version 3, level Q
@@ -131,4 +131,4 @@ def test_the_code_stays_small() -> None:
 
 def test_a_logo_is_a_png() -> None:
     with pytest.raises(ValueError, match="no PNG"):
-        Poster(b"<svg/>")
+        PosterDoor(b"<svg/>")

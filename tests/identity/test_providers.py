@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from hub.errors import IdentityUnavailable
-from hub.identity import IdentityProvider, Person, Place, Verdict
+from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
 from hub.identity.aliyun import signed
 from hub.plugins import identity
 from tests.identity.aliyun_double import KEY, SECRET, AliyunIdentityDouble
@@ -20,13 +20,13 @@ from tests.signing_parts import utc_now
 
 pytestmark = pytest.mark.custody
 NAME, NUMBER, MOBILE = "陈建国", "340104198501010019", "19000000101"
-PERSON = Person(NAME, "cn-id", NUMBER, f"+86{MOBILE}")
+PERSON = PersonOnFile(NAME, "cn-id", NUMBER, f"+86{MOBILE}")
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def place() -> AsyncIterator[IdentityContext]:
     async with aiohttp.ClientSession() as http:
-        yield Place("aliyun", http, utc_now)
+        yield IdentityContext("aliyun", http, utc_now)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def double() -> AsyncIterator[AliyunIdentityDouble]:
         yield serving
 
 
-def aliyun(double: AliyunIdentityDouble, place: Place, **more: Any) -> IdentityProvider:
+def aliyun(double: AliyunIdentityDouble, place: IdentityContext, **more: Any) -> IdentityProvider:
     return identity("aliyun", double.options(**more), place)
 
 
@@ -89,27 +89,27 @@ def test_our_signature_is_what_the_official_sdk_computes() -> None:
     [
         (2, PERSON, True),
         (3, PERSON, True),
-        (2, Person("陈建军", "cn-id", NUMBER, f"+86{MOBILE}"), False),
-        (2, Person("欧阳·㛃", "cn-id", "34010419850101002X", f"+86{MOBILE}"), False),
-        (3, Person(NAME, "cn-id", NUMBER, "+8619000000999"), False),
+        (2, PersonOnFile("陈建军", "cn-id", NUMBER, f"+86{MOBILE}"), False),
+        (2, PersonOnFile("欧阳·㛃", "cn-id", "34010419850101002X", f"+86{MOBILE}"), False),
+        (3, PersonOnFile(NAME, "cn-id", NUMBER, "+8619000000999"), False),
     ],
 )
 async def test_aliyun_says_yes_or_no(
-    double: AliyunIdentityDouble, place: Place, factors: int, person: Person, matched: bool
+    double: AliyunIdentityDouble, place: IdentityContext, factors: int, person: PersonOnFile, matched: bool
 ) -> None:
     provider = aliyun(double, place, factors=factors)
     assert provider.serves(person)
-    assert await provider.check(person) == Verdict(matched, "R-1")
+    assert await provider.check(person) == IdentityVerdict(matched, "R-1")
     ((action, asked),) = double.asked
     assert action == {2: "Id2MetaVerify", 3: "Mobile3MetaSimpleVerify"}[factors]
     assert (asked["UserName"], asked["IdentifyNum"]) == (person.name, person.id_number)
     assert ("Mobile" in asked) == (factors == 3)
 
 
-def test_aliyun_is_asked_about_what_it_knows(double: AliyunIdentityDouble, place: Place) -> None:
-    abroad = Person("Ann Lee", "cn-id", NUMBER, "+6590000000")
+def test_aliyun_is_asked_about_what_it_knows(double: AliyunIdentityDouble, place: IdentityContext) -> None:
+    abroad = PersonOnFile("Ann Lee", "cn-id", NUMBER, "+6590000000")
     assert aliyun(double, place).serves(abroad) and not aliyun(double, place, factors=3).serves(abroad)
-    assert not aliyun(double, place).serves(Person("Ann Lee", "passport", "E1234567", f"+86{MOBILE}"))
+    assert not aliyun(double, place).serves(PersonOnFile("Ann Lee", "passport", "E1234567", f"+86{MOBILE}"))
 
 
 ANSWERS = {
@@ -124,7 +124,9 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("case", ANSWERS)
-async def test_what_is_neither_yes_nor_no_is_no_answer(double: AliyunIdentityDouble, place: Place, case: str) -> None:
+async def test_what_is_neither_yes_nor_no_is_no_answer(
+    double: AliyunIdentityDouble, place: IdentityContext, case: str
+) -> None:
     body, status = ANSWERS[case]
     double.spoil = lambda: web.json_response(body, status=status)
     with pytest.raises(IdentityUnavailable) as raised:
@@ -135,7 +137,7 @@ async def test_what_is_neither_yes_nor_no_is_no_answer(double: AliyunIdentityDou
 
 
 async def test_a_provider_that_is_away_or_does_not_know_us_is_unavailable(
-    double: AliyunIdentityDouble, place: Place
+    double: AliyunIdentityDouble, place: IdentityContext
 ) -> None:
     for wrong in ({"access_key_secret": "wrong"}, {"endpoint": "http://127.0.0.1:9"}):
         with pytest.raises(IdentityUnavailable):
@@ -175,13 +177,13 @@ async def bureau() -> AsyncIterator[dict[str, Any]]:
     await runner.cleanup()
 
 
-async def test_a_provider_is_asked_by_its_mapping(bureau: dict[str, Any], place: Place) -> None:
+async def test_a_provider_is_asked_by_its_mapping(bureau: dict[str, Any], place: IdentityContext) -> None:
     provider = identity("bureau", bureau["entry"], place)
-    assert await provider.check(PERSON) == Verdict(True, "20261125-7")
+    assert await provider.check(PERSON) == IdentityVerdict(True, "20261125-7")
     assert bureau["asked"] == [{"name": NAME, "idCard": NUMBER, "mobile": MOBILE}]
     bureau["answer"]["data"]["result"] = "3"
-    assert await provider.check(PERSON) == Verdict(False, "20261125-7")
-    assert provider.method == "three factors" and not provider.serves(Person("A", "passport", "E1", "+65"))
+    assert await provider.check(PERSON) == IdentityVerdict(False, "20261125-7")
+    assert provider.method == "three factors" and not provider.serves(PersonOnFile("A", "passport", "E1", "+65"))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,7 @@ async def test_a_provider_is_asked_by_its_mapping(bureau: dict[str, Any], place:
     [({"code": 7}, 200), ({"code": 0, "data": {"result": 9}}, 200), ({"code": 0}, 200), ({"code": 0}, 404), ([], 200)],
 )
 async def test_what_the_mapping_does_not_know_is_no_answer(
-    bureau: dict[str, Any], place: Place, answer: Any, status: int
+    bureau: dict[str, Any], place: IdentityContext, answer: Any, status: int
 ) -> None:
     bureau.update(answer=answer, status=status)
     with pytest.raises(IdentityUnavailable):
@@ -205,6 +207,8 @@ async def test_what_the_mapping_does_not_know_is_no_answer(
         ({"kind": "nobody"}, "no provider nobody"),
     ],
 )
-async def test_a_wrong_entry_is_named(bureau: dict[str, Any], place: Place, more: dict[str, Any], named: str) -> None:
+async def test_a_wrong_entry_is_named(
+    bureau: dict[str, Any], place: IdentityContext, more: dict[str, Any], named: str
+) -> None:
     with pytest.raises(ValueError, match=named):
         identity("bureau", bureau["entry"] | more, place)

@@ -37,7 +37,8 @@ class StandingClock(MovableClock):
 
 @asynccontextmanager
 async def quiet_hub(
-    clock: MovableClock | None = None, timestamps: TimestampAuthority | None = None,
+    clock: MovableClock | None = None,
+    timestamps: TimestampAuthority | None = None,
     configured: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Running]:
     """Without pages and without a worker that runs by itself: the test takes every step."""

@@ -6,7 +6,7 @@ import re
 
 from hub.lifecycle.contract.issue import NewSigner, NewStudent
 from hub.lifecycle.school import guests
-from hub.lifecycle.school.enrol import Enrolled, Wish, enrol
+from hub.lifecycle.school.enrol import Enrolled, EnrolmentRequest, enrol
 from hub.model.contract.signer import Role
 from tests.lifecycle.signing import Person, deliver, person
 from tests.poster_visits import Family
@@ -31,4 +31,6 @@ async def enrolled_by(running: Running, ticket: str, family: Family, course: str
     assert found
     secret = (await guests.verify(services, secret, found[0])).secret
     guardian = NewSigner(Role.GUARDIAN, family.parent, family.phone, family.parent_id, relation="父亲")
-    return await enrol(services, secret, Wish(course, NewStudent(family.child, "cn-id", family.child_id), [guardian]))
+    return await enrol(
+        services, secret, EnrolmentRequest(course, NewStudent(family.child, "cn-id", family.child_id), [guardian])
+    )

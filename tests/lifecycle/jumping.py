@@ -1,6 +1,6 @@
 """A hub with its worker in a process under faketime, whose clock this program moves; prints what reached a person.
 
-    python -m tests.lifecycle.jumping FILE    (FILE is faketime's FAKETIME_TIMESTAMP_FILE)
+python -m tests.lifecycle.jumping FILE    (FILE is faketime's FAKETIME_TIMESTAMP_FILE)
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from channels import CannotAsk, Fate, Message, NotNow, Receipt, Refused, ReplyLost, Rules
+from channels import CannotAsk, Fate, Message, MessageRefused, NotNow, Receipt, ReplyLost, Rules
 from hub.errors import Unavailable
 from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.signing.verify_identity import send_code
@@ -27,7 +27,7 @@ LATER = timedelta(seconds=21)
 @dataclass
 class Provider:
     """A provider with a memory of its own. `trouble` is what happens to the next calls, one each: before it has taken
-    the message (`NotNow`, `Refused`), after it (`ReplyLost`), or when it is asked (`CannotAsk`).
+    the message (`NotNow`, `MessageRefused`), after it (`ReplyLost`), or when it is asked (`CannotAsk`).
     """
 
     trouble: list[Exception] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Provider:
 
     async def send(self, message: Message) -> Receipt:
         problem = self.trouble.pop(0) if self.trouble else None
-        if isinstance(problem, NotNow | Refused):
+        if isinstance(problem, NotNow | MessageRefused):
             raise problem
         if self.gate:
             await self.gate.wait()
@@ -103,7 +103,7 @@ async def test_an_attempt_for_which_nobody_was_called_is_sent_without_asking() -
 
 
 async def test_a_busy_provider_is_tried_again_and_a_refusal_is_final() -> None:
-    clock, provider = StandingClock(), Provider([NotNow("busy"), NotNow("busy"), Refused("no such number")])
+    clock, provider = StandingClock(), Provider([NotNow("busy"), NotNow("busy"), MessageRefused("no such number")])
     async with quiet_hub(clock) as running:
         served_by(running, provider)
         await running.issue_minor()

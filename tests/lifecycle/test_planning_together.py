@@ -16,7 +16,7 @@ from sqlalchemy import event, text
 from hub.lifecycle.reminders.reschedule import last_step, replan_later, replan_scope
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import SigningTask
-from hub.model.messaging.delivery import Delivery, DeliveryState, Share
+from hub.model.messaging.delivery import Delivery, DeliveryItem, DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -179,6 +179,6 @@ def _sent(chance: random.Random, number: int, task: SigningTask) -> Delivery:
     )  # fmt: skip
 
 
-def _share(chance: random.Random, task: SigningTask) -> Share:
+def _share(chance: random.Random, task: SigningTask) -> DeliveryItem:
     purpose = chance.choice([Purpose.REMINDER, Purpose.LAST_CALL, Purpose.INVITATION])
-    return Share(task.id, task.contract, task.signer, task.campus, purpose, chance.randrange(9))
+    return DeliveryItem(task.id, task.contract, task.signer, task.campus, purpose, chance.randrange(9))

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from channels import Fate, Heard, Inbound, Receipt, Report
+from channels import Fate, Heard, Inbound, Receipt, ReceiptReport
 from hub.lifecycle.evidence import retention as purging
 from hub.lifecycle.evidence.retention import purge
-from hub.model.messaging.sms_commands import Wish
+from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.inbound.callback_writer import Told
+from hub.store.inbound.callback_writer import StoredCallback
 from hub.worker import Worker
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import Running, until
@@ -25,8 +25,8 @@ JOBS = {"pgqueuer_log": "job_id", "pgqueuer_statistics": "count"}
 
 async def told(running: Running, number: int, *, worked_on: bool = True) -> None:
     database = running.hub.database
-    heard = Heard(reports=(Report(Receipt(Fate.DELIVERED, "SM1"), "key"),))
-    calls = [Told.sealed(database.cipher, "sms", heard, database.clock()) for _ in range(number)]
+    heard = Heard(reports=(ReceiptReport(Receipt(Fate.DELIVERED, "SM1"), "key"),))
+    calls = [StoredCallback.sealed(database.cipher, "sms", heard, database.clock()) for _ in range(number)]
     await database.inlet.store(calls)
     if worked_on:
         async with database.transaction(EVERYTHING) as tx:
@@ -35,7 +35,7 @@ async def told(running: Running, number: int, *, worked_on: bool = True) -> None
 
 async def written(running: Running, reference: str) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await tx.inbound.add("sms", Inbound(reference, "+12025550101", "hello"), Wish.OTHER, tx.now)
+        await tx.inbound.add("sms", Inbound(reference, "+12025550101", "hello"), SmsCommand.OTHER, tx.now)
         await tx.budgets.spend("number", reference, tx.now, 5)
 
 

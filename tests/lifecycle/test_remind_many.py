@@ -13,7 +13,7 @@ from sqlalchemy import text
 from hub.errors import BadInput, ContractNotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import NewSigner
-from hub.lifecycle.reminders.bulk_remind import Verdict, begin, preview, remind_many
+from hub.lifecycle.reminders.bulk_remind import BulkOutcome, begin, preview, remind_many
 from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
@@ -65,7 +65,7 @@ async def test_what_the_preview_counts_is_what_happens() -> None:
         everybody = [each.id for each in (plain, sibling, other, paused, bad, fresh, gone)]
         shown = await preview(services, EVERYTHING, everybody)
         assert shown == {
-            Verdict.SENT: 2, Verdict.TOO_SOON: 2, Verdict.PAUSED: 1, Verdict.BAD_NUMBER: 1,
+            BulkOutcome.SENT: 2, BulkOutcome.TOO_SOON: 2, BulkOutcome.PAUSED: 1, BulkOutcome.BAD_NUMBER: 1,
         }  # fmt: skip
         assert await reminders(running, [plain, sibling, other]) == [0, 0, 0]  # a preview changes nothing
         act = await begin(services, EVERYTHING, everybody, "staff:test")
@@ -117,7 +117,7 @@ async def test_at_night_they_wait_for_the_window_as_the_tasks_own_next_step() ->
     async with quiet_hub(clock) as running:
         contract = await issue_to(running, 0)
         await follow(running, clock, NIGHT + timedelta(days=3))  # the next reminder is days away
-        assert await preview(running.hub.services, EVERYTHING, [contract.id]) == {Verdict.MORNING: 1}
+        assert await preview(running.hub.services, EVERYTHING, [contract.id]) == {BulkOutcome.MORNING: 1}
         before = await sent(running, PARENTS[0])
         act = await begin(running.hub.services, EVERYTHING, [contract.id], "staff:test")
         await remind_many(running.hub.services, act)
@@ -140,9 +140,9 @@ async def test_on_closed_days_up_to_the_deadline_they_are_reminded_all_the_same(
             await tx.policies.put(PolicyChange("hefei", "campus", "hefei", {"skip_holidays": True}), "test", tx.now)
             closed = [SchoolDay(MORNING.date() + timedelta(days=4 + day), False, "exams") for day in range(7)]
             await tx.policies.put_calendar("hefei", closed)
-        assert await preview(services, EVERYTHING, [contract.id]) == {Verdict.SENT: 1}
+        assert await preview(services, EVERYTHING, [contract.id]) == {BulkOutcome.SENT: 1}
         clock.go_to(NIGHT + timedelta(days=4))
-        assert await preview(services, EVERYTHING, [contract.id]) == {Verdict.MORNING: 1}
+        assert await preview(services, EVERYTHING, [contract.id]) == {BulkOutcome.MORNING: 1}
         act = await begin(services, EVERYTHING, [contract.id], "staff:test")
         await remind_many(services, act)
         assert await outcomes(running, act) == {"morning": 1}
@@ -158,7 +158,7 @@ async def test_a_deadline_before_messages_may_go_out_has_a_word_of_its_own() -> 
         services, contract = running.hub.services, await running.issue_minor(deadline=NIGHT + timedelta(hours=9))
         await round_of_work(running)
         clock.go_to(NIGHT)
-        assert await preview(services, EVERYTHING, [contract.id]) == {Verdict.TOO_LATE: 1}
+        assert await preview(services, EVERYTHING, [contract.id]) == {BulkOutcome.TOO_LATE: 1}
         act = await begin(services, EVERYTHING, [contract.id], "staff:test")
         await remind_many(services, act)
         assert await outcomes(running, act) == {"too-late": 1}

@@ -258,4 +258,3 @@ def test_whatever_happens_each_open_task_has_one_next_step() -> None:
 @pytest.mark.real
 def test_whatever_happens_in_many_lives() -> None:
     run(examples=60, steps=40)
-

@@ -24,7 +24,7 @@ from hub.model.contract.signer import Role
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING
 from hub.plugins import seal_key
-from hub.tokens import Place
+from hub.tokens import TokenContext
 from hub.wiring import utc_now
 from qianda.verify import verify_file
 from qianda.verify.expectation import Expectation
@@ -73,7 +73,7 @@ class School:
         before = self.running
         services, settings = before.hub.services, before.hub.settings
         entry = self.service.options(1, name, pin=PIN)
-        key = await seal_key(entry, Place(before.http))
+        key = await seal_key(entry, TokenContext(before.http))
         assert key is not None
         chain = await accepted_seal(
             settings.model_copy(update={"seal": entry}), key, services.authority.root, utc_now()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.messaging.chat_query import Inquiry, Standing, Topic, help_text, read_inquiry, standing_text
+from hub.model.messaging.chat_query import ContractCounts, Inquiry, Topic, help_text, read_inquiry, standing_text
 from hub.model.school.course import Campus
 
 ZONE = "Asia/Shanghai"
@@ -17,7 +17,7 @@ HEFEI = Campus("hefei", "hq", "合肥校区", "Hefei campus", ZONE)
 SHUSHAN = Campus("hefei-shushan", "hefei", "合肥蜀山校区", "Hefei Shushan campus", ZONE)
 PEOPLES_ROAD = Campus("rmr", "hq", "人民路校区", "People's Road campus", ZONE)
 CAMPUSES = (HQ, HEFEI, SHUSHAN, PEOPLES_ROAD)
-STANDING = Standing(issued=11, signed=22, completed=33, pending=44, delivered=55, opened=66, overdue=77, stuck=88)
+STANDING = ContractCounts(issued=11, signed=22, completed=33, pending=44, delivered=55, opened=66, overdue=77, stuck=88)
 
 
 @pytest.mark.parametrize(

@@ -6,26 +6,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.messaging.sms_commands import Wish, language_of, wish_of
+from hub.model.messaging.sms_commands import SmsCommand, language_of, wish_of
 
 
 @pytest.mark.parametrize(
     ("text", "wish"),
     [
-        ("STOP", Wish.STOP), (" stop. ", Wish.STOP), ("ＳＴＯＰ", Wish.STOP),
-        ("退订", Wish.STOP), ("【退订】", Wish.STOP),
-        ("TD", Wish.STOP), ("Start", Wish.START), ("恢复", Wish.START), ("help", Wish.HELP), ("?", Wish.HELP),
-        ("帮助！", Wish.HELP), ("status", Wish.STATUS), ("进度", Wish.STATUS), ("LINK", Wish.LINK), ("重发", Wish.LINK),
-        ("please do not stop", Wish.OTHER), ("", Wish.OTHER), ("不要退订", Wish.OTHER), ("123456", Wish.OTHER),
+        ("STOP", SmsCommand.STOP),
+        (" stop. ", SmsCommand.STOP),
+        ("ＳＴＯＰ", SmsCommand.STOP),
+        ("退订", SmsCommand.STOP),
+        ("【退订】", SmsCommand.STOP),
+        ("TD", SmsCommand.STOP),
+        ("Start", SmsCommand.START),
+        ("恢复", SmsCommand.START),
+        ("help", SmsCommand.HELP),
+        ("?", SmsCommand.HELP),
+        ("帮助！", SmsCommand.HELP),
+        ("status", SmsCommand.STATUS),
+        ("进度", SmsCommand.STATUS),
+        ("LINK", SmsCommand.LINK),
+        ("重发", SmsCommand.LINK),
+        ("please do not stop", SmsCommand.OTHER),
+        ("", SmsCommand.OTHER),
+        ("不要退订", SmsCommand.OTHER),
+        ("123456", SmsCommand.OTHER),
     ],
-)  # fmt: skip
-def test_one_word_is_a_wish_and_a_sentence_is_none(text: str, wish: Wish) -> None:
+)
+def test_one_word_is_a_wish_and_a_sentence_is_none(text: str, wish: SmsCommand) -> None:
     assert wish_of(text) is wish
 
 
 @given(st.text())
 def test_whatever_is_written_has_an_answer(text: str) -> None:
-    assert wish_of(text) in Wish
+    assert wish_of(text) in SmsCommand
     assert language_of(text) in ("zh", "en")
 
 

@@ -15,7 +15,7 @@ from qianda.confirmation import packed
 from qianda.passkey import LARGEST_AUTHENTICATOR_DATA, LARGEST_CLIENT_DATA, LARGEST_SIGNATURE, Assertion
 from qianda.passkey_binding import PasskeyBinding
 from qianda.verify import verify_bytes
-from qianda.verify.elements import Answer, Report
+from qianda.verify.elements import ElementAnswer, VerificationReport
 from qianda.verify.findings import Element, Word
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
@@ -31,7 +31,7 @@ def by(device: Authenticator) -> Confirm:
     return lambda to_be_signed: packed(device.public_key, device.confirm(to_be_signed))
 
 
-def used(report: Report, field: str) -> Answer:
+def used(report: VerificationReport, field: str) -> ElementAnswer:
     party = next(party for party in report.parties if party.field == field)
     return next(answer for answer in party.answers if answer.element is Element.USED)
 
@@ -69,11 +69,11 @@ async def test_every_judge_takes_it_years_later(tmp_path: Path, clock: str) -> N
     judge(tmp_path / "final.pdf", made.trust_pem, list(FIELDS), clock)
 
 
-async def verified(made: FinishedParts, trust: list[Path]) -> Report:
+async def verified(made: FinishedParts, trust: list[Path]) -> VerificationReport:
     return await asyncio.to_thread(verify_bytes, made.final, Trust.load(trust))
 
 
-async def report_of(folder: Path, confirm: Confirm, **named_in: PasskeyBinding) -> Report:
+async def report_of(folder: Path, confirm: Confirm, **named_in: PasskeyBinding) -> VerificationReport:
     made = await contract_with(folder, {"guardian-1": confirm}, **named_in)
     report = await verified(made, [made.trust_pem])
     assert bool(check_finished(made.final, FIELDS)) is report.failed

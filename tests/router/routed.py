@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from channels import Channel, Heard, Place, sms_twilio
+from channels import Channel, ChannelContext, Heard, sms_twilio
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.inbound.process_callbacks import hear
 from hub.lifecycle.messaging.fallback import next_way
@@ -20,7 +20,7 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.provider import Provider
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Carrier, Carriers
-from hub.store.inbound.callback_writer import Told
+from hub.store.inbound.callback_writer import StoredCallback
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double
 from tests.lifecycle.clockwork import StandingClock
@@ -37,7 +37,7 @@ class Routed:
     running: Running
     twilio: Double
     clock: StandingClock
-    place: Place
+    place: ChannelContext
 
     def carriers(self, *more: tuple[Provider, Channel], rate: float = RATE) -> None:
         """Twilio, and what else a test wants, in the place of what is configured."""
@@ -95,7 +95,7 @@ class Routed:
     async def told(self, provider: str, heard: Heard) -> UUID:
         """A call as it is stored once it is verified."""
         database = self.running.hub.database
-        told = Told.sealed(database.cipher, provider, heard, database.clock())
+        told = StoredCallback.sealed(database.cipher, provider, heard, database.clock())
         await database.inlet.store([told])
         return told.id
 
@@ -115,7 +115,9 @@ async def routed(clock: StandingClock | None = None, **twilio: Any) -> AsyncIter
     standing = clock or StandingClock()
     double = Double(now=standing, **twilio)
     async with running_hub(with_worker=False, clock=standing) as running, double.serving():
-        place = Place("sms_twilio", f"{running.origin}/callbacks/sms_twilio", running.http, Ledger([]), standing)
+        place = ChannelContext(
+            "sms_twilio", f"{running.origin}/callbacks/sms_twilio", running.http, Ledger([]), standing
+        )
         made = Routed(running, double, standing, place)
         made.carriers()
         yield made

@@ -12,7 +12,7 @@ from typing import Any
 
 from yarl import URL
 
-from channels import Fate, Place, sms_aliyun
+from channels import ChannelContext, Fate, sms_aliyun
 from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.provider import Health, Provider
@@ -87,7 +87,7 @@ async def test_what_was_on_its_way_before_the_account_broke_proves_nothing() -> 
 class Abroad:
     hub: Routed
     aliyun: Aliyun
-    place: Place
+    place: ChannelContext
 
     async def tell(self, *entries: Mapping[str, Any]) -> int:
         call = called(self.place, list(entries))
@@ -111,7 +111,9 @@ async def by_aliyun() -> AsyncIterator[Abroad]:
         aliyun = Aliyun()
         aliyun.clock = hub.clock
         async with aliyun.serving():
-            place = Place("aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock)
+            place = ChannelContext(
+                "aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock
+            )
             channel = sms_aliyun.connect({**aliyun.options(), "sign_name_abroad": "签达学校"}, place)
             carrier = Carrier(Provider("aliyun", "sms_aliyun", "sms", rate=1000), channel)
             hub.running.hub.services.router.carriers = Carriers([carrier], random.Random(1).random)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from channels import Message, Place, Receipt, sms_aliyun, sms_twilio
+from channels import ChannelContext, Message, Receipt, sms_aliyun, sms_twilio
 from channels.outbox import Outbox
 from hub.lifecycle.messaging.send import send_at_once
 from hub.lifecycle.signing.open_link import open_ticket
@@ -332,7 +332,9 @@ async def test_a_busy_provider_hands_over_to_the_next_and_gets_less() -> None:
     async with routed(trouble=[Trouble.BUSY] * 50) as hub:
         second = Double(now=hub.clock)
         async with second.serving():
-            place = Place("second", f"{hub.running.origin}/callbacks/second", hub.running.http, Ledger([]), hub.clock)
+            place = ChannelContext(
+                "second", f"{hub.running.origin}/callbacks/second", hub.running.http, Ledger([]), hub.clock
+            )
             hub.carriers(
                 (Provider("second", "sms_twilio", "sms", rate=1000), sms_twilio.connect(second.options(), place))
             )
@@ -349,7 +351,9 @@ async def test_a_busy_provider_hands_over_to_the_next_and_gets_less() -> None:
 async def test_a_text_that_one_provider_lacks_goes_by_another() -> None:
     async with routed() as hub:
         secret = {"access_key_id": "LTAItest", "access_key_secret": "s" * 20, "callback_secret": "c" * 40}
-        place = Place("aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock)
+        place = ChannelContext(
+            "aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock
+        )
         without_texts = sms_aliyun.connect({**secret, "sign_name": "x", "templates": {}}, place)
         heavy = Provider("aliyun", "sms_aliyun", "sms", weight=1000, rate=1000)
         hub.carriers((heavy, without_texts))

@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from channels import Place, sms_kannel
+from channels import ChannelContext, sms_kannel
 from hub.lifecycle.inbound.inbound_sms import settle_stops
 from hub.lifecycle.inbound.process_callbacks import hear
 from hub.lifecycle.messaging.send import send_at_once
@@ -147,7 +147,9 @@ async def unsigned(hub: Routed) -> AsyncIterator[Kannel]:
     """Kannel's calls come on a secret path, and nobody signs them."""
     kannel = Kannel()
     async with kannel.serving():
-        place = Place("kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock)
+        place = ChannelContext(
+            "kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock
+        )
         channel = sms_kannel.connect(kannel.options(), place)
         hub.carriers((Provider("kannel", "sms_kannel", "sms", weight=0.001, rate=1000), channel))
         yield kannel
@@ -156,7 +158,7 @@ async def unsigned(hub: Routed) -> AsyncIterator[Kannel]:
 async def stops(hub: Routed, kannel: Kannel, numbers: list[str], words: str = "STOP") -> None:
     channel = hub.running.hub.services.router.carriers["kannel"].channel
     for number in numbers:
-        call = kannel.written(number, words, Place("kannel", f"{hub.running.origin}/callbacks/kannel",
+        call = kannel.written(number, words, ChannelContext("kannel", f"{hub.running.origin}/callbacks/kannel",
                               hub.running.http, Ledger([]), hub.clock))  # fmt: skip
         assert call
         heard = channel.read(call)  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from channels import CannotAsk, Failure, Fate, Heard, Message, Receipt, Report, Rules
+from channels import CannotAsk, Failure, Fate, Heard, Message, Receipt, ReceiptReport, Rules
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.provider import Provider
 from hub.model.staff.accounts import EVERYTHING
@@ -60,7 +60,7 @@ class Provided:
 
 
 async def told(hub: Routed, provider: str, key: str, receipt: Receipt) -> None:
-    await hub.told(provider, Heard(reports=(Report(receipt, key),)))
+    await hub.told(provider, Heard(reports=(ReceiptReport(receipt, key),)))
     await hub.heard()
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from yarl import URL
 
-from channels import Call, Fate
+from channels import CallbackRequest, Fate
 from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.staff.accounts import EVERYTHING
@@ -19,7 +19,7 @@ async def state(routed: Routed, contract: Contract) -> DeliveryState:
     return (await routed.one(contract)).state
 
 
-async def called(routed: Routed, call: Call, **headers: str) -> int:
+async def called(routed: Routed, call: CallbackRequest, **headers: str) -> int:
     """A call as somebody makes it, genuine or not."""
     address = URL(routed.running.origin + call.path, encoded=True)
     async with routed.running.http.post(address, data=call.body, headers={**call.headers, **headers}) as answer:

@@ -7,7 +7,7 @@ import json
 import random
 from datetime import datetime, timedelta
 
-from channels import CannotAsk, Fate, Message, NotNow, Place, Receipt, Rules, sms_twilio
+from channels import CannotAsk, ChannelContext, Fate, Message, NotNow, Receipt, Rules, sms_twilio
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.contract import Contract
@@ -116,11 +116,15 @@ async def test_codes_go_to_another_provider_meanwhile() -> None:
         contract = await hub.invited(phone="+12025550420")
         second = Double(now=hub.clock)
         async with second.serving():
-            place = Place("second", f"{hub.running.origin}/callbacks/second", hub.running.http, Ledger([]), hub.clock)
+            place = ChannelContext(
+                "second", f"{hub.running.origin}/callbacks/second", hub.running.http, Ledger([]), hub.clock
+            )
             hub.carriers(
-                (Provider("second", "sms_twilio", "sms", weight=0.0001, rate=1000),
-                 sms_twilio.connect(second.options(), place))
-            )  # fmt: skip
+                (
+                    Provider("second", "sms_twilio", "sms", weight=0.0001, rate=1000),
+                    sms_twilio.connect(second.options(), place),
+                )
+            )
             await ask_for_a_code(hub, contract)
             assert len(second.accepted) == 1  # however little it gets otherwise
             assert asked(raw, start) == [0]

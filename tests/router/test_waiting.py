@@ -12,7 +12,18 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from channels import Channel, Fate, Heard, Message, Place, Receipt, Report, Rules, sms_aliyun, sms_kannel
+from channels import (
+    Channel,
+    ChannelContext,
+    Fate,
+    Heard,
+    Message,
+    Receipt,
+    ReceiptReport,
+    Rules,
+    sms_aliyun,
+    sms_kannel,
+)
 from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.lifecycle.signing.questions import ask
@@ -42,7 +53,7 @@ def only(hub: Routed, *pairs: tuple[Provider, Channel]) -> None:
 
 def kannel_of(hub: Routed, double: Kannel) -> tuple[Provider, Channel]:
     """It reports what became of a message, and cannot be asked."""
-    place = Place("kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock)
+    place = ChannelContext("kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock)
     return Provider("kannel", "sms_kannel", "sms", rate=1000), sms_kannel.connect(double.options(), place)
 
 
@@ -188,7 +199,9 @@ async def test_a_message_that_waited_is_not_missing_from_a_list_that_lags_behind
         aliyun = Aliyun()
         async with aliyun.serving():
             aliyun.clock, aliyun.listed_after = hub.clock, timedelta(seconds=25)
-            place = Place("aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock)
+            place = ChannelContext(
+                "aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock
+            )
             channel = sms_aliyun.connect({**aliyun.options(), "listed_after": 30}, place)
             only(hub, (Provider("aliyun", "sms_aliyun", "sms", rate=1000), channel))
             contract = await hub.issue(phone="+8613800000101")
@@ -265,7 +278,7 @@ async def test_a_call_that_cannot_be_worked_on_does_not_hold_up_the_others() -> 
 
 
 def _nothing() -> Heard:
-    return Heard(reports=(Report(Receipt(Fate.ACCEPTED, "x")),))
+    return Heard(reports=(ReceiptReport(Receipt(Fate.ACCEPTED, "x")),))
 
 
 class Unhurried:
@@ -291,7 +304,7 @@ async def test_a_provider_that_answers_slowly_is_asked_about_many_reports_at_onc
         made = [await written(hub) for _ in range(6)]
         await hub.look_after()
         for each in made:
-            await hub.told("slow", Heard(reports=(Report(Receipt(Fate.DELIVERED, each.key), each.key),)))
+            await hub.told("slow", Heard(reports=(ReceiptReport(Receipt(Fate.DELIVERED, each.key), each.key),)))
         await hub.look_after()
         assert {(await known(hub, each.id)).state for each in made} == {DeliveryState.DELIVERED}
 

@@ -22,12 +22,15 @@ print("ready", flush=True)
 sys.stdin.readline()
 """
 MAKE_ACCOUNT = SIGNAL + "print(DatabaseOwner(system_user=sys.argv[1]).account.pw_uid)"
-MAKE_FOLDERS = SIGNAL + """
+MAKE_FOLDERS = (
+    SIGNAL
+    + """
 owner = DatabaseOwner(system_user="nobody")
 for number in range(200):
     owner.make_private(Path(sys.argv[1], str(number)))
 print("made")
 """
+)
 
 
 def said_at_once(program: str, argument: str) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from hub.doctor import Finding
+from hub.doctor import DoctorFinding
 from hub.doctor_records import examine_files, examine_records
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
@@ -22,7 +22,7 @@ from tests.store.test_record import superuser
 MANY = 20
 
 
-async def looked_at(running: Running) -> list[Finding]:
+async def looked_at(running: Running) -> list[DoctorFinding]:
     said: list[str] = []
     found = [each async for each in examine_records(running.hub, said.append)]
     found += [each async for each in examine_files(running.hub, said.append)]
@@ -30,7 +30,7 @@ async def looked_at(running: Running) -> list[Finding]:
     return found
 
 
-def faults(findings: list[Finding]) -> list[tuple[str, str]]:
+def faults(findings: list[DoctorFinding]) -> list[tuple[str, str]]:
     """Without the two sums, which have to agree with them."""
     named = [(each.part, each.words) for each in findings if not each.well and each.part not in ("records", "files")]
     for part, of in (("records", "record of "), ("files", "file of ")):
@@ -207,5 +207,5 @@ async def test_records_that_are_longer_than_what_is_read_at_once_are_whole(monke
             for number in range(450):
                 await tx.record.append(contracts[3].id, contracts[3].campus, "viewed-by-staff", f"staff:{number}", {})
         findings = [each async for each in examine_records(running.hub, lambda _: None)]
-        assert faults([*findings, Finding("files", True, "")]) == []
+        assert faults([*findings, DoctorFinding("files", True, "")]) == []
         assert re.match(r"4\d\d entries of 5 contracts", findings[0].words)

@@ -20,13 +20,13 @@ from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.lifecycle.school.guests import open_poster
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
-from hub.model.messaging.sms_commands import Wish
+from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.link import DoorKind
 from hub.model.signing.pairing import PAIRING_LIFE, Pairing
 from hub.model.signing.passkey import Passkey
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.inbound.callback_writer import Told
+from hub.store.inbound.callback_writer import StoredCallback
 from hub.store.tables import metadata
 from tests.database import tamper
 from tests.lifecycle.clockwork import quiet_hub
@@ -92,9 +92,9 @@ async def a_story_in_hefei(running: Running) -> None:
 async def heard_from_outside(running: Running) -> None:
     """What providers and people told, and what staff have to hear of."""
     database = running.hub.database
-    await database.inlet.store([Told.sealed(database.cipher, "sms", Heard(), database.clock())])
+    await database.inlet.store([StoredCallback.sealed(database.cipher, "sms", Heard(), database.clock())])
     async with database.transaction(EVERYTHING) as tx:
-        await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), Wish.OTHER, tx.now)
+        await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), SmsCommand.OTHER, tx.now)
         await tx.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, tx.now, "hefei")
 
 

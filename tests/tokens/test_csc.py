@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from hub.errors import TokenUnavailable
 from hub.plugins import seal_key
-from hub.tokens import Place, RemoteKey
+from hub.tokens import RemoteKey, TokenContext
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.tokens.csc_service import PIN, SECRET, CscService
 
@@ -28,9 +28,9 @@ MESSAGE = b"the signed attributes"
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def place() -> AsyncIterator[TokenContext]:
     async with aiohttp.ClientSession() as http:
-        yield Place(http)
+        yield TokenContext(http)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ async def service(pki: CertomancerPki) -> AsyncIterator[CscService]:
         yield serving
 
 
-async def connected(service: CscService, place: Place, version: int = 1, **more: Any) -> RemoteKey:
+async def connected(service: CscService, place: TokenContext, version: int = 1, **more: Any) -> RemoteKey:
     key = await seal_key(service.options(version, **more), place)
     assert key is not None
     return key
@@ -64,7 +64,9 @@ def verify(key: RemoteKey, signature: bytes) -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("name", ["seal", "rsa"])
-async def test_it_signs_with_its_hash_authorised(service: CscService, place: Place, version: int, name: str) -> None:
+async def test_it_signs_with_its_hash_authorised(
+    service: CscService, place: TokenContext, version: int, name: str
+) -> None:
     key = await connected(service, place, version, name=name)
     assert key.certificates[0] == service.pki.certificate(name) and len(key.certificates) == 3
     verify(key, await key.sign(MESSAGE))
@@ -77,7 +79,9 @@ async def test_it_signs_with_its_hash_authorised(service: CscService, place: Pla
 
 
 @pytest.mark.parametrize("version", [1, 2])
-async def test_the_pin_goes_the_way_that_the_credential_names(service: CscService, place: Place, version: int) -> None:
+async def test_the_pin_goes_the_way_that_the_credential_names(
+    service: CscService, place: TokenContext, version: int
+) -> None:
     service.pin = PIN
     key = await connected(service, place, version, pin=PIN)
     verify(key, await key.sign(MESSAGE))
@@ -87,7 +91,7 @@ async def test_the_pin_goes_the_way_that_the_credential_names(service: CscServic
 
 
 @pytest.mark.parametrize("version", [1, 2])
-async def test_a_wrong_pin_is_tried_once_only(service: CscService, place: Place, version: int) -> None:
+async def test_a_wrong_pin_is_tried_once_only(service: CscService, place: TokenContext, version: int) -> None:
     service.pin = PIN
     key = await connected(service, place, version, pin="999999")
     with pytest.raises(TokenUnavailable, match="status 400, invalid_request") as first:
@@ -98,7 +102,7 @@ async def test_a_wrong_pin_is_tried_once_only(service: CscService, place: Place,
     assert len(service.asked("credentials/authorize")) == 1 and "999999" not in str(first.value)
 
 
-async def test_a_lost_reply_costs_another_call_and_nothing_else(service: CscService, place: Place) -> None:
+async def test_a_lost_reply_costs_another_call_and_nothing_else(service: CscService, place: TokenContext) -> None:
     service.lose = 1
     key = await connected(service, place)
     with pytest.raises(TokenUnavailable, match="no answer") as lost:
@@ -110,7 +114,7 @@ async def test_a_lost_reply_costs_another_call_and_nothing_else(service: CscServ
 
 
 async def test_a_new_access_token_is_got_when_the_old_one_is_not_known_any_more(
-    service: CscService, place: Place
+    service: CscService, place: TokenContext
 ) -> None:
     key = await connected(service, place)
     service.tokens.clear()
@@ -123,7 +127,7 @@ async def test_a_new_access_token_is_got_when_the_old_one_is_not_known_any_more(
         assert SECRET not in str(raised.value) and "stolen" not in str(raised.value)
 
 
-async def test_what_is_no_signature_by_this_key_is_not_used(service: CscService, place: Place) -> None:
+async def test_what_is_no_signature_by_this_key_is_not_used(service: CscService, place: TokenContext) -> None:
     key, other = await connected(service, place), await connected(service, place, name="rsa")
     foreign = b64encode(await other.sign(MESSAGE)).decode()
     for signatures in ([foreign], [b64encode(bytes(64)).decode()], ["!"], [], "x", [foreign, foreign], [None]):
@@ -150,14 +154,14 @@ CANNOT_SEAL: list[tuple[int, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("version", "info", "why"), CANNOT_SEAL)
 async def test_a_credential_that_cannot_seal(
-    service: CscService, place: Place, version: int, info: dict[str, Any], why: str
+    service: CscService, place: TokenContext, version: int, info: dict[str, Any], why: str
 ) -> None:
     service.spoil["credentials/info"] = info
     with pytest.raises(TokenUnavailable, match=why):
         await connected(service, place, version)
 
 
-async def test_what_it_said_last_is_enough_to_start_while_it_is_away(service: CscService, place: Place) -> None:
+async def test_what_it_said_last_is_enough_to_start_while_it_is_away(service: CscService, place: TokenContext) -> None:
     key = await connected(service, place)
     assert SECRET not in key.info and json.loads(key.info)["credentialID"] == key.label
     service.away = True
@@ -171,7 +175,7 @@ async def test_what_it_said_last_is_enough_to_start_while_it_is_away(service: Cs
     verify(again, await again.sign(MESSAGE))
 
 
-async def test_a_service_that_does_not_answer_is_given_up(place: Place, tmp_path: Path) -> None:
+async def test_a_service_that_does_not_answer_is_given_up(place: TokenContext, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
         port = silent.getsockname()[1]
         entry = {"kind": "csc", "url": f"http://127.0.0.1:{port}/csc/v2", "trusted": [str(tmp_path)], "deadline": 0.2}
@@ -179,7 +183,7 @@ async def test_a_service_that_does_not_answer_is_given_up(place: Place, tmp_path
             await seal_key(entry, place)
 
 
-async def test_the_only_credential_of_an_account_needs_no_name(service: CscService, place: Place) -> None:
+async def test_the_only_credential_of_an_account_needs_no_name(service: CscService, place: TokenContext) -> None:
     with pytest.raises(TokenUnavailable, match="not just one credential"):
         await connected(service, place, credential="")
     service.spoil["credentials/list"] = {"credentialIDs": ["school/seal"]}
@@ -202,10 +206,10 @@ async def test_the_only_credential_of_an_account_needs_no_name(service: CscServi
         ({"label": "x"}, r"seal\.label: .*\[token\]"),
     ],
 )
-async def test_a_wrong_section_is_named(place: Place, entry: dict[str, Any], named: str) -> None:
+async def test_a_wrong_section_is_named(place: TokenContext, entry: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         await seal_key(entry, place)
 
 
-async def test_without_a_section_the_seal_is_on_the_token(place: Place) -> None:
+async def test_without_a_section_the_seal_is_on_the_token(place: TokenContext) -> None:
     assert await seal_key({}, place) is None and await seal_key({"kind": "token"}, place) is None

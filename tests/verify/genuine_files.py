@@ -13,7 +13,7 @@ from hub.authorities.revocation import RevocationLists
 from hub.documents.pdf import close
 from hub.documents.stamps import seal_stamp, signature_stamp
 from hub.plugins import seal_key
-from hub.tokens import Place
+from hub.tokens import TokenContext
 from qianda.confirmation import packed
 from qianda.passkey_binding import PasskeyBinding
 from tests.authorities.certomancer_pki import CertomancerPki
@@ -113,7 +113,7 @@ async def sealed_by_a_service(folder: Path, signed: FinishedParts) -> FinishedPa
     async with authority.serving():
         authority.add_key(SEAL, "示范学校")
         async with CscService(authority, pin=PIN).serving() as service, aiohttp.ClientSession() as http:
-            key = await seal_key(service.options(2, SEAL, pin=PIN), Place(http))
+            key = await seal_key(service.options(2, SEAL, pin=PIN), TokenContext(http))
             assert key is not None
             sealed = await sign(
                 signed.final, SEAL, key, key.certificates, pki, final=True, appearance=pictures()[SEAL]

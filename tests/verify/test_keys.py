@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from hub.documents.cms import assembled, attributes_to_sign
 from qianda.verify import reasons
-from qianda.verify.cms_check import WrongSignature, check_detached, check_timestamp
+from qianda.verify.cms_check import BadCmsSignature, check_detached, check_timestamp
 from tests.signing_parts import Pki
 from tests.timestamps.openssl_tsa import OpensslTsa
 
@@ -75,7 +75,7 @@ def test_an_accepted_key(kind: str) -> None:
 @pytest.mark.parametrize("kind", WEAK)
 def test_a_key_that_is_too_weak_or_unusual(kind: str) -> None:
     key = WEAK[kind]()
-    with pytest.raises(WrongSignature) as raised:
+    with pytest.raises(BadCmsSignature) as raised:
         check_detached(signed(key, [certificate(key, ec.generate_private_key(ec.SECP256R1()))]), digest)
     assert raised.value.reason == reasons.KEY_NOT_ACCEPTED
 
@@ -85,7 +85,7 @@ def test_no_certificate_beside_the_signers_may_have_such_a_key(kind: str) -> Non
     """It could be an authority on the way to a trusted one."""
     key, other = GOOD["P-256"](), (WEAK | OTHER)[kind]()
     issuer = ec.generate_private_key(ec.SECP256R1())
-    with pytest.raises(WrongSignature) as raised:
+    with pytest.raises(BadCmsSignature) as raised:
         check_detached(signed(key, [certificate(key, issuer), certificate(other, issuer)]), digest)
     assert raised.value.reason == reasons.KEY_NOT_ACCEPTED
 
@@ -93,7 +93,7 @@ def test_no_certificate_beside_the_signers_may_have_such_a_key(kind: str) -> Non
 def test_another_document_than_the_signed_one() -> None:
     key = GOOD["P-256"]()
     contents = signed(key, [certificate(key, ec.generate_private_key(ec.SECP256R1()))])
-    with pytest.raises(WrongSignature) as raised:
+    with pytest.raises(BadCmsSignature) as raised:
         check_detached(contents, lambda algorithm: hashlib.new(algorithm, b"something else").digest())
     assert raised.value.reason == reasons.DIGEST_WRONG
 
@@ -101,7 +101,7 @@ def test_another_document_than_the_signed_one() -> None:
 async def test_a_timestamp_over_something_else() -> None:
     token = await (await Pki.make()).timestamps.timestamp(digest("sha256"))
     assert check_timestamp(token, digest).time <= datetime.now(UTC)
-    with pytest.raises(WrongSignature) as raised:
+    with pytest.raises(BadCmsSignature) as raised:
         check_timestamp(token, lambda algorithm: hashlib.new(algorithm, b"something else").digest())
     assert raised.value.reason == reasons.TIME_WRONG
 
@@ -135,6 +135,6 @@ def passes(token: bytes, place: int, bit: int) -> bool:
     changed[place] ^= 1 << bit
     try:
         check_timestamp(bytes(changed), digest)
-    except WrongSignature:
+    except BadCmsSignature:
         return False
     return True

@@ -109,7 +109,8 @@ async def test_no_answer_shows_a_whole_id_number_or_a_ticket(api: Api, running: 
         ({"student": {"name": "陈\u0000满", "id_number": MINOR_ID}}, "student.name", "bad-input"),
         (
             {"signers": [{"role": "student", "name": "陈小满", "phone": "+8619000000102", "id_number": GUARDIAN_ID}]},
-            "signers[0].id_number", "bad-input",
+            "signers[0].id_number",
+            "bad-input",
         ),
         ({"signers": [{"role": "aunt", "name": "x", "phone": "1", "id_number": "1"}]}, "signers[0].role", "bad-input"),
         (

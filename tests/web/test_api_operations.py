@@ -93,6 +93,7 @@ async def test_figures_count_contracts_and_are_not_for_everybody() -> None:
 
 async def test_the_revocation_list_names_what_was_revoked_at_once() -> None:
     async with running_hub(with_worker=False) as running:
+
         async def download(path: str) -> bytes:
             async with running.http.get(running.origin + path) as answer:
                 assert answer.status == 200 and "max-age" in answer.headers["Cache-Control"]

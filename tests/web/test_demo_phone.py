@@ -65,6 +65,7 @@ async def test_messages_arrive_rendered_and_oldest_first() -> None:
 
 async def test_the_page_shows_numbers_and_links_that_can_be_tapped() -> None:
     async with running_hub() as running:
+
         async def page(path: str) -> str:
             async with running.http.get(running.origin + path, headers={"Accept": "text/html"}) as answer:
                 assert answer.status == 200

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from channels.applink import AndroidApp, AppLink
 from hub.settings import Settings
 from hub.web.app import make_app
-from hub.web.signer.user_agent import LONGEST, Device, Inside, System, recognised, way_to_the_app
+from hub.web.signer.user_agent import LONGEST, Inside, System, VisitorDevice, recognised, way_to_the_app
 from tests.running import running_hub
 from tests.web.user_agents import PEOPLE, PROGRAMS
 
@@ -48,7 +48,7 @@ def test_a_device_is_recognised(variant: str, user_agent: str) -> None:
 
 
 def test_every_variant_that_there_is_stands_in_the_table() -> None:
-    every = {Device(system, inside).variant for system in System for inside in Inside} - {"app-desktop"}
+    every = {VisitorDevice(system, inside).variant for system in System for inside in Inside} - {"app-desktop"}
     assert {variant for variant, _ in PEOPLE.values()} == every
 
 
@@ -65,8 +65,8 @@ def test_a_monstrous_user_agent_costs_nothing() -> None:
 @pytest.mark.parametrize("system", [System.IOS, System.ANDROID, System.HARMONY])
 def test_only_an_app_that_exists_is_offered(system: System) -> None:
     none = AppLink("school")
-    assert way_to_the_app(Device(system), none, ORIGIN, any_system=False) == ""
-    as_if = way_to_the_app(Device(system), none, ORIGIN, any_system=True)
+    assert way_to_the_app(VisitorDevice(system), none, ORIGIN, any_system=False) == ""
+    as_if = way_to_the_app(VisitorDevice(system), none, ORIGIN, any_system=True)
     assert "package=" not in as_if and "{place}" in as_if
 
 

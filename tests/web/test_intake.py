@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from channels import Fate, Heard, Receipt, Report
+from channels import Fate, Heard, Receipt, ReceiptReport
 from hub.errors import DatabaseUnavailable
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.keys import Keys
@@ -29,7 +29,7 @@ def database_at(dsn: str) -> Database:
 
 
 def delivered(number: int) -> Heard:
-    return Heard(reports=(Report(Receipt(Fate.DELIVERED, f"SM{number}")),))
+    return Heard(reports=(ReceiptReport(Receipt(Fate.DELIVERED, f"SM{number}")),))
 
 
 async def test_what_arrives_together_is_stored_together(dsns: Dsns) -> None:

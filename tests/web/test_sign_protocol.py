@@ -332,4 +332,3 @@ async def test_a_new_link_goes_to_the_phone_on_file_and_to_nobody_else(running: 
         assert (status, said) == (202, {})
     assert running.origin in await running.message("new-link")
     assert [each["purpose"] for each in await running.messages()].count("new-link") == 1
-

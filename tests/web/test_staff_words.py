@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.lifecycle.reminders.bulk_remind import Verdict
+from hub.lifecycle.reminders.bulk_remind import BulkOutcome
 from hub.model.reminders.policy import ReminderPolicy
 from hub.settings import ROOT
 from hub.web.i18n import Catalogues
@@ -34,8 +34,11 @@ def test_every_text_is_translated() -> None:
 
 
 def test_whatever_becomes_of_a_reminder_to_many_has_its_words() -> None:
-    assert set(labels.MANY_DONE) == set(Verdict) and set(labels.MANY) <= set(Verdict)
-    assert set(Verdict) - set(labels.MANY) == {Verdict.BUDGET, Verdict.FAILED}  # which nobody can know before
+    assert set(labels.MANY_DONE) == set(BulkOutcome) and set(labels.MANY) <= set(BulkOutcome)
+    assert set(BulkOutcome) - set(labels.MANY) == {
+        BulkOutcome.BUDGET,
+        BulkOutcome.FAILED,
+    }  # which nobody can know before
 
 
 def test_translations_keep_the_placeholders() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from channels import FixedTexts, Place
+from channels import ChannelContext, FixedTexts
 from hub.documents.messages import load_messages
 from hub.model.messaging.message_rules import faults
 from hub.plugins import carrier
@@ -32,7 +32,7 @@ async def test_the_example_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     async with aiohttp.ClientSession() as http:
         for name, entry in settings.channels.items():
             assert isinstance(entry, ChannelSettings)
-            place = Place(name, f"{settings.public_origin}/callbacks/{name}", http, Ledger([]), utc_now)
+            place = ChannelContext(name, f"{settings.public_origin}/callbacks/{name}", http, Ledger([]), utc_now)
             connected = carrier(name, entry, place)
             texts = connected.channel.templates if isinstance(connected.channel, FixedTexts) else None
             entry_point = f"{settings.public_origin}/s"

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import structlog
 
 from hub.lifecycle.services import Services
-from hub.model.messaging.chat_query import Inquiry, Standing, Topic, help_text, read_inquiry, standing_text
+from hub.model.messaging.chat_query import ContractCounts, Inquiry, Topic, help_text, read_inquiry, standing_text
 from hub.model.staff.accounts import EVERYTHING, Scope
 
 LONGEST_PERSON = 200
@@ -37,11 +37,11 @@ async def inform(services: Services, chat: str, person: str, text: str) -> str |
     return standing_text(inquiry, await _standing(services, scope), _console(services.origin, inquiry))
 
 
-async def _standing(services: Services, scope: Scope) -> Standing:
+async def _standing(services: Services, scope: Scope) -> ContractCounts:
     """Counted within the scope: row-level security sees to it that nothing else is."""
     async with services.database.transaction(scope) as tx:
         counts, overdue = await tx.board.counts(), await tx.board.overdue(tx.planning_now)
-    return Standing(
+    return ContractCounts(
         issued=counts["issued"], signed=counts["signed"], completed=counts["completed"], pending=counts["pending"],
         delivered=counts["reached"], opened=counts["read"], overdue=overdue, stuck=counts["stuck"],
     )  # fmt: skip

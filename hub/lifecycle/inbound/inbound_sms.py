@@ -19,7 +19,7 @@ from hub.lifecycle.reminders.escalate import hand_to_staff
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.message import Purpose
-from hub.model.messaging.sms_commands import STOP_WINDOW, STOPS_A_MINUTE, Wish, language_of, wish_of
+from hub.model.messaging.sms_commands import STOP_WINDOW, STOPS_A_MINUTE, SmsCommand, language_of, wish_of
 from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, StaffTask
 from hub.router.providers import Carrier
 from hub.store.inbound.inbound_sms import Written
@@ -27,8 +27,11 @@ from hub.store.transaction import Transaction
 
 FLOOD = "Many opt-outs came at once by calls that nobody signs: nobody was opted out. How many, and by whom:"
 _PURPOSES = {
-    Wish.STOP: Purpose.STOPPED, Wish.START: Purpose.STARTED, Wish.HELP: Purpose.HELP, Wish.STATUS: Purpose.STATUS
-}  # fmt: skip
+    SmsCommand.STOP: Purpose.STOPPED,
+    SmsCommand.START: Purpose.STARTED,
+    SmsCommand.HELP: Purpose.HELP,
+    SmsCommand.STATUS: Purpose.STATUS,
+}
 
 
 async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, message: Inbound) -> None:
@@ -38,11 +41,11 @@ async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, me
     known = await tx.inbound.add(carrier.name, message, wish, tx.now)
     if known is None:
         return
-    if wish is Wish.STOP and not carrier.channel.rules.signed:
+    if wish is SmsCommand.STOP and not carrier.channel.rules.signed:
         return  # `settle_stops` decides when the minute is over
-    if wish is Wish.STOP:
+    if wish is SmsCommand.STOP:
         await _opt_out(services, tx, message.sender, carrier)
-    elif wish is Wish.START:
+    elif wish is SmsCommand.START:
         await tx.opt_outs.remove(message.sender)
         theirs = [each.id for each in await tx.contracts.signers_at(message.sender)]
         await tx.owners.finish_of(OPTED_OUT, theirs, tx.now)
@@ -56,12 +59,12 @@ async def _hold_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
     await tx.contracts.hold(signer.contract for signer in signers)
 
 
-async def _answer(services: Services, tx: Transaction, known: UUID, sender: str, text: str, wish: Wish) -> None:
+async def _answer(services: Services, tx: Transaction, known: UUID, sender: str, text: str, wish: SmsCommand) -> None:
     """To a number on file alone: answering whoever writes would let strangers spend our money. Counts, never names."""
     signers = await tx.contracts.signers_at(sender)
     if not signers:
         return
-    if wish is Wish.LINK:
+    if wish is SmsCommand.LINK:
         await resend(services, tx, signers)
     elif purpose := _PURPOSES.get(wish):
         newest = replace(signers[0], language=language_of(text, signers[0].language))
@@ -79,20 +82,20 @@ async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:
 async def settle_stops(services: Services) -> int:
     """The STOPs of unsigned calls whose minute is over; returns how many there were."""
     async with services.database.transaction(EVERYTHING) as tx:
-        waiting = await tx.inbound.waiting(Wish.STOP, tx.now - STOP_WINDOW)
+        waiting = await tx.inbound.waiting(SmsCommand.STOP, tx.now - STOP_WINDOW)
         await _hold_contracts(tx, [each.sender for each in waiting])
         held: list[Written] = []
         for each in waiting:
             if await _flooded(tx, each.provider, each.received_at):
                 held.append(each)
                 continue
-            if await tx.inbound.said_since(each.sender, Wish.START, each.received_at):
+            if await tx.inbound.said_since(each.sender, SmsCommand.START, each.received_at):
                 await tx.inbound.done([each.id], "taken-back")
                 continue
             if carrier := services.router.carriers.get(each.provider):
                 await _opt_out(services, tx, each.sender, carrier)
-                await _answer(services, tx, each.id, each.sender, each.text, Wish.STOP)
-            await tx.inbound.done([each.id], Wish.STOP.value)
+                await _answer(services, tx, each.id, each.sender, each.text, SmsCommand.STOP)
+            await tx.inbound.done([each.id], SmsCommand.STOP.value)
         if held:
             await _hold(tx, held)
     return len(waiting)
@@ -100,7 +103,7 @@ async def settle_stops(services: Services) -> int:
 
 async def _flooded(tx: Transaction, provider: str, at: datetime) -> bool:
     """Whether too many of them came within a minute of this one."""
-    return await tx.inbound.count(provider, Wish.STOP, at - STOP_WINDOW, at + STOP_WINDOW) > STOPS_A_MINUTE
+    return await tx.inbound.count(provider, SmsCommand.STOP, at - STOP_WINDOW, at + STOP_WINDOW) > STOPS_A_MINUTE
 
 
 async def _hold(tx: Transaction, held: list[Written]) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from channels import SECONDS, CannotAsk, Fate, Receipt, Report
+from channels import SECONDS, CannotAsk, Fate, Receipt, ReceiptReport
 from hub.errors import Unavailable
 from hub.lifecycle.inbound.inbound_sms import take_inbound
 from hub.lifecycle.inbound.unread import show_unread
@@ -106,7 +106,7 @@ async def _hear(services: Services, callback_id: UUID) -> None:
 
 
 async def _note(
-    services: Services, tx: Transaction, carrier: Carrier, callback: Callback, reports: Sequence[Report | None]
+    services: Services, tx: Transaction, carrier: Carrier, callback: Callback, reports: Sequence[ReceiptReport | None]
 ) -> None:
     """What was told, in this transaction; what cannot be settled yet is looked at again."""
     for message in callback.inbound:  # first: it locks contracts, and those come before messages
@@ -121,12 +121,14 @@ async def _note(
         await tx.callbacks.done([callback.id], tx.now, "noted" if all(heard) else "unmatched")
 
 
-async def _believed(services: Services, carrier: Carrier, reports: Sequence[Report]) -> list[Report | None]:
+async def _believed(
+    services: Services, carrier: Carrier, reports: Sequence[ReceiptReport]
+) -> list[ReceiptReport | None]:
     """What may be noted; None where the provider itself does not say so (yet), or the message is not known (yet)."""
     return list(await asyncio.gather(*(_confirmed(services, carrier, each) for each in reports)))
 
 
-async def _confirmed(services: Services, carrier: Carrier, report: Report) -> Report | None:
+async def _confirmed(services: Services, carrier: Carrier, report: ReceiptReport) -> ReceiptReport | None:
     """The provider's own answer takes the place of what somebody called to us."""
     async with services.database.transaction(EVERYTHING) as tx:
         delivery = await services.router.meant(tx, carrier, report)
@@ -141,5 +143,5 @@ async def _confirmed(services: Services, carrier: Carrier, report: Report) -> Re
     return _of(report, delivery, answer) if answer and answer.fate is not Fate.ACCEPTED else None
 
 
-def _of(report: Report, delivery: Delivery, answer: Receipt) -> Report:
-    return Report(answer, delivery.key, report.to)
+def _of(report: ReceiptReport, delivery: Delivery, answer: Receipt) -> ReceiptReport:
+    return ReceiptReport(answer, delivery.key, report.to)

@@ -23,7 +23,7 @@ from hub.lifecycle.messaging.send import Attempt, ways, write_attempt
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, retry_after_error
 from hub.model.contract.signer import Signer, SigningTask, TaskState
-from hub.model.messaging.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryState, Share
+from hub.model.messaging.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryItem, DeliveryState
 from hub.model.messaging.message import ANSWERS, Purpose, told_of
 from hub.model.reminders.schedule import into_window, on_every_day, spread_of
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
@@ -125,7 +125,7 @@ class _Meant:
     """A delivery as what it still has to say. `shares`: of what, where it spoke of several contracts."""
 
     delivery: Delivery
-    shares: tuple[Share, ...] = ()
+    shares: tuple[DeliveryItem, ...] = ()
 
 
 async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Meant | None:

@@ -14,7 +14,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.budget import allowed_country, cause_of
-from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, Share, look_again_at
+from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryItem, DeliveryState, look_again_at
 from hub.model.messaging.message import NEWS, Purpose, contracts_words, moment_words
 from hub.model.signing.link import DoorKind, SignLink, short_code
 from hub.model.staff.accounts import Scope, StaffTask
@@ -78,7 +78,7 @@ async def _link_of(tx: Transaction, signer: Signer, door: DoorKind) -> SignLink:
 async def write_message(
     services: Services, tx: Transaction, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
     task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
-    first: Sequence[str] = (), shares: Sequence[Share] = (), wait: timedelta = AT_ONCE,
+    first: Sequence[str] = (), shares: Sequence[DeliveryItem] = (), wait: timedelta = AT_ONCE,
 ) -> Delivery | None:  # fmt: skip
     """The attempt row of one message to one signer, in this transaction, by the first way of their ladder. None when
     there is no way to reach them, or when this intent (`key`) has an attempt already. `shares`: what it is for each of
@@ -125,7 +125,7 @@ class Attempt:
     task: UUID | None
     code: UUID | None
     variables: Mapping[str, str]
-    shares: Sequence[Share] = ()
+    shares: Sequence[DeliveryItem] = ()
     wait: timedelta = AT_ONCE
 
 

@@ -46,7 +46,7 @@ NO_SUCH_NUMBER = "address"
 log = structlog.get_logger()
 
 
-class Verdict(StrEnum):
+class BulkOutcome(StrEnum):
     """What becomes of one task. The words stand in the database and stay as they are."""
 
     SENT = "sent"
@@ -81,18 +81,18 @@ class _Case:
         return before_deadline(self.policy, self.now, deadline=deadline, zone=self.zone, spread=spread)
 
 
-async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[Verdict]:
+async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[BulkOutcome]:
     """How many tasks of these contracts would meet which verdict now. Nothing is changed."""
-    found: Counter[Verdict] = Counter()
+    found: Counter[BulkOutcome] = Counter()
     written_to: set[str] = set()
     async with services.database.transaction(scope) as tx:
         for contract_id in dict.fromkeys(contracts):
             contract = await tx.contracts.get(contract_id)
             for case in await _cases(services, tx, contract):
                 verdict = await _judge(services, tx, case)
-                if verdict is Verdict.SENT and case.signer.person in written_to:
-                    verdict = Verdict.TOO_SOON  # as it will be by then: one person, two contracts
-                if verdict is Verdict.SENT:
+                if verdict is BulkOutcome.SENT and case.signer.person in written_to:
+                    verdict = BulkOutcome.TOO_SOON  # as it will be by then: one person, two contracts
+                if verdict is BulkOutcome.SENT:
                     written_to.add(case.signer.person)
                 found[verdict] += 1
     return found
@@ -135,15 +135,15 @@ async def _remind_one(services: Services, act: UUID, contract: UUID) -> None:
         await _in_one_transaction(services, act, contract)
     except BudgetSpent as spent:
         await raise_alarm(services, spent)
-        await _give_up(services, act, contract, Verdict.BUDGET)
+        await _give_up(services, act, contract, BulkOutcome.BUDGET)
     except Unavailable:
         raise  # the database or a key is away: the job goes on later
     except Exception:
         log.exception("reminder to many failed", contract=str(contract))
-        await _give_up(services, act, contract, Verdict.FAILED)
+        await _give_up(services, act, contract, BulkOutcome.FAILED)
 
 
-async def _give_up(services: Services, act: UUID, contract: UUID, verdict: Verdict) -> None:
+async def _give_up(services: Services, act: UUID, contract: UUID, verdict: BulkOutcome) -> None:
     """This one alone: the others do not wait for it, and the plan reminds all of them anyway."""
     async with services.database.transaction(EVERYTHING) as tx:
         for task in await tx.many.tasks_left(act, contract):
@@ -159,25 +159,25 @@ async def _in_one_transaction(services: Services, act: UUID, contract_id: UUID) 
         sent = 0
         for case in cases:
             verdict = await _act(services, tx, act, case, await _judge(services, tx, case))
-            sent += verdict is Verdict.SENT
+            sent += verdict is BulkOutcome.SENT
             await tx.many.end(act, case.task.id, verdict.value, tx.now)
         for task in left - {case.task.id for case in cases}:
-            await tx.many.end(act, task, Verdict.NOBODY.value, tx.now)
+            await tx.many.end(act, task, BulkOutcome.NOBODY.value, tx.now)
         if sent and (asked := await tx.many.of(act)):
             facts = {"tasks": sent, "act": str(act)}
             await tx.record.append(contract.id, contract.campus, "reminded-by-hand", asked.asked_by, facts)
 
 
-async def _act(services: Services, tx: Transaction, act: UUID, case: _Case, verdict: Verdict) -> Verdict:
-    if verdict is Verdict.SENT:
+async def _act(services: Services, tx: Transaction, act: UUID, case: _Case, verdict: BulkOutcome) -> BulkOutcome:
+    if verdict is BulkOutcome.SENT:
         key, first = f"{HAND}{case.task.id}-{act}", case.policy.through(Purpose.REMINDER)
         delivery = await send_at_once(
             services, tx, case.contract, case.signer, Purpose.REMINDER, key, task=case.task, first=first
         )
         if delivery is None:
-            return Verdict.BAD_NUMBER
+            return BulkOutcome.BAD_NUMBER
         await tx.reminders.note(case.task, "sent", case.now, reason="by-hand", delivery=delivery.id)
-    if verdict is Verdict.MORNING:
+    if verdict is BulkOutcome.MORNING:
         await _in_the_morning(tx, case)
     return verdict
 
@@ -204,12 +204,12 @@ async def _cases(services: Services, tx: Transaction, contract: Contract) -> lis
     return [_Case(contract, task, signers[task.signer], policy, deliveries, now) for task in tasks]
 
 
-async def _judge(services: Services, tx: Transaction, case: _Case) -> Verdict:
+async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcome:
     """Like a reminder by hand, but quiet hours, closed days and the day's cap hold: nobody looks at each one."""
     if case.task.paused:
-        return Verdict.PAUSED
+        return BulkOutcome.PAUSED
     if not await _can_be_reached(services, tx, case):
-        return Verdict.BAD_NUMBER
+        return BulkOutcome.BAD_NUMBER
     person, since = case.signer.person, min(case.now - timedelta(days=1), local_day(case.now, case.zone)[0])
     messages = await tx.deliveries.sent_to_person(person, since, PLANNED)
     by_hand = manual_reminder_allowed(
@@ -217,14 +217,14 @@ async def _judge(services: Services, tx: Transaction, case: _Case) -> Verdict:
         manual_times_today=await tx.deliveries.sent_for_task(case.task.id, PLANNED, HAND),
     )  # fmt: skip
     if not by_hand.allowed:
-        return Verdict.TOO_SOON
+        return BulkOutcome.TOO_SOON
     opening = case.opening
     if opening is None:
-        return Verdict.TOO_LATE
+        return BulkOutcome.TOO_LATE
     if opening > case.now:
-        return Verdict.MORNING
+        return BulkOutcome.MORNING
     today = [at for at in messages if at >= local_day(case.now, case.zone)[0]]
-    return Verdict.SENT if allowed_today(case.policy, len(today)) else Verdict.CAP
+    return BulkOutcome.SENT if allowed_today(case.policy, len(today)) else BulkOutcome.CAP
 
 
 async def _can_be_reached(services: Services, tx: Transaction, case: _Case) -> bool:

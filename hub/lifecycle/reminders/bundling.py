@@ -12,7 +12,7 @@ from datetime import datetime
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask
-from hub.model.messaging.delivery import Share
+from hub.model.messaging.delivery import DeliveryItem
 from hub.model.messaging.message import told_of
 from hub.model.reminders.due_step import MOST_TOGETHER, Due, joins
 from hub.model.reminders.schedule import StepKind
@@ -45,12 +45,14 @@ async def mates(services: Services, tx: Transaction, lead: Due, contracts: Itera
     return sorted(found, key=lambda due: due.step.due_at)[: MOST_TOGETHER - 1]
 
 
-def shares_of(dues: Sequence[Due]) -> list[Share]:
+def shares_of(dues: Sequence[Due]) -> list[DeliveryItem]:
     """None where there is one alone."""
     if len(dues) == 1:
         return []
     return [
-        Share(each.task.id, each.contract.id, each.signer.id, each.contract.campus, each.purpose, each.step.number)
+        DeliveryItem(
+            each.task.id, each.contract.id, each.signer.id, each.contract.campus, each.purpose, each.step.number
+        )
         for each in dues
     ]
 

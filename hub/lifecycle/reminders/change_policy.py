@@ -33,7 +33,7 @@ OPEN = {"open": True, "closed": False, "开": True, "开放": True, "休": False
 
 
 @dataclass(frozen=True)
-class Policies:
+class PolicyLevels:
     """At one place: what is decided there, what is above it, and what holds."""
 
     own: Mapping[str, Any]
@@ -87,7 +87,7 @@ async def change_calendar(services: Services, scope: Scope, campus: str, data: b
 async def policies_at(
     services: Services, tx: Transaction, campus: str, course: str | None, instead: Mapping[str, Any] | None = None,
     contract: UUID | None = None,
-) -> Policies:  # fmt: skip
+) -> PolicyLevels:  # fmt: skip
     """`instead`: as if these were the changes there. Raises BadInput with key and reason."""
     mine = _change(campus, course, {}, contract)
     _check_configured(services, instead or {})
@@ -97,7 +97,7 @@ async def policies_at(
     above = applied(services.policy, [each for each in found if not _same(each, mine)])
     decided = _change(campus, course, own if instead is None else instead, contract)
     here = applied(above, [decided], entered=None if instead is None else decided)
-    return Policies(own, above, await with_calendar(tx, here, campus, tx.planning_now))
+    return PolicyLevels(own, above, await with_calendar(tx, here, campus, tx.planning_now))
 
 
 def applied(

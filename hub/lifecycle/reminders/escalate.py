@@ -44,17 +44,13 @@ async def escalate(tx: Transaction, due: Due) -> None:
     else:
         return
     contract, signer = due.contract, due.signer
-    await tx.desk.add_task_once(
-        StaffTask(uuid4(), UNANSWERED, text, contract.campus, tx.now, contract.id, signer.id)
-    )
+    await tx.desk.add_task_once(StaffTask(uuid4(), UNANSWERED, text, contract.campus, tx.now, contract.id, signer.id))
 
 
 async def hand_to_staff(tx: Transaction, signer: Signer, *, by_mail: bool) -> None:
     """Their number has opted out; `by_mail`: that way is left."""
     text = SILENT_BUT_MAIL if by_mail else SILENT
-    await tx.desk.add_task_once(
-        StaffTask(uuid4(), OPTED_OUT, text, signer.campus, tx.now, signer.contract, signer.id)
-    )
+    await tx.desk.add_task_once(StaffTask(uuid4(), OPTED_OUT, text, signer.campus, tx.now, signer.contract, signer.id))
 
 
 async def attend(services: Services) -> None:

@@ -50,7 +50,7 @@ ENROLLED_ALREADY = "Somebody came by a poster for a student who is enrolled alre
 
 
 @dataclass(frozen=True)
-class Wish:
+class EnrolmentRequest:
     """What the visitor entered; unchecked."""
 
     course: str
@@ -98,7 +98,7 @@ class _People:
         }
 
 
-async def enrol(services: Services, secret: str, wish: Wish) -> Enrolled:
+async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enrolled:
     """Raises NotVerified, BadInput with the field, GuardianRequired; NotOnList, AlreadyEnrolled, OneEach, PosterFull;
     SessionNotValid, LinkNotValid, Locked."""
     async with services.database.transaction(EVERYTHING) as tx:
@@ -126,7 +126,7 @@ async def enrol(services: Services, secret: str, wish: Wish) -> Enrolled:
 # ---- who is who
 
 
-def _checked(tx: Transaction, visitor: Visitor, wish: Wish, on: date) -> _People:
+def _checked(tx: Transaction, visitor: Visitor, wish: EnrolmentRequest, on: date) -> _People:
     document = id_document(wish.student.id_type, wish.student.id_number, field="student.id_number")
     birth_date = document.birth_date or wish.student.birth_date
     student = DrawnStudent(person_name(wish.student.name, field="student.name"), document, birth_date)
@@ -311,4 +311,4 @@ class _Claim:
         return session, task
 
 
-__all__ = ["Enrolled", "Wish", "enrol"]
+__all__ = ["Enrolled", "EnrolmentRequest", "enrol"]

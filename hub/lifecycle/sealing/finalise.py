@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 import structlog
 from cryptography import x509
 
-from hub.authorities import Revoked, Standing
+from hub.authorities import CertificateStatus, Revoked
 from hub.documents.closing import close, with_validation_data
 from hub.documents.deferred import embed
 from hub.documents.deferred import prepare as prepare_file
@@ -160,7 +160,7 @@ async def _validation_data(
     ends = min(end for end in all_ends if end > services.clock())
     entries = [Revoked(serial, at, reason) for serial, at, reason in revoked]
     crl = await services.authority.revocation_list(entries, speaks_until=ends)
-    if await services.authority.status(request.chain[0], entries) is Standing.REVOKED:
+    if await services.authority.status(request.chain[0], entries) is CertificateStatus.REVOKED:
         raise CertificateRevoked
     foreign = {each.id: await services.revocation.of(each.chain) for each in inside if _is_foreign(services, each)}
     if request.id in foreign and foreign[request.id].revoked:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from hub.authorities import Revoked, Standing
+from hub.authorities import CertificateStatus, Revoked
 from hub.errors import CertificateNotValid, CertificateRevoked
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING
@@ -25,7 +25,7 @@ async def check_seal_certificate(services: Services) -> None:
         return
     async with services.database.transaction(EVERYTHING) as tx:
         revoked = await tx.certificates.revoked(services.authority_name)
-    if await services.authority.status(chain[0], [Revoked(*each) for each in revoked]) is Standing.REVOKED:
+    if await services.authority.status(chain[0], [Revoked(*each) for each in revoked]) is CertificateStatus.REVOKED:
         raise CertificateRevoked("the certificate of the seal was revoked")
 
 

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import IdentityUnavailable, TooSoon
-from hub.identity import Person, Verdict
+from hub.identity import IdentityVerdict, PersonOnFile
 from hub.lifecycle.messaging.service_alerts import warn
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer
@@ -47,12 +47,12 @@ BY_POSTER = Identified("poster", "declared", result="declared")
 
 
 @dataclass(frozen=True)
-class Question:
+class IdentityQuestion:
     """That the provider may be asked about this signer; its attempt is committed with what it costs. `counted`: of the
     signer's own budgets, which get it back when the provider is away."""
 
     attempt: UUID
-    person: Person
+    person: PersonOnFile
     counted: tuple[Spending, ...]
 
 
@@ -63,9 +63,11 @@ def on_file(services: Services, signer: Signer) -> Identified:
     return Identified(services.identity.name, services.identity.method)
 
 
-async def question(services: Services, tx: Transaction, session: SigningSession, signer: Signer) -> Question | None:
+async def question(
+    services: Services, tx: Transaction, session: SigningSession, signer: Signer
+) -> IdentityQuestion | None:
     """None where nobody is to be asked: the roster is all that there is. Raises TooSoon (with `retry_after`)."""
-    person = Person(signer.name, signer.id_type, signer.id_number, signer.phone)
+    person = PersonOnFile(signer.name, signer.id_type, signer.id_number, signer.phone)
     if services.real_names is None or not services.real_names.serves(person):
         return None
     begins, ends = local_day(tx.now, ZoneInfo(signer.zone))
@@ -76,10 +78,10 @@ async def question(services: Services, tx: Transaction, session: SigningSession,
         again = ends if in_day in refused else hour + timedelta(hours=1)
         raise TooSoon(retry_after=again - tx.now, zone=signer.zone)
     attempt = await tx.signatures.begin_attempt("identity", session.contract, None, tx.now)
-    return Question(attempt, person, (in_hour, in_day))
+    return IdentityQuestion(attempt, person, (in_hour, in_day))
 
 
-async def answer(services: Services, asked: Question) -> tuple[Verdict, Identified]:
+async def answer(services: Services, asked: IdentityQuestion) -> tuple[IdentityVerdict, Identified]:
     """What the provider says. Raises IdentityUnavailable, which is no wrong answer of anybody's."""
     provider = services.real_names
     assert provider is not None
@@ -93,7 +95,7 @@ async def answer(services: Services, asked: Question) -> tuple[Verdict, Identifi
     return verdict, Identified(provider.name, provider.method, verdict.reference)
 
 
-async def _end(services: Services, asked: Question, failure: str | None) -> None:
+async def _end(services: Services, asked: IdentityQuestion, failure: str | None) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.signatures.end_attempt(asked.attempt, tx.now, failure=failure)
         for each in asked.counted if failure else ():

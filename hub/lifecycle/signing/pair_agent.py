@@ -42,7 +42,7 @@ class Claimed:
 
 
 @dataclass(frozen=True)
-class Standing:
+class PairingView:
     """Where a pairing is. `certificate` (DER) and what was proved of its key, once the program has one."""
 
     pairing: Pairing
@@ -98,14 +98,14 @@ async def _join(services: Services, tx: Transaction, pairing: Pairing, page: Sig
     return Claimed(secret, session, await tx.school.campus(signer.campus), signer.language)
 
 
-async def standing(services: Services, secret: str) -> Standing:
+async def standing(services: Services, secret: str) -> PairingView:
     """To the page and to its program alike. Raises PairingNotValid where there was none."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         pairing = await _of(tx, session)
         task = (await visit(tx, secret, pairing.contract, agent=True)).task
         agent = await tx.sessions.get(pairing.agent) if pairing.agent else None
-    return Standing(
+    return PairingView(
         pairing, pairing.state(services.clock()), task.state, pairing.certificate, agent.custody if agent else None
     )
 

@@ -21,7 +21,7 @@ from qianda.passkey import Assertion, WrongPasskey, read_registration, relying_p
 
 
 @dataclass(frozen=True)
-class Known:
+class PasskeyOptions:
     """What a page needs to make a passkey for this person, or to ask for one that they have."""
 
     rp_id: str
@@ -31,7 +31,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Given:
+class PasskeyAnswer:
     """An assertion, with the id of the passkey that is said to have made it."""
 
     credential_id: bytes
@@ -50,7 +50,7 @@ class Confirmation:
         return {"passkey": str(self.passkey), "assertion_sha256": hashlib.sha256(self.packed).hexdigest()}
 
 
-async def known(services: Services, secret: str, contract_id: UUID | None) -> Known:
+async def known(services: Services, secret: str, contract_id: UUID | None) -> PasskeyOptions:
     """Raises NotFound where the hub's address can have no passkeys."""
     rp_id = _rp_id(services)
     async with services.database.transaction(EVERYTHING) as tx:
@@ -58,7 +58,7 @@ async def known(services: Services, secret: str, contract_id: UUID | None) -> Kn
         person = visiting.signer.person
         passkeys = await tx.passkeys.of(person, rp_id)
         challenge = await _challenge(services, tx, visiting)
-    return Known(rp_id, user_handle(services.keys.code, person), challenge, tuple(passkeys))
+    return PasskeyOptions(rp_id, user_handle(services.keys.code, person), challenge, tuple(passkeys))
 
 
 async def find_passkey(services: Services, visiting: Visit, credential_id: bytes) -> Passkey:
@@ -102,7 +102,7 @@ async def register(
 
 
 async def confirmed(
-    services: Services, tx: Transaction, visiting: Visit, request: SignatureRequest, given: Given | None
+    services: Services, tx: Transaction, visiting: Visit, request: SignatureRequest, given: PasskeyAnswer | None
 ) -> Confirmation | None:
     """Check what came with the signature, in its transaction. Raises WrongConfirmation."""
     if given is None:

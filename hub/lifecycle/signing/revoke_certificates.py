@@ -16,7 +16,7 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from hub.authorities import Standing
+from hub.authorities import CertificateStatus
 from hub.errors import AuthorityRefused, Unavailable
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, wait_after
@@ -50,9 +50,7 @@ async def revoke_certificates(services: Services, key_id: UUID) -> None:
         await tx.app_keys.plan_certificates(key.id, tx.now + wait_after(tries), tries)
         theirs = [each for each in await tx.certificates.of_person(key.person, tx.now) if _is_of(key, each)]
         since = tx.now - CLOCK_TOLERANCE
-        waiting = [
-            each for each in theirs if await tx.certificates.signed_lately(key.person, each.certificate, since)
-        ]
+        waiting = [each for each in theirs if await tx.certificates.signed_lately(key.person, each.certificate, since)]
     outcomes = [(each, await _revoked(services, key, each)) for each in theirs if each not in waiting]
     async with services.database.transaction(EVERYTHING) as tx:
         await _note(tx, key, outcomes, bool(waiting))
@@ -115,5 +113,5 @@ async def _ask(services: Services, issued: PersonsCertificate) -> None:
         await authority.revoke(issued.certificate, REASON)
     except AuthorityRefused:
         # It may have done so before, and its answer was lost.
-        if await authority.status(issued.certificate) is not Standing.REVOKED:
+        if await authority.status(issued.certificate) is not CertificateStatus.REVOKED:
             raise

@@ -40,7 +40,7 @@ from hub.lifecycle.signing.audit_refusals import note_refused_signature
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import check_owner
 from hub.lifecycle.signing.open_link import Visit, lock_visit, session_of, visit
-from hub.lifecycle.signing.passkey_confirmation import Confirmation, Given, confirmed, note_wrong
+from hub.lifecycle.signing.passkey_confirmation import Confirmation, PasskeyAnswer, confirmed, note_wrong
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
@@ -225,7 +225,7 @@ class Beside:
     """What came with a signature: a passkey's answer; and of one made on our page the hash of the page's scripts, as
     the page reports it and as the hub serves them."""
 
-    given: Given | None = None
+    given: PasskeyAnswer | None = None
     scripts_reported: str | None = None
     scripts_served: str | None = None
 

@@ -35,7 +35,7 @@ class Inquiry:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ContractCounts:
     """How contracts stand. `pending` and the four after it count those still to be signed; `overdue` ones are past
     their deadline."""
 
@@ -130,7 +130,7 @@ def help_text(inquiry: Inquiry, console: str) -> str:
     return (_UNKNOWN if inquiry.unknown_campus else _HELP)[inquiry.language].format(console=console)
 
 
-def standing_text(inquiry: Inquiry, standing: Standing, console: str) -> str:
+def standing_text(inquiry: Inquiry, standing: ContractCounts, console: str) -> str:
     campus, language = inquiry.campus, inquiry.language
     name = (campus.name if language == "zh" else campus.name_en) if campus else _ALL[language]
     text = (_UNSIGNED if inquiry.topic is Topic.UNSIGNED else _STATUS)[language]

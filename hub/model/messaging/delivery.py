@@ -80,7 +80,7 @@ def began_at(called_at: datetime | None) -> datetime | None:
 
 
 @dataclass(frozen=True)
-class Share:
+class DeliveryItem:
     """What a message for several contracts is for one of them: `purpose` and `number` are those of this task's step."""
 
     task: UUID

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 
-class Wish(StrEnum):
+class SmsCommand(StrEnum):
     STOP = "stop"
     START = "start"
     HELP = "help"
@@ -21,19 +21,32 @@ STOP_WINDOW = timedelta(minutes=1)
 """More STOPs than that in so long, by calls that nobody signed, are held for staff: somebody may be making them up."""
 
 _WORDS = {
-    Wish.STOP: ("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "退订", "退", "td", "t", "取消订阅", "停止"),
-    Wish.START: ("start", "unstop", "恢复", "订阅", "开始", "恢复订阅"),
-    Wish.HELP: ("help", "info", "帮助", "?", "怎么办"),
-    Wish.STATUS: ("status", "进度", "状态", "查询"),
-    Wish.LINK: ("link", "resend", "重发", "链接", "再发", "重新发送"),
+    SmsCommand.STOP: (
+        "stop",
+        "stopall",
+        "unsubscribe",
+        "cancel",
+        "end",
+        "quit",
+        "退订",
+        "退",
+        "td",
+        "t",
+        "取消订阅",
+        "停止",
+    ),
+    SmsCommand.START: ("start", "unstop", "恢复", "订阅", "开始", "恢复订阅"),
+    SmsCommand.HELP: ("help", "info", "帮助", "?", "怎么办"),
+    SmsCommand.STATUS: ("status", "进度", "状态", "查询"),
+    SmsCommand.LINK: ("link", "resend", "重发", "链接", "再发", "重新发送"),
 }
 _WISHES = {word: wish for wish, words in _WORDS.items() for word in words}
 _AROUND = " \t\r\n.,!;:'\"。，！；：、‘’“”【】[]()（）"
 
 
-def wish_of(text: str) -> Wish:
+def wish_of(text: str) -> SmsCommand:
     """The wish behind a whole message: its only word, in any width and case. A sentence is no command."""
-    return _WISHES.get(unicodedata.normalize("NFKC", text).casefold().strip(_AROUND), Wish.OTHER)
+    return _WISHES.get(unicodedata.normalize("NFKC", text).casefold().strip(_AROUND), SmsCommand.OTHER)
 
 
 def language_of(text: str, known: str | None = None) -> str:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from channels import Heard, Inbound, Report, Unread
+from channels import Heard, Inbound, ReceiptReport, Unread
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.cipher import Cipher
@@ -39,7 +39,7 @@ SELECT pg_notify('{CALLS_CAME}', '')
 
 
 @dataclass(frozen=True)
-class Told:
+class StoredCallback:
     """A verified call as it is about to be stored."""
 
     id: UUID
@@ -63,7 +63,7 @@ class Inlet:
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def store(self, calls: Sequence[Told]) -> None:
+    async def store(self, calls: Sequence[StoredCallback]) -> None:
         """Committed when it returns, and whoever works on them knows. Raises DatabaseUnavailable."""
         columns: list[list[Any]] = [
             [each.id for each in calls], [each.provider for each in calls], [each.call_sealed for each in calls],
@@ -103,7 +103,7 @@ class Inlet:
                 await connection.close(timeout=1)
 
 
-def _report(each: Report) -> dict[str, Any]:
+def _report(each: ReceiptReport) -> dict[str, Any]:
     # Written out: dataclasses.asdict copies deeply, and took longer than everything else here.
     receipt = each.receipt
     said = {"fate": receipt.fate, "reference": receipt.reference, "failure": receipt.failure, "detail": receipt.detail}

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels import Failure, Fate, Inbound, Receipt, Report, Unread
+from channels import Failure, Fate, Inbound, Receipt, ReceiptReport, Unread
 from hub.store.kernel.cipher import Cipher
 from hub.store.messaging.providers import OfProviders
 from hub.store.tables import CallbackRow, table_of
@@ -26,7 +26,7 @@ class Callback:
 
     id: UUID
     provider: str
-    reports: tuple[Report, ...]
+    reports: tuple[ReceiptReport, ...]
     inbound: tuple[Inbound, ...]
     received_at: datetime
     tries: int
@@ -101,7 +101,9 @@ def _written(told: dict[str, Any]) -> Inbound:
     return Inbound(**(told | {"at": datetime.fromisoformat(told["at"]) if told["at"] else None}))
 
 
-def _report(told: dict[str, Any]) -> Report:
+def _report(told: dict[str, Any]) -> ReceiptReport:
     receipt = told["receipt"]
     failure = Failure(receipt["failure"]) if receipt["failure"] else None
-    return Report(**(told | {"receipt": Receipt(**(receipt | {"fate": Fate(receipt["fate"]), "failure": failure}))}))
+    return ReceiptReport(
+        **(told | {"receipt": Receipt(**(receipt | {"fate": Fate(receipt["fate"]), "failure": failure}))})
+    )

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels import Inbound
-from hub.model.messaging.sms_commands import Wish
+from hub.model.messaging.sms_commands import SmsCommand
 from hub.store.kernel.cipher import Cipher
 from hub.store.tables import InboundMessageRow, table_of
 
@@ -27,7 +27,7 @@ class Written:
     provider: str
     sender: str
     text: str
-    wish: Wish
+    wish: SmsCommand
     received_at: datetime
 
 
@@ -36,7 +36,7 @@ class InboundMessages:
         self._connection = connection
         self._cipher = cipher
 
-    async def add(self, provider: str, message: Inbound, wish: Wish, at: datetime) -> UUID | None:
+    async def add(self, provider: str, message: Inbound, wish: SmsCommand, at: datetime) -> UUID | None:
         """None when this very message is known: providers repeat their calls."""
         identity = uuid4()
         values = {
@@ -52,20 +52,20 @@ class InboundMessages:
         statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))
         await self._connection.execute(statement.values(outcome=outcome))
 
-    async def waiting(self, wish: Wish, before: datetime, limit: int = 500) -> list[Written]:
+    async def waiting(self, wish: SmsCommand, before: datetime, limit: int = 500) -> list[Written]:
         """Messages on which nobody has acted yet, received before a moment, in the caller's hands."""
         mine = (INBOUND.c.wish == wish.value) & INBOUND.c.outcome.is_(None) & (INBOUND.c.received_at < before)
         statement = select(INBOUND).where(mine).order_by(INBOUND.c.received_at).limit(limit)
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
         return [self._written(row) for row in rows.mappings()]
 
-    async def said_since(self, sender: str, wish: Wish, since: datetime) -> bool:
+    async def said_since(self, sender: str, wish: SmsCommand, since: datetime) -> bool:
         """Whether somebody wished this after a moment, by whatever provider."""
         theirs = (INBOUND.c.sender_hash == self._cipher.found_by("phone", sender)) & (INBOUND.c.received_at > since)
         statement = select(INBOUND.c.id).where(theirs, INBOUND.c.wish == wish.value).limit(1)
         return await self._connection.scalar(statement) is not None
 
-    async def count(self, provider: str, wish: Wish, since: datetime, until: datetime) -> int:
+    async def count(self, provider: str, wish: SmsCommand, since: datetime, until: datetime) -> int:
         """How many messages of this wish came by a provider between two moments."""
         counted = (INBOUND.c.provider == provider) & (INBOUND.c.wish == wish.value)
         counted &= (INBOUND.c.received_at >= since) & (INBOUND.c.received_at <= until)
@@ -78,4 +78,4 @@ class InboundMessages:
 
     def _written(self, row: RowMapping) -> Written:
         sender, text = self._cipher.open(row["sender_sealed"]), self._cipher.open(row["text_sealed"])
-        return Written(row["id"], row["provider"], sender, text, Wish(row["wish"]), row["received_at"])
+        return Written(row["id"], row["provider"], sender, text, SmsCommand(row["wish"]), row["received_at"])

@@ -68,7 +68,7 @@ WHERE delivery.id = learnt.id
 
 
 @dataclass(frozen=True)
-class Known:
+class ReportedDelivery:
     """What a report needs to know of a message."""
 
     id: UUID
@@ -267,12 +267,12 @@ class Deliveries:
         row = (await self._connection.execute(statement)).one()
         return DeliveryState(row[0]), row[1]
 
-    async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, Known]:
+    async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, ReportedDelivery]:
         """Several at once, in the order of their ids: whoever else takes several waits, and does not block us."""
-        columns = [DELIVERY.c[name] for name in Known.__dataclass_fields__]
+        columns = [DELIVERY.c[name] for name in ReportedDelivery.__dataclass_fields__]
         statement = select(*columns).where(DELIVERY.c.key.in_(keys)).order_by(DELIVERY.c.id).with_for_update()
         rows = (await self._connection.execute(statement)).mappings()
-        return {row["key"]: Known(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows}
+        return {row["key"]: ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows}
 
     async def learn(self, learnt: Sequence[Learnt], at: datetime) -> None:
         """What reports said about messages that this transaction has locked, in one statement."""

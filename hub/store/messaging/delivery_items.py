@@ -10,11 +10,11 @@ from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.messaging.delivery import Delivery, Share
+from hub.model.messaging.delivery import Delivery, DeliveryItem
 from hub.store.tables import DeliveryShareRow, table_of
 
 SHARE: Table = table_of(DeliveryShareRow)
-_FIELDS = tuple(Share.__dataclass_fields__)
+_FIELDS = tuple(DeliveryItem.__dataclass_fields__)
 PARTS = [SHARE.c[name].label(f"share_{name}") for name in _FIELDS]
 """The columns that `for_one` reads."""
 
@@ -23,16 +23,16 @@ class Shares:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, delivery: UUID, shares: Iterable[Share]) -> None:
+    async def add(self, delivery: UUID, shares: Iterable[DeliveryItem]) -> None:
         rows = [{"delivery": delivery} | {name: getattr(each, name) for name in _FIELDS} for each in shares]
         if rows:
             await self._connection.execute(insert(SHARE), rows)
 
-    async def of(self, delivery: UUID) -> list[Share]:
+    async def of(self, delivery: UUID) -> list[DeliveryItem]:
         """By contract; none where it speaks of one contract alone."""
         statement = select(SHARE).where(SHARE.c.delivery == delivery).order_by(SHARE.c.contract)
         rows = (await self._connection.execute(statement)).mappings()
-        return [Share(**{name: row[name] for name in _FIELDS}) for row in rows]
+        return [DeliveryItem(**{name: row[name] for name in _FIELDS}) for row in rows]
 
     async def contracts(self, delivery: Delivery) -> list[UUID]:
         """What a message speaks of; it must be about a contract."""

@@ -16,7 +16,7 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import NextStep, StepKind
-from hub.store.reminders.policies import Place
+from hub.store.reminders.policies import PolicyPlace
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 
 TASK: Table = table_of(SigningTaskRow)
@@ -81,7 +81,7 @@ class OpenTask:
     step: NextStep
     invited_at: datetime
     zone: str
-    place: Place
+    place: PolicyPlace
     deadline: datetime
 
 
@@ -98,7 +98,9 @@ class Plans:
         """Of those of these contracts that signers still act on. A step that only newer workers know is theirs."""
         rows = (await self._connection.execute(_OPEN, {"ids": list(contracts)})).all()
         return [
-            OpenTask(task, NextStep(StepKind(kind), number, due), invited, zone, Place(campus, course, contract), end)
+            OpenTask(
+                task, NextStep(StepKind(kind), number, due), invited, zone, PolicyPlace(campus, course, contract), end
+            )
             for task, kind, number, due, invited, zone, contract, campus, course, end in rows
         ]
 

@@ -33,7 +33,7 @@ _RANK = {"campus": 0, "course": 1, "contract": 2}
 
 
 @dataclass(frozen=True)
-class Place:
+class PolicyPlace:
     """Where a policy holds."""
 
     campus: str
@@ -56,11 +56,11 @@ class Policies:
         self._connection = connection
 
     async def foresee(self, ahead: Joint, contracts: Sequence[Contract]) -> None:
-        places = [Place(each.campus, each.course, each.id) for each in contracts]
+        places = [PolicyPlace(each.campus, each.course, each.id) for each in contracts]
         for place, changes in (await self.at_all(places)).items():
             ahead.put("policies", (place.campus, place.course, place.contract), changes)
 
-    async def at_all(self, places: Sequence[Place]) -> dict[Place, list[PolicyChange]]:
+    async def at_all(self, places: Sequence[PolicyPlace]) -> dict[PolicyPlace, list[PolicyChange]]:
         """What `above` says of each of these places, in two statements for all of them."""
         campuses = sorted({each.campus for each in places})
         values = {"campuses": campuses, "subjects": [str(each.contract) for each in places]}
@@ -137,7 +137,7 @@ class Policies:
 
 
 def _holding(
-    rows: Mapping[str, list[PolicyChange]], parents: Mapping[str, str | None], place: Place
+    rows: Mapping[str, list[PolicyChange]], parents: Mapping[str, str | None], place: PolicyPlace
 ) -> list[PolicyChange]:  # fmt: skip
     """The same as `above`, of rows in hand, by campus."""
     depths: dict[str, int] = {}

@@ -58,9 +58,7 @@ class Signatures:
         statement = select(REQUEST).where(REQUEST.c.contract == contract).order_by(REQUEST.c.created_at)
         return [_request(row) for row in (await self._connection.execute(statement)).mappings()]
 
-    async def accept(
-        self, request: UUID, signature: bytes, at: datetime, confirmation: bytes | None = None
-    ) -> bool:
+    async def accept(self, request: UUID, signature: bytes, at: datetime, confirmation: bytes | None = None) -> bool:
         """False: it lapsed at this moment, since its key was revoked."""
         values = {"signature": signature, "confirmation": confirmation, "accepted_at": at}
         mine = (REQUEST.c.id == request) & (REQUEST.c.state == RequestState.PREPARED.value)

@@ -22,7 +22,7 @@ from hub.model.staff.phone_change import PhoneChange
 from hub.store.transaction import Transaction
 from hub.web.api import answers
 from hub.web.api.contracts import new_signer
-from hub.web.api.endpoint import Call
+from hub.web.api.endpoint import ApiCall
 from hub.web.api.schemas import (
     ContractGiven,
     ContractIssued,
@@ -37,7 +37,7 @@ from hub.web.api.schemas import (
 )
 
 
-async def link(call: Call) -> LinkGiven:
+async def link(call: ApiCall) -> LinkGiven:
     asked = cast(LinkAsked, call.asked)
     given: list[LinkGiven] = []
 
@@ -54,7 +54,7 @@ async def link(call: Call) -> LinkGiven:
     return given[0]
 
 
-async def remind(call: Call) -> Reminded:
+async def remind(call: ApiCall) -> Reminded:
     given: list[Reminded] = []
 
     async def keep(tx: Transaction, sent: Sequence[Delivery]) -> None:
@@ -65,14 +65,14 @@ async def remind(call: Call) -> Reminded:
     return given[0]
 
 
-async def void(call: Call) -> ContractGiven:
+async def void(call: ApiCall) -> ContractGiven:
     asked = cast(VoidAsked, call.asked)
     await withdraw(call.services, call.scope, call.contract, asked.reason, call.actor)
     async with call.services.database.transaction(call.scope) as tx:
         return await answers.whole(tx, call.services, call.contract)
 
 
-async def extend(call: Call) -> ContractGiven:
+async def extend(call: ApiCall) -> ContractGiven:
     asked = cast(ExtendAsked, call.asked)
     given: list[ContractGiven] = []
 
@@ -84,7 +84,7 @@ async def extend(call: Call) -> ContractGiven:
     return given[0]
 
 
-async def reissue(call: Call) -> ContractIssued:
+async def reissue(call: ApiCall) -> ContractIssued:
     asked = cast(ReissueAsked, call.asked)
     signers = [new_signer(each) for each in asked.signers] if asked.signers else None
     given: list[ContractIssued] = []
@@ -97,7 +97,7 @@ async def reissue(call: Call) -> ContractIssued:
     return given[0]
 
 
-async def change_phone(call: Call) -> PhoneChangeGiven:
+async def change_phone(call: ApiCall) -> PhoneChangeGiven:
     asked = cast(PhoneAsked, call.asked)
     given: list[PhoneChangeGiven] = []
 

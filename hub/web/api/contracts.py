@@ -14,13 +14,13 @@ from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, iss
 from hub.model.contract.contract import Contract
 from hub.store.transaction import Transaction
 from hub.web.api import answers
-from hub.web.api.endpoint import Call
+from hub.web.api.endpoint import ApiCall
 from hub.web.api.schemas import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
 
 log = structlog.get_logger()
 
 
-async def create(call: Call) -> ContractIssued:
+async def create(call: ApiCall) -> ContractIssued:
     asked = cast(ContractAsked, call.asked)
     given: list[ContractIssued] = []
 
@@ -32,7 +32,7 @@ async def create(call: Call) -> ContractIssued:
     return given[0]
 
 
-def new_contract(call: Call, asked: ContractAsked) -> NewContract:
+def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
     templates = call.services.printer.templates
     known = [templates.get(asked.template, language) for language in templates.languages(asked.template)]
     if asked.course is None and any("course" in template.requires for template in known):
@@ -51,12 +51,12 @@ def new_signer(asked: SignerAsked) -> NewSigner:
     return NewSigner(**(values | {"channels": tuple(channel.value for channel in asked.channels)}))
 
 
-async def read(call: Call) -> ContractGiven:
+async def read(call: ApiCall) -> ContractGiven:
     async with call.services.database.transaction(call.scope) as tx:
         return await answers.whole(tx, call.services, call.contract)
 
 
-async def list_(call: Call) -> ContractPage:
+async def list_(call: ApiCall) -> ContractPage:
     asked = cast(ListAsked, call.asked)
     after = read_cursor(asked.cursor) if asked.cursor else None
     async with call.services.database.transaction(call.scope) as tx:

@@ -25,7 +25,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
     """A request that was let in. `asked` is the checked body, or the checked query of a GET.
 
     `once` is its Idempotency-Key, if it has one.
@@ -69,7 +69,7 @@ class File:
     name: str
 
 
-Act = Callable[[Call], Awaitable[BaseModel | File]]
+Act = Callable[[ApiCall], Awaitable[BaseModel | File]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Operation:
             return refused
         body = await request.clone(client_max_size=LARGEST_BODY).read()  # what is longer is not read to the end
         once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
-        call = Call(request.app[HUB].services, key, scope, self._asked(request, body), request.match_info, once)
+        call = ApiCall(request.app[HUB].services, key, scope, self._asked(request, body), request.match_info, once)
         return await self._answer(call) if once is None else await self._once(request, call, once, body)
 
     def _asked(self, request: web.Request, body: bytes) -> BaseModel | None:
@@ -108,14 +108,14 @@ class Operation:
         except ValidationError as error:
             raise _bad_input(error) from None
 
-    async def _answer(self, call: Call) -> web.Response:
+    async def _answer(self, call: ApiCall) -> web.Response:
         given = await self.act(call)
         if isinstance(given, File):
             shown = {"Content-Disposition": f'attachment; filename="{given.name}"'}
             return web.Response(body=given.content, content_type=given.content_type, headers=shown)
         return web.json_response(text=given.model_dump_json(), status=self.status)
 
-    async def _once(self, request: web.Request, call: Call, key: str, body: bytes) -> web.Response:
+    async def _once(self, request: web.Request, call: ApiCall, key: str, body: bytes) -> web.Response:
         """The first final answer is kept and given again; after a failure that can pass, the key is free again."""
         if not _KEY.fullmatch(key):
             raise BadInput("up to 255 visible ASCII characters", field="Idempotency-Key")
@@ -134,7 +134,7 @@ class Operation:
             raise
         return answer
 
-    async def _final_answer(self, request: web.Request, call: Call) -> web.Response:
+    async def _final_answer(self, request: web.Request, call: ApiCall) -> web.Response:
         try:
             return await self._answer(call)
         except QiandaError as error:
@@ -143,7 +143,7 @@ class Operation:
             return problem_json(request, status_of(error), error)
 
 
-async def _forget(call: Call, key: str) -> None:
+async def _forget(call: ApiCall, key: str) -> None:
     async with call.services.database.transaction(EVERYTHING) as tx:
         await tx.desk.forget_request(call.key.id, key)
 

@@ -6,11 +6,11 @@ from hub.errors import NotCompleted, NotFound
 from hub.model.contract.contract import ContractState
 from hub.model.evidence.record import broken_at
 from hub.web.api import answers
-from hub.web.api.endpoint import Call, File
+from hub.web.api.endpoint import ApiCall, File
 from hub.web.api.schemas import Ledger, LedgerEntry, RecordGiven
 
 
-async def final_pdf(call: Call) -> File:
+async def final_pdf(call: ApiCall) -> File:
     """Never a half-signed file."""
     async with call.services.database.transaction(call.scope) as tx:
         contract = await tx.contracts.get(call.contract)
@@ -19,13 +19,13 @@ async def final_pdf(call: Call) -> File:
     return File(await call.services.files.get(contract.document), "application/pdf", f"{contract.number}.pdf")
 
 
-async def evidence_zip(call: Call) -> File:
+async def evidence_zip(call: ApiCall) -> File:
     async with call.services.database.transaction(call.scope) as tx:
         await tx.contracts.get(call.contract)
     raise NotFound("the evidence package is not built yet; record and reminders can be read one by one")
 
 
-async def reminders(call: Call) -> Ledger:
+async def reminders(call: ApiCall) -> Ledger:
     async with call.services.database.transaction(call.scope) as tx:
         await tx.contracts.get(call.contract)
         signers = {task.id: task.signer for task in await tx.tasks.of_contract(call.contract)}
@@ -38,7 +38,7 @@ async def reminders(call: Call) -> Ledger:
     )
 
 
-async def record(call: Call) -> RecordGiven:
+async def record(call: ApiCall) -> RecordGiven:
     async with call.services.database.transaction(call.scope) as tx:
         await tx.contracts.get(call.contract)
         entries, values = await tx.record.entries(call.contract), await tx.record.values(call.contract)

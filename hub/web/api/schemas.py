@@ -22,7 +22,12 @@ from hub.model.signing.signature_request import Custody
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=NO_CONTROLS)]
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*$")]  # noqa: E501
+Reason = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*$"
+    ),
+]  # noqa: E501
 
 
 class ChannelName(StrEnum):

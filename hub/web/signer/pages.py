@@ -41,7 +41,7 @@ ENDED = {
 
 
 @dataclass(frozen=True)
-class Place:
+class PageState:
     """`standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others`: all contracts of the visit, with
     where each of them stands. `devices`: how many of theirs have a key that is not revoked."""
 
@@ -159,7 +159,7 @@ async def devices(request: web.Request) -> web.Response:
     return _show(request, "signer/devices.html", place, devices=found, lost="lost" in request.query, when=_when)
 
 
-async def where(request: web.Request) -> Place:
+async def where(request: web.Request) -> PageState:
     """Raises SessionNotValid, NotVerified (both shown as "your visit has ended"), ContractNotFound."""
     looked = await look(request)
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
@@ -167,7 +167,7 @@ async def where(request: web.Request) -> Place:
         now = tx.planning_now
         live = await tx.app_keys.live(looked.visit.signer.person)
     standings = [(each, _standing(each, task, now)) for each, task in others]
-    return Place(looked, _standing(looked.contract, looked.visit.task, now), standings, live)
+    return PageState(looked, _standing(looked.contract, looked.visit.task, now), standings, live)
 
 
 def _standing(contract: Contract, task: SigningTask, now: datetime) -> str:
@@ -182,7 +182,7 @@ def _standing(contract: Contract, task: SigningTask, now: datetime) -> str:
     return "open" if task.state is TaskState.OPEN else "waiting"
 
 
-def _show(request: web.Request, template: str, place: Place, **more: Any) -> web.Response:
+def _show(request: web.Request, template: str, place: PageState, **more: Any) -> web.Response:
     looked = place.looked
     seen, me = looked.contract, looked.visit.signer
     lang = language_of(request, me.language)

@@ -81,14 +81,14 @@ class Enrol(Body):
 Chain = Annotated[list[Base64], Field(min_length=1, max_length=10)]
 
 
-class AndroidKey(Body):
+class AndroidKeyBody(Body):
     """Of `KeyStore.getCertificateChain`, the key's own certificate first."""
 
     format: Literal["android-key"]
     certificate_chain: Chain
 
 
-class AppAttest(Body):
+class AppAttestBody(Body):
     """Of `DCAppAttestService`."""
 
     format: Literal["apple-appattest"]
@@ -105,7 +105,7 @@ class Key(Body):
     custody: Text
     spki: Base64 | None = None
     certificate_chain: Chain | None = None
-    attestation: Annotated[AndroidKey | AppAttest, Field(discriminator="format")] | None = None
+    attestation: Annotated[AndroidKeyBody | AppAttestBody, Field(discriminator="format")] | None = None
     device: Annotated[str, StringConstraints(max_length=LONGEST_LABEL)] = ""
     passkey: Base64 | None = None
 
@@ -120,7 +120,7 @@ class Key(Body):
         return self
 
 
-class Consent(Body):
+class ConsentBody(Body):
     version: Text
     sha256: Sha256
 
@@ -139,7 +139,7 @@ class Appearance(Body):
 
 class Prepare(Body):
     document_sha256: Sha256
-    consent: Consent
+    consent: ConsentBody
     appearance: Appearance | None = None
 
 
@@ -168,7 +168,7 @@ class Decline(Body):
     reason: Long = ""
 
 
-class Question(Body):
+class QuestionBody(Body):
     text: Long = ""
     kind: Text = "question"
 
@@ -192,7 +192,7 @@ class Confirm(Body):
     certificate_sha256: Sha256
 
 
-class Device(Body):
+class DeviceBody(Body):
     id: Identifier
 
 
@@ -200,7 +200,7 @@ class Phone(Body):
     phone: Text
 
 
-class RefusedToSign(Body):
+class RefusalBody(Body):
     request: Identifier
     reason: Long
 

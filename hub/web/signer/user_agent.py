@@ -41,7 +41,7 @@ class Inside(StrEnum):
 
 
 @dataclass(frozen=True)
-class Device:
+class VisitorDevice:
     system: System
     inside: Inside = Inside.BROWSER
 
@@ -51,9 +51,9 @@ class Device:
         return self.system if self.inside is Inside.BROWSER else f"{self.inside}-{self.system}"
 
 
-def recognised(user_agent: str) -> Device:
+def recognised(user_agent: str) -> VisitorDevice:
     text = user_agent[:LONGEST]
-    return Device(system := _system(text), _inside(text, system))
+    return VisitorDevice(system := _system(text), _inside(text, system))
 
 
 def _system(text: str) -> System:
@@ -75,7 +75,7 @@ def _inside(text: str, system: System) -> Inside:
     return Inside.BROWSER
 
 
-def way_to_the_app(device: Device, app: AppLink, origin: str, *, any_system: bool) -> str:
+def way_to_the_app(device: VisitorDevice, app: AppLink, origin: str, *, any_system: bool) -> str:
     """The address for a tap, with `{place}` in it; empty where there is no app, or where a tap would lead nowhere
     (apps like WeChat open none but their own partners' apps). `any_system`: as if the school had every app."""
     if device.inside is not Inside.BROWSER:

@@ -14,7 +14,7 @@ from hub.web.i18n import language_of
 from hub.web.pages import page, translator
 from hub.web.problems import status_of
 from hub.web.staff import labels
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 SAID = {
     "reminded": "A reminder is on its way.",
@@ -53,14 +53,14 @@ class Entered(dict[str, str]):
         return ""
 
 
-async def speech(visit: Visit) -> labels.Speech:
+async def speech(visit: DeskVisit) -> labels.Speech:
     async with visit.services.database.transaction(visit.shown) as tx:
         now = tx.planning_now
     return labels.Speech(translator(visit.request), language_of(visit.request), now)
 
 
 async def show(
-    visit: Visit, template: str, *, problem: QiandaError | None = None, status: int = 200, **context: Any
+    visit: DeskVisit, template: str, *, problem: QiandaError | None = None, status: int = 200, **context: Any
 ) -> web.Response:
     """`problem` is shown on top of the page, with the status that it has for programs too."""
     async with visit.services.database.transaction(visit.shown) as tx:

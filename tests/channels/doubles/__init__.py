@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from channels import Call, Fate, Place
+from channels import CallbackRequest, ChannelContext, Fate
 
 
 class Trouble(StrEnum):
@@ -40,7 +40,7 @@ class Accepted:
 class Double(Protocol):
     """A double may have more: `account_at_fault(message, place)`, the genuine call by which its provider reports that
     nothing of this account gets through; `to`, an address that its provider reaches (else the tests take a number or
-    mailbox of their own); `local`, set where no network leads to it; and `hub_ledger`, the `Ledger` of its `Place`."""
+    mailbox of their own); `local`, set where no network leads to it; and `hub_ledger`, the ledger of its context."""
 
     accepted: list[Accepted]
     trouble: list[Trouble]
@@ -54,11 +54,11 @@ class Double(Protocol):
     def options(self) -> Mapping[str, Any]:
         """What the channel's entry in the configuration says, to speak to this server instead of the real one."""
 
-    def reported(self, message: Accepted, fate: Fate, place: Place) -> Call | None:
+    def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         """The provider's genuine call about a message; None where it makes no such calls (for this fate)."""
 
-    def written(self, sender: str, text: str, place: Place) -> Call | None:
+    def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         """The provider's genuine call with a message that a person wrote; None where it has none."""
 
-    def forged(self, call: Call) -> Call:
+    def forged(self, call: CallbackRequest) -> CallbackRequest:
         """The same call as somebody would make it who is not the provider."""

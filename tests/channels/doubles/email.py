@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from channels import SECONDS, Call, Fate, Place
+from channels import SECONDS, CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted, Trouble
 
 USERNAME, PASSWORD = "qianda", "a password of the mail server"
@@ -93,28 +93,38 @@ class Double:
             "sender": f"签达 <{SENDER}>", "bounces": "bounces@school.example", "callback_secret": SECRET,
         }  # fmt: skip
 
-    def reported(self, message: Accepted, fate: Fate, place: Place) -> Call | None:
+    def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return self.returned(message, place) if fate is Fate.UNDELIVERED else None
 
     def returned(
-        self, message: Accepted, place: Place, action: str = "failed", status: str = "5.1.1", to: str = "bounces@x"
-    ) -> Call:
+        self,
+        message: Accepted,
+        place: ChannelContext,
+        action: str = "failed",
+        status: str = "5.1.1",
+        to: str = "bounces@x",
+    ) -> CallbackRequest:
         """A delivery report, as a mail server hands it on."""
         headers = self.mails[message.reference].replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode()
         body = REPORT.format(
-            to=to, lie="0" * 32 + "@school.example", envelope="", recipient=message.to, action=action, status=status,
+            to=to,
+            lie="0" * 32 + "@school.example",
+            envelope="",
+            recipient=message.to,
+            action=action,
+            status=status,
             headers=headers,
-        ).encode()  # fmt: skip
+        ).encode()
         return self.call(body, place)
 
-    def call(self, body: bytes, place: Place) -> Call:
+    def call(self, body: bytes, place: ChannelContext) -> CallbackRequest:
         url = f"{place.callbacks}/{SECRET}"
-        return Call("POST", url, urlsplit(url).path, {"content-type": "message/rfc822"}, body)
+        return CallbackRequest("POST", url, urlsplit(url).path, {"content-type": "message/rfc822"}, body)
 
-    def written(self, sender: str, text: str, place: Place) -> Call | None:
+    def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         return None
 
-    def forged(self, call: Call) -> Call:
+    def forged(self, call: CallbackRequest) -> CallbackRequest:
         wrong = "another-secret-of-the-path"
         return replace(call, url=call.url.replace(SECRET, wrong), path=call.path.replace(SECRET, wrong))
 

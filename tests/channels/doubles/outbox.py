@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
-from channels import Call, Fate, Place
+from channels import CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted, Trouble
 
 
@@ -39,11 +39,11 @@ class Double:
     def options(self) -> Mapping[str, Any]:
         return {}
 
-    def reported(self, message: Accepted, fate: Fate, place: Place) -> Call | None:
+    def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return None
 
-    def written(self, sender: str, text: str, place: Place) -> Call | None:
+    def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         return None
 
-    def forged(self, call: Call) -> Call:
+    def forged(self, call: CallbackRequest) -> CallbackRequest:
         return call

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from aiohttp import web
 
-from channels import Call, Fate, Place
+from channels import CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted, Trouble
 
 KEY, SECRET = "LTAI5tExampleKey", "example-secret-of-the-key"
@@ -201,21 +201,21 @@ class Double:
             "err_code": code, "err_msg": "说明", "sms_size": "1", "biz_id": biz_id, "out_id": sent.out_id,
         }  # fmt: skip
 
-    def reported(self, message: Accepted, fate: Fate, place: Place) -> Call | None:
+    def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return None if fate is Fate.ACCEPTED else called(place, [self.report(message.reference, fate)])
 
-    def account_at_fault(self, message: Accepted, place: Place) -> Call:
+    def account_at_fault(self, message: Accepted, place: ChannelContext) -> CallbackRequest:
         """Its signature is not registered with the carrier."""
         return called(place, [self.report(message.reference, Fate.UNDELIVERED, "PORT_NOT_REGISTERED")])
 
-    def written(self, sender: str, text: str, place: Place) -> Call | None:
+    def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         phone = sender.removeprefix("+86") if sender.startswith("+86") else sender.removeprefix("+")
         return called(place, [{
             "phone_number": phone, "content": text, "send_time": f"{self.clock().astimezone(CHINA):%Y-%m-%d %H:%M:%S}",
             "dest_code": "1234", "sequence_id": next(self._sequence),
         }])  # fmt: skip
 
-    def forged(self, call: Call) -> Call:
+    def forged(self, call: CallbackRequest) -> CallbackRequest:
         """Aliyun signs nothing: a stranger does not know the address."""
         strange = "an-address-that-was-guessed-at"
         return replace(
@@ -223,10 +223,10 @@ class Double:
         )
 
 
-def called(place: Place, entries: list[Mapping[str, Any]]) -> Call:
+def called(place: ChannelContext, entries: list[Mapping[str, Any]]) -> CallbackRequest:
     url = f"{place.callbacks}/{CALLBACK_SECRET}"
     body = json.dumps(entries, ensure_ascii=False).encode()
-    return Call("POST", url, urlsplit(url).path, {"content-type": "application/json;charset=UTF-8"}, body)
+    return CallbackRequest("POST", url, urlsplit(url).path, {"content-type": "application/json;charset=UTF-8"}, body)
 
 
 def international(phone: str) -> str:

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from channels import Call, Fate, Place
+from channels import CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted, Trouble
 from tests.channels.doubles.ledger import Ledger
 from tests.channels.doubles.program import run
@@ -73,14 +73,14 @@ class Double:
             "callback_secret": SECRET, "sender": "10690000",
         }  # fmt: skip
 
-    def reported(self, message: Accepted, fate: Fate, place: Place) -> Call | None:
+    def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return self.reporting(message, *REPORTS[fate]) if fate in REPORTS else None
 
-    def reporting(self, message: Accepted, value: str, reply: str = "") -> Call:
+    def reporting(self, message: Accepted, value: str, reply: str = "") -> CallbackRequest:
         filled = {"%": "%", "d": value, "A": quote(reply, safe="")}
         return _get(re.sub("%(.)", lambda code: filled[code[1]], self._report_to[message.key]))
 
-    def written(self, sender: str, text: str, place: Place) -> Call | None:
+    def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         charset = "UTF-8" if text.isascii() else "UTF-16BE"
         encoded = quote(text.encode(charset.lower()), safe="")
         at = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp())
@@ -89,7 +89,7 @@ class Double:
             f"&at={at}&id={uuid4()}"
         )
 
-    def forged(self, call: Call) -> Call:
+    def forged(self, call: CallbackRequest) -> CallbackRequest:
         wrong = "another-secret-of-the-path"
         return replace(call, url=call.url.replace(SECRET, wrong), path=call.path.replace(SECRET, wrong))
 
@@ -137,9 +137,9 @@ def _answer(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=text, content_type="text/html")
 
 
-def _get(url: str) -> Call:
+def _get(url: str) -> CallbackRequest:
     parts = urlsplit(url)
-    return Call("GET", url, f"{parts.path}?{parts.query}", {"user-agent": "Kannel/1.4.5"}, b"")
+    return CallbackRequest("GET", url, f"{parts.path}?{parts.query}", {"user-agent": "Kannel/1.4.5"}, b"")
 
 
 if __name__ == "__main__":

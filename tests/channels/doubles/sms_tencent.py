@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from channels import Call, Fate, Place
+from channels import CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted, Trouble
 
 KEY, SECRET = "AKIDz8krbsJ5yKBZQpn74WFkmLPx3", "Gu5t9xGARNpq86cd98joQYCN3"
@@ -199,17 +199,17 @@ class Double:
             "report_status": sent.status, "errmsg": code, "description": "说明", "sid": serial,
         }  # fmt: skip
 
-    def reported(self, message: Accepted, fate: Fate, place: Place) -> Call | None:
+    def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return None if fate is Fate.ACCEPTED else called(place, [self.report(message.reference, fate)])
 
-    def written(self, sender: str, text: str, place: Place) -> Call | None:
+    def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         nation, mobile = parts(sender)
         return called(place, {
             "extend": "", "mobile": mobile, "nationcode": nation, "sign": SIGN_NAME, "text": text,
             "time": int(self.clock().timestamp()) + next(self._seconds),
         })  # fmt: skip
 
-    def forged(self, call: Call) -> Call:
+    def forged(self, call: CallbackRequest) -> CallbackRequest:
         """Tencent signs nothing: a stranger does not know the address."""
         strange = "an-address-that-was-guessed-at"
         return replace(
@@ -217,9 +217,11 @@ class Double:
         )
 
 
-def called(place: Place, data: Any) -> Call:
+def called(place: ChannelContext, data: Any) -> CallbackRequest:
     url = f"{place.callbacks}/{CALLBACK_SECRET}"
-    return Call("POST", url, urlsplit(url).path, {"content-type": "application/json"}, json.dumps(data).encode())
+    return CallbackRequest(
+        "POST", url, urlsplit(url).path, {"content-type": "application/json"}, json.dumps(data).encode()
+    )
 
 
 def parts(phone: str) -> tuple[str, str]:

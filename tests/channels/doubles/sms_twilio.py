@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from channels import Call, Fate, Place
+from channels import CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted
 from tests.channels.doubles.program import run
 from tests.channels.doubles.twilio import ACCOUNT, SENDER, Resource, TwilioAccount, date, signed
@@ -68,20 +68,20 @@ class Double(TwilioAccount):
             "MessageSid": resource.sid, "MessageStatus": status, "SmsSid": resource.sid, "SmsStatus": status, **code
         }  # fmt: skip
 
-    def account_at_fault(self, message: Accepted, place: Place) -> Call:
+    def account_at_fault(self, message: Accepted, place: ChannelContext) -> CallbackRequest:
         """Its number is registered for no campaign."""
         return self.status_call(self.resources[message.reference], "undelivered", 30034)
 
     # ---- what people write
 
-    def written(self, sender: str, text: str, place: Place) -> Call | None:
+    def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         return self._inbound(sender, text, f"{place.callbacks}/inbound")
 
     async def write(self, sender: str, text: str, inbound: str) -> int:
         """A person writes to the school's number, and the account tells us. Returns how we answered."""
         return await self._post(self._inbound(sender, text, inbound))
 
-    def _inbound(self, sender: str, text: str, url: str) -> Call:
+    def _inbound(self, sender: str, text: str, url: str) -> CallbackRequest:
         """After STOP the account refuses messages to this number (21610), until START."""
         if text.strip().upper() in STOP:
             self.stopped.add(sender)

@@ -23,7 +23,7 @@ from aiohttp import web
 from twilio.request_validator import RequestValidator
 from yarl import URL
 
-from channels import Call, Fate, Place
+from channels import CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted, Trouble
 from tests.channels.doubles.ledger import Ledger
 
@@ -278,7 +278,7 @@ class TwilioAccount:
                 break
         return answer
 
-    async def _post(self, call: Call) -> int:
+    async def _post(self, call: CallbackRequest) -> int:
         origin = self.callbacks or call.url.removesuffix(call.path)
         try:
             async with self.http.post(
@@ -288,29 +288,29 @@ class TwilioAccount:
         except aiohttp.ClientError:
             return 0
 
-    def reported(self, message: Accepted, fate: Fate, place: Place) -> Call | None:
+    def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return self.status_call(self.resources[message.reference], *self.ends[fate])
 
-    def status_call(self, resource: Resource, status: str, error_code: int | None) -> Call:
+    def status_call(self, resource: Resource, status: str, error_code: int | None) -> CallbackRequest:
         fields = {
             "AccountSid": ACCOUNT, "ApiVersion": "2010-04-01", "To": resource.to,
             "From": resource.form.get("From", SENDER), **self.report(resource, status, error_code),
         }  # fmt: skip
         return signed(urldefrag(resource.callback).url, fields)
 
-    def forged(self, call: Call) -> Call:
+    def forged(self, call: CallbackRequest) -> CallbackRequest:
         """The same call from somebody who does not know the key."""
         signature = RequestValidator("another token").compute_signature(call.url, dict(_fields(call)))
         return replace(call, headers={**call.headers, "x-twilio-signature": signature})
 
-    def written(self, sender: str, text: str, place: Place) -> Call | None:
+    def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         return None
 
 
-def signed(url: str, fields: Mapping[str, str]) -> Call:
+def signed(url: str, fields: Mapping[str, str]) -> CallbackRequest:
     """The call that Twilio makes to this address."""
     parts = urlsplit(url)
-    return Call(
+    return CallbackRequest(
         "POST",
         url,
         url.removeprefix(f"{parts.scheme}://{parts.netloc}"),
@@ -326,7 +326,7 @@ def date(moment: datetime | None) -> str | None:
     return format_datetime(moment.astimezone(UTC)) if moment else None
 
 
-def _fields(call: Call) -> dict[str, str]:
+def _fields(call: CallbackRequest) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(call.body.decode(), keep_blank_values=True).items()}
 
 

@@ -67,7 +67,7 @@ async def enrol(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "enrol")
     asked = await schemas.body(request, schemas.Enrol)
     student = asked.student
-    wish = enrolment.Wish(
+    wish = enrolment.EnrolmentRequest(
         asked.course, NewStudent(student.name, student.id_type.value, student.id_number, student.birth_date),
         [_signer(each) for each in asked.signers],
     )  # fmt: skip

@@ -28,7 +28,7 @@ from hub.web.signer.signing.landing import can_read_aloud
 
 
 @dataclass(frozen=True)
-class Standing:
+class PosterState:
     """Where this browser's visitor is. `going_on`: the contract that came of it."""
 
     begin: str = "start"
@@ -56,29 +56,29 @@ async def landing(request: web.Request) -> web.Response:
     )  # fmt: skip
 
 
-async def _standing(request: web.Request, offer: Offer) -> Standing:
+async def _standing(request: web.Request, offer: Offer) -> PosterState:
     secret = request.cookies.get(COOKIE)
     if not secret:
-        return Standing()
+        return PosterState()
     try:
         async with request.app[HUB].database.transaction(EVERYTHING) as tx:
             return await _visiting(tx, secret, offer) or await _signing(tx, secret, offer)
     except QiandaError:  # an old cookie: the page is as for everybody
-        return Standing()
+        return PosterState()
 
 
-async def _visiting(tx: Transaction, secret: str, offer: Offer) -> Standing | None:
+async def _visiting(tx: Transaction, secret: str, offer: Offer) -> PosterState | None:
     visitor = await tx.visitors.by_secret(secret)
     if visitor is None or not visitor.live(tx.now) or visitor.poster != offer.poster.id:
         return None
     if visitor.verified_at is None:
-        return Standing("code", opened=True)
+        return PosterState("code", opened=True)
     enrolled = await tx.posters.enrolled_by(visitor.id)
-    return Standing("asked" if enrolled else "course", opened=True, verified=True)
+    return PosterState("asked" if enrolled else "course", opened=True, verified=True)
 
 
-async def _signing(tx: Transaction, secret: str, offer: Offer) -> Standing:
+async def _signing(tx: Transaction, secret: str, offer: Offer) -> PosterState:
     """A visitor who has become a signer by this very poster."""
     session = await session_of(tx, secret)
     mine = session.verified_at is not None and await tx.posters.drew(offer.poster.id, session.contract)
-    return Standing("back", going_on=session.contract) if mine else Standing()
+    return PosterState("back", going_on=session.contract) if mine else PosterState()

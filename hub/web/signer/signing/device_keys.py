@@ -34,11 +34,11 @@ def presented(asked: schemas.Key) -> Presented:
     return Presented(asked.custody, _statement(asked.attestation), asked.device.replace("\x00", ""), passkey)
 
 
-def _statement(said: schemas.AndroidKey | schemas.AppAttest | None) -> Statement | None:
+def _statement(said: schemas.AndroidKeyBody | schemas.AppAttestBody | None) -> Statement | None:
     match said:
-        case schemas.AndroidKey():
+        case schemas.AndroidKeyBody():
             return Statement(said.format, chain=tuple(b64decode(each) for each in said.certificate_chain))
-        case schemas.AppAttest():
+        case schemas.AppAttestBody():
             return Statement(said.format, content=b64decode(said.object), key_id=b64decode(said.key_id))
         case None:
             return None
@@ -73,7 +73,7 @@ def _iso(moment: datetime) -> str:
 
 async def revoke(request: web.Request) -> web.Response:
     """Once more is answered as success."""
-    asked = await body(request, schemas.Device)
+    asked = await body(request, schemas.DeviceBody)
     try:
         device = UUID(asked.id)
     except ValueError:

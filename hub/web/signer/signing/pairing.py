@@ -12,7 +12,7 @@ from aiohttp import web
 from asn1crypto import x509
 
 from hub.lifecycle.signing import pair_agent
-from hub.lifecycle.signing.pair_agent import Standing
+from hub.lifecycle.signing.pair_agent import PairingView
 from hub.web.app_keys import BRAKES, HUB
 from hub.web.security import session_secret
 from hub.web.signer import schemas
@@ -58,7 +58,7 @@ async def standing(request: web.Request) -> web.Response:
     })  # fmt: skip
 
 
-def _shown(found: Standing) -> dict[str, str | None] | None:
+def _shown(found: PairingView) -> dict[str, str | None] | None:
     """By what the person knows their certificate again."""
     if found.certificate is None:
         return None

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from hub.lifecycle.signing import passkey_confirmation, signer_certificates
-from hub.lifecycle.signing.passkey_confirmation import Given
+from hub.lifecycle.signing.passkey_confirmation import PasskeyAnswer
 from hub.web.app_keys import BRAKES, HUB
 from hub.web.security import session_secret
 from hub.web.signer import schemas
@@ -56,12 +56,12 @@ async def register(request: web.Request) -> web.Response:
     return web.json_response(made, status=201)
 
 
-def given(asked: schemas.PasskeyAssertion | None) -> Given | None:
+def given(asked: schemas.PasskeyAssertion | None) -> PasskeyAnswer | None:
     """What came with a signature."""
     if asked is None:
         return None
     data, said, signature = (b64decode(each) for each in (asked.authenticator_data, asked.client_data, asked.signature))
-    return Given(b64decode(asked.credential), Assertion(data, said, signature))
+    return PasskeyAnswer(b64decode(asked.credential), Assertion(data, said, signature))
 
 
 async def key_deleted(request: web.Request) -> web.Response:

@@ -193,7 +193,7 @@ async def signature(request: web.Request) -> web.Response:
 
 
 async def refused(request: web.Request) -> web.Response:
-    asked = await body(request, schemas.RefusedToSign)
+    asked = await body(request, schemas.RefusalBody)
     wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
     await sign.note_refusal(request.app[HUB].services, session_secret(request), wanted, asked.reason)
     return web.json_response({})
@@ -212,7 +212,7 @@ async def decline(request: web.Request) -> web.Response:
 
 async def question(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "question")
-    asked = await body(request, schemas.Question)
+    asked = await body(request, schemas.QuestionBody)
     services, secret = request.app[HUB].services, session_secret(request)
     if by_pickup(secret):
         await pickup_code.even(pickup_code.ask(services, secret, asked.kind, asked.text))

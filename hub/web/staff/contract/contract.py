@@ -32,13 +32,13 @@ from hub.web.i18n import language_of
 from hub.web.security import refuse_other_sites
 from hub.web.staff.contract.timeline import timeline
 from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 LOOKED_APART = timedelta(hours=1)
 VIEWED = "viewed-by-staff"
 
 
-def contract_id(visit: Visit) -> UUID:
+def contract_id(visit: DeskVisit) -> UUID:
     return _uuid(visit.request.match_info["id"])
 
 
@@ -49,12 +49,12 @@ def _uuid(text: str) -> UUID:
         raise ContractNotFound from None
 
 
-async def contract(visit: Visit) -> web.Response:
+async def contract(visit: DeskVisit) -> web.Response:
     return await show_contract(visit)
 
 
 async def show_contract(
-    visit: Visit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
+    visit: DeskVisit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
 ) -> web.Response:
     """`form`: the one on the page that was refused, and what had been `entered` there."""
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -73,9 +73,7 @@ async def show_contract(
         changing = await tx.phone_changes.signers(tx.now)
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
         policy = await policy_of(tx, visit.services.policy, found)
-        channels = {
-            each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers
-        }
+        channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
     return await show(
         visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
         staff_tasks=to_do, changing=changing, broken_at=broken_at(entries),
@@ -93,7 +91,7 @@ def name_of(signers: Sequence[Signer], signer: UUID) -> str:
     return next((each.name for each in signers if each.id == signer), "")
 
 
-async def note_view(visit: Visit, tx: Transaction, found: Contract, entries: list[RecordEntry]) -> None:
+async def note_view(visit: DeskVisit, tx: Transaction, found: Contract, entries: list[RecordEntry]) -> None:
     """Who looked at a person's data stands in the record, once an hour for each member of staff."""
     mine = [entry.at for entry in entries if entry.kind == VIEWED and entry.actor == visit.actor]
     if not mine or tx.now - max(mine) >= LOOKED_APART:
@@ -104,7 +102,7 @@ async def note_view(visit: Visit, tx: Transaction, found: Contract, entries: lis
 
 
 async def _done(
-    visit: Visit, act: Callable[[], Awaitable[str]], form: str = "", entered: Mapping[str, str] | None = None
+    visit: DeskVisit, act: Callable[[], Awaitable[str]], form: str = "", entered: Mapping[str, str] | None = None
 ) -> web.StreamResponse:
     """Do it and show the contract again with a word about it, or with what stood in the way."""
     try:
@@ -114,7 +112,7 @@ async def _done(
     raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said={said}")
 
 
-async def remind(visit: Visit) -> web.StreamResponse:
+async def remind(visit: DeskVisit) -> web.StreamResponse:
     async def act() -> str:
         sent = await remind_by_hand(visit.services, visit.scope, contract_id(visit), visit.actor)
         return "reminded" if sent else "nobody"
@@ -122,7 +120,7 @@ async def remind(visit: Visit) -> web.StreamResponse:
     return await _done(visit, act)
 
 
-async def extend(visit: Visit) -> web.StreamResponse:
+async def extend(visit: DeskVisit) -> web.StreamResponse:
     day = str((await visit.request.post()).get("deadline", ""))
 
     async def act() -> str:
@@ -142,7 +140,7 @@ def _end_of(day: str, zone: ZoneInfo) -> datetime:
         raise BadInput("a date like 2026-12-31", field="deadline") from None
 
 
-async def change_phone(visit: Visit) -> web.StreamResponse:
+async def change_phone(visit: DeskVisit) -> web.StreamResponse:
     """The first approval; a colleague, or the old phone's code, gives the second."""
     form = await visit.request.post()
     phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
@@ -154,14 +152,14 @@ async def change_phone(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-asked")
 
 
-async def ask_void(visit: Visit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
+async def ask_void(visit: DeskVisit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
     """What cannot be undone has a page of its own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
     return await show(visit, "staff/void.html", contract=found, problem=problem, reason=reason)
 
 
-async def void(visit: Visit) -> web.StreamResponse:
+async def void(visit: DeskVisit) -> web.StreamResponse:
     reason = str((await visit.request.post()).get("reason", "")).replace("\x00", "")
 
     try:
@@ -173,13 +171,13 @@ async def void(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=voided")
 
 
-async def ask_paper(visit: Visit, problem: QiandaError | None = None, note: str = "") -> web.Response:
+async def ask_paper(visit: DeskVisit, problem: QiandaError | None = None, note: str = "") -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
     return await show(visit, "staff/paper.html", contract=found, problem=problem, note=note)
 
 
-async def paper(visit: Visit) -> web.StreamResponse:
+async def paper(visit: DeskVisit) -> web.StreamResponse:
     note = str((await visit.request.post()).get("note", "")).replace("\x00", "")
     try:
         await sign_on_paper(visit.services, visit.scope, contract_id(visit), note, visit.actor)
@@ -190,7 +188,7 @@ async def paper(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=paper")
 
 
-async def reissue(visit: Visit) -> web.StreamResponse:
+async def reissue(visit: DeskVisit) -> web.StreamResponse:
     try:
         fresh = await issue_anew(visit.services, visit.scope, contract_id(visit), visit.actor)
     except QiandaError as error:
@@ -198,7 +196,7 @@ async def reissue(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
 
 
-async def replace_person(visit: Visit) -> web.StreamResponse:
+async def replace_person(visit: DeskVisit) -> web.StreamResponse:
     """Somebody else in a signer's place: by a new contract, since names stand in the fixed text."""
     sent = (await visit.request.post()).items()
     entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
@@ -214,14 +212,14 @@ async def replace_person(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced")
 
 
-async def final_file(visit: Visit) -> web.Response:
+async def final_file(visit: DeskVisit) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
         await note_view(visit, tx, found, await tx.record.entries(found.id))
     return await _download(visit, found)
 
 
-async def _download(visit: Visit, found: Contract) -> web.Response:
+async def _download(visit: DeskVisit, found: Contract) -> web.Response:
     if found.state is not ContractState.COMPLETED or found.document is None:
         raise ContractNotFound("there is no final file before completion")
     content = await visit.services.files.get(found.document)
@@ -232,7 +230,7 @@ async def _download(visit: Visit, found: Contract) -> web.Response:
 # ---- links to hand on
 
 
-async def links(visit: Visit) -> web.Response:
+async def links(visit: DeskVisit) -> web.Response:
     """QR code, link to copy, app link: the same ones whenever somebody looks."""
     found, signer = await _contract_and_signer(visit)
     handed = {
@@ -246,7 +244,7 @@ async def links(visit: Visit) -> web.Response:
     )  # fmt: skip
 
 
-async def desk_code(visit: Visit) -> web.Response:
+async def desk_code(visit: DeskVisit) -> web.Response:
     """For the screen that the person at the desk looks at: a new code every few minutes, soon worth nothing."""
     found, signer = await _contract_and_signer(visit)
     handed = await hand_out(visit.services, visit.scope, found.id, signer.id, DoorKind.DESK, visit.actor)
@@ -258,7 +256,7 @@ async def desk_code(visit: Visit) -> web.Response:
     )  # fmt: skip
 
 
-async def _contract_and_signer(visit: Visit) -> tuple[Contract, Signer]:
+async def _contract_and_signer(visit: DeskVisit) -> tuple[Contract, Signer]:
     """For whom a link is to be made."""
     refuse_other_sites(visit.request)
     wanted = _uuid(visit.request.match_info["signer"])

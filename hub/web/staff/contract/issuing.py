@@ -20,7 +20,7 @@ from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import Send
 from hub.model.school.course import Campus
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 MOST_AT_ONCE = 500
 STEP_SECONDS = 4.0
@@ -31,7 +31,7 @@ SENDS = ("now", "policy", "none")
 # ---- from enrolments
 
 
-async def enrolments(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.shown) as tx:
         waiting = await tx.school.open_enrolments(limit=MOST_AT_ONCE)
         count = await tx.school.count_open_enrolments()
@@ -43,7 +43,7 @@ async def enrolments(visit: Visit, problem: QiandaError | None = None) -> web.Re
     )  # fmt: skip
 
 
-async def preview(visit: Visit) -> web.Response:
+async def preview(visit: DeskVisit) -> web.Response:
     """What would happen, before anything does."""
     selected = [str(value) for value in (await visit.request.post()).getall("enrolment", [])][:MOST_AT_ONCE]
     if not selected:
@@ -68,7 +68,7 @@ class _Progress:
         return len(self.left) + self.done + len(self.failed)
 
 
-async def issue_many(visit: Visit) -> web.Response:
+async def issue_many(visit: DeskVisit) -> web.Response:
     form = await visit.request.post()
     left = [str(value) for value in form.getall("enrolment", [])][:MOST_AT_ONCE]
     failed = [(str(value).partition("\t")[0], str(value).partition("\t")[2]) for value in form.getall("failed", [])]
@@ -80,7 +80,7 @@ async def issue_many(visit: Visit) -> web.Response:
     return await show(visit, "staff/progress.html", progress=progress, send=send, deadline=day)
 
 
-async def _issue_one(visit: Visit, progress: _Progress, enrolment_id: str, send: str, day: str) -> None:
+async def _issue_one(visit: DeskVisit, progress: _Progress, enrolment_id: str, send: str, day: str) -> None:
     name = ""
     try:
         async with visit.services.database.transaction(visit.scope) as tx:
@@ -101,11 +101,11 @@ async def _issue_one(visit: Visit, progress: _Progress, enrolment_id: str, send:
 # ---- by hand
 
 
-async def form(visit: Visit) -> web.Response:
+async def form(visit: DeskVisit) -> web.Response:
     return await _form(visit, {})
 
 
-async def _form(visit: Visit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
+async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         courses = [course for course in await tx.school.courses() if visit.scope.covers(course.campus)]
     campuses = {campus.id: campus for campus in visit.campuses}
@@ -115,7 +115,7 @@ async def _form(visit: Visit, entered: Mapping[str, str], problem: QiandaError |
     )  # fmt: skip
 
 
-async def issue_by_hand(visit: Visit) -> web.StreamResponse:
+async def issue_by_hand(visit: DeskVisit) -> web.StreamResponse:
     sent = (await visit.request.post()).items()
     entered = {name: printable(value) for name, value in sent if isinstance(value, str)}
     try:
@@ -125,7 +125,7 @@ async def issue_by_hand(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/contracts/{contract.id}?said=issued")
 
 
-async def _asked(visit: Visit, entered: Mapping[str, str]) -> NewContract:
+async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
     def value(name: str) -> str:
         return entered.get(name, "")
 

@@ -10,12 +10,12 @@ from hub.lifecycle.inbound.chat_replies import LONGEST_PERSON
 from hub.model.staff.accounts import Staff
 from hub.web.app_keys import HUB
 from hub.web.staff.render import Entered, show
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 log = structlog.get_logger()
 
 
-async def accounts(visit: Visit, entered: Entered | None = None, problem: BadInput | None = None) -> web.Response:
+async def accounts(visit: DeskVisit, entered: Entered | None = None, problem: BadInput | None = None) -> web.Response:
     """The list and the form; what was entered stands in it again when something was wrong."""
     _headquarters(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -28,7 +28,7 @@ async def accounts(visit: Visit, entered: Entered | None = None, problem: BadInp
     )  # fmt: skip
 
 
-async def add(visit: Visit) -> web.StreamResponse:
+async def add(visit: DeskVisit) -> web.StreamResponse:
     _headquarters(visit)
     form = Entered({name: str(value).strip() for name, value in (await visit.request.post()).items()})
     try:
@@ -39,7 +39,7 @@ async def add(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/chats?said=chat-added")
 
 
-async def _map(visit: Visit, form: Entered) -> Staff:
+async def _map(visit: DeskVisit, form: Entered) -> Staff:
     chat, person, login = form["chat"], form["person"], form["login"]
     if chat not in visit.request.app[HUB].chats:
         raise BadInput("there is no such chat", field="chat")
@@ -53,7 +53,7 @@ async def _map(visit: Visit, form: Entered) -> Staff:
     return account[0]
 
 
-async def remove(visit: Visit) -> web.StreamResponse:
+async def remove(visit: DeskVisit) -> web.StreamResponse:
     """Of a chat that is no longer configured, too."""
     _headquarters(visit)
     form = await visit.request.post()
@@ -65,6 +65,6 @@ async def remove(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/chats?said=chat-removed")
 
 
-def _headquarters(visit: Visit) -> None:
+def _headquarters(visit: DeskVisit) -> None:
     if visit.scope.campuses is not None:
         raise AccessDenied("only headquarters may do this")

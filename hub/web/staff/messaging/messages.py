@@ -19,7 +19,7 @@ from hub.model.signing.session import CODE_LIFE
 from hub.router.providers import Carrier
 from hub.settings import CARRIERS
 from hub.web.staff.render import Entered, show, speech
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 TICKET, PICKUP, CODE = "4J8Q2X7M3K9TB", "305816", "482917"
 """Samples: they open nothing."""
@@ -53,13 +53,13 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Way:
+class MessagePreview:
     channel: str
     shape: str
     readings: tuple[Reading, ...]
 
 
-async def messages(visit: Visit) -> web.Response:
+async def messages(visit: DeskVisit) -> web.Response:
     filters = Entered({key: visit.request.query.get(key, "") for key in ("channel", "language")})
     now = (await speech(visit)).now
     samples = {each: _samples(visit, each, now) for each in NAMES if filters["language"] in ("", each)}
@@ -76,7 +76,7 @@ async def messages(visit: Visit) -> web.Response:
     )  # fmt: skip
 
 
-def _samples(visit: Visit, language: str, now: datetime) -> Mapping[str, str]:
+def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str]:
     campus = _campus(visit)
     wording = visit.services.router.wording
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
@@ -90,22 +90,24 @@ def _samples(visit: Visit, language: str, now: datetime) -> Mapping[str, str]:
     return {name: SAMPLE_NUMBER for name, kind in KINDS.items() if kind is Kind.DIGITS} | known
 
 
-def _campus(visit: Visit) -> Campus:
+def _campus(visit: DeskVisit) -> Campus:
     """Rather one where people sign than headquarters."""
     return visit.campus or next((each for each in visit.campuses if each.parent), visit.campuses[0])
 
 
-def _way(visit: Visit, purpose: Purpose, channel: str, shape: str, samples: Mapping[str, Mapping[str, str]]) -> Way:
+def _way(
+    visit: DeskVisit, purpose: Purpose, channel: str, shape: str, samples: Mapping[str, Mapping[str, str]]
+) -> MessagePreview:
     readings = []
     for language, values in samples.items():
         template = visit.services.messages.find(purpose, channel, language, shape)
         if template and template.shape == shape:
             fitted = visit.services.messages.fitted(purpose, language, values)
             readings.append(_reading(visit, template, fitted))
-    return Way(channel, shape, tuple(readings))
+    return MessagePreview(channel, shape, tuple(readings))
 
 
-def _reading(visit: Visit, template: MessageTemplate, values: Mapping[str, str]) -> Reading:
+def _reading(visit: DeskVisit, template: MessageTemplate, values: Mapping[str, str]) -> Reading:
     text = render(template.text, values)
     costs = tuple(
         _cost(carrier, text) for carrier in visit.services.router.carriers
@@ -115,7 +117,7 @@ def _reading(visit: Visit, template: MessageTemplate, values: Mapping[str, str])
     return Reading(template.language, text, render(template.subject, values), size(text), costs)
 
 
-def _says(visit: Visit, carrier: Carrier, template: MessageTemplate) -> bool:
+def _says(visit: DeskVisit, carrier: Carrier, template: MessageTemplate) -> bool:
     """Whether this provider gets this very text: the one of the shape that suits it best, and that lies there."""
     messages = visit.services.messages
     if isinstance(carrier.channel, FixedTexts) and template.id not in carrier.channel.templates:

@@ -8,15 +8,15 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
-from hub.lifecycle.reminders.bulk_remind import MOST_AT_ONCE, Verdict, begin, preview
+from hub.lifecycle.reminders.bulk_remind import MOST_AT_ONCE, BulkOutcome, begin, preview
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 from hub.web.staff.staff.dashboard import wanted_of
 
-WAITING = (Verdict.MORNING,)
+WAITING = (BulkOutcome.MORNING,)
 
 
-async def ask(visit: Visit) -> web.Response:
+async def ask(visit: DeskVisit) -> web.Response:
     """The preview. Chosen one by one, or all that fit the filters in the address, which is the board's own."""
     form = await visit.request.post()
     contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
@@ -30,17 +30,17 @@ async def ask(visit: Visit) -> web.Response:
         return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
 
 
-async def _preview(visit: Visit, contracts: list[UUID]) -> web.Response:
+async def _preview(visit: DeskVisit, contracts: list[UUID]) -> web.Response:
     if not 0 < len(contracts) <= MOST_AT_ONCE:
         raise BadInput(f"choose 1 to {MOST_AT_ONCE} contracts", field="contracts")
     counts = await preview(visit.services, visit.scope, contracts)
     return await show(
-        visit, "staff/many_preview.html", contracts=contracts, act=uuid4(), sent=counts[Verdict.SENT],
-        counts={verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}, something=counts.total(),
+        visit, "staff/many_preview.html", contracts=contracts, act=uuid4(), sent=counts[BulkOutcome.SENT],
+        counts={verdict.value: counts[verdict] for verdict in BulkOutcome if counts[verdict]}, something=counts.total(),
     )  # fmt: skip
 
 
-async def remind(visit: Visit) -> web.StreamResponse:
+async def remind(visit: DeskVisit) -> web.StreamResponse:
     form = await visit.request.post()
     contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
     try:
@@ -50,14 +50,14 @@ async def remind(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/remind/{act}")
 
 
-async def progress(visit: Visit) -> web.Response:
+async def progress(visit: DeskVisit) -> web.Response:
     act = _uuid(visit.request.match_info["act"])
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.many.of(act)
     if found is None:
         raise NotFound
     template = "staff/many_live.html" if visit.request.query.get("part") == "live" else "staff/many_progress.html"
-    counts = {verdict.value: found.counts[verdict] for verdict in Verdict if found.counts.get(verdict)}
+    counts = {verdict.value: found.counts[verdict] for verdict in BulkOutcome if found.counts.get(verdict)}
     return await show(visit, template, many=found, counts=counts, act=act)
 
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from hub.errors import BadInput, ContractNotFound, IllegalMove, QiandaError
 from hub.lifecycle.reminders.change_policy import (
     LARGEST_CALENDAR,
-    Policies,
+    PolicyLevels,
     change_calendar,
     change_policy,
     change_policy_of,
@@ -26,7 +26,7 @@ from hub.model.contract.contract import Contract
 from hub.store.transaction import Transaction
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
-from hub.web.staff.staff.access import LONGEST_INPUT, Visit
+from hub.web.staff.staff.access import LONGEST_INPUT, DeskVisit
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "When": ("reminders_after", "repeat_every", "last_call_before"),
@@ -40,12 +40,12 @@ SWITCHES = ("skip_holidays", "bundle")
 NUMBERS = ("messages_per_day", "manual_per_day", "escalate_after")
 
 
-async def policies(visit: Visit) -> web.Response:
+async def policies(visit: DeskVisit) -> web.Response:
     return await _page(visit, visit.request.query.get("at", ""))
 
 
 async def _page(
-    visit: Visit, at: str, entered: Mapping[str, str] | None = None, problem: QiandaError | None = None
+    visit: DeskVisit, at: str, entered: Mapping[str, str] | None = None, problem: QiandaError | None = None
 ) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         place = await _place(visit, tx, at)
@@ -69,8 +69,8 @@ async def _page(
 
 
 async def _found(
-    visit: Visit, tx: Transaction, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
-) -> tuple[Policies, QiandaError | None]:
+    visit: DeskVisit, tx: Transaction, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
+) -> tuple[PolicyLevels, QiandaError | None]:
     """What does not fit is not previewed: what holds is shown, and why the other does not."""
     at = partial(
         policies_at, visit.services, tx, place.campus, place.course,
@@ -85,7 +85,7 @@ async def _found(
             return await at({}), error
 
 
-async def change(visit: Visit) -> web.StreamResponse:
+async def change(visit: DeskVisit) -> web.StreamResponse:
     form = await visit.request.post()
     at = str(form.get("at", ""))
     entered = {key: _printable(str(form.get(key, ""))) for key in labels.POLICY_KEYS}
@@ -103,7 +103,7 @@ async def change(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=policy-changed")
 
 
-async def calendar(visit: Visit) -> web.StreamResponse:
+async def calendar(visit: DeskVisit) -> web.StreamResponse:
     form = await visit.request.post()
     at, upload = str(form.get("at", "")), form.get("calendar")
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -132,7 +132,7 @@ class _Place:
         return f"{self.campus}/{self.course or ''}" + (f"/{self.contract.id}" if self.contract else "")
 
 
-async def _place(visit: Visit, tx: Transaction, at: str) -> _Place:
+async def _place(visit: DeskVisit, tx: Transaction, at: str) -> _Place:
     """`campus/course/contract`: the course is empty for the whole campus, the contract left out where none is meant;
     nothing: where this member of staff works."""
     campus, _, rest = at.partition("/")
@@ -167,7 +167,7 @@ def _changes(entered: Mapping[str, str]) -> dict[str, Any]:
     return changes
 
 
-def _own(found: Policies) -> dict[str, str]:
+def _own(found: PolicyLevels) -> dict[str, str]:
     return {key: _shown(value) for key, value in found.own.items()}
 
 

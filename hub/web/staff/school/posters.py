@@ -21,12 +21,12 @@ from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep
 from hub.store.transaction import Transaction
 from hub.web.staff.contract.contract import note_view
 from hub.web.staff.render import Entered, show
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 USUAL_LIFE = timedelta(days=30)
 
 
-def poster_id(visit: Visit) -> UUID:
+def poster_id(visit: DeskVisit) -> UUID:
     try:
         return UUID(visit.request.match_info["poster"])
     except ValueError:
@@ -42,7 +42,7 @@ def standing(poster: Poster, enrolled: int, now: datetime) -> str:
     return "full" if poster.full(enrolled) else "open"
 
 
-async def posters(visit: Visit) -> web.Response:
+async def posters(visit: DeskVisit) -> web.Response:
     async with visit.services.database.transaction(visit.shown) as tx:
         found = await tx.posters.listed()
         counts = await tx.posters.counts([each.id for each in found])
@@ -54,7 +54,7 @@ async def posters(visit: Visit) -> web.Response:
     )  # fmt: skip
 
 
-async def poster(visit: Visit) -> web.Response:
+async def poster(visit: DeskVisit) -> web.Response:
     """The poster with its code. Who came has a page of its own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await offer(tx, await tx.posters.get(poster_id(visit)))
@@ -74,7 +74,7 @@ def _data(media: str, content: bytes) -> str:
     return f"data:{media};base64,{base64.b64encode(content).decode()}"
 
 
-async def people(visit: Visit) -> web.Response:
+async def people(visit: DeskVisit) -> web.Response:
     """Who enrolled: names of one's own campuses, and each look at a contract's people stands in its record."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(poster_id(visit))
@@ -83,7 +83,7 @@ async def people(visit: Visit) -> web.Response:
     return await show(visit, "staff/poster_people.html", poster=found, came=came, at=campus)
 
 
-async def _person(visit: Visit, tx: Transaction, scan: Scan) -> dict[str, Any]:
+async def _person(visit: DeskVisit, tx: Transaction, scan: Scan) -> dict[str, Any]:
     enrolment = await tx.school.enrolment(scan.enrolment)
     course = await tx.school.course(enrolment.campus, enrolment.course)
     contract = await tx.contracts.get(scan.contract) if scan.contract else None
@@ -95,15 +95,15 @@ async def _person(visit: Visit, tx: Transaction, scan: Scan) -> dict[str, Any]:
 # ---- on paper
 
 
-async def sheet(visit: Visit) -> web.Response:
+async def sheet(visit: DeskVisit) -> web.Response:
     return await _pdf(visit, poster_sheet, "poster")
 
 
-async def stickers(visit: Visit) -> web.Response:
+async def stickers(visit: DeskVisit) -> web.Response:
     return await _pdf(visit, sticker_sheet, "stickers")
 
 
-async def _pdf(visit: Visit, print_: Callable[[PosterFacts], bytes], name: str) -> web.Response:
+async def _pdf(visit: DeskVisit, print_: Callable[[PosterFacts], bytes], name: str) -> web.Response:
     made = await paper(visit.services, visit.scope, poster_id(visit), print_)
     shown = {"Content-Disposition": f'inline; filename="{name}-{made.poster.id.hex[:8]}.pdf"'}
     return web.Response(body=made.pdf, content_type="application/pdf", headers=shown)
@@ -112,14 +112,14 @@ async def _pdf(visit: Visit, print_: Callable[[PosterFacts], bytes], name: str) 
 # ---- taking one down
 
 
-async def ask_revoke(visit: Visit) -> web.Response:
+async def ask_revoke(visit: DeskVisit) -> web.Response:
     """What cannot be undone has a page of its own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(poster_id(visit))
     return await show(visit, "staff/poster_revoke.html", poster=found)
 
 
-async def revoke(visit: Visit) -> web.StreamResponse:
+async def revoke(visit: DeskVisit) -> web.StreamResponse:
     await take_down(visit.services, visit.scope, poster_id(visit))
     raise web.HTTPSeeOther(f"/staff/posters/{poster_id(visit)}?said=poster-revoked")
 
@@ -127,13 +127,13 @@ async def revoke(visit: Visit) -> web.StreamResponse:
 # ---- a new one
 
 
-async def form(visit: Visit) -> web.Response:
+async def form(visit: DeskVisit) -> web.Response:
     until = (visit.services.clock() + USUAL_LIFE).date().isoformat()
     return await _form(visit, {"expires_at": until, "mode": PosterMode.CONTRACT.value}, [])
 
 
 async def _form(
-    visit: Visit, entered: Mapping[str, str], chosen: Sequence[str], problem: QiandaError | None = None
+    visit: DeskVisit, entered: Mapping[str, str], chosen: Sequence[str], problem: QiandaError | None = None
 ) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         courses = await tx.school.courses()
@@ -144,7 +144,7 @@ async def _form(
     )  # fmt: skip
 
 
-async def put_up(visit: Visit) -> web.StreamResponse:
+async def put_up(visit: DeskVisit) -> web.StreamResponse:
     sent = await visit.request.post()
     entered = {name: value.replace("\x00", "")[:200_000] for name, value in sent.items() if isinstance(value, str)}
     chosen = [str(value) for value in sent.getall("course", []) if value]
@@ -164,7 +164,7 @@ async def _uploaded(upload: object) -> list[str]:
 
 
 async def _asked(
-    visit: Visit, entered: Mapping[str, str], chosen: Sequence[str], allowed: Sequence[str]
+    visit: DeskVisit, entered: Mapping[str, str], chosen: Sequence[str], allowed: Sequence[str]
 ) -> NewPoster:  # fmt: skip
     pairs = [each.partition("/")[::2] for each in chosen]
     campuses = {campus for campus, _ in pairs}

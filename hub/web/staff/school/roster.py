@@ -7,20 +7,20 @@ from aiohttp import web
 from hub.errors import BadInput, QiandaError, UnreadableFile
 from hub.lifecycle.school.import_roster import LoadReport, load_roster
 from hub.web.staff.render import show, speech
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 
-async def form(visit: Visit) -> web.Response:
+async def form(visit: DeskVisit) -> web.Response:
     return await _page(visit)
 
 
-async def _page(visit: Visit, report: LoadReport | None = None, problem: QiandaError | None = None) -> web.Response:
+async def _page(visit: DeskVisit, report: LoadReport | None = None, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         courses = [course for course in await tx.school.courses() if visit.scope.covers(course.campus)]
     return await show(visit, "staff/import.html", report=report, problem=problem, courses=courses)
 
 
-async def bring_in(visit: Visit) -> web.Response:
+async def bring_in(visit: DeskVisit) -> web.Response:
     upload = (await visit.request.post()).get("roster")
     if not isinstance(upload, web.FileField):
         return await _page(visit, problem=BadInput("choose a file first"))

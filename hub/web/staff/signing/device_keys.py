@@ -9,12 +9,12 @@ from aiohttp import web
 from hub.errors import NotFound, QiandaError
 from hub.lifecycle.signing import device_keys
 from hub.web.staff.contract import contract
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 REASON = "by-staff"
 
 
-async def revoke(visit: Visit) -> web.StreamResponse:
+async def revoke(visit: DeskVisit) -> web.StreamResponse:
     try:
         device = UUID(visit.request.match_info["device"])
     except ValueError:

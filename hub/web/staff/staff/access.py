@@ -33,7 +33,7 @@ HASHES_AT_ONCE = 2  # each takes 64 MB, and a core for a fifth of a second
 
 
 @dataclass(frozen=True)
-class Visit:
+class DeskVisit:
     """A logged-in member of staff. `scope` is what they may see; `shown` the part of it that they look at now."""
 
     request: web.Request
@@ -54,7 +54,7 @@ class Visit:
         return f"staff:{self.staff.id}"
 
 
-Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
+Handler = Callable[[DeskVisit], Awaitable[web.StreamResponse]]
 
 
 def staff_only(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -72,7 +72,7 @@ def staff_only(handler: Handler) -> Callable[[web.Request], Awaitable[web.Stream
     return guarded
 
 
-async def _visit(request: web.Request) -> Visit:
+async def _visit(request: web.Request) -> DeskVisit:
     services = request.app[HUB].services
     async with services.database.transaction(EVERYTHING) as tx:
         secret = cookie(request, COOKIE)
@@ -86,7 +86,7 @@ async def _visit(request: web.Request) -> Visit:
         if wanted and campus is None:
             raise AccessDenied("this campus is not yours")
         shown = await tx.school.scope_below(campus.id) if campus else scope
-    return Visit(request, services, staff, scope, campuses, campus, shown)
+    return DeskVisit(request, services, staff, scope, campuses, campus, shown)
 
 
 # ---- login
@@ -98,7 +98,7 @@ def _nobody() -> str:
     return PasswordHasher().hash(secrets.token_hex(16))
 
 
-class Door:
+class LoginDoor:
     """The login. A login that nobody has costs the same time as a wrong password."""
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ def _words(value: object) -> str:
 
 
 def login_routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    door = Door()
+    door = LoginDoor()
     return [
         web.get("/staff/login", door.show, name="login"),
         web.post("/staff/login", door.enter),

@@ -14,7 +14,7 @@ from hub.model.contract.contract import ContractState
 from hub.store.staff.dashboard import BoardFilter, BoardRow
 from hub.web.api.contracts import cursor, read_cursor
 from hub.web.staff.render import Entered, show
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 PAGE = 30
 AGES = ("1", "3", "7", "30")
@@ -37,7 +37,7 @@ class Bar:
     percent: float
 
 
-async def board(visit: Visit) -> web.Response:
+async def board(visit: DeskVisit) -> web.Response:
     query = visit.request.query
     after = read_cursor(query["cursor"]) if query.get("cursor") else None
     async with visit.services.database.transaction(visit.shown) as tx:
@@ -64,7 +64,7 @@ def _pending(rows: Sequence[BoardRow]) -> int:
     return sum(row.upcoming is not None for row in rows)
 
 
-def wanted_of(visit: Visit, now: datetime) -> BoardFilter:
+def wanted_of(visit: DeskVisit, now: datetime) -> BoardFilter:
     """The board's filters in the address, but for the campus: that is the scope. Raises BadInput."""
     asked = {name: visit.request.query.get(name, "") for name in FILTERS}
     if asked["state"] and asked["state"] not in set(ContractState):

@@ -11,11 +11,11 @@ from hub.errors import NotFound, QiandaError
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.change_phone import Waiting
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 
 @dataclass(frozen=True)
-class Asked:
+class ListedPhoneChange:
     """`by`: staff, program or person; `name` that of the member of staff. `mine`: whoever looks has asked."""
 
     waiting: Waiting
@@ -24,11 +24,11 @@ class Asked:
     mine: bool
 
 
-async def changes(visit: Visit) -> web.Response:
+async def changes(visit: DeskVisit) -> web.Response:
     return await _page(visit)
 
 
-async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
     found = await change_phone.waiting(visit.services, visit.shown)
     names = await _names(visit, found)
     return await show(
@@ -37,20 +37,20 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
     )  # fmt: skip
 
 
-async def _names(visit: Visit, found: list[Waiting]) -> dict[str, str]:
+async def _names(visit: DeskVisit, found: list[Waiting]) -> dict[str, str]:
     actors = {each.change.asked_by for each in found if each.change.asked_by.startswith("staff:")}
     async with visit.services.database.transaction(visit.scope) as tx:
         names = await tx.desk.staff_names([UUID(actor.partition(":")[2]) for actor in actors])
     return {f"staff:{staff}": name for staff, name in names.items()}
 
 
-def _asked(visit: Visit, each: Waiting, names: dict[str, str]) -> Asked:
+def _asked(visit: DeskVisit, each: Waiting, names: dict[str, str]) -> ListedPhoneChange:
     actor = each.change.asked_by
     by = {"staff": "staff", "api": "program"}.get(actor.partition(":")[0], "person")
-    return Asked(each, by, names.get(actor, ""), actor == visit.actor)
+    return ListedPhoneChange(each, by, names.get(actor, ""), actor == visit.actor)
 
 
-async def approve(visit: Visit) -> web.StreamResponse:
+async def approve(visit: DeskVisit) -> web.StreamResponse:
     try:
         await change_phone.approve(visit.services, visit.scope, _change(visit), visit.actor)
     except QiandaError as error:
@@ -58,7 +58,7 @@ async def approve(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-changed")
 
 
-async def turn_down(visit: Visit) -> web.StreamResponse:
+async def turn_down(visit: DeskVisit) -> web.StreamResponse:
     try:
         await change_phone.turn_down(visit.services, visit.scope, _change(visit), visit.actor)
     except QiandaError as error:
@@ -66,7 +66,7 @@ async def turn_down(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-turned-down")
 
 
-def _change(visit: Visit) -> UUID:
+def _change(visit: DeskVisit) -> UUID:
     try:
         return UUID(visit.request.match_info["change"])
     except ValueError:

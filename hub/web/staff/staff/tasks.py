@@ -10,16 +10,16 @@ from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
 from hub.lifecycle.reminders.escalate import hand_to, may_settle, take
 from hub.lifecycle.staff.signer_questions import settle
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import Visit
+from hub.web.staff.staff.access import DeskVisit
 
 MOST_SHOWN = 200
 
 
-async def tasks(visit: Visit) -> web.Response:
+async def tasks(visit: DeskVisit) -> web.Response:
     return await _page(visit)
 
 
-async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Response:
+async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
     mine = visit.request.query.get("whose") == "mine"
     async with visit.services.database.transaction(visit.shown) as tx:
         now = tx.planning_now
@@ -40,7 +40,7 @@ async def _page(visit: Visit, problem: QiandaError | None = None) -> web.Respons
     )  # fmt: skip
 
 
-async def done(visit: Visit) -> web.StreamResponse:
+async def done(visit: DeskVisit) -> web.StreamResponse:
     try:
         await settle(visit.services, visit.scope, _task(visit), visit.actor)
     except PhoneChangeWaiting as error:
@@ -48,12 +48,12 @@ async def done(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/tasks?said=done")
 
 
-async def taken(visit: Visit) -> web.StreamResponse:
+async def taken(visit: DeskVisit) -> web.StreamResponse:
     await take(visit.services, visit.scope, _task(visit), visit.staff)
     raise web.HTTPSeeOther("/staff/tasks?said=task-taken")
 
 
-async def handed(visit: Visit) -> web.StreamResponse:
+async def handed(visit: DeskVisit) -> web.StreamResponse:
     login = str((await visit.request.post()).get("login", "")).replace("\x00", "")
     try:
         await hand_to(visit.services, visit.scope, _task(visit), login)
@@ -62,7 +62,7 @@ async def handed(visit: Visit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/tasks?said=task-handed")
 
 
-def _task(visit: Visit) -> UUID:
+def _task(visit: DeskVisit) -> UUID:
     try:
         return UUID(visit.request.match_info["task"])
     except ValueError:

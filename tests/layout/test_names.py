@@ -1,0 +1,34 @@
+"""What a machine can keep of how things are named."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("hub", "channels", "chats", "qianda", "bench")
+# Words that would mean something else in each file.
+NO_CLASS_NAMES = {"Place", "Call", "Share", "Standing", "Given", "Told", "Asked", "Known"}
+
+
+def classes() -> Iterator[tuple[str, Path]]:
+    """Name and file of each class of the product, private ones apart."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    yield node.name, path.relative_to(ROOT)
+
+
+def test_a_class_name_stands_once() -> None:
+    places = defaultdict(list)
+    for name, path in classes():
+        places[name].append(path)
+    assert len(places) > 600
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
+def test_no_class_has_a_name_that_means_many_things() -> None:
+    assert [(name, path) for name, path in classes() if name in NO_CLASS_NAMES] == []
