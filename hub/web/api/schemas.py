@@ -27,7 +27,7 @@ Reason = Annotated[
     StringConstraints(
         min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*$"
     ),
-]  # noqa: E501
+]
 
 
 class ChannelName(StrEnum):
