@@ -2,6 +2,8 @@ import js from '@eslint/js';
 import globals from 'globals';
 
 export default [
+  // What make installs here, and what runs leave behind.
+  { ignores: ['.venv/**', 'build/**', 'data/**', 'tests/.artifacts/**'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {

@@ -15,11 +15,14 @@ from bench import parts
 from bench.demo import DemoHub, running_demo
 from bench.people import People, Stopwatch, Story, phone_of
 from bench.results import Result, percentile
+from bench.statements import count_statements
 
 ROUNDS = 60
 AT_ONCE = 8
 WARM_UP = 4
 LOOKS = 50
+# So many contracts have their transactions and statements counted, one after the other.
+COUNTED = 5
 
 
 def run(rounds: int) -> Result:
@@ -41,6 +44,7 @@ class _Measured:
         self.seconds = 0.0
         self.looks = 0
         self.look_cpu = 0.0
+        self.counted: dict[str, float] = {}
 
     def rows(self) -> list[dict[str, Any]]:
         """Kinds: `run` (the totals), `cpu` (one per part), `contract` and `call` (one each)."""
@@ -58,7 +62,10 @@ async def _measured(contracts: int) -> _Measured:
             people = People(hub.origin, http, aside)
             await _in_crowd(people, range(WARM_UP))
             stopwatch.calls.clear()
-            return await _timed(hub, people, stopwatch, range(WARM_UP, WARM_UP + contracts))
+            measured = await _timed(hub, people, stopwatch, range(WARM_UP, WARM_UP + contracts))
+            first = WARM_UP + contracts
+            measured.counted = await count_statements(hub.folder, people, range(first, first + COUNTED))
+            return measured
 
 
 def _http(hub: DemoHub, stopwatch: Stopwatch | None = None) -> aiohttp.ClientSession:
@@ -110,4 +117,6 @@ def _figures(measured: _Measured) -> dict[str, float]:
         "phones_cpu_ms_per_contract": measured.phones_cpu / done * 1000,
         "looking_cpu_ms_per_contract": measured.looks * measured.look_cpu / done * 1000,
         "pages_per_contract": sum(story.pages for story in measured.stories) / done,
-    } | {f"cpu_ms_{part}": seconds / done * 1000 for part, seconds in measured.cpu.items()}
+        **{f"cpu_ms_{part}": seconds / done * 1000 for part, seconds in measured.cpu.items()},
+        **measured.counted,
+    }

@@ -34,6 +34,7 @@ class Story:
     signed_s: float = 0.0
     completed_s: float = 0.0
     pages: int = 0
+    contract: str = ""
 
 
 @dataclass
@@ -64,12 +65,13 @@ class People:
     def __init__(self, origin: str, http: aiohttp.ClientSession, aside: aiohttp.ClientSession) -> None:
         self._origin, self._http, self._aside = origin, http, aside
         self.looks = 0
+        self.phone_looks, self.state_looks = 0, 0
 
     async def whole_contract(self, number: int) -> Story:
         """Issued by another system, invited by SMS, landed, identified, every page read, signed, completed."""
         story, started = Story(number), time.perf_counter()
         phone, guardian = phone_of(number), person_number(date(1985, 1, 1), number)
-        contract = await self._issue(number, phone, guardian)
+        story.contract = contract = await self._issue(number, phone, guardian)
         story.issued_s = time.perf_counter() - started
         ticket = await self._sms(phone, "invitation", r"/s/([0-9A-Z]{13})")
         await self._sign(story, phone, guardian, ticket)
@@ -107,6 +109,7 @@ class People:
 
     async def messages(self, phone: str) -> list[dict[str, str]]:
         """What the demo's pretend phone shows, oldest first."""
+        self.phone_looks += 1
         async with self._aside.get("/demo/phone.json", params={"phone": phone}) as answer:
             found: list[dict[str, str]] = await answer.json()
             return found
@@ -123,10 +126,15 @@ class People:
 
     async def _until_completed(self, contract: str) -> None:
         async def look() -> bool:
-            async with self._aside.get(f"/api/v1/contracts/{contract}", headers=_authorised()) as answer:
-                return bool((await answer.json())["state"] == "COMPLETED")
+            return await self.state(contract) == "COMPLETED"
 
         await self._until(look, "completion")
+
+    async def state(self, contract: str) -> str:
+        """The state of a contract, as the API says it."""
+        self.state_looks += 1
+        async with self._aside.get(f"/api/v1/contracts/{contract}", headers=_authorised()) as answer:
+            return str((await answer.json())["state"])
 
     async def _until(self, look: Callable[[], Any], what: str) -> Any:
         deadline, pause = time.perf_counter() + PATIENCE, FIRST_LOOK

@@ -1,4 +1,7 @@
-"""Transactions and statements, counted by the database itself: it logs each of them for a while."""
+"""Transactions and statements of a contract, counted by the database itself: it logs each of them for a while.
+
+Polling is taken out: what idle workers ask, and what the simulated people ask who look whether something has come.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,22 @@ import contextlib
 import os
 import re
 import signal
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.people import People, phone_of
 from hub.store.server.embedded import EmbeddedPostgres
 
+IDLE_SECONDS = 20.0
+# What looking costs is the average of so many looks.
+LOOKS = 10
 SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
 EXECUTED = re.compile(r"^\d+ LOG:  (?:execute [^:]*|statement): (.*)$")
 # What frames statements, and what the pool asks when a connection comes back.
 FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |RESET|UNLISTEN|CLOSE|SELECT pg_advisory_unlock_all|$")
-IDLE_SECONDS = 20.0
 
 
 @dataclass
@@ -28,6 +35,10 @@ class Counted:
     transactions: int = 0
     statements: int = 0
     texts: Counter[str] = field(default_factory=Counter)
+
+    def reads_of(self, table: str) -> int:
+        """How often rows of this table were read."""
+        return sum(times for text, times in self.texts.items() if text.startswith(f"SELECT {table}."))
 
 
 class StatementLog:
@@ -75,6 +86,35 @@ class StatementLog:
                 for line in log:
                     if found := EXECUTED.match(line):
                         _count(found[1], counted)
+
+
+async def count_statements(folder: Path, people: People, numbers: Sequence[int]) -> dict[str, float]:
+    """Count what these contracts take, one after the other, each from the request of another system to COMPLETED."""
+    log = StatementLog(folder)
+    async with log.counting() as idle:
+        await asyncio.sleep(IDLE_SECONDS)
+    started, phone_looks, state_looks = time.monotonic(), people.phone_looks, people.state_looks
+    async with log.counting() as busy:
+        stories = [await people.whole_contract(number) for number in numbers]
+    rounds = (time.monotonic() - started) / IDLE_SECONDS
+    phone_looks, state_looks = people.phone_looks - phone_looks, people.state_looks - state_looks
+    async with log.counting() as phone:
+        for _ in range(LOOKS):
+            await people.messages(phone_of(numbers[0]))
+    async with log.counting() as state:
+        for _ in range(LOOKS):
+            await people.state(stories[0].contract)
+
+    def per_contract(count: Callable[[Counted], int]) -> float:
+        polled = count(idle) * rounds + (count(phone) * phone_looks + count(state) * state_looks) / LOOKS
+        return (count(busy) - polled) / len(stories)
+
+    return {
+        "transactions_per_contract": per_contract(lambda counted: counted.transactions),
+        "statements_per_contract": per_contract(lambda counted: counted.statements),
+        "contract_reads_per_contract": per_contract(lambda counted: counted.reads_of("contract")),
+        "signer_reads_per_contract": per_contract(lambda counted: counted.reads_of("signer")),
+    }
 
 
 def _count(statement: str, counted: Counted) -> None:

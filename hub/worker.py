@@ -231,7 +231,6 @@ class Worker:
         async def one(job: Job) -> None:
             await self._started(job)
             await work(self._services, UUID(_payload(job)[what]))
-            await self._ended(job)
 
         return one
 
@@ -242,7 +241,6 @@ class Worker:
             await self._services.router.carry(UUID(_payload(job)["delivery"]), fresh=starts == 1)
         except Unavailable as error:
             log.warning("delivery put off", reason=str(error))  # `settle` takes it up
-        await self._ended(job)
 
     async def _remind_many(self, job: Job) -> None:
         await self._started(job)
@@ -250,7 +248,6 @@ class Worker:
         if await remind_many(self._services, act):
             async with self._hub.database.transaction(EVERYTHING) as tx:
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}-after-{job.id}")
-        await self._ended(job)
 
     async def _replan(self, job: Job) -> None:
         """A passing error parks the job, and `_upkeep` takes it up again: that start does not count against it."""
@@ -258,21 +255,17 @@ class Worker:
         try:
             await replan_next(self._services, **_payload(job))
         except Unavailable:
-            await self._ended(job)
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                await tx.jobs.forget_starts(int(job.id))
             raise
-        await self._ended(job)
 
     async def _started(self, job: Job) -> int:
         """The queue does not count a job whose process died under it, and such a job would go round for ever."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            starts = await tx.desk.count_start(int(job.id))
+            starts = await tx.jobs.count_start(int(job.id))
         if starts > MOST_STARTS:
             raise RuntimeError(f"started {MOST_STARTS} times and never came to an end")
         return starts
-
-    async def _ended(self, job: Job) -> None:
-        async with self._hub.database.transaction(EVERYTHING) as tx:
-            await tx.desk.forget_starts(int(job.id))
 
     # ---- what has to be looked after
 

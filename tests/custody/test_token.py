@@ -27,13 +27,13 @@ pytestmark = pytest.mark.custody
 SIGN_IN_EVERY_WAY = """
 import sys
 from pkcs11 import KeyType, Mechanism
-from qianda.agent.mechanisms import Way
+from qianda.agent.mechanisms import SigningMechanism
 from qianda.agent.token import plugged_in
 from qianda.agent.words import Trouble
 (device,) = plugged_in(sys.argv[1])
 device.read()
-native = {KeyType.EC: Way(Mechanism.ECDSA_SHA256, False), KeyType.RSA: Way(Mechanism.SHA256_RSA_PKCS, False)}
-raw = {KeyType.EC: Way(Mechanism.ECDSA, True), KeyType.RSA: Way(Mechanism.RSA_PKCS, True)}
+native = {KeyType.EC: SigningMechanism(Mechanism.ECDSA_SHA256, False), KeyType.RSA: SigningMechanism(Mechanism.SHA256_RSA_PKCS, False)}
+raw = {KeyType.EC: SigningMechanism(Mechanism.ECDSA, True), KeyType.RSA: SigningMechanism(Mechanism.RSA_PKCS, True)}
 certificates = [one for one in device.certificates if not one.authority]
 with device.logged_in(sys.argv[2]) as opened:
     for certificate in certificates:

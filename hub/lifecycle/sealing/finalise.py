@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -47,12 +47,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Work:
-    """The next step of a contract. `attempt`: begun in the transaction that chose a step which calls outside."""
+    """The next step of a contract. `attempt`: begun in the transaction that chose a step which calls outside.
+    `revoked`: what the built-in authority had revoked by then, for the use of the seal."""
 
     step: FinaliseStep
     contract: Contract
     request: SignatureRequest | None = None
     attempt: UUID | None = None
+    revoked: Sequence[Revoked] = ()
 
     @property
     def about(self) -> SignatureRequest:
@@ -90,7 +92,12 @@ async def _choose(services: Services, tx: Transaction, contract: Contract) -> _W
     if request is None or step not in ATTEMPTS:
         return _Work(step, contract, request)
     attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id, tx.now)
-    return _Work(step, contract, request, attempt)
+    revoked = await _revoked(services, tx) if step is FinaliseStep.SIGN_SEAL else ()
+    return _Work(step, contract, request, attempt, revoked)
+
+
+async def _revoked(services: Services, tx: Transaction) -> list[Revoked]:
+    return [Revoked(*each) for each in await tx.certificates.revoked(services.authority_name)]
 
 
 async def _note_trouble(
@@ -153,12 +160,11 @@ async def _validation_data(
     A validator judges all signatures by the newest CRL in the file, also those that were made before it.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        revoked = await tx.certificates.revoked(services.authority_name)
+        entries = await _revoked(services, tx)
         requests = await tx.signatures.of_contract(request.contract)
     inside = [request, *(each for each in requests if each.state is RequestState.EMBEDDED)]
     all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
     ends = min(end for end in all_ends if end > services.clock())
-    entries = [Revoked(serial, at, reason) for serial, at, reason in revoked]
     crl = await services.authority.revocation_list(entries, speaks_until=ends)
     if await services.authority.status(request.chain[0], entries) is CertificateStatus.REVOKED:
         raise CertificateRevoked
@@ -263,7 +269,7 @@ async def _discard_seal(services: Services, work: _Work) -> _Work:
 async def _sign_seal(services: Services, work: _Work) -> _Work:
     """The use of the school's seal key: an attempt before, a record entry after, and one signature that counts."""
     seal = work.about
-    await check_seal_certificate(services)
+    await check_seal_certificate(services, work.revoked)
     signature = await services.seal.key.sign(seal.to_be_signed)
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await _end_attempt(tx, work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography import x509
@@ -9,13 +10,13 @@ from cryptography import x509
 from hub.authorities import CertificateStatus, Revoked
 from hub.errors import CertificateNotValid, CertificateRevoked
 from hub.lifecycle.services import Services
-from hub.model.staff.accounts import EVERYTHING
 
 
-async def check_seal_certificate(services: Services) -> None:
+async def check_seal_certificate(services: Services, revoked: Sequence[Revoked]) -> None:
     """Ask its authority. A seal set by a certificate that is no longer good could never be completed.
 
-    Raises CertificateNotValid, CertificateRevoked, and AuthorityUnavailable where nobody answers.
+    `revoked`: what the built-in authority has revoked. Raises CertificateNotValid, CertificateRevoked, and
+    AuthorityUnavailable where nobody answers.
     """
     chain = services.seal.chain
     check_not_expired(chain[0], services.clock())
@@ -23,9 +24,7 @@ async def check_seal_certificate(services: Services) -> None:
         if (await services.revocation.of(chain)).revoked:
             raise CertificateRevoked("the certificate of the seal was revoked")
         return
-    async with services.database.transaction(EVERYTHING) as tx:
-        revoked = await tx.certificates.revoked(services.authority_name)
-    if await services.authority.status(chain[0], [Revoked(*each) for each in revoked]) is CertificateStatus.REVOKED:
+    if await services.authority.status(chain[0], revoked) is CertificateStatus.REVOKED:
         raise CertificateRevoked("the certificate of the seal was revoked")
 
 

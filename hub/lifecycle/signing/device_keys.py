@@ -91,11 +91,18 @@ def _judged(key: AppKey, statement: Statement, challenge: bytes, verdict: Verdic
 
 async def check_owner(tx: Transaction, spki: bytes, person: str) -> None:
     """Raises KeyOfSomebodyElse, KeyRevoked; whatever the key is said to be this time."""
+    if (refusal := await owner_refusal(tx, spki, person)) is not None:
+        raise refusal
+
+
+async def owner_refusal(tx: Transaction, spki: bytes, person: str) -> KeyOfSomebodyElse | KeyRevoked | None:
+    """Lock the key if it is a known one. Return why this person may not sign with it, or None."""
     known = await tx.app_keys.of(spki, hold=True)
     if known is not None and known.person != person:
-        raise KeyOfSomebodyElse
+        return KeyOfSomebodyElse()
     if known is not None and known.revoked_at is not None:
-        raise KeyRevoked
+        return KeyRevoked()
+    return None
 
 
 async def bind(tx: Transaction, visiting: Visit, holding: Held) -> None:
@@ -184,5 +191,6 @@ async def note_revoked(tx: Transaction, key: AppKey, contract: tuple[UUID, str],
 
 
 __all__ = [
-    "Held", "Presented", "bind", "check_owner", "devices", "held", "note_revoked", "revoke", "revoke_all", "revoke_for",
+    "Held", "Presented", "bind", "check_owner", "devices", "held", "note_revoked",
+    "owner_refusal", "revoke", "revoke_all", "revoke_for",
 ]  # fmt: skip

@@ -33,7 +33,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import noting_refused_keys
 from hub.lifecycle.signing.certificate_issuance import obtain
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
-from hub.lifecycle.signing.device_keys import Held, Presented, bind, check_owner, held
+from hub.lifecycle.signing.device_keys import Held, Presented, bind, held, owner_refusal
 from hub.lifecycle.signing.open_link import Visit, session_of, visit
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.signing_order import check_turn
@@ -121,14 +121,15 @@ async def _proved(
         check_turn(visiting.contract, visiting.task)
         challenge = await tx.sessions.use_challenge(visiting.session.id)
         foreign = await tx.sessions.key_is_of_somebody_else(spki, visiting.signer.person)
+        refusal = await owner_refusal(tx, spki, visiting.signer.person)
     # The challenge is spent by now, whatever the proof turns out to be.
     if challenge is None:
         raise WrongProof("this challenge was used before; ask for a fresh one")
     _check_proof(services.origin, challenge, spki, proof)
     if foreign:
         raise KeyOfSomebodyElse
-    async with services.database.transaction(EVERYTHING) as tx:
-        await check_owner(tx, spki, visiting.signer.person)
+    if refusal is not None:
+        raise refusal
     return visiting, challenge
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.contract.signer import Signer
 from hub.model.evidence.record import GENESIS, RecordEntry, commitment, entry_digest
 from hub.model.evidence.record_facts import committed_in, marked, with_commitments, words_in
-from hub.store.joint import Joint, joint, write
+from hub.store.joint import Joint, write
 from hub.store.kernel.cipher import Cipher
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
 
@@ -40,12 +40,14 @@ class Record:
         self._connection = connection
         self._cipher = cipher
         self._now = now
+        # Number and digest of the newest entry of each record that this transaction has locked.
+        self._heads: dict[UUID, tuple[int, bytes]] = {}
 
     async def foresee(self, ahead: Joint, contracts: Sequence[UUID]) -> None:
         await ahead.aside(_ALONE, {"ids": list(contracts)})
         last = {row[0]: (row[1], row[2]) for row in (await ahead.aside(_LAST, {"ids": list(contracts)})).all()}
         for contract in contracts:
-            ahead.put("last entry", contract, last.get(contract, (0, GENESIS)))
+            self._heads[contract] = last.get(contract, (0, GENESIS))
 
     async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
         """One more entry. `facts` is plain JSON and holds no personal value; see `commit`. Of what somebody wrote only
@@ -54,8 +56,7 @@ class Record:
         before, previous = await self._last(contract)
         sequence = before + 1
         digest = entry_digest(contract, sequence, self._now, kind, actor, facts, previous)
-        if (ahead := joint(self._connection)) and ahead.get("last entry", contract):
-            ahead.put("last entry", contract, (sequence, digest))
+        self._heads[contract] = sequence, digest
         await write(self._connection, _ADD, {
             "contract": contract, "sequence": sequence, "campus": campus, "at": self._now, "kind": kind,
             "actor": actor, "facts": dict(facts), "previous": previous, "digest": digest,
@@ -78,9 +79,9 @@ class Record:
         return plain
 
     async def _last(self, contract: UUID) -> tuple[int, bytes]:
-        """Number and digest of the newest entry; nobody else adds one until this unit ends."""
-        if (ahead := joint(self._connection)) and (known := ahead.get("last entry", contract)):
-            return known[0], known[1]
+        """Number and digest of the newest entry; nobody else adds one until this transaction ends."""
+        if known := self._heads.get(contract):
+            return known
         await self._connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:contract, 1))"), {"contract": str(contract)}
         )

@@ -27,6 +27,15 @@ _PARKED = text("""
 SELECT id FROM pgqueuer LEFT JOIN job_start ON job_start.job = pgqueuer.id
 WHERE entrypoint = :entrypoint AND status = 'failed' AND coalesce(starts, 0) <= :most_starts
 """)
+_COUNT_START = text("""
+INSERT INTO job_start (job, starts) VALUES (:job, 1)
+ON CONFLICT (job) DO UPDATE SET starts = job_start.starts + 1 RETURNING starts
+""")
+_FORGET_STARTS = text("DELETE FROM job_start WHERE job = :job")
+_FORGET_ENDED = text("""
+DELETE FROM job_start
+WHERE job IN (SELECT job FROM job_start WHERE NOT EXISTS (SELECT FROM pgqueuer WHERE id = job) LIMIT :limit)
+""")
 # How jobs went, row by row and added up; nothing of the hub reads it.
 _FORGET = [
     text(f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE created < :before LIMIT :limit)")  # noqa: S608
@@ -55,9 +64,21 @@ class Jobs:
         return bool((await self._connection.exec_driver_sql(_ENQUEUE, values)).fetchall())
 
     async def forget(self, before: datetime, limit: int) -> int:
-        """Delete what PgQueuer wrote of jobs, with traces of errors; returns how many, `limit` of a table at most."""
+        """Delete what PgQueuer wrote of jobs, with traces of errors, and how often jobs were begun that have ended.
+
+        Returns how many log rows went, `limit` of a table at most.
+        """
+        await self._connection.execute(_FORGET_ENDED, {"limit": limit})
         values = {"before": before, "limit": limit}
         return max([(await self._connection.execute(each, values)).rowcount for each in _FORGET])
+
+    async def count_start(self, job: int) -> int:
+        """Count one more start of a job; returns how many there were with this one."""
+        return int(await self._connection.scalar(_COUNT_START, {"job": job}) or 0)
+
+    async def forget_starts(self, job: int) -> None:
+        """The last start does not count against the job."""
+        await self._connection.execute(_FORGET_STARTS, {"job": job})
 
     async def take_up_again(self, entrypoint: str, most_starts: int) -> None:
         """What failed is parked, and nothing else would ask for it. Not what was started more often than that."""

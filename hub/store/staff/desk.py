@@ -19,7 +19,6 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.tables import (
     ApiKeyRow,
     IdempotencyRow,
-    JobStartRow,
     LoginFailureRow,
     SignerRow,
     StaffRow,
@@ -35,7 +34,6 @@ SIGNER: Table = table_of(SignerRow)
 FAILURE: Table = table_of(LoginFailureRow)
 KEY: Table = table_of(ApiKeyRow)
 REPLAY: Table = table_of(IdempotencyRow)
-STARTS: Table = table_of(JobStartRow)
 REPLAY_LIFE = timedelta(hours=24)
 REQUEST_LIFE = timedelta(minutes=2)
 """No request takes longer: one without an answer by then died with its process, and its key may be taken up again."""
@@ -226,16 +224,6 @@ class Desk:
         await self._connection.execute(
             REPLAY.delete().where(REPLAY.c.owner == owner, REPLAY.c.key == key, REPLAY.c.status.is_(None))
         )
-
-    # ---- jobs
-
-    async def count_start(self, job: int) -> int:
-        statement = insert(STARTS).values(job=job, starts=1)
-        statement = statement.on_conflict_do_update(index_elements=["job"], set_={"starts": STARTS.c.starts + 1})
-        return int(await self._connection.scalar(statement.returning(STARTS.c.starts)) or 0)
-
-    async def forget_starts(self, job: int) -> None:
-        await self._connection.execute(STARTS.delete().where(STARTS.c.job == job))
 
 
 _TASK = [TASK.c[name] for name in StaffTask.__dataclass_fields__]
