@@ -29,10 +29,13 @@ import sys
 from pkcs11 import KeyType, Mechanism
 from qianda.agent.mechanisms import SigningMechanism
 from qianda.agent.token import plugged_in
-from qianda.agent.words import Trouble
+from qianda.agent.words import AgentTrouble
 (device,) = plugged_in(sys.argv[1])
 device.read()
-native = {KeyType.EC: SigningMechanism(Mechanism.ECDSA_SHA256, False), KeyType.RSA: SigningMechanism(Mechanism.SHA256_RSA_PKCS, False)}
+native = {
+    KeyType.EC: SigningMechanism(Mechanism.ECDSA_SHA256, False),
+    KeyType.RSA: SigningMechanism(Mechanism.SHA256_RSA_PKCS, False),
+}
 raw = {KeyType.EC: SigningMechanism(Mechanism.ECDSA, True), KeyType.RSA: SigningMechanism(Mechanism.RSA_PKCS, True)}
 certificates = [one for one in device.certificates if not one.authority]
 with device.logged_in(sys.argv[2]) as opened:
@@ -46,7 +49,7 @@ with device.logged_in(sys.argv[2]) as opened:
     wrong.spki = certificates[1].spki
     try:
         wrong.sign(b"message")
-    except Trouble as trouble:
+    except AgentTrouble as trouble:
         print(trouble.name)
 """
 
