@@ -180,15 +180,15 @@ async def test_staff_revoke_for_a_signer_whom_they_see(phones: Phones) -> None:
         device = UUID((await app.devices())[0]["id"])
         hefei, beijing = Scope(frozenset({"hefei"})), Scope(frozenset({"beijing"}))
         with pytest.raises(ContractNotFound):
-            await device_keys.revoke_for(services, beijing, contract.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(services, beijing, contract.id, device, "staff:x")
         with pytest.raises(NotFound):
-            await device_keys.revoke_for(services, hefei, other.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(services, hefei, other.id, device, "staff:x")
         with pytest.raises(NotFound):
-            await device_keys.revoke_for(services, hefei, contract.id, uuid4(), "lost", "staff:x")
-        await device_keys.revoke_for(services, hefei, contract.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(services, hefei, contract.id, uuid4(), "staff:x")
+        await device_keys.revoke_for(services, hefei, contract.id, device, "staff:x")
         assert await refusal(app.key(key)) == (403, "key-revoked")
     (revoked,) = await facts_of(running, contract, "app-key-revoked")
-    assert revoked["reason"] == "lost"
+    assert revoked["reason"] == "by-staff"
 
 
 async def test_a_phone_change_revokes_every_device(phones: Phones) -> None:

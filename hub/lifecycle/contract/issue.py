@@ -22,7 +22,7 @@ from hub.lifecycle.contract.end import check_deadline, end
 from hub.lifecycle.contract.representatives import representative_at
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student, contract_data, summary
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.signing_order import open_next
+from hub.lifecycle.signing.signing_order import Invitation, open_next
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import id_document, person_name, phone_number
 from hub.model.contract.signer import Role, Signer, SigningTask, TaskState
@@ -121,7 +121,7 @@ async def issue(
         if first:
             await first(tx)
         contract = await _write(services, tx, drawn, laid_out, sha256, len(document), actor)
-        await open_next(services, tx, contract, asked.send, hold=hold)
+        await open_next(services, tx, contract, Invitation(asked.send, hold))
         issued = await tx.contracts.get(contract.id)
         if also:
             await also(tx, issued)

@@ -29,7 +29,8 @@ from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.sealing.retry_stalled import note_trouble
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.signing_order import open_next, open_task
+from hub.lifecycle.signing.signing_order import Invitation, open_next, open_task
+from hub.model.contract.case import Party
 from hub.model.contract.contract import FIRST_RETRY, LONGEST_RETRY, Contract, ContractState
 from hub.model.contract.signer import all_signed
 from hub.model.messaging.message import Purpose
@@ -193,7 +194,7 @@ async def _note_embedded(
         return signed
     changed = await tx.contracts.change(contract, **changes)
     # We start this message, so it waits for the window; in the daytime that is at once.
-    await open_next(services, tx, changed, "policy")
+    await open_next(services, tx, changed, Invitation("policy"))
     return changed
 
 
@@ -218,7 +219,7 @@ async def _ask_to_sign_again(
     if contract.deadline < at_least:  # they had signed in time
         contract = await move_deadline(services, tx, contract, at_least, "hub")
     freed = await tx.contracts.change(contract, stuck_since=None, stuck_reason=None)
-    await open_task(services, tx, freed, task, signer, "policy")
+    await open_task(services, tx, freed, Party(signer, task), Invitation("policy"))
     return freed
 
 
