@@ -18,7 +18,7 @@ from hub.documents.contract_data import ContractData
 from hub.documents.layout import LaidOut
 from hub.documents.pdf import FieldBox, with_signature_fields
 from hub.errors import BadInput, Conflict
-from hub.lifecycle.contract.end import check_deadline, end
+from hub.lifecycle.contract.end import Ending, check_deadline, end
 from hub.lifecycle.contract.representatives import representative_at
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student, contract_data, summary
 from hub.lifecycle.services import Services
@@ -302,7 +302,7 @@ async def _take_place(services: Services, tx: Transaction, replaced: UUID | None
     if old.replaced_by is not None:
         raise Conflict("this contract was issued anew already")
     if old.state not in REPLACEABLE:
-        old = await end(services, tx, old, ContractState.VOIDED, "reissued", actor, tell=None)
+        old = await end(services, tx, old, Ending(ContractState.VOIDED, "reissued", actor))
     await tx.contracts.change(old, replaced_by=contract)
     await tx.record.append(old.id, old.campus, "replaced", actor, {"by": str(contract)})
 

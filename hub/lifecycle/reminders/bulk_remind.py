@@ -18,7 +18,7 @@ import structlog
 
 from hub.errors import BadInput, BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import send_at_once, ways
+from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways
 from hub.lifecycle.reminders.reschedule import last_step
 from hub.lifecycle.reminders.run_due import HAND
 from hub.lifecycle.services import Services
@@ -171,9 +171,8 @@ async def _in_one_transaction(services: Services, act: UUID, contract_id: UUID) 
 async def _act(services: Services, tx: Transaction, act: UUID, case: _Case, verdict: BulkOutcome) -> BulkOutcome:
     if verdict is BulkOutcome.SENT:
         key, first = f"{HAND}{case.task.id}-{act}", case.policy.through(Purpose.REMINDER)
-        delivery = await send_at_once(
-            services, tx, case.contract, case.signer, Purpose.REMINDER, key, task=case.task, first=first
-        )
+        message = NewMessage(Purpose.REMINDER, key, task=case.task, first=first)
+        delivery = await send_at_once(services, tx, case.contract, case.signer, message)
         if delivery is None:
             return BulkOutcome.BAD_NUMBER
         await tx.reminders.note(case.task, "sent", case.now, reason="by-hand", delivery=delivery.id)

@@ -18,7 +18,7 @@ import structlog
 from hub.errors import BudgetSpent, IllegalMove, TooSoon, Unavailable
 from hub.lifecycle.contract.end import expire
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import send_at_once, ways, write_message
+from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways, write_message
 from hub.lifecycle.reminders.bundling import due_of, mates, said_of, shares_of
 from hub.lifecycle.reminders.escalate import escalate, hand_to_staff
 from hub.lifecycle.services import Services
@@ -198,10 +198,10 @@ async def _send(services: Services, tx: Transaction, dues: Sequence[Due], claime
     if len(dues) > 1:
         await tx.sessions.one_at_a_time(lead.signer.person)
     said = said_of(lead.signer, [due.contract for due in dues], lead.now) | {"step_number": str(lead.step.number)}
-    delivery = await write_message(
-        services, tx, lead.contract, lead.signer, said_by(dues), lead.key, task=lead.task, variables=said,
-        first=lead.through, shares=shares_of(dues),
-    )  # fmt: skip
+    message = NewMessage(
+        said_by(dues), lead.key, task=lead.task, variables=said, first=lead.through, shares=shares_of(dues)
+    )
+    delivery = await write_message(services, tx, lead.contract, lead.signer, message)
     if delivery is None and await tx.deliveries.by_key(lead.key, lead.contract.id):
         await _plan(tx, lead, following(lead), claimed)  # it was written before: only what follows is missing
         return None
@@ -310,7 +310,9 @@ async def _by_hand(
     await _refuse_too_soon(policy, tx, task, signer, now)
     key = f"{HAND}{task.id}-{now.isoformat()}"
     first = policy.through(Purpose.REMINDER)
-    delivery = await send_at_once(services, tx, contract, signer, Purpose.REMINDER, key, task=task, first=first)
+    delivery = await send_at_once(
+        services, tx, contract, signer, NewMessage(Purpose.REMINDER, key, task=task, first=first)
+    )
     if delivery:
         await tx.reminders.note(task, "sent", now, reason="by-hand", delivery=delivery.id)
     return delivery

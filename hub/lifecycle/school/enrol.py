@@ -27,7 +27,7 @@ from hub.errors import (
 from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student
 from hub.lifecycle.messaging.resend_link import resend
-from hub.lifecycle.school.guests import POSTER_DOOR, count_wrong, refuse_locked, visitor_of
+from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, refuse_locked, visitor_of
 from hub.lifecycle.school.posters import on_list, student_hash
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import BY_POSTER
@@ -37,7 +37,7 @@ from hub.model.contract.person import id_document, is_minor, person_name, phone_
 from hub.model.contract.signer import Role, SigningTask
 from hub.model.school.course import Enrolment
 from hub.model.school.guest import Visitor
-from hub.model.school.poster import Poster, PosterMode, ScanStep
+from hub.model.school.poster import Poster, PosterMode, PosterScan, ScanStep
 from hub.model.signing.link import DoorKind
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING, StaffTask
@@ -114,7 +114,7 @@ async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enro
         people = _checked(tx, visitor, wish, on)
         signer = people.signer
         is_known = await tx.contracts.is_known_by(people.signer_person, signer.name, signer.phone)
-        refusal = await _refusal(services, tx, visitor, poster, wish.course, people)
+        refusal = await _refusal(services, tx, PosterVisit(visitor, poster, campus), wish.course, people)
         if isinstance(refusal, NotOnList | AlreadyEnrolled | OneEach):
             await count_wrong(tx, visitor, campus)  # or one could find out who is enrolled where
     if refusal:
@@ -164,8 +164,9 @@ def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
 
 
 async def _refusal(
-    services: Services, tx: Transaction, visitor: Visitor, poster: Poster, course: str, people: _People
+    services: Services, tx: Transaction, came: PosterVisit, course: str, people: _People
 ) -> QiandaError | None:
+    visitor, poster = came.visitor, came.poster
     number = people.student.document.number
     if not on_list(tx.cipher, poster, visitor.phone, number):
         return NotOnList()
@@ -272,11 +273,9 @@ class _Claim:
             raise AlreadyEnrolled
 
     async def _came(self, tx: Transaction, contract: UUID | None) -> None:
-        once = await tx.posters.add_scan(
-            self.poster, ScanStep.ENROLLED, tx.now, visitor=self.visitor.id, enrolment=self.enrolment.id,
-            contract=contract, student_hash=student_hash(tx.cipher, self.people.student.document.number),
-        )  # fmt: skip
-        if not once:
+        hashed = student_hash(tx.cipher, self.people.student.document.number)
+        scan = PosterScan(self.poster, ScanStep.ENROLLED, self.visitor.id, self.enrolment.id, contract, hashed)
+        if not await tx.posters.add_scan(scan, tx.now):
             raise OneEach
 
     async def _become_signer(

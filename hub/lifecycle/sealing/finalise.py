@@ -24,7 +24,7 @@ from hub.documents.deferred import embed
 from hub.documents.deferred import prepare as prepare_file
 from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError
-from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.sealing.retry_stalled import note_trouble
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
@@ -331,10 +331,8 @@ async def _note_completed(
     )  # fmt: skip
     await tx.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": stored})
     for signer in await tx.contracts.signers(contract.id):
-        await send_at_once(
-            services, tx, completed, signer, Purpose.COMPLETED, f"completed-{contract.id}-{signer.id}",
-            task=await tx.tasks.of_signer(signer.id),
-        )  # fmt: skip
+        key, task = f"completed-{contract.id}-{signer.id}", await tx.tasks.of_signer(signer.id)
+        await send_at_once(services, tx, completed, signer, NewMessage(Purpose.COMPLETED, key, task=task))
     return completed
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BudgetSpent, WrongAnswer
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import answer, note_not_matched, on_file, question
 from hub.lifecycle.signing.open_link import contracts_of, new_secret, session_of
@@ -73,9 +73,8 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
         code = await tx.sessions.add_code(signer.person, session.id, tx.now)
         contract = await tx.contracts.get(session.contract)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
-        await send_at_once(
-            services, tx, contract, signer, Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished
-        )
+        message = NewMessage(Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished)
+        await send_at_once(services, tx, contract, signer, message)
 
 
 async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:

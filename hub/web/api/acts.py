@@ -11,7 +11,7 @@ from typing import cast
 
 from hub.lifecycle.contract.end import void as withdraw
 from hub.lifecycle.contract.reissue import reissue as issue_anew
-from hub.lifecycle.messaging.send import HandedLink, hand_out
+from hub.lifecycle.messaging.send import HandedLink, WantedLink, hand_out
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.lifecycle.staff.change_phone import ask as ask_for_change
@@ -49,8 +49,8 @@ async def link(call: ApiCall) -> LinkGiven:
         ))  # fmt: skip
         await call.keep(tx, 200, given[0])
 
-    door = DoorKind(asked.door.value)
-    await hand_out(call.services, call.scope, call.contract, asked.signer, door, call.actor, also=keep)
+    wanted = WantedLink(call.contract, asked.signer, DoorKind(asked.door.value))
+    await hand_out(call.services, call.scope, wanted, call.actor, also=keep)
     return given[0]
 
 

@@ -17,7 +17,7 @@ from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.contract.reissue import reissue as issue_anew
 from hub.lifecycle.contract.reissue import replace_person as put_in_place
 from hub.lifecycle.contract.terms import card
-from hub.lifecycle.messaging.send import HandedLink, hand_out
+from hub.lifecycle.messaging.send import HandedLink, WantedLink, hand_out
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.run_due import next_channel, remind_by_hand
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
@@ -234,7 +234,7 @@ async def links(visit: DeskVisit) -> web.Response:
     """QR code, link to copy, app link: the same ones whenever somebody looks."""
     found, signer = await _contract_and_signer(visit)
     handed = {
-        door: await hand_out(visit.services, visit.scope, found.id, signer.id, door, visit.actor)
+        door: await hand_out(visit.services, visit.scope, WantedLink(found.id, signer.id, door), visit.actor)
         for door in (DoorKind.QR, DoorKind.COPY, DoorKind.APPLINK)
     }
     return await show(
@@ -247,7 +247,8 @@ async def links(visit: DeskVisit) -> web.Response:
 async def desk_code(visit: DeskVisit) -> web.Response:
     """For the screen that the person at the desk looks at: a new code every few minutes, soon worth nothing."""
     found, signer = await _contract_and_signer(visit)
-    handed = await hand_out(visit.services, visit.scope, found.id, signer.id, DoorKind.DESK, visit.actor)
+    wanted = WantedLink(found.id, signer.id, DoorKind.DESK)
+    handed = await hand_out(visit.services, visit.scope, wanted, visit.actor)
     async with visit.services.database.transaction(visit.scope) as tx:
         campus = await tx.school.campus(found.campus)
     return await show(
