@@ -12,7 +12,7 @@ from hub.model.contract.case import Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import SigningTask, TaskState, tasks_to_open
 from hub.model.reminders.due_step import HOLD
-from hub.model.reminders.schedule import Send, StepKind, first_step, spread_of
+from hub.model.reminders.schedule import ReminderPlan, Send, StepKind, first_step, spread_of
 from hub.router.policy import policy_of
 from hub.store.transaction import Transaction
 
@@ -45,14 +45,8 @@ async def open_task(
 ) -> None:
     signer, task = party.signer, party.task
     now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
-    step = first_step(
-        policy,
-        opened_at=now,
-        deadline=contract.deadline,
-        zone=ZoneInfo(signer.zone),
-        send=invitation.send,
-        spread=spread_of(task.id),
-    )
+    plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
+    step = first_step(plan, invitation.send)
     at_once = step.kind is StepKind.INVITATION and step.due_at == now
     if invitation.hold and policy.bundle and at_once and now < contract.deadline - HOLD:
         step = replace(step, due_at=now + HOLD)

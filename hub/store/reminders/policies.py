@@ -37,8 +37,8 @@ class PolicyPlace:
     """Where a policy holds."""
 
     campus: str
-    course: str | None
-    contract: UUID
+    course: str | None = None
+    contract: UUID | None = None
 
 
 @dataclass(frozen=True)
