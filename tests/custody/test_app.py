@@ -200,7 +200,8 @@ async def test_a_phone_change_revokes_every_device(phones: Phones) -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.signers(contract.id)
         services, phone = running.hub.services, "+8619000000777"
-        change = await change_phone.ask(services, EVERYTHING, contract.id, signer.id, phone, "lost", "staff:a")
+        wanted = change_phone.PhoneRequest(contract.id, signer.id, phone, "lost")
+        change = await change_phone.ask(services, EVERYTHING, wanted, "staff:a")
         await change_phone.approve(services, EVERYTHING, change.id, "staff:b")
         assert await refusal(app.devices()) == (401, "session-not-valid")
     running.clock.advance(CODE_APART)

@@ -50,7 +50,12 @@ async def everything_written(running: Running) -> dict[str, Contract]:
     request = await guardian.prepare()
     await note_refusal(services, guardian.secret, request.id, WROTE)
     signer = (await person(running, contracts[ASKED])).signer
-    await change_phone.ask(services, EVERYTHING, contracts[ASKED].id, signer.id, "+8619000000999", WROTE, "staff:x")
+    await change_phone.ask(
+        services,
+        EVERYTHING,
+        change_phone.PhoneRequest(contracts[ASKED].id, signer.id, "+8619000000999", WROTE),
+        "staff:x",
+    )
     return contracts
 
 
@@ -99,7 +104,7 @@ async def test_the_words_of_an_entry_are_erased_with_their_copies_and_the_record
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 entries = await tx.record.entries(contract.id)
             sequence = next(each.sequence for each in entries if each.kind == kind)
-            await erase_of_number(services, EVERYTHING, contract.number, sequence, "", "staff:x")
+            await erase_of_number(services, EVERYTHING, contract.number, sequence, "staff:x")
             with pytest.raises(NotFound):
                 await erase_words(services, EVERYTHING, contract.id, sequence, "staff:x")
             async with running.hub.database.transaction(EVERYTHING) as tx:

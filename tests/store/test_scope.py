@@ -75,9 +75,8 @@ async def a_story_in_hefei(running: Running) -> None:
     await ask(running.hub.services, other.secret, "question", "when does it begin?")
     await heard_from_outside(running)
     third = await person(running, await running.issue_minor())
-    await change_phone.ask(
-        running.hub.services, EVERYTHING, third.contract.id, third.signer.id, "+8619000000999", "lost", "staff:x"
-    )
+    wanted = change_phone.PhoneRequest(third.contract.id, third.signer.id, "+8619000000999", "lost")
+    await change_phone.ask(running.hub.services, EVERYTHING, wanted, "staff:x")
     await bulk_remind.begin(running.hub.services, EVERYTHING, [third.contract.id], "staff:x")
     _, ticket = await make_poster(running)
     await open_poster(running.hub.services, ticket, GUARDIAN_PHONE, "陈建国", "zh")

@@ -24,7 +24,7 @@ from hub.errors import (
     QiandaError,
     SessionNotValid,
 )
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue_prepared, prepare_contract
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, refuse_locked, visitor_of
@@ -235,17 +235,12 @@ class _Claim:
             signers=(self.people.new_signer(),), send="none", enrolment=self.enrolment.id,
             declared=() if self.is_known else (self.people.signer.document.number,),
         )  # fmt: skip
-        secret, session, task = new_secret(), None, None
-
-        async def also(tx: Transaction, contract: Contract) -> None:
-            nonlocal session, task
+        secret, prepared = new_secret(), await prepare_contract(self.services, EVERYTHING, asked)
+        async with self.services.database.transaction(EVERYTHING) as tx:
+            await self._take(tx)
+            contract = await issue_prepared(self.services, tx, prepared, f"poster:{self.poster.id}")
             await self._came(tx, contract.id)
             session, task = await self._become_signer(tx, contract, secret)
-
-        contract = await issue(
-            self.services, EVERYTHING, asked, f"poster:{self.poster.id}", also=also, first=self._take
-        )
-        assert session and task
         return Enrolled(secret, session.expires_at, session, ((contract, task),))
 
     async def ask(self) -> Enrolled:

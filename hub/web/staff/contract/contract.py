@@ -14,12 +14,14 @@ from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.contract.end import sign_on_paper
 from hub.lifecycle.contract.end import void as withdraw
 from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.reissue import Replacement
 from hub.lifecycle.contract.reissue import reissue as issue_anew
 from hub.lifecycle.contract.reissue import replace_person as put_in_place
 from hub.lifecycle.contract.terms import card
 from hub.lifecycle.messaging.send import HandedLink, WantedLink, hand_out
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.run_due import next_channel, remind_by_hand
+from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import IdType
@@ -146,7 +148,8 @@ async def change_phone(visit: DeskVisit) -> web.StreamResponse:
     phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
     signer = _uuid(visit.request.match_info["signer"])
     try:
-        await ask_for_phone(visit.services, visit.scope, contract_id(visit), signer, phone, reason, visit.actor)
+        wanted = PhoneRequest(contract_id(visit), signer, phone, reason)
+        await ask_for_phone(visit.services, visit.scope, wanted, visit.actor)
     except QiandaError as error:
         return await show_contract(visit, error, f"phone-{signer}", {"phone": phone, "reason": reason})
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-asked")
@@ -206,7 +209,9 @@ async def replace_person(visit: DeskVisit) -> web.StreamResponse:
     )  # fmt: skip
     signer = _uuid(visit.request.match_info["signer"])
     try:
-        fresh = await put_in_place(visit.services, visit.scope, contract_id(visit), signer, by, visit.actor)
+        fresh = await put_in_place(
+            visit.services, visit.scope, contract_id(visit), Replacement(signer, by), visit.actor
+        )
     except QiandaError as error:
         return await show_contract(visit, error, f"replace-{signer}", entered)
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced")
