@@ -43,6 +43,7 @@ from hub.router.recheck import as_it_is_now, morning, obsolete, unwanted
 from hub.router.reconcile import BUSY_PAUSES, MOST_BATCHES, settle
 from hub.router.rendering import Wording
 from hub.router.reports import Reports
+from hub.store.messaging.deliveries import StateReport
 from hub.store.transaction import Database, Transaction
 
 PROVIDER_SECONDS = SECONDS
@@ -216,12 +217,17 @@ class Router:
         """Commit who is to be called, in which words. What waited may have become pointless, or it is night."""
         if not fresh:
             if reason := await obsolete(tx, delivery):
-                return await tx.deliveries.report(delivery.id, DeliveryState.WITHDRAWN, tx.planning_now, failure=reason)
+                return await tx.deliveries.report(
+                    delivery.id, StateReport(DeliveryState.WITHDRAWN, failure=reason), tx.planning_now
+                )
             if await unwanted(tx, delivery):
                 return await tx.deliveries.report(
-                    delivery.id, DeliveryState.REFUSED, tx.planning_now, failure="opted out meanwhile",
-                    failure_kind=Failure.OPTED_OUT.value,
-                )  # fmt: skip
+                    delivery.id,
+                    StateReport(
+                        DeliveryState.REFUSED, failure="opted out meanwhile", failure_kind=Failure.OPTED_OUT.value
+                    ),
+                    tx.planning_now,
+                )
             if opening := await morning(tx, delivery, self._policy):
                 await tx.deliveries.put_off(delivery.id, opening)
                 return delivery.state
@@ -324,7 +330,7 @@ class Router:
     async def _unknown(self, call: Begun, failure: str) -> DeliveryState:
         async with self._database.transaction(EVERYTHING) as tx:
             after = await tx.deliveries.report(
-                call.delivery.id, DeliveryState.UNKNOWN, tx.planning_now, failure=failure
+                call.delivery.id, StateReport(DeliveryState.UNKNOWN, failure=failure), tx.planning_now
             )
         self._tell(call.delivery, after)
         return after
@@ -339,10 +345,16 @@ class Router:
     ) -> DeliveryState:
         """Join a receipt to what is known, in this transaction; what it says about the number is remembered too."""
         after = await tx.deliveries.report(
-            delivery_id, state or FATES[receipt.fate], tx.planning_now,
-            receipts=carrier.channel.rules.receipts, reference=receipt.reference or None,
-            failure=receipt.detail or None, failure_kind=receipt.failure.value if receipt.failure else None,
-        )  # fmt: skip
+            delivery_id,
+            StateReport(
+                state or FATES[receipt.fate],
+                receipts=carrier.channel.rules.receipts,
+                reference=receipt.reference or None,
+                failure=receipt.detail or None,
+                failure_kind=receipt.failure.value if receipt.failure else None,
+            ),
+            tx.planning_now,
+        )
         delivery = await tx.deliveries.get(delivery_id)
         assert delivery
         if receipt.failure is Failure.OPTED_OUT:

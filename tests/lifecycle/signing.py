@@ -15,7 +15,7 @@ from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.signing.link import DoorKind
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
-from qianda.checks import check_prepared
+from qianda.checks import PreparedFile, check_prepared
 from qianda.holder import SoftwareKey
 from tests.running import Running
 
@@ -108,7 +108,7 @@ class Person:
         prepared = await sign.prepared_file(services, self.secret, request.id)
         assert len(prepared) == size
         start, end = request.gap
-        check_prepared(shown, prepared, (0, start, end, size - end), request.to_be_signed, self.chain[0])
+        check_prepared(shown, PreparedFile(prepared, (0, start, end, size - end), request.to_be_signed), self.chain[0])
         return request
 
     async def accept(self, request: SignatureRequest, signature: bytes | None = None) -> TaskState:

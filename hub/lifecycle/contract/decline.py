@@ -12,6 +12,7 @@ from hub.lifecycle.signing.questions import checked_words
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.store.reminders.ledger import LedgerNote
 
 DECLINED = "A signer declined, and gave this reason:"
 DECLINED_SILENTLY = "A signer declined, and gave no reason."
@@ -28,7 +29,9 @@ async def decline(services: Services, secret: str, contract_id: UUID | None, rea
             raise IllegalMove("there is nothing to decline any more")
         await tx.tasks.end(visiting.task.id, TaskState.DECLINED, tx.now)
         planning = tx.planning_now
-        await tx.reminders.note(visiting.task, "stopped", planning, step=visiting.task.step, reason="declined")
+        await tx.reminders.note(
+            visiting.task, LedgerNote("stopped", step=visiting.task.step, reason="declined"), planning
+        )
         words = checked_words(reason)
         ended = await end(services, tx, contract, Ending(ContractState.DECLINED, words, visiting.actor))
         text = f"{DECLINED}\n{words}" if words else DECLINED_SILENTLY

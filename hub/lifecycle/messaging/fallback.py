@@ -27,9 +27,10 @@ from hub.model.messaging.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Deliver
 from hub.model.messaging.message import ANSWERS, Purpose, told_of
 from hub.model.reminders.schedule import into_window, on_every_day, spread_of
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
-from hub.router.failing import show_failing, show_recovered
+from hub.router.failing import FailingMessage, show_failing, show_recovered
 from hub.router.policy import policy_of
-from hub.store.messaging.deliveries import NEVER
+from hub.store.messaging.deliveries import NEVER, StateReport
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"
@@ -68,10 +69,8 @@ async def _failed(services: Services, delivery_id: UUID, error: Exception) -> No
         await tx.deliveries.look_at(delivery_id, now + retry_after_error(since, now))
         if about["task"]:
             task = await tx.tasks.get(about["task"])
-            await tx.reminders.note(task, "failed", now, reason=STEP_FAILED, delivery=delivery_id)
-        await show_failing(
-            tx, error, since=since, contract=about["contract"], signer=about["signer"], campus=about["campus"]
-        )
+            await tx.reminders.note(task, LedgerNote("failed", reason=STEP_FAILED, delivery=delivery_id), now)
+        await show_failing(tx, error, FailingMessage(since, about["contract"], about["signer"], about["campus"]))
 
 
 async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
@@ -243,12 +242,16 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
     if following is None:
         return None
     if reason == NO_PROVIDER:  # nobody can have it, and nobody needs it any more
-        await tx.deliveries.report(delivery.id, DeliveryState.WITHDRAWN, following.created_at, failure=reason)
+        await tx.deliveries.report(
+            delivery.id, StateReport(DeliveryState.WITHDRAWN, failure=reason), following.created_at
+        )
     tasks = [share.task for share in meant.shares] or [each for each in [delivery.task] if each]
     at = tx.planning_now
     for each in tasks:
         task = await tx.tasks.get(each)
-        await tx.reminders.note(task, "sent", at, reason=f"{delivery.channel}-{reason}", delivery=following.id)
+        await tx.reminders.note(
+            task, LedgerNote("sent", reason=f"{delivery.channel}-{reason}", delivery=following.id), at
+        )
     return following.id
 
 

@@ -38,6 +38,7 @@ from hub.model.reminders.schedule import (
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import policy_of
 from hub.store.kernel.jobs import REMIND_MANY
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 MOST_AT_ONCE = 1000
@@ -175,7 +176,7 @@ async def _act(services: Services, tx: Transaction, act: UUID, case: _Case, verd
         delivery = await send_at_once(services, tx, case.contract, case.signer, message)
         if delivery is None:
             return BulkOutcome.BAD_NUMBER
-        await tx.reminders.note(case.task, "sent", case.now, reason="by-hand", delivery=delivery.id)
+        await tx.reminders.note(case.task, LedgerNote("sent", reason="by-hand", delivery=delivery.id), case.now)
     if verdict is BulkOutcome.MORNING:
         await _in_the_morning(tx, case)
     return verdict
@@ -187,7 +188,7 @@ async def _in_the_morning(tx: Transaction, case: _Case) -> None:
     done = last_step(case.task, case.deliveries)
     step = brought_forward(case.task.step, done=done, due_at=case.opening)
     if step != case.task.step and await tx.tasks.plan(case.task.id, step):
-        await tx.reminders.note(case.task, "planned", case.now, step=step, reason="by-hand")
+        await tx.reminders.note(case.task, LedgerNote("planned", step=step, reason="by-hand"), case.now)
 
 
 # ---- the verdict

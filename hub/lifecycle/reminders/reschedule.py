@@ -28,6 +28,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.policy import policies_of, policy_of
 from hub.store.contract.tasks import LONGEST_SLEEP
 from hub.store.kernel.jobs import REPLAN
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 AT_A_TIME = 2000
@@ -48,7 +49,7 @@ async def replan(services: Services, tx: Transaction, contract: Contract, reason
         plan = ReminderPlan(policy, task.invited_at, contract.deadline, zones[task.signer], spread_of(task.id))
         step = replanned(plan, old=task.step, done=last_step(task, deliveries), now=now)
         if await tx.tasks.plan(task.id, step):
-            await tx.reminders.note(task, "planned", now, step=step, reason=reason)
+            await tx.reminders.note(task, LedgerNote("planned", step=step, reason=reason), now)
 
 
 async def unpause(services: Services, tx: Transaction, number: bytes, contracts: Sequence[UUID]) -> None:
@@ -73,7 +74,7 @@ async def _make_up(services: Services, tx: Transaction, contract: Contract, task
     )  # fmt: skip
     step = NextStep(StepKind.LAST_CALL, 0, due_at) if due_at else None
     if step and await tx.tasks.plan(task.id, step):
-        await tx.reminders.note(task, "planned", now, step=step, reason=UNPAUSED)
+        await tx.reminders.note(task, LedgerNote("planned", step=step, reason=UNPAUSED), now)
 
 
 async def replan_scope(

@@ -31,10 +31,11 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import NextStep, SkipReason, StepKind, local_day, manual_reminder_allowed
 from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
 from hub.router import Begun
-from hub.router.failing import show_failing, show_recovered
+from hub.router.failing import FailingMessage, show_failing, show_recovered
 from hub.router.policy import policy_of
 from hub.store.ahead import foresee_steps
 from hub.store.contract.tasks import ClaimedTask
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 LOOK_AGAIN = timedelta(minutes=30)
@@ -87,8 +88,8 @@ async def _put_back(services: Services, claimed: ClaimedTask, error: Exception) 
         now = tx.planning_now
         if not await tx.tasks.put_back(claimed, now + retry_after_error(step.due_at, now)):
             return
-        await tx.reminders.note(task, "failed", now, step=step, reason=STEP_FAILED)
-        await show_failing(tx, error, since=step.due_at, contract=task.contract, signer=task.signer, campus=task.campus)
+        await tx.reminders.note(task, LedgerNote("failed", step=step, reason=STEP_FAILED), now)
+        await show_failing(tx, error, FailingMessage(step.due_at, task.contract, task.signer, task.campus))
 
 
 async def _run_or_put_off(services: Services, claimed: ClaimedTask) -> UUID | None:
@@ -107,7 +108,7 @@ async def _put_off(services: Services, claimed: ClaimedTask, spent: BudgetSpent)
         if not await tx.tasks.still_claimed(claimed):
             return
         due = await _due(services, tx, contract, claimed)
-        await tx.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.BUDGET.value)
+        await tx.reminders.note(due.task, LedgerNote("skipped", step=due.step, reason=SkipReason.BUDGET.value), due.now)
         await _plan(tx, due, put_off(due, due.now + spent.wait), claimed)
 
 
@@ -170,11 +171,11 @@ async def _may_go(tx: Transaction, due: Due, claimed: ClaimedTask) -> bool:
     """Whether something goes out now. If not, the ledger says why, and what takes its place is planned."""
     if held := await _held_back(tx, due):
         reason, step = held
-        await tx.reminders.note(due.task, "skipped", due.now, step=due.step, reason=reason.value)
+        await tx.reminders.note(due.task, LedgerNote("skipped", step=due.step, reason=reason.value), due.now)
         await _plan(tx, due, step, claimed)
         return False
     if due.task.paused:
-        await tx.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.PAUSED.value)
+        await tx.reminders.note(due.task, LedgerNote("skipped", step=due.step, reason=SkipReason.PAUSED.value), due.now)
         await _plan(tx, due, following(due), claimed)
         return False
     return True
@@ -226,11 +227,11 @@ async def next_channel(
 
 async def _note_sent(tx: Transaction, due: Due, delivery: Delivery | None) -> None:
     if delivery:
-        await tx.reminders.note(due.task, "sent", due.now, step=due.step, delivery=delivery.id)
+        await tx.reminders.note(due.task, LedgerNote("sent", step=due.step, delivery=delivery.id), due.now)
         return
     unwanted = await tx.opt_outs.channels(due.signer.phone)
     kind, reason = ("skipped", SkipReason.OPTED_OUT.value) if unwanted else ("failed", "no-channel")
-    await tx.reminders.note(due.task, kind, due.now, step=due.step, reason=reason)
+    await tx.reminders.note(due.task, LedgerNote(kind, step=due.step, reason=reason), due.now)
     if unwanted:
         await hand_to_staff(tx, due.signer, by_mail=False)
         return
@@ -243,7 +244,7 @@ async def _plan(tx: Transaction, due: Due, step: NextStep, claimed: ClaimedTask 
     """`claimed` None: it is planned under the contract's lock, and whoever holds a claim on it finds it gone.
     Raises _ClaimLost."""
     if await tx.tasks.plan(due.task.id, step, claimed.leased_until if claimed else None, now=due.now):
-        await tx.reminders.note(due.task, "planned", due.now, step=step)
+        await tx.reminders.note(due.task, LedgerNote("planned", step=step), due.now)
         if due.contract.stuck_reason == STEP_FAILED:
             await show_recovered(tx, due.contract.id, due.signer.id)
     elif claimed:
@@ -314,7 +315,7 @@ async def _by_hand(
         services, tx, contract, signer, NewMessage(Purpose.REMINDER, key, task=task, first=first)
     )
     if delivery:
-        await tx.reminders.note(task, "sent", now, reason="by-hand", delivery=delivery.id)
+        await tx.reminders.note(task, LedgerNote("sent", reason="by-hand", delivery=delivery.id), now)
     return delivery
 
 

@@ -17,10 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from hub.documents.contract_templates import Consent
-from hub.documents.deferred import Prepared, verified_der
+from hub.documents.deferred import FieldSignature, Prepared, verified_der
 from hub.documents.deferred import prepare as prepare_file
 from hub.documents.layout import SIGNATURE_SIZE
-from hub.documents.stamps import signature_stamp
+from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.errors import (
     CustodyTooLow,
     DocumentBusy,
@@ -49,6 +49,7 @@ from hub.model.signing.session import PREPARED_FOR, SigningSession
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.jobs import COMPLETE
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 HUB_RETRY = timedelta(minutes=1)
@@ -184,17 +185,12 @@ async def _prepared_file(services: Services, visiting: Visit, strokes: Strokes |
     shown = await services.files.get(contract.document)
     local = at.astimezone(ZoneInfo(signer.zone))
     drawing = [list(stroke) for stroke in strokes] if strokes else None
-    stamp = await asyncio.to_thread(
-        signature_stamp, signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, SIGNATURE_SIZE,
-        visiting.session.custody,
-    )  # fmt: skip
+    shows = SignerStamp(signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, visiting.session.custody)
+    stamp = await asyncio.to_thread(signature_stamp, shows, SIGNATURE_SIZE)
     return await prepare_file(
         shown,
-        signer.field,
+        FieldSignature(signer.field, certify=contract.revision == 0, final=False, appearance=stamp),
         visiting.session.certificate_chain,
-        certify=contract.revision == 0,
-        final=False,
-        appearance=stamp,
     )
 
 
@@ -334,7 +330,7 @@ async def _store_signature(
     if not await tx.signatures.accept(request.id, signature.value, tx.now, packed):
         raise KeyRevoked
     await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
-    await tx.reminders.note(task, "stopped", tx.planning_now, step=task.step, reason="signed")
+    await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason="signed"), tx.planning_now)
     await tx.record.append(contract.id, contract.campus, "signature-accepted", visiting.actor, {
         "field": request.field, "shown_sha256": request.base, "prepared_sha256": request.prepared,
         "consent_version": request.consent_version, "consent_sha256": request.consent_sha256,

@@ -14,6 +14,7 @@ from hub.model.contract.signer import SigningTask, TaskState, tasks_to_open
 from hub.model.reminders.due_step import HOLD
 from hub.model.reminders.schedule import ReminderPlan, Send, StepKind, first_step, spread_of
 from hub.router.policy import policy_of
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 
@@ -51,7 +52,7 @@ async def open_task(
     if invitation.hold and policy.bundle and at_once and now < contract.deadline - HOLD:
         step = replace(step, due_at=now + HOLD)
     await tx.tasks.open(task.id, step, now)
-    await tx.reminders.note(task, "planned", now, step=step)
+    await tx.reminders.note(task, LedgerNote("planned", step=step), now)
     await tx.record.append(contract.id, contract.campus, "task-opened", "hub", {
         "signer": str(signer.id), "role": signer.role.value, "order": task.order, "field": signer.field,
     })  # fmt: skip
@@ -62,7 +63,7 @@ async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: date
     for task in await tx.tasks.of_contract(contract.id):
         if not task.state.final:
             await tx.tasks.end(task.id, TaskState.CLOSED, at)
-            await tx.reminders.note(task, "stopped", at, step=task.step, reason=reason)
+            await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason=reason), at)
 
 
 def check_turn(contract: Contract, task: SigningTask) -> None:

@@ -30,6 +30,7 @@ from hub.model.signing.session import (
     code_for,
 )
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 MOST_CONTRACTS = 20
@@ -183,7 +184,7 @@ async def _note_opened(tx: Transaction, opening: _Opening, contract: Contract, t
     at = tx.planning_now
     await tx.tasks.opened(task.id, door, at)
     if not task.opened:
-        await tx.reminders.note(task, "opened", at, reason=door)
+        await tx.reminders.note(task, LedgerNote("opened", reason=door), at)
     await tx.desk.finish_tasks_of(task.signer, UNREACHED, "hub", tx.now)
     await tx.sessions.add_identity_check(opening.session, contract.id, task.signer, identified, tx.now)
     await tx.record.append(contract.id, contract.campus, "identity-checked", f"signer:{task.signer}", {

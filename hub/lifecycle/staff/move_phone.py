@@ -21,6 +21,7 @@ from hub.model.messaging.delivery import PHONE_CHANGED
 from hub.model.reminders.schedule import ReminderPlan, first_step, spread_of
 from hub.model.staff.phone_change import PhoneChange
 from hub.router.policy import policy_of
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 
@@ -75,7 +76,7 @@ async def _invite(services: Services, tx: Transaction, contract: Contract, signe
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
     step = first_step(plan, "now")
     await tx.tasks.open(task.id, step, now)
-    await tx.reminders.note(task, "planned", now, step=step, reason=PHONE_CHANGED)
+    await tx.reminders.note(task, LedgerNote("planned", step=step, reason=PHONE_CHANGED), now)
 
 
 async def _record(tx: Transaction, change: PhoneChange, signer: Signer, actor: str) -> None:

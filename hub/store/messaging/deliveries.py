@@ -101,6 +101,17 @@ class Learnt:
         return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
 
 
+@dataclass(frozen=True)
+class StateReport:
+    """What was learnt of one message. `receipts`: whether its provider sends any; `reference`: the provider's id."""
+
+    state: DeliveryState
+    receipts: bool = False
+    reference: str | None = None
+    failure: str | None = None
+    failure_kind: str | None = None
+
+
 class Deliveries:
     def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
         self._connection = connection
@@ -239,22 +250,20 @@ class Deliveries:
         values = {"state": DeliveryState.UNKNOWN.value, "check_at": at, "not_before": NEVER}
         await self._connection.execute(DELIVERY.update().where(unsettled).values(values))
 
-    async def report(
-        self, delivery: UUID, state: DeliveryState, at: datetime, *, receipts: bool = False,
-        reference: str | None = None, failure: str | None = None, failure_kind: str | None = None,
-    ) -> DeliveryState:  # fmt: skip
+    async def report(self, delivery: UUID, report: StateReport, at: datetime) -> DeliveryState:
         """Join what was learnt to what is known, in any order and any number of times. Returns the state that
         results; with a new state comes the moment at which somebody looks again."""
         ahead = joint(self._connection)
         held = ahead.get("delivery", delivery) if ahead else None
         before, purpose = (held.state, held.purpose) if held else await self._locked_state(delivery)
-        after = joined(before, state)
-        values: dict[str, Any] = {"reported": delivery, "reference": reference}
+        after = joined(before, report.state)
+        values: dict[str, Any] = {"reported": delivery, "reference": report.reference}
         if after is not before:
-            look = look_again_at(purpose, after, at, receipts=receipts)
-            values |= {"to_state": after.value, "at": at, "look": look, "why": failure, "kind": failure_kind}
+            look = look_again_at(purpose, after, at, receipts=report.receipts)
+            values |= {"to_state": after.value, "at": at, "look": look}
+            values |= {"why": report.failure, "kind": report.failure_kind}
             await write(self._connection, _REPORTED, values)
-        elif reference:
+        elif report.reference:
             await write(self._connection, _REFERENCE, values)
         if after is not before and after in RECEIPTS and purpose in PLANNED:
             await write(self._connection, NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})

@@ -32,7 +32,7 @@ from hub.router.policy import policy_of
 from hub.store.transaction import Transaction
 from hub.web.i18n import language_of
 from hub.web.security import refuse_other_sites
-from hub.web.staff.contract.timeline import timeline
+from hub.web.staff.contract.timeline import ContractHistory, timeline
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
@@ -84,7 +84,8 @@ async def show_contract(
         channels=channels, signatures=made, id_types=list(IdType), devices=devices,
         ledger=ledger, names={each.id: name_of(signers, each.signer) for each in tasks.values()},
         timeline=timeline(
-            entries, values, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}
+            ContractHistory(entries, values, deliveries, ledger), signers,
+            {each.id: each.signer for each in tasks.values()},
         ),
     )  # fmt: skip
 
