@@ -26,7 +26,7 @@ from hub.documents.contract_data import (
     StudentFacts,
 )
 from hub.documents.contract_templates import ContractTemplates
-from hub.documents.deferred import FieldSignature, Prepared, embed, prepare_now, verified_der
+from hub.documents.deferred import NewSignature, Prepared, embed, prepare_now, verified_der
 from hub.documents.fields import FieldBox, with_signature_fields
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import SIGNATURE_SIZE, ContractPrinter, LaidOut
@@ -137,7 +137,7 @@ def issued_contract() -> bytes:
 def prepared_for_guardian(document: bytes, chain: tuple[bytes, ...]) -> Prepared:
     """With the finger drawing."""
     stamp = signature_stamp(SignerStamp(GUARDIAN_NAME, STROKES, "2026-12-01 10:30 +0800", "zh"), SIGNATURE_SIZE)
-    return prepare_now(document, FieldSignature(GUARDIAN, certify=True, final=False, appearance=stamp), chain)
+    return prepare_now(document, NewSignature(GUARDIAN, certify=True, final=False, appearance=stamp), chain)
 
 
 async def embedded(

@@ -59,7 +59,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class FieldSignature:
+class NewSignature:
     """A signature that is to stand in `field`.
 
     `certify`: the first one, which from then on allows nothing but the other signatures. `final`: the seal, which
@@ -72,13 +72,13 @@ class FieldSignature:
     appearance: bytes | None
 
 
-async def prepare(document: bytes, signature: FieldSignature, chain: Sequence[bytes]) -> Prepared:
+async def prepare(document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
     """Reserve the place of a signature; the result begins with the document's very bytes. `chain`: certificates in DER,
     the holder's first."""
     return await asyncio.to_thread(prepare_now, document, signature, chain)
 
 
-def prepare_now(document: bytes, signature: FieldSignature, chain: Sequence[bytes]) -> Prepared:
+def prepare_now(document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
     """`prepare` for callers that may block. WrongDocument when there is no such empty field."""
     metadata = signers.PdfSignatureMetadata(
         field_name=signature.field,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_templates import ContractTemplates
-from hub.documents.deferred import FieldSignature
+from hub.documents.deferred import NewSignature
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 from hub.documents.pdf import FieldBox, prepare, with_signature_fields, with_validation_data
@@ -80,7 +80,7 @@ async def _signed_in_turn(kind: str, document: bytes) -> list[Case]:
             ("plain", None),
             ("picture", signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"))),
         ):
-            made = await prepare(document, FieldSignature(name, certify=first, final=last, appearance=picture), chain)
+            made = await prepare(document, NewSignature(name, certify=first, final=last, appearance=picture), chain)
             cases.append(Case(f"{kind}, {name}, {looks}", document, made.file))
         document = await sign(document, name, key, chain, pki, certify=first, final=last, appearance=picture)
         crl = await pki.authority.revocation_list([])

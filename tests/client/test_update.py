@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.documents.deferred import FieldSignature
+from hub.documents.deferred import NewSignature
 from hub.documents.pdf import prepare
 from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from qianda.update import check_update
@@ -27,9 +27,7 @@ async def test_what_the_hub_prepares_passes_for_every_party(tmp_path: Path, pict
     shown = {"guardian-1": "unsigned", "student-1": "guardian-1-validated", "seal": "student-1-validated"}
     for name, revision in shown.items():
         document, first, last = parts.revisions[revision], name == "guardian-1", name == "seal"
-        made = await prepare(
-            document, FieldSignature(name, certify=first, final=last, appearance=picture), chains[name]
-        )
+        made = await prepare(document, NewSignature(name, certify=first, final=last, appearance=picture), chains[name])
         check_prepared(document, PreparedFile(made.file, made.byte_range, made.to_be_signed), chains[name][0])
         check_update(document, made.file)
 

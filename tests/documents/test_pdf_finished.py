@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from hub.documents.deferred import FieldSignature
+from hub.documents.deferred import NewSignature
 from hub.documents.pdf import embed, prepare, verified_der, with_signature_fields
 from hub.documents.stamps import SignerStamp, seal_stamp, signature_stamp
 from tests.judges import (
@@ -127,7 +127,7 @@ async def test_a_signer_may_bring_an_rsa_key(tmp_path: Path) -> None:
     )
     chain = (await pki.authority.enrol(spki, "王小明", "P1")).chain
     document = with_signature_fields(sample_pdf(), boxes_for(ONE))
-    prepared = await prepare(document, FieldSignature("guardian-1", certify=True, final=False, appearance=None), chain)
+    prepared = await prepare(document, NewSignature("guardian-1", certify=True, final=False, appearance=None), chain)
     value = private.sign(prepared.to_be_signed, padding.PKCS1v15(), hashes.SHA256())
     der = verified_der(spki, prepared.to_be_signed, value)
     signed = await embed(prepared, chain, der, pki.timestamps)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from hub.documents.closing import _prepared_for_timestamp
 from hub.documents.cms import attributes_to_sign
-from hub.documents.deferred import FieldSignature, Prepared, filled
+from hub.documents.deferred import NewSignature, Prepared, filled
 from hub.documents.pdf import embed, prepare, verified_der, with_validation_data
 from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.tokens.softkey import SoftKey
@@ -60,7 +60,7 @@ class Insider:
         assert self.step == STEPS[0]
         shown = self._issued()
         chain = self.contract.signers[SIGNERS[0]].chain
-        made = await prepare(shown, FieldSignature(SIGNERS[0], certify=True, final=False, appearance=None), chain)
+        made = await prepare(shown, NewSignature(SIGNERS[0], certify=True, final=False, appearance=None), chain)
         return shown, self._maybe_changed(self.step, shown, made.file)
 
     async def _after(self, step: str, document: bytes) -> bytes:
@@ -94,7 +94,7 @@ class Insider:
     ) -> bytes:
         picture = signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh")) if self.pictures else None
         first, last = name == SIGNERS[0], name == SEAL
-        made = await prepare(document, FieldSignature(name, certify=first, final=last, appearance=picture), chain)
+        made = await prepare(document, NewSignature(name, certify=first, final=last, appearance=picture), chain)
         prepared = self._maybe_changed(name, document, made.file)
         if name == self.step:
             self.shown_and_prepared.append((document, prepared))

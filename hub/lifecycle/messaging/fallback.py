@@ -23,13 +23,21 @@ from hub.lifecycle.messaging.send import Attempt, ways, write_attempt
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, retry_after_error
 from hub.model.contract.signer import Signer, SigningTask, TaskState
-from hub.model.messaging.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryItem, DeliveryState
+from hub.model.messaging.delivery import (
+    BY_DAY,
+    OPENED_WITHIN,
+    PLANNED,
+    Delivery,
+    DeliveryItem,
+    DeliveryState,
+    StateReport,
+)
 from hub.model.messaging.message import ANSWERS, Purpose, told_of
 from hub.model.reminders.schedule import into_window, on_every_day, spread_of
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.router.failing import FailingMessage, show_failing, show_recovered
 from hub.router.policy import policy_of
-from hub.store.messaging.deliveries import NEVER, StateReport
+from hub.store.messaging.deliveries import NEVER
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 

@@ -20,7 +20,7 @@ from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
 from hub.documents.closing import close, with_validation_data
-from hub.documents.deferred import FieldSignature, Prepared, embed
+from hub.documents.deferred import NewSignature, Prepared, embed
 from hub.documents.deferred import prepare as prepare_file
 from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError
@@ -249,7 +249,7 @@ async def _prepare_seal(services: Services, work: _Work) -> _Work:
     document = await services.files.get(contract.document)
     stamp = await asyncio.to_thread(seal_stamp, services.seal.organisation)
     prepared = await prepare_file(
-        document, FieldSignature(SEAL_FIELD, certify=False, final=True, appearance=stamp), services.seal.chain
+        document, NewSignature(SEAL_FIELD, certify=False, final=True, appearance=stamp), services.seal.chain
     )
     stored = await services.files.put(prepared.file)
     async with services.database.transaction(EVERYTHING) as tx:

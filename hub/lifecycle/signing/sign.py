@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from hub.documents.contract_templates import Consent
-from hub.documents.deferred import FieldSignature, Prepared, verified_der
+from hub.documents.deferred import NewSignature, Prepared, verified_der
 from hub.documents.deferred import prepare as prepare_file
 from hub.documents.layout import SIGNATURE_SIZE
 from hub.documents.stamps import SignerStamp, signature_stamp
@@ -189,7 +189,7 @@ async def _prepared_file(services: Services, visiting: Visit, strokes: Strokes |
     stamp = await asyncio.to_thread(signature_stamp, shows, SIGNATURE_SIZE)
     return await prepare_file(
         shown,
-        FieldSignature(signer.field, certify=contract.revision == 0, final=False, appearance=stamp),
+        NewSignature(signer.field, certify=contract.revision == 0, final=False, appearance=stamp),
         visiting.session.certificate_chain,
     )
 

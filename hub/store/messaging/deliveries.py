@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, fu
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, joined, look_again_at
+from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, joined, look_again_at
 from hub.model.messaging.message import Purpose
 from hub.store.joint import Joint, joint, write
 from hub.store.kernel.cipher import Cipher
@@ -99,17 +99,6 @@ class Learnt:
         self, state: DeliveryState, check_at: datetime | None, failure: str | None, failure_kind: str | None
     ) -> Learnt:  # fmt: skip
         return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
-
-
-@dataclass(frozen=True)
-class StateReport:
-    """What was learnt of one message. `receipts`: whether its provider sends any; `reference`: the provider's id."""
-
-    state: DeliveryState
-    receipts: bool = False
-    reference: str | None = None
-    failure: str | None = None
-    failure_kind: str | None = None
 
 
 class Deliveries:
