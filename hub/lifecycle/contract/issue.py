@@ -271,12 +271,25 @@ def _contract(drawn: _Drawn, laid_out: LaidOut, template_version: str) -> Contra
         "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
     }
     return Contract(
-        id=uuid4(), number=drawn.terms.number, campus=drawn.terms.campus.id, state=ContractState.DRAFT, version=0,
-        template=drawn.asked.template, template_version=template_version, language=drawn.language,
-        title=laid_out.title, deadline=drawn.deadline, created_at=drawn.now, course=drawn.asked.course,
-        external_id=drawn.asked.external_id, enrolment=drawn.asked.enrolment, data=shown, pages=laid_out.pages,
-        fields=tuple(signer.field for signer in drawn.terms.signers), replaces=drawn.asked.replaces,
-    )  # fmt: skip
+        id=uuid4(),
+        number=drawn.terms.number,
+        campus=drawn.terms.campus.id,
+        state=ContractState.DRAFT,
+        version=0,
+        template=drawn.asked.template,
+        template_version=template_version,
+        language=drawn.language,
+        title=laid_out.title,
+        deadline=drawn.deadline,
+        created_at=drawn.now,
+        course=drawn.asked.course,
+        external_id=drawn.asked.external_id,
+        enrolment=drawn.asked.enrolment,
+        data=shown,
+        pages=laid_out.pages,
+        fields=tuple(signer.field for signer in drawn.terms.signers),
+        replaces=drawn.asked.replaces,
+    )
 
 
 def _summary(drawn: _Drawn, language: str) -> list[dict[str, str]]:
@@ -323,11 +336,23 @@ async def _write_signers(
     entries = []
     for each in drawn.terms.signers:
         signer = Signer(
-            id=uuid4(), contract=contract.id, campus=contract.campus, role=each.role, name=each.name, phone=each.phone,
-            person=_person(tx, drawn.asked, each), id_type=each.document.id_type,
-            id_number=each.document.number, order=each.order, language=each.language, field=each.field,
-            channels=each.channels, zone=drawn.terms.campus.zone, email=each.email, relation=each.relation,
-        )  # fmt: skip
+            id=uuid4(),
+            contract=contract.id,
+            campus=contract.campus,
+            role=each.role,
+            name=each.name,
+            phone=each.phone,
+            person=_person(tx, drawn.asked, each),
+            id_type=each.document.id_type,
+            id_number=each.document.number,
+            order=each.order,
+            language=each.language,
+            field=each.field,
+            channels=each.channels,
+            zone=drawn.terms.campus.zone,
+            email=each.email,
+            relation=each.relation,
+        )
         salt = secrets.token_bytes(SALT_BYTES)
         await tx.contracts.add_signer(signer, salt)
         task = SigningTask(uuid4(), contract.id, signer.id, contract.campus, TaskState.WAITING, signer.order)

@@ -217,7 +217,7 @@ async def _send(services: Services, tx: Transaction, dues: Sequence[Due], claime
 
 async def next_channel(
     services: Services, tx: Transaction, policy: ReminderPolicy, signer: Signer, task: SigningTask
-) -> str | None:  # fmt: skip
+) -> str | None:
     """The channel that the next step of a task would take now. None: there is no message next, or no way."""
     purpose = PURPOSES.get(task.step.kind) if task.step else None
     if purpose is None:
@@ -255,9 +255,12 @@ async def _plan(tx: Transaction, due: Due, step: NextStep, claimed: ClaimedTask 
 
 
 async def remind_by_hand(
-    services: Services, scope: Scope, contract_id: UUID, actor: str,
+    services: Services,
+    scope: Scope,
+    contract_id: UUID,
+    actor: str,
     also: Callable[[Transaction, Sequence[Delivery]], Awaitable[None]] | None = None,
-) -> list[Delivery]:  # fmt: skip
+) -> list[Delivery]:
     """Remind everybody whose turn it is, now; a number that said "not me" stays silent, and whoever was written to
     just now is left out. `also` is done in the same transaction. Raises IllegalMove when nobody may be reminded,
     TooSoon when each of them has to wait, BudgetSpent when a limit of messages is reached."""
@@ -269,9 +272,12 @@ async def remind_by_hand(
 
 
 async def _remind_by_hand(
-    services: Services, scope: Scope, contract_id: UUID, actor: str,
+    services: Services,
+    scope: Scope,
+    contract_id: UUID,
+    actor: str,
     also: Callable[[Transaction, Sequence[Delivery]], Awaitable[None]] | None,
-) -> list[Delivery]:  # fmt: skip
+) -> list[Delivery]:
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
         tasks = await _to_remind(tx, contract)

@@ -94,9 +94,7 @@ async def _choose(services: Services, tx: Transaction, contract: Contract) -> _W
     return _Work(step, contract, request, attempt)
 
 
-async def _note_trouble(
-    services: Services, work: _Work, error: QiandaError, attempt: UUID | None
-) -> ContractState:  # fmt: skip
+async def _note_trouble(services: Services, work: _Work, error: QiandaError, attempt: UUID | None) -> ContractState:
     async with services.database.transaction(EVERYTHING) as tx:
         if attempt is not None:
             await tx.signatures.end_attempt(attempt, tx.now, failure=f"{error.code}: {error}")
@@ -330,15 +328,19 @@ async def _final_file(services: Services, contract: Contract, seal: SignatureReq
     return final
 
 
-async def _note_completed(
-    services: Services, tx: Transaction, contract: Contract, file: _StoredFile
-) -> Contract:  # fmt: skip
+async def _note_completed(services: Services, tx: Transaction, contract: Contract, file: _StoredFile) -> Contract:
     """`file` is the finished one. `contract` is locked."""
     await tx.contracts.add_version(contract.id, "final", file.sha256, file.size, tx.now)
     completed = await tx.contracts.move(
-        contract, ContractState.COMPLETED, document=file.sha256, revision=contract.revision + 1, completed_at=tx.now,
-        ended_at=tx.now, stuck_since=None, stuck_reason=None,
-    )  # fmt: skip
+        contract,
+        ContractState.COMPLETED,
+        document=file.sha256,
+        revision=contract.revision + 1,
+        completed_at=tx.now,
+        ended_at=tx.now,
+        stuck_since=None,
+        stuck_reason=None,
+    )
     await tx.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": file.sha256})
     for signer in await tx.contracts.signers(contract.id):
         key, task = f"completed-{contract.id}-{signer.id}", await tx.tasks.of_signer(signer.id)

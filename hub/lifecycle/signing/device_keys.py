@@ -72,9 +72,16 @@ async def held(services: Services, visiting: Visit, shown: ShownKey, challenge: 
         return Held(known.custody, known)
     verdict = await _verdict(services, statement, shown.spki, challenge) if statement else None
     key = known or AppKey(
-        uuid4(), shown.spki, visiting.signer.person, visiting.contract.id, visiting.signer.id,
-        presented.label[:LONGEST_LABEL], Attestation.NONE, now, used_at=now,
-    )  # fmt: skip
+        uuid4(),
+        shown.spki,
+        visiting.signer.person,
+        visiting.contract.id,
+        visiting.signer.id,
+        presented.label[:LONGEST_LABEL],
+        Attestation.NONE,
+        now,
+        used_at=now,
+    )
     if statement is not None and verdict is not None:
         key = _judged(key, statement, challenge, verdict)
     return Held(key.custody, key, fresh=known is None, judged=verdict is not None)
@@ -190,6 +197,15 @@ async def note_revoked(tx: Transaction, key: AppKey, contract: tuple[UUID, str],
 
 
 __all__ = [
-    "Held", "Presented", "ShownKey", "bind", "check_owner", "devices", "held", "note_revoked", "revoke", "revoke_all",
+    "Held",
+    "Presented",
+    "ShownKey",
+    "bind",
+    "check_owner",
+    "devices",
+    "held",
+    "note_revoked",
+    "revoke",
+    "revoke_all",
     "revoke_for",
-]  # fmt: skip
+]

@@ -129,9 +129,7 @@ def replanned(
     return plan.after(done, now=now, free_from=done.due_at + APART if done else now)
 
 
-def postponed(
-    step: NextStep, *, until: datetime, deadline: datetime, last_call: datetime | None = None
-) -> NextStep:  # fmt: skip
+def postponed(step: NextStep, *, until: datetime, deadline: datetime, last_call: datetime | None = None) -> NextStep:
     """The same step at another moment (from `into_window` or `deferred_by_cap`), or the expiry if the deadline comes
     first. A reminder that would come close to the `last_call`, or after it, becomes the last call.
     """
@@ -253,9 +251,7 @@ class ReminderPlan:
         first_reminder = self._on_the_wall(self.invited_at, self.policy.reminders_after[0])
         return self.at_all(max(counted_back, first_reminder))
 
-    def after(
-        self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False
-    ) -> NextStep:  # fmt: skip
+    def after(self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False) -> NextStep:
         """The first step after `now` and after `done`, and no message before `free_from`. Its number is new.
         `promised`: also the reminder in whose place one was brought forward.
         """

@@ -97,7 +97,7 @@ class Learnt:
 
     def moved(
         self, state: DeliveryState, check_at: datetime | None, failure: str | None, failure_kind: str | None
-    ) -> Learnt:  # fmt: skip
+    ) -> Learnt:
         return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
 
 
@@ -291,7 +291,7 @@ class Deliveries:
 
     async def unsettled(
         self, before: datetime, now: datetime | None = None, limit: int = 50, *, ours: OfProviders | None = None
-    ) -> list[Delivery]:  # fmt: skip
+    ) -> list[Delivery]:
         """Those whose process died or whose answer was lost, untouched since `before`, and those whose wait is over:
         whoever may have them is asked. Somebody waits for a code; the others follow in the order in which they are
         due, so that however many wait, each has its turn. Those that were left to the ladder are left out."""
