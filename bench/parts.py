@@ -19,7 +19,7 @@ from bench.seal import ProductSeal
 from bench.stock import SEAL
 from bench.trials import Ledger, Work, interleaved, typical
 from hub.documents.closing import close, with_validation_data
-from hub.documents.deferred import embed, prepare_now
+from hub.documents.deferred import NewSignature, embed, prepare_now
 from hub.documents.stamps import seal_stamp
 from hub.tokens.softkey import SoftKey
 from qianda.verify.structure import check_finished
@@ -56,14 +56,11 @@ async def _works(school: BenchSchool, desk: BenchDesk) -> dict[str, Work]:
     validated = with_validation_data(signed, GUARDIAN, certificates, [school.crl])
     seal = ProductSeal(school, school.seal_key, school.seal.chain)
     stamp = seal_stamp(ORGANISATION)
-    to_seal = prepare_now(validated, SEAL, seal.chain, certify=False, final=True, appearance=stamp)
+    to_seal = prepare_now(validated, NewSignature(SEAL, certify=False, final=True, appearance=stamp), seal.chain)
     value = await seal.key.sign(to_seal.to_be_signed)
 
     async def embedded_seal() -> bytes:
-        return await embed(
-            to_seal.file, to_seal.gap, to_seal.document_digest, to_seal.to_be_signed, seal.chain, value,
-            school.timestamps,
-        )  # fmt: skip
+        return await embed(to_seal, seal.chain, value, school.timestamps)
 
     sealed = await embedded_seal()
     final = await close(sealed, school.timestamps, certificates, [school.crl])
@@ -80,7 +77,7 @@ async def _works(school: BenchSchool, desk: BenchDesk) -> dict[str, Work]:
         ),
         "seal_stamp": lambda: asyncio.to_thread(seal_stamp, ORGANISATION),
         "seal_prepare": lambda: asyncio.to_thread(
-            lambda: prepare_now(validated, SEAL, seal.chain, certify=False, final=True, appearance=stamp)
+            lambda: prepare_now(validated, NewSignature(SEAL, certify=False, final=True, appearance=stamp), seal.chain)
         ),
         "seal_embed": embedded_seal,
         "close": lambda: close(sealed, school.timestamps, certificates, [school.crl]),

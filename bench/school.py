@@ -26,11 +26,11 @@ from hub.documents.contract_data import (
     StudentFacts,
 )
 from hub.documents.contract_templates import ContractTemplates
-from hub.documents.deferred import Prepared, embed, prepare_now, verified_der
+from hub.documents.deferred import NewSignature, Prepared, embed, prepare_now, verified_der
 from hub.documents.fields import FieldBox, with_signature_fields
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import SIGNATURE_SIZE, ContractPrinter, LaidOut
-from hub.documents.stamps import signature_stamp
+from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.settings import ROOT
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import SigningKey
@@ -136,8 +136,8 @@ def issued_contract() -> bytes:
 
 def prepared_for_guardian(document: bytes, chain: tuple[bytes, ...]) -> Prepared:
     """With the finger drawing."""
-    stamp = signature_stamp(GUARDIAN_NAME, STROKES, "2026-12-01 10:30 +0800", "zh", SIGNATURE_SIZE)
-    return prepare_now(document, GUARDIAN, chain, certify=True, final=False, appearance=stamp)
+    stamp = signature_stamp(SignerStamp(GUARDIAN_NAME, STROKES, "2026-12-01 10:30 +0800", "zh"), SIGNATURE_SIZE)
+    return prepare_now(document, NewSignature(GUARDIAN, certify=True, final=False, appearance=stamp), chain)
 
 
 async def embedded(
@@ -145,9 +145,7 @@ async def embedded(
 ) -> bytes:
     """A holder's raw signature is checked, timestamped and written into the file."""
     der = verified_der(key.spki, prepared.to_be_signed, signature)
-    return await embed(
-        prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, chain, der, timestamps
-    )
+    return await embed(prepared, chain, der, timestamps)
 
 
 async def raw_signature(key: SigningKey, message: bytes) -> bytes:

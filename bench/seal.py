@@ -28,7 +28,7 @@ from bench.stock import SEAL, StockSeal
 from bench.trials import Ledger, Work, interleaved, typical
 from hub.documents.closing import close, with_validation_data
 from hub.documents.cms import assembled
-from hub.documents.deferred import embed, filled, prepare
+from hub.documents.deferred import NewSignature, embed, filled, prepare
 from hub.documents.stamps import seal_stamp
 from hub.tokens import SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
@@ -53,25 +53,19 @@ class ProductSeal:
 
     async def long_term(self, document: bytes) -> bytes:
         stamp = await asyncio.to_thread(seal_stamp, ORGANISATION)
-        prepared = await prepare(document, SEAL, self.chain, certify=False, final=True, appearance=stamp)
+        prepared = await prepare(document, NewSignature(SEAL, certify=False, final=True, appearance=stamp), self.chain)
         signature = await self.key.sign(prepared.to_be_signed)
-        sealed = await embed(
-            prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, self.chain, signature,
-            self.school.timestamps,
-        )  # fmt: skip
+        sealed = await embed(prepared, self.chain, signature, self.school.timestamps)
         certificates = [*self.chain, *self.school.timestamps.certificates]
         return await close(sealed, self.school.timestamps, certificates, [self.school.crl])
 
     async def plain(self, document: bytes, *, timestamped: bool) -> bytes:
         """B-B or B-T: nothing shows, nothing is added."""
-        prepared = await prepare(document, SEAL, self.chain, certify=False, final=True, appearance=None)
+        prepared = await prepare(document, NewSignature(SEAL, certify=False, final=True, appearance=None), self.chain)
         signature = await self.key.sign(prepared.to_be_signed)
         if not timestamped:
             return filled(prepared.file, prepared.gap, assembled(prepared.to_be_signed, signature, self.chain, None))
-        return await embed(
-            prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, self.chain, signature,
-            self.school.timestamps,
-        )  # fmt: skip
+        return await embed(prepared, self.chain, signature, self.school.timestamps)
 
 
 async def guardian_signed(school: BenchSchool, issued: bytes) -> bytes:

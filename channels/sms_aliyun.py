@@ -23,6 +23,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from secrets import token_hex
 from typing import Any
@@ -205,7 +206,7 @@ class Aliyun:
     async def _ask(self, action: str, query: Mapping[str, str]) -> Answered:
         key, secret = self._options.access_key_id, self._options.access_key_secret.get_secret_value()
         host = urlsplit(self._options.endpoint).netloc
-        headers = signed(key, secret, host, action, query, self._place.clock(), token_hex(16))
+        headers = signed(key, secret, SignedQuery(host, action, query), self._place.clock(), token_hex(16))
         url = URL(f"{self._options.endpoint}/?{canonical_query(query)}", encoded=True)
         return await ask(self._place.http, url, headers, b"", self._options.deadline)
 
@@ -213,19 +214,30 @@ class Aliyun:
         return heard(call, self._place, self._options.callback_secret, _read, _TOOK)
 
 
-def signed(
-    key: str, secret: str, host: str, action: str, query: Mapping[str, str], now: datetime, nonce: str
-) -> dict[str, str]:
+@dataclass(frozen=True)
+class SignedQuery:
+    """What is asked of Aliyun: an action of one of its hosts."""
+
+    host: str
+    action: str
+    query: Mapping[str, str]
+
+
+def signed(key: str, secret: str, asked: SignedQuery, now: datetime, nonce: str) -> dict[str, str]:
     """The headers of a request without a body, with its ACS3-HMAC-SHA256 signature (request signature V3)."""
     body_hash = hashlib.sha256(b"").hexdigest()
     headers = {
-        "accept": "application/json", "host": host, "x-acs-action": action, "x-acs-content-sha256": body_hash,
-        "x-acs-date": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "x-acs-signature-nonce": nonce,
+        "accept": "application/json",
+        "host": asked.host,
+        "x-acs-action": asked.action,
+        "x-acs-content-sha256": body_hash,
+        "x-acs-date": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "x-acs-signature-nonce": nonce,
         "x-acs-version": VERSION,
-    }  # fmt: skip
+    }
     names = ";".join(sorted(headers))
     lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-    request = f"POST\n/\n{canonical_query(query)}\n{lines}\n{names}\n{body_hash}"
+    request = f"POST\n/\n{canonical_query(asked.query)}\n{lines}\n{names}\n{body_hash}"
     to_sign = f"ACS3-HMAC-SHA256\n{hashlib.sha256(request.encode()).hexdigest()}"
     signature = hmac.new(secret.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
     return headers | {"authorization": f"ACS3-HMAC-SHA256 Credential={key},SignedHeaders={names},Signature={signature}"}

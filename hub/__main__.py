@@ -191,7 +191,8 @@ def erase(
     with _said_plainly():
         if (entry is None) is not bool(signer):
             raise BadInput("give either --entry or --signer")
-        _with_hub(lambda hub: erase_of_number(hub.services, EVERYTHING, number, entry, signer, "command-line"))
+        what = signer if entry is None else entry
+        _with_hub(lambda hub: erase_of_number(hub.services, EVERYTHING, number, what, "command-line"))
         _say("Erased.")
 
 

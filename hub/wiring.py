@@ -328,7 +328,7 @@ async def _timestamps(
 ) -> TimestampAuthority:
     if settings.timestamps.kind == "builtin":
         return pki.timestamps
-    from hub.timestamps.rfc3161 import Rfc3161Timestamps  # loads what checks its answers
+    from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps  # loads what checks its answers
 
     session = await closing.enter_async_context(aiohttp.ClientSession())
     warnings = TimestampWarnings(database)
@@ -338,9 +338,11 @@ async def _timestamps(
         name = urlsplit(each.url).netloc.rpartition("@")[2]
         name = f"{name} ({len(services) + 1})" if name in services else name
         services[name] = Rfc3161Timestamps(
-            session, each.url, certificates, clock, deadline=each.deadline,
+            session,
+            PinnedService(each.url, certificates, each.deadline),
+            clock,
             differs=partial(warnings.clock_differs, name),
-        )  # fmt: skip
+        )
     several = SeveralTimestamps(services, clock, warnings)
     trust_timestamps(settings, several.certificates)
     return several

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from qianda import der
 from qianda.der import DerElement, NotDer
@@ -35,25 +36,33 @@ class RefusedToSign(Exception):
         self.reason = reason
 
 
-def check_prepared(
-    shown: bytes, prepared: bytes, byte_range: Sequence[int], to_be_signed: bytes, own_certificate: bytes,
-    passkey: PasskeyBinding | None = None,
-) -> None:  # fmt: skip
-    """Raise RefusedToSign unless a signature over `to_be_signed` is one over the shown document by this certificate.
+@dataclass(frozen=True)
+class PreparedFile:
+    """What the hub wants signed: the bytes of its file, the four numbers of its byte range (offset and length, twice),
+    and the signed attributes as a DER SET."""
 
-    `shown` are the bytes of the file the person looked at, `prepared` those of the file the hub wants signed,
-    `byte_range` its four numbers (offset and length, twice), `to_be_signed` the signed attributes as a DER SET,
-    `own_certificate` the signer's certificate in DER, `passkey` the one that this client had it name. The checks:
+    file: bytes
+    byte_range: Sequence[int]
+    to_be_signed: bytes
+
+
+def check_prepared(
+    shown: bytes, prepared: PreparedFile, own_certificate: bytes, passkey: PasskeyBinding | None = None
+) -> None:
+    """Raise RefusedToSign unless a signature over its attributes is one over the shown document by this certificate.
+
+    `shown` are the bytes of the file the person looked at, `own_certificate` the signer's certificate in DER, `passkey`
+    the one that this client had it name. The checks:
 
     1. the prepared file begins with the shown bytes;
     2. the byte range leaves out one gap of zeros in `<…>` behind them, and message-digest is SHA-256 over it;
     3. signing-certificate-v2 is the signer's own certificate, which names no passkey but the client's own;
     4. the attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
     """
-    attributes = _attributes(to_be_signed)
-    if not shown or not prepared.startswith(shown):
+    attributes = _attributes(prepared.to_be_signed)
+    if not shown or not prepared.file.startswith(shown):
         raise RefusedToSign(1, "the prepared file does not begin with the bytes that were shown")
-    digest = _digest_of_ranges(len(shown), prepared, byte_range)
+    digest = _digest_of_ranges(len(shown), prepared.file, prepared.byte_range)
     if attributes[_OID_MESSAGE_DIGEST].whole != bytes([der.OCTET_STRING, _SHA256_BYTES]) + digest:
         raise RefusedToSign(2, "the message digest is not the hash over the byte range")
     if not _names_only(attributes[_OID_SIGNING_CERTIFICATE_V2], own_certificate):

@@ -18,7 +18,7 @@ import aiohttp
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from qianda.checks import RefusedToSign, check_prepared
+from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from qianda.holder import AppHolder, Holder, SoftwareKey
 from qianda.update import check_update
 from qianda.wire import BadAnswer, Json, ProtocolProblem, Wire, binary, origin_of
@@ -365,7 +365,7 @@ class SigningClient:
             if not chain or _spki_of(chain[0]) != holder.spki:
                 raise RefusedToSign(3, "the certificate is not for this key")
             file = await self.prepared_file(prepared)
-            check_prepared(shown, file, prepared.byte_range, prepared.to_be_signed, chain[0])
+            check_prepared(shown, PreparedFile(file, prepared.byte_range, prepared.to_be_signed), chain[0])
             await asyncio.to_thread(check_update, shown, file)
         except RefusedToSign as refusal:
             await self._report(prepared.request, refusal, contract_id)

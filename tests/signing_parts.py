@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from hub.authorities import Issued, Revoked
 from hub.authorities.builtin import BuiltinAuthority, make_root
+from hub.documents.deferred import NewSignature
 from hub.documents.pdf import (
     FieldBox,
     close,
@@ -157,12 +158,9 @@ async def sign(
     confirm: Confirm | None = None,
 ) -> bytes:
     """One signature, the whole way: prepare, sign as a phone does (raw r‖s), verify, timestamp, embed."""
-    prepared = await prepare(document, name, chain, certify=certify, final=final, appearance=appearance)
+    prepared = await prepare(document, NewSignature(name, certify=certify, final=final, appearance=appearance), chain)
     der = verified_der(key.spki, prepared.to_be_signed, await raw_signature(key, prepared.to_be_signed))
-    return await embed(
-        prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, chain, der, pki.timestamps,
-        confirm(prepared.to_be_signed) if confirm else None,
-    )  # fmt: skip
+    return await embed(prepared, chain, der, pki.timestamps, confirm(prepared.to_be_signed) if confirm else None)
 
 
 async def raw_signature(key: SigningKey | RsaKey, message: bytes) -> bytes:

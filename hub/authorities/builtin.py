@@ -48,7 +48,9 @@ async def make_root(
     """The self-signed root certificate, DER, for 20 years. Make it once and keep it: a second one is another root."""
     subject = profile.name(organisation, f"{profile.shortened(organisation, 40)} Root")
     life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
-    body = profile.certificate_body(subject, subject, key.spki, serial(), life, profile.root_extensions(key.spki))
+    body = profile.certificate_body(
+        subject, profile.KeyHolder(subject, key.spki), serial(), life, profile.root_extensions(key.spki)
+    )
     return profile.signed_certificate(body, await key.sign(body.dump()))
 
 
@@ -64,17 +66,16 @@ class BuiltinAuthority:
         clock: Clock,
         organisation: str,
         public_origin: str,
-        serial: Callable[[], int] = new_serial,
     ) -> None:
         """`root` is what `make_root` gave for this key (ValueError otherwise); `public_origin` like https://sign.example."""
         self.root = root
         self._root = x509.Certificate.load(root)
         if self._root.public_key.dump() != key.spki:
             raise ValueError("the root certificate is not for this key")
-        self._key, self._clock, self._organisation, self._new_serial = key, clock, organisation, serial
-        self._revocation_list_url = public_origin + REVOCATION_LIST_PATH
-        self._root_url = public_origin + ROOT_PATH
-        self._status_url = public_origin + STATUS_PATH
+        self._key, self._clock, self._organisation = key, clock, organisation
+        self._addresses = profile.PublicAddresses(
+            public_origin + REVOCATION_LIST_PATH, public_origin + STATUS_PATH, public_origin + ROOT_PATH
+        )
 
     @property
     def chain(self) -> tuple[bytes, ...]:
@@ -151,9 +152,9 @@ class BuiltinAuthority:
     ) -> Issued:
         now = self._clock().replace(microsecond=0)
         life = (now - CLOCK_TOLERANCE, min(now + lifetime, self._root.not_valid_after))
-        urls = (self._revocation_list_url, self._status_url, self._root_url)
-        common = profile.leaf_extensions(spki, self._key.spki, *urls, seal=seal)
-        serial = self._new_serial()
-        body = profile.certificate_body(self._root.subject, subject, spki, serial, life, [*common, *extensions])
+        common = profile.leaf_extensions(spki, self._key.spki, self._addresses, seal=seal)
+        serial = new_serial()
+        holder = profile.KeyHolder(subject, spki)
+        body = profile.certificate_body(self._root.subject, holder, serial, life, [*common, *extensions])
         certificate = profile.signed_certificate(body, await self._key.sign(body.dump()))
         return Issued(certificate, (certificate, self.root), serial, *life)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -98,8 +99,17 @@ def root_extensions(spki: bytes) -> list[Extension]:
     ]
 
 
+@dataclass(frozen=True)
+class PublicAddresses:
+    """Where everybody finds an authority's revocation list, its answers (OCSP) and its certificate."""
+
+    revocation_list: str
+    status: str
+    certificate: str
+
+
 def leaf_extensions(
-    spki: bytes, issuer_spki: bytes, crl_url: str, status_url: str, issuer_url: str, *, seal: bool = False
+    spki: bytes, issuer_spki: bytes, addresses: PublicAddresses, *, seal: bool = False
 ) -> list[Extension]:
     """What signer, seal and timestamp certificates have in common. `seal`: it says that it is one."""
     policies = [TRIAL_POLICY_OID, SEAL_POLICY_OID] if seal else [TRIAL_POLICY_OID]
@@ -108,13 +118,13 @@ def leaf_extensions(
         ("key_identifier", False, key_identifier(spki)),
         ("authority_key_identifier", False, {"key_identifier": key_identifier(issuer_spki)}),
         ("certificate_policies", False, [{"policy_identifier": each} for each in policies]),
-        ("crl_distribution_points", False, [{"distribution_point": ("full_name", [_uri(crl_url)])}]),
+        ("crl_distribution_points", False, [{"distribution_point": ("full_name", [_uri(addresses.revocation_list)])}]),
         (
             "authority_information_access",
             False,
             [
-                {"access_method": "ocsp", "access_location": _uri(status_url)},
-                {"access_method": "ca_issuers", "access_location": _uri(issuer_url)},
+                {"access_method": "ocsp", "access_location": _uri(addresses.status)},
+                {"access_method": "ca_issuers", "access_location": _uri(addresses.certificate)},
             ],
         ),
     ]
@@ -137,10 +147,17 @@ def timestamp_extensions() -> list[Extension]:
     return [("key_usage", True, {"digital_signature"}), ("extended_key_usage", True, ["time_stamping"])]
 
 
+@dataclass(frozen=True)
+class KeyHolder:
+    """Whose key a certificate is about."""
+
+    name: x509.Name
+    spki: bytes
+
+
 def certificate_body(
     issuer: x509.Name,
-    subject: x509.Name,
-    spki: bytes,
+    holder: KeyHolder,
     serial: int,
     life: tuple[datetime, datetime],
     extensions: Sequence[Extension],
@@ -152,8 +169,8 @@ def certificate_body(
             "signature": SIGNATURE_ALGORITHM,
             "issuer": issuer,
             "validity": {"not_before": point_in_time(life[0]), "not_after": point_in_time(life[1])},
-            "subject": subject,
-            "subject_public_key_info": acceptable_key(spki),
+            "subject": holder.name,
+            "subject_public_key_info": acceptable_key(holder.spki),
             "extensions": [
                 {"extn_id": extn_id, "critical": critical, "extn_value": value}
                 for extn_id, critical, value in extensions

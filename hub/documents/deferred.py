@@ -58,35 +58,40 @@ class Prepared:
         return (0, start, end, len(self.file) - end)
 
 
-async def prepare(
-    document: bytes, field: str, chain: Sequence[bytes], *, certify: bool, final: bool, appearance: bytes | None
-) -> Prepared:
-    """Reserve the place of a signature in `field`; the result begins with the document's very bytes.
+@dataclass(frozen=True)
+class NewSignature:
+    """A signature that is to stand in `field`.
 
-    `chain`: certificates in DER, the holder's first. `certify`: the first signature, which from then on allows nothing
-    but the other signatures. `final`: the seal, which allows nothing at all. `appearance`: a PDF page to show.
+    `certify`: the first one, which from then on allows nothing but the other signatures. `final`: the seal, which
+    allows nothing at all. `appearance`: a PDF page to show.
     """
-    return await asyncio.to_thread(
-        prepare_now, document, field, chain, certify=certify, final=final, appearance=appearance
-    )
+
+    field: str
+    certify: bool
+    final: bool
+    appearance: bytes | None
 
 
-def prepare_now(
-    document: bytes, field: str, chain: Sequence[bytes], *, certify: bool, final: bool, appearance: bytes | None
-) -> Prepared:
+async def prepare(document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
+    """Reserve the place of a signature; the result begins with the document's very bytes. `chain`: certificates in DER,
+    the holder's first."""
+    return await asyncio.to_thread(prepare_now, document, signature, chain)
+
+
+def prepare_now(document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
     """`prepare` for callers that may block. WrongDocument when there is no such empty field."""
     metadata = signers.PdfSignatureMetadata(
-        field_name=field,
+        field_name=signature.field,
         md_algorithm="sha256",
         subfilter=fields.SigSeedSubFilter.PADES,
-        certify=certify,
-        docmdp_permissions=fields.MDPPerm.NO_CHANGES if final else fields.MDPPerm.FILL_FORMS,
+        certify=signature.certify,
+        docmdp_permissions=fields.MDPPerm.NO_CHANGES if signature.final else fields.MDPPerm.FILL_FORMS,
     )
-    signer = signers.PdfSigner(metadata, _placeholder(chain), stamp_style=stamp_style(appearance))
+    signer = signers.PdfSigner(metadata, _placeholder(chain), stamp_style=stamp_style(signature.appearance))
     try:
         digest, output = _finished(_digested(signer, document))
     except (SigningError, PdfReadError) as error:
-        raise WrongDocument(f"the field {field!r} cannot be signed: {error}") from error
+        raise WrongDocument(f"the field {signature.field!r} cannot be signed: {error}") from error
     file = bytes(output.getbuffer())
     if not file.startswith(document):
         raise WrongDocument("the prepared file does not begin with the document")
@@ -96,10 +101,7 @@ def prepare_now(
 
 
 async def embed(
-    prepared_file: bytes,
-    gap: tuple[int, int],
-    document_digest: bytes,
-    to_be_signed: bytes,
+    prepared: Prepared,
     chain: Sequence[bytes],
     signature_der: bytes,
     timestamps: TimestampSource,
@@ -110,9 +112,10 @@ async def embed(
 
     WrongDocument when the file is not the prepared one; TimestampUnavailable comes through, and nothing is lost by it.
     """
-    await asyncio.to_thread(_check_prepared, prepared_file, gap, document_digest)
+    await asyncio.to_thread(_check_prepared, prepared)
     token = await timestamps.timestamp(hashlib.sha256(signature_der).digest())
-    return filled(prepared_file, gap, assembled(to_be_signed, signature_der, chain, token, confirmation))
+    content = assembled(prepared.to_be_signed, signature_der, chain, token, confirmation)
+    return filled(prepared.file, prepared.gap, content)
 
 
 def verified_der(spki: bytes, message: bytes, signature: bytes) -> bytes:
@@ -180,10 +183,10 @@ def _placeholder(chain: Sequence[bytes]) -> ExternalSigner:
     )
 
 
-def _check_prepared(file: bytes, gap: tuple[int, int], document_digest: bytes) -> None:
-    start, end = gap
+def _check_prepared(prepared: Prepared) -> None:
+    file, (start, end) = prepared.file, prepared.gap
     empty = b"<" + b"0" * (end - start - 2) + b">"
     ranges = hashlib.sha256(file[:start])
     ranges.update(file[end:])
-    if file[start:end] != empty or ranges.digest() != document_digest:
+    if file[start:end] != empty or ranges.digest() != prepared.document_digest:
         raise WrongDocument("this is not the file that was prepared")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -41,25 +42,28 @@ def custody_words(custody: str, language: str) -> str:
     return english if language == "en" else chinese
 
 
-def signature_stamp(
-    name: str,
-    strokes: Sequence[Stroke] | None,
-    time_text: str,
-    language: str,
-    size: tuple[float, float] = SIGNATURE_SIZE,
-    custody: str | None = None,
-) -> bytes:
-    """A signer's stamp of `size` (width, height in points): the drawing, or the printed name when there is none, with
-    name, time, and where the key is, as proved (`custody`).
+@dataclass(frozen=True)
+class SignerStamp:
+    """What a signer's stamp shows. `strokes`: lines of points from a finger drawing, x and y from 0 to 1, y downwards,
+    over an area three times as wide as high; without them the name is printed. `custody`: where the key is, as
+    proved."""
 
-    `strokes`: lines of points from a finger drawing, x and y from 0 to 1, y downwards, over an area
-    three times as wide as high. BadInput for other strokes, UndrawableText for texts that the font cannot show.
-    """
-    drawing = None if strokes is None else checked_strokes(strokes)
-    texts = {"name": name, "time": time_text}
-    if custody is not None:
-        texts["custody"] = custody_words(custody, language)
-    data = {"custody": None, **texts, "strokes": drawing, "language": language, "width": size[0], "height": size[1]}
+    name: str
+    strokes: Sequence[Stroke] | None
+    time_text: str
+    language: str
+    custody: str | None = None
+
+
+def signature_stamp(stamp: SignerStamp, size: tuple[float, float] = SIGNATURE_SIZE) -> bytes:
+    """A signer's stamp of `size` (width, height in points). BadInput for strokes that are none, UndrawableText for
+    texts that the font cannot show."""
+    drawing = None if stamp.strokes is None else checked_strokes(stamp.strokes)
+    texts = {"name": stamp.name, "time": stamp.time_text}
+    if stamp.custody is not None:
+        texts["custody"] = custody_words(stamp.custody, stamp.language)
+    shown = {"strokes": drawing, "language": stamp.language, "width": size[0], "height": size[1]}
+    data = {"custody": None, **texts, **shown}
     return _draw("signature.typ", texts, data)
 
 

@@ -19,6 +19,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
@@ -85,7 +86,7 @@ class AliyunIdentity:
         body = "&".join(f"{quote(name, safe='~')}={quote(asked[name], safe='~')}" for name in sorted(asked)).encode()
         key, secret = self._options.access_key_id, self._options.access_key_secret.get_secret_value()
         host = urlsplit(self._options.endpoint).netloc
-        headers = signed(key, secret, host, action, body, self._place.clock(), secrets.token_hex(16))
+        headers = signed(key, secret, SignedForm(host, action, body), self._place.clock(), secrets.token_hex(16))
         try:
             async with (
                 asyncio.timeout(self._options.deadline),
@@ -101,11 +102,20 @@ class AliyunIdentity:
         return answer
 
 
-def signed(key: str, secret: str, host: str, action: str, body: bytes, now: datetime, nonce: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class SignedForm:
+    """What is asked of Aliyun: an action of one of its hosts."""
+
+    host: str
+    action: str
+    body: bytes
+
+
+def signed(key: str, secret: str, asked: SignedForm, now: datetime, nonce: str) -> dict[str, str]:
     """The headers of a request whose parameters are a form in its body, with its ACS3-HMAC-SHA256 signature."""
-    body_hash = hashlib.sha256(body).hexdigest()
+    body_hash = hashlib.sha256(asked.body).hexdigest()
     headers = {
-        "accept": "application/json", "content-type": FORM, "host": host, "x-acs-action": action,
+        "accept": "application/json", "content-type": FORM, "host": asked.host, "x-acs-action": asked.action,
         "x-acs-content-sha256": body_hash, "x-acs-date": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "x-acs-signature-nonce": nonce, "x-acs-version": VERSION,
     }  # fmt: skip

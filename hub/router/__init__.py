@@ -30,7 +30,7 @@ from channels import (
 )
 from hub.errors import Unavailable
 from hub.model.contract.signer import Signer
-from hub.model.messaging.delivery import BEGUN_WITHIN, Delivery, DeliveryState
+from hub.model.messaging.delivery import BEGUN_WITHIN, Delivery, DeliveryState, StateReport
 from hub.model.messaging.message import ANSWERS, NOT_BY_VOICE, Purpose
 from hub.model.messaging.provider import lane_of
 from hub.model.reminders.policy import ReminderPolicy
@@ -38,7 +38,7 @@ from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import Healths, arrived
 from hub.router.providers import Begun, Carrier, Carriers
-from hub.router.receipts import FATES
+from hub.router.receipts import OPTED_OUT_MEANWHILE, report_of
 from hub.router.recheck import as_it_is_now, morning, obsolete, unwanted
 from hub.router.reconcile import BUSY_PAUSES, MOST_BATCHES, settle
 from hub.router.rendering import Wording
@@ -216,12 +216,10 @@ class Router:
         """Commit who is to be called, in which words. What waited may have become pointless, or it is night."""
         if not fresh:
             if reason := await obsolete(tx, delivery):
-                return await tx.deliveries.report(delivery.id, DeliveryState.WITHDRAWN, tx.planning_now, failure=reason)
+                pointless = StateReport(DeliveryState.WITHDRAWN, failure=reason)
+                return await tx.deliveries.report(delivery.id, pointless, tx.planning_now)
             if await unwanted(tx, delivery):
-                return await tx.deliveries.report(
-                    delivery.id, DeliveryState.REFUSED, tx.planning_now, failure="opted out meanwhile",
-                    failure_kind=Failure.OPTED_OUT.value,
-                )  # fmt: skip
+                return await tx.deliveries.report(delivery.id, OPTED_OUT_MEANWHILE, tx.planning_now)
             if opening := await morning(tx, delivery, self._policy):
                 await tx.deliveries.put_off(delivery.id, opening)
                 return delivery.state
@@ -323,9 +321,8 @@ class Router:
 
     async def _unknown(self, call: Begun, failure: str) -> DeliveryState:
         async with self._database.transaction(EVERYTHING) as tx:
-            after = await tx.deliveries.report(
-                call.delivery.id, DeliveryState.UNKNOWN, tx.planning_now, failure=failure
-            )
+            unknown = StateReport(DeliveryState.UNKNOWN, failure=failure)
+            after = await tx.deliveries.report(call.delivery.id, unknown, tx.planning_now)
         self._tell(call.delivery, after)
         return after
 
@@ -338,11 +335,8 @@ class Router:
         self, tx: Transaction, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
     ) -> DeliveryState:
         """Join a receipt to what is known, in this transaction; what it says about the number is remembered too."""
-        after = await tx.deliveries.report(
-            delivery_id, state or FATES[receipt.fate], tx.planning_now,
-            receipts=carrier.channel.rules.receipts, reference=receipt.reference or None,
-            failure=receipt.detail or None, failure_kind=receipt.failure.value if receipt.failure else None,
-        )  # fmt: skip
+        report = report_of(receipt, state, receipts=carrier.channel.rules.receipts)
+        after = await tx.deliveries.report(delivery_id, report, tx.planning_now)
         delivery = await tx.deliveries.get(delivery_id)
         assert delivery
         if receipt.failure is Failure.OPTED_OUT:

@@ -5,6 +5,7 @@ What is broken may be the contract's own data, so nothing of it is read here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -16,24 +17,27 @@ CANNOT_SEND = "A message to this signer cannot be sent, as it raises an error. I
 STUCK = "stuck"
 
 
-async def show_failing(
-    tx: Transaction,
-    error: Exception,
-    *,
-    since: datetime,
-    contract: UUID | None,
-    signer: UUID | None,
-    campus: str | None,
-) -> None:
-    """Show it once it lasts: on the board, as a task, and once a day for each campus as an alert. `since`: when the
-    step was due, on the planning clock. The caller holds the contract."""
-    if tx.planning_now - since < TOLD_AFTER:
+@dataclass(frozen=True)
+class FailingMessage:
+    """A message that raises an error. `since`: when it was due, on the planning clock."""
+
+    since: datetime
+    contract: UUID | None
+    signer: UUID | None
+    campus: str | None
+
+
+async def show_failing(tx: Transaction, error: Exception, message: FailingMessage) -> None:
+    """Show it once it lasts: on the board, as a task, and once a day for each campus as an alert. The caller holds the
+    contract."""
+    contract, campus = message.contract, message.campus
+    if tx.planning_now - message.since < TOLD_AFTER:
         return
     if contract:
         await tx.contracts.show_stuck(contract, tx.now, STEP_FAILED)
     if campus:
         text = f"{CANNOT_SEND}\n{type(error).__name__}"
-        await tx.desk.add_task_once(StaffTask(uuid4(), STUCK, text, campus, tx.now, contract, signer))
+        await tx.desk.add_task_once(StaffTask(uuid4(), STUCK, text, campus, tx.now, contract, message.signer))
     day = tx.now.replace(hour=0, minute=0, second=0, microsecond=0)
     if await tx.budgets.spend("alarm", f"{STEP_FAILED}/{campus}", day, 1):
         await tx.alerts.add(STEP_FAILED, {"campus": campus or "-"}, tx.now, campus)

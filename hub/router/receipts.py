@@ -12,8 +12,8 @@ from datetime import datetime
 
 import structlog
 
-from channels import Failure, Fate, Inbound, ReceiptReport
-from hub.model.messaging.delivery import DeliveryState, began_at, joined, look_again_at
+from channels import Failure, Fate, Inbound, Receipt, ReceiptReport
+from hub.model.messaging.delivery import DeliveryState, StateReport, began_at, joined, look_again_at
 from hub.router.circuit_breaker import arrived
 from hub.router.providers import Carrier
 from hub.store.messaging.deliveries import Learnt
@@ -25,6 +25,9 @@ FATES = {
     Fate.UNDELIVERED: DeliveryState.UNDELIVERED,
 }
 SAY_MORE = (Failure.OPTED_OUT, Failure.FILTERED, Failure.ACCOUNT)
+OPTED_OUT_MEANWHILE = StateReport(
+    DeliveryState.REFUSED, failure="opted out meanwhile", failure_kind=Failure.OPTED_OUT.value
+)
 log = structlog.get_logger()
 
 
@@ -34,6 +37,17 @@ class Reported:
 
     carrier: Carrier
     report: ReceiptReport
+
+
+def report_of(receipt: Receipt, state: DeliveryState | None, *, receipts: bool) -> StateReport:
+    """Return what a receipt says. `state`: what the message came to, where that is known better."""
+    return StateReport(
+        state or FATES[receipt.fate],
+        receipts=receipts,
+        reference=receipt.reference or None,
+        failure=receipt.detail or None,
+        failure_kind=receipt.failure.value if receipt.failure else None,
+    )
 
 
 def is_plain(carrier: Carrier, reports: Sequence[ReceiptReport], inbound: Sequence[Inbound]) -> bool:

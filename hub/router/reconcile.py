@@ -15,7 +15,7 @@ from hub.errors import Unavailable
 from hub.model.contract.contract import retry_after_error
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.failing import show_failing
+from hub.router.failing import FailingMessage, show_failing
 from hub.router.providers import LEFT_TO_OTHERS
 from hub.store.messaging.providers import OfProviders
 from hub.store.transaction import Database
@@ -73,6 +73,4 @@ async def _set_aside(database: Database, delivery: Delivery, error: Exception) -
                 await tx.contracts.hold([delivery.contract])
             now = tx.planning_now
             await tx.deliveries.put_off(delivery.id, now + retry_after_error(since, now))
-            await show_failing(
-                tx, error, since=since, contract=delivery.contract, signer=delivery.signer, campus=delivery.campus
-            )
+            await show_failing(tx, error, FailingMessage(since, delivery.contract, delivery.signer, delivery.campus))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,32 +29,34 @@ async def _nobody(_difference: timedelta) -> None:
     """Who is told of a clock that differs, where nobody is."""
 
 
+@dataclass(frozen=True)
+class PinnedService:
+    """Known by `certificates`: its own one, or that of an authority above it. `deadline`: seconds for a whole call."""
+
+    url: str
+    certificates: Sequence[bytes]
+    deadline: float = DEADLINE
+
+
 class Rfc3161Timestamps:
-    """Known by `certificates`: the service's own certificate, or that of an authority above it, pinned by config."""
+    """Tokens of an outside service, whose certificate is pinned by config."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        url: str,
-        certificates: Sequence[bytes],
+        service: PinnedService,
         clock: Callable[[], datetime],
-        *,
-        deadline: float = DEADLINE,
-        tolerance: timedelta = CLOCK_TOLERANCE,
-        new_nonce: Callable[[], int] = lambda: secrets.randbits(63) | 1,
         differs: Callable[[timedelta], Awaitable[None]] = _nobody,
     ) -> None:
-        """`deadline` in seconds for the whole call; genTime may differ from `clock` by `tolerance`. From one minute on
-        `differs` hears of it."""
-        self.certificates = tuple(certificates)
-        self._session, self._url, self._clock = session, url, clock
-        self._deadline, self._tolerance, self._new_nonce = deadline, tolerance, new_nonce
-        self._differs = differs
+        """genTime may differ from `clock` by CLOCK_TOLERANCE. From one minute on `differs` hears of it."""
+        self.certificates = tuple(service.certificates)
+        self._session, self._url, self._deadline = session, service.url, service.deadline
+        self._clock, self._differs = clock, differs
         self._pinned = [x509.Certificate.load(certificate) for certificate in self.certificates]
 
     async def timestamp(self, digest: bytes) -> bytes:
         """A checked token over a SHA-256 digest; TimestampUnavailable, with the reason, for anything else."""
-        nonce = self._new_nonce()
+        nonce = secrets.randbits(63) | 1
         answer = await self._ask(_request(digest, nonce))
         try:
             return await self._checked_token(answer, digest, nonce)
@@ -98,7 +101,7 @@ class Rfc3161Timestamps:
         difference = info["gen_time"].native - self._clock()
         if abs(difference) >= WORTH_TELLING:
             await self._differs(difference)
-        if abs(difference) > self._tolerance:
+        if abs(difference) > CLOCK_TOLERANCE:
             raise TimestampUnavailable(f"the timestamp's time differs from our clock by {difference}")
 
     async def _check_signature(self, signed_data: object, digest: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import socket
 import ssl
 from collections.abc import Iterable
 from functools import cache
@@ -96,20 +95,16 @@ async def run_web(
     host: str,
     port: int,
     stop: asyncio.Event,
-    sock: socket.socket | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is set; then requests in hand are finished.
 
-    `sock`: an already bound socket, instead of host and port. `tls`: HTTPS, where no proxy does it.
+    `tls`: HTTPS, where no proxy does it.
     """
     runner = web.AppRunner(make_app(hub), shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        site: web.BaseSite = (
-            web.SockSite(runner, sock, ssl_context=tls) if sock else web.TCPSite(runner, host, port, ssl_context=tls)
-        )
-        await site.start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
         log.info("web started", origin=hub.services.origin)
         await stop.wait()
     finally:

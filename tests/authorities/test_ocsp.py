@@ -24,6 +24,7 @@ from hub.authorities.ocsp import asked_in
 from hub.errors import BadInput
 from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.tokens.softkey import SoftKey
 from tests.running import Running, running_hub
 from tests.signing_parts import Pki, utc_now
@@ -61,7 +62,9 @@ class Asking:
     async def issue(self) -> Issued:
         issued = await self.running.hub.pki.authority.enrol(SoftKey.generate("s").spki, "陈建国", "P-1", SIGNER_LIFE)
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.certificates.add(BUILTIN, issued.serial, issued.certificate, tx.now, issued.not_after)
+            await tx.certificates.add(
+                IssuedCertificate(BUILTIN, issued.serial, issued.certificate, tx.now, issued.not_after)
+            )
         return issued
 
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from hub.model.staff.accounts import EVERYTHING
-from qianda.checks import check_prepared
+from qianda.checks import PreparedFile, check_prepared
 from tests.browser.conftest import NewPage
 from tests.browser.signer_steps import come_in, read_to_the_end, sign
 from tests.browser.update_cases import content_replaced
@@ -39,7 +39,7 @@ async def forge_what_is_prepared(page: Page, running: Running) -> None:
         byte_range = (0, start, end, len(forged) - end)
         digest = hashlib.sha256(forged[:start] + forged[end:]).digest()
         to_be_signed = signed_attributes(digest, request.chain[0])
-        check_prepared(shown, forged, byte_range, to_be_signed, request.chain[0])  # all four pass
+        check_prepared(shown, PreparedFile(forged, byte_range, to_be_signed), request.chain[0])  # all four pass
 
         async def file(route: Route) -> None:
             await route.fulfill(body=forged, content_type="application/pdf")

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_templates import ContractTemplates
+from hub.documents.deferred import NewSignature
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 from hub.documents.pdf import FieldBox, prepare, with_signature_fields, with_validation_data
-from hub.documents.stamps import signature_stamp
+from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.tokens.softkey import SoftKey
 from tests.browser.update_files import (
     NEW,
@@ -75,8 +76,11 @@ async def _signed_in_turn(kind: str, document: bytes) -> list[Case]:
             key = SoftKey.generate(name)
             chain = (await pki.authority.enrol(key.spki, "王小明", name)).chain
         first, last = name == FIRST, name == "seal"
-        for looks, picture in (("plain", None), ("picture", signature_stamp("王小明", None, "2026-12-01", "zh"))):
-            made = await prepare(document, name, chain, certify=first, final=last, appearance=picture)
+        for looks, picture in (
+            ("plain", None),
+            ("picture", signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"))),
+        ):
+            made = await prepare(document, NewSignature(name, certify=first, final=last, appearance=picture), chain)
             cases.append(Case(f"{kind}, {name}, {looks}", document, made.file))
         document = await sign(document, name, key, chain, pki, certify=first, final=last, appearance=picture)
         crl = await pki.authority.revocation_list([])

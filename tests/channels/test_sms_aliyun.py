@@ -29,7 +29,17 @@ from channels import (
     Shape,
 )
 from channels.fixed_texts import Answered
-from channels.sms_aliyun import HASHED, OUT_ID_LENGTH, Aliyun, _failed, canonical_query, connect, out_id, signed
+from channels.sms_aliyun import (
+    HASHED,
+    OUT_ID_LENGTH,
+    Aliyun,
+    SignedQuery,
+    _failed,
+    canonical_query,
+    connect,
+    out_id,
+    signed,
+)
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.sms_aliyun import KEY, SECRET, Double, called
 
@@ -98,7 +108,9 @@ def test_our_signature_is_what_the_official_sdk_computes() -> None:
     from darabonba.request import DaraRequest
 
     query = {"PhoneNumbers": "13800000101", "SignName": "签达", "TemplateParam": '{"code": "1 +*~/"}', "OutId": "a:b+c"}
-    headers = signed(KEY, SECRET, "dysmsapi.aliyuncs.com", "SendSms", query, datetime.now(UTC), "d41d8cd98f00b204")
+    headers = signed(
+        KEY, SECRET, SignedQuery("dysmsapi.aliyuncs.com", "SendSms", query), datetime.now(UTC), "d41d8cd98f00b204"
+    )
     request = DaraRequest()
     request.method, request.pathname, request.query = "POST", "/", query
     request.headers = {name: value for name, value in headers.items() if name != "authorization"}
@@ -109,7 +121,7 @@ def test_our_signature_is_what_the_official_sdk_computes() -> None:
 async def test_the_double_takes_no_request_that_was_changed_or_repeated(double: Double, place: ChannelContext) -> None:
     query = {"PhoneNumber": "13800000101", "SendDate": "20261124", "PageSize": "50", "CurrentPage": "1"}
     host = double.endpoint.removeprefix("http://")
-    headers = signed(KEY, SECRET, host, "QuerySendDetails", query, datetime.now(UTC), "d41d8cd98f00b204")
+    headers = signed(KEY, SECRET, SignedQuery(host, "QuerySendDetails", query), datetime.now(UTC), "d41d8cd98f00b204")
 
     async def code(**changed: str) -> str:
         url = f"{double.endpoint}/?{canonical_query({**query, **changed})}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qianda.checks import RefusedToSign, check_prepared
+from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from tests.client.prepared_parts import SHOWN, Prepared, new_certificate, prepared_over, signed_attributes
 
 CERTIFICATE = new_certificate()
@@ -24,7 +24,9 @@ def check(case: Prepared, **changes: object) -> None:
         "to_be_signed": case.to_be_signed,
         "own_certificate": case.certificate,
     }
-    check_prepared(**(parts | changes))  # type: ignore[arg-type]
+    given: dict[str, Any] = parts | changes
+    prepared = PreparedFile(given.pop("prepared"), given.pop("byte_range"), given.pop("to_be_signed"))
+    check_prepared(given.pop("shown"), prepared, given.pop("own_certificate"), **given)
 
 
 def number_of_refusal(case: Prepared, **changes: object) -> int:

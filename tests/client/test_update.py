@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.documents.deferred import NewSignature
 from hub.documents.pdf import prepare
-from qianda.checks import RefusedToSign, check_prepared
+from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from qianda.update import check_update
 from tests.client.prepared_parts import SHOWN, new_certificate, page_content, prepared_over
 from tests.signing_parts import FinishedParts, finished_contract, sample_pdf
@@ -26,15 +27,15 @@ async def test_what_the_hub_prepares_passes_for_every_party(tmp_path: Path, pict
     shown = {"guardian-1": "unsigned", "student-1": "guardian-1-validated", "seal": "student-1-validated"}
     for name, revision in shown.items():
         document, first, last = parts.revisions[revision], name == "guardian-1", name == "seal"
-        made = await prepare(document, name, chains[name], certify=first, final=last, appearance=picture)
-        check_prepared(document, made.file, made.byte_range, made.to_be_signed, chains[name][0])
+        made = await prepare(document, NewSignature(name, certify=first, final=last, appearance=picture), chains[name])
+        check_prepared(document, PreparedFile(made.file, made.byte_range, made.to_be_signed), chains[name][0])
         check_update(document, made.file)
 
 
 def test_a_page_replaced_behind_the_shown_bytes_is_refused() -> None:
     """All four checks pass here: the file does begin with the shown bytes, and the signature covers everything."""
     made = prepared_over(SHOWN, new_certificate(), also={4: page_content(b"CNY 1.00")})
-    check_prepared(made.shown, made.file, made.byte_range, made.to_be_signed, made.certificate)
+    check_prepared(made.shown, PreparedFile(made.file, made.byte_range, made.to_be_signed), made.certificate)
     with pytest.raises(RefusedToSign) as refusal:
         check_update(made.shown, made.file)
     assert refusal.value.number == 1

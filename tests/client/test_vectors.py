@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from qianda.checks import RefusedToSign, check_prepared
+from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from qianda.client import possession_statement
 from qianda.holder import SoftwareKey
 from qianda.update import check_update
@@ -81,7 +81,7 @@ def test_the_library_comes_to_the_same_verdicts(whole: dict[str, Any], case: dic
 
 def verdict(shown: bytes, prepared: bytes, case: dict[str, Any], certificate: bytes) -> int | None:
     try:
-        check_prepared(shown, prepared, case["byte_range"], b64decode(case["to_be_signed"]), certificate)
+        check_prepared(shown, PreparedFile(prepared, case["byte_range"], b64decode(case["to_be_signed"])), certificate)
     except RefusedToSign as refused:
         return refused.number
     try:

@@ -180,15 +180,15 @@ async def test_staff_revoke_for_a_signer_whom_they_see(phones: Phones) -> None:
         device = UUID((await app.devices())[0]["id"])
         hefei, beijing = Scope(frozenset({"hefei"})), Scope(frozenset({"beijing"}))
         with pytest.raises(ContractNotFound):
-            await device_keys.revoke_for(services, beijing, contract.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(services, beijing, contract.id, device, "staff:x")
         with pytest.raises(NotFound):
-            await device_keys.revoke_for(services, hefei, other.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(services, hefei, other.id, device, "staff:x")
         with pytest.raises(NotFound):
-            await device_keys.revoke_for(services, hefei, contract.id, uuid4(), "lost", "staff:x")
-        await device_keys.revoke_for(services, hefei, contract.id, device, "lost", "staff:x")
+            await device_keys.revoke_for(services, hefei, contract.id, uuid4(), "staff:x")
+        await device_keys.revoke_for(services, hefei, contract.id, device, "staff:x")
         assert await refusal(app.key(key)) == (403, "key-revoked")
     (revoked,) = await facts_of(running, contract, "app-key-revoked")
-    assert revoked["reason"] == "lost"
+    assert revoked["reason"] == "by-staff"
 
 
 async def test_a_phone_change_revokes_every_device(phones: Phones) -> None:
@@ -200,7 +200,8 @@ async def test_a_phone_change_revokes_every_device(phones: Phones) -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.signers(contract.id)
         services, phone = running.hub.services, "+8619000000777"
-        change = await change_phone.ask(services, EVERYTHING, contract.id, signer.id, phone, "lost", "staff:a")
+        wanted = change_phone.PhoneRequest(contract.id, signer.id, phone, "lost")
+        change = await change_phone.ask(services, EVERYTHING, wanted, "staff:a")
         await change_phone.approve(services, EVERYTHING, change.id, "staff:b")
         assert await refusal(app.devices()) == (401, "session-not-valid")
     running.clock.advance(CODE_APART)

@@ -54,9 +54,8 @@ async def bring(guardian: Person, authority: OutsideAuthority, **how: Any) -> Ce
     guardian.key = SoftwareKey(key)
     await guardian.fresh_challenge()
     services, chain = guardian.running.hub.services, authority.chain(certificate)
-    return await signer_certificates.bring_certificate(
-        services, guardian.secret, guardian.contract.id, chain, guardian.proof(), claimed
-    )
+    brought = signer_certificates.BroughtCertificate(tuple(chain), guardian.proof(), claimed)
+    return await signer_certificates.bring_certificate(services, guardian.secret, guardian.contract.id, brought)
 
 
 @asynccontextmanager

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pyhanko.pdf_utils.reader import PdfFileReader
 
+from hub.documents.deferred import NewSignature
 from hub.documents.pdf import embed, prepare, verified_der, with_signature_fields
-from hub.documents.stamps import seal_stamp, signature_stamp
+from hub.documents.stamps import SignerStamp, seal_stamp, signature_stamp
 from tests.judges import (
     VALIDATOR,
     judge_by_openssl,
@@ -101,7 +102,9 @@ def test_pyhanko_accepts_it_now_and_for_years(clock: str, file: Path, finished: 
 
 async def test_stamps_and_seal_show_in_their_fields(tmp_path: Path) -> None:
     drawn = {
-        "guardian-1": signature_stamp("王小明", [[(0.1, 0.1), (0.9, 0.9)]], "2026-11-24 15:48 (UTC+8)", "zh"),
+        "guardian-1": signature_stamp(
+            SignerStamp("王小明", [[(0.1, 0.1), (0.9, 0.9)]], "2026-11-24 15:48 (UTC+8)", "zh")
+        ),
         "seal": seal_stamp("示范学校"),
     }
     finished = await finished_contract(tmp_path, signers=TWO, appearances=drawn)
@@ -124,12 +127,10 @@ async def test_a_signer_may_bring_an_rsa_key(tmp_path: Path) -> None:
     )
     chain = (await pki.authority.enrol(spki, "王小明", "P1")).chain
     document = with_signature_fields(sample_pdf(), boxes_for(ONE))
-    prepared = await prepare(document, "guardian-1", chain, certify=True, final=False, appearance=None)
+    prepared = await prepare(document, NewSignature("guardian-1", certify=True, final=False, appearance=None), chain)
     value = private.sign(prepared.to_be_signed, padding.PKCS1v15(), hashes.SHA256())
     der = verified_der(spki, prepared.to_be_signed, value)
-    signed = await embed(
-        prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, chain, der, pki.timestamps
-    )
+    signed = await embed(prepared, chain, der, pki.timestamps)
     (tmp_path / "signed.pdf").write_bytes(signed)
     assert "Signature is Valid." in run(program("pdfsig"), "-nocert", tmp_path / "signed.pdf")
 

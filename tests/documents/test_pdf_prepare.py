@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pyhanko.pdf_utils.reader import PdfFileReader
 
+from hub.documents.deferred import NewSignature
 from hub.documents.pdf import Prepared, embed, prepare, verified_der, with_signature_fields, with_validation_data
 from hub.errors import TimestampUnavailable, WrongDocument, WrongSignature
 from hub.tokens.softkey import SoftKey
@@ -43,7 +44,7 @@ async def chain(pki: Pki, key: SoftKey) -> tuple[bytes, ...]:
 
 @pytest.fixture
 async def prepared(document: bytes, chain: tuple[bytes, ...]) -> Prepared:
-    return await prepare(document, "guardian-1", chain, certify=True, final=False, appearance=None)
+    return await prepare(document, NewSignature("guardian-1", certify=True, final=False, appearance=None), chain)
 
 
 def test_the_fields_are_there_and_empty_and_nothing_can_be_filled_in(document: bytes) -> None:
@@ -83,7 +84,7 @@ def test_the_prepared_file_passes_the_checks_that_a_client_makes(
 
 async def test_a_field_that_is_not_there_cannot_be_signed(document: bytes, chain: tuple[bytes, ...]) -> None:
     with pytest.raises(WrongDocument):
-        await prepare(document, "stranger", chain, certify=True, final=False, appearance=None)
+        await prepare(document, NewSignature("stranger", certify=True, final=False, appearance=None), chain)
 
 
 async def test_a_field_is_signed_once(
@@ -91,14 +92,12 @@ async def test_a_field_is_signed_once(
 ) -> None:
     signed = await embedded(prepared, pki, key, chain)
     with pytest.raises(WrongDocument):
-        await prepare(signed, "guardian-1", chain, certify=False, final=False, appearance=None)
+        await prepare(signed, NewSignature("guardian-1", certify=False, final=False, appearance=None), chain)
 
 
 async def embedded(prepared: Prepared, pki: Pki, key: SoftKey, chain: tuple[bytes, ...]) -> bytes:
     der = verified_der(key.spki, prepared.to_be_signed, await raw_signature(key, prepared.to_be_signed))
-    return await embed(
-        prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, chain, der, pki.timestamps
-    )
+    return await embed(prepared, chain, der, pki.timestamps)
 
 
 async def test_only_the_gap_changes_when_the_signature_goes_in(
@@ -137,9 +136,7 @@ async def test_without_a_timestamp_nothing_is_embedded(
 ) -> None:
     der = await key.sign(prepared.to_be_signed)
     with pytest.raises(TimestampUnavailable):
-        await embed(
-            prepared.file, prepared.gap, prepared.document_digest, prepared.to_be_signed, chain, der, NoTimestamps()
-        )
+        await embed(prepared, chain, der, NoTimestamps())
 
 
 async def test_a_signature_that_does_not_fit_is_refused(key: SoftKey) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
-from hub.identity.aliyun import signed
+from hub.identity.aliyun import SignedForm, signed
 from hub.plugins import identity
 from tests.identity.aliyun_double import KEY, SECRET, AliyunIdentityDouble
 from tests.signing_parts import utc_now
@@ -76,7 +76,7 @@ def test_our_signature_is_what_the_official_sdk_computes() -> None:
 
     body = b"IdentifyNum=1&UserName=%E7%AD%BE%20~"
     host = "cloudauth.aliyuncs.com"
-    headers = signed(KEY, SECRET, host, "Id2MetaVerify", body, datetime.now(UTC), "d41d8cd98f00b204")
+    headers = signed(KEY, SECRET, SignedForm(host, "Id2MetaVerify", body), datetime.now(UTC), "d41d8cd98f00b204")
     request = DaraRequest()
     request.method, request.pathname, request.query = "POST", "/", {}
     request.headers = {name: value for name, value in headers.items() if name != "authorization"}

@@ -13,6 +13,26 @@ PACKAGES = ("hub", "channels", "chats", "qianda", "bench")
 NO_CLASS_NAMES = {"Place", "Call", "Share", "Standing", "Given", "Told", "Asked", "Known"}
 
 
+MAX_PARAMETERS = 5
+# Whose parameters are not ours to choose: the options of a command, and what a library calls.
+GIVEN_FROM_OUTSIDE = {
+    ("qianda/cli.py", "verify"),
+    ("bench/__main__.py", "bench"),
+    ("channels/twilio_http.py", "request"),
+}
+
+
+def functions() -> Iterator[tuple[str, str, int]]:
+    """File, name and number of parameters of each function of the product, `self` and `cls` apart."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                    names = [each.arg for each in parameters if each.arg not in ("self", "cls")]
+                    yield path.relative_to(ROOT).as_posix(), node.name, len(names)
+
+
 def classes() -> Iterator[tuple[str, Path]]:
     """Name and file of each class of the product, private ones apart."""
     for package in PACKAGES:
@@ -32,3 +52,10 @@ def test_a_class_name_stands_once() -> None:
 
 def test_no_class_has_a_name_that_means_many_things() -> None:
     assert [(name, path) for name, path in classes() if name in NO_CLASS_NAMES] == []
+
+
+def test_a_function_has_at_most_five_parameters() -> None:
+    """More belong together in a value."""
+    found = list(functions())
+    assert len(found) > 3000
+    assert {(path, name) for path, name, count in found if count > MAX_PARAMETERS} == GIVEN_FROM_OUTSIDE

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub.errors import QiandaError
-from hub.lifecycle.staff.change_phone import approve, ask
+from hub.lifecycle.staff.change_phone import PhoneRequest, approve, ask
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import Delivery
@@ -24,9 +24,8 @@ HEFEI = Scope(frozenset({"hefei"}))
 
 
 async def asked(running: Running, guardian: Person, phone: str = NEW, by: str = ONE) -> PhoneChange:
-    return await ask(
-        running.hub.services, HEFEI, guardian.contract.id, guardian.signer.id, phone, "The parent called.", by
-    )
+    wanted = PhoneRequest(guardian.contract.id, guardian.signer.id, phone, "The parent called.")
+    return await ask(running.hub.services, HEFEI, wanted, by)
 
 
 async def changed(running: Running, guardian: Person, phone: str = NEW) -> PhoneChange:

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import open_link, sign, signer_certificates, verify_identity
-from hub.lifecycle.signing.device_keys import Presented
+from hub.lifecycle.signing.device_keys import Presented, ShownKey
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.signing.link import DoorKind
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
-from qianda.checks import check_prepared
+from qianda.checks import PreparedFile, check_prepared
 from qianda.holder import SoftwareKey
 from tests.running import Running
 
@@ -77,7 +77,11 @@ class Person:
 
     async def certify(self) -> tuple[bytes, ...]:
         certified = await signer_certificates.certify_key(
-            self.running.hub.services, self.secret, self.contract.id, self.key.spki, self.proof(), Presented("browser")
+            self.running.hub.services,
+            self.secret,
+            self.contract.id,
+            ShownKey(self.key.spki, self.proof(), "browser"),
+            Presented(),
         )
         self.chain = certified.chain
         return self.chain
@@ -96,19 +100,20 @@ class Person:
         consent = sign.consent_for(services, self.contract, self.signer.language)
         agreed = sign.AgreedConsent(consent.version, consent.sha256)
         request, size = await sign.prepare(
-            services, self.secret, self.contract.id, hashlib.sha256(shown).hexdigest(), agreed, STROKES
+            services,
+            self.secret,
+            self.contract.id,
+            sign.PrepareRequest(hashlib.sha256(shown).hexdigest(), agreed, STROKES),
         )
         prepared = await sign.prepared_file(services, self.secret, request.id)
         assert len(prepared) == size
         start, end = request.gap
-        check_prepared(shown, prepared, (0, start, end, size - end), request.to_be_signed, self.chain[0])
+        check_prepared(shown, PreparedFile(prepared, (0, start, end, size - end), request.to_be_signed), self.chain[0])
         return request
 
     async def accept(self, request: SignatureRequest, signature: bytes | None = None) -> TaskState:
         signature = signature or self.key.sign(request.to_be_signed)
-        return await sign.accept_signature(
-            self.running.hub.services, self.secret, self.contract.id, request.id, signature
-        )
+        return await sign.accept_signature(self.running.hub.services, self.secret, request.id, signature)
 
     async def sign(self) -> SignatureRequest:
         """Everything on the last tap: key, prepare, checks, signature."""

@@ -20,7 +20,7 @@ from hub.errors import (
 )
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import NewSigner, NewStudent
-from hub.lifecycle.staff.change_phone import approve, ask, ask_with_old_phone, turn_down, waiting
+from hub.lifecycle.staff.change_phone import PhoneRequest, approve, ask, ask_with_old_phone, turn_down, waiting
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PhoneChangeState
@@ -69,8 +69,8 @@ async def test_only_staff_of_the_campus_ask_and_approve() -> None:
     async with quiet_hub(StandingClock()) as running:
         services = running.hub.services
         guardian = await person(running, await running.issue_minor())
-        about = (guardian.contract.id, guardian.signer.id, NEW, "why", ONE)
-        assert await refusal(ask(services, elsewhere, *about)) is ContractNotFound
+        wanted = PhoneRequest(guardian.contract.id, guardian.signer.id, NEW, "why")
+        assert await refusal(ask(services, elsewhere, wanted, ONE)) is ContractNotFound
         change = await asked(running, guardian)
         assert await waiting(services, elsewhere) == []
         assert await refusal(approve(services, elsewhere, change.id, OTHER)) is NotFound
@@ -86,7 +86,7 @@ async def test_what_cannot_be_asked_for() -> None:
                 await asked(running, guardian, phone)
             assert refused.value.field == field
         with pytest.raises(BadInput) as refused:
-            await ask(services, HEFEI, guardian.contract.id, guardian.signer.id, NEW, "  ", ONE)
+            await ask(services, HEFEI, PhoneRequest(guardian.contract.id, guardian.signer.id, NEW, "  "), ONE)
         assert refused.value.field == "reason"
         await void(services, EVERYTHING, guardian.contract.id, "no longer wanted", ONE)
         assert (await refusal(asked(running, guardian))).code == "illegal-move"

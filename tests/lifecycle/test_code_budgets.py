@@ -13,7 +13,7 @@ from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.messaging.resend_link import relink
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.model.messaging.budget import KINDS, BudgetLimits, Cause, budgets, cause_of
+from hub.model.messaging.budget import KINDS, BudgetLimits, Cause, CountedMessage, budgets, cause_of
 from hub.model.messaging.message import Purpose
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent
@@ -139,7 +139,7 @@ def test_every_message_is_counted_by_its_cause_and_in_one_order() -> None:
     assert causes[Purpose.CODE] is Cause.CODE
     kinds = {}
     for cause in Cause:
-        counted = list(budgets(BudgetLimits(), MORNING, cause, to=phone(1), campus="hefei"))
+        counted = list(budgets(BudgetLimits(), MORNING, CountedMessage(phone(1), cause, "hefei")))
         kinds[cause] = [each.kind for each in counted]
         assert kinds[cause] == sorted(kinds[cause], key=KINDS.index)
     everything = [kind for each in kinds.values() for kind in each]

@@ -15,7 +15,7 @@ from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.erase import erase_of_number, erase_signer, erase_words
 from hub.lifecycle.signing import signer_certificates
-from hub.lifecycle.signing.device_keys import Presented
+from hub.lifecycle.signing.device_keys import Presented, ShownKey
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
 from hub.lifecycle.staff import change_phone
@@ -50,15 +50,23 @@ async def everything_written(running: Running) -> dict[str, Contract]:
     request = await guardian.prepare()
     await note_refusal(services, guardian.secret, request.id, WROTE)
     signer = (await person(running, contracts[ASKED])).signer
-    await change_phone.ask(services, EVERYTHING, contracts[ASKED].id, signer.id, "+8619000000999", WROTE, "staff:x")
+    await change_phone.ask(
+        services,
+        EVERYTHING,
+        change_phone.PhoneRequest(contracts[ASKED].id, signer.id, "+8619000000999", WROTE),
+        "staff:x",
+    )
     return contracts
 
 
 async def _with_a_device(running: Running, guardian: Person) -> None:
     """A key in an app, on a device that its person gave a name."""
-    proof, presented = guardian.proof(), Presented("app-keystore", label=WROTE[:60])
+    shown, presented = (
+        ShownKey(guardian.key.spki, guardian.proof(), "app-keystore"),
+        Presented(label=WROTE[:60]),
+    )
     certified = await signer_certificates.certify_key(
-        running.hub.services, guardian.secret, guardian.contract.id, guardian.key.spki, proof, presented
+        running.hub.services, guardian.secret, guardian.contract.id, shown, presented
     )
     guardian.chain = certified.chain
 
@@ -96,7 +104,7 @@ async def test_the_words_of_an_entry_are_erased_with_their_copies_and_the_record
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 entries = await tx.record.entries(contract.id)
             sequence = next(each.sequence for each in entries if each.kind == kind)
-            await erase_of_number(services, EVERYTHING, contract.number, sequence, "", "staff:x")
+            await erase_of_number(services, EVERYTHING, contract.number, sequence, "staff:x")
             with pytest.raises(NotFound):
                 await erase_words(services, EVERYTHING, contract.id, sequence, "staff:x")
             async with running.hub.database.transaction(EVERYTHING) as tx:

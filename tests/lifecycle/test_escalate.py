@@ -18,6 +18,7 @@ from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff, StaffTask
+from hub.store.reminders.policies import PolicyPlace
 from tests.alerts.hook import hook
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.phone_changes import NEW, changed
@@ -154,9 +155,13 @@ async def test_a_policy_cannot_name_somebody_who_does_not_work_there() -> None:
         await staffed(running)
         for login in ("sun", "nobody"):
             with pytest.raises(BadInput) as refused:
-                await change_policy(running.hub.services, EVERYTHING, "hefei", None, {"escalate_to": login}, "staff:x")
+                await change_policy(
+                    running.hub.services, EVERYTHING, PolicyPlace("hefei"), {"escalate_to": login}, "staff:x"
+                )
             assert refused.value.field == "escalate_to"
-        await change_policy(running.hub.services, EVERYTHING, "hefei", "math-a", {"escalate_to": "demo"}, "staff:x")
+        await change_policy(
+            running.hub.services, EVERYTHING, PolicyPlace("hefei", "math-a"), {"escalate_to": "demo"}, "staff:x"
+        )
 
 
 async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_is_open() -> None:

@@ -13,7 +13,7 @@ from channels import Inbound
 from hub.errors import AlreadyEnrolled
 from hub.lifecycle.inbound.inbound_sms import take_inbound
 from hub.lifecycle.messaging.resend_link import relink
-from hub.lifecycle.messaging.send import write_message
+from hub.lifecycle.messaging.send import NewMessage, write_message
 from hub.lifecycle.reminders.bulk_remind import begin, remind_many
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
@@ -65,7 +65,9 @@ async def test_an_act_waits_for_a_message_on_its_way_and_the_message_not_for_the
             await tx.record.append(contract.id, contract.campus, "note", "hub", {})
             acting = asyncio.create_task(act(running, guardian))
             await until(lambda: waiting(running, 1))
-            await write_message(services, tx, held, guardian.signer, Purpose.REMINDER, "reminder-on-its-way")
+            await write_message(
+                services, tx, held, guardian.signer, NewMessage(Purpose.REMINDER, "reminder-on-its-way")
+            )
         await acting
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from hub.errors import LinkNotValid, QiandaError, SessionNotValid, WrongAnswer
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.contract.reissue import reissue, replace_person
+from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
 from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.signing import open_link, verify_identity
 from hub.lifecycle.signing.questions import ask as question
@@ -193,7 +193,7 @@ async def test_a_wife_is_replaced_and_the_husband_keeps_the_number_of_today() ->
         await changed(running, await person(running, await running.issue_minor()))
         wife = (await person(running, ended, 1)).signer
         by = replace(mother(2), name="周文华", id_number=cn_id("19870303", 900))
-        fresh = await replace_person(running.hub.services, EVERYTHING, ended.id, wife.id, by, ONE)
+        fresh = await replace_person(running.hub.services, EVERYTHING, ended.id, Replacement(wife.id, by), ONE)
         assert (await person(running, fresh)).signer.phone == NEW
 
 

@@ -28,7 +28,7 @@ from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import policy_at
-from hub.store.reminders.policies import Kind, PolicyChange
+from hub.store.reminders.policies import Kind, PolicyChange, PolicyPlace
 from hub.web.api.answers import whole
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.phone_changes import NEW, changed
@@ -71,16 +71,19 @@ async def test_what_was_saved_without_bounds_counts_as_the_bound_until_it_is_edi
         saved = {"reminders_after": ["400d"], "messages_per_day": 99999, "window_opens": "10:00"}
         await change(running, "hefei", "campus", "hefei", saved)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            held, shown = await policy_at(tx, services.policy, "hefei"), await policies_at(services, tx, "hefei", None)
+            held, shown = (
+                await policy_at(tx, services.policy, "hefei"),
+                await policies_at(services, tx, PolicyPlace("hefei")),
+            )
         assert (held.reminders_after, held.messages_per_day, held.window_opens) == ((timedelta(days=7),), 10, time(10))
         assert shown.here == held and shown.own == saved
         await change_policy(
-            services, EVERYTHING, "hq", None, {"repeat_every": "5d"}, "staff:test"
+            services, EVERYTHING, PolicyPlace("hq"), {"repeat_every": "5d"}, "staff:test"
         )  # what is below fits
-        await change_policy(services, EVERYTHING, "hefei", "math-a", {"bundle": False}, "staff:test")
+        await change_policy(services, EVERYTHING, PolicyPlace("hefei", "math-a"), {"bundle": False}, "staff:test")
         for campus, course in (("hefei", None), ("hefei", "math-a"), ("hq", None)):
             with pytest.raises(BadInput) as refused:
-                await change_policy(services, EVERYTHING, campus, course, saved, "staff:test")
+                await change_policy(services, EVERYTHING, PolicyPlace(campus, course), saved, "staff:test")
             assert refused.value.field == "reminders_after"
 
 

@@ -17,6 +17,7 @@ from hub.lifecycle.services import SealKey
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.tokens.softkey import SoftKey
 from tests.custody.outside_authority import OutsideAuthority, name_of, outside_authority
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
@@ -150,7 +151,9 @@ async def test_a_seal_of_the_built_in_authority_is_asked_about_too() -> None:
         certificate = x509.load_der_x509_certificate(services.seal.chain[0])
         async with services.database.transaction(EVERYTHING) as tx:
             serial, ends = certificate.serial_number, certificate.not_valid_after_utc
-            await tx.certificates.add(services.authority_name, serial, services.seal.chain[0], tx.now, ends)
+            await tx.certificates.add(
+                IssuedCertificate(services.authority_name, serial, services.seal.chain[0], tx.now, ends)
+            )
             assert await tx.certificates.revoke(services.authority_name, serial, tx.now, "key_compromise")
         assert await advance(services, contract.id) is ContractState.SIGNED
         assert (await contract_now(running, contract)).stuck_reason == "certificate-revoked"

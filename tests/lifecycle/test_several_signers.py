@@ -12,7 +12,7 @@ import pytest
 
 from hub.errors import BadInput, Conflict, ContractNotFound, IllegalMove
 from hub.lifecycle.contract.issue import NewSigner
-from hub.lifecycle.contract.reissue import reissue, replace_person
+from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, Signer
@@ -112,7 +112,7 @@ async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> Non
         await advance(services, old.id)
         leaving = (await signers_of(running, old))[1]
         uncle = NewSigner(Role.STUDENT, "陈建军", "+8619000000106", "340104199001010017", relation="叔父", order=9)
-        new = await replace_person(services, EVERYTHING, old.id, leaving.id, uncle, "staff:test")
+        new = await replace_person(services, EVERYTHING, old.id, Replacement(leaving.id, uncle), "staff:test")
         ended = await contract_now(running, old)
         assert (ended.state, ended.replaced_by, new.replaces) == (ContractState.VOIDED, new.id, old.id)
         people = await signers_of(running, new)
@@ -128,7 +128,7 @@ async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> Non
             await advance(services, new.id)
         await completed(running, new)
         with pytest.raises(IllegalMove):
-            await replace_person(services, EVERYTHING, new.id, people[1].id, uncle, "staff:test")
+            await replace_person(services, EVERYTHING, new.id, Replacement(people[1].id, uncle), "staff:test")
 
 
 async def test_nobody_gets_another_phone_by_a_new_contract() -> None:
@@ -141,10 +141,10 @@ async def test_nobody_gets_another_phone_by_a_new_contract() -> None:
             await reissue(services, EVERYTHING, contract.id, "test", (mother(1), moved))
         assert refused.value.field == "signers[1].phone"
         with pytest.raises(BadInput):
-            await replace_person(services, EVERYTHING, contract.id, guardian.id, moved, "staff:test")
+            await replace_person(services, EVERYTHING, contract.id, Replacement(guardian.id, moved), "staff:test")
         assert (await contract_now(running, contract)).state is ContractState.ISSUED
         renamed = replace(father(1), name="陈建邦")
-        new = await replace_person(services, EVERYTHING, contract.id, guardian.id, renamed, "staff:test")
+        new = await replace_person(services, EVERYTHING, contract.id, Replacement(guardian.id, renamed), "staff:test")
         assert [each.name for each in await signers_of(running, new)] == ["陈建邦", "周文静"]
 
 
@@ -153,15 +153,15 @@ async def test_who_cannot_be_replaced() -> None:
         services, contract = running.hub.services, await running.issue_minor(signers=(father(1), CHILD))
         guardian, student = await signers_of(running, contract)
         with pytest.raises(BadInput) as refused:
-            await replace_person(services, EVERYTHING, contract.id, student.id, mother(), "staff:test")
+            await replace_person(services, EVERYTHING, contract.id, Replacement(student.id, mother()), "staff:test")
         assert refused.value.field == "signer"
         with pytest.raises(ContractNotFound):
-            await replace_person(services, EVERYTHING, contract.id, contract.id, mother(), "staff:test")
+            await replace_person(services, EVERYTHING, contract.id, Replacement(contract.id, mother()), "staff:test")
         with pytest.raises(BadInput):
             await replace_person(
-                services, EVERYTHING, contract.id, guardian.id, replace(mother(), name=""), "staff:test"
+                services, EVERYTHING, contract.id, Replacement(guardian.id, replace(mother(), name="")), "staff:test"
             )
         assert (await contract_now(running, contract)).state is ContractState.ISSUED
-        await replace_person(services, EVERYTHING, contract.id, guardian.id, mother(), "staff:test")
+        await replace_person(services, EVERYTHING, contract.id, Replacement(guardian.id, mother()), "staff:test")
         with pytest.raises(Conflict):
-            await replace_person(services, EVERYTHING, contract.id, guardian.id, father(), "staff:test")
+            await replace_person(services, EVERYTHING, contract.id, Replacement(guardian.id, father()), "staff:test")

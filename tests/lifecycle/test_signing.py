@@ -27,7 +27,7 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import open_link, sign, signer_certificates
-from hub.lifecycle.signing.device_keys import Presented
+from hub.lifecycle.signing.device_keys import Presented, ShownKey
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import settle
 from hub.model.contract.contract import Contract, ContractState
@@ -173,7 +173,7 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
             await guardian.certify()
         with pytest.raises(SessionNotValid):
             await signer_certificates.certify_key(
-                services, "nobody", None, guardian.key.spki, b"", Presented("browser")
+                services, "nobody", None, ShownKey(guardian.key.spki, b"", "browser"), Presented()
             )
         await guardian.verify(await guardian.ask_code())
         shown = await guardian.shown()
@@ -183,18 +183,18 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
         await guardian.certify()
         with pytest.raises(WrongProof):  # replayed
             await signer_certificates.certify_key(
-                services, guardian.secret, None, guardian.key.spki, proof, Presented("browser")
+                services, guardian.secret, None, ShownKey(guardian.key.spki, proof, "browser"), Presented()
             )
         with pytest.raises(WrongDocument):
             await guardian.prepare(shown + b" ")
         right = sign.consent_for(services, contract, "zh")
         wrong = sign.AgreedConsent(right.version, "0" * 64)
         with pytest.raises(WrongConsent):
-            await sign.prepare(services, guardian.secret, None, str(contract.document), wrong, None)
+            await sign.prepare(services, guardian.secret, None, sign.PrepareRequest(str(contract.document), wrong))
         request = await guardian.prepare()
         for forged in (SoftwareKey().sign(request.to_be_signed), guardian.key.sign(b"else"), b"", bytes(64)):
             with pytest.raises(WrongSignature):
-                await sign.accept_signature(services, guardian.secret, None, request.id, forged)
+                await sign.accept_signature(services, guardian.secret, request.id, forged)
         assert await states(running, contract) == [TaskState.OPEN]
         assert "signature-accepted" not in await record_of(running, contract)
         await guardian.accept(request)

@@ -14,6 +14,7 @@ from hub.model.reminders.due_step import Due, following, held_back, joins, said_
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     NextStep,
+    ReminderPlan,
     Send,
     StepKind,
     brought_forward,
@@ -80,12 +81,13 @@ class Reminded:
         self._open(self.plans[-1], send)
 
     def _open(self, plan: Plan, send: Send) -> None:
-        step = first_step(
-            self.policy, opened_at=self.now, deadline=plan.contract.deadline, zone=ZoneInfo(plan.signer.zone),
-            send=send, spread=spread_of(plan.task.id),
-        )  # fmt: skip
+        step = first_step(self._laid_out(plan, self.now), send)
         plan.task = replace(plan.task, step=step, invited_at=self.now, paused=False)
         plan.done, plan.number = None, 0
+
+    def _laid_out(self, plan: Plan, invited_at: datetime) -> ReminderPlan:
+        zone, spread = ZoneInfo(plan.signer.zone), spread_of(plan.task.id)
+        return ReminderPlan(self.policy, invited_at, plan.contract.deadline, zone, spread)
 
     def end(self, plan: Plan, state: TaskState) -> None:
         plan.task = replace(plan.task, state=state, step=None)
@@ -109,11 +111,8 @@ class Reminded:
     def _replan(self, plan: Plan, *, new_policy: bool) -> None:
         assert plan.task.step and plan.task.invited_at
         done = replace(plan.done, number=plan.number) if plan.done else None
-        step = replanned(
-            self.policy, old=plan.task.step, done=done, invited_at=plan.task.invited_at,
-            deadline=plan.contract.deadline, now=self.now, zone=ZoneInfo(plan.signer.zone),
-            spread=spread_of(plan.task.id), new_policy=new_policy,
-        )  # fmt: skip
+        laid_out = self._laid_out(plan, plan.task.invited_at)
+        step = replanned(laid_out, old=plan.task.step, done=done, now=self.now, new_policy=new_policy)
         plan.task = replace(plan.task, step=step)
 
     def remind_tomorrow(self, plan: Plan) -> None:

@@ -10,6 +10,7 @@ from hub.model.reminders.calendar import SchoolDay, closed_days
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     NextStep,
+    ReminderPlan,
     StepKind,
     first_step,
     following_step,
@@ -29,12 +30,10 @@ def local(moment: datetime) -> str:
 
 
 def plan(policy: ReminderPolicy, opened: datetime, deadline: datetime) -> list[tuple[str, str]]:
-    steps = [first_step(policy, opened_at=opened, deadline=deadline, zone=SHANGHAI, send="now", spread=QUARTER)]
+    whole = ReminderPlan(policy, opened, deadline, SHANGHAI, QUARTER)
+    steps = [first_step(whole, "now")]
     while steps[-1].kind is not StepKind.EXPIRY:
-        steps.append(following_step(
-            policy, done=steps[-1], invited_at=opened, deadline=deadline, now=steps[-1].due_at, zone=SHANGHAI,
-            spread=QUARTER,
-        ))  # fmt: skip
+        steps.append(following_step(whole, done=steps[-1], now=steps[-1].due_at))
     return [(step.kind.value, local(step.due_at)) for step in steps]
 
 
@@ -82,10 +81,8 @@ def test_under_a_new_policy_what_is_not_due_moves_and_numbers_go_on() -> None:
     done = NextStep(StepKind.REMINDER, 2, at("2026-12-04 10:00"))
 
     def under(old: NextStep, done: NextStep | None, policy: ReminderPolicy = policy) -> tuple[str, int, str]:
-        step = replanned(
-            policy, old=old, done=done, invited_at=invited, deadline=deadline, now=now, zone=SHANGHAI, spread=QUARTER,
-            new_policy=True,
-        )  # fmt: skip
+        whole = ReminderPlan(policy, invited, deadline, SHANGHAI, QUARTER)
+        step = replanned(whole, old=old, done=done, now=now, new_policy=True)
         return step.kind.value, step.number, local(step.due_at)
 
     asleep = NextStep(StepKind.REMINDER, 3, at("2026-12-08 10:00"))

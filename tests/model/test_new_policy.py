@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.model.reminders.policy import ReminderPolicy
-from hub.model.reminders.schedule import NextStep, StepKind, brought_forward, following_step, replanned
+from hub.model.reminders.schedule import NextStep, ReminderPlan, StepKind, brought_forward, following_step, replanned
 from tests.model.test_reminder import POLICY, QUARTER, SHANGHAI, at
 from tests.model.test_reminder_properties import moments, policies, zones
 
@@ -26,16 +26,13 @@ def reminder(number: int, day: float) -> NextStep:
 def anew(
     policy: ReminderPolicy, old: NextStep, done: NextStep | None, now: datetime, *, new_policy: bool = True
 ) -> NextStep:  # fmt: skip
-    return replanned(
-        policy, old=old, done=done, invited_at=INVITED, deadline=DEADLINE, now=now, zone=SHANGHAI, spread=QUARTER,
-        new_policy=new_policy,
-    )  # fmt: skip
+    plan = ReminderPlan(policy, INVITED, DEADLINE, SHANGHAI, QUARTER)
+    return replanned(plan, old=old, done=done, now=now, new_policy=new_policy)
 
 
 def after(policy: ReminderPolicy, done: NextStep, now: datetime | None = None) -> NextStep:
-    return following_step(
-        policy, done=done, invited_at=INVITED, deadline=DEADLINE, now=now or done.due_at, zone=SHANGHAI, spread=QUARTER
-    )
+    plan = ReminderPlan(policy, INVITED, DEADLINE, SHANGHAI, QUARTER)
+    return following_step(plan, done=done, now=now or done.due_at)
 
 
 def days(policy: ReminderPolicy, step: NextStep) -> list[tuple[str, float]]:
@@ -88,10 +85,8 @@ def test_what_was_brought_forward_does_not_come_again_on_its_old_day() -> None:
 def test_what_went_out_early_with_another_contract_does_not_come_again_that_day() -> None:
     from_six, invited = ReminderPolicy(window_opens=time(6)), INVITED + timedelta(hours=10, minutes=30)
     evening = NextStep(StepKind.REMINDER, 9, invited + 7 * DAY)  # 20:30; the other contract's was due at 7
-    step = following_step(
-        from_six, done=evening, invited_at=invited, deadline=DEADLINE, now=evening.due_at - timedelta(hours=13.5),
-        zone=SHANGHAI, spread=QUARTER,
-    )  # fmt: skip
+    plan = ReminderPlan(from_six, invited, DEADLINE, SHANGHAI, QUARTER)
+    step = following_step(plan, done=evening, now=evening.due_at - timedelta(hours=13.5))
     assert step == NextStep(StepKind.REMINDER, 10, invited + 14 * DAY)
 
 
@@ -103,10 +98,9 @@ def test_how_many_went_out_before_moves_no_day(
     old = NextStep(StepKind.EXPIRY, 0, deadline)
 
     def under(number: int) -> NextStep:
-        return replanned(
-            policy, old=old, done=NextStep(StepKind.REMINDER, number, invited + passed), invited_at=invited,
-            deadline=deadline, now=invited + passed + waited, zone=zone, spread=QUARTER, new_policy=True,
-        )  # fmt: skip
+        plan = ReminderPlan(policy, invited, deadline, zone, QUARTER)
+        done = NextStep(StepKind.REMINDER, number, invited + passed)
+        return replanned(plan, old=old, done=done, now=invited + passed + waited, new_policy=True)
 
     step = under(number)
     assert (step.kind, step.due_at) == (under(0).kind, under(0).due_at)

@@ -11,6 +11,7 @@ import pytest
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     NextStep,
+    ReminderPlan,
     Send,
     StepKind,
     deferred_by_cap,
@@ -36,7 +37,7 @@ def at(text: str, zone: ZoneInfo = SHANGHAI) -> datetime:
 
 def plan(opened: datetime, deadline: datetime, zone: ZoneInfo = SHANGHAI, send: Send = "now") -> list[tuple[str, str]]:
     """All steps, each done exactly when it is due: (kind and number, local time)."""
-    step = first_step(POLICY, opened_at=opened, deadline=deadline, zone=zone, send=send, spread=QUARTER)
+    step = first_step(ReminderPlan(POLICY, opened, deadline, zone, QUARTER), send)
     invited = step.due_at if step.kind is StepKind.INVITATION else opened
     steps = [step]
     while step.kind is not StepKind.EXPIRY:
@@ -48,7 +49,7 @@ def plan(opened: datetime, deadline: datetime, zone: ZoneInfo = SHANGHAI, send: 
 def follow(
     done: NextStep, invited: datetime, deadline: datetime, *, now: datetime, zone: ZoneInfo = SHANGHAI
 ) -> NextStep:
-    return following_step(POLICY, done=done, invited_at=invited, deadline=deadline, now=now, zone=zone, spread=QUARTER)
+    return following_step(ReminderPlan(POLICY, invited, deadline, zone, QUARTER), done=done, now=now)
 
 
 def test_thirty_days_from_a_monday_morning() -> None:
@@ -209,16 +210,8 @@ def test_nothing_follows_the_expiry() -> None:
 
 
 def extend(old: NextStep, done: NextStep | None, now: str, deadline: str) -> NextStep:
-    return replanned(
-        POLICY,
-        old=old,
-        done=done,
-        invited_at=at("2026-11-30 10:00"),
-        deadline=at(deadline),
-        now=at(now),
-        zone=SHANGHAI,
-        spread=QUARTER,
-    )
+    plan = ReminderPlan(POLICY, at("2026-11-30 10:00"), at(deadline), SHANGHAI, QUARTER)
+    return replanned(plan, old=old, done=done, now=at(now))
 
 
 def test_more_time_after_the_last_call_brings_the_reminders_back() -> None:

@@ -13,6 +13,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     APART,
     NextStep,
+    ReminderPlan,
     Send,
     StepKind,
     deferred_by_cap,
@@ -64,7 +65,7 @@ def walks(draw: st.DrawFn) -> tuple[ReminderPolicy, ZoneInfo, datetime, Send, li
     """A task's whole life: each step and the moment when the worker got to it, which may be late."""
     policy, zone, opened, spread, send = draw(policies()), draw(zones), draw(moments), draw(spreads), draw(sends)
     deadline = opened + draw(lifetimes)
-    step = first_step(policy, opened_at=opened, deadline=deadline, zone=zone, send=send, spread=spread)
+    step = first_step(ReminderPlan(policy, opened, deadline, zone, spread), send)
     invited = opened
     life: list[tuple[NextStep, datetime]] = []
     while True:
@@ -74,9 +75,7 @@ def walks(draw: st.DrawFn) -> tuple[ReminderPolicy, ZoneInfo, datetime, Send, li
         if step.kind is StepKind.EXPIRY:
             return policy, zone, deadline, send, life
         invited = done_at if step.kind is StepKind.INVITATION else invited
-        step = following_step(
-            policy, done=step, invited_at=invited, deadline=deadline, now=done_at, zone=zone, spread=spread
-        )
+        step = following_step(ReminderPlan(policy, invited, deadline, zone, spread), done=step, now=done_at)
 
 
 @given(walks())
@@ -114,13 +113,9 @@ def test_a_new_deadline_gives_one_step_that_fits_it(
 ) -> None:
     now = invited + passed
     done = NextStep(StepKind.INVITATION, 0, invited)
-    old = following_step(
-        policy, done=done, invited_at=invited, deadline=invited + lifetime, now=invited, zone=zone, spread=spread
-    )
+    old = following_step(ReminderPlan(policy, invited, invited + lifetime, zone, spread), done=done, now=invited)
     deadline = max(invited + other, now + timedelta(minutes=1))
-    new = replanned(
-        policy, old=old, done=done, invited_at=invited, deadline=deadline, now=now, zone=zone, spread=spread
-    )
+    new = replanned(ReminderPlan(policy, invited, deadline, zone, spread), old=old, done=done, now=now)
     if new.kind is StepKind.EXPIRY:
         assert new.due_at == deadline
     else:

@@ -11,7 +11,7 @@ from cryptography import x509 as crypto_x509
 
 from hub.authorities import profile
 from hub.tokens.softkey import SoftKey
-from qianda.checks import RefusedToSign, check_prepared
+from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from qianda.confirmation import check_confirmation, packed
 from qianda.der import NotDer
 from qianda.passkey import WrongPasskey
@@ -104,7 +104,7 @@ async def test_what_cannot_be_read_is_neither_signed_with_nor_believed(
 def number_of_refusal(certificate: bytes, passkey: PasskeyBinding | None) -> int | None:
     case = prepared_over(SHOWN, certificate)
     try:
-        check_prepared(case.shown, case.file, case.byte_range, case.to_be_signed, certificate, passkey)
+        check_prepared(case.shown, PreparedFile(case.file, case.byte_range, case.to_be_signed), certificate, passkey)
     except RefusedToSign as refusal:
         return refusal.number
     return None

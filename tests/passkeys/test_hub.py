@@ -271,9 +271,8 @@ async def test_a_phone_change_ends_passkeys_and_erasing_removes_them(visit: Visi
         assert await tx.passkeys.locked(device.credential_id, signer.person, "localhost")
         assert await tx.passkeys.locked(device.credential_id, "somebody", "localhost") is None
         assert await tx.passkeys.locked(device.credential_id, signer.person, "other.example") is None
-    change = await change_phone.ask(
-        services, EVERYTHING, visit.contract.id, signer.id, "+8619000000999", "lost", "staff:x"
-    )
+    wanted = change_phone.PhoneRequest(visit.contract.id, signer.id, "+8619000000999", "lost")
+    change = await change_phone.ask(services, EVERYTHING, wanted, "staff:x")
     await change_phone.approve(services, EVERYTHING, change.id, "staff:y")
     async with services.database.transaction(EVERYTHING) as tx:
         assert await tx.passkeys.of(signer.person, "localhost") == []

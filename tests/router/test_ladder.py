@@ -9,7 +9,7 @@ import pytest
 
 from channels import ChannelContext, Message, Receipt, sms_aliyun, sms_twilio
 from channels.outbox import Outbox
-from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.contract import Contract
@@ -243,7 +243,7 @@ async def test_that_a_deadline_has_passed_is_told_by_the_next_way_in_the_morning
         services = hub.running.hub.services
         async with services.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.signers(contract.id)
-            news = await send_at_once(services, tx, contract, signer, Purpose.EXPIRED, "news")
+            news = await send_at_once(services, tx, contract, signer, NewMessage(Purpose.EXPIRED, "news"))
         assert news
         await services.router.carry(news.id, fresh=True)  # it was day until just now
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)

@@ -12,7 +12,7 @@ import pytest
 from channels import ChannelContext, sms_kannel
 from hub.lifecycle.inbound.inbound_sms import settle_stops
 from hub.lifecycle.inbound.process_callbacks import hear
-from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.reminders.run_due import run_step
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
@@ -83,7 +83,7 @@ async def test_a_last_call_for_which_there_is_no_room_waits_for_the_next_hour_on
 async def write(hub: Routed, contract: Contract, purpose: Purpose, key: str) -> Delivery | None:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
         (signer,) = await tx.contracts.signers(contract.id)
-        return await send_at_once(hub.running.hub.services, tx, contract, signer, purpose, key)
+        return await send_at_once(hub.running.hub.services, tx, contract, signer, NewMessage(purpose, key))
 
 
 async def test_news_of_a_contract_waits_for_room_and_what_anybody_may_ask_for_is_left_out() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from hub.lifecycle.inbound.inbound_sms import settle_stops
-from hub.lifecycle.messaging.send import write_message
+from hub.lifecycle.messaging.send import NewMessage, write_message
 from hub.model.contract.contract import Contract
 from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.delivery import PLANNED
@@ -31,7 +31,7 @@ async def news(hub: Routed, tx: Transaction, contract: Contract, about: Contract
     """A message to the signer of `about`, on the account of `contract`."""
     (signer,) = await tx.contracts.signers(about.id)
     key = f"{contract.id}-{uuid4()}"
-    assert await write_message(hub.running.hub.services, tx, contract, signer, Purpose.COMPLETED, key)
+    assert await write_message(hub.running.hub.services, tx, contract, signer, NewMessage(Purpose.COMPLETED, key))
 
 
 async def test_one_that_writes_to_two_and_one_that_writes_to_the_second_do_not_wait_for_each_other() -> None:
@@ -116,7 +116,7 @@ async def test_many_acts_at_once_whose_messages_find_the_budget_used_up_do_not_f
         database = hub.running.hub.database
         async with database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.signers(contracts[0].id)
-            assert await write_message(hub.running.hub.services, tx, contracts[0], signer, purpose, "first")
+            assert await write_message(hub.running.hub.services, tx, contracts[0], signer, NewMessage(purpose, "first"))
         together = asyncio.Barrier(len(contracts))
 
         async def act(contract: Contract) -> None:
@@ -124,7 +124,7 @@ async def test_many_acts_at_once_whose_messages_find_the_budget_used_up_do_not_f
                 await together.wait()
                 (signer,) = await tx.contracts.signers(contract.id)
                 key = f"again-{contract.id}"
-                made = await write_message(hub.running.hub.services, tx, contract, signer, purpose, key)
+                made = await write_message(hub.running.hub.services, tx, contract, signer, NewMessage(purpose, key))
                 assert made is None or made.not_before
 
         async with asyncio.timeout(20):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 from channels import Heard, Inbound
 from hub.errors import ContractNotFound
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.messaging.send import hand_out
+from hub.lifecycle.messaging.send import WantedLink, hand_out
 from hub.lifecycle.reminders import bulk_remind
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.run_due import remind_by_hand
@@ -75,9 +75,8 @@ async def a_story_in_hefei(running: Running) -> None:
     await ask(running.hub.services, other.secret, "question", "when does it begin?")
     await heard_from_outside(running)
     third = await person(running, await running.issue_minor())
-    await change_phone.ask(
-        running.hub.services, EVERYTHING, third.contract.id, third.signer.id, "+8619000000999", "lost", "staff:x"
-    )
+    wanted = change_phone.PhoneRequest(third.contract.id, third.signer.id, "+8619000000999", "lost")
+    await change_phone.ask(running.hub.services, EVERYTHING, wanted, "staff:x")
     await bulk_remind.begin(running.hub.services, EVERYTHING, [third.contract.id], "staff:x")
     _, ticket = await make_poster(running)
     await open_poster(running.hub.services, ticket, GUARDIAN_PHONE, "陈建国", "zh")
@@ -182,7 +181,7 @@ async def test_the_verbs_of_staff_find_no_contract_of_another_campus() -> None:
             with pytest.raises(ContractNotFound):
                 await remind_by_hand(services, scope, contract.id, "staff:x")
             with pytest.raises(ContractNotFound):
-                await hand_out(services, scope, contract.id, somebody.signer.id, DoorKind.QR, "staff:x")
+                await hand_out(services, scope, WantedLink(contract.id, somebody.signer.id, DoorKind.QR), "staff:x")
             async with running.hub.database.transaction(scope) as tx:
                 assert await tx.contracts.listed() == []
                 assert await tx.contracts.signers(contract.id) == []

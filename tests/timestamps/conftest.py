@@ -11,7 +11,7 @@ from aiohttp import web
 from asn1crypto import tsp
 
 from hub.timestamps.builtin import BuiltinTimestamps
-from hub.timestamps.rfc3161 import Rfc3161Timestamps
+from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps
 from tests.signing_parts import Pki, utc_now
 
 Answer = Callable[[bytes], Awaitable[web.StreamResponse]]
@@ -69,4 +69,4 @@ async def service(pki: Pki) -> AsyncIterator[Service]:
 @pytest.fixture
 async def client(service: Service, pki: Pki) -> AsyncIterator[Rfc3161Timestamps]:
     async with aiohttp.ClientSession() as session:
-        yield Rfc3161Timestamps(session, service.url, pki.timestamps.certificates[:1], utc_now)
+        yield Rfc3161Timestamps(session, PinnedService(service.url, pki.timestamps.certificates[:1]), utc_now)

@@ -14,7 +14,7 @@ from asn1crypto import cms, tsp
 
 from hub.errors import TimestampUnavailable
 from hub.timestamps.builtin import BuiltinTimestamps
-from hub.timestamps.rfc3161 import Rfc3161Timestamps
+from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps
 from hub.tokens.softkey import SoftKey
 from tests.signing_parts import Pki, utc_now
 from tests.timestamps.conftest import Service, changed, reply
@@ -34,7 +34,7 @@ async def test_an_honest_answer_is_a_token_over_the_digest(client: Rfc3161Timest
 
 async def test_the_authority_above_the_service_may_be_pinned_instead(service: Service, pki: Pki) -> None:
     async with aiohttp.ClientSession() as session:
-        await Rfc3161Timestamps(session, service.url, [pki.authority.root], utc_now).timestamp(DIGEST)
+        await Rfc3161Timestamps(session, PinnedService(service.url, [pki.authority.root]), utc_now).timestamp(DIGEST)
 
 
 async def refused(client: Rfc3161Timestamps, reason: str) -> None:
@@ -89,7 +89,10 @@ async def test_a_certificate_that_is_not_for_timestamps_is_refused(service: Serv
     signer = await pki.authority.enrol(key.spki, "A", "1")
     service.responder = BuiltinTimestamps(key, signer.chain, utc_now)
     async with aiohttp.ClientSession() as session:
-        await refused(Rfc3161Timestamps(session, service.url, [pki.authority.root], utc_now), "somebody else|cannot")
+        await refused(
+            Rfc3161Timestamps(session, PinnedService(service.url, [pki.authority.root]), utc_now),
+            "somebody else|cannot",
+        )
 
 
 async def test_a_broken_signature_is_refused(client: Rfc3161Timestamps, service: Service, pki: Pki) -> None:
@@ -142,12 +145,14 @@ async def test_a_service_that_is_late_is_given_up(service: Service, pki: Pki) ->
 
     service.answer = silent
     async with aiohttp.ClientSession() as session:
-        hurried = Rfc3161Timestamps(session, service.url, pki.timestamps.certificates, utc_now, deadline=0.2)
+        hurried = Rfc3161Timestamps(session, PinnedService(service.url, pki.timestamps.certificates, 0.2), utc_now)
         await refused(hurried, "did not answer")
     assert asked.is_set()
 
 
 async def test_a_service_that_is_not_there_is_unavailable(pki: Pki) -> None:
     async with aiohttp.ClientSession() as session:
-        nobody = Rfc3161Timestamps(session, "http://127.0.0.1:9/tsa", pki.timestamps.certificates, utc_now)
+        nobody = Rfc3161Timestamps(
+            session, PinnedService("http://127.0.0.1:9/tsa", pki.timestamps.certificates), utc_now
+        )
         await refused(nobody, "did not answer")

@@ -19,7 +19,7 @@ from asn1crypto import tsp
 
 from hub.errors import TimestampUnavailable
 from hub.settings import TimestampService, TimestampSettings
-from hub.timestamps.rfc3161 import Rfc3161Timestamps
+from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps
 from hub.timestamps.several import SeveralTimestamps
 from tests.signing_parts import utc_now
 from tests.timestamps.openssl_tsa import OpensslTsa
@@ -58,11 +58,13 @@ class Two:
 
         made = {
             name: Rfc3161Timestamps(
-                self.http, tsa.url, [tsa.certificate], now, deadline=deadline,
+                self.http,
+                PinnedService(tsa.url, [tsa.certificate], deadline),
+                now,
                 differs=partial(self.told.clock_differs, name),
             )
             for name, tsa in (("first", self.first), ("second", self.second))
-        }  # fmt: skip
+        }
         return SeveralTimestamps(made, now, self.told)
 
 

@@ -11,7 +11,7 @@ import aiohttp
 
 from hub.authorities.revocation import RevocationLists
 from hub.documents.pdf import close
-from hub.documents.stamps import seal_stamp, signature_stamp
+from hub.documents.stamps import SignerStamp, seal_stamp, signature_stamp
 from hub.plugins import seal_key
 from hub.tokens import TokenContext
 from qianda.confirmation import packed
@@ -50,8 +50,10 @@ SIZE = (150.0, 60.0)
 def pictures() -> dict[str, bytes]:
     """By field: a printed name, a name drawn by hand, and the school's seal."""
     return {
-        "guardian-1": signature_stamp("王小明", None, "2026-12-01", "zh", SIZE),
-        "student-1": signature_stamp("李雷", [[(0.1, 0.2), (0.5, 0.9), (0.9, 0.3)]], "2026-12-02", "zh", SIZE),
+        "guardian-1": signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"), SIZE),
+        "student-1": signature_stamp(
+            SignerStamp("李雷", [[(0.1, 0.2), (0.5, 0.9), (0.9, 0.3)]], "2026-12-02", "zh"), SIZE
+        ),
         SEAL: seal_stamp("示范学校", 120.0),
     }
 

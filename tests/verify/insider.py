@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from hub.documents.closing import _prepared_for_timestamp
 from hub.documents.cms import attributes_to_sign
-from hub.documents.deferred import filled
+from hub.documents.deferred import NewSignature, Prepared, filled
 from hub.documents.pdf import embed, prepare, verified_der, with_validation_data
-from hub.documents.stamps import signature_stamp
+from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.tokens.softkey import SoftKey
 from tests.browser.update_files import GAP, Revision, body_of, last_revision, next_trailer
 from tests.signing_parts import SEAL, FinishedParts, RsaKey, pki_certificates, raw_signature
@@ -60,7 +60,7 @@ class Insider:
         assert self.step == STEPS[0]
         shown = self._issued()
         chain = self.contract.signers[SIGNERS[0]].chain
-        made = await prepare(shown, SIGNERS[0], chain, certify=True, final=False, appearance=None)
+        made = await prepare(shown, NewSignature(SIGNERS[0], certify=True, final=False, appearance=None), chain)
         return shown, self._maybe_changed(self.step, shown, made.file)
 
     async def _after(self, step: str, document: bytes) -> bytes:
@@ -92,9 +92,9 @@ class Insider:
     async def _signed(
         self, document: bytes, name: str, key: SoftKey | RsaKey, chain: tuple[bytes, ...] | list[bytes]
     ) -> bytes:
-        picture = signature_stamp("王小明", None, "2026-12-01", "zh") if self.pictures else None
+        picture = signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh")) if self.pictures else None
         first, last = name == SIGNERS[0], name == SEAL
-        made = await prepare(document, name, chain, certify=first, final=last, appearance=picture)
+        made = await prepare(document, NewSignature(name, certify=first, final=last, appearance=picture), chain)
         prepared = self._maybe_changed(name, document, made.file)
         if name == self.step:
             self.shown_and_prepared.append((document, prepared))
@@ -102,7 +102,9 @@ class Insider:
         digest = hashlib.sha256(prepared[:start] + prepared[end:]).digest()
         attributes = attributes_to_sign(digest, chain[0])
         der = verified_der(key.spki, attributes, await raw_signature(key, attributes))
-        return await embed(prepared, (start, end), digest, attributes, chain, der, self.contract.pki.timestamps)
+        return await embed(
+            Prepared(prepared, (start, end), digest, attributes), chain, der, self.contract.pki.timestamps
+        )
 
     def _maybe_changed(self, step: str, before: bytes, after: bytes) -> bytes:
         if step != self.step:

@@ -13,7 +13,7 @@ import pikepdf
 import pytest
 from pikepdf import Pdf
 
-from hub.documents.stamps import signature_stamp
+from hub.documents.stamps import SignerStamp, signature_stamp
 from qianda.update import check_update
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation
@@ -35,7 +35,7 @@ def another_picture(pdf: Pdf) -> None:
 
 
 def another_stroke(pdf: Pdf) -> None:
-    drawn = signature_stamp("李雷", [[(0.1, 0.2), (0.5, 0.8), (0.9, 0.3)]], "2026-12-02", "zh", SIZE)
+    drawn = signature_stamp(SignerStamp("李雷", [[(0.1, 0.2), (0.5, 0.8), (0.9, 0.3)]], "2026-12-02", "zh"), SIZE)
     fields_of(pdf)["student-1"].AP.N = picture_in(pdf, drawn)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,13 +13,13 @@ from uuid import UUID, uuid4
 import aiohttp
 import pytest
 import pytest_asyncio
+from pydantic import BaseModel
 
 from hub.errors import TooSoon
-from hub.lifecycle.contract.issue import issue as issue_contract
-from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
-from tests.running import GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub, until
+from hub.web.api.endpoint import ApiCall
+from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -228,13 +227,16 @@ async def test_a_refusal_is_kept_too_but_not_one_that_passes(api: Api) -> None:
     assert again[2].content_type == "application/problem+json"
 
 
-async def test_contract_and_kept_answer_are_one_transaction(running: Running) -> None:
-    async def dies(tx: Transaction, contract: Contract) -> None:
+async def test_contract_and_kept_answer_are_one_transaction(
+    running: Running, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(call: ApiCall, tx: Transaction, status: int, answer: BaseModel) -> None:
+        assert await tx.contracts.by_external_id("dies") is not None
         raise RuntimeError("the process ends here")
 
-    asked_for = replace(minor_with_guardian(), external_id="dies")
-    with pytest.raises(RuntimeError):
-        await issue_contract(running.hub.services, EVERYTHING, asked_for, "test", also=dies)
+    monkeypatch.setattr(ApiCall, "keep", dies)
+    status, _, _ = await api("POST", CONTRACTS, asked(external_id="dies"))
+    assert status == 500
     async with running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.contracts.by_external_id("dies") is None
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from hub.errors import TokenUnavailable
 from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.signing.issued_certificates import IssuedCertificate
 from tests.running import MovableClock, Running, running_hub, until
 
 
@@ -107,7 +108,7 @@ async def test_the_revocation_list_names_what_was_revoked_at_once() -> None:
         parsed = x509.load_der_x509_crl(first)
         assert parsed.is_signature_valid(key) and len(parsed) == 0
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.certificates.add(BUILTIN, 4711, b"x", tx.now, tx.now + timedelta(days=30))
+            await tx.certificates.add(IssuedCertificate(BUILTIN, 4711, b"x", tx.now, tx.now + timedelta(days=30)))
             await tx.certificates.revoke(BUILTIN, 4711, tx.now, "key_compromise")
         revoked = x509.load_der_x509_crl(await download("/authority/revoked.crl"))
         assert revoked.is_signature_valid(key)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from hub.errors import IllegalMove
-from hub.lifecycle.contract.end import end
+from hub.lifecycle.contract.end import Ending, end
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import lock_visit
 from hub.lifecycle.signing.questions import checked_words
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.store.reminders.ledger import LedgerNote
 
 DECLINED = "A signer declined, and gave this reason:"
 DECLINED_SILENTLY = "A signer declined, and gave no reason."
@@ -28,9 +29,11 @@ async def decline(services: Services, secret: str, contract_id: UUID | None, rea
             raise IllegalMove("there is nothing to decline any more")
         await tx.tasks.end(visiting.task.id, TaskState.DECLINED, tx.now)
         planning = tx.planning_now
-        await tx.reminders.note(visiting.task, "stopped", planning, step=visiting.task.step, reason="declined")
+        await tx.reminders.note(
+            visiting.task, LedgerNote("stopped", step=visiting.task.step, reason="declined"), planning
+        )
         words = checked_words(reason)
-        ended = await end(services, tx, contract, ContractState.DECLINED, words, visiting.actor, tell=None)
+        ended = await end(services, tx, contract, Ending(ContractState.DECLINED, words, visiting.actor))
         text = f"{DECLINED}\n{words}" if words else DECLINED_SILENTLY
         await tx.desk.add_task(
             StaffTask(uuid4(), "declined", text, contract.campus, tx.now, contract.id, visiting.signer.id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, IllegalMove
-from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import close_tasks
 from hub.model.contract.contract import Contract, ContractState, check_move
@@ -34,7 +35,8 @@ async def void(services: Services, scope: Scope, contract_id: UUID, reason: str,
         contract = await tx.contracts.locked(contract_id)
         if contract.state is ContractState.VOIDED:
             return contract
-        return await end(services, tx, contract, ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
+        ending = Ending(ContractState.VOIDED, reason.strip(), actor, tell=Purpose.WITHDRAWN)
+        return await end(services, tx, contract, ending)
 
 
 async def sign_on_paper(services: Services, scope: Scope, contract_id: UUID, note: str, actor: str) -> Contract:
@@ -49,24 +51,27 @@ async def sign_on_paper(services: Services, scope: Scope, contract_id: UUID, not
         contract = await tx.contracts.locked(contract_id)
         if contract.state is ContractState.SIGNED_ON_PAPER:
             return contract
-        return await end(services, tx, contract, ContractState.SIGNED_ON_PAPER, note.strip(), actor, tell=None)
+        return await end(services, tx, contract, Ending(ContractState.SIGNED_ON_PAPER, note.strip(), actor))
 
 
 async def expire(services: Services, tx: Transaction, contract: Contract) -> Contract:
     """The deadline has passed. `contract` is locked by the caller. At night the news of it waits for the morning."""
-    return await end(services, tx, contract, ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED)
+    return await end(services, tx, contract, Ending(ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED))
 
 
-async def end(
-    services: Services,
-    tx: Transaction,
-    contract: Contract,
-    state: ContractState,
-    reason: str,
-    actor: str,
-    tell: Purpose | None,
-) -> Contract:
+@dataclass(frozen=True)
+class Ending:
+    """Into which final state, why and by whom. `tell`: the news for those who had been written to."""
+
+    state: ContractState
+    reason: str
+    actor: str
+    tell: Purpose | None = None
+
+
+async def end(services: Services, tx: Transaction, contract: Contract, ending: Ending) -> Contract:
     """Move to a final state other than COMPLETED; close the tasks; tell those who had been written to."""
+    state, reason = ending.state, ending.reason
     check_move(contract.state, state)
     if await tx.signatures.holds_revision(contract.id):
         raise IllegalMove("a signature has just been accepted and is being written into the file")
@@ -75,9 +80,9 @@ async def end(
     await close_tasks(tx, contract, state.kind, at)
     ended = await tx.contracts.move(contract, state, reason=reason, ended_at=tx.now)
     await tx.contracts.plan_hub_step(contract.id, None)
-    await tx.record.append(contract.id, contract.campus, state.kind, actor, {"reason": reason})
-    if tell:
-        await _tell(services, tx, ended, tell)
+    await tx.record.append(contract.id, contract.campus, state.kind, ending.actor, {"reason": reason})
+    if ending.tell:
+        await _tell(services, tx, ended, ending.tell)
     return ended
 
 
@@ -86,7 +91,8 @@ async def _tell(services: Services, tx: Transaction, ended: Contract, news: Purp
     for signer in await tx.contracts.signers(ended.id):
         if signer.id in reached:
             wait = await _until_day(services, tx, ended, signer) if news in BY_DAY else timedelta(0)
-            await send_at_once(services, tx, ended, signer, news, f"{news.value}-{ended.id}-{signer.id}", wait=wait)
+            message = NewMessage(news, f"{news.value}-{ended.id}-{signer.id}", wait=wait)
+            await send_at_once(services, tx, ended, signer, message)
 
 
 async def _until_day(services: Services, tx: Transaction, contract: Contract, signer: Signer) -> timedelta:

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,16 +18,23 @@ from hub.documents.contract_data import ContractData
 from hub.documents.layout import LaidOut
 from hub.documents.pdf import FieldBox, with_signature_fields
 from hub.errors import BadInput, Conflict
-from hub.lifecycle.contract.end import check_deadline, end
+from hub.lifecycle.contract.end import Ending, check_deadline, end
 from hub.lifecycle.contract.representatives import representative_at
-from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student, contract_data, summary
+from hub.lifecycle.contract.terms import (
+    DrawnSigner,
+    DrawnStudent,
+    DrawnTerms,
+    check_age,
+    check_student,
+    contract_data,
+    summary,
+)
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.signing_order import open_next
+from hub.lifecycle.signing.signing_order import Invitation, open_next
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import id_document, person_name, phone_number
 from hub.model.contract.signer import Role, Signer, SigningTask, TaskState
 from hub.model.reminders.schedule import Send
-from hub.model.school.course import Campus, Course
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import Scope
 from hub.store.transaction import Transaction
@@ -88,27 +95,33 @@ class _Drawn:
     """Checked input with everything looked up, ready to be laid out."""
 
     asked: NewContract
-    campus: Campus
-    course: Course | None
-    student: DrawnStudent
-    signers: tuple[DrawnSigner, ...]
+    terms: DrawnTerms
     language: str
-    number: str
     now: datetime
     deadline: datetime
     data: ContractData
 
 
-async def issue(
-    services: Services, scope: Scope, asked: NewContract, actor: str,
-    also: Callable[[Transaction, Contract], Awaitable[None]] | None = None,
-    first: Callable[[Transaction], Awaitable[None]] | None = None, hold: bool = False,
-) -> Contract:  # fmt: skip
-    """Draw and issue; in the same transaction `first` is done before and `also` afterwards. `hold`: an invitation "now"
-    waits a moment, since another contract for the same signer follows.
+@dataclass(frozen=True)
+class PreparedContract:
+    """A contract that was drawn and laid out; its file is stored, and no row names it yet."""
 
-    Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.
-    """
+    drawn: _Drawn
+    laid_out: LaidOut
+    sha256: str
+    size: int
+
+
+async def issue(services: Services, scope: Scope, asked: NewContract, actor: str, *, hold: bool = False) -> Contract:
+    """Draw and issue. Raises as `prepare_contract` does; `hold` is that of `issue_prepared`."""
+    prepared = await prepare_contract(services, scope, asked)
+    async with services.database.transaction(scope) as tx:
+        return await issue_prepared(services, tx, prepared, actor, hold=hold)
+
+
+async def prepare_contract(services: Services, scope: Scope, asked: NewContract) -> PreparedContract:
+    """Draw a contract and store its file. Raises BadInput (with the field), GuardianRequired, UndrawableText,
+    TemplateFailed."""
     drawn = await _draw(services, scope, asked)
     laid_out = await asyncio.to_thread(services.printer.lay_out, asked.template, drawn.language, drawn.data)
     boxes = [
@@ -117,15 +130,17 @@ async def issue(
     ]
     document = await asyncio.to_thread(with_signature_fields, laid_out.pdf, boxes)
     sha256 = await services.files.put(document)
-    async with services.database.transaction(scope) as tx:
-        if first:
-            await first(tx)
-        contract = await _write(services, tx, drawn, laid_out, sha256, len(document), actor)
-        await open_next(services, tx, contract, asked.send, hold=hold)
-        issued = await tx.contracts.get(contract.id)
-        if also:
-            await also(tx, issued)
-    return issued
+    return PreparedContract(drawn, laid_out, sha256, len(document))
+
+
+async def issue_prepared(
+    services: Services, tx: Transaction, prepared: PreparedContract, actor: str, *, hold: bool = False
+) -> Contract:
+    """Write it, in this transaction. `hold`: an invitation "now" waits a moment, since another contract for the same
+    signer follows."""
+    contract = await _write(services, tx, prepared, actor)
+    await open_next(services, tx, contract, Invitation(prepared.drawn.asked.send, hold))
+    return await tx.contracts.get(contract.id)
 
 
 # ---- checking what was asked for
@@ -147,20 +162,11 @@ async def _draw(services: Services, scope: Scope, asked: NewContract) -> _Drawn:
     on = now.astimezone(ZoneInfo(campus.zone)).date()
     check_student(student, signers)
     check_age(student, signers, on)
-    data = contract_data(
-        number=number,
-        issued_at=now.replace(microsecond=0),
-        on=on,
-        school=services.school,
-        campus=campus,
-        course=course,
-        student=student,
-        signers=signers,
-        language=language,
-        extra=asked.data,
+    terms = DrawnTerms(
+        number, now.replace(microsecond=0), on, services.school, campus, course, student, signers, asked.data
     )
     deadline = _checked_deadline(asked.deadline, now)
-    return _Drawn(asked, campus, course, student, signers, language, number, now, deadline, data)
+    return _Drawn(asked, terms, language, now, deadline, contract_data(terms, language))
 
 
 async def with_representative(services: Services, scope: Scope, asked: NewContract) -> Sequence[NewSigner]:
@@ -232,27 +238,26 @@ def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
 # ---- writing it down
 
 
-async def _write(
-    services: Services, tx: Transaction, drawn: _Drawn, laid_out: LaidOut, sha256: str, size: int, actor: str
-) -> Contract:
+async def _write(services: Services, tx: Transaction, prepared: PreparedContract, actor: str) -> Contract:
+    drawn, laid_out = prepared.drawn, prepared.laid_out
     template = services.printer.templates.get(drawn.asked.template, drawn.language)
     draft = _contract(drawn, laid_out, template.version)
     await _take_enrolment(tx, drawn, draft.id)
-    await tx.contracts.add(draft, drawn.student.name)
+    await tx.contracts.add(draft, drawn.terms.student.name)
     await _take_place(services, tx, drawn.asked.replaces, draft.id, actor)
     commitments = await _write_signers(tx, services, draft, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
     await tx.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), tx.now)
-    await tx.contracts.add_version(draft.id, "issued", sha256, size, tx.now)
+    await tx.contracts.add_version(draft.id, "issued", prepared.sha256, prepared.size, tx.now)
     await tx.record.append(draft.id, draft.campus, "drawn", actor, {
         "number": draft.number, "template": template.id, "template_version": template.version,
         "template_sha256": template.sha256, "language": draft.language, "draft_sha256": draft_sha256,
         "course": draft.course, "deadline": draft.deadline.isoformat(), "signers": commitments,
     })  # fmt: skip
     issued = await tx.contracts.move(
-        draft, ContractState.ISSUED, document=sha256, issued_sha256=sha256, issued_at=tx.now
+        draft, ContractState.ISSUED, document=prepared.sha256, issued_sha256=prepared.sha256, issued_at=tx.now
     )
-    await tx.record.append(draft.id, draft.campus, "issued", actor, {"document_sha256": sha256})
+    await tx.record.append(draft.id, draft.campus, "issued", actor, {"document_sha256": prepared.sha256})
     return issued
 
 
@@ -260,28 +265,36 @@ def _contract(drawn: _Drawn, laid_out: LaidOut, template_version: str) -> Contra
     shown = {
         "summary": {language: _summary(drawn, language) for language in LANGUAGES},
         "text": [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text],
-        "course_name": drawn.course.name if drawn.course else laid_out.title,
-        "course_name_en": drawn.course.name_en if drawn.course else laid_out.title,
-        "student_name": drawn.student.name,
+        "course_name": drawn.terms.course.name if drawn.terms.course else laid_out.title,
+        "course_name_en": drawn.terms.course.name_en if drawn.terms.course else laid_out.title,
+        "student_name": drawn.terms.student.name,
         "asked": json.loads(json.dumps(dataclasses.asdict(drawn.asked), default=str)),
     }
     return Contract(
-        id=uuid4(), number=drawn.number, campus=drawn.campus.id, state=ContractState.DRAFT, version=0,
-        template=drawn.asked.template, template_version=template_version, language=drawn.language,
-        title=laid_out.title, deadline=drawn.deadline, created_at=drawn.now, course=drawn.asked.course,
-        external_id=drawn.asked.external_id, enrolment=drawn.asked.enrolment, data=shown, pages=laid_out.pages,
-        fields=tuple(signer.field for signer in drawn.signers), replaces=drawn.asked.replaces,
-    )  # fmt: skip
+        id=uuid4(),
+        number=drawn.terms.number,
+        campus=drawn.terms.campus.id,
+        state=ContractState.DRAFT,
+        version=0,
+        template=drawn.asked.template,
+        template_version=template_version,
+        language=drawn.language,
+        title=laid_out.title,
+        deadline=drawn.deadline,
+        created_at=drawn.now,
+        course=drawn.asked.course,
+        external_id=drawn.asked.external_id,
+        enrolment=drawn.asked.enrolment,
+        data=shown,
+        pages=laid_out.pages,
+        fields=tuple(signer.field for signer in drawn.terms.signers),
+        replaces=drawn.asked.replaces,
+    )
 
 
 def _summary(drawn: _Drawn, language: str) -> list[dict[str, str]]:
     """In the reader's language, whatever the contract's is."""
-    asked = drawn.asked
-    data = drawn.data if language == drawn.language else contract_data(
-        number=drawn.number, issued_at=drawn.data.issued_at, on=drawn.data.date, school=drawn.data.school,
-        campus=drawn.campus, course=drawn.course, student=drawn.student, signers=drawn.signers, language=language,
-        extra=asked.data,
-    )  # fmt: skip
+    data = drawn.data if language == drawn.language else contract_data(drawn.terms, language)
     return summary(data, language)
 
 
@@ -302,7 +315,7 @@ async def _take_place(services: Services, tx: Transaction, replaced: UUID | None
     if old.replaced_by is not None:
         raise Conflict("this contract was issued anew already")
     if old.state not in REPLACEABLE:
-        old = await end(services, tx, old, ContractState.VOIDED, "reissued", actor, tell=None)
+        old = await end(services, tx, old, Ending(ContractState.VOIDED, "reissued", actor))
     await tx.contracts.change(old, replaced_by=contract)
     await tx.record.append(old.id, old.campus, "replaced", actor, {"by": str(contract)})
 
@@ -321,13 +334,25 @@ async def _write_signers(
     tx: Transaction, services: Services, contract: Contract, drawn: _Drawn
 ) -> list[dict[str, str]]:
     entries = []
-    for each in drawn.signers:
+    for each in drawn.terms.signers:
         signer = Signer(
-            id=uuid4(), contract=contract.id, campus=contract.campus, role=each.role, name=each.name, phone=each.phone,
-            person=_person(tx, drawn.asked, each), id_type=each.document.id_type,
-            id_number=each.document.number, order=each.order, language=each.language, field=each.field,
-            channels=each.channels, zone=drawn.campus.zone, email=each.email, relation=each.relation,
-        )  # fmt: skip
+            id=uuid4(),
+            contract=contract.id,
+            campus=contract.campus,
+            role=each.role,
+            name=each.name,
+            phone=each.phone,
+            person=_person(tx, drawn.asked, each),
+            id_type=each.document.id_type,
+            id_number=each.document.number,
+            order=each.order,
+            language=each.language,
+            field=each.field,
+            channels=each.channels,
+            zone=drawn.terms.campus.zone,
+            email=each.email,
+            relation=each.relation,
+        )
         salt = secrets.token_bytes(SALT_BYTES)
         await tx.contracts.add_signer(signer, salt)
         task = SigningTask(uuid4(), contract.id, signer.id, contract.campus, TaskState.WAITING, signer.order)

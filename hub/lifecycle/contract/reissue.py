@@ -5,35 +5,51 @@ Names stand in the fixed text, so a wrong name, document or course is mended by 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from hub.errors import BadInput, ContractNotFound, IllegalMove
-from hub.lifecycle.contract.issue import NewContract, NewSigner, issue, signer_of, student_of
+from hub.lifecycle.contract.issue import (
+    NewContract,
+    NewSigner,
+    PreparedContract,
+    issue_prepared,
+    prepare_contract,
+    signer_of,
+    student_of,
+)
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import id_document, phone_number
 from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.transaction import Transaction
 
 
 async def reissue(
-    services: Services, scope: Scope, contract_id: UUID, actor: str, signers: Sequence[NewSigner] | None = None,
-    also: Callable[[Transaction, Contract], Awaitable[None]] | None = None,
-) -> Contract:  # fmt: skip
-    """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today; in
-    the same transaction `also` is done afterwards, with the new contract.
+    services: Services, scope: Scope, contract_id: UUID, actor: str, signers: Sequence[NewSigner] | None = None
+) -> Contract:
+    """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today.
+    Raises as `prepare_again` and `issue_prepared` do."""
+    prepared = await prepare_again(services, scope, contract_id, signers)
+    async with services.database.transaction(scope) as tx:
+        return await issue_prepared(services, tx, prepared, actor)
+
+
+async def prepare_again(
+    services: Services, scope: Scope, contract_id: UUID, signers: Sequence[NewSigner] | None = None
+) -> PreparedContract:
+    """Draw what was asked for once more, as the course stands today; issued, it takes the place of the contract.
 
     `signers`: others than before. Who has signed already signs again, since it is another contract. The withdrawal is
     not announced: the new invitation comes in its place. A deadline that the school moved holds again if it still lies
     ahead, else one that was asked for if that does. Raises IllegalMove when both sides are bound (signed, completed,
     on paper) or a signature is just being embedded; BadInput for another phone number of somebody who is named already:
-    two have to approve that; Conflict when it was issued anew already, and what `issue` raises.
+    two have to approve that; and what `prepare_contract` raises. `issue_prepared` raises Conflict when it was issued
+    anew already.
     """
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)
@@ -45,11 +61,19 @@ async def reissue(
         _check_phones(signers, before)
     asked = _asked_again(old, before, deadline)
     wanted = replace(asked, signers=tuple(signers)) if signers else asked
-    return await issue(services, scope, wanted, actor, also=also)
+    return await prepare_contract(services, scope, wanted)
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Who leaves, and who signs in their place."""
+
+    leaving: UUID
+    by: NewSigner
 
 
 async def replace_person(
-    services: Services, scope: Scope, contract_id: UUID, signer_id: UUID, by: NewSigner, actor: str
+    services: Services, scope: Scope, contract_id: UUID, replacement: Replacement, actor: str
 ) -> Contract:
     """Somebody else signs in a signer's place, by a new contract; role, order and ways to write to them stay.
 
@@ -58,11 +82,12 @@ async def replace_person(
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)
     signers = await _signers_now(services, old)
-    leaving = next((each for each in signers if each.id == signer_id), None)
+    leaving = next((each for each in signers if each.id == replacement.leaving), None)
     if leaving is None:
         raise ContractNotFound
     if leaving.role is Role.STUDENT:
         raise BadInput("the contract is about this student: for another one issue another contract", field="signer")
+    by = replacement.by
     here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
     people = [here if each is leaving else _as_asked(each) for each in signers]
     return await reissue(services, scope, contract_id, actor, people)

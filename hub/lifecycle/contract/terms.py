@@ -83,19 +83,36 @@ def check_student(student: DrawnStudent, signers: Sequence[DrawnSigner]) -> None
             raise BadInput("a guardian is somebody else than the student", field=f"{where}.id_number")
 
 
-def contract_data(
-    *, number: str, issued_at: datetime, on: date, school: SchoolFacts, campus: Campus, course: Course | None,
-    student: DrawnStudent, signers: Sequence[DrawnSigner], language: str, extra: Mapping[str, Any],
-) -> ContractData:  # fmt: skip
+@dataclass(frozen=True)
+class DrawnTerms:
+    """What a contract fixes, checked and in no language yet. `on`: the day at the campus; `extra`: what its template
+    wants besides."""
+
+    number: str
+    issued_at: datetime
+    on: date
+    school: SchoolFacts
+    campus: Campus
+    course: Course | None
+    student: DrawnStudent
+    signers: tuple[DrawnSigner, ...]
+    extra: Mapping[str, Any]
+
+
+def contract_data(terms: DrawnTerms, language: str) -> ContractData:
+    campus, course, signers = terms.campus, terms.course, terms.signers
     return ContractData(
-        number=number, date=on, issued_at=issued_at, school=school,
+        number=terms.number,
+        date=terms.on,
+        issued_at=terms.issued_at,
+        school=terms.school,
         campus=CampusFacts(campus.named(language), campus.located(language), campus.phone),
-        student=_student(student, signers, language),
+        student=_student(terms.student, signers, language),
         signers=tuple(SignerFacts(each.field, ROLE_WORDS[each.role][language], each.name) for each in signers),
         guardians=tuple(_guardian(each, language) for each in signers if each.role is Role.GUARDIAN),
         course=course_facts(course, language) if course else None,
-        extra=dict(extra),
-    )  # fmt: skip
+        extra=dict(terms.extra),
+    )
 
 
 def _student(student: DrawnStudent, signers: Sequence[DrawnSigner], language: str) -> StudentFacts:

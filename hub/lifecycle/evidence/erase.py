@@ -15,17 +15,15 @@ from hub.model.staff.accounts import Scope
 from hub.store.transaction import Transaction
 
 
-async def erase_of_number(
-    services: Services, scope: Scope, number: str, entry: int | None, field: str, actor: str
-) -> None:
-    """The words of that entry, or without one everything of the signer of this field. Raises ContractNotFound and
-    NotFound."""
+async def erase_of_number(services: Services, scope: Scope, number: str, what: int | str, actor: str) -> None:
+    """`what`: the number of an entry, whose words go, or the field of a signer, of whom everything goes. Raises
+    ContractNotFound and NotFound."""
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.by_number(number)
-    if entry is not None:
-        await erase_words(services, scope, contract.id, entry, actor)
+    if isinstance(what, int):
+        await erase_words(services, scope, contract.id, what, actor)
     else:
-        await erase_signer(services, scope, contract.id, field, actor)
+        await erase_signer(services, scope, contract.id, what, actor)
 
 
 async def erase_words(services: Services, scope: Scope, contract_id: UUID, sequence: int, actor: str) -> None:

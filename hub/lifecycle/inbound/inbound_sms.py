@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from channels import Inbound
 from hub.lifecycle.messaging.resend_link import resend
-from hub.lifecycle.messaging.send import send_at_once, ways
+from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways
 from hub.lifecycle.reminders.escalate import hand_to_staff
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer, TaskState
@@ -38,8 +38,8 @@ async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, me
     """Store a message and do what it wishes, in this transaction. The same one twice is one."""
     await _hold_contracts(tx, [message.sender])
     wish = wish_of(message.text)
-    known = await tx.inbound.add(carrier.name, message, wish, tx.now)
-    if known is None:
+    written = await tx.inbound.add(carrier.name, message, wish, tx.now)
+    if written is None:
         return
     if wish is SmsCommand.STOP and not carrier.channel.rules.signed:
         return  # `settle_stops` decides when the minute is over
@@ -49,8 +49,8 @@ async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, me
         await tx.opt_outs.remove(message.sender)
         theirs = [each.id for each in await tx.contracts.signers_at(message.sender)]
         await tx.owners.finish_of(OPTED_OUT, theirs, tx.now)
-    await _answer(services, tx, known, message.sender, message.text, wish)
-    await tx.inbound.done([known], wish.value)
+    await _answer(services, tx, written)
+    await tx.inbound.done([written.id], wish.value)
 
 
 async def _hold_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
@@ -59,18 +59,20 @@ async def _hold_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
     await tx.contracts.hold(signer.contract for signer in signers)
 
 
-async def _answer(services: Services, tx: Transaction, known: UUID, sender: str, text: str, wish: SmsCommand) -> None:
+async def _answer(services: Services, tx: Transaction, written: Written) -> None:
     """To a number on file alone: answering whoever writes would let strangers spend our money. Counts, never names."""
-    signers = await tx.contracts.signers_at(sender)
+    signers = await tx.contracts.signers_at(written.sender)
     if not signers:
         return
-    if wish is SmsCommand.LINK:
+    if written.wish is SmsCommand.LINK:
         await resend(services, tx, signers)
-    elif purpose := _PURPOSES.get(wish):
-        newest = replace(signers[0], language=language_of(text, signers[0].language))
+    elif purpose := _PURPOSES.get(written.wish):
+        newest = replace(signers[0], language=language_of(written.text, signers[0].language))
         contract = await tx.contracts.get(newest.contract)
         counts = await _counts(tx, signers)
-        await send_at_once(services, tx, contract, newest, purpose, f"answer-{known}", variables=counts)
+        await send_at_once(
+            services, tx, contract, newest, NewMessage(purpose, f"answer-{written.id}", variables=counts)
+        )
 
 
 async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:
@@ -94,7 +96,7 @@ async def settle_stops(services: Services) -> int:
                 continue
             if carrier := services.router.carriers.get(each.provider):
                 await _opt_out(services, tx, each.sender, carrier)
-                await _answer(services, tx, each.id, each.sender, each.text, SmsCommand.STOP)
+                await _answer(services, tx, each)
             await tx.inbound.done([each.id], SmsCommand.STOP.value)
         if held:
             await _hold(tx, held)

@@ -23,13 +23,22 @@ from hub.lifecycle.messaging.send import Attempt, ways, write_attempt
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, retry_after_error
 from hub.model.contract.signer import Signer, SigningTask, TaskState
-from hub.model.messaging.delivery import BY_DAY, OPENED_WITHIN, PLANNED, Delivery, DeliveryItem, DeliveryState
+from hub.model.messaging.delivery import (
+    BY_DAY,
+    OPENED_WITHIN,
+    PLANNED,
+    Delivery,
+    DeliveryItem,
+    DeliveryState,
+    StateReport,
+)
 from hub.model.messaging.message import ANSWERS, Purpose, told_of
 from hub.model.reminders.schedule import into_window, on_every_day, spread_of
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
-from hub.router.failing import show_failing, show_recovered
+from hub.router.failing import FailingMessage, show_failing, show_recovered
 from hub.router.policy import policy_of
 from hub.store.messaging.deliveries import NEVER
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"
@@ -68,10 +77,8 @@ async def _failed(services: Services, delivery_id: UUID, error: Exception) -> No
         await tx.deliveries.look_at(delivery_id, now + retry_after_error(since, now))
         if about["task"]:
             task = await tx.tasks.get(about["task"])
-            await tx.reminders.note(task, "failed", now, reason=STEP_FAILED, delivery=delivery_id)
-        await show_failing(
-            tx, error, since=since, contract=about["contract"], signer=about["signer"], campus=about["campus"]
-        )
+            await tx.reminders.note(task, LedgerNote("failed", reason=STEP_FAILED, delivery=delivery_id), now)
+        await show_failing(tx, error, FailingMessage(since, about["contract"], about["signer"], about["campus"]))
 
 
 async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
@@ -114,7 +121,7 @@ async def _next_way(services: Services, delivery_id: UUID) -> UUID | None:
             return None
         assert meant.delivery.contract and meant.delivery.signer
         contract = contracts[meant.delivery.contract]
-        following = await _look(services, tx, contract, meant, reason, now)
+        following = await _look(services, tx, contract, meant, now)
         if contract.stuck_reason == STEP_FAILED:
             await show_recovered(tx, contract.id, meant.delivery.signer)
         return following
@@ -122,9 +129,11 @@ async def _next_way(services: Services, delivery_id: UUID) -> UUID | None:
 
 @dataclass(frozen=True)
 class _Meant:
-    """A delivery as what it still has to say. `shares`: of what, where it spoke of several contracts."""
+    """A delivery as what it still has to say, and why that has to go another way. `shares`: of what it speaks, where
+    these are several contracts."""
 
     delivery: Delivery
+    reason: str
     shares: tuple[DeliveryItem, ...] = ()
 
 
@@ -137,13 +146,13 @@ async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Mea
     if any(task.opened_at is not None and task.opened_at >= delivery.created_at for task in tasks.values()):
         return None
     if not shares:
-        return _Meant(delivery) if all(_waits(task, reason) for task in tasks.values()) else None
+        return _Meant(delivery, reason) if all(_waits(task, reason) for task in tasks.values()) else None
     waiting = [share for share in shares if _waits(tasks[share.task], reason)]
     if not waiting:
         return None
     lead = next((share for share in waiting if share.task == delivery.task), waiting[0])
     told = replace(delivery, task=lead.task, contract=lead.contract, signer=lead.signer)
-    return _Meant(told, tuple(waiting))
+    return _Meant(told, reason, tuple(waiting))
 
 
 def _waits(task: SigningTask, reason: str) -> bool:
@@ -157,10 +166,17 @@ async def _later(services: Services, delivery_id: UUID, wait: timedelta) -> None
         await tx.deliveries.look_at(delivery_id, tx.planning_now + wait)
 
 
-async def _look(
-    services: Services, tx: Transaction, contract: Contract, meant: _Meant, reason: str, now: datetime
-) -> UUID | None:  # fmt: skip
-    delivery = meant.delivery
+@dataclass(frozen=True)
+class _Unheard:
+    """What is still meant, by whom it was not heard, and of which contract."""
+
+    contract: Contract
+    signer: Signer
+    meant: _Meant
+
+
+async def _look(services: Services, tx: Transaction, contract: Contract, meant: _Meant, now: datetime) -> UUID | None:
+    delivery, reason = meant.delivery, meant.reason
     assert delivery.signer
     signer = await tx.contracts.signer(delivery.signer)
     if delivery.channel != "email" and delivery.to != signer.phone:
@@ -168,16 +184,17 @@ async def _look(
     gone = [each for each in await tx.deliveries.of_contract(contract.id) if _intent(each) == _intent(delivery)]
     if any(each.rung > delivery.rung for each in gone):
         return None  # a later way has a look of its own, and what became of that one counts
-    if morning := await _morning(services, tx, contract, delivery, signer, now):
+    unheard = _Unheard(contract, signer, meant)
+    if morning := await _morning(services, tx, unheard, now):
         await tx.deliveries.look_at(delivery.id, morning)
         return None
     if reason == NO_RECEIPT and (carrier := services.router.carriers.get(delivery.provider)):
         await services.router.slow(tx, carrier)
-    channel = await _untried(services, tx, contract, delivery, signer, {each.channel for each in gone})
+    channel = await _untried(services, tx, unheard, {each.channel for each in gone})
     if channel is None:
         await _at_the_end(tx, contract, delivery, reason, now)
         return None
-    return await _another(services, tx, contract, signer, meant, channel, reason)
+    return await _another(services, tx, unheard, channel)
 
 
 async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str | None:
@@ -194,10 +211,9 @@ async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str |
     return NOT_OPENED if delivery.purpose in PLANNED else None
 
 
-async def _morning(
-    services: Services, tx: Transaction, contract: Contract, delivery: Delivery, signer: Signer, now: datetime
-) -> datetime | None:  # fmt: skip
+async def _morning(services: Services, tx: Transaction, unheard: _Unheard, now: datetime) -> datetime | None:
     """Another way is a message that we start; codes and answers to somebody's act go at any hour."""
+    contract, signer, delivery = unheard.contract, unheard.signer, unheard.meant.delivery
     if delivery.purpose not in BY_DAY:
         return None
     policy = await policy_of(tx, services.policy, contract)
@@ -211,18 +227,16 @@ def _intent(delivery: Delivery) -> str:
     return delivery.intent or delivery.key
 
 
-async def _untried(
-    services: Services, tx: Transaction, contract: Contract, delivery: Delivery, signer: Signer, tried: Collection[str]
-) -> str | None:  # fmt: skip
-    first = (await policy_of(tx, services.policy, contract)).through(delivery.purpose)
-    ladder = await ways(services, tx, signer, delivery.purpose, first)
+async def _untried(services: Services, tx: Transaction, unheard: _Unheard, tried: Collection[str]) -> str | None:
+    purpose = unheard.meant.delivery.purpose
+    first = (await policy_of(tx, services.policy, unheard.contract)).through(purpose)
+    ladder = await ways(services, tx, unheard.signer, purpose, first)
     return next((channel for channel in ladder if channel not in tried), None)
 
 
-async def _another(
-    services: Services, tx: Transaction, contract: Contract, signer: Signer, meant: _Meant, channel: str, reason: str
-) -> UUID | None:
-    delivery = meant.delivery
+async def _another(services: Services, tx: Transaction, unheard: _Unheard, channel: str) -> UUID | None:
+    contract, signer, meant = unheard.contract, unheard.signer, unheard.meant
+    delivery, reason = meant.delivery, meant.reason
     intent, variables = _intent(delivery), delivery.variables
     if meant.shares:
         left = [await tx.contracts.get(share.contract) for share in meant.shares]
@@ -236,12 +250,16 @@ async def _another(
     if following is None:
         return None
     if reason == NO_PROVIDER:  # nobody can have it, and nobody needs it any more
-        await tx.deliveries.report(delivery.id, DeliveryState.WITHDRAWN, following.created_at, failure=reason)
+        await tx.deliveries.report(
+            delivery.id, StateReport(DeliveryState.WITHDRAWN, failure=reason), following.created_at
+        )
     tasks = [share.task for share in meant.shares] or [each for each in [delivery.task] if each]
     at = tx.planning_now
     for each in tasks:
         task = await tx.tasks.get(each)
-        await tx.reminders.note(task, "sent", at, reason=f"{delivery.channel}-{reason}", delivery=following.id)
+        await tx.reminders.note(
+            task, LedgerNote("sent", reason=f"{delivery.channel}-{reason}", delivery=following.id), at
+        )
     return following.id
 
 

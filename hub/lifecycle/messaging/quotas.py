@@ -10,7 +10,15 @@ from uuid import UUID
 from hub.errors import BudgetSpent, CountryNotAllowed
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer
-from hub.model.messaging.budget import Budget, Cause, allowed_country, budgets, certificate_budgets, prepared_budgets
+from hub.model.messaging.budget import (
+    Budget,
+    Cause,
+    CountedMessage,
+    allowed_country,
+    budgets,
+    certificate_budgets,
+    prepared_budgets,
+)
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
@@ -20,21 +28,19 @@ ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest
 
 
 async def spend(
-    services: Services, tx: Transaction, to: str, cause: Cause, *, campus: str, zone: str, poster: UUID | None = None,
-    part: int = 0, at: datetime | None = None,
-) -> None:  # fmt: skip
+    services: Services, tx: Transaction, message: CountedMessage, zone: str, at: datetime | None = None
+) -> None:
     """Count one message, in this transaction; `at`: in the period of that moment, in which it is going to be sent.
     Raises CountryNotAllowed, or BudgetSpent with `retry_after`, which is told in the time `zone`."""
-    if not allowed_country(services.budgets, to):
+    if not allowed_country(services.budgets, message.to):
         raise CountryNotAllowed
-    counted_in = budgets(services.budgets, at or tx.now, cause, to=to, campus=campus, poster=poster, part=part)
-    await _count(services, tx, counted_in, campus, zone)
+    await _count(services, tx, budgets(services.budgets, at or tx.now, message), message.campus, zone)
 
 
 async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -> None:
     """Raise BudgetSpent where a code to this number would not go out, as `spend` does. Nothing is counted: it is for
     those who get none whatever they do, and must not learn it."""
-    wanted = _spendings(services, budgets(services.budgets, tx.now, Cause.CODE, to=to))
+    wanted = _spendings(services, budgets(services.budgets, tx.now, CountedMessage(to, Cause.CODE)))
     spent = [each for each in wanted if await tx.budgets.spent(each.kind, each.subject, each.begins_at) >= each.most]
     _refuse(tx, [wanted[each] for each in spent], None, zone)
 
@@ -50,7 +56,9 @@ async def spend_prepared(services: Services, tx: Transaction, task: UUID, signer
     await _count(services, tx, prepared_budgets(services.budgets, tx.now, task), signer.campus, signer.zone)
 
 
-async def _count(services: Services, tx: Transaction, counted_in: Iterable[Budget], campus: str, zone: str) -> None:
+async def _count(
+    services: Services, tx: Transaction, counted_in: Iterable[Budget], campus: str | None, zone: str
+) -> None:
     wanted = _spendings(services, counted_in)
     _refuse(tx, [wanted[each] for each in await tx.budgets.spend_all(list(wanted))], campus, zone)
 

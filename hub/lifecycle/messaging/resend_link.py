@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.message import Purpose
@@ -50,4 +50,4 @@ async def _send_link(services: Services, tx: Transaction, known: Signer) -> bool
         return False
     contract = await tx.contracts.get(signer.contract)
     key = f"new-link-{task.id}-{tx.now.isoformat()}"
-    return await send_at_once(services, tx, contract, signer, Purpose.NEW_LINK, key, task=task) is not None
+    return await send_at_once(services, tx, contract, signer, NewMessage(Purpose.NEW_LINK, key, task=task)) is not None

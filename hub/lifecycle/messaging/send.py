@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -13,7 +13,7 @@ from hub.lifecycle.messaging.quotas import alarm, spend
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask
-from hub.model.messaging.budget import allowed_country, cause_of
+from hub.model.messaging.budget import CountedMessage, allowed_country, cause_of
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryItem, DeliveryState, look_again_at
 from hub.model.messaging.message import NEWS, Purpose, contracts_words, moment_words
 from hub.model.signing.link import DoorKind, SignLink, short_code
@@ -30,6 +30,15 @@ NO_ROOM = "News of this contract could not be sent: the limits of messages are r
 
 
 @dataclass(frozen=True)
+class WantedLink:
+    """Whose link, for which contract, and by which door it leads in."""
+
+    contract: UUID
+    signer: UUID
+    door: DoorKind
+
+
+@dataclass(frozen=True)
 class HandedLink:
     """A link for somebody to hand on, and how its door shows it."""
 
@@ -39,21 +48,25 @@ class HandedLink:
 
 
 async def hand_out(
-    services: Services, scope: Scope, contract_id: UUID, signer_id: UUID, door: DoorKind, actor: str,
+    services: Services,
+    scope: Scope,
+    wanted: WantedLink,
+    actor: str,
     also: Callable[[Transaction, HandedLink], Awaitable[None]] | None = None,
-) -> HandedLink:  # fmt: skip
+) -> HandedLink:
     """The signer's link of one door: made once, the same again afterwards. `also` is done in the same transaction.
 
     Raises IllegalMove when the contract has ended otherwise than by completion, BadInput for a door that is not
     configured.
     """
+    door = wanted.door
     if door.value not in services.doors:
         raise BadInput(f"there is no door {door.value}", field="door")
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.get(contract_id)
+        contract = await tx.contracts.get(wanted.contract)
         if contract.state not in (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLETED):
             raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")
-        signer = next((each for each in await tx.contracts.signers(contract_id) if each.id == signer_id), None)
+        signer = next((each for each in await tx.contracts.signers(contract.id) if each.id == wanted.signer), None)
         if signer is None:
             raise BadInput("this contract has no such signer", field="signer")
         link = await _link_of(tx, signer, door)
@@ -75,21 +88,37 @@ async def _link_of(tx: Transaction, signer: Signer, door: DoorKind) -> SignLink:
     return await tx.links.for_door(signer, door, tx.now)
 
 
+@dataclass(frozen=True)
+class NewMessage:
+    """What one signer is to hear. `key`: the intent, which has one attempt by each way at most; `first`: the channels
+    that come first; `shares`: what it is for each of several contracts of this person, this one among them. `wait`: it
+    goes out so much later, if not later still."""
+
+    purpose: Purpose
+    key: str
+    task: SigningTask | None = None
+    code: UUID | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    first: Sequence[str] = ()
+    shares: Sequence[DeliveryItem] = ()
+    wait: timedelta = AT_ONCE
+
+
 async def write_message(
-    services: Services, tx: Transaction, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
-    task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
-    first: Sequence[str] = (), shares: Sequence[DeliveryItem] = (), wait: timedelta = AT_ONCE,
-) -> Delivery | None:  # fmt: skip
+    services: Services, tx: Transaction, contract: Contract, signer: Signer, message: NewMessage
+) -> Delivery | None:
     """The attempt row of one message to one signer, in this transaction, by the first way of their ladder. None when
-    there is no way to reach them, or when this intent (`key`) has an attempt already. `shares`: what it is for each of
-    several contracts of this person, this one among them. `wait`: it goes out so much later, if not later still.
+    there is no way to reach them, or when this intent has an attempt already.
     """
-    channel = next(iter(await ways(services, tx, signer, purpose, first)), None)
+    purpose, key, task = message.purpose, message.key, message.task
+    channel = next(iter(await ways(services, tx, signer, purpose, message.first)), None)
     if channel is None:
         return None
-    said = await _variables(services, tx, contract, signer) | dict(variables or {})
+    said = await _variables(services, tx, contract, signer) | dict(message.variables)
     filled = services.messages.fitted(purpose, signer.language, said)
-    attempt = Attempt(purpose, channel, key, key, 0, task.id if task else None, code, filled, shares, wait)
+    attempt = Attempt(
+        purpose, channel, key, key, 0, task.id if task else None, message.code, filled, message.shares, message.wait
+    )
     try:
         return await write_attempt(services, tx, contract, signer, attempt)
     except BudgetSpent as spent:
@@ -137,7 +166,8 @@ async def write_attempt(
     assert address, "the ladder has only channels that lead somewhere"
     if await tx.deliveries.by_key(attempt.key, contract.id):
         return None
-    wait = await _room(services, tx, contract, signer, address, attempt)
+    counted = CountedMessage(address, cause_of(attempt.purpose), contract.campus, part=contract.id.int)
+    wait = await _room(services, tx, counted, signer.zone, attempt)
     link = await tx.links.for_door(signer, door_of_channel(attempt.channel), tx.now)
     shape = services.router.shape_of(attempt.channel, address)
     text = services.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
@@ -162,18 +192,13 @@ async def write_attempt(
     return delivery
 
 
-async def _room(
-    services: Services, tx: Transaction, contract: Contract, signer: Signer, to: str, attempt: Attempt
-) -> timedelta:  # fmt: skip
+async def _room(services: Services, tx: Transaction, counted: CountedMessage, zone: str, attempt: Attempt) -> timedelta:
     """Count the message, and say how long it has to wait: news of a contract waits for a period that has room, and is
     counted in that one, so that it is not lost and no period has more than its budget. Raises BudgetSpent."""
     wait = attempt.wait
     while True:
         try:
-            await spend(
-                services, tx, to, cause_of(attempt.purpose), campus=contract.campus, zone=signer.zone,
-                part=contract.id.int, at=tx.now + wait,
-            )  # fmt: skip
+            await spend(services, tx, counted, zone, at=tx.now + wait)
         except BudgetSpent as spent:
             if attempt.purpose not in NEWS or spent.wait > NEWS_WAIT:
                 raise
@@ -185,17 +210,13 @@ async def _room(
 
 
 async def send_at_once(
-    services: Services, tx: Transaction, contract: Contract, signer: Signer, purpose: Purpose, key: str, *,
-    task: SigningTask | None = None, code: UUID | None = None, variables: Mapping[str, str] | None = None,
-    first: Sequence[str] = (), wait: timedelta = AT_ONCE,
-) -> Delivery | None:  # fmt: skip
+    services: Services, tx: Transaction, contract: Contract, signer: Signer, message: NewMessage
+) -> Delivery | None:
     """A message that answers somebody's act: its attempt and the job that carries it, in this transaction. One that has
     to wait is taken up by itself."""
-    delivery = await write_message(
-        services, tx, contract, signer, purpose, key, task=task, code=code, variables=variables, first=first, wait=wait
-    )
+    delivery = await write_message(services, tx, contract, signer, message)
     if delivery is not None and delivery.not_before is None:
-        lane = DELIVER_CODE if purpose is Purpose.CODE else DELIVER
+        lane = DELIVER_CODE if message.purpose is Purpose.CODE else DELIVER
         await tx.jobs.enqueue(lane, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
     return delivery
 

@@ -18,7 +18,7 @@ import structlog
 
 from hub.errors import BadInput, BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import send_at_once, ways
+from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways
 from hub.lifecycle.reminders.reschedule import last_step
 from hub.lifecycle.reminders.run_due import HAND
 from hub.lifecycle.services import Services
@@ -38,6 +38,7 @@ from hub.model.reminders.schedule import (
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import policy_of
 from hub.store.kernel.jobs import REMIND_MANY
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 MOST_AT_ONCE = 1000
@@ -171,12 +172,11 @@ async def _in_one_transaction(services: Services, act: UUID, contract_id: UUID) 
 async def _act(services: Services, tx: Transaction, act: UUID, case: _Case, verdict: BulkOutcome) -> BulkOutcome:
     if verdict is BulkOutcome.SENT:
         key, first = f"{HAND}{case.task.id}-{act}", case.policy.through(Purpose.REMINDER)
-        delivery = await send_at_once(
-            services, tx, case.contract, case.signer, Purpose.REMINDER, key, task=case.task, first=first
-        )
+        message = NewMessage(Purpose.REMINDER, key, task=case.task, first=first)
+        delivery = await send_at_once(services, tx, case.contract, case.signer, message)
         if delivery is None:
             return BulkOutcome.BAD_NUMBER
-        await tx.reminders.note(case.task, "sent", case.now, reason="by-hand", delivery=delivery.id)
+        await tx.reminders.note(case.task, LedgerNote("sent", reason="by-hand", delivery=delivery.id), case.now)
     if verdict is BulkOutcome.MORNING:
         await _in_the_morning(tx, case)
     return verdict
@@ -188,7 +188,7 @@ async def _in_the_morning(tx: Transaction, case: _Case) -> None:
     done = last_step(case.task, case.deliveries)
     step = brought_forward(case.task.step, done=done, due_at=case.opening)
     if step != case.task.step and await tx.tasks.plan(case.task.id, step):
-        await tx.reminders.note(case.task, "planned", case.now, step=step, reason="by-hand")
+        await tx.reminders.note(case.task, LedgerNote("planned", step=step, reason="by-hand"), case.now)
 
 
 # ---- the verdict

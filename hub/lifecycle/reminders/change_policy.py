@@ -18,10 +18,18 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.reminders.policy import CHANNELS, ReminderPolicy
-from hub.model.reminders.schedule import NextStep, StepKind, first_step, following_step, replanned, spread_of
+from hub.model.reminders.schedule import (
+    NextStep,
+    ReminderPlan,
+    StepKind,
+    first_step,
+    following_step,
+    replanned,
+    spread_of,
+)
 from hub.model.staff.accounts import Scope
 from hub.router.policy import with_calendar
-from hub.store.reminders.policies import PolicyChange
+from hub.store.reminders.policies import PolicyChange, PolicyPlace
 from hub.store.transaction import Transaction
 
 SHOWN_LIFE = timedelta(days=30)
@@ -42,19 +50,19 @@ class PolicyLevels:
 
 
 async def change_policy(
-    services: Services, scope: Scope, campus: str, course: str | None, changes: Mapping[str, Any], actor: str
+    services: Services, scope: Scope, place: PolicyPlace, changes: Mapping[str, Any], actor: str
 ) -> None:
     """Put `changes` in the place of what the campus (or its course) decided before; none: what is above holds.
 
     Raises BadInput with key and reason, also when a campus or course below would not fit any more.
     """
-    change = _change(campus, course, changes)
+    change = _change(place, changes)
     _check_configured(services, changes)
     async with services.database.transaction(scope) as tx:
         await tx.policies.put(change, actor, tx.now)
         await _check(services, tx, change)
-        await check_named(tx, campus, str(changes.get("escalate_to", "")))
-        await replan_later(tx, campus, course)
+        await check_named(tx, place.campus, str(changes.get("escalate_to", "")))
+        await replan_later(tx, place.campus, place.course)
 
 
 async def change_policy_of(
@@ -66,7 +74,7 @@ async def change_policy_of(
         contract = await tx.contracts.locked(contract_id)
         if contract.state is not ContractState.ISSUED:
             raise IllegalMove("nobody has to sign this contract now")
-        change = _change(contract.campus, contract.course, changes, contract.id)
+        change = _change(PolicyPlace(contract.campus, contract.course, contract.id), changes)
         await tx.policies.put(change, actor, tx.now)
         applied(services.policy, await tx.policies.above(contract.campus, contract.course, contract.id), entered=change)
         await check_named(tx, contract.campus, str(changes.get("escalate_to", "")))
@@ -85,19 +93,18 @@ async def change_calendar(services: Services, scope: Scope, campus: str, data: b
 
 
 async def policies_at(
-    services: Services, tx: Transaction, campus: str, course: str | None, instead: Mapping[str, Any] | None = None,
-    contract: UUID | None = None,
-) -> PolicyLevels:  # fmt: skip
+    services: Services, tx: Transaction, place: PolicyPlace, instead: Mapping[str, Any] | None = None
+) -> PolicyLevels:
     """`instead`: as if these were the changes there. Raises BadInput with key and reason."""
-    mine = _change(campus, course, {}, contract)
+    mine = _change(place, {})
     _check_configured(services, instead or {})
-    await check_named(tx, campus, str((instead or {}).get("escalate_to", "")))
-    found = await tx.policies.above(campus, course, contract)
+    await check_named(tx, place.campus, str((instead or {}).get("escalate_to", "")))
+    found = await tx.policies.above(place.campus, place.course, place.contract)
     own = next((each.changes for each in found if _same(each, mine)), {})
     above = applied(services.policy, [each for each in found if not _same(each, mine)])
-    decided = _change(campus, course, own if instead is None else instead, contract)
+    decided = _change(place, own if instead is None else instead)
     here = applied(above, [decided], entered=None if instead is None else decided)
-    return PolicyLevels(own, above, await with_calendar(tx, here, campus, tx.planning_now))
+    return PolicyLevels(own, above, await with_calendar(tx, here, place.campus, tx.planning_now))
 
 
 def applied(
@@ -119,9 +126,8 @@ def applied(
 
 def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
     """All steps of a contract that is issued now and not signed for 30 days."""
-    deadline = now + SHOWN_LIFE
-    first = first_step(policy, opened_at=now, deadline=deadline, zone=zone, send="now", spread=MIDDLE)
-    return _walk(policy, first, invited_at=now, deadline=deadline, zone=zone, spread=MIDDLE)
+    plan = ReminderPlan(policy, now, now + SHOWN_LIFE, zone, MIDDLE)
+    return _walk(plan, first_step(plan, "now"))
 
 
 async def plans_of(tx: Transaction, policy: ReminderPolicy, contract: Contract) -> list[tuple[Signer, list[NextStep]]]:
@@ -132,27 +138,17 @@ async def plans_of(tx: Transaction, policy: ReminderPolicy, contract: Contract) 
     for task in await tx.tasks.of_contract(contract.id):
         if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
             continue
-        zone, spread = ZoneInfo(signers[task.signer].zone), spread_of(task.id)
-        first = replanned(
-            policy, old=task.step, done=last_step(task, deliveries), invited_at=task.invited_at,
-            deadline=contract.deadline, now=now, zone=zone, spread=spread, new_policy=True,
-        )  # fmt: skip
-        following = _walk(
-            policy, first, invited_at=task.invited_at, deadline=contract.deadline, zone=zone, spread=spread
-        )  # fmt: skip
-        plans.append((signers[task.signer], following))
+        zone = ZoneInfo(signers[task.signer].zone)
+        plan = ReminderPlan(policy, task.invited_at, contract.deadline, zone, spread_of(task.id))
+        first = replanned(plan, old=task.step, done=last_step(task, deliveries), now=now, new_policy=True)
+        plans.append((signers[task.signer], _walk(plan, first)))
     return plans
 
 
-def _walk(
-    policy: ReminderPolicy, first: NextStep, *, invited_at: datetime, deadline: datetime, zone: ZoneInfo, spread: float
-) -> list[NextStep]:
+def _walk(plan: ReminderPlan, first: NextStep) -> list[NextStep]:
     steps = [first]
     while steps[-1].kind is not StepKind.EXPIRY:
-        steps.append(following_step(
-            policy, done=steps[-1], invited_at=invited_at, deadline=deadline, now=steps[-1].due_at, zone=zone,
-            spread=spread,
-        ))  # fmt: skip
+        steps.append(following_step(plan, done=steps[-1], now=steps[-1].due_at))
     return steps
 
 
@@ -201,8 +197,8 @@ async def _check(services: Services, tx: Transaction, change: PolicyChange) -> N
     """The place itself as it is now, and each one below that has decided something of its own. A refusal undoes it."""
     below = await tx.school.scope_below(change.campus)
     decided = [each for each in await tx.policies.all() if change.kind == "campus" and below.covers(each.campus)]
-    for place in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
-        applied(services.policy, await tx.policies.above(*place), entered=change)
+    for campus, course in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
+        applied(services.policy, await tx.policies.above(campus, course), entered=change)
 
 
 def _check_configured(services: Services, changes: Mapping[str, Any]) -> None:
@@ -217,12 +213,12 @@ def _course(change: PolicyChange) -> str | None:
     return change.subject if change.kind == "course" else None
 
 
-def _change(
-    campus: str, course: str | None, changes: Mapping[str, Any], contract: UUID | None = None
-) -> PolicyChange:  # fmt: skip
-    if contract:
-        return PolicyChange(campus, "contract", str(contract), changes)
-    return PolicyChange(campus, "course" if course else "campus", course or campus, changes)
+def _change(place: PolicyPlace, changes: Mapping[str, Any]) -> PolicyChange:
+    if place.contract:
+        return PolicyChange(place.campus, "contract", str(place.contract), changes)
+    if place.course:
+        return PolicyChange(place.campus, "course", place.course, changes)
+    return PolicyChange(place.campus, "campus", place.campus, changes)
 
 
 def _same(one: PolicyChange, other: PolicyChange) -> bool:

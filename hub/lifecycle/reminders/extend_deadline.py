@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -15,21 +14,21 @@ from hub.model.staff.accounts import Scope
 from hub.store.transaction import Transaction
 
 
-async def extend(
-    services: Services, scope: Scope, contract_id: UUID, deadline: datetime, actor: str,
-    also: Callable[[Transaction, Contract], Awaitable[None]] | None = None,
-) -> Contract:  # fmt: skip
-    """Move the deadline of an issued contract; every open task is planned anew. `also` is done in the same
-    transaction."""
+async def extend(services: Services, scope: Scope, contract_id: UUID, deadline: datetime, actor: str) -> Contract:
+    """As `extend_issued`, in a transaction of its own."""
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
-        if contract.state is not ContractState.ISSUED:
-            raise IllegalMove(f"the deadline of a contract in this state cannot move:\n{contract.state}")
-        check_deadline(deadline, tx.planning_now)
-        moved = await move_deadline(services, tx, contract, deadline, actor)
-        if also:
-            await also(tx, moved)
-    return moved
+        return await extend_issued(services, tx, contract_id, deadline, actor)
+
+
+async def extend_issued(
+    services: Services, tx: Transaction, contract_id: UUID, deadline: datetime, actor: str
+) -> Contract:
+    """Move the deadline of an issued contract; every open task is planned anew. Raises IllegalMove, BadInput."""
+    contract = await tx.contracts.locked(contract_id)
+    if contract.state is not ContractState.ISSUED:
+        raise IllegalMove(f"the deadline of a contract in this state cannot move:\n{contract.state}")
+    check_deadline(deadline, tx.planning_now)
+    return await move_deadline(services, tx, contract, deadline, actor)
 
 
 async def move_deadline(

@@ -15,11 +15,20 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
-from hub.model.reminders.schedule import NextStep, SkipReason, StepKind, before_deadline, replanned, spread_of
+from hub.model.reminders.schedule import (
+    NextStep,
+    ReminderPlan,
+    SkipReason,
+    StepKind,
+    before_deadline,
+    replanned,
+    spread_of,
+)
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.policy import policies_of, policy_of
 from hub.store.contract.tasks import LONGEST_SLEEP
 from hub.store.kernel.jobs import REPLAN
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 AT_A_TIME = 2000
@@ -37,12 +46,10 @@ async def replan(services: Services, tx: Transaction, contract: Contract, reason
     for task in await tx.tasks.of_contract(contract.id):
         if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
             continue
-        step = replanned(
-            policy, old=task.step, done=last_step(task, deliveries), invited_at=task.invited_at,
-            deadline=contract.deadline, now=now, zone=zones[task.signer], spread=spread_of(task.id),
-        )  # fmt: skip
+        plan = ReminderPlan(policy, task.invited_at, contract.deadline, zones[task.signer], spread_of(task.id))
+        step = replanned(plan, old=task.step, done=last_step(task, deliveries), now=now)
         if await tx.tasks.plan(task.id, step):
-            await tx.reminders.note(task, "planned", now, step=step, reason=reason)
+            await tx.reminders.note(task, LedgerNote("planned", step=step, reason=reason), now)
 
 
 async def unpause(services: Services, tx: Transaction, number: bytes, contracts: Sequence[UUID]) -> None:
@@ -67,7 +74,7 @@ async def _make_up(services: Services, tx: Transaction, contract: Contract, task
     )  # fmt: skip
     step = NextStep(StepKind.LAST_CALL, 0, due_at) if due_at else None
     if step and await tx.tasks.plan(task.id, step):
-        await tx.reminders.note(task, "planned", now, step=step, reason=UNPAUSED)
+        await tx.reminders.note(task, LedgerNote("planned", step=step, reason=UNPAUSED), now)
 
 
 async def replan_scope(
@@ -118,10 +125,10 @@ async def under_new_policy(services: Services, tx: Transaction, held: Sequence[U
     policies = await policies_of(tx, services.policy, list(dict.fromkeys(each.place for each in tasks)))
     steps: dict[UUID, NextStep] = {}
     for task in tasks:
-        step = replanned(
-            policies[task.place], old=task.step, done=done.get(task.id), invited_at=task.invited_at,
-            deadline=task.deadline, now=now, zone=ZoneInfo(task.zone), spread=spread_of(task.id), new_policy=True,
-        )  # fmt: skip
+        plan = ReminderPlan(
+            policies[task.place], task.invited_at, task.deadline, ZoneInfo(task.zone), spread_of(task.id)
+        )
+        step = replanned(plan, old=task.step, done=done.get(task.id), now=now, new_policy=True)
         if step != task.step:
             steps[task.id] = step
     if steps:

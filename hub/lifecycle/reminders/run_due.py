@@ -18,7 +18,7 @@ import structlog
 from hub.errors import BudgetSpent, IllegalMove, TooSoon, Unavailable
 from hub.lifecycle.contract.end import expire
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import send_at_once, ways, write_message
+from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways, write_message
 from hub.lifecycle.reminders.bundling import due_of, mates, said_of, shares_of
 from hub.lifecycle.reminders.escalate import escalate, hand_to_staff
 from hub.lifecycle.services import Services
@@ -31,10 +31,11 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import NextStep, SkipReason, StepKind, local_day, manual_reminder_allowed
 from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
 from hub.router import Begun
-from hub.router.failing import show_failing, show_recovered
+from hub.router.failing import FailingMessage, show_failing, show_recovered
 from hub.router.policy import policy_of
 from hub.store.ahead import foresee_steps
 from hub.store.contract.tasks import ClaimedTask
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 LOOK_AGAIN = timedelta(minutes=30)
@@ -87,8 +88,8 @@ async def _put_back(services: Services, claimed: ClaimedTask, error: Exception) 
         now = tx.planning_now
         if not await tx.tasks.put_back(claimed, now + retry_after_error(step.due_at, now)):
             return
-        await tx.reminders.note(task, "failed", now, step=step, reason=STEP_FAILED)
-        await show_failing(tx, error, since=step.due_at, contract=task.contract, signer=task.signer, campus=task.campus)
+        await tx.reminders.note(task, LedgerNote("failed", step=step, reason=STEP_FAILED), now)
+        await show_failing(tx, error, FailingMessage(step.due_at, task.contract, task.signer, task.campus))
 
 
 async def _run_or_put_off(services: Services, claimed: ClaimedTask) -> UUID | None:
@@ -107,7 +108,7 @@ async def _put_off(services: Services, claimed: ClaimedTask, spent: BudgetSpent)
         if not await tx.tasks.still_claimed(claimed):
             return
         due = await _due(services, tx, contract, claimed)
-        await tx.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.BUDGET.value)
+        await tx.reminders.note(due.task, LedgerNote("skipped", step=due.step, reason=SkipReason.BUDGET.value), due.now)
         await _plan(tx, due, put_off(due, due.now + spent.wait), claimed)
 
 
@@ -170,11 +171,11 @@ async def _may_go(tx: Transaction, due: Due, claimed: ClaimedTask) -> bool:
     """Whether something goes out now. If not, the ledger says why, and what takes its place is planned."""
     if held := await _held_back(tx, due):
         reason, step = held
-        await tx.reminders.note(due.task, "skipped", due.now, step=due.step, reason=reason.value)
+        await tx.reminders.note(due.task, LedgerNote("skipped", step=due.step, reason=reason.value), due.now)
         await _plan(tx, due, step, claimed)
         return False
     if due.task.paused:
-        await tx.reminders.note(due.task, "skipped", due.now, step=due.step, reason=SkipReason.PAUSED.value)
+        await tx.reminders.note(due.task, LedgerNote("skipped", step=due.step, reason=SkipReason.PAUSED.value), due.now)
         await _plan(tx, due, following(due), claimed)
         return False
     return True
@@ -198,10 +199,10 @@ async def _send(services: Services, tx: Transaction, dues: Sequence[Due], claime
     if len(dues) > 1:
         await tx.sessions.one_at_a_time(lead.signer.person)
     said = said_of(lead.signer, [due.contract for due in dues], lead.now) | {"step_number": str(lead.step.number)}
-    delivery = await write_message(
-        services, tx, lead.contract, lead.signer, said_by(dues), lead.key, task=lead.task, variables=said,
-        first=lead.through, shares=shares_of(dues),
-    )  # fmt: skip
+    message = NewMessage(
+        said_by(dues), lead.key, task=lead.task, variables=said, first=lead.through, shares=shares_of(dues)
+    )
+    delivery = await write_message(services, tx, lead.contract, lead.signer, message)
     if delivery is None and await tx.deliveries.by_key(lead.key, lead.contract.id):
         await _plan(tx, lead, following(lead), claimed)  # it was written before: only what follows is missing
         return None
@@ -216,7 +217,7 @@ async def _send(services: Services, tx: Transaction, dues: Sequence[Due], claime
 
 async def next_channel(
     services: Services, tx: Transaction, policy: ReminderPolicy, signer: Signer, task: SigningTask
-) -> str | None:  # fmt: skip
+) -> str | None:
     """The channel that the next step of a task would take now. None: there is no message next, or no way."""
     purpose = PURPOSES.get(task.step.kind) if task.step else None
     if purpose is None:
@@ -226,11 +227,11 @@ async def next_channel(
 
 async def _note_sent(tx: Transaction, due: Due, delivery: Delivery | None) -> None:
     if delivery:
-        await tx.reminders.note(due.task, "sent", due.now, step=due.step, delivery=delivery.id)
+        await tx.reminders.note(due.task, LedgerNote("sent", step=due.step, delivery=delivery.id), due.now)
         return
     unwanted = await tx.opt_outs.channels(due.signer.phone)
     kind, reason = ("skipped", SkipReason.OPTED_OUT.value) if unwanted else ("failed", "no-channel")
-    await tx.reminders.note(due.task, kind, due.now, step=due.step, reason=reason)
+    await tx.reminders.note(due.task, LedgerNote(kind, step=due.step, reason=reason), due.now)
     if unwanted:
         await hand_to_staff(tx, due.signer, by_mail=False)
         return
@@ -243,7 +244,7 @@ async def _plan(tx: Transaction, due: Due, step: NextStep, claimed: ClaimedTask 
     """`claimed` None: it is planned under the contract's lock, and whoever holds a claim on it finds it gone.
     Raises _ClaimLost."""
     if await tx.tasks.plan(due.task.id, step, claimed.leased_until if claimed else None, now=due.now):
-        await tx.reminders.note(due.task, "planned", due.now, step=step)
+        await tx.reminders.note(due.task, LedgerNote("planned", step=step), due.now)
         if due.contract.stuck_reason == STEP_FAILED:
             await show_recovered(tx, due.contract.id, due.signer.id)
     elif claimed:
@@ -254,9 +255,12 @@ async def _plan(tx: Transaction, due: Due, step: NextStep, claimed: ClaimedTask 
 
 
 async def remind_by_hand(
-    services: Services, scope: Scope, contract_id: UUID, actor: str,
+    services: Services,
+    scope: Scope,
+    contract_id: UUID,
+    actor: str,
     also: Callable[[Transaction, Sequence[Delivery]], Awaitable[None]] | None = None,
-) -> list[Delivery]:  # fmt: skip
+) -> list[Delivery]:
     """Remind everybody whose turn it is, now; a number that said "not me" stays silent, and whoever was written to
     just now is left out. `also` is done in the same transaction. Raises IllegalMove when nobody may be reminded,
     TooSoon when each of them has to wait, BudgetSpent when a limit of messages is reached."""
@@ -268,9 +272,12 @@ async def remind_by_hand(
 
 
 async def _remind_by_hand(
-    services: Services, scope: Scope, contract_id: UUID, actor: str,
+    services: Services,
+    scope: Scope,
+    contract_id: UUID,
+    actor: str,
     also: Callable[[Transaction, Sequence[Delivery]], Awaitable[None]] | None,
-) -> list[Delivery]:  # fmt: skip
+) -> list[Delivery]:
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
         tasks = await _to_remind(tx, contract)
@@ -310,9 +317,11 @@ async def _by_hand(
     await _refuse_too_soon(policy, tx, task, signer, now)
     key = f"{HAND}{task.id}-{now.isoformat()}"
     first = policy.through(Purpose.REMINDER)
-    delivery = await send_at_once(services, tx, contract, signer, Purpose.REMINDER, key, task=task, first=first)
+    delivery = await send_at_once(
+        services, tx, contract, signer, NewMessage(Purpose.REMINDER, key, task=task, first=first)
+    )
     if delivery:
-        await tx.reminders.note(task, "sent", now, reason="by-hand", delivery=delivery.id)
+        await tx.reminders.note(task, LedgerNote("sent", reason="by-hand", delivery=delivery.id), now)
     return delivery
 
 

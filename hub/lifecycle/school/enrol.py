@@ -24,10 +24,10 @@ from hub.errors import (
     QiandaError,
     SessionNotValid,
 )
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue_prepared, prepare_contract
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student
 from hub.lifecycle.messaging.resend_link import resend
-from hub.lifecycle.school.guests import POSTER_DOOR, count_wrong, refuse_locked, visitor_of
+from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, refuse_locked, visitor_of
 from hub.lifecycle.school.posters import on_list, student_hash
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import BY_POSTER
@@ -37,7 +37,7 @@ from hub.model.contract.person import id_document, is_minor, person_name, phone_
 from hub.model.contract.signer import Role, SigningTask
 from hub.model.school.course import Enrolment
 from hub.model.school.guest import Visitor
-from hub.model.school.poster import Poster, PosterMode, ScanStep
+from hub.model.school.poster import Poster, PosterMode, PosterScan, ScanStep
 from hub.model.signing.link import DoorKind
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING, StaffTask
@@ -114,7 +114,7 @@ async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enro
         people = _checked(tx, visitor, wish, on)
         signer = people.signer
         is_known = await tx.contracts.is_known_by(people.signer_person, signer.name, signer.phone)
-        refusal = await _refusal(services, tx, visitor, poster, wish.course, people)
+        refusal = await _refusal(services, tx, PosterVisit(visitor, poster, campus), wish.course, people)
         if isinstance(refusal, NotOnList | AlreadyEnrolled | OneEach):
             await count_wrong(tx, visitor, campus)  # or one could find out who is enrolled where
     if refusal:
@@ -164,8 +164,9 @@ def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
 
 
 async def _refusal(
-    services: Services, tx: Transaction, visitor: Visitor, poster: Poster, course: str, people: _People
+    services: Services, tx: Transaction, came: PosterVisit, course: str, people: _People
 ) -> QiandaError | None:
+    visitor, poster = came.visitor, came.poster
     number = people.student.document.number
     if not on_list(tx.cipher, poster, visitor.phone, number):
         return NotOnList()
@@ -234,17 +235,12 @@ class _Claim:
             signers=(self.people.new_signer(),), send="none", enrolment=self.enrolment.id,
             declared=() if self.is_known else (self.people.signer.document.number,),
         )  # fmt: skip
-        secret, session, task = new_secret(), None, None
-
-        async def also(tx: Transaction, contract: Contract) -> None:
-            nonlocal session, task
+        secret, prepared = new_secret(), await prepare_contract(self.services, EVERYTHING, asked)
+        async with self.services.database.transaction(EVERYTHING) as tx:
+            await self._take(tx)
+            contract = await issue_prepared(self.services, tx, prepared, f"poster:{self.poster.id}")
             await self._came(tx, contract.id)
             session, task = await self._become_signer(tx, contract, secret)
-
-        contract = await issue(
-            self.services, EVERYTHING, asked, f"poster:{self.poster.id}", also=also, first=self._take
-        )
-        assert session and task
         return Enrolled(secret, session.expires_at, session, ((contract, task),))
 
     async def ask(self) -> Enrolled:
@@ -272,11 +268,9 @@ class _Claim:
             raise AlreadyEnrolled
 
     async def _came(self, tx: Transaction, contract: UUID | None) -> None:
-        once = await tx.posters.add_scan(
-            self.poster, ScanStep.ENROLLED, tx.now, visitor=self.visitor.id, enrolment=self.enrolment.id,
-            contract=contract, student_hash=student_hash(tx.cipher, self.people.student.document.number),
-        )  # fmt: skip
-        if not once:
+        hashed = student_hash(tx.cipher, self.people.student.document.number)
+        scan = PosterScan(self.poster, ScanStep.ENROLLED, self.visitor.id, self.enrolment.id, contract, hashed)
+        if not await tx.posters.add_scan(scan, tx.now):
             raise OneEach
 
     async def _become_signer(
@@ -301,9 +295,7 @@ class _Claim:
         await tx.visitors.end(self.visitor.id)
         task = await tx.tasks.of_signer(signer.id)
         await tx.tasks.opened(task.id, POSTER_DOOR, tx.planning_now)
-        await tx.sessions.add_identity_check(
-            session, contract.id, signer.id, BY_POSTER.provider, BY_POSTER.method, tx.now, BY_POSTER.result
-        )
+        await tx.sessions.add_identity_check(session, contract.id, signer.id, BY_POSTER, tx.now)
         await tx.record.append(contract.id, contract.campus, "identity-checked", f"signer:{signer.id}", {
             **BY_POSTER.facts, "result": BY_POSTER.result, "door": POSTER_DOOR, "first_opening": True,
             "poster": str(self.poster.id),

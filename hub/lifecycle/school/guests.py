@@ -15,13 +15,13 @@ from hub.lifecycle.school.posters import Offer, offer
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
 from hub.model.contract.person import person_name, phone_number
-from hub.model.messaging.budget import Cause
+from hub.model.messaging.budget import Cause, CountedMessage
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import local_day
 from hub.model.school.course import Campus
 from hub.model.school.guest import Visitor
-from hub.model.school.poster import Poster, ScanStep
+from hub.model.school.poster import Poster, PosterScan, ScanStep
 from hub.model.signing.link import normalised_ticket
 from hub.model.signing.session import (
     CODE_LIFE,
@@ -37,6 +37,15 @@ from hub.store.transaction import Transaction
 
 POSTER_DOOR = "poster"
 WAYS = ("sms", "voice")
+
+
+@dataclass(frozen=True)
+class PosterVisit:
+    """Somebody who came by a poster, and the campus whose poster it is."""
+
+    visitor: Visitor
+    poster: Poster
+    campus: Campus
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ async def open_poster(services: Services, text: str, phone: str, name: str, lang
         secret = new_secret()
         await tx.visitors.forget_ended(tx.now)
         await tx.visitors.add(visitor, secret)
-        await tx.posters.add_scan(poster, ScanStep.OPENED, tx.now, visitor=visitor.id)
+        await tx.posters.add_scan(PosterScan(poster, ScanStep.OPENED, visitor.id), tx.now)
         return Admitted(secret, visitor, await offer(tx, poster))
 
 
@@ -138,15 +147,14 @@ async def _send_code(services: Services, secret: str, wished: str | None) -> Non
         channel = next((way for way in ways if services.router.carriers.of(way, visitor.phone)), None)
         if channel is None:
             raise BadInput("no message can be sent to this number", field="phone")
-        await _write_code(services, tx, visitor, poster, code, channel, campus.zone)
+        await _write_code(services, tx, PosterVisit(visitor, poster, campus), code, channel)
 
 
-async def _write_code(
-    services: Services, tx: Transaction, visitor: Visitor, poster: Poster, code: UUID, channel: str, zone: str
-) -> None:  # fmt: skip
+async def _write_code(services: Services, tx: Transaction, came: PosterVisit, code: UUID, channel: str) -> None:
     """The attempt row and the job that carries it. There is no contract yet, and nobody on file: only a number."""
-    router = services.router
-    await spend(services, tx, visitor.phone, Cause.GUEST, campus=poster.campus, zone=zone, poster=poster.id)
+    router, visitor, poster = services.router, came.visitor, came.poster
+    counted = CountedMessage(visitor.phone, Cause.GUEST, poster.campus, poster.id)
+    await spend(services, tx, counted, came.campus.zone)
     shape = router.shape_of(channel, visitor.phone)
     variables = {
         "minutes": str(int(CODE_LIFE.total_seconds() // 60)), "school": services.school_called(visitor.language)
@@ -182,7 +190,7 @@ async def _admit(tx: Transaction, visitor: Visitor, poster: Poster) -> Admitted:
     secret = new_secret()
     await tx.visitors.verified(visitor.id, secret, tx.now)
     if visitor.verified_at is None:
-        await tx.posters.add_scan(poster, ScanStep.VERIFIED, tx.now, visitor=visitor.id)
+        await tx.posters.add_scan(PosterScan(poster, ScanStep.VERIFIED, visitor.id), tx.now)
     return Admitted(secret, replace(visitor, verified_at=tx.now), await offer(tx, poster))
 
 

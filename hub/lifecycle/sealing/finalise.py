@@ -20,16 +20,17 @@ from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
 from hub.documents.closing import close, with_validation_data
-from hub.documents.deferred import embed
+from hub.documents.deferred import NewSignature, Prepared, embed
 from hub.documents.deferred import prepare as prepare_file
 from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError
-from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.sealing.retry_stalled import note_trouble
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.signing_order import open_next, open_task
+from hub.lifecycle.signing.signing_order import Invitation, open_next, open_task
+from hub.model.contract.case import Party
 from hub.model.contract.contract import FIRST_RETRY, LONGEST_RETRY, Contract, ContractState
 from hub.model.contract.signer import all_signed
 from hub.model.messaging.message import Purpose
@@ -100,9 +101,7 @@ async def _revoked(services: Services, tx: Transaction) -> list[Revoked]:
     return [Revoked(*each) for each in await tx.certificates.revoked(services.authority_name)]
 
 
-async def _note_trouble(
-    services: Services, work: _Work, error: QiandaError, attempt: UUID | None
-) -> ContractState:  # fmt: skip
+async def _note_trouble(services: Services, work: _Work, error: QiandaError, attempt: UUID | None) -> ContractState:
     async with services.database.transaction(EVERYTHING) as tx:
         if attempt is not None:
             await tx.signatures.end_attempt(attempt, tx.now, failure=f"{error.code}: {error}")
@@ -126,7 +125,7 @@ async def _embed(services: Services, work: _Work) -> _Work:
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await _end_attempt(tx, work)
         if contract.document == request.base and await tx.signatures.embedded(request.id, tx.now):
-            contract = await _note_embedded(services, tx, contract, request, stored, len(signed))
+            contract = await _note_embedded(services, tx, contract, request, _StoredFile(stored, len(signed)))
         return await _choose(services, tx, contract)
 
 
@@ -139,13 +138,16 @@ async def _end_attempt(tx: Transaction, work: _Work, failure: QiandaError | None
     return contract
 
 
+def _prepared(request: SignatureRequest, file: bytes) -> Prepared:
+    return Prepared(file, request.gap, request.document_digest, request.to_be_signed)
+
+
 async def _with_signature(services: Services, request: SignatureRequest) -> bytes:
     prepared = await services.files.get(request.prepared)
     assert request.signature is not None
     signed = await embed(
-        prepared, request.gap, request.document_digest, request.to_be_signed, request.chain, request.signature,
-        services.timestamps, request.confirmation,
-    )  # fmt: skip
+        _prepared(request, prepared), request.chain, request.signature, services.timestamps, request.confirmation
+    )
     return await asyncio.to_thread(
         with_validation_data, signed, request.field, *await _validation_data(services, request)
     )
@@ -181,14 +183,23 @@ def _is_foreign(services: Services, request: SignatureRequest) -> bool:
     return request.chain[-1] != services.signer_trust.own
 
 
+@dataclass(frozen=True)
+class _StoredFile:
+    """`sha256` is also its name in the store."""
+
+    sha256: str
+    size: int
+
+
 async def _note_embedded(
-    services: Services, tx: Transaction, contract: Contract, request: SignatureRequest, stored: str, size: int
+    services: Services, tx: Transaction, contract: Contract, request: SignatureRequest, file: _StoredFile
 ) -> Contract:
-    """The signature stands in the file `stored`: the next signer's turn, or the hub's own. `contract` is locked."""
+    """The signature stands in this file: the next signer's turn, or the hub's own. `contract` is locked."""
     assert request.task is not None
+    stored = file.sha256
     await tx.signatures.lapse_prepared(contract.id)
     await tx.tasks.embedded(request.task, tx.now)
-    await tx.contracts.add_version(contract.id, "signed", stored, size, tx.now)
+    await tx.contracts.add_version(contract.id, "signed", stored, file.size, tx.now)
     facts = {"field": request.field, "document_sha256": stored, "revision": contract.revision + 1}
     await tx.record.append(contract.id, contract.campus, "signature-embedded", "hub", facts)
     changes = {"document": stored, "revision": contract.revision + 1, "stuck_since": None, "stuck_reason": None}
@@ -199,7 +210,7 @@ async def _note_embedded(
         return signed
     changed = await tx.contracts.change(contract, **changes)
     # We start this message, so it waits for the window; in the daytime that is at once.
-    await open_next(services, tx, changed, "policy")
+    await open_next(services, tx, changed, Invitation("policy"))
     return changed
 
 
@@ -224,7 +235,7 @@ async def _ask_to_sign_again(
     if contract.deadline < at_least:  # they had signed in time
         contract = await move_deadline(services, tx, contract, at_least, "hub")
     freed = await tx.contracts.change(contract, stuck_since=None, stuck_reason=None)
-    await open_task(services, tx, freed, task, signer, "policy")
+    await open_task(services, tx, freed, Party(signer, task), Invitation("policy"))
     return freed
 
 
@@ -242,8 +253,8 @@ async def _prepare_seal(services: Services, work: _Work) -> _Work:
     document = await services.files.get(contract.document)
     stamp = await asyncio.to_thread(seal_stamp, services.seal.organisation)
     prepared = await prepare_file(
-        document, SEAL_FIELD, services.seal.chain, certify=False, final=True, appearance=stamp
-    )  # fmt: skip
+        document, NewSignature(SEAL_FIELD, certify=False, final=True, appearance=stamp), services.seal.chain
+    )
     stored = await services.files.put(prepared.file)
     async with services.database.transaction(EVERYTHING) as tx:
         locked = await tx.contracts.locked(contract.id)
@@ -293,7 +304,7 @@ async def _close(services: Services, work: _Work) -> _Work:
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await _end_attempt(tx, work)
         if contract.state is ContractState.SIGNED and await tx.signatures.embedded(seal.id, tx.now):
-            contract = await _note_completed(services, tx, contract, stored, len(final))
+            contract = await _note_completed(services, tx, contract, _StoredFile(stored, len(final)))
         return await _choose(services, tx, contract)
 
 
@@ -314,9 +325,7 @@ async def _replace_seal(services: Services, work: _Work, failure: QiandaError) -
 async def _final_file(services: Services, contract: Contract, seal: SignatureRequest) -> bytes:
     assert seal.signature is not None
     prepared = await services.files.get(seal.prepared)
-    sealed = await embed(
-        prepared, seal.gap, seal.document_digest, seal.to_be_signed, seal.chain, seal.signature, services.timestamps
-    )
+    sealed = await embed(_prepared(seal, prepared), seal.chain, seal.signature, services.timestamps)
     check_not_expired(seal.chain[0], services.clock())  # now that it has its timestamp
     final = await close(sealed, services.timestamps, *await _validation_data(services, seal))
     findings = await asyncio.to_thread(check_finished, final, [*contract.fields, SEAL_FIELD])
@@ -325,21 +334,23 @@ async def _final_file(services: Services, contract: Contract, seal: SignatureReq
     return final
 
 
-async def _note_completed(
-    services: Services, tx: Transaction, contract: Contract, stored: str, size: int
-) -> Contract:  # fmt: skip
-    """`stored` is the finished file. `contract` is locked."""
-    await tx.contracts.add_version(contract.id, "final", stored, size, tx.now)
+async def _note_completed(services: Services, tx: Transaction, contract: Contract, file: _StoredFile) -> Contract:
+    """`file` is the finished one. `contract` is locked."""
+    await tx.contracts.add_version(contract.id, "final", file.sha256, file.size, tx.now)
     completed = await tx.contracts.move(
-        contract, ContractState.COMPLETED, document=stored, revision=contract.revision + 1, completed_at=tx.now,
-        ended_at=tx.now, stuck_since=None, stuck_reason=None,
-    )  # fmt: skip
-    await tx.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": stored})
+        contract,
+        ContractState.COMPLETED,
+        document=file.sha256,
+        revision=contract.revision + 1,
+        completed_at=tx.now,
+        ended_at=tx.now,
+        stuck_since=None,
+        stuck_reason=None,
+    )
+    await tx.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": file.sha256})
     for signer in await tx.contracts.signers(contract.id):
-        await send_at_once(
-            services, tx, completed, signer, Purpose.COMPLETED, f"completed-{contract.id}-{signer.id}",
-            task=await tx.tasks.of_signer(signer.id),
-        )  # fmt: skip
+        key, task = f"completed-{contract.id}-{signer.id}", await tx.tasks.of_signer(signer.id)
+        await send_at_once(services, tx, completed, signer, NewMessage(Purpose.COMPLETED, key, task=task))
     return completed
 
 

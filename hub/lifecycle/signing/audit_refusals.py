@@ -9,6 +9,7 @@ from uuid import UUID
 
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, Refused, WrongProof
 from hub.lifecycle.services import Services
+from hub.lifecycle.signing.device_keys import ShownKey
 from hub.lifecycle.signing.open_link import visit
 from hub.model.signing.pairing import Pairing
 from hub.model.signing.signature_request import SignatureRequest
@@ -16,19 +17,17 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
 Found = TypeVar("Found")
-KeyCheck = Callable[[Services, str, UUID | None, bytes, bytes, str], Awaitable[Found]]
+KeyCheck = Callable[[Services, str, UUID | None, ShownKey], Awaitable[Found]]
 
 
 def noting_refused_keys(check: KeyCheck[Found]) -> KeyCheck[Found]:
     """A check of a key's proof; whatever it did in the database is done or undone by the time that it refuses."""
 
-    async def checked(
-        services: Services, secret: str, contract: UUID | None, spki: bytes, proof: bytes, custody: str
-    ) -> Found:
+    async def checked(services: Services, secret: str, contract: UUID | None, shown: ShownKey) -> Found:
         try:
-            return await check(services, secret, contract, spki, proof, custody)
+            return await check(services, secret, contract, shown)
         except (WrongProof, KeyOfSomebodyElse, KeyRevoked) as refusal:
-            await _note_key(services, secret, contract, spki, refusal)
+            await _note_key(services, secret, contract, shown.spki, refusal)
             raise
 
     return checked

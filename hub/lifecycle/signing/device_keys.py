@@ -26,11 +26,19 @@ NOT_CONFIGURED = "format-not-accepted"
 
 
 @dataclass(frozen=True)
-class Presented:
-    """What came with a proof of possession: where the key is said to be, and what the platform says of it. `passkey`:
-    the id of the person's passkey that is to confirm what the key signs."""
+class ShownKey:
+    """A key, the proof that somebody holds it, and where they say it is."""
 
+    spki: bytes
+    proof: bytes
     custody: str
+
+
+@dataclass(frozen=True)
+class Presented:
+    """What came beside a key: what the platform says of it, and what the app calls the device. `passkey`: the id of the
+    person's passkey that is to confirm what the key signs."""
+
     statement: Statement | None = None
     label: str = ""
     passkey: bytes | None = None
@@ -47,12 +55,12 @@ class Held:
     judged: bool = False
 
 
-async def held(services: Services, visiting: Visit, spki: bytes, challenge: bytes, presented: Presented) -> Held:
+async def held(services: Services, visiting: Visit, shown: ShownKey, challenge: bytes, presented: Presented) -> Held:
     """Raises TooManyDevices. The statement has to answer the very challenge that the proof of possession answered."""
-    if presented.custody != Custody.APP_KEYSTORE:
-        return Held(custody_proved(presented.custody))
+    if shown.custody != Custody.APP_KEYSTORE:
+        return Held(custody_proved(shown.custody))
     async with services.database.transaction(EVERYTHING) as tx:
-        known = await tx.app_keys.of(spki)
+        known = await tx.app_keys.of(shown.spki)
         if visiting.session.pairing is not None:
             # A program that a page let in signs there, and makes no device of the person's.
             return Held(known.custody if known else Custody.SOFTWARE)
@@ -62,11 +70,18 @@ async def held(services: Services, visiting: Visit, spki: bytes, challenge: byte
     statement = presented.statement
     if known is not None and (statement is None or known.attestation is Attestation.VERIFIED):
         return Held(known.custody, known)
-    verdict = await _verdict(services, statement, spki, challenge) if statement else None
+    verdict = await _verdict(services, statement, shown.spki, challenge) if statement else None
     key = known or AppKey(
-        uuid4(), spki, visiting.signer.person, visiting.contract.id, visiting.signer.id,
-        presented.label[:LONGEST_LABEL], Attestation.NONE, now, used_at=now,
-    )  # fmt: skip
+        uuid4(),
+        shown.spki,
+        visiting.signer.person,
+        visiting.contract.id,
+        visiting.signer.id,
+        presented.label[:LONGEST_LABEL],
+        Attestation.NONE,
+        now,
+        used_at=now,
+    )
     if statement is not None and verdict is not None:
         key = _judged(key, statement, challenge, verdict)
     return Held(key.custody, key, fresh=known is None, judged=verdict is not None)
@@ -156,9 +171,7 @@ async def revoke(services: Services, secret: str, device: UUID) -> None:
         await _revoke(tx, key, (visiting.contract.id, visiting.contract.campus), visiting.actor, "by-its-person")
 
 
-async def revoke_for(
-    services: Services, scope: Scope, contract_id: UUID, device: UUID, reason: str, actor: str
-) -> None:
+async def revoke_for(services: Services, scope: Scope, contract_id: UUID, device: UUID, actor: str) -> None:
     """By staff, for a signer of a contract that they see. Raises NotFound, ContractNotFound."""
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.get(contract_id)
@@ -167,7 +180,7 @@ async def revoke_for(
         key = await tx.app_keys.get(device, lock=True)
         if key is None or key.person not in persons:
             raise NotFound("there is no such device")
-        await _revoke(tx, key, (contract.id, contract.campus), actor, reason)
+        await _revoke(tx, key, (contract.id, contract.campus), actor, "by-staff")
 
 
 async def revoke_all(tx: Transaction, person: str, actor: str, reason: str) -> list[AppKey]:
@@ -191,6 +204,16 @@ async def note_revoked(tx: Transaction, key: AppKey, contract: tuple[UUID, str],
 
 
 __all__ = [
-    "Held", "Presented", "bind", "check_owner", "devices", "held", "note_revoked",
-    "owner_refusal", "revoke", "revoke_all", "revoke_for",
-]  # fmt: skip
+    "Held",
+    "Presented",
+    "ShownKey",
+    "bind",
+    "check_owner",
+    "devices",
+    "held",
+    "note_revoked",
+    "owner_refusal",
+    "revoke",
+    "revoke_all",
+    "revoke_for",
+]

@@ -6,7 +6,7 @@ result. Nothing of what was asked is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -17,29 +17,13 @@ from hub.lifecycle.messaging.service_alerts import warn
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
-from hub.model.signing.session import SigningSession
+from hub.model.signing.session import Identified, SigningSession
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
 CHECKS_AN_HOUR, CHECKS_A_DAY = 5, 10
 """Of one person: as many as there are codes, since each needs a right one."""
-
-
-@dataclass(frozen=True)
-class Identified:
-    """By whom a signer was identified, and by what. `reference`: the provider's id of the check; empty: it has none."""
-
-    provider: str
-    method: str
-    reference: str = ""
-    result: str = "matched"
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """For the record."""
-        facts = {"provider": self.provider, "method": self.method}
-        return facts | {"request_id": self.reference} if self.reference else facts
 
 
 BY_POSTER = Identified("poster", "declared", result="declared")
@@ -104,10 +88,8 @@ async def _end(services: Services, asked: IdentityQuestion, failure: str | None)
 
 async def note_not_matched(tx: Transaction, session: SigningSession, signer: Signer, identified: Identified) -> None:
     """The person knew what is on file, and the provider says that it is not true: somebody has to look."""
-    await tx.sessions.add_identity_check(
-        session, signer.contract, signer.id, identified.provider, identified.method, tx.now, "not-matched",
-        identified.reference,
-    )  # fmt: skip
+    refused = replace(identified, result="not-matched")
+    await tx.sessions.add_identity_check(session, signer.contract, signer.id, refused, tx.now)
     text = "The identity provider says that name and document on file do not belong together."
     task = StaffTask(uuid4(), "identity-refused", text, signer.campus, tx.now, signer.contract, signer.id)
     await tx.desk.add_task_once(task)

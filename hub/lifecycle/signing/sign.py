@@ -17,10 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from hub.documents.contract_templates import Consent
-from hub.documents.deferred import Prepared, verified_der
+from hub.documents.deferred import NewSignature, Prepared, verified_der
 from hub.documents.deferred import prepare as prepare_file
 from hub.documents.layout import SIGNATURE_SIZE
-from hub.documents.stamps import signature_stamp
+from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.errors import (
     CustodyTooLow,
     DocumentBusy,
@@ -49,6 +49,7 @@ from hub.model.signing.session import PREPARED_FOR, SigningSession
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.jobs import COMPLETE
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 HUB_RETRY = timedelta(minutes=1)
@@ -60,6 +61,15 @@ Strokes = Sequence[Sequence[tuple[float, float]]]
 class AgreedConsent:
     version: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """What a signer wants to sign: the document as they saw it, the consent they agreed to, and how they wrote."""
+
+    document_sha256: str
+    consent: AgreedConsent
+    strokes: Strokes | None = None
 
 
 def consent_for(services: Services, contract: Contract, language: str) -> Consent:
@@ -74,16 +84,15 @@ def consent_for(services: Services, contract: Contract, language: str) -> Consen
 
 
 async def prepare(
-    services: Services, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent,
-    strokes: Strokes | None,
-) -> tuple[SignatureRequest, int]:  # fmt: skip
+    services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
+) -> tuple[SignatureRequest, int]:
     """Take the lease on the document's revision and make the file with the gap; also returns that file's size.
 
     Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, CustodyTooLow (also when another contract of the
     session let the key pass), DocumentChanged, DocumentBusy and BudgetSpent (with `retry_after`).
     """
     try:
-        return await _prepare(services, secret, contract_id, document_sha256, consent, strokes)
+        return await _prepare(services, secret, contract_id, asked)
     except CustodyTooLow as refusal:  # its transaction is undone by now
         async with services.database.transaction(EVERYTHING) as tx:
             visiting = await visit(tx, secret, contract_id, agent=True)
@@ -93,24 +102,23 @@ async def prepare(
 
 
 async def _prepare(
-    services: Services, secret: str, contract_id: UUID | None, document_sha256: str, consent: AgreedConsent,
-    strokes: Strokes | None,
-) -> tuple[SignatureRequest, int]:  # fmt: skip
+    services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
+) -> tuple[SignatureRequest, int]:
     """Nothing is locked while the file is read, drawn and stored; whether it may still be signed is asked anew."""
     async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await _may_prepare(services, tx, secret, contract_id, document_sha256, consent)
+        visiting = await _may_prepare(services, tx, secret, contract_id, asked)
         await _replaceable(tx, visiting)
         await spend_prepared(services, tx, visiting.task.id, visiting.signer)
         at = tx.now
-    prepared = await _prepared_file(services, visiting, strokes, at)
+    prepared = await _prepared_file(services, visiting, asked.strokes, at)
     stored = await services.files.put(prepared.file)
     async with services.database.transaction(EVERYTHING) as tx:
-        now = await _may_prepare(services, tx, secret, visiting.contract.id, document_sha256, consent)
+        now = await _may_prepare(services, tx, secret, visiting.contract.id, asked)
         if now.session.certificate_chain != visiting.session.certificate_chain:  # it certified another key meanwhile
             raise DocumentBusy(retry_after=CONFIRMATION_RETRY)
         for replaced in await _replaceable(tx, now):
             await tx.signatures.lapse(replaced.id)  # the same person begins again
-        request = _request(tx, now, consent, prepared, stored)
+        request = _request(tx, now, asked.consent, prepared, stored)
         await tx.signatures.add(request)
     return request, len(prepared.file)
 
@@ -120,8 +128,7 @@ async def _may_prepare(
     tx: Transaction,
     secret: str,
     contract_id: UUID | None,
-    document_sha256: str,
-    consent: AgreedConsent,
+    asked: PrepareRequest,
 ) -> Visit:
     """The visit, with its contract locked. Raises where this signer may not prepare this document now."""
     visiting = await lock_visit(tx, secret, contract_id, agent=True)
@@ -135,12 +142,12 @@ async def _may_prepare(
         raise WrongProof("there is no certified key in this session yet")
     check_custody(services, visiting, visiting.session.custody)
     await _check_confirmed(tx, visiting.session)
-    asked = consent_for(services, contract, visiting.signer.language)
-    if (consent.version, consent.sha256) != (asked.version, asked.sha256):
+    consent = consent_for(services, contract, visiting.signer.language)
+    if (asked.consent.version, asked.consent.sha256) != (consent.version, consent.sha256):
         raise WrongConsent
-    if document_sha256 != contract.document:
+    if asked.document_sha256 != contract.document:
         known = {version["sha256"] for version in await tx.contracts.versions(contract.id)}
-        raise DocumentChanged if document_sha256 in known else WrongDocument
+        raise DocumentChanged if asked.document_sha256 in known else WrongDocument
     return visiting
 
 
@@ -178,17 +185,12 @@ async def _prepared_file(services: Services, visiting: Visit, strokes: Strokes |
     shown = await services.files.get(contract.document)
     local = at.astimezone(ZoneInfo(signer.zone))
     drawing = [list(stroke) for stroke in strokes] if strokes else None
-    stamp = await asyncio.to_thread(
-        signature_stamp, signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, SIGNATURE_SIZE,
-        visiting.session.custody,
-    )  # fmt: skip
+    shows = SignerStamp(signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, visiting.session.custody)
+    stamp = await asyncio.to_thread(signature_stamp, shows, SIGNATURE_SIZE)
     return await prepare_file(
         shown,
-        signer.field,
+        NewSignature(signer.field, certify=contract.revision == 0, final=False, appearance=stamp),
         visiting.session.certificate_chain,
-        certify=contract.revision == 0,
-        final=False,
-        appearance=stamp,
     )
 
 
@@ -240,9 +242,8 @@ NOTHING = Beside()
 
 
 async def accept_signature(
-    services: Services, secret: str, contract_id: UUID | None, request_id: UUID, raw_signature: bytes,
-    beside: Beside = NOTHING,
-) -> TaskState:  # fmt: skip
+    services: Services, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside = NOTHING
+) -> TaskState:
     """Check the value against the certificate and store it at once; embedding it is the hub's next step.
 
     A repeated submission of an accepted one is answered as success. Raises WrongSignature, WrongConfirmation (which
@@ -275,7 +276,7 @@ async def _accept(services: Services, secret: str, request_id: UUID, raw_signatu
         request = await _still_signable(tx, visiting, request_id)
         signature = verified_der(_key_of(request.chain[0]), request.to_be_signed, raw_signature)
         confirmation = await confirmed(services, tx, visiting, request, beside.given)
-        await _store_signature(tx, visiting, request, signature, beside, confirmation)
+        await _store_signature(tx, visiting, request, _CheckedSignature(signature, confirmation, beside.facts))
     return TaskState.SIGNED
 
 
@@ -311,24 +312,33 @@ async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) ->
     return request
 
 
+@dataclass(frozen=True)
+class _CheckedSignature:
+    """A signature in DER with what a passkey said to it, and the facts about the page that it was made on."""
+
+    value: bytes
+    confirmation: Confirmation | None
+    page_facts: dict[str, str | None]
+
+
 async def _store_signature(
-    tx: Transaction, visiting: Visit, request: SignatureRequest, signature: bytes, beside: Beside,
-    confirmation: Confirmation | None,
-) -> None:  # fmt: skip
+    tx: Transaction, visiting: Visit, request: SignatureRequest, signature: _CheckedSignature
+) -> None:
     """Signature, end of the task and of its reminders, record and the hub's next step: one transaction."""
-    contract, task = visiting.contract, visiting.task
-    if not await tx.signatures.accept(request.id, signature, tx.now, confirmation.packed if confirmation else None):
+    contract, task, confirmation = visiting.contract, visiting.task, signature.confirmation
+    packed = confirmation.packed if confirmation else None
+    if not await tx.signatures.accept(request.id, signature.value, tx.now, packed):
         raise KeyRevoked
     await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
-    await tx.reminders.note(task, "stopped", tx.planning_now, step=task.step, reason="signed")
+    await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason="signed"), tx.planning_now)
     await tx.record.append(contract.id, contract.campus, "signature-accepted", visiting.actor, {
         "field": request.field, "shown_sha256": request.base, "prepared_sha256": request.prepared,
         "consent_version": request.consent_version, "consent_sha256": request.consent_sha256,
-        "signature_sha256": hashlib.sha256(signature).hexdigest(),
+        "signature_sha256": hashlib.sha256(signature.value).hexdigest(),
         "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
         "custody_claimed": request.custody_claimed, "custody": request.custody,
         "pages_seen": await tx.sessions.pages_seen(task.id, request.base),
-        **beside.facts, **(confirmation.facts if confirmation else {}),
+        **signature.page_facts, **(confirmation.facts if confirmation else {}),
     })  # fmt: skip
     await tx.contracts.plan_hub_step(contract.id, tx.now + HUB_RETRY)
     await tx.jobs.enqueue(COMPLETE, {"contract": str(contract.id)}, f"complete-{request.id}")

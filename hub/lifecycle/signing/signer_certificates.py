@@ -33,7 +33,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import noting_refused_keys
 from hub.lifecycle.signing.certificate_issuance import obtain
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
-from hub.lifecycle.signing.device_keys import Held, Presented, bind, held, owner_refusal
+from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held, owner_refusal
 from hub.lifecycle.signing.open_link import Visit, session_of, visit
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.signing_order import check_turn
@@ -41,6 +41,7 @@ from hub.model.contract.person import same_name
 from hub.model.signing.passkey import Passkey
 from hub.model.signing.signature_request import Custody, custody_proved
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.store.transaction import Transaction
 from qianda.passkey_binding import PasskeyBinding, find_binding
 
@@ -62,8 +63,18 @@ class Certified:
     held: Held
 
 
+@dataclass(frozen=True)
+class BroughtCertificate:
+    """A certificate that a key has already: its chain up to the authority that is trusted for signers, its own first;
+    the proof that somebody holds the key, and where they say it is."""
+
+    chain: tuple[bytes, ...]
+    proof: bytes
+    custody: str
+
+
 async def certify_key(
-    services: Services, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, presented: Presented
+    services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: Presented
 ) -> Certified:
     """A certificate for a key whose possession was just proved: a fresh one, or that of an app which comes back. One
     key per session signs all its contracts.
@@ -71,36 +82,36 @@ async def certify_key(
     Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, KeyRevoked, CustodyTooLow, BudgetSpent,
     AuthorityUnavailable; WrongConfirmation for a passkey that is not one of this person's.
     """
-    visiting, challenge = await _proved(services, secret, contract_id, spki, proof, presented.custody)
-    holding = await held(services, visiting, spki, challenge, presented)
-    await _demand(services, visiting, spki, presented.custody, holding.custody)
+    visiting, challenge = await _proved(services, secret, contract_id, shown)
+    holding = await held(services, visiting, shown, challenge, presented)
+    await _demand(services, visiting, shown, holding.custody)
     passkey = await find_passkey(services, visiting, presented.passkey) if presented.passkey is not None else None
-    return await _certificate_for(services, visiting, spki, presented.custody, holding, passkey)
+    return await _certificate_for(services, visiting, shown, holding, passkey)
 
 
 async def bring_certificate(
-    services: Services, secret: str, contract_id: UUID | None, chain: Sequence[bytes], proof: bytes, custody: str
+    services: Services, secret: str, contract_id: UUID | None, brought: BroughtCertificate
 ) -> Certified:
-    """Take a certificate that the key has already; its chain up to the authority that is trusted for signers.
+    """Take a certificate that the key has already.
 
     Raises WrongProof, and for a certificate that cannot be taken a kind of Refused, which is kept in the record.
     AuthorityUnavailable: nobody can say at the moment whether it was revoked.
     """
-    if not chain:
+    if not brought.chain:
         raise BadInput("the chain has no certificate", field="certificate_chain")
-    spki = _key_of(chain[0])
-    visiting, _ = await _proved(services, secret, contract_id, spki, proof, custody)
+    shown = ShownKey(_key_of(brought.chain[0]), brought.proof, brought.custody)
+    visiting, _ = await _proved(services, secret, contract_id, shown)
     try:
-        accepted = await _accepted(services, visiting, chain)
+        accepted = await _accepted(services, visiting, brought.chain)
     except Refused as refusal:
-        await _note_refused(services, visiting, chain[0], refusal)
+        await _note_refused(services, visiting, brought.chain[0], refusal)
         raise
-    proved = Custody.USB_TOKEN if accepted.token_only else custody_proved(custody)
+    proved = Custody.USB_TOKEN if accepted.token_only else custody_proved(shown.custody)
     if proved is Custody.BROWSER:
         proved = Custody.SOFTWARE  # no page of ours made this key
-    await _demand(services, visiting, spki, custody, proved)
+    await _demand(services, visiting, shown, proved)
     async with services.database.transaction(EVERYTHING) as tx:
-        certified = Certified(spki, custody, proved, accepted.chain, Held(proved))
+        certified = Certified(shown.spki, shown.custody, proved, accepted.chain, Held(proved))
         await _note_certified(tx, visiting, certified, "certificate-brought", {"authority": accepted.authority})
     return certified
 
@@ -109,23 +120,21 @@ async def bring_certificate(
 
 
 @noting_refused_keys
-async def _proved(
-    services: Services, secret: str, contract_id: UUID | None, spki: bytes, proof: bytes, custody: str
-) -> tuple[Visit, bytes]:
+async def _proved(services: Services, secret: str, contract_id: UUID | None, shown: ShownKey) -> tuple[Visit, bytes]:
     """The visit of whoever just showed that they hold this key, and that it was nobody else's before; and the
     challenge by which they did."""
-    if custody not in set(Custody):
+    if shown.custody not in set(Custody):
         raise BadInput("unknown custody", field="custody")
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id, agent=True)
         check_turn(visiting.contract, visiting.task)
         challenge = await tx.sessions.use_challenge(visiting.session.id)
-        foreign = await tx.sessions.key_is_of_somebody_else(spki, visiting.signer.person)
-        refusal = await owner_refusal(tx, spki, visiting.signer.person)
+        foreign = await tx.sessions.key_is_of_somebody_else(shown.spki, visiting.signer.person)
+        refusal = await owner_refusal(tx, shown.spki, visiting.signer.person)
     # The challenge is spent by now, whatever the proof turns out to be.
     if challenge is None:
         raise WrongProof("this challenge was used before; ask for a fresh one")
-    _check_proof(services.origin, challenge, spki, proof)
+    _check_proof(services.origin, challenge, shown)
     if foreign:
         raise KeyOfSomebodyElse
     if refusal is not None:
@@ -133,11 +142,11 @@ async def _proved(
     return visiting, challenge
 
 
-def _check_proof(origin: str, challenge: bytes, spki: bytes, proof: bytes) -> None:
+def _check_proof(origin: str, challenge: bytes, shown: ShownKey) -> None:
     """Signed is purpose ‖ challenge ‖ SHA-256(origin) ‖ SPKI: what for, when, where, which key."""
-    statement = KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + spki
+    statement = KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + shown.spki
     try:
-        verified_der(spki, statement, proof)
+        verified_der(shown.spki, statement, shown.proof)
     except WrongSignature as error:
         raise WrongProof from error
 
@@ -151,12 +160,12 @@ def _key_of(certificate: bytes) -> bytes:
         raise BadInput("the certificate cannot be read", field="certificate_chain") from error
 
 
-async def _demand(services: Services, visiting: Visit, spki: bytes, claimed: str, proved: Custody) -> None:
+async def _demand(services: Services, visiting: Visit, shown: ShownKey, proved: Custody) -> None:
     """What the template demands of the key; a refusal is kept in the record. Raises CustodyTooLow."""
     try:
         check_custody(services, visiting, proved)
     except CustodyTooLow as refusal:
-        await note_refused_custody(services, visiting, spki, claimed, refusal)
+        await note_refused_custody(services, visiting, shown.spki, shown.custody, refusal)
         raise
 
 
@@ -164,21 +173,28 @@ async def _demand(services: Services, visiting: Visit, spki: bytes, claimed: str
 
 
 async def _certificate_for(
-    services: Services, visiting: Visit, spki: bytes, custody: str, holding: Held, passkey: Passkey | None
+    services: Services, visiting: Visit, shown: ShownKey, holding: Held, passkey: Passkey | None
 ) -> Certified:
     async with services.database.transaction(EVERYTHING) as tx:
         await spend_certificate(services, tx, visiting.signer)
         life = max(SIGNER_LIFE, await _time_to_last(tx, visiting))
     binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
-    obtained = await obtain(services, visiting, spki, life, binding)
+    obtained = await obtain(services, visiting, shown.spki, life, binding)
     issued = obtained.issued
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.signatures.end_attempt(obtained.attempt, tx.now)
         await tx.certificates.add(
-            obtained.authority, issued.serial, issued.certificate, tx.now, issued.not_after,
-            visiting.contract.id, visiting.signer.id,
-        )  # fmt: skip
-        certified = Certified(spki, custody, holding.custody, issued.chain, holding)
+            IssuedCertificate(
+                obtained.authority,
+                issued.serial,
+                issued.certificate,
+                tx.now,
+                issued.not_after,
+                visiting.contract.id,
+                visiting.signer.id,
+            )
+        )
+        certified = Certified(shown.spki, shown.custody, holding.custody, issued.chain, holding)
         facts = {"authority": obtained.authority, "serial": str(issued.serial)}
         if obtained.passed_over:
             facts["passed_over"] = " ".join(obtained.passed_over)

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hub.errors import AlreadySigned, IllegalMove, NotYourTurn
 from hub.lifecycle.services import Services
+from hub.model.contract.case import Party
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.signer import Signer, SigningTask, TaskState, tasks_to_open
+from hub.model.contract.signer import SigningTask, TaskState, tasks_to_open
 from hub.model.reminders.due_step import HOLD
-from hub.model.reminders.schedule import Send, StepKind, first_step, spread_of
+from hub.model.reminders.schedule import ReminderPlan, Send, StepKind, first_step, spread_of
 from hub.router.policy import policy_of
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 
+@dataclass(frozen=True)
+class Invitation:
+    """When the first message goes out. `hold`: one "now" waits a moment for that of another contract."""
+
+    send: Send
+    hold: bool = False
+
+
 async def open_next(
-    services: Services, tx: Transaction, contract: Contract, send: Send, *, hold: bool = False
+    services: Services, tx: Transaction, contract: Contract, invitation: Invitation
 ) -> list[SigningTask]:
-    """Open the tasks whose turn has come, each with its first step. Returns them. `hold`: an invitation "now" waits a
-    moment for that of another contract."""
+    """Open the tasks whose turn has come, each with its first step. Returns them."""
     signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
     opened = tasks_to_open(await tx.tasks.of_contract(contract.id))
     for task in opened:
-        await open_task(services, tx, contract, task, signers[task.signer], send, hold=hold)
+        await open_task(services, tx, contract, Party(signers[task.signer], task), invitation)
     return opened
 
 
@@ -32,25 +41,18 @@ async def open_task(
     services: Services,
     tx: Transaction,
     contract: Contract,
-    task: SigningTask,
-    signer: Signer,
-    send: Send,
-    *,
-    hold: bool = False,
+    party: Party,
+    invitation: Invitation,
 ) -> None:
+    signer, task = party.signer, party.task
     now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
-    step = first_step(
-        policy,
-        opened_at=now,
-        deadline=contract.deadline,
-        zone=ZoneInfo(signer.zone),
-        send=send,
-        spread=spread_of(task.id),
-    )
-    if hold and policy.bundle and step.kind is StepKind.INVITATION and step.due_at == now < contract.deadline - HOLD:
+    plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
+    step = first_step(plan, invitation.send)
+    at_once = step.kind is StepKind.INVITATION and step.due_at == now
+    if invitation.hold and policy.bundle and at_once and now < contract.deadline - HOLD:
         step = replace(step, due_at=now + HOLD)
     await tx.tasks.open(task.id, step, now)
-    await tx.reminders.note(task, "planned", now, step=step)
+    await tx.reminders.note(task, LedgerNote("planned", step=step), now)
     await tx.record.append(contract.id, contract.campus, "task-opened", "hub", {
         "signer": str(signer.id), "role": signer.role.value, "order": task.order, "field": signer.field,
     })  # fmt: skip
@@ -61,7 +63,7 @@ async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: date
     for task in await tx.tasks.of_contract(contract.id):
         if not task.state.final:
             await tx.tasks.end(task.id, TaskState.CLOSED, at)
-            await tx.reminders.note(task, "stopped", at, step=task.step, reason=reason)
+            await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason=reason), at)
 
 
 def check_turn(contract: Contract, task: SigningTask) -> None:

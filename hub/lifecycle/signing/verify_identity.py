@@ -11,19 +11,26 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BudgetSpent, WrongAnswer
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import send_at_once
+from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.identity_provider_check import Identified, answer, note_not_matched, on_file, question
+from hub.lifecycle.signing.identity_provider_check import answer, note_not_matched, on_file, question
 from hub.lifecycle.signing.open_link import contracts_of, new_secret, session_of
 from hub.lifecycle.signing.otp_limits import refuse, take_turn_at_phone
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import local_day
-from hub.model.signing.link import SignLink
 from hub.model.signing.pickup_code import DAY_OF, by_pickup
-from hub.model.signing.session import CODE_LIFE, GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, SigningSession, code_for
+from hub.model.signing.session import (
+    CODE_LIFE,
+    GUESSES_OF_A_CODE,
+    WRONG_ANSWERS_A_DAY,
+    Identified,
+    SigningSession,
+    code_for,
+)
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 MOST_CONTRACTS = 20
@@ -67,16 +74,16 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
         code = await tx.sessions.add_code(signer.person, session.id, tx.now)
         contract = await tx.contracts.get(session.contract)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
-        await send_at_once(
-            services, tx, contract, signer, Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished
-        )
+        message = NewMessage(Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished)
+        await send_at_once(services, tx, contract, signer, message)
 
 
 async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:
     """Code *and* identity check. Raises WrongAnswer without telling which was wrong; Locked after too many;
     IdentityUnavailable when an outside provider has to be asked and does not answer: the code still counts then."""
+    entered = _Entered(code, name, id_tail)
     async with services.database.transaction(EVERYTHING) as tx:
-        answered = await _answered(services, tx, secret, code, name, id_tail)
+        answered = await _answered(services, tx, secret, entered)
         if answered.right is None:
             await _count_wrong(tx, answered.signer)
             asked = None
@@ -86,13 +93,22 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
         raise WrongAnswer
     verdict, identified = await answer(services, asked)
     async with services.database.transaction(EVERYTHING) as tx:
-        answered = await _answered(services, tx, secret, code, name, id_tail)  # as things are by now
+        answered = await _answered(services, tx, secret, entered)  # as things are by now
         if answered.right is not None and verdict.matched:
             return await _admit(services, tx, answered, identified)
         if not verdict.matched:
             await note_not_matched(tx, answered.session, answered.signer, identified)
             await _count_wrong(tx, answered.signer, identified.facts)
     raise WrongAnswer
+
+
+@dataclass(frozen=True)
+class _Entered:
+    """What somebody entered to show who they are."""
+
+    code: str
+    name: str
+    id_tail: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +120,7 @@ class _Answered:
     right: UUID | None
 
 
-async def _answered(services: Services, tx: Transaction, secret: str, code: str, name: str, id_tail: str) -> _Answered:
+async def _answered(services: Services, tx: Transaction, secret: str, entered: _Entered) -> _Answered:
     session = await session_of(tx, secret, before_code=True)
     signer = await tx.contracts.signer(session.signer)
     await take_turn_at_phone(tx, secret, signer)
@@ -113,7 +129,7 @@ async def _answered(services: Services, tx: Transaction, secret: str, code: str,
     await tx.sessions.one_at_a_time(signer.person)
     await refuse(tx, secret, signer, code=False)
     live = await tx.sessions.live_code(signer.person, session.id, tx.now)
-    right = _same_code(services, live, code) & services.identity.matches(signer, name, id_tail)
+    right = _same_code(services, live, entered.code) & services.identity.matches(signer, entered.name, entered.id_tail)
     return _Answered(session, signer, live if right else None)
 
 
@@ -134,9 +150,10 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     link = await tx.links.get(session.link)
     verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": tx.now})
     found = await contracts_of(tx, verified)
+    opening = _Opening(session, link.door.value if link else "unknown", identified)
     # In one order for everybody: two people with the same contracts would otherwise wait for each other's records.
     for contract, task in sorted(found, key=lambda each: each[0].id):
-        await _note_opened(tx, session, contract, task, link, identified)
+        await _note_opened(tx, opening, contract, task)
     return Verified(secret, verified, found)
 
 
@@ -153,20 +170,23 @@ async def _contracts_for(tx: Transaction, session: SigningSession, signer: Signe
     return [own, *reversed(others)]
 
 
-async def _note_opened(
-    tx: Transaction, session: SigningSession, contract: Contract, task: SigningTask, link: SignLink | None,
-    identified: Identified,
-) -> None:  # fmt: skip
-    door = link.door.value if link else "unknown"
+@dataclass(frozen=True)
+class _Opening:
+    """Who has just come, by which door, and how they were identified."""
+
+    session: SigningSession
+    door: str
+    identified: Identified
+
+
+async def _note_opened(tx: Transaction, opening: _Opening, contract: Contract, task: SigningTask) -> None:
+    door, identified = opening.door, opening.identified
     at = tx.planning_now
     await tx.tasks.opened(task.id, door, at)
     if not task.opened:
-        await tx.reminders.note(task, "opened", at, reason=door)
+        await tx.reminders.note(task, LedgerNote("opened", reason=door), at)
     await tx.desk.finish_tasks_of(task.signer, UNREACHED, "hub", tx.now)
-    await tx.sessions.add_identity_check(
-        session, contract.id, task.signer, identified.provider, identified.method, tx.now,
-        identified.result, identified.reference,
-    )  # fmt: skip
+    await tx.sessions.add_identity_check(opening.session, contract.id, task.signer, identified, tx.now)
     await tx.record.append(contract.id, contract.campus, "identity-checked", f"signer:{task.signer}", {
         **identified.facts, "result": identified.result, "door": door, "first_opening": task.opened_at is None,
     })  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from hub.errors import BadInput, IdentityNotChecked, IllegalMove, NotFound, PhoneChangeWaiting
@@ -39,26 +39,34 @@ class Waiting:
     shared: bool
 
 
+@dataclass(frozen=True)
+class PhoneRequest:
+    """Which other number a signer of a contract is to have, and why."""
+
+    contract: UUID
+    signer: UUID
+    phone: str
+    reason: str
+
+
 async def ask(
-    services: Services, scope: Scope, contract_id: UUID, signer_id: UUID, phone: str, reason: str, actor: str,
-    also: Also | None = None,
-) -> PhoneChange:  # fmt: skip
+    services: Services, scope: Scope, asked: PhoneRequest, actor: str, also: Also | None = None
+) -> PhoneChange:
     """The school asks; that is the first approval. `also` runs in the same transaction.
 
     Raises BadInput for what is no mobile number, or the one on file; IllegalMove when the contract has ended;
     PhoneChangeWaiting when this person has an open one already.
     """
-    number, why = phone_number(phone, field="phone"), reason.strip()
-    if not why or len(why) > LONGEST_REASON:
+    wanted = replace(asked, phone=phone_number(asked.phone, field="phone"), reason=asked.reason.strip())
+    if not wanted.reason or len(wanted.reason) > LONGEST_REASON:
         raise BadInput(f"a reason of up to {LONGEST_REASON} characters is needed", field="reason")
-    async with services.database.transaction(
-        scope
-    ) as tx:  # who may see this contract may ask; the person is known elsewhere
-        await tx.contracts.get(contract_id)
-        if signer_id not in {each.id for each in await tx.contracts.signers(contract_id)}:
+    # Who may see this contract may ask; the person is known elsewhere.
+    async with services.database.transaction(scope) as tx:
+        await tx.contracts.get(wanted.contract)
+        if wanted.signer not in {each.id for each in await tx.contracts.signers(wanted.contract)}:
             raise BadInput("this contract has no such signer", field="signer")
     async with services.database.transaction(EVERYTHING) as tx:
-        change = await _begin(tx, signer_id, number, why, actor, actor)
+        change = await _begin(tx, wanted, actor, actor)
         if also:
             await also(tx, change)
     return change
@@ -79,7 +87,8 @@ async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID 
             raise IdentityNotChecked
         change = await tx.phone_changes.open_of(signer.person, lock=True)
         if change is None or not change.open(tx.now):
-            return await _begin(tx, signer.id, number, "asked by the signer", visiting.actor, OLD_PHONE)
+            wanted = PhoneRequest(signer.contract, signer.id, number, "asked by the signer")
+            return await _begin(tx, wanted, visiting.actor, OLD_PHONE)
         mine = tx.cipher.found_by("phone", signer.phone)
         if change.phone != number or not hmac.compare_digest(change.old_hash, mine):
             raise PhoneChangeWaiting
@@ -119,9 +128,10 @@ async def waiting(services: Services, scope: Scope) -> list[Waiting]:
 # ---- steps
 
 
-async def _begin(tx: Transaction, signer_id: UUID, phone: str, reason: str, actor: str, approval: str) -> PhoneChange:
-    await tx.sessions.one_at_a_time((await tx.contracts.signer(signer_id)).person)
-    signer = await tx.contracts.signer(signer_id)
+async def _begin(tx: Transaction, wanted: PhoneRequest, actor: str, approval: str) -> PhoneChange:
+    phone, reason = wanted.phone, wanted.reason
+    await tx.sessions.one_at_a_time((await tx.contracts.signer(wanted.signer)).person)
+    signer = await tx.contracts.signer(wanted.signer)
     contract = await tx.contracts.get(signer.contract)
     if contract.state.final:
         raise IllegalMove(f"nobody is written to about a contract in this state:\n{contract.state}")
@@ -172,4 +182,4 @@ async def _note(tx: Transaction, change: PhoneChange, kind: str, actor: str, fac
     await tx.record.append(change.contract, change.campus, kind, actor, about | facts)
 
 
-__all__ = ["Waiting", "approve", "ask", "ask_with_old_phone", "turn_down", "waiting"]
+__all__ = ["PhoneRequest", "Waiting", "approve", "ask", "ask_with_old_phone", "turn_down", "waiting"]

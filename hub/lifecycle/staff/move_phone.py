@@ -18,9 +18,10 @@ from hub.lifecycle.signing.questions import QUESTIONS
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.delivery import PHONE_CHANGED
-from hub.model.reminders.schedule import first_step, spread_of
+from hub.model.reminders.schedule import ReminderPlan, first_step, spread_of
 from hub.model.staff.phone_change import PhoneChange
 from hub.router.policy import policy_of
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 
@@ -72,12 +73,10 @@ async def _invite(services: Services, tx: Transaction, contract: Contract, signe
     if task.state is not TaskState.OPEN:
         return  # their turn comes later, and by then the number is the new one
     now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
-    step = first_step(
-        policy, opened_at=now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), send="now",
-        spread=spread_of(task.id),
-    )  # fmt: skip
+    plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
+    step = first_step(plan, "now")
     await tx.tasks.open(task.id, step, now)
-    await tx.reminders.note(task, "planned", now, step=step, reason=PHONE_CHANGED)
+    await tx.reminders.note(task, LedgerNote("planned", step=step, reason=PHONE_CHANGED), now)
 
 
 async def _record(tx: Transaction, change: PhoneChange, signer: Signer, actor: str) -> None:

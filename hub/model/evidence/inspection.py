@@ -78,10 +78,7 @@ class RecordInspection:
     def _chain_faults(self, entry: RecordEntry) -> Iterator[str]:
         if entry.sequence > self._last + 1:
             yield f"{_entries(self._last + 1, entry.sequence - 1)} missing"
-        own = entry_digest(
-            entry.contract, entry.sequence, entry.at, entry.kind, entry.actor, entry.facts, entry.previous
-        )
-        if own != entry.digest:
+        if entry_digest(entry) != entry.digest:
             yield f"entry {entry.sequence} was changed"
         if entry.sequence == self._last + 1 and entry.previous != self._digest:
             yield f"entry {entry.sequence} does not follow the one before it: one of them was changed"

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -30,18 +30,20 @@ class RecordEntry:
     actor: str
     facts: Mapping[str, Any]
     previous: bytes
-    digest: bytes
+    digest: bytes = b""
 
 
-def entry_digest(
-    contract: UUID, sequence: int, at: datetime, kind: str, actor: str, facts: Mapping[str, Any], previous: bytes
-) -> bytes:
-    """SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8) of everything in the entry and the previous
-    digest."""
+def entry_digest(entry: RecordEntry) -> bytes:
+    """SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8) of everything in the entry but its own digest."""
     statement = {
-        "contract": str(contract), "sequence": sequence, "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "kind": kind, "actor": actor, "facts": facts, "previous": previous.hex(),
-    }  # fmt: skip
+        "contract": str(entry.contract),
+        "sequence": entry.sequence,
+        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "kind": entry.kind,
+        "actor": entry.actor,
+        "facts": entry.facts,
+        "previous": entry.previous.hex(),
+    }
     text = json.dumps(statement, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
 
@@ -55,7 +57,7 @@ def broken_at(entries: Iterable[RecordEntry]) -> int | None:
     """The sequence number of the first entry that does not fit the chain; None if all fit."""
     previous, expected = GENESIS, 1
     for entry in entries:
-        digest = entry_digest(entry.contract, entry.sequence, entry.at, entry.kind, entry.actor, entry.facts, previous)
+        digest = entry_digest(replace(entry, previous=previous))
         if entry.sequence != expected or entry.previous != previous or entry.digest != digest:
             return entry.sequence
         previous, expected = digest, expected + 1

@@ -72,6 +72,18 @@ class Budget:
     hashed: bool = False
 
 
+@dataclass(frozen=True)
+class CountedMessage:
+    """One message to `to` (E.164 or a mailbox), as it is counted. `part`: any number that stays the same for one
+    contract."""
+
+    to: str
+    cause: Cause = Cause.OURS
+    campus: str | None = None
+    poster: UUID | None = None
+    part: int = 0
+
+
 def allowed_country(limits: BudgetLimits, to: str) -> bool:
     return "@" in to or not limits.countries or any(to.startswith(prefix) for prefix in limits.countries)
 
@@ -83,18 +95,8 @@ def cause_of(purpose: str) -> Cause:
     return Cause.ANSWER if purpose in (Purpose.NEW_LINK, *ANSWERS) else Cause.OURS
 
 
-def budgets(
-    limits: BudgetLimits,
-    now: datetime,
-    cause: Cause = Cause.OURS,
-    *,
-    to: str,
-    campus: str | None = None,
-    poster: UUID | None = None,
-    part: int = 0,
-) -> Iterator[Budget]:
-    """Everything that one message to `to` (E.164 or a mailbox) is counted in. `part`: any number that stays the same
-    for one contract.
+def budgets(limits: BudgetLimits, now: datetime, message: CountedMessage) -> Iterator[Budget]:
+    """Everything that one message is counted in.
 
     Codes of people on file have no limit per campus: each person, and each number, has a tight one, so that whoever
     opens links again and again runs into their own limit long before the one of all.
@@ -103,11 +105,12 @@ def budgets(
     another one waits before it has counted anything that the first still needs.
     """
     hour, day = _began(now)
+    to, cause = message.to, message.cause
     per_prefix, per_number_hour, per_number_day = _limits_of(limits, cause)
-    if poster:
-        yield Budget("poster", str(poster), day, day + timedelta(days=1), limits.per_poster_day)
-    if campus and cause is Cause.OURS:
-        yield _of_campus(limits, day, campus, part)
+    if message.poster:
+        yield Budget("poster", str(message.poster), day, day + timedelta(days=1), limits.per_poster_day)
+    if message.campus and cause is Cause.OURS:
+        yield _of_campus(limits, day, message.campus, message.part)
     if "@" not in to:
         yield Budget(f"{cause}prefix", to[:-TAIL], hour, hour + timedelta(hours=1), per_prefix)
     if cause is not Cause.GUEST:  # codes to one guest are counted by their number already: see CODES_PER

@@ -92,6 +92,17 @@ class DeliveryItem:
 
 
 @dataclass(frozen=True)
+class StateReport:
+    """What was learnt of one message. `receipts`: whether its provider sends any; `reference`: the provider's id."""
+
+    state: DeliveryState
+    receipts: bool = False
+    reference: str | None = None
+    failure: str | None = None
+    failure_kind: str | None = None
+
+
+@dataclass(frozen=True)
 class Delivery:
     """`text` carries placeholders for link and code, which are filled in when it leaves (or is shown on the pretend
     phone).

@@ -17,6 +17,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     APART,
     NextStep,
+    ReminderPlan,
     SkipReason,
     StepKind,
     allowed_today,
@@ -127,10 +128,8 @@ def is_late(due: Due) -> bool:
 
 
 def following(due: Due) -> NextStep:
-    return following_step(
-        due.policy, done=due.step, invited_at=due.task.invited_at or due.now, deadline=due.contract.deadline,
-        now=due.now, zone=due.zone, spread=due.spread,
-    )  # fmt: skip
+    plan = ReminderPlan(due.policy, due.task.invited_at or due.now, due.contract.deadline, due.zone, due.spread)
+    return following_step(plan, done=due.step, now=due.now)
 
 
 def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:

@@ -81,17 +81,15 @@ def spread_of(task: UUID) -> float:
     return int.from_bytes(hashlib.sha256(task.bytes).digest()[:6], "big") / 2**48 * LATEST
 
 
-def first_step(
-    policy: ReminderPolicy, *, opened_at: datetime, deadline: datetime, zone: ZoneInfo, send: Send, spread: float
-) -> NextStep:
-    """The step of a task that has just been opened.
+def first_step(plan: ReminderPlan, send: Send) -> NextStep:
+    """The step of a task that has just been opened; the plan begins at that moment.
 
     "now": the invitation at once, at whatever hour, since it answers somebody's act. "policy": the invitation as soon
     as the window allows. "none": the school hands out the link itself, so the first message is the first reminder, a
     day later. Where the deadline comes before the first message may go out, the step is the expiry.
     """
-    plan = _Plan(policy, opened_at, deadline, zone, spread)
-    if opened_at >= deadline:
+    opened_at = plan.invited_at
+    if opened_at >= plan.deadline:
         return plan.expiry
     if send == "none":
         return plan.after(None, now=opened_at, free_from=opened_at)
@@ -99,16 +97,7 @@ def first_step(
     return plan.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
 
 
-def following_step(
-    policy: ReminderPolicy,
-    *,
-    done: NextStep,
-    invited_at: datetime,
-    deadline: datetime,
-    now: datetime,
-    zone: ZoneInfo,
-    spread: float,
-) -> NextStep:
+def following_step(plan: ReminderPlan, *, done: NextStep, now: datetime) -> NextStep:
     """The step after `done`, which was dealt with at `now` (late, perhaps: what was missed meanwhile is not made up
     for).
 
@@ -117,23 +106,13 @@ def following_step(
     """
     if done.kind is StepKind.EXPIRY:
         raise ValueError("nothing follows the expiry")
-    plan = _Plan(policy, invited_at, deadline, zone, spread)
     if done.kind is StepKind.LAST_CALL:
         return plan.expiry
     return plan.after(done, now=now, free_from=now + APART)
 
 
 def replanned(
-    policy: ReminderPolicy,
-    *,
-    old: NextStep,
-    done: NextStep | None,
-    invited_at: datetime,
-    deadline: datetime,
-    now: datetime,
-    zone: ZoneInfo,
-    spread: float,
-    new_policy: bool = False,
+    plan: ReminderPlan, *, old: NextStep, done: NextStep | None, now: datetime, new_policy: bool = False
 ) -> NextStep:
     """The step that takes the place of `old` under a new deadline. `done` is the last message sent, if there was one.
 
@@ -141,19 +120,16 @@ def replanned(
     After a last call the reminders go on, since it was not the last one after all. Under a new policy, what is not due
     yet moves, too; and a last call stays the last.
     """
-    plan = _Plan(policy, invited_at, deadline, zone, spread)
     if new_policy:
         return plan.instead_of(old, done, now)
-    if old.kind is StepKind.INVITATION and old.due_at < deadline:
+    if old.kind is StepKind.INVITATION and old.due_at < plan.deadline:
         return old
     if old.kind is StepKind.REMINDER and plan.has_room(old.due_at):
         return old
     return plan.after(done, now=now, free_from=done.due_at + APART if done else now)
 
 
-def postponed(
-    step: NextStep, *, until: datetime, deadline: datetime, last_call: datetime | None = None
-) -> NextStep:  # fmt: skip
+def postponed(step: NextStep, *, until: datetime, deadline: datetime, last_call: datetime | None = None) -> NextStep:
     """The same step at another moment (from `into_window` or `deferred_by_cap`), or the expiry if the deadline comes
     first. A reminder that would come close to the `last_call`, or after it, becomes the last call.
     """
@@ -177,7 +153,7 @@ def last_call_at(
     policy: ReminderPolicy, *, invited_at: datetime, deadline: datetime, zone: ZoneInfo, spread: float
 ) -> datetime | None:
     """When the last call is due; None if there is no room for one."""
-    return _Plan(policy, invited_at, deadline, zone, spread).last_call_at
+    return ReminderPlan(policy, invited_at, deadline, zone, spread).last_call_at
 
 
 def before_deadline(
@@ -186,7 +162,7 @@ def before_deadline(
     """`moment` if the window is open then, otherwise a share of the next one that opens before the deadline, on a
     closed day where no open one is left. None: there is no such window.
     """
-    return _Plan(policy, moment, deadline, zone, spread).at_all(moment)
+    return ReminderPlan(policy, moment, deadline, zone, spread).at_all(moment)
 
 
 def on_every_day(policy: ReminderPolicy) -> ReminderPolicy:
@@ -252,8 +228,9 @@ def manual_reminder_allowed(
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """All messages of one task, laid out between its invitation and its deadline."""
+class ReminderPlan:
+    """All messages of one task, laid out between its invitation and its deadline. `invited_at`: when it was opened,
+    until there is an invitation. `spread`: see `spread_of`."""
 
     policy: ReminderPolicy
     invited_at: datetime
@@ -274,9 +251,7 @@ class _Plan:
         first_reminder = self._on_the_wall(self.invited_at, self.policy.reminders_after[0])
         return self.at_all(max(counted_back, first_reminder))
 
-    def after(
-        self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False
-    ) -> NextStep:  # fmt: skip
+    def after(self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False) -> NextStep:
         """The first step after `now` and after `done`, and no message before `free_from`. Its number is new.
         `promised`: also the reminder in whose place one was brought forward.
         """

@@ -52,6 +52,19 @@ class Poster:
 
 
 @dataclass(frozen=True)
+class PosterScan:
+    """How far a visitor has come by a poster. `student_hash`: keyed hash of the student's document number, once they
+    have enrolled somebody."""
+
+    poster: Poster
+    step: ScanStep
+    visitor: UUID
+    enrolment: UUID | None = None
+    contract: UUID | None = None
+    student_hash: bytes | None = None
+
+
+@dataclass(frozen=True)
 class Scan:
     """Somebody who enrolled by a poster. `contract` is what was drawn, at once or by staff afterwards."""
 

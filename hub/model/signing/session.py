@@ -22,6 +22,22 @@ PREPARED_FOR = timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
+class Identified:
+    """By whom a signer was identified, and by what. `reference`: the provider's id of the check; empty: it has none."""
+
+    provider: str
+    method: str
+    reference: str = ""
+    result: str = "matched"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """For the record."""
+        facts = {"provider": self.provider, "method": self.method}
+        return facts | {"request_id": self.reference} if self.reference else facts
+
+
+@dataclass(frozen=True)
 class SigningSession:
     """`contract` is the one whose link was used; `contracts` are those that may be signed here once `verified_at` is
     set. The secret itself is never stored, only its hash. `key_challenge` serves once. `custody` is what was proved of

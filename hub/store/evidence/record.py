@@ -55,7 +55,7 @@ class Record:
         facts = await self._with_commitments(contract, campus, kind, actor, facts)
         before, previous = await self._last(contract)
         sequence = before + 1
-        digest = entry_digest(contract, sequence, self._now, kind, actor, facts, previous)
+        digest = entry_digest(RecordEntry(contract, sequence, self._now, kind, actor, facts, previous))
         self._heads[contract] = sequence, digest
         await write(self._connection, _ADD, {
             "contract": contract, "sequence": sequence, "campus": campus, "at": self._now, "kind": kind,

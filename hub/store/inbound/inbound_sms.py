@@ -36,7 +36,7 @@ class InboundMessages:
         self._connection = connection
         self._cipher = cipher
 
-    async def add(self, provider: str, message: Inbound, wish: SmsCommand, at: datetime) -> UUID | None:
+    async def add(self, provider: str, message: Inbound, wish: SmsCommand, at: datetime) -> Written | None:
         """None when this very message is known: providers repeat their calls."""
         identity = uuid4()
         values = {
@@ -45,7 +45,9 @@ class InboundMessages:
             "sender_hash": self._cipher.found_by("phone", message.sender), "wish": wish.value,
         }  # fmt: skip
         statement = insert(INBOUND).values(values).on_conflict_do_nothing(index_elements=["provider", "reference"])
-        return identity if (await self._connection.execute(statement)).rowcount == 1 else None
+        if (await self._connection.execute(statement)).rowcount != 1:
+            return None
+        return Written(identity, provider, message.sender, message.text, wish, at)
 
     async def done(self, messages: Sequence[UUID], outcome: str) -> None:
         """`outcome`: what was made of it, in a word of `hub.lifecycle.inbound.inbound_sms`."""

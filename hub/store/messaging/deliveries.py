@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, fu
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, joined, look_again_at
+from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, joined, look_again_at
 from hub.model.messaging.message import Purpose
 from hub.store.joint import Joint, joint, write
 from hub.store.kernel.cipher import Cipher
@@ -97,7 +97,7 @@ class Learnt:
 
     def moved(
         self, state: DeliveryState, check_at: datetime | None, failure: str | None, failure_kind: str | None
-    ) -> Learnt:  # fmt: skip
+    ) -> Learnt:
         return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
 
 
@@ -239,22 +239,20 @@ class Deliveries:
         values = {"state": DeliveryState.UNKNOWN.value, "check_at": at, "not_before": NEVER}
         await self._connection.execute(DELIVERY.update().where(unsettled).values(values))
 
-    async def report(
-        self, delivery: UUID, state: DeliveryState, at: datetime, *, receipts: bool = False,
-        reference: str | None = None, failure: str | None = None, failure_kind: str | None = None,
-    ) -> DeliveryState:  # fmt: skip
+    async def report(self, delivery: UUID, report: StateReport, at: datetime) -> DeliveryState:
         """Join what was learnt to what is known, in any order and any number of times. Returns the state that
         results; with a new state comes the moment at which somebody looks again."""
         ahead = joint(self._connection)
         held = ahead.get("delivery", delivery) if ahead else None
         before, purpose = (held.state, held.purpose) if held else await self._locked_state(delivery)
-        after = joined(before, state)
-        values: dict[str, Any] = {"reported": delivery, "reference": reference}
+        after = joined(before, report.state)
+        values: dict[str, Any] = {"reported": delivery, "reference": report.reference}
         if after is not before:
-            look = look_again_at(purpose, after, at, receipts=receipts)
-            values |= {"to_state": after.value, "at": at, "look": look, "why": failure, "kind": failure_kind}
+            look = look_again_at(purpose, after, at, receipts=report.receipts)
+            values |= {"to_state": after.value, "at": at, "look": look}
+            values |= {"why": report.failure, "kind": report.failure_kind}
             await write(self._connection, _REPORTED, values)
-        elif reference:
+        elif report.reference:
             await write(self._connection, _REFERENCE, values)
         if after is not before and after in RECEIPTS and purpose in PLANNED:
             await write(self._connection, NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})
@@ -293,7 +291,7 @@ class Deliveries:
 
     async def unsettled(
         self, before: datetime, now: datetime | None = None, limit: int = 50, *, ours: OfProviders | None = None
-    ) -> list[Delivery]:  # fmt: skip
+    ) -> list[Delivery]:
         """Those whose process died or whose answer was lost, untouched since `before`, and those whose wait is over:
         whoever may have them is asked. Somebody waits for a code; the others follow in the order in which they are
         due, so that however many wait, each has its turn. Those that were left to the ladder are left out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,20 +39,27 @@ NOTE_RECEIPTS = text("""
 """For each task that such a message was about."""
 
 
+@dataclass(frozen=True)
+class LedgerNote:
+    """What became of a task's reminders. `kind`: planned, sent, skipped, failed, receipt, opened or stopped."""
+
+    kind: str
+    step: NextStep | None = None
+    reason: str | None = None
+    delivery: UUID | None = None
+
+
 class Reminders:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def note(
-        self, task: SigningTask, kind: str, at: datetime, *, step: NextStep | None = None, reason: str | None = None,
-        delivery: UUID | None = None,
-    ) -> None:  # fmt: skip
-        """`kind`: planned, sent, skipped, failed, receipt, opened or stopped. `at` is on the planning clock."""
-        await write(self._connection, _NOTE, {
-            "contract": task.contract, "task": task.id, "campus": task.campus, "kind": kind, "at": at,
-            "reason": reason, "delivery": delivery, "step": step.kind.value if step else None,
-            "number": step.number if step else 0, "due_at": step.due_at if step else None,
-        })  # fmt: skip
+    async def note(self, task: SigningTask, note: LedgerNote, at: datetime) -> None:
+        """`at` is on the planning clock."""
+        step = note.step
+        values = {"contract": task.contract, "task": task.id, "campus": task.campus, "kind": note.kind, "at": at}
+        values |= {"reason": note.reason, "delivery": note.delivery, "step": step.kind.value if step else None}
+        values |= {"number": step.number if step else 0, "due_at": step.due_at if step else None}
+        await write(self._connection, _NOTE, values)
 
     async def last_sent(self, task: UUID) -> datetime | None:
         mine = (ENTRY.c.task == task) & (ENTRY.c.kind == "sent")

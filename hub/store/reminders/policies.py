@@ -37,8 +37,8 @@ class PolicyPlace:
     """Where a policy holds."""
 
     campus: str
-    course: str | None
-    contract: UUID
+    course: str | None = None
+    contract: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,7 @@ class Policies:
             rows[row["campus"]].append(PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]))
         return {place: _holding(rows, parents, place) for place in places}
 
-    async def above(
-        self, campus: str, course: str | None = None, contract: UUID | None = None
-    ) -> list[PolicyChange]:  # fmt: skip
+    async def above(self, campus: str, course: str | None = None, contract: UUID | None = None) -> list[PolicyChange]:
         """What holds there, from headquarters down to the contract: later ones change earlier ones."""
         ahead = joint(self._connection)
         if ahead and (known := ahead.get("policies", (campus, course, contract))) is not None:
@@ -138,7 +136,7 @@ class Policies:
 
 def _holding(
     rows: Mapping[str, list[PolicyChange]], parents: Mapping[str, str | None], place: PolicyPlace
-) -> list[PolicyChange]:  # fmt: skip
+) -> list[PolicyChange]:
     """The same as `above`, of rows in hand, by campus."""
     depths: dict[str, int] = {}
     here: str | None = place.campus

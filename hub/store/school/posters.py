@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import NotFound
-from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep, poster_lookup_hash, poster_ticket
+from hub.model.school.poster import Poster, PosterMode, PosterScan, Scan, ScanStep, poster_lookup_hash, poster_ticket
 from hub.store.kernel.keys import Keys
 from hub.store.tables import EnrolmentRow, PosterRow, PosterScanRow, table_of
 
@@ -62,15 +62,11 @@ class Posters:
 
     # ---- who came
 
-    async def add_scan(
-        self, poster: Poster, step: ScanStep, at: datetime, *, visitor: UUID, enrolment: UUID | None = None,
-        contract: UUID | None = None, student_hash: bytes | None = None,
-    ) -> bool:  # fmt: skip
+    async def add_scan(self, scan: PosterScan, at: datetime) -> bool:
         """False, and nothing is written, when this student (`student_hash`) has enrolled by this poster before."""
-        statement = insert(SCAN).values(
-            poster=poster.id, campus=poster.campus, visitor=visitor, step=step.value, at=at, enrolment=enrolment,
-            contract=contract, student_hash=student_hash,
-        )  # fmt: skip
+        values = {"poster": scan.poster.id, "campus": scan.poster.campus, "step": scan.step.value, "at": at}
+        values |= {"visitor": scan.visitor, "enrolment": scan.enrolment, "contract": scan.contract}
+        statement = insert(SCAN).values(values | {"student_hash": scan.student_hash})
         return (await self._connection.execute(statement.on_conflict_do_nothing())).rowcount == 1
 
     async def counts(self, posters: Sequence[UUID]) -> dict[UUID, dict[ScanStep, int]]:

@@ -31,16 +31,25 @@ class PersonsCertificate:
     signer: UUID
 
 
+@dataclass(frozen=True)
+class IssuedCertificate:
+    """In DER, and for which signer; the hub's own seal has none."""
+
+    authority: str
+    serial: int
+    certificate: bytes
+    issued_at: datetime
+    not_after: datetime
+    contract: UUID | None = None
+    signer: UUID | None = None
+
+
 class Certificates:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(
-        self, authority: str, serial: int, certificate: bytes, issued_at: datetime, not_after: datetime,
-        contract: UUID | None = None, signer: UUID | None = None,
-    ) -> None:  # fmt: skip
-        values = {"authority": authority, "serial": str(serial), "certificate": certificate, "issued_at": issued_at}
-        values |= {"not_after": not_after, "contract": contract, "signer": signer}
+    async def add(self, issued: IssuedCertificate) -> None:
+        values = vars(issued) | {"serial": str(issued.serial)}
         await self._connection.execute(insert(CERTIFICATE).values(values).on_conflict_do_nothing())
 
     async def of_person(self, person: str, now: datetime) -> list[PersonsCertificate]:

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, RowMapping, Table, Text, bindparam, func, select, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.signing.session import CODE_LIFE, SigningSession, secret_hash
+from hub.model.signing.session import CODE_LIFE, Identified, SigningSession, secret_hash
 from hub.store.joint import Joint, joint
 from hub.store.tables import (
     IdentityCheckRow,
@@ -166,13 +166,11 @@ class Sessions:
     # ---- what the visitor did
 
     async def add_identity_check(
-        self, session: SigningSession, contract: UUID, signer: UUID, provider: str, method: str, at: datetime,
-        result: str = "matched", reference: str = "",
-    ) -> None:  # fmt: skip
-        await self._connection.execute(insert(CHECK).values(
-            id=uuid4(), contract=contract, signer=signer, session=session.id, provider=provider, method=method,
-            result=result, at=at, reference=reference or None,
-        ))  # fmt: skip
+        self, session: SigningSession, contract: UUID, signer: UUID, identified: Identified, at: datetime
+    ) -> None:
+        values = {"id": uuid4(), "contract": contract, "signer": signer, "session": session.id, "at": at}
+        values |= {"provider": identified.provider, "method": identified.method, "result": identified.result}
+        await self._connection.execute(insert(CHECK).values(values | {"reference": identified.reference or None}))
 
     async def identity_matched(self, session: UUID, contract: UUID) -> bool:
         """Whether somebody knew in this session who the visitor is; what they only said themselves does not count."""

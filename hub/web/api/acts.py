@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from typing import cast
 
 from hub.lifecycle.contract.end import void as withdraw
-from hub.lifecycle.contract.reissue import reissue as issue_anew
-from hub.lifecycle.messaging.send import HandedLink, hand_out
-from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
+from hub.lifecycle.contract.issue import issue_prepared
+from hub.lifecycle.contract.reissue import prepare_again
+from hub.lifecycle.messaging.send import HandedLink, WantedLink, hand_out
+from hub.lifecycle.reminders.extend_deadline import extend_issued
 from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_change
-from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import Delivery
 from hub.model.signing.link import DoorKind
 from hub.model.staff.phone_change import PhoneChange
@@ -49,8 +50,8 @@ async def link(call: ApiCall) -> LinkGiven:
         ))  # fmt: skip
         await call.keep(tx, 200, given[0])
 
-    door = DoorKind(asked.door.value)
-    await hand_out(call.services, call.scope, call.contract, asked.signer, door, call.actor, also=keep)
+    wanted = WantedLink(call.contract, asked.signer, DoorKind(asked.door.value))
+    await hand_out(call.services, call.scope, wanted, call.actor, also=keep)
     return given[0]
 
 
@@ -74,27 +75,22 @@ async def void(call: ApiCall) -> ContractGiven:
 
 async def extend(call: ApiCall) -> ContractGiven:
     asked = cast(ExtendAsked, call.asked)
-    given: list[ContractGiven] = []
-
-    async def keep(tx: Transaction, contract: Contract) -> None:
-        given.append(await answers.whole(tx, call.services, contract.id))
-        await call.keep(tx, 200, given[0])
-
-    await move_deadline(call.services, call.scope, call.contract, asked.deadline, call.actor, also=keep)
-    return given[0]
+    async with call.services.database.transaction(call.scope) as tx:
+        contract = await extend_issued(call.services, tx, call.contract, asked.deadline, call.actor)
+        given = await answers.whole(tx, call.services, contract.id)
+        await call.keep(tx, 200, given)
+    return given
 
 
 async def reissue(call: ApiCall) -> ContractIssued:
     asked = cast(ReissueAsked, call.asked)
     signers = [new_signer(each) for each in asked.signers] if asked.signers else None
-    given: list[ContractIssued] = []
-
-    async def keep(tx: Transaction, contract: Contract) -> None:
-        given.append(await answers.issued(tx, contract))
-        await call.keep(tx, 201, given[0])
-
-    await issue_anew(call.services, call.scope, call.contract, call.actor, signers, also=keep)
-    return given[0]
+    prepared = await prepare_again(call.services, call.scope, call.contract, signers)
+    async with call.services.database.transaction(call.scope) as tx:
+        contract = await issue_prepared(call.services, tx, prepared, call.actor)
+        given = await answers.issued(tx, contract)
+        await call.keep(tx, 201, given)
+    return given
 
 
 async def change_phone(call: ApiCall) -> PhoneChangeGiven:
@@ -105,7 +101,6 @@ async def change_phone(call: ApiCall) -> PhoneChangeGiven:
         given.append(PhoneChangeGiven(state="waiting-for-approval", id=change.id))
         await call.keep(tx, 202, given[0])
 
-    await ask_for_change(
-        call.services, call.scope, call.contract, call.signer, asked.phone, asked.reason, call.actor, keep
-    )  # fmt: skip
+    wanted = PhoneRequest(call.contract, call.signer, asked.phone, asked.reason)
+    await ask_for_change(call.services, call.scope, wanted, call.actor, keep)
     return given[0]

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from hub.lifecycle.reminders.run_due import next_channel
 from hub.lifecycle.services import Services
+from hub.model.contract.case import Party
 from hub.model.contract.contract import Contract
-from hub.model.contract.signer import Signer, SigningTask
 from hub.model.evidence.record import RecordEntry
 from hub.model.evidence.record_facts import committed_in
 from hub.model.messaging.delivery import Delivery
@@ -49,7 +49,7 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
     policy = await policy_of(tx, services.policy, contract)
     made = {request.task: request for request in await tx.signatures.of_contract(contract.id) if request.counts}
     signers = [
-        await _signer(services, tx, policy, each, tasks[each.id], made.get(tasks[each.id].id))
+        await _signer(services, tx, policy, Party(each, tasks[each.id]), made.get(tasks[each.id].id))
         for each in await tx.contracts.signers(contract.id)
     ]
     stuck = None
@@ -65,9 +65,9 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
 
 
 async def _signer(
-    services: Services, tx: Transaction, policy: ReminderPolicy, signer: Signer, task: SigningTask,
-    signature: SignatureRequest | None,
-) -> SignerGiven:  # fmt: skip
+    services: Services, tx: Transaction, policy: ReminderPolicy, party: Party, signature: SignatureRequest | None
+) -> SignerGiven:
+    signer, task = party.signer, party.task
     step = custody = None
     if task.step:
         channel = await next_channel(services, tx, policy, signer, task)

@@ -10,9 +10,7 @@ from uuid import UUID
 import structlog
 
 from hub.errors import BadInput
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
-from hub.model.contract.contract import Contract
-from hub.store.transaction import Transaction
+from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue_prepared, prepare_contract
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
 from hub.web.api.schemas import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
@@ -22,14 +20,12 @@ log = structlog.get_logger()
 
 async def create(call: ApiCall) -> ContractIssued:
     asked = cast(ContractAsked, call.asked)
-    given: list[ContractIssued] = []
-
-    async def keep(tx: Transaction, contract: Contract) -> None:
-        given.append(await answers.issued(tx, contract))
-        await call.keep(tx, 201, given[0])
-
-    await issue(call.services, call.scope, new_contract(call, asked), call.actor, also=keep)
-    return given[0]
+    prepared = await prepare_contract(call.services, call.scope, new_contract(call, asked))
+    async with call.services.database.transaction(call.scope) as tx:
+        contract = await issue_prepared(call.services, tx, prepared, call.actor)
+        given = await answers.issued(tx, contract)
+        await call.keep(tx, 201, given)
+    return given
 
 
 def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:

@@ -31,7 +31,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 def presented(asked: schemas.Key) -> Presented:
     passkey = b64decode(asked.passkey) if asked.passkey is not None else None
-    return Presented(asked.custody, _statement(asked.attestation), asked.device.replace("\x00", ""), passkey)
+    return Presented(_statement(asked.attestation), asked.device.replace("\x00", ""), passkey)
 
 
 def _statement(said: schemas.AndroidKeyBody | schemas.AppAttestBody | None) -> Statement | None:

@@ -19,6 +19,7 @@ from hub.lifecycle.contract.decline import decline as decline_contract
 from hub.lifecycle.messaging import resend_link
 from hub.lifecycle.school import guests
 from hub.lifecycle.signing import sign, signer_certificates, verify_identity
+from hub.lifecycle.signing.device_keys import ShownKey
 from hub.lifecycle.signing.open_link import Landed, come_back, open_ticket
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.staff import change_phone
@@ -134,13 +135,14 @@ async def key(request: web.Request) -> web.Response:
     asked = await body(request, schemas.Key)
     services, secret, proof = request.app[HUB].services, session_secret(request), b64decode(asked.proof)
     if asked.spki is not None:
-        spki, shown = b64decode(asked.spki), device_keys.presented(asked)
-        certified = await signer_certificates.certify_key(services, secret, contract_id(request), spki, proof, shown)
-    else:
-        own = [b64decode(certificate) for certificate in asked.certificate_chain or ()]
-        certified = await signer_certificates.bring_certificate(
-            services, secret, contract_id(request), own, proof, asked.custody
+        shown = ShownKey(b64decode(asked.spki), proof, asked.custody)
+        certified = await signer_certificates.certify_key(
+            services, secret, contract_id(request), shown, device_keys.presented(asked)
         )
+    else:
+        own = tuple(b64decode(certificate) for certificate in asked.certificate_chain or ())
+        brought = signer_certificates.BroughtCertificate(own, proof, asked.custody)
+        certified = await signer_certificates.bring_certificate(services, secret, contract_id(request), brought)
     return web.json_response({
         "certificate_chain": [base64(certificate) for certificate in certified.chain],
         "custody": certified.custody.value, **device_keys.bound(certified.held),
@@ -150,10 +152,8 @@ async def key(request: web.Request) -> web.Response:
 async def prepare(request: web.Request) -> web.Response:
     asked = await body(request, schemas.Prepare)
     consent = sign.AgreedConsent(asked.consent.version, asked.consent.sha256)
-    made, size = await sign.prepare(
-        request.app[HUB].services, session_secret(request), contract_id(request), asked.document_sha256, consent,
-        _strokes(asked.appearance),
-    )  # fmt: skip
+    wanted = sign.PrepareRequest(asked.document_sha256, consent, _strokes(asked.appearance))
+    made, size = await sign.prepare(request.app[HUB].services, session_secret(request), contract_id(request), wanted)
     start, end = made.gap
     return web.json_response({
         "request": str(made.id), "expires_at": iso(made.expires_at), "to_be_signed": base64(made.to_be_signed),
@@ -178,11 +178,11 @@ async def signature(request: web.Request) -> web.Response:
     our page says by which scripts it was made (see `hub.web.scripts`)."""
     asked = await body(request, schemas.Signature)
     wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
+    contract_id(request)  # the request knows its contract; an id that is none is refused as everywhere
     try:
         state = await sign.accept_signature(
             request.app[HUB].services,
             session_secret(request),
-            contract_id(request),
             wanted,
             b64decode(asked.signature),
             sign.Beside(passkeys.given(asked.assertion), asked.scripts_sha256, request.app[SCRIPTS].sha256),

@@ -14,12 +14,14 @@ from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.contract.end import sign_on_paper
 from hub.lifecycle.contract.end import void as withdraw
 from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.reissue import Replacement
 from hub.lifecycle.contract.reissue import reissue as issue_anew
 from hub.lifecycle.contract.reissue import replace_person as put_in_place
 from hub.lifecycle.contract.terms import card
-from hub.lifecycle.messaging.send import HandedLink, hand_out
+from hub.lifecycle.messaging.send import HandedLink, WantedLink, hand_out
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.run_due import next_channel, remind_by_hand
+from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import IdType
@@ -30,7 +32,7 @@ from hub.router.policy import policy_of
 from hub.store.transaction import Transaction
 from hub.web.i18n import language_of
 from hub.web.security import refuse_other_sites
-from hub.web.staff.contract.timeline import timeline
+from hub.web.staff.contract.timeline import ContractHistory, timeline
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import DeskVisit
 
@@ -82,7 +84,8 @@ async def show_contract(
         channels=channels, signatures=made, id_types=list(IdType), devices=devices,
         ledger=ledger, names={each.id: name_of(signers, each.signer) for each in tasks.values()},
         timeline=timeline(
-            entries, values, deliveries, ledger, signers, {each.id: each.signer for each in tasks.values()}
+            ContractHistory(entries, values, deliveries, ledger), signers,
+            {each.id: each.signer for each in tasks.values()},
         ),
     )  # fmt: skip
 
@@ -146,7 +149,8 @@ async def change_phone(visit: DeskVisit) -> web.StreamResponse:
     phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
     signer = _uuid(visit.request.match_info["signer"])
     try:
-        await ask_for_phone(visit.services, visit.scope, contract_id(visit), signer, phone, reason, visit.actor)
+        wanted = PhoneRequest(contract_id(visit), signer, phone, reason)
+        await ask_for_phone(visit.services, visit.scope, wanted, visit.actor)
     except QiandaError as error:
         return await show_contract(visit, error, f"phone-{signer}", {"phone": phone, "reason": reason})
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-asked")
@@ -206,7 +210,9 @@ async def replace_person(visit: DeskVisit) -> web.StreamResponse:
     )  # fmt: skip
     signer = _uuid(visit.request.match_info["signer"])
     try:
-        fresh = await put_in_place(visit.services, visit.scope, contract_id(visit), signer, by, visit.actor)
+        fresh = await put_in_place(
+            visit.services, visit.scope, contract_id(visit), Replacement(signer, by), visit.actor
+        )
     except QiandaError as error:
         return await show_contract(visit, error, f"replace-{signer}", entered)
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=replaced")
@@ -234,7 +240,7 @@ async def links(visit: DeskVisit) -> web.Response:
     """QR code, link to copy, app link: the same ones whenever somebody looks."""
     found, signer = await _contract_and_signer(visit)
     handed = {
-        door: await hand_out(visit.services, visit.scope, found.id, signer.id, door, visit.actor)
+        door: await hand_out(visit.services, visit.scope, WantedLink(found.id, signer.id, door), visit.actor)
         for door in (DoorKind.QR, DoorKind.COPY, DoorKind.APPLINK)
     }
     return await show(
@@ -247,7 +253,8 @@ async def links(visit: DeskVisit) -> web.Response:
 async def desk_code(visit: DeskVisit) -> web.Response:
     """For the screen that the person at the desk looks at: a new code every few minutes, soon worth nothing."""
     found, signer = await _contract_and_signer(visit)
-    handed = await hand_out(visit.services, visit.scope, found.id, signer.id, DoorKind.DESK, visit.actor)
+    wanted = WantedLink(found.id, signer.id, DoorKind.DESK)
+    handed = await hand_out(visit.services, visit.scope, wanted, visit.actor)
     async with visit.services.database.transaction(visit.scope) as tx:
         campus = await tx.school.campus(found.campus)
     return await show(

@@ -33,16 +33,25 @@ class Happening:
     words: Sequence[str | None] = ()
 
 
+@dataclass(frozen=True)
+class ContractHistory:
+    """Record, messages and reminders of a contract. `values`: what stands behind the record, by its commitment."""
+
+    entries: Sequence[RecordEntry]
+    values: Mapping[str, tuple[str, str]]
+    deliveries: Sequence[Delivery]
+    ledger: Sequence[Mapping[str, Any]]
+
+
 def timeline(
-    entries: Sequence[RecordEntry], values: Mapping[str, tuple[str, str]], deliveries: Sequence[Delivery],
-    ledger: Sequence[Mapping[str, Any]], signers: Sequence[Signer], signer_of_task: Mapping[UUID, UUID],
-) -> list[Happening]:  # fmt: skip
+    history: ContractHistory, signers: Sequence[Signer], signer_of_task: Mapping[UUID, UUID]
+) -> list[Happening]:
     """Oldest first; of the same moment in the order in which they are listed here."""
     names = {str(signer.id): signer.name for signer in signers}
-    happenings = [_entry(entry, names, values) for entry in entries if entry.kind not in IN_OTHER_WORDS]
-    for each in deliveries:
+    happenings = [_entry(entry, names, history.values) for entry in history.entries if entry.kind not in IN_OTHER_WORDS]
+    for each in history.deliveries:
         happenings.append(_delivery(each, names))
-    for line in ledger:
+    for line in history.ledger:
         name = names.get(str(signer_of_task.get(line["task"])), "")
         if line["kind"] not in TOLD_ELSEWHERE:
             happenings.append(Happening(line["at"], "reminder", line["kind"], name, line))

@@ -23,6 +23,7 @@ from hub.lifecycle.reminders.change_policy import (
     policies_at,
 )
 from hub.model.contract.contract import Contract
+from hub.store.reminders.policies import PolicyPlace
 from hub.store.transaction import Transaction
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
@@ -72,10 +73,8 @@ async def _found(
     visit: DeskVisit, tx: Transaction, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
 ) -> tuple[PolicyLevels, QiandaError | None]:
     """What does not fit is not previewed: what holds is shown, and why the other does not."""
-    at = partial(
-        policies_at, visit.services, tx, place.campus, place.course,
-        contract=place.contract.id if place.contract else None,
-    )  # fmt: skip
+    there = PolicyPlace(place.campus, place.course, place.contract.id if place.contract else None)
+    at = partial(policies_at, visit.services, tx, there)
     try:
         return await at(None if entered is None or problem else _changes(entered)), problem
     except BadInput as error:
@@ -97,7 +96,8 @@ async def change(visit: DeskVisit) -> web.StreamResponse:
         if place.contract:
             await change_policy_of(visit.services, visit.scope, place.contract.id, _changes(entered), visit.actor)
         else:
-            await change_policy(visit.services, visit.scope, place.campus, place.course, _changes(entered), visit.actor)
+            there = PolicyPlace(place.campus, place.course)
+            await change_policy(visit.services, visit.scope, there, _changes(entered), visit.actor)
     except (BadInput, IllegalMove) as error:
         return await _page(visit, at, entered, error)
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=policy-changed")

@@ -11,8 +11,6 @@ from hub.lifecycle.signing import device_keys
 from hub.web.staff.contract import contract
 from hub.web.staff.staff.access import DeskVisit
 
-REASON = "by-staff"
-
 
 async def revoke(visit: DeskVisit) -> web.StreamResponse:
     try:
@@ -21,7 +19,7 @@ async def revoke(visit: DeskVisit) -> web.StreamResponse:
         raise NotFound from None
     found = contract.contract_id(visit)
     try:
-        await device_keys.revoke_for(visit.services, visit.scope, found, device, REASON, visit.actor)
+        await device_keys.revoke_for(visit.services, visit.scope, found, device, visit.actor)
     except QiandaError as error:
         return await contract.show_contract(visit, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{found}?said=device-revoked")
