@@ -26,8 +26,8 @@ from hub.model.signing.session import CODE_LIFE, GUESSES_OF_A_CODE, WRONG_ANSWER
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.store.transaction import Transaction
 
+# A session shows at most so many contracts of one person; the link's own is always among them.
 MOST_CONTRACTS = 20
-"""A session shows at most so many contracts of one person; the link's own is always among them."""
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ KEY: Table = table_of(ApiKeyRow)
 REPLAY: Table = table_of(IdempotencyRow)
 STARTS: Table = table_of(JobStartRow)
 REPLAY_LIFE = timedelta(hours=24)
+# No request takes longer: one without an answer by then died with its process, and its key may be taken up again.
 REQUEST_LIFE = timedelta(minutes=2)
-"""No request takes longer: one without an answer by then died with its process, and its key may be taken up again."""
 
 
 def key_hash(secret: str) -> bytes:
