@@ -11,10 +11,10 @@ from io import BytesIO
 from pathlib import Path
 
 PAGES = 190_000
+# Bytes a second.
 DRIP = 1500
-"""Bytes a second."""
+# States in the system's list of connections: FIN_WAIT2 and TIME_WAIT, of which only a number is kept, and LISTEN.
 NOTHING_KEPT = ("05", "06", "0A")
-"""States in the system's list of connections: FIN_WAIT2 and TIME_WAIT, of which only a number is kept, and LISTEN."""
 
 
 def page_bomb(pages: int = PAGES) -> bytes:

@@ -22,8 +22,8 @@ from bench.results import Result, median, percentile
 
 ROUNDS = 60
 AT_ONCE, WARM_UP = 2, 4
+# So long the siege lasts at least: those who stall are dropped once.
 LEAST_SECONDS = 30.0
-"""So long the siege lasts at least: those who stall are dropped once."""
 ROOT = Path(__file__).parents[1]
 Rows = list[dict[str, Any]]
 

@@ -30,9 +30,9 @@ LOSE = 0.1
 NAMES = {"sms_twilio": "queryable", "sms_kannel": "otherwise"}
 CALLS_PER_S, CALLS_SHARE = 200, 0.4
 CODES_SHARE, WAITING_TIMES = 0.01, 5
+# So long it is watched afterwards whether a message whose fate stays unknown is sent again: more than a worker
+# waits before it asks about one.
 WATCHED = 30.0
-"""So long it is watched afterwards whether a message whose fate stays unknown is sent again: more than a worker
-waits before it asks about one."""
 
 
 PARTS = ("calls",)

@@ -17,8 +17,8 @@ from hub.store.kernel.keys import Keys
 FINAL = ("COMPLETED", "DECLINED", "EXPIRED")
 ASK_SECONDS = 120.0
 LOOK_EVERY = 2.0
+# A transaction commits later than it took its time.
 OVERLAP = timedelta(seconds=30)
-"""A transaction commits later than it took its time."""
 
 
 async def ask(server: Server, statement: str, *values: Any) -> list[asyncpg.Record]:

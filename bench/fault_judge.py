@@ -21,10 +21,10 @@ from bench.stage import Stage
 from hub.model.messaging.delivery import PLANNED
 
 READERS = 2
+# So many finished files, evenly chosen, get the product's own quick check as well: it takes most of the time.
 MOST_CHECKED = 1000
-"""So many finished files, evenly chosen, get the product's own quick check as well: it takes most of the time."""
+# So begin the keys of messages that were planned; the others answer somebody's act.
 STEP = "step-"
-"""So begin the keys of messages that were planned; the others answer somebody's act."""
 
 
 async def unsettled(server: Server) -> int:

@@ -37,17 +37,17 @@ from bench.server import Server, made_server
 from bench.stage import FAST, PLENTY, Stage
 
 ROUNDS, FEWEST = 10_000, 10
+# The share of contracts that are really signed and sealed.
 SIGNING = 0.4
-"""The share of contracts that are really signed and sealed."""
+# One kill for so many contracts; of few contracts a third as many, up to the fewest that are worth the name.
 KILL_EACH, FEWEST_KILLS = 50, 20
-"""One kill for so many contracts; of few contracts a third as many, up to the fewest that are worth the name."""
+# So many people's turn comes, if it is not killing that takes longer.
 PER_SECOND = 4.5
-"""So many people's turn comes, if it is not killing that takes longer."""
+# Seconds between two kills at least, on average: after each a process has to load everything again.
 PAUSE = 3.0
-"""Seconds between two kills at least, on average: after each a process has to load everything again."""
 LOSE, LOSE_OUTSIDE, SLOW, WORKERS, AT_ONCE = 0.05, 0.02, 0.3, 2, 16
+# When every turn has come, and after the last kill: if nothing comes to an end for so long, the rest is lost.
 PATIENCE = 900.0
-"""When every turn has come, and after the last kill: if nothing comes to an end for so long, the rest is lost."""
 
 
 def run(rounds: int, signing: float = SIGNING) -> Result:

@@ -23,8 +23,8 @@ TICKET = re.compile(r"/s/([0-9A-Z]{13})", re.IGNORECASE)
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 LOOK_EVERY, MESSAGE_SECONDS = 0.5, 90.0
 AGAIN_AFTER = 15.0
+# So long whoever did what they came for waits for the end, before they look at the link once more.
 LONGEST_WAIT = 300.0
-"""So long whoever did what they came for waits for the end, before they look at the link once more."""
 CODE_APART = 61.0
 
 

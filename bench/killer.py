@@ -17,8 +17,8 @@ from bench.stage import Stage
 
 DATABASE_SHARE = 1 / 6
 WHAT = ("web", "worker")
+# Between two kills: the mean pause times something between these.
 UNEVEN = (0.5, 1.5)
-"""Between two kills: the mean pause times something between these."""
 
 
 @dataclass

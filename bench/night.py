@@ -16,12 +16,12 @@ from hub.model.reminders.schedule import spread_of
 
 FIRST = 20_000_000
 OPENS, CLOSES = 9, 21
+# The twelve hours of the next window are put into so many seconds, to see what leaves in it.
 DAY_SECONDS = 60
-"""The twelve hours of the next window are put into so many seconds, to see what leaves in it."""
 SLICE = 5
 CODES_SHARE = 0.05
+# The provider takes so much of what is spread over the window: its rate decides when the last one leaves.
 RATE_SHARE = 0.8
-"""The provider takes so much of what is spread over the window: its rate decides when the last one leaves."""
 _WAKE = """
 UPDATE signing_task SET next_due_at = now() - random() * interval '1 hour' WHERE signer IN
   (SELECT id FROM signer WHERE person >= 'asleep-' || $1::text AND person <= 'asleep-' || $2::text)

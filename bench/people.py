@@ -18,8 +18,8 @@ from qianda.client import SigningClient
 
 NAME, CHILD = "陈建国", "陈小满"
 STROKES = [[[0.1, 0.2], [0.5, 0.8], [0.9, 0.3]], [[0.2, 0.7], [0.8, 0.7]]]
+# Seconds between two looks at the phone or the contract: the hub pays for each, so there are few.
 FIRST_LOOK, SLOWER_BY, LAST_LOOK = 0.2, 1.5, 2.0
-"""Seconds between two looks at the phone or the contract: the hub pays for each, so there are few."""
 PATIENCE = 180.0
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHANGING = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}|/\d+(?=\.png)|(?<=^/s)/[^/]+", re.IGNORECASE)

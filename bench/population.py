@@ -10,15 +10,15 @@ from bench.crowd import Crowd, CrowdPerson
 from bench.endings import ask
 from bench.night import night_zone
 
+# So many of all are issued by the product while it is being killed, and signed; are declined; left to expire; have a
+# reminder due where it is night. The rest of those who sign have copies of one contract that the product issued. All
+# others are invited, and nothing more comes of it here.
 ISSUED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.1, 0.1, 0.05
-"""So many of all are issued by the product while it is being killed, and signed; are declined; left to expire; have a
-reminder due where it is night. The rest of those who sign have copies of one contract that the product issued. All
-others are invited, and nothing more comes of it here."""
+# Their numbers are looked at when a contract is issued, and have to be possible ones.
 FIRST_OF_ISSUED = 3_000_000
-"""Their numbers are looked at when a contract is issued, and have to be possible ones."""
+# From the invitation to the deadline of those that expire: a share of the whole, and not shorter than it takes until a
+# message of a worker that was killed twice has left.
 LIFE, LONGEST_LIFE, LIFE_SHARE = timedelta(minutes=2), timedelta(minutes=3), 1 / 8
-"""From the invitation to the deadline of those that expire: a share of the whole, and not shorter than it takes until a
-message of a worker that was killed twice has left."""
 TAIL_OF_COPIES = "0101"
 
 

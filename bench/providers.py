@@ -18,8 +18,8 @@ from typing import Any
 from bench.server import ROOT
 
 TWILIO_ACCOUNT, TWILIO_TOKEN, TWILIO_SENDER = "AC" + "0123456789abcdef" * 2, "auth-token-of-the-double", "+15005550006"
+# As the doubles in `tests/channels/doubles` have them.
 KANNEL_USER, KANNEL_PASSWORD, KANNEL_SECRET = "tester", "a password of the gateway", "a-secret-piece-of-the-path"
-"""As the doubles in `tests/channels/doubles` have them."""
 STOP_SECONDS = 10
 
 

@@ -31,9 +31,9 @@ FEW_ASLEEP = 10_000
 DUE_PER_S = 100
 IDLE_SECONDS = 20
 WORKERS = (1, 2, 4)
+# Of those asleep: how many are planned anew; how many invitations wait for a slow provider while people ask for codes;
+# how many messages fall due at night.
 PLANNED_SHARE, WAITING_SHARE, OVERNIGHT_SHARE = 0.1, 0.05, 0.1
-"""Of those asleep: how many are planned anew; how many invitations wait for a slow provider while people ask for codes;
-how many messages fall due at night."""
 PLANNED_CAMPUS = "guangzhou"
 CODES = 40
 LATER = 10_000_000
@@ -161,8 +161,8 @@ class _Bench:
         self._stage.figures["planned_per_s"] = number / took
 
 
+# This double reports nothing, and ten minutes later the hub would ask what became of an earlier part.
 _FORGET = "UPDATE delivery SET check_at = NULL WHERE check_at IS NOT NULL"
-"""This double reports nothing, and ten minutes later the hub would ask what became of an earlier part."""
 _PLANNED = "SELECT count(*) FROM reminder_entry WHERE reason = 'policy-changed'"
 
 

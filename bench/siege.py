@@ -20,8 +20,8 @@ import aiohttp
 from bench.attackers import Stalled, Target, drip, drop_seconds, page_bomb
 
 DRIPS, BOMBERS, READERS, HALF_OPEN = 10, 3, 200, 100
+# Seconds until the next try of the same one: the brake on one address allows 30 checks a minute.
 PAUSE, VISITOR_PAUSE = 1.0, 3.0
-"""Seconds until the next try of the same one: the brake on one address allows 30 checks a minute."""
 LONGEST = 60.0
 DRIPPING, VISITOR = "203.0.113.1", "203.0.113.250"
 

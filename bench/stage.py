@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+# Messages a second of a provider that is not what anybody waits for.
 FAST = 10_000.0
-"""Messages a second of a provider that is not what anybody waits for."""
+# All of these people are at one campus, and there are not numbers enough for them to differ in more than the end.
 PLENTY = {"per_campus_day": 100_000_000, "per_prefix_hour": 100_000}
-"""All of these people are at one campus, and there are not numbers enough for them to differ in more than the end."""
 PATIENCE = 1800.0
 LOOK_EVERY = 0.25
 

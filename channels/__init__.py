@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 if TYPE_CHECKING:
     import aiohttp
 
+# No call to a provider takes longer: a channel gives each of its requests this deadline or a shorter one.
 SECONDS = 10.0
-"""No call to a provider takes longer: a channel gives each of its requests this deadline or a shorter one."""
 
 
 @dataclass(frozen=True)

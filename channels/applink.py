@@ -20,8 +20,8 @@ from urllib.parse import quote
 from channels import Doorway, Rendering
 
 PATHS = ("/s/*", "/S/*", "/p/*", "/P/*")
+# Stands in an address for a tap where `s/TICKET` or `p/POSTER` goes.
 PLACE = "{place}"
-"""Stands in an address for a tap where `s/TICKET` or `p/POSTER` goes."""
 _APPLE_APP = re.compile(r"[A-Z0-9]{10}\.[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+")
 _FINGERPRINT = re.compile(r"([0-9A-Fa-f]{2}:)*[0-9A-Fa-f]{2}")

@@ -14,13 +14,13 @@ from email.parser import BytesHeaderParser
 
 from channels import Failure, NotGenuine
 
+# Bytes. Our mails are small, and we ask for their headers only.
 LONGEST = 256 * 1024
-"""Bytes. Our mails are small, and we ask for their headers only."""
+# Boundaries that a mail may name: parts within parts without end take long to read.
 DEEPEST = 20
-"""Boundaries that a mail may name: parts within parts without end take long to read."""
 STATUS = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})")
+# The sender's address is wrong.
 OURS_TO_MEND = ("5.1.7", "5.1.8")
-"""The sender's address is wrong."""
 
 
 @dataclass(frozen=True)

@@ -65,14 +65,14 @@ from channels.secret_path import CallbackSecret, check_path
 
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 KEY_HEADER = "Qianda-Key"
+# A key stands in pieces of this length, so that no mail program folds it in its own way.
 FOLDED = 60
-"""A key stands in pieces of this length, so that no mail program folds it in its own way."""
 QR_PIXELS = 185
 HERE = ("localhost", "127.0.0.1", "::1")
+# Seconds: the mail is taken already.
 GOODBYE = 1.0
-"""Seconds: the mail is taken already."""
+# What a server means that gives no enhanced status (RFC 5321, 4.2.3): no mailbox, not here, full, bad name.
 BASIC = {550: Failure.ADDRESS, 551: Failure.ADDRESS, 552: Failure.TRANSIENT, 553: Failure.ADDRESS}
-"""What a server means that gives no enhanced status (RFC 5321, 4.2.3): no mailbox, not here, full, bad name."""
 LOGIN_WANTED = (530, 535)
 
 

@@ -37,12 +37,12 @@ from channels import (
 from channels.secret_path import CallbackSecret
 
 MAINLAND = "+86"
+# Variables that hold an address. These providers allow none in a variable: it has to stand in the template itself.
 ADDRESSES = frozenset({"link", "entry"})
-"""Variables that hold an address. These providers allow none in a variable: it has to stand in the template itself."""
+# By which of our variables an approved text leads to its page.
 LEADS = {"ticket": Shape.PATH, "pickup": Shape.CODE}
-"""By which of our variables an approved text leads to its page."""
+# So much is kept of an entry that cannot be read.
 LONGEST_ENTRY = 4000
-"""So much is kept of an entry that cannot be read."""
 _CODE_WORD = re.compile(r"(?!.*\d{7})[\w.:-]{1,80}", re.ASCII)
 
 

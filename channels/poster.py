@@ -16,8 +16,8 @@ from channels.qr import PNG_MODULE, QUIET_ZONE, drawn_png, drawn_svg, matrix
 if TYPE_CHECKING:  # loaded where a logo is drawn
     from PIL import Image
 
+# Of the code's width, at most.
 LOGO_SHARE = 0.2
-"""Of the code's width, at most."""
 
 
 class PosterDoor:

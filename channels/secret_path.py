@@ -19,8 +19,8 @@ def _fit_for_a_path(secret: SecretStr) -> SecretStr:
     return secret
 
 
+# The secret piece of the path, as an option: it needs no escaping in any address or pattern.
 CallbackSecret = Annotated[SecretStr, AfterValidator(_fit_for_a_path)]
-"""The secret piece of the path, as an option: it needs no escaping in any address or pattern."""
 
 
 def check_path(call: CallbackRequest, secret: SecretStr) -> None:

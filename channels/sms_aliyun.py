@@ -67,18 +67,18 @@ from channels.fixed_texts import (
 )
 
 VERSION = "2017-05-25"
+# Of notifications (463270); the value of a code is shorter, and Aliyun says so itself.
 VARIABLE_LENGTH = 35
-"""Of notifications (463270); the value of a code is shorter, and Aliyun says so itself."""
+# Aliyun names no limit for OutId; longer keys than this go as their hash.
 OUT_ID_LENGTH = 128
-"""Aliyun names no limit for OutId; longer keys than this go as their hash."""
 HASHED = "sha256-"
+# Aliyun's days and times are those of UTC+8, whoever asks.
 ZONE = ZoneInfo("Asia/Shanghai")
-"""Aliyun's days and times are those of UTC+8, whoever asks."""
 KEPT_DAYS = 30
 PAGE = 50
 MOST_PAGES = 20
+# So far apart our clock and Aliyun's may be: it takes no request that is further off.
 SKEW = timedelta(minutes=15)
-"""So far apart our clock and Aliyun's may be: it takes no request that is further off."""
 _TOOK = CallbackAnswer(200, json.dumps({"code": 0, "msg": "接收成功"}, ensure_ascii=False).encode(), "application/json")
 
 _ACCOUNT = frozenset(
@@ -87,14 +87,14 @@ _ACCOUNT = frozenset(
     "isv.SMS_TEST_SIGN_TEMPLATE_LIMIT isv.SMS_TEST_NUMBER_LIMIT isp.RAM_PERMISSION_DENY isv.RAM_PERMISSION_DENY "
     "SignatureDoesNotMatch IncompleteSignature NoPermission".split()
 )
+# Of receipts: carriers hold back all that comes under a signature that is not registered with them (实名制报备), or
+# that they have banned. The same signature stands before every text of an account.
 _NOT_REGISTERED = frozenset({"PORT_NOT_REGISTERED", "SIGNATURE_BLACKLIST"})
-"""Of receipts: carriers hold back all that comes under a signature that is not registered with them (实名制报备), or
-that they have banned. The same signature stands before every text of an account."""
 _ACCOUNT_BEGINNINGS = ("InvalidAccessKeyId", "MissingAccessKeyId", "InvalidTimeStamp", "Forbidden", "InvalidSecurity")
+# The first is a limit for one number (so many a minute, an hour, a day): another provider may have room for it.
 _NOT_NOW = frozenset({"isv.BUSINESS_LIMIT_CONTROL", "isv.QPS_LIMIT_CONTROL"})
-"""The first is a limit for one number (so many a minute, an hour, a day): another provider may have room for it."""
+# Its own trouble; and a nonce that was used means that somebody on the way sent our request twice: one may count.
 _UNCERTAIN = ("isp.", "SignatureNonceUsed")
-"""Its own trouble; and a nonce that was used means that somebody on the way sent our request twice: one may count."""
 _FAILURES: Mapping[str, Failure] = {
     **dict.fromkeys(("isv.MOBILE_NUMBER_ILLEGAL", "INVALID_NUMBER"), Failure.ADDRESS),
     **dict.fromkeys("isv.CUSTOMER_REFUSED USER_REJECT MOBILE_IN_BLACK".split(), Failure.OPTED_OUT),
@@ -117,8 +117,8 @@ _FAILURES: Mapping[str, Failure] = {
         Failure.TRANSIENT,
     ),
 }
+# What Aliyun lists in any other state it has accepted.
 _FATES = {"2": Fate.UNDELIVERED, "3": Fate.DELIVERED}
-"""What Aliyun lists in any other state it has accepted."""
 _STATES_ABROAD = {"1": Fate.DELIVERED, "2": Fate.UNDELIVERED, "6": Fate.UNDELIVERED}
 _STATES_TO_MAINLAND = {"1": Fate.ACCEPTED, **_FATES}
 _DIGITS = re.compile(r"[1-9]\d{5,14}", re.ASCII)

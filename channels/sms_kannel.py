@@ -63,28 +63,28 @@ from channels import (
 )
 from channels.secret_path import CallbackSecret, check_path
 
+# The characters of 3GPP TS 23.038, with its extension: other texts go as UCS-2.
 GSM = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà\f^{}\\[~]|€"
 )
-"""The characters of 3GPP TS 23.038, with its extension: other texts go as UCS-2."""
 SEVEN_BIT, UCS2 = "0", "2"
+# dlr-mask: delivered to the phone, not delivered to it, refused by the SMS centre.
 FINAL_REPORTS = 1 + 2 + 16
-"""dlr-mask: delivered to the phone, not delivered to it, refused by the SMS centre."""
 EXPIRED, UNKNOWN = 34, 66
+# Values of %d.
 FATES = {
     1: Fate.DELIVERED, 2: Fate.UNDELIVERED, 4: Fate.ACCEPTED, 8: Fate.ACCEPTED, 16: Fate.UNDELIVERED,
     EXPIRED: Fate.UNDELIVERED, UNKNOWN: Fate.UNDELIVERED,
 }  # fmt: skip
-"""Values of %d."""
+# SMPP command_status of a refusal (SMPP 3.4, 5.1.3): source or destination address, queue full, throttled.
 NACKS = {10: Failure.ADDRESS, 11: Failure.ADDRESS, 20: Failure.TRANSIENT, 88: Failure.TRANSIENT}
-"""SMPP command_status of a refusal (SMPP 3.4, 5.1.3): source or destination address, queue full, throttled."""
 CHARSETS = {"UTF-8": "utf-8", "UTF-16BE": "utf-16-be", "WINDOWS-1252": "cp1252", "ISO-8859-1": "latin-1"}
 BINARY = "8-BIT"
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Kannel takes only 200 and 202 for an answer.
 OK = CallbackAnswer(200)
-"""Kannel takes only 200 and 202 for an answer."""
 
 
 class KannelOptions(ChannelOptions):

@@ -68,15 +68,15 @@ SESSION_BYTES = 511
 _TOOK = CallbackAnswer(200, b'{"result":0,"errmsg":"OK"}', "application/json")
 
 _ACCOUNT = ("AuthFailure", "UnauthorizedOperation")
+# The daily limits of the whole application are set by a person, as its keys and its money are.
 _ACCOUNT_CODES = frozenset(
     "FailedOperation.InsufficientBalanceInSmsPackage FailedOperation.NotEnterpriseCertification "
     "InvalidParameterValue.SdkAppIdNotExist InvalidParameter.AppidAndBizId LimitExceeded.AppDailyLimit "
     "LimitExceeded.AppMainlandChinaDailyLimit LimitExceeded.AppGlobalDailyLimit LimitExceeded.DailyLimit "
     "LimitExceeded.AppCountryOrRegionDailyLimit".split()
 )
-"""The daily limits of the whole application are set by a person, as its keys and its money are."""
+# Most are limits for one number: another provider may have room for it.
 _NOT_NOW = ("RequestLimitExceeded", "LimitExceeded")
-"""Most are limits for one number: another provider may have room for it."""
 _UNCERTAIN = ("InternalError", "an unknown code")
 _FAILURES: Mapping[str, Failure] = {
     **dict.fromkeys(
@@ -96,12 +96,12 @@ _FAILURES: Mapping[str, Failure] = {
         Failure.CONTENT,
     ),
 }
+# Codes of carriers, which differ from one to the next: the few that mean the same everywhere.
 _REPORTED: Mapping[str, Failure] = {
     "-106": Failure.FILTERED,
     **dict.fromkeys(("002", "UNDELIV", "UNDELIVRD", "EXPIRED"), Failure.TRANSIENT),
     **dict.fromkeys(("REJECTD", "REJECTED"), Failure.OTHER),
 }
-"""Codes of carriers, which differ from one to the next: the few that mean the same everywhere."""
 _FATES = {"SUCCESS": Fate.DELIVERED, "FAIL": Fate.UNDELIVERED}
 
 

@@ -38,10 +38,10 @@ from channels import (
 from channels.twilio_calls import ERROR_CODE, FREE_TEXT, PHONE, SENDER, TwilioCallbacks
 from channels.twilio_http import TwilioOptions, asked, client, failure_of, made_since, sent
 
+# So far our clock and Twilio's may differ.
 SLACK = timedelta(minutes=1)
-"""So far our clock and Twilio's may differ."""
+# Twilio takes 1,600 characters, and asks to stay within ten segments.
 SEGMENTS = 10
-"""Twilio takes 1,600 characters, and asks to stay within ten segments."""
 EMPTY_ANSWER = CallbackAnswer(200, b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml")
 
 _REFERENCE = re.compile("(SM|MM)[0-9a-f]{32}")

@@ -17,8 +17,8 @@ from twilio.request_validator import RequestValidator
 
 from channels import CallbackRequest, ChannelContext, NotGenuine
 
+# Twilio makes a call that failed up to five times more, whatever the failure was.
 REPEAT = "#rc=5&rp=all"
-"""Twilio makes a call that failed up to five times more, whatever the failure was."""
 INBOUND = "/inbound"
 PHONE = re.compile(r"\+?[1-9][0-9]{2,14}")
 SENDER = re.compile(r"\+?[1-9][0-9]{2,14}|[A-Za-z0-9 &._-]{1,11}")
@@ -33,8 +33,8 @@ _HIDDEN = re.compile(
     r"(From|To|Called|Caller)\+?[0-9]|(Message|Sms|Call|Account)Sid[A-Z]{2}|(Message|Sms|Call)Status[a-z]"
     r"|ErrorCode[0-9]|AnsweredBy[a-z]|SipResponseCode[0-9]|ApiVersion[0-9]"
 )
+# The one field that a person fills in. Those behind it in the order of names are strict, so nothing moves into it.
 FREE_TEXT = "Body"
-"""The one field that a person fills in. Those behind it in the order of names are strict, so nothing moves into it."""
 
 
 class TwilioCallbacks:

@@ -36,9 +36,12 @@ Answered = TypeVar("Answered")
 ACCOUNT = "^AC[0-9a-f]{32}$"
 PAGE = 1000  # the largest that Twilio gives: one number hardly ever has more
 _LONGEST_WAIT = timedelta(hours=1)
+# What the library lets through when an answer is not what it expects.
 _UNREADABLE = (TwilioException, ValueError, TypeError, KeyError, AttributeError)
-"""What the library lets through when an answer is not what it expects."""
 
+# What no message of this account gets past. Of the last line receipts speak: 30032 a toll-free number that is not
+# verified, 30033 a suspended campaign, 30034 a number without a registered campaign, 30035 one whose registration is
+# not through yet, 30037 outbound messages switched off.
 _ACCOUNT_TROUBLE = frozenset(
     {
         10001, 20003, 20005, 20006, 20404, 30002, 90010,  # keys, suspended or closed
@@ -46,9 +49,6 @@ _ACCOUNT_TROUBLE = frozenset(
         30032, 30033, 30034, 30035, 30037,  # sender not verified or registered (toll-free, A2P 10DLC), sending disabled
     }
 )  # fmt: skip
-"""What no message of this account gets past. Of the last line receipts speak: 30032 a toll-free number that is not
-verified, 30033 a suspended campaign, 30034 a number without a registered campaign, 30035 one whose registration is not
-through yet, 30037 outbound messages switched off."""
 _NOT_NOW = frozenset({14107, 20429, 21611, 30001, 30003, 30008, 30022})
 _FAILURES = {
     **dict.fromkeys((13224, 21211, 21214, 21216, 21217, 21614, 21635, 30004, 30005, 30006), Failure.ADDRESS),

@@ -37,8 +37,8 @@ from channels.twilio_calls import ERROR_CODE, PHONE, TwilioCallbacks
 from channels.twilio_http import TwilioOptions, asked, client, made_since, sent
 
 SLACK = timedelta(seconds=30)
+# Seconds: long enough to find a phone, and often shorter than an answering machine waits.
 RING = 30
-"""Seconds: long enough to find a phone, and often shorter than an answering machine waits."""
 LONGEST_CALL = 120
 MOST_TWIML = 4000
 VOICES = {"zh": "zh-CN", "en": "en-GB"}
@@ -49,8 +49,8 @@ _ENDED = {
     **dict.fromkeys(("busy", "no-answer", "failed", "canceled"), Fate.UNDELIVERED),
 }
 _FAILURES = {"busy": Failure.TRANSIENT, "no-answer": Failure.TRANSIENT}
+# Answers of the telephone network (RFC 3261, section 21) by which a number does not exist.
 _NO_SUCH_NUMBER = frozenset({404, 410, 484, 604})
-"""Answers of the telephone network (RFC 3261, section 21) by which a number does not exist."""
 _STATUS = re.compile("queued|initiated|ringing|in-progress|completed|busy|no-answer|failed|canceled")
 _REPORT = {
     "CallSid": _REFERENCE, "CallStatus": _STATUS, "To": PHONE, "Called": PHONE, "From": PHONE, "Caller": PHONE,

@@ -18,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 if TYPE_CHECKING:
     import aiohttp
 
+# No call to a platform takes longer.
 SECONDS = 10.0
-"""No call to a platform takes longer."""
+# A call signed longer ago, or so far ahead, is refused: somebody may have kept it. DingTalk demands this hour; clocks
+# of the others are held to the same.
 FRESH = timedelta(hours=1)
-"""A call signed longer ago, or so far ahead, is refused: somebody may have kept it. DingTalk demands this hour; clocks
-of the others are held to the same."""
 
 
 class ForgedQuestion(Exception):

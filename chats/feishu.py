@@ -40,12 +40,12 @@ from chats import (
 )  # fmt: skip
 
 IV_BYTES = 16
+# A token is renewed so long before it runs out.
 EARLIER = timedelta(minutes=5)
-"""A token is renewed so long before it runs out."""
 TOKEN_REFUSED = (99991661, 99991663, 99991664, 99991668)
 _STAMP = re.compile(r"[0-9]{10}")
+# The id of a message, which becomes a piece of the address that is answered to.
 _MESSAGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
-"""The id of a message, which becomes a piece of the address that is answered to."""
 _MENTION = re.compile(r"@_(?:user_\d+|all)\b")
 
 

@@ -1,16 +1,17 @@
-"""The configured channels, chats, authorities, identity providers and attestors, each from its own file: a new one is
-one file and one entry."""
+"""The configured channels, chats, authorities, identity providers, attestors and the remote seal, each from its own
+file: a new one is one file and one entry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import chats
-from channels import ChannelContext, FixedTexts
+from channels import Channel, ChannelContext, FixedTexts
 from hub import attestations, authorities, tokens
 from hub import identity as identities
 from hub.errors import TemplateFailed
@@ -22,24 +23,66 @@ from hub.router.providers import Carrier
 from hub.router.rendering import Wording
 from hub.settings import CARRIERS, ChannelSettings
 
+# Where the seal's key is unless `[seal]` says otherwise.
 ON_THE_TOKEN = "token"
-"""Where the seal's key is unless `[seal]` says otherwise."""
+# The name of the school's own roster, which needs no entry in the configuration.
 ROSTER = "roster"
-"""The name of the school's own roster, which needs no entry in the configuration."""
+# An option `auth_token_file` names a file that holds `auth_token`: so secrets need not stand in the configuration.
 SECRET_FILE = "_file"
-"""An option `auth_token_file` names a file that holds `auth_token`: so secrets need not stand in the configuration."""
 OUTBOX_RATE = 1000.0
+
+Context = TypeVar("Context")
+Plugin = TypeVar("Plugin")
+
+
+@dataclass(frozen=True)
+class PluginKind(Generic[Context, Plugin]):
+    """`section`: of the configuration. `package`: holds a file with a function `connect` for each kind. `noun`: what an
+    error calls it. `reserved`: a name that no entry may have. `secrets`: whether an option may lie in a file."""
+
+    section: str
+    package: str
+    noun: str
+    reserved: str = ""
+    secrets: bool = True
+
+
+CHANNELS = PluginKind[ChannelContext, Channel]("channels", "channels", "channel")
+CHATS = PluginKind[chats.ChatContext, chats.Chat]("chats", "chats", "chat")
+AUTHORITIES = PluginKind[authorities.AuthorityContext, authorities.Authority](
+    "authorities", "hub.authorities", "authority", BUILTIN
+)
+IDENTITIES = PluginKind[identities.IdentityContext, identities.IdentityProvider](
+    "identities", "hub.identity", "provider", ROSTER
+)
+SEALS = PluginKind[tokens.TokenContext, Awaitable[tokens.RemoteKey]]("seal", "hub.tokens", "remote service")
+# No secrets: `status_file` of android_key is a path, and its file is read anew whenever it is due.
+ATTESTORS = PluginKind[attestations.AttestationContext, attestations.Attestor](
+    "attestations", "hub.attestations", "attestor", secrets=False
+)
+
+
+def connect_plugin(sort: PluginKind[Context, Plugin], name: str, entry: Mapping[str, Any], place: Context) -> Plugin:
+    """Connect one configured entry; `kind` is the name of its file, by default the entry's. Raises ValueError that
+    names the entry and what is wrong with it."""
+    kind = str(entry.get("kind") or name)
+    module = f"{sort.package}.{kind}"
+    exists = name != sort.reserved and kind.isidentifier() and find_spec(module) is not None
+    connect = getattr(import_module(module), "connect", None) if exists else None
+    if connect is None:
+        raise ValueError(f"{sort.section}.{name}: there is no {sort.noun} {kind} to configure")
+    options = {key: value for key, value in entry.items() if key != "kind"}
+    connected: Plugin = connect(_with_secrets(options, f"{sort.section}.{name}") if sort.secrets else options, place)
+    return connected
 
 
 def carrier(name: str, settings: ChannelSettings, place: ChannelContext) -> Carrier:
     """One configured provider with its channel. Raises ValueError that names the entry and what is wrong with it."""
     kind = settings.kind or name
+    channel = connect_plugin(CHANNELS, name, {**settings.options, "kind": kind}, place)
     carries = settings.carries or (name if name in CARRIERS else kind.split("_")[0])
-    if not kind.isidentifier() or find_spec(f"channels.{kind}") is None:
-        raise ValueError(f"channels.{name}: there is no channel {kind}")
     if carries not in CARRIERS:
         raise ValueError(f"channels.{name}: carries has to be one of {', '.join(CARRIERS)}, not {carries}")
-    channel = import_module(f"channels.{kind}").connect(with_secrets(name, settings.options), place)
     provider = Provider(
         name, kind, carries, settings.weight, settings.rate, settings.codes_share, tuple(settings.serves),
         tuple(settings.languages), settings.segment_cost, settings.currency,
@@ -64,74 +107,18 @@ def check_messages(carriers: Iterable[Carrier], wording: Wording) -> None:
         raise TemplateFailed("\n".join(["These messages could not be sent:", *dict.fromkeys(found)]))
 
 
-def chat(name: str, entry: Mapping[str, Any], place: chats.ChatContext) -> chats.Chat:
-    """One configured chat; `kind` is the name of its file, by default the entry's. Raises ValueError that says what is
-    wrong."""
-    kind = str(entry.get("kind") or name)
-    if not kind.isidentifier() or find_spec(f"chats.{kind}") is None:
-        raise ValueError(f"chats.{name}: there is no chat {kind}")
-    options = {key: value for key, value in entry.items() if key != "kind"}
-    connected: chats.Chat = import_module(f"chats.{kind}").connect(with_secrets(name, options, "chats"), place)
-    return connected
-
-
-def authority(name: str, entry: Mapping[str, Any], place: authorities.AuthorityContext) -> authorities.Authority:
-    """One configured authority; `kind` is the name of its file. Raises ValueError that says what is wrong."""
-    kind = str(entry.get("kind") or name)
-    connect = _connect("hub.authorities", kind)
-    if name == BUILTIN or connect is None:
-        raise ValueError(f"authorities.{name}: there is no authority {kind} to configure")
-    options = {key: value for key, value in entry.items() if key != "kind"}
-    connected: authorities.Authority = connect(with_secrets(name, options, "authorities"), place)
-    return connected
-
-
-def identity(name: str, entry: Mapping[str, Any], place: identities.IdentityContext) -> identities.IdentityProvider:
-    """One configured provider; `kind` is the name of its file. Raises ValueError that says what is wrong."""
-    kind = str(entry.get("kind") or name)
-    connect = _connect("hub.identity", kind)
-    if name == ROSTER or connect is None:
-        raise ValueError(f"identities.{name}: there is no provider {kind} to configure")
-    options = {key: value for key, value in entry.items() if key != "kind"}
-    connected: identities.IdentityProvider = connect(with_secrets(name, options, "identities"), place)
-    return connected
-
-
 async def seal_key(entry: Mapping[str, Any], place: tokens.TokenContext) -> tokens.RemoteKey | None:
     """The key of the school's seal where it is at a remote service; `kind` is the name of its file. None: it is on the
     token. Raises ValueError that says what is wrong, TokenUnavailable."""
     kind = str(entry.get("kind") or ON_THE_TOKEN)
-    options = {key: value for key, value in entry.items() if key != "kind"}
-    if kind == ON_THE_TOKEN:
-        if options:
-            raise ValueError(f"seal.{min(options)}: what belongs to the token stands in the section [token]")
-        return None
-    connect = _connect("hub.tokens", kind)
-    if connect is None:
-        raise ValueError(f"seal: there is no remote service {kind} to configure")
-    key: tokens.RemoteKey = await connect(with_secrets(kind, options, "seal"), place)
-    return key
+    if kind != ON_THE_TOKEN:
+        return await connect_plugin(SEALS, kind, entry, place)
+    if options := entry.keys() - {"kind"}:
+        raise ValueError(f"seal.{min(options)}: what belongs to the token stands in the section [token]")
+    return None
 
 
-def attestor(name: str, entry: Mapping[str, Any], place: attestations.AttestationContext) -> attestations.Attestor:
-    """One configured attestor; `kind` is the name of its file. Raises ValueError that says what is wrong."""
-    kind = str(entry.get("kind") or name)
-    connect = _connect("hub.attestations", kind)
-    if connect is None:
-        raise ValueError(f"attestations.{name}: there is no attestor {kind} to configure")
-    options = {key: value for key, value in entry.items() if key != "kind"}
-    connected: attestations.Attestor = connect(options, place)
-    return connected
-
-
-def _connect(package: str, kind: str) -> Callable[..., Any] | None:
-    """The function `connect` of a file; None for one that does not exist, or is no implementation."""
-    if not kind.isidentifier() or find_spec(f"{package}.{kind}") is None:
-        return None
-    return getattr(import_module(f"{package}.{kind}"), "connect", None)
-
-
-def with_secrets(name: str, options: Mapping[str, Any], section: str = "channels") -> dict[str, Any]:
+def _with_secrets(options: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Options whose names end in `_file`, each replaced by what that file holds."""
     read = {}
     for key, value in options.items():
@@ -141,5 +128,5 @@ def with_secrets(name: str, options: Mapping[str, Any], section: str = "channels
         try:
             read[key.removesuffix(SECRET_FILE)] = Path(str(value)).read_text("utf-8").strip()
         except OSError as error:
-            raise ValueError(f"{section}.{name}.{key}: {error.strerror or error}") from None
+            raise ValueError(f"{where}.{key}: {error.strerror or error}") from None
     return read

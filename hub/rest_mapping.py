@@ -25,8 +25,8 @@ from hub.bounded_read import read_limited
 LARGEST_ANSWER: Final = 1024 * 1024  # bytes
 _BLANK: Final = re.compile(r"\{([a-z_0-9]+)(:number)?\}")
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
+# Statuses by which a service says no to what was asked. All others are about us, or about itself.
 DECIDED: Final = frozenset({400, 404, 409, 422})
-"""Statuses by which a service says no to what was asked. All others are about us, or about itself."""
 
 
 class NotServed(Exception):

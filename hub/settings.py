@@ -28,8 +28,8 @@ from channels.applink import (
     checked_scheme,
 )
 
+# The checkout: templates, seeds and config lie beside the package.
 ROOT = Path(__file__).resolve().parent.parent
-"""The checkout: templates, seeds and config lie beside the package."""
 PREFIX = "QIANDA_"
 OWN_FILE = f"{PREFIX}CONFIG"
 SHIPPED = ROOT / "config" / "default.toml"
@@ -137,8 +137,8 @@ class AppLinkSettings(_Section):
     harmony_apps: list[Annotated[str, AfterValidator(checked_harmony_app)]] = Field(default_factory=list)
 
 
+# What a signer's ladder names. Each is carried by one provider or more.
 CARRIERS = ("sms", "voice", "email")
-"""What a signer's ladder names. Each is carried by one provider or more."""
 
 
 class ChannelSettings(BaseModel):

@@ -32,12 +32,12 @@ from hub.errors import QiandaError, TemplateFailed, WrongInstallation
 from hub.settings import Settings, configured_by
 from hub.store.server.embedded import EmbeddedPostgres
 
+# Seconds before a child that died young is started again.
 RESTART_PAUSE = 1.0
-"""Seconds before a child that died young is started again."""
+# So long children may finish what they hold; the database then stops in what is left of twenty seconds.
 STOP_SECONDS = 14.0
-"""So long children may finish what they hold; the database then stops in what is left of twenty seconds."""
+# EX_CONFIG of sysexits.h: starting such a child again would end in the same way.
 CANNOT_START = 78
-"""EX_CONFIG of sysexits.h: starting such a child again would end in the same way."""
 _LOOK_EVERY = 0.5
 _SPAWN = multiprocessing.get_context("spawn")
 log = structlog.get_logger()

@@ -57,7 +57,18 @@ from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.authority_choice import BUILTIN, AuthorityRule
 from hub.model.staff.accounts import EVERYTHING
-from hub.plugins import ROSTER, attestor, authority, carrier, chat, check_messages, demo_outbox, identity, seal_key
+from hub.plugins import (
+    ATTESTORS,
+    AUTHORITIES,
+    CHATS,
+    IDENTITIES,
+    ROSTER,
+    carrier,
+    check_messages,
+    connect_plugin,
+    demo_outbox,
+    seal_key,
+)
 from hub.router import Router
 from hub.router.providers import Carrier, Carriers
 from hub.router.rendering import Wording
@@ -162,7 +173,8 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
         representatives=_representatives(settings), attestors=_attestors(settings, http, clock),
     )  # fmt: skip
-    found = {name: chat(name, entry, chats.ChatContext(name, http, clock)) for name, entry in settings.chats.items()}
+    found = {name: connect_plugin(CHATS, name, entry, chats.ChatContext(name, http, clock))
+             for name, entry in settings.chats.items()}  # fmt: skip
     return Hub(settings, services, pki, app_link, demo, closing, found)
 
 
@@ -276,7 +288,7 @@ def _authorities(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSessio
     ValueError for an entry that is wrong, and for a rule that names somebody who is not there."""
     found: dict[str, Authority] = {BUILTIN: pki.authority}
     for name, entry in settings.authorities.items():
-        found[name] = authority(name, entry, authorities.AuthorityContext(name, http, clock))
+        found[name] = connect_plugin(AUTHORITIES, name, entry, authorities.AuthorityContext(name, http, clock))
         trust_authority(settings, name, found[name].chain)
     rules = tuple(
         AuthorityRule(tuple(each.authorities), tuple(each.campuses), tuple(each.templates), tuple(each.keys))
@@ -299,7 +311,7 @@ async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.Client
 
 def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> IdentityProvider | None:
     """None: the roster is all that there is. Raises ValueError for an entry that is wrong or missing."""
-    found = {name: identity(name, entry, identities.IdentityContext(name, http, clock))
+    found = {name: connect_plugin(IDENTITIES, name, entry, identities.IdentityContext(name, http, clock))
              for name, entry in settings.identities.items()}  # fmt: skip
     if settings.identity != ROSTER and settings.identity not in found:
         raise ValueError(f"identity: there is no provider {settings.identity}")
@@ -310,7 +322,7 @@ def _attestors(settings: Settings, http: aiohttp.ClientSession, clock: Clock) ->
     """By the format that they read. Raises ValueError for an entry that is wrong, and for two of one format."""
     found: dict[str, Attestor] = {}
     for name, entry in settings.attestations.items():
-        connected = attestor(name, entry, attestations.AttestationContext(name, http, clock))
+        connected = connect_plugin(ATTESTORS, name, entry, attestations.AttestationContext(name, http, clock))
         if connected.format in found:
             raise ValueError(f"attestations.{name}: statements of the format {connected.format} are read already")
         found[connected.format] = connected

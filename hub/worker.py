@@ -41,20 +41,20 @@ from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
 
+# So many messages are in hand at once. Another step is claimed as soon as one of them is done, whoever is slow.
 WINDOW = 60
-"""So many messages are in hand at once. Another step is claimed as soon as one of them is done, whoever is slow."""
+# So many steps at most go into one transaction.
 BATCH = 30
-"""So many steps at most go into one transaction."""
+# Seconds between two claims while steps fall due one after the other: those that come meanwhile go together.
 GATHER = 0.04
-"""Seconds between two claims while steps fall due one after the other: those that come meanwhile go together."""
+# Longer than a step with its provider call can take: no call outlives the claim.
 LEASE = timedelta(seconds=3 * PROVIDER_SECONDS)
-"""Longer than a step with its provider call can take: no call outlives the claim."""
 SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
 PURGED_EVERY = timedelta(hours=1)
+# Seconds from one round of calls to the next: receipts are many, small and never urgent, and go together.
 GATHER_CALLS = 0.1
-"""Seconds from one round of calls to the next: receipts are many, small and never urgent, and go together."""
+# An act of reminding many that is unfinished after so long gets another job, unless one is waiting or running.
 MANY_AGAIN = timedelta(minutes=1)
-"""An act of reminding many that is unfinished after so long gets another job, unless one is waiting or running."""
 MOST_STARTS = 3
 Loop = Callable[[asyncio.Event], Awaitable[None]]
 Result = TypeVar("Result")

@@ -23,8 +23,8 @@ from qianda.der import NotDer
 from qianda.passkey import Assertion, Confirmed, WrongPasskey, check_assertion
 from qianda.passkey_binding import PasskeyBinding, find_binding
 
+# Derived from a UUID (Rec. ITU-T X.667): nobody has to register it.
 CONFIRMATION_OID: Final = "2.25.52759519350964702744318367352615099947"
-"""Derived from a UUID (Rec. ITU-T X.667): nobody has to register it."""
 VERSION: Final = 1
 
 

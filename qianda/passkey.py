@@ -22,8 +22,8 @@ LARGEST_CLIENT_DATA: Final = 1024
 LARGEST_AUTHENTICATOR_DATA: Final = 1024
 LARGEST_SIGNATURE: Final = 512
 LONGEST_CREDENTIAL_ID: Final = 1023
+# ECDSA on P-256 and RSA PKCS#1 v1.5, both with SHA-256, as COSE numbers them.
 ALGORITHMS: Final = (-7, -257)
-"""ECDSA on P-256 and RSA PKCS#1 v1.5, both with SHA-256, as COSE numbers them."""
 
 _PRESENT, _VERIFIED, _BACKUP_ELIGIBLE, _BACKED_UP, _CREDENTIAL, _EXTENSIONS = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
 _HEADER = 37  # bytes: hash of the relying party's id, flags, counter

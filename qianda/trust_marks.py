@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
+# Certificate policy "for trial and internal use only": every certificate of the built-in authority carries it.
+#
+# An OID derived from a UUID (Rec. ITU-T X.667): nobody has to register it.
 TRIAL_POLICY_OID: Final = "2.25.151475868289990718863625059524652513882"
-"""Certificate policy "for trial and internal use only": every certificate of the built-in authority carries it.
 
-An OID derived from a UUID (Rec. ITU-T X.667): nobody has to register it.
-"""
-
+# Certificate policy "the seal of the organisation": the built-in authority gives it to no person.
 SEAL_POLICY_OID: Final = "2.25.80970136730102162814577989914041284804"
-"""Certificate policy "the seal of the organisation": the built-in authority gives it to no person."""
 
+# Attribute of a subject: the passkey that may confirm what the certificate's key signs (`qianda.passkey_binding`).
 PASSKEY_BINDING_OID: Final = "2.25.150163826585966368932947276595832730945"
-"""Attribute of a subject: the passkey that may confirm what the certificate's key signs (`qianda.passkey_binding`)."""
 
+# TSA policy (RFC 3161, 2.4.2) of the built-in timestamp authority, for trial and internal use only.
 TRIAL_TIMESTAMP_POLICY_OID: Final = "2.25.94403158214627390168925671437280915514"
-"""TSA policy (RFC 3161, 2.4.2) of the built-in timestamp authority, for trial and internal use only."""
 
+# Stands, in brackets, in the organisation name of every issuer and subject of the built-in authority.
 TRIAL_NOTICE: Final = "trial and internal use only"
-"""Stands, in brackets, in the organisation name of every issuer and subject of the built-in authority."""

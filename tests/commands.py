@@ -21,8 +21,8 @@ _WARM.set_forkserver_preload([
     "qianda.cli", "qianda.verify.report", "hub.__main__", "hub.wiring", "hub.doctor", "hub.lifecycle.contract.issue",
     "hub.lifecycle.school.import_roster", "phonenumbers",
 ])  # fmt: skip
+# Seconds.
 LONGEST = 120
-"""Seconds."""
 
 
 def run_command(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

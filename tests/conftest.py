@@ -11,8 +11,8 @@ import structlog
 from tests.database import Dsns, fresh_database, leave_shared_server
 
 SLOW = ("faults", "browser", "processes", "lifecycle")
+# So many new objects, instead of 700: a test makes many and keeps few.
 COLLECT_AFTER = 20_000
-"""So many new objects, instead of 700: a test makes many and keeps few."""
 
 
 def pytest_configure() -> None:

@@ -20,8 +20,8 @@ from hub.errors import DatabaseUnavailable
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.migrate import migrate
 
+# Since when a server may be removed that nobody uses; one that is used is left alone, however old it is.
 ABANDONED_SECONDS = 300
-"""Since when a server may be removed that nobody uses; one that is used is left alone, however old it is."""
 MEMORY, ROOM = Path("/dev/shm"), 2 * 1024**3
 
 

@@ -16,8 +16,8 @@ import apprise
 
 from hub.alerts import Addressee, Notice, NotTold
 
+# No address is waited for any longer.
 SECONDS = 15.0
-"""No address is waited for any longer."""
 THREADS = 4
 Mark = Callable[[str], str]
 

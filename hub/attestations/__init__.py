@@ -83,8 +83,8 @@ class Attestor(Protocol):
         ...
 
 
+# Those that are configured, by the format that they read.
 Attestors = Mapping[str, Attestor]
-"""Those that are configured, by the format that they read."""
 
 
 @dataclass(frozen=True)

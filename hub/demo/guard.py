@@ -16,9 +16,9 @@ from hub.errors import BadInput, DatabaseUnavailable, DemoRefused
 from hub.settings import OWN_FILE, PREFIX, Settings, configured_by, shipped_school
 
 DEMO_VARIABLES = "QIANDA_DEMO"
+# Private and link-local addresses (RFC 1918, RFC 3927, RFC 4193). Not fe80::/10: no browser opens an address that only
+# counts together with the name of an interface.
 LAN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7")))
-"""Private and link-local addresses (RFC 1918, RFC 3927, RFC 4193). Not fe80::/10: no browser opens an address that only
-counts together with the name of an interface."""
 
 
 def check_demo(settings: Settings) -> None:

@@ -31,10 +31,10 @@ AUTHORITY_LIFE = timedelta(days=5 * 365)
 SERVER_LIFE = timedelta(days=300)  # iOS takes no longer life than 398 days
 RENEWED_BEFORE = timedelta(days=30)
 LATE_CLOCKS = timedelta(days=1)
+# The one DNS name that the authority may vouch for; nobody can have it (RFC 6761).
 NO_NAME = "nothing.invalid"
-"""The one DNS name that the authority may vouch for; nobody can have it (RFC 6761)."""
+# The same on dark and light terminals: the code's blocks are its paper.
 INK_ON_PAPER = "\x1b[38;5;255m\x1b[48;5;232m{}\x1b[0m"
-"""The same on dark and light terminals: the code's blocks are its paper."""
 
 
 def at_its_own_address(settings: Settings) -> Settings:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hub.documents.spreadsheet import Cell, SpreadsheetReader
 from hub.errors import UnreadableFile
 
+# How .xlsx and .ods begin, and .xls.
 SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
-"""How .xlsx and .ods begin, and .xls."""
 LARGEST_TEXT = 1 << 20  # bytes
+# A spreadsheet keeps no more digits of a number: longer ones have to be text.
 LARGEST_EXACT = 10**15
-"""A spreadsheet keeps no more digits of a number: longer ones have to be text."""
 
 
 def entries_of(data: bytes) -> list[str]:

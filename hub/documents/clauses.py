@@ -25,8 +25,8 @@ from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.errors import TemplateFailed
 
 LIMITS = Limits(memory_bytes=256 * 1024 * 1024, cpu_seconds=2, seconds=10)
+# What the child puts before each value, and in the place of each bar inside one.
 VALUE, BAR = "\ue000", "\ue001"
-"""What the child puts before each value, and in the place of each bar inside one."""
 _CHILD = "hub.documents.clause_filling"  # by its name: the hub itself does not load what fills in
 
 

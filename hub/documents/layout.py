@@ -30,8 +30,8 @@ _CELL, _CAPTION, _ROW_GAP = 26.0, 8.0, 3.0  # mm: a signer's cell, its caption, 
 _HEAD = 8.0  # mm: the line above the table; it ties a page that holds nothing else to the contract
 _SEAL, _SEAL_CELL = 42.0, 52.0  # mm: a company seal is 38 to 42 mm wide
 MAX_SIGNERS = 4
+# Width and height in PDF points of every signer's box.
 SIGNATURE_SIZE = (round(((_WIDTH - _GAP) / 2 - 2) * _POINTS), round((_CELL - _CAPTION - 1) * _POINTS))
-"""Width and height in PDF points of every signer's box."""
 
 
 @dataclass(frozen=True)

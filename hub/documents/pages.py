@@ -10,8 +10,8 @@ from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.errors import UnreadableFile
 
 LIMITS = Limits(memory_bytes=768 * 1024 * 1024, cpu_seconds=20, seconds=40)
+# Stands before each picture of the child's answer.
 LENGTH: Final = struct.Struct(">I")
-"""Stands before each picture of the child's answer."""
 _CHILD = "hub.documents.page_drawing"  # by its name: the hub itself does not load what draws
 
 

@@ -23,8 +23,8 @@ MAX_COLUMNS = 100
 MAX_UNPACKED = 400 * 1024 * 1024
 LIMITS = Limits(memory_bytes=1024 * 1024 * 1024, cpu_seconds=60, seconds=90)
 
+# Dates arrive as ISO text; every number is a float, as spreadsheets have it.
 Cell = str | float | bool | None
-"""Dates arrive as ISO text; every number is a float, as spreadsheets have it."""
 
 
 class SpreadsheetReader:

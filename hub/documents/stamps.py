@@ -27,6 +27,7 @@ LONGEST_TEXT: Final = 100  # characters
 Stroke = Sequence[tuple[float, float]]
 
 
+# What is written beside a signature, in Chinese and English: what was proved, and no more.
 CUSTODY_WORDS: Final = {
     Custody.USB_TOKEN: ("密钥在签署人 USB Key 中", "Key on the signer's USB token"),
     Custody.APP_KEYSTORE: ("密钥在签署人手机密钥库中", "Key in the keystore of the signer's phone"),
@@ -34,7 +35,6 @@ CUSTODY_WORDS: Final = {
     Custody.SOFTWARE: ("密钥由签署人自持，存放之处未经证明", "Key held by the signer; where, is not proved"),
     Custody.REMOTE: ("密钥由签名服务代为保管", "Key kept for the signer by a signing service"),
 }
-"""What is written beside a signature, in Chinese and English: what was proved, and no more."""
 
 
 def custody_words(custody: str, language: str) -> str:

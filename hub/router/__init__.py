@@ -46,12 +46,12 @@ from hub.router.reports import Reports
 from hub.store.transaction import Database, Transaction
 
 PROVIDER_SECONDS = SECONDS
+# An attempt that was touched so long ago is in nobody's hands any more. The leases of workers are longer than this.
 CALL_LEASE = timedelta(seconds=SECONDS) + BEGUN_WITHIN
-"""An attempt that was touched so long ago is in nobody's hands any more. The leases of workers are longer than this."""
+# A provider that cannot be asked may still report by itself: so long a lost message waits for that.
 RECEIPT_FIRST = timedelta(minutes=2)
-"""A provider that cannot be asked may still report by itself: so long a lost message waits for that."""
+# Where nobody can be asked, a message whose fate is unknown is sent once more, and never again.
 MOST_UNKNOWN_CALLS = 2
-"""Where nobody can be asked, a message whose fate is unknown is sent once more, and never again."""
 
 log = structlog.get_logger()
 

@@ -15,8 +15,8 @@ from hub.router.providers import Booked, Carrier
 from hub.store.transaction import Database, Transaction
 
 log = structlog.get_logger()
+# Seconds. Whoever waited longer for their turn looks whether the provider said meanwhile that it wants to rest.
 LONG_TURN = 0.2
-"""Seconds. Whoever waited longer for their turn looks whether the provider said meanwhile that it wants to rest."""
 STORM = "networks hold its messages back as spam"
 
 

@@ -11,9 +11,9 @@ from hub.model.messaging.delivery import PATIENCE, Delivery
 from hub.model.messaging.provider import Provider, in_order, lane_of
 from hub.store.transaction import Transaction
 
+# While hubs are started anew with another configuration, some know a provider already, or still, that others do not.
+# What is its own is left alone so long by those; then nobody is waited for any more.
 LEFT_TO_OTHERS = timedelta(days=1)
-"""While hubs are started anew with another configuration, some know a provider already, or still, that others do not.
-What is its own is left alone so long by those; then nobody is waited for any more."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from hub.router.policy import policy_of
 from hub.router.rendering import Wording
 from hub.store.transaction import Transaction
 
+# So long after they asked for it somebody waits for an invitation, at any hour: a call that failed is made again.
 AWAITED = timedelta(minutes=10)
-"""So long after they asked for it somebody waits for an invitation, at any hour: a call that failed is made again."""
 
 
 async def morning(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -> datetime | None:

@@ -21,8 +21,8 @@ from hub.store.messaging.providers import OfProviders
 from hub.store.transaction import Database
 
 BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
+# So many in a row, when a long wait is made up for; then the worker looks whether it has to stop.
 MOST_BATCHES = 20
-"""So many in a row, when a long wait is made up for; then the worker looks whether it has to stop."""
 log = structlog.get_logger()
 
 

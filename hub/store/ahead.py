@@ -10,8 +10,8 @@ from hub.store.contract.tasks import ClaimedTask
 from hub.store.joint import Joint, NotTogether
 from hub.store.transaction import Transaction
 
+# A day on the wall has 25 hours when summer time ends.
 LONGEST_DAY = timedelta(hours=26)
-"""A day on the wall has 25 hours when summer time ends."""
 
 
 async def foresee_steps(tx: Transaction, claimed: Sequence[ClaimedTask]) -> list[ClaimedTask]:

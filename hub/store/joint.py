@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.budget import KINDS
 
+# In the order of KINDS, as a single message is counted: two who spend never wait for each other.
 SPEND_TOGETHER = text("""
 INSERT INTO budget AS had (kind, subject, begins_at, spent)
 SELECT kind, subject, begins_at, times
@@ -28,7 +29,6 @@ ON CONFLICT (kind, subject, begins_at) DO UPDATE SET spent = had.spent + exclude
 WHERE had.spent + excluded.spent <= (CAST(:mosts AS int[]))[array_position(CAST(:kinds AS text[]), had.kind)]
 RETURNING kind
 """)
-"""In the order of KINDS, as a single message is counted: two who spend never wait for each other."""
 
 
 class NotTogether(Exception):

@@ -65,13 +65,13 @@ from hub.store.staff.task_assignment import Owners
 
 Clock = Callable[[], datetime]
 STATEMENT_SECONDS = 30
+# The server is down, going down (the driver may be surprised in the middle of a statement) or coming up, has no
+# connection left, or undid one of two that waited for each other: the same works again in a moment.
 AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, asyncpg.DeadlockDetectedError,
     asyncpg.InternalClientError,
 )  # fmt: skip
-"""The server is down, going down (the driver may be surprised in the middle of a statement) or coming up, has no
-connection left, or undid one of two that waited for each other: the same works again in a moment."""
 
 # One statement, because every transaction begins with it.
 _ENTER = text(

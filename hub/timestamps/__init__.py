@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
+# So far at most may the clock of a service be from ours.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
-"""So far at most may the clock of a service be from ours."""
 
 
 class TimestampAuthority(Protocol):

@@ -24,8 +24,8 @@ class Warnings(Protocol):
     async def clock_differs(self, service: str, difference: timedelta) -> None: ...
 
 
+# A clock that is further off is told by `qianda doctor`.
 CLOCK_TOLERANCE = timedelta(seconds=5)
-"""A clock that is further off is told by `qianda doctor`."""
 
 
 class SeveralTimestamps:

@@ -44,11 +44,11 @@ class _Undisturbed:
                     self._file = None
 
 
+# Around whatever makes SoftHSM read or rewrite the files of its tokens: initialising, finding a token, logging in, a
+# new key. It rewrites the token's own file at every login, in place; a process that initialises at that moment does not
+# have the token at all (one in four, where one process logged in and another one initialised over and over). Nothing
+# for a token that is not ours (`create_token`).
 undisturbed = _Undisturbed()
-"""Around whatever makes SoftHSM read or rewrite the files of its tokens: initialising, finding a token, logging in, a
-new key. It rewrites the token's own file at every login, in place; a process that initialises at that moment does not
-have the token at all (one in four, where one process logged in and another one initialised over and over). Nothing for
-a token that is not ours (`create_token`)."""
 
 
 def module_path() -> Path:

@@ -21,8 +21,8 @@ from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
 from hub.wiring import Hub
 
+# What was just signed is given to everybody: visitors do not make the token work.
 KEPT = timedelta(minutes=10)
-"""What was just signed is given to everybody: visitors do not make the token work."""
 MOST_KEPT = 2000
 
 

@@ -20,8 +20,8 @@ from hub.web.app_keys import HUB
 from hub.wiring import Hub
 
 LARGEST_CALL = 64 * 1024
+# So many questions are remembered: a platform that did not get our response in time asks again.
 REMEMBERED = 1000
-"""So many questions are remembered: a platform that did not get our response in time asks again."""
 log = structlog.get_logger()
 
 

@@ -7,8 +7,8 @@ import logging
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+# As nginx says it. Nobody receives it: it stands in the log.
 CLIENT_LEFT = 499
-"""As nginx says it. Nobody receives it: it stands in the log."""
 
 
 def has_left(request: web.Request) -> bool:

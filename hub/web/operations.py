@@ -17,8 +17,8 @@ from hub.web.rate_limit import remote_address
 from hub.web.security import bearer
 from hub.wiring import Hub
 
+# Workers say every five seconds that they are there.
 WORKER_SILENCE = timedelta(seconds=30)
-"""Workers say every five seconds that they are there."""
 LOOK_SECONDS = 5.0
 KEPT_SECONDS = 1.0
 HELP = {

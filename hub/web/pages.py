@@ -12,8 +12,8 @@ from hub.web.app_keys import CATALOGUES, HUB
 from hub.web.i18n import HTML_LANGUAGES, Translate, language_of, remember_choice
 from hub.web.scripts import SCRIPTS
 
+# The path of the static files with their version in it: they may be cached for ever.
 STATIC = web.AppKey("static", str)
-"""The path of the static files with their version in it: they may be cached for ever."""
 
 
 def translator(request: web.Request, language: str | None = None) -> Translate:

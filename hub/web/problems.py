@@ -26,6 +26,7 @@ from hub.web.i18n import accepted_language, chosen_language, language_of, rememb
 from hub.web.pages import page, translator
 
 PROGRAMS = ("/api/", "/sign/v1/", "/agent/", "/callbacks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
+# The first class that fits counts.
 STATUSES: tuple[tuple[type[QiandaError], int], ...] = (
     (errors.KeyNotValid, 401),
     (errors.LoginRequired, 401),
@@ -41,7 +42,6 @@ STATUSES: tuple[tuple[type[QiandaError], int], ...] = (
     (errors.Unavailable, 503),
     (QiandaError, 500),
 )
-"""The first class that fits counts."""
 
 PAGES = {
     "link-not-valid": "signer/link_not_valid.html",

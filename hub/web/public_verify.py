@@ -33,8 +33,8 @@ ZONE = ZoneInfo("Asia/Shanghai")
 LARGEST_BODY = LARGEST_FILE + (1 << 20)  # with the envelope of a form
 MOST_PARTS = 10
 TOO_LITTLE_TIME = "the check got too little time"
+# Of one check: what the file may cost, and how long its child may take for that beside everything else.
 CPU_SECONDS, WAIT_SECONDS = 10.0, 50.0
-"""Of one check: what the file may cost, and how long its child may take for that beside everything else."""
 
 
 def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:

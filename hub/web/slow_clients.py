@@ -29,12 +29,12 @@ from aiohttp.typedefs import Handler
 
 PATIENCE = 10.0  # seconds
 SLOWEST = 1024  # bytes a second, once the patience has run out
+# How much longer than our patience a connection may idle, and the kernel may try: we look before they give up.
 LONGER = 1.25
-"""How much longer than our patience a connection may idle, and the kernel may try: we look before they give up."""
+# So much the kernel takes of a connection's answers before the client has room for it.
 UNSENT = 16 << 10  # bytes
-"""So much the kernel takes of a connection's answers before the client has room for it."""
+# Of Linux' struct tcp_info (since 4.6): its size up to the last field here, and where the fields begin.
 TCP_INFO_SIZE, UNACKED_AT, ACKED_AT, UNSENT_AT = 148, 24, 120, 144
-"""Of Linux' struct tcp_info (since 4.6): its size up to the last field here, and where the fields begin."""
 log = structlog.get_logger()
 
 

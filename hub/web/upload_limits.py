@@ -15,16 +15,16 @@ from datetime import timedelta
 from hub.errors import ManyChecks, ManyFiles, UploadTooSlow
 
 LARGEST_FILE = 20 << 20
+# Children at a time.
 MAX_CHECKS = 2
-"""Children at a time."""
+# Files that have come and wait for their turn.
 MAX_WAITING = 20
-"""Files that have come and wait for their turn."""
+# Of one address, on their way or being checked. Who is behind a proxy that names nobody comes from this machine.
 MAX_FILES, MAX_FILES_OF_THIS_MACHINE = 8, 16
-"""Of one address, on their way or being checked. Who is behind a proxy that names nobody comes from this machine."""
+# On the disk at a time.
 MAX_BYTES_OF_ONE, MAX_BYTES = 2 * LARGEST_FILE, 20 * LARGEST_FILE
-"""On the disk at a time."""
+# At least 4 KB a second: so long the next block of a file, or its end, may take.
 BLOCK, BLOCK_SECONDS = 32 << 10, 8.0
-"""At least 4 KB a second: so long the next block of a file, or its end, may take."""
 UPLOAD_SECONDS = 120.0
 RETRY_AFTER = timedelta(minutes=1)
 

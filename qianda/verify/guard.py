@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 CPU_SECONDS, WAIT_SECONDS = 60.0, 120.0
 MEMORY = 2 << 30  # bytes of address space
 NICENESS = 10  # a tenth of the share of others who want the same processor
+# The signal that ends whoever has used its time (not on Windows).
 USED_UP = getattr(signal, "SIGXCPU", 0)
-"""The signal that ends whoever has used its time (not on Windows)."""
 
 
 def verify_guarded(

@@ -107,11 +107,11 @@ def _pypi() -> Path:
     return _unpacked(f"{name}-{version}.tar.gz", f"{name}-{version}", command)
 
 
+# Of the files that were looked at when these tests were written.
 SHA256 = {
     "node-app-attest-1.0.1.tgz": "0309d548bad14001d73fe2d6ad8521b35473f9184d88a686ef32c9edab4d790a",
     "webauthn-3.0.1.tar.gz": "da862342c91fc03fbcf9a89cee7346e55c56f8b93fbaf66cfe8a55e2f0a05f6c",
 }
-"""Of the files that were looked at when these tests were written."""
 
 
 def _unpacked(archive: str, inside: str, command: list[str]) -> Path:

@@ -17,7 +17,7 @@ from cryptography import x509
 from hub.attestations import AttestationContext, Attested, Attestor, Level, NotAttested, Statement, Verdict
 from hub.attestations.android_key import connect
 from hub.attestations.key_description import read
-from hub.plugins import attestor
+from hub.plugins import ATTESTORS, connect_plugin
 from tests.attestations.platforms import (
     DESCRIPTION,
     FALSE,
@@ -233,7 +233,15 @@ async def test_an_entry_is_connected_by_its_name_or_kind(grounds: Grounds) -> No
     apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
     entry = {"kind": "android_key", "roots": [str(grounds.root)], "apps": apps}
     place = AttestationContext("phones", grounds.http, lambda: grounds.now)
-    assert attestor("phones", entry, place).format == "android-key"
+    assert connect_plugin(ATTESTORS, "phones", entry, place).format == "android-key"
     for nothing in ("phones", "chains", "no such"):
         with pytest.raises(ValueError, match=r"attestations\.phones: there is no attestor"):
-            attestor("phones", entry | {"kind": nothing}, place)
+            connect_plugin(ATTESTORS, "phones", entry | {"kind": nothing}, place)
+
+
+async def test_the_list_of_revoked_keys_in_an_entry_stays_a_path(grounds: Grounds, tmp_path: Path) -> None:
+    """It is read anew whenever it is due, so it is not taken for a secret that lies in a file."""
+    entry = {"roots": [str(grounds.root)], "apps": [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}],
+             "status_file": str(tmp_path / "later.json")}  # fmt: skip
+    place = AttestationContext("android_key", grounds.http, lambda: grounds.now)
+    assert connect_plugin(ATTESTORS, "android_key", entry, place).format == "android-key"

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 
 import hub.authorities
 from hub.authorities import Authority, AuthorityContext, CertificateStatus, Issued, Revoked
-from hub.plugins import authority
+from hub.plugins import AUTHORITIES, connect_plugin
 from hub.tokens.softkey import SoftKey
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.authorities.outside_ca import SECRET, OutsideCa, RegistrationAuthority, cmp_server
@@ -56,7 +56,7 @@ async def cmp(folder: Path, place: AuthorityContext) -> AsyncIterator[Peer]:
         with cmp_server(published.ca.folder, "-rsp_cert", str(prepared)) as server:
             entry = {"kind": "cmp", "server": server, "reference": "qianda", "secret": SECRET,
                      "chain": [str(published.ca.certificate)]}  # fmt: skip
-            yield Peer(authority("one", entry, place), key, knows=False)
+            yield Peer(connect_plugin(AUTHORITIES, "one", entry, place), key, knows=False)
 
 
 @dataclass
@@ -93,7 +93,7 @@ async def http_json(folder: Path, place: AuthorityContext) -> AsyncIterator[Peer
             "revoke": {"path": "/revoke", "body": {"serial": "{serial_hex}"}},
         }  # fmt: skip
         try:
-            yield Peer(authority("one", entry, place), SoftKey.generate("s"))
+            yield Peer(connect_plugin(AUTHORITIES, "one", entry, place), SoftKey.generate("s"))
         finally:
             await runner.cleanup()
 

@@ -20,7 +20,7 @@ from hub.authorities import Authority, AuthorityContext, CertificateStatus
 from hub.authorities.cmp import _escaped
 from hub.authorities.http_json import certificates_of
 from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput
-from hub.plugins import authority
+from hub.plugins import AUTHORITIES, connect_plugin
 from hub.tokens.softkey import SoftKey
 from tests.authorities.outside_ca import SECRET, OutsideCa, RegistrationAuthority, cmp_server
 from tests.signing_parts import Pki, utc_now
@@ -43,7 +43,7 @@ async def service(tmp_path: Path) -> AsyncIterator[RegistrationAuthority]:
 
 
 def connected(service: RegistrationAuthority, place: AuthorityContext, **more: Any) -> Authority:
-    return authority("szca", service.options(**more), place)
+    return connect_plugin(AUTHORITIES, "szca", service.options(**more), place)
 
 
 # ---- HTTP with JSON
@@ -214,7 +214,7 @@ async def test_a_chain_has_to_be_one(service: RegistrationAuthority, place: Auth
 
 def cmp_authority(ca: OutsideCa, place: AuthorityContext, server: str, **more: Any) -> Authority:
     entry = {"kind": "cmp", "server": server, "reference": "qianda", "secret": SECRET, "chain": [str(ca.certificate)]}
-    return authority("campus", entry | more, place)
+    return connect_plugin(AUTHORITIES, "campus", entry | more, place)
 
 
 async def test_cmp_brings_a_certificate_for_a_key_that_the_hub_never_had(

@@ -32,8 +32,8 @@ ARGUMENTS = [
 SMALL = {"width": 360, "height": 740}
 PHONE: dict[str, Any] = {"viewport": SMALL, "has_touch": True, "is_mobile": True, "locale": "zh-CN"}
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN"}
+# How long a page may take for one step. A busy machine needs it, and a quiet one never.
 STEP_MS = 30_000
-"""How long a page may take for one step. A busy machine needs it, and a quiet one never."""
 expect.set_options(timeout=STEP_MS)
 
 NewPage = Callable[..., Awaitable[Page]]

@@ -20,8 +20,8 @@ from tests.running import GUARDIAN_ID
 from tests.web.user_agents import PEOPLE
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
+# As Android understands it: the app is handed `qianda://s/…`.
 INTENT = re.compile(r"intent://s/([0-9A-Z]+)#Intent;scheme=qianda;")
-"""As Android understands it: the app is handed `qianda://s/…`."""
 
 
 async def test_from_the_page_to_the_app_and_back(tmp_path: Path, new_page: NewPage, shot: Shot) -> None:

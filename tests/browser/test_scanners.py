@@ -18,6 +18,7 @@ from tests.running import Running
 from tests.web.user_agents import PEOPLE
 
 pytestmark = pytest.mark.browser
+# As Microsoft's does. With `native` the forms go out past the page's scripts, too.
 SENDS_EVERY_FORM = """
 async native => {
     for (const part of document.querySelectorAll('[hidden], details')) { part.hidden = false; part.open = true; }
@@ -31,7 +32,6 @@ async native => {
     if (native) for (const form of document.forms) form.submit();
 }
 """
-"""As Microsoft's does. With `native` the forms go out past the page's scripts, too."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")

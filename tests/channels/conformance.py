@@ -21,15 +21,15 @@ import channels
 from channels import CallbackRequest, Channel, ChannelContext, Heard, Message, NotGenuine, Reporting
 from tests.channels.doubles import Double, Trouble
 
+# Every file in `channels/` with a `connect` is a channel.
 KINDS = sorted(
     path.stem for path in Path(channels.__file__).parent.glob("*.py")
     if path.stem != "__init__" and re.search("^def connect", path.read_text("utf-8"), re.MULTILINE)
 )  # fmt: skip
-"""Every file in `channels/` with a `connect` is a channel."""
 PHONE, MAILBOX = "+8619000000101", "parent@example.org"
 ADDRESS = "https://sign.example.org/callbacks"
+# Seconds; for a provider whose reply comes too late.
 SHORT_DEADLINE = 0.4
-"""Seconds; for a provider whose reply comes too late."""
 CODE = "482913"
 VARIABLES = {
     "campus": "合肥", "school": "启明学校", "course": "英语", "link": "https://sign.example.org/s/7F3KQ0ZC8M2XA",

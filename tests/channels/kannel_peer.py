@@ -20,8 +20,8 @@ import aiohttp
 import pytest
 
 CLONE_NEWNET = 0x40000000
+# Seconds; nothing here takes longer unless it is broken.
 WITHIN = 30.0
-"""Seconds; nothing here takes longer unless it is broken."""
 FAKE_CENTRE = "/usr/lib/kannel/test/fakesmsc"
 USERNAME, PASSWORD, SENDER, ADMIN = "tester", "a-password-of-the-gateway", "10690000", "an-admin-password"
 UNROUTABLE = "+1999"

@@ -36,12 +36,12 @@ ORIGIN, SECRET = "http://127.0.0.1:9000", "a-secret-piece-of-the-path"
 CALLBACKS = f"{ORIGIN}/callbacks/sms_kannel"
 CHINESE = "【启明学校】您有一份合同待签署:https://sign.example.org/s/7F3KQ0ZC8M2XA"
 LONG = " ".join(f"Part {number} costs £{number}, see [a]." for number in range(12))
+# Sender, what is typed at the fake centre, and the text that it means.
 WRITTEN = [
     (PHONE, "text STOP", "STOP"),
     ("00447700900123", "text 1+1 = 2 & more", "1+1 = 2 & more"),
     ("8619000000102", "ucs2 %90%00%8B%A2", "退订"),
 ]
-"""Sender, what is typed at the fake centre, and the text that it means."""
 OPTIONS = {
     "url": SENDSMS, "username": USERNAME, "password": PASSWORD, "callback_secret": SECRET, "sender": SENDER,
 }  # fmt: skip

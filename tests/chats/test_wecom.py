@@ -12,9 +12,9 @@ from chats.wecom import connect
 from tests.chats.conftest import NOW
 from tests.chats.platforms import Sent, WeComPlatform
 
+# The values of the samples that come with WeCom's own libraries.
 SAMPLE = {"corp_id": "wx5823bf96d3bd56c7", "token": "QDG6eK",
           "encoding_aes_key": "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"}  # fmt: skip
-"""The values of the samples that come with WeCom's own libraries."""
 SAMPLE_ECHO = "P9nAzCzyDtyTWESHep1vC5X9xho/qYX3Zpb4yKa9SKld1DsH3Iyt3tP3zNdtp+4RPcs8TgAE7OaBO+FZXvnaqQ=="
 SAMPLE_MESSAGE = (
     "RypEvHKD8QQKFhvQ6QleEB4J58tiPdvo+rtK1I9qca6aM/wvqnLSV5zEPeusUiX5L5X/0lWfrf0QADHHhGd3QczcdCUpj911L3vg3W/sYYvuJTs3TUUk"

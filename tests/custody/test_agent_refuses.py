@@ -18,6 +18,7 @@ from tests.verify.odd_files import ODDITIES
 
 pytestmark = pytest.mark.custody
 WRITTEN_ANEW = "written anew"  # as the odd ones are, and honest
+# Of each family of odd files one or more, and what the person is told.
 REASONS = {
     "a table with subsection of minus one": "the table leaves objects out",
     "an orphan, a table with rows ending nx": "a row of the table is not as Qianda writes it",
@@ -34,7 +35,6 @@ REASONS = {
     "objects in a stream": "the stream of object 900 holds or names what is not looked at",
     "a table in a stream": "the stream of object 900 holds or names what is not looked at",
 }
-"""Of each family of odd files one or more, and what the person is told."""
 OF_SEVERAL_REVISIONS = ["a previous table that is older"]  # the document of this hub has one table
 
 

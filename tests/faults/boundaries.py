@@ -25,8 +25,8 @@ from hub.lifecycle.services import Services
 from hub.model.staff.accounts import Scope
 from hub.store.transaction import Database, Transaction
 
+# The chapters of a story: up to the accepted signature, and what the hub does by itself from then on.
 SIGNING, CLOSING = "signing", "closing"
-"""The chapters of a story: up to the accepted signature, and what the hub does by itself from then on."""
 ENDS_SIGNING = "signature-accepted"
 WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 

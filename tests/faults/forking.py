@@ -28,8 +28,8 @@ IMPORTED_LATE = (
     "pikepdf", "pyhanko.pdf_utils.filters", "pyhanko.pdf_utils.metadata.xmp_xml", "pyhanko_certvalidator",
     "qrcode.image.pil", "qrcode.image.svg", "stdnum.cn.ric",
 )  # fmt: skip
+# Seconds; a story that hangs is ended by its alarm, and the test fails.
 LONGEST_STORY = 60
-"""Seconds; a story that hangs is ended by its alarm, and the test fails."""
 
 
 class Forking:

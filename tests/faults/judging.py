@@ -18,6 +18,7 @@ from hub.store.kernel.files import Files
 from hub.store.transaction import Database, Transaction
 from qianda.verify.structure import check_finished
 
+# Record entries of which a contract has exactly one, whatever happened.
 ONCE = (
     "drawn",
     "issued",
@@ -28,7 +29,6 @@ ONCE = (
     "seal-used",
     "completed",
 )
-"""Record entries of which a contract has exactly one, whatever happened."""
 
 
 @dataclass(frozen=True)

@@ -36,18 +36,18 @@ from tests.faults.provider import Provider
 from tests.faults.story import Plan
 from tests.lifecycle.clockwork import SHANGHAI
 
+# Seconds: who begins again comes so much later. Leases have run out, and another code may be asked for.
 LATER = 65.0
-"""Seconds: who begins again comes so much later. Leases have run out, and another code may be asked for."""
 NOT_THE_STORYS = ("worker_heartbeat", "duty")
+# Attempts of a signer who brings a certificate of another authority or loses a device, and where a provider is asked
+# who they are.
 NOT_THIS_SIGNERS = {"revocation", "identity", "revoke"}
-"""Attempts of a signer who brings a certificate of another authority or loses a device, and where a provider is asked
-who they are."""
+# More than there are processors: a story waits a good part of its time. To open one takes as long as a story.
 LANES = 3
-"""More than there are processors: a story waits a good part of its time. To open one takes as long as a story."""
 SIDES = ("before", "after")
 DECISIVE = ("call certificate", "call seal")
+# Where the processes of one story are killed, one after the other.
 Kills = tuple[Boundary, ...]
-"""Where the processes of one story are killed, one after the other."""
 
 
 def until_morning() -> float:

@@ -14,7 +14,7 @@ from aiohttp import web
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
 from hub.identity.aliyun import SignedForm, signed
-from hub.plugins import identity
+from hub.plugins import IDENTITIES, connect_plugin
 from tests.identity.aliyun_double import KEY, SECRET, AliyunIdentityDouble
 from tests.signing_parts import utc_now
 
@@ -36,7 +36,7 @@ async def double() -> AsyncIterator[AliyunIdentityDouble]:
 
 
 def aliyun(double: AliyunIdentityDouble, place: IdentityContext, **more: Any) -> IdentityProvider:
-    return identity("aliyun", double.options(**more), place)
+    return connect_plugin(IDENTITIES, "aliyun", double.options(**more), place)
 
 
 async def test_the_official_sdk_is_accepted_by_the_double(double: AliyunIdentityDouble) -> None:
@@ -178,7 +178,7 @@ async def bureau() -> AsyncIterator[dict[str, Any]]:
 
 
 async def test_a_provider_is_asked_by_its_mapping(bureau: dict[str, Any], place: IdentityContext) -> None:
-    provider = identity("bureau", bureau["entry"], place)
+    provider = connect_plugin(IDENTITIES, "bureau", bureau["entry"], place)
     assert await provider.check(PERSON) == IdentityVerdict(True, "20261125-7")
     assert bureau["asked"] == [{"name": NAME, "idCard": NUMBER, "mobile": MOBILE}]
     bureau["answer"]["data"]["result"] = "3"
@@ -195,7 +195,7 @@ async def test_what_the_mapping_does_not_know_is_no_answer(
 ) -> None:
     bureau.update(answer=answer, status=status)
     with pytest.raises(IdentityUnavailable):
-        await identity("bureau", bureau["entry"], place).check(PERSON)
+        await connect_plugin(IDENTITIES, "bureau", bureau["entry"], place).check(PERSON)
 
 
 @pytest.mark.parametrize(
@@ -211,4 +211,9 @@ async def test_a_wrong_entry_is_named(
     bureau: dict[str, Any], place: IdentityContext, more: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(ValueError, match=named):
-        identity("bureau", bureau["entry"] | more, place)
+        connect_plugin(IDENTITIES, "bureau", bureau["entry"] | more, place)
+
+
+async def test_no_entry_takes_the_name_of_the_roster(bureau: dict[str, Any], place: IdentityContext) -> None:
+    with pytest.raises(ValueError, match=r"identities\.roster: there is no provider http_json to configure"):
+        connect_plugin(IDENTITIES, "roster", bureau["entry"], place)

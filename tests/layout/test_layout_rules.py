@@ -18,6 +18,9 @@ from hub import errors
 ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
+LONGEST_LINE = 200
+# Legal wording, one line a paragraph; its very bytes stand in the evidence of every signature.
+CLAUSES = "clauses.txt.j2"
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 PACKAGES = ("hub", "channels", "qianda")
 # A clone depends neither on folders of one machine nor on a named package index. (The brackets keep the pattern from
@@ -68,6 +71,14 @@ def test_files_are_short() -> None:
     paths = (*python_files(), *tracked(".sql"))
     lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
+
+
+def test_lines_of_templates_are_short() -> None:
+    paths = [path for path in tracked() if path.is_relative_to(ROOT / "templates") and path.name != CLAUSES]
+    lines = [(f"{shown(path)}:{number}", line) for path in paths
+             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)]  # fmt: skip
+    assert len(paths) > 60
+    assert [place for place, line in lines if len(line) > LONGEST_LINE] == []
 
 
 def test_functions_are_short() -> None:

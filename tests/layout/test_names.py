@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -59,3 +60,18 @@ def test_a_function_has_at_most_five_parameters() -> None:
     found = list(functions())
     assert len(found) > 3000
     assert {(path, name) for path, name, count in found if count > MAX_PARAMETERS} == GIVEN_FROM_OUTSIDE
+
+
+def test_what_a_constant_is_stands_above_it() -> None:
+    """A bare string below a module's constant is a comment that is easily taken for the next one's."""
+    below = []
+    for package in (*PACKAGES, "tests"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            body = ast.parse(path.read_text("utf-8")).body
+            below += [
+                f"{path.relative_to(ROOT)}:{after.lineno}"
+                for statement, after in pairwise(body)
+                if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+            ]  # fmt: skip
+    assert below == []

@@ -21,10 +21,10 @@ from tests.lifecycle.signing import Person, person
 from tests.poster_visits import Family, cn_id, make_poster
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
 
+# The next code may be asked for.
 MINUTE = timedelta(minutes=1)
-"""The next code may be asked for."""
+# The guardian of the contracts that the school issues, with a child of their own.
 PARENT = Family(phone=GUARDIAN_PHONE, parent_id=GUARDIAN_ID, child_id=cn_id("20120901", 500))
-"""The guardian of the contracts that the school issues, with a child of their own."""
 
 
 def as_the_parent() -> Family:

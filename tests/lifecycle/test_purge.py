@@ -19,8 +19,8 @@ from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import Running, until
 
 DAY = timedelta(days=1)
+# PgQueuer's tables of how jobs went, with the number that each wants.
 JOBS = {"pgqueuer_log": "job_id", "pgqueuer_statistics": "count"}
-"""PgQueuer's tables of how jobs went, with the number that each wants."""
 
 
 async def told(running: Running, number: int, *, worked_on: bool = True) -> None:

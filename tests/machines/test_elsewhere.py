@@ -31,8 +31,8 @@ from tests.database import fresh_database, scratch_folder
 from tests.processes.programs import Program, real_school
 from tests.running import token_settings, until
 
+# Seconds for which the provider lets a call wait: long enough to be told to stop meanwhile.
 DELAY = 8.0
-"""Seconds for which the provider lets a call wait: long enough to be told to stop meanwhile."""
 
 
 LISTENING = """

@@ -26,8 +26,8 @@ ZH = LATE_ZH | {
     "open": "2",
     "done": "1",
 }
+# What we begin with; answers to what people write go by SMS alone, and lead nowhere.
 OURS = [each for each in Purpose if each not in ANSWERS]
-"""What we begin with; answers to what people write go by SMS alone, and lead nowhere."""
 EN = ZH | {"school": "New Course", "campus": "Guangzhou campus", "contracts": "2 course contracts"}
 EN |= {"deadline": "31 December 18:00"}
 SEVERAL = ZH | {"contracts": "12份合同", "deadline": "12月31日"}

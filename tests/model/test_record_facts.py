@@ -25,11 +25,11 @@ WRITTEN = (
     "I am not 340104198501010019", "340104198501010019", "我不是陈建国，身份证340104198501010019", "+8613800138000",
     "13800138000", "chen@example.com", "Chen's phone", "My son is ill; call Mrs Chen", "家里有事", "G1234567",
 )  # fmt: skip
+# From the configuration, the roster's courses, templates, certificates, identity providers and attestations.
 NOT_WRITTEN_BY_PEOPLE = {
     "authority", "key", "organisation", "course", "app", "template_version", "consent_version", "serial", "request_id",
     "level", "platform", "rp_id", "method",
 }  # fmt: skip
-"""From the configuration, the roster's courses, templates, certificates, identity providers and attestations."""
 PLAIN = (
     ("issued", {"document_sha256": "a" * 64}), ("deadline-moved", {"before": "2026-12-01T10:00:00+00:00"}),
     ("message-sending", {"channel": "sms_aliyun", "purpose": "new-link", "delivery": str(uuid4())}),
@@ -49,8 +49,8 @@ PLAIN = (
 )  # fmt: skip
 
 
+# Where the kind stands among the arguments of helpers.
 HANDED_ON = {"_note": 2, "_note_certified": 3}
-"""Where the kind stands among the arguments of helpers."""
 
 
 def kinds_in_the_program() -> Iterator[str]:

@@ -26,8 +26,8 @@ from tests.channels.doubles.sms_twilio import Double
 from tests.lifecycle.clockwork import StandingClock
 from tests.running import Running, running_hub, until
 
+# Twilio carries no links to +86: the guardian has an American number.
 PHONE = "+12025550101"
-"""Twilio carries no links to +86: the guardian has an American number."""
 RATE = 1000.0
 LATER = timedelta(seconds=30)
 

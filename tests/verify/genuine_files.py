@@ -42,8 +42,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "CSC seal": ("guardian-1",),
 }
 
+# Of the fields in `signing_parts`.
 SIZE = (150.0, 60.0)
-"""Of the fields in `signing_parts`."""
 
 
 @cache

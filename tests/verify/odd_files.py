@@ -25,8 +25,8 @@ class Oddity:
 
 
 ODDITIES: dict[str, Oddity] = {}
+# Ways to spell a table with its rows, from `xref` to before `trailer`.
 SPELLINGS: dict[str, Callable[[bytes], bytes]] = {}
-"""Ways to spell a table with its rows, from `xref` to before `trailer`."""
 
 
 def oddity(why: str) -> Callable[[Callable[[Revision], None]], Callable[[Revision], None]]:

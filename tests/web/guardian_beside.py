@@ -16,8 +16,8 @@ from tests.running import Running
 from tests.web.signer_visits import verified
 
 ROUNDS = 25
+# Seconds between two requests: a person at a phone, not another siege.
 PAUSE = 0.05
-"""Seconds between two requests: a person at a phone, not another siege."""
 
 
 Figures = Callable[..., None]

@@ -21,6 +21,7 @@ from tests.web.signer_visits import asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+# What is answered, and what the record says of it.
 ACTS = {
     "links": (200, "link-handed-out"),
     "remind": (200, "reminded-by-hand"),
@@ -28,7 +29,6 @@ ACTS = {
     "extend": (200, "deadline-moved"),
     "reissue": (201, "replaced"),
 }
-"""What is answered, and what the record says of it."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -29,8 +29,8 @@ from tests.signing_parts import finished_contract
 from tests.web.guardian_beside import Figures, Guardian, guardian_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+# Seconds that a busy machine may take for what has to come at once.
 BUSY = 240.0
-"""Seconds that a busy machine may take for what has to come at once."""
 DRIPPING, SOMEBODY = "203.0.113.1", "203.0.113.2"
 DRIPS = 10
 

@@ -18,8 +18,8 @@ from tests.web.user_agents import PEOPLE, PROGRAMS
 AT_ONCE = 8
 METHODS = ("GET", "HEAD", "POST")
 AGENTS = [*PROGRAMS, *(said for _, said in PEOPLE.values())]
+# Method, path and User-Agent.
 Asked = tuple[str, str, str]
-"""Method, path and User-Agent."""
 
 
 @pytest.fixture

@@ -12,17 +12,16 @@ from hub.settings import ROOT
 from hub.web.i18n import Catalogues, language_of
 from hub.web.problems import known_problems
 from tests.running import running_hub
+from tests.web.page_texts import texts_of
 
 PAGES = ROOT / "templates" / "pages"
-TEXT = re.compile(r"""\b_\(\s*(?:"([^"]*)"|'([^']*)')""")
 CATALOGUES = Catalogues.read(ROOT / "templates" / "languages")
 MINE = [*PAGES.glob("*.html"), *(PAGES / "signer").glob("*.html")]
 
 
 @pytest.mark.parametrize("path", MINE, ids=lambda path: path.name)
 def test_every_text_of_a_page_has_its_chinese(path: Path) -> None:
-    texts = [one or other for one, other in TEXT.findall(path.read_text("utf-8"))]
-    assert [text for text in texts if text not in CATALOGUES.texts["zh"]] == []
+    assert texts_of(path) - set(CATALOGUES.texts["zh"]) == set()
 
 
 def test_every_error_has_its_chinese_sentence() -> None:

@@ -14,8 +14,8 @@ from hub.bounded_read import read_limited
 from hub.web.callbacks import LARGEST_CALL
 from tests.router.routed import routed
 
+# Seconds that a busy machine may take for what has to come at once.
 BUSY = 60
-"""Seconds that a busy machine may take for what has to come at once."""
 
 
 async def test_a_call_that_never_ends_is_answered_once_it_is_too_large() -> None:

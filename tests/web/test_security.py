@@ -29,8 +29,8 @@ from tests.web.signer_visits import asked, opened
 from tests.web.user_agents import PEOPLE
 
 PATIENCE = 0.8
+# Seconds that a busy machine may take for what has to come at once.
 BUSY = 60.0
-"""Seconds that a busy machine may take for what has to come at once."""
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from hub.web.i18n import Catalogues
 from hub.web.staff import labels, render
 from hub.web.staff.staff import dashboard
 from tests.model.test_reminder_policy import TOO_MUCH
+from tests.web.page_texts import texts_of
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
 
@@ -28,8 +29,7 @@ def test_every_text_is_translated() -> None:
     texts |= {*dashboard.VIEWS.values(), *dashboard.FUNNEL_WORDS.values(), *render.SAID.values()}
     for folder in ("staff", "demo"):
         for page in (ROOT / "templates" / "pages" / folder).glob("*.html"):
-            found = re.findall(r"""_\((?:"([^"]*)"|'([^']*)')(?! ~)""", page.read_text())
-            texts |= {first or second for first, second in found}
+            texts |= texts_of(page)
     assert len(texts) > 200 and texts - set(known) == set()
 
 

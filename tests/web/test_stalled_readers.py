@@ -37,10 +37,10 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what it keeps of a connection"),
 ]
 PATIENCE = 0.8
+# Seconds that a busy machine may take for what has to come at once.
 BUSY = 60.0
-"""Seconds that a busy machine may take for what has to come at once."""
+# And within how many seconds somebody is to be dropped: 15 by the design, with the patience of a hub at a school.
 PATIENCES = [(PATIENCE, BUSY), pytest.param(slow_clients.PATIENCE, 15.0, marks=pytest.mark.real)]
-"""And within how many seconds somebody is to be dropped: 15 by the design, with the patience of a hub at a school."""
 LARGE, MEDIUM, REST = bytes(8 << 20), 100 << 10, 60 << 10
 REQUESTS = 500
 

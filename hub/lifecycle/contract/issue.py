@@ -43,8 +43,8 @@ DEFAULT_DEADLINE = timedelta(days=30)
 LANGUAGES = ("zh", "en")
 CHANNELS = ("sms", "voice", "email")
 SALT_BYTES = 32
+# Final states in which a contract may still be replaced; an issued one is voided for it.
 REPLACEABLE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
-"""Final states in which a contract may still be replaced; an issued one is voided for it."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
 BATCH = 1000
+# So many in a row; the rest, say after the time was made shorter, in the next round.
 MOST_BATCHES = 100
-"""So many in a row; the rest, say after the time was made shorter, in the next round."""
 log = structlog.get_logger()
 
 

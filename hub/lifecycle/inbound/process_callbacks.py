@@ -25,11 +25,11 @@ from hub.store.inbound.callbacks import Callback
 from hub.store.messaging.providers import OfProviders
 from hub.store.transaction import Transaction
 
+# A receipt can come before our call has returned, or before the provider's own query knows of it. Then no more.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 600))
-"""A receipt can come before our call has returned, or before the provider's own query knows of it. Then no more."""
 TOGETHER = 200
+# So long a call that is worked on by itself is in its worker's hands.
 HELD = timedelta(minutes=1)
-"""So long a call that is worked on by itself is in its worker's hands."""
 log = structlog.get_logger()
 
 

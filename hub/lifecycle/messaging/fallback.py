@@ -44,9 +44,9 @@ from hub.store.transaction import Transaction
 NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"
 NONE_OPENED = "Messages arrive, but this signer opens none of them. There is no other way than this one:"
 NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
+# So many unopened messages make a staff task where there is one way only: on the fifth day by the usual policy. One
+# for each first message would be hundreds in a campus of a thousand, and most people open the second.
 UNOPENED_MESSAGES = 3
-"""So many unopened messages make a staff task where there is one way only: on the fifth day by the usual policy. One
-for each first message would be hundreds in a campus of a thousand, and most people open the second."""
 log = structlog.get_logger()
 
 

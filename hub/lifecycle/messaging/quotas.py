@@ -23,8 +23,8 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
+# One number that asks too often is a child playing with a phone; these are money.
 ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
-"""One number that asks too often is a child playing with a phone; these are money."""
 
 
 async def spend(

@@ -24,8 +24,8 @@ from hub.store.transaction import Transaction
 
 DESK_CODE_LIFE = timedelta(minutes=10)
 AT_ONCE = timedelta(0)
+# So far ahead news of a contract is counted where budgets are spent until then.
 NEWS_WAIT = timedelta(days=2)
-"""So far ahead news of a contract is counted where budgets are spent until then."""
 NO_ROOM = "News of this contract could not be sent: the limits of messages are reached for days."
 
 

@@ -32,8 +32,8 @@ from hub.router.policy import with_calendar
 from hub.store.reminders.policies import PolicyChange, PolicyPlace
 from hub.store.transaction import Transaction
 
+# A preview is that of a contract with the usual deadline.
 SHOWN_LIFE = timedelta(days=30)
-"""A preview is that of a contract with the usual deadline."""
 MIDDLE = 0.5
 MOST_DAYS, LONGEST_NAME = 1000, 60
 LARGEST_CALENDAR = 256 * 1024  # bytes

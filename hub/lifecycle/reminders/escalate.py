@@ -21,8 +21,8 @@ from hub.router.policy import policy_at, policy_of
 from hub.store.staff.task_assignment import Load
 from hub.store.transaction import Transaction
 
+# The kind of the staff task. It is settled by itself when the signer has signed, or the contract has ended.
 UNANSWERED = "unanswered"
-"""The kind of the staff task. It is settled by itself when the signer has signed, or the contract has ended."""
 REMINDERS = "Several reminders went unanswered. Qianda goes on reminding; a call may help."
 LAST_CALL = "The last reminder went out, and the contract is still not signed. A call may help."
 SILENT = "This number asked for no more messages: Qianda neither writes to it nor calls it. Reach this signer yourself."

@@ -39,13 +39,13 @@ from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 LOOK_AGAIN = timedelta(minutes=30)
+# Whatever a person's day is, it is over by then.
 LOOK_AHEAD = timedelta(days=1)
-"""Whatever a person's day is, it is over by then."""
+# So many steps that are overdue by more than an hour were held up together.
 CROWD = 50
-"""So many steps that are overdue by more than an hour were held up together."""
 UNREACHABLE = "There is no way to reach this signer: no channel is configured or wanted, or an address is missing."
+# Keys of reminders sent by hand begin so, and are counted by it.
 HAND = "hand-"
-"""Keys of reminders sent by hand begin so, and are counted by it."""
 
 
 log = structlog.get_logger()

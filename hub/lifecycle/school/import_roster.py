@@ -27,8 +27,8 @@ from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.store.transaction import Database, Transaction
 
 Clock = Callable[[], datetime]
+# Rows written in one transaction: a large roster holds no lock for long.
 ROWS_AT_ONCE = 200
-"""Rows written in one transaction: a large roster holds no lock for long."""
 _UNKNOWN = {
     "campus": (
         "campus-unknown",

@@ -15,8 +15,8 @@ from hub.store.transaction import Transaction
 
 STILL_NOT = "The contract is signed and is still not finished. The hub has tried so often:"
 CANNOT = "The contract is signed but cannot be finished:"
+# The reason where no error says one: its jobs wait, or whoever works on it dies before there is a result.
 NOT_FINISHED = "not-finished"
-"""The reason where no error says one: its jobs wait, or whoever works on it dies before there is a result."""
 
 
 async def ask_again(tx: Transaction, contract_id: UUID) -> None:

@@ -22,12 +22,12 @@ from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
+# Of one person: as many as there are codes, since each needs a right one.
 CHECKS_AN_HOUR, CHECKS_A_DAY = 5, 10
-"""Of one person: as many as there are codes, since each needs a right one."""
 
 
+# Nobody compared the document with anything: that is all that may be said of it.
 BY_POSTER = Identified("poster", "declared", result="declared")
-"""Nobody compared the document with anything: that is all that may be said of it."""
 
 
 @dataclass(frozen=True)

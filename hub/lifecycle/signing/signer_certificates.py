@@ -47,8 +47,8 @@ from qianda.passkey_binding import PasskeyBinding, find_binding
 
 KEY_PURPOSE = b"qianda-key-v1"
 TIME_TO_CLOSE = timedelta(days=14)
+# What is left at least of a certificate that is brought along by the last one who signs.
 LEAST_LIFE = timedelta(days=1)
-"""What is left at least of a certificate that is brought along by the last one who signs."""
 
 
 @dataclass(frozen=True)

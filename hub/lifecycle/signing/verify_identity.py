@@ -33,8 +33,8 @@ from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
+# A session shows at most so many contracts of one person; the link's own is always among them.
 MOST_CONTRACTS = 20
-"""A session shows at most so many contracts of one person; the link's own is always among them."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from hub.model.staff.alert_texts import sentence
 from hub.model.staff.phone_change import PhoneChange, PhoneChangeState, shared_by_strangers
 from hub.store.transaction import Transaction
 
+# The kind of the alert and of the staff task.
 SHARED = "shared-phone"
-"""The kind of the alert and of the staff task."""
 
 
 async def notice_sharing(tx: Transaction, change: PhoneChange) -> None:

@@ -20,6 +20,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.alert import Bundle, next_try, written
 
 TITLE = "签达提醒 · Qianda alert"
+# What an alert is about; a kind without words is shown as it is.
 KINDS = {
     "provider-broken": "通道已停用 · A provider is out of use",
     "provider-rests": "通道要求暂停发送 · A provider asks to be left alone",
@@ -33,9 +34,8 @@ KINDS = {
     "step-failed": "消息无法发出 · A message cannot be sent",
     "digest": "今日待办 · To do today",
 }
-"""What an alert is about; a kind without words is shown as it is."""
+# For all messages to one address: shorter than the lease of an attempt (`RETRIES_AFTER`).
 LONGEST_ATTEMPT = timedelta(seconds=45)
-"""For all messages to one address: shorter than the lease of an attempt (`RETRIES_AFTER`)."""
 log = structlog.get_logger()
 
 

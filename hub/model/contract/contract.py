@@ -12,13 +12,13 @@ from uuid import UUID
 from hub.errors import IllegalMove
 
 FIRST_RETRY = timedelta(minutes=1)
+# Between two tries of what the hub itself has to do for a contract.
 LONGEST_RETRY = timedelta(hours=1)
-"""Between two tries of what the hub itself has to do for a contract."""
 TRIES_BEFORE_STAFF = 5
+# The reason of a stuck contract: a reminder, or another way of a message, raises an error each time.
 STEP_FAILED = "step-failed"
-"""The reason of a stuck contract: a reminder, or another way of a message, raises an error each time."""
+# So long a step has to raise errors before staff hear of it: what passes by itself is no work for anybody.
 TOLD_AFTER = timedelta(minutes=10)
-"""So long a step has to raise errors before staff hear of it: what passes by itself is no work for anybody."""
 
 
 class ContractState(StrEnum):
@@ -45,6 +45,8 @@ class ContractState(StrEnum):
 
 _S = ContractState
 
+# Every legal move. A draft is there only within the transaction that issues it. A signed contract can only be
+# completed: both sides are bound, and the hub's own trouble is no way out.
 MOVES: Mapping[ContractState, frozenset[ContractState]] = {
     _S.DRAFT: frozenset({_S.ISSUED}),
     _S.ISSUED: frozenset({_S.SIGNED, _S.DECLINED, _S.EXPIRED, _S.VOIDED, _S.SIGNED_ON_PAPER}),
@@ -55,8 +57,6 @@ MOVES: Mapping[ContractState, frozenset[ContractState]] = {
     _S.VOIDED: frozenset(),
     _S.SIGNED_ON_PAPER: frozenset(),
 }
-"""Every legal move. A draft is there only within the transaction that issues it. A signed contract can only be
-completed: both sides are bound, and the hub's own trouble is no way out."""
 
 
 def check_move(before: ContractState, after: ContractState) -> None:

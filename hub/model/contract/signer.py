@@ -29,8 +29,8 @@ class TaskState(StrEnum):
         return self not in (TaskState.WAITING, TaskState.OPEN)
 
 
+# So begins the `person` of whoever only said who they are.
 DECLARED = "declared:"
-"""So begins the `person` of whoever only said who they are."""
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from uuid import UUID
 from hub.model.contract.contract import ContractState
 from hub.model.evidence.record import GENESIS, RecordEntry, entry_digest
 
+# The entries that are written together with a state of the contract.
 STATE_KINDS = {state.kind: state.value for state in ContractState if state is not ContractState.DRAFT}
-"""The entries that are written together with a state of the contract."""
+# Those that name the contract's file as it is from then on.
 DOCUMENT_KINDS = ("issued", "signature-embedded", "signed", "completed")
-"""Those that name the contract's file as it is from then on."""
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+# `{"committed": "<hex>"}` stands in an entry where somebody's words were.
 COMMITTED = "committed"
-"""`{"committed": "<hex>"}` stands in an entry where somebody's words were."""
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+# Nothing, an id, a SHA-256 or a commitment, a moment.
 _ANYWHERE = re.compile(rf"|{_UUID}|[0-9a-f]{{64}}|\d{{4}}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
-"""Nothing, an id, a SHA-256 or a commitment, a moment."""
 _WORD = r"[a-z][a-z-]{0,60}"
+# No number of a person's is among them.
 _NAME = r"(?!.*\d{5})[A-Za-z][A-Za-z0-9_.:-]{0,80}"
-"""No number of a person's is among them."""
 _ACTOR = rf"hub|test|somebody|command-line|old-phone|(staff|signer|api):({_UUID}|[a-z0-9]{{1,20}})"
 _CUSTODY = "usb-token|app-keystore|browser|software|remote|token"
 
@@ -41,12 +41,12 @@ FORMS: Mapping[str, str] = {
     # numbers of ours, of authorities and of identity providers
     "number": r"QD-\d{4}-\d{6,}", "serial": r"\d{1,60}", "request_id": r"[\w.:-]{1,100}",
 }  # fmt: skip
+# What the hub itself gives as a reason, by the kind of the entry. What a person gives is none of these.
 REASONS: Mapping[str, str] = {
     "voided": "reissued", "expired": "deadline", "stuck": _WORD, "key-refused": _WORD, "certificate-refused": _WORD,
     "certificate-revoked": r"[A-Za-z_-]{1,60}", "app-key-revoked": _WORD, "agent-refused": "claimed before",
     "phone-change-asked": "asked by the signer", "confirmation-refused": r"[a-z][a-z ,:'.-]{0,150}",
 }  # fmt: skip
-"""What the hub itself gives as a reason, by the kind of the entry. What a person gives is none of these."""
 
 
 class Words(str):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+# No budget has a longer period than a day.
 COUNTED_FOR = timedelta(days=7)
-"""No budget has a longer period than a day."""
+# How each job went: long enough to look at what failed over a weekend.
 JOBS_LOGGED_FOR = timedelta(days=7)
-"""How each job went: long enough to look at what failed over a weekend."""
 
+# A file that was prepared in vain, after its lease: much longer than anybody takes to prepare one. Within a
+# second the same strokes of the same person make the very same file again, and then it is needed.
 PREPARED_LEFT_FOR = timedelta(hours=1)
-"""A file that was prepared in vain, after its lease: much longer than anybody takes to prepare one. Within a
-second the same strokes of the same person make the very same file again, and then it is needed."""
 
 
 @dataclass(frozen=True)

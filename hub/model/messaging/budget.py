@@ -15,10 +15,10 @@ from uuid import UUID
 from hub.model.messaging.message import ANSWERS, Purpose
 
 STRIPED_FROM = 2000
+# A campus that may write much is counted in so many parts, or all its messages would wait for one row.
 STRIPES = 16
-"""A campus that may write much is counted in so many parts, or all its messages would wait for one row."""
+# Numbers that differ in their last digits only are one prefix: bought in one block, or invented.
 TAIL = 4
-"""Numbers that differ in their last digits only are one prefix: bought in one block, or invented."""
 
 
 class Cause(StrEnum):
@@ -34,11 +34,11 @@ class Cause(StrEnum):
     """The code of somebody who came by a poster: they can enter any number."""
 
 
+# What a message is counted in, in the order in which everybody counts.
 KINDS = (
     "poster", "guest-prefix", "campus", "prefix", "number", "number-day", "code-prefix", "code-number",
     "code-number-day", "answer-prefix", "answer-number", "answer-number-day",
 )  # fmt: skip
-"""What a message is counted in, in the order in which everybody counts."""
 
 
 @dataclass(frozen=True)

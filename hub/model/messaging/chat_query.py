@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from hub.model.school.course import Campus
 
+# Characters of a question that are read at all.
 LONGEST = 500
-"""Characters of a question that are read at all."""
 
 
 class Topic(StrEnum):
@@ -54,8 +54,8 @@ _UNSIGNED_SAID = (
     r"|\b(?:has|have|did)n.?t (?:yet )?sign(?:ed)?\b"
 )
 _STATUS_SAID = r"进度|进展|情况|状态|多少|\bstatus\b|\bprogress\b|\bhow (?:many|far)\b"
+# The first that is found counts; everything else is a call for help.
 _TOPICS = ((Topic.UNSIGNED, _UNSIGNED_SAID), (Topic.STATUS, _STATUS_SAID))
-"""The first that is found counts; everything else is a call for help."""
 _FILLING = re.compile(
     r"请问一下|请问|看一下|查一下|查询|看看|还有|哪些人|哪些|哪位|多少|几个|几份|目前|现在|今天|合同|学生|家长|校区|我们|全部|所有"
     r"|[谁的在有没签了吗呢啊人是都还份个请]"

@@ -14,20 +14,20 @@ from uuid import UUID
 from hub.model.messaging.message import Purpose
 
 RECEIPT_WITHIN = timedelta(minutes=10)
+# A code is worth nothing after ten minutes: whoever waits for one is looked after sooner.
 CODE_RECEIPT_WITHIN = timedelta(minutes=1)
-"""A code is worth nothing after ten minutes: whoever waits for one is looked after sooner."""
 OPENED_WITHIN = timedelta(hours=24)
+# So long a message may wait for its turn at a provider while its attempt is in hand.
 PATIENCE = timedelta(seconds=5)
-"""So long a message may wait for its turn at a provider while its attempt is in hand."""
 COMMIT_WITHIN = timedelta(seconds=2)
+# A call begins so long after its claim, or not at all by this claim.
 BEGUN_WITHIN = COMMIT_WITHIN + PATIENCE
-"""A call begins so long after its claim, or not at all by this claim."""
+# What we send by ourselves, and what asks somebody to open a link.
 PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
-"""What we send by ourselves, and what asks somebody to open a link."""
+# What goes out by day alone, since nobody acted just now: that a deadline has passed is news, but no answer.
 BY_DAY = (*PLANNED, Purpose.EXPIRED)
-"""What goes out by day alone, since nobody acted just now: that a deadline has passed is news, but no answer."""
+# Why a message was withdrawn: its number is no longer this person's.
 PHONE_CHANGED = "phone-changed"
-"""Why a message was withdrawn: its number is no longer this person's."""
 
 
 class DeliveryState(StrEnum):

@@ -35,18 +35,18 @@ class Purpose(StrEnum):
     STATUS = "status"
 
 
+# News to read and links to tap: nobody is called for them.
 NOT_BY_VOICE = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED, Purpose.NEW_LINK})
-"""News to read and links to tap: nobody is called for them."""
 
 
+# What became of a contract: once for each signer, and nobody makes us write more of it by asking.
 NEWS = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED})
-"""What became of a contract: once for each signer, and nobody makes us write more of it by asking."""
+# To what somebody wrote by SMS: they go back by SMS alone, also to a number that wants nothing else from us.
 ANSWERS = frozenset({Purpose.STOPPED, Purpose.STARTED, Purpose.HELP, Purpose.STATUS})
-"""To what somebody wrote by SMS: they go back by SMS alone, also to a number that wants nothing else from us."""
 
 
+# The channels that lead to a phone number.
 BY_PHONE = frozenset({"sms", "voice"})
-"""The channels that lead to a phone number."""
 
 
 class Kind(StrEnum):
@@ -60,24 +60,24 @@ class Kind(StrEnum):
     URL = "url"
 
 
+# No names of people: a message can be read on a lock screen, or by whoever got the number next.
 KINDS: Mapping[str, Kind] = {
     "school": Kind.TEXT, "campus": Kind.TEXT, "course": Kind.TEXT, "contracts": Kind.TEXT,
     "deadline": Kind.MOMENT, "minutes": Kind.DIGITS,
     "open": Kind.DIGITS, "done": Kind.DIGITS, "code": Kind.DIGITS, "pickup": Kind.DIGITS,
     "ticket": Kind.PATH, "entry": Kind.URL, "link": Kind.URL,
 }  # fmt: skip
-"""No names of people: a message can be read on a lock screen, or by whoever got the number next."""
+# Filled in only when a message leaves, so that no ticket and no code rests in the database.
 LATE = frozenset({"link", "ticket", "entry", "pickup", "code"})
-"""Filled in only when a message leaves, so that no ticket and no code rests in the database."""
+# The same in every message of a language: a text that lies at a provider may have it written out.
 CONSTANT = frozenset({"school", "entry", "minutes"})
-"""The same in every message of a language: a text that lies at a provider may have it written out."""
+# A text with one of these leads to a page; one without is the same in every SMS shape.
 LEADS = frozenset({"link", "ticket", "entry", "pickup"})
-"""A text with one of these leads to a page; one without is the same in every SMS shape."""
+# Of one variable piece of path, where a domain is approved (Aliyun's rule for notifications).
 LONGEST_PATH = 35
-"""Of one variable piece of path, where a domain is approved (Aliyun's rule for notifications)."""
 
+# A text that lies at a provider may leave it out: in Chinese the same words stand for one contract and for several.
 COUNT_NEUTRAL = frozenset({"contracts"})
-"""A text that lies at a provider may leave it out: in Chinese the same words stand for one contract and for several."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _ADDRESS = re.compile(r"://|\bwww\.", re.IGNORECASE)

@@ -23,8 +23,8 @@ from hub.model.messaging.provider import Provider
 from hub.model.messaging.sms_length import size, utf16_units
 
 _FILLED = {Kind.TEXT: "x", Kind.DIGITS: "0", Kind.MOMENT: "0", Kind.PATH: "X", Kind.URL: "x"}
+# A name can be Chinese in an English text too, where a school has no English one: the text is UCS-2 then.
 _WIDE = "字"
-"""A name can be Chinese in an English text too, where a school has no English one: the text is UCS-2 then."""
 
 
 def faults(

@@ -12,22 +12,22 @@ from datetime import datetime, timedelta
 
 from hub.model.messaging.message import Purpose
 
+# What is left of a weight after one error.
 LOWERED_BY = 0.5
-"""What is left of a weight after one error."""
+# A provider in trouble keeps this share of its weight, or nobody would notice that it is well again.
 LEAST = 0.02
-"""A provider in trouble keeps this share of its weight, or nobody would notice that it is well again."""
+# In this time a weight drifts from nothing back to what is configured.
 BACK_AFTER = timedelta(hours=1)
-"""In this time a weight drifts from nothing back to what is configured."""
+# A broken account is tried again after this time, with one message.
 PROBED_AFTER = timedelta(minutes=10)
-"""A broken account is tried again after this time, with one message."""
 FILTERED_STORM = 5
+# So many messages filtered in so long mean a storm: sending more makes it worse.
 STORM_WINDOW = timedelta(minutes=10)
-"""So many messages filtered in so long mean a storm: sending more makes it worse."""
 
+# No provider is left alone for longer, whatever it says: then it is asked again.
 LONGEST_REST = timedelta(hours=1)
-"""No provider is left alone for longer, whatever it says: then it is asked again."""
+# Staff hear of a provider that wants to be left alone for longer.
 LONG_REST = timedelta(minutes=10)
-"""Staff hear of a provider that wants to be left alone for longer."""
 
 CODE_LANE, MESSAGE_LANE = "code", "message"
 

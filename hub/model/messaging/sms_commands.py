@@ -17,8 +17,8 @@ class SmsCommand(StrEnum):
 
 
 STOPS_A_MINUTE = 20
+# More STOPs than that in so long, by calls that nobody signed, are held for staff: somebody may be making them up.
 STOP_WINDOW = timedelta(minutes=1)
-"""More STOPs than that in so long, by calls that nobody signed, are held for staff: somebody may be making them up."""
 
 _WORDS = {
     SmsCommand.STOP: (

@@ -11,8 +11,8 @@ _GSM7 = frozenset(
 _GSM7_TWO_UNITS = frozenset("\f^{}\\[~]|€")
 GSM7, UCS2 = "GSM-7", "UCS-2"
 _ALONE = {GSM7: 160, UCS2: 70}
+# A text of several segments gives a part of each to the header that says which is which.
 _EACH = {GSM7: 153, UCS2: 67}
-"""A text of several segments gives a part of each to the header that says which is which."""
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,12 @@ from hub.model.reminders.schedule import (
 )
 
 AT_ONCE = timedelta(minutes=15)
+# So long an invitation waits for that of a sister or brother who is issued next.
 HOLD = timedelta(minutes=2)
-"""So long an invitation waits for that of a sister or brother who is issued next."""
+# What is overdue by more than this was held up by an outage, or by a clock that jumped.
 LATE = timedelta(hours=1)
-"""What is overdue by more than this was held up by an outage, or by a clock that jumped."""
+# As many as a session shows.
 MOST_TOGETHER = 20
-"""As many as a session shows."""
 _URGENCY = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL)
 PURPOSES = {
     StepKind.INVITATION: Purpose.INVITATION,

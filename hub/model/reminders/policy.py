@@ -11,29 +11,30 @@ from typing import Any
 from hub.model.reminders.calendar import known_country
 
 EARLIEST = time(6)
+# No policy may open its window before `EARLIEST` or close it after `LATEST`.
 LATEST = time(23)
-"""No policy may open its window before `EARLIEST` or close it after `LATEST`."""
+# After the invitation. A contract has 30 days as a rule: whoever begins later reminds of few, or of none.
 LATEST_FIRST_REMINDER = timedelta(days=7)
-"""After the invitation. A contract has 30 days as a rule: whoever begins later reminds of few, or of none."""
+# Between two reminders.
 LONGEST_GAP = timedelta(days=30)
-"""Between two reminders."""
+# Before the deadline. Nobody is reminded after it, so an early one means silence.
 EARLIEST_LAST_CALL = timedelta(days=14)
-"""Before the deadline. Nobody is reminded after it, so an early one means silence."""
+# To settle a task, and to take it before it climbs: longer, and the deadline has passed.
 LONGEST_FOR_STAFF = timedelta(days=30)
-"""To settle a task, and to take it before it climbs: longer, and the deadline has passed."""
+# Reminders before staff get a task: more than ten reach almost nobody within a deadline.
 MOST_UNANSWERED = 10
-"""Reminders before staff get a task: more than ten reach almost nobody within a deadline."""
+# What a limit on messages to one person may allow at most: above it, it is none.
 MOST_A_DAY = 10
-"""What a limit on messages to one person may allow at most: above it, it is none."""
+# Between reminders by hand: what left earlier than a day ago is not looked at (`hub.lifecycle.reminders.run_due`).
 LONGEST_MANUAL_WAIT = timedelta(days=1)
-"""Between reminders by hand: what left earlier than a day ago is not looked at (`hub.lifecycle.reminders.run_due`)."""
+# What a signer's ladder may name.
 CHANNELS = ("sms", "voice", "email")
-"""What a signer's ladder may name."""
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _TOO_RARE = f"has to leave at most {LONGEST_GAP.days} days between two reminders"
 _TOO_LATE = f"the first has to come within {LATEST_FIRST_REMINDER.days} days of the invitation"
 _STAFF_TOO_LATE = f"has to be at most {LONGEST_FOR_STAFF.days} days, or staff would hear too late"
 _NO_LIMIT = f"has to be at most {MOST_A_DAY}, or it would be no limit"
+# The upper bound of each key that is one value, and the reason. `reminders_after` has bounds of its own.
 _AT_MOST: Mapping[str, tuple[Any, str]] = {
     "repeat_every": (LONGEST_GAP, _TOO_RARE),
     "last_call_before": (
@@ -47,7 +48,6 @@ _AT_MOST: Mapping[str, tuple[Any, str]] = {
     "messages_per_day": (MOST_A_DAY, _NO_LIMIT),
     "manual_per_day": (MOST_A_DAY, _NO_LIMIT),
 }  # fmt: skip
-"""The upper bound of each key that is one value, and the reason. `reminders_after` has bounds of its own."""
 _THROUGH = ("invitation_through", "reminders_through", "last_call_through")
 
 

@@ -21,10 +21,10 @@ from zoneinfo import ZoneInfo
 
 from hub.model.reminders.policy import ReminderPolicy
 
+# Planned messages of one task are never nearer to each other than this, not even after an outage.
 APART = timedelta(hours=12)
-"""Planned messages of one task are never nearer to each other than this, not even after an outage."""
+# The last tenth of a window is left to what is late: a message whose share were its very end could miss it daily.
 LATEST = 0.9
-"""The last tenth of a window is left to what is late: a message whose share were its very end could miss it daily."""
 MESSAGE_JUST_LEFT = "The last message to this person left a short while ago."
 JUST_REMINDED = "The last reminder by hand was a short while ago."
 ALL_OF_TODAY = "All reminders by hand for today have been sent."

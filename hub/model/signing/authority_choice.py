@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+# The name of the built-in authority, which needs no entry in the configuration.
 BUILTIN = "builtin"
-"""The name of the built-in authority, which needs no entry in the configuration."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from hub.model.signing.signature_request import Custody
 
+# Live keys of one person.
 MOST_DEVICES = 10
-"""Live keys of one person."""
 LONGEST_LABEL = 60
 
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+# Crockford's base 32: no I, L, O, U. It fits the alphanumeric mode of QR codes.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: no I, L, O, U. It fits the alphanumeric mode of QR codes."""
 TICKET_LENGTH = 13
 PICKUP_DIGITS = 6
 _LOOKALIKES = str.maketrans("ILO", "110")

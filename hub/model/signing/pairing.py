@@ -9,10 +9,10 @@ from uuid import UUID
 
 from hub.model.signing.link import ALPHABET, crockford
 
+# How long a code waits to be claimed.
 PAIRING_LIFE = timedelta(minutes=5)
-"""How long a code waits to be claimed."""
+# How long the program may take from then on; never longer than the page's own visit.
 AGENT_LIFE = timedelta(minutes=30)
-"""How long the program may take from then on; never longer than the page's own visit."""
 CODE_LENGTH = 8
 CODE_BYTES = 9
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})

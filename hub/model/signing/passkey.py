@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+# Of one person at one origin: one for each device, and then some.
 MOST_PASSKEYS = 10
-"""Of one person at one origin: one for each device, and then some."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ SESSION_LIFE = timedelta(hours=2)
 CODE_LIFE = timedelta(minutes=10)
 CODE_DIGITS = 6
 
+# At most so many codes to one signer in so long.
 CODES_PER = ((timedelta(minutes=1), 1), (timedelta(hours=1), 5), (timedelta(days=1), 10))
-"""At most so many codes to one signer in so long."""
 WRONG_ANSWERS_A_DAY = 10
+# After so many wrong answers a code counts no more; another one can be asked for.
 GUESSES_OF_A_CODE = 5
-"""After so many wrong answers a code counts no more; another one can be asked for."""
+# How long `prepare` leases the document's revision.
 PREPARED_FOR = timedelta(minutes=3)
-"""How long `prepare` leases the document's revision."""
 
 
 @dataclass(frozen=True)

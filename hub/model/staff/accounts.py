@@ -44,11 +44,11 @@ class ApiKey:
     campus: str
 
 
+# The kind of a staff task: no way has led to this signer. It is settled by itself when the signer comes.
 UNREACHED = "unreached"
-"""The kind of a staff task: no way has led to this signer. It is settled by itself when the signer comes."""
+# The kind of a staff task: this number wants to hear nothing more from us. It is settled by itself when it says start,
+# or when nothing is left to sign.
 OPTED_OUT = "opted-out"
-"""The kind of a staff task: this number wants to hear nothing more from us. It is settled by itself when it says start,
-or when nothing is left to sign."""
 
 
 @dataclass(frozen=True)

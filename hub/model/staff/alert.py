@@ -9,21 +9,21 @@ from uuid import UUID
 
 from hub.model.staff.alert_texts import Facts, sentence
 
+# After one message of a kind the next follows no earlier, and brings all that came meanwhile.
 BUNDLED_WITHIN = timedelta(minutes=10)
-"""After one message of a kind the next follows no earlier, and brings all that came meanwhile."""
+# Longer than an attempt can take: the first is also the lease of an attempt whose process died.
 RETRIES_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
-"""Longer than an attempt can take: the first is also the lease of an attempt whose process died."""
 MOST_TRIES = len(RETRIES_AFTER) + 1
+# An older one is no news any more, say where the first address was configured later.
 SENT_WITHIN = timedelta(days=1)
-"""An older one is no news any more, say where the first address was configured later."""
 SHOWN_FOR = timedelta(days=14)
+# So many tell what is wrong; how many more there were is said beside them.
 MOST_LINES = 8
-"""So many tell what is wrong; how many more there were is said beside them."""
+# Kinds of which each alert is for somebody else: a line that is left out is a person who does not hear.
 TOLD_IN_FULL = frozenset({"digest"})
-"""Kinds of which each alert is for somebody else: a line that is left out is a person who does not hear."""
+# Bytes of lines in one message of these kinds; what does not fit goes into another. WeCom's robots take 2048 bytes of
+# text, title and address included.
 LONGEST_IN_FULL = 1800
-"""Bytes of lines in one message of these kinds; what does not fit goes into another. WeCom's robots take 2048 bytes of
-text, title and address included."""
 
 
 @dataclass(frozen=True)

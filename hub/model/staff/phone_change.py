@@ -15,14 +15,14 @@ from uuid import UUID
 from hub.errors import OwnApproval, PhoneChangeEnded
 
 APPROVALS = 2
+# A wish that nobody approved by then is no longer one.
 OPEN_FOR = timedelta(days=7)
-"""A wish that nobody approved by then is no longer one."""
+# The approval of whoever entered the one-time code that went to the old phone, and passed the identity check.
 OLD_PHONE = "old-phone"
-"""The approval of whoever entered the one-time code that went to the old phone, and passed the identity check."""
+# The kind of the staff task: a change waits for its second approval. It is settled with the change.
 PHONE_CHANGE = "phone-change"
-"""The kind of the staff task: a change waits for its second approval. It is settled with the change."""
+# So many others may have a number before somebody looks whether they are all of one family.
 MOST_SHARING = 2
-"""So many others may have a number before somebody looks whether they are all of one family."""
 
 
 class PhoneChangeState(StrEnum):

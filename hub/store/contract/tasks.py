@@ -23,15 +23,15 @@ TASK: Table = table_of(SigningTaskRow)
 CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)
 PLAN_CHANGED = "plan_changed"
+# A worker looks for due steps at least so often, also when nobody tells it to.
 LONGEST_SLEEP = timedelta(seconds=30)
-"""A worker looks for due steps at least so often, also when nobody tells it to."""
 MOST_OTHERS = 50
 _OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("other")
 _OPEN = TASK.c.state == TaskState.OPEN.value
 _LEFT = [state.value for state in TaskState if not state.final]
 _KINDS = frozenset(kind.value for kind in StepKind)
+# During an upgrade there may be newer workers, who plan steps that this one knows nothing of: those are theirs.
 _KNOWN = TASK.c.next_step.in_(sorted(_KINDS))
-"""During an upgrade there may be newer workers, who plan steps that this one knows nothing of: those are theirs."""
 _TELL = text(f"NOTIFY {PLAN_CHANGED}")
 _PLAN = TASK.update().where(TASK.c.id == bindparam("planned"), _OPEN).values(
     leased_until=None, next_step=bindparam("step"), step_number=bindparam("number"), next_due_at=bindparam("due")

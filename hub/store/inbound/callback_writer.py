@@ -24,8 +24,8 @@ _GONE = (
     OSError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server's last word came while a statement was being sent
 )  # fmt: skip
+# Who works on calls listens for this.
 CALLS_CAME = "calls_came"
-"""Who works on calls listens for this."""
 # Again with the same ids changes nothing: a statement whose answer was lost may be made once more.
 _STORE = f"""
 WITH stored AS (

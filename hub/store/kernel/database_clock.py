@@ -13,8 +13,8 @@ from typing import Final
 
 import structlog
 
+# The answer of a busy database may be so late; a smaller difference is not worth a jump of the clock.
 TOLERANCE: Final = timedelta(seconds=1)
-"""The answer of a busy database may be so late; a smaller difference is not worth a jump of the clock."""
 
 log = structlog.get_logger()
 

@@ -17,8 +17,8 @@ ALERT = "alert"
 REMIND_MANY = "remind-many"
 REPLAN = "replan"
 REVOKE = "revoke"
+# Priorities: somebody waits for a code; answers to somebody's act go before sealing.
 LANES = {DELIVER_CODE: 20, DELIVER: 10, ALERT: 5, REVOKE: 5, COMPLETE: 0, REMIND_MANY: 0, REPLAN: 0}
-"""Priorities: somebody waits for a code; answers to somebody's act go before sealing."""
 
 # "skip": a repeated dedupe key must not abort the transaction
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")

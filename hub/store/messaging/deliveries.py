@@ -49,8 +49,8 @@ _SENT_TO = select(DELIVERY.c.person, _FIRST).where(
     DELIVERY.c.purpose.in_([each.value for each in PLANNED]), _REACHED,
 ).group_by(DELIVERY.c.person, func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))  # fmt: skip
 _SENT_TO = _SENT_TO.having(bindparam("since", type_=DELIVERY.c.created_at.type) <= _FIRST).order_by(_FIRST)
+# Until then an attempt waits that nobody is to make or to ask about any more.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-"""Until then an attempt waits that nobody is to make or to ask about any more."""
 
 _LEARN = text("""
 UPDATE delivery SET

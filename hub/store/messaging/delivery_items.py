@@ -15,8 +15,8 @@ from hub.store.tables import DeliveryShareRow, table_of
 
 SHARE: Table = table_of(DeliveryShareRow)
 _FIELDS = tuple(DeliveryItem.__dataclass_fields__)
+# The columns that `for_one` reads.
 PARTS = [SHARE.c[name].label(f"share_{name}") for name in _FIELDS]
-"""The columns that `for_one` reads."""
 
 
 class Shares:

@@ -22,11 +22,12 @@ ENTRY: Table = table_of(ReminderEntryRow)
 _NOTE = insert(ENTRY)
 
 
+# What stands in the ledger as a receipt: what became of the message in the end.
 RECEIPTS = (
     DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.REFUSED, DeliveryState.WITHDRAWN,
 )  # fmt: skip
-"""What stands in the ledger as a receipt: what became of the message in the end."""
 TOLD = [each.value for each in PLANNED]
+# For each task that such a message was about.
 NOTE_RECEIPTS = text("""
     INSERT INTO reminder_entry (contract, task, campus, kind, at, reason, delivery, number)
     SELECT coalesce(share.contract, delivery.contract), coalesce(share.task, delivery.task), delivery.campus, 'receipt',
@@ -36,7 +37,6 @@ NOTE_RECEIPTS = text("""
       AND delivery.purpose = ANY(CAST(:purposes AS text[]))
     ORDER BY delivery.id, share.contract
 """)
-"""For each task that such a message was about."""
 
 
 @dataclass(frozen=True)

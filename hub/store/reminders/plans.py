@@ -57,6 +57,7 @@ SELECT DISTINCT ON (task) task, purpose, highest, created_at FROM numbered
 WHERE state <> :withdrawn AND purpose = ANY(CAST(:purposes AS text[]))
 ORDER BY task, created_at DESC, id DESC
 """)
+# Step and ledger in one statement: no plan without its entry, and no entry of a plan that was not written.
 _PUT = text("""
 WITH planned AS (
     UPDATE signing_task AS task
@@ -70,7 +71,6 @@ INSERT INTO reminder_entry (contract, task, campus, kind, step, number, due_at, 
 SELECT contract, id, campus, 'planned', next_step, step_number, next_due_at, CAST(:at AS timestamptz), :reason
 FROM planned ORDER BY contract, id
 """)
-"""Step and ledger in one statement: no plan without its entry, and no entry of a plan that was not written."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.tables import VisitorRow, table_of
 
 VISITOR: Table = table_of(VisitorRow)
+# Their phone numbers have no business here for longer.
 KEPT = timedelta(days=1)
-"""Their phone numbers have no business here for longer."""
 
 
 class Visitors:

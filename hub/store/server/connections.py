@@ -14,8 +14,8 @@ from hub.errors import DatabaseUnavailable
 
 CONNECT_TIMEOUT = 10.0
 OLDEST_VERSION = 15  # the first in which the owner of a database owns its schema `public`
+# The settings `database` and `database_owner`, as the environment has them.
 DATABASE, DATABASE_OWNER = "QIANDA_DATABASE", "QIANDA_DATABASE_OWNER"
-"""The settings `database` and `database_owner`, as the environment has them."""
 FORM = "postgresql://USER:PASSWORD@HOST/DATABASE, with %40 for @, %2F for / and so on in the password"
 
 # The first class that fits counts: what is wrong, and what to do about {setting}.

@@ -30,8 +30,8 @@ from hub.errors import DatabaseUnavailable
 from hub.store.server.connections import OLDEST_VERSION
 from hub.store.server.system_account import STATE_FOLDER, DatabaseOwner
 
+# `superuser` makes databases, `owner` owns the schema and migrates, `app` is what the product runs as.
 Role = Literal["superuser", "owner", "app"]
-"""`superuser` makes databases, `owner` owns the schema and migrates, `app` is what the product runs as."""
 
 DATABASE = "qianda"
 ROLES: tuple[Role, ...] = ("superuser", "owner", "app")

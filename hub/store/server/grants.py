@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+# The columns of evidence that the hub may change once a row is there. Of every other table it may change all.
 CHANGING: Mapping[str, Sequence[str]] = {
     # what was recorded, said, seen, checked: as it was written, for good
     "record_entry": (),
@@ -35,14 +36,13 @@ CHANGING: Mapping[str, Sequence[str]] = {
     ),
     "signer": ("phone_sealed", "phone_hash", "phone_tail_hash", "salt"),
 }  # fmt: skip
-"""The columns of evidence that the hub may change once a row is there. Of every other table it may change all."""
 
+# Where rows end: what was used up or kept long enough, and what a person may demand to be erased.
 DELETABLE = (
     "budget", "callback", "chat_account", "idempotency", "inbound_message", "job_start", "login_failure", "opt_out",
     "passkey", "personal_value", "reminder_policy", "school_day", "staff_session", "visitor", "worker_heartbeat",
     "wrong_answer",
 )  # fmt: skip
-"""Where rows end: what was used up or kept long enough, and what a person may demand to be erased."""
 
 READ_ONLY = ("alembic_version", "schema_compatibility", "record_head", "installation")
 

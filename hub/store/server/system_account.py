@@ -20,8 +20,8 @@ from typing import Any
 from hub.errors import DatabaseUnavailable
 
 SYSTEM_USER = "qianda-db"
+# Where root keeps database files and programs which the system user cannot reach in their own place.
 STATE_FOLDER = Path("/var/lib/qianda")
-"""Where root keeps database files and programs which the system user cannot reach in their own place."""
 
 
 class DatabaseOwner:

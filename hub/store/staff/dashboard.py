@@ -36,12 +36,12 @@ COURSE: Table = table_of(CourseRow)
 SHARE: Table = table_of(DeliveryShareRow)
 TAIL = 4
 _SEEN = [DELIVERY.c[name] for name in ("channel", "state", "state_at", "created_at")]
+# Each message once for every contract that it speaks of.
 MESSAGE = union_all(
     select(DELIVERY.c.contract, DELIVERY.c.purpose, *_SEEN).where(DELIVERY.c.purpose != "code"),
     select(SHARE.c.contract, SHARE.c.purpose, *_SEEN).join(DELIVERY, DELIVERY.c.id == SHARE.c.delivery)
     .where(SHARE.c.contract != DELIVERY.c.contract),
 ).subquery("said")  # fmt: skip
-"""Each message once for every contract that it speaks of."""
 FAILED = (DeliveryState.UNDELIVERED.value, DeliveryState.REFUSED.value)
 
 

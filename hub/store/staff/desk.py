@@ -35,8 +35,8 @@ FAILURE: Table = table_of(LoginFailureRow)
 KEY: Table = table_of(ApiKeyRow)
 REPLAY: Table = table_of(IdempotencyRow)
 REPLAY_LIFE = timedelta(hours=24)
+# No request takes longer: one without an answer by then died with its process, and its key may be taken up again.
 REQUEST_LIFE = timedelta(minutes=2)
-"""No request takes longer: one without an answer by then died with its process, and its key may be taken up again."""
 
 
 def key_hash(secret: str) -> bytes:

@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from channels.applink import AppLink
 
+# Characters of a User-Agent that are looked at.
 LONGEST = 1000
-"""Characters of a User-Agent that are looked at."""
 _WECHAT = re.compile(r"MicroMessenger|WindowsWechat|MacWechat|wxwork", re.IGNORECASE)
 _BROWSER_OF_AN_APP = re.compile(
     r"; ?wv\)|\bQQ/\d|AlipayClient|DingTalk|Weibo|\bFBA[NV]\b|FB_IAB|Instagram|\bLine/|KAKAOTALK|aweme|"

@@ -60,6 +60,7 @@ ALERTS = {
     "identity-away": "an identity provider does not answer", "digest": "what is to do today",
     "step-failed": "messages cannot be sent because of an error",
 }  # fmt: skip
+# What a limit of messages means for the work at hand. The setting of each: `LIMIT_SETTINGS`.
 LIMITS = {
     "prefix": "Messages to numbers that begin alike have reached their limit. Invitations and reminders wait until "
     "then; one-time codes still go out.",
@@ -73,7 +74,6 @@ LIMITS = {
     "alike. Such numbers get none until then.",
     "poster": "A poster has reached its limit of one-time codes. Nobody new gets one by it until then.",
 }
-"""What a limit of messages means for the work at hand. The setting of each: `LIMIT_SETTINGS`."""
 LIMIT_SETTINGS = {
     "prefix": "per_prefix_hour", "campus": "per_campus_day", "code-prefix": "codes_per_prefix_hour",
     "answer-prefix": "codes_per_prefix_hour", "guest-prefix": "guest_codes_per_prefix_hour", "poster": "per_poster_day",
@@ -138,11 +138,11 @@ NEXT_WAYS = {
     "no-receipt": "no receipt", "not-opened": "not opened", "no-provider": "no provider took it",
     "unknown": "sent, no answer yet", "undelivered": "not delivered", "refused": "refused by the provider",
 }  # fmt: skip
+# Kinds of tasks whose text is what a person wrote; of THEN_OWN_WORDS all but the first line is.
 ALL_OWN_WORDS = {"question", "not-me", "wrong"}
-"""Kinds of tasks whose text is what a person wrote; of THEN_OWN_WORDS all but the first line is."""
 THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
+# What stands alone in a line of a text from the lifecycle, and has a word.
 CODES = STATES | CHANNELS | NEXT_WAYS
-"""What stands alone in a line of a text from the lifecycle, and has a word."""
 STUCK = known_problems() | {
     "not-finished": "There is no result yet, and no error either.",
     "step-failed": "A message cannot be sent, since it raises an error.",

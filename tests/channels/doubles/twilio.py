@@ -36,8 +36,8 @@ ANSWERED = {
     Trouble.ACCOUNT: (401, 20003),
 }
 RETRY_AFTER = 7
+# Seconds for which a late reply is held back at most.
 HELD = 30.0
-"""Seconds for which a late reply is held back at most."""
 
 
 @dataclass

@@ -18,8 +18,8 @@ from hub.web.i18n import language_of
 from hub.web.security import session_secret, set_session
 from hub.web.signer.answers import base64
 
+# Answers that must not tell what they found take at least so long.
 SAME_SECONDS = 0.25
-"""Answers that must not tell what they found take at least so long."""
 Given = TypeVar("Given")
 
 

@@ -23,8 +23,8 @@ from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.staff.access import DeskVisit
 
 MOST_AT_ONCE = 500
+# One answer issues for about this long and then says how far it is: no request runs into a timeout.
 STEP_SECONDS = 4.0
-"""One answer issues for about this long and then says how far it is: no request runs into a timeout."""
 SENDS = ("now", "policy", "none")
 
 

@@ -13,10 +13,10 @@ from hub.model.evidence.record import RecordEntry
 from hub.model.evidence.record_facts import committed_in
 from hub.model.messaging.delivery import Delivery
 
+# Lines of the ledger of which the message itself, or the record, says more.
 TOLD_ELSEWHERE = {"sent", "receipt", "opened"}
-"""Lines of the ledger of which the message itself, or the record, says more."""
+# Record entries that the messages and the ledger tell with more detail.
 IN_OTHER_WORDS = {"message-sending", "task-opened"}
-"""Record entries that the messages and the ledger tell with more detail."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from hub.settings import CARRIERS
 from hub.web.staff.render import Entered, show, speech
 from hub.web.staff.staff.access import DeskVisit
 
+# Samples: they open nothing.
 TICKET, PICKUP, CODE = "4J8Q2X7M3K9TB", "305816", "482917"
-"""Samples: they open nothing."""
 COURSE = {"zh": "暑期数学 A", "en": "Summer Mathematics A"}
 SAMPLE_DAYS, SAMPLE_HOUR = timedelta(days=30), 18
 SAMPLE_NUMBER = "2"
