@@ -26,7 +26,7 @@ from hub.model.reminders.schedule import (
 )
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.policy import policies_of, policy_of
-from hub.store.contract.tasks import LONGEST_SLEEP
+from hub.store.contract.tasks import MAX_SLEEP
 from hub.store.kernel.jobs import REPLAN
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
@@ -133,7 +133,7 @@ async def under_new_policy(services: Services, tx: Transaction, held: Sequence[U
             steps[task.id] = step
     if steps:
         await tx.plans.put(steps, POLICY_CHANGED, now)
-    if any(step.due_at < now + LONGEST_SLEEP for step in steps.values()):
+    if any(step.due_at < now + MAX_SLEEP for step in steps.values()):
         await tx.tasks.tell_workers()
 
 
