@@ -23,7 +23,7 @@ from bench.results import Result, median, percentile
 ROUNDS = 60
 AT_ONCE, WARM_UP = 2, 4
 # So long the siege lasts at least: those who stall are dropped once.
-LEAST_SECONDS = 30.0
+MIN_SECONDS = 30.0
 ROOT = Path(__file__).parents[1]
 Rows = list[dict[str, Any]]
 
@@ -46,7 +46,7 @@ async def _measured(rounds: int) -> Rows:
             await crowd.sign("warm up", WARM_UP)
             rows = await crowd.sign("quiet", half)
             async with _siege(hub, await _genuine(aside)) as ledger:
-                rows += await crowd.sign("busy", rounds, LEAST_SECONDS)
+                rows += await crowd.sign("busy", rounds, MIN_SECONDS)
             rows += [json.loads(line) for line in ledger.read_text().splitlines()]
             ledger.unlink()
             return rows + await crowd.sign("quiet", half)

@@ -22,7 +22,7 @@ from hub.model.messaging.delivery import PLANNED
 
 READERS = 2
 # So many finished files, evenly chosen, get the product's own quick check as well: it takes most of the time.
-MOST_CHECKED = 1000
+MAX_CHECKED = 1000
 # So begin the keys of messages that were planned; the others answer somebody's act.
 STEP = "step-"
 
@@ -96,7 +96,7 @@ async def _finished(server: Server) -> list[Finished]:
     """Every finished file, read by processes of their own."""
     rows = await ask(server, "SELECT document, fields FROM contract WHERE state = 'COMPLETED'")
     folder, loop = server.folder / "data" / "files", asyncio.get_running_loop()
-    each = max(1, len(rows) // MOST_CHECKED)
+    each = max(1, len(rows) // MAX_CHECKED)
     with ProcessPoolExecutor(READERS, get_context("spawn")) as pool:
         return await asyncio.gather(*(
             loop.run_in_executor(pool, read_finished, _path(folder, str(row[0])), tuple(row[1]), number % each == 0)

@@ -36,11 +36,11 @@ from bench.results import Result
 from bench.server import Server, made_server
 from bench.stage import FAST, PLENTY, Stage
 
-ROUNDS, FEWEST = 10_000, 10
+ROUNDS, MIN_ROUNDS = 10_000, 10
 # The share of contracts that are really signed and sealed.
 SIGNING = 0.4
 # One kill for so many contracts; of few contracts a third as many, up to the fewest that are worth the name.
-KILL_EACH, FEWEST_KILLS = 50, 20
+KILL_EACH, MIN_KILLS = 50, 20
 # So many people's turn comes, if it is not killing that takes longer.
 PER_SECOND = 4.5
 # Seconds between two kills at least, on average: after each a process has to load everything again.
@@ -52,7 +52,7 @@ PATIENCE = 900.0
 
 def run(rounds: int, signing: float = SIGNING) -> Result:
     """`rounds` is the number of contracts, ten at least."""
-    rounds = max(rounds, FEWEST)
+    rounds = max(rounds, MIN_ROUNDS)
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage("faults", Path(folder))
         asyncio.run(_measured(stage, rounds, signing))
@@ -84,7 +84,7 @@ async def _measured(stage: Stage, rounds: int, signing: float) -> None:
 
 
 def _kills(rounds: int) -> int:
-    return max(1, min(FEWEST_KILLS, rounds // 3), rounds // KILL_EACH)
+    return max(1, min(MIN_KILLS, rounds // 3), rounds // KILL_EACH)
 
 
 @contextlib.asynccontextmanager

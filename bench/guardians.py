@@ -24,7 +24,7 @@ CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 LOOK_EVERY, MESSAGE_SECONDS = 0.5, 90.0
 AGAIN_AFTER = 15.0
 # So long whoever did what they came for waits for the end, before they look at the link once more.
-LONGEST_WAIT = 300.0
+MAX_WAIT = 300.0
 CODE_APART = 61.0
 
 
@@ -64,7 +64,7 @@ class Guardian:
         """Until the contract has ended: whoever is interrupted opens the link once more, as a person would. Only so
         many as go through `gate` do so at once."""
         while not ended.is_set():
-            pause = LONGEST_WAIT
+            pause = MAX_WAIT
             async with gate:
                 try:
                     await self._visit(http)

@@ -18,7 +18,7 @@ ISSUED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.1, 0.1, 0.05
 FIRST_OF_ISSUED = 3_000_000
 # From the invitation to the deadline of those that expire: a share of the whole, and not shorter than it takes until a
 # message of a worker that was killed twice has left.
-LIFE, LONGEST_LIFE, LIFE_SHARE = timedelta(minutes=2), timedelta(minutes=3), 1 / 8
+LIFE, MAX_LIFE, LIFE_SHARE = timedelta(minutes=2), timedelta(minutes=3), 1 / 8
 TAIL_OF_COPIES = "0101"
 
 
@@ -63,7 +63,7 @@ class Population:
     async def fall_due(self, crowd: Crowd, begin: datetime, length: timedelta) -> dict[str, datetime]:
         """The turn of each comes somewhere in this time, and all kinds come side by side. Those that expire are early
         enough to do so within it. When, by number."""
-        life = max(LIFE, min(length * LIFE_SHARE, LONGEST_LIFE))
+        life = max(LIFE, min(length * LIFE_SHARE, MAX_LIFE))
         awake = list(_mixed(self.copied, self.invited, self.declining))
         due = dict(zip((each.phone for each in awake), _spread(begin, length, len(awake)), strict=True))
         early = _spread(begin, max(length - life, length / 4), len(self.expiring))

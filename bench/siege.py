@@ -22,7 +22,7 @@ from bench.attackers import Stalled, Target, drip, drop_seconds, page_bomb
 DRIPS, BOMBERS, READERS, HALF_OPEN = 10, 3, 200, 100
 # Seconds until the next try of the same one: the brake on one address allows 30 checks a minute.
 PAUSE, VISITOR_PAUSE = 1.0, 3.0
-LONGEST = 60.0
+MAX_DROP_TIME = 60.0
 DRIPPING, VISITOR = "203.0.113.1", "203.0.113.250"
 
 
@@ -68,7 +68,7 @@ class Siege:
         kinds = (static * 500, self._target.head("GET /verify", Accept="text/html") * 100, static)
         stalled = [Stalled(self._target, kinds[number % len(kinds)]) for number in range(READERS)]
         stalled += [Stalled(self._target, (b"", static[:30])[number % 2]) for number in range(HALF_OPEN)]
-        for seconds in await drop_seconds(self._target, stalled, LONGEST):
+        for seconds in await drop_seconds(self._target, stalled, MAX_DROP_TIME):
             self._write("stalled", wall_s=seconds)
         for reader in stalled:
             reader.close()

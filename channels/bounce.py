@@ -15,7 +15,7 @@ from email.parser import BytesHeaderParser
 from channels import Failure, NotGenuine
 
 # Bytes. Our mails are small, and we ask for their headers only.
-LONGEST = 256 * 1024
+MAX_MAIL_BYTES = 256 * 1024
 # Boundaries that a mail may name: parts within parts without end take long to read.
 DEEPEST = 20
 STATUS = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})")
@@ -59,7 +59,7 @@ def status_in(reply: str) -> str:
 def read_bounce(raw: bytes) -> Bounce | None:
     """The report in a mail; None if it is none of a final failure (delayed, relayed). Raises NotGenuine for any other
     mail."""
-    if len(raw) > LONGEST or raw.lower().count(b"boundary") > DEEPEST:
+    if len(raw) > MAX_MAIL_BYTES or raw.lower().count(b"boundary") > DEEPEST:
         raise NotGenuine("too long or too deep for a delivery report")
     try:
         return _bounce(message_from_bytes(raw))

@@ -42,7 +42,7 @@ ADDRESSES = frozenset({"link", "entry"})
 # By which of our variables an approved text leads to its page.
 LEADS = {"ticket": Shape.PATH, "pickup": Shape.CODE}
 # So much is kept of an entry that cannot be read.
-LONGEST_ENTRY = 4000
+MAX_ENTRY_LENGTH = 4000
 _CODE_WORD = re.compile(r"(?!.*\d{7})[\w.:-]{1,80}", re.ASCII)
 
 
@@ -187,7 +187,7 @@ def heard(
                 raise NotGenuine("no object")
             found = read(entry)
         except NotGenuine as error:
-            unread.append(Unread(str(error), json.dumps(entry)[:LONGEST_ENTRY]))
+            unread.append(Unread(str(error), json.dumps(entry)[:MAX_ENTRY_LENGTH]))
         else:
             if isinstance(found, ReceiptReport):
                 reports.append(found)

@@ -9,13 +9,13 @@ from pydantic import AfterValidator, SecretStr
 
 from channels import CallbackRequest, NotGenuine
 
-SHORTEST = 16
+MIN_SECRET_LENGTH = 16
 
 
 def _fit_for_a_path(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
-    if len(value) < SHORTEST or not value.isascii() or not value.replace("-", "").replace("_", "").isalnum():
-        raise ValueError(f"has to be at least {SHORTEST} letters, digits, - and _")
+    if len(value) < MIN_SECRET_LENGTH or not value.isascii() or not value.replace("-", "").replace("_", "").isalnum():
+        raise ValueError(f"has to be at least {MIN_SECRET_LENGTH} letters, digits, - and _")
     return secret
 
 

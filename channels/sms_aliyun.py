@@ -75,7 +75,7 @@ HASHED = "sha256-"
 ZONE = ZoneInfo("Asia/Shanghai")
 KEPT_DAYS = 30
 PAGE = 50
-MOST_PAGES = 20
+MAX_PAGES = 20
 # So far apart our clock and Aliyun's may be: it takes no request that is further off.
 SKEW = timedelta(minutes=15)
 _TOOK = CallbackAnswer(200, json.dumps({"code": 0, "msg": "接收成功"}, ensure_ascii=False).encode(), "application/json")
@@ -186,7 +186,7 @@ class Aliyun:
     async def _listed(self, to: str, day: date) -> list[Mapping[str, Any]]:
         """All messages to a number on one day. Raises CannotAsk unless it certainly saw every one."""
         rows: list[Mapping[str, Any]] = []
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(1, MAX_PAGES + 1):
             try:
                 answered = await self._ask("QuerySendDetails", {
                     "PhoneNumber": _local(to), "SendDate": f"{day:%Y%m%d}", "PageSize": str(PAGE),

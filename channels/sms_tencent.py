@@ -63,7 +63,7 @@ SERVICE = "sms"
 CONTENT_TYPE = "application/json"
 KEPT = timedelta(days=7)
 SKEW = timedelta(minutes=10)
-MOST_ROWS = 100
+MAX_ROWS = 100
 SESSION_BYTES = 511
 _TOOK = CallbackAnswer(200, b'{"result":0,"errmsg":"OK"}', "application/json")
 
@@ -156,7 +156,7 @@ class Tencent:
         now = self._place.clock()
         try:
             response = await self._ask("PullSmsSendStatusByPhoneNumber", {
-                "BeginTime": int(max(message.at - SKEW, now - KEPT).timestamp()), "Offset": 0, "Limit": MOST_ROWS,
+                "BeginTime": int(max(message.at - SKEW, now - KEPT).timestamp()), "Offset": 0, "Limit": MAX_ROWS,
                 "PhoneNumber": message.to, "SmsSdkAppId": self._options.app_id,
                 "EndTime": int((now + SKEW).timestamp()),
             })  # fmt: skip

@@ -24,8 +24,8 @@ PHONE = re.compile(r"\+?[1-9][0-9]{2,14}")
 SENDER = re.compile(r"\+?[1-9][0-9]{2,14}|[A-Za-z0-9 &._-]{1,11}")
 ERROR_CODE = re.compile("[0-9]{0,6}")
 
-_MOST_FIELDS = 100
-_LONGEST_BODY = 64 * 1024
+_MAX_FIELDS = 100
+_MAX_BODY_BYTES = 64 * 1024
 _NAME = re.compile("[A-Za-z]{1,40}[0-9]{0,2}")
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _COMMON = {"AccountSid": re.compile("AC[0-9a-f]{32}"), "ApiVersion": re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")}
@@ -82,12 +82,12 @@ class TwilioCallbacks:
 
 
 def _form(call: CallbackRequest) -> dict[str, str]:
-    if call.method != "POST" or len(call.body) > _LONGEST_BODY or not urlsplit(call.url).path:
+    if call.method != "POST" or len(call.body) > _MAX_BODY_BYTES or not urlsplit(call.url).path:
         raise NotGenuine("not a call of Twilio's")
     try:
         pairs = parse_qsl(
             call.body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict",
-            max_num_fields=_MOST_FIELDS,
+            max_num_fields=_MAX_FIELDS,
         )  # fmt: skip
     except ValueError:
         raise NotGenuine("not a form") from None

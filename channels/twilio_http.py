@@ -35,7 +35,7 @@ Answered = TypeVar("Answered")
 
 ACCOUNT = "^AC[0-9a-f]{32}$"
 PAGE = 1000  # the largest that Twilio gives: one number hardly ever has more
-_LONGEST_WAIT = timedelta(hours=1)
+_MAX_WAIT = timedelta(hours=1)
 # What the library lets through when an answer is not what it expects.
 _UNREADABLE = (TwilioException, ValueError, TypeError, KeyError, AttributeError)
 
@@ -184,7 +184,7 @@ def _usable(response: Response) -> Response:
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     seconds = headers.get("Retry-After", "")
-    return min(timedelta(seconds=int(seconds)), _LONGEST_WAIT) if seconds.isascii() and seconds.isdecimal() else None
+    return min(timedelta(seconds=int(seconds)), _MAX_WAIT) if seconds.isascii() and seconds.isdecimal() else None
 
 
 def _pairs(fields: Mapping[str, object] | None) -> Iterator[tuple[str, str]]:

@@ -39,8 +39,8 @@ from channels.twilio_http import TwilioOptions, asked, client, made_since, sent
 SLACK = timedelta(seconds=30)
 # Seconds: long enough to find a phone, and often shorter than an answering machine waits.
 RING = 30
-LONGEST_CALL = 120
-MOST_TWIML = 4000
+MAX_CALL_SECONDS = 120
+MAX_TWIML = 4000
 VOICES = {"zh": "zh-CN", "en": "en-GB"}
 
 _REFERENCE = re.compile("CA[0-9a-f]{32}")
@@ -79,12 +79,12 @@ class Voice:
 
     async def send(self, message: Message) -> Receipt:
         words = twiml(message)
-        if len(words) > MOST_TWIML:
-            raise MessageRefused(f"longer than {MOST_TWIML} characters of TwiML", Failure.CONTENT)
+        if len(words) > MAX_TWIML:
+            raise MessageRefused(f"longer than {MAX_TWIML} characters of TwiML", Failure.CONTENT)
         detection = {"machine_detection": "Enable"} if self._options.machine_detection else {}
         made = await sent(
             self._calls.create_async(
-                to=message.to, from_=self._options.sender, twiml=words, timeout=RING, time_limit=LONGEST_CALL,
+                to=message.to, from_=self._options.sender, twiml=words, timeout=RING, time_limit=MAX_CALL_SECONDS,
                 status_callback=self._callbacks.status_address(message.key), status_callback_method="POST", **detection,
             )
         )  # fmt: skip

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from hub.bounded_read import read_limited
 
-LARGEST_ANSWER: Final = 1024 * 1024  # bytes
+MAX_ANSWER_BYTES: Final = 1024 * 1024
 _BLANK: Final = re.compile(r"\{([a-z_0-9]+)(:number)?\}")
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
 # Statuses by which a service says no to what was asked. All others are about us, or about itself.
@@ -104,7 +104,7 @@ class JsonService:
                     allow_redirects=False, **content,
                 ) as response,
             ):  # fmt: skip
-                text = await read_limited(response.content, LARGEST_ANSWER, NotServed)
+                text = await read_limited(response.content, MAX_ANSWER_BYTES, NotServed)
                 return response.status, _object(text, response.status)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             # The text of these errors may hold the address with what was asked: only their names are passed on.

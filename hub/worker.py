@@ -34,8 +34,8 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
-from hub.router import MOST_BATCHES, PROVIDER_SECONDS, Begun
-from hub.store.contract.tasks import LONGEST_SLEEP, PLAN_CHANGED, ClaimedTask
+from hub.router import MAX_BATCHES, PROVIDER_SECONDS, Begun
+from hub.store.contract.tasks import MAX_SLEEP, PLAN_CHANGED, ClaimedTask
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE
 from hub.store.transaction import Transaction
@@ -55,7 +55,7 @@ PURGED_EVERY = timedelta(hours=1)
 GATHER_CALLS = 0.1
 # An act of reminding many that is unfinished after so long gets another job, unless one is waiting or running.
 MANY_AGAIN = timedelta(minutes=1)
-MOST_STARTS = 3
+MAX_STARTS = 3
 Loop = Callable[[asyncio.Event], Awaitable[None]]
 Result = TypeVar("Result")
 log = structlog.get_logger()
@@ -184,7 +184,7 @@ class Worker:
     async def _sleep_until_due(self, stop: asyncio.Event) -> None:
         async with self._hub.database.transaction(EVERYTHING) as tx:
             earliest, now = await tx.tasks.earliest_due(), tx.planning_now
-        pause = min(earliest - now, LONGEST_SLEEP) if earliest else LONGEST_SLEEP
+        pause = min(earliest - now, MAX_SLEEP) if earliest else MAX_SLEEP
         await _either(self._plan_changed, stop, max(pause.total_seconds(), 0.01))
 
     # ---- what providers told us
@@ -266,8 +266,8 @@ class Worker:
         """The queue does not count a job whose process died under it, and such a job would go round for ever."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             starts = await tx.desk.count_start(int(job.id))
-        if starts > MOST_STARTS:
-            raise RuntimeError(f"started {MOST_STARTS} times and never came to an end")
+        if starts > MAX_STARTS:
+            raise RuntimeError(f"started {MAX_STARTS} times and never came to an end")
         return starts
 
     async def _ended(self, job: Job) -> None:
@@ -331,7 +331,7 @@ class Worker:
 
     async def _hear_again(self) -> None:
         """What providers told us and could not be settled at once."""
-        for _ in range(MOST_BATCHES):
+        for _ in range(MAX_BATCHES):
             if not await self.hear():
                 break
         await self._kept(settle_stops(self._services))
@@ -341,7 +341,7 @@ class Worker:
     ) -> None:
         """As long as there is something new. What stays due has failed, and waits for the next time."""
         seen: set[UUID] = set()
-        for _ in range(MOST_BATCHES):
+        for _ in range(MAX_BATCHES):
             async with self._hub.database.transaction(EVERYTHING) as tx:
                 new = [each for each in await find(tx) if each not in seen]
             if not new:
@@ -358,7 +358,7 @@ class Worker:
                 await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             for key in await tx.app_keys.certificates_due(tx.now):
                 await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
-            await tx.jobs.take_up_again(REPLAN, MOST_STARTS)
+            await tx.jobs.take_up_again(REPLAN, MAX_STARTS)
         await self._kept(attend(self._services))
 
     async def _kept(self, work: Awaitable[Result]) -> Result | None:

@@ -24,7 +24,7 @@ from qianda.update import check_update
 from qianda.wire import BadAnswer, Json, ProtocolProblem, Wire, binary, origin_of
 
 BUSY_SECONDS = 240  # another signer's lease on the document lasts three minutes
-LONGEST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 _KEY_PURPOSE = b"qianda-key-v1"
 
 
@@ -347,7 +347,7 @@ class SigningClient:
                 return await self.prepare(contract, contract_id, strokes=strokes)
             except ProtocolProblem as problem:
                 # The lease says the latest moment; most people are done within a second.
-                pause = max(min(problem.retry_after or 5.0, 1.0 + waited, LONGEST_PAUSE), 0.05)
+                pause = max(min(problem.retry_after or 5.0, 1.0 + waited, MAX_PAUSE), 0.05)
                 if problem.code != "document-busy" or waited + pause > BUSY_SECONDS:
                     raise
                 await self._sleep(pause)

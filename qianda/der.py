@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 INTEGER, OCTET_STRING, NULL, OID, SEQUENCE, SET = 0x02, 0x04, 0x05, 0x06, 0x30, 0x31
-LONGEST_LENGTH = 2  # bytes that a length in the long form may take
+MAX_LENGTH_BYTES = 2  # bytes that a length in the long form may take
 
 
 class NotDer(ValueError):
@@ -79,7 +79,7 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
         return first, at + 1
     count = first & 0x7F
     digits = data[at + 1 : at + 1 + count]
-    if not 1 <= count <= LONGEST_LENGTH or len(digits) != count:
+    if not 1 <= count <= MAX_LENGTH_BYTES or len(digits) != count:
         raise NotDer("a length that is indefinite, too long or cut short")
     length = int.from_bytes(digits, "big")
     if length < 0x80 or digits[0] == 0:

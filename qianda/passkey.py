@@ -18,10 +18,10 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-LARGEST_CLIENT_DATA: Final = 1024
-LARGEST_AUTHENTICATOR_DATA: Final = 1024
-LARGEST_SIGNATURE: Final = 512
-LONGEST_CREDENTIAL_ID: Final = 1023
+MAX_CLIENT_DATA_BYTES: Final = 1024
+MAX_AUTHENTICATOR_DATA_BYTES: Final = 1024
+MAX_SIGNATURE_BYTES: Final = 512
+MAX_CREDENTIAL_ID_BYTES: Final = 1023
 # ECDSA on P-256 and RSA PKCS#1 v1.5, both with SHA-256, as COSE numbers them.
 ALGORITHMS: Final = (-7, -257)
 
@@ -83,7 +83,7 @@ def relying_party(origin: str) -> str | None:
 def check_assertion(public_key: bytes, to_be_signed: bytes, assertion: Assertion) -> Confirmed:
     """The passkey of `public_key` (DER) confirmed exactly these signed attributes, at an origin of its own, and its
     device had verified its user. Raises WrongPasskey."""
-    if len(assertion.signature) > LARGEST_SIGNATURE:
+    if len(assertion.signature) > MAX_SIGNATURE_BYTES:
         raise WrongPasskey("the signature is too long")
     origin = _client_data(assertion.client_data, "webauthn.get", challenge_of(to_be_signed))
     rp_id = relying_party(origin)
@@ -108,7 +108,7 @@ def read_registration(authenticator_data: bytes, client_data: bytes, challenge: 
     attested = authenticator_data[_HEADER + 16 :]  # behind the make of the authenticator
     length = int.from_bytes(attested[:2], "big")
     credential_id, key = attested[2 : 2 + length], attested[2 + length :]
-    if not flags & _CREDENTIAL or not 0 < length <= LONGEST_CREDENTIAL_ID or len(credential_id) != length:
+    if not flags & _CREDENTIAL or not 0 < length <= MAX_CREDENTIAL_ID_BYTES or len(credential_id) != length:
         raise WrongPasskey("the authenticator data name no passkey")
     return NewPasskey(
         credential_id, _spki_of(key, more=bool(flags & _EXTENSIONS)), counter, bool(flags & _BACKUP_ELIGIBLE)
@@ -120,7 +120,7 @@ def read_registration(authenticator_data: bytes, client_data: bytes, challenge: 
 
 def _client_data(encoded: bytes, kind: str, challenge: bytes) -> str:
     """The origin, after type and challenge were found right."""
-    if len(encoded) > LARGEST_CLIENT_DATA:
+    if len(encoded) > MAX_CLIENT_DATA_BYTES:
         raise WrongPasskey("the client data are too long")
     try:
         said = json.loads(encoded.decode("utf-8"), object_pairs_hook=_each_once)
@@ -149,7 +149,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _authenticator_data(data: bytes, rp_id: str) -> tuple[int, int]:
     """Counter and flags, after the relying party was found right and the user verified."""
-    if not _HEADER <= len(data) <= LARGEST_AUTHENTICATOR_DATA:
+    if not _HEADER <= len(data) <= MAX_AUTHENTICATOR_DATA_BYTES:
         raise WrongPasskey("the authenticator data are too short or too long")
     if data[:32] != hashlib.sha256(rp_id.encode()).digest():
         raise WrongPasskey("the passkey belongs to another relying party")

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 CALL_SECONDS = 30
-LARGEST_ANSWER = 64 << 20  # bytes
+MAX_ANSWER_BYTES = 64 << 20
 
 Json = dict[str, Any]
 
@@ -104,7 +104,7 @@ async def _read_limited(response: aiohttp.ClientResponse) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_chunked(1 << 16):
         content += chunk
-        if len(content) > LARGEST_ANSWER:
+        if len(content) > MAX_ANSWER_BYTES:
             raise BadAnswer("the answer is too large")
     return bytes(content)
 

@@ -22,7 +22,7 @@ _WARM.set_forkserver_preload([
     "hub.lifecycle.school.import_roster", "phonenumbers",
 ])  # fmt: skip
 # Seconds.
-LONGEST = 120
+COMMAND_TIMEOUT = 120
 
 
 def run_command(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -31,7 +31,7 @@ def run_command(words: Sequence[str], environment: Mapping[str, str]) -> subproc
         said = Path(name) / "stdout", Path(name) / "stderr"
         process = _WARM.Process(target=_be_the_command, args=(list(words), dict(environment), said))
         process.start()
-        process.join(LONGEST)
+        process.join(COMMAND_TIMEOUT)
         if process.exitcode is None:
             process.kill()
             process.join()

@@ -11,7 +11,7 @@ from asn1crypto import pem, x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathBuildingError, PathError, ValidationError
 
-LONGEST: Final = 10
+MAX_CHAIN_LENGTH: Final = 10
 
 
 def read_roots(paths: Sequence[Path]) -> tuple[bytes, ...]:
@@ -32,7 +32,7 @@ def read_roots(paths: Sequence[Path]) -> tuple[bytes, ...]:
 
 def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
     """None: too many, too few, or not to be read."""
-    if not 1 <= len(chain) <= LONGEST:
+    if not 1 <= len(chain) <= MAX_CHAIN_LENGTH:
         return None
     try:
         for der in chain:

@@ -21,7 +21,7 @@ from hub.rest_mapping import NotServed
 
 FRESH: Final = timedelta(hours=1)
 STALE: Final = timedelta(days=7)
-LARGEST: Final = 16 * 1024 * 1024  # bytes
+MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 UNKNOWN, REVOKED = "status-unknown", "revoked"
 
 
@@ -60,7 +60,7 @@ class StatusList:
         async with asyncio.timeout(self._deadline), self._place.http.get(self._url) as answer:
             if answer.status != 200:
                 raise NotServed(f"HTTP {answer.status}")
-            return await read_limited(answer.content, LARGEST, NotServed)
+            return await read_limited(answer.content, MAX_LIST_BYTES, NotServed)
 
 
 def _entries(text: bytes) -> Mapping[str, Any]:

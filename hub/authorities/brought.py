@@ -19,7 +19,7 @@ from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted
 if TYPE_CHECKING:  # loaded where a chain is validated: few signers bring one
     from pyhanko_certvalidator.path import ValidationPath
 
-LONGEST_CHAIN: Final = 10
+MAX_CHAIN_LENGTH: Final = 10
 SIGNING_USAGES: Final = {"digital_signature", "non_repudiation"}
 POSSIBLE_PURPOSES: Final = {
     "any_extended_key_usage", "email_protection", "client_auth", "microsoft_document_signing",
@@ -84,8 +84,8 @@ def _text(value: object) -> str:
 
 
 def _read(chain: Sequence[bytes]) -> tuple[x509.Certificate, list[x509.Certificate]]:
-    if not 1 <= len(chain) <= LONGEST_CHAIN:
-        raise BadInput(f"a chain has 1 to {LONGEST_CHAIN} certificates", field="certificate_chain")
+    if not 1 <= len(chain) <= MAX_CHAIN_LENGTH:
+        raise BadInput(f"a chain has 1 to {MAX_CHAIN_LENGTH} certificates", field="certificate_chain")
     try:
         certificates = [x509.Certificate.load(der, strict=True) for der in chain]
         for certificate in certificates:

@@ -17,8 +17,8 @@ from asn1crypto import algos, core, ocsp, x509
 from hub.authorities import Revoked
 from hub.errors import BadInput
 
-MOST_ASKED: Final = 20  # certificates in one request
-LONGEST_REQUEST: Final = 16 * 1024  # bytes
+MAX_ASKED: Final = 20  # certificates in one request
+MAX_REQUEST_BYTES: Final = 16 * 1024
 _HASHES: Final = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}
 _SIGNATURE: Final = {"algorithm": "sha256_ecdsa"}
 
@@ -47,10 +47,10 @@ class _Failure(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
 def asked_in(request: bytes) -> list[CertificateId]:
     """The certificates that a request (DER of OCSPRequest) is about. BadInput: it cannot be read, or asks too much."""
     try:
-        if len(request) > LONGEST_REQUEST:
+        if len(request) > MAX_REQUEST_BYTES:
             raise ValueError("too long")
         lines = ocsp.OCSPRequest.load(request, strict=True)["tbs_request"]["request_list"]
-        if not 1 <= len(lines) <= MOST_ASKED:
+        if not 1 <= len(lines) <= MAX_ASKED:
             raise ValueError("no certificate, or too many")
         return [_certificate_id(line["req_cert"]) for line in lines]
     except (ValueError, TypeError, KeyError) as error:

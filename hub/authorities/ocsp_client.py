@@ -23,7 +23,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from hub.bounded_read import read_limited
 
 ASK_SECONDS: Final = 10.0
-LARGEST_ANSWER: Final = 256 * 1024  # bytes
+MAX_ANSWER_BYTES: Final = 256 * 1024
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 NONCE_BYTES: Final = 32
 
@@ -60,7 +60,7 @@ class OcspClient:
         ) as response:
             if response.status != 200:
                 raise ValueError(f"answered {response.status}")
-            return await read_limited(response.content, LARGEST_ANSWER, ValueError)
+            return await read_limited(response.content, MAX_ANSWER_BYTES, ValueError)
 
 
 def addresses(certificate: x509.Certificate) -> Iterator[str]:

@@ -22,8 +22,8 @@ from hub.errors import BadInput
 from qianda.passkey_binding import PasskeyBinding, encode_extension
 from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_NOTICE, TRIAL_POLICY_OID
 
-LONGEST_NAME: Final = 64  # characters: the upper bound of common and organisation names (RFC 5280, appendix A)
-SMALLEST_RSA_KEY: Final = 2048  # bits
+MAX_NAME_LENGTH: Final = 64  # characters: the upper bound of common and organisation names (RFC 5280, appendix A)
+MIN_RSA_BITS: Final = 2048
 DOCUMENT_SIGNING: Final = "1.3.6.1.5.5.7.3.36"  # RFC 9336; poppler wants emailProtection beside it
 SIGNING_PURPOSES: Final = (DOCUMENT_SIGNING, "email_protection")
 SIGNATURE_ALGORITHM: Final = {"algorithm": "sha256_ecdsa"}
@@ -34,10 +34,10 @@ Extension = tuple[str, bool, Any]  # name, critical, value
 def organisation_name(organisation: str) -> str:
     """The organisation with the notice that its certificates are for trial only; both fit into 64 characters."""
     notice = f" ({TRIAL_NOTICE})"
-    return shortened(organisation, LONGEST_NAME - len(notice)) + notice
+    return shortened(organisation, MAX_NAME_LENGTH - len(notice)) + notice
 
 
-def shortened(name: str, limit: int = LONGEST_NAME) -> str:
+def shortened(name: str, limit: int = MAX_NAME_LENGTH) -> str:
     """A name cut to `limit` characters with an ellipsis, never between a letter and its marks. BadInput when empty."""
     clean = " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in name).split())
     if not clean:
@@ -66,7 +66,7 @@ def acceptable_key(spki: bytes) -> keys.PublicKeyInfo:
     if isinstance(public_key, ec.EllipticCurvePublicKey):
         fits = public_key.curve.name == ec.SECP256R1.name
     else:
-        fits = isinstance(public_key, rsa.RSAPublicKey) and public_key.key_size >= SMALLEST_RSA_KEY
+        fits = isinstance(public_key, rsa.RSAPublicKey) and public_key.key_size >= MIN_RSA_BITS
     if not fits:
         raise BadInput("the public key is neither P-256 nor RSA from 2048 bits", field="spki")
     return keys.PublicKeyInfo.load(spki)

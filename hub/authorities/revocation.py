@@ -28,7 +28,7 @@ from hub.bounded_read import read_limited
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
 
 FETCH_SECONDS: Final = 10.0
-LARGEST_LIST: Final = 32 << 20  # bytes
+MAX_LIST_BYTES: Final = 32 << 20
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 Found = TypeVar("Found")
 
@@ -106,7 +106,7 @@ class RevocationLists:
         async with self._http.get(address, timeout=timeout, allow_redirects=False) as response:
             if response.status != 200:
                 raise ValueError(f"answered {response.status}")
-            return await read_limited(response.content, LARGEST_LIST, ValueError)
+            return await read_limited(response.content, MAX_LIST_BYTES, ValueError)
 
 
 async def _first(addresses: Sequence[str], get: Callable[[str], Awaitable[Found]], reasons: list[str]) -> Found | None:

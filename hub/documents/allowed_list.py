@@ -7,9 +7,9 @@ from hub.errors import UnreadableFile
 
 # How .xlsx and .ods begin, and .xls.
 SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
-LARGEST_TEXT = 1 << 20  # bytes
+MAX_TEXT_BYTES = 1 << 20
 # A spreadsheet keeps no more digits of a number: longer ones have to be text.
-LARGEST_EXACT = 10**15
+MAX_EXACT_NUMBER = 10**15
 
 
 def entries_of(data: bytes) -> list[str]:
@@ -34,14 +34,14 @@ def _column(data: bytes) -> list[str]:
 
 def _words(cell: Cell) -> str:
     if isinstance(cell, float):
-        if abs(cell) >= LARGEST_EXACT:
+        if abs(cell) >= MAX_EXACT_NUMBER:
             raise UnreadableFile("Long numbers have lost their last digits: format the column as text.")
         return str(int(cell))
     return str(cell or "")
 
 
 def _decoded(data: bytes) -> str:
-    if len(data) > LARGEST_TEXT:
+    if len(data) > MAX_TEXT_BYTES:
         raise UnreadableFile("The text is longer than 1 MB.")
     for encoding in ("utf-8-sig", "gb18030"):
         try:

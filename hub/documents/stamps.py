@@ -19,9 +19,9 @@ TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "contracts" / "stam
 SIGNATURE_SIZE: Final = (160.0, 62.0)  # width and height in PDF points
 SEAL_SIZE: Final = 42 / 25.4 * 72  # points: a company seal is 38 to 42 mm wide
 SEAL_PURPOSE: Final = "合同专用章"
-MOST_STROKES: Final = 200
-MOST_POINTS: Final = 5000
-LONGEST_TEXT: Final = 100  # characters
+MAX_STROKES: Final = 200
+MAX_POINTS: Final = 5000
+MAX_TEXT_LENGTH: Final = 100  # characters
 
 Stroke = Sequence[tuple[float, float]]
 
@@ -72,8 +72,8 @@ def seal_stamp(organisation: str, size: float = SEAL_SIZE) -> bytes:
 def checked_strokes(strokes: Sequence[Stroke]) -> list[list[tuple[float, float]]]:
     """The strokes as plain numbers. BadInput when there are too many, or a point is not in the unit square."""
     points = sum(len(stroke) if isinstance(stroke, list | tuple) else 1 for stroke in strokes)
-    if not 0 < len(strokes) <= MOST_STROKES or points > MOST_POINTS:
-        raise BadInput(f"a drawing has 1 to {MOST_STROKES} strokes and up to {MOST_POINTS} points", field="strokes")
+    if not 0 < len(strokes) <= MAX_STROKES or points > MAX_POINTS:
+        raise BadInput(f"a drawing has 1 to {MAX_STROKES} strokes and up to {MAX_POINTS} points", field="strokes")
     return [_checked_stroke(stroke) for stroke in strokes]
 
 
@@ -90,8 +90,8 @@ def _checked_stroke(stroke: Stroke) -> list[tuple[float, float]]:
 
 def _draw(template: str, texts: dict[str, str], data: dict[str, Any]) -> bytes:
     for field, text in texts.items():
-        if not 0 < len(text) <= LONGEST_TEXT:
-            raise BadInput(f"a stamp's text has 1 to {LONGEST_TEXT} characters", field=field)
+        if not 0 < len(text) <= MAX_TEXT_LENGTH:
+            raise BadInput(f"a stamp's text has 1 to {MAX_TEXT_LENGTH} characters", field=field)
     return _drawer().draw(template, texts, data)
 
 

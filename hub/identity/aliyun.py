@@ -35,7 +35,7 @@ VERSION: Final = "2019-03-07"
 ACTIONS: Final = {2: "Id2MetaVerify", 3: "Mobile3MetaSimpleVerify"}
 METHODS: Final = {2: "name and number of the ID card", 3: "name, number of the ID card and mobile number"}
 FORM: Final = "application/x-www-form-urlencoded"
-LARGEST_ANSWER: Final = 64 * 1024  # bytes
+MAX_ANSWER_BYTES: Final = 64 * 1024
 MAINLAND: Final = "+86"
 _SAID: Final = {"1": True, "2": False, "3": False}  # the same, not the same, no record of such a person
 
@@ -93,7 +93,7 @@ class AliyunIdentity:
                     f"{self._options.endpoint}/", data=body, headers=headers, allow_redirects=False
                 ) as response,
             ):
-                answer = json.loads(await read_limited(response.content, LARGEST_ANSWER, NotServed))
+                answer = json.loads(await read_limited(response.content, MAX_ANSWER_BYTES, NotServed))
         except (aiohttp.ClientError, OSError, ValueError, RecursionError, NotServed) as error:
             raise IdentityUnavailable(f"{self.name}: no answer that can be read: {type(error).__name__}") from None
         if not isinstance(answer, dict):

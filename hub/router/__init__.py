@@ -40,7 +40,7 @@ from hub.router.circuit_breaker import Healths, arrived
 from hub.router.providers import Begun, Carrier, Carriers
 from hub.router.receipts import FATES
 from hub.router.recheck import as_it_is_now, morning, obsolete, unwanted
-from hub.router.reconcile import BUSY_PAUSES, MOST_BATCHES, settle
+from hub.router.reconcile import BUSY_PAUSES, MAX_BATCHES, settle
 from hub.router.rendering import Wording
 from hub.router.reports import Reports
 from hub.store.transaction import Database, Transaction
@@ -51,7 +51,7 @@ CALL_LEASE = timedelta(seconds=SECONDS) + BEGUN_WITHIN
 # A provider that cannot be asked may still report by itself: so long a lost message waits for that.
 RECEIPT_FIRST = timedelta(minutes=2)
 # Where nobody can be asked, a message whose fate is unknown is sent once more, and never again.
-MOST_UNKNOWN_CALLS = 2
+MAX_UNKNOWN_CALLS = 2
 
 log = structlog.get_logger()
 
@@ -193,7 +193,7 @@ class Router:
             if carrier.channel.rules.receipts and touched and tx.planning_now - touched < RECEIPT_FIRST:
                 await tx.deliveries.put_off(delivery.id, touched + RECEIPT_FIRST)
                 return delivery.state
-        if delivery.calls >= MOST_UNKNOWN_CALLS:
+        if delivery.calls >= MAX_UNKNOWN_CALLS:
             return await self._left_to_ladder(delivery)
         return await self._once_more(delivery)
 
@@ -391,4 +391,4 @@ def door_of_channel(channel: str) -> DoorKind:
     return DoorKind(channel)
 
 
-__all__ = ["MOST_BATCHES", "PROVIDER_SECONDS", "Begun", "Router", "door_of_channel"]
+__all__ = ["MAX_BATCHES", "PROVIDER_SECONDS", "Begun", "Router", "door_of_channel"]

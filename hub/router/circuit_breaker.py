@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from channels import AccountTrouble, NotNow
-from hub.model.messaging.provider import FILTERED_STORM, LONG_REST, LONGEST_REST, STORM_WINDOW
+from hub.model.messaging.provider import FILTERED_STORM, LONG_REST, MAX_REST, STORM_WINDOW
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.alert_texts import Facts
 from hub.router.providers import Booked, Carrier
@@ -60,7 +60,7 @@ class Healths:
         await tx.providers.put(health.resting(rest, tx.now) if rest else health)
         log.warning("provider in trouble", provider=carrier.name, reason=reason)
         if rest and rest > LONG_REST:
-            await self._tell(tx, carrier, min(rest, LONGEST_REST))
+            await self._tell(tx, carrier, min(rest, MAX_REST))
 
     async def _tell(self, tx: Transaction, carrier: Carrier, rest: timedelta) -> None:
         """Once a day, however often it says so."""

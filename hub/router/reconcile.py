@@ -22,7 +22,7 @@ from hub.store.transaction import Database
 
 BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
 # So many in a row, when a long wait is made up for; then the worker looks whether it has to stop.
-MOST_BATCHES = 20
+MAX_BATCHES = 20
 log = structlog.get_logger()
 
 
@@ -39,7 +39,7 @@ async def settle(database: Database, carry: Carry, before: datetime, known: Sequ
     """Bring on what is open since `before`, as long as any of them comes on; returns how many there were. `known`: the
     providers that are configured here."""
     seen: set[UUID] = set()
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         async with database.transaction(EVERYTHING) as tx:
             ours = OfProviders(known, tx.now - LEFT_TO_OTHERS)
             open_ones = await tx.deliveries.unsettled(before, tx.planning_now, ours=ours)

@@ -16,7 +16,7 @@ from hub.router.providers import Carrier
 from hub.store.joint import Joint
 from hub.store.transaction import Database, Transaction
 
-MOST = 50
+MAX_BATCH = 50
 log = structlog.get_logger()
 
 
@@ -59,7 +59,7 @@ class Reports:
 
     async def _write(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             if len(batch) == 1 or not await self._together(batch):
                 for each in batch:
                     await self._alone(each)

@@ -11,7 +11,7 @@ from hub.store.joint import Joint, NotTogether
 from hub.store.transaction import Transaction
 
 # A day on the wall has 25 hours when summer time ends.
-LONGEST_DAY = timedelta(hours=26)
+MAX_DAY = timedelta(hours=26)
 
 
 async def foresee_steps(tx: Transaction, claimed: Sequence[ClaimedTask]) -> list[ClaimedTask]:
@@ -38,7 +38,7 @@ async def _foresee_answers(tx: Transaction, ahead: Joint, signers: Sequence[Sign
     contracts = [each.contract for each in signers]
     persons = [each.person for each in signers]
     await tx.sessions.foresee(ahead, persons)
-    await tx.deliveries.foresee(ahead, contracts, persons, tx.planning_now - LONGEST_DAY)
+    await tx.deliveries.foresee(ahead, contracts, persons, tx.planning_now - MAX_DAY)
     await tx.opt_outs.foresee(ahead, {each.phone for each in signers})
     await tx.school.foresee(ahead, {each.campus for each in signers})
     await tx.links.foresee(ahead, [each.id for each in signers])

@@ -21,7 +21,7 @@ from hub.timestamps import CLOCK_TOLERANCE
 
 DEADLINE: Final = 10.0  # seconds
 WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that somebody has to look into
-LARGEST_ANSWER: Final = 64 * 1024  # bytes
+MAX_ANSWER_BYTES: Final = 64 * 1024
 
 
 async def _nobody(_difference: timedelta) -> None:
@@ -70,7 +70,7 @@ class Rfc3161Timestamps:
             ):
                 if response.status != 200:
                     raise TimestampUnavailable(f"the timestamp authority answered with status {response.status}")
-                return await read_limited(response.content, LARGEST_ANSWER, TimestampUnavailable)
+                return await read_limited(response.content, MAX_ANSWER_BYTES, TimestampUnavailable)
         except (aiohttp.ClientError, OSError) as error:
             # TimeoutError is an OSError
             raise TimestampUnavailable(f"the timestamp authority did not answer: {error!r}") from error

@@ -45,10 +45,10 @@ ALGORITHMS: Final = {  # by kind of key: what is asked for, the best first
     "ec": ("1.2.840.10045.4.3.2",),
     "rsa": ("1.2.840.113549.1.1.11", "1.2.840.113549.1.1.1"),
 }
-SMALLEST_RSA: Final = 2048  # bits
+MIN_RSA_BITS: Final = 2048
 RAW_ECDSA: Final = 64  # bytes of r‖s on P-256; CMS wants DER
-LARGEST_ANSWER: Final = 256 * 1024  # bytes
-LONGEST_CHAIN: Final = 10
+MAX_ANSWER_BYTES: Final = 256 * 1024
+MAX_CHAIN_LENGTH: Final = 10
 TOKEN_MARGIN: Final = 60.0  # seconds that an access token is not used any more before it ends
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,60}", re.ASCII)
 _ABOUT_THE_PIN: Final = re.compile(r"(?<![a-z])pin(?![a-z])", re.IGNORECASE)
@@ -113,7 +113,7 @@ class _Credential:
     def read(cls, info: Mapping[str, Any]) -> _Credential:
         """Raises TokenUnavailable for one that cannot seal."""
         try:
-            certificates = tuple(base64.b64decode(each) for each in info["cert"]["certificates"][:LONGEST_CHAIN])
+            certificates = tuple(base64.b64decode(each) for each in info["cert"]["certificates"][:MAX_CHAIN_LENGTH])
             key = x509.load_der_x509_certificate(certificates[0]).public_key()
             kind, offered = _kind_of(key), [str(each) for each in info["key"]["algo"]]
             status = str(info["key"].get("status", "enabled"))
@@ -236,7 +236,7 @@ class _Service:
                 asyncio.timeout(self._options.deadline),
                 self._http.post(url, headers=headers, allow_redirects=False, **content) as response,
             ):
-                answer = json.loads(await read_limited(response.content, LARGEST_ANSWER, NotServed) or b"{}")
+                answer = json.loads(await read_limited(response.content, MAX_ANSWER_BYTES, NotServed) or b"{}")
         except (ValueError, RecursionError):
             answer = None
         except (aiohttp.ClientError, OSError, NotServed) as error:  # TimeoutError is an OSError
@@ -251,7 +251,7 @@ class _Service:
 def _kind_of(key: Any) -> str:
     if isinstance(key, ec.EllipticCurvePublicKey):
         return "ec" if key.curve.name == ec.SECP256R1.name else ""
-    return "rsa" if isinstance(key, rsa.RSAPublicKey) and key.key_size >= SMALLEST_RSA else ""
+    return "rsa" if isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS else ""
 
 
 def _authorisation(info: Mapping[str, Any]) -> tuple[bool, str]:

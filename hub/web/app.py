@@ -31,7 +31,7 @@ from hub.web.security import add_headers, public_address, same_origin
 from hub.web.slow_clients import PATIENCE, SlowClients
 from hub.wiring import Hub
 
-LARGEST_BODY = 21 << 20  # an uploaded file of 20 MB and its envelope; JSON is bounded more tightly where it is read
+MAX_BODY_BYTES = 21 << 20  # an uploaded file of 20 MB and its envelope; JSON is bounded more tightly where it is read
 SHUTDOWN_SECONDS = 10.0
 CLOSING_IS_NO_ERROR = ClosingIsNoError()
 STATIC_FOLDER = Path(__file__).parent / "static"
@@ -43,7 +43,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     slow = SlowClients(patience)
     app = web.Application(
         middlewares=[departed, slow.middleware(), problems, public_address, same_origin],
-        client_max_size=LARGEST_BODY,
+        client_max_size=MAX_BODY_BYTES,
         handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
     )
     server_logger.addFilter(CLOSING_IS_NO_ERROR)

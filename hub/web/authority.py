@@ -23,7 +23,7 @@ from hub.wiring import Hub
 
 # What was just signed is given to everybody: visitors do not make the token work.
 KEPT = timedelta(minutes=10)
-MOST_KEPT = 2000
+MAX_KEPT = 2000
 
 
 class _RevocationList:
@@ -82,7 +82,7 @@ class _Answers:
             return kept[1]
         answer = await self._hub.pki.authority.answer(statuses)
         self._kept[statuses] = (now, answer)
-        while len(self._kept) > MOST_KEPT:
+        while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
         return answer
 
@@ -99,7 +99,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
     async def posted(request: web.Request) -> web.Response:
         try:
-            wanted = await request.clone(client_max_size=ocsp.LONGEST_REQUEST + 1).read()
+            wanted = await request.clone(client_max_size=ocsp.MAX_REQUEST_BYTES + 1).read()
         except web.HTTPRequestEntityTooLarge:  # whoever sends more is not read to the end
             wanted = b""
         return _status_response(await answers.to(wanted))

@@ -13,7 +13,7 @@ from channels import Heard
 from hub.store.inbound.callback_writer import StoredCallback
 from hub.store.transaction import Database
 
-MOST_TOGETHER = 50
+MAX_TOGETHER = 50
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Intake:
 
     async def _write(self) -> None:
         while self._waiting:
-            together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+            together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
             failure: Exception | None = None
             try:
                 await self._database.inlet.store([each.told for each in together])

@@ -18,7 +18,7 @@ from hub.web.app_keys import HUB
 from hub.web.callback_batcher import Intake
 from hub.wiring import Hub
 
-LARGEST_CALL = 1 << 20  # a bounced mail may carry the message that it is about
+MAX_CALL_BYTES = 1 << 20  # a bounced mail may carry the message that it is about
 log = structlog.get_logger()
 
 
@@ -49,10 +49,10 @@ async def called(intake: Intake, request: web.Request) -> web.Response:
 
 async def _call(request: web.Request) -> CallbackRequest:
     """As it arrived; the address is the configured public one, whatever proxies made of it on the way."""
-    body = await request.content.read(LARGEST_CALL + 1)
-    while body and len(body) <= LARGEST_CALL and (more := await request.content.read(LARGEST_CALL + 1 - len(body))):
+    body = await request.content.read(MAX_CALL_BYTES + 1)
+    while body and len(body) <= MAX_CALL_BYTES and (more := await request.content.read(MAX_CALL_BYTES + 1 - len(body))):
         body += more
-    if len(body) > LARGEST_CALL:
+    if len(body) > MAX_CALL_BYTES:
         raise NotGenuine("the call is too large")
     headers = {name.lower(): value for name, value in request.headers.items()}
     url = request.app[HUB].services.origin + request.raw_path

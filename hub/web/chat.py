@@ -19,7 +19,7 @@ from hub.lifecycle.inbound.chat_replies import inform
 from hub.web.app_keys import HUB
 from hub.wiring import Hub
 
-LARGEST_CALL = 64 * 1024
+MAX_CALL_BYTES = 64 * 1024
 # So many questions are remembered: a platform that did not get our response in time asks again.
 REMEMBERED = 1000
 log = structlog.get_logger()
@@ -96,9 +96,9 @@ class ChatDesk:
 
 async def _call(request: web.Request) -> ChatRequest:
     body = b""
-    while len(body) <= LARGEST_CALL and (more := await request.content.read(LARGEST_CALL + 1 - len(body))):
+    while len(body) <= MAX_CALL_BYTES and (more := await request.content.read(MAX_CALL_BYTES + 1 - len(body))):
         body += more
-    if len(body) > LARGEST_CALL:
+    if len(body) > MAX_CALL_BYTES:
         raise ForgedQuestion("the call is too large")
     headers = {name.lower(): value for name, value in request.headers.items()}
     return ChatRequest(request.method, dict(request.query), headers, body)

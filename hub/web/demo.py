@@ -23,7 +23,7 @@ from hub.web.pages import page
 from hub.wiring import Hub
 
 ZONE = ZoneInfo("Asia/Shanghai")
-LONGEST_STEP = timedelta(days=366)
+MAX_STEP = timedelta(days=366)
 _STEP = re.compile(r"(\d{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 _LINK = re.compile(r"(https?://[A-Za-z0-9.:\-\[\]/]+)")
@@ -147,7 +147,7 @@ def _asked(body: bytes) -> timedelta:
 def _step(text: str) -> timedelta:
     match = _STEP.fullmatch(text)
     step = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta(0)
-    if not timedelta(0) < step <= LONGEST_STEP:
+    if not timedelta(0) < step <= MAX_STEP:
         raise BadInput("a time ahead like 1d, 3h or 30m, at most a year", field="advance")
     return step
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from hub.documents.pages import PagePainter
 
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 
 
 class PageImages:
@@ -16,7 +16,7 @@ class PageImages:
     the same moment wait for one drawing.
     """
 
-    def __init__(self, painter: PagePainter, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, painter: PagePainter, most_bytes: int = MAX_BYTES) -> None:
         self._painter = painter
         self._most_bytes = most_bytes
         self._kept: OrderedDict[str, list[bytes]] = OrderedDict()

@@ -21,7 +21,7 @@ from hub.errors import BadInput, ManyChecks
 from hub.web.app_keys import BRAKES, HUB
 from hub.web.pages import page
 from hub.web.problems import wants_page
-from hub.web.upload_limits import LARGEST_FILE, MAX_CHECKS, RETRY_AFTER, Upload, UploadLimits
+from hub.web.upload_limits import MAX_CHECKS, MAX_FILE_BYTES, RETRY_AFTER, Upload, UploadLimits
 from hub.wiring import Hub
 from qianda.verify.elements import VerificationReport
 from qianda.verify.findings import UnreadablePdf
@@ -30,8 +30,8 @@ from qianda.verify.report import as_json, unreadable_json
 from qianda.verify.trust import list_trust_files
 
 ZONE = ZoneInfo("Asia/Shanghai")
-LARGEST_BODY = LARGEST_FILE + (1 << 20)  # with the envelope of a form
-MOST_PARTS = 10
+MAX_BODY_BYTES = MAX_FILE_BYTES + (1 << 20)  # with the envelope of a form
+MAX_PARTS = 10
 TOO_LITTLE_TIME = "the check got too little time"
 # Of one check: what the file may cost, and how long its child may take for that beside everything else.
 CPU_SECONDS, WAIT_SECONDS = 10.0, 50.0
@@ -76,7 +76,7 @@ async def _receive(request: web.Request, path: Path, upload: Upload) -> str:
         await _write(path, _body(request, upload), upload)
         return ""
     parts = await request.multipart()
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_PARTS):
         part = await parts.next()
         if not isinstance(part, BodyPartReader):
             break
@@ -97,8 +97,8 @@ async def _body(request: web.Request, upload: Upload) -> AsyncIterator[bytes]:
 async def _chunks(request: web.Request, part: BodyPartReader, upload: Upload) -> AsyncIterator[bytes]:
     """What is left out counts as well: it is the whole body that is bounded."""
     while chunk := await part.read_chunk(1 << 16):
-        if request.content.total_bytes > LARGEST_BODY:
-            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content.total_bytes)
+        if request.content.total_bytes > MAX_BODY_BYTES:
+            raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content.total_bytes)
         upload.arrived(len(chunk))
         yield chunk
 
@@ -106,8 +106,8 @@ async def _chunks(request: web.Request, part: BodyPartReader, upload: Upload) ->
 async def _write(path: Path, chunks: AsyncIterator[bytes], upload: Upload) -> None:
     with path.open("wb") as file:
         async for chunk in chunks:
-            if upload.size + len(chunk) > LARGEST_FILE:
-                raise web.HTTPRequestEntityTooLarge(LARGEST_FILE, upload.size + len(chunk))
+            if upload.size + len(chunk) > MAX_FILE_BYTES:
+                raise web.HTTPRequestEntityTooLarge(MAX_FILE_BYTES, upload.size + len(chunk))
             upload.store(len(chunk))
             file.write(chunk)
     if not upload.size:

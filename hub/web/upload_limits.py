@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from hub.errors import ManyChecks, ManyFiles, UploadTooSlow
 
-LARGEST_FILE = 20 << 20
+MAX_FILE_BYTES = 20 << 20
 # Children at a time.
 MAX_CHECKS = 2
 # Files that have come and wait for their turn.
@@ -22,7 +22,7 @@ MAX_WAITING = 20
 # Of one address, on their way or being checked. Who is behind a proxy that names nobody comes from this machine.
 MAX_FILES, MAX_FILES_OF_THIS_MACHINE = 8, 16
 # On the disk at a time.
-MAX_BYTES_OF_ONE, MAX_BYTES = 2 * LARGEST_FILE, 20 * LARGEST_FILE
+MAX_BYTES_OF_ONE, MAX_BYTES = 2 * MAX_FILE_BYTES, 20 * MAX_FILE_BYTES
 # At least 4 KB a second: so long the next block of a file, or its end, may take.
 BLOCK, BLOCK_SECONDS = 32 << 10, 8.0
 UPLOAD_SECONDS = 120.0

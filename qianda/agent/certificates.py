@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-SMALLEST_RSA = 2048  # bits
-LONGEST_CHAIN = 10
+MIN_RSA_BITS = 2048
+MAX_CHAIN_LENGTH = 10
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def chain_of(leaf: TokenCertificate, others: Sequence[TokenCertificate]) -> tupl
     """The certificate, and those above it that lie on the token, too; the hub knows the rest."""
     chain = [x509.load_der_x509_certificate(leaf.der)]
     above = [x509.load_der_x509_certificate(other.der) for other in others if other.authority]
-    while len(chain) < LONGEST_CHAIN:
+    while len(chain) < MAX_CHAIN_LENGTH:
         issuers = [one for one in above if one.subject == chain[-1].issuer and one not in chain]
         if not issuers:
             break
@@ -87,7 +87,7 @@ def _key_fits(found: x509.Certificate) -> bool:
         return False
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.curve.name == ec.SECP256R1.name
-    return isinstance(key, rsa.RSAPublicKey) and key.key_size >= SMALLEST_RSA
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS
 
 
 def _is_for_signing(found: x509.Certificate) -> bool:

@@ -15,7 +15,7 @@ from asn1crypto import pem, x509
 from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_POLICY_OID
 
 ORIGINS_FILE = "origins.txt"
-_LONGEST_CHAIN = 8
+_MAX_CHAIN_LENGTH = 8
 
 
 class UnreadableTrust(Exception):
@@ -64,7 +64,7 @@ class Trust:
         """Whether the certificate, or one above it, says that it is for trial and internal use."""
         above = {one.subject.hashable: one for one in (*others, *self.authorities)}
         current: x509.Certificate | None = certificate
-        for _ in range(_LONGEST_CHAIN):
+        for _ in range(_MAX_CHAIN_LENGTH):
             if current is None:
                 return False
             if says_trial(current):

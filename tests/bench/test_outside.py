@@ -27,7 +27,7 @@ from tests.running import Running, running_hub
 
 pytestmark = [pytest.mark.custody, pytest.mark.real]
 CONTRACTS, LOSE = 3, 0.35
-MOST_TRIES = 12
+MAX_TRIES = 12
 NOTHING = ("sealed_twice", "seals_not_in_ledger", "timestamps_not_in_ledger", "certificates_not_in_ledger")
 
 
@@ -71,14 +71,14 @@ async def _completed(running: Running, contract: Contract) -> bytes:
     """As often as it takes: every kind of reply gets lost on the way."""
     somebody = await person(running, contract)
     await somebody.enter()
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         try:
             await somebody.certify()
             break
         except Unavailable:
             await somebody.fresh_challenge()  # the old one is spent
     await somebody.sign()
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         if await advance(running.hub.services, contract.id) == "COMPLETED":
             break
     return await running.completed(contract)

@@ -16,7 +16,7 @@ import pytest
 from hub.errors import ContractNotFound, NotFound
 from hub.lifecycle.signing import device_keys
 from hub.lifecycle.staff import change_phone
-from hub.model.signing.device_key import MOST_DEVICES
+from hub.model.signing.device_key import MAX_DEVICES
 from hub.model.staff.accounts import EVERYTHING, Scope
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
@@ -214,7 +214,7 @@ async def test_a_phone_change_revokes_every_device(phones: Phones) -> None:
 async def test_so_many_devices_and_no_more(phones: Phones) -> None:
     contract = await phones.running.issue_minor()
     async with verified(phones.running, contract) as app:
-        for _ in range(MOST_DEVICES):
+        for _ in range(MAX_DEVICES):
             await app.key(AppKey())
         assert await refusal(app.key(AppKey())) == (409, "too-many-devices")
         await app.revoke_device((await app.devices())[0]["id"])

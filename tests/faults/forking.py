@@ -29,7 +29,7 @@ IMPORTED_LATE = (
     "qrcode.image.pil", "qrcode.image.svg", "stdnum.cn.ric",
 )  # fmt: skip
 # Seconds; a story that hangs is ended by its alarm, and the test fails.
-LONGEST_STORY = 60
+STORY_TIMEOUT = 60
 
 
 class Forking:
@@ -50,7 +50,7 @@ class Forking:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            await asyncio.wait_for(process.wait(), LONGEST_STORY)
+            await asyncio.wait_for(process.wait(), STORY_TIMEOUT)
 
     async def tell(self, plan: Plan) -> int:
         """How the process of this plan ended: 0, an exit code, or minus the signal that killed it."""
@@ -84,7 +84,7 @@ def _warm_up() -> None:
 
 def _be_the_child(plan: Plan) -> None:
     """Nothing of the parent's is closed or flushed here: the child leaves at once, however it ends."""
-    signal.alarm(LONGEST_STORY)
+    signal.alarm(STORY_TIMEOUT)
     try:
         tell(plan)
     except BaseException:

@@ -16,9 +16,9 @@ import pytest
 from hub import errors
 
 ROOT = Path(__file__).parents[2]
-LONGEST_FILE = 400
-LONGEST_FUNCTION = 50
-LONGEST_LINE = 200
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 50
+MAX_LINE_LENGTH = 200
 # Legal wording, one line a paragraph; its very bytes stand in the evidence of every signature.
 CLAUSES = "clauses.txt.j2"
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
@@ -70,7 +70,7 @@ def shown(path: Path) -> str:
 def test_files_are_short() -> None:
     paths = (*python_files(), *tracked(".sql"))
     lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
-    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
 
 
 def test_lines_of_templates_are_short() -> None:
@@ -78,12 +78,12 @@ def test_lines_of_templates_are_short() -> None:
     lines = [(f"{shown(path)}:{number}", line) for path in paths
              for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)]  # fmt: skip
     assert len(paths) > 60
-    assert [place for place, line in lines if len(line) > LONGEST_LINE] == []
+    assert [place for place, line in lines if len(line) > MAX_LINE_LENGTH] == []
 
 
 def test_functions_are_short() -> None:
     long = {f"{shown(path)}: {node.name}": length(node) for path in python_files() for node in functions(path)}
-    assert {name: lines for name, lines in long.items() if lines > LONGEST_FUNCTION} == {}
+    assert {name: lines for name, lines in long.items() if lines > MAX_FUNCTION_LINES} == {}
 
 
 def test_modules_are_named_after_what_they_hold() -> None:

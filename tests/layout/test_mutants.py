@@ -13,7 +13,7 @@ import pytest
 from tests.mutants import Judged, Mutant, Verdict, copies, environment_for, failing_before, faults_of, judge, read_list
 from tests.mutants import report as report_on
 
-LEAST = 60
+MIN_MUTANTS = 60
 GUARD = "def may_pass(age):\n    if age < 18:\n        return False\n    return True\n"
 TESTS = """
 import pytest
@@ -41,7 +41,7 @@ def test_every_entry_fits_the_code() -> None:
 
 def test_no_break_stands_there_twice_and_there_are_enough() -> None:
     breaks = [(each.file, each.line, each.replacement) for each in read_list()]
-    assert len(set(breaks)) == len(breaks) >= LEAST
+    assert len(set(breaks)) == len(breaks) >= MIN_MUTANTS
 
 
 @pytest.fixture

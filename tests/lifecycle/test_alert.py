@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from hub.lifecycle.messaging.service_alerts import warn
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.model.staff.alert import BUNDLED_WITHIN, MOST_TRIES, RETRIES_AFTER, Alert
+from hub.model.staff.alert import BUNDLED_WITHIN, MAX_TRIES, RETRIES_AFTER, Alert
 from tests.alerts.hook import Hook, dead_address, hook
 from tests.running import Running, running_hub, until
 
@@ -86,7 +86,7 @@ async def test_an_alert_says_it_in_both_languages(running: Running, there: Hook)
 async def test_a_dead_address_is_tried_again_and_the_living_one_is_told_once(running: Running, there: Hook) -> None:
     with capture_logs() as logs:
         alert = await raised(running, "tried")
-        for attempt in range(MOST_TRIES):
+        for attempt in range(MAX_TRIES):
             assert alert in await due(running)
             await told(running, alert)
             await told(running, alert)  # not due yet: nothing happens

@@ -14,8 +14,8 @@ from sqlalchemy.exc import ProgrammingError
 from hub.errors import BadInput
 from hub.lifecycle.contract.issue import NewSigner
 from hub.lifecycle.reminders.change_policy import (
-    LARGEST_CALENDAR,
-    MOST_DAYS,
+    MAX_CALENDAR_BYTES,
+    MAX_DAYS,
     change_policy,
     plan_of,
     policies_at,
@@ -234,12 +234,12 @@ async def test_what_the_page_promises_of_a_policy_goes_out_also_where_there_were
 
 
 def test_a_calendar_is_read_no_further_than_it_can_be_one() -> None:
-    days = [f"{date(2027, 1, 1) + timedelta(days=number)},closed,假期\x00\n" for number in range(MOST_DAYS)]
-    assert [each.name for each in read_calendar("".join(days).encode())] == ["假期"] * MOST_DAYS
+    days = [f"{date(2027, 1, 1) + timedelta(days=number)},closed,假期\x00\n" for number in range(MAX_DAYS)]
+    assert [each.name for each in read_calendar("".join(days).encode())] == ["假期"] * MAX_DAYS
     for data, why in (
-        ("".join([*days, "2031-01-01,open,x\n", "no line of a calendar"]).encode(), f"at most {MOST_DAYS} days"),
+        ("".join([*days, "2031-01-01,open,x\n", "no line of a calendar"]).encode(), f"at most {MAX_DAYS} days"),
         (b"2027-01-01,closed,a\n2027-01-02,closed," + b"x" * 200_000, "line 2"),  # the csv module reads no such cell
-        (b"\n" * (LARGEST_CALENDAR + 1), "too long"),
+        (b"\n" * (MAX_CALENDAR_BYTES + 1), "too long"),
     ):
         with pytest.raises(BadInput, match=why):
             read_calendar(data)

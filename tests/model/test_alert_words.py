@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from hub.lifecycle.staff.send_alerts import KINDS
-from hub.model.staff.alert import LONGEST_IN_FULL, Alert, written
+from hub.model.staff.alert import MAX_FULL_BYTES, Alert, written
 from hub.model.staff.alert_texts import SENTENCES, Facts, sentence
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -64,6 +64,6 @@ def test_a_digest_leaves_nobody_out_and_no_message_of_it_is_too_long() -> None:
     messages = written("digest", lines, 300, "https://c")
     told = [line for message in messages for line in message.splitlines()]
     assert sorted(told) == sorted([*(line for pair in lines for line in pair), *["https://c"] * len(messages)])
-    assert len(messages) > 1 and all(len(message.encode()) <= LONGEST_IN_FULL + 9 for message in messages)
+    assert len(messages) > 1 and all(len(message.encode()) <= MAX_FULL_BYTES + 9 for message in messages)
     (one,) = written("digest", [("甲" * 700, "a")], 2, "https://c")  # two of the same name, with as much in hand
     assert one.splitlines() == ["甲" * 700, "a", "共 2 条 · 2 in all", "https://c"]

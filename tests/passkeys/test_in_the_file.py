@@ -12,7 +12,7 @@ import pytest
 from hub.documents.cms import assembled
 from hub.documents.deferred import RESERVED_HEX_DIGITS
 from qianda.confirmation import packed
-from qianda.passkey import LARGEST_AUTHENTICATOR_DATA, LARGEST_CLIENT_DATA, LARGEST_SIGNATURE, Assertion
+from qianda.passkey import MAX_AUTHENTICATOR_DATA_BYTES, MAX_CLIENT_DATA_BYTES, MAX_SIGNATURE_BYTES, Assertion
 from qianda.passkey_binding import PasskeyBinding
 from qianda.verify import verify_bytes
 from qianda.verify.elements import ElementAnswer, VerificationReport
@@ -192,7 +192,7 @@ async def test_verify_says_that_a_wrong_one_failed(tmp_path: Path) -> None:
 async def test_the_reserved_place_is_large_enough_for_the_largest(tmp_path: Path) -> None:
     made = await contract_with(tmp_path, {})
     chain, pki = made.signers["guardian-1"].chain, made.pki
-    largest = Assertion(bytes(LARGEST_AUTHENTICATOR_DATA), bytes(LARGEST_CLIENT_DATA), bytes(LARGEST_SIGNATURE))
+    largest = Assertion(bytes(MAX_AUTHENTICATOR_DATA_BYTES), bytes(MAX_CLIENT_DATA_BYTES), bytes(MAX_SIGNATURE_BYTES))
     confirmation = packed(of_windows().public_key, largest)
     token = await pki.timestamps.timestamp(bytes(32))
     without = len(assembled(bytes(200), bytes(72), chain, token))

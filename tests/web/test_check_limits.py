@@ -16,9 +16,9 @@ from hub.errors import ManyChecks, ManyFiles
 from hub.web import upload_limits
 from hub.web.public_verify import TOO_LITTLE_TIME
 from hub.web.upload_limits import (
-    LARGEST_FILE,
     MAX_BYTES,
     MAX_BYTES_OF_ONE,
+    MAX_FILE_BYTES,
     MAX_FILES,
     MAX_FILES_OF_THIS_MACHINE,
     MAX_WAITING,
@@ -142,12 +142,12 @@ async def test_the_disk_is_bounded_for_one_and_for_all() -> None:
     limits = UploadLimits()
     with contextlib.ExitStack() as stack:
         uploads = [stack.enter_context(limits.upload("one")) for _ in range(3)]
-        for upload in uploads[: MAX_BYTES_OF_ONE // LARGEST_FILE]:
-            upload.store(LARGEST_FILE)
+        for upload in uploads[: MAX_BYTES_OF_ONE // MAX_FILE_BYTES]:
+            upload.store(MAX_FILE_BYTES)
         with pytest.raises(ManyFiles):
             uploads[-1].store(1)
-        for number in range((MAX_BYTES - MAX_BYTES_OF_ONE) // LARGEST_FILE):
-            stack.enter_context(limits.upload(f"{number}")).store(LARGEST_FILE)
+        for number in range((MAX_BYTES - MAX_BYTES_OF_ONE) // MAX_FILE_BYTES):
+            stack.enter_context(limits.upload(f"{number}")).store(MAX_FILE_BYTES)
         with pytest.raises(ManyChecks):
             stack.enter_context(limits.upload("last")).store(1)
         assert limits.size == MAX_BYTES
@@ -166,7 +166,7 @@ async def test_the_largest_page_bomb_is_refused(
 ) -> None:
     """18 MB, 190,000 pages: more than are looked at. Its time is printed: it depends on the machine."""
     file = page_bomb()
-    assert 18e6 < len(file) <= LARGEST_FILE
+    assert 18e6 < len(file) <= MAX_FILE_BYTES
     await bombed(running, guardian, genuine, figures, file)
 
 

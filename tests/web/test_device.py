@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from channels.applink import AndroidApp, AppLink
 from hub.settings import Settings
 from hub.web.app import make_app
-from hub.web.signer.user_agent import LONGEST, Inside, System, VisitorDevice, recognised, way_to_the_app
+from hub.web.signer.user_agent import MAX_USER_AGENT_LENGTH, Inside, System, VisitorDevice, recognised, way_to_the_app
 from tests.running import running_hub
 from tests.web.user_agents import PEOPLE, PROGRAMS
 
@@ -59,7 +59,7 @@ def test_programs_are_taken_for_something(user_agent: str) -> None:
 
 def test_a_monstrous_user_agent_costs_nothing() -> None:
     assert recognised("(" * 10_000_000 + "Android").system is System.DESKTOP
-    assert recognised("x" * LONGEST + "iPhone").variant == "desktop"
+    assert recognised("x" * MAX_USER_AGENT_LENGTH + "iPhone").variant == "desktop"
 
 
 @pytest.mark.parametrize("system", [System.IOS, System.ANDROID, System.HARMONY])

@@ -14,7 +14,7 @@ from hub.errors import DatabaseUnavailable
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
-from hub.web.callback_batcher import MOST_TOGETHER, Intake
+from hub.web.callback_batcher import MAX_TOGETHER, Intake
 from tests.database import Dsns, fresh_database
 
 
@@ -33,7 +33,7 @@ def delivered(number: int) -> Heard:
 
 
 async def test_what_arrives_together_is_stored_together(dsns: Dsns) -> None:
-    number = MOST_TOGETHER * 2 + 1
+    number = MAX_TOGETHER * 2 + 1
     database = database_at(dsns.app)
     intake = Intake(database)
     owner = await asyncpg.connect(dsns.superuser)

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from hub.bounded_read import read_limited
-from hub.web.callbacks import LARGEST_CALL
+from hub.web.callbacks import MAX_CALL_BYTES
 from tests.router.routed import routed
 
 # Seconds that a busy machine may take for what has to come at once.
@@ -22,7 +22,7 @@ async def test_a_call_that_never_ends_is_answered_once_it_is_too_large() -> None
     answered = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
-        for _ in range(LARGEST_CALL // 65536 + 2):
+        for _ in range(MAX_CALL_BYTES // 65536 + 2):
             yield b"a" * 65536
         await answered.wait()
 

@@ -19,8 +19,8 @@ from asn1crypto import ocsp
 
 from channels.applink import AndroidApp, AppLink
 from hub.web.app import make_app, run_web
-from hub.web.public_verify import LARGEST_BODY as LARGEST_CHECK
-from hub.web.public_verify import MOST_PARTS
+from hub.web.public_verify import MAX_BODY_BYTES as MAX_CHECK_BYTES
+from hub.web.public_verify import MAX_PARTS
 from hub.web.rate_limit import Brakes
 from hub.web.security import COOKIE
 from tests.running import Running, running_hub
@@ -173,14 +173,14 @@ async def test_a_form_is_bounded_as_a_whole_and_need_not_be_one(running: Running
 
     async def endless() -> AsyncIterator[bytes]:
         yield other
-        for _ in range(LARGEST_CHECK >> 20):
+        for _ in range(MAX_CHECK_BYTES >> 20):
             yield b"A" * (1 << 20)
         yield b"A" * 200_000
         await answered.wait()
 
     for body, kind, status in (
         (endless(), "multipart/form-data; boundary=x", 413),
-        ((other + b"A\r\n") * (MOST_PARTS + 1) + b"--x--\r\n", "multipart/form-data; boundary=x", 422),
+        ((other + b"A\r\n") * (MAX_PARTS + 1) + b"--x--\r\n", "multipart/form-data; boundary=x", 422),
         (other + b"never ended", "multipart/form-data; boundary=x", 422),
         (b"x", "multipart/form-data", 422),
     ):

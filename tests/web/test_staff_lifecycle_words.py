@@ -13,7 +13,7 @@ from hub.documents.spreadsheet import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
 from hub.errors import BadInput, IllegalMove, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.messaging.fallback import NOT_REACHED
-from hub.lifecycle.reminders.bulk_remind import MOST_AT_ONCE
+from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE
 from hub.model.contract.contract import ContractState, check_move
 from hub.model.reminders import schedule
 from hub.model.reminders.schedule import SkipReason
@@ -175,7 +175,7 @@ def test_a_state_in_an_error_is_said_by_its_word() -> None:
 def test_errors_that_name_a_limit_are_translated() -> None:
     """The number stands in the catalogue, too: whoever changes the limit hears of it here."""
     texts = {
-        f"choose 1 to {MOST_AT_ONCE} contracts", f"The file has more than {MAX_BYTES // 1024 // 1024} MB.",
+        f"choose 1 to {MAX_AT_ONCE} contracts", f"The file has more than {MAX_BYTES // 1024 // 1024} MB.",
         f"it has more than {MAX_ROWS:,} rows", f"it has more than {MAX_COLUMNS} columns",
         schedule.MESSAGE_JUST_LEFT, schedule.JUST_REMINDED, schedule.ALL_OF_TODAY,
     }  # fmt: skip

@@ -33,7 +33,7 @@ async def desk(running: Running) -> Desk:
 async def test_the_most_urgent_are_shown_however_many_there_are(
     running: Running, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "MOST_SHOWN", 3)
+    monkeypatch.setattr(tasks, "MAX_SHOWN", 3)
     now = running.clock()
     await add_staff(running, "urgent-clerk", "hefei")
     async with running.hub.database.transaction(EVERYTHING) as tx:

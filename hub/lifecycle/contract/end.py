@@ -19,8 +19,8 @@ from hub.model.staff.accounts import Scope
 from hub.router.policy import policy_of
 from hub.store.transaction import Transaction
 
-LONGEST_REASON = 500
-LONGEST_DEADLINE = timedelta(days=366)
+MAX_REASON_LENGTH = 500
+MAX_DEADLINE = timedelta(days=366)
 
 
 async def void(services: Services, scope: Scope, contract_id: UUID, reason: str, actor: str) -> Contract:
@@ -28,8 +28,8 @@ async def void(services: Services, scope: Scope, contract_id: UUID, reason: str,
 
     Raises IllegalMove when it is signed or has ended, also when an accepted signature is about to be embedded.
     """
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise BadInput(f"a reason of up to {LONGEST_REASON} characters is needed", field="reason")
+    if not reason.strip() or len(reason) > MAX_REASON_LENGTH:
+        raise BadInput(f"a reason of up to {MAX_REASON_LENGTH} characters is needed", field="reason")
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
         if contract.state is ContractState.VOIDED:
@@ -43,8 +43,8 @@ async def sign_on_paper(services: Services, scope: Scope, contract_id: UUID, not
 
     Raises IllegalMove as `void` does.
     """
-    if not note.strip() or len(note) > LONGEST_REASON:
-        raise BadInput(f"a note of up to {LONGEST_REASON} characters is needed", field="note")
+    if not note.strip() or len(note) > MAX_REASON_LENGTH:
+        raise BadInput(f"a note of up to {MAX_REASON_LENGTH} characters is needed", field="note")
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
         if contract.state is ContractState.SIGNED_ON_PAPER:
@@ -99,5 +99,5 @@ def check_deadline(deadline: datetime, now: datetime) -> None:
     """Raises BadInput for one without a zone, in the past, or too far away."""
     if deadline.tzinfo is None:
         raise BadInput("the deadline needs a time zone", field="deadline")
-    if not now < deadline <= now + LONGEST_DEADLINE:
+    if not now < deadline <= now + MAX_DEADLINE:
         raise BadInput("the deadline must lie in the future, at most a year away", field="deadline")

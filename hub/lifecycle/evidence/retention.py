@@ -17,7 +17,7 @@ from hub.store.transaction import Transaction
 
 BATCH = 1000
 # So many in a row; the rest, say after the time was made shorter, in the next round.
-MOST_BATCHES = 100
+MAX_BATCHES = 100
 log = structlog.get_logger()
 
 
@@ -48,7 +48,7 @@ async def _prepared_files(services: Services) -> int:
     """Files that a signer can no longer sign, since they began again or somebody was quicker. No transaction is open
     while a file is deleted; a file that could not be deleted stays, which is harmless."""
     number = 0
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         async with services.database.transaction(EVERYTHING) as tx:
             found = await tx.signatures.left_behind(tx.now - PREPARED_LEFT_FOR, BATCH)
         for sha256 in {each.prepared for each in found if not each.needed}:
@@ -63,7 +63,7 @@ async def _prepared_files(services: Services) -> int:
 
 async def _in_batches(services: Services, forget: Callable[[Transaction, int], Awaitable[int]]) -> int:
     number = 0
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         async with services.database.transaction(EVERYTHING) as tx:
             deleted = await forget(tx, BATCH)
         number += deleted

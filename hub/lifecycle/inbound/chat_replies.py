@@ -13,13 +13,13 @@ from hub.lifecycle.services import Services
 from hub.model.messaging.chat_query import ContractCounts, Inquiry, Topic, help_text, read_inquiry, standing_text
 from hub.model.staff.accounts import EVERYTHING, Scope
 
-LONGEST_PERSON = 200
+MAX_PERSON_LENGTH = 200
 log = structlog.get_logger()
 
 
 async def inform(services: Services, chat: str, person: str, text: str) -> str | None:
     """The answer to a question; None for a person who is not mapped. `person` is the platform's id of them."""
-    if not 0 < len(person) <= LONGEST_PERSON or not person.isprintable():
+    if not 0 < len(person) <= MAX_PERSON_LENGTH or not person.isprintable():
         return None
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await tx.chats.staff_of(chat, person)

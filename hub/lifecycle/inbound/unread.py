@@ -12,7 +12,7 @@ from hub.store.transaction import Transaction
 
 UNREAD = "A provider reported something that could not be read. Whose, why, and how the entry looks:"
 _CODE = re.compile(r"(?!.*\d{5})[A-Za-z.]{0,6}[A-Z][A-Z0-9_]{2,60}", re.ASCII)
-MOST_FIELDS = 20
+MAX_FIELDS = 20
 
 
 async def show_unread(tx: Transaction, callback: Callback) -> None:
@@ -32,7 +32,7 @@ def outline(entry: str) -> str:
         return "…"
     if not isinstance(fields, dict):
         return _value(fields)
-    return ", ".join(f"{name[:40]}={_value(value)}" for name, value in list(fields.items())[:MOST_FIELDS])
+    return ", ".join(f"{name[:40]}={_value(value)}" for name, value in list(fields.items())[:MAX_FIELDS])
 
 
 def _value(value: object) -> str:

@@ -40,7 +40,7 @@ from hub.router.policy import policy_of
 from hub.store.kernel.jobs import REMIND_MANY
 from hub.store.transaction import Transaction
 
-MOST_AT_ONCE = 1000
+MAX_AT_ONCE = 1000
 AT_A_TIME = 100
 NO_SUCH_NUMBER = "address"
 log = structlog.get_logger()
@@ -106,8 +106,8 @@ async def begin(
     Raises BadInput for none or too many, ContractNotFound for one of another campus.
     """
     wanted = list(dict.fromkeys(contracts))
-    if not 0 < len(wanted) <= MOST_AT_ONCE:
-        raise BadInput(f"choose 1 to {MOST_AT_ONCE} contracts", field="contracts")
+    if not 0 < len(wanted) <= MAX_AT_ONCE:
+        raise BadInput(f"choose 1 to {MAX_AT_ONCE} contracts", field="contracts")
     act = act or uuid4()
     async with services.database.transaction(scope) as tx:
         tasks = []

@@ -14,7 +14,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.delivery import DeliveryItem
 from hub.model.messaging.message import told_of
-from hub.model.reminders.due_step import MOST_TOGETHER, Due, joins
+from hub.model.reminders.due_step import MAX_TOGETHER, Due, joins
 from hub.model.reminders.schedule import StepKind
 from hub.router.policy import policy_of
 from hub.store.transaction import Transaction
@@ -42,7 +42,7 @@ async def mates(services: Services, tx: Transaction, lead: Due, contracts: Itera
                 due = await due_of(services, tx, contract, task, signer)
                 if joins(lead, due, await tx.reminders.last_sent(task.id)):
                     found.append(due)
-    return sorted(found, key=lambda due: due.step.due_at)[: MOST_TOGETHER - 1]
+    return sorted(found, key=lambda due: due.step.due_at)[: MAX_TOGETHER - 1]
 
 
 def shares_of(dues: Sequence[Due]) -> list[DeliveryItem]:

@@ -27,8 +27,8 @@ from hub.store.transaction import Transaction
 # A preview is that of a contract with the usual deadline.
 SHOWN_LIFE = timedelta(days=30)
 MIDDLE = 0.5
-MOST_DAYS, LONGEST_NAME = 1000, 60
-LARGEST_CALENDAR = 256 * 1024  # bytes
+MAX_DAYS, MAX_NAME_LENGTH = 1000, 60
+MAX_CALENDAR_BYTES = 256 * 1024
 OPEN = {"open": True, "closed": False, "开": True, "开放": True, "休": False, "放假": False}
 
 
@@ -166,15 +166,15 @@ def read_calendar(data: bytes) -> list[SchoolDay]:
                 continue
             each = _day(number, [cell.strip() for cell in row])
             days[each.day] = each
-            if len(days) > MOST_DAYS:
-                raise BadInput(f"at most {MOST_DAYS} days", field="calendar")
+            if len(days) > MAX_DAYS:
+                raise BadInput(f"at most {MAX_DAYS} days", field="calendar")
     except csv.Error:
         raise _wrong_line(lines.line_num) from None
     return sorted(days.values(), key=lambda each: each.day)
 
 
 def _text(data: bytes) -> str:
-    if len(data) > LARGEST_CALENDAR:
+    if len(data) > MAX_CALENDAR_BYTES:
         raise BadInput("this is too long for a calendar", field="calendar")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -188,7 +188,7 @@ def _day(number: int, row: list[str]) -> SchoolDay:
     day, is_open, name = (*row, "", "")[:3]
     shown = "".join(character for character in name if character.isprintable())
     try:
-        return SchoolDay(date.fromisoformat(day), OPEN[is_open.lower()], shown[:LONGEST_NAME])
+        return SchoolDay(date.fromisoformat(day), OPEN[is_open.lower()], shown[:MAX_NAME_LENGTH])
     except (ValueError, KeyError):
         raise _wrong_line(number) from None
 

@@ -18,7 +18,7 @@ from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import NextStep, SkipReason, StepKind, before_deadline, replanned, spread_of
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.policy import policies_of, policy_of
-from hub.store.contract.tasks import LONGEST_SLEEP
+from hub.store.contract.tasks import MAX_SLEEP
 from hub.store.kernel.jobs import REPLAN
 from hub.store.transaction import Transaction
 
@@ -126,7 +126,7 @@ async def under_new_policy(services: Services, tx: Transaction, held: Sequence[U
             steps[task.id] = step
     if steps:
         await tx.plans.put(steps, POLICY_CHANGED, now)
-    if any(step.due_at < now + LONGEST_SLEEP for step in steps.values()):
+    if any(step.due_at < now + MAX_SLEEP for step in steps.values()):
         await tx.tasks.tell_workers()
 
 

@@ -23,11 +23,11 @@ from hub.model.staff.accounts import Scope
 from hub.store.kernel.cipher import Cipher
 from hub.store.transaction import Transaction
 
-LONGEST_TITLE = 40
-LONGEST_LIFE = timedelta(days=400)
-MOST_COURSES = 12
-MOST_ALLOWED = 5_000
-MOST_ENROLMENTS = 10_000
+MAX_TITLE_LENGTH = 40
+MAX_LIFE = timedelta(days=400)
+MAX_COURSES = 12
+MAX_ALLOWED = 5_000
+MAX_ENROLMENTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,15 @@ class Offer:
 async def make(services: Services, scope: Scope, asked: NewPoster, actor: str) -> Poster:
     """Raises BadInput with the field, UndrawableText for a title that cannot be printed."""
     title = " ".join(asked.title.split())
-    if not 0 < len(title) <= LONGEST_TITLE:
-        raise BadInput(f"a title of up to {LONGEST_TITLE} characters", field="title")
+    if not 0 < len(title) <= MAX_TITLE_LENGTH:
+        raise BadInput(f"a title of up to {MAX_TITLE_LENGTH} characters", field="title")
     await asyncio.to_thread(_check_drawable, title)
     mode = _mode(asked.mode)
-    if asked.maximum is not None and not 0 < asked.maximum <= MOST_ENROLMENTS:
-        raise BadInput(f"a number from 1 to {MOST_ENROLMENTS}", field="maximum")
+    if asked.maximum is not None and not 0 < asked.maximum <= MAX_ENROLMENTS:
+        raise BadInput(f"a number from 1 to {MAX_ENROLMENTS}", field="maximum")
     allowed = allowed_hashes(services.database.cipher, asked.allowed)
     async with services.database.transaction(scope) as tx:
-        if not tx.now < asked.expires_at <= tx.now + LONGEST_LIFE:
+        if not tx.now < asked.expires_at <= tx.now + MAX_LIFE:
             raise BadInput("a day from today on, at most a year ahead", field="expires_at")
         await _check_courses(tx, scope, asked)
         poster = Poster(
@@ -87,8 +87,8 @@ def _mode(text: str) -> PosterMode:
 
 async def _check_courses(tx: Transaction, scope: Scope, asked: NewPoster) -> None:
     """All of one campus, and complete enough for a contract."""
-    if not asked.courses or len(set(asked.courses)) < len(asked.courses) or len(asked.courses) > MOST_COURSES:
-        raise BadInput(f"choose 1 to {MOST_COURSES} courses", field="courses")
+    if not asked.courses or len(set(asked.courses)) < len(asked.courses) or len(asked.courses) > MAX_COURSES:
+        raise BadInput(f"choose 1 to {MAX_COURSES} courses", field="courses")
     if not scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
     for course in asked.courses:
@@ -161,8 +161,8 @@ def allowed_hashes(cipher: Cipher, entries: Sequence[str]) -> frozenset[bytes]:
     """Raises BadInput, which names the line and never quotes it."""
     lines = [(number, squeezed(line)) for number, line in enumerate(entries, 1)]
     filled = [(number, line) for number, line in lines if line]
-    if len(filled) > MOST_ALLOWED:
-        raise BadInput(f"at most {MOST_ALLOWED} lines", field="allowed")
+    if len(filled) > MAX_ALLOWED:
+        raise BadInput(f"at most {MAX_ALLOWED} lines", field="allowed")
     return frozenset(_allowed(cipher, line, number) for number, line in filled)
 
 

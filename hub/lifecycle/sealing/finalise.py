@@ -30,7 +30,7 @@ from hub.lifecycle.sealing.retry_stalled import note_trouble
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import open_next, open_task
-from hub.model.contract.contract import FIRST_RETRY, LONGEST_RETRY, Contract, ContractState
+from hub.model.contract.contract import FIRST_RETRY, MAX_RETRY_INTERVAL, Contract, ContractState
 from hub.model.contract.signer import all_signed
 from hub.model.messaging.message import Purpose
 from hub.model.sealing.finalise import ATTEMPTS, FinaliseStep, choose_step
@@ -247,7 +247,7 @@ async def _prepare_seal(services: Services, work: _Work) -> _Work:
                 id=uuid4(), contract=contract.id, field=SEAL_FIELD, state=RequestState.PREPARED,
                 base=contract.document, prepared=stored, gap=prepared.gap, document_digest=prepared.document_digest,
                 to_be_signed=prepared.to_be_signed, chain=services.seal.chain, created_at=tx.now,
-                expires_at=tx.now + LONGEST_RETRY,
+                expires_at=tx.now + MAX_RETRY_INTERVAL,
             ))  # fmt: skip
         return await _choose(services, tx, locked)
 

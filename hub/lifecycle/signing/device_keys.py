@@ -16,7 +16,7 @@ from hub.attestations import Attested, NotAttested, Statement, Verdict
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, NotFound, TooManyDevices
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import Visit, visit
-from hub.model.signing.device_key import LONGEST_LABEL, MOST_DEVICES, AppKey, Attestation
+from hub.model.signing.device_key import MAX_DEVICES, MAX_LABEL_LENGTH, AppKey, Attestation
 from hub.model.signing.signature_request import Custody, custody_proved
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.jobs import REVOKE
@@ -56,7 +56,7 @@ async def held(services: Services, visiting: Visit, spki: bytes, challenge: byte
         if visiting.session.pairing is not None:
             # A program that a page let in signs there, and makes no device of the person's.
             return Held(known.custody if known else Custody.SOFTWARE)
-        if known is None and await tx.app_keys.live(visiting.signer.person) >= MOST_DEVICES:
+        if known is None and await tx.app_keys.live(visiting.signer.person) >= MAX_DEVICES:
             raise TooManyDevices
         now = tx.now
     statement = presented.statement
@@ -65,7 +65,7 @@ async def held(services: Services, visiting: Visit, spki: bytes, challenge: byte
     verdict = await _verdict(services, statement, spki, challenge) if statement else None
     key = known or AppKey(
         uuid4(), spki, visiting.signer.person, visiting.contract.id, visiting.signer.id,
-        presented.label[:LONGEST_LABEL], Attestation.NONE, now, used_at=now,
+        presented.label[:MAX_LABEL_LENGTH], Attestation.NONE, now, used_at=now,
     )  # fmt: skip
     if statement is not None and verdict is not None:
         key = _judged(key, statement, challenge, verdict)

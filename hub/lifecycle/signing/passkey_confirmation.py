@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from hub.errors import NotFound, WrongConfirmation
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import Visit, visit
-from hub.model.signing.passkey import MOST_PASSKEYS, Passkey, registration_challenge, user_handle
+from hub.model.signing.passkey import MAX_PASSKEYS, Passkey, registration_challenge, user_handle
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -95,7 +95,7 @@ async def register(
         )  # fmt: skip
         if not await tx.passkeys.add(passkey):
             raise WrongConfirmation("this passkey is known already")
-        for surplus in (await tx.passkeys.of(person, rp_id))[MOST_PASSKEYS:]:
+        for surplus in (await tx.passkeys.of(person, rp_id))[MAX_PASSKEYS:]:
             await tx.passkeys.end(surplus.id, tx.now)
         await _note_registered(tx, visiting, passkey)
     return passkey

@@ -20,7 +20,7 @@ from hub.model.contract.person import phone_number
 from hub.model.reminders.schedule import local_day
 from hub.model.school.guest import Visitor
 from hub.model.signing.link import SignLink
-from hub.model.signing.pickup_code import DAY_OF, MOST_PICKUPS_A_DAY, PICKUP_DOOR, fitting, marked, pickup_code
+from hub.model.signing.pickup_code import DAY_OF, MAX_DAILY_PICKUPS, PICKUP_DOOR, fitting, marked, pickup_code
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -37,7 +37,7 @@ class PickedUp:
 
 async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
     """A session, whether the two fit or not. Raises BadInput for what can be no pickup code or mobile number, Locked
-    after MOST_PICKUPS_A_DAY for one phone."""
+    after MAX_DAILY_PICKUPS for one phone."""
     typed, number = pickup_code(code), phone_number(phone, field="phone")
     async with services.database.transaction(EVERYTHING) as tx:
         await _count_try(tx, number)
@@ -56,7 +56,7 @@ async def _count_try(tx: Transaction, phone: str) -> None:
     counted = tx.sessions.pickups_of(tx.visitors.person(phone))
     await tx.sessions.one_at_a_time(counted)
     begins, ends = local_day(tx.now, DAY_OF)
-    if await tx.sessions.wrong_answers(counted, begins) >= MOST_PICKUPS_A_DAY:
+    if await tx.sessions.wrong_answers(counted, begins) >= MAX_DAILY_PICKUPS:
         raise Locked(retry_after=ends - tx.now, zone=DAY_OF.key)
     await tx.sessions.add_wrong_answer(counted, tx.now)
 

@@ -14,7 +14,7 @@ from hub.model.reminders.schedule import local_day
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.transaction import Transaction
 
-LONGEST_TEXT = 1000
+MAX_TEXT_LENGTH = 1000
 QUESTIONS = ("not-me", "wrong", "question")
 QUESTIONS_A_DAY = 10
 
@@ -63,6 +63,6 @@ async def hold_all(tx: Transaction, signer_id: UUID, contract: UUID | None) -> A
 
 def checked_words(text: str) -> str:
     words = text.strip()
-    if len(words) > LONGEST_TEXT:
-        raise BadInput(f"a text of up to {LONGEST_TEXT} characters", field="text")
+    if len(words) > MAX_TEXT_LENGTH:
+        raise BadInput(f"a text of up to {MAX_TEXT_LENGTH} characters", field="text")
     return words

@@ -47,7 +47,7 @@ from qianda.passkey_binding import PasskeyBinding, find_binding
 KEY_PURPOSE = b"qianda-key-v1"
 TIME_TO_CLOSE = timedelta(days=14)
 # What is left at least of a certificate that is brought along by the last one who signs.
-LEAST_LIFE = timedelta(days=1)
+MIN_LIFE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ async def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
     """
     others = [party.task for party in visiting.case.parties if party.task.id != visiting.task.id]
     if all(task.state.final for task in others):
-        return LEAST_LIFE
+        return MIN_LIFE
     return visiting.contract.deadline - tx.planning_now + TIME_TO_CLOSE
 
 

@@ -27,7 +27,7 @@ from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.store.transaction import Transaction
 
 # A session shows at most so many contracts of one person; the link's own is always among them.
-MOST_CONTRACTS = 20
+MAX_CONTRACTS = 20
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ async def _contracts_for(tx: Transaction, session: SigningSession, signer: Signe
     for other in await tx.contracts.same_person(signer):
         contract = await tx.contracts.get(other.contract)
         waiting = contract.state in (ContractState.ISSUED, ContractState.SIGNED)
-        if waiting and contract.id not in contracts and len(contracts) < MOST_CONTRACTS:
+        if waiting and contract.id not in contracts and len(contracts) < MAX_CONTRACTS:
             contracts.append(contract.id)
     own, *others = contracts
     return [own, *reversed(others)]

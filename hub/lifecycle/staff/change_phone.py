@@ -24,7 +24,7 @@ from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
 from hub.model.staff.phone_change import OLD_PHONE, PHONE_CHANGE, PhoneChange, PhoneChangeState
 from hub.store.transaction import Transaction
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500
 Also = Callable[[Transaction, PhoneChange], Awaitable[None]]
 
 
@@ -49,8 +49,8 @@ async def ask(
     PhoneChangeWaiting when this person has an open one already.
     """
     number, why = phone_number(phone, field="phone"), reason.strip()
-    if not why or len(why) > LONGEST_REASON:
-        raise BadInput(f"a reason of up to {LONGEST_REASON} characters is needed", field="reason")
+    if not why or len(why) > MAX_REASON_LENGTH:
+        raise BadInput(f"a reason of up to {MAX_REASON_LENGTH} characters is needed", field="reason")
     async with services.database.transaction(
         scope
     ) as tx:  # who may see this contract may ask; the person is known elsewhere

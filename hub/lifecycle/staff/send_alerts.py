@@ -35,7 +35,7 @@ KINDS = {
     "digest": "今日待办 · To do today",
 }
 # For all messages to one address: shorter than the lease of an attempt (`RETRIES_AFTER`).
-LONGEST_ATTEMPT = timedelta(seconds=45)
+ATTEMPT_TIMEOUT = timedelta(seconds=45)
 log = structlog.get_logger()
 
 
@@ -65,7 +65,7 @@ async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:
     """None, or which sort of address did not take all of them, and why. All are tried again then: one may be told
     twice, none never."""
     try:
-        async with asyncio.timeout(LONGEST_ATTEMPT.total_seconds()):
+        async with asyncio.timeout(ATTEMPT_TIMEOUT.total_seconds()):
             for notice in notices:
                 await addressee.tell(notice)
     except NotTold as error:

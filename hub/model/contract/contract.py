@@ -13,7 +13,7 @@ from hub.errors import IllegalMove
 
 FIRST_RETRY = timedelta(minutes=1)
 # Between two tries of what the hub itself has to do for a contract.
-LONGEST_RETRY = timedelta(hours=1)
+MAX_RETRY_INTERVAL = timedelta(hours=1)
 TRIES_BEFORE_STAFF = 5
 # The reason of a stuck contract: a reminder, or another way of a message, raises an error each time.
 STEP_FAILED = "step-failed"
@@ -68,12 +68,12 @@ def check_move(before: ContractState, after: ContractState) -> None:
 def wait_after(tries: int) -> timedelta:
     """Until the job is asked for again: 1 min, doubling up to an hour. `tries`: how often it was asked for again."""
     factor: int = 2 ** min(tries, 10)
-    return min(FIRST_RETRY * factor, LONGEST_RETRY)
+    return min(FIRST_RETRY * factor, MAX_RETRY_INTERVAL)
 
 
 def retry_after_error(since: datetime, now: datetime) -> timedelta:
     """Until something that raises is tried again: as long as it has been due, from 1 min up to an hour."""
-    return min(max(now - since, FIRST_RETRY), LONGEST_RETRY)
+    return min(max(now - since, FIRST_RETRY), MAX_RETRY_INTERVAL)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from hub.model.school.course import Campus
 
 # Characters of a question that are read at all.
-LONGEST = 500
+MAX_QUESTION_LENGTH = 500
 
 
 class Topic(StrEnum):
@@ -68,7 +68,7 @@ _CHINESE = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
 
 def read_inquiry(text: str, campuses: Sequence[Campus]) -> Inquiry:
     """What is asked. `campuses`: those that this person may ask about. Never raises; what is not understood is HELP."""
-    words = unicodedata.normalize("NFKC", text[:LONGEST]).casefold()
+    words = unicodedata.normalize("NFKC", text[:MAX_QUESTION_LENGTH]).casefold()
     language = "zh" if _CHINESE.search(words) else "en"
     campus, rest = _named(words, campuses)
     topic = next((topic for topic, pattern in _TOPICS if re.search(pattern, rest)), Topic.HELP)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 FIRST_REST = timedelta(seconds=30)
-LONGEST_REST = timedelta(minutes=10)
+MAX_REST = timedelta(minutes=10)
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Rests:
 
     def failed(self, name: str, now: datetime) -> None:
         before = self._until.get(name)
-        length = min(before[1] * 2, LONGEST_REST) if before else FIRST_REST
+        length = min(before[1] * 2, MAX_REST) if before else FIRST_REST
         self._until[name] = (now + length, length)
 
     def served(self, name: str) -> None:

@@ -74,7 +74,7 @@ CONSTANT = frozenset({"school", "entry", "minutes"})
 # A text with one of these leads to a page; one without is the same in every SMS shape.
 LEADS = frozenset({"link", "ticket", "entry", "pickup"})
 # Of one variable piece of path, where a domain is approved (Aliyun's rule for notifications).
-LONGEST_PATH = 35
+MAX_PATH_LENGTH = 35
 
 # A text that lies at a provider may leave it out: in Chinese the same words stand for one contract and for several.
 COUNT_NEUTRAL = frozenset({"contracts"})
@@ -215,8 +215,8 @@ def check_variable(variable: Variable) -> None:
         raise TemplateFailed(f"variables.{variable.name}: its type is {kind}, not {variable.kind}")
     if "zh" not in variable.longest:
         raise TemplateFailed(f"variables.{variable.name}: longest needs a number for zh")
-    if kind is Kind.PATH and max(variable.longest.values()) > LONGEST_PATH:
-        raise TemplateFailed(f"variables.{variable.name}: a piece of path has at most {LONGEST_PATH} characters")
+    if kind is Kind.PATH and max(variable.longest.values()) > MAX_PATH_LENGTH:
+        raise TemplateFailed(f"variables.{variable.name}: a piece of path has at most {MAX_PATH_LENGTH} characters")
 
 
 def check_template(template: MessageTemplate) -> None:

@@ -15,7 +15,7 @@ from hub.model.messaging.message import Purpose
 # What is left of a weight after one error.
 LOWERED_BY = 0.5
 # A provider in trouble keeps this share of its weight, or nobody would notice that it is well again.
-LEAST = 0.02
+MIN_WEIGHT_SHARE = 0.02
 # In this time a weight drifts from nothing back to what is configured.
 BACK_AFTER = timedelta(hours=1)
 # A broken account is tried again after this time, with one message.
@@ -25,7 +25,7 @@ FILTERED_STORM = 5
 STORM_WINDOW = timedelta(minutes=10)
 
 # No provider is left alone for longer, whatever it says: then it is asked again.
-LONGEST_REST = timedelta(hours=1)
+MAX_REST = timedelta(hours=1)
 # Staff hear of a provider that wants to be left alone for longer.
 LONG_REST = timedelta(minutes=10)
 
@@ -76,7 +76,7 @@ class Health:
         return min(configured, self.weight + back)
 
     def lowered(self, configured: float, now: datetime) -> Health:
-        weight = max(self.weight_at(configured, now) * LOWERED_BY, configured * LEAST)
+        weight = max(self.weight_at(configured, now) * LOWERED_BY, configured * MIN_WEIGHT_SHARE)
         return replace(self, weight=weight, changed_at=now)
 
     def broken(self, reason: str, now: datetime, *, until_delivered: bool = False) -> Health:
@@ -89,13 +89,13 @@ class Health:
 
     def resting(self, rest: timedelta, now: datetime) -> Health:
         """Two answers may name two moments: the later one counts."""
-        until = now + min(rest, LONGEST_REST)
+        until = now + min(rest, MAX_REST)
         return replace(self, rests_until=max(until, self.rested_by(now)))
 
     def rested_by(self, now: datetime) -> datetime:
         """When it takes messages again. A moment further away was written before the clock was put back, or by a hub
         that knew no longest rest."""
-        if self.rests_until is None or self.rests_until > now + LONGEST_REST:
+        if self.rests_until is None or self.rests_until > now + MAX_REST:
             return now
         return max(self.rests_until, now)
 

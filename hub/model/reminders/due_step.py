@@ -37,7 +37,7 @@ HOLD = timedelta(minutes=2)
 # What is overdue by more than this was held up by an outage, or by a clock that jumped.
 LATE = timedelta(hours=1)
 # As many as a session shows.
-MOST_TOGETHER = 20
+MAX_TOGETHER = 20
 _URGENCY = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL)
 PURPOSES = {
     StepKind.INVITATION: Purpose.INVITATION,
@@ -179,6 +179,6 @@ def _put_back(due: Due, until: datetime) -> NextStep:
 
 
 __all__ = [
-    "HOLD", "LATE", "MOST_TOGETHER", "PURPOSES", "Due", "following", "held_back", "is_late", "joins", "put_off",
+    "HOLD", "LATE", "MAX_TOGETHER", "PURPOSES", "Due", "following", "held_back", "is_late", "joins", "put_off",
     "said_by",
 ]  # fmt: skip

@@ -16,37 +16,37 @@ LATEST = time(23)
 # After the invitation. A contract has 30 days as a rule: whoever begins later reminds of few, or of none.
 LATEST_FIRST_REMINDER = timedelta(days=7)
 # Between two reminders.
-LONGEST_GAP = timedelta(days=30)
+MAX_GAP = timedelta(days=30)
 # Before the deadline. Nobody is reminded after it, so an early one means silence.
 EARLIEST_LAST_CALL = timedelta(days=14)
 # To settle a task, and to take it before it climbs: longer, and the deadline has passed.
-LONGEST_FOR_STAFF = timedelta(days=30)
+MAX_STAFF_TIME = timedelta(days=30)
 # Reminders before staff get a task: more than ten reach almost nobody within a deadline.
-MOST_UNANSWERED = 10
+MAX_UNANSWERED = 10
 # What a limit on messages to one person may allow at most: above it, it is none.
-MOST_A_DAY = 10
+MAX_DAILY_LIMIT = 10
 # Between reminders by hand: what left earlier than a day ago is not looked at (`hub.lifecycle.reminders.run_due`).
-LONGEST_MANUAL_WAIT = timedelta(days=1)
+MAX_MANUAL_WAIT = timedelta(days=1)
 # What a signer's ladder may name.
 CHANNELS = ("sms", "voice", "email")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
-_TOO_RARE = f"has to leave at most {LONGEST_GAP.days} days between two reminders"
+_TOO_RARE = f"has to leave at most {MAX_GAP.days} days between two reminders"
 _TOO_LATE = f"the first has to come within {LATEST_FIRST_REMINDER.days} days of the invitation"
-_STAFF_TOO_LATE = f"has to be at most {LONGEST_FOR_STAFF.days} days, or staff would hear too late"
-_NO_LIMIT = f"has to be at most {MOST_A_DAY}, or it would be no limit"
+_STAFF_TOO_LATE = f"has to be at most {MAX_STAFF_TIME.days} days, or staff would hear too late"
+_NO_LIMIT = f"has to be at most {MAX_DAILY_LIMIT}, or it would be no limit"
 # The upper bound of each key that is one value, and the reason. `reminders_after` has bounds of its own.
-_AT_MOST: Mapping[str, tuple[Any, str]] = {
-    "repeat_every": (LONGEST_GAP, _TOO_RARE),
+_UPPER_BOUNDS: Mapping[str, tuple[Any, str]] = {
+    "repeat_every": (MAX_GAP, _TOO_RARE),
     "last_call_before": (
         EARLIEST_LAST_CALL, f"has to be at most {EARLIEST_LAST_CALL.days} days: no reminder comes after the last one",
     ),
-    "manual_after_message": (LONGEST_MANUAL_WAIT, "has to be at most a day"),
-    "manual_apart": (LONGEST_MANUAL_WAIT, "has to be at most a day"),
-    "escalate_within": (LONGEST_FOR_STAFF, _STAFF_TOO_LATE),
-    "climbs_after": (LONGEST_FOR_STAFF, _STAFF_TOO_LATE),
-    "escalate_after": (MOST_UNANSWERED, f"has to be at most {MOST_UNANSWERED}, or staff would hear too late"),
-    "messages_per_day": (MOST_A_DAY, _NO_LIMIT),
-    "manual_per_day": (MOST_A_DAY, _NO_LIMIT),
+    "manual_after_message": (MAX_MANUAL_WAIT, "has to be at most a day"),
+    "manual_apart": (MAX_MANUAL_WAIT, "has to be at most a day"),
+    "escalate_within": (MAX_STAFF_TIME, _STAFF_TOO_LATE),
+    "climbs_after": (MAX_STAFF_TIME, _STAFF_TOO_LATE),
+    "escalate_after": (MAX_UNANSWERED, f"has to be at most {MAX_UNANSWERED}, or staff would hear too late"),
+    "messages_per_day": (MAX_DAILY_LIMIT, _NO_LIMIT),
+    "manual_per_day": (MAX_DAILY_LIMIT, _NO_LIMIT),
 }  # fmt: skip
 _THROUGH = ("invitation_through", "reminders_through", "last_call_through")
 
@@ -99,7 +99,7 @@ class ReminderPolicy:
         self._check_window()
         for key in ("messages_per_day", "manual_per_day", "escalate_after"):
             _demand(getattr(self, key) >= 1, key, "has to be at least 1")
-        for key, (most, reason) in _AT_MOST.items():
+        for key, (most, reason) in _UPPER_BOUNDS.items():
             _demand(getattr(self, key) <= most, key, reason)
         for key in _THROUGH:
             _check_channels(key, getattr(self, key))
@@ -114,7 +114,7 @@ class ReminderPolicy:
         gaps = _gaps(self.reminders_after)
         _demand(min(gaps) >= day, "reminders_after", "has to rise by a day or more each time, from the invitation on")
         _demand(gaps[0] <= LATEST_FIRST_REMINDER, "reminders_after", _TOO_LATE)
-        _demand(max(gaps) <= LONGEST_GAP, "reminders_after", _TOO_RARE)
+        _demand(max(gaps) <= MAX_GAP, "reminders_after", _TOO_RARE)
         _demand(self.repeat_every >= day, "repeat_every", "has to be at least a day, or the reminders would never end")
         for key in ("last_call_before", "manual_after_message", "manual_apart", "escalate_within", "climbs_after"):
             _demand(getattr(self, key) > timedelta(0), key, "has to be longer than nothing")
@@ -187,9 +187,9 @@ def _gaps(reminders: Sequence[timedelta]) -> list[timedelta]:
 def _within(key: str, value: Any) -> Any:
     """The value, or the bound that it is beyond. A shorter gap moves all reminders behind it."""
     if key == "reminders_after":
-        bounds = chain((LATEST_FIRST_REMINDER,), repeat(LONGEST_GAP))
+        bounds = chain((LATEST_FIRST_REMINDER,), repeat(MAX_GAP))
         return tuple(accumulate(min(gap, bound) for gap, bound in zip(_gaps(value), bounds, strict=False)))
-    return min(value, _AT_MOST[key][0]) if key in _AT_MOST else value
+    return min(value, _UPPER_BOUNDS[key][0]) if key in _UPPER_BOUNDS else value
 
 
 def _read(key: str, value: Any, like: Any) -> Any:

@@ -14,8 +14,8 @@ from uuid import UUID
 from hub.model.signing.signature_request import Custody
 
 # Live keys of one person.
-MOST_DEVICES = 10
-LONGEST_LABEL = 60
+MAX_DEVICES = 10
+MAX_LABEL_LENGTH = 60
 
 
 class Attestation(StrEnum):

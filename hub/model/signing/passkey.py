@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 # Of one person at one origin: one for each device, and then some.
-MOST_PASSKEYS = 10
+MAX_PASSKEYS = 10
 
 
 @dataclass(frozen=True)

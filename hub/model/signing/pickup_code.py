@@ -19,7 +19,7 @@ from hub.model.signing.link import PICKUP_DIGITS, SignLink, pickup_code_for
 PICKUP_DOOR = "pickup"
 # For one phone number, right or wrong: were only wrong ones counted, the eleventh try would tell. The visitor's
 # one-time code makes them forgotten.
-MOST_PICKUPS_A_DAY = 10
+MAX_DAILY_PICKUPS = 10
 # The same day for everybody: that of the signer would tell that there is one.
 DAY_OF = ZoneInfo("Asia/Shanghai")
 # No secret begins so by itself: they are of the letters of base64url.

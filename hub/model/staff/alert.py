@@ -13,17 +13,17 @@ from hub.model.staff.alert_texts import Facts, sentence
 BUNDLED_WITHIN = timedelta(minutes=10)
 # Longer than an attempt can take: the first is also the lease of an attempt whose process died.
 RETRIES_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
-MOST_TRIES = len(RETRIES_AFTER) + 1
+MAX_TRIES = len(RETRIES_AFTER) + 1
 # An older one is no news any more, say where the first address was configured later.
 SENT_WITHIN = timedelta(days=1)
 SHOWN_FOR = timedelta(days=14)
 # So many tell what is wrong; how many more there were is said beside them.
-MOST_LINES = 8
+MAX_LINES = 8
 # Kinds of which each alert is for somebody else: a line that is left out is a person who does not hear.
 TOLD_IN_FULL = frozenset({"digest"})
 # Bytes of lines in one message of these kinds; what does not fit goes into another. WeCom's robots take 2048 bytes of
 # text, title and address included.
-LONGEST_IN_FULL = 1800
+MAX_FULL_BYTES = 1800
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ class Bundle:
 
 def next_try(tries: int, now: datetime) -> datetime | None:
     """When to try again after so many attempts; None: it is given up."""
-    return now + RETRIES_AFTER[tries - 1] if tries < MOST_TRIES else None
+    return now + RETRIES_AFTER[tries - 1] if tries < MAX_TRIES else None
 
 
 def written(kind: str, lines: Sequence[tuple[str, str]], number: int, console: str) -> list[str]:
     """The texts of the messages, mostly one: lines in Chinese, then in English, how many alerts there were where not
     each has its line, and where to look."""
-    parts = _parts(lines) if kind in TOLD_IN_FULL else [lines[:MOST_LINES]]
+    parts = _parts(lines) if kind in TOLD_IN_FULL else [lines[:MAX_LINES]]
     total = f"共 {number} 条 · {number} in all" if number > sum(map(len, parts)) else None
     return [_message(part, total, console) for part in parts]
 
@@ -96,7 +96,7 @@ def _parts(lines: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
         length = len("\n".join((*line, "")).encode())
         if length > room:
             parts.append([])
-            room = LONGEST_IN_FULL
+            room = MAX_FULL_BYTES
         parts[-1].append(line)
         room -= length
     return parts

@@ -22,7 +22,7 @@ OLD_PHONE = "old-phone"
 # The kind of the staff task: a change waits for its second approval. It is settled with the change.
 PHONE_CHANGE = "phone-change"
 # So many others may have a number before somebody looks whether they are all of one family.
-MOST_SHARING = 2
+MAX_SHARING = 2
 
 
 class PhoneChangeState(StrEnum):
@@ -94,4 +94,4 @@ def families(ties: Iterable[frozenset[str]]) -> int:
 def shared_by_strangers(holder: frozenset[str], others: Iterable[frozenset[str]]) -> bool:
     """Whether a number that `holder` has, or is to have, belongs to several others, and not all are one family."""
     there = list(others)
-    return len(there) >= MOST_SHARING and families([holder, *there]) > 1
+    return len(there) >= MAX_SHARING and families([holder, *there]) > 1

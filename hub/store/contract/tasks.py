@@ -24,8 +24,8 @@ CONTRACT: Table = table_of(ContractRow)
 SIGNER: Table = table_of(SignerRow)
 PLAN_CHANGED = "plan_changed"
 # A worker looks for due steps at least so often, also when nobody tells it to.
-LONGEST_SLEEP = timedelta(seconds=30)
-MOST_OTHERS = 50
+MAX_SLEEP = timedelta(seconds=30)
+MAX_OTHERS = 50
 _OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("other")
 _OPEN = TASK.c.state == TaskState.OPEN.value
 _LEFT = [state.value for state in TaskState if not state.final]
@@ -144,7 +144,7 @@ class Tasks:
             ahead.forget("claim", task)
         elif (await self._connection.execute(statement, values)).rowcount != 1:
             return False
-        if now is None or step.due_at < now + LONGEST_SLEEP:
+        if now is None or step.due_at < now + MAX_SLEEP:
             await self.tell_workers()  # only then: all commits that tell somebody wait for each other
         return True
 
@@ -197,7 +197,7 @@ class Tasks:
             return []  # those that have others are not run together
         others = select(_OTHER.c.contract).select_from(_others(before)).where(_OWN.c.id == claimed.task.signer)
         mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
-        statement = select(func.array(others.limit(MOST_OTHERS).scalar_subquery())).where(mine)
+        statement = select(func.array(others.limit(MAX_OTHERS).scalar_subquery())).where(mine)
         found: Sequence[UUID] | None = await self._connection.scalar(statement)
         return None if found is None else sorted(set(found))
 

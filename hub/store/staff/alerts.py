@@ -17,8 +17,8 @@ from hub.store.kernel.jobs import ALERT, Jobs
 from hub.store.tables import AlertRow, table_of
 
 ROW: Table = table_of(AlertRow)
-MOST_AT_ONCE = 500
-LONGEST_LIMIT = timedelta(days=1)
+MAX_AT_ONCE = 500
+MAX_LIMIT = timedelta(days=1)
 
 
 class Alerts:
@@ -45,7 +45,7 @@ class Alerts:
 
     async def limits_reached(self, scope: Scope, now: datetime) -> list[Alert]:
         """Limits of messages that hold something up right now, one line for each kind and campus."""
-        mine = (ROW.c.kind == "budget-spent") & (ROW.c.created_at > now - LONGEST_LIMIT)
+        mine = (ROW.c.kind == "budget-spent") & (ROW.c.created_at > now - MAX_LIMIT)
         if scope.campuses is not None:
             mine &= ROW.c.campus.in_(scope.campuses)
         rows = await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at))
@@ -82,7 +82,7 @@ class Alerts:
         tries = head["tries"] + 1
         waiting = (ROW.c.kind == head["kind"]) & (ROW.c.tries == 0) & ROW.c.due_at.is_not(None)
         waiting &= ROW.c.created_at > now - SENT_WITHIN
-        first = select(ROW.c.id).where(waiting, ROW.c.id != head["id"]).order_by(ROW.c.created_at).limit(MOST_AT_ONCE)
+        first = select(ROW.c.id).where(waiting, ROW.c.id != head["id"]).order_by(ROW.c.created_at).limit(MAX_AT_ONCE)
         await self._connection.execute(
             ROW.update().where(ROW.c.id.in_(first)).values(bundle=head["id"], due_at=None, tries=1)
         )

@@ -9,14 +9,14 @@ from apispec import APISpec
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from hub.web.api.endpoint import LARGEST_BODY, Operation
+from hub.web.api.endpoint import MAX_BODY_BYTES, Operation
 from hub.web.api.schemas import Problem
 
 REASONS = {
     401: "The API key is missing or not valid.",
     404: "There is no such contract for this key.",
     409: "The contract is in a state in which this is not possible.",
-    413: f"The body is longer than {LARGEST_BODY // 1024} KiB.",
+    413: f"The body is longer than {MAX_BODY_BYTES // 1024} KiB.",
     422: "The request is wrong; `field` names the part of it. Also: this Idempotency-Key came with another request.",
     429: "Too early; Retry-After says when. Also: the first request with this Idempotency-Key is being worked on.",
     503: "A part that is needed is away; nothing was lost.",

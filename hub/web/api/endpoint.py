@@ -20,7 +20,7 @@ from hub.web.app_keys import HUB
 from hub.web.problems import problem_json, status_of
 from hub.web.security import bearer
 
-LARGEST_BODY = 256 * 1024
+MAX_BODY_BYTES = 256 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -93,7 +93,7 @@ class Operation:
             refused = problem_json(request, status_of(error), error)
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
-        body = await request.clone(client_max_size=LARGEST_BODY).read()  # what is longer is not read to the end
+        body = await request.clone(client_max_size=MAX_BODY_BYTES).read()  # what is longer is not read to the end
         once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
         call = ApiCall(request.app[HUB].services, key, scope, self._asked(request, body), request.match_info, once)
         return await self._answer(call) if once is None else await self._once(request, call, once, body)

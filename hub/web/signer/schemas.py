@@ -9,12 +9,12 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from hub.errors import BadInput
-from hub.model.signing.device_key import LONGEST_LABEL
+from hub.model.signing.device_key import MAX_LABEL_LENGTH
 from hub.model.signing.signature_request import Custody
 from hub.web.api.schemas import SignerAsked, StudentAsked
 
-LARGEST_JSON = 256 << 10
-MOST_STROKES, MOST_POINTS = 200, 5000
+MAX_JSON_BYTES = 256 << 10
+MAX_STROKES, MAX_POINTS = 200, 5000
 
 
 def _base64(value: str) -> str:
@@ -106,7 +106,7 @@ class Key(Body):
     spki: Base64 | None = None
     certificate_chain: Chain | None = None
     attestation: Annotated[AndroidKeyBody | AppAttestBody, Field(discriminator="format")] | None = None
-    device: Annotated[str, StringConstraints(max_length=LONGEST_LABEL)] = ""
+    device: Annotated[str, StringConstraints(max_length=MAX_LABEL_LENGTH)] = ""
     passkey: Base64 | None = None
 
     @model_validator(mode="after")
@@ -128,12 +128,12 @@ class ConsentBody(Body):
 class Appearance(Body):
     """The drawn name: strokes of points, each `[x, y]` from 0 to 1, from the upper left corner."""
 
-    strokes: Annotated[list[list[Point]], Field(max_length=MOST_STROKES)]
+    strokes: Annotated[list[list[Point]], Field(max_length=MAX_STROKES)]
 
     @model_validator(mode="after")
     def _not_endless(self) -> Appearance:
-        if sum(len(stroke) for stroke in self.strokes) > MOST_POINTS:
-            raise ValueError(f"at most {MOST_POINTS} points")
+        if sum(len(stroke) for stroke in self.strokes) > MAX_POINTS:
+            raise ValueError(f"at most {MAX_POINTS} points")
         return self
 
 
@@ -210,13 +210,13 @@ Some = TypeVar("Some", bound=Body)
 
 async def body(request: web.Request, kind: type[Some]) -> Some:
     """The request's JSON as `kind`. Raises BadInput with the field, or HTTPRequestEntityTooLarge."""
-    if (request.content_length or 0) > LARGEST_JSON:
-        raise web.HTTPRequestEntityTooLarge(LARGEST_JSON, request.content_length or 0)
+    if (request.content_length or 0) > MAX_JSON_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_JSON_BYTES, request.content_length or 0)
     content = bytearray()
     async for chunk in request.content.iter_any():
         content += chunk
-        if len(content) > LARGEST_JSON:
-            raise web.HTTPRequestEntityTooLarge(LARGEST_JSON, len(content))
+        if len(content) > MAX_JSON_BYTES:
+            raise web.HTTPRequestEntityTooLarge(MAX_JSON_BYTES, len(content))
     try:
         return kind.model_validate_json(bytes(content) or b"{}")
     except ValidationError as error:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from channels.applink import AppLink
 
 # Characters of a User-Agent that are looked at.
-LONGEST = 1000
+MAX_USER_AGENT_LENGTH = 1000
 _WECHAT = re.compile(r"MicroMessenger|WindowsWechat|MacWechat|wxwork", re.IGNORECASE)
 _BROWSER_OF_AN_APP = re.compile(
     r"; ?wv\)|\bQQ/\d|AlipayClient|DingTalk|Weibo|\bFBA[NV]\b|FB_IAB|Instagram|\bLine/|KAKAOTALK|aweme|"
@@ -52,7 +52,7 @@ class VisitorDevice:
 
 
 def recognised(user_agent: str) -> VisitorDevice:
-    text = user_agent[:LONGEST]
+    text = user_agent[:MAX_USER_AGENT_LENGTH]
     return VisitorDevice(system := _system(text), _inside(text, system))
 
 

@@ -22,7 +22,7 @@ from hub.model.school.course import Campus
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.staff.access import DeskVisit
 
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 # One answer issues for about this long and then says how far it is: no request runs into a timeout.
 STEP_SECONDS = 4.0
 SENDS = ("now", "policy", "none")
@@ -33,7 +33,7 @@ SENDS = ("now", "policy", "none")
 
 async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.shown) as tx:
-        waiting = await tx.school.open_enrolments(limit=MOST_AT_ONCE)
+        waiting = await tx.school.open_enrolments(limit=MAX_AT_ONCE)
         count = await tx.school.count_open_enrolments()
         courses = {(course.campus, course.id): course for course in await tx.school.courses()}
     campuses = {campus.id: campus for campus in visit.campuses}
@@ -45,7 +45,7 @@ async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> we
 
 async def preview(visit: DeskVisit) -> web.Response:
     """What would happen, before anything does."""
-    selected = [str(value) for value in (await visit.request.post()).getall("enrolment", [])][:MOST_AT_ONCE]
+    selected = [str(value) for value in (await visit.request.post()).getall("enrolment", [])][:MAX_AT_ONCE]
     if not selected:
         return await enrolments(visit, BadInput("choose at least one enrolment"))
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -70,7 +70,7 @@ class _Progress:
 
 async def issue_many(visit: DeskVisit) -> web.Response:
     form = await visit.request.post()
-    left = [str(value) for value in form.getall("enrolment", [])][:MOST_AT_ONCE]
+    left = [str(value) for value in form.getall("enrolment", [])][:MAX_AT_ONCE]
     failed = [(str(value).partition("\t")[0], str(value).partition("\t")[2]) for value in form.getall("failed", [])]
     progress = _Progress(left, _whole(form.get("done")), failed)
     send, day = str(form.get("send", "now")), str(form.get("deadline", ""))

@@ -6,7 +6,7 @@ import structlog
 from aiohttp import web
 
 from hub.errors import AccessDenied, BadInput
-from hub.lifecycle.inbound.chat_replies import LONGEST_PERSON
+from hub.lifecycle.inbound.chat_replies import MAX_PERSON_LENGTH
 from hub.model.staff.accounts import Staff
 from hub.web.app_keys import HUB
 from hub.web.staff.render import Entered, show
@@ -43,7 +43,7 @@ async def _map(visit: DeskVisit, form: Entered) -> Staff:
     chat, person, login = form["chat"], form["person"], form["login"]
     if chat not in visit.request.app[HUB].chats:
         raise BadInput("there is no such chat", field="chat")
-    if not person.isprintable() or not 0 < len(person) <= LONGEST_PERSON:
+    if not person.isprintable() or not 0 < len(person) <= MAX_PERSON_LENGTH:
         raise BadInput("the id of a person as the chat's administration shows it", field="person")
     async with visit.services.database.transaction(visit.scope) as tx:
         account = await tx.desk.staff_by_login(login) if login.isprintable() else None

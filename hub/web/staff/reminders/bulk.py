@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
-from hub.lifecycle.reminders.bulk_remind import MOST_AT_ONCE, BulkOutcome, begin, preview
+from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE, BulkOutcome, begin, preview
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import DeskVisit
 from hub.web.staff.staff.dashboard import wanted_of
@@ -23,7 +23,7 @@ async def ask(visit: DeskVisit) -> web.Response:
     if "fitting" in form:
         async with visit.services.database.transaction(visit.shown) as tx:
             pending = replace(wanted_of(visit, tx.planning_now), state="ISSUED")
-            contracts = await tx.board.ids(pending, MOST_AT_ONCE)
+            contracts = await tx.board.ids(pending, MAX_AT_ONCE)
     try:
         return await _preview(visit, contracts)
     except QiandaError as error:
@@ -31,8 +31,8 @@ async def ask(visit: DeskVisit) -> web.Response:
 
 
 async def _preview(visit: DeskVisit, contracts: list[UUID]) -> web.Response:
-    if not 0 < len(contracts) <= MOST_AT_ONCE:
-        raise BadInput(f"choose 1 to {MOST_AT_ONCE} contracts", field="contracts")
+    if not 0 < len(contracts) <= MAX_AT_ONCE:
+        raise BadInput(f"choose 1 to {MAX_AT_ONCE} contracts", field="contracts")
     counts = await preview(visit.services, visit.scope, contracts)
     return await show(
         visit, "staff/many_preview.html", contracts=contracts, act=uuid4(), sent=counts[BulkOutcome.SENT],

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from hub.errors import BadInput, ContractNotFound, IllegalMove, QiandaError
 from hub.lifecycle.reminders.change_policy import (
-    LARGEST_CALENDAR,
+    MAX_CALENDAR_BYTES,
     PolicyLevels,
     change_calendar,
     change_policy,
@@ -26,7 +26,7 @@ from hub.model.contract.contract import Contract
 from hub.store.transaction import Transaction
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
-from hub.web.staff.staff.access import LONGEST_INPUT, DeskVisit
+from hub.web.staff.staff.access import MAX_INPUT_LENGTH, DeskVisit
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "When": ("reminders_after", "repeat_every", "last_call_before"),
@@ -111,14 +111,14 @@ async def calendar(visit: DeskVisit) -> web.StreamResponse:
     try:
         if not isinstance(upload, web.FileField):
             raise BadInput("choose a file first", field="calendar")
-        await change_calendar(visit.services, visit.scope, campus, upload.file.read(LARGEST_CALENDAR + 1))
+        await change_calendar(visit.services, visit.scope, campus, upload.file.read(MAX_CALENDAR_BYTES + 1))
     except BadInput as error:
         return await _page(visit, at, problem=error)
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=calendar-changed")
 
 
 def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable())[:LONGEST_INPUT]
+    return "".join(character for character in text if character.isprintable())[:MAX_INPUT_LENGTH]
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from hub.wiring import Hub
 
 COOKIE = "__Host-qianda-staff"
 SESSION_LIFE = timedelta(hours=12)
-MOST_FAILURES = 10
+MAX_FAILURES = 10
 FAILURES_WITHIN = timedelta(minutes=15)
-LONGEST_INPUT = 200
-LARGEST_FORM = 8 * 1024
+MAX_INPUT_LENGTH = 200
+MAX_FORM_BYTES = 8 * 1024
 HASHES_AT_ONCE = 2  # each takes 64 MB, and a core for a fifth of a second
 
 
@@ -111,7 +111,7 @@ class LoginDoor:
 
     async def enter(self, request: web.Request) -> web.StreamResponse:
         await request.app[BRAKES].slow_down(request, "login")
-        form = await request.clone(client_max_size=LARGEST_FORM).post()
+        form = await request.clone(client_max_size=MAX_FORM_BYTES).post()
         login, password = (_words(form.get(name)) for name in ("login", "password"))
         try:
             staff = await self._known(request.app[HUB].services, login, password)
@@ -128,7 +128,7 @@ class LoginDoor:
         them holds a connection to the database while its password is hashed."""
         async with services.database.transaction(EVERYTHING) as tx:
             await tx.desk.guess_alone(login)
-            if await tx.desk.login_failures(login, tx.now - FAILURES_WITHIN) >= MOST_FAILURES:
+            if await tx.desk.login_failures(login, tx.now - FAILURES_WITHIN) >= MAX_FAILURES:
                 raise Locked("ten wrong passwords within a quarter of an hour", retry_after=FAILURES_WITHIN)
             account = await tx.desk.staff_by_login(login)
             attempt = await tx.desk.add_login_failure(login, tx.now)
@@ -174,7 +174,7 @@ def _inside(address: str) -> str:
 def _words(value: object) -> str:
     """What a form field holds, as text that the database can hold."""
     text = value if isinstance(value, str) else ""
-    return "".join(character for character in text if character.isprintable())[:LONGEST_INPUT]
+    return "".join(character for character in text if character.isprintable())[:MAX_INPUT_LENGTH]
 
 
 def login_routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:

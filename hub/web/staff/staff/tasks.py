@@ -12,7 +12,7 @@ from hub.lifecycle.staff.signer_questions import settle
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import DeskVisit
 
-MOST_SHOWN = 200
+MAX_SHOWN = 200
 
 
 async def tasks(visit: DeskVisit) -> web.Response:
@@ -23,7 +23,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
     mine = visit.request.query.get("whose") == "mine"
     async with visit.services.database.transaction(visit.shown) as tx:
         now = tx.planning_now
-        found = await tx.desk.open_tasks(owner=visit.staff.id if mine else None, limit=MOST_SHOWN)
+        found = await tx.desk.open_tasks(owner=visit.staff.id if mine else None, limit=MAX_SHOWN)
         of_all, of_mine = await tx.desk.count_open_tasks(visit.staff.id)
         contracts = {task.contract: await tx.contracts.get(task.contract) for task in found if task.contract}
         changing = await tx.phone_changes.signers(tx.now)

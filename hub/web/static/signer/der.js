@@ -2,7 +2,7 @@
 // DER allows, and nothing that DER forbids: what it accepts, every other reader understands in the same way.
 
 export const TAG = { integer: 0x02, octetString: 0x04, null: 0x05, oid: 0x06, sequence: 0x30, set: 0x31 };
-const LONGEST_LENGTH = 2; // bytes that a length in the long form may take
+const MAX_LENGTH_BYTES = 2; // bytes that a length in the long form may take
 
 export class NotDer extends Error {}
 
@@ -64,7 +64,7 @@ function lengthAt(data, at, first) {
   if (first < 0x80) return { length: first, start: at + 1 };
   const count = first & 0x7f;
   const digits = data.subarray(at + 1, at + 1 + count);
-  if (count < 1 || count > LONGEST_LENGTH || digits.length !== count) throw new NotDer('a length of another form');
+  if (count < 1 || count > MAX_LENGTH_BYTES || digits.length !== count) throw new NotDer('a length of another form');
   const length = digits.reduce((sum, byte) => sum * 256 + byte, 0);
   if (length < 0x80 || digits[0] === 0) throw new NotDer('a length that is not written in its shortest form');
   return { length, start: at + 1 + count };

@@ -4,7 +4,7 @@ import { Problem, find, json, report } from './session.js';
 
 const { contract, state, standing } = document.body.dataset;
 const FIRST_PAUSE = 1000;
-const LONGEST_PAUSE = 30000;
+const MAX_PAUSE = 30000;
 let pause = FIRST_PAUSE;
 let timer = 0;
 let leaving = false; // a reload would take back the tap that leads on
@@ -18,7 +18,7 @@ async function look() {
   } catch (error) {
     if (error instanceof Problem && error.status < 500) return void report(error);
   }
-  pause = Math.min(pause * 1.5, LONGEST_PAUSE);
+  pause = Math.min(pause * 1.5, MAX_PAUSE);
   next();
   return undefined;
 }

@@ -1,7 +1,7 @@
 // Drawing one's name: strokes of points from 0 to 1, y downwards, on a pad three times as wide as high.
 
-const MOST_POINTS = 3000;
-const MOST_STROKES = 100;
+const MAX_POINTS = 3000;
+const MAX_STROKES = 100;
 const NEAR = 0.004; // points closer than this say nothing new
 
 /** @typedef {[number, number]} Point */
@@ -37,7 +37,7 @@ export function pad(canvas, onChange) {
 
   /** @param {PointerEvent} event */
   function begin(event) {
-    if (drawing !== null || strokes.length >= MOST_STROKES || event.button > 0) return;
+    if (drawing !== null || strokes.length >= MAX_STROKES || event.button > 0) return;
     canvas.setPointerCapture(event.pointerId);
     drawing = event.pointerId;
     const point = place(event);
@@ -49,7 +49,7 @@ export function pad(canvas, onChange) {
 
   /** @param {PointerEvent} event */
   function go(event) {
-    if (event.pointerId !== drawing || points() >= MOST_POINTS) return;
+    if (event.pointerId !== drawing || points() >= MAX_POINTS) return;
     const stroke = strokes.at(-1);
     if (!stroke) return;
     for (const each of event.getCoalescedEvents?.() || [event]) {

@@ -8,9 +8,9 @@ import { same } from './der.js';
 import { json } from './session.js';
 
 const MADE_HERE = 'qianda-passkeys';
-const MOST_KEPT = 20;
+const MAX_KEPT = 20;
 const ALGORITHMS = [-7, -257]; // ECDSA on P-256, RSA
-const LONGEST_ASKED = 60000;
+const CEREMONY_TIMEOUT = 60000;
 
 /** @typedef {{ id: string, spki: Bytes, rpId: string }} Passkey */
 /** @typedef {{ id: string, spki?: string }} Remembered */
@@ -64,7 +64,7 @@ export async function confirmation(toBeSigned, { id, spki, rpId }) {
 async function ask(rpId, challenge, ids) {
   const { rawId, response } = publicKeyCredential(await navigator.credentials.get({
     publicKey: {
-      challenge, rpId, userVerification: 'required', timeout: LONGEST_ASKED,
+      challenge, rpId, userVerification: 'required', timeout: CEREMONY_TIMEOUT,
       allowCredentials: ids.map((id) => ({ type: 'public-key', id: bytesOf(id), transports: ['internal'] })),
     },
   }));
@@ -95,7 +95,7 @@ async function fresh(known, contract, { school, person }) {
       challenge: bytesOf(known.challenge), pubKeyCredParams: ALGORITHMS.map((alg) => ({ type: 'public-key', alg })),
       authenticatorSelection: { authenticatorAttachment: 'platform', residentKey: 'discouraged', userVerification: 'required' },
       excludeCredentials: known.credentials.map((id) => ({ type: 'public-key', id: bytesOf(id) })),
-      attestation: 'none', timeout: LONGEST_ASKED,
+      attestation: 'none', timeout: CEREMONY_TIMEOUT,
     },
   }));
   if (!(response instanceof AuthenticatorAttestationResponse)) throw new Error('the device made no passkey');
@@ -125,7 +125,7 @@ function remembered(passkey) {
   const { id, spki } = passkey;
   try {
     const others = madeHere().filter((entry) => entry.id !== id);
-    localStorage.setItem(MADE_HERE, JSON.stringify([{ id, spki: base64Of(spki) }, ...others].slice(0, MOST_KEPT)));
+    localStorage.setItem(MADE_HERE, JSON.stringify([{ id, spki: base64Of(spki) }, ...others].slice(0, MAX_KEPT)));
   } catch { /* then the device is asked another time */ }
   return passkey;
 }

@@ -5,8 +5,8 @@
 
 import { NotCanonical, Reader, isInteger } from './pdf_objects.js';
 
-const MOST_REVISIONS = 64;
-const MOST_OBJECTS = 50000;
+const MAX_REVISIONS = 64;
+const MAX_OBJECTS = 50000;
 const HEADER = /%PDF-[12]\.\d\n%[^\r\n%]{4}\n\n?/y;
 const OBJECT = /([1-9]\d{0,6}) 0 obj\n/y;
 const STREAM = /\nstream\n/y;
@@ -25,7 +25,7 @@ const MARKER = /\d[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]+obj|endobj|endstream|startxref|
 
 /** From the first to the last. @param {string} text */
 export function readRevisions(text) {
-  if (text.split(' 0 obj\n').length - 1 > MOST_OBJECTS || text.split('%%EOF\n').length - 1 > MOST_REVISIONS) {
+  if (text.split(' 0 obj\n').length - 1 > MAX_OBJECTS || text.split('%%EOF\n').length - 1 > MAX_REVISIONS) {
     throw new NotCanonical('the file has too many objects or revisions');
   }
   const reader = new Reader(text);

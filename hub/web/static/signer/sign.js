@@ -13,7 +13,7 @@ import { showWays } from './ways.js';
 
 const { contract, document: documentSha256, consentVersion, consentSha256, scripts, school = '', person = '' } = document.body.dataset;
 const FINAL = ['changed', 'elsewhere', 'session-not-valid']; // signing here makes no sense any more
-const LONGEST_WAIT = 240; // seconds: somebody else's lease lasts three minutes
+const MAX_WAIT = 240; // seconds: somebody else's lease lasts three minutes
 
 /** @typedef {import('./key.js').CertifiedKey} CertifiedKey */
 /** @typedef {import('./passkey.js').Passkey} Passkey */
@@ -101,7 +101,7 @@ async function prepare() {
       hideTrouble();
       return request;
     } catch (error) {
-      if (!(error instanceof Problem) || error.code !== 'document-busy' || waited > LONGEST_WAIT) throw error;
+      if (!(error instanceof Problem) || error.code !== 'document-busy' || waited > MAX_WAIT) throw error;
       const wait = Math.min(error.wait || 5, 1 + waited, 10); // most people are done long before their lease ends
       if (need('#trouble').dataset.shown !== 'busy') showTrouble('busy', { wait: error.wait });
       waited += wait;

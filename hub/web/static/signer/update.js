@@ -8,9 +8,9 @@ import { RefusedToSign } from './checks.js';
 import { NotCanonical, Reference, canonical, isNumber, mentioned, textOf } from './pdf_objects.js';
 import { readRevisions } from './pdf_revisions.js';
 
-const LARGEST_FILE = 64 << 20; // bytes
+const MAX_FILE_BYTES = 64 << 20;
 // Points. A signature's picture covers what is below it, so its place must not be one that could hide much.
-const LARGEST_BOX = { side: 300, area: 25000 };
+const MAX_BOX = { side: 300, area: 25000 };
 const SIGNATURE_ENTRIES = new Set(
   ['Type', 'Filter', 'SubFilter', 'Contents', 'ByteRange', 'M', 'Name', 'Reference'].map((name) => `/${name}`),
 );
@@ -42,7 +42,7 @@ export function checkUpdate(shown, prepared) {
 
 /** @param {Uint8Array} shown @param {Uint8Array} prepared */
 function beginsWithShown(shown, prepared) {
-  if (prepared.length > LARGEST_FILE) refuse('the prepared file is too large');
+  if (prepared.length > MAX_FILE_BYTES) refuse('the prepared file is too large');
   if (!shown.length || !shown.every((byte, at) => byte === prepared[at])) {
     refuse('the prepared file does not begin with the bytes that were shown');
   }
@@ -315,7 +315,7 @@ function isMetadata(object) {
 /** @param {PdfValue | undefined} corners */
 function checkBox(corners) {
   const { width, height } = extent(corners);
-  if (Math.max(width, height) > LARGEST_BOX.side || width * height > LARGEST_BOX.area) {
+  if (Math.max(width, height) > MAX_BOX.side || width * height > MAX_BOX.area) {
     refuse('the field is too large for a signature');
   }
 }
