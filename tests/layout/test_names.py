@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,6 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("hub", "channels", "chats", "qianda", "bench")
+# A bound is `MAX_…`, `MIN_…` or `…_LIMIT`.
+PRIVATE_BOUND = re.compile(r"\b_?(?:MOST|LONGEST|LARGEST|SHORTEST|FEWEST|SMALLEST|LEAST)(?:_[A-Z0-9_]+)?\b")
 # Words that would mean something else in each file.
 NO_CLASS_NAMES = {"Place", "Call", "Share", "Standing", "Given", "Told", "Asked", "Known"}
 
@@ -75,3 +78,14 @@ def test_what_a_constant_is_stands_above_it() -> None:
                 and isinstance(after.value, ast.Constant)
             ]  # fmt: skip
     assert below == []
+
+
+def names_in(path: Path) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)}
+
+
+def test_a_bound_has_the_usual_name() -> None:
+    paths = [path for package in (*PACKAGES, "tests") for path in sorted((ROOT / package).rglob("*.py"))]
+    assert len(paths) > 700
+    assert [(str(path.relative_to(ROOT)), name) for path in paths for name in names_in(path)
+            if PRIVATE_BOUND.fullmatch(name)] == []  # fmt: skip

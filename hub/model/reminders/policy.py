@@ -35,7 +35,7 @@ _TOO_LATE = f"the first has to come within {LATEST_FIRST_REMINDER.days} days of 
 _STAFF_TOO_LATE = f"has to be at most {MAX_STAFF_TIME.days} days, or staff would hear too late"
 _NO_LIMIT = f"has to be at most {MAX_DAILY_LIMIT}, or it would be no limit"
 # The upper bound of each key that is one value, and the reason. `reminders_after` has bounds of its own.
-_AT_MOST: Mapping[str, tuple[Any, str]] = {
+_UPPER_BOUNDS: Mapping[str, tuple[Any, str]] = {
     "repeat_every": (MAX_GAP, _TOO_RARE),
     "last_call_before": (
         EARLIEST_LAST_CALL, f"has to be at most {EARLIEST_LAST_CALL.days} days: no reminder comes after the last one",
@@ -99,7 +99,7 @@ class ReminderPolicy:
         self._check_window()
         for key in ("messages_per_day", "manual_per_day", "escalate_after"):
             _demand(getattr(self, key) >= 1, key, "has to be at least 1")
-        for key, (most, reason) in _AT_MOST.items():
+        for key, (most, reason) in _UPPER_BOUNDS.items():
             _demand(getattr(self, key) <= most, key, reason)
         for key in _THROUGH:
             _check_channels(key, getattr(self, key))
@@ -189,7 +189,7 @@ def _within(key: str, value: Any) -> Any:
     if key == "reminders_after":
         bounds = chain((LATEST_FIRST_REMINDER,), repeat(MAX_GAP))
         return tuple(accumulate(min(gap, bound) for gap, bound in zip(_gaps(value), bounds, strict=False)))
-    return min(value, _AT_MOST[key][0]) if key in _AT_MOST else value
+    return min(value, _UPPER_BOUNDS[key][0]) if key in _UPPER_BOUNDS else value
 
 
 def _read(key: str, value: Any, like: Any) -> Any:
