@@ -18,8 +18,8 @@ from pathlib import Path
 import aiohttp
 
 API_KEY = "bench-api-key"
-START_SECONDS = 300
-STOP_SECONDS = 40
+START_TIMEOUT = 300
+STOP_TIMEOUT = 40
 CHILDREN = {"pages": "hub.documents.page_drawing", "clauses": "hub.documents.clause_filling"}
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -72,7 +72,7 @@ async def running_demo() -> AsyncIterator[DemoHub]:
 
 
 async def _until_ready(hub: DemoHub, process: subprocess.Popen[bytes], output: Path) -> None:
-    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    deadline = asyncio.get_running_loop().time() + START_TIMEOUT
     async with aiohttp.ClientSession() as http:
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
@@ -90,7 +90,7 @@ def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
 
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(STOP_SECONDS)
+        process.wait(STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

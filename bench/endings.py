@@ -15,7 +15,7 @@ from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.keys import Keys
 
 FINAL = ("COMPLETED", "DECLINED", "EXPIRED")
-ASK_SECONDS = 120.0
+ASK_TIMEOUT = 120.0
 LOOK_EVERY = 2.0
 # A transaction commits later than it took its time.
 OVERLAP = timedelta(seconds=30)
@@ -23,7 +23,7 @@ OVERLAP = timedelta(seconds=30)
 
 async def ask(server: Server, statement: str, *values: Any) -> list[asyncpg.Record]:
     """As the owner, on a connection of its own."""
-    deadline = asyncio.get_running_loop().time() + ASK_SECONDS
+    deadline = asyncio.get_running_loop().time() + ASK_TIMEOUT
     while True:
         try:
             connection = await asyncpg.connect(server.postgres.dsn("owner"), timeout=5)

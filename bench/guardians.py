@@ -21,7 +21,7 @@ from qianda.wire import BadAnswer, ProtocolProblem
 
 TICKET = re.compile(r"/s/([0-9A-Z]{13})", re.IGNORECASE)
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
-LOOK_EVERY, MESSAGE_SECONDS = 0.5, 90.0
+LOOK_EVERY, MESSAGE_TIMEOUT = 0.5, 90.0
 AGAIN_AFTER = 15.0
 # So long whoever did what they came for waits for the end, before they look at the link once more.
 MAX_WAIT = 300.0
@@ -90,7 +90,7 @@ class Guardian:
 
     async def _read(self, pattern: re.Pattern[str], wanted: Callable[[str], bool], more_than: int = 0) -> str:
         """What stands in the newest such message, once there are more than so many."""
-        deadline = time.monotonic() + MESSAGE_SECONDS
+        deadline = time.monotonic() + MESSAGE_TIMEOUT
         while len(found := [text for key, text in self.messages.of(self.phone) if wanted(key)]) <= more_than:
             if time.monotonic() > deadline:
                 raise TimeoutError("no message came")

@@ -18,7 +18,7 @@ from bench.stage import Stage
 from hub.settings import Settings
 
 LEDGERS = ("authority", "timestamps", "seal")
-STOP_SECONDS = 10
+STOP_TIMEOUT = 10
 
 
 @contextlib.asynccontextmanager
@@ -67,5 +67,5 @@ async def _running(stage: Stage, name: str, *options: str) -> AsyncIterator[str]
         yield address
     finally:
         process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, STOP_SECONDS)
+        await asyncio.to_thread(process.wait, STOP_TIMEOUT)
         process.stdout.close()

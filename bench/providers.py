@@ -20,7 +20,7 @@ from bench.server import ROOT
 TWILIO_ACCOUNT, TWILIO_TOKEN, TWILIO_SENDER = "AC" + "0123456789abcdef" * 2, "auth-token-of-the-double", "+15005550006"
 # As the doubles in `tests/channels/doubles` have them.
 KANNEL_USER, KANNEL_PASSWORD, KANNEL_SECRET = "tester", "a password of the gateway", "a-secret-piece-of-the-path"
-STOP_SECONDS = 10
+STOP_TIMEOUT = 10
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ async def provider(kind: str, ledger: Path, lose: float = 0.0, delay: float = 0.
         yield OPTIONS[kind](address)
     finally:
         process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, STOP_SECONDS)
+        await asyncio.to_thread(process.wait, STOP_TIMEOUT)
         process.stdout.close()
 
 

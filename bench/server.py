@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from bench.demo import START_SECONDS, STOP_SECONDS, free_port, tree
+from bench.demo import START_TIMEOUT, STOP_TIMEOUT, free_port, tree
 from hub.settings import Settings
 from hub.store.server.embedded import EmbeddedPostgres
 
@@ -93,7 +93,7 @@ class Server:
         self, commands: tuple[str, ...], started: list[subprocess.Popen[bytes]], workers: int
     ) -> None:  # fmt: skip
         """Pages are there, and each worker of this start has said that it lives."""
-        since, deadline = datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=START_SECONDS)
+        since, deadline = datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=START_TIMEOUT)
         while not all([await self._is_ready(command, since, workers) for command in commands]):
             if any(process.poll() is not None for process in started) or datetime.now(UTC) > deadline:
                 raise RuntimeError(f"{' or '.join(commands)} did not start: {self._last_words(commands)}")
@@ -193,7 +193,7 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
         process.send_signal(signal.SIGTERM)
     for process in processes:
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

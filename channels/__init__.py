@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 # No call to a provider takes longer: a channel gives each of its requests this deadline or a shorter one.
-SECONDS = 10.0
+CALL_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ class ChannelOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    deadline: float = Field(default=SECONDS, gt=0, le=SECONDS)
+    deadline: float = Field(default=CALL_TIMEOUT, gt=0, le=CALL_TIMEOUT)
 
 
 Read = TypeVar("Read", bound=ChannelOptions)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 # No call to a platform takes longer.
-SECONDS = 10.0
+CALL_TIMEOUT = 10.0
 # A call signed longer ago, or so far ahead, is refused: somebody may have kept it. DingTalk demands this hour; clocks
 # of the others are held to the same.
 FRESH = timedelta(hours=1)

@@ -20,7 +20,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from chats import (
-    SECONDS,
+    CALL_TIMEOUT,
     ChatContext,
     ChatOptions,
     ChatQuestion,
@@ -87,7 +87,7 @@ class DingTalk:
         try:
             async with self._place.http.post(
                 webhook, data=_message(text), headers={"Content-Type": JSON}, allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=SECONDS),
+                timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT),
             ) as answer:  # fmt: skip
                 taken = read_object(await answer.content.read(1 << 16)).get("errcode")
         except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from pydantic import Field, SecretStr
 
 from chats import (
-    SECONDS,
+    CALL_TIMEOUT,
     ChatContext,
     ChatOptions,
     ChatQuestion,
@@ -160,7 +160,7 @@ class Feishu:
         try:
             async with self._place.http.post(
                 self._options.origin.rstrip("/") + path, json=body, headers=headers, allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=SECONDS),
+                timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT),
             ) as answer:  # fmt: skip
                 return read_object(await answer.content.read(1 << 16))
         except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:

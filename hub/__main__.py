@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 DEMO_LOGIN = "demo"
-PORT_SECONDS = 5.0
+PORT_TIMEOUT = 5.0
 Result = TypeVar("Result")
 
 
@@ -245,7 +245,7 @@ async def _check_current(dsn: str) -> None:
 
 def _check_port(settings: Settings) -> None:
     """Raise BadInput when somebody listens there already; a run that is just ending gets a few seconds."""
-    deadline = time.monotonic() + PORT_SECONDS
+    deadline = time.monotonic() + PORT_TIMEOUT
     while True:
         try:
             with socket.create_server((settings.host, settings.port), family=_family(settings.host)):

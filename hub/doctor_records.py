@@ -23,7 +23,7 @@ from hub.wiring import Hub
 
 CONTRACTS_AT_ONCE = 100
 FILES_AT_ONCE = 4
-PROGRESS_SECONDS = 2.0
+PROGRESS_INTERVAL = 2.0
 BEFORE_ALL = UUID(int=0)
 Progress = Callable[[str], None]
 
@@ -48,7 +48,7 @@ def _now_and_then() -> Progress:
 
     def show(text: str) -> None:
         nonlocal last
-        if time.monotonic() - last > PROGRESS_SECONDS:
+        if time.monotonic() - last > PROGRESS_INTERVAL:
             last = time.monotonic()
             print(f"qianda: {text}", file=sys.stderr, flush=True)
 

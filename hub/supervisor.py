@@ -35,7 +35,7 @@ from hub.store.server.embedded import EmbeddedPostgres
 # Seconds before a child that died young is started again.
 RESTART_PAUSE = 1.0
 # So long children may finish what they hold; the database then stops in what is left of twenty seconds.
-STOP_SECONDS = 14.0
+STOP_TIMEOUT = 14.0
 # EX_CONFIG of sysexits.h: starting such a child again would end in the same way.
 CANNOT_START = 78
 _LOOK_EVERY = 0.5
@@ -112,7 +112,7 @@ class Supervisor:
     def _end_children(self) -> None:
         for child in self._children:
             child.process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + STOP_TIMEOUT
         for child in self._children:
             child.process.join(max(0.1, deadline - time.monotonic()))
             if child.process.is_alive():
@@ -234,7 +234,7 @@ def _supervisor_gone(loop: asyncio.AbstractEventLoop, lifeline: Connection, stop
     """Nothing is ever sent through the pipe: being readable means that its other end is closed."""
     loop.remove_reader(lifeline.fileno())
     stop.set()
-    loop.call_later(STOP_SECONDS, os._exit, 1)
+    loop.call_later(STOP_TIMEOUT, os._exit, 1)
 
 
 def quiet_logs() -> None:

@@ -34,7 +34,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
-from hub.router import MAX_BATCHES, PROVIDER_SECONDS, Begun
+from hub.router import MAX_BATCHES, PROVIDER_TIMEOUT, Begun
 from hub.store.contract.tasks import MAX_SLEEP, PLAN_CHANGED, ClaimedTask
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE
@@ -48,8 +48,8 @@ BATCH = 30
 # Seconds between two claims while steps fall due one after the other: those that come meanwhile go together.
 GATHER = 0.04
 # Longer than a step with its provider call can take: no call outlives the claim.
-LEASE = timedelta(seconds=3 * PROVIDER_SECONDS)
-SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_SECONDS)
+LEASE = timedelta(seconds=3 * PROVIDER_TIMEOUT)
+SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
 # Seconds from one round of calls to the next: receipts are many, small and never urgent, and go together.
 GATHER_CALLS = 0.1

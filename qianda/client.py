@@ -23,7 +23,7 @@ from qianda.holder import AppHolder, Holder, SoftwareKey
 from qianda.update import check_update
 from qianda.wire import BadAnswer, Json, ProtocolProblem, Wire, binary, origin_of
 
-BUSY_SECONDS = 240  # another signer's lease on the document lasts three minutes
+BUSY_TIMEOUT = 240  # another signer's lease on the document lasts three minutes
 MAX_PAUSE = 10.0
 _KEY_PURPOSE = b"qianda-key-v1"
 
@@ -348,7 +348,7 @@ class SigningClient:
             except ProtocolProblem as problem:
                 # The lease says the latest moment; most people are done within a second.
                 pause = max(min(problem.retry_after or 5.0, 1.0 + waited, MAX_PAUSE), 0.05)
-                if problem.code != "document-busy" or waited + pause > BUSY_SECONDS:
+                if problem.code != "document-busy" or waited + pause > BUSY_TIMEOUT:
                     raise
                 await self._sleep(pause)
                 waited += pause

@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-CALL_SECONDS = 30
+CALL_TIMEOUT = 30
 MAX_ANSWER_BYTES = 64 << 20
 
 Json = dict[str, Any]
@@ -72,7 +72,7 @@ class Wire:
             json=body,
             params={"id": contract_id} if contract_id else None,
             headers=self._headers(),
-            timeout=aiohttp.ClientTimeout(total=CALL_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT),
             allow_redirects=False,
         )
         async with request as response:

@@ -17,7 +17,7 @@ import apprise
 from hub.alerts import Addressee, Notice, NotTold
 
 # No address is waited for any longer.
-SECONDS = 15.0
+ADDRESS_TIMEOUT = 15.0
 THREADS = 4
 Mark = Callable[[str], str]
 
@@ -34,7 +34,7 @@ class AppriseAddress:
         """Apprise blocks: it works in a thread, and is left alone there when its time is over."""
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._notify, notice)
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(ADDRESS_TIMEOUT):
                 told = await work
         except TimeoutError:
             raise NotTold("no answer in time") from None
@@ -58,7 +58,7 @@ def connect(urls: Sequence[str], origin: str, mark: Mark) -> tuple[tuple[Address
     """
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its warnings name hosts and parts of addresses
     threads = ThreadPoolExecutor(THREADS, "alert")
-    asset = apprise.AppriseAsset(service_timeout=SECONDS, allow_templates=False, secure_logging=True)
+    asset = apprise.AppriseAsset(service_timeout=ADDRESS_TIMEOUT, allow_templates=False, secure_logging=True)
     asset.app_id, asset.app_desc, asset.app_url = "Qianda", "Qianda 签达", origin
     found = []
     for number, url in enumerate(urls, 1):

@@ -22,7 +22,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from hub.bounded_read import read_limited
 
-ASK_SECONDS: Final = 10.0
+ASK_TIMEOUT: Final = 10.0
 MAX_ANSWER_BYTES: Final = 256 * 1024
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 NONCE_BYTES: Final = 32
@@ -54,7 +54,7 @@ class OcspClient:
             raise ValueError("the answer's signature is wrong") from error
 
     async def _post(self, address: str, question: bytes) -> bytes:
-        timeout, headers = aiohttp.ClientTimeout(total=ASK_SECONDS), {"Content-Type": "application/ocsp-request"}
+        timeout, headers = aiohttp.ClientTimeout(total=ASK_TIMEOUT), {"Content-Type": "application/ocsp-request"}
         async with self._http.post(
             address, data=question, headers=headers, timeout=timeout, allow_redirects=False
         ) as response:

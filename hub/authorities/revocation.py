@@ -27,7 +27,7 @@ from hub.authorities.ocsp_client import addresses as ocsp_addresses
 from hub.bounded_read import read_limited
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
 
-FETCH_SECONDS: Final = 10.0
+FETCH_TIMEOUT: Final = 10.0
 MAX_LIST_BYTES: Final = 32 << 20
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 Found = TypeVar("Found")
@@ -102,7 +102,7 @@ class RevocationLists:
         return _Said(found, answer, bool(on_list) or (answer is not None and answer.revoked))
 
     async def _fetched(self, address: str) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT)
         async with self._http.get(address, timeout=timeout, allow_redirects=False) as response:
             if response.status != 200:
                 raise ValueError(f"answered {response.status}")

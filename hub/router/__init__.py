@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from channels import (
-    SECONDS,
+    CALL_TIMEOUT,
     CannotAsk,
     Doorway,
     Failure,
@@ -45,9 +45,9 @@ from hub.router.rendering import Wording
 from hub.router.reports import Reports
 from hub.store.transaction import Database, Transaction
 
-PROVIDER_SECONDS = SECONDS
+PROVIDER_TIMEOUT = CALL_TIMEOUT
 # An attempt that was touched so long ago is in nobody's hands any more. The leases of workers are longer than this.
-CALL_LEASE = timedelta(seconds=SECONDS) + BEGUN_WITHIN
+CALL_LEASE = timedelta(seconds=CALL_TIMEOUT) + BEGUN_WITHIN
 # A provider that cannot be asked may still report by itself: so long a lost message waits for that.
 RECEIPT_FIRST = timedelta(minutes=2)
 # Where nobody can be asked, a message whose fate is unknown is sent once more, and never again.
@@ -176,7 +176,8 @@ class Router:
         async with self._database.transaction(EVERYTHING) as tx:
             message = await self.wording.message(tx, delivery)
         try:
-            receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), SECONDS)
+            reference = delivery.provider_reference or ""
+            receipt = await asyncio.wait_for(carrier.channel.find(message, reference), CALL_TIMEOUT)
         except (CannotAsk, TimeoutError) as error:
             if carrier.channel.rules.queryable:
                 raise Unavailable(f"the provider {carrier.name} gives no answer") from error
@@ -262,7 +263,7 @@ class Router:
                 if held is None:
                     return call.delivery.state  # it took too long, and somebody else has it now
                 call = held
-                receipt = await asyncio.wait_for(call.carrier.channel.send(call.message), SECONDS)
+                receipt = await asyncio.wait_for(call.carrier.channel.send(call.message), CALL_TIMEOUT)
             except MessageRefused as error:
                 if error.failure is Failure.CONTENT and self._others(call.delivery, tried):
                     await self._not_taken(call)  # it lacks this text; somebody else may have it
@@ -385,4 +386,4 @@ def door_of_channel(channel: str) -> DoorKind:
     return DoorKind(channel)
 
 
-__all__ = ["MAX_BATCHES", "PROVIDER_SECONDS", "Begun", "Router", "door_of_channel"]
+__all__ = ["MAX_BATCHES", "PROVIDER_TIMEOUT", "Begun", "Router", "door_of_channel"]

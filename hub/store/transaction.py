@@ -64,7 +64,7 @@ from hub.store.staff.phone_changes import PhoneChanges
 from hub.store.staff.task_assignment import Owners
 
 Clock = Callable[[], datetime]
-STATEMENT_SECONDS = 30
+STATEMENT_TIMEOUT = 30
 # The server is down, going down (the driver may be surprised in the middle of a statement) or coming up, has no
 # connection left, or undid one of two that waited for each other: the same works again in a moment.
 AWAY = (
@@ -252,7 +252,7 @@ class Database:
         event.listen(self.engine.sync_engine, "checkout", _check_alive)
 
     async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
-        return await asyncpg.connect(self.dsn, timeout=10, command_timeout=STATEMENT_SECONDS)
+        return await asyncpg.connect(self.dsn, timeout=10, command_timeout=STATEMENT_TIMEOUT)
 
     @asynccontextmanager
     async def transaction(self, scope: Scope, *, together: bool = False) -> AsyncIterator[Transaction]:

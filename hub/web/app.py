@@ -31,7 +31,7 @@ from hub.web.slow_clients import PATIENCE, SlowClients
 from hub.wiring import Hub
 
 MAX_BODY_BYTES = 21 << 20  # an uploaded file of 20 MB and its envelope; JSON is bounded more tightly where it is read
-SHUTDOWN_SECONDS = 10.0
+SHUTDOWN_TIMEOUT = 10.0
 CLOSING_IS_NO_ERROR = ClosingIsNoError()
 STATIC_FOLDER = Path(__file__).parent / "static"
 log = structlog.get_logger()
@@ -101,7 +101,7 @@ async def run_web(
 
     `tls`: HTTPS, where no proxy does it.
     """
-    runner = web.AppRunner(make_app(hub), shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(make_app(hub), shutdown_timeout=SHUTDOWN_TIMEOUT)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()

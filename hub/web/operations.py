@@ -19,7 +19,7 @@ from hub.wiring import Hub
 
 # Workers say every five seconds that they are there.
 WORKER_SILENCE = timedelta(seconds=30)
-LOOK_SECONDS = 5.0
+LOOK_TIMEOUT = 5.0
 KEPT_SECONDS = 1.0
 HELP = {
     "contracts": "Contracts by state",
@@ -71,7 +71,7 @@ class _Readiness:
 
 async def _passes(name: str, check: Callable[[], Awaitable[bool]]) -> bool:
     try:
-        return await asyncio.wait_for(check(), LOOK_SECONDS)
+        return await asyncio.wait_for(check(), LOOK_TIMEOUT)
     except (QiandaError, OSError, TimeoutError) as error:
         log.warning("not ready", part=name, reason=repr(error)[:200])
         return False

@@ -34,7 +34,7 @@ MAX_BODY_BYTES = MAX_FILE_BYTES + (1 << 20)  # with the envelope of a form
 MAX_PARTS = 10
 TOO_LITTLE_TIME = "the check got too little time"
 # Of one check: what the file may cost, and how long its child may take for that beside everything else.
-CPU_SECONDS, WAIT_SECONDS = 10.0, 50.0
+CPU_LIMIT, WAIT_TIMEOUT = 10.0, 50.0
 
 
 def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
@@ -116,7 +116,7 @@ async def _write(path: Path, chunks: AsyncIterator[bytes], upload: Upload) -> No
 
 async def _judge(request: web.Request, path: Path, name: str, threads: ThreadPoolExecutor) -> web.Response:
     check = partial(
-        verify_guarded, path, trust_files(request.app[HUB]), cpu_seconds=CPU_SECONDS, wait_seconds=WAIT_SECONDS
+        verify_guarded, path, trust_files(request.app[HUB]), cpu_seconds=CPU_LIMIT, wait_seconds=WAIT_TIMEOUT
     )
     try:
         report: VerificationReport | None = await asyncio.get_running_loop().run_in_executor(threads, check)

@@ -24,8 +24,8 @@ MAX_FILES, MAX_FILES_OF_THIS_MACHINE = 8, 16
 # On the disk at a time.
 MAX_BYTES_OF_ONE, MAX_BYTES = 2 * MAX_FILE_BYTES, 20 * MAX_FILE_BYTES
 # At least 4 KB a second: so long the next block of a file, or its end, may take.
-BLOCK, BLOCK_SECONDS = 32 << 10, 8.0
-UPLOAD_SECONDS = 120.0
+BLOCK, BLOCK_TIMEOUT = 32 << 10, 8.0
+UPLOAD_TIMEOUT = 120.0
 RETRY_AFTER = timedelta(minutes=1)
 
 
@@ -47,13 +47,13 @@ class Upload:
     share: _Share
     size: int = 0
     _missing: int = BLOCK
-    _timeout: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(BLOCK_SECONDS))
+    _timeout: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(BLOCK_TIMEOUT))
 
     @contextlib.asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
         """Raise UploadTooSlow once a block takes too long, or the whole."""
         try:
-            async with asyncio.timeout(UPLOAD_SECONDS), self._timeout:
+            async with asyncio.timeout(UPLOAD_TIMEOUT), self._timeout:
                 yield
         except TimeoutError:
             raise UploadTooSlow(retry_after=RETRY_AFTER) from None
@@ -63,7 +63,7 @@ class Upload:
         self._missing -= size
         if self._missing <= 0:
             self._missing = BLOCK
-            self._timeout.reschedule(asyncio.get_running_loop().time() + BLOCK_SECONDS)
+            self._timeout.reschedule(asyncio.get_running_loop().time() + BLOCK_TIMEOUT)
 
     def store(self, size: int) -> None:
         """So many bytes go to the disk. Raise ManyFiles or ManyChecks when they are too many."""

@@ -22,8 +22,8 @@ from qianda.checks import RefusedToSign
 from qianda.client import ShownContract, SigningClient
 from qianda.wire import BadAnswer, Json, ProtocolProblem
 
-CONFIRMATION_SECONDS = 600
-ASK_AGAIN_SECONDS = 1.0
+CONFIRMATION_TIMEOUT = 600
+ASK_INTERVAL = 1.0
 
 
 @dataclass(frozen=True)
@@ -188,14 +188,14 @@ def _keep(terminal: Terminal, opened: OpenDevice, certificate: bytes, holder: To
 
 
 async def _confirmed(client: SigningClient) -> None:
-    until = time.monotonic() + CONFIRMATION_SECONDS
+    until = time.monotonic() + CONFIRMATION_TIMEOUT
     while time.monotonic() < until:
         standing: Json = await client.pairing()
         match standing.get("state"):
             case "CONFIRMED":
                 return
             case "CERTIFIED":
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
+                await asyncio.sleep(ASK_INTERVAL)
             case _:
                 break
     raise AgentTrouble("not-confirmed")

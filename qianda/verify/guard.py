@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qianda.verify.elements import VerificationReport
     from qianda.verify.expectation import Expectation
 
-CPU_SECONDS, WAIT_SECONDS = 60.0, 120.0
+CPU_LIMIT, WAIT_TIMEOUT = 60.0, 120.0
 MEMORY = 2 << 30  # bytes of address space
 NICENESS = 10  # a tenth of the share of others who want the same processor
 # The signal that ends whoever has used its time (not on Windows).
@@ -32,8 +32,8 @@ def verify_guarded(
     trust_files: Sequence[Path],
     expected: Expectation | None = None,
     *,
-    cpu_seconds: float = CPU_SECONDS,
-    wait_seconds: float = WAIT_SECONDS,
+    cpu_seconds: float = CPU_LIMIT,
+    wait_seconds: float = WAIT_TIMEOUT,
 ) -> VerificationReport:
     """As `verify_file`, in a child that lets everybody else go first and may use so much of a processor's time.
 

@@ -58,7 +58,7 @@ async def test_what_is_not_taken_is_said_without_the_address(
 
 
 async def test_an_address_that_says_nothing_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "SECONDS", 0.2)
+    monkeypatch.setattr(adapter, "ADDRESS_TIMEOUT", 0.2)
     async with hook() as there:
         there.held = asyncio.Event()
         with connected(there.url) as (addressee,), pytest.raises(NotTold, match="no answer in time"):

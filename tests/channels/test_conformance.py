@@ -104,7 +104,7 @@ async def test_each_trouble_is_called_by_its_name_and_nothing_goes_out_twice(
 
 async def _within_its_deadline(call: Awaitable[Receipt]) -> None:
     try:
-        await asyncio.wait_for(call, channels.SECONDS / 2)
+        await asyncio.wait_for(call, channels.CALL_TIMEOUT / 2)
     except TimeoutError:
         pytest.fail("it has to keep the deadline that its options name: Options.deadline")
 
@@ -339,4 +339,4 @@ def test_a_channel_without_a_double_is_told_what_to_write() -> None:
 def test_the_channels_are_found_by_themselves() -> None:
     assert {"outbox", "sms_twilio"} <= set(KINDS)
     assert all(hasattr(import_module(f"channels.{kind}"), "connect") for kind in KINDS)
-    assert ChannelOptions().deadline == channels.SECONDS
+    assert ChannelOptions().deadline == channels.CALL_TIMEOUT

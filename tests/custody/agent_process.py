@@ -17,7 +17,7 @@ from tests.custody.usb_token import UsbToken
 _IN_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
 )
-STEP_SECONDS = 60
+STEP_TIMEOUT = 60
 
 
 @dataclass
@@ -40,7 +40,7 @@ class AgentProcess:
 
     async def read(self, pattern: str) -> re.Match[str]:
         """Wait until this stands behind what was read before."""
-        async with asyncio.timeout(STEP_SECONDS):
+        async with asyncio.timeout(STEP_TIMEOUT):
             while not (found := re.search(pattern, self.text[self._read_to :])):
                 assert self.process.returncode is None, self.text
                 self._news.clear()
@@ -57,7 +57,7 @@ class AgentProcess:
         self.type(text)
 
     async def ended(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), STEP_SECONDS)
+        return await asyncio.wait_for(self.process.wait(), STEP_TIMEOUT)
 
 
 @contextlib.asynccontextmanager

@@ -27,7 +27,7 @@ from tests.signing_parts import SEAL, finished_contract
 from tests.verify.reading import SIGNERS
 
 FIELDS = ("guardian-1", SEAL)
-TIMEOUT_SECONDS = 10
+RUN_TIMEOUT = 10
 _OBJECT = re.compile(rb"[1-9]\d* 0 obj\n.*?\nendobj\n", re.DOTALL)
 _TABLE = re.compile(rb"xref\n.*?%%EOF\n", re.DOTALL)
 _LAST_TRAILER = re.compile(rb"trailer\n<<.*>>\nstartxref", re.DOTALL)
@@ -145,7 +145,7 @@ def main(seconds: int, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds):
         (folder / f"seed-{number}").write_bytes(seed)
-    limits = [f"-max_total_time={seconds}", f"-timeout={TIMEOUT_SECONDS}", "-max_len=300000", "-rss_limit_mb=2048"]
+    limits = [f"-max_total_time={seconds}", f"-timeout={RUN_TIMEOUT}", "-max_len=300000", "-rss_limit_mb=2048"]
     found = f"-artifact_prefix={folder}/found-"
     arguments = [sys.argv[0], *limits, found, "-print_final_stats=1", str(folder)]
     atheris.Setup(arguments, one_input(genuine), custom_mutator=mutator(seeds))

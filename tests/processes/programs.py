@@ -21,7 +21,7 @@ from hub.settings import ROOT
 from tests.commands import run_command
 
 QIANDA = Path(sys.executable).with_name("qianda")
-UP_SECONDS, DOWN_SECONDS = 90.0, 60.0
+UP_TIMEOUT, DOWN_TIMEOUT = 90.0, 60.0
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
@@ -78,12 +78,12 @@ class Program:
 
     def wait_for(self, words: str) -> None:
         """Until the command has said so."""
-        eventually(lambda: words in self.output or self.process.poll() is not None, UP_SECONDS, self)
+        eventually(lambda: words in self.output or self.process.poll() is not None, UP_TIMEOUT, self)
         assert words in self.output, self.output
 
     def ended(self) -> int:
         """Its exit code, which has to come within a minute, with all that it said."""
-        code = self.process.wait(DOWN_SECONDS)
+        code = self.process.wait(DOWN_TIMEOUT)
         self._reader.join(5)
         assert self.process.stdout is not None
         self.process.stdout.close()
@@ -100,7 +100,7 @@ class Program:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(DOWN_SECONDS)
+                self.process.wait(DOWN_TIMEOUT)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -109,7 +109,7 @@ class Program:
             self.process.stdout.close()
 
 
-def eventually(look: Callable[[], Any], seconds: float = UP_SECONDS, program: Program | None = None) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = UP_TIMEOUT, program: Program | None = None) -> Any:
     """Ask again until there is an answer; the test fails, with what the program said, when none comes in time."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

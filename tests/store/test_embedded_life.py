@@ -135,7 +135,7 @@ def test_files_of_another_version_are_not_passed_over(open_place: Place) -> None
 
 
 def test_a_start_that_fails_says_why(open_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.store.server.embedded.FALSE_START_SECONDS", 0.1)
+    monkeypatch.setattr("hub.store.server.embedded.FALSE_START_TIMEOUT", 0.1)
     with open_place.database() as database:
         pass
     (database.data / "postgresql.conf").write_text("shared_buffers = 'none'\n")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from channels import SECONDS, CannotAsk, Fate, Receipt, ReceiptReport
+from channels import CALL_TIMEOUT, CannotAsk, Fate, Receipt, ReceiptReport
 from hub.errors import Unavailable
 from hub.lifecycle.inbound.inbound_sms import take_inbound
 from hub.lifecycle.inbound.unread import show_unread
@@ -137,7 +137,7 @@ async def _confirmed(services: Services, carrier: Carrier, report: ReceiptReport
         return None
     try:
         reference = delivery.provider_reference or report.receipt.reference
-        answer = await asyncio.wait_for(carrier.channel.find(message, reference), SECONDS)
+        answer = await asyncio.wait_for(carrier.channel.find(message, reference), CALL_TIMEOUT)
     except (CannotAsk, TimeoutError):
         return None if carrier.channel.rules.queryable else report  # nobody else can say so
     return _of(report, delivery, answer) if answer and answer.fate is not Fate.ACCEPTED else None

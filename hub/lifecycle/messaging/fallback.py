@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from channels import SECONDS, CannotAsk, Fate
+from channels import CALL_TIMEOUT, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import Attempt, ways, write_attempt
@@ -93,7 +93,7 @@ async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
             return
         message = await services.router.wording.message(tx, delivery)
     try:
-        receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), SECONDS)
+        receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), CALL_TIMEOUT)
     except (CannotAsk, TimeoutError) as error:
         log.info("no receipt, and no answer", delivery=str(delivery_id), reason=str(error))
         return

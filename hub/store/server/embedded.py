@@ -35,9 +35,9 @@ Role = Literal["superuser", "owner", "app"]
 
 DATABASE = "qianda"
 ROLES: tuple[Role, ...] = ("superuser", "owner", "app")
-START_SECONDS = 600.0  # recovery after a crash may take minutes
-STOP_SECONDS = 60.0
-FALSE_START_SECONDS = 15.0  # for so long the children of a killed server may hold its memory
+START_TIMEOUT = 600.0  # recovery after a crash may take minutes
+STOP_TIMEOUT = 60.0
+FALSE_START_TIMEOUT = 15.0  # for so long the children of a killed server may hold its memory
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # a live server answers it with exactly one byte
 SETTINGS = {
     "listen_addresses": "",
@@ -246,7 +246,7 @@ class EmbeddedPostgres:
         while not (self._is_ready() and self.answers()):
             waited = time.monotonic() - began
             ended = process is None or process.poll() is not None
-            if waited > START_SECONDS or (process is not None and ended and waited > FALSE_START_SECONDS):
+            if waited > START_TIMEOUT or (process is not None and ended and waited > FALSE_START_TIMEOUT):
                 raise DatabaseUnavailable(f"PostgreSQL did not start: {self._last_words()}")
             if ended and not self._lives():
                 self._forget_dead_server()
@@ -307,7 +307,7 @@ class EmbeddedPostgres:
     def _shut_down(self) -> None:
         pid = self.server_pid()
         os.kill(pid, signal.SIGINT)  # PostgreSQL's "fast" shutdown
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + STOP_TIMEOUT
         while (self.data / "postmaster.pid").exists():
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable(f"PostgreSQL did not stop: {self._last_words()}")

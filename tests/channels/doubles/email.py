@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from channels import SECONDS, CallbackRequest, ChannelContext, Fate
+from channels import CALL_TIMEOUT, CallbackRequest, ChannelContext, Fate
 from tests.channels.doubles import Accepted, Trouble
 
 USERNAME, PASSWORD = "qianda", "a password of the mail server"
@@ -176,7 +176,7 @@ class Double:
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         elif trouble is Trouble.LATE_REPLY:
-            await asyncio.sleep(SECONDS + 1)  # ends when the other side goes away
+            await asyncio.sleep(CALL_TIMEOUT + 1)  # ends when the other side goes away
         return "250 2.0.0 Ok: queued as 4TzqX"
 
     def _next(self) -> Trouble | None:
