@@ -1,7 +1,7 @@
 # Every target here installs what it needs first: a second call finds it there. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test real fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-lint ready-real
+.PHONY: help run unit test real fuzz mutants lint types check bench pictures format lock clean ready-run ready-test ready-lint ready-real
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
@@ -16,6 +16,9 @@ help: ## Show this list
 
 run: ready-run ## Start everything with a demo school on http://127.0.0.1:8080 (PORT=…; HOST=192.168.… for a phone in the same network)
 	@$(if $(PORT),QIANDA_PORT='$(PORT)') $(if $(HOST),QIANDA_HOST='$(HOST)') exec $(BIN)/qianda demo
+
+unit: ready-test ## Run the tests of decisions, without a database, in seconds (ARGS=…)
+	@$(BIN)/python -m pytest tests/unit -m 'not real' $(ARGS)
 
 test: ready-test ## Run all tests but the slow ones (ARGS=… goes to pytest)
 	@# One process more than two processors: tests also wait, for a browser or for a program to end.

@@ -1,7 +1,7 @@
 """Reminders as a state machine on the real database: whatever happens, each open task has exactly one next step.
 
 A signed contract has one, too (the hub's), and one that has ended has none; nothing arrives in quiet hours, and nobody
-gets more a day than the policy says. `tests/model/test_reminder_year.py` does the same with the rules alone, faster.
+gets more a day than the policy says. `tests/unit/test_schedule_year.py` does the same with the rules alone, faster.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from hub.settings import ROOT
 from hub.web.i18n import Catalogues
 from hub.web.staff import labels, render
 from hub.web.staff.staff import dashboard
-from tests.model.test_reminder_policy import TOO_MUCH
+from tests.unit.test_policy import TOO_MUCH
 from tests.web.page_texts import texts_of
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)

@@ -19,8 +19,8 @@ from hub.model.contract.signer import TaskState
 from hub.model.reminders.calendar import public_holidays
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import Send, StepKind, local_day
-from tests.model.reminded import Plan, Reminded
-from tests.model.test_reminder_properties import is_open, policies
+from tests.unit.reminded import Plan, Reminded
+from tests.unit.test_schedule_properties import is_open, policies
 
 ZONES = {"chen": "Asia/Shanghai", "smith": "America/New_York", "lord": "Australia/Lord_Howe"}
 HOLIDAYS = frozenset(day for year in range(2026, 2029) for day in public_holidays("CN", year))
