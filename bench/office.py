@@ -33,7 +33,7 @@ class Office:
             async with database.transaction(EVERYTHING) as tx:
                 campuses = await tx.school.campuses()
                 headquarters = next(each.id for each in campuses if each.parent is None)
-                await tx.desk.put_api_key("office", SECRET, headquarters, tx.now)
+                await tx.api_keys.put_api_key("office", SECRET, headquarters, tx.now)
         finally:
             await database.close()
         return cls(crowd.server.origin)

@@ -37,7 +37,7 @@ async def show_failing(tx: Transaction, error: Exception, message: FailingMessag
         await tx.contracts.show_stuck(contract, tx.now, STEP_FAILED)
     if campus:
         text = f"{CANNOT_SEND}\n{type(error).__name__}"
-        await tx.desk.add_task_once(StaffTask(uuid4(), STUCK, text, campus, tx.now, contract, message.signer))
+        await tx.staff_tasks.add_task_once(StaffTask(uuid4(), STUCK, text, campus, tx.now, contract, message.signer))
     day = tx.now.replace(hour=0, minute=0, second=0, microsecond=0)
     if await tx.budgets.spend("alarm", f"{STEP_FAILED}/{campus}", day, 1):
         await tx.alerts.add(STEP_FAILED, {"campus": campus or "-"}, tx.now, campus)

@@ -57,10 +57,13 @@ from hub.store.signing.pairings import Pairings
 from hub.store.signing.passkeys import Passkeys
 from hub.store.signing.sessions import Sessions
 from hub.store.signing.signature_requests import Signatures
+from hub.store.staff.accounts import Accounts
 from hub.store.staff.alerts import Alerts
+from hub.store.staff.api_keys import ApiKeys
 from hub.store.staff.dashboard import Board
-from hub.store.staff.desk import Desk
+from hub.store.staff.idempotency import Idempotency
 from hub.store.staff.phone_changes import PhoneChanges
+from hub.store.staff.staff_tasks import StaffTasks
 from hub.store.staff.task_assignment import Owners
 
 Clock = Callable[[], datetime]
@@ -145,8 +148,20 @@ class Transaction:
         return School(self.connection, self.cipher)
 
     @cached_property
-    def desk(self) -> Desk:
-        return Desk(self.connection, self.cipher)
+    def accounts(self) -> Accounts:
+        return Accounts(self.connection)
+
+    @cached_property
+    def staff_tasks(self) -> StaffTasks:
+        return StaffTasks(self.connection)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        return ApiKeys(self.connection)
+
+    @cached_property
+    def idempotency(self) -> Idempotency:
+        return Idempotency(self.connection, self.cipher)
 
     @cached_property
     def jobs(self) -> Jobs:

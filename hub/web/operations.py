@@ -100,7 +100,7 @@ async def _may_count(hub: Hub, request: web.Request) -> bool:
     if remote_address(request, hub.settings.trusted_proxies) is None:
         return True
     async with hub.database.transaction(EVERYTHING) as tx:
-        key = await tx.desk.api_key(bearer(request) or "")
+        key = await tx.api_keys.api_key(bearer(request) or "")
         return key is not None and await tx.school.scope_below(key.campus) == EVERYTHING
 
 

@@ -77,7 +77,7 @@ async def test_wrong_answers_and_a_question_before_the_code(running: Running, ne
     await page.get_by_role("button", name="发送给学校").click()
     await expect(page.get_by_text("学校已收到您的留言")).to_be_visible()
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        assert "not-me" in [task.kind for task in await tx.desk.open_tasks()]
+        assert "not-me" in [task.kind for task in await tx.staff_tasks.open_tasks()]
     for _ in range(9):
         await page.request.post(
             f"{running.origin}/sign/v1/verify", headers={"Origin": running.origin},

@@ -195,7 +195,7 @@ async def test_an_authority_that_is_away_is_asked_until_it_does_it(
         assert licensed.ca.lists(serial)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             states = [each["state"] for each in await tx.signatures.attempts(contract.id) if each["kind"] == "revoke"]
-            (task,) = await tx.desk.open_tasks(contract.id)
+            (task,) = await tx.staff_tasks.open_tasks(contract.id)
         assert states[-1] == "done" and set(states[:-1]) == {"failed"} and len(states) > TRIES_BEFORE_STAFF
         assert task.text.endswith(f"szca: {serial:x}")
 

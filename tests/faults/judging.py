@@ -57,7 +57,7 @@ async def evidence(database: Database, files: Files, external_id: str) -> Eviden
             contract, Counter(entry.kind for entry in entries), broken_at(entries),
             await tx.signatures.of_contract(contract.id),
             [(each.purpose, each.state.value) for each in await tx.deliveries.of_contract(contract.id)],
-            await _count(tx, "SELECT count(*) FROM pgqueuer"), len(await tx.desk.open_tasks(contract.id)),
+            await _count(tx, "SELECT count(*) FROM pgqueuer"), len(await tx.staff_tasks.open_tasks(contract.id)),
             await files.get(str(contract.document)),
         )  # fmt: skip
 

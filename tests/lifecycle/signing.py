@@ -170,4 +170,4 @@ async def record_of(running: Running, contract: Contract) -> list[str]:
 
 async def staff_tasks(running: Running, contract: UUID | None = None) -> list[str]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [task.kind for task in await tx.desk.open_tasks(contract)]
+        return [task.kind for task in await tx.staff_tasks.open_tasks(contract)]

@@ -40,7 +40,7 @@ async def failures(running: Running, contract: Contract) -> list[datetime]:
 async def seen_by_staff(running: Running, contract: Contract) -> tuple[list[str], int, int]:
     """Open tasks, alerts so far, and contracts on the list of those that are stuck."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        tasks = [each.kind for each in await tx.desk.open_tasks(contract.id)]
+        tasks = [each.kind for each in await tx.staff_tasks.open_tasks(contract.id)]
         alerts = await tx.connection.scalar(text("SELECT count(*) FROM alert WHERE kind = 'step-failed'"))
         stuck = await tx.board.ids(BoardFilter(view="stuck"), 10)
     assert set(stuck) <= {contract.id}

@@ -36,7 +36,7 @@ async def staffed(running: Running, people: Sequence[tuple[str, str, str]] = PEO
     async with running.hub.database.transaction(EVERYTHING) as tx:
         for login, campus, role in people:
             staff = Staff(uuid4(), login, login.title(), campus, role)
-            await tx.desk.put_staff(staff, "no password", tx.now)
+            await tx.accounts.put_staff(staff, "no password", tx.now)
             found[login] = staff.id
     return found
 
@@ -48,13 +48,13 @@ async def issued_by(running: Running, staff: UUID | None) -> Contract:
 
 async def the_task(running: Running, contract: Contract, kind: str = UNANSWERED) -> StaffTask:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (task,) = [each for each in await tx.desk.open_tasks(contract.id) if each.kind == kind]
+        (task,) = [each for each in await tx.staff_tasks.open_tasks(contract.id) if each.kind == kind]
     return task
 
 
 async def kinds(running: Running, contract: Contract) -> list[str]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [each.kind for each in await tx.desk.open_tasks(contract.id)]
+        return [each.kind for each in await tx.staff_tasks.open_tasks(contract.id)]
 
 
 async def test_the_third_unanswered_reminder_gives_the_issuer_a_task_and_reminders_go_on() -> None:
@@ -142,10 +142,10 @@ async def test_every_staff_task_gets_an_owner_whatever_it_is_about() -> None:
         people = await staffed(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for campus in ("hefei", "beijing"):
-                await tx.desk.add_task(StaffTask(uuid4(), "question", "Which room?", campus, tx.now))
+                await tx.staff_tasks.add_task(StaffTask(uuid4(), "question", "Which room?", campus, tx.now))
         await asyncio.gather(*(attend(running.hub.services) for _ in range(4)))
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            owners = {each.campus: each.owner for each in await tx.desk.open_tasks()}
+            owners = {each.campus: each.owner for each in await tx.staff_tasks.open_tasks()}
             headquarters = await tx.owners.named("demo")
         assert headquarters and owners == {"hefei": people["zhao"], "beijing": headquarters.id}
 

@@ -115,8 +115,8 @@ async def test_the_first_account_and_key_belong_to_headquarters(school: Database
     for password in ("first", "second"):
         await put_staff_and_key(school, login="demo", password=password, api_key=f"key-{password}")
     async with school.transaction(EVERYTHING) as tx:
-        found = await tx.desk.staff_by_login("demo")
+        found = await tx.accounts.staff_by_login("demo")
         assert found and found[0].campus == "hq"
-        assert await tx.desk.api_key("key-first") is None
-        key = await tx.desk.api_key("key-second")
+        assert await tx.api_keys.api_key("key-first") is None
+        key = await tx.api_keys.api_key("key-second")
         assert key and await tx.school.scope_below(key.campus) == EVERYTHING

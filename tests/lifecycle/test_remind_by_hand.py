@@ -49,7 +49,7 @@ async def test_a_number_that_said_not_me_is_not_reminded_by_hand_until_that_is_s
         assert refused.value.detail == "Reminders are paused until the question from this number is settled."
         assert await written_by_hand(running, contract) == []
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (asked,) = await tx.desk.open_tasks(contract.id)
+            (asked,) = await tx.staff_tasks.open_tasks(contract.id)
         await settle(running.hub.services, EVERYTHING, asked.id, "staff:test")
         assert await by_hand(running, contract) == [GUARDIAN_PHONE]
 

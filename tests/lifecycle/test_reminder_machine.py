@@ -156,7 +156,7 @@ class Reminders(RuleBasedStateMachine):
             await advance(self.services, contract.id)
         else:
             async with self.running.hub.database.transaction(EVERYTHING) as tx:
-                tasks = await tx.desk.open_tasks(contract.id)
+                tasks = await tx.staff_tasks.open_tasks(contract.id)
             for each in tasks:
                 await settle(self.services, EVERYTHING, each.id, "staff:test")
 

@@ -367,7 +367,7 @@ async def test_a_question_silences_every_task_at_that_number_until_staff_have_se
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation"]  # one for both
         assert [(await tasks_of(running, each))[0].paused for each in contracts] == [True, True]
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.desk.open_tasks(contracts[0].id)
+            (task,) = await tx.staff_tasks.open_tasks(contracts[0].id)
         assert await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
         assert not await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
         clock.advance(timedelta(days=2))

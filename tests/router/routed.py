@@ -107,7 +107,7 @@ class Routed:
 
     async def staff_tasks(self, contract: Contract) -> list[str]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return [task.kind for task in await tx.desk.open_tasks(contract.id)]
+            return [task.kind for task in await tx.staff_tasks.open_tasks(contract.id)]
 
 
 @contextlib.asynccontextmanager

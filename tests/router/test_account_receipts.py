@@ -140,7 +140,7 @@ async def test_what_cannot_be_read_goes_to_staff_without_numbers_and_the_rest_co
             assert await here.tell(*told) == 200
         assert await here.state(contract) is DeliveryState.DELIVERED
         async with here.hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = [each for each in await tx.desk.open_tasks() if each.kind == "unread"]
+            (task,) = [each for each in await tx.staff_tasks.open_tasks() if each.kind == "unread"]
             stored = await tx.connection.exec_driver_sql("SELECT call_sealed FROM callback WHERE outcome = 'unread'")
             kept = [tx.cipher.open_json(row.call_sealed)["unread"] for row in stored]
         assert task.text.splitlines()[1:] == [

@@ -200,9 +200,9 @@ async def test_whoever_opens_nothing_of_the_one_way_there_is_becomes_one_staff_t
         await days_pass(hub, 2)
         assert await hub.staff_tasks(contract) == ["unreached"]
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.desk.open_tasks(contract.id)
+            (task,) = await tx.staff_tasks.open_tasks(contract.id)
             assert "opens none of them" in task.text
-            await tx.desk.finish_task(task.id, "staff:x", tx.now)
+            await tx.staff_tasks.finish_task(task.id, "staff:x", tx.now)
         await days_pass(hub, 12)
         assert len(hub.twilio.accepted) >= 5
         assert await hub.staff_tasks(contract) == ["unanswered"]  # who called has called; now reminders go unanswered

@@ -31,17 +31,17 @@ async def store() -> AsyncIterator[Database]:
 
 async def add(database: Database, task: StaffTask = TASK, *, same_text: bool = False) -> bool:
     async with database.transaction(EVERYTHING) as tx:
-        return await tx.desk.add_task_once(replace(task, id=uuid4()), same_text=same_text)
+        return await tx.staff_tasks.add_task_once(replace(task, id=uuid4()), same_text=same_text)
 
 
 async def open_ones(database: Database) -> list[StaffTask]:
     async with database.transaction(EVERYTHING) as tx:
-        return await tx.desk.open_tasks()
+        return await tx.staff_tasks.open_tasks()
 
 
 async def finish(database: Database, task: UUID) -> None:
     async with database.transaction(EVERYTHING) as tx:
-        assert await tx.desk.finish_task(task, "staff:wang", NOW)
+        assert await tx.staff_tasks.finish_task(task, "staff:wang", NOW)
 
 
 async def count(database: Database, found: str) -> int:
@@ -65,7 +65,7 @@ async def test_of_many_who_add_a_task_at_once_one_does(store: Database, fails: b
 
     try:
         async with store.transaction(EVERYTHING) as tx:
-            assert await tx.desk.add_task_once(replace(TASK, id=uuid4()), same_text=same_text)
+            assert await tx.staff_tasks.add_task_once(replace(TASK, id=uuid4()), same_text=same_text)
             others += [asyncio.create_task(add(store, same_text=same_text)) for _ in range(MANY - 1)]
             await until(all_there)
             if fails:
@@ -94,7 +94,7 @@ async def test_different_subjects_do_not_hinder_each_other(store: Database) -> N
         replace(TASK, signer=None), replace(TASK, contract=None), replace(TASK, contract=None, signer=None),
     ]  # fmt: skip
     async with store.transaction(EVERYTHING) as tx:
-        assert await tx.desk.add_task_once(replace(TASK, id=uuid4()))
+        assert await tx.staff_tasks.add_task_once(replace(TASK, id=uuid4()))
         async with asyncio.timeout(30):
             assert all(await asyncio.gather(*(add(store, each) for each in subjects)))
     assert len(await open_ones(store)) == len(subjects) + 1
@@ -111,7 +111,7 @@ async def test_another_text_is_another_task_only_where_texts_count(store: Databa
 async def test_a_task_without_a_key_counts_as_well(store: Database) -> None:
     """One that a hub before this schema has added, or that was not added once."""
     async with store.transaction(EVERYTHING) as tx:
-        await tx.desk.add_task(TASK)
+        await tx.staff_tasks.add_task(TASK)
     assert await count(store, "staff_task WHERE once IS NULL") == 1
     assert not await add(store)
     assert [each.id for each in await open_ones(store)] == [TASK.id]
@@ -123,6 +123,6 @@ async def test_of_words_that_are_erased_no_digest_stays(store: Database) -> None
     assert await count(store, "staff_task WHERE once IS NOT NULL") == 1
     assert asked.contract
     async with store.transaction(EVERYTHING) as tx:
-        await tx.desk.forget_words(asked.contract, [asked.text])
+        await tx.staff_tasks.forget_words(asked.contract, [asked.text])
     assert await count(store, "staff_task WHERE once IS NOT NULL") == 0
     assert [each.text for each in await open_ones(store)] == ["–"]

@@ -70,7 +70,7 @@ class Desk:
 async def add_staff(running: Running, login: str, campus: str, hasher: PasswordHasher | None = None) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         staff = Staff(uuid4(), login, login.title(), campus)
-        await tx.desk.put_staff(staff, (hasher or PasswordHasher()).hash(running.password), tx.now)
+        await tx.accounts.put_staff(staff, (hasher or PasswordHasher()).hash(running.password), tx.now)
 
 
 async def desk_of(running: Running, login: str = "demo", language: str = "en") -> Desk:

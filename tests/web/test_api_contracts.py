@@ -171,7 +171,7 @@ async def test_without_a_key_nothing_is_answered(running: Running) -> None:
 
 async def test_a_campus_key_sees_its_own_campus_alone(api: Api, running: Running) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await tx.desk.put_api_key("beijing", "beijing-key", "beijing", tx.now)
+        await tx.api_keys.put_api_key("beijing", "beijing-key", "beijing", tx.now)
     beijing = Api(running, "beijing-key")
     issued = await issue(api)
     assert (await beijing("GET", CONTRACTS))[1]["items"] == []
@@ -244,12 +244,12 @@ async def test_contract_and_kept_answer_are_one_transaction(
 async def test_the_key_of_a_request_whose_process_died_is_free_after_two_minutes(running: Running) -> None:
     owner, asked_for = uuid4(), bytes(32)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.desk.replay(owner, "k", asked_for, tx.now) is None
+        assert await tx.idempotency.replay(owner, "k", asked_for, tx.now) is None
         with pytest.raises(TooSoon):
-            await tx.desk.replay(owner, "k", asked_for, tx.now + timedelta(seconds=90))
-        assert await tx.desk.replay(owner, "k", asked_for, tx.now + timedelta(seconds=121)) is None
+            await tx.idempotency.replay(owner, "k", asked_for, tx.now + timedelta(seconds=90))
+        assert await tx.idempotency.replay(owner, "k", asked_for, tx.now + timedelta(seconds=121)) is None
         with pytest.raises(TooSoon):
-            await tx.desk.replay(owner, "k", asked_for, tx.now + timedelta(seconds=122))
+            await tx.idempotency.replay(owner, "k", asked_for, tx.now + timedelta(seconds=122))
 
 
 async def test_a_key_that_is_none_is_refused(api: Api) -> None:

@@ -78,7 +78,7 @@ async def test_figures_count_contracts_and_are_not_for_everybody() -> None:
     async with running_hub(with_worker=False) as running:
         await running.issue_minor()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.desk.put_api_key("hefei", "hefei-key", "hefei", tx.now)
+            await tx.api_keys.put_api_key("hefei", "hefei-key", "hefei", tx.now)
 
         async def figures(headers: dict[str, str]) -> tuple[int, str]:
             async with running.http.get(f"{running.origin}/metrics", headers=headers) as answer:

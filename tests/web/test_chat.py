@@ -55,7 +55,7 @@ async def running(server: AnswerServer, tmp_path_factory: pytest.TempPathFactory
 
 async def mapped(running: Running, person: str, login: str) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        account = await tx.desk.staff_by_login(login)
+        account = await tx.accounts.staff_by_login(login)
         assert account
         for chat in ("office", "dingtalk", "feishu"):
             await tx.chats.put(chat, person, account[0].id, tx.now)

@@ -181,7 +181,7 @@ async def test_who_enrolled_already_and_has_nothing_to_sign_becomes_a_task_of_st
         with pytest.raises(ProtocolProblem, match="already-enrolled"):
             await client.enrol("english-b", family.student(), [family.guardian()])
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        kinds = [task.kind for task in await tx.desk.open_tasks()]
+        kinds = [task.kind for task in await tx.staff_tasks.open_tasks()]
         waiting = [each for each in await tx.school.open_enrolments("hefei") if each.student_name == family.child]
     assert {"enrolment-asked", "already-enrolled"} <= set(kinds) and len(waiting) == 1
 

@@ -284,7 +284,7 @@ async def test_a_swapped_file_is_refused_and_the_refusal_is_kept(running: Runnin
         assert refused.value.number == 1
     async with running.hub.database.transaction(EVERYTHING) as tx:
         kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
-        tasks = [task.kind for task in await tx.desk.open_tasks()]
+        tasks = [task.kind for task in await tx.staff_tasks.open_tasks()]
     assert "signing-refused-by-client" in kinds and "refused-by-client" in tasks
 
 

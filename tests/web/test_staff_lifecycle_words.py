@@ -202,7 +202,7 @@ async def test_the_pages_of_a_contract_in_trouble_and_of_what_is_to_do_speak_chi
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.contracts.change(contract, stuck_since=tx.now, stuck_reason="token-unavailable")
             text = f"{NOT_REACHED}\nsms\nno-receipt"
-            await tx.desk.add_task(StaffTask(uuid4(), "unreached", text, contract.campus, tx.now, contract.id))
+            await tx.staff_tasks.add_task(StaffTask(uuid4(), "unreached", text, contract.campus, tx.now, contract.id))
         desk = await desk_of(running, language="zh")
         page = (await desk.get(f"/staff/contracts/{contract.id}")).words
         assert "原因：学校的密钥设备无法访问。" in page and "token-unavailable" not in page

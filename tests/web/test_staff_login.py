@@ -100,7 +100,7 @@ async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(runnin
 
 async def failures(running: Running, login: str) -> int:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.desk.login_failures(login, tx.now - timedelta(minutes=1))
+        return await tx.accounts.login_failures(login, tx.now - timedelta(minutes=1))
 
 
 async def test_strange_characters_in_a_name_harm_nothing(running: Running) -> None:

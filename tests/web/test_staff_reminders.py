@@ -248,7 +248,7 @@ async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, des
     clerk, stranger = await desk_of(running, "task-clerk"), await desk_of(running, "task-stranger")
     asked = StaffTask(uuid4(), "question", "Which room is it?", "hefei", running.clock())
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await tx.desk.add_task(asked)
+        await tx.staff_tasks.add_task(asked)
 
     async def owned() -> bool:
         return "In the hands of" in (await clerk.get("/staff/tasks")).words
@@ -280,7 +280,7 @@ async def test_a_task_is_offered_to_those_alone_who_may_settle_it(running: Runni
     tasks = {campus: StaffTask(uuid4(), "question", "Why?", campus, running.clock()) for campus in ("hefei", "hq")}
     async with running.hub.database.transaction(EVERYTHING) as tx:
         for task in tasks.values():
-            await tx.desk.add_task(task)
+            await tx.staff_tasks.add_task(task)
 
     async def offered(visitor: Desk, campus: str) -> set[str]:
         text = (await visitor.get("/staff/tasks")).text

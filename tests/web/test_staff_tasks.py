@@ -40,9 +40,9 @@ async def test_the_most_urgent_are_shown_however_many_there_are(
         owner = await tx.connection.scalar(text("SELECT id FROM staff WHERE login = 'urgent-clerk'"))
         for number in range(4):
             made = now - timedelta(days=9 - number)
-            await tx.desk.add_task(StaffTask(uuid4(), "question", f"Old one {number}", "hefei", made))
+            await tx.staff_tasks.add_task(StaffTask(uuid4(), "question", f"Old one {number}", "hefei", made))
         due = now + timedelta(hours=1)
-        await tx.desk.add_task(StaffTask(uuid4(), "locked", "Mine", "hefei", now, owner=owner, due_at=due))
+        await tx.staff_tasks.add_task(StaffTask(uuid4(), "locked", "Mine", "hefei", now, owner=owner, due_at=due))
     for address in ("/staff/tasks", "/staff/tasks?whose=mine"):
         page = await (await desk_of(running, "urgent-clerk")).get(address)
         assert "All 5 Mine 1" in page.words and re.search("<blockquote>[^<]*Mine", page.text)
@@ -59,16 +59,16 @@ async def test_a_change_that_waits_is_settled_in_its_own_place(running: Running,
     form = {"phone": "19000000188", "reason": "Rang us."}
     assert (await desk.post(f"/staff/contracts/{contract.id}/phone/{signer.id}", form)).status == 303
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (task,) = await tx.desk.open_tasks(contract.id)
+        (task,) = await tx.staff_tasks.open_tasks(contract.id)
     settled = f"/staff/tasks/{task.id}/done"
     assert settled not in (await desk.get("/staff/tasks")).text
     refused = await desk.post(settled)
     assert refused.status == 409 and "Please settle that one first." in refused.words
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.desk.open_tasks(contract.id) == [task]
+        assert await tx.staff_tasks.open_tasks(contract.id) == [task]
         await tx.connection.execute(text("UPDATE phone_change SET asked_at = asked_at - interval '8 days'"))
     for page in ("/staff/tasks", f"/staff/contracts/{contract.id}"):  # it is over, and only the task is left
         assert settled in (await desk.get(page)).text
     assert (await desk.post(settled)).status == 303
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.desk.open_tasks(contract.id) == []
+        assert await tx.staff_tasks.open_tasks(contract.id) == []

@@ -298,7 +298,7 @@ async def test_settling_a_question_lets_reminders_go_on(running: Running, desk: 
         (signing,) = await tx.tasks.of_contract(contract.id)
         await tx.tasks.pause(signing.id, True)
         asked = StaffTask(uuid4(), "question", "Which <room> is it?", "hefei", tx.now, contract.id, signer.id)
-        await tx.desk.add_task(asked)
+        await tx.staff_tasks.add_task(asked)
     page = await desk.get("/staff/tasks")
     assert "Which &lt;room&gt; is it?" in page.text and "has a question" in page.words
     assert (await desk.post(f"/staff/tasks/{asked.id}/done")).location == "/staff/tasks?said=done"

@@ -35,7 +35,7 @@ async def decline(services: Services, secret: str, contract_id: UUID | None, rea
         words = checked_words(reason)
         ended = await end(services, tx, contract, Ending(ContractState.DECLINED, words, visiting.actor))
         text = f"{DECLINED}\n{words}" if words else DECLINED_SILENTLY
-        await tx.desk.add_task(
+        await tx.staff_tasks.add_task(
             StaffTask(uuid4(), "declined", text, contract.campus, tx.now, contract.id, visiting.signer.id)
         )
     return ended.state

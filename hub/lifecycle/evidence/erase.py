@@ -54,5 +54,5 @@ async def erase_signer(services: Services, scope: Scope, contract_id: UUID, fiel
 async def _forget_copies(tx: Transaction, contract: Contract, words: Sequence[str]) -> None:
     if contract.reason in words:
         await tx.contracts.change(contract, reason=None)
-    await tx.desk.forget_words(contract.id, words)
+    await tx.staff_tasks.forget_words(contract.id, words)
     await tx.phone_changes.forget_words(contract.id, words)

@@ -114,7 +114,7 @@ async def _hold(tx: Transaction, held: list[Written]) -> None:
     facts: dict[str, str | int] = {"count": len(held), "providers": providers}
     if root := await tx.school.headquarters():
         text = f"{FLOOD}\n{len(held)}\n{providers}"
-        await tx.desk.add_task_once(StaffTask(uuid4(), "stop-flood", text, root.id, tx.now))
+        await tx.staff_tasks.add_task_once(StaffTask(uuid4(), "stop-flood", text, root.id, tx.now))
     await tx.alerts.add("stop-flood", facts, tx.now)
 
 

@@ -21,7 +21,7 @@ async def show_unread(tx: Transaction, callback: Callback) -> None:
     for each in callback.unread if root else ():
         assert root
         text = f"{UNREAD}\n{callback.provider}\n{each.reason}\n{outline(each.entry)}"
-        await tx.desk.add_task_once(StaffTask(uuid4(), "unread", text, root.id, tx.now), same_text=True)
+        await tx.staff_tasks.add_task_once(StaffTask(uuid4(), "unread", text, root.id, tx.now), same_text=True)
 
 
 def outline(entry: str) -> str:

@@ -277,7 +277,7 @@ async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, r
     text = f"{NOT_REACHED}\n{delivery.channel}\n{reason}"
     if reason == NOT_OPENED:
         text = f"{NONE_OPENED}\n{delivery.channel}"
-    await tx.desk.add_task_once(
+    await tx.staff_tasks.add_task_once(
         StaffTask(uuid4(), UNREACHED, text, contract.campus, tx.now, contract.id, delivery.signer)
     )
 
@@ -288,7 +288,7 @@ async def _worth_a_call(tx: Transaction, delivery: Delivery) -> bool:
     if delivery.purpose == Purpose.LAST_CALL or delivery.task is None or delivery.signer is None:
         return delivery.purpose == Purpose.LAST_CALL
     since = (await tx.tasks.get(delivery.task)).invited_at or delivery.created_at
-    if await tx.desk.had_task(delivery.signer, UNREACHED, since):
+    if await tx.staff_tasks.had_task(delivery.signer, UNREACHED, since):
         return False
     sent = [at for at in await tx.deliveries.sent_for_task(delivery.task, PLANNED) if at >= since]
     return delivery.rung > 0 or len(sent) >= UNOPENED_MESSAGES

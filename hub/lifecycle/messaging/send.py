@@ -127,7 +127,7 @@ async def write_message(
         # It is about what somebody did, and that act does not fail for want of a message.
         if purpose in NEWS:
             task_of_staff = StaffTask(uuid4(), "failed", NO_ROOM, contract.campus, tx.now, contract.id, signer.id)
-            await tx.desk.add_task_once(task_of_staff)
+            await tx.staff_tasks.add_task_once(task_of_staff)
         else:
             await alarm(tx, spent)
         return None

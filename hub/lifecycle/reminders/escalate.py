@@ -44,13 +44,17 @@ async def escalate(tx: Transaction, due: Due) -> None:
     else:
         return
     contract, signer = due.contract, due.signer
-    await tx.desk.add_task_once(StaffTask(uuid4(), UNANSWERED, text, contract.campus, tx.now, contract.id, signer.id))
+    await tx.staff_tasks.add_task_once(
+        StaffTask(uuid4(), UNANSWERED, text, contract.campus, tx.now, contract.id, signer.id)
+    )
 
 
 async def hand_to_staff(tx: Transaction, signer: Signer, *, by_mail: bool) -> None:
     """Their number has opted out; `by_mail`: that way is left."""
     text = SILENT_BUT_MAIL if by_mail else SILENT
-    await tx.desk.add_task_once(StaffTask(uuid4(), OPTED_OUT, text, signer.campus, tx.now, signer.contract, signer.id))
+    await tx.staff_tasks.add_task_once(
+        StaffTask(uuid4(), OPTED_OUT, text, signer.campus, tx.now, signer.contract, signer.id)
+    )
 
 
 async def attend(services: Services) -> None:
@@ -142,7 +146,7 @@ async def take(services: Services, scope: Scope, task: UUID, staff: Staff) -> No
 async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -> None:
     """Raises NotFound; BadInput for somebody who may not see it."""
     async with services.database.transaction(scope) as tx:
-        task = await tx.desk.task(task_id)
+        task = await tx.staff_tasks.task(task_id)
         if task is None or task.done_at is not None:
             raise NotFound
         staff = next((each for each in await may_settle(tx, task.campus) if each.login == login), None)

@@ -237,7 +237,7 @@ async def _note_sent(tx: Transaction, due: Due, delivery: Delivery | None) -> No
         return
     text = UNREACHABLE
     task = StaffTask(uuid4(), "unreachable", text, due.contract.campus, tx.now, due.contract.id, due.signer.id)
-    await tx.desk.add_task_once(task)
+    await tx.staff_tasks.add_task_once(task)
 
 
 async def _plan(tx: Transaction, due: Due, step: NextStep, claimed: ClaimedTask | None) -> None:

@@ -189,7 +189,7 @@ async def _known_already(services: Services, tx: Transaction, poster: Poster, co
     if not await resend(services, tx, told):
         text = f"{ENROLLED_ALREADY}\n{poster.title}\n{course}"
         known = next(iter(sorted(contracts)), None)
-        await tx.desk.add_task_once(StaffTask(uuid4(), ALREADY, text, poster.campus, tx.now, known))
+        await tx.staff_tasks.add_task_once(StaffTask(uuid4(), ALREADY, text, poster.campus, tx.now, known))
     return True
 
 
@@ -251,7 +251,7 @@ class _Claim:
             assert self.visitor.verified_at
             await tx.visitors.verified(self.visitor.id, secret, self.visitor.verified_at)
             text = f"{ENROLLED}\n{self.poster.title}\n{self.course}"
-            await tx.desk.add_task(StaffTask(uuid4(), ASKED, text, self.poster.campus, tx.now))
+            await tx.staff_tasks.add_task(StaffTask(uuid4(), ASKED, text, self.poster.campus, tx.now))
         return Enrolled(secret, self.visitor.expires_at)
 
     async def _take(self, tx: Transaction) -> None:

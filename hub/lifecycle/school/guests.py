@@ -205,7 +205,7 @@ async def count_wrong(tx: Transaction, visitor: Visitor, campus: Campus) -> None
     await tx.sessions.end_guessed_codes(visitor.person, tx.now, GUESSES_OF_A_CODE)
     if await tx.sessions.wrong_answers(visitor.person, _day(tx.now, campus)[0]) >= WRONG_ANSWERS_A_DAY:
         text = "Somebody who came by a poster gave too many wrong answers today; locked until tomorrow."
-        await tx.desk.add_task_once(StaffTask(uuid4(), "locked", text, campus.id, tx.now))
+        await tx.staff_tasks.add_task_once(StaffTask(uuid4(), "locked", text, campus.id, tx.now))
 
 
 def _day(now: datetime, campus: Campus) -> tuple[datetime, datetime]:

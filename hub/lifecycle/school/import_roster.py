@@ -87,8 +87,8 @@ async def put_staff_and_key(database: Database, *, login: str, password: str, ap
         headquarters = next((each.id for each in await tx.school.campuses() if each.parent is None), None)
         if headquarters is None:
             raise BadInput("load the school first", field="campus")
-        await tx.desk.put_staff(Staff(uuid4(), login, login, headquarters, "manager"), password_hash, tx.now)
-        await tx.desk.put_api_key(login, api_key, headquarters, tx.now)
+        await tx.accounts.put_staff(Staff(uuid4(), login, login, headquarters, "manager"), password_hash, tx.now)
+        await tx.api_keys.put_api_key(login, api_key, headquarters, tx.now)
 
 
 # ---- rosters

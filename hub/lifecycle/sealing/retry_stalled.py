@@ -60,4 +60,4 @@ async def _show(tx: Transaction, contract: Contract, reason: str) -> None:
 
 
 async def _tell(tx: Transaction, contract: Contract, text: str) -> None:
-    await tx.desk.add_task_once(StaffTask(uuid4(), "stuck", text, contract.campus, tx.now, contract.id))
+    await tx.staff_tasks.add_task_once(StaffTask(uuid4(), "stuck", text, contract.campus, tx.now, contract.id))

@@ -92,4 +92,4 @@ async def note_not_matched(tx: Transaction, session: SigningSession, signer: Sig
     await tx.sessions.add_identity_check(session, signer.contract, signer.id, refused, tx.now)
     text = "The identity provider says that name and document on file do not belong together."
     task = StaffTask(uuid4(), "identity-refused", text, signer.campus, tx.now, signer.contract, signer.id)
-    await tx.desk.add_task_once(task)
+    await tx.staff_tasks.add_task_once(task)

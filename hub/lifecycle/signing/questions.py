@@ -36,7 +36,7 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
         signer = await tx.contracts.signer(session.signer)
         await tx.tasks.pause_at(there.number, there.contracts, True)
         asked = StaffTask(uuid4(), kind, words, signer.campus, tx.now, signer.contract, signer.id)
-        if not await tx.desk.add_task_once(asked, same_text=True):
+        if not await tx.staff_tasks.add_task_once(asked, same_text=True):
             return
         begins, ends = local_day(tx.now, ZoneInfo(signer.zone))
         if not await tx.budgets.spend("question-day", str(signer.id), begins, QUESTIONS_A_DAY):

@@ -76,7 +76,7 @@ async def _note(
     for signer in dict.fromkeys(each.signer for each in told):
         theirs = [each for each in told if each.signer == signer]
         text = "\n".join([SAID, *(f"{each.authority}: {each.serial:x}" for each in theirs)])
-        await tx.desk.add_task_once(
+        await tx.staff_tasks.add_task_once(
             StaffTask(uuid4(), NOT_REVOKED, text, theirs[0].campus, tx.now, theirs[0].contract, signer)
         )
 

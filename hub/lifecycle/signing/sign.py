@@ -362,4 +362,4 @@ async def note_refusal(services: Services, secret: str, request_id: UUID, reason
 async def _alarm(tx: Transaction, contract: Contract, session: SigningSession) -> None:
     text = "The signer's own program refused the prepared file: it was not what had been shown."
     task = StaffTask(uuid4(), "refused-by-client", text, contract.campus, tx.now, contract.id, session.signer)
-    await tx.desk.add_task_once(task)
+    await tx.staff_tasks.add_task_once(task)

@@ -185,7 +185,7 @@ async def _note_opened(tx: Transaction, opening: _Opening, contract: Contract, t
     await tx.tasks.opened(task.id, door, at)
     if not task.opened:
         await tx.reminders.note(task, LedgerNote("opened", reason=door), at)
-    await tx.desk.finish_tasks_of(task.signer, UNREACHED, "hub", tx.now)
+    await tx.staff_tasks.finish_tasks_of(task.signer, UNREACHED, "hub", tx.now)
     await tx.sessions.add_identity_check(opening.session, contract.id, task.signer, identified, tx.now)
     await tx.record.append(contract.id, contract.campus, "identity-checked", f"signer:{task.signer}", {
         **identified.facts, "result": identified.result, "door": door, "first_opening": task.opened_at is None,
@@ -200,7 +200,7 @@ async def _count_wrong(tx: Transaction, signer: Signer, facts: Mapping[str, str]
     begins, _ = local_day(tx.now, ZoneInfo(signer.zone))
     if await tx.sessions.wrong_answers(signer.person, begins) >= WRONG_ANSWERS_A_DAY:
         text = "Too many wrong codes or identity answers today; locked until tomorrow."
-        await tx.desk.add_task_once(
+        await tx.staff_tasks.add_task_once(
             StaffTask(uuid4(), "locked", text, signer.campus, tx.now, signer.contract, signer.id)
         )
 

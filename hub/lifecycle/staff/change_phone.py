@@ -152,7 +152,7 @@ async def _begin(tx: Transaction, wanted: PhoneRequest, actor: str, approval: st
     await _note(tx, change, "phone-change-asked", actor, facts)
     text = "This signer is to have another phone number. It waits for the approval of a second person."
     waits = StaffTask(uuid4(), PHONE_CHANGE, text, change.campus, tx.now, change.contract, change.signer)
-    await tx.desk.add_task(waits)
+    await tx.staff_tasks.add_task(waits)
     await notice_sharing(tx, change)
     return change
 
@@ -174,7 +174,7 @@ async def _approve(services: Services, tx: Transaction, change: PhoneChange, app
 
 async def _settle(tx: Transaction, change: PhoneChange, actor: str) -> None:
     await tx.phone_changes.decided(change)
-    await tx.desk.finish_tasks_of(change.signer, PHONE_CHANGE, actor, tx.now)
+    await tx.staff_tasks.finish_tasks_of(change.signer, PHONE_CHANGE, actor, tx.now)
 
 
 async def _note(tx: Transaction, change: PhoneChange, kind: str, actor: str, facts: dict[str, str]) -> None:

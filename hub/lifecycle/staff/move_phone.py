@@ -50,7 +50,7 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
     await tx.deliveries.withdraw(everywhere, change.old_hash, at, PHONE_CHANGED)
     moving = [signer for signer in signers if not contracts[signer.contract].state.final]
     await tx.contracts.put_phone([signer.id for signer in moving], change.phone)
-    if not await tx.desk.questions_at(change.old_hash, QUESTIONS):
+    if not await tx.staff_tasks.questions_at(change.old_hash, QUESTIONS):
         await unpause(services, tx, change.old_hash, there)  # what silenced the others there has moved away
     silent = await _is_silent(tx, change, everywhere)
     for signer in moving:
@@ -61,7 +61,7 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
 async def _is_silent(tx: Transaction, change: PhoneChange, moving: list[UUID]) -> bool:
     """Whether somebody at the new number has asked something that staff have not settled: until then it hears nothing.
     What was asked from the old number is no reason."""
-    return await tx.desk.questions_at(tx.cipher.found_by("phone", change.phone), QUESTIONS, besides=moving)
+    return await tx.staff_tasks.questions_at(tx.cipher.found_by("phone", change.phone), QUESTIONS, besides=moving)
 
 
 async def _invite(services: Services, tx: Transaction, contract: Contract, signer: Signer, silent: bool) -> None:

@@ -27,7 +27,7 @@ async def notice_sharing(tx: Transaction, change: PhoneChange) -> None:
     await tx.alerts.add(SHARED, facts, tx.now, change.campus)
     said = sentence(SHARED, facts, "en")
     task = StaffTask(uuid4(), SHARED, said, change.campus, tx.now, change.contract, change.signer)
-    await tx.desk.add_task_once(task)
+    await tx.staff_tasks.add_task_once(task)
 
 
 async def is_shared(tx: Transaction, change: PhoneChange) -> bool:

@@ -19,7 +19,7 @@ async def settle(services: Services, scope: Scope, staff_task: UUID, actor: str)
     stands for a change that still waits: it is settled by approving the change, or by turning it down.
     """
     async with services.database.transaction(scope) as tx:
-        asked = await tx.desk.task(staff_task)
+        asked = await tx.staff_tasks.task(staff_task)
     if asked is None:
         return False
     async with services.database.transaction(
@@ -30,9 +30,9 @@ async def settle(services: Services, scope: Scope, staff_task: UUID, actor: str)
             raise PhoneChangeWaiting
         if asked.kind in QUESTIONS and asked.signer is not None:
             silent = await hold_all(tx, asked.signer, asked.contract)
-        if not await tx.desk.finish_task(staff_task, actor, tx.now):
+        if not await tx.staff_tasks.finish_task(staff_task, actor, tx.now):
             return False
-        if silent and not await tx.desk.questions_at(silent.number, QUESTIONS):
+        if silent and not await tx.staff_tasks.questions_at(silent.number, QUESTIONS):
             await unpause(services, tx, silent.number, silent.contracts)
         if asked.contract is not None:
             facts = {"kind": asked.kind, "staff_task": str(asked.id)}

@@ -41,7 +41,7 @@ class ApiCall:
     async def keep(self, tx: Transaction, status: int, answer: BaseModel) -> None:
         """Keep the answer for the Idempotency-Key in the transaction of the act: neither can be without the other."""
         if self.once:
-            await tx.desk.keep_answer(self.key.id, self.once, status, answer.model_dump_json())
+            await tx.idempotency.keep_answer(self.key.id, self.once, status, answer.model_dump_json())
 
     @property
     def actor(self) -> str:
@@ -122,13 +122,13 @@ class Operation:
         database, owner = call.services.database, call.key.id
         asked = hashlib.sha256(f"{self.method} {request.path}\n".encode() + body).digest()
         async with database.transaction(EVERYTHING) as tx:
-            kept = await tx.desk.replay(owner, key, asked, tx.now)
+            kept = await tx.idempotency.replay(owner, key, asked, tx.now)
         if kept is not None:
             return _kept_answer(*kept)
         try:
             answer = await self._final_answer(request, call)
             async with database.transaction(EVERYTHING) as tx:
-                await tx.desk.keep_answer(owner, key, answer.status, str(answer.text))
+                await tx.idempotency.keep_answer(owner, key, answer.status, str(answer.text))
         except BaseException:
             await asyncio.shield(_forget(call, key))
             raise
@@ -145,7 +145,7 @@ class Operation:
 
 async def _forget(call: ApiCall, key: str) -> None:
     async with call.services.database.transaction(EVERYTHING) as tx:
-        await tx.desk.forget_request(call.key.id, key)
+        await tx.idempotency.forget_request(call.key.id, key)
 
 
 def _kept_answer(status: int, text: str) -> web.Response:
@@ -158,7 +158,7 @@ async def _caller(request: web.Request) -> tuple[ApiKey, Scope]:
     if secret is None:
         raise KeyNotValid
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
-        key = await tx.desk.api_key(secret)
+        key = await tx.api_keys.api_key(secret)
         if key is None:
             raise KeyNotValid
         return key, await tx.school.scope_below(key.campus)

@@ -64,7 +64,7 @@ async def show(
 ) -> web.Response:
     """`problem` is shown on top of the page, with the status that it has for programs too."""
     async with visit.services.database.transaction(visit.shown) as tx:
-        open_tasks, _ = await tx.desk.count_open_tasks(visit.staff.id)
+        open_tasks, _ = await tx.staff_tasks.count_open_tasks(visit.staff.id)
     spoken = await speech(visit)
     known: dict[str, Any] = {
         "visit": visit, "say": spoken, "words": labels, "open_tasks": open_tasks, "problem": problem,

@@ -71,7 +71,7 @@ async def show_contract(
         versions = await tx.contracts.versions(found.id)
         campus = await tx.school.campus(found.campus)
         devices = {signer.id: await tx.app_keys.of_person(signer.person) for signer in signers}
-        to_do = await tx.desk.open_tasks(found.id)
+        to_do = await tx.staff_tasks.open_tasks(found.id)
         changing = await tx.phone_changes.signers(tx.now)
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
         policy = await policy_of(tx, visit.services.policy, found)

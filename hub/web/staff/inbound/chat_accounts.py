@@ -46,7 +46,7 @@ async def _map(visit: DeskVisit, form: Entered) -> Staff:
     if not person.isprintable() or not 0 < len(person) <= MAX_PERSON_LENGTH:
         raise BadInput("the id of a person as the chat's administration shows it", field="person")
     async with visit.services.database.transaction(visit.scope) as tx:
-        account = await tx.desk.staff_by_login(login) if login.isprintable() else None
+        account = await tx.accounts.staff_by_login(login) if login.isprintable() else None
         if account is None:
             raise BadInput("nobody has this login", field="login")
         await tx.chats.put(chat, person, account[0].id, tx.now)

@@ -76,7 +76,7 @@ async def _visit(request: web.Request) -> DeskVisit:
     services = request.app[HUB].services
     async with services.database.transaction(EVERYTHING) as tx:
         secret = cookie(request, COOKIE)
-        staff = await tx.desk.staff_by_session(secret, tx.now) if secret else None
+        staff = await tx.accounts.staff_by_session(secret, tx.now) if secret else None
         if staff is None:
             raise LoginRequired
         scope = await tx.school.scope_below(staff.campus)
@@ -127,17 +127,17 @@ class LoginDoor:
         """The attempt counts as a failure until it has succeeded: many at once do not get past the limit, and none of
         them holds a connection to the database while its password is hashed."""
         async with services.database.transaction(EVERYTHING) as tx:
-            await tx.desk.guess_alone(login)
-            if await tx.desk.login_failures(login, tx.now - FAILURES_WITHIN) >= MAX_FAILURES:
+            await tx.accounts.guess_alone(login)
+            if await tx.accounts.login_failures(login, tx.now - FAILURES_WITHIN) >= MAX_FAILURES:
                 raise Locked("ten wrong passwords within a quarter of an hour", retry_after=FAILURES_WITHIN)
-            account = await tx.desk.staff_by_login(login)
-            attempt = await tx.desk.add_login_failure(login, tx.now)
+            account = await tx.accounts.staff_by_login(login)
+            attempt = await tx.accounts.add_login_failure(login, tx.now)
         async with self._turns:
             fits = await asyncio.to_thread(self._fits, account[1] if account else self._nobody, password)
         if account is None or not fits:
             return None
         async with services.database.transaction(EVERYTHING) as tx:
-            await tx.desk.forget_login_failure(attempt)
+            await tx.accounts.forget_login_failure(attempt)
         return account[0]
 
     def _fits(self, password_hash: str, password: str) -> bool:
@@ -149,7 +149,7 @@ class LoginDoor:
     async def _begin(self, request: web.Request, staff: Staff) -> web.StreamResponse:
         secret = secrets.token_urlsafe(32)
         async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
-            await tx.desk.begin_session(staff.id, secret, tx.now, SESSION_LIFE)
+            await tx.accounts.begin_session(staff.id, secret, tx.now, SESSION_LIFE)
         response = web.HTTPSeeOther(_inside(request.query.get("next", "")))
         response.set_cookie(
             COOKIE, secret, max_age=int(SESSION_LIFE.total_seconds()), path="/", secure=True, httponly=True,
@@ -159,7 +159,7 @@ class LoginDoor:
 
     async def leave(self, request: web.Request) -> web.StreamResponse:
         async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
-            await tx.desk.end_session(cookie(request, COOKIE))
+            await tx.accounts.end_session(cookie(request, COOKIE))
         response = web.HTTPSeeOther("/staff/login")
         response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
         raise response

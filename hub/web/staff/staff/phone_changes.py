@@ -40,7 +40,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
 async def _names(visit: DeskVisit, found: list[Waiting]) -> dict[str, str]:
     actors = {each.change.asked_by for each in found if each.change.asked_by.startswith("staff:")}
     async with visit.services.database.transaction(visit.scope) as tx:
-        names = await tx.desk.staff_names([UUID(actor.partition(":")[2]) for actor in actors])
+        names = await tx.accounts.staff_names([UUID(actor.partition(":")[2]) for actor in actors])
     return {f"staff:{staff}": name for staff, name in names.items()}
 
 

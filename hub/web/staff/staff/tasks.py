@@ -23,13 +23,13 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
     mine = visit.request.query.get("whose") == "mine"
     async with visit.services.database.transaction(visit.shown) as tx:
         now = tx.planning_now
-        found = await tx.desk.open_tasks(owner=visit.staff.id if mine else None, limit=MAX_SHOWN)
-        of_all, of_mine = await tx.desk.count_open_tasks(visit.staff.id)
+        found = await tx.staff_tasks.open_tasks(owner=visit.staff.id if mine else None, limit=MAX_SHOWN)
+        of_all, of_mine = await tx.staff_tasks.count_open_tasks(visit.staff.id)
         contracts = {task.contract: await tx.contracts.get(task.contract) for task in found if task.contract}
         changing = await tx.phone_changes.signers(tx.now)
         alerts = await tx.alerts.recent(visit.shown, tx.now)
         names = {task.signer: (await tx.contracts.signer(task.signer)).name for task in found if task.signer}
-        owners = await tx.desk.staff_names([task.owner for task in found if task.owner])
+        owners = await tx.accounts.staff_names([task.owner for task in found if task.owner])
         colleagues = {campus: await may_settle(tx, campus) for campus in {task.campus for task in found}}
     zones = {campus.id: campus.zone for campus in visit.campuses}
     return await show(

@@ -1,0 +1,90 @@
+"""Staff accounts, their sessions, and failed logins."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.staff.accounts import Staff
+from hub.store.tables import (
+    LoginFailureRow,
+    StaffRow,
+    StaffSessionRow,
+    table_of,
+)
+
+STAFF: Table = table_of(StaffRow)
+SESSION: Table = table_of(StaffSessionRow)
+FAILURE: Table = table_of(LoginFailureRow)
+
+
+def key_hash(secret: str) -> bytes:
+    """API keys and staff session secrets are random, so a plain hash keeps them out of the database."""
+    return hashlib.sha256(b"desk:" + secret.encode()).digest()
+
+
+class Accounts:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def put_staff(self, staff: Staff, password_hash: str, at: datetime) -> None:
+        values = {name: getattr(staff, name) for name in Staff.__dataclass_fields__}
+        values |= {"password_hash": password_hash, "created_at": at}
+        kept = {name: value for name, value in values.items() if name not in ("id", "created_at")}
+        await self._connection.execute(
+            insert(STAFF).values(values).on_conflict_do_update(index_elements=["login"], set_=kept)
+        )
+
+    async def staff_by_login(self, login: str) -> tuple[Staff, str] | None:
+        """The account and its password hash."""
+        found = (STAFF.c.login == login) & STAFF.c.disabled_at.is_(None)
+        row = (await self._connection.execute(select(STAFF).where(found))).mappings().first()
+        return (_staff(row), row["password_hash"]) if row else None
+
+    async def staff_names(self, staff: Sequence[UUID]) -> dict[UUID, str]:
+        statement = select(STAFF.c.id, STAFF.c.name).where(STAFF.c.id.in_(staff))
+        return {row.id: row.name for row in await self._connection.execute(statement)}
+
+    async def begin_session(self, staff: UUID, secret: str, now: datetime, life: timedelta) -> None:
+        values = {"secret_hash": key_hash(secret), "staff": staff, "created_at": now, "expires_at": now + life}
+        await self._connection.execute(insert(SESSION).values(values))
+
+    async def staff_by_session(self, secret: str, now: datetime) -> Staff | None:
+        live = (
+            (SESSION.c.secret_hash == key_hash(secret)) & (SESSION.c.expires_at > now) & STAFF.c.disabled_at.is_(None)
+        )
+        statement = select(STAFF).join(SESSION, SESSION.c.staff == STAFF.c.id).where(live)
+        row = (await self._connection.execute(statement)).mappings().first()
+        return _staff(row) if row else None
+
+    async def end_session(self, secret: str) -> None:
+        await self._connection.execute(SESSION.delete().where(SESSION.c.secret_hash == key_hash(secret)))
+
+    async def guess_alone(self, login: str) -> None:
+        """Whoever tries this login waits here until this unit ends: guesses made at once are counted one by one."""
+        await self._connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:login, 2))"), {"login": login}
+        )
+
+    async def add_login_failure(self, login: str, at: datetime) -> int:
+        """Its number, for one that turns out to be none."""
+        statement = insert(FAILURE).values(login=login, at=at).returning(FAILURE.c.id)
+        return int((await self._connection.execute(statement)).scalar_one())
+
+    async def forget_login_failure(self, number: int) -> None:
+        await self._connection.execute(FAILURE.delete().where(FAILURE.c.id == number))
+
+    async def login_failures(self, login: str, since: datetime) -> int:
+        statement = select(func.count()).select_from(FAILURE).where(FAILURE.c.login == login, FAILURE.c.at >= since)
+        return int(await self._connection.scalar(statement) or 0)
+
+
+def _staff(row: RowMapping | Mapping[str, Any]) -> Staff:
+    return Staff(**{name: row[name] for name in Staff.__dataclass_fields__})

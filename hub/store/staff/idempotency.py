@@ -1,0 +1,63 @@
+"""Answers that are kept for an Idempotency-Key: the same request gets the same answer again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.errors import IdempotencyMismatch, TooSoon
+from hub.store.kernel.cipher import Cipher
+from hub.store.tables import (
+    IdempotencyRow,
+    table_of,
+)
+
+REPLAY: Table = table_of(IdempotencyRow)
+REPLAY_LIFE = timedelta(hours=24)
+# No request takes longer: one without an answer by then died with its process, and its key may be taken up again.
+REQUEST_LIFE = timedelta(minutes=2)
+
+
+class Idempotency:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def replay(self, owner: UUID, key: str, request_hash: bytes, now: datetime) -> tuple[int, str] | None:
+        """Status and body of the first answer to this key; None: it is new, and now reserved.
+
+        Raises IdempotencyMismatch for another request, TooSoon while the first one is still being worked on.
+        """
+        await self._connection.execute(
+            REPLAY.delete().where(REPLAY.c.owner == owner, REPLAY.c.key == key, REPLAY.c.created_at < now - REPLAY_LIFE)
+        )
+        values = {"owner": owner, "key": key, "request_hash": request_hash, "created_at": now}
+        if (await self._connection.execute(insert(REPLAY).values(values).on_conflict_do_nothing())).rowcount:
+            return None
+        mine = (REPLAY.c.owner == owner) & (REPLAY.c.key == key)
+        row = (await self._connection.execute(select(REPLAY).where(mine))).mappings().one()
+        if row["request_hash"] != request_hash:
+            raise IdempotencyMismatch
+        if row["status"] is None and row["created_at"] < now - REQUEST_LIFE:
+            abandoned = REPLAY.update().where(mine, REPLAY.c.created_at == row["created_at"]).values(created_at=now)
+            if (await self._connection.execute(abandoned)).rowcount:
+                return None
+        if row["status"] is None:
+            raise TooSoon("the first request with this key is still being worked on", retry_after=timedelta(seconds=1))
+        return row["status"], self._cipher.open(row["body_sealed"])
+
+    async def keep_answer(self, owner: UUID, key: str, status: int, body: str) -> None:
+        mine = (REPLAY.c.owner == owner) & (REPLAY.c.key == key)
+        await self._connection.execute(
+            REPLAY.update().where(mine).values(status=status, body_sealed=self._cipher.seal(body))
+        )
+
+    async def forget_request(self, owner: UUID, key: str) -> None:
+        """The request failed: the same key may try again."""
+        await self._connection.execute(
+            REPLAY.delete().where(REPLAY.c.owner == owner, REPLAY.c.key == key, REPLAY.c.status.is_(None))
+        )
