@@ -215,10 +215,12 @@ def test_a_check_lets_others_go_first_and_is_ended_when_its_time_is_used(contrac
     wanted = (min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS), os.SCHED_BATCH, 7)
     with ThreadPoolExecutor() as threads:
         checking = threads.submit(verify_guarded, file, [contract.trust_pem], cpu_seconds=7)
+        pids: list[int] = []
         while not checking.done():
-            for child in multiprocessing.active_children():
+            if not pids:  # once: asking again would take the child's end from the thread that waits for it
+                pids = [child.pid for child in multiprocessing.active_children() if child.pid]
+            for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
-                    pid = child.pid or 0
                     limit, _ = resource.prlimit(pid, resource.RLIMIT_CPU)
                     if (os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid), limit) == wanted:
                         os.kill(pid, signal.SIGXCPU)
