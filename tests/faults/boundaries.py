@@ -144,7 +144,7 @@ def _label(tx: Transaction, labels: list[str]) -> None:
     _overhear(tx.signatures, "begin_attempt", labels, lambda kind, *_: f"attempt {kind}")
     _overhear(tx.deliveries, "add", labels, lambda delivery, *_: f"delivery {delivery.purpose}")
     _overhear(tx.deliveries, "called", labels, lambda _delivery, provider, *_: f"called {provider}")
-    _overhear(tx.deliveries, "report", labels, lambda _delivery, state, *_, **__: f"delivery is {state}")
+    _overhear(tx.deliveries, "report", labels, lambda _delivery, report, *_, **__: f"delivery is {report.state}")
 
 
 def _overhear(store: object, method: str, labels: list[str], say: Callable[..., str]) -> None:
