@@ -18,7 +18,8 @@ from hub.store.server.system_account import DatabaseOwner
 from tests.database import scratch_folder
 from tests.store.embedded_places import CHECKOUT, USER_PROGRAM, Place, User
 
-MODULES = ("__init__.py", "errors/__init__.py", "errors/kinds.py", "store/database_owner.py", "store/embedded.py")
+SERVER = ("embedded.py", "system_account.py", "connections.py")
+MODULES = ("__init__.py", "errors/__init__.py", "errors/kinds.py", *(f"store/server/{each}" for each in SERVER))
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +68,7 @@ def ordinary_python(playground: Path) -> list[str]:
         (library / "hub" / module).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(CHECKOUT / "hub" / module, library / "hub" / module)
     (library / "hub/store/__init__.py").touch()
+    (library / "hub/store/server/__init__.py").touch()
     program = shutil.copy(USER_PROGRAM, library)
     subprocess.run(["chmod", "-R", "go+rX", str(library)], check=True)
     nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", f"PYTHONPATH={library}"]
