@@ -18,7 +18,7 @@ from hub.store.server.system_account import DatabaseOwner
 from tests.database import scratch_folder
 from tests.store.embedded_places import CHECKOUT, USER_PROGRAM, Place, User
 
-SERVER = ("embedded.py", "system_account.py", "connections.py")
+SERVER = ("embedded.py", "system_account.py")
 MODULES = ("__init__.py", "errors/__init__.py", "errors/kinds.py", *(f"store/server/{each}" for each in SERVER))
 
 

@@ -69,16 +69,18 @@ async def advance(services: Services, contract_id: UUID) -> ContractState:
     Returns the contract's state. Never raises for a service that is away, nor for what nobody expected: the contract
     shows as stuck, staff are told, and it is tried again later.
     """
-    async with services.database.transaction(EVERYTHING) as tx:
-        work = await _choose(services, tx, await tx.contracts.locked(contract_id))
-    while work.step is not FinaliseStep.WAIT:
-        try:
+    attempt: UUID | None = None
+    try:
+        async with services.database.transaction(EVERYTHING) as tx:
+            work = await _choose(services, tx, await tx.contracts.locked(contract_id))
+        while work.step is not FinaliseStep.WAIT:
+            attempt = work.attempt
             work = await STEPS[work.step](services, work)
-        except QiandaError as error:
-            return await _note_trouble(services, work, error, work.attempt)
-        except Exception as error:
-            log.exception("unexpected trouble with a contract", contract=str(contract_id))
-            return await _note_trouble(services, work, QiandaError(type(error).__name__), None)
+    except QiandaError as error:
+        return await _note_trouble(services, contract_id, error, attempt)
+    except Exception as error:
+        log.exception("unexpected trouble with a contract", contract=str(contract_id))
+        return await _note_trouble(services, contract_id, QiandaError(type(error).__name__), None)
     return work.contract.state
 
 
@@ -101,13 +103,15 @@ async def _revoked(services: Services, tx: Transaction) -> list[Revoked]:
     return [Revoked(*each) for each in await tx.certificates.revoked(services.authority_name)]
 
 
-async def _note_trouble(services: Services, work: _Work, error: QiandaError, attempt: UUID | None) -> ContractState:
+async def _note_trouble(
+    services: Services, contract_id: UUID, error: QiandaError, attempt: UUID | None
+) -> ContractState:
     async with services.database.transaction(EVERYTHING) as tx:
         if attempt is not None:
             await tx.signatures.end_attempt(attempt, tx.now, failure=f"{error.code}: {error}")
-        tries = await note_trouble(tx, work.contract.id, error)
-        state = (await tx.contracts.get(work.contract.id)).state  # somebody else may have finished it
-    log.warning("contract stuck", contract=str(work.contract.id), reason=error.code, tries=tries, detail=str(error))
+        tries = await note_trouble(tx, contract_id, error)
+        state = (await tx.contracts.get(contract_id)).state  # somebody else may have finished it
+    log.warning("contract stuck", contract=str(contract_id), reason=error.code, tries=tries, detail=str(error))
     return state
 
 

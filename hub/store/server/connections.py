@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg
 
 from hub.errors import DatabaseUnavailable
+from hub.store.server.embedded import OLDEST_VERSION
 
 CONNECT_TIMEOUT = 10.0
-OLDEST_VERSION = 15  # the first in which the owner of a database owns its schema `public`
 # The settings `database` and `database_owner`, as the environment has them.
 DATABASE, DATABASE_OWNER = "QIANDA_DATABASE", "QIANDA_DATABASE_OWNER"
 FORM = "postgresql://USER:PASSWORD@HOST/DATABASE, with %40 for @, %2F for / and so on in the password"

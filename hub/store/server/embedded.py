@@ -27,7 +27,6 @@ from typing import IO, Literal, Self
 from urllib.parse import quote
 
 from hub.errors import DatabaseUnavailable
-from hub.store.server.connections import OLDEST_VERSION
 from hub.store.server.system_account import STATE_FOLDER, DatabaseOwner
 
 # `superuser` makes databases, `owner` owns the schema and migrates, `app` is what the product runs as.
@@ -35,6 +34,8 @@ Role = Literal["superuser", "owner", "app"]
 
 DATABASE = "qianda"
 ROLES: tuple[Role, ...] = ("superuser", "owner", "app")
+# The first in which the owner of a database owns its schema `public`.
+OLDEST_VERSION = 15
 START_TIMEOUT = 600.0  # recovery after a crash may take minutes
 STOP_TIMEOUT = 60.0
 FALSE_START_TIMEOUT = 15.0  # for so long the children of a killed server may hold its memory
