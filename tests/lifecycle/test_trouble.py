@@ -17,6 +17,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import TRIES_BEFORE_STAFF, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import EVERYTHING
+from tests.database import tamper
 from tests.judges import judge_by_pyhanko
 from tests.lifecycle.clockwork import StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.one_step import one_step
@@ -205,6 +206,15 @@ async def test_trouble_after_somebody_else_has_finished_marks_nothing() -> None:
         assert "stuck" not in await record_of(running, contract)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.contracts.earliest_hub_step() is None
+
+
+async def test_trouble_before_the_first_step_shows_as_stuck_too() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        await tamper(running.hub.database.dsn, "UPDATE signature_request SET chain = ARRAY['x'::bytea]")
+        assert await advance(running.hub.services, contract.id) is ContractState.ISSUED
+        assert (await contract_now(running, contract)).stuck_reason == "error"
 
 
 async def test_a_deadline_that_passes_while_a_signature_waits_takes_nothing_away() -> None:
