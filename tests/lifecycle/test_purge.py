@@ -82,6 +82,18 @@ async def test_how_jobs_went_goes_after_a_week(monkeypatch: pytest.MonkeyPatch) 
                 assert (await tx.connection.execute(kept)).one() == (7, True)
 
 
+async def test_starts_are_kept_as_long_as_their_job() -> None:
+    async with quiet_hub() as running:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.jobs.enqueue("alert", {"alert": "x"}, "waits")
+            waiting = int(await tx.connection.scalar(text("SELECT id FROM pgqueuer")) or 0)
+            for job in (waiting, waiting, waiting + 1):
+                await tx.jobs.count_start(job)
+        assert (await purge(running.hub.services))["jobs"] == 1
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert (await tx.connection.execute(text("SELECT job, starts FROM job_start"))).all() == [(waiting, 2)]
+
+
 async def test_one_worker_does_it_for_all() -> None:
     async with quiet_hub() as running:
         await told(running, 1)

@@ -66,11 +66,11 @@ class Jobs:
     async def forget(self, before: datetime, limit: int) -> int:
         """Delete what PgQueuer wrote of jobs, with traces of errors, and how often jobs were begun that have ended.
 
-        Returns how many log rows went, `limit` of a table at most.
+        Returns how many rows went, `limit` of a table at most.
         """
-        await self._connection.execute(_FORGET_ENDED, {"limit": limit})
+        ended = (await self._connection.execute(_FORGET_ENDED, {"limit": limit})).rowcount
         values = {"before": before, "limit": limit}
-        return max([(await self._connection.execute(each, values)).rowcount for each in _FORGET])
+        return max([ended, *[(await self._connection.execute(each, values)).rowcount for each in _FORGET]])
 
     async def count_start(self, job: int) -> int:
         """Count one more start of a job; returns how many there were with this one."""
