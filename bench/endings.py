@@ -60,9 +60,12 @@ class Endings:
         while True:
             began = datetime.now(UTC)
             for (phone_hash,) in await ask(
-                self._server, "SELECT phone_hash FROM signer JOIN contract ON contract.id = signer.contract"
-                " WHERE state = ANY($1) AND ended_at >= $2", FINAL, since,
-            ):  # fmt: skip
+                self._server,
+                "SELECT phone_hash FROM signer JOIN contract ON contract.id = signer.contract"
+                " WHERE state = ANY($1) AND ended_at >= $2",
+                FINAL,
+                since,
+            ):
                 if event := self._by_hash.get(bytes(phone_hash)):
                     event.set()
             since = began - OVERLAP

@@ -30,10 +30,11 @@ STEP = "step-"
 async def unsettled(server: Server) -> int:
     """How much the hub still works on, or is about to."""
     rows = await ask(
-        server, "SELECT (SELECT count(*) FROM contract WHERE state = 'SIGNED'),"
+        server,
+        "SELECT (SELECT count(*) FROM contract WHERE state = 'SIGNED'),"
         " (SELECT count(*) FROM delivery WHERE state = 'sending' OR state = 'unknown'),"
         " (SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND claimable_at < now() + interval '5 minutes')",
-    )  # fmt: skip
+    )
     return sum(rows[0])
 
 
@@ -46,10 +47,15 @@ async def judge(server: Server, people: Population, stage: Stage) -> dict[str, f
     lost = len(people.signing) - completed + await _not_as_wanted(server, people) + not_reached(people, taken)
     outside["sealed_twice"] += await _noted_twice(server)
     return {
-        "lost": lost, "sent_twice": sum(count - 1 for count in Counter(each.key for each in taken).values()),
-        "sent_after_signing": await _after_signing(server), "sent_in_quiet_hours": at_night(people, taken),
-        "issued_twice": await _issued_twice(server), "completed": completed, "messages": len(taken), **outside,
-    }  # fmt: skip
+        "lost": lost,
+        "sent_twice": sum(count - 1 for count in Counter(each.key for each in taken).values()),
+        "sent_after_signing": await _after_signing(server),
+        "sent_in_quiet_hours": at_night(people, taken),
+        "issued_twice": await _issued_twice(server),
+        "completed": completed,
+        "messages": len(taken),
+        **outside,
+    }
 
 
 def not_reached(people: Population, taken: Iterable[Taken]) -> int:
@@ -71,19 +77,25 @@ async def _not_as_wanted(server: Server, people: Population) -> int:
     found = len(people.declining) - await _in_state(server, people.declining, "DECLINED")
     found += len(people.expiring) - await _in_state(server, people.expiring, "EXPIRED")
     rows = await ask(
-        server, "SELECT count(*) FROM signing_task JOIN signer ON signer.id = signing_task.signer"
+        server,
+        "SELECT count(*) FROM signing_task JOIN signer ON signer.id = signing_task.signer"
         " WHERE signer.id = ANY($1::uuid[]) AND state = 'OPEN' AND next_step = 'reminder'"
         " AND next_due_at > now() AND extract(hour FROM next_due_at AT TIME ZONE zone) BETWEEN $2 AND $3",
-        [each.signer for each in people.asleep], OPENS, CLOSES - 1,
-    )  # fmt: skip
+        [each.signer for each in people.asleep],
+        OPENS,
+        CLOSES - 1,
+    )
     return found + len(people.asleep) - int(rows[0][0])
 
 
 async def _in_state(server: Server, people: Sequence[CrowdPerson], state: str) -> int:
     rows = await ask(
-        server, "SELECT count(*) FROM contract JOIN signer ON signer.contract = contract.id"
-        " WHERE signer.id = ANY($1::uuid[]) AND state = $2", [each.signer for each in people], state,
-    )  # fmt: skip
+        server,
+        "SELECT count(*) FROM contract JOIN signer ON signer.contract = contract.id"
+        " WHERE signer.id = ANY($1::uuid[]) AND state = $2",
+        [each.signer for each in people],
+        state,
+    )
     return int(rows[0][0])
 
 
@@ -98,10 +110,12 @@ async def _finished(server: Server) -> list[Finished]:
     folder, loop = server.folder / "data" / "files", asyncio.get_running_loop()
     each = max(1, len(rows) // MAX_CHECKED)
     with ProcessPoolExecutor(READERS, get_context("spawn")) as pool:
-        return await asyncio.gather(*(
-            loop.run_in_executor(pool, read_finished, _path(folder, str(row[0])), tuple(row[1]), number % each == 0)
-            for number, row in enumerate(rows)
-        ))  # fmt: skip
+        return await asyncio.gather(
+            *(
+                loop.run_in_executor(pool, read_finished, _path(folder, str(row[0])), tuple(row[1]), number % each == 0)
+                for number, row in enumerate(rows)
+            )
+        )
 
 
 def _path(folder: Path, document: str) -> Path:
@@ -114,9 +128,11 @@ def _path(folder: Path, document: str) -> Path:
 async def _noted_twice(server: Server) -> int:
     """Finished contracts whose record uses the seal, or ends, more than once."""
     rows = await ask(
-        server, "SELECT count(DISTINCT contract) FROM (SELECT contract FROM record_entry WHERE kind = ANY($1)"
-        " GROUP BY contract, kind HAVING count(*) > 1) AS twice", ["seal-used", "completed"],
-    )  # fmt: skip
+        server,
+        "SELECT count(DISTINCT contract) FROM (SELECT contract FROM record_entry WHERE kind = ANY($1)"
+        " GROUP BY contract, kind HAVING count(*) > 1) AS twice",
+        ["seal-used", "completed"],
+    )
     return int(rows[0][0])
 
 
@@ -124,9 +140,10 @@ async def _after_signing(server: Server) -> int:
     """Planned messages whose `sending` stands in a contract's record after its signature: the record is chained in the
     order in which transactions committed."""
     rows = await ask(
-        server, "SELECT count(*) FROM record_entry AS sent JOIN record_entry AS signed USING (contract)"
+        server,
+        "SELECT count(*) FROM record_entry AS sent JOIN record_entry AS signed USING (contract)"
         " WHERE sent.kind = 'message-sending' AND signed.kind = 'signature-accepted'"
         " AND sent.sequence > signed.sequence AND sent.facts ->> 'purpose' = ANY($1)",
         [purpose.value for purpose in PLANNED],
-    )  # fmt: skip
+    )
     return int(rows[0][0])

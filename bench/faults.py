@@ -74,9 +74,12 @@ async def _measured(stage: Stage, rounds: int, signing: float) -> None:
             life = _Life(crowd, people, office, Messages(stage.ledger("sms_twilio")), timedelta(seconds=length))
             await life.live(killer)
         stage.figures |= {
-            "contracts": rounds, "signing": len(people.signing), "signing_share": len(people.signing) / rounds,
-            "kills": killer.killed, "interrupted": life.interrupted.total(),
-        }  # fmt: skip
+            "contracts": rounds,
+            "signing": len(people.signing),
+            "signing_share": len(people.signing) / rounds,
+            "kills": killer.killed,
+            "interrupted": life.interrupted.total(),
+        }
         stage.rows += [{"work": "interrupted", "what": what, "times": each} for what, each in life.interrupted.items()]
         stage.rows += [{"work": "refused", "what": what, "times": each} for what, each in office.refusals.items()]
         stage.figures |= await judge(server, people, stage)

@@ -54,7 +54,9 @@ class Killer:
             with contextlib.suppress(FileNotFoundError, ValueError, IndexError):  # it is being written at this moment
                 return self.server.postgres.server_pid(), "database"
         children = [
-            (each.pid, what) for pid, what in zip(self.supervisors, WHAT, strict=True) for each in tree(pid)
+            (each.pid, what)
+            for pid, what in zip(self.supervisors, WHAT, strict=True)
+            for each in tree(pid)
             if each.parent == pid and "spawn_main" in each.command
-        ]  # fmt: skip
+        ]
         return self.chance.choice(children) if children else None

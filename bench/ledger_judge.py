@@ -45,10 +45,13 @@ def judge_files(finished: Sequence[Finished], ledgers: Ledgers) -> dict[str, flo
         "seals_not_in_ledger": len(used - set(ledgers.signed)),
         "timestamps_not_in_ledger": len(set(stamps) - set(ledgers.stamped)),
         "certificates_not_in_ledger": len(embedded - ledgers.issued.keys()),
-        "seals": len(ledgers.signed), "seals_in_vain": len(ledgers.signed) - len(used & set(ledgers.signed)),
-        "timestamps": len(ledgers.stamped), "timestamps_in_vain": len(set(ledgers.stamped) - set(stamps)),
-        "certificates": len(persons), "certificates_in_vain": len(persons - embedded),
-    }  # fmt: skip
+        "seals": len(ledgers.signed),
+        "seals_in_vain": len(ledgers.signed) - len(used & set(ledgers.signed)),
+        "timestamps": len(ledgers.stamped),
+        "timestamps_in_vain": len(set(ledgers.stamped) - set(stamps)),
+        "certificates": len(persons),
+        "certificates_in_vain": len(persons - embedded),
+    }
 
 
 def is_sealed_once(file: Finished, ledgers: Ledgers) -> bool:

@@ -36,8 +36,10 @@ async def overnight(stage: Stage, crowd: Crowd, number: int) -> None:
     database = crowd.server.database
     await database.execute(
         "UPDATE signer SET zone = $1 WHERE person BETWEEN 'asleep-' || $2::text AND 'asleep-' || $3::text",
-        zone, str(FIRST), str(FIRST + number - 1),
-    )  # fmt: skip
+        zone,
+        str(FIRST),
+        str(FIRST + number - 1),
+    )
     async with provider("sms_twilio", stage.ledger("night")) as options:
         channels = {"sms_twilio": {**options, "rate": 1000.0}}
         async with crowd.server.running("work", channels=channels, budgets=PLENTY):
@@ -55,18 +57,21 @@ async def overnight(stage: Stage, crowd: Crowd, number: int) -> None:
     hours = Counter(moment.astimezone(ZoneInfo(zone)).hour for moment in planned)
     stage.rows += [{"work": "deferred", "number": count, "hour": hour} for hour, count in sorted(hours.items())]
     stage.figures |= {
-        "deferred": len(planned), "deferred_per_s": number / took, "sent_at_night": len(sent),
+        "deferred": len(planned),
+        "deferred_per_s": number / took,
+        "sent_at_night": len(sent),
         "deferred_outside_window": sum(count for hour, count in hours.items() if not OPENS <= hour < CLOSES),
         "deferred_busiest_hour_share": max(hours.values()) * (CLOSES - OPENS) / max(1, len(planned)),
-    }  # fmt: skip
+    }
 
 
 async def _planned(crowd: Crowd, number: int) -> list[datetime]:
     rows = await crowd.server.database.fetch(
         "SELECT next_due_at FROM signing_task JOIN signer ON signer.id = signing_task.signer"
         " WHERE person BETWEEN 'asleep-' || $1::text AND 'asleep-' || $2::text",
-        str(FIRST), str(FIRST + number - 1),
-    )  # fmt: skip
+        str(FIRST),
+        str(FIRST + number - 1),
+    )
     return [row[0] for row in rows]
 
 
@@ -89,9 +94,11 @@ async def a_day_in_small(stage: Stage, crowd: Crowd, first: int, number: int) ->
     moments = sorted(each.at for each in read_ledger(stage.ledger("day")))
     slices = Counter(int((moment - moments[0]).total_seconds() // SLICE) for moment in moments)
     stage.figures |= {
-        "day_in_small_sent": len(moments), "day_in_small_per_s": pace(moments), "day_in_small_provider_per_s": rate,
+        "day_in_small_sent": len(moments),
+        "day_in_small_per_s": pace(moments),
+        "day_in_small_provider_per_s": rate,
         "day_in_small_busiest_share": max(slices.values()) / (rate * SLICE),
-    }  # fmt: skip
+    }
 
 
 def night_zone() -> str:

@@ -56,8 +56,12 @@ class Office:
 
 def _contract(phone: str) -> dict[str, Any]:
     guardian = {
-        "role": "guardian", "name": NAME, "phone": phone, "id_type": "passport", "id_number": f"E{phone[-8:]}",
+        "role": "guardian",
+        "name": NAME,
+        "phone": phone,
+        "id_type": "passport",
+        "id_number": f"E{phone[-8:]}",
         "relation": "父亲",
-    }  # fmt: skip
+    }
     student = {"name": CHILD, "id_type": "cn-id", "id_number": "340104201209010016"}
     return {"campus": "hefei", "course": "math-a", "external_id": phone, "student": student, "signers": [guardian]}

@@ -33,24 +33,32 @@ async def outside(stage: Stage, lose: float, delay: float) -> AsyncIterator[Mapp
         seal = await stack.enter_async_context(_running(stage, "seal", *trouble, *named))
         certificate = str(stage.folder / "authority" / "ca.pem")
         yield {
-            "authority": "outside", "authorities": {"outside": _authority(authority, certificate)},
+            "authority": "outside",
+            "authorities": {"outside": _authority(authority, certificate)},
             "timestamps": {
-                "kind": "rfc3161", "url": f"{timestamps}/tsr",
+                "kind": "rfc3161",
+                "url": f"{timestamps}/tsr",
                 "certificates": [str(stage.folder / "timestamps" / "tsa.pem")],
             },
             "seal": {
-                "kind": "csc", "url": f"{seal}/csc/v2", "credential": SEAL_CREDENTIAL, "access_token": SEAL_ACCESS,
+                "kind": "csc",
+                "url": f"{seal}/csc/v2",
+                "credential": SEAL_CREDENTIAL,
+                "access_token": SEAL_ACCESS,
                 "trusted": [certificate],
             },
-        }  # fmt: skip
+        }
 
 
 def _authority(origin: str, certificate: str) -> Mapping[str, Any]:
     body = {"name": "{name}", "number": "{pseudonym}", "publicKey": "{spki}", "days": "{days:number}"}
     return {
-        "kind": "http_json", "url": origin, "chain": [certificate], "certificate": "certificate",
+        "kind": "http_json",
+        "url": origin,
+        "chain": [certificate],
+        "certificate": "certificate",
         "enrol": {"path": "/certificates", "body": body, "success": {"code": ["0"]}},
-    }  # fmt: skip
+    }
 
 
 @contextlib.asynccontextmanager

@@ -82,13 +82,20 @@ class People:
 
     async def _issue(self, number: int, phone: str, guardian: str) -> str:
         asked = {
-            "campus": "hefei", "course": "math-a",
+            "campus": "hefei",
+            "course": "math-a",
             "student": {"name": CHILD, "id_type": "cn-id", "id_number": person_number(date(2012, 1, 1), number)},
-            "signers": [{
-                "role": "guardian", "name": NAME, "phone": phone, "id_type": "cn-id", "id_number": guardian,
-                "relation": "父亲",
-            }],
-        }  # fmt: skip
+            "signers": [
+                {
+                    "role": "guardian",
+                    "name": NAME,
+                    "phone": phone,
+                    "id_type": "cn-id",
+                    "id_number": guardian,
+                    "relation": "父亲",
+                }
+            ],
+        }
         async with self._aside.post("/api/v1/contracts", json=asked, headers=_authorised()) as answer:
             answer.raise_for_status()
             return str((await answer.json())["id"])

@@ -42,9 +42,13 @@ class Population:
         copied, declining, expiring = ([next(found) for _ in range(each)] for each in awake)
         invited = list(found)
         return cls(
-            [f"+1212{FIRST_OF_ISSUED + each}" for each in range(issued)], copied, invited, declining, expiring,
+            [f"+1212{FIRST_OF_ISSUED + each}" for each in range(issued)],
+            copied,
+            invited,
+            declining,
+            expiring,
             await crowd.gather(1 + sum(awake) + len(invited), asleep, night_zone()),
-        )  # fmt: skip
+        )
 
     @property
     def signing(self) -> list[str]:
@@ -90,7 +94,9 @@ def _mixed(*groups: Sequence[CrowdPerson]) -> Iterator[CrowdPerson]:
 async def _shorten(crowd: Crowd, expiring: Sequence[CrowdPerson], life: timedelta) -> None:
     """Their deadline comes soon after the invitation."""
     await ask(
-        crowd.server, "UPDATE contract SET deadline = next_due_at + $2 FROM signing_task"
+        crowd.server,
+        "UPDATE contract SET deadline = next_due_at + $2 FROM signing_task"
         " WHERE signing_task.contract = contract.id AND signing_task.signer = ANY($1::uuid[])",
-        [each.signer for each in expiring], life,
-    )  # fmt: skip
+        [each.signer for each in expiring],
+        life,
+    )

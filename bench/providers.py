@@ -56,8 +56,9 @@ def read_ledger(path: Path) -> list[Taken]:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         Taken(line["to"], line["key"], line.get("reference", ""), datetime.fromisoformat(line["at"]))
-        for line in lines if line["what"] == "accepted"
-    ]  # fmt: skip
+        for line in lines
+        if line["what"] == "accepted"
+    ]
 
 
 @contextlib.asynccontextmanager
@@ -88,9 +89,13 @@ def _twilio(address: str) -> Mapping[str, Any]:
 def _kannel(address: str) -> Mapping[str, Any]:
     """Its SMS centre reports nothing, so that nobody ever learns what became of a lost reply."""
     return {
-        "url": f"{address}/cgi-bin/sendsms", "username": KANNEL_USER, "password": KANNEL_PASSWORD,
-        "callback_secret": KANNEL_SECRET, "sender": "10690000", "receipts": False,
-    }  # fmt: skip
+        "url": f"{address}/cgi-bin/sendsms",
+        "username": KANNEL_USER,
+        "password": KANNEL_PASSWORD,
+        "callback_secret": KANNEL_SECRET,
+        "sender": "10690000",
+        "receipts": False,
+    }
 
 
 OPTIONS = {"sms_twilio": _twilio, "sms_kannel": _kannel}

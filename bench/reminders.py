@@ -96,8 +96,9 @@ class _Bench:
             await self._all_came(name)
             cpu = used()
         moments = [each.at for each in read_ledger(self._stage.ledger(name))]
-        self._stage.rows += [{"work": name, "number": len(moments), "wall_s": len(moments) / pace(moments),
-                              "cpu_s": cpu}]  # fmt: skip
+        self._stage.rows += [
+            {"work": name, "number": len(moments), "wall_s": len(moments) / pace(moments), "cpu_s": cpu}
+        ]
         self._stage.figures |= {f"{name}_per_s": pace(moments), f"{name}_cpu_ms": cpu / self._rounds * 1000}
 
     async def paced(self) -> None:

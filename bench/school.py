@@ -157,16 +157,28 @@ async def raw_signature(key: SigningKey, message: bytes) -> bytes:
 def contract_data(number: int) -> ContractData:
     steps = (("首次上课之前", 100), ("已上课时不超过总课时的三分之一", 100), ("已上课时超过三分之二", 90))
     course = CourseFacts(
-        "数学素养 A", "数学素养与问题解决", 40, 45, date(2026, 12, 7), date(2027, 2, 26), "每周一、周三 18:30–20:00",
-        "二楼 203 教室", 16, "周明远", Decimal(2880), Decimal("120.50"),
+        "数学素养 A",
+        "数学素养与问题解决",
+        40,
+        45,
+        date(2026, 12, 7),
+        date(2027, 2, 26),
+        "每周一、周三 18:30–20:00",
+        "二楼 203 教室",
+        16,
+        "周明远",
+        Decimal(2880),
+        Decimal("120.50"),
         tuple(RefundStep(when, share) for when, share in steps),
-    )  # fmt: skip
+    )
     return ContractData(
-        number=f"HF-2026-{number:06}", date=date(2026, 12, 1), issued_at=datetime(2026, 12, 1, 2, 30, tzinfo=UTC),
+        number=f"HF-2026-{number:06}",
+        date=date(2026, 12, 1),
+        issued_at=datetime(2026, 12, 1, 2, 30, tzinfo=UTC),
         school=SchoolFacts(ORGANISATION, "91340100MA0000000G", "教民134010400000000号", "顾远舟"),
         campus=CampusFacts("合肥校区", "合肥市示范路 1 号", "0551-00000000"),
         student=StudentFacts("陈小满", "居民身份证", "*" * 14 + "0016", date(2012, 9, 1)),
         signers=(SignerFacts(GUARDIAN, "监护人", GUARDIAN_NAME),),
         guardians=(GuardianFacts(GUARDIAN_NAME, "父亲", "+86 190****0101", "居民身份证", "*" * 14 + "0019"),),
         course=course,
-    )  # fmt: skip
+    )

@@ -74,8 +74,10 @@ class Server:
 
     def _environment(self, configured: Mapping[str, Any]) -> dict[str, str]:
         environment = os.environ | {
-            "QIANDA_DATA": str(self.folder / "data"), "QIANDA_PORT": str(self.port), "QIANDA_ORIGIN": self.origin,
-        }  # fmt: skip
+            "QIANDA_DATA": str(self.folder / "data"),
+            "QIANDA_PORT": str(self.port),
+            "QIANDA_ORIGIN": self.origin,
+        }
         environment |= {
             f"QIANDA_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in configured.items()
@@ -91,7 +93,7 @@ class Server:
 
     async def _until_ready(
         self, commands: tuple[str, ...], started: list[subprocess.Popen[bytes]], workers: int
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Pages are there, and each worker of this start has said that it lives."""
         since, deadline = datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=START_TIMEOUT)
         while not all([await self._is_ready(command, since, workers) for command in commands]):

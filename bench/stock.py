@@ -68,11 +68,15 @@ class StockSeal:
             trust_roots=[self._root], crls=[self._crl], allow_fetching=False, revocation_mode="hard-fail"
         )
         metadata = signers.PdfSignatureMetadata(
-            field_name=SEAL, md_algorithm="sha256", subfilter=fields.SigSeedSubFilter.PADES,
-            docmdp_permissions=fields.MDPPerm.NO_CHANGES, validation_context=context, embed_validation_info=True,
+            field_name=SEAL,
+            md_algorithm="sha256",
+            subfilter=fields.SigSeedSubFilter.PADES,
+            docmdp_permissions=fields.MDPPerm.NO_CHANGES,
+            validation_context=context,
+            embed_validation_info=True,
             use_pades_lta=True,
             dss_settings=DSSContentSettings(placement=SigDSSPlacementPreference.TOGETHER_WITH_NEXT_TS),
-        )  # fmt: skip
+        )
         signer = signers.PdfSigner(metadata, self._signer, timestamper=self._timestamper, stamp_style=self._stamp)
         return await self._signed(document, signer)
 

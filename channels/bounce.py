@@ -46,8 +46,11 @@ def failure_of(status: str) -> Failure:
     if (subject, detail) == ("4", "4"):  # no such host
         return Failure.ADDRESS
     return {
-        "1": Failure.ADDRESS, "2": Failure.ADDRESS, "6": Failure.CONTENT, "7": Failure.FILTERED,
-    }.get(subject, Failure.OTHER)  # fmt: skip
+        "1": Failure.ADDRESS,
+        "2": Failure.ADDRESS,
+        "6": Failure.CONTENT,
+        "7": Failure.FILTERED,
+    }.get(subject, Failure.OTHER)
 
 
 def status_in(reply: str) -> str:

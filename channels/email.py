@@ -163,10 +163,16 @@ class Email:
     def _client(self) -> aiosmtplib.SMTP:
         options = self._options
         return aiosmtplib.SMTP(
-            hostname=options.host, port=options.port, timeout=options.deadline, local_hostname=self._sender.domain,
-            use_tls=options.security == "tls", start_tls=options.security == "starttls", tls_context=self._context,
-            username=options.username or None, password=options.password.get_secret_value() or None,
-        )  # fmt: skip
+            hostname=options.host,
+            port=options.port,
+            timeout=options.deadline,
+            local_hostname=self._sender.domain,
+            use_tls=options.security == "tls",
+            start_tls=options.security == "starttls",
+            tls_context=self._context,
+            username=options.username or None,
+            password=options.password.get_secret_value() or None,
+        )
 
     async def _before_data(self, client: aiosmtplib.SMTP, to: str, mark: str, deadline: float) -> None:
         """Everything until the mail itself: whatever fails here, the server took nothing."""

@@ -130,9 +130,13 @@ async def ask(
     timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=deadline / 2)
     try:
         async with http.post(
-            url, headers=headers, data=body or None, skip_auto_headers=("Content-Type",), timeout=timeout,
+            url,
+            headers=headers,
+            data=body or None,
+            skip_auto_headers=("Content-Type",),
+            timeout=timeout,
             allow_redirects=False,
-        ) as response:  # fmt: skip
+        ) as response:
             status, retry_after = response.status, _retry_after(response.headers.get("Retry-After"))
             text = await response.read()
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

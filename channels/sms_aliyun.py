@@ -145,17 +145,26 @@ class Aliyun:
         self._place = place
         self.templates = options.templates
         self.rules = Rules(
-            receipts=True, queryable=True, shapes=options.shapes, fixed_texts=True, prefix=f"【{options.sign_name}】",
+            receipts=True,
+            queryable=True,
+            shapes=options.shapes,
+            fixed_texts=True,
+            prefix=f"【{options.sign_name}】",
             variable_length=VARIABLE_LENGTH,
-        )  # fmt: skip
+        )
 
     async def send(self, message: Message) -> Receipt:
         text = chosen(self._options, message, VARIABLE_LENGTH)
-        answered = await self._ask("SendSms", {
-            "PhoneNumbers": _local(message.to), "SignName": text.sign_name or self._options.sign_name,
-            "TemplateCode": text.id, "TemplateParam": json.dumps(dict(text.values), ensure_ascii=False),
-            "OutId": out_id(message.key),
-        })  # fmt: skip
+        answered = await self._ask(
+            "SendSms",
+            {
+                "PhoneNumbers": _local(message.to),
+                "SignName": text.sign_name or self._options.sign_name,
+                "TemplateCode": text.id,
+                "TemplateParam": json.dumps(dict(text.values), ensure_ascii=False),
+                "OutId": out_id(message.key),
+            },
+        )
         if answered.status == 200 and answered.data.get("Code") == "OK":
             return Receipt(Fate.ACCEPTED, str(answered.data.get("BizId") or ""))
         raise _failed(answered)
@@ -189,10 +198,15 @@ class Aliyun:
         rows: list[Mapping[str, Any]] = []
         for page in range(1, MAX_PAGES + 1):
             try:
-                answered = await self._ask("QuerySendDetails", {
-                    "PhoneNumber": _local(to), "SendDate": f"{day:%Y%m%d}", "PageSize": str(PAGE),
-                    "CurrentPage": str(page),
-                })  # fmt: skip
+                answered = await self._ask(
+                    "QuerySendDetails",
+                    {
+                        "PhoneNumber": _local(to),
+                        "SendDate": f"{day:%Y%m%d}",
+                        "PageSize": str(PAGE),
+                        "CurrentPage": str(page),
+                    },
+                )
             except ChannelError as error:
                 raise CannotAsk(str(error)) from None
             total, listed = _page(answered)
@@ -338,8 +352,9 @@ def _report(item: Mapping[str, Any]) -> ReceiptReport:
     ours = word(item, "out_id") if item.get("out_id") else ""
     return ReceiptReport(
         _told(fate, word(item, "biz_id"), item.get("err_code")),
-        "" if ours.startswith(HASHED) else ours, _number(word(item, "phone_number")),
-    )  # fmt: skip
+        "" if ours.startswith(HASHED) else ours,
+        _number(word(item, "phone_number")),
+    )
 
 
 def _inbound(item: Mapping[str, Any]) -> Inbound:

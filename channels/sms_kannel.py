@@ -74,9 +74,14 @@ FINAL_REPORTS = 1 + 2 + 16
 EXPIRED, UNKNOWN = 34, 66
 # Values of %d.
 FATES = {
-    1: Fate.DELIVERED, 2: Fate.UNDELIVERED, 4: Fate.ACCEPTED, 8: Fate.ACCEPTED, 16: Fate.UNDELIVERED,
-    EXPIRED: Fate.UNDELIVERED, UNKNOWN: Fate.UNDELIVERED,
-}  # fmt: skip
+    1: Fate.DELIVERED,
+    2: Fate.UNDELIVERED,
+    4: Fate.ACCEPTED,
+    8: Fate.ACCEPTED,
+    16: Fate.UNDELIVERED,
+    EXPIRED: Fate.UNDELIVERED,
+    UNKNOWN: Fate.UNDELIVERED,
+}
 # SMPP command_status of a refusal (SMPP 3.4, 5.1.3): source or destination address, queue full, throttled.
 NACKS = {10: Failure.ADDRESS, 11: Failure.ADDRESS, 20: Failure.TRANSIENT, 88: Failure.TRANSIENT}
 CHARSETS = {"UTF-8": "utf-8", "UTF-16BE": "utf-16-be", "WINDOWS-1252": "cp1252", "ISO-8859-1": "latin-1"}
@@ -117,9 +122,12 @@ class Kannel:
         timeout = aiohttp.ClientTimeout(total=self._options.deadline, sock_connect=self._options.deadline / 2)
         try:
             async with self._http.post(
-                str(self._options.url), data=message.text.encode(), headers=self._headers(message), timeout=timeout,
+                str(self._options.url),
+                data=message.text.encode(),
+                headers=self._headers(message),
+                timeout=timeout,
                 allow_redirects=False,
-            ) as response:  # fmt: skip
+            ) as response:
                 return _receipt(response.status, await response.text("utf-8", "replace"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotNow(f"no connection: {type(error).__name__}") from error

@@ -129,16 +129,22 @@ class Tencent:
         self._place = place
         self.templates = options.templates
         self.rules = Rules(
-            receipts=True, shapes=options.shapes, fixed_texts=True, prefix=f"【{options.sign_name}】",
+            receipts=True,
+            shapes=options.shapes,
+            fixed_texts=True,
+            prefix=f"【{options.sign_name}】",
             variable_length=options.variable_length,
-        )  # fmt: skip
+        )
 
     async def send(self, message: Message) -> Receipt:
         text = chosen(self._options, message, self._options.variable_length)
         asked: dict[str, Any] = {
-            "PhoneNumberSet": [message.to], "SmsSdkAppId": self._options.app_id, "TemplateId": text.id,
-            "TemplateParamSet": [value for _, value in text.values], "SessionContext": session_context(message.key),
-        }  # fmt: skip
+            "PhoneNumberSet": [message.to],
+            "SmsSdkAppId": self._options.app_id,
+            "TemplateId": text.id,
+            "TemplateParamSet": [value for _, value in text.values],
+            "SessionContext": session_context(message.key),
+        }
         if text.sign_name:
             asked["SignName"] = text.sign_name
         if self._options.sender_id and not message.to.startswith(MAINLAND):
@@ -155,11 +161,17 @@ class Tencent:
         A report of the same number and hour without either may be about another message, so it counts for nothing."""
         now = self._place.clock()
         try:
-            response = await self._ask("PullSmsSendStatusByPhoneNumber", {
-                "BeginTime": int(max(message.at - SKEW, now - KEPT).timestamp()), "Offset": 0, "Limit": MAX_ROWS,
-                "PhoneNumber": message.to, "SmsSdkAppId": self._options.app_id,
-                "EndTime": int((now + SKEW).timestamp()),
-            })  # fmt: skip
+            response = await self._ask(
+                "PullSmsSendStatusByPhoneNumber",
+                {
+                    "BeginTime": int(max(message.at - SKEW, now - KEPT).timestamp()),
+                    "Offset": 0,
+                    "Limit": MAX_ROWS,
+                    "PhoneNumber": message.to,
+                    "SmsSdkAppId": self._options.app_id,
+                    "EndTime": int((now + SKEW).timestamp()),
+                },
+            )
         except ChannelError as error:
             raise CannotAsk(str(error)) from None
         rows = response.get("PullSmsSendStatusSet")
@@ -176,9 +188,14 @@ class Tencent:
         now, host = int(self._place.clock().timestamp()), urlsplit(options.endpoint).netloc
         key, secret = options.secret_id.get_secret_value(), options.secret_key.get_secret_value()
         headers = {
-            "authorization": authorization(key, secret, host, now, body), "content-type": CONTENT_TYPE, "host": host,
-            "x-tc-action": action, "x-tc-timestamp": str(now), "x-tc-version": VERSION, "x-tc-region": options.region,
-        }  # fmt: skip
+            "authorization": authorization(key, secret, host, now, body),
+            "content-type": CONTENT_TYPE,
+            "host": host,
+            "x-tc-action": action,
+            "x-tc-timestamp": str(now),
+            "x-tc-version": VERSION,
+            "x-tc-region": options.region,
+        }
         answered = await ask(self._place.http, f"{options.endpoint}/", headers, body, options.deadline)
         response = answered.data.get("Response")
         if not isinstance(response, dict) or answered.status != 200:

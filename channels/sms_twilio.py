@@ -53,13 +53,23 @@ _STATUS = re.compile(
     "accepted|scheduled|queued|sending|sent|delivered|partially_delivered|undelivered|failed|canceled|read"
 )
 _REPORT = {
-    "MessageSid": _REFERENCE, "MessageStatus": _STATUS, "ErrorCode": ERROR_CODE, "To": PHONE, "From": SENDER,
-    "SmsSid": _REFERENCE, "SmsStatus": _STATUS,
-}  # fmt: skip
+    "MessageSid": _REFERENCE,
+    "MessageStatus": _STATUS,
+    "ErrorCode": ERROR_CODE,
+    "To": PHONE,
+    "From": SENDER,
+    "SmsSid": _REFERENCE,
+    "SmsStatus": _STATUS,
+}
 _INBOUND = {
-    "MessageSid": _REFERENCE, "From": PHONE, "To": PHONE, FREE_TEXT: re.compile(r"[\s\S]{0,1600}"),
-    "SmsMessageSid": _REFERENCE, "SmsSid": _REFERENCE, "SmsStatus": re.compile("received"),
-}  # fmt: skip
+    "MessageSid": _REFERENCE,
+    "From": PHONE,
+    "To": PHONE,
+    FREE_TEXT: re.compile(r"[\s\S]{0,1600}"),
+    "SmsMessageSid": _REFERENCE,
+    "SmsSid": _REFERENCE,
+    "SmsStatus": re.compile("received"),
+}
 
 
 class SmsOptions(TwilioOptions):

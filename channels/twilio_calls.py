@@ -86,9 +86,12 @@ def _form(call: CallbackRequest) -> dict[str, str]:
         raise NotGenuine("not a call of Twilio's")
     try:
         pairs = parse_qsl(
-            call.body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict",
+            call.body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
             max_num_fields=_MAX_FIELDS,
-        )  # fmt: skip
+        )
     except ValueError:
         raise NotGenuine("not a form") from None
     fields = dict(pairs)

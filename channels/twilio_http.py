@@ -90,9 +90,14 @@ class OneRequest(AsyncHttpClient):
         credentials = {"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}
         try:
             async with self._http.request(
-                method, uri, params=list(_pairs(params)), data=list(_pairs(data)) or None,
-                headers={**(headers or {}), **credentials}, timeout=self._deadline, allow_redirects=False,
-            ) as reply:  # fmt: skip
+                method,
+                uri,
+                params=list(_pairs(params)),
+                data=list(_pairs(data)) or None,
+                headers={**(headers or {}), **credentials},
+                timeout=self._deadline,
+                allow_redirects=False,
+            ) as reply:
                 return _usable(Response(reply.status, await reply.text(), reply.headers))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotNow(f"no connection ({type(error).__name__})") from error

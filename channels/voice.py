@@ -53,9 +53,16 @@ _FAILURES = {"busy": Failure.TRANSIENT, "no-answer": Failure.TRANSIENT}
 _NO_SUCH_NUMBER = frozenset({404, 410, 484, 604})
 _STATUS = re.compile("queued|initiated|ringing|in-progress|completed|busy|no-answer|failed|canceled")
 _REPORT = {
-    "CallSid": _REFERENCE, "CallStatus": _STATUS, "To": PHONE, "Called": PHONE, "From": PHONE, "Caller": PHONE,
-    "AnsweredBy": re.compile("[a-z_]{1,30}"), "SipResponseCode": re.compile("[1-6][0-9]{2}"), "ErrorCode": ERROR_CODE,
-}  # fmt: skip
+    "CallSid": _REFERENCE,
+    "CallStatus": _STATUS,
+    "To": PHONE,
+    "Called": PHONE,
+    "From": PHONE,
+    "Caller": PHONE,
+    "AnsweredBy": re.compile("[a-z_]{1,30}"),
+    "SipResponseCode": re.compile("[1-6][0-9]{2}"),
+    "ErrorCode": ERROR_CODE,
+}
 
 
 class VoiceOptions(TwilioOptions):
@@ -84,10 +91,16 @@ class Voice:
         detection = {"machine_detection": "Enable"} if self._options.machine_detection else {}
         made = await sent(
             self._calls.create_async(
-                to=message.to, from_=self._options.sender, twiml=words, timeout=RING, time_limit=MAX_CALL_SECONDS,
-                status_callback=self._callbacks.status_address(message.key), status_callback_method="POST", **detection,
+                to=message.to,
+                from_=self._options.sender,
+                twiml=words,
+                timeout=RING,
+                time_limit=MAX_CALL_SECONDS,
+                status_callback=self._callbacks.status_address(message.key),
+                status_callback_method="POST",
+                **detection,
             )
-        )  # fmt: skip
+        )
         receipt = _receipt(made.sid, str(made.status))
         if receipt is None:
             raise ReplyLost("unreadable answer")

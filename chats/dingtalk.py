@@ -32,7 +32,7 @@ from chats import (
     read_object,
     read_options,
     same,
-)  # fmt: skip
+)
 
 JSON = "application/json"
 _STAMP = re.compile(r"[0-9]{13}")
@@ -86,9 +86,12 @@ class DingTalk:
             raise NotSent("the webhook leads elsewhere")
         try:
             async with self._place.http.post(
-                webhook, data=_message(text), headers={"Content-Type": JSON}, allow_redirects=False,
+                webhook,
+                data=_message(text),
+                headers={"Content-Type": JSON},
+                allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT),
-            ) as answer:  # fmt: skip
+            ) as answer:
                 taken = read_object(await answer.content.read(1 << 16)).get("errcode")
         except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:
             raise NotSent(type(error).__name__) from None

@@ -37,7 +37,7 @@ from chats import (
     read_object,
     read_options,
     same,
-)  # fmt: skip
+)
 
 IV_BYTES = 16
 # A token is renewed so long before it runs out.
@@ -159,9 +159,12 @@ class Feishu:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             async with self._place.http.post(
-                self._options.origin.rstrip("/") + path, json=body, headers=headers, allow_redirects=False,
+                self._options.origin.rstrip("/") + path,
+                json=body,
+                headers=headers,
+                allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT),
-            ) as answer:  # fmt: skip
+            ) as answer:
                 return read_object(await answer.content.read(1 << 16))
         except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:
             raise NotSent(type(error).__name__) from None

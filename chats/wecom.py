@@ -111,9 +111,12 @@ class WeCom:
     def reply(self, question: ChatQuestion, text: str) -> Reply:
         stamp, nonce = str(int(self._clock().timestamp())), secrets.token_hex(8)
         fields = {
-            "ToUserName": question.person, "FromUserName": question.back["from"], "CreateTime": stamp,
-            "MsgType": "text", "Content": text,
-        }  # fmt: skip
+            "ToUserName": question.person,
+            "FromUserName": question.back["from"],
+            "CreateTime": stamp,
+            "MsgType": "text",
+            "Content": text,
+        }
         encrypted = self._cipher.encrypt(_xml(fields).encode())
         signature = self._signature(stamp, nonce, encrypted)
         envelope = {"Encrypt": encrypted, "MsgSignature": signature, "TimeStamp": stamp, "Nonce": nonce}

@@ -84,9 +84,17 @@ def carrier(name: str, settings: ChannelSettings, place: ChannelContext) -> Carr
     if carries not in CARRIERS:
         raise ValueError(f"channels.{name}: carries has to be one of {', '.join(CARRIERS)}, not {carries}")
     provider = Provider(
-        name, kind, carries, settings.weight, settings.rate, settings.codes_share, tuple(settings.serves),
-        tuple(settings.languages), settings.segment_cost, settings.currency,
-    )  # fmt: skip
+        name,
+        kind,
+        carries,
+        settings.weight,
+        settings.rate,
+        settings.codes_share,
+        tuple(settings.serves),
+        tuple(settings.languages),
+        settings.segment_cost,
+        settings.currency,
+    )
     return Carrier(provider, channel)
 
 

@@ -100,10 +100,13 @@ class JsonService:
             async with (
                 asyncio.timeout(self._options.deadline),
                 self._http.request(
-                    call.method, self._options.url + str(_filled(call.path, blanks)), headers=self._headers(),
-                    allow_redirects=False, **content,
+                    call.method,
+                    self._options.url + str(_filled(call.path, blanks)),
+                    headers=self._headers(),
+                    allow_redirects=False,
+                    **content,
                 ) as response,
-            ):  # fmt: skip
+            ):
                 text = await read_limited(response.content, MAX_ANSWER_BYTES, NotServed)
                 return response.status, _object(text, response.status)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError

@@ -146,36 +146,54 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         token = open_token(settings)
         closing.callback(token.close)
         pki = await load_pki(settings, token, clock)
-    app_link = _app_link(settings)
     printer, painter = _documents(closing)
     messages = _messages()
+    app_link = _app_link(settings)
     http = await closing.enter_async_context(aiohttp.ClientSession())
     carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
-    wording = Wording(messages, keys, settings.public_origin)
-    check_messages(carriers, wording)
     policy = _policy(settings, carriers)
-    router = Router(database, carriers, wording, policy)
+    router = Router(database, carriers, _wording(settings, carriers, messages, keys), policy)
     certifiers = _authorities(settings, pki, http, clock)
     seal = await connect_seal(settings, pki, http, clock)
     check_seal(seal.chain[0], binding)
     services = Services(
-        database=database, files=Files.at(settings.files or str(settings.data / "files")), keys=keys, clock=clock,
-        randomness=secrets.token_bytes, origin=settings.public_origin, school=_school_facts(settings),
+        database=database,
+        files=Files.at(settings.files or str(settings.data / "files")),
+        keys=keys,
+        clock=clock,
+        randomness=secrets.token_bytes,
+        origin=settings.public_origin,
+        school=_school_facts(settings),
         school_called=settings.school.called,
-        printer=printer, pages=painter, messages=messages, policy=policy,
-        budgets=_budgets(settings, demo), retention=_retention(settings), authority=pki.authority,
-        authority_name=BUILTIN, authorities=certifiers,
+        printer=printer,
+        pages=painter,
+        messages=messages,
+        policy=policy,
+        budgets=_budgets(settings, demo),
+        retention=_retention(settings),
+        authority=pki.authority,
+        authority_name=BUILTIN,
+        authorities=certifiers,
         signer_trust=signer_trust(settings, pki.authority.root, [one.chain[-1] for one in certifiers.by_name.values()]),
         revocation=RevocationLists(http, clock),
         timestamps=await _timestamps(settings, pki, database, clock, closing),
-        seal=seal, identity=RosterIdentity(),
-        real_names=_real_names(settings, http, clock), router=router,
-        doors=_doors(settings, app_link), addressees=_addressees(settings, database, closing),
-        representatives=_representatives(settings), attestors=_attestors(settings, http, clock),
-    )  # fmt: skip
-    found = {name: connect_plugin(CHATS, name, entry, chats.ChatContext(name, http, clock))
-             for name, entry in settings.chats.items()}  # fmt: skip
-    return Hub(settings, services, pki, app_link, demo, closing, found)
+        seal=seal,
+        identity=RosterIdentity(),
+        real_names=_real_names(settings, http, clock),
+        router=router,
+        doors=_doors(settings, app_link),
+        addressees=_addressees(settings, database, closing),
+        representatives=_representatives(settings),
+        attestors=_attestors(settings, http, clock),
+    )
+    return Hub(settings, services, pki, app_link, demo, closing, _chats(settings, http, clock))
+
+
+def _chats(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> dict[str, chats.Chat]:
+    return {
+        name: connect_plugin(CHATS, name, entry, chats.ChatContext(name, http, clock))
+        for name, entry in settings.chats.items()
+    }
 
 
 @cache
@@ -253,6 +271,12 @@ def _addressees(settings: Settings, database: Database, closing: AsyncExitStack)
     return addressees
 
 
+def _wording(settings: Settings, carriers: Carriers, messages: MessageTemplates, keys: Keys) -> Wording:
+    wording = Wording(messages, keys, settings.public_origin)
+    check_messages(carriers, wording)
+    return wording
+
+
 def _policy(settings: Settings, carriers: Carriers) -> ReminderPolicy:
     """Raises ValueError with file, key and reason for a policy that would never end, wake people or lead nowhere."""
     try:
@@ -311,8 +335,10 @@ async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.Client
 
 def _real_names(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> IdentityProvider | None:
     """None: the roster is all that there is. Raises ValueError for an entry that is wrong or missing."""
-    found = {name: connect_plugin(IDENTITIES, name, entry, identities.IdentityContext(name, http, clock))
-             for name, entry in settings.identities.items()}  # fmt: skip
+    found = {
+        name: connect_plugin(IDENTITIES, name, entry, identities.IdentityContext(name, http, clock))
+        for name, entry in settings.identities.items()
+    }
     if settings.identity != ROSTER and settings.identity not in found:
         raise ValueError(f"identity: there is no provider {settings.identity}")
     return found.get(settings.identity)

@@ -41,14 +41,16 @@ class PasskeyConfirmation(core.Sequence):  # type: ignore[misc]  # asn1crypto ha
 def packed(public_key: bytes, assertion: Assertion) -> bytes:
     """The attribute's value. `public_key`: SubjectPublicKeyInfo in DER."""
     return bytes(
-        PasskeyConfirmation({
-            "version": VERSION,
-            "public_key": keys.PublicKeyInfo.load(public_key),
-            "authenticator_data": assertion.authenticator_data,
-            "client_data": assertion.client_data,
-            "signature": assertion.signature,
-        }).dump()
-    )  # fmt: skip
+        PasskeyConfirmation(
+            {
+                "version": VERSION,
+                "public_key": keys.PublicKeyInfo.load(public_key),
+                "authenticator_data": assertion.authenticator_data,
+                "client_data": assertion.client_data,
+                "signature": assertion.signature,
+            }
+        ).dump()
+    )
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,18 @@ from pathlib import Path
 from hub.settings import ROOT
 
 _WARM = multiprocessing.get_context("forkserver")
-_WARM.set_forkserver_preload([
-    "qianda.cli", "qianda.verify.report", "hub.__main__", "hub.wiring", "hub.doctor", "hub.lifecycle.contract.issue",
-    "hub.lifecycle.school.import_roster", "phonenumbers",
-])  # fmt: skip
+_WARM.set_forkserver_preload(
+    [
+        "qianda.cli",
+        "qianda.verify.report",
+        "hub.__main__",
+        "hub.wiring",
+        "hub.doctor",
+        "hub.lifecycle.contract.issue",
+        "hub.lifecycle.school.import_roster",
+        "phonenumbers",
+    ]
+)
 # Seconds.
 COMMAND_TIMEOUT = 120
 

@@ -18,10 +18,12 @@ COLLECT_AFTER = 20_000
 def pytest_configure() -> None:
     """An exception that the hub logs is told as Python does, not painted with all its variables: that takes longer than
     many a test."""
-    structlog.configure([
-        structlog.stdlib.add_log_level,
-        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-    ])  # fmt: skip
+    structlog.configure(
+        [
+            structlog.stdlib.add_log_level,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

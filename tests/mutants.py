@@ -176,8 +176,11 @@ def copies(count: int, root: Path = ROOT) -> Iterator[queue.Queue[Path]]:
 def _copied(root: Path, copy: Path) -> Path:
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     for name in filter(None, listed.split("\0")):
         if (root / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -203,9 +206,7 @@ def environment_for(run: str) -> dict[str, str]:
     return kept | {"PYTEST_XDIST_TESTRUNUID": run}
 
 
-def failing_before(
-    mutants: Iterable[Mutant], free: queue.Queue[Path], jobs: int, run: str
-) -> dict[str, str]:  # fmt: skip
+def failing_before(mutants: Iterable[Mutant], free: queue.Queue[Path], jobs: int, run: str) -> dict[str, str]:
     """Tests that fail without any mutant: what they say of one counts for nothing. Also what they said."""
     tests = sorted({test for mutant in mutants for test in mutant.tests})
     files = [list(of_file) for _, of_file in groupby(tests, lambda test: test.partition("::")[0])]
@@ -236,7 +237,7 @@ def _taken(free: queue.Queue[Path]) -> Iterator[Path]:
 
 def judge_all(
     mutants: Sequence[Mutant], jobs: int, say: Callable[[str], None] = print, root: Path = ROOT
-) -> list[Judged]:  # fmt: skip
+) -> list[Judged]:
     """Those of the list, several at once; each is told of when it is judged."""
     run = f"mutants-{uuid4().hex}"
     with copies(jobs, root) as free, _database_server(run):
@@ -245,8 +246,9 @@ def judge_all(
         sound = [each for each in mutants if not failing.keys() & set(each.tests)]
         judged = [
             Judged(each, Verdict.UNSOUND, "\n".join(failing[test] for test in each.tests if test in failing))
-            for each in mutants if each not in sound
-        ]  # fmt: skip
+            for each in mutants
+            if each not in sound
+        ]
 
         def look(mutant: Mutant) -> Judged:
             with _taken(free) as copy:

@@ -48,9 +48,12 @@ class Family:
 async def make_poster(running: Running, courses: Sequence[str] = ("math-a",), **changes: Any) -> tuple[Poster, str]:
     """A poster of the Hefei campus, and its ticket."""
     values: dict[str, Any] = {
-        "campus": "hefei", "title": "寒假班报名", "courses": courses, "mode": "contract",
+        "campus": "hefei",
+        "title": "寒假班报名",
+        "courses": courses,
+        "mode": "contract",
         "expires_at": running.clock() + timedelta(days=30),
-    }  # fmt: skip
+    }
     poster = await make(running.hub.services, EVERYTHING, NewPoster(**(values | changes)), "staff:test")
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return poster, tx.posters.ticket(poster)

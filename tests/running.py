@@ -31,7 +31,8 @@ from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
 from hub.initialise import initialise
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.school.import_roster import load_school, put_staff_and_key
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
@@ -189,10 +190,16 @@ def demanding_templates(folder: Path, demands: str) -> Path:
 
 @contextlib.asynccontextmanager
 async def running_hub(
-    *, with_worker: bool = True, with_web: bool = True, timestamps: TimestampAuthority | None = None,
-    clock: MovableClock | None = None, tsa: TimestampSettings | None = None,
-    configured: Mapping[str, Any] | None = None, templates: Path | None = None, host: str = "127.0.0.1",
-) -> AsyncIterator[Running]:  # fmt: skip
+    *,
+    with_worker: bool = True,
+    with_web: bool = True,
+    timestamps: TimestampAuthority | None = None,
+    clock: MovableClock | None = None,
+    tsa: TimestampSettings | None = None,
+    configured: Mapping[str, Any] | None = None,
+    templates: Path | None = None,
+    host: str = "127.0.0.1",
+) -> AsyncIterator[Running]:
     """`configured`: further settings, as a configuration file would hold them. `templates`: others than the
     project's. `host`: as the public address names this machine; passkeys want a name, `localhost`."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-hub-", dir=scratch_folder()))

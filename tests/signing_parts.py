@@ -118,21 +118,19 @@ async def finished_contract(
     signer's signature as a passkey's confirmation, made from the attributes that were signed. `bindings`: the passkeys
     that signers' certificates name.
     """
-    pki = pki or await Pki.make()
-    shown = appearances or {}
+    pki, shown = pki or await Pki.make(), appearances or {}
     revisions = {"unsigned": with_signature_fields(document or sample_pdf(), boxes_for(signers))}
     keys = {name: make_key(name) for name in signers}
     issued: dict[str, Issued] = {}
     current = revisions["unsigned"]
     for number, name in enumerate(signers):
         authority = _a_month_ago(pki) if expired and number == 0 else pki.authority
-        issued[name] = await authority.enrol(
-            keys[name].spki, names[number % len(names)], f"P{number}", passkey=(bindings or {}).get(name)
-        )
+        spki, passkey = keys[name].spki, (bindings or {}).get(name)
+        issued[name] = await authority.enrol(spki, names[number % len(names)], f"P{number}", passkey=passkey)
+        confirm, chain, first = (confirmed or {}).get(name), issued[name].chain, number == 0
         current = await sign(
-            current, name, keys[name], issued[name].chain, pki, certify=number == 0, appearance=shown.get(name),
-            confirm=(confirmed or {}).get(name),
-        )  # fmt: skip
+            current, name, keys[name], chain, pki, certify=first, appearance=shown.get(name), confirm=confirm
+        )
         revisions[f"{name}-signed"] = current
         current = with_validation_data(current, name, pki_certificates(pki), [await _crl(pki, issued, revoked)])
         revisions[f"{name}-validated"] = current
@@ -206,9 +204,7 @@ def sample_pdf(text: str = "Course contract, amount CNY 12,800.00") -> bytes:
 def _a_month_ago(pki: Pki) -> BuiltinAuthority:
     """The same authority as it was 31 days ago: what it issues for 30 days has run out."""
     now = pki.authority
-    return BuiltinAuthority(
-        now._key, now.root, lambda: pki.clock() - timedelta(days=31), ORGANISATION, ORIGIN
-    )  # fmt: skip
+    return BuiltinAuthority(now._key, now.root, lambda: pki.clock() - timedelta(days=31), ORGANISATION, ORIGIN)
 
 
 async def _crl(pki: Pki, issued: dict[str, Issued], revoked: Sequence[str]) -> bytes:

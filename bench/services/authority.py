@@ -26,9 +26,16 @@ NAME = "Bench Certificates"
 LIST_LASTS = timedelta(days=1)
 _LISTED_AGAIN = timedelta(hours=1)
 _USAGE = {
-    "digital_signature": False, "content_commitment": False, "key_encipherment": False, "data_encipherment": False,
-    "key_agreement": False, "key_cert_sign": False, "crl_sign": False, "encipher_only": False, "decipher_only": False,
-}  # fmt: skip
+    "digital_signature": False,
+    "content_commitment": False,
+    "key_encipherment": False,
+    "data_encipherment": False,
+    "key_agreement": False,
+    "key_cert_sign": False,
+    "crl_sign": False,
+    "encipher_only": False,
+    "decipher_only": False,
+}
 
 
 class AuthorityService:
@@ -55,9 +62,11 @@ class AuthorityService:
         spki = base64.b64decode(asked["publicKey"])
         certificate = self._issued(spki, asked["name"], asked.get("number", ""), int(asked["days"]))
         self._ledger.write(
-            "issued", serial=str(certificate.serial_number), spki_sha256=hashlib.sha256(spki).hexdigest(),
+            "issued",
+            serial=str(certificate.serial_number),
+            spki_sha256=hashlib.sha256(spki).hexdigest(),
             purpose=asked.get("purpose", "person"),
-        )  # fmt: skip
+        )
         der = certificate.public_bytes(Encoding.DER)
         return web.json_response({"code": 0, "certificate": base64.b64encode(der).decode()})
 

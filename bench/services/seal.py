@@ -59,9 +59,11 @@ class SealService:
 
     async def started(self, origin: str) -> None:
         asked = {
-            "name": self._organisation, "publicKey": base64.b64encode(self._key.spki).decode(), "days": LIFE_DAYS,
+            "name": self._organisation,
+            "publicKey": base64.b64encode(self._key.spki).decode(),
+            "days": LIFE_DAYS,
             "purpose": "seal",
-        }  # fmt: skip
+        }
         while not self._certificate:  # its replies get lost, too
             try:
                 self._certificate = await _certificate(f"{self._authority}/certificates", asked)
@@ -70,18 +72,23 @@ class SealService:
 
     def routes(self) -> list[web.RouteDef]:
         paths = {
-            "credentials/info": self._info, "credentials/authorize": self._authorize,
+            "credentials/info": self._info,
+            "credentials/authorize": self._authorize,
             "signatures/signHash": self._sign,
-        }  # fmt: skip
+        }
         return [web.post(f"/csc/v2/{path}", act) for path, act in paths.items()]
 
     async def _info(self, request: web.Request) -> web.Response:
         await self._asked(request)
-        return web.json_response({
-            "key": {"status": "enabled", "algo": [ECDSA_WITH_SHA256], "len": 256},
-            "cert": {"status": "valid", "certificates": [base64.b64encode(self._certificate).decode()]},
-            "auth": {"mode": "implicit"}, "SCAL": "2", "multisign": 1,
-        })  # fmt: skip
+        return web.json_response(
+            {
+                "key": {"status": "enabled", "algo": [ECDSA_WITH_SHA256], "len": 256},
+                "cert": {"status": "valid", "certificates": [base64.b64encode(self._certificate).decode()]},
+                "auth": {"mode": "implicit"},
+                "SCAL": "2",
+                "multisign": 1,
+            }
+        )
 
     async def _authorize(self, request: web.Request) -> web.Response:
         asked = await self._asked(request)

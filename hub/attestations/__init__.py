@@ -33,9 +33,11 @@ class Statement:
     def evidence(self) -> bytes:
         """The whole statement in one form, to be kept."""
         text = {
-            "format": self.format, "chain": [b64encode(each).decode() for each in self.chain],
-            "content": b64encode(self.content).decode(), "key_id": b64encode(self.key_id).decode(),
-        }  # fmt: skip
+            "format": self.format,
+            "chain": [b64encode(each).decode() for each in self.chain],
+            "content": b64encode(self.content).decode(),
+            "key_id": b64encode(self.key_id).decode(),
+        }
         return json.dumps(text, sort_keys=True, separators=(",", ":")).encode()
 
     @property

@@ -89,8 +89,9 @@ class AndroidKey:
     def __init__(self, options: AndroidKeyOptions, place: AttestationContext) -> None:
         self._options, self._place = options, place
         self._roots = read_roots(options.roots)
-        self._apps = {each.package: {bytes.fromhex(one.replace(":", "")) for one in each.fingerprints}
-                      for each in options.apps}  # fmt: skip
+        self._apps = {
+            each.package: {bytes.fromhex(one.replace(":", "")) for one in each.fingerprints} for each in options.apps
+        }
         self._status = StatusList(options.status_url, options.status_file, options.deadline, place)
 
     async def check(self, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:

@@ -48,9 +48,12 @@ async def leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], at
     if leaf.ca or leaf.dump() in roots:
         return False
     context = ValidationContext(
-        trust_roots=[x509.Certificate.load(der) for der in roots], other_certs=others, moment=at,
-        allow_fetching=False, revocation_mode="soft-fail",
-    )  # fmt: skip
+        trust_roots=[x509.Certificate.load(der) for der in roots],
+        other_certs=others,
+        moment=at,
+        allow_fetching=False,
+        revocation_mode="soft-fail",
+    )
     try:
         await CertificateValidator(leaf, others, validation_context=context).async_validate_path()
     except (ValidationError, PathError, PathBuildingError, ValueError):

@@ -27,17 +27,24 @@ class BootState(core.Enumerated):  # type: ignore[misc]
 
 class _KeyDescription(core.Sequence):  # type: ignore[misc]
     _fields: Final = [
-        ("version", core.Integer), ("level", SecurityLevel), ("keystore_version", core.Integer),
-        ("keystore_level", SecurityLevel), ("challenge", core.OctetString), ("unique_id", core.OctetString),
-        ("software_enforced", core.Any), ("hardware_enforced", core.Any),
-    ]  # fmt: skip
+        ("version", core.Integer),
+        ("level", SecurityLevel),
+        ("keystore_version", core.Integer),
+        ("keystore_level", SecurityLevel),
+        ("challenge", core.OctetString),
+        ("unique_id", core.OctetString),
+        ("software_enforced", core.Any),
+        ("hardware_enforced", core.Any),
+    ]
 
 
 class RootOfTrust(core.Sequence):  # type: ignore[misc]
     _fields: Final = [
-        ("boot_key", core.OctetString), ("locked", core.Boolean), ("boot_state", BootState),
+        ("boot_key", core.OctetString),
+        ("locked", core.Boolean),
+        ("boot_state", BootState),
         ("boot_hash", core.OctetString, {"optional": True}),
-    ]  # fmt: skip
+    ]
 
 
 class Integers(core.SetOf):  # type: ignore[misc]
@@ -63,10 +70,18 @@ class ApplicationId(core.Sequence):  # type: ignore[misc]
 PURPOSE, ALGORITHM, DIGEST, NO_AUTH_REQUIRED, USER_AUTH_TYPE, AUTH_TIMEOUT = 1, 2, 5, 503, 504, 505
 ALLOW_WHILE_ON_BODY, ALL_APPLICATIONS, ORIGIN, ROOT_OF_TRUST, APPLICATION_ID = 506, 600, 702, 704, 709
 _FORMS: Final[Mapping[int, type[core.Asn1Value]]] = {
-    PURPOSE: Integers, ALGORITHM: core.Integer, DIGEST: Integers, NO_AUTH_REQUIRED: core.Null,
-    USER_AUTH_TYPE: core.Integer, AUTH_TIMEOUT: core.Integer, ALLOW_WHILE_ON_BODY: core.Null,
-    ALL_APPLICATIONS: core.Null, ORIGIN: core.Integer, ROOT_OF_TRUST: RootOfTrust, APPLICATION_ID: core.OctetString,
-}  # fmt: skip
+    PURPOSE: Integers,
+    ALGORITHM: core.Integer,
+    DIGEST: Integers,
+    NO_AUTH_REQUIRED: core.Null,
+    USER_AUTH_TYPE: core.Integer,
+    AUTH_TIMEOUT: core.Integer,
+    ALLOW_WHILE_ON_BODY: core.Null,
+    ALL_APPLICATIONS: core.Null,
+    ORIGIN: core.Integer,
+    ROOT_OF_TRUST: RootOfTrust,
+    APPLICATION_ID: core.OctetString,
+}
 Authorizations = Mapping[int, Any]
 
 
@@ -93,9 +108,14 @@ def read(content: bytes) -> KeyDescription:
         hardware = _authorizations(whole["hardware_enforced"].dump())
         packages, signers = _application(software)
         return KeyDescription(
-            whole["level"].native, whole["keystore_level"].native, whole["challenge"].native, software, hardware,
-            packages, signers,
-        )  # fmt: skip
+            whole["level"].native,
+            whole["keystore_level"].native,
+            whole["challenge"].native,
+            software,
+            hardware,
+            packages,
+            signers,
+        )
     except (TypeError, KeyError) as error:
         raise ValueError("not the form of a key description") from error
 

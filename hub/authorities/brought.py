@@ -22,10 +22,13 @@ if TYPE_CHECKING:  # loaded where a chain is validated: few signers bring one
 MAX_CHAIN_LENGTH: Final = 10
 SIGNING_USAGES: Final = {"digital_signature", "non_repudiation"}
 POSSIBLE_PURPOSES: Final = {
-    "any_extended_key_usage", "email_protection", "client_auth", "microsoft_document_signing",
+    "any_extended_key_usage",
+    "email_protection",
+    "client_auth",
+    "microsoft_document_signing",
     "adobe_authentic_documents_trust",
     "1.3.6.1.5.5.7.3.36",  # documentSigning, RFC 9336
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,15 @@ DECIDED_NO: Final = re.compile(
     r"PKIFailureInfo: [^\n]*\b(badCertTemplate|badPOP|badCertId|certRevoked|duplicateCertReq)"
 )
 REASONS: Final = {
-    "unspecified": 0, "key_compromise": 1, "ca_compromise": 2, "affiliation_changed": 3, "superseded": 4,
-    "cessation_of_operation": 5, "certificate_hold": 6, "privilege_withdrawn": 9,
-}  # fmt: skip
+    "unspecified": 0,
+    "key_compromise": 1,
+    "ca_compromise": 2,
+    "affiliation_changed": 3,
+    "superseded": 4,
+    "cessation_of_operation": 5,
+    "certificate_hold": 6,
+    "privilege_withdrawn": 9,
+}
 
 
 class CmpOptions(OutsideOptions):
@@ -90,8 +96,18 @@ class CmpAuthority(Outside):
             folder = Path(name)
             (folder / "key.pem").write_bytes(pem.armor("PUBLIC KEY", spki))
             subject = f"/serialNumber={_escaped(pseudonym)}/CN={_escaped(shortened(common_name))}"
-            wanted = ["-newkey", "key.pem", "-popo", "0", "-subject", subject, "-certout", "certificate.pem",
-                      "-days", str(max(lifetime.days, 1))]  # fmt: skip
+            wanted = [
+                "-newkey",
+                "key.pem",
+                "-popo",
+                "0",
+                "-subject",
+                subject,
+                "-certout",
+                "certificate.pem",
+                "-days",
+                str(max(lifetime.days, 1)),
+            ]
             wanted += ["-profile", self._cmp.profile] if self._cmp.profile else []
             await self._run(folder, "-cmd", self._cmp.command, *wanted)
             try:
@@ -116,11 +132,21 @@ class CmpAuthority(Outside):
         """One exchange within the deadline. AuthorityRefused or AuthorityUnavailable, and no text of the authority's:
         it may name the person."""
         program = await asyncio.create_subprocess_exec(
-            "openssl", "cmp", "-config", "", "-batch", "-server", self._cmp.server, *self._credentials(), *wanted,
-            cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            "openssl",
+            "cmp",
+            "-config",
+            "",
+            "-batch",
+            "-server",
+            self._cmp.server,
+            *self._credentials(),
+            *wanted,
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={"PATH": os.environ.get("PATH", os.defpath), SECRET_VARIABLE: self._cmp.secret.get_secret_value()},
-        )  # fmt: skip
+        )
         try:
             async with asyncio.timeout(self._cmp.deadline):
                 said, _ = await program.communicate()
@@ -145,8 +171,12 @@ class CmpAuthority(Outside):
         given: list[str] = []
         if options.reference:
             given += ["-ref", options.reference, "-secret", f"env:{SECRET_VARIABLE}"]
-        for name, path in (("-cert", options.certificate), ("-key", options.key), ("-trusted", options.trusted),
-                           ("-tls_trusted", options.tls_trusted)):  # fmt: skip
+        for name, path in (
+            ("-cert", options.certificate),
+            ("-key", options.key),
+            ("-trusted", options.trusted),
+            ("-tls_trusted", options.tls_trusted),
+        ):
             if path is not None:
                 given += [name, str(path.resolve())]
         if options.server.startswith("https://"):

@@ -74,10 +74,16 @@ class HttpJsonAuthority(Outside):
         self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta, passkey: PasskeyBinding | None = None
     ) -> Issued:
         acceptable_key(spki)
-        answer = await self._call(self._mapping.enrol, {
-            "name": common_name, "pseudonym": pseudonym, "spki": base64.b64encode(spki).decode(),
-            "spki_pem": pem.armor("PUBLIC KEY", spki).decode(), "days": str(max(lifetime.days, 1)),
-        })  # fmt: skip
+        answer = await self._call(
+            self._mapping.enrol,
+            {
+                "name": common_name,
+                "pseudonym": pseudonym,
+                "spki": base64.b64encode(spki).decode(),
+                "spki_pem": pem.armor("PUBLIC KEY", spki).decode(),
+                "days": str(max(lifetime.days, 1)),
+            },
+        )
         try:
             certificates = certificates_of(found(answer, self._mapping.certificate))
         except (ValueError, TypeError) as error:
@@ -88,10 +94,15 @@ class HttpJsonAuthority(Outside):
         if self._mapping.revoke is None:
             raise AuthorityRefused(f"{self.place.name}: it is not configured how it revokes")
         serial = x509.load_der_x509_certificate(certificate).serial_number
-        await self._call(self._mapping.revoke, {
-            "serial": str(serial), "serial_hex": f"{serial:x}", "reason": reason,
-            "certificate": base64.b64encode(certificate).decode(),
-        })  # fmt: skip
+        await self._call(
+            self._mapping.revoke,
+            {
+                "serial": str(serial),
+                "serial_hex": f"{serial:x}",
+                "reason": reason,
+                "certificate": base64.b64encode(certificate).decode(),
+            },
+        )
 
     async def check(self) -> str:
         if self._mapping.health is None:

@@ -72,19 +72,26 @@ def response_body(
     """`responder_key`: SHA-1 over the responder's key bits; `life`: thisUpdate and nextUpdate."""
     this_update, next_update = (moment.astimezone(UTC).replace(microsecond=0) for moment in life)
     lines = [
-        {"cert_id": _asn1_id(each), "cert_status": _status(revoked), "this_update": this_update,
-         "next_update": next_update}
+        {
+            "cert_id": _asn1_id(each),
+            "cert_status": _status(revoked),
+            "this_update": this_update,
+            "next_update": next_update,
+        }
         for each, revoked in statuses
-    ]  # fmt: skip
+    ]
     responder = ocsp.ResponderId("by_key", responder_key)
     return ocsp.ResponseData({"responder_id": responder, "produced_at": this_update, "responses": lines})
 
 
 def signed_response(body: ocsp.ResponseData, signature: bytes) -> bytes:
-    basic = ocsp.BasicOCSPResponse({
-        "tbs_response_data": body, "signature_algorithm": algos.SignedDigestAlgorithm(_SIGNATURE),
-        "signature": signature,
-    })  # fmt: skip
+    basic = ocsp.BasicOCSPResponse(
+        {
+            "tbs_response_data": body,
+            "signature_algorithm": algos.SignedDigestAlgorithm(_SIGNATURE),
+            "signature": signature,
+        }
+    )
     content = {"response_type": "basic_ocsp_response", "response": basic}
     return bytes(ocsp.OCSPResponse({"response_status": "successful", "response_bytes": content}).dump())
 
@@ -96,9 +103,11 @@ def failure(reason: str) -> bytes:
 
 def _asn1_id(each: CertificateId) -> dict[str, Any]:
     return {
-        "hash_algorithm": {"algorithm": each.algorithm}, "issuer_name_hash": each.name_hash,
-        "issuer_key_hash": each.key_hash, "serial_number": each.serial,
-    }  # fmt: skip
+        "hash_algorithm": {"algorithm": each.algorithm},
+        "issuer_name_hash": each.name_hash,
+        "issuer_key_hash": each.key_hash,
+        "serial_number": each.serial,
+    }
 
 
 def _status(revoked: Revoked | None) -> ocsp.CertStatus:

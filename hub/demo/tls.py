@@ -157,10 +157,9 @@ def _serves(pem: bytes, authority: x509.Certificate, host: str, now: datetime) -
 def _begun(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
 ) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), now - LATE_CLOCKS, now + life)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )  # fmt: skip
+    return x509.CertificateBuilder(
+        issuer, subject, key, x509.random_serial_number(), now - LATE_CLOCKS, now + life
+    ).add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
 
 
 def _name(common: str) -> x509.Name:
@@ -169,10 +168,16 @@ def _name(common: str) -> x509.Name:
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=not signs_certificates, key_cert_sign=signs_certificates, crl_sign=signs_certificates,
-        content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
-        encipher_only=False, decipher_only=False,
-    )  # fmt: skip
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _new_key(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -42,9 +42,12 @@ def attributes_to_sign(document_digest: bytes, certificate: bytes) -> bytes:
 
 
 def assembled(
-    to_be_signed: bytes, signature: bytes, chain: Sequence[bytes], timestamp: bytes | None,
+    to_be_signed: bytes,
+    signature: bytes,
+    chain: Sequence[bytes],
+    timestamp: bytes | None,
     confirmation: bytes | None = None,
-) -> bytes:  # fmt: skip
+) -> bytes:
     """ContentInfo of a detached signature. `chain`: DER, the signer's first; self-signed roots are left out.
     `confirmation`: see `qianda.confirmation`."""
     signer = x509.Certificate.load(chain[0])

@@ -19,6 +19,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from hub.errors.files import ManyChecks as ManyChecks
+from hub.errors.files import ManyFiles as ManyFiles
+from hub.errors.files import UnreadableFile as UnreadableFile
+from hub.errors.files import UploadTooSlow as UploadTooSlow
 from hub.errors.kinds import BadInput as BadInput
 from hub.errors.kinds import Conflict as Conflict
 from hub.errors.kinds import NotAllowed as NotAllowed
@@ -59,11 +63,6 @@ class TemplateFailed(BadInput):
 class IdempotencyMismatch(BadInput):
     code = "idempotency-mismatch"
     sentence = "This Idempotency-Key was used before with another request."
-
-
-class UnreadableFile(BadInput):
-    code = "unreadable-file"
-    sentence = "The file could not be read."
 
 
 class LinkNotValid(NotFound):
@@ -334,9 +333,14 @@ class BudgetSpent(TooMany):
     sentence = "This was asked for too often. Please try again later, or ask the school."
 
     def __init__(
-        self, kind: str, campus: str | None, period: tuple[datetime, datetime], *, retry_after: timedelta,
+        self,
+        kind: str,
+        campus: str | None,
+        period: tuple[datetime, datetime],
+        *,
+        retry_after: timedelta,
         zone: str = "",
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(retry_after=retry_after, zone=zone)
         self.kind = kind
         self.campus = campus
@@ -374,21 +378,6 @@ class IdentityUnavailable(Unavailable):
 
 class DatabaseUnavailable(Unavailable):
     code = "database-unavailable"
-
-
-class ManyChecks(Unavailable):
-    code = "many-checks"
-    sentence = "Many files are being checked right now. Please try again in a minute."
-
-
-class ManyFiles(TooMany):
-    code = "many-files"
-    sentence = "Several files from your network are being checked already. Please try again in a minute."
-
-
-class UploadTooSlow(Unavailable):
-    code = "upload-too-slow"
-    sentence = "The file arrived too slowly, so we stopped waiting. Please try again with a better connection."
 
 
 class FontMissing(Unavailable):

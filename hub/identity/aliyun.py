@@ -115,10 +115,15 @@ def signed(key: str, secret: str, asked: SignedForm, now: datetime, nonce: str) 
     """The headers of a request whose parameters are a form in its body, with its ACS3-HMAC-SHA256 signature."""
     body_hash = hashlib.sha256(asked.body).hexdigest()
     headers = {
-        "accept": "application/json", "content-type": FORM, "host": asked.host, "x-acs-action": asked.action,
-        "x-acs-content-sha256": body_hash, "x-acs-date": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "x-acs-signature-nonce": nonce, "x-acs-version": VERSION,
-    }  # fmt: skip
+        "accept": "application/json",
+        "content-type": FORM,
+        "host": asked.host,
+        "x-acs-action": asked.action,
+        "x-acs-content-sha256": body_hash,
+        "x-acs-date": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "x-acs-signature-nonce": nonce,
+        "x-acs-version": VERSION,
+    }
     stated = sorted(headers)
     lines = "".join(f"{name}:{headers[name]}\n" for name in stated)
     request = f"POST\n/\n\n{lines}\n{';'.join(stated)}\n{body_hash}"

@@ -65,9 +65,12 @@ class HttpJsonIdentity:
 
     async def check(self, person: PersonOnFile) -> IdentityVerdict:
         blanks = {
-            "name": person.name, "id_type": person.id_type, "id_number": person.id_number, "phone": person.phone,
+            "name": person.name,
+            "id_type": person.id_type,
+            "id_number": person.id_number,
+            "phone": person.phone,
             "mobile": person.phone.removeprefix("+86"),
-        }  # fmt: skip
+        }
         try:
             answer = await self._service.call(self._options.ask, blanks)
         except (

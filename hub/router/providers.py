@@ -81,9 +81,10 @@ class Carriers:
         """Those that carry this channel to this address, in the order of the configuration; of them those that have
         the language, where any has."""
         able = [
-            each for each in self if each.provider.carries == channel
-            and each.provider.reaches(to) and each.channel.rules.shapes_for(to)
-        ]  # fmt: skip
+            each
+            for each in self
+            if each.provider.carries == channel and each.provider.reaches(to) and each.channel.rules.shapes_for(to)
+        ]
         return [each for each in able if language in each.provider.languages] or able
 
     @property

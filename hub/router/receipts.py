@@ -16,7 +16,7 @@ from channels import Failure, Fate, Inbound, Receipt, ReceiptReport
 from hub.model.messaging.delivery import DeliveryState, StateReport, began_at, joined, look_again_at
 from hub.router.circuit_breaker import arrived
 from hub.router.providers import Carrier
-from hub.store.messaging.deliveries import Learnt
+from hub.store.messaging.reported_deliveries import Learnt
 from hub.store.transaction import Transaction
 
 FATES = {
@@ -60,7 +60,7 @@ async def note_together(tx: Transaction, reported: Sequence[Reported]) -> list[b
     """Join each report to what is known, in their order. False: it speaks of no message that is known here (yet)."""
     if not reported:
         return []
-    known = await tx.deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
+    known = await tx.reported_deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
     at, learnt, heard = tx.planning_now, dict[str, Learnt](), []
     arrivals: dict[str, datetime] = {}
     for each in reported:
@@ -80,7 +80,7 @@ async def note_together(tx: Transaction, reported: Sequence[Reported]) -> list[b
             learnt[key] = now
         if receipt.fate is Fate.DELIVERED and (began := began_at(delivery.called_at)):
             arrivals[each.carrier.name] = max(arrivals.get(each.carrier.name, began), began)
-    await tx.deliveries.learn(list(learnt.values()), at)
+    await tx.reported_deliveries.learn(list(learnt.values()), at)
     for carrier in {each.carrier.name: each.carrier for each in reported}.values():
         await arrived(tx, carrier, arrivals.get(carrier.name))
     log.info("receipts", number=len(reported), changed=len(learnt))

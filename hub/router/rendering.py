@@ -31,11 +31,18 @@ class Wording:
         late = await self._late(tx, delivery)
         values = dict(delivery.variables) | late
         return Message(
-            key=delivery.key, to=delivery.to, purpose=delivery.purpose, language=delivery.language,
-            text=render(delivery.text, late, late=LATE - late.keys()), template=delivery.purpose, variables=values,
-            at=delivery.created_at, subject=self._subject(delivery, values), link=late.get("link", ""),
+            key=delivery.key,
+            to=delivery.to,
+            purpose=delivery.purpose,
+            language=delivery.language,
+            text=render(delivery.text, late, late=LATE - late.keys()),
+            template=delivery.purpose,
+            variables=values,
+            at=delivery.created_at,
+            subject=self._subject(delivery, values),
+            link=late.get("link", ""),
             called_at=delivery.called_at,
-        )  # fmt: skip
+        )
 
     def _subject(self, delivery: Delivery, values: Mapping[str, str]) -> str:
         if delivery.channel != "email":
@@ -54,9 +61,11 @@ class Wording:
     def _of_link(self, tx: Transaction, link: SignLink) -> dict[str, str]:
         ticket = tx.links.ticket(link)
         return {
-            "link": self.doorway(ticket).url, "ticket": ticket, "entry": self.entry,
+            "link": self.doorway(ticket).url,
+            "ticket": ticket,
+            "entry": self.entry,
             "pickup": pickup_code_for(self.keys.link, link.id, link.generation),
-        }  # fmt: skip
+        }
 
     @property
     def entry(self) -> str:

@@ -49,7 +49,7 @@ class Reports:
 
     async def add(
         self, delivery: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None
-    ) -> DeliveryState:  # fmt: skip
+    ) -> DeliveryState:
         """Returns once it is committed. Raises Unavailable as a unit does."""
         noted: asyncio.Future[DeliveryState] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Report(delivery, carrier, receipt, state, noted))
@@ -71,8 +71,7 @@ class Reports:
             async with self._database.transaction(EVERYTHING, together=True) as tx:
                 assert isinstance(tx.connection, Joint)
                 await tx.deliveries.hold(tx.connection, [each.delivery for each in batch])
-                states = [await self._note(tx, each.delivery, each.carrier, each.receipt, each.state)
-                          for each in batch]  # fmt: skip
+                states = [await self._note(tx, each.delivery, each.carrier, each.receipt, each.state) for each in batch]
         except Exception as error:
             log.warning("noted one by one", reports=len(batch), error=repr(error)[:300])
             return False

@@ -81,10 +81,12 @@ class Joint(AsyncConnection):
     async def _spend(self, spent: Mapping[tuple[str, str, Any, int], int]) -> None:
         ordered = sorted(spent, key=lambda each: (KINDS.index(each[0]), *each[1:]))
         values = {
-            "kinds": [kind for kind, *_ in ordered], "subjects": [subject for _, subject, *_ in ordered],
-            "begins": [begins for _, _, begins, _ in ordered], "mosts": [most for *_, most in ordered],
+            "kinds": [kind for kind, *_ in ordered],
+            "subjects": [subject for _, subject, *_ in ordered],
+            "begins": [begins for _, _, begins, _ in ordered],
+            "mosts": [most for *_, most in ordered],
             "times": [spent[each] for each in ordered],
-        }  # fmt: skip
+        }
         if len((await super().execute(SPEND_TOGETHER, values)).all()) < len(spent):
             raise NotTogether("a budget is used up")
 

@@ -43,6 +43,7 @@ from hub.store.messaging.deliveries import Deliveries
 from hub.store.messaging.delivery_items import Shares
 from hub.store.messaging.opt_outs import OptOuts
 from hub.store.messaging.providers import Providers
+from hub.store.messaging.reported_deliveries import ReportedDeliveries
 from hub.store.reminders.bulk import Many
 from hub.store.reminders.ledger import Reminders
 from hub.store.reminders.plans import Plans
@@ -71,10 +72,14 @@ STATEMENT_TIMEOUT = 30
 # The server is down, going down (the driver may be surprised in the middle of a statement) or coming up, has no
 # connection left, or undid one of two that waited for each other: the same works again in a moment.
 AWAY = (
-    asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, asyncpg.DeadlockDetectedError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DeadlockDetectedError,
     asyncpg.InternalClientError,
-)  # fmt: skip
+)
 
 # One statement, because every transaction begins with it.
 _ENTER = text(
@@ -134,6 +139,10 @@ class Transaction:
     @cached_property
     def deliveries(self) -> Deliveries:
         return Deliveries(self.connection, self.cipher)
+
+    @cached_property
+    def reported_deliveries(self) -> ReportedDeliveries:
+        return ReportedDeliveries(self.connection)
 
     @cached_property
     def shares(self) -> Shares:

@@ -219,9 +219,11 @@ class _Service:
         now = asyncio.get_running_loop().time()
         if self._options.client_id and (not self._token or now >= self._token_ends):
             asked = {
-                "grant_type": "client_credentials", "scope": "service", "client_id": self._options.client_id,
+                "grant_type": "client_credentials",
+                "scope": "service",
+                "client_id": self._options.client_id,
                 "client_secret": self._options.client_secret.get_secret_value(),
-            }  # fmt: skip
+            }
             status, answer = await self._post(self._options.token_url, {}, data=asked)
             if status != 200:
                 raise TokenUnavailable(f"csc: no access token: status {status}")

@@ -15,9 +15,13 @@ log = structlog.get_logger()
 class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         log.info(
-            "request", method=request.method, route=route_of(request), status=response.status,
-            bytes=response.body_length, ms=round(time * 1000, 1),
-        )  # fmt: skip
+            "request",
+            method=request.method,
+            route=route_of(request),
+            status=response.status,
+            bytes=response.body_length,
+            ms=round(time * 1000, 1),
+        )
 
     @property
     def enabled(self) -> bool:

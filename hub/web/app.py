@@ -53,9 +53,13 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     app[SCRIPTS] = Scripts.read(STATIC_FOLDER)
     app[STATIC] = f"/static/{_static_version()}"
     aiohttp_jinja2.setup(
-        app, loader=jinja2.FileSystemLoader(ROOT / "templates" / "pages"), autoescape=True,
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        app,
+        loader=jinja2.FileSystemLoader(ROOT / "templates" / "pages"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     app.cleanup_ctx.append(slow.watch)
     app.on_response_prepare.append(add_headers)
     app.add_routes(_routes(hub))

@@ -115,9 +115,11 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         return response
 
     return [
-        web.get(REVOCATION_LIST_PATH, revoked), web.get(ROOT_PATH, root), web.post(STATUS_PATH, posted),
+        web.get(REVOCATION_LIST_PATH, revoked),
+        web.get(ROOT_PATH, root),
+        web.post(STATUS_PATH, posted),
         web.get(STATUS_PATH + "/{request:.+}", asked),
-    ]  # fmt: skip
+    ]
 
 
 def _status_response(body: bytes) -> web.Response:

@@ -54,9 +54,12 @@ class Letter:
 
     def json(self) -> dict[str, str]:
         return {
-            "to": self.to, "channel": self.channel, "purpose": self.purpose, "text": self.text,
+            "to": self.to,
+            "channel": self.channel,
+            "purpose": self.purpose,
+            "text": self.text,
             "at": self.at.astimezone(ZONE).isoformat(),
-        }  # fmt: skip
+        }
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:

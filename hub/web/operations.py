@@ -43,8 +43,11 @@ class _Readiness:
 
     async def look(self) -> dict[str, bool]:
         checks: dict[str, Callable[[], Awaitable[bool]]] = {
-            "migrations": self._migrations, "school": self._school, "token": self._token, "worker": self._worker,
-        }  # fmt: skip
+            "migrations": self._migrations,
+            "school": self._school,
+            "token": self._token,
+            "worker": self._worker,
+        }
         async with self._looking:
             now = asyncio.get_running_loop().time()
             if now - self._looked_at > KEPT_SECONDS:

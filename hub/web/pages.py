@@ -29,11 +29,16 @@ def page(
     lang = language or language_of(request)
     hub = request.config_dict[HUB]
     known = {
-        "_": translator(request, lang), "lang": lang, "html_lang": HTML_LANGUAGES[lang],
-        "static": request.config_dict[STATIC], "scripts": request.config_dict[SCRIPTS], "origin": hub.services.origin,
+        "_": translator(request, lang),
+        "lang": lang,
+        "html_lang": HTML_LANGUAGES[lang],
+        "static": request.config_dict[STATIC],
+        "scripts": request.config_dict[SCRIPTS],
+        "origin": hub.services.origin,
         "school": hub.settings.school.named(lang),
-        "demo": hub.demo, "other_language": _in_other_language(request, lang),
-    }  # fmt: skip
+        "demo": hub.demo,
+        "other_language": _in_other_language(request, lang),
+    }
     response = aiohttp_jinja2.render_template(template, request, known | context, status=status)
     remember_choice(request, response)
     return response

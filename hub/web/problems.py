@@ -125,9 +125,13 @@ def wants_page(request: web.Request) -> bool:
 def problem_json(request: web.Request, status: int, error: QiandaError) -> web.Response:
     language = chosen_language(request) or accepted_language(request) or "en"
     body: dict[str, object] = {
-        "type": f"/problems/{error.code}", "title": translator(request, language)(error.sentence), "status": status,
-        "detail": error.detail, "code": error.code, "retry": error.retry,
-    }  # fmt: skip
+        "type": f"/problems/{error.code}",
+        "title": translator(request, language)(error.sentence),
+        "status": status,
+        "detail": error.detail,
+        "code": error.code,
+        "retry": error.retry,
+    }
     if isinstance(error, errors.BadInput) and error.field:
         body["field"] = error.field
     if again := until(request, error):

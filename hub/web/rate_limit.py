@@ -16,9 +16,18 @@ from hub.errors import TooMany
 
 # A whole campus may sit behind one address: generous, and enough against a program that guesses.
 PER_MINUTE = {
-    "open": 120, "code": 60, "verify": 120, "relink": 30, "check": 30, "login": 60, "enrol": 60, "claim": 30,
-    "pickup": 60, "passkeys": 30, "question": 60,
-}  # fmt: skip
+    "open": 120,
+    "code": 60,
+    "verify": 120,
+    "relink": 30,
+    "check": 30,
+    "login": 60,
+    "enrol": 60,
+    "claim": 30,
+    "pickup": 60,
+    "passkeys": 30,
+    "question": 60,
+}
 
 
 Address = IPv4Address | IPv6Address

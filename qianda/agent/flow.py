@@ -146,9 +146,13 @@ def _offer(terminal: Terminal, number: int, choice: Choice) -> None:
     one = choice.certificate
     assert one is not None
     terminal.say(
-        "certificate", number=number, name=one.name, issuer=one.issuer, until=f"{one.until:%Y-%m-%d}",
+        "certificate",
+        number=number,
+        name=one.name,
+        issuer=one.issuer,
+        until=f"{one.until:%Y-%m-%d}",
         token=choice.device.name,
-    )  # fmt: skip
+    )
 
 
 def _pin(terminal: Terminal, device: TokenDevice) -> str:

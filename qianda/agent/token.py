@@ -29,10 +29,16 @@ from qianda.agent.words import AgentTrouble
 OWN_LABEL = "qianda"
 RSA_BITS = 2048
 _GONE = (
-    errors.DeviceRemoved, errors.TokenNotPresent, errors.TokenNotRecognised, errors.SlotIDInvalid,
-    errors.SessionHandleInvalid, errors.SessionClosed, errors.NoSuchToken, errors.ObjectHandleInvalid,
+    errors.DeviceRemoved,
+    errors.TokenNotPresent,
+    errors.TokenNotRecognised,
+    errors.SlotIDInvalid,
+    errors.SessionHandleInvalid,
+    errors.SessionClosed,
+    errors.NoSuchToken,
+    errors.ObjectHandleInvalid,
     errors.KeyHandleInvalid,
-)  # fmt: skip
+)
 _NOT_SO = (errors.MechanismInvalid, errors.FunctionNotSupported, errors.MechanismParamInvalid)
 
 
@@ -189,9 +195,11 @@ class OpenDevice:
     def _generated(self) -> tuple[PublicKey, PrivateKey]:
         identifier = secrets.token_bytes(20)
         how: dict[str, Any] = {
-            "store": True, "label": OWN_LABEL, "id": identifier,
+            "store": True,
+            "label": OWN_LABEL,
+            "id": identifier,
             "private_template": {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
-        }  # fmt: skip
+        }
         if kind_to_generate(self.device.token.slot.get_mechanisms()) is KeyType.RSA:
             return self.session.generate_keypair(KeyType.RSA, RSA_BITS, **how)
         curve: dict[Attribute, Any] = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}

@@ -69,15 +69,27 @@ class Issuer:
 
 
 def certificate(
-    key: ec.EllipticCurvePublicKey, called: str, signer: ec.EllipticCurvePrivateKey, issuer: str, *, ca: bool = False,
-    extra: list[x509.UnrecognizedExtension] | None = None, begins: timedelta = -DAY, ends: timedelta = 365 * DAY,
-) -> x509.Certificate:  # fmt: skip
+    key: ec.EllipticCurvePublicKey,
+    called: str,
+    signer: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    *,
+    ca: bool = False,
+    extra: list[x509.UnrecognizedExtension] | None = None,
+    begins: timedelta = -DAY,
+    ends: timedelta = 365 * DAY,
+) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = (
-        x509.CertificateBuilder().subject_name(_named(called)).issuer_name(_named(issuer)).public_key(key)
-        .serial_number(x509.random_serial_number()).not_valid_before(now + begins).not_valid_after(now + ends)
+        x509.CertificateBuilder()
+        .subject_name(_named(called))
+        .issuer_name(_named(issuer))
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + begins)
+        .not_valid_after(now + ends)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-    )  # fmt: skip
+    )
     for each in extra or []:
         builder = builder.add_extension(each, critical=False)
     return builder.sign(signer, hashes.SHA256())
@@ -148,9 +160,16 @@ def root_of_trust(locked: bytes = TRUE, boot_state: int = 0) -> bytes:
 def hardware(**changes: bytes | None) -> dict[int, bytes]:
     """A key for signing that asks the person each time; a change is named `tag_504`, and None leaves the entry out."""
     usual: dict[int, bytes | None] = {
-        1: set_of(integer(2)), 2: integer(3), 3: integer(256), 5: set_of(integer(4)), 10: integer(1), 504: integer(3),
-        702: integer(0), 704: root_of_trust(), 705: integer(150000),
-    }  # fmt: skip
+        1: set_of(integer(2)),
+        2: integer(3),
+        3: integer(256),
+        5: set_of(integer(4)),
+        10: integer(1),
+        504: integer(3),
+        702: integer(0),
+        704: root_of_trust(),
+        705: integer(150000),
+    }
     usual |= {int(name.removeprefix("tag_")): value for name, value in changes.items()}
     return {tag: value for tag, value in sorted(usual.items()) if value is not None}
 
@@ -162,18 +181,31 @@ def software(**changes: bytes | None) -> dict[int, bytes]:
 
 
 def description(
-    challenge: bytes, *, level: int = 1, keystore_level: int = 1, in_software: Mapping[int, bytes] | None = None,
-    in_hardware: Mapping[int, bytes] | None = None, more: bytes = b"",
-) -> bytes:  # fmt: skip
+    challenge: bytes,
+    *,
+    level: int = 1,
+    keystore_level: int = 1,
+    in_software: Mapping[int, bytes] | None = None,
+    in_hardware: Mapping[int, bytes] | None = None,
+    more: bytes = b"",
+) -> bytes:
     lists = [
         sequence(*(tagged(tag, value) for tag, value in each.items()))
-        for each in (software() if in_software is None else in_software,
-                     hardware() if in_hardware is None else in_hardware)
-    ]  # fmt: skip
+        for each in (
+            software() if in_software is None else in_software,
+            hardware() if in_hardware is None else in_hardware,
+        )
+    ]
     return sequence(
-        integer(300), enumerated(level), integer(300), enumerated(keystore_level), octets(challenge), octets(b""),
-        *lists, *([more] if more else []),
-    )  # fmt: skip
+        integer(300),
+        enumerated(level),
+        integer(300),
+        enumerated(keystore_level),
+        octets(challenge),
+        octets(b""),
+        *lists,
+        *([more] if more else []),
+    )
 
 
 @dataclass
@@ -228,11 +260,21 @@ class AppAttestService(Issuer):
     called: str = "App Attest"
 
     def attest(
-        self, client_data: bytes, *, app: str = APPLE_APP, counter: int = 0, aaguid: bytes = PRODUCTION,
-        flags: int = 0x40, credential: bytes | None = None, cose: Mapping[int, Any] | None = None,
-        nonce: bytes | None = None, form: str = "apple-appattest", more: Mapping[str, Any] | None = None,
-        attested: ec.EllipticCurvePrivateKey | None = None, **life: Any,
-    ) -> tuple[bytes, bytes]:  # fmt: skip
+        self,
+        client_data: bytes,
+        *,
+        app: str = APPLE_APP,
+        counter: int = 0,
+        aaguid: bytes = PRODUCTION,
+        flags: int = 0x40,
+        credential: bytes | None = None,
+        cose: Mapping[int, Any] | None = None,
+        nonce: bytes | None = None,
+        form: str = "apple-appattest",
+        more: Mapping[str, Any] | None = None,
+        attested: ec.EllipticCurvePrivateKey | None = None,
+        **life: Any,
+    ) -> tuple[bytes, bytes]:
         """Attestation object and key id."""
         key = (attested or new_key()).public_key()
         point = point_of(key)
@@ -240,9 +282,14 @@ class AppAttestService(Issuer):
         named = key_id if credential is None else credential
         usual = {1: 2, 3: -7, -1: 1, -2: point[1:33], -3: point[33:]}
         signed = (
-            hashlib.sha256(app.encode()).digest() + bytes([flags]) + counter.to_bytes(4, "big") + aaguid
-            + len(named).to_bytes(2, "big") + named + cbor(usual if cose is None else cose)
-        )  # fmt: skip
+            hashlib.sha256(app.encode()).digest()
+            + bytes([flags])
+            + counter.to_bytes(4, "big")
+            + aaguid
+            + len(named).to_bytes(2, "big")
+            + named
+            + cbor(usual if cose is None else cose)
+        )
         made = hashlib.sha256(signed + hashlib.sha256(client_data).digest()).digest() if nonce is None else nonce
         leaf = self.leaf(key, NONCE, sequence(tagged(1, octets(made))), **life)
         statement = {"x5c": [der_of(leaf), der_of(self.middle)], "receipt": b"receipt"}

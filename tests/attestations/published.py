@@ -101,9 +101,18 @@ def _npm() -> Path:
 def _pypi() -> Path:
     name, version = PYPI
     command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary",
-        ":all:", "--no-build-isolation", f"{name}=={version}",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "--no-build-isolation",
+        f"{name}=={version}",
+    ]
     return _unpacked(f"{name}-{version}.tar.gz", f"{name}-{version}", command)
 
 

@@ -142,13 +142,20 @@ async def test_an_attested_key_attests_no_other(grounds: Grounds) -> None:
     assert await grounds.verdict((forged, der_of(plain), middle, root)) == NotAttested(("chain-not-trusted",))
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\x30\x00", description(CHALLENGE) + b"\x00", description(CHALLENGE)[:-1],
-    description(CHALLENGE, more=integer(1)), description(CHALLENGE, level=9),
-    description(CHALLENGE, in_hardware=hardware(tag_504=octets(b"x"))),
-    description(CHALLENGE, in_hardware=hardware(tag_704=octets(b"x"))),
-    description(CHALLENGE, in_software=software(tag_709=octets(b"x"))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x30\x00",
+        description(CHALLENGE) + b"\x00",
+        description(CHALLENGE)[:-1],
+        description(CHALLENGE, more=integer(1)),
+        description(CHALLENGE, level=9),
+        description(CHALLENGE, in_hardware=hardware(tag_504=octets(b"x"))),
+        description(CHALLENGE, in_hardware=hardware(tag_704=octets(b"x"))),
+        description(CHALLENGE, in_software=software(tag_709=octets(b"x"))),
+    ],
+)
 async def test_descriptions_of_another_form_are_not_read(grounds: Grounds, content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - asn1crypto's own words differ
         read(content)
@@ -217,13 +224,19 @@ async def test_revoked_ones_by_a_service_that_may_be_away(grounds: Grounds) -> N
         assert await grounds.verdict(attestor=attestor) == NotAttested(("revoked",))
 
 
-@pytest.mark.parametrize(("options", "word"), [
-    ({"roots": []}, "roots"), ({"roots": ["/nowhere.pem"]}, "nowhere"), ({"apps": []}, "apps"),
-    ({"apps": [{"package": "x", "fingerprints": [FINGERPRINT]}]}, "package"),
-    ({"apps": [{"package": PACKAGE, "fingerprints": ["A7"]}]}, "fingerprint"),
-    ({"status_url": "ftp://x"}, "status_url"), ({"status_url": "https://x", "status_file": "y"}, "status_"),
-    ({"unknown": 1}, "unknown"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"roots": []}, "roots"),
+        ({"roots": ["/nowhere.pem"]}, "nowhere"),
+        ({"apps": []}, "apps"),
+        ({"apps": [{"package": "x", "fingerprints": [FINGERPRINT]}]}, "package"),
+        ({"apps": [{"package": PACKAGE, "fingerprints": ["A7"]}]}, "fingerprint"),
+        ({"status_url": "ftp://x"}, "status_url"),
+        ({"status_url": "https://x", "status_file": "y"}, "status_"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
 async def test_a_wrong_configuration_is_named(grounds: Grounds, options: dict[str, Any], word: str) -> None:
     with pytest.raises(ValueError, match=f"attestations.android_key.*{word}"):
         grounds.connect(**options)
@@ -241,7 +254,10 @@ async def test_an_entry_is_connected_by_its_name_or_kind(grounds: Grounds) -> No
 
 async def test_the_list_of_revoked_keys_in_an_entry_stays_a_path(grounds: Grounds, tmp_path: Path) -> None:
     """It is read anew whenever it is due, so it is not taken for a secret that lies in a file."""
-    entry = {"roots": [str(grounds.root)], "apps": [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}],
-             "status_file": str(tmp_path / "later.json")}  # fmt: skip
+    entry = {
+        "roots": [str(grounds.root)],
+        "apps": [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}],
+        "status_file": str(tmp_path / "later.json"),
+    }
     place = AttestationContext("android_key", grounds.http, lambda: grounds.now)
     assert connect_plugin(ATTESTORS, "android_key", entry, place).format == "android-key"

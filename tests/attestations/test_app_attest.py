@@ -89,11 +89,18 @@ async def test_apps_of_developers_only_where_the_school_says_so(grounds: Grounds
     assert await grounds.reasons(developing) == ("environment",)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\xa0", encoded([]), encoded({"fmt": "apple-appattest", "attStmt": {}, "authData": b""}),
-    encoded({"fmt": "apple-appattest", "attStmt": {"x5c": [b"x"]}, "authData": bytes(100)}),
-    encoded({"fmt": "apple-appattest", "attStmt": [], "authData": 7}), encoded(7),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xa0",
+        encoded([]),
+        encoded({"fmt": "apple-appattest", "attStmt": {}, "authData": b""}),
+        encoded({"fmt": "apple-appattest", "attStmt": {"x5c": [b"x"]}, "authData": bytes(100)}),
+        encoded({"fmt": "apple-appattest", "attStmt": [], "authData": 7}),
+        encoded(7),
+    ],
+)
 async def test_objects_of_another_form_are_not_read(grounds: Grounds, content: bytes) -> None:
     assert await grounds.said(content, bytes(32)) == ("object-unreadable",)
 
@@ -104,10 +111,15 @@ async def test_an_object_that_was_cut_anywhere_is_not_read(grounds: Grounds) -> 
         assert await grounds.said(content[:end], key_id) == ("object-unreadable",)
 
 
-@pytest.mark.parametrize(("options", "word"), [
-    ({"roots": []}, "roots"), ({"roots": ["/nowhere.pem"]}, "nowhere"), ({"apps": ["org.example"]}, "apps"),
-    ({"environments": ["test"]}, "environments"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"roots": []}, "roots"),
+        ({"roots": ["/nowhere.pem"]}, "nowhere"),
+        ({"apps": ["org.example"]}, "apps"),
+        ({"environments": ["test"]}, "environments"),
+    ],
+)
 def test_a_wrong_configuration_is_named(grounds: Grounds, options: dict[str, Any], word: str) -> None:
     with pytest.raises(ValueError, match=f"attestations.app_attest.*{word}"):
         grounds.connect(**options)

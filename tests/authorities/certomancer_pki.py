@@ -86,8 +86,9 @@ class CertomancerPki:
         ends = self._begins + timedelta(days=1 + days)
         self._entities[name] = {"common-name": common_name}
         self._certs[name] = certificate | {
-            "subject": name, "validity": {"valid-from": self._begins.isoformat(), "valid-to": ends.isoformat()}
-        }  # fmt: skip
+            "subject": name,
+            "validity": {"valid-from": self._begins.isoformat(), "valid-to": ends.isoformat()},
+        }
 
     def add(self, name: str, common_name: str, spki: bytes, days: int = 30) -> bytes:
         """A person's certificate (DER) for a key that is theirs alone."""
@@ -103,8 +104,9 @@ class CertomancerPki:
 
     def _signing(self, name: str, common_name: str, days: int) -> bytes:
         uses = _usage("digital_signature", "non_repudiation")
-        self._add(name, common_name, {"issuer": "issuing", "extensions": [uses, *_says_where("issuing", self.names)]},
-                  days)  # fmt: skip
+        self._add(
+            name, common_name, {"issuer": "issuing", "extensions": [uses, *_says_where("issuing", self.names)]}, days
+        )
         self.build()
         return self.certificate(name)
 
@@ -128,13 +130,16 @@ class CertomancerPki:
         numbers."""
         registry = pytest.importorskip("certomancer.registry")
         services = {
-            "crl-repo": {name: {"for-issuer": name, "signing-key": name, "simulated-update-schedule": "P7D"}
-                         for name in ("root", "issuing")},
-            "ocsp": {name: {"for-issuer": name, "responder-cert": responder,
-                            "validity-period": {"minutes": self.ocsp_life}}
-                     for name, responder in (("root", "root-responder"), ("issuing", "responder"))},
+            "crl-repo": {
+                name: {"for-issuer": name, "signing-key": name, "simulated-update-schedule": "P7D"}
+                for name in ("root", "issuing")
+            },
+            "ocsp": {
+                name: {"for-issuer": name, "responder-cert": responder, "validity-period": {"minutes": self.ocsp_life}}
+                for name, responder in (("root", "root-responder"), ("issuing", "responder"))
+            },
             "time-stamping": {"tsa": {"signing-key": "tsa", "signing-cert": "tsa"}},
-        }  # fmt: skip
+        }
         arch = {"keyset": ARCH, "entities": self._entities, "certs": self._certs, "services": services}
         configuration = {
             "external-url-prefix": self.origin,

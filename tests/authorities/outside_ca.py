@@ -93,8 +93,20 @@ def cmp_server(folder: Path, *options: str) -> Iterator[str]:
     """OpenSSL's mock server for CMP, with a shared secret; its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = ["openssl", "cmp", "-config", "", "-port", str(port), "-srv_ref", "qianda", "-srv_secret",
-               f"pass:{SECRET}", "-accept_raverified", *options]  # fmt: skip
+    command = [
+        "openssl",
+        "cmp",
+        "-config",
+        "",
+        "-port",
+        str(port),
+        "-srv_ref",
+        "qianda",
+        "-srv_secret",
+        f"pass:{SECRET}",
+        "-accept_raverified",
+        *options,
+    ]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             assert server.stdout is not None
@@ -120,25 +132,43 @@ class RegistrationAuthority:
     def options(self, **more: Any) -> dict[str, Any]:
         """The entry of the configuration, without its name."""
         return {
-            "kind": "http_json", "url": f"{self.origin}/api", "headers": {"Authorization": "Bearer {secret}"},
-            "secret": SECRET, "chain": [str(self.ca.certificate)], "certificate": "data.certificate",
+            "kind": "http_json",
+            "url": f"{self.origin}/api",
+            "headers": {"Authorization": "Bearer {secret}"},
+            "secret": SECRET,
+            "chain": [str(self.ca.certificate)],
+            "certificate": "data.certificate",
             "enrol": {
-                "path": "/certificates", "success": {"code": ["0"]}, "refused": {"code": ["2001"]},
-                "body": {"applicant.name": "{name}", "applicant.number": "{pseudonym}", "publicKey": "{spki}",
-                         "days": "{days:number}", "profile": "person"},
+                "path": "/certificates",
+                "success": {"code": ["0"]},
+                "refused": {"code": ["2001"]},
+                "body": {
+                    "applicant.name": "{name}",
+                    "applicant.number": "{pseudonym}",
+                    "publicKey": "{spki}",
+                    "days": "{days:number}",
+                    "profile": "person",
+                },
             },
-            "revoke": {"path": "/revocations", "body": {"serial": "{serial}", "reason": "{reason}"},
-                       "success": {"code": ["0"]}},
+            "revoke": {
+                "path": "/revocations",
+                "body": {"serial": "{serial}", "reason": "{reason}"},
+                "success": {"code": ["0"]},
+            },
             "health": {"path": "/health", "method": "GET"},
-        } | more  # fmt: skip
+        } | more
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[RegistrationAuthority]:
         app = web.Application()
-        app.add_routes([
-            web.post("/api/certificates", self._enrol), web.post("/api/revocations", self._revoke),
-            web.get("/api/health", self._health), web.get("/revoked.crl", self._list),
-        ])  # fmt: skip
+        app.add_routes(
+            [
+                web.post("/api/certificates", self._enrol),
+                web.post("/api/revocations", self._revoke),
+                web.get("/api/health", self._health),
+                web.get("/revoked.crl", self._list),
+            ]
+        )
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

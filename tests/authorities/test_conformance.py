@@ -54,8 +54,13 @@ async def cmp(folder: Path, place: AuthorityContext) -> AsyncIterator[Peer]:
     async with RegistrationAuthority(OutsideCa(folder / "ca")).serving() as published:
         prepared = published.ca.issue(key.spki, NAME)
         with cmp_server(published.ca.folder, "-rsp_cert", str(prepared)) as server:
-            entry = {"kind": "cmp", "server": server, "reference": "qianda", "secret": SECRET,
-                     "chain": [str(published.ca.certificate)]}  # fmt: skip
+            entry = {
+                "kind": "cmp",
+                "server": server,
+                "reference": "qianda",
+                "secret": SECRET,
+                "chain": [str(published.ca.certificate)],
+            }
             yield Peer(connect_plugin(AUTHORITIES, "one", entry, place), key, knows=False)
 
 
@@ -87,11 +92,13 @@ async def http_json(folder: Path, place: AuthorityContext) -> AsyncIterator[Peer
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         entry: dict[str, Any] = {
-            "kind": "http_json", "url": f"http://127.0.0.1:{runner.addresses[0][1]}", "certificate": "certificate",
+            "kind": "http_json",
+            "url": f"http://127.0.0.1:{runner.addresses[0][1]}",
+            "certificate": "certificate",
             "chain": [str(pki.write("issuing", "root"))],
             "enrol": {"path": "/enrol", "body": {"name": "{name}", "key": "{spki}", "days": "{days:number}"}},
             "revoke": {"path": "/revoke", "body": {"serial": "{serial_hex}"}},
-        }  # fmt: skip
+        }
         try:
             yield Peer(connect_plugin(AUTHORITIES, "one", entry, place), SoftKey.generate("s"))
         finally:

@@ -37,7 +37,7 @@ def spoil(authority: OutsideAuthority, change: Change = lambda builder: builder,
 def of_attributes_alone(builder: Builder) -> Builder:
     return builder.add_extension(
         x509.IssuingDistributionPoint(None, None, False, False, None, False, True), critical=True
-    )  # fmt: skip
+    )
 
 
 async def asked(authority: OutsideAuthority, later: timedelta = timedelta(0)) -> bool:

@@ -87,8 +87,10 @@ async def test_openssl_hears_who_is_good_and_at_once_who_was_revoked(asking: Ask
 
 async def test_the_seal_and_the_timestamp_service_are_answered_for(asking: Asking) -> None:
     pki = asking.running.hub.pki
-    leaves = [asking.file(f"{name}.pem", der) for name, der in
-              (("seal", pki.seal_chain[0]), ("tsa", pki.timestamps.certificates[0]))]  # fmt: skip
+    leaves = [
+        asking.file(f"{name}.pem", der)
+        for name, der in (("seal", pki.seal_chain[0]), ("tsa", pki.timestamps.certificates[0]))
+    ]
     said = await asking.openssl("-url", asking.authority_url, "-cert", leaves[0], "-cert", leaves[1])
     assert "seal.pem: good" in said and "tsa.pem: good" in said
 
@@ -131,8 +133,14 @@ async def test_what_cannot_be_answered_costs_no_signature(asking: Asking, case: 
 
 async def test_a_request_for_too_many_or_by_another_hash_is_none() -> None:
     issued = await (await Pki.make()).authority.enrol(SoftKey.generate("s").spki, "A", "1", SIGNER_LIFE)
-    line = {"req_cert": {"hash_algorithm": {"algorithm": "sha1"}, "issuer_name_hash": bytes(20),
-                         "issuer_key_hash": bytes(20), "serial_number": issued.serial}}  # fmt: skip
+    line = {
+        "req_cert": {
+            "hash_algorithm": {"algorithm": "sha1"},
+            "issuer_name_hash": bytes(20),
+            "issuer_key_hash": bytes(20),
+            "serial_number": issued.serial,
+        }
+    }
     strange = {"req_cert": line["req_cert"] | {"hash_algorithm": {"algorithm": "sha512"}}}
     for lines in ([line] * 21, [], [strange]):
         request = asn1_ocsp.OCSPRequest({"tbs_request": {"request_list": lines}}).dump()

@@ -172,8 +172,14 @@ def test_certificates_are_found_in_every_form(tmp_path: Path) -> None:
     ca.run("crl2pkcs7", "-nocrl", "-certfile", "ca.pem", "-out", "bag.pem")
     ca.run("crl2pkcs7", "-nocrl", "-certfile", "ca.pem", "-outform", "DER", "-out", "bag.der")
     bag = (ca.folder / "bag.der").read_bytes()
-    forms = [text, der.hex(), base64.b64encode(der).decode(), [base64.encodebytes(der).decode()],
-             base64.b64encode(bag).decode(), (ca.folder / "bag.pem").read_text()]  # fmt: skip
+    forms = [
+        text,
+        der.hex(),
+        base64.b64encode(der).decode(),
+        [base64.encodebytes(der).decode()],
+        base64.b64encode(bag).decode(),
+        (ca.folder / "bag.pem").read_text(),
+    ]
     for form in forms:
         assert certificates_of(form) == [der]
     wrong: Any

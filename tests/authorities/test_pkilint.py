@@ -94,8 +94,12 @@ async def test_nothing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     as_it_is = await linted(tmp_path, everything)
     assert [each for found in as_it_is.values() for each in found if LONG_ARC not in each] == []
     assert [name for name, found in as_it_is.items() if found] == [
-        "root", "signer", "signer with a passkey", "seal", "timestamp",
-    ]  # fmt: skip
+        "root",
+        "signer",
+        "signer with a passkey",
+        "seal",
+        "timestamp",
+    ]
     monkeypatch.setattr(profile, "TRIAL_POLICY_OID", "1.2.3.4")
     monkeypatch.setattr(passkey_binding, "_OID", bytes.fromhex("06032a0306"))  # 1.2.3.6
     monkeypatch.setattr(profile, "SEAL_POLICY_OID", "1.2.3.5")

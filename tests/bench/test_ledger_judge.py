@@ -33,9 +33,10 @@ def file_of(certificate: str, name: str) -> Finished:
 
 FILES = (file_of(ANA, "Ana"), file_of(BEN, "Ben"))
 LEDGERS = Ledgers(
-    {SEAL: "seal", ANA: "person", BEN: "person"}, [stamp for file in FILES for stamp in file.stamps],
+    {SEAL: "seal", ANA: "person", BEN: "person"},
+    [stamp for file in FILES for stamp in file.stamps],
     [(file.signatures[1].digest, file.signatures[1].signature_sha256) for file in FILES],
-)  # fmt: skip
+)
 WRONG = ("sealed_twice", "seals_not_in_ledger", "timestamps_not_in_ledger", "certificates_not_in_ledger")
 
 
@@ -55,9 +56,11 @@ def test_nothing_is_wrong_and_nothing_in_vain() -> None:
 def test_a_reply_that_was_lost_is_a_call_in_vain_and_no_second_seal() -> None:
     digest, _ = LEDGERS.signed[0]
     again = replace(
-        LEDGERS, signed=[*LEDGERS.signed, (digest, "signature nobody got")],
-        stamped=[*LEDGERS.stamped, Stamp("imprint 0 for Ana", "later")], issued=LEDGERS.issued | {"4": "person"},
-    )  # fmt: skip
+        LEDGERS,
+        signed=[*LEDGERS.signed, (digest, "signature nobody got")],
+        stamped=[*LEDGERS.stamped, Stamp("imprint 0 for Ana", "later")],
+        issued=LEDGERS.issued | {"4": "person"},
+    )
     figures = judge_files(FILES, again)
     assert wrong(FILES, again) == {}
     assert (figures["seals_in_vain"], figures["timestamps_in_vain"], figures["certificates_in_vain"]) == (1, 1, 1)
@@ -77,11 +80,14 @@ def test_two_seals_in_a_file_and_one_seal_in_two_files() -> None:
     assert wrong((ana, same))["sealed_twice"] == 2  # and the seal that was meant for it stands nowhere
 
 
-@pytest.mark.parametrize(("name", "fewer"), [
-    ("seals_not_in_ledger", {"signed": LEDGERS.signed[1:]}),
-    ("timestamps_not_in_ledger", {"stamped": LEDGERS.stamped[1:]}),
-    ("certificates_not_in_ledger", {"issued": {SEAL: "seal", BEN: "person"}}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "fewer"),
+    [
+        ("seals_not_in_ledger", {"signed": LEDGERS.signed[1:]}),
+        ("timestamps_not_in_ledger", {"stamped": LEDGERS.stamped[1:]}),
+        ("certificates_not_in_ledger", {"issued": {SEAL: "seal", BEN: "person"}}),
+    ],
+)
 def test_what_nobody_gave_is_found(name: str, fewer: dict[str, object]) -> None:
     assert wrong(FILES, replace(LEDGERS, **fewer)) == {name: 1}  # type: ignore[arg-type]  # one field at a time
 

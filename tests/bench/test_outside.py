@@ -16,7 +16,7 @@ from bench.ledger_judge import Ledgers, is_sealed_once, judge_files
 from bench.outside import outside
 from bench.stage import Stage
 from hub.errors import Unavailable
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role

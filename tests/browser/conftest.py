@@ -25,10 +25,15 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 # costs more than the pages that are tested.
 NO_ADDRESS_BAR = "--disable-features=WebUIOmniboxPopup,WebUIOmniboxFullPopup,WebUIOmniboxAimPopup"
 ARGUMENTS = [
-    "--disable-gpu", "--in-process-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", NO_ADDRESS_BAR,
+    "--disable-gpu",
+    "--in-process-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    NO_ADDRESS_BAR,
     *(["--no-sandbox"] if os.geteuid() == 0 else []),
-]  # fmt: skip
+]
 SMALL = {"width": 360, "height": 740}
 PHONE: dict[str, Any] = {"viewport": SMALL, "has_touch": True, "is_mobile": True, "locale": "zh-CN"}
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN"}

@@ -9,13 +9,19 @@ from playwright.async_api import Page, expect
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
 
 ZH = {
-    "begin": "获取验证码", "next": "下一步", "read": "我已阅读，去签署", "sign": "同意并签署",
+    "begin": "获取验证码",
+    "next": "下一步",
+    "read": "我已阅读，去签署",
+    "sign": "同意并签署",
     "completed": "合同已完成",
-}  # fmt: skip
+}
 EN = {
-    "begin": "Send me the code", "next": "Go on", "read": "I have read it: go on to sign", "sign": "Agree and sign",
+    "begin": "Send me the code",
+    "next": "Go on",
+    "read": "I have read it: go on to sign",
+    "sign": "Agree and sign",
     "completed": "The contract is completed",
-}  # fmt: skip
+}
 
 
 async def code_of(running: Running, phone: str = GUARDIAN_PHONE, count: int = 1) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from hub.lifecycle.contract.issue import NewStudent
+from hub.lifecycle.contract.new_contract import NewStudent
 from tests.browser.conftest import PHONE, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, come_in, read_to_the_end, sign
 from tests.lifecycle.people import father
@@ -17,7 +17,7 @@ SISTER, BROTHER = "340104201509010026", "340104201701010018"
 SAID = {
     "zh": ("第 1 份，共 3 份", "3 份合同已签 {n} 份，下一份：", "继续签署下一份", "待签署"),
     "en": ("Contract 1 of 3", "{n} of 3 signed. Next:", "Go on to the next contract", "to sign"),
-}  # fmt: skip
+}
 
 
 async def standings(page: Page) -> list[str]:
@@ -35,8 +35,11 @@ async def no_sideways(page: Page) -> None:
 async def test_from_one_to_the_next(running: Running, new_page: NewPage, shot: Shot, language: str) -> None:
     words, said = (ZH if language == "zh" else EN), SAID[language]
     signers = (father(),)
-    students = (NewStudent("陈小满", "cn-id", "340104201209010016"), NewStudent("陈小雪", "cn-id", SISTER),
-                NewStudent("陈小雨", "cn-id", BROTHER))  # fmt: skip
+    students = (
+        NewStudent("陈小满", "cn-id", "340104201209010016"),
+        NewStudent("陈小雪", "cn-id", SISTER),
+        NewStudent("陈小雨", "cn-id", BROTHER),
+    )
     contracts = [await running.issue_minor(student=student, signers=signers, send="none") for student in students]
     page = await new_page(**PHONE if language == "zh" else {**PHONE, "locale": "en-GB"})
     await page.goto(f"{running.origin}/s?lang={language}")

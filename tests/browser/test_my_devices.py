@@ -17,14 +17,20 @@ from tests.web.signer_visits import verified
 pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
 WORDS = {
     "zh": {
-        "devices": "我的设备", "lost": "我丢失了这台手机", "revoke": "确认吊销", "said": "该设备已吊销",
+        "devices": "我的设备",
+        "lost": "我丢失了这台手机",
+        "revoke": "确认吊销",
+        "said": "该设备已吊销",
         "back": "返回合同",
     },
     "en": {
-        "devices": "My devices", "lost": "I lost this phone", "revoke": "Revoke its key for good",
-        "said": "The device is revoked", "back": "Back to the contract",
+        "devices": "My devices",
+        "lost": "I lost this phone",
+        "revoke": "Revoke its key for good",
+        "said": "The device is revoked",
+        "back": "Back to the contract",
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -48,9 +48,12 @@ class Device:
         cdp = await page.context.new_cdp_session(page)
         await cdp.send("WebAuthn.enable")
         options = {
-            "protocol": "ctap2", "transport": "internal", "hasUserVerification": verifies, "isUserVerified": verifies,
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasUserVerification": verifies,
+            "isUserVerified": verifies,
             "automaticPresenceSimulation": True,
-        }  # fmt: skip
+        }
         made = await cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})
         return cls(cdp, made["authenticatorId"])
 

@@ -46,8 +46,13 @@ async def link(running: Running) -> AsyncIterator[tuple[Contract, str]]:
 async def pages(running: Running, link: str) -> list[str]:
     _, poster = await make_poster(running)
     ticket = link.rpartition("/")[2]
-    return [link, f"{running.origin}/S/{ticket.lower()}", f"{running.origin}/s", f"{running.origin}/p/{poster}",
-            f"{running.origin}/s/0000000000000"]  # fmt: skip
+    return [
+        link,
+        f"{running.origin}/S/{ticket.lower()}",
+        f"{running.origin}/s",
+        f"{running.origin}/p/{poster}",
+        f"{running.origin}/s/0000000000000",
+    ]
 
 
 async def settled(page: Page) -> None:
@@ -55,10 +60,13 @@ async def settled(page: Page) -> None:
     await page.wait_for_load_state("networkidle")
 
 
-@pytest.mark.parametrize("context", [
-    pytest.param(DESK, id="desk", marks=pytest.mark.real),
-    pytest.param(PHONE | {"user_agent": PEOPLE["WeChat, Android"][1]}, id="phone"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "context",
+    [
+        pytest.param(DESK, id="desk", marks=pytest.mark.real),
+        pytest.param(PHONE | {"user_agent": PEOPLE["WeChat, Android"][1]}, id="phone"),
+    ],
+)
 async def test_running_the_scripts_changes_nothing(
     running: Running, new_page: NewPage, link: tuple[Contract, str], context: dict[str, object]
 ) -> None:
@@ -78,10 +86,13 @@ async def test_running_the_scripts_changes_nothing(
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("native", [
-    pytest.param(False, id="scripted", marks=pytest.mark.real),
-    pytest.param(True, id="native"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "native",
+    [
+        pytest.param(False, id="scripted", marks=pytest.mark.real),
+        pytest.param(True, id="native"),
+    ],
+)
 async def test_sending_every_form_changes_nothing(
     running: Running, new_page: NewPage, link: tuple[Contract, str], native: bool
 ) -> None:

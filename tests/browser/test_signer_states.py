@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.async_api import Page, Route, expect
 
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
@@ -80,9 +80,10 @@ async def test_wrong_answers_and_a_question_before_the_code(running: Running, ne
         assert "not-me" in [task.kind for task in await tx.staff_tasks.open_tasks()]
     for _ in range(9):
         await page.request.post(
-            f"{running.origin}/sign/v1/verify", headers={"Origin": running.origin},
+            f"{running.origin}/sign/v1/verify",
+            headers={"Origin": running.origin},
             data={"code": "000000", "name": "x", "id_tail": "0000"},
-        )  # fmt: skip
+        )
     await page.reload()
     await identify(page, "000000")
     await heading(page, "今天已锁定，请明天再试")
@@ -230,9 +231,11 @@ async def test_anybody_may_check_a_contract(running: Running, new_page: NewPage,
         await client.sign()
     final = await running.completed(contract)
     page = await new_page()
-    for name, content, words in (("right.pdf", final, "没有不通过的项目"),
-                                 ("wrong.pdf", final.replace(b"/MediaBox", b"/MediaBux", 1), "有检查不通过"),
-                                 ("none.pdf", b"no PDF at all", "无法读取这个文件")):  # fmt: skip
+    for name, content, words in (
+        ("right.pdf", final, "没有不通过的项目"),
+        ("wrong.pdf", final.replace(b"/MediaBox", b"/MediaBux", 1), "有检查不通过"),
+        ("none.pdf", b"no PDF at all", "无法读取这个文件"),
+    ):
         (tmp_path / name).write_bytes(content)
         await page.goto(f"{running.origin}/verify")
         await page.locator("#file").set_input_files(tmp_path / name)

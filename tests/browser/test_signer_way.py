@@ -15,10 +15,13 @@ from tests.running import Running
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
 
-@pytest.mark.parametrize(("profile", "words", "name"), [
-    (PHONE, ZH, "phone"),
-    ({**DESK, "locale": "en-GB"}, EN, "desk-en"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("profile", "words", "name"),
+    [
+        (PHONE, ZH, "phone"),
+        ({**DESK, "locale": "en-GB"}, EN, "desk-en"),
+    ],
+)
 async def test_from_the_link_to_the_sealed_contract(
     running: Running, new_page: NewPage, shot: Shot, profile: dict[str, Any], words: dict[str, str], name: str
 ) -> None:

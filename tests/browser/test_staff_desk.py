@@ -68,10 +68,20 @@ async def test_pages_fit_a_small_phone(running: Running, new_page: NewPage, shot
         (signer,) = await tx.contracts.signers(contract.id)
     page = await logged_in(running, await new_page(**PHONE))
     one = f"/staff/contracts/{contract.id}"
-    for number, path in enumerate((
-        "/staff", "/staff/enrolments", "/staff/issue", "/staff/import", "/staff/tasks", one, f"{one}/void",
-        f"{one}/links/{signer.id}", f"{one}/desk/{signer.id}", "/demo/phone",
-    )):  # fmt: skip
+    for number, path in enumerate(
+        (
+            "/staff",
+            "/staff/enrolments",
+            "/staff/issue",
+            "/staff/import",
+            "/staff/tasks",
+            one,
+            f"{one}/void",
+            f"{one}/links/{signer.id}",
+            f"{one}/desk/{signer.id}",
+            "/demo/phone",
+        )
+    ):
         for lang in ("zh", "en"):
             answer = await page.goto(f"{running.origin}{path}?lang={lang}")
             assert answer is not None and answer.status == 200

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import Page, expect
 
-from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot

@@ -15,7 +15,8 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
@@ -198,17 +199,24 @@ ADULTS = (
     pytest.param(NewStudent("㛃𠮷䶮", "cn-id", ADULT_ID), {"id_number": ADULT_ID}, ZH, id="rare-characters"),
     pytest.param(
         NewStudent("Maria Gonzalez", "passport", "AB1234567", date(1999, 1, 1)),
-        {"id_type": "passport", "id_number": "AB1234567", "language": "en"}, EN,
-        id="passport-in-english", marks=pytest.mark.real,
+        {"id_type": "passport", "id_number": "AB1234567", "language": "en"},
+        EN,
+        id="passport-in-english",
+        marks=pytest.mark.real,
     ),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(("student", "document", "words"), ADULTS)
 async def test_an_adult_student_signs(
-    running: Running, new_page: NewPage, shot: Shot, tmp_path: Path, student: NewStudent, document: dict[str, Any],
+    running: Running,
+    new_page: NewPage,
+    shot: Shot,
+    tmp_path: Path,
+    student: NewStudent,
+    document: dict[str, Any],
     words: dict[str, str],
-) -> None:  # fmt: skip
+) -> None:
     signer = replace(NewSigner(Role.STUDENT, student.name, STUDENT_PHONE, ""), **document)
     contract = await issue(running.hub.services, EVERYTHING, NewContract("hefei", student, (signer,), "math-a"), "test")
     page = await new_page(**PHONE if words is ZH else {**PHONE, "locale": "en-GB"})

@@ -156,10 +156,14 @@ def refused_by_python(case: Case) -> bool:
 @pytest.mark.parametrize(
     "name",
     [
-        "page with other content", "content replaced", "annotation added", "a missing object comes to life",
-        "metadata that are a page's content", "the catalog as graphics states",
+        "page with other content",
+        "content replaced",
+        "annotation added",
+        "a missing object comes to life",
+        "metadata that are a page's content",
+        "the catalog as graphics states",
     ],
-)  # fmt: skip
+)
 def test_the_changes_show_on_the_page(dishonest: list[Case], name: str) -> None:
     """So the cases are attacks, and not files that any reader would take for broken."""
     case = next(each for each in dishonest if each.name == name)

@@ -23,19 +23,27 @@ from tests.channels.doubles import Double, Trouble
 
 # Every file in `channels/` with a `connect` is a channel.
 KINDS = sorted(
-    path.stem for path in Path(channels.__file__).parent.glob("*.py")
+    path.stem
+    for path in Path(channels.__file__).parent.glob("*.py")
     if path.stem != "__init__" and re.search("^def connect", path.read_text("utf-8"), re.MULTILINE)
-)  # fmt: skip
+)
 PHONE, MAILBOX = "+8619000000101", "parent@example.org"
 ADDRESS = "https://sign.example.org/callbacks"
 # Seconds; for a provider whose reply comes too late.
 SHORT_DEADLINE = 0.4
 CODE = "482913"
 VARIABLES = {
-    "campus": "合肥", "school": "启明学校", "course": "英语", "link": "https://sign.example.org/s/7F3KQ0ZC8M2XA",
-    "ticket": "7F3KQ0ZC8M2XA", "entry": "https://sign.example.org/s", "pickup": "K7M2", "code": CODE,
-    "deadline": "12-01", "minutes": "10",
-}  # fmt: skip
+    "campus": "合肥",
+    "school": "启明学校",
+    "course": "英语",
+    "link": "https://sign.example.org/s/7F3KQ0ZC8M2XA",
+    "ticket": "7F3KQ0ZC8M2XA",
+    "entry": "https://sign.example.org/s",
+    "pickup": "K7M2",
+    "code": CODE,
+    "deadline": "12-01",
+    "minutes": "10",
+}
 
 
 def double_of(kind: str) -> Double:
@@ -88,10 +96,16 @@ class Setting:
         """A message of its own key, of now, to an address that this provider reaches."""
         usual = MAILBOX if self.kind.startswith("email") else PHONE
         message = Message(
-            key=f"{uuid4().hex}:reminder", to=getattr(self.double, "to", usual), purpose="code", language="zh",
-            text=f"【启明学校】验证码 {CODE},10 分钟内有效。", template="code", variables=VARIABLES,
-            at=datetime.now(UTC), subject="验证码",
-        )  # fmt: skip
+            key=f"{uuid4().hex}:reminder",
+            to=getattr(self.double, "to", usual),
+            purpose="code",
+            language="zh",
+            text=f"【启明学校】验证码 {CODE},10 分钟内有效。",
+            template="code",
+            variables=VARIABLES,
+            at=datetime.now(UTC),
+            subject="验证码",
+        )
         return replace(message, **changes)
 
     def connect(self, **changes: Any) -> Channel:

@@ -106,10 +106,14 @@ class Kannel:
         self._configuration = folder / "kannel.conf"
         self._configuration.write_text(
             CONFIGURATION.format(
-                folder=folder, admin=ADMIN, username=USERNAME, password=PASSWORD, callbacks=callbacks,
+                folder=folder,
+                admin=ADMIN,
+                username=USERNAME,
+                password=PASSWORD,
+                callbacks=callbacks,
                 unroutable=UNROUTABLE,
             )
-        )  # fmt: skip
+        )
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     @contextlib.asynccontextmanager

@@ -43,10 +43,24 @@ def installed() -> Path:
         HOME.mkdir(parents=True, exist_ok=True)
         try:
             subprocess.run(
-                [npm, "install", "--prefix", str(HOME), "--no-save", "--no-audit", "--no-fund", "--ignore-scripts",
-                 f"@stoplight/prism-cli@{VERSION}"],
-                cwd=HOME, check=True, capture_output=True, text=True, timeout=INSTALLING, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+                [
+                    npm,
+                    "install",
+                    "--prefix",
+                    str(HOME),
+                    "--no-save",
+                    "--no-audit",
+                    "--no-fund",
+                    "--ignore-scripts",
+                    f"@stoplight/prism-cli@{VERSION}",
+                ],
+                cwd=HOME,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=INSTALLING,
+                stdin=subprocess.DEVNULL,
+            )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             pytest.skip(f"npm could not install Prism {VERSION} ({type(error).__name__})")
     return PROGRAM
@@ -64,8 +78,16 @@ def proxy(description: Path, upstream: str, log: Path) -> Iterator[str]:
     """The address of a proxy before `upstream`. What does not keep to the description is answered with an error."""
     port = free_port()
     command = [
-        str(installed()), "proxy", str(description), upstream, "--errors", "--host", "127.0.0.1", "--port", str(port)
-    ]  # fmt: skip
+        str(installed()),
+        "proxy",
+        str(description),
+        upstream,
+        "--errors",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     try:

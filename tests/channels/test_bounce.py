@@ -97,13 +97,15 @@ async def test_what_people_read_counts_for_nothing(sent: Sent) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"\xff\xfe", b"Subject: out of office\n\nI am away.",
+        b"",
+        b"\xff\xfe",
+        b"Subject: out of office\n\nI am away.",
         REPORT % b"disposition-notification" + b"\n--x--\n",
         REPORT % b"delivery-status" + b"\ntext\n--x--\n",
         REPORT % b"delivery-status" + b"Content-Type: message/delivery-status\n\nAction: failed\n\n--x--\n",
         b"a" * 300_000,
     ],
-)  # fmt: skip
+)
 async def test_other_mails_are_not_genuine(sent: Sent, body: bytes) -> None:
     with pytest.raises(NotGenuine):
         sent.hear(body)
@@ -144,12 +146,22 @@ async def test_parts_within_parts_are_refused(sent: Sent) -> None:
 @pytest.mark.parametrize(
     ("status", "failure"),
     [
-        ("5.1.1", Failure.ADDRESS), ("5.1.2", Failure.ADDRESS), ("5.1.10", Failure.ADDRESS), ("5.1.8", Failure.OTHER),
-        ("5.2.1", Failure.ADDRESS), ("5.2.2", Failure.TRANSIENT), ("5.2.3", Failure.CONTENT),
-        ("5.3.4", Failure.CONTENT), ("5.4.4", Failure.ADDRESS), ("5.4.6", Failure.OTHER), ("5.6.0", Failure.CONTENT),
-        ("5.7.1", Failure.FILTERED), ("5.0.0", Failure.OTHER), ("4.4.1", Failure.TRANSIENT),
+        ("5.1.1", Failure.ADDRESS),
+        ("5.1.2", Failure.ADDRESS),
+        ("5.1.10", Failure.ADDRESS),
+        ("5.1.8", Failure.OTHER),
+        ("5.2.1", Failure.ADDRESS),
+        ("5.2.2", Failure.TRANSIENT),
+        ("5.2.3", Failure.CONTENT),
+        ("5.3.4", Failure.CONTENT),
+        ("5.4.4", Failure.ADDRESS),
+        ("5.4.6", Failure.OTHER),
+        ("5.6.0", Failure.CONTENT),
+        ("5.7.1", Failure.FILTERED),
+        ("5.0.0", Failure.OTHER),
+        ("4.4.1", Failure.TRANSIENT),
         ("4.2.2", Failure.TRANSIENT),
     ],
-)  # fmt: skip
+)
 def test_a_status_says_what_to_do(status: str, failure: Failure) -> None:
     assert failure_of(status) is failure

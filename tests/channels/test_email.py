@@ -117,8 +117,10 @@ async def test_a_mail_has_the_text_a_page_and_the_code(double: Double, place: Ch
 async def test_a_mail_without_link_has_no_code(double: Double, place: ChannelContext) -> None:
     await connected(double.options(), place).send(replace(MESSAGE, link="", text="验证码 123456"))
     assert {part.get_content_type() for part in received(double).walk()} == {
-        "multipart/alternative", "text/plain", "text/html",
-    }  # fmt: skip
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    }
 
 
 async def test_the_same_message_has_the_same_id_which_tells_nothing(double: Double, place: ChannelContext) -> None:
@@ -160,20 +162,23 @@ def authority(folder: Path) -> tuple[ssl.SSLContext, str]:
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
     now = datetime.now(UTC)
     certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
-    )  # fmt: skip
+    )
     pem = certificate.public_bytes(serialization.Encoding.PEM)
     file = folder / "server.pem"
     file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ) + pem
-    )  # fmt: skip
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + pem
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context, pem.decode()
@@ -212,9 +217,15 @@ class Script:
 
     def __init__(self, **replies: str | None) -> None:
         self._replies: dict[str, str | None] = {
-            "greeting": "220 mail ESMTP", "EHLO": "250-mail\r\n250 DSN", "MAIL": "250 2.1.0 Ok", "RCPT": "250 2.1.5 Ok",
-            "DATA": "354 go on", "body": "250 2.0.0 Ok", "QUIT": "221 bye", **replies,
-        }  # fmt: skip
+            "greeting": "220 mail ESMTP",
+            "EHLO": "250-mail\r\n250 DSN",
+            "MAIL": "250 2.1.0 Ok",
+            "RCPT": "250 2.1.5 Ok",
+            "DATA": "354 go on",
+            "body": "250 2.0.0 Ok",
+            "QUIT": "221 bye",
+            **replies,
+        }
         self.commands: list[str] = []
 
     @contextlib.asynccontextmanager
@@ -222,9 +233,13 @@ class Script:
         server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
         try:
             yield {
-                "host": "127.0.0.1", "port": server.sockets[0].getsockname()[1], "security": "none",
-                "sender": "sign@school.example", "bounces": "bounces@school.example", "deadline": 0.5,
-            }  # fmt: skip
+                "host": "127.0.0.1",
+                "port": server.sockets[0].getsockname()[1],
+                "security": "none",
+                "sender": "sign@school.example",
+                "bounces": "bounces@school.example",
+                "deadline": 0.5,
+            }
         finally:
             server.close()
             await server.wait_closed()

@@ -43,8 +43,12 @@ WRITTEN = [
     ("8619000000102", "ucs2 %90%00%8B%A2", "退订"),
 ]
 OPTIONS = {
-    "url": SENDSMS, "username": USERNAME, "password": PASSWORD, "callback_secret": SECRET, "sender": SENDER,
-}  # fmt: skip
+    "url": SENDSMS,
+    "username": USERNAME,
+    "password": PASSWORD,
+    "callback_secret": SECRET,
+    "sender": SENDER,
+}
 
 
 @dataclass

@@ -90,10 +90,15 @@ async def test_the_official_sdk_is_accepted_by_the_double(double: Double) -> Non
     def send(secret: str) -> Any:
         host = double.endpoint.removeprefix("http://")
         client = Client(Config(access_key_id=KEY, access_key_secret=secret, endpoint=host, protocol="http"))
-        return client.send_sms(SendSmsRequest(
-            phone_numbers="13800000101", sign_name="签达学校", template_code="SMS_1", out_id="from the SDK & +~*",
-            template_param=json.dumps({"ticket": TICKET}),
-        ))  # fmt: skip
+        return client.send_sms(
+            SendSmsRequest(
+                phone_numbers="13800000101",
+                sign_name="签达学校",
+                template_code="SMS_1",
+                out_id="from the SDK & +~*",
+                template_param=json.dumps({"ticket": TICKET}),
+            )
+        )
 
     answer = await asyncio.to_thread(send, SECRET)
     assert answer.body.code == "OK"

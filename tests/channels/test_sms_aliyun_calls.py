@@ -35,10 +35,16 @@ async def test_a_receipt_of_the_international_site_is_read(
     double: Double, place: ChannelContext, status: str, fate: Fate
 ) -> None:
     entry = {
-        "To": "8521111000", "SendDate": "Thu, 25 Nov 2021 10:25:00 +0800", "Status": status, "TaskId": "67890",
-        "ReceiveDate": "Thu, 25 Nov 2021 10:25:33 +0800", "ErrorCode": "PORT_NOT_REGISTERED", "SmsSize": "2",
-        "ErrorDescription": "failed", "MessageId": "1234500001111",
-    }  # fmt: skip
+        "To": "8521111000",
+        "SendDate": "Thu, 25 Nov 2021 10:25:00 +0800",
+        "Status": status,
+        "TaskId": "67890",
+        "ReceiveDate": "Thu, 25 Nov 2021 10:25:33 +0800",
+        "ErrorCode": "PORT_NOT_REGISTERED",
+        "SmsSize": "2",
+        "ErrorDescription": "failed",
+        "MessageId": "1234500001111",
+    }
     (report,) = channel_at(double, place).read(called(place, [entry])).reports
     assert (report.receipt.fate, report.receipt.reference, report.key) == (fate, "1234500001111", "")
     assert report.to == "+8521111000"  # with its country, whatever it looks like
@@ -97,10 +103,18 @@ REPORT = {"phone_number": "13800000101", "success": True, "err_code": "DELIVERED
 
 
 ODD: list[Any] = [
-    1, None, [], {"success": "true"}, {"biz_id": ""}, {"biz_id": "x" * 300}, {"phone_number": "13x"},
-    {"out_id": {"a": 1}}, {"content": "退订"}, {"content": "a\0", "sequence_id": 1},
+    1,
+    None,
+    [],
+    {"success": "true"},
+    {"biz_id": ""},
+    {"biz_id": "x" * 300},
+    {"phone_number": "13x"},
+    {"out_id": {"a": 1}},
+    {"content": "退订"},
+    {"content": "a\0", "sequence_id": 1},
     {"content": "\ud800", "sequence_id": 1},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -126,9 +140,13 @@ async def test_only_the_secret_address_is_heard(double: Double, place: ChannelCo
     call = called(place, [REPORT])
     assert channel.read(call).reports[0].key == "a"
     strangers: list[CallbackRequest] = [
-        double.forged(call), replace(call, url=call.url + "x"), replace(call, url=call.url[:-1]),
-        replace(call, url=place.callbacks), replace(call, url=call.url + "\udcff"), replace(call, method="GET"),
-    ]  # fmt: skip
+        double.forged(call),
+        replace(call, url=call.url + "x"),
+        replace(call, url=call.url[:-1]),
+        replace(call, url=place.callbacks),
+        replace(call, url=call.url + "\udcff"),
+        replace(call, method="GET"),
+    ]
     for stranger in strangers:
         with pytest.raises(NotGenuine):
             channel.read(stranger)

@@ -220,8 +220,15 @@ async def test_short_codes_and_binary_messages_say_nothing(double: Double, place
 @pytest.mark.parametrize(
     "query",
     [
-        "", "key=a", "key=a&report=3&reply=", "key=a&report=1&reply=&more=1", "key=a&key=b&report=1&reply=",
-        "key=&report=1&reply=", "key=a&report=%d&reply=", "key=a&report=-1&reply=", "key=a&report=1",
+        "",
+        "key=a",
+        "key=a&report=3&reply=",
+        "key=a&report=1&reply=&more=1",
+        "key=a&key=b&report=1&reply=",
+        "key=&report=1&reply=",
+        "key=a&report=%d&reply=",
+        "key=a&report=-1&reply=",
+        "key=a&report=1",
         "sender=%2B8619000000101&text=x&charset=KLINGON&id=74473687-2251-4e8a-be6f-046564db6d45&at=1",
         "sender=%2B8619000000101&text=%FF&charset=UTF-8&id=74473687-2251-4e8a-be6f-046564db6d45&at=1",
         "sender=%2B8619000000101&text=x&charset=UTF-8&id=%I&at=1",
@@ -229,7 +236,7 @@ async def test_short_codes_and_binary_messages_say_nothing(double: Double, place
         "sender=%2B8619000000101&text=x&charset=UTF-8&id=74473687-2251-4e8a-be6f-046564db6d45&at=tomorrow",
         "&".join(f"p{number}=1" for number in range(50)),
     ],
-)  # fmt: skip
+)
 async def test_what_kannel_would_not_call_is_not_genuine(double: Double, place: ChannelContext, query: str) -> None:
     channel = connected(double, place)
     with pytest.raises(NotGenuine):

@@ -87,10 +87,18 @@ async def test_the_official_sdk_is_accepted_by_the_double(double: Double) -> Non
 
     def send(secret: str) -> Any:
         request = SendSmsRequest()
-        request.from_json_string(json.dumps({
-            "PhoneNumberSet": ["+8613800000101"], "SmsSdkAppId": APP_ID, "TemplateId": "1100", "SignName": SIGN_NAME,
-            "TemplateParamSet": [TICKET], "SessionContext": "from the SDK",
-        }))  # fmt: skip
+        request.from_json_string(
+            json.dumps(
+                {
+                    "PhoneNumberSet": ["+8613800000101"],
+                    "SmsSdkAppId": APP_ID,
+                    "TemplateId": "1100",
+                    "SignName": SIGN_NAME,
+                    "TemplateParamSet": [TICKET],
+                    "SessionContext": "from the SDK",
+                }
+            )
+        )
         return sdk(double.endpoint.removeprefix("http://"), secret).SendSms(request)
 
     status = (await asyncio.to_thread(send, SECRET)).SendStatusSet[0]
@@ -317,10 +325,16 @@ REPORT = {"nationcode": "86", "mobile": "13800000101", "report_status": "SUCCESS
 @pytest.mark.parametrize(
     "odd",
     [
-        {"report_status": "MAYBE"}, {"sid": ""}, {"mobile": "x"}, {"nationcode": None}, {"text": "退订"},
-        {"text": "退订", "time": "soon"}, {"text": "退订", "time": True}, {"text": "\ud800", "time": 1},
+        {"report_status": "MAYBE"},
+        {"sid": ""},
+        {"mobile": "x"},
+        {"nationcode": None},
+        {"text": "退订"},
+        {"text": "退订", "time": "soon"},
+        {"text": "退订", "time": True},
+        {"text": "\ud800", "time": 1},
     ],
-)  # fmt: skip
+)
 async def test_an_odd_entry_costs_no_other_and_is_kept_as_it_came(
     double: Double, place: ChannelContext, odd: dict[str, Any]
 ) -> None:

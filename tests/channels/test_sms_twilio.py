@@ -254,9 +254,18 @@ async def test_it_carries_to_no_number_of_mainland_china(sms: Setting) -> None:
 async def test_the_double_is_a_program_that_loses_replies_and_keeps_a_ledger(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.channels.doubles.sms_twilio", "--ledger", str(ledger), "--lose", "0.3",
-        "--seed", "1", cwd=ROOT, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "tests.channels.doubles.sms_twilio",
+        "--ledger",
+        str(ledger),
+        "--lose",
+        "0.3",
+        "--seed",
+        "1",
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
     assert process.stdout
     url = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
     double = sms_twilio.Double(url=url)

@@ -137,18 +137,26 @@ async def test_each_status_has_its_meaning(
 async def test_a_genuine_signature_says_nothing_at_another_address_or_for_another_account(sms: Setting) -> None:
     receipt = await sms.channel.send(sms.message())
     fields = {
-        "AccountSid": ACCOUNT, "MessageSid": receipt.reference, "MessageStatus": "delivered", "To": "+447700900101"
-    }  # fmt: skip
+        "AccountSid": ACCOUNT,
+        "MessageSid": receipt.reference,
+        "MessageStatus": "delivered",
+        "To": "+447700900101",
+    }
     status = f"{sms.place.callbacks}?key=1"
     assert sms.hear(signed(status, fields))
     assert sms.hear(signed(status, {**fields, "ANewField": "x"})), "what Twilio adds one day is ignored"
     for url in ("", "?key=", "?key=1&key=2", "?key=1&more=2", "/?key=1", "/inbound", "/inbound?key=1", "?other=1"):
         assert not sms.hear(signed(sms.place.callbacks + url, fields)), url
     for changes in (
-        {"AccountSid": "AC" + "1" * 32}, {"To": "+1 555"}, {"MessageStatus": "received"},
-        {"MessageSid": "CA" + "0" * 32}, {"ErrorCode": "x"}, {"ANewField": "xErrorCode30003"},
-        {"XErrorCode30003From": "x"}, {"X" * 50: ""},
-    ):  # fmt: skip
+        {"AccountSid": "AC" + "1" * 32},
+        {"To": "+1 555"},
+        {"MessageStatus": "received"},
+        {"MessageSid": "CA" + "0" * 32},
+        {"ErrorCode": "x"},
+        {"ANewField": "xErrorCode30003"},
+        {"XErrorCode30003From": "x"},
+        {"X" * 50: ""},
+    ):
         assert not sms.hear(signed(status, {**fields, **changes})), changes
     for name in fields:
         assert not sms.hear(signed(status, {other: value for other, value in fields.items() if other != name})), name

@@ -144,11 +144,22 @@ class DingTalkPlatform:
 
     def message(self, person: str, text: str, at: datetime, webhook: str = "", number: str = "msg1==") -> Sent:
         body = {
-            "conversationId": "cid1", "chatbotCorpId": self.corp_id, "chatbotUserId": "$:LWCP_v1:$bot", "msgId": number,
-            "senderNick": "somebody", "isAdmin": False, "senderStaffId": person, "senderCorpId": self.corp_id,
-            "senderId": "$:LWCP_v1:$s", "createAt": int(at.timestamp() * 1000), "conversationType": "2",
-            "isInAtList": True, "robotCode": "dingrobot", "msgtype": "text", "text": {"content": f" {text} "},
-        }  # fmt: skip
+            "conversationId": "cid1",
+            "chatbotCorpId": self.corp_id,
+            "chatbotUserId": "$:LWCP_v1:$bot",
+            "msgId": number,
+            "senderNick": "somebody",
+            "isAdmin": False,
+            "senderStaffId": person,
+            "senderCorpId": self.corp_id,
+            "senderId": "$:LWCP_v1:$s",
+            "createAt": int(at.timestamp() * 1000),
+            "conversationType": "2",
+            "isInAtList": True,
+            "robotCode": "dingrobot",
+            "msgtype": "text",
+            "text": {"content": f" {text} "},
+        }
         if webhook:
             body["sessionWebhook"] = webhook
         return Sent("POST", {}, self.headers(at), json.dumps(body, ensure_ascii=False).encode())
@@ -167,9 +178,11 @@ class FeishuPlatform:
     @property
     def options(self) -> dict[str, str]:
         return {
-            "app_id": self.app_id, "app_secret": self.app_secret, "encrypt_key": self.encrypt_key,
+            "app_id": self.app_id,
+            "app_secret": self.app_secret,
+            "encrypt_key": self.encrypt_key,
             "verification_token": self.verification_token,
-        }  # fmt: skip
+        }
 
     def encrypted(self, event: object) -> bytes:
         iv, key = secrets.token_bytes(16), hashlib.sha256(self.encrypt_key.encode()).digest()
@@ -180,9 +193,11 @@ class FeishuPlatform:
         stamp, nonce = str(int(at.timestamp())), secrets.token_hex(8)
         digest = hashlib.sha256(stamp.encode() + nonce.encode() + self.encrypt_key.encode() + body).hexdigest()
         return {
-            "X-Lark-Request-Timestamp": stamp, "X-Lark-Request-Nonce": nonce, "X-Lark-Signature": digest,
+            "X-Lark-Request-Timestamp": stamp,
+            "X-Lark-Request-Nonce": nonce,
+            "X-Lark-Signature": digest,
             "Content-Type": "application/json",
-        }  # fmt: skip
+        }
 
     def verification(self, token: str | None = None) -> Sent:
         asked = {"challenge": "ajls384kdjx98XX", "token": token or self.verification_token, "type": "url_verification"}
@@ -202,17 +217,26 @@ class FeishuPlatform:
         return {
             "schema": "2.0",
             "header": {
-                "event_id": secrets.token_hex(16), "event_type": "im.message.receive_v1", "create_time": stamp,
-                "token": self.verification_token, "app_id": self.app_id, "tenant_key": "2ca1d211f64f6438",
+                "event_id": secrets.token_hex(16),
+                "event_type": "im.message.receive_v1",
+                "create_time": stamp,
+                "token": self.verification_token,
+                "app_id": self.app_id,
+                "tenant_key": "2ca1d211f64f6438",
             },
             "event": {
                 "sender": {
                     "sender_id": {"union_id": "on_1", "user_id": "e33ggbyz", "open_id": person},
-                    "sender_type": "user", "tenant_key": "2ca1d211f64f6438",
+                    "sender_type": "user",
+                    "tenant_key": "2ca1d211f64f6438",
                 },
                 "message": {
-                    "message_id": number, "create_time": stamp, "chat_id": "oc_1", "chat_type": "group",
-                    "message_type": sort, "content": json.dumps({"text": f"@_user_1 {text}"}),
+                    "message_id": number,
+                    "create_time": stamp,
+                    "chat_id": "oc_1",
+                    "chat_type": "group",
+                    "message_type": sort,
+                    "content": json.dumps({"text": f"@_user_1 {text}"}),
                 },
             },
-        }  # fmt: skip
+        }

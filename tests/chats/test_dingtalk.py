@@ -54,11 +54,17 @@ async def test_or_into_the_response(place: ChatContext) -> None:
 @pytest.mark.parametrize(
     "webhook",
     [
-        "http://oapi.dingtalk.com/robot/sendBySession?session=x", "https://oapi.dingtalk.com.example.org/x",
-        "https://oapi.dingtalk.com@example.org/x", "https://oapi.dingtalk.com:444/x", "http://127.0.0.1:5432/",
-        "file:///etc/passwd", "//oapi.dingtalk.com/x", "http://[::1", "",
+        "http://oapi.dingtalk.com/robot/sendBySession?session=x",
+        "https://oapi.dingtalk.com.example.org/x",
+        "https://oapi.dingtalk.com@example.org/x",
+        "https://oapi.dingtalk.com:444/x",
+        "http://127.0.0.1:5432/",
+        "file:///etc/passwd",
+        "//oapi.dingtalk.com/x",
+        "http://[::1",
+        "",
     ],
-)  # fmt: skip
+)
 async def test_an_answer_goes_to_no_other_address(place: ChatContext, webhook: str) -> None:
     with pytest.raises(NotSent, match="leads elsewhere"):
         await connect(OPTIONS, place).send(ChatQuestion("user123", "status", "m1", {"webhook": webhook}), "three")

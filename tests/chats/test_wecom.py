@@ -13,8 +13,11 @@ from tests.chats.conftest import NOW
 from tests.chats.platforms import Sent, WeComPlatform
 
 # The values of the samples that come with WeCom's own libraries.
-SAMPLE = {"corp_id": "wx5823bf96d3bd56c7", "token": "QDG6eK",
-          "encoding_aes_key": "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"}  # fmt: skip
+SAMPLE = {
+    "corp_id": "wx5823bf96d3bd56c7",
+    "token": "QDG6eK",
+    "encoding_aes_key": "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C",
+}
 SAMPLE_ECHO = "P9nAzCzyDtyTWESHep1vC5X9xho/qYX3Zpb4yKa9SKld1DsH3Iyt3tP3zNdtp+4RPcs8TgAE7OaBO+FZXvnaqQ=="
 SAMPLE_MESSAGE = (
     "RypEvHKD8QQKFhvQ6QleEB4J58tiPdvo+rtK1I9qca6aM/wvqnLSV5zEPeusUiX5L5X/0lWfrf0QADHHhGd3QczcdCUpj911L3vg3W/sYYvuJTs3TUUk"
@@ -32,8 +35,12 @@ def at(place: ChatContext, moment: datetime) -> ChatContext:
 
 async def test_the_published_sample_of_the_address_check(place: ChatContext) -> None:
     then = datetime.fromtimestamp(1409659589, UTC)
-    query = {"msg_signature": "5c45ff5e21c57e6ad56bac8758b79b1d9ac89fd3", "timestamp": "1409659589",
-             "nonce": "263014780", "echostr": SAMPLE_ECHO}  # fmt: skip
+    query = {
+        "msg_signature": "5c45ff5e21c57e6ad56bac8758b79b1d9ac89fd3",
+        "timestamp": "1409659589",
+        "nonce": "263014780",
+        "echostr": SAMPLE_ECHO,
+    }
     assert connect(SAMPLE, at(place, then)).read(ChatRequest("GET", query, {}, b"")) == Reply(
         body=b"1616140317555161061"
     )
@@ -41,8 +48,11 @@ async def test_the_published_sample_of_the_address_check(place: ChatContext) -> 
 
 async def test_the_published_sample_of_a_message(place: ChatContext) -> None:
     then = datetime.fromtimestamp(1409659813, UTC)
-    query = {"msg_signature": "477715d11cdb4164915debcba66cb864d751f3e6", "timestamp": "1409659813",
-             "nonce": "1372623149"}  # fmt: skip
+    query = {
+        "msg_signature": "477715d11cdb4164915debcba66cb864d751f3e6",
+        "timestamp": "1409659813",
+        "nonce": "1372623149",
+    }
     body = (
         "<xml>\n<ToUserName><![CDATA[wx5823bf96d3bd56c7]]></ToUserName>"
         f"<Encrypt><![CDATA[{SAMPLE_MESSAGE}]]></Encrypt>\n<AgentID><![CDATA[218]]></AgentID>\n</xml>"
@@ -59,9 +69,12 @@ async def test_a_question_is_read_and_its_answer_can_be_read_by_wecom(place: Cha
     answer = chat.reply(asked, "合肥校区：待签 3 份 <a & b>\nhttps://sign.example.org/staff?a=1&b=2")
     assert answer.content_type == "application/xml"
     assert WECOM.read_answer(answer.body) == {
-        "ToUserName": "li.si", "FromUserName": WECOM.corp_id, "CreateTime": str(int(NOW.timestamp())),
-        "MsgType": "text", "Content": "合肥校区：待签 3 份 <a & b>\nhttps://sign.example.org/staff?a=1&b=2",
-    }  # fmt: skip
+        "ToUserName": "li.si",
+        "FromUserName": WECOM.corp_id,
+        "CreateTime": str(int(NOW.timestamp())),
+        "MsgType": "text",
+        "Content": "合肥校区：待签 3 份 <a & b>\nhttps://sign.example.org/staff?a=1&b=2",
+    }
 
 
 async def test_what_is_no_text_wants_no_answer(place: ChatContext) -> None:

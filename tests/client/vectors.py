@@ -33,9 +33,14 @@ ORIGIN = "https://sign.school.example"
 CHALLENGE = hashlib.sha256(b"qianda test vector: challenge").digest()
 UPDATE_CHECK = 5
 CHANGES = (
-    "page with other content", "content replaced", "annotation added", "other pages", "script on opening",
-    "own field moved", "new object refers to a missing one",
-)  # fmt: skip
+    "page with other content",
+    "content replaced",
+    "annotation added",
+    "other pages",
+    "script on opening",
+    "own field moved",
+    "new object refers to a missing one",
+)
 Cases = list[tuple[str, int | None, Prepared]]
 
 
@@ -48,10 +53,14 @@ def key_of(purpose: str) -> ec.EllipticCurvePrivateKey:
 def certificate_of(key: ec.EllipticCurvePrivateKey, called: str, serial: int) -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
     builder = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(serial).not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2026, 1, 31, tzinfo=UTC))
-    )  # fmt: skip
+    )
     signed = builder.sign(key, hashes.SHA256(), ecdsa_deterministic=True)
     return signed.public_bytes(serialization.Encoding.DER)
 
@@ -83,11 +92,16 @@ def key_vectors() -> dict[str, Any]:
     )
     statement = possession_statement(CHALLENGE, ORIGIN, spki())
     return {
-        "private_key_pkcs8": text(private), "spki": text(spki()), "origin": ORIGIN, "key_challenge": text(CHALLENGE),
-        "origin_sha256": hashlib.sha256(ORIGIN.encode()).hexdigest(), "statement": text(statement),
-        "statement_sha256": hashlib.sha256(statement).hexdigest(), "proof": signed(statement),
+        "private_key_pkcs8": text(private),
+        "spki": text(spki()),
+        "origin": ORIGIN,
+        "key_challenge": text(CHALLENGE),
+        "origin_sha256": hashlib.sha256(ORIGIN.encode()).hexdigest(),
+        "statement": text(statement),
+        "statement_sha256": hashlib.sha256(statement).hexdigest(),
+        "proof": signed(statement),
         "app_attest_client_data_hash": hashlib.sha256(CHALLENGE + spki()).hexdigest(),
-    }  # fmt: skip
+    }
 
 
 def cases() -> Cases:
@@ -98,22 +112,29 @@ def cases() -> Cases:
     digest = hashlib.sha256(good.file[:gap] + good.file[resume:]).digest()
     return [
         ("an honest file", None, good),
-        ("an honest file, with the issuer's name and serial number", None,
-         prepared_over(SHOWN, CERTIFICATE, issuer_serial=CERTIFICATE)),
-        ("another text in the shown part", 1,
-         replace(prepared_over(SHOWN.replace(b"12,800", b"92,800"), CERTIFICATE), shown=SHOWN)),
-        ("the digest of something else", 2,
-         replace(good, to_be_signed=signed_attributes(bytes(32), CERTIFICATE))),
+        (
+            "an honest file, with the issuer's name and serial number",
+            None,
+            prepared_over(SHOWN, CERTIFICATE, issuer_serial=CERTIFICATE),
+        ),
+        (
+            "another text in the shown part",
+            1,
+            replace(prepared_over(SHOWN.replace(b"12,800", b"92,800"), CERTIFICATE), shown=SHOWN),
+        ),
+        ("the digest of something else", 2, replace(good, to_be_signed=signed_attributes(bytes(32), CERTIFICATE))),
         ("a byte range that ends before the file does", 2, replace(good, byte_range=(start, gap, resume, tail - 1))),
         ("a byte range that begins later", 2, replace(good, byte_range=(1, gap - 1, resume, tail))),
         ("something stands in the gap", 2, replace(good, file=written)),
-        ("somebody else's certificate", 3,
-         replace(good, to_be_signed=signed_attributes(digest, OTHER_CERTIFICATE))),
+        ("somebody else's certificate", 3, replace(good, to_be_signed=signed_attributes(digest, OTHER_CERTIFICATE))),
         ("a signing time among the attributes", 4, prepared_over(SHOWN, CERTIFICATE, extra=True)),
         ("another content type", 4, prepared_over(SHOWN, CERTIFICATE, content_type="signed_data")),
-        ("the page's content is replaced behind the shown bytes", UPDATE_CHECK,
-         prepared_over(SHOWN, CERTIFICATE, also={4: page_content(b"CNY 92,800.00")})),
-    ]  # fmt: skip
+        (
+            "the page's content is replaced behind the shown bytes",
+            UPDATE_CHECK,
+            prepared_over(SHOWN, CERTIFICATE, also={4: page_content(b"CNY 92,800.00")}),
+        ),
+    ]
 
 
 def changed(change: Callable[[Revision], None], certificate: bytes = CERTIFICATE) -> Prepared:
@@ -141,15 +162,20 @@ def file_cases() -> Cases:
 
 def check_vectors(cases: Cases) -> dict[str, Any]:
     return {
-        "shown": text(SHOWN), "shown_sha256": hashlib.sha256(SHOWN).hexdigest(), "certificate": text(CERTIFICATE),
+        "shown": text(SHOWN),
+        "shown_sha256": hashlib.sha256(SHOWN).hexdigest(),
+        "certificate": text(CERTIFICATE),
         "cases": [
             {
-                "name": name, "refused_by": refused_by, "prepared": text(case.file),
-                "byte_range": list(case.byte_range), "to_be_signed": text(case.to_be_signed),
+                "name": name,
+                "refused_by": refused_by,
+                "prepared": text(case.file),
+                "byte_range": list(case.byte_range),
+                "to_be_signed": text(case.to_be_signed),
             }
             for name, refused_by, case in cases
         ],
-    }  # fmt: skip
+    }
 
 
 def signature_vectors() -> dict[str, Any]:
@@ -157,7 +183,8 @@ def signature_vectors() -> dict[str, Any]:
     good = prepared_over(SHOWN, CERTIFICATE)
     _, gap, resume, _ = good.byte_range
     return {
-        "certificate": text(CERTIFICATE), "to_be_signed": text(good.to_be_signed),
+        "certificate": text(CERTIFICATE),
+        "to_be_signed": text(good.to_be_signed),
         "to_be_signed_sha256": hashlib.sha256(good.to_be_signed).hexdigest(),
         "attributes": {
             "content_type": "1.2.840.113549.1.7.1",
@@ -165,14 +192,16 @@ def signature_vectors() -> dict[str, Any]:
             "signing_certificate_v2": hashlib.sha256(CERTIFICATE).hexdigest(),
         },
         "signature": signed(good.to_be_signed),
-    }  # fmt: skip
+    }
 
 
 def files() -> dict[str, str]:
     made = {
-        "key": key_vectors(), "signature": signature_vectors(), "checks": check_vectors(cases()),
+        "key": key_vectors(),
+        "signature": signature_vectors(),
+        "checks": check_vectors(cases()),
         "files": check_vectors(file_cases()),
-    }  # fmt: skip
+    }
     return {f"{name}.json": json.dumps(value, indent=1) + "\n" for name, value in made.items()}
 
 

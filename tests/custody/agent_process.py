@@ -64,13 +64,22 @@ class AgentProcess:
 async def agent(token: UsbToken, *arguments: str, language: str = "en") -> AsyncIterator[AgentProcess]:
     inside, outside = pty.openpty()
     environment = token.environment | {
-        "XDG_CONFIG_HOME": str(token.folder), "PYTHONWARNINGS": "error", "PYTHONIOENCODING": "utf-8"
-    }  # fmt: skip
+        "XDG_CONFIG_HOME": str(token.folder),
+        "PYTHONWARNINGS": "error",
+        "PYTHONIOENCODING": "utf-8",
+    }
     command = [sys.executable, "-m", "qianda", "agent", "--language", language, *arguments]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _IN_TERMINAL, *command,
-        stdin=outside, stdout=outside, stderr=outside, env=environment, start_new_session=True,
-    )  # fmt: skip
+        sys.executable,
+        "-c",
+        _IN_TERMINAL,
+        *command,
+        stdin=outside,
+        stdout=outside,
+        stderr=outside,
+        env=environment,
+        start_new_session=True,
+    )
     os.close(outside)
     person = AgentProcess(process, inside)
     asyncio.get_running_loop().add_reader(inside, person.readable)

@@ -65,9 +65,11 @@ async def hub_with_an_app(folder: Path, templates: Path | None = None, **more: A
     hold them."""
     keystore, app_attest = Keystore(), AppAttestService()
     apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
-    configured = {"attestations": {
-        "android_key": {"roots": [str(keystore.write_root(folder))], "apps": apps},
-        "app_attest": {"roots": [str(app_attest.write_root(folder))], "apps": [APPLE_APP]},
-    }}  # fmt: skip
+    configured = {
+        "attestations": {
+            "android_key": {"roots": [str(keystore.write_root(folder))], "apps": apps},
+            "app_attest": {"roots": [str(app_attest.write_root(folder))], "apps": [APPLE_APP]},
+        }
+    }
     async with running_hub(configured=configured | more, templates=templates) as running:
         yield Phones(running, keystore, app_attest)

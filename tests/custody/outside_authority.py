@@ -33,16 +33,23 @@ def name_of(common_name: str, organisation: str = "测试证书中心") -> x509.
 
 
 def person(common_name: str) -> x509.Name:
-    return x509.Name([
-        x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"), x509.NameAttribute(NameOID.COMMON_NAME, common_name)
-    ])  # fmt: skip
+    return x509.Name(
+        [x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"), x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+    )
 
 
 def usage(**on: bool) -> x509.KeyUsage:
     names = (
-        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-        "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-    )  # fmt: skip
+        "digital_signature",
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "key_cert_sign",
+        "crl_sign",
+        "encipher_only",
+        "decipher_only",
+    )
     return x509.KeyUsage(**{name: on.get(name, False) for name in names})
 
 
@@ -69,20 +76,35 @@ class OutsideAuthority:
         self.issuing = self._authority(self.issuing_key.public_key(), "Outside Issuing", "Outside Root", self.root_key)
 
     def issue(
-        self, key: PublicKey, subject: x509.Name, *, key_usage: x509.KeyUsage | None = SIGNING,
-        begins: timedelta = timedelta(days=-1), ends: timedelta = timedelta(days=365),
-        policies: Sequence[str] = (), purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.CLIENT_AUTH,
-        ExtendedKeyUsageOID.EMAIL_PROTECTION), listed: bool = True, directly: bool = False,
-    ) -> bytes:  # fmt: skip
+        self,
+        key: PublicKey,
+        subject: x509.Name,
+        *,
+        key_usage: x509.KeyUsage | None = SIGNING,
+        begins: timedelta = timedelta(days=-1),
+        ends: timedelta = timedelta(days=365),
+        policies: Sequence[str] = (),
+        purposes: Sequence[x509.ObjectIdentifier] = (
+            ExtendedKeyUsageOID.CLIENT_AUTH,
+            ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        ),
+        listed: bool = True,
+        directly: bool = False,
+    ) -> bytes:
         """A person's certificate (DER), signed by the issuing authority with its RSA key, or `directly` by the root."""
         issuer = self.root if directly else self.issuing
         now = datetime.now(UTC)
         builder = (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject).public_key(key)
-            .serial_number(x509.random_serial_number()).not_valid_before(now + begins).not_valid_after(now + ends)
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + begins)
+            .not_valid_after(now + ends)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-        )  # fmt: skip
+        )
         if key_usage is not None:
             builder = builder.add_extension(key_usage, critical=True)
         if policies:
@@ -102,13 +124,17 @@ class OutsideAuthority:
     def _authority(self, key: PublicKey, common_name: str, issuer: str, by: ec.EllipticCurvePrivateKey) -> Any:
         now = datetime.now(UTC)
         builder = (
-            x509.CertificateBuilder().subject_name(name_of(common_name)).issuer_name(name_of(issuer)).public_key(key)
-            .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
+            x509.CertificateBuilder()
+            .subject_name(name_of(common_name))
+            .issuer_name(name_of(issuer))
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=3650))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(usage(key_cert_sign=True, crl_sign=True), critical=True)
             .add_extension(self._policies(["2.5.29.32.0"]), critical=False)
-        )  # fmt: skip
+        )
         if common_name != issuer:
             builder = builder.add_extension(self._points("root"), critical=False)
         return builder.sign(by, hashes.SHA256())
@@ -133,9 +159,12 @@ class OutsideAuthority:
         now = datetime.now(UTC)
         issuer = self.issuing if which == "issuing" else self.root
         builder = (
-            x509.CertificateRevocationListBuilder().issuer_name(issuer.subject).last_update(now - timedelta(minutes=1))
-            .next_update(now + timedelta(days=7)).add_extension(x509.CRLNumber(1), critical=False)
-        )  # fmt: skip
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.subject)
+            .last_update(now - timedelta(minutes=1))
+            .next_update(now + timedelta(days=7))
+            .add_extension(x509.CRLNumber(1), critical=False)
+        )
         for serial in self.revoked if which == "issuing" else ():
             entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - timedelta(minutes=1))
             builder = builder.add_revoked_certificate(entry.build())

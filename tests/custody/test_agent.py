@@ -84,8 +84,9 @@ async def test_a_certificate_on_the_token_signs(place: Place, token: UsbToken, k
     certificate = authority.issue(key.public_key(), person(NAME), policies=policies)
     token.put(key, *authority.chain(certificate))
     other = ec_key()
-    token.put(other, authority.issue(other.public_key(), person("加密"), key_usage=usage(key_agreement=True)),
-              identifier="b2")  # fmt: skip
+    token.put(
+        other, authority.issue(other.public_key(), person("加密"), key_usage=usage(key_agreement=True)), identifier="b2"
+    )
     async with paired(running, token, contract) as (page, program):
         await program.read(f"Contract: {contract.title}")
         await program.read(str(contract.document))

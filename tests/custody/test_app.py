@@ -102,11 +102,13 @@ async def test_statements_that_are_not_believed(phones: Phones) -> None:
     honest = phones.android()
     timed = hardware(tag_505=integer(60))
     not_believed = [
-        (AppKey(lambda key, challenge: phones.keystore.statement(key, challenge, in_hardware=timed)),
-         ["not-asked-each-time"]),
+        (
+            AppKey(lambda key, challenge: phones.keystore.statement(key, challenge, in_hardware=timed)),
+            ["not-asked-each-time"],
+        ),
         (AppKey(lambda key, challenge: phones.app_attest.statement(key, challenge, counter=3)), ["used-before"]),
         (AppKey(lambda key, challenge: phones.keystore.statement(key, bytes(32))), ["another-challenge"]),
-    ]  # fmt: skip
+    ]
     async with verified(running, contract) as app:
         await app.key(honest)
         not_believed.append((Saying(honest.said[0]), ["another-challenge", "another-key"]))  # replayed
@@ -236,11 +238,20 @@ async def test_who_may_ask_for_devices(phones: Phones) -> None:
             assert (await refusal(page.revoke_device(bad)))[0] in (404, 422)
 
 
-@pytest.mark.parametrize("attestation", [
-    {}, {"format": "packed"}, {"format": "android-key"}, {"format": "android-key", "certificate_chain": []},
-    {"format": "android-key", "certificate_chain": ["?"]}, {"format": "apple-appattest", "key_id": "AAAA"},
-    {"format": "apple-appattest", "key_id": "AAAA", "object": "AAAA", "more": 1}, "x", [],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "attestation",
+    [
+        {},
+        {"format": "packed"},
+        {"format": "android-key"},
+        {"format": "android-key", "certificate_chain": []},
+        {"format": "android-key", "certificate_chain": ["?"]},
+        {"format": "apple-appattest", "key_id": "AAAA"},
+        {"format": "apple-appattest", "key_id": "AAAA", "object": "AAAA", "more": 1},
+        "x",
+        [],
+    ],
+)
 async def test_statements_of_another_form(phones: Phones, attestation: Any) -> None:
     body = {"spki": "AAAA", "proof": "AAAA", "custody": "app-keystore", "attestation": attestation}
     status, answer, _ = await asked(phones.running, "POST", "/sign/v1/key", body=body)

@@ -55,8 +55,11 @@ async def nothing_is_lost(running: Running, contract: Contract) -> None:
         entries = await tx.record.entries(contract.id)
     kinds = [entry.kind for entry in entries]
     assert [kinds.count(kind) for kind in ("signature-accepted", "signature-embedded", "seal-used", "completed")] == [
-        2, 2, 1, 1
-    ]  # fmt: skip
+        2,
+        2,
+        1,
+        1,
+    ]
     assert broken_at(entries) is None
 
 

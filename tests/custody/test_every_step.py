@@ -53,8 +53,9 @@ async def test_guardian_representative_on_usb_and_seal(tmp_path: Path, directly:
         final = await running.completed(contract)
         steps.append(await revision(running, contract, 2))
         assert [facts["custody"] for facts in await facts_of(running, contract, "signature-accepted")] == [
-            "software", "usb-token"
-        ]  # fmt: skip
+            "software",
+            "usb-token",
+        ]
         trust = trust_of(running, tmp_path)
     steps.append(until_the_seal(final))
     assert all(later.startswith(earlier) for earlier, later in zip(steps, [*steps[1:], final], strict=True))

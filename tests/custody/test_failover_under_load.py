@@ -19,7 +19,7 @@ from asn1crypto import cms
 from pyhanko.pdf_utils.reader import PdfFileReader
 from stdnum.cn import ric
 
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import broken_at
@@ -115,8 +115,11 @@ def _timestamped_by(final: bytes) -> set[str]:
     tokens = []
     reader = PdfFileReader(io.BytesIO(final))
     for signature in reader.embedded_regular_signatures:
-        (attribute,) = [each for each in signature.signer_info["unsigned_attrs"]
-                        if each["type"].native == "signature_time_stamp_token"]  # fmt: skip
+        (attribute,) = [
+            each
+            for each in signature.signer_info["unsigned_attrs"]
+            if each["type"].native == "signature_time_stamp_token"
+        ]
         tokens.append(attribute["values"][0])
     (document,) = reader.embedded_timestamp_signatures
     tokens.append(cms.ContentInfo.load(document.pkcs7_content))

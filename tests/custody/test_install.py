@@ -29,10 +29,15 @@ def test_no_page_installs_a_package_that_is_not_registered() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["pip install qianda[agent]", "pip install -U qianda", 'pip3 install "qianda[agent]==0.1.0"',
-              'pip install "qianda[agent] @ https://files.example/qianda-0.1.0-py3-none-any.whl"',
-              'pip install "qianda @ http://files.example/qianda.whl#sha256=ab"'],
-)  # fmt: skip
+    "wrong",
+    [
+        "pip install qianda[agent]",
+        "pip install -U qianda",
+        'pip3 install "qianda[agent]==0.1.0"',
+        'pip install "qianda[agent] @ https://files.example/qianda-0.1.0-py3-none-any.whl"',
+        'pip install "qianda @ http://files.example/qianda.whl#sha256=ab"',
+    ],
+)
 def test_such_a_command_is_found(wrong: str) -> None:
     assert by_name_alone(f"Then `{wrong}`.")
 

@@ -72,8 +72,9 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 async def hub_that_trusts(folder: Path) -> AsyncIterator[Place]:
     async with outside_authority() as authority:
         configured = {
-            "trusted_signers": [str(authority.write_root(folder / "root.pem"))], "token_only_policies": [TOKEN_POLICY]
-        }  # fmt: skip
+            "trusted_signers": [str(authority.write_root(folder / "root.pem"))],
+            "token_only_policies": [TOKEN_POLICY],
+        }
         async with running_hub(configured=configured) as running:
             yield Place(running, authority)
 
@@ -88,9 +89,13 @@ async def bring(place: Place, client: SigningClient, key: EcKey | RsaKey, **how:
     return await client.key(key, chain=place.authority.chain(certificate))
 
 
-@pytest.mark.parametrize(("kind", "policies", "custody"), [
-    pytest.param("ec", (), "software", marks=pytest.mark.real), ("rsa", (TOKEN_POLICY,), "usb-token"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "policies", "custody"),
+    [
+        pytest.param("ec", (), "software", marks=pytest.mark.real),
+        ("rsa", (TOKEN_POLICY,), "usb-token"),
+    ],
+)
 async def test_a_contract_signed_with_it_is_verified(
     place: Place, rsa_key: RsaKey, tmp_path: Path, kind: str, policies: tuple[str, ...], custody: str
 ) -> None:
@@ -139,10 +144,13 @@ async def test_what_is_not_taken_and_that_it_is_recorded(place: Place) -> None:
 
 async def test_a_name_in_its_parts_is_a_name(place: Place) -> None:
     contract = await place.running.issue_minor()
-    subject = x509.Name([
-        x509.NameAttribute(NameOID.COMMON_NAME, "SIGN-0017"), x509.NameAttribute(NameOID.SURNAME, "陈"),
-        x509.NameAttribute(NameOID.GIVEN_NAME, "建国"),
-    ])  # fmt: skip
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, "SIGN-0017"),
+            x509.NameAttribute(NameOID.SURNAME, "陈"),
+            x509.NameAttribute(NameOID.GIVEN_NAME, "建国"),
+        ]
+    )
     async with verified(place.running, contract) as client:
         assert len(await bring(place, client, EcKey(), subject=subject)) == 3
 

@@ -80,9 +80,16 @@ async def test_the_program_may_do_nothing_but_sign(running: Running) -> None:
         await program.claim((await page.pair())["code"])
         assert hashlib.sha256(await program.document()).hexdigest() == contract.document
         closed = [
-            program.decline("no"), program.question("?"), program.pair(), program.end_pairing(), program.text(),
-            program.page(1), program.final(), program.code(), program.verify("123456", "x", "0000"),
-        ]  # fmt: skip
+            program.decline("no"),
+            program.question("?"),
+            program.pair(),
+            program.end_pairing(),
+            program.text(),
+            program.page(1),
+            program.final(),
+            program.code(),
+            program.verify("123456", "x", "0000"),
+        ]
         for call in closed:
             assert await refusal(call) == (403, "not-for-agents")
         status, _, _ = await asked(running, "GET", f"/sign/contract?id={contract.id}", bearer=program.bearer)

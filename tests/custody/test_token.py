@@ -64,9 +64,13 @@ def test_a_token_signs_by_whatever_mechanism_it_has(tmp_path: Path) -> None:
     for number, key in enumerate(keys):
         token.put(key, authority.issue(key.public_key(), person("陈建国")), identifier=f"0{number}")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SIGN_IN_EVERY_WAY, token.module, PIN], env=token.environment,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-W", "error", "-c", SIGN_IN_EVERY_WAY, token.module, PIN],
+        env=token.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     *signed, last = done.stdout.splitlines()
     assert sorted(signed) == ["EC 64", "EC 64", "RSA 256", "RSA 256"]
@@ -103,19 +107,28 @@ class CardThatSays:
         return self
 
 
-@pytest.mark.parametrize(("error", "flags", "gone", "name", "left"), [
-    (errors.PinIncorrect(), TokenFlag(0), False, "wrong-pin", "left-unknown"),
-    (errors.PinIncorrect(), TokenFlag.USER_PIN_COUNT_LOW, False, "wrong-pin", "left-few"),
-    (errors.PinLenRange(), TokenFlag.USER_PIN_FINAL_TRY | TokenFlag.USER_PIN_COUNT_LOW, False, "wrong-pin", "left-one"),
-    (errors.PinIncorrect(), TokenFlag.USER_PIN_LOCKED, False, "locked", None),
-    (errors.PinIncorrect(), TokenFlag(0), True, "removed", None),
-    (errors.PinLocked(), TokenFlag(0), False, "locked", None),
-    (errors.PinExpired(), TokenFlag(0), False, "pin-expired", None),
-    (errors.UserPinNotInitialized(), TokenFlag(0), False, "no-pin-set", None),
-    (errors.DeviceRemoved(), TokenFlag(0), False, "removed", None),
-    (errors.GeneralError(), TokenFlag(0), True, "removed", None),
-    (errors.DeviceError("5"), TokenFlag(0), False, "device", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("error", "flags", "gone", "name", "left"),
+    [
+        (errors.PinIncorrect(), TokenFlag(0), False, "wrong-pin", "left-unknown"),
+        (errors.PinIncorrect(), TokenFlag.USER_PIN_COUNT_LOW, False, "wrong-pin", "left-few"),
+        (
+            errors.PinLenRange(),
+            TokenFlag.USER_PIN_FINAL_TRY | TokenFlag.USER_PIN_COUNT_LOW,
+            False,
+            "wrong-pin",
+            "left-one",
+        ),
+        (errors.PinIncorrect(), TokenFlag.USER_PIN_LOCKED, False, "locked", None),
+        (errors.PinIncorrect(), TokenFlag(0), True, "removed", None),
+        (errors.PinLocked(), TokenFlag(0), False, "locked", None),
+        (errors.PinExpired(), TokenFlag(0), False, "pin-expired", None),
+        (errors.UserPinNotInitialized(), TokenFlag(0), False, "no-pin-set", None),
+        (errors.DeviceRemoved(), TokenFlag(0), False, "removed", None),
+        (errors.GeneralError(), TokenFlag(0), True, "removed", None),
+        (errors.DeviceError("5"), TokenFlag(0), False, "device", None),
+    ],
+)
 def test_what_a_token_answers_has_words(
     error: errors.PKCS11Error, flags: TokenFlag, gone: bool, name: str, left: str | None
 ) -> None:
@@ -132,10 +145,19 @@ def test_every_text_is_in_both_languages_with_the_same_blanks() -> None:
     assert harmless("a\r\nb\tc\x07") == "a b c"
 
 
-@pytest.mark.parametrize("text", [
-    "http://sign.example", "ftp://sign.example", "https://", "https://sign.example/path", "https://a@sign.example",
-    "https://sign.example?x=1", "sign.example", "https://sign.example:port",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://sign.example",
+        "ftp://sign.example",
+        "https://",
+        "https://sign.example/path",
+        "https://a@sign.example",
+        "https://sign.example?x=1",
+        "sign.example",
+        "https://sign.example:port",
+    ],
+)
 def test_what_is_no_address_of_a_hub(text: str) -> None:
     with pytest.raises(AgentTrouble, match="bad-origin"):
         checked_origin(text)

@@ -64,8 +64,9 @@ async def guardian_whose_authority_is_trusted(
 ) -> AsyncIterator[tuple[Person, OutsideAuthority]]:
     async with outside_authority() as authority:
         trusted = {
-            "trusted_signers": [str(authority.write_root(folder / "root.pem"))], "token_only_policies": [TOKEN_POLICY]
-        }  # fmt: skip
+            "trusted_signers": [str(authority.write_root(folder / "root.pem"))],
+            "token_only_policies": [TOKEN_POLICY],
+        }
         async with quiet_hub(configured=trusted) as running:
             guardian = await signer_of(running, await running.issue_minor(**changes))
             await guardian.enter()

@@ -57,8 +57,19 @@ class UsbToken:
         pem = self.folder / "key.pem"
         form, no = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         pem.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, no))
-        self._run("softhsm2-util", "--import", str(pem), "--token", self.label, "--label", "k", "--id", identifier,
-                  "--pin", PIN)  # fmt: skip
+        self._run(
+            "softhsm2-util",
+            "--import",
+            str(pem),
+            "--token",
+            self.label,
+            "--label",
+            "k",
+            "--id",
+            identifier,
+            "--pin",
+            PIN,
+        )
         pem.unlink()
         paths = [self.folder / f"{identifier}-{number}.der" for number in range(len(chain))]
         for path, certificate in zip(paths, chain, strict=True):

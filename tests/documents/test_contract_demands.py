@@ -19,10 +19,15 @@ DEMANDS = {
     'custody = { representative = ["usb-token"] }': {Role.REPRESENTATIVE: (Custody.USB_TOKEN,)},
 }
 WRONG = [
-    'custody = "usb-token"', "custody = []", 'custody = ["usb"]', "custody = 3",
-    'custody = { teacher = ["usb-token"] }', 'custody = { guardian = "usb-token" }', "custody = { guardian = [] }",
+    'custody = "usb-token"',
+    "custody = []",
+    'custody = ["usb"]',
+    "custody = 3",
+    'custody = { teacher = ["usb-token"] }',
+    'custody = { guardian = "usb-token" }',
+    "custody = { guardian = [] }",
     'representative = "yes"',
-]  # fmt: skip
+]
 
 
 @pytest.mark.custody

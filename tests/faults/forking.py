@@ -24,10 +24,17 @@ from hub.supervisor import quiet_logs
 from tests.faults.story import Plan, tell
 
 IMPORTED_LATE = (
-    "anyio._backends._asyncio", "cryptography.hazmat.backends.openssl.backend", "phonenumbers.data.region_CN",
-    "pikepdf", "pyhanko.pdf_utils.filters", "pyhanko.pdf_utils.metadata.xmp_xml", "pyhanko_certvalidator",
-    "qrcode.image.pil", "qrcode.image.svg", "stdnum.cn.ric",
-)  # fmt: skip
+    "anyio._backends._asyncio",
+    "cryptography.hazmat.backends.openssl.backend",
+    "phonenumbers.data.region_CN",
+    "pikepdf",
+    "pyhanko.pdf_utils.filters",
+    "pyhanko.pdf_utils.metadata.xmp_xml",
+    "pyhanko_certvalidator",
+    "qrcode.image.pil",
+    "qrcode.image.svg",
+    "stdnum.cn.ric",
+)
 # Seconds; a story that hangs is ended by its alarm, and the test fails.
 STORY_TIMEOUT = 60
 

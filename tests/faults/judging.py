@@ -47,19 +47,24 @@ class Evidence:
 
 async def evidence(database: Database, files: Files, external_id: str) -> Evidence:
     async with database.transaction(EVERYTHING) as tx:
-        ids = list(await tx.connection.scalars(
-            text("SELECT id FROM contract WHERE external_id = :external_id"), {"external_id": external_id}
-        ))  # fmt: skip
+        ids = list(
+            await tx.connection.scalars(
+                text("SELECT id FROM contract WHERE external_id = :external_id"), {"external_id": external_id}
+            )
+        )
         assert len(ids) == 1, f"{len(ids)} contracts instead of one"
         contract = await tx.contracts.get(ids[0])
         entries = await tx.record.entries(contract.id)
         return Evidence(
-            contract, Counter(entry.kind for entry in entries), broken_at(entries),
+            contract,
+            Counter(entry.kind for entry in entries),
+            broken_at(entries),
             await tx.signatures.of_contract(contract.id),
             [(each.purpose, each.state.value) for each in await tx.deliveries.of_contract(contract.id)],
-            await _count(tx, "SELECT count(*) FROM pgqueuer"), len(await tx.staff_tasks.open_tasks(contract.id)),
+            await _count(tx, "SELECT count(*) FROM pgqueuer"),
+            len(await tx.staff_tasks.open_tasks(contract.id)),
             await files.get(str(contract.document)),
-        )  # fmt: skip
+        )
 
 
 async def _count(tx: Transaction, statement: str) -> int:

@@ -19,7 +19,8 @@ from sqlalchemy import text
 
 from hub.errors import WrongAnswer
 from hub.initialise import initialise
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.signing import open_link, verify_identity
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, TaskState

@@ -109,9 +109,16 @@ class Lane:
         ahead = self._later()
         ledger = self.folder / f"{self.number}-{ahead:.0f}.crossed"
         return Plan(
-            str(self.folder / "data"), self.dsn, self.owner, self.provider.address, self.number, ahead, str(ledger),
-            str(seals), kill_at,
-        )  # fmt: skip
+            str(self.folder / "data"),
+            self.dsn,
+            self.owner,
+            self.provider.address,
+            self.number,
+            ahead,
+            str(ledger),
+            str(seals),
+            kill_at,
+        )
 
     def _later(self) -> float:
         self.ahead += LATER

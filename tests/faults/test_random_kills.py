@@ -10,9 +10,16 @@ from tests.bench.measuring import measured
 
 # Of each there must be none.
 FAULTS = (
-    "lost", "sent_twice", "sent_after_signing", "sent_in_quiet_hours", "sealed_twice", "issued_twice",
-    "seals_not_in_ledger", "timestamps_not_in_ledger", "certificates_not_in_ledger",
-)  # fmt: skip
+    "lost",
+    "sent_twice",
+    "sent_after_signing",
+    "sent_in_quiet_hours",
+    "sealed_twice",
+    "issued_twice",
+    "seals_not_in_ledger",
+    "timestamps_not_in_ledger",
+    "certificates_not_in_ledger",
+)
 
 
 def test_faults(tmp_path: Path) -> None:

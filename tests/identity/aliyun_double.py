@@ -55,9 +55,14 @@ class AliyunIdentityDouble:
         same = mobile is not None and (action == "Id2MetaVerify" or asked["Mobile"] == mobile)
         known = any(number == asked["IdentifyNum"] for _, number in self.people)
         code = "1" if same else "2" if known else "3"
-        return web.json_response({
-            "Code": "200", "Message": "success", "RequestId": f"R-{len(self.asked)}", "ResultObject": {"BizCode": code},
-        })  # fmt: skip
+        return web.json_response(
+            {
+                "Code": "200",
+                "Message": "success",
+                "RequestId": f"R-{len(self.asked)}",
+                "ResultObject": {"BizCode": code},
+            }
+        )
 
     def _not_ours(self, request: web.Request, body: bytes) -> str | None:
         stated = request.headers.get("authorization", "")

@@ -64,8 +64,9 @@ async def test_the_official_sdk_is_accepted_by_the_double(double: AliyunIdentity
     for mobile, code in ((MOBILE, "1"), ("19000000999", "2")):
         assert (await asyncio.to_thread(ask_three, mobile)).result_object.biz_code == code
     assert [sorted(asked) for _, asked in double.asked] == [
-        ["IdentifyNum", "ParamType", "UserName"], *[["IdentifyNum", "Mobile", "ParamType", "UserName"]] * 2,
-    ]  # fmt: skip
+        ["IdentifyNum", "ParamType", "UserName"],
+        *[["IdentifyNum", "Mobile", "ParamType", "UserName"]] * 2,
+    ]
     with pytest.raises(Exception, match="SignatureDoesNotMatch"):
         await asyncio.to_thread(ask, SECRET + "x")
 
@@ -167,12 +168,21 @@ async def bureau() -> AsyncIterator[dict[str, Any]]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     state["entry"] = {
-        "kind": "http_json", "url": f"http://127.0.0.1:{runner.addresses[0][1]}/v2", "headers": {"X-Key": "{secret}"},
-        "secret": SECRET, "method": "three factors", "matched": {"data.result": ["1"]},
-        "not_matched": {"data.result": ["2", "3"]}, "reference": "data.orderNo",
-        "ask": {"path": "/three-factors", "form": "form", "success": {"code": ["0"]},
-                "body": {"name": "{name}", "idCard": "{id_number}", "mobile": "{mobile}"}},
-    }  # fmt: skip
+        "kind": "http_json",
+        "url": f"http://127.0.0.1:{runner.addresses[0][1]}/v2",
+        "headers": {"X-Key": "{secret}"},
+        "secret": SECRET,
+        "method": "three factors",
+        "matched": {"data.result": ["1"]},
+        "not_matched": {"data.result": ["2", "3"]},
+        "reference": "data.orderNo",
+        "ask": {
+            "path": "/three-factors",
+            "form": "form",
+            "success": {"code": ["0"]},
+            "body": {"name": "{name}", "idCard": "{id_number}", "mobile": "{mobile}"},
+        },
+    }
     yield state
     await runner.cleanup()
 

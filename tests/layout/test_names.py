@@ -74,9 +74,10 @@ def test_what_a_constant_is_stands_above_it() -> None:
             below += [
                 f"{path.relative_to(ROOT)}:{after.lineno}"
                 for statement, after in pairwise(body)
-                if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(after, ast.Expr)
+                if isinstance(statement, ast.Assign | ast.AnnAssign)
+                and isinstance(after, ast.Expr)
                 and isinstance(after.value, ast.Constant)
-            ]  # fmt: skip
+            ]
     assert below == []
 
 
@@ -87,5 +88,9 @@ def names_in(path: Path) -> set[str]:
 def test_a_bound_has_the_usual_name() -> None:
     paths = [path for package in (*PACKAGES, "tests") for path in sorted((ROOT / package).rglob("*.py"))]
     assert len(paths) > 700
-    assert [(str(path.relative_to(ROOT)), name) for path in paths for name in names_in(path)
-            if PRIVATE_BOUND.fullmatch(name)] == []  # fmt: skip
+    assert [
+        (str(path.relative_to(ROOT)), name)
+        for path in paths
+        for name in names_in(path)
+        if PRIVATE_BOUND.fullmatch(name)
+    ] == []

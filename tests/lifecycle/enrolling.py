@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.enrol import Enrolled, EnrolmentRequest, enrol
 from hub.model.contract.signer import Role

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
 from tests.poster_visits import cn_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.signer import Role
 from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE
 

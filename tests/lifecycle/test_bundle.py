@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.contract.issue import NewStudent
+from hub.lifecycle.contract.new_contract import NewStudent
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.run_due import run_step
 from hub.model.contract.contract import Contract
@@ -34,7 +34,7 @@ async def siblings(running: Running, **changes: Any) -> list[Contract]:
     return [
         await running.issue_minor(**changes, hold=True),
         await running.issue_minor(**changes, student=SISTER, course="english-b"),
-    ]  # fmt: skip
+    ]
 
 
 async def texts(running: Running, purpose: str) -> list[str]:
@@ -83,10 +83,16 @@ async def test_they_are_reminded_together_to_the_end_and_each_keeps_its_own_plan
         await extend(running.hub.services, EVERYTHING, both[1].id, MORNING + timedelta(days=20), "staff:test")
         await follow(running, clock, MORNING + timedelta(days=22))
         assert sorted(await sent(running, GUARDIAN_PHONE), key=lambda each: each[1]) == [
-            ("invitation", "11-25 10:00"), ("reminder", "11-26 10:00"), ("reminder", "11-28 10:00"),
-            ("reminder", "12-02 10:00"), ("last-call", "12-03 10:00"), ("expired", "12-05 10:00"),
-            ("reminder", "12-09 10:00"), ("last-call", "12-13 10:00"), ("expired", "12-15 10:00"),
-        ]  # fmt: skip
+            ("invitation", "11-25 10:00"),
+            ("reminder", "11-26 10:00"),
+            ("reminder", "11-28 10:00"),
+            ("reminder", "12-02 10:00"),
+            ("last-call", "12-03 10:00"),
+            ("expired", "12-05 10:00"),
+            ("reminder", "12-09 10:00"),
+            ("last-call", "12-13 10:00"),
+            ("expired", "12-15 10:00"),
+        ]
         assert [("2份" in text) for text in await texts(running, "reminder")] == [True, True, True, False]
         assert [("2份" in text) for text in await texts(running, "last-call")] == [False, False]
         assert all("12月5日" in text for text in (await texts(running, "reminder"))[:3])  # the nearer of both
@@ -102,8 +108,10 @@ async def test_what_is_due_later_today_goes_with_it_and_what_is_due_tomorrow_doe
         await round_of_work(running)  # the invitation cannot wait for tomorrow's reminder
         await follow(running, clock, MORNING + timedelta(days=1, hours=8))
         assert await sent(running, GUARDIAN_PHONE) == [
-            ("invitation", "11-25 10:00"), ("invitation", "11-25 16:00"), ("reminder", "11-26 10:00")
-        ]  # fmt: skip
+            ("invitation", "11-25 10:00"),
+            ("invitation", "11-25 16:00"),
+            ("reminder", "11-26 10:00"),
+        ]
         assert "2份" in (await texts(running, "reminder"))[0]
         assert await steps(running, [first, second]) == [("reminder", 2)] * 2
 

@@ -19,7 +19,7 @@ from hub.errors import (
     SessionNotValid,
 )
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.staff.change_phone import PhoneRequest, approve, ask, ask_with_old_phone, turn_down, waiting
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING, Scope

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.run_due import run_step
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
@@ -30,11 +30,11 @@ PHONES = [f"+8619000000{number}" for number in range(801, 809)]
 
 async def everybody(running: Running) -> list[Contract]:
     return [
-        await running.issue_minor(signers=(
-            NewSigner(Role.GUARDIAN, "陈建国", phone, cn_id("19850101", 800 + number), relation="父亲"),
-        ))
+        await running.issue_minor(
+            signers=(NewSigner(Role.GUARDIAN, "陈建国", phone, cn_id("19850101", 800 + number), relation="父亲"),)
+        )
         for number, phone in enumerate(PHONES)
-    ]  # fmt: skip
+    ]
 
 
 async def test_what_a_jump_of_two_days_made_overdue_is_spread_over_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,8 +55,11 @@ async def test_what_a_jump_of_two_days_made_overdue_is_spread_over_the_day(monke
         late = sorted(datetime.strptime(f"2026-{each[1][1]} +0800", "%Y-%m-%d %H:%M %z") for each in days)
         assert all(moment.day == 27 and 11 <= moment.hour < 21 for moment in late)
         assert late[-1] - late[0] > HOUR
-        put_off = [contract for contract in contracts
-                   if ("skipped", "reminder", "overdue") in await ledger(running, contract.id)]  # fmt: skip
+        put_off = [
+            contract
+            for contract in contracts
+            if ("skipped", "reminder", "overdue") in await ledger(running, contract.id)
+        ]
         assert len(put_off) == len(PHONES) - len(at_once)
 
 
@@ -74,8 +77,11 @@ async def test_a_clock_that_falls_back_sends_nothing_twice_and_goes_on_as_planne
         assert await tasks_of(running, contract) == planned
         await follow(running, clock, MORNING + 7 * DAY)
         assert [at for _, at in await sent(running, GUARDIAN_PHONE)] == [
-            "11-25 10:00", "11-26 10:00", "11-28 10:00", "12-02 10:00"
-        ]  # fmt: skip
+            "11-25 10:00",
+            "11-26 10:00",
+            "11-28 10:00",
+            "12-02 10:00",
+        ]
 
 
 @pytest.mark.parametrize("jump", [-DAY, -HOUR, HOUR, DAY])
@@ -108,9 +114,12 @@ def test_a_worker_whose_machines_clock_jumps(tmp_path: Path) -> None:
     moved = tmp_path / "clock"
     moved.write_text("+0\n")
     variables = {
-        "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(moved), "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
-    }  # fmt: skip
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(moved),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
     environment = dict(os.environ) | variables
     sleeping = [sys.executable, "-c", "import time; time.sleep(0.01)"]
     if subprocess.run(sleeping, env=environment, capture_output=True, check=False).returncode:
@@ -120,7 +129,9 @@ def test_a_worker_whose_machines_clock_jumps(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert told == {
-        "forward a day": ["invitation", "reminder"], "back a day": ["invitation", "reminder"],
-        "back an hour": ["invitation", "reminder"], "forward nine days": ["invitation", "reminder", "reminder"],
+        "forward a day": ["invitation", "reminder"],
+        "back a day": ["invitation", "reminder"],
+        "back an hour": ["invitation", "reminder"],
+        "forward nine days": ["invitation", "reminder", "reminder"],
         "open steps": 1,
-    }  # fmt: skip
+    }

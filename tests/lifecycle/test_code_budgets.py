@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hub.errors import BudgetSpent, TooSoon
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.messaging.resend_link import relink
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
@@ -29,9 +29,7 @@ def phone(number: int) -> str:
 
 
 async def issued(running: Running, number: int, at: str | None = None) -> Contract:
-    guardian = NewSigner(
-        Role.GUARDIAN, "陈建国", at or phone(number), f"E{number:08}", "passport", relation="父亲"
-    )  # fmt: skip
+    guardian = NewSigner(Role.GUARDIAN, "陈建国", at or phone(number), f"E{number:08}", "passport", relation="父亲")
     return await running.issue_minor(signers=(guardian,))
 
 
@@ -133,9 +131,14 @@ def test_every_message_is_counted_by_its_cause_and_in_one_order() -> None:
     causes = {purpose: cause_of(purpose) for purpose in Purpose}
     ours = {purpose for purpose, cause in causes.items() if cause is Cause.OURS}
     assert ours == {
-        Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN, Purpose.COMPLETED,
-        Purpose.WITHDRAWN, Purpose.EXPIRED,
-    }  # fmt: skip
+        Purpose.INVITATION,
+        Purpose.REMINDER,
+        Purpose.LAST_CALL,
+        Purpose.YOUR_TURN,
+        Purpose.COMPLETED,
+        Purpose.WITHDRAWN,
+        Purpose.EXPIRED,
+    }
     assert causes[Purpose.CODE] is Cause.CODE
     kinds = {}
     for cause in Cause:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from stdnum.cn import ric
 
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role

@@ -36,7 +36,10 @@ async def test_three_weeks_later_on_the_demo_clock_the_signed_file_is_valid_now(
         judge(file, trust, ["guardian-1", "seal"])
         verified = subprocess.run(
             [Path(sys.executable).with_name("qianda"), "verify", str(file), "--json"],
-            capture_output=True, text=True, env={**os.environ, "QIANDA_DATA": str(data)}, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            env={**os.environ, "QIANDA_DATA": str(data)},
+            check=False,
+        )
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert json.loads(verified.stdout)

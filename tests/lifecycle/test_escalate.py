@@ -26,8 +26,11 @@ from tests.lifecycle.signing import person, signed, tasks_of
 from tests.running import Running, minor_with_guardian
 
 PEOPLE = (
-    ("wang", "hefei", "clerk"), ("li", "hefei", "clerk"), ("zhao", "hefei", "manager"), ("sun", "beijing", "clerk"),
-)  # fmt: skip
+    ("wang", "hefei", "clerk"),
+    ("li", "hefei", "clerk"),
+    ("zhao", "hefei", "manager"),
+    ("sun", "beijing", "clerk"),
+)
 WEEKS = timedelta(days=29)
 
 
@@ -130,8 +133,10 @@ async def test_what_nobody_takes_climbs_to_the_manager_and_what_is_taken_stays()
         owners = [(await the_task(running, each)).owner for each in (left, taken, handed)]
         assert owners == [people["zhao"], people["wang"], people["zhao"]]
         for scope, login, error in (
-            (EVERYTHING, "sun", BadInput), (EVERYTHING, "x", BadInput), (Scope(frozenset({"beijing"})), "li", NotFound),
-        ):  # fmt: skip
+            (EVERYTHING, "sun", BadInput),
+            (EVERYTHING, "x", BadInput),
+            (Scope(frozenset({"beijing"})), "li", NotFound),
+        ):
             with pytest.raises(error):
                 await hand_to(services, scope, (await the_task(running, left)).id, login)
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from hub.errors import BadInput, ContractNotFound, GuardianRequired, UndrawableText
-from hub.lifecycle.contract.issue import DEFAULT_DEADLINE, NewStudent, issue
+from hub.lifecycle.contract.issue import DEFAULT_DEADLINE, issue
+from hub.lifecycle.contract.new_contract import NewStudent
 from hub.lifecycle.contract.reissue import reissue
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.model.contract.contract import Contract, ContractState
@@ -27,10 +28,14 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "a minor alone": ({"signers": (replace(adult(), name="陈小满", id_number=MINOR_ID),)}, "signers"),
     "nobody": ({"signers": ()}, "signers"),
     "only the school": ({"student": ADULT, "signers": (head(),)}, "signers"),
-    "a student who is somebody else": ({"student": ADULT, "signers": (replace(adult(), id_number=GUARDIAN_ID),)},
-                                       "signers[0].id_number"),
-    "a student by another kind of document": ({"student": ADULT, "signers": (
-        FATHER, replace(adult(), id_type="passport", id_number="P1234567"))}, "signers[1].id_number"),
+    "a student who is somebody else": (
+        {"student": ADULT, "signers": (replace(adult(), id_number=GUARDIAN_ID),)},
+        "signers[0].id_number",
+    ),
+    "a student by another kind of document": (
+        {"student": ADULT, "signers": (FATHER, replace(adult(), id_type="passport", id_number="P1234567"))},
+        "signers[1].id_number",
+    ),
     "a student of another name": ({"student": ADULT, "signers": (replace(adult(), name="林知秋"),)}, "signers[0].name"),
     "a minor as their own guardian": ({"signers": (replace(FATHER, id_number=MINOR_ID),)}, "signers[0].id_number"),
     "twice the same": ({"signers": (FATHER, replace(FATHER, phone="+8619000000109"))}, "signers"),
@@ -43,12 +48,16 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "an unknown campus": ({"campus": "atlantis"}, "campus"),
     "an unknown course": ({"course": "alchemy"}, "course"),
     "an unknown template": ({"template": "lease"}, "template"),
-    "a passport without a birth date": ({"student": NewStudent("Anna Lind", "passport", "P1234567"),
-                                         "signers": (replace(adult(), name="Anna Lind", id_type="passport",
-                                                             id_number="P1234567"),)}, "student.birth_date"),
+    "a passport without a birth date": (
+        {
+            "student": NewStudent("Anna Lind", "passport", "P1234567"),
+            "signers": (replace(adult(), name="Anna Lind", id_type="passport", id_number="P1234567"),),
+        },
+        "student.birth_date",
+    ),
     "a deadline that has passed": ({"deadline": datetime(2020, 1, 1).astimezone()}, "deadline"),
     "a deadline without a zone": ({"deadline": datetime(2027, 1, 1)}, "deadline"),  # noqa: DTZ001 - that is the point
-}  # fmt: skip
+}
 
 
 async def test_what_is_wrong_is_named_by_its_field_and_nothing_is_issued() -> None:

@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 
 from hub.errors import UnreadableFile
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school.import_roster import load_roster, load_school, new_contract, put_staff_and_key
 from hub.model.contract.signer import Role
@@ -22,9 +22,15 @@ from hub.store.transaction import Database
 from tests.database import Dsns
 
 HEADER = (
-    "campus", "course", "student name", "student id number", "guardian name", "relation", "guardian id number",
+    "campus",
+    "course",
+    "student name",
+    "student id number",
+    "guardian name",
+    "relation",
+    "guardian id number",
     "guardian phone",
-)  # fmt: skip
+)
 CHILD = ("陈小满", "340104201209010016", "陈建国", "父亲", "340104198501010019", "19000000101")
 
 
@@ -89,13 +95,17 @@ async def test_loading_a_roster_twice_adds_nothing(school: Database) -> None:
 
 async def test_unknown_campuses_and_courses_are_reported_by_row_and_stop_nothing(school: Database) -> None:
     data = roster(
-        ("atlantis", "math-a", *CHILD), ("hefei", "alchemy", *CHILD), ("beijing", "math-a", *CHILD),
+        ("atlantis", "math-a", *CHILD),
+        ("hefei", "alchemy", *CHILD),
+        ("beijing", "math-a", *CHILD),
         ("hefei", "math-a", *CHILD),
-    )  # fmt: skip
+    )
     report = await load_roster(school, now, data, Scope(frozenset({"hefei"})), "en")
     assert [(problem.row, problem.code) for problem in report.problems] == [
-        (2, "campus-unknown"), (3, "course-unknown"), (4, "campus-not-yours"),
-    ]  # fmt: skip
+        (2, "campus-unknown"),
+        (3, "course-unknown"),
+        (4, "campus-not-yours"),
+    ]
     assert report.added == 1
     assert all(problem.what.isascii() and problem.how.isascii() for problem in report.problems)
 

@@ -84,8 +84,12 @@ async def test_it_changes_in_every_contract_of_this_person_that_has_not_ended() 
         old = await ticket(running, ended.signer, DoorKind.COPY)
         await changed(running, first)
         for each, phone in (
-            (first, NEW), (other, NEW), (ended, GUARDIAN_PHONE), (elsewhere, "+8619000000150"), (woman, MOTHER_PHONE),
-        ):  # fmt: skip
+            (first, NEW),
+            (other, NEW),
+            (ended, GUARDIAN_PHONE),
+            (elsewhere, "+8619000000150"),
+            (woman, MOTHER_PHONE),
+        ):
             assert (await now(running, each.signer)).phone == phone
         assert "phone-changed" in await record_of(running, other.contract)
         assert "phone-changed" not in await record_of(running, ended.contract)
@@ -259,9 +263,10 @@ async def test_whoever_is_being_verified_or_asks_for_a_code_comes_before_or_afte
         tail = guardian.signer.id_number[-4:]
         verified, asked_for, moved = await asyncio.gather(
             verify_identity.verify(services, guardian.secret, code, guardian.signer.name, tail),
-            verify_identity.send_code(services, guardian.secret), approve(services, HEFEI, change.id, OTHER),
+            verify_identity.send_code(services, guardian.secret),
+            approve(services, HEFEI, change.id, OTHER),
             return_exceptions=True,
-        )  # fmt: skip
+        )
         assert isinstance(moved, PhoneChange)
         secret = verified.secret if isinstance(verified, verify_identity.Verified) else guardian.secret
         assert await refusal(open_link.come_back(services, secret)) is SessionNotValid

@@ -13,7 +13,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from hub.errors import AuthorityRefused, AuthorityUnavailable
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING

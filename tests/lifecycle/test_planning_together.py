@@ -173,10 +173,21 @@ async def _invite_again(tx: Transaction, task: SigningTask, at: datetime) -> Non
 def _sent(chance: random.Random, number: int, task: SigningTask) -> Delivery:
     variables = {} if chance.random() < 0.2 else {"step_number": chance.choice(["", "0", "1", "3", "12"])}
     return Delivery(
-        UUID(int=chance.getrandbits(128)), f"key-{number}", chance.choice(PURPOSES), "sms", "+8619000010001", "text",
-        chance.choice(list(DeliveryState)), NOON + timedelta(minutes=number // 3), variables, contract=task.contract,
-        signer=task.signer, task=task.id, campus=task.campus, rung=chance.choice([0, 0, 1]),
-    )  # fmt: skip
+        UUID(int=chance.getrandbits(128)),
+        f"key-{number}",
+        chance.choice(PURPOSES),
+        "sms",
+        "+8619000010001",
+        "text",
+        chance.choice(list(DeliveryState)),
+        NOON + timedelta(minutes=number // 3),
+        variables,
+        contract=task.contract,
+        signer=task.signer,
+        task=task.id,
+        campus=task.campus,
+        rung=chance.choice([0, 0, 1]),
+    )
 
 
 def _share(chance: random.Random, task: SigningTask) -> DeliveryItem:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 
 from hub.errors import BadInput
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.change_policy import (
     MAX_CALENDAR_BYTES,
     MAX_DAYS,
@@ -147,9 +147,14 @@ async def test_who_opts_out_is_reminded_by_another_way_and_the_ledger_says_where
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         guardian = NewSigner(
-            Role.GUARDIAN, "陈建国", GUARDIAN_PHONE, GUARDIAN_ID, relation="父亲", channels=("sms", "email"),
+            Role.GUARDIAN,
+            "陈建国",
+            GUARDIAN_PHONE,
+            GUARDIAN_ID,
+            relation="父亲",
+            channels=("sms", "email"),
             email="parent@example.org",
-        )  # fmt: skip
+        )
         both, alone = await running.issue_minor(signers=(guardian,)), await running.issue_minor()
         await round_of_work(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:

@@ -70,11 +70,13 @@ async def test_how_jobs_went_goes_after_a_week(monkeypatch: pytest.MonkeyPatch) 
     async with quiet_hub() as running:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for table, number in JOBS.items():
-                await tx.connection.execute(text(
-                    f"INSERT INTO {table} (created, status, priority, entrypoint, {number})"
-                    " SELECT now() - day * interval '1 day', 'successful', 0, 'deliver', 1"
-                    " FROM generate_series(0, 20) AS day"
-                ))  # fmt: skip
+                await tx.connection.execute(
+                    text(
+                        f"INSERT INTO {table} (created, status, priority, entrypoint, {number})"
+                        " SELECT now() - day * interval '1 day', 'successful', 0, 'deliver', 1"
+                        " FROM generate_series(0, 20) AS day"
+                    )
+                )
         assert (await purge(running.hub.services))["jobs"] == 14
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for table in JOBS:

@@ -41,9 +41,12 @@ async def _ended_copy(running: Running, contract: Contract) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         (signer,) = await tx.contracts.signers(contract.id)
         copy = replace(
-            contract, id=uuid4(), number=await tx.contracts.next_number(2026), state=ContractState.VOIDED,
+            contract,
+            id=uuid4(),
+            number=await tx.contracts.next_number(2026),
+            state=ContractState.VOIDED,
             created_at=tx.now + timedelta(seconds=1),
-        )  # fmt: skip
+        )
         await tx.contracts.add(copy, "")
         fresh = replace(signer, id=uuid4(), contract=copy.id)
         await tx.contracts.add_signer(fresh, b"")

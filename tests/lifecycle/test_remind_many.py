@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from hub.errors import BadInput, ContractNotFound
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.bulk_remind import BulkOutcome, begin, preview, remind_many
 from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.model.contract.contract import Contract
@@ -65,8 +65,11 @@ async def test_what_the_preview_counts_is_what_happens() -> None:
         everybody = [each.id for each in (plain, sibling, other, paused, bad, fresh, gone)]
         shown = await preview(services, EVERYTHING, everybody)
         assert shown == {
-            BulkOutcome.SENT: 2, BulkOutcome.TOO_SOON: 2, BulkOutcome.PAUSED: 1, BulkOutcome.BAD_NUMBER: 1,
-        }  # fmt: skip
+            BulkOutcome.SENT: 2,
+            BulkOutcome.TOO_SOON: 2,
+            BulkOutcome.PAUSED: 1,
+            BulkOutcome.BAD_NUMBER: 1,
+        }
         assert await reminders(running, [plain, sibling, other]) == [0, 0, 0]  # a preview changes nothing
         act = await begin(services, EVERYTHING, everybody, "staff:test")
         await remind_many(services, act)

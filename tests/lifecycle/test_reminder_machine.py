@@ -24,7 +24,7 @@ from sqlalchemy import text
 from hub.errors import QiandaError
 from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.bulk_remind import begin, remind_many
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.reschedule import replan_scope
@@ -46,9 +46,13 @@ from tests.running import Running
 
 Result = TypeVar("Result")
 POLICIES: tuple[dict[str, Any], ...] = (
-    {}, {"messages_per_day": 1}, {"bundle": False}, {"reminders_after": ["2d", "4d"], "last_call_before": "1d"},
-    {"skip_holidays": True}, {"window_opens": "12:00", "window_closes": "15:00"},
-)  # fmt: skip
+    {},
+    {"messages_per_day": 1},
+    {"bundle": False},
+    {"reminders_after": ["2d", "4d"], "last_call_before": "1d"},
+    {"skip_holidays": True},
+    {"window_opens": "12:00", "window_closes": "15:00"},
+)
 NUMBERS = count(1)
 SHORT = st.timedeltas(timedelta(hours=1), timedelta(days=20))
 

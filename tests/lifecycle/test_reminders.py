@@ -11,7 +11,7 @@ import pytest
 
 from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.run_due import remind_by_hand, run_step
 from hub.lifecycle.sealing.finalise import advance
@@ -51,10 +51,15 @@ async def test_an_unsigned_contract_gets_the_policys_messages_at_the_policys_tim
         contract = await running.issue_minor()
         await follow(running, clock, MORNING + WEEKS)
         assert await sent(running, GUARDIAN_PHONE) == [
-            ("invitation", "11-25 10:00"), ("reminder", "11-26 10:00"), ("reminder", "11-28 10:00"),
-            ("reminder", "12-02 10:00"), ("reminder", "12-09 10:00"), ("reminder", "12-16 10:00"),
-            ("last-call", "12-23 10:00"), ("expired", "12-25 10:00"),
-        ]  # fmt: skip
+            ("invitation", "11-25 10:00"),
+            ("reminder", "11-26 10:00"),
+            ("reminder", "11-28 10:00"),
+            ("reminder", "12-02 10:00"),
+            ("reminder", "12-09 10:00"),
+            ("reminder", "12-16 10:00"),
+            ("last-call", "12-23 10:00"),
+            ("expired", "12-25 10:00"),
+        ]
         assert (await contract_now(running, contract)).state is ContractState.EXPIRED
         assert [task.state for task in await tasks_of(running, contract)] == [TaskState.CLOSED]
         kinds = Counter(kind for kind, _, _ in await ledger(running, contract.id))
@@ -193,9 +198,11 @@ async def test_moving_the_deadline_plans_anew_and_a_second_last_call_is_sent() -
         await extend(running.hub.services, EVERYTHING, contract.id, MORNING + timedelta(days=16), "staff:test")
         await follow(running, clock, MORNING + WEEKS)
         assert (await sent(running, GUARDIAN_PHONE))[3:] == [
-            ("last-call", "11-29 10:00"), ("reminder", "12-02 10:00"), ("last-call", "12-09 10:00"),
+            ("last-call", "11-29 10:00"),
+            ("reminder", "12-02 10:00"),
+            ("last-call", "12-09 10:00"),
             ("expired", "12-11 10:00"),
-        ]  # fmt: skip
+        ]
         assert await staff_tasks(running, contract.id) == ["unreached"]  # a last call that nobody opened
 
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from hub.bootstrap import accepted_seal
 from hub.doctor import examine
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.services import SealKey
 from hub.model.contract.contract import Contract

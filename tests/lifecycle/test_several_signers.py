@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import BadInput, Conflict, ContractNotFound, IllegalMove
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract, ContractState
@@ -78,8 +78,9 @@ async def test_the_representative_of_the_campus_signs_last(tmp_path: Path, deman
         contract = await running.issue_minor(signers=(father(3),), representative=not demanded)
         people = await signers_of(running, contract)
         assert [(each.role, each.name, each.order) for each in people] == [
-            (Role.GUARDIAN, "陈建国", 3), (Role.REPRESENTATIVE, "周文静", 4)
-        ]  # fmt: skip
+            (Role.GUARDIAN, "陈建国", 3),
+            (Role.REPRESENTATIVE, "周文静", 4),
+        ]
         named = await running.issue_minor(signers=(father(), head()), representative=True)
         assert [each.name for each in await signers_of(running, named)] == ["陈建国", "顾远舟"]
         again = await reissue(running.hub.services, EVERYTHING, contract.id, "test")
@@ -106,8 +107,9 @@ async def test_a_representative_who_reads_english_does_not_make_the_contract_eng
 async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> None:
     async with hub_with(HEAD) as running:
         services = running.hub.services
-        old = await running.issue_minor(signers=(father(1), replace(mother(2), channels=("voice",))),
-                                        representative=True)  # fmt: skip
+        old = await running.issue_minor(
+            signers=(father(1), replace(mother(2), channels=("voice",))), representative=True
+        )
         await signed(running, old, 0)
         await advance(services, old.id)
         leaving = (await signers_of(running, old))[1]
@@ -117,9 +119,10 @@ async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> Non
         assert (ended.state, ended.replaced_by, new.replaces) == (ContractState.VOIDED, new.id, old.id)
         people = await signers_of(running, new)
         assert [(each.role, each.name, each.order, each.channels) for each in people] == [
-            (Role.GUARDIAN, "陈建国", 1, ("sms",)), (Role.GUARDIAN, "陈建军", 2, ("voice",)),
+            (Role.GUARDIAN, "陈建国", 1, ("sms",)),
+            (Role.GUARDIAN, "陈建军", 2, ("voice",)),
             (Role.REPRESENTATIVE, "顾远舟", 3, ("sms",)),
-        ]  # fmt: skip
+        ]
         assert people[1].relation == "叔父"
         assert (await record_of(running, old))[-2:] == ["voided", "replaced"]
         running.clock.advance(timedelta(minutes=2))  # until he may have a code again

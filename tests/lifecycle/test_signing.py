@@ -276,7 +276,7 @@ async def test_siblings_one_visit_one_key_two_signatures() -> None:
         older = await running.issue_minor()
         younger = await issue(
             running.hub.services, EVERYTHING, replace(minor_with_guardian(), course="english-b"), "test"
-        )  # fmt: skip
+        )
         father_ = await person(running, older)
         verified = await father_.enter()
         assert [contract.id for contract, _ in verified.contracts] == [older.id, younger.id]

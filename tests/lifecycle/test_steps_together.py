@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import broken_at

@@ -18,7 +18,8 @@ import pytest
 from sqlalchemy import text
 
 from hub.initialise import initialise
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
@@ -50,8 +51,9 @@ class Site:
     variables: dict[str, str]
 
     async def issue(self, number: int) -> Contract:
-        guardian = NewSigner(Role.GUARDIAN, "陈建国", f"+1202555{number:04}", f"E2555{number:04}", "passport",
-                             relation="父亲")  # fmt: skip
+        guardian = NewSigner(
+            Role.GUARDIAN, "陈建国", f"+1202555{number:04}", f"E2555{number:04}", "passport", relation="父亲"
+        )
         student = NewStudent("陈小满", "cn-id", "340104201209010016")
         return await issue(self.hub.services, EVERYTHING, NewContract("hefei", student, (guardian,), "math-a"), "test")
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hub.authorities import profile
-from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
@@ -83,9 +83,11 @@ class Visit:
         """`of`: what the device is made to confirm instead."""
         made = device.confirm(request.to_be_signed if of is None else of)
         assertion = {
-            "credential": text(device.credential_id), "authenticator_data": text(made.authenticator_data),
-            "client_data": text(made.client_data), "signature": text(made.signature),
-        }  # fmt: skip
+            "credential": text(device.credential_id),
+            "authenticator_data": text(made.authenticator_data),
+            "client_data": text(made.client_data),
+            "signature": text(made.signature),
+        }
         await self.client.signature(request.request, self.key.sign(request.to_be_signed), assertion=assertion)
 
     async def key_deleted(self) -> None:
@@ -247,8 +249,11 @@ async def test_a_challenge_serves_once_and_in_its_own_visit(visit: Visit) -> Non
     device = device_for(visit.running)
     fresh = device.registration(b64decode((await visit.passkeys())["challenge"]))
     assert (await visit.hand_over(*fresh))[0] == 201
-    for again in (fresh, replace(device, flags=PRESENT).registration(b64decode((await visit.passkeys())["challenge"])),
-                  device.registration(b64decode((await visit.passkeys())["challenge"]))):  # fmt: skip
+    for again in (
+        fresh,
+        replace(device, flags=PRESENT).registration(b64decode((await visit.passkeys())["challenge"])),
+        device.registration(b64decode((await visit.passkeys())["challenge"])),
+    ):
         status, said = await visit.hand_over(*again)
         assert (status, said["code"]) == (403, "wrong-confirmation")
     assert (await visit.passkeys())["credentials"] == [text(device.credential_id)]

@@ -29,19 +29,25 @@ RP_ID = "sign.school.example"
 def believed_by_webauthn(device: Authenticator, assertion: Assertion) -> bool:
     """What py_webauthn says of the same assertion."""
     credential = {
-        "id": bytes_to_base64url(device.credential_id), "rawId": bytes_to_base64url(device.credential_id),
-        "type": "public-key", "response": {
+        "id": bytes_to_base64url(device.credential_id),
+        "rawId": bytes_to_base64url(device.credential_id),
+        "type": "public-key",
+        "response": {
             "authenticatorData": bytes_to_base64url(assertion.authenticator_data),
             "clientDataJSON": bytes_to_base64url(assertion.client_data),
             "signature": bytes_to_base64url(assertion.signature),
         },
-    }  # fmt: skip
+    }
     try:
         webauthn.verify_authentication_response(
-            credential=credential, expected_challenge=challenge_of(REQUEST), expected_rp_id=RP_ID,
-            expected_origin=ORIGIN, credential_public_key=device.cose(), credential_current_sign_count=0,
+            credential=credential,
+            expected_challenge=challenge_of(REQUEST),
+            expected_rp_id=RP_ID,
+            expected_origin=ORIGIN,
+            credential_public_key=device.cose(),
+            credential_current_sign_count=0,
             require_user_verification=True,
-        )  # fmt: skip
+        )
     except WebAuthnException:
         return False
     return True
@@ -151,9 +157,16 @@ def test_only_names_with_https_and_localhost_have_passkeys() -> None:
     assert relying_party("https://sign.school.example:8443") == "sign.school.example"
     assert relying_party("http://localhost:8080") == "localhost"
     for origin in (
-        "http://sign.school.example", "https://192.168.1.7", "https://[::1]", "http://127.0.0.1:8080",
-        "https://school", "https://a.example/path", "https://A.example", "https://a.example@b.example", "",
-    ):  # fmt: skip
+        "http://sign.school.example",
+        "https://192.168.1.7",
+        "https://[::1]",
+        "http://127.0.0.1:8080",
+        "https://school",
+        "https://a.example/path",
+        "https://A.example",
+        "https://a.example@b.example",
+        "",
+    ):
         assert relying_party(origin) is None, origin
 
 
@@ -169,12 +182,20 @@ def test_a_fresh_passkey_is_read_as_the_outside_library_reads_it(device: Authent
     assert (made.counter, made.synced) == (device.counter, False)
     identifier = bytes_to_base64url(device.credential_id)
     theirs = webauthn.verify_registration_response(
-        credential={"id": identifier, "rawId": identifier, "type": "public-key", "response": {
-            "clientDataJSON": bytes_to_base64url(said),
-            "attestationObject": bytes_to_base64url(cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})),
-        }},
-        expected_challenge=challenge, expected_rp_id=RP_ID, expected_origin=ORIGIN, require_user_verification=True,
-    )  # fmt: skip
+        credential={
+            "id": identifier,
+            "rawId": identifier,
+            "type": "public-key",
+            "response": {
+                "clientDataJSON": bytes_to_base64url(said),
+                "attestationObject": bytes_to_base64url(cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})),
+            },
+        },
+        expected_challenge=challenge,
+        expected_rp_id=RP_ID,
+        expected_origin=ORIGIN,
+        require_user_verification=True,
+    )
     assert theirs.credential_id == made.credential_id
     assert theirs.credential_public_key == device.cose()
 
@@ -222,8 +243,14 @@ def test_the_structure_is_read_in_one_form_only() -> None:
     device = Authenticator()
     value = packed(device.public_key, device.confirm(REQUEST))
     assert check_confirmation(value, REQUEST, CERTIFICATE).public_key == device.public_key
-    for wrong in (value + b"\0", value[:-1], value.replace(b"\x02\x01\x01", b"\x02\x01\x02", 1), b"", b"\x30\x00",
-                  b"\x30\x84" + (len(value) - 4).to_bytes(4, "big") + value[4:]):  # fmt: skip
+    for wrong in (
+        value + b"\0",
+        value[:-1],
+        value.replace(b"\x02\x01\x01", b"\x02\x01\x02", 1),
+        b"",
+        b"\x30\x00",
+        b"\x30\x84" + (len(value) - 4).to_bytes(4, "big") + value[4:],
+    ):
         with pytest.raises(WrongPasskey):
             check_confirmation(wrong, REQUEST, CERTIFICATE)
 

@@ -60,9 +60,15 @@ class Program:
 
     def __init__(self, data: Path, command: str, *, become: tuple[str, ...] = (), variables: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
-            [*become, str(QIANDA), command], env=environment(data, **variables), cwd=ROOT, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+            [*become, str(QIANDA), command],
+            env=environment(data, **variables),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         self.data = data
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -102,9 +102,13 @@ def contract(external_id: str) -> dict[str, Any]:
     student = {"name": "陈小满", "id_type": "cn-id", "id_number": "340104201209010016"}
     guardian = {"role": "guardian", "name": "陈建国", "phone": PHONE, "id_number": "340104198501010019"}
     return {
-        "campus": "hefei", "course": "math-a", "student": student, "signers": [guardian], "external_id": external_id,
+        "campus": "hefei",
+        "course": "math-a",
+        "student": student,
+        "signers": [guardian],
+        "external_id": external_id,
         "send": "now",
-    }  # fmt: skip
+    }
 
 
 def test_it_says_what_it_is_and_lets_in(place: Place) -> None:

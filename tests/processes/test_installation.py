@@ -327,8 +327,12 @@ async def test_the_role_app_reads_what_is_bound_and_writes_nothing(bound: Instal
     app = await asyncpg.connect(bound.dsns.app)
     try:
         assert await app.fetchval("SELECT installation_id FROM installation") == installation_of(bound.folder)
-        for statement in ("DELETE FROM installation", "UPDATE installation SET seal_sha256 = 'x'",
-                          "TRUNCATE installation", "INSERT INTO demo_clock VALUES (true, '1 day')"):  # fmt: skip
+        for statement in (
+            "DELETE FROM installation",
+            "UPDATE installation SET seal_sha256 = 'x'",
+            "TRUNCATE installation",
+            "INSERT INTO demo_clock VALUES (true, '1 day')",
+        ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await app.execute(statement)
     finally:

@@ -38,8 +38,13 @@ from tests.processes.programs import Program, run
 ADDRESS, PORT, KEY = "192.168.77.1", 8443, "a-key-for-the-lan"
 NOW = datetime.now(UTC)
 IN_A_NETWORK_OF_ITS_OWN = (
-    "unshare", "--net", "sh", "-c", f'ip link set lo up && ip address add {ADDRESS}/24 dev lo && exec "$@"', "sh",
-)  # fmt: skip
+    "unshare",
+    "--net",
+    "sh",
+    "-c",
+    f'ip link set lo up && ip address add {ADDRESS}/24 dev lo && exec "$@"',
+    "sh",
+)
 
 
 def settings(data: Path, host: str = ADDRESS) -> Settings:
@@ -114,7 +119,7 @@ def test_a_stolen_authority_is_good_for_private_addresses_only(
         x509.CertificateBuilder(issuer, subject, key.public_key(), 7, NOW, NOW + SERVER_LIFE)
         .add_extension(x509.SubjectAlternativeName([name]), critical=False)
         .sign(key, hashes.SHA256())
-    )  # fmt: skip
+    )
     (tmp_path / "forged.crt").write_bytes(forged.public_bytes(serialization.Encoding.PEM))
     command = ["openssl", "verify", "-CAfile", str(folder / "authority.crt"), str(tmp_path / "forged.crt")]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)

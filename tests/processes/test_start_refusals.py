@@ -51,10 +51,12 @@ def test_a_misspelt_variable_stops_the_start(tmp_path: Path, command: str) -> No
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("QIANDA_TOKEN_PIN", "QIANDA_TOKEN__PIN"), ("QIANDA_CONFG", "QIANDA_CONFIG"), ("qianda_prot", "QIANDA_PORT"),
+        ("QIANDA_TOKEN_PIN", "QIANDA_TOKEN__PIN"),
+        ("QIANDA_CONFG", "QIANDA_CONFIG"),
+        ("qianda_prot", "QIANDA_PORT"),
         ("QIANDA_TOKN__PIN", "QIANDA_TOKEN__PIN"),
     ],
-)  # fmt: skip
+)
 def test_the_nearest_name_is_suggested(name: str, meant: str) -> None:
     with pytest.raises(BadInput, match=rf"there is no setting {name}\. Did you mean {meant}"):
         check_environment({name: "x"})

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from channels import Channel, ChannelContext, Heard, sms_twilio
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.inbound.process_callbacks import hear
 from hub.lifecycle.messaging.fallback import next_way
 from hub.model.contract.contract import Contract
@@ -50,9 +50,15 @@ class Routed:
     async def issue(self, *, channels: tuple[str, ...] = ("sms",), phone: str = PHONE, **changes: Any) -> Contract:
         """A contract of a minor; whoever has another phone number is another person."""
         guardian = NewSigner(
-            Role.GUARDIAN, "陈建国", phone, f"E{phone[-8:]}", "passport", relation="父亲", channels=channels,
+            Role.GUARDIAN,
+            "陈建国",
+            phone,
+            f"E{phone[-8:]}",
+            "passport",
+            relation="父亲",
+            channels=channels,
             email="parent@example.org",
-        )  # fmt: skip
+        )
         return await self.running.issue_minor(signers=(guardian,), **changes)
 
     async def invited(self, **changes: Any) -> Contract:

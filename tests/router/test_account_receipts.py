@@ -144,8 +144,10 @@ async def test_what_cannot_be_read_goes_to_staff_without_numbers_and_the_rest_co
             stored = await tx.connection.exec_driver_sql("SELECT call_sealed FROM callback WHERE outcome = 'unread'")
             kept = [tx.cipher.open_json(row.call_sealed)["unread"] for row in stored]
         assert task.text.splitlines()[1:] == [
-            "aliyun", "success is no boolean", 'phone_number=…, success=…, err_code="SOMETHING_NEW", err_msg=…'
-        ]  # fmt: skip
+            "aliyun",
+            "success is no boolean",
+            'phone_number=…, success=…, err_code="SOMETHING_NEW", err_msg=…',
+        ]
         assert [json.loads(entry["entry"]) for (entry,) in kept] == [odd, odd]
 
 

@@ -158,8 +158,11 @@ async def unsigned(hub: Routed) -> AsyncIterator[Kannel]:
 async def stops(hub: Routed, kannel: Kannel, numbers: list[str], words: str = "STOP") -> None:
     channel = hub.running.hub.services.router.carriers["kannel"].channel
     for number in numbers:
-        call = kannel.written(number, words, ChannelContext("kannel", f"{hub.running.origin}/callbacks/kannel",
-                              hub.running.http, Ledger([]), hub.clock))  # fmt: skip
+        call = kannel.written(
+            number,
+            words,
+            ChannelContext("kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock),
+        )
         assert call
         heard = channel.read(call)  # type: ignore[attr-defined]
         await hear(hub.running.hub.services, await hub.told("kannel", heard))

@@ -60,9 +60,17 @@ def kannel_of(hub: Routed, double: Kannel) -> tuple[Provider, Channel]:
 async def written(hub: Routed, words: str = "Words", purpose: str = "help", channel: str = "sms") -> Delivery:
     """An attempt that nobody has touched."""
     made = Delivery(
-        uuid4(), f"key-{uuid4()}", purpose, channel, PHONE, words, DeliveryState.SENDING, hub.clock(),
-        {"school": "x", "campus": "y"}, shape="full",
-    )  # fmt: skip
+        uuid4(),
+        f"key-{uuid4()}",
+        purpose,
+        channel,
+        PHONE,
+        words,
+        DeliveryState.SENDING,
+        hub.clock(),
+        {"school": "x", "campus": "y"},
+        shape="full",
+    )
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.deliveries.add(made)
     return made

@@ -40,10 +40,15 @@ FIXED = {
     "installation": ("kind", "created_at", "installation_id", "master_check", "root_sha256", "seal_sha256"),
 }  # fmt: skip
 LATER = (
-    ("delivery", "state"), ("delivery", "provider_reference"), ("signature_request", "state"),
-    ("signature_request", "key_deleted_at"), ("issued_certificate", "revoked_at"), ("contract", "state"),
-    ("signer", "salt"), ("demo_clock", "clock_offset"),
-)  # fmt: skip
+    ("delivery", "state"),
+    ("delivery", "provider_reference"),
+    ("signature_request", "state"),
+    ("signature_request", "key_deleted_at"),
+    ("issued_certificate", "revoked_at"),
+    ("contract", "state"),
+    ("signer", "salt"),
+    ("demo_clock", "clock_offset"),
+)
 
 
 @asynccontextmanager

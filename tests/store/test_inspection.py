@@ -116,7 +116,7 @@ HARMS = (
     ("UPDATE contract SET issued_sha256 = document", "the row names another file as issued than its record"),
     ("DELETE FROM document_version WHERE kind = 'final'", "{document}, which entry {end} names, is not listed"),
     ("DELETE FROM contract", "the row of the contract is missing"),
-)  # fmt: skip
+)
 TABLES = ("record_entry", "record_head", "contract", "document_version")
 
 

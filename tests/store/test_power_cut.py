@@ -125,12 +125,16 @@ def test_the_system_is_asked_in_this_order(tmp_path: Path) -> None:
     name = hashlib.sha256(b"content").hexdigest()
     folder = re.escape(f"{tmp_path}/files/{name[:2]}")
     order = [
-        rf'mkdir\w*\(.*"{re.escape(str(tmp_path))}/files"', rf"fsync\(\d+<{re.escape(str(tmp_path))}>\)",
-        rf'mkdir\w*\(.*"{folder}"', rf"fsync\(\d+<{re.escape(str(tmp_path))}/files>\)",
-        rf'write\(\d+<{folder}/\.{name}\.\w+>, "content"', rf"fsync\(\d+<{folder}/\.{name}\.\w+>\)",
-        rf'rename\w*\(.*"{folder}/\.{name}\.\w+".*"{folder}/{name}"', rf"fsync\(\d+<{folder}>\)",
+        rf'mkdir\w*\(.*"{re.escape(str(tmp_path))}/files"',
+        rf"fsync\(\d+<{re.escape(str(tmp_path))}>\)",
+        rf'mkdir\w*\(.*"{folder}"',
+        rf"fsync\(\d+<{re.escape(str(tmp_path))}/files>\)",
+        rf'write\(\d+<{folder}/\.{name}\.\w+>, "content"',
+        rf"fsync\(\d+<{folder}/\.{name}\.\w+>\)",
+        rf'rename\w*\(.*"{folder}/\.{name}\.\w+".*"{folder}/{name}"',
+        rf"fsync\(\d+<{folder}>\)",
         r'write\(1<.*"COMMIT"',
-    ]  # fmt: skip
+    ]
     lines = trace.read_text().splitlines()
     found = [next((place for place, line in enumerate(lines) if re.search(each, line)), -1) for each in order]
     assert -1 not in found, (order[found.index(-1)], lines[-40:])

@@ -24,9 +24,20 @@ from tests.lifecycle.signing import Person, completed, person, signed
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, PIN, Running
 
 STORY = [
-    "drawn", "issued", "task-opened", "message-sending", "message-sending", "identity-checked", "certificate-issued",
-    "signature-accepted", "signature-embedded", "signed", "seal-used", "completed", "message-sending",
-]  # fmt: skip
+    "drawn",
+    "issued",
+    "task-opened",
+    "message-sending",
+    "message-sending",
+    "identity-checked",
+    "certificate-issued",
+    "signature-accepted",
+    "signature-embedded",
+    "signed",
+    "seal-used",
+    "completed",
+    "message-sending",
+]
 
 
 async def told(running: Running) -> tuple[Contract, Person]:
@@ -147,10 +158,16 @@ async def test_no_ticket_code_pin_or_id_number_rests_in_database_queue_or_log(
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE record_entry SET kind = 'x'", "DELETE FROM record_entry", "TRUNCATE record_entry",
-     "ALTER TABLE record_entry DISABLE ROW LEVEL SECURITY", "DROP POLICY campus_scope ON record_entry",
-     "UPDATE alembic_version SET version_num = '0'", "DELETE FROM installation"],
-)  # fmt: skip
+    [
+        "UPDATE record_entry SET kind = 'x'",
+        "DELETE FROM record_entry",
+        "TRUNCATE record_entry",
+        "ALTER TABLE record_entry DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY campus_scope ON record_entry",
+        "UPDATE alembic_version SET version_num = '0'",
+        "DELETE FROM installation",
+    ],
+)
 async def test_the_role_app_cannot_touch_what_is_recorded(statement: str) -> None:
     async with quiet_hub() as running:
         await running.issue_minor()
@@ -172,11 +189,13 @@ async def test_the_role_app_is_no_superuser_and_bound_by_row_level_security() ->
 
 @pytest.mark.parametrize(
     ("forgery", "found_at"),
-    [("UPDATE record_entry SET facts = facts || '{\"x\": 1}' WHERE sequence = 2", 2),
-     ("UPDATE record_entry SET at = at + interval '1 second' WHERE sequence = 3", 3),
-     ("UPDATE record_entry SET actor = 'staff:x' WHERE sequence = 1", 1),
-     ("DELETE FROM record_entry WHERE sequence = 2", 3)],
-)  # fmt: skip
+    [
+        ("UPDATE record_entry SET facts = facts || '{\"x\": 1}' WHERE sequence = 2", 2),
+        ("UPDATE record_entry SET at = at + interval '1 second' WHERE sequence = 3", 3),
+        ("UPDATE record_entry SET actor = 'staff:x' WHERE sequence = 1", 1),
+        ("DELETE FROM record_entry WHERE sequence = 2", 3),
+    ],
+)
 async def test_a_forgery_by_the_databases_own_administrator_is_found(forgery: str, found_at: int) -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()

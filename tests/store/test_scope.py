@@ -64,9 +64,15 @@ async def a_story_in_hefei(running: Running) -> None:
             Passkey(uuid4(), somebody.signer.person, "sign.example.org", b"1", b"2", 0, False, tx.now)
         )
         key = AppKey(
-            uuid4(), b"spki", somebody.signer.person, contract.id, somebody.signer.id, "phone", Attestation.NONE,
+            uuid4(),
+            b"spki",
+            somebody.signer.person,
+            contract.id,
+            somebody.signer.id,
+            "phone",
+            Attestation.NONE,
             tx.now,
-        )  # fmt: skip
+        )
         assert await tx.app_keys.add(key)
         assert await tx.duties.take("clean", timedelta(hours=1))
     await completed(running, contract)
@@ -82,10 +88,12 @@ async def a_story_in_hefei(running: Running) -> None:
     await open_poster(running.hub.services, ticket, GUARDIAN_PHONE, "陈建国", "zh")
     await tamper(running.hub.database.dsn, "DELETE FROM course WHERE campus <> 'hefei'")  # others have their own
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await tx.connection.execute(text(
-            "INSERT INTO enrolment (id, campus, course, student_name, student_hash, people_sealed, created_at)"
-            " VALUES (gen_random_uuid(), 'hefei', 'math-a', 'x', '\\x00', '\\x00', now())"
-        ))  # fmt: skip
+        await tx.connection.execute(
+            text(
+                "INSERT INTO enrolment (id, campus, course, student_name, student_hash, people_sealed, created_at)"
+                " VALUES (gen_random_uuid(), 'hefei', 'math-a', 'x', '\\x00', '\\x00', now())"
+            )
+        )
 
 
 async def heard_from_outside(running: Running) -> None:

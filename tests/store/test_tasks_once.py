@@ -90,9 +90,13 @@ async def test_a_settled_task_does_not_hinder_the_next(store: Database) -> None:
 async def test_different_subjects_do_not_hinder_each_other(store: Database) -> None:
     """Nobody even waits: the first is not done while all the others come and go."""
     subjects = [
-        replace(TASK, kind="unreached"), replace(TASK, contract=uuid4()), replace(TASK, signer=uuid4()),
-        replace(TASK, signer=None), replace(TASK, contract=None), replace(TASK, contract=None, signer=None),
-    ]  # fmt: skip
+        replace(TASK, kind="unreached"),
+        replace(TASK, contract=uuid4()),
+        replace(TASK, signer=uuid4()),
+        replace(TASK, signer=None),
+        replace(TASK, contract=None),
+        replace(TASK, contract=None, signer=None),
+    ]
     async with store.transaction(EVERYTHING) as tx:
         assert await tx.staff_tasks.add_task_once(replace(TASK, id=uuid4()))
         async with asyncio.timeout(30):

@@ -80,8 +80,19 @@ def made_by(tsa: OpensslTsa, token: bytes) -> bool:
     """OpenSSL's own check, with this service's certificate alone trusted."""
     (tsa.folder / "token.der").write_bytes(token)
     (tsa.folder / "data").write_bytes(DATA)
-    command = ["openssl", "ts", "-verify", "-in", "token.der", "-token_in", "-data", "data", "-CAfile", "tsa.pem",
-               "-partial_chain"]  # fmt: skip
+    command = [
+        "openssl",
+        "ts",
+        "-verify",
+        "-in",
+        "token.der",
+        "-token_in",
+        "-data",
+        "data",
+        "-CAfile",
+        "tsa.pem",
+        "-partial_chain",
+    ]
     done = subprocess.run(command, cwd=tsa.folder, capture_output=True, text=True, check=False)
     return "Verification: OK" in done.stdout + done.stderr
 

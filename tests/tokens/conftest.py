@@ -29,8 +29,11 @@ def in_child(tmp_path: Path, module: Path) -> Callable[[str], str]:
         head = f"FOLDER, MODULE = {str(tmp_path / 'token')!r}, {str(module)!r}\n"
         child = subprocess.run(
             [sys.executable, "-W", "error", "-c", head + program],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert child.returncode == 0, (child.returncode, child.stderr)
         return child.stdout
 

@@ -41,10 +41,14 @@ class CscService:
     def options(self, version: int = 1, name: str = "seal", **more: Any) -> dict[str, Any]:
         """The section `[seal]` of the configuration."""
         return {
-            "kind": "csc", "url": f"{self.origin}/csc/v{version}", "credential": f"{ARCH}/{name}",
-            "token_url": f"{self.origin}/oauth2/token", "client_id": CLIENT, "client_secret": SECRET,
+            "kind": "csc",
+            "url": f"{self.origin}/csc/v{version}",
+            "credential": f"{ARCH}/{name}",
+            "token_url": f"{self.origin}/oauth2/token",
+            "client_id": CLIENT,
+            "client_secret": SECRET,
             "trusted": [str(self.pki.write("root"))],
-        } | more  # fmt: skip
+        } | more
 
     def asked(self, path: str) -> list[dict[str, Any]]:
         return [body for called, body in self.calls if called == path]

@@ -69,13 +69,34 @@ class Reminded:
     def issue(self, person: str, zone: str, send: Send, life: timedelta) -> None:
         number = len(self.plans) + 1
         contract = Contract(
-            UUID(int=number), str(number), "hefei", ContractState.ISSUED, 1, "course", "1", "zh", "x",
-            self.now + life, self.now,
-        )  # fmt: skip
+            UUID(int=number),
+            str(number),
+            "hefei",
+            ContractState.ISSUED,
+            1,
+            "course",
+            "1",
+            "zh",
+            "x",
+            self.now + life,
+            self.now,
+        )
         signer = Signer(
-            UUID(int=number + 1000), contract.id, "hefei", Role.GUARDIAN, "x", "+8619000000101", person, "cn-id", "x",
-            1, "zh", "guardian-1", ("sms",), zone,
-        )  # fmt: skip
+            UUID(int=number + 1000),
+            contract.id,
+            "hefei",
+            Role.GUARDIAN,
+            "x",
+            "+8619000000101",
+            person,
+            "cn-id",
+            "x",
+            1,
+            "zh",
+            "guardian-1",
+            ("sms",),
+            zone,
+        )
         task = SigningTask(UUID(int=number * 7919), contract.id, signer.id, "hefei", TaskState.OPEN, 1)
         self.plans.append(Plan(contract, task, signer))
         self._open(self.plans[-1], send)

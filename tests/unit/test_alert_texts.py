@@ -34,13 +34,16 @@ def test_every_kind_that_has_a_title_has_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("kind", "facts", "said"),
     [
-        ("authority-away", {"which": "instead", "service": "szca", "instead": "gdca"},
-         "The authority szca issues no certificates; gdca issues instead"),
+        (
+            "authority-away",
+            {"which": "instead", "service": "szca", "instead": "gdca"},
+            "The authority szca issues no certificates; gdca issues instead",
+        ),
         ("digest", {"name": "{Wang}", "open": 2, "overdue": 0}, "{Wang}: 2 to do, 0 overdue"),
         ("digest", {"name": "Wang"}, "Wang"),
         ("of-a-newer-hub", {"what": "something", "count": 3}, "something, 3"),
     ],
-)  # fmt: skip
+)
 def test_what_is_said(kind: str, facts: Facts, said: str) -> None:
     assert sentence(kind, facts, "en") == said
 

@@ -93,8 +93,10 @@ def test_under_a_new_policy_what_is_not_due_moves_and_numbers_go_on() -> None:
     assert under(NextStep(StepKind.EXPIRY, 0, deadline), last) == ("expiry", 0, "12-31 10:00")
     invitation = NextStep(StepKind.INVITATION, 0, at("2026-12-06 09:30"))
     assert under(invitation, None, ReminderPolicy(window_opens=policy.window_closes.replace(hour=14))) == (
-        "invitation", 0, "12-05 15:45",
-    )  # fmt: skip
+        "invitation",
+        0,
+        "12-05 15:45",
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,14 @@ from hub.model.contract.signer import SigningTask, TaskState, all_signed, tasks_
 
 FINAL = {"COMPLETED", "DECLINED", "EXPIRED", "VOIDED", "SIGNED_ON_PAPER"}
 LEGAL = {
-    ("DRAFT", "ISSUED"), ("ISSUED", "SIGNED"), ("ISSUED", "DECLINED"), ("ISSUED", "EXPIRED"),
-    ("ISSUED", "VOIDED"), ("ISSUED", "SIGNED_ON_PAPER"), ("SIGNED", "COMPLETED"),
-}  # fmt: skip
+    ("DRAFT", "ISSUED"),
+    ("ISSUED", "SIGNED"),
+    ("ISSUED", "DECLINED"),
+    ("ISSUED", "EXPIRED"),
+    ("ISSUED", "VOIDED"),
+    ("ISSUED", "SIGNED_ON_PAPER"),
+    ("SIGNED", "COMPLETED"),
+}
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(ContractState, ContractState)))

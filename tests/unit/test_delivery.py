@@ -24,8 +24,14 @@ def test_any_order_and_any_duplicates_end_in_the_same_state(
 
 @pytest.mark.parametrize(
     ("known", "reported", "after"),
-    [("unknown", "sent", "sent"), ("sent", "unknown", "sent"), ("delivered", "undelivered", "delivered"),
-     ("undelivered", "delivered", "delivered"), ("withdrawn", "sent", "sent"), ("refused", "withdrawn", "refused")],
-)  # fmt: skip
+    [
+        ("unknown", "sent", "sent"),
+        ("sent", "unknown", "sent"),
+        ("delivered", "undelivered", "delivered"),
+        ("undelivered", "delivered", "delivered"),
+        ("withdrawn", "sent", "sent"),
+        ("refused", "withdrawn", "refused"),
+    ],
+)
 def test_what_says_more_wins(known: str, reported: str, after: str) -> None:
     assert joined(DeliveryState(known), DeliveryState(reported)) is DeliveryState(after)

@@ -17,10 +17,20 @@ SEAL, OLD_SEAL, EXPIRED = b"seal", b"old seal", b"expired"
 
 def request(field: str, state: RequestState, certificate: bytes) -> SignatureRequest:
     return SignatureRequest(
-        id=uuid4(), contract=uuid4(), task=None if field == SEAL_FIELD else uuid4(), field=field, state=state,
-        base="0" * 64, prepared="1" * 64, gap=(1, 2), document_digest=b"", to_be_signed=b"", chain=(certificate,),
-        created_at=NOW, expires_at=NOW,
-    )  # fmt: skip
+        id=uuid4(),
+        contract=uuid4(),
+        task=None if field == SEAL_FIELD else uuid4(),
+        field=field,
+        state=state,
+        base="0" * 64,
+        prepared="1" * 64,
+        gap=(1, 2),
+        document_digest=b"",
+        to_be_signed=b"",
+        chain=(certificate,),
+        created_at=NOW,
+        expires_at=NOW,
+    )
 
 
 def signature(state: RequestState, certificate: bytes = b"signer") -> SignatureRequest:

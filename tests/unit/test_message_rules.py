@@ -34,10 +34,15 @@ def lying(shape: str, *languages: str) -> dict[str, FixedText]:
 
 
 def said(
-    rules: Rules, *, carries: str = "sms", languages: tuple[str, ...] = ("zh", "en"), serves: tuple[str, ...] = (),
-    texts: Mapping[str, FixedText] | None = None, messages: MessageTemplates = OURS,
+    rules: Rules,
+    *,
+    carries: str = "sms",
+    languages: tuple[str, ...] = ("zh", "en"),
+    serves: tuple[str, ...] = (),
+    texts: Mapping[str, FixedText] | None = None,
+    messages: MessageTemplates = OURS,
     addresses: Mapping[str, str] = ADDRESSES,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     provider = Provider("p", "p", carries, languages=languages, serves=serves)
     return list(faults(messages, provider, rules, texts, addresses))
 

@@ -25,7 +25,7 @@ def reminder(number: int, day: float) -> NextStep:
 
 def anew(
     policy: ReminderPolicy, old: NextStep, done: NextStep | None, now: datetime, *, new_policy: bool = True
-) -> NextStep:  # fmt: skip
+) -> NextStep:
     plan = ReminderPlan(policy, INVITED, DEADLINE, SHANGHAI, QUARTER)
     return replanned(plan, old=old, done=done, now=now, new_policy=new_policy)
 

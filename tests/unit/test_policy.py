@@ -43,10 +43,17 @@ TOO_MUCH: list[tuple[str, Any, str]] = [
     ("manual_apart", "25h", "at most a day"),
 ]
 AT_THE_BOUND = {
-    "reminders_after": ["7d", "37d", "67d"], "repeat_every": "30d", "last_call_before": "14d",
-    "messages_per_day": 10, "manual_after_message": "1d", "manual_apart": "1d", "manual_per_day": 10,
-    "escalate_after": 10, "escalate_within": "30d", "climbs_after": "30d",
-}  # fmt: skip
+    "reminders_after": ["7d", "37d", "67d"],
+    "repeat_every": "30d",
+    "last_call_before": "14d",
+    "messages_per_day": 10,
+    "manual_after_message": "1d",
+    "manual_apart": "1d",
+    "manual_per_day": 10,
+    "escalate_after": 10,
+    "escalate_within": "30d",
+    "climbs_after": "30d",
+}
 
 
 def ago(minutes: float) -> datetime:
@@ -134,10 +141,18 @@ def test_what_is_at_its_bound_is_taken() -> None:
 
 def test_what_was_saved_before_there_were_bounds_counts_as_the_bound_and_the_rest_holds() -> None:
     saved = {
-        "reminders_after": ["400d", "500d", "501d"], "repeat_every": "900d", "last_call_before": "60d",
-        "messages_per_day": 99999, "manual_after_message": "2d", "manual_apart": "3d", "manual_per_day": 11,
-        "escalate_after": 99999, "escalate_within": "31d", "climbs_after": "9999d", "window_opens": "10:00",
-    }  # fmt: skip
+        "reminders_after": ["400d", "500d", "501d"],
+        "repeat_every": "900d",
+        "last_call_before": "60d",
+        "messages_per_day": 99999,
+        "manual_after_message": "2d",
+        "manual_apart": "3d",
+        "manual_per_day": 11,
+        "escalate_after": 99999,
+        "escalate_within": "31d",
+        "climbs_after": "9999d",
+        "window_opens": "10:00",
+    }
     held = ReminderPolicy.from_stored(saved, POLICY).to_dict()
     expected = AT_THE_BOUND | {"reminders_after": ["7d", "37d", "38d"], "window_opens": "10:00"}
     assert {key: held[key] for key in expected} == expected

@@ -11,9 +11,16 @@ from hub.model.signing.link import ALPHABET, TICKET_LENGTH, lookup_hash, ticket_
 
 KEY, ID, NOW = b"k" * 32, UUID(int=7), datetime(2026, 11, 24, tzinfo=UTC)
 POSTER = Poster(
-    id=ID, campus="hefei", title="Winter", courses=("math-a",), mode=PosterMode.CONTRACT, created_by="staff:1",
-    created_at=NOW, expires_at=NOW + timedelta(days=30), maximum=2,
-)  # fmt: skip
+    id=ID,
+    campus="hefei",
+    title="Winter",
+    courses=("math-a",),
+    mode=PosterMode.CONTRACT,
+    created_by="staff:1",
+    created_at=NOW,
+    expires_at=NOW + timedelta(days=30),
+    maximum=2,
+)
 
 
 def test_a_ticket_is_derived_and_no_link_has_it() -> None:

@@ -33,10 +33,13 @@ def test_any_change_removal_or_exchange_breaks_it(kinds: list[str], data: some.D
     place = data.draw(some.integers(0, len(entries) - 1))
     entry = entries[place]
     for forged in (
-        replace(entry, kind=entry.kind + "x"), replace(entry, actor="staff:x"), replace(entry, facts={}),
-        replace(entry, at=entry.at + timedelta(microseconds=1)), replace(entry, sequence=entry.sequence + 1),
+        replace(entry, kind=entry.kind + "x"),
+        replace(entry, actor="staff:x"),
+        replace(entry, facts={}),
+        replace(entry, at=entry.at + timedelta(microseconds=1)),
+        replace(entry, sequence=entry.sequence + 1),
         replace(entry, contract=UUID(int=2)),
-    ):  # fmt: skip
+    ):
         assert broken_at([*entries[:place], forged, *entries[place + 1 :]]) == forged.sequence
     if place < len(entries) - 1:
         assert broken_at(entries[:place] + entries[place + 1 :]) == entries[place + 1].sequence

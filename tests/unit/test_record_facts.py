@@ -22,21 +22,44 @@ from hub.settings import ROOT
 from hub.web.staff.labels import RECORDS
 
 WRITTEN = (
-    "I am not 340104198501010019", "340104198501010019", "我不是陈建国，身份证340104198501010019", "+8613800138000",
-    "13800138000", "chen@example.com", "Chen's phone", "My son is ill; call Mrs Chen", "家里有事", "G1234567",
-)  # fmt: skip
+    "I am not 340104198501010019",
+    "340104198501010019",
+    "我不是陈建国，身份证340104198501010019",
+    "+8613800138000",
+    "13800138000",
+    "chen@example.com",
+    "Chen's phone",
+    "My son is ill; call Mrs Chen",
+    "家里有事",
+    "G1234567",
+)
 # From the configuration, the roster's courses, templates, certificates, identity providers and attestations.
 NOT_WRITTEN_BY_PEOPLE = {
-    "authority", "key", "organisation", "course", "app", "template_version", "consent_version", "serial", "request_id",
-    "level", "platform", "rp_id", "method",
-}  # fmt: skip
+    "authority",
+    "key",
+    "organisation",
+    "course",
+    "app",
+    "template_version",
+    "consent_version",
+    "serial",
+    "request_id",
+    "level",
+    "platform",
+    "rp_id",
+    "method",
+}
 PLAIN = (
-    ("issued", {"document_sha256": "a" * 64}), ("deadline-moved", {"before": "2026-12-01T10:00:00+00:00"}),
+    ("issued", {"document_sha256": "a" * 64}),
+    ("deadline-moved", {"before": "2026-12-01T10:00:00+00:00"}),
     ("message-sending", {"channel": "sms_aliyun", "purpose": "new-link", "delivery": str(uuid4())}),
     ("signature-accepted", {"field": "guardian-1", "custody": "usb-token", "pages_seen": [1, 2], "x": True, "y": None}),
     ("drawn", {"number": "QD-2026-000001", "course": "math-a", "language": "zh", "template_version": "1.2"}),
-    ("voided", {"reason": "reissued"}), ("expired", {"reason": "deadline"}), ("declined", {"reason": ""}),
-    ("certificate-revoked", {"reason": "key_compromise"}), ("stuck", {"reason": "timestamp-unavailable"}),
+    ("voided", {"reason": "reissued"}),
+    ("expired", {"reason": "deadline"}),
+    ("declined", {"reason": ""}),
+    ("certificate-revoked", {"reason": "key_compromise"}),
+    ("stuck", {"reason": "timestamp-unavailable"}),
     ("identity-checked", {"method": "name, number of the ID card and mobile number", "provider": "aliyun"}),
     ("app-key-revoked", {"reason": "by-its-person"}),
     ("phone-changed", {"asked_by": "staff:x", "approved_by": ["old-phone", "api:1"]}),
@@ -46,7 +69,7 @@ PLAIN = (
     ("confirmation-refused", {"reason": "the passkey's counter went back: it may have been copied"}),
     ("certificate-issued", {"authority": "builtin", "serial": "123456789", "passed_over": "first second"}),
     ("reminders-changed", {"keys": "max_per_day, reminders_after"}),
-)  # fmt: skip
+)
 
 
 # Where the kind stands among the arguments of helpers.

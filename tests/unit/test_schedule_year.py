@@ -28,11 +28,12 @@ people = st.sampled_from(sorted(ZONES))
 sends: st.SearchStrategy[Send] = st.sampled_from(["now", "policy", "none"])
 lives = st.one_of(
     st.timedeltas(timedelta(minutes=5), timedelta(days=3)), st.timedeltas(timedelta(days=3), timedelta(days=366))
-)  # fmt: skip
+)
 closed = st.one_of(
-    st.just(frozenset[date]()), st.just(HOLIDAYS),
+    st.just(frozenset[date]()),
+    st.just(HOLIDAYS),
     st.frozensets(st.dates(date(2026, 11, 20), date(2027, 2, 1)), max_size=25),
-)  # fmt: skip
+)
 LATE_BY = (timedelta(0), timedelta(seconds=20), timedelta(hours=1), timedelta(hours=7), timedelta(days=1, hours=5))
 
 

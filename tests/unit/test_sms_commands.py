@@ -45,5 +45,8 @@ def test_whatever_is_written_has_an_answer(text: str) -> None:
 
 def test_the_answer_is_in_the_language_of_the_text_or_of_the_person() -> None:
     assert (language_of("进度"), language_of("STATUS", "zh"), language_of("STATUS", "en"), language_of("?")) == (
-        "zh", "zh", "en", "en",
-    )  # fmt: skip
+        "zh",
+        "zh",
+        "en",
+        "en",
+    )

@@ -117,9 +117,7 @@ async def sealed_by_a_service(folder: Path, signed: FinishedParts) -> FinishedPa
         async with CscService(authority, pin=PIN).serving() as service, aiohttp.ClientSession() as http:
             key = await seal_key(service.options(2, SEAL, pin=PIN), TokenContext(http))
             assert key is not None
-            sealed = await sign(
-                signed.final, SEAL, key, key.certificates, pki, final=True, appearance=pictures()[SEAL]
-            )  # fmt: skip
+            sealed = await sign(signed.final, SEAL, key, key.certificates, pki, final=True, appearance=pictures()[SEAL])
             said = await RevocationLists(http, utc_now).of(key.certificates)
     lists = [await pki.authority.revocation_list([]), *said.lists]
     final = await close(sealed, pki.timestamps, [*pki_certificates(pki), *key.certificates], lists, said.answers)

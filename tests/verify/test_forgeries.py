@@ -132,8 +132,10 @@ def refers_to_what_comes_later(revision: Revision) -> None:
 
 
 def field_on_two_pages(revision: Revision) -> None:
-    fields = [number_of(revision.before, rb"/T \(%b\)" % name.replace("-", "\\055").replace("\\", "\\\\").encode())
-              for name in FIELDS]  # fmt: skip
+    fields = [
+        number_of(revision.before, rb"/T \(%b\)" % name.replace("-", "\\055").replace("\\", "\\\\").encode())
+        for name in FIELDS
+    ]
     listed = b" ".join(b"%d 0 R" % number for number in fields)
     tree = number_of(revision.before, rb"/Type /Pages")
     edit(revision, tree, b"/Kids [", b"/Kids [%d 0 R " % NEW)

@@ -21,9 +21,14 @@ from tests.verify.reading import FIELDS, failed
 NOT_OURS = "not a file of Qianda"
 # Those that the signing library reads on without noticing, so that a whole contract can be made around them.
 UNNOTICED = [
-    "an orphan before the objects", "an orphan behind the objects", "an orphan in a comment", "an orphan in a stream",
-    "an orphan in a string", "an entry behind a long string", "an object twice",
-]  # fmt: skip
+    "an orphan before the objects",
+    "an orphan behind the objects",
+    "an orphan in a comment",
+    "an orphan in a stream",
+    "an orphan in a string",
+    "an entry behind a long string",
+    "an object twice",
+]
 
 
 @pytest.fixture(scope="module")

@@ -30,9 +30,14 @@ async def opened(running: Running, contract: Contract, number: int = 0) -> Async
 
 @contextlib.asynccontextmanager
 async def verified(
-    running: Running, contract: Contract, number: int = 0, name: str = NAME, tail: str = TAIL,
-    phone: str = GUARDIAN_PHONE, count: int = 1,
-) -> AsyncIterator[SigningClient]:  # fmt: skip
+    running: Running,
+    contract: Contract,
+    number: int = 0,
+    name: str = NAME,
+    tail: str = TAIL,
+    phone: str = GUARDIAN_PHONE,
+    count: int = 1,
+) -> AsyncIterator[SigningClient]:
     async with opened(running, contract, number) as client:
         await client.code()
         await client.verify(await code_for(running, phone, count), name, tail)
@@ -40,9 +45,14 @@ async def verified(
 
 
 async def asked(
-    running: Running, method: str, path: str, *, body: Any = None, bearer: str | None = None,
+    running: Running,
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    bearer: str | None = None,
     headers: dict[str, str] | None = None,
-) -> tuple[int, Any, Mapping[str, str]]:  # fmt: skip
+) -> tuple[int, Any, Mapping[str, str]]:
     """Status, JSON and headers of one plain request."""
     sent = {**({"Authorization": f"Bearer {bearer}"} if bearer else {}), **(headers or {})}
     url = f"{running.origin}{path}"

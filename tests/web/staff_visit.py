@@ -52,9 +52,7 @@ class Desk:
         if method == "POST":
             headers["Origin"] = origin or self.running.origin
         url = self.running.origin + path
-        async with self.running.http.request(
-            method, url, data=form, headers=headers, allow_redirects=False
-        ) as answer:  # fmt: skip
+        async with self.running.http.request(method, url, data=form, headers=headers, allow_redirects=False) as answer:
             cookie = re.match(rf"{COOKIE}=([^;]*)", answer.headers.get("Set-Cookie", ""))
             if cookie:
                 self.cookie = cookie[1].strip('"')

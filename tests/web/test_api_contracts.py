@@ -86,8 +86,9 @@ async def test_a_contract_is_issued_and_read(api: Api) -> None:
 
 async def test_no_answer_shows_a_whole_id_number_or_a_ticket(api: Api, running: Running) -> None:
     issued = await issue(api)
-    ticket_url = (await api("POST", f"{CONTRACTS}/{issued['id']}/links",
-                            {"signer": issued["signers"][0]["id"], "door": "copy"}))[1]["url"]  # fmt: skip
+    ticket_url = (
+        await api("POST", f"{CONTRACTS}/{issued['id']}/links", {"signer": issued["signers"][0]["id"], "door": "copy"})
+    )[1]["url"]
     for path in ("", "/record", "/reminders"):
         _, body, _ = await api("GET", f"{CONTRACTS}/{issued['id']}{path}")
         text = json.dumps(body)
@@ -176,11 +177,17 @@ async def test_a_campus_key_sees_its_own_campus_alone(api: Api, running: Running
     issued = await issue(api)
     assert (await beijing("GET", CONTRACTS))[1]["items"] == []
     for method, path, body in (
-        ("GET", "", None), ("GET", "/record", None), ("GET", "/reminders", None), ("GET", "/final.pdf", None),
-        ("GET", "/evidence.zip", None), ("POST", "/remind", {}), ("POST", "/void", {"reason": "no"}),
-        ("POST", "/extend", {"deadline": "2027-06-01T00:00:00Z"}), ("POST", "/reissue", {}),
+        ("GET", "", None),
+        ("GET", "/record", None),
+        ("GET", "/reminders", None),
+        ("GET", "/final.pdf", None),
+        ("GET", "/evidence.zip", None),
+        ("POST", "/remind", {}),
+        ("POST", "/void", {"reason": "no"}),
+        ("POST", "/extend", {"deadline": "2027-06-01T00:00:00Z"}),
+        ("POST", "/reissue", {}),
         ("POST", "/links", {"signer": issued["signers"][0]["id"], "door": "qr"}),
-    ):  # fmt: skip
+    ):
         status, problem, _ = await beijing(method, f"{CONTRACTS}/{issued['id']}{path}", body)
         assert (status, problem["code"]) == (404, "contract-not-found"), path
     status, problem, _ = await beijing("POST", CONTRACTS, asked())

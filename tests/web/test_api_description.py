@@ -83,15 +83,20 @@ def _probe_all(operations: Sequence[Any], running: Running) -> None:
 def _probe(operation: Any, running: Running) -> None:
     headers = {"Authorization": f"Bearer {running.api_key}"}
 
-    @given(case=st.one_of(operation.as_strategy(), operation.as_strategy(
-        generation_mode=schemathesis.GenerationMode.NEGATIVE)))  # fmt: skip
+    @given(
+        case=st.one_of(
+            operation.as_strategy(), operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
+        )
+    )
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def answers(case: Any) -> None:
         response = case.call(base_url=running.origin, headers=headers, timeout=20)
         checks = [
-            schemathesis.checks.not_a_server_error, checked.status_code_conformance,
-            checked.content_type_conformance, checked.response_schema_conformance,
-        ]  # fmt: skip
+            schemathesis.checks.not_a_server_error,
+            checked.status_code_conformance,
+            checked.content_type_conformance,
+            checked.response_schema_conformance,
+        ]
         case.validate_response(response, checks=checks)
 
     answers()

@@ -61,14 +61,15 @@ async def body_of(running: Running, act: str, contract: Contract) -> dict[str, A
         (signer,) = await tx.contracts.signers(contract.id)
     later = running.clock() + timedelta(days=60)
     return {
-        "links": {"signer": str(signer.id), "door": "qr"}, "void": {"reason": "wrong course"},
+        "links": {"signer": str(signer.id), "door": "qr"},
+        "void": {"reason": "wrong course"},
         "extend": {"deadline": later.isoformat()},
-    }.get(act, {})  # fmt: skip
+    }.get(act, {})
 
 
 async def post(
     running: Running, contract: Contract, act: str, body: Mapping[str, Any], key: str
-) -> tuple[int, Any, Mapping[str, str]]:  # fmt: skip
+) -> tuple[int, Any, Mapping[str, str]]:
     path, headers = f"/api/v1/contracts/{contract.id}/{act}", {"Idempotency-Key": key}
     return await asked(running, "POST", path, body=body, bearer=running.api_key, headers=headers)
 

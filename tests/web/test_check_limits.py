@@ -83,9 +83,13 @@ async def test_uploads_in_drips_keep_nobody_else_out(
     assert sorted(map(str, ended)) == ["408"] * MAX_FILES + ["429"] * (DRIPS - MAX_FILES)
     assert await checked(running, genuine, DRIPPING) == 200
     figures(
-        drips=DRIPS, places_taken=ended.count(408), refused_s=refused_s, ended_s=ended_s,
-        others_checked_s=max(others), **beside.figures,
-    )  # fmt: skip
+        drips=DRIPS,
+        places_taken=ended.count(408),
+        refused_s=refused_s,
+        ended_s=ended_s,
+        others_checked_s=max(others),
+        **beside.figures,
+    )
 
 
 async def test_who_comes_from_this_machine_is_bounded_as_well(running: Running, genuine: bytes) -> None:

@@ -96,9 +96,11 @@ async def test_the_calendar_goes_only_ahead() -> None:
             status, problem = await advance(running, wrong)
             assert (status, problem["field"]) == (422, "advance"), wrong
         async with running.http.post(
-            f"{running.origin}/demo/clock?phone=%2B86190", data={"advance": "1d"}, allow_redirects=False,
+            f"{running.origin}/demo/clock?phone=%2B86190",
+            data={"advance": "1d"},
+            allow_redirects=False,
             headers={"Origin": running.origin},
-        ) as answer:  # fmt: skip
+        ) as answer:
             assert (answer.status, answer.headers["Location"]) == (303, "/demo/phone?phone=%2B86190")
 
 

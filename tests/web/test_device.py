@@ -167,19 +167,22 @@ def test_a_right_configuration_is_taken(monkeypatch: pytest.MonkeyPatch) -> None
         ({"android_apps": [{"package": "org.a", "fingerprints": []}]}, "android_apps.0.fingerprints", "at least 1"),
         (
             {"android_apps": [{"package": "org.a", "fingerprints": [SHA256[:59]]}]},
-            "android_apps.0.fingerprints.0", "20 (20 are SHA-1)",
+            "android_apps.0.fingerprints.0",
+            "20 (20 are SHA-1)",
         ),
         (
             {"android_apps": [{"package": "org.a", "fingerprints": [SHA256.replace(":", "")]}]},
-            "android_apps.0.fingerprints.0", "colons between",
+            "android_apps.0.fingerprints.0",
+            "colons between",
         ),
         (
             {"android_apps": [{"package": "org.a", "fingerprints": [SHA256 + ":00"]}]},
-            "android_apps.0.fingerprints.0", "here are 33",
+            "android_apps.0.fingerprints.0",
+            "here are 33",
         ),
         ({"harmony_apps": ["org.example"]}, "harmony_apps.0", "digits only"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_configuration_is_refused_with_key_and_reason(
     wrong: dict[str, object], key: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

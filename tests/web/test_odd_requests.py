@@ -107,8 +107,13 @@ async def test_no_body_is_answered_as_our_fault(running: Running, desk: Desk) ->
 
 
 async def test_no_address_is_answered_as_our_fault(running: Running, desk: Desk) -> None:
-    queries = ("", "?id=%00&campus=%00&q=%00&cursor=%ff&at=%00&lang=%00", "?cursor=AAAA&at=nowhere/x/x&part=live&age=x",
-               "?id=%ff%fe&phone=%00&next=%00&said=%00&limit=%00&after=%00&state=%00", "?=&&==")  # fmt: skip
+    queries = (
+        "",
+        "?id=%00&campus=%00&q=%00&cursor=%ff&at=%00&lang=%00",
+        "?cursor=AAAA&at=nowhere/x/x&part=live&age=x",
+        "?id=%ff%fe&phone=%00&next=%00&said=%00&limit=%00&after=%00&state=%00",
+        "?=&&==",
+    )
     ours = []
     for path in routes(running, "GET"):
         for query in queries:
@@ -122,17 +127,31 @@ async def test_no_address_is_answered_as_our_fault(running: Running, desk: Desk)
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Authorization": "Bearer \xff\xfe"}, {"Cookie": f"{COOKIE}=\xff; x"}, {"Accept-Language": "\xff;q=x," * 50},
-        {"X-Forwarded-For": "\xff" * 50}, {"Content-Length": "x"}, {"Host": "\xff"}, {"Origin": "\xff"},
-        {"X-Long": "x" * 100_000}, {"Idempotency-Key": "\xff"}, {"Range": "bytes=x-"}, {"If-Modified-Since": "\xff"},
+        {"Authorization": "Bearer \xff\xfe"},
+        {"Cookie": f"{COOKIE}=\xff; x"},
+        {"Accept-Language": "\xff;q=x," * 50},
+        {"X-Forwarded-For": "\xff" * 50},
+        {"Content-Length": "x"},
+        {"Host": "\xff"},
+        {"Origin": "\xff"},
+        {"X-Long": "x" * 100_000},
+        {"Idempotency-Key": "\xff"},
+        {"Range": "bytes=x-"},
+        {"If-Modified-Since": "\xff"},
     ],
     ids=lambda headers: next(iter(headers)),
-)  # fmt: skip
+)
 async def test_no_header_is_answered_as_our_fault(running: Running, headers: Headers) -> None:
     for method, path in (
-        ("POST", "/sign/v1/open"), ("GET", "/staff"), ("GET", "/api/v1/contracts"), ("POST", "/api/v1/contracts"),
-        ("GET", "/verify"), ("GET", "/static/base.css"), ("POST", "/callbacks/outbox"), ("GET", "/s/X"),
-    ):  # fmt: skip
+        ("POST", "/sign/v1/open"),
+        ("GET", "/staff"),
+        ("GET", "/api/v1/contracts"),
+        ("POST", "/api/v1/contracts"),
+        ("GET", "/verify"),
+        ("GET", "/static/base.css"),
+        ("POST", "/callbacks/outbox"),
+        ("GET", "/s/X"),
+    ):
         assert (await raw(running, method, path, headers))[0] < 500, path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.contract.issue import NewStudent
+from hub.lifecycle.contract.new_contract import NewStudent
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from qianda.wire import ProtocolProblem
@@ -60,7 +60,7 @@ class Parent:
         key, headers = self.running.api_key, {"Idempotency-Key": once} if once else {}
         status, answer, _ = await asked(
             self.running, "POST", await self.address(), body=body, bearer=key, headers=headers
-        )  # fmt: skip
+        )
         return status, answer
 
     async def form(self) -> tuple[str, dict[str, str]]:
@@ -102,9 +102,11 @@ async def test_a_program_asks_and_staff_approve(running: Running) -> None:
 async def test_what_a_program_may_not_ask(running: Running) -> None:
     someone = await parent(running)
     for body, field in (
-        ({"phone": "12", "reason": "x"}, "phone"), ({"phone": someone.family.phone, "reason": "x"}, "phone"),
-        ({"phone": someone.new, "reason": " "}, "reason"), ({"phone": someone.new}, "reason"),
-    ):  # fmt: skip
+        ({"phone": "12", "reason": "x"}, "phone"),
+        ({"phone": someone.family.phone, "reason": "x"}, "phone"),
+        ({"phone": someone.new, "reason": " "}, "reason"),
+        ({"phone": someone.new}, "reason"),
+    ):
         status, answer = await someone.api(body)
         assert (status, answer["field"]) == (422, field)
     other = await parent(running)

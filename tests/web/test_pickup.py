@@ -80,16 +80,27 @@ async def conversation(running: Running, phone: str, pickup: str) -> list[tuple[
     wrong = {"code": "000000", "name": "陈建国", "id_tail": "0019"}
     heard = [opened, await said(running, "session", None, secret, "GET")]
     for path, body in (
-        ("code", {}), ("code", {}), ("verify", wrong), ("verify", {"code": "000000"}),
-        ("question", {"kind": "question", "text": "?"}), ("question", {"kind": "else", "text": "?"}),
-        ("decline", {"reason": "no"}), ("phone", {"phone": "+8619000000777"}),
+        ("code", {}),
+        ("code", {}),
+        ("verify", wrong),
+        ("verify", {"code": "000000"}),
+        ("question", {"kind": "question", "text": "?"}),
+        ("question", {"kind": "else", "text": "?"}),
+        ("decline", {"reason": "no"}),
+        ("phone", {"phone": "+8619000000777"}),
         ("prepare", {"document_sha256": "0" * 64, "consent": {"version": "1", "sha256": "0" * 64}}),
         ("signature", {"request": "0" * 8 + "-0000-0000-0000-" + "0" * 12, "signature": "AAAA"}),
         ("refused", {"request": "0" * 8 + "-0000-0000-0000-" + "0" * 12, "reason": "?"}),
         ("key", {"spki": "AAAA", "proof": "AAAA", "custody": "browser"}),
-        ("enrol", {"course": "x", "student": {"name": "x", "id_number": "x"}, "signers": [
-            {"role": "guardian", "name": "x", "phone": phone, "id_number": "x"}]}),
-    ):  # fmt: skip
+        (
+            "enrol",
+            {
+                "course": "x",
+                "student": {"name": "x", "id_number": "x"},
+                "signers": [{"role": "guardian", "name": "x", "phone": phone, "id_number": "x"}],
+            },
+        ),
+    ):
         heard.append(await said(running, path, body, secret))
     for path in (
         "contract",

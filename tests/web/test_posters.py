@@ -281,10 +281,13 @@ async def test_the_one_who_signs_has_the_phone_that_was_proved(running: Running)
     _, ticket = await make_poster(running)
     family, other = Family(), Family()
     wrong = [
-        [family.guardian(phone=other.phone)], [family.guardian(name="李四")], [family.guardian(email="a@example.org")],
-        [family.guardian(id_number=family.child_id)], [family.guardian(role="representative")],
+        [family.guardian(phone=other.phone)],
+        [family.guardian(name="李四")],
+        [family.guardian(email="a@example.org")],
+        [family.guardian(id_number=family.child_id)],
+        [family.guardian(role="representative")],
         [family.guardian(), family.guardian(role="student", id_number=family.child_id, name=family.child)],
-    ]  # fmt: skip
+    ]
     async with admitted(running, ticket, family) as client:
         for signers in wrong:
             with pytest.raises(ProtocolProblem) as refused:

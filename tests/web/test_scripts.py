@@ -36,8 +36,10 @@ async def test_anybody_gets_the_same_from_the_source() -> None:
 def test_the_page_names_the_hash_of_everything_that_is_imported() -> None:
     tags = str(Scripts.read(STATIC_FOLDER).tags("signer/sign.js", "/static/x"))
     named = dict(re.findall(r'="/static/x/(signer/[a-z_]+\.js)" integrity="sha256-([^"]+)"', tags))
-    assert all(b64decode(value) == hashlib.sha256((STATIC_FOLDER / name).read_bytes()).digest()
-               for name, value in named.items())  # fmt: skip
+    assert all(
+        b64decode(value) == hashlib.sha256((STATIC_FOLDER / name).read_bytes()).digest()
+        for name, value in named.items()
+    )
     imported = {"signer/sign.js"}
     while more := {f"signer/{found}" for name in imported for found in _imports(STATIC_FOLDER / name)} - imported:
         imported |= more

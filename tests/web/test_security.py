@@ -136,8 +136,11 @@ async def test_bodies_are_strict_and_bounded(running: Running) -> None:
     huge = b'{"ticket": "' + b"A" * 300_000 + b'"}'
     async with running.http.post(f"{running.origin}/sign/v1/open", data=huge) as answer:
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (413, "too-large")
-    deep = {"document_sha256": "0" * 64, "consent": {"version": "1", "sha256": "0" * 64},
-            "appearance": {"strokes": [[[0.1, 2.0]]]}}  # fmt: skip
+    deep = {
+        "document_sha256": "0" * 64,
+        "consent": {"version": "1", "sha256": "0" * 64},
+        "appearance": {"strokes": [[[0.1, 2.0]]]},
+    }
     status, said, _ = await asked(running, "POST", "/sign/v1/prepare", body=deep)
     assert (status, said["field"]) == (422, "appearance.strokes.0.0.1")
 

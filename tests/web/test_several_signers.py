@@ -19,19 +19,37 @@ from tests.web.test_api_contracts import CONTRACTS, Api, asked
 
 HEAD = {"campus": "hq", "name": "顾远舟", "phone": HEAD_PHONE, "id_number": HEAD_ID}
 FORM = {
-    "course": "hefei/math-a", "student_name": "陈小满", "student_id_type": "cn-id", "student_id_number": MINOR_ID,
-    "guardian_name": "陈建国", "relation": "父亲", "guardian_id_type": "cn-id", "guardian_id_number": GUARDIAN_ID,
-    "phone": GUARDIAN_PHONE, "language": "zh", "send": "none",
-}  # fmt: skip
-MORE = {
-    "guardian2_name": "周文静", "guardian2_relation": "母亲", "guardian2_id_type": "cn-id",
-    "guardian2_id_number": MOTHER_ID, "guardian2_phone": MOTHER_PHONE, "student_signs": "yes",
-    "student_phone": "+8619000000105", "turns": "in-order", "representative": "yes",
-}  # fmt: skip
-OTHER = {
-    "name": "周文静", "relation": "母亲", "id_type": "cn-id", "id_number": MOTHER_ID, "phone": MOTHER_PHONE,
+    "course": "hefei/math-a",
+    "student_name": "陈小满",
+    "student_id_type": "cn-id",
+    "student_id_number": MINOR_ID,
+    "guardian_name": "陈建国",
+    "relation": "父亲",
+    "guardian_id_type": "cn-id",
+    "guardian_id_number": GUARDIAN_ID,
+    "phone": GUARDIAN_PHONE,
     "language": "zh",
-}  # fmt: skip
+    "send": "none",
+}
+MORE = {
+    "guardian2_name": "周文静",
+    "guardian2_relation": "母亲",
+    "guardian2_id_type": "cn-id",
+    "guardian2_id_number": MOTHER_ID,
+    "guardian2_phone": MOTHER_PHONE,
+    "student_signs": "yes",
+    "student_phone": "+8619000000105",
+    "turns": "in-order",
+    "representative": "yes",
+}
+OTHER = {
+    "name": "周文静",
+    "relation": "母亲",
+    "id_type": "cn-id",
+    "id_number": MOTHER_ID,
+    "phone": MOTHER_PHONE,
+    "language": "zh",
+}
 
 
 @pytest.fixture
@@ -53,9 +71,11 @@ async def test_a_clerk_issues_for_both_guardians_the_student_and_the_school(runn
     made = await desk.post("/staff/issue", FORM | MORE)
     people = await signers_of(running, made.location.split("/")[-1].partition("?")[0])
     assert [(each.role.value, each.name, each.order, each.relation) for each in people] == [
-        ("guardian", "陈建国", 1, "父亲"), ("guardian", "周文静", 2, "母亲"), ("student", "陈小满", 3, None),
+        ("guardian", "陈建国", 1, "父亲"),
+        ("guardian", "周文静", 2, "母亲"),
+        ("student", "陈小满", 3, None),
         ("representative", "顾远舟", 4, None),
-    ]  # fmt: skip
+    ]
     alone = await desk.post("/staff/issue", FORM)
     assert len(await signers_of(running, alone.location.split("/")[-1].partition("?")[0])) == 1
 

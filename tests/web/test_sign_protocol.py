@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
@@ -83,9 +83,12 @@ async def test_unknown_expired_and_revoked_tickets_are_answered_alike(running: R
         expired = await tx.links.add(signer, DoorKind.DESK, tx.now, tx.now - timedelta(minutes=1))
         old = tx.links.ticket(expired)
     bodies = [
-        {"ticket": ticket}, {"ticket": old}, {"ticket": "0123456789ABC"}, {"ticket": "?"},
+        {"ticket": ticket},
+        {"ticket": old},
+        {"ticket": "0123456789ABC"},
+        {"ticket": "?"},
         {"poster": "X", "phone": "+8613800000000", "name": "X"},
-    ]  # fmt: skip
+    ]
     answers = [await asked(running, "POST", "/sign/v1/open", body=body) for body in bodies]
     assert {status for status, _, _ in answers} == {404}
     assert all(body == answers[0][1] for _, body, _ in answers)
@@ -325,8 +328,14 @@ async def somebody_waits_for_a_lock(tx: Transaction) -> bool:
 async def test_a_new_link_goes_to_the_phone_on_file_and_to_nobody_else(running: Running) -> None:
     contract = await running.issue_minor()
     ticket = await running.ticket(contract)
-    bodies = ({"ticket": "0123456789ABC"}, {"phone": "+8613800138000"}, {"phone": "no number"}, {"ticket": ticket},
-              {"ticket": ticket}, {"phone": "190 0000 0101"})  # fmt: skip
+    bodies = (
+        {"ticket": "0123456789ABC"},
+        {"phone": "+8613800138000"},
+        {"phone": "no number"},
+        {"ticket": ticket},
+        {"ticket": ticket},
+        {"phone": "190 0000 0101"},
+    )
     for body in bodies:
         status, said, _ = await asked(running, "POST", "/sign/v1/relink", body=body)
         assert (status, said) == (202, {})

@@ -15,9 +15,13 @@ from tests.web.staff_visit import Desk, desk_of
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OTHER = {
-    "name": "陈美丽", "relation": "母亲", "id_type": "passport", "id_number": "E1", "phone": "19000000177",
+    "name": "陈美丽",
+    "relation": "母亲",
+    "id_type": "passport",
+    "id_number": "E1",
+    "phone": "19000000177",
     "language": "zh",
-}  # fmt: skip
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -42,10 +46,19 @@ async def page_of(running: Running) -> tuple[str, str]:
 @pytest.mark.parametrize("send", ["policy", "none"])
 async def test_when_the_first_message_goes(desk: Desk, send: str) -> None:
     form = {
-        "course": "hefei/math-a", "student_name": "陈小满", "student_id_type": "cn-id", "student_id_number": MINOR_ID,
-        "guardian_name": "陈建国", "relation": "父亲", "guardian_id_type": "cn-id", "guardian_id_number": GUARDIAN_ID,
-        "phone": "123", "language": "zh", "send": send, "deadline": "",
-    }  # fmt: skip
+        "course": "hefei/math-a",
+        "student_name": "陈小满",
+        "student_id_type": "cn-id",
+        "student_id_number": MINOR_ID,
+        "guardian_name": "陈建国",
+        "relation": "父亲",
+        "guardian_id_type": "cn-id",
+        "guardian_id_number": GUARDIAN_ID,
+        "phone": "123",
+        "language": "zh",
+        "send": send,
+        "deadline": "",
+    }
     page = await desk.post("/staff/issue", form)
     assert page.status == 422 and f'value="{send}" selected' in page.text
     assert "selected" not in (await desk.get("/staff/issue")).text.partition('id="send"')[2].partition("</select>")[0]

@@ -139,8 +139,11 @@ def test_why_a_contract_is_stuck_is_said_in_words() -> None:
 def test_a_value_in_a_line_of_its_own_is_said_by_its_word_or_as_it_is() -> None:
     said = "A message did not reach this signer by any channel. The last one, and what came of it:\nsms\nno-receipt\n42"
     assert speech().lines(said) == [
-        "一条消息经所有渠道都未能送达该签署人。最后使用的渠道及结果：", "短信", "没有回执", "42"
-    ]  # fmt: skip
+        "一条消息经所有渠道都未能送达该签署人。最后使用的渠道及结果：",
+        "短信",
+        "没有回执",
+        "42",
+    ]
     assert speech("en").lines(said)[1:] == ["text message", "no receipt", "42"]
 
 
@@ -175,10 +178,14 @@ def test_a_state_in_an_error_is_said_by_its_word() -> None:
 def test_errors_that_name_a_limit_are_translated() -> None:
     """The number stands in the catalogue, too: whoever changes the limit hears of it here."""
     texts = {
-        f"choose 1 to {MAX_AT_ONCE} contracts", f"The file has more than {MAX_BYTES // 1024 // 1024} MB.",
-        f"it has more than {MAX_ROWS:,} rows", f"it has more than {MAX_COLUMNS} columns",
-        schedule.MESSAGE_JUST_LEFT, schedule.JUST_REMINDED, schedule.ALL_OF_TODAY,
-    }  # fmt: skip
+        f"choose 1 to {MAX_AT_ONCE} contracts",
+        f"The file has more than {MAX_BYTES // 1024 // 1024} MB.",
+        f"it has more than {MAX_ROWS:,} rows",
+        f"it has more than {MAX_COLUMNS} columns",
+        schedule.MESSAGE_JUST_LEFT,
+        schedule.JUST_REMINDED,
+        schedule.ALL_OF_TODAY,
+    }
     assert texts - set(KNOWN) == set()
     said = problem_words(speech(), BadInput("choose 1 to 1000 contracts"), "Asia/Shanghai")
     assert said.endswith("请选择 1 至 1000 份合同")

@@ -123,8 +123,11 @@ async def test_a_campus_sees_itself_alone(running: Running) -> None:
     for path in ("", "/void", "/final.pdf"):
         assert (await desk.get(f"/staff/contracts/{contract.id}{path}")).status == 404
     for path, form in (
-        ("remind", {}), ("void", {"reason": "x"}), ("extend", {"deadline": "2027-09-09"}), ("reissue", {}),
-    ):  # fmt: skip
+        ("remind", {}),
+        ("void", {"reason": "x"}),
+        ("extend", {"deadline": "2027-09-09"}),
+        ("reissue", {}),
+    ):
         assert (await desk.post(f"/staff/contracts/{contract.id}/{path}", form)).status == 404
     assert await running.state(contract) == "ISSUED"
     assert contract.number in (await (await desk_of(running)).get("/staff?campus=hefei")).text

@@ -37,9 +37,13 @@ async def desk(running: Running) -> Desk:
 
 def form_of(running: Running, **changes: object) -> list[tuple[str, object]]:
     values: dict[str, object] = {
-        "title": "Winter", "course": "hefei/math-a", "mode": "contract", "maximum": "2", "allowed": "",
+        "title": "Winter",
+        "course": "hefei/math-a",
+        "mode": "contract",
+        "maximum": "2",
+        "allowed": "",
         "expires_at": (running.clock() + timedelta(days=30)).date().isoformat(),
-    }  # fmt: skip
+    }
     return list((values | changes).items())
 
 
@@ -94,9 +98,11 @@ async def test_a_list_may_be_a_file(running: Running, desk: Desk) -> None:
     form.add_field("list", workbook([["证件号码"], [family.child_id]]), filename="list.xlsx")
     cookie = f"__Host-qianda-staff={desk.cookie}"
     async with running.http.post(
-        f"{running.origin}/staff/posters/new", data=form, headers={"Cookie": cookie, "Origin": running.origin},
+        f"{running.origin}/staff/posters/new",
+        data=form,
+        headers={"Cookie": cookie, "Origin": running.origin},
         allow_redirects=False,
-    ) as answer:  # fmt: skip
+    ) as answer:
         assert answer.status == 303
         address = answer.headers["Location"].partition("?")[0]
     assert "for a list of 1" in (await desk.get(address)).words

@@ -65,8 +65,10 @@ def test_moments_are_said_in_the_campus_own_time(moment: datetime, zh: str, en: 
 def test_zones_are_named_by_their_offset() -> None:
     say = labels.Speech(catalogues().translator("en"), "en", NOW)
     assert [say.offset(zone) for zone in ("Asia/Shanghai", "Asia/Kolkata", "America/New_York")] == [
-        "UTC+8", "UTC+5:30", "UTC-5",
-    ]  # fmt: skip
+        "UTC+8",
+        "UTC+5:30",
+        "UTC-5",
+    ]
 
 
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, value, _ in TOO_MUCH])

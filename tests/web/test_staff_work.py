@@ -69,9 +69,17 @@ async def test_the_numbers_are_links_to_what_they_count(running: Running, desk: 
 
 @pytest.mark.parametrize(
     ("search", "found"),
-    [("王寻寻", True), ("寻", True), ("0177", True), ("+8619000000177", True), (ADULT_ID[-4:], True),
-     ("nobody", False), ("%", False), ("0178", False)],
-)  # fmt: skip
+    [
+        ("王寻寻", True),
+        ("寻", True),
+        ("0177", True),
+        ("+8619000000177", True),
+        (ADULT_ID[-4:], True),
+        ("nobody", False),
+        ("%", False),
+        ("0178", False),
+    ],
+)
 async def test_people_are_found(running: Running, desk: Desk, search: str, found: bool) -> None:
     from urllib.parse import quote
 
@@ -99,10 +107,20 @@ async def test_filters_and_pages_hold_together(running: Running, desk: Desk) -> 
 async def test_the_console_speaks_chinese(running: Running) -> None:
     desk = await desk_of(running, language="zh")
     contract = await running.issue_minor()
-    for path in ("/staff", "/staff/enrolments", "/staff/issue", "/staff/import", "/staff/tasks",
-                 f"/staff/contracts/{contract.id}", f"/staff/contracts/{contract.id}/void"):  # fmt: skip
-        words = re.sub(r"Qianda|English|SHA-256|UTC|xlsx|xls|ods|MB|QD|App|PNG|SVG|demo|Demo|min|DEMO", "",
-                       (await desk.get(path)).words)  # fmt: skip
+    for path in (
+        "/staff",
+        "/staff/enrolments",
+        "/staff/issue",
+        "/staff/import",
+        "/staff/tasks",
+        f"/staff/contracts/{contract.id}",
+        f"/staff/contracts/{contract.id}/void",
+    ):
+        words = re.sub(
+            r"Qianda|English|SHA-256|UTC|xlsx|xls|ods|MB|QD|App|PNG|SVG|demo|Demo|min|DEMO",
+            "",
+            (await desk.get(path)).words,
+        )
         words = re.sub(r"[a-z]+-[a-z0-9]+|[0-9a-f]{64}|\b(hefei|beijing|guangzhou|xiangtan|go)\b", "", words)
         assert not re.search(r"[A-Za-z]{3,} [A-Za-z]{3,}", words), (path, re.findall(r"[A-Za-z ]{8,}", words))
 
@@ -139,10 +157,19 @@ async def test_what_cannot_be_issued_is_told_and_stops_nothing(running: Running,
 
 async def test_one_is_issued_by_hand(running: Running, desk: Desk) -> None:
     form = {
-        "course": "hefei/math-a", "student_name": "陈小满", "student_id_type": "cn-id", "student_id_number": MINOR_ID,
-        "guardian_name": "陈建国", "relation": "父亲", "guardian_id_type": "cn-id", "guardian_id_number": GUARDIAN_ID,
-        "phone": "19000000101", "language": "zh", "send": "none", "deadline": "",
-    }  # fmt: skip
+        "course": "hefei/math-a",
+        "student_name": "陈小满",
+        "student_id_type": "cn-id",
+        "student_id_number": MINOR_ID,
+        "guardian_name": "陈建国",
+        "relation": "父亲",
+        "guardian_id_type": "cn-id",
+        "guardian_id_number": GUARDIAN_ID,
+        "phone": "19000000101",
+        "language": "zh",
+        "send": "none",
+        "deadline": "",
+    }
     wrong = await desk.post("/staff/issue", form | {"phone": "123"})
     assert wrong.status == 422 and 'value="陈建国"' in wrong.text and "mobile number" in wrong.words
     missing = await desk.post("/staff/issue", form | {"guardian_name": ""})
@@ -314,9 +341,7 @@ async def test_what_is_not_there_is_not_found(desk: Desk) -> None:
     assert (await desk.post("/staff/tasks/none/done")).status == 404
 
 
-async def test_a_completed_contract_is_downloaded_at_the_desk_and_through_the_api(
-    running: Running, desk: Desk
-) -> None:  # fmt: skip
+async def test_a_completed_contract_is_downloaded_at_the_desk_and_through_the_api(running: Running, desk: Desk) -> None:
     guardian = replace(minor_with_guardian().signers[0], name="方启明", id_number=ADULT_ID, phone="+8619000000166")
     contract = await running.issue_minor(signers=(guardian,))
     assert (await desk.get(f"/staff/contracts/{contract.id}/final.pdf")).status == 404

@@ -115,9 +115,13 @@ async def test_whoever_does_not_read_is_dropped(
 
 @pytest.mark.parametrize(("patience", "within"), PATIENCES)
 async def test_whoever_reads_in_drips_is_dropped(
-    running: Running, guardian: Guardian, figures: Figures, monkeypatch: pytest.MonkeyPatch, patience: float,
+    running: Running,
+    guardian: Guardian,
+    figures: Figures,
+    monkeypatch: pytest.MonkeyPatch,
+    patience: float,
     within: float,
-) -> None:  # fmt: skip
+) -> None:
     """Half of what is wanted. The system, which ends only what does not move at all, does not help here."""
     monkeypatch.setattr(slow_clients, "LONGER", 2 * BUSY / patience)
     async with served(app_with_large_answers(running, patience)) as origin:

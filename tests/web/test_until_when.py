@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.signing import pickup_codes
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind, pickup_code_for
@@ -22,7 +22,7 @@ HALF_PAST = MORNING + timedelta(minutes=30)  # 10:30 at the campus
 def another(number: int) -> NewSigner:
     return NewSigner(
         Role.GUARDIAN, "陈建国", f"{GUARDIAN_PHONE[:-4]}{number:04}", f"E{number:08}", "passport", relation="父亲"
-    )  # fmt: skip
+    )
 
 
 async def refused(running: Running, path: str, body: object, secret: str, language: str) -> tuple[dict[str, str], str]:
@@ -96,8 +96,12 @@ async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) 
         picked = await pickup_codes.open_pickup(running.hub.services, typed, signer.phone)
         said, wait = await refused(running, "/sign/v1/code", {}, picked.secret, "en")
         assert said == {
-            "type": "/problems/budget-spent", "code": "budget-spent", "status": 429, "retry": True,
+            "type": "/problems/budget-spent",
+            "code": "budget-spent",
+            "status": 429,
+            "retry": True,
             "title": "This was asked for too often. Please try again later, or ask the school.",
-            "until": "2026-11-25T11:00:00+08:00", "detail": "Possible again from 11:00.",
-        }  # fmt: skip
+            "until": "2026-11-25T11:00:00+08:00",
+            "detail": "Possible again from 11:00.",
+        }
         assert wait == "1800"

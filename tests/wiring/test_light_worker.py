@@ -44,7 +44,7 @@ print(json.dumps({"steps": asyncio.run(work(*json.loads(sys.argv[1]))), "modules
 
 async def test_a_worker_that_has_sent_a_message_holds_none_of_the_heavy_libraries(
     database: Dsns, tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     configured = {"data": str(tmp_path), "token": token_settings().model_dump(mode="json")}
     await mark(database.owner, "demo", utc_now())
     await initialise(Settings.load(**configured), database.owner)

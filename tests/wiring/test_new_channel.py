@@ -30,7 +30,8 @@ import asyncio, json, sys
 from pathlib import Path
 from hub.initialise import initialise
 from hub.lifecycle.school.import_roster import load_school
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, Settings, TokenSettings
@@ -107,10 +108,19 @@ async def _run(folder: Path, database: Dsns) -> list[str]:
     await mark(database.owner, "production", utc_now())
     given = {"token": token_settings().model_dump(mode="json"), "dsn": database.app, "owner": database.owner}
     program = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, json.dumps(given), cwd=folder, stdout=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": str(folder), "QIANDA_CONFIG": str(folder / "own.toml"), "PATH": "/usr/bin:/bin",
-             **_softhsm()},
-    )  # fmt: skip
+        sys.executable,
+        "-c",
+        PROGRAM,
+        json.dumps(given),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        env={
+            "PYTHONPATH": str(folder),
+            "QIANDA_CONFIG": str(folder / "own.toml"),
+            "PATH": "/usr/bin:/bin",
+            **_softhsm(),
+        },
+    )
     output, _ = await asyncio.wait_for(program.communicate(), 60)
     assert program.returncode == 0
     answer: list[str] = json.loads(output.decode().splitlines()[-1])

@@ -70,8 +70,11 @@ async def test_a_second_start_finds_what_the_first_one_made(database: Dsns, tmp_
         assert (second.pki.seal_chain, second.services.keys) == (chain, keys)
         seal = f"seal-{hashlib.sha256(chain[0]).hexdigest()[:16]}.pem"
         assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == [
-            "builtin-authority.pem", "builtin-timestamp.pem", "origins.txt", seal,
-        ]  # fmt: skip
+            "builtin-authority.pem",
+            "builtin-timestamp.pem",
+            "origins.txt",
+            seal,
+        ]
 
 
 async def test_a_hub_that_moves_keeps_its_earlier_addresses(database: Dsns, tmp_path: Path) -> None:
@@ -84,9 +87,11 @@ async def test_a_hub_that_moves_keeps_its_earlier_addresses(database: Dsns, tmp_
 
 
 KANNEL = {
-    "url": "http://127.0.0.1:13013/cgi-bin/sendsms", "username": "qianda", "password": "secret",
+    "url": "http://127.0.0.1:13013/cgi-bin/sendsms",
+    "username": "qianda",
+    "password": "secret",
     "callback_secret": "0123456789abcdef0123456789abcdef",
-}  # fmt: skip
+}
 
 
 async def test_a_message_that_a_provider_would_not_carry_stops_the_start(database: Dsns, tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -19,6 +18,7 @@ from hub.documents.layout import LaidOut
 from hub.documents.pdf import FieldBox, with_signature_fields
 from hub.errors import BadInput, Conflict
 from hub.lifecycle.contract.end import Ending, check_deadline, end
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner
 from hub.lifecycle.contract.representatives import representative_at
 from hub.lifecycle.contract.terms import (
     DrawnSigner,
@@ -34,7 +34,6 @@ from hub.lifecycle.signing.signing_order import Invitation, open_next
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import id_document, person_name, phone_number
 from hub.model.contract.signer import Role, Signer, SigningTask, TaskState
-from hub.model.reminders.schedule import Send
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import Scope
 from hub.store.transaction import Transaction
@@ -45,49 +44,6 @@ CHANNELS = ("sms", "voice", "email")
 SALT_BYTES = 32
 # Final states in which a contract may still be replaced; an issued one is voided for it.
 REPLACEABLE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
-
-
-@dataclass(frozen=True)
-class NewStudent:
-    name: str
-    id_type: str
-    id_number: str
-    birth_date: date | None = None
-
-
-@dataclass(frozen=True)
-class NewSigner:
-    role: Role
-    name: str
-    phone: str
-    id_number: str
-    id_type: str = "cn-id"
-    email: str | None = None
-    relation: str | None = None
-    order: int = 1
-    language: str = "zh"
-    channels: tuple[str, ...] = ("sms",)
-
-
-@dataclass(frozen=True)
-class NewContract:
-    """What staff or another system ask for; unchecked. `deadline` is aware; None means 30 days. `representative`: the
-    one who is configured for the campus signs as well; a template may demand it by itself. `declared`: the ID numbers
-    of signers who only said who they are."""
-
-    campus: str
-    student: NewStudent
-    signers: Sequence[NewSigner]
-    course: str | None = None
-    template: str = "course"
-    data: Mapping[str, Any] = field(default_factory=dict)
-    deadline: datetime | None = None
-    external_id: str | None = None
-    send: Send = "now"
-    enrolment: UUID | None = None
-    replaces: UUID | None = None
-    representative: bool = False
-    declared: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -180,10 +136,20 @@ async def with_representative(services: Services, scope: Scope, asked: NewContra
         why = "no representative of the school is configured for this campus:"
         raise BadInput(f"{why}\n{asked.campus}", field="representative")
     last = max((each.order for each in asked.signers), default=0) + 1
-    return (*asked.signers, NewSigner(
-        Role.REPRESENTATIVE, found.name, found.phone, found.id_number, found.id_type, found.email, order=last,
-        language=found.language, channels=found.channels,
-    ))  # fmt: skip
+    return (
+        *asked.signers,
+        NewSigner(
+            Role.REPRESENTATIVE,
+            found.name,
+            found.phone,
+            found.id_number,
+            found.id_type,
+            found.email,
+            order=last,
+            language=found.language,
+            channels=found.channels,
+        ),
+    )
 
 
 def _checked_signers(asked: Sequence[NewSigner]) -> tuple[DrawnSigner, ...]:
@@ -211,12 +177,17 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
     if "email" in signer.channels and not signer.email:
         raise BadInput("the channel email needs an address", field=f"{where}.email")
     return DrawnSigner(
-        role=signer.role, name=person_name(signer.name, field=f"{where}.name"),
+        role=signer.role,
+        name=person_name(signer.name, field=f"{where}.name"),
         phone=phone_number(signer.phone, field=f"{where}.phone"),
         document=id_document(signer.id_type, signer.id_number, field=f"{where}.id_number"),
-        order=signer.order, language=signer.language, channels=tuple(signer.channels), field=field_name,
-        email=signer.email, relation=signer.relation,
-    )  # fmt: skip
+        order=signer.order,
+        language=signer.language,
+        channels=tuple(signer.channels),
+        field=field_name,
+        email=signer.email,
+        relation=signer.relation,
+    )
 
 
 def _language(services: Services, template: str, signers: Sequence[DrawnSigner]) -> str:
@@ -249,11 +220,23 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
     await tx.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), tx.now)
     await tx.contracts.add_version(draft.id, "issued", prepared.sha256, prepared.size, tx.now)
-    await tx.record.append(draft.id, draft.campus, "drawn", actor, {
-        "number": draft.number, "template": template.id, "template_version": template.version,
-        "template_sha256": template.sha256, "language": draft.language, "draft_sha256": draft_sha256,
-        "course": draft.course, "deadline": draft.deadline.isoformat(), "signers": commitments,
-    })  # fmt: skip
+    await tx.record.append(
+        draft.id,
+        draft.campus,
+        "drawn",
+        actor,
+        {
+            "number": draft.number,
+            "template": template.id,
+            "template_version": template.version,
+            "template_sha256": template.sha256,
+            "language": draft.language,
+            "draft_sha256": draft_sha256,
+            "course": draft.course,
+            "deadline": draft.deadline.isoformat(),
+            "signers": commitments,
+        },
+    )
     issued = await tx.contracts.move(
         draft, ContractState.ISSUED, document=prepared.sha256, issued_sha256=prepared.sha256, issued_at=tx.now
     )
@@ -357,21 +340,8 @@ async def _write_signers(
         await tx.contracts.add_signer(signer, salt)
         task = SigningTask(uuid4(), contract.id, signer.id, contract.campus, TaskState.WAITING, signer.order)
         await tx.tasks.add(task)
-        entries.append({"signer": str(signer.id), "role": signer.role.value, "field": signer.field} | {
-            name: await tx.record.commit(signer, salt, name, value)
-            for name, value in _personal(signer).items()
-        })  # fmt: skip
+        entries.append(
+            {"signer": str(signer.id), "role": signer.role.value, "field": signer.field}
+            | {name: await tx.record.commit(signer, salt, name, value) for name, value in _personal(signer).items()}
+        )
     return entries
-
-
-def student_of(values: Mapping[str, Any]) -> NewStudent:
-    born = values.get("birth_date")
-    return NewStudent(
-        values["name"], values["id_type"], values["id_number"], date.fromisoformat(born) if born else None
-    )
-
-
-def signer_of(values: Mapping[str, Any]) -> NewSigner:
-    return NewSigner(
-        **(dict(values) | {"role": Role(values["role"]), "channels": tuple(values.get("channels", ("sms",)))})
-    )

@@ -12,15 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from hub.errors import BadInput, ContractNotFound, IllegalMove
-from hub.lifecycle.contract.issue import (
-    NewContract,
-    NewSigner,
-    PreparedContract,
-    issue_prepared,
-    prepare_contract,
-    signer_of,
-    student_of,
-)
+from hub.lifecycle.contract.issue import PreparedContract, issue_prepared, prepare_contract
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, signer_of, student_of
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import id_document, phone_number
@@ -121,9 +114,17 @@ def _channels(leaving: Signer, by: NewSigner) -> tuple[str, ...]:
 
 def _as_asked(signer: Signer) -> NewSigner:
     return NewSigner(
-        signer.role, signer.name, signer.phone, signer.id_number, signer.id_type, signer.email, signer.relation,
-        signer.order, signer.language, signer.channels,
-    )  # fmt: skip
+        signer.role,
+        signer.name,
+        signer.phone,
+        signer.id_number,
+        signer.id_type,
+        signer.email,
+        signer.relation,
+        signer.order,
+        signer.language,
+        signer.channels,
+    )
 
 
 def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> datetime | None:
@@ -141,14 +142,20 @@ def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | 
     if asked is None:
         raise IllegalMove("this contract does not hold what was asked for")
     return NewContract(
-        campus=asked["campus"], course=asked["course"], template=asked["template"], data=asked["data"],
+        campus=asked["campus"],
+        course=asked["course"],
+        template=asked["template"],
+        data=asked["data"],
         student=student_of(asked["student"]),
         signers=tuple(_as_now(signer_of(each), signers) for each in asked["signers"]),
-        deadline=deadline, external_id=asked["external_id"], send=asked["send"],
-        enrolment=UUID(asked["enrolment"]) if asked["enrolment"] else None, replaces=old.id,
+        deadline=deadline,
+        external_id=asked["external_id"],
+        send=asked["send"],
+        enrolment=UUID(asked["enrolment"]) if asked["enrolment"] else None,
+        replaces=old.id,
         representative=asked.get("representative", False),
         declared=tuple(each.id_number for each in signers if each.declared),
-    )  # fmt: skip
+    )
 
 
 def _as_now(asked: NewSigner, signers: Sequence[Signer]) -> NewSigner:

@@ -118,17 +118,22 @@ def contract_data(terms: DrawnTerms, language: str) -> ContractData:
 def _student(student: DrawnStudent, signers: Sequence[DrawnSigner], language: str) -> StudentFacts:
     own_phone = next((each.phone for each in signers if each.role is Role.STUDENT), None)
     return StudentFacts(
-        name=student.name, id_type=id_type_name(student.document.id_type, language),
-        id_masked=mask_id(student.document.number), birth_date=student.birth_date,
+        name=student.name,
+        id_type=id_type_name(student.document.id_type, language),
+        id_masked=mask_id(student.document.number),
+        birth_date=student.birth_date,
         phone_masked=mask_phone(own_phone) if own_phone else "",
-    )  # fmt: skip
+    )
 
 
 def _guardian(signer: DrawnSigner, language: str) -> GuardianFacts:
     return GuardianFacts(
-        name=signer.name, relation=signer.relation or DEFAULT_RELATION[language], phone_masked=mask_phone(signer.phone),
-        id_type=id_type_name(signer.document.id_type, language), id_masked=mask_id(signer.document.number),
-    )  # fmt: skip
+        name=signer.name,
+        relation=signer.relation or DEFAULT_RELATION[language],
+        phone_masked=mask_phone(signer.phone),
+        id_type=id_type_name(signer.document.id_type, language),
+        id_masked=mask_id(signer.document.number),
+    )
 
 
 def course_facts(course: Course, language: str) -> CourseFacts:
@@ -141,12 +146,19 @@ def course_facts(course: Course, language: str) -> CourseFacts:
     try:
         return CourseFacts(
             name=course.name_en if language == "en" else course.name,
-            subject=word("subject"), schedule=word("schedule"), place=word("place"), teacher=word("teacher"),
-            lessons=int(details["lessons"]), minutes=int(details["minutes"]), class_size=int(details["class_size"]),
-            starts=date.fromisoformat(str(details["starts"])), ends=date.fromisoformat(str(details["ends"])),
-            price=Decimal(str(details["price"])), materials_fee=Decimal(str(details.get("materials_fee", "0"))),
+            subject=word("subject"),
+            schedule=word("schedule"),
+            place=word("place"),
+            teacher=word("teacher"),
+            lessons=int(details["lessons"]),
+            minutes=int(details["minutes"]),
+            class_size=int(details["class_size"]),
+            starts=date.fromisoformat(str(details["starts"])),
+            ends=date.fromisoformat(str(details["ends"])),
+            price=Decimal(str(details["price"])),
+            materials_fee=Decimal(str(details.get("materials_fee", "0"))),
             refund_steps=tuple(_refund_step(step, language) for step in details["refund_steps"]),
-        )  # fmt: skip
+        )
     except (KeyError, ValueError, ArithmeticError) as error:
         where = f"{course.campus}, {course.id}: {error}"
         raise BadInput(f"the details of this course are not complete:\n{where}", field="course") from error

@@ -42,9 +42,15 @@ async def _standing(services: Services, scope: Scope) -> ContractCounts:
     async with services.database.transaction(scope) as tx:
         counts, overdue = await tx.board.counts(), await tx.board.overdue(tx.planning_now)
     return ContractCounts(
-        issued=counts["issued"], signed=counts["signed"], completed=counts["completed"], pending=counts["pending"],
-        delivered=counts["reached"], opened=counts["read"], overdue=overdue, stuck=counts["stuck"],
-    )  # fmt: skip
+        issued=counts["issued"],
+        signed=counts["signed"],
+        completed=counts["completed"],
+        pending=counts["pending"],
+        delivered=counts["reached"],
+        opened=counts["read"],
+        overdue=overdue,
+        stuck=counts["stuck"],
+    )
 
 
 def _console(origin: str, inquiry: Inquiry) -> str:

@@ -61,9 +61,10 @@ async def _note_plain(services: Services, tx: Transaction, taken: Sequence[Callb
     """Those of which all is noted now."""
     found = [(each, services.router.carriers.get(each.provider)) for each in taken]
     plain = [
-        (each, carrier) for each, carrier in found
+        (each, carrier)
+        for each, carrier in found
         if carrier and not each.unread and is_plain(carrier, each.reports, each.inbound)
-    ]  # fmt: skip
+    ]
     reported = [(each.id, Reported(carrier, report)) for each, carrier in plain for report in each.reports]
     heard = await note_together(tx, [report for _, report in reported])
     unknown = {callback for (callback, _), known in zip(reported, heard, strict=True) if not known}

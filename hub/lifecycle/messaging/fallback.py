@@ -243,9 +243,16 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
         deadlines = [each.deadline for each in left]
         variables = dict(variables) | told_of(deadlines, tx.planning_now, signer.zone, signer.language)
     attempt = Attempt(
-        Purpose(delivery.purpose), channel, f"{intent}+{channel}", intent, delivery.rung + 1, delivery.task,
-        delivery.code, variables, meant.shares,
-    )  # fmt: skip
+        Purpose(delivery.purpose),
+        channel,
+        f"{intent}+{channel}",
+        intent,
+        delivery.rung + 1,
+        delivery.task,
+        delivery.code,
+        variables,
+        meant.shares,
+    )
     following = await write_attempt(services, tx, contract, signer, attempt)
     if following is None:
         return None

@@ -70,8 +70,13 @@ async def hand_out(
         if signer is None:
             raise BadInput("this contract has no such signer", field="signer")
         link = await _link_of(tx, signer, door)
-        await tx.record.append(contract.id, contract.campus, "link-handed-out", actor, {
-            "signer": str(signer.id), "door": door.value, "link": str(link.id)})  # fmt: skip
+        await tx.record.append(
+            contract.id,
+            contract.campus,
+            "link-handed-out",
+            actor,
+            {"signer": str(signer.id), "door": door.value, "link": str(link.id)},
+        )
         ticket = tx.links.ticket(link)
         handed = HandedLink(
             link, short_code(ticket), services.doors[door.value].render(services.router.doorway(ticket))
@@ -174,21 +179,36 @@ async def write_attempt(
     at = tx.planning_now
     begins_at = at + wait
     delivery = Delivery(
-        id=uuid4(), key=attempt.key, purpose=attempt.purpose.value, channel=attempt.channel, to=address,
-        language=signer.language, text=text, variables=attempt.variables, state=DeliveryState.SENDING, created_at=at,
-        planned_at=begins_at, not_before=begins_at if wait else None, contract=contract.id, signer=signer.id,
-        task=attempt.task, campus=contract.campus, link=link.id, code=attempt.code, intent=attempt.intent,
-        rung=attempt.rung, shape=shape.value if shape else None,
+        id=uuid4(),
+        key=attempt.key,
+        purpose=attempt.purpose.value,
+        channel=attempt.channel,
+        to=address,
+        language=signer.language,
+        text=text,
+        variables=attempt.variables,
+        state=DeliveryState.SENDING,
+        created_at=at,
+        planned_at=begins_at,
+        not_before=begins_at if wait else None,
+        contract=contract.id,
+        signer=signer.id,
+        task=attempt.task,
+        campus=contract.campus,
+        link=link.id,
+        code=attempt.code,
+        intent=attempt.intent,
+        rung=attempt.rung,
+        shape=shape.value if shape else None,
         check_at=look_again_at(attempt.purpose, DeliveryState.SENDING, begins_at, receipts=False),
-    )  # fmt: skip
+    )
     if not await tx.deliveries.add(delivery, signer.person):
         return None
     await tx.shares.add(delivery.id, attempt.shares)
-    for each in sorted({(contract.id, signer.id), *((share.contract, share.signer) for share in attempt.shares)}):
-        await tx.record.append(each[0], contract.campus, "message-sending", "hub", {
-            "delivery": str(delivery.id), "signer": str(each[1]), "purpose": attempt.purpose.value,
-            "channel": attempt.channel,
-        })  # fmt: skip
+    told = {"delivery": str(delivery.id), "purpose": attempt.purpose.value, "channel": attempt.channel}
+    about_whom = {(contract.id, signer.id), *((share.contract, share.signer) for share in attempt.shares)}
+    for about, whom in sorted(about_whom):
+        await tx.record.append(about, contract.campus, "message-sending", "hub", told | {"signer": str(whom)})
     return delivery
 
 

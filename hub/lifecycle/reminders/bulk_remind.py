@@ -213,9 +213,12 @@ async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcom
     person, since = case.signer.person, min(case.now - timedelta(days=1), local_day(case.now, case.zone)[0])
     messages = await tx.deliveries.sent_to_person(person, since, PLANNED)
     by_hand = manual_reminder_allowed(
-        case.policy, now=case.now, last_message_at=messages[-1] if messages else None, zone=case.zone,
+        case.policy,
+        now=case.now,
+        last_message_at=messages[-1] if messages else None,
+        zone=case.zone,
         manual_times_today=await tx.deliveries.sent_for_task(case.task.id, PLANNED, HAND),
-    )  # fmt: skip
+    )
     if not by_hand.allowed:
         return BulkOutcome.TOO_SOON
     opening = case.opening

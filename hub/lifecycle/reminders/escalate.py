@@ -115,9 +115,12 @@ async def _tell(services: Services) -> None:
             moment = await _digest_moment(services, tx, load.staff, now)
             day = moment.date()
             told = load.told_on is not None and load.told_on >= day
-            if not told and moment <= now and load.first_owned_at <= moment and await tx.owners.tell_on(
-                load.staff.id, day
-            ):  # fmt: skip
+            if (
+                not told
+                and moment <= now
+                and load.first_owned_at <= moment
+                and await tx.owners.tell_on(load.staff.id, day)
+            ):
                 await tx.alerts.add(DIGEST, _facts(load), tx.now, load.staff.campus)
 
 

@@ -71,7 +71,7 @@ async def _make_up(services: Services, tx: Transaction, contract: Contract, task
     policy, signer = await policy_of(tx, services.policy, contract), await tx.contracts.signer(task.signer)
     due_at = before_deadline(
         policy, now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), spread=spread_of(task.id)
-    )  # fmt: skip
+    )
     step = NextStep(StepKind.LAST_CALL, 0, due_at) if due_at else None
     if step and await tx.tasks.plan(task.id, step):
         await tx.reminders.note(task, LedgerNote("planned", step=step, reason=UNPAUSED), now)

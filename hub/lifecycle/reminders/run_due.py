@@ -330,8 +330,11 @@ async def _refuse_too_soon(
 ) -> None:
     messages = await tx.deliveries.sent_to_person(signer.person, now - timedelta(days=1), PLANNED)
     verdict = manual_reminder_allowed(
-        policy, now=now, last_message_at=messages[-1] if messages else None, zone=ZoneInfo(signer.zone),
+        policy,
+        now=now,
+        last_message_at=messages[-1] if messages else None,
+        zone=ZoneInfo(signer.zone),
         manual_times_today=await tx.deliveries.sent_for_task(task.id, PLANNED, HAND),
-    )  # fmt: skip
+    )
     if not verdict.allowed:
         raise TooSoon(verdict.reason, retry_after=verdict.earliest - now)

@@ -24,7 +24,8 @@ from hub.errors import (
     QiandaError,
     SessionNotValid,
 )
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue_prepared, prepare_contract
+from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, refuse_locked, visitor_of
@@ -84,9 +85,15 @@ class _People:
     def new_signer(self) -> NewSigner:
         signer = self.signer
         return NewSigner(
-            signer.role, signer.name, signer.phone, signer.document.number, signer.document.id_type.value,
-            relation=signer.relation, language=signer.language, channels=signer.channels,
-        )  # fmt: skip
+            signer.role,
+            signer.name,
+            signer.phone,
+            signer.document.number,
+            signer.document.id_type.value,
+            relation=signer.relation,
+            language=signer.language,
+            channels=signer.channels,
+        )
 
     def json(self) -> dict[str, Any]:
         """As a line of the roster has them."""
@@ -137,9 +144,11 @@ def _checked(tx: Transaction, visitor: Visitor, wish: EnrolmentRequest, on: date
     check_age(student, [signer], on)
     person = tx.cipher.person
     return _People(
-        student, signer, person(document.id_type, document.number),
+        student,
+        signer,
+        person(document.id_type, document.number),
         person(signer.document.id_type, signer.document.number),
-    )  # fmt: skip
+    )
 
 
 def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
@@ -155,9 +164,16 @@ def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
     if asked.role is Role.GUARDIAN and document.birth_date and is_minor(document.birth_date, on):
         raise BadInput("a guardian is of age", field="signers[0].id_number")
     return DrawnSigner(
-        role=asked.role, name=name, phone=phone, document=document, order=1, language=asked.language,
-        channels=("sms",), field=f"{asked.role.value}-1", relation=asked.relation,
-    )  # fmt: skip
+        role=asked.role,
+        name=name,
+        phone=phone,
+        document=document,
+        order=1,
+        language=asked.language,
+        channels=("sms",),
+        field=f"{asked.role.value}-1",
+        relation=asked.relation,
+    )
 
 
 # ---- whether it may be
@@ -231,10 +247,14 @@ class _Claim:
     async def draw(self) -> Enrolled:
         """The first message would only tell the visitor what they are looking at: reminders come if they leave."""
         asked = NewContract(
-            campus=self.poster.campus, course=self.course, student=self.people.new_student(),
-            signers=(self.people.new_signer(),), send="none", enrolment=self.enrolment.id,
+            campus=self.poster.campus,
+            course=self.course,
+            student=self.people.new_student(),
+            signers=(self.people.new_signer(),),
+            send="none",
+            enrolment=self.enrolment.id,
             declared=() if self.is_known else (self.people.signer.document.number,),
-        )  # fmt: skip
+        )
         secret, prepared = new_secret(), await prepare_contract(self.services, EVERYTHING, asked)
         async with self.services.database.transaction(EVERYTHING) as tx:
             await self._take(tx)
@@ -296,10 +316,19 @@ class _Claim:
         task = await tx.tasks.of_signer(signer.id)
         await tx.tasks.opened(task.id, POSTER_DOOR, tx.planning_now)
         await tx.sessions.add_identity_check(session, contract.id, signer.id, BY_POSTER, tx.now)
-        await tx.record.append(contract.id, contract.campus, "identity-checked", f"signer:{signer.id}", {
-            **BY_POSTER.facts, "result": BY_POSTER.result, "door": POSTER_DOOR, "first_opening": True,
-            "poster": str(self.poster.id),
-        })  # fmt: skip
+        await tx.record.append(
+            contract.id,
+            contract.campus,
+            "identity-checked",
+            f"signer:{signer.id}",
+            {
+                **BY_POSTER.facts,
+                "result": BY_POSTER.result,
+                "door": POSTER_DOOR,
+                "first_opening": True,
+                "poster": str(self.poster.id),
+            },
+        )
         return session, task
 
 

@@ -79,10 +79,17 @@ async def open_poster(services: Services, text: str, phone: str, name: str, lang
             raise PosterFull
         number = phone_number(phone, field="phone")
         visitor = Visitor(
-            id=uuid4(), door=POSTER_DOOR, person=tx.visitors.person(number), phone=number, poster=poster.id,
-            key_challenge=services.randomness(CHALLENGE_BYTES), created_at=tx.now, expires_at=tx.now + SESSION_LIFE,
-            name=person_name(name, field="name"), language=language,
-        )  # fmt: skip
+            id=uuid4(),
+            door=POSTER_DOOR,
+            person=tx.visitors.person(number),
+            phone=number,
+            poster=poster.id,
+            key_challenge=services.randomness(CHALLENGE_BYTES),
+            created_at=tx.now,
+            expires_at=tx.now + SESSION_LIFE,
+            name=person_name(name, field="name"),
+            language=language,
+        )
         secret = new_secret()
         await tx.visitors.forget_ended(tx.now)
         await tx.visitors.add(visitor, secret)
@@ -157,15 +164,28 @@ async def _write_code(services: Services, tx: Transaction, came: PosterVisit, co
     await spend(services, tx, counted, came.campus.zone)
     shape = router.shape_of(channel, visitor.phone)
     variables = {
-        "minutes": str(int(CODE_LIFE.total_seconds() // 60)), "school": services.school_called(visitor.language)
-    }  # fmt: skip
+        "minutes": str(int(CODE_LIFE.total_seconds() // 60)),
+        "school": services.school_called(visitor.language),
+    }
     text = router.wording.kept(Purpose.CODE, channel, visitor.language, shape, variables)
     at = tx.planning_now
     delivery = Delivery(
-        id=uuid4(), key=f"code-{code}", purpose=Purpose.CODE.value, channel=channel, to=visitor.phone,
-        language=visitor.language, text=text, variables=variables, state=DeliveryState.SENDING, created_at=at,
-        planned_at=at, campus=poster.campus, code=code, intent=f"code-{code}", shape=shape.value if shape else None,
-    )  # fmt: skip
+        id=uuid4(),
+        key=f"code-{code}",
+        purpose=Purpose.CODE.value,
+        channel=channel,
+        to=visitor.phone,
+        language=visitor.language,
+        text=text,
+        variables=variables,
+        state=DeliveryState.SENDING,
+        created_at=at,
+        planned_at=at,
+        campus=poster.campus,
+        code=code,
+        intent=f"code-{code}",
+        shape=shape.value if shape else None,
+    )
     await tx.deliveries.add(delivery, visitor.person)
     await tx.jobs.enqueue(DELIVER_CODE, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
 

@@ -20,7 +20,7 @@ from hub.documents.fonts import ContractFont
 from hub.documents.roster import Roster, RosterReader, RosterRow, RowProblem
 from hub.documents.spreadsheet import SpreadsheetReader
 from hub.errors import BadInput
-from hub.lifecycle.contract.issue import NewContract, signer_of, student_of
+from hub.lifecycle.contract.new_contract import NewContract, signer_of, student_of
 from hub.model.reminders.schedule import Send
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
@@ -75,9 +75,15 @@ async def load_school(database: Database, seeds: Path) -> None:
 
 def _campus(values: Mapping[str, str]) -> Campus:
     return Campus(
-        values["id"], values.get("parent"), values["name"], values["name_en"], values["zone"],
-        values.get("address", ""), values.get("phone", ""), values.get("address_en", ""),
-    )  # fmt: skip
+        values["id"],
+        values.get("parent"),
+        values["name"],
+        values["name_en"],
+        values["zone"],
+        values.get("address", ""),
+        values.get("phone", ""),
+        values.get("address_en", ""),
+    )
 
 
 async def put_staff_and_key(database: Database, *, login: str, password: str, api_key: str) -> None:
@@ -94,9 +100,7 @@ async def put_staff_and_key(database: Database, *, login: str, password: str, ap
 # ---- rosters
 
 
-async def load_roster(
-    database: Database, clock: Clock, data: bytes, scope: Scope, language: str = "zh"
-) -> LoadReport:  # fmt: skip
+async def load_roster(database: Database, clock: Clock, data: bytes, scope: Scope, language: str = "zh") -> LoadReport:
     """Enrolments from a spreadsheet. Bad rows are reported, in `language`, and never stop the good ones.
 
     Raises UnreadableFile when the file as a whole cannot be read.
@@ -167,10 +171,15 @@ def new_contract(enrolment: Enrolment, *, deadline: datetime | None = None, send
     """What to issue for a line of the roster."""
     people = enrolment.people
     return NewContract(
-        campus=enrolment.campus, course=enrolment.course, student=student_of(people["student"]),
-        signers=tuple(signer_of(each) for each in people["signers"]), deadline=deadline, send=send,
-        external_id=enrolment.external_id, enrolment=enrolment.id,
-    )  # fmt: skip
+        campus=enrolment.campus,
+        course=enrolment.course,
+        student=student_of(people["student"]),
+        signers=tuple(signer_of(each) for each in people["signers"]),
+        deadline=deadline,
+        send=send,
+        external_id=enrolment.external_id,
+        enrolment=enrolment.id,
+    )
 
 
 def family_first(enrolments: Sequence[Enrolment]) -> list[Enrolment]:

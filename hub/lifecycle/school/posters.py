@@ -67,9 +67,17 @@ async def make(services: Services, scope: Scope, asked: NewPoster, actor: str) -
             raise BadInput("a day from today on, at most a year ahead", field="expires_at")
         await _check_courses(tx, scope, asked)
         poster = Poster(
-            id=uuid4(), campus=asked.campus, title=title, courses=tuple(asked.courses), mode=mode, created_by=actor,
-            created_at=tx.now, expires_at=asked.expires_at, maximum=asked.maximum, allowed=allowed,
-        )  # fmt: skip
+            id=uuid4(),
+            campus=asked.campus,
+            title=title,
+            courses=tuple(asked.courses),
+            mode=mode,
+            created_by=actor,
+            created_at=tx.now,
+            expires_at=asked.expires_at,
+            maximum=asked.maximum,
+            allowed=allowed,
+        )
         await tx.posters.add(poster)
     return poster
 
@@ -142,10 +150,15 @@ def _facts(services: Services, found: Offer, ticket: str) -> PosterFacts:
     until = found.poster.expires_at.astimezone(ZoneInfo(campus.zone))
     last = [campus.address, campus.phone, f"报名截止 {until:%Y-%m-%d}", f"Enrol until {until.day} {until:%B %Y}"]
     return PosterFacts(
-        school=services.school.name, campus=campus.name, title=found.poster.title,
-        courses=[_line(course) for course in found.courses], svg=code_of(services, ticket).svg or "",
-        code=short_code(ticket), entry=f"{services.origin}/s", foot=" · ".join(each for each in last if each),
-    )  # fmt: skip
+        school=services.school.name,
+        campus=campus.name,
+        title=found.poster.title,
+        courses=[_line(course) for course in found.courses],
+        svg=code_of(services, ticket).svg or "",
+        code=short_code(ticket),
+        entry=f"{services.origin}/s",
+        foot=" · ".join(each for each in last if each),
+    )
 
 
 def _line(course: Course) -> CourseLine:

@@ -264,12 +264,22 @@ async def _prepare_seal(services: Services, work: _Work) -> _Work:
         locked = await tx.contracts.locked(contract.id)
         waiting = [request for request in await tx.signatures.unfinished(contract.id) if request.is_seal]
         if locked.version == contract.version and not waiting:
-            await tx.signatures.add(SignatureRequest(
-                id=uuid4(), contract=contract.id, field=SEAL_FIELD, state=RequestState.PREPARED,
-                base=contract.document, prepared=stored, gap=prepared.gap, document_digest=prepared.document_digest,
-                to_be_signed=prepared.to_be_signed, chain=services.seal.chain, created_at=tx.now,
-                expires_at=tx.now + MAX_RETRY_INTERVAL,
-            ))  # fmt: skip
+            await tx.signatures.add(
+                SignatureRequest(
+                    id=uuid4(),
+                    contract=contract.id,
+                    field=SEAL_FIELD,
+                    state=RequestState.PREPARED,
+                    base=contract.document,
+                    prepared=stored,
+                    gap=prepared.gap,
+                    document_digest=prepared.document_digest,
+                    to_be_signed=prepared.to_be_signed,
+                    chain=services.seal.chain,
+                    created_at=tx.now,
+                    expires_at=tx.now + MAX_RETRY_INTERVAL,
+                )
+            )
         return await _choose(services, tx, locked)
 
 
@@ -289,11 +299,19 @@ async def _sign_seal(services: Services, work: _Work) -> _Work:
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await _end_attempt(tx, work)
         if await tx.signatures.accept(seal.id, signature, tx.now):
-            await tx.record.append(contract.id, contract.campus, "seal-used", "hub", {
-                "key": services.seal.key.label, "organisation": services.seal.organisation,
-                "custody": Custody.REMOTE.value if services.seal.remote else "token",
-                "prepared_sha256": seal.prepared, "signature_sha256": hashlib.sha256(signature).hexdigest(),
-            })  # fmt: skip
+            await tx.record.append(
+                contract.id,
+                contract.campus,
+                "seal-used",
+                "hub",
+                {
+                    "key": services.seal.key.label,
+                    "organisation": services.seal.organisation,
+                    "custody": Custody.REMOTE.value if services.seal.remote else "token",
+                    "prepared_sha256": seal.prepared,
+                    "signature_sha256": hashlib.sha256(signature).hexdigest(),
+                },
+            )
         return await _choose(services, tx, contract)
 
 

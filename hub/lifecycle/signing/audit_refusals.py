@@ -44,11 +44,18 @@ async def _note_key(services: Services, secret: str, contract_id: UUID | None, s
 async def note_refused_signature(tx: Transaction, request: SignatureRequest, actor: str, signature: bytes) -> None:
     """A value that is not one over this document by the key of this certificate."""
     contract = await tx.contracts.get(request.contract)
-    await tx.record.append(contract.id, contract.campus, "signature-refused", actor, {
-        "field": request.field, "prepared_sha256": request.prepared,
-        "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
-        "signature_sha256": hashlib.sha256(signature).hexdigest(),
-    })  # fmt: skip
+    await tx.record.append(
+        contract.id,
+        contract.campus,
+        "signature-refused",
+        actor,
+        {
+            "field": request.field,
+            "prepared_sha256": request.prepared,
+            "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
+            "signature_sha256": hashlib.sha256(signature).hexdigest(),
+        },
+    )
 
 
 async def note_refused_program(tx: Transaction, pairing: Pairing) -> None:

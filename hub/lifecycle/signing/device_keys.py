@@ -98,9 +98,13 @@ def _judged(key: AppKey, statement: Statement, challenge: bytes, verdict: Verdic
     kept = replace(key, evidence=statement.evidence, challenge=challenge)
     if isinstance(verdict, Attested):
         return replace(
-            kept, attestation=Attestation.VERIFIED, platform=verdict.platform, app=verdict.app, reasons=(),
+            kept,
+            attestation=Attestation.VERIFIED,
+            platform=verdict.platform,
+            app=verdict.app,
+            reasons=(),
             level=verdict.level.value,
-        )  # fmt: skip
+        )
     return replace(kept, attestation=Attestation.REFUSED, reasons=verdict.reasons)
 
 
@@ -140,8 +144,10 @@ async def bind(tx: Transaction, visiting: Visit, holding: Held) -> None:
 
 def _facts(key: AppKey) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "device": str(key.id), "spki_sha256": hashlib.sha256(key.spki).hexdigest(), "attestation": key.attestation.value
-    }  # fmt: skip
+        "device": str(key.id),
+        "spki_sha256": hashlib.sha256(key.spki).hexdigest(),
+        "attestation": key.attestation.value,
+    }
     if key.attestation is Attestation.VERIFIED:
         facts |= {"platform": key.platform, "app": key.app, "level": key.level}
     if key.reasons:

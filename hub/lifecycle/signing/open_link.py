@@ -69,9 +69,14 @@ async def open_ticket(services: Services, text: str) -> Landed:
             raise LinkNotValid
         signer = await tx.contracts.signer(link.signer)
         session = SigningSession(
-            id=uuid4(), link=link.id, contract=link.contract, signer=signer.id, created_at=tx.now,
-            expires_at=tx.now + SESSION_LIFE, key_challenge=services.randomness(CHALLENGE_BYTES),
-        )  # fmt: skip
+            id=uuid4(),
+            link=link.id,
+            contract=link.contract,
+            signer=signer.id,
+            created_at=tx.now,
+            expires_at=tx.now + SESSION_LIFE,
+            key_challenge=services.randomness(CHALLENGE_BYTES),
+        )
         secret = new_secret()
         await tx.sessions.add(session, secret)
         campus = await tx.school.campus(signer.campus)

@@ -59,9 +59,12 @@ async def begin(services: Services, secret: str, contract_id: UUID | None) -> tu
         check_turn(visiting.contract, visiting.task)
         code = pairing_code(services.randomness(CODE_BYTES))
         pairing = Pairing(
-            uuid4(), visiting.session.id, visiting.contract.id, tx.now,
+            uuid4(),
+            visiting.session.id,
+            visiting.contract.id,
+            tx.now,
             min(tx.now + PAIRING_LIFE, visiting.session.expires_at),
-        )  # fmt: skip
+        )
         await tx.pairings.add(pairing, code)
     return code, pairing
 
@@ -87,10 +90,17 @@ async def _join(services: Services, tx: Transaction, pairing: Pairing, page: Sig
     person = (await tx.contracts.signer(page.signer)).person
     signer = next(one for one in await tx.contracts.signers(pairing.contract) if one.person == person)
     session = SigningSession(
-        id=agent, link=page.link, contract=pairing.contract, signer=signer.id, created_at=tx.now,
-        expires_at=min(tx.now + AGENT_LIFE, page.expires_at), key_challenge=services.randomness(CHALLENGE_BYTES),
-        contracts=(pairing.contract,), verified_at=tx.now, pairing=pairing.id,
-    )  # fmt: skip
+        id=agent,
+        link=page.link,
+        contract=pairing.contract,
+        signer=signer.id,
+        created_at=tx.now,
+        expires_at=min(tx.now + AGENT_LIFE, page.expires_at),
+        key_challenge=services.randomness(CHALLENGE_BYTES),
+        contracts=(pairing.contract,),
+        verified_at=tx.now,
+        pairing=pairing.id,
+    )
     secret = new_secret()
     await tx.sessions.add(session, secret)
     facts = {"pairing": str(pairing.id)}

@@ -90,9 +90,15 @@ async def register(
         except WrongPasskey as wrong:
             raise WrongConfirmation(str(wrong)) from wrong
         passkey = Passkey(
-            id=uuid4(), person=person, rp_id=rp_id, credential_id=made.credential_id, public_key=made.public_key,
-            counter=made.counter, synced=made.synced, created_at=tx.now,
-        )  # fmt: skip
+            id=uuid4(),
+            person=person,
+            rp_id=rp_id,
+            credential_id=made.credential_id,
+            public_key=made.public_key,
+            counter=made.counter,
+            synced=made.synced,
+            created_at=tx.now,
+        )
         if not await tx.passkeys.add(passkey):
             raise WrongConfirmation("this passkey is known already")
         for surplus in (await tx.passkeys.of(person, rp_id))[MAX_PASSKEYS:]:
@@ -147,8 +153,16 @@ async def _challenge(services: Services, tx: Transaction, visiting: Visit) -> by
 
 async def _note_registered(tx: Transaction, visiting: Visit, passkey: Passkey) -> None:
     contract = visiting.contract
-    await tx.record.append(contract.id, contract.campus, "passkey-registered", visiting.actor, {
-        "passkey": str(passkey.id), "rp_id": passkey.rp_id, "synced": passkey.synced,
-        "public_key_sha256": hashlib.sha256(passkey.public_key).hexdigest(),
-        "credential_sha256": hashlib.sha256(passkey.credential_id).hexdigest(),
-    })  # fmt: skip
+    await tx.record.append(
+        contract.id,
+        contract.campus,
+        "passkey-registered",
+        visiting.actor,
+        {
+            "passkey": str(passkey.id),
+            "rp_id": passkey.rp_id,
+            "synced": passkey.synced,
+            "public_key_sha256": hashlib.sha256(passkey.public_key).hexdigest(),
+            "credential_sha256": hashlib.sha256(passkey.credential_id).hexdigest(),
+        },
+    )

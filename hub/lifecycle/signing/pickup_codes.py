@@ -63,16 +63,26 @@ async def _count_try(tx: Transaction, phone: str) -> None:
 
 def _session(tx: Transaction, link: SignLink, picked: PickedUp) -> SigningSession:
     return SigningSession(
-        id=uuid4(), link=link.id, contract=link.contract, signer=link.signer, created_at=tx.now,
-        expires_at=picked.expires_at, key_challenge=picked.key_challenge,
-    )  # fmt: skip
+        id=uuid4(),
+        link=link.id,
+        contract=link.contract,
+        signer=link.signer,
+        created_at=tx.now,
+        expires_at=picked.expires_at,
+        key_challenge=picked.key_challenge,
+    )
 
 
 def _nobody(tx: Transaction, phone: str, picked: PickedUp) -> Visitor:
     return Visitor(
-        id=uuid4(), door=PICKUP_DOOR, person=tx.visitors.person(phone), phone=phone,
-        key_challenge=picked.key_challenge, created_at=tx.now, expires_at=picked.expires_at,
-    )  # fmt: skip
+        id=uuid4(),
+        door=PICKUP_DOOR,
+        person=tx.visitors.person(phone),
+        phone=phone,
+        key_challenge=picked.key_challenge,
+        created_at=tx.now,
+        expires_at=picked.expires_at,
+    )
 
 
 # ---- for whoever guessed wrong

@@ -200,13 +200,25 @@ def _request(
     session, contract = visiting.session, visiting.contract
     assert contract.document is not None
     return SignatureRequest(
-        id=uuid4(), contract=contract.id, task=visiting.task.id, session=session.id, field=visiting.signer.field,
-        state=RequestState.PREPARED, base=contract.document, prepared=stored, gap=prepared.gap,
-        document_digest=prepared.document_digest, to_be_signed=prepared.to_be_signed,
-        chain=session.certificate_chain, created_at=tx.now, expires_at=tx.now + PREPARED_FOR,
-        custody_claimed=session.custody_claimed, custody=session.custody,
-        consent_version=consent.version, consent_sha256=consent.sha256,
-    )  # fmt: skip
+        id=uuid4(),
+        contract=contract.id,
+        task=visiting.task.id,
+        session=session.id,
+        field=visiting.signer.field,
+        state=RequestState.PREPARED,
+        base=contract.document,
+        prepared=stored,
+        gap=prepared.gap,
+        document_digest=prepared.document_digest,
+        to_be_signed=prepared.to_be_signed,
+        chain=session.certificate_chain,
+        created_at=tx.now,
+        expires_at=tx.now + PREPARED_FOR,
+        custody_claimed=session.custody_claimed,
+        custody=session.custody,
+        consent_version=consent.version,
+        consent_sha256=consent.sha256,
+    )
 
 
 async def prepared_file(services: Services, secret: str, request_id: UUID) -> bytes:
@@ -331,15 +343,26 @@ async def _store_signature(
         raise KeyRevoked
     await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
     await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason="signed"), tx.planning_now)
-    await tx.record.append(contract.id, contract.campus, "signature-accepted", visiting.actor, {
-        "field": request.field, "shown_sha256": request.base, "prepared_sha256": request.prepared,
-        "consent_version": request.consent_version, "consent_sha256": request.consent_sha256,
-        "signature_sha256": hashlib.sha256(signature.value).hexdigest(),
-        "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
-        "custody_claimed": request.custody_claimed, "custody": request.custody,
-        "pages_seen": await tx.sessions.pages_seen(task.id, request.base),
-        **signature.page_facts, **(confirmation.facts if confirmation else {}),
-    })  # fmt: skip
+    await tx.record.append(
+        contract.id,
+        contract.campus,
+        "signature-accepted",
+        visiting.actor,
+        {
+            "field": request.field,
+            "shown_sha256": request.base,
+            "prepared_sha256": request.prepared,
+            "consent_version": request.consent_version,
+            "consent_sha256": request.consent_sha256,
+            "signature_sha256": hashlib.sha256(signature.value).hexdigest(),
+            "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
+            "custody_claimed": request.custody_claimed,
+            "custody": request.custody,
+            "pages_seen": await tx.sessions.pages_seen(task.id, request.base),
+            **signature.page_facts,
+            **(confirmation.facts if confirmation else {}),
+        },
+    )
     await tx.contracts.plan_hub_step(contract.id, tx.now + HUB_RETRY)
     await tx.jobs.enqueue(COMPLETE, {"contract": str(contract.id)}, f"complete-{request.id}")
 

@@ -271,9 +271,10 @@ async def note_key_deleted(services: Services, secret: str) -> None:
         for request in await tx.signatures.key_deleted(session.id, tx.now):
             contract = await tx.contracts.get(request.contract)
             facts = {
-                "field": request.field, "reported_by": "page",
+                "field": request.field,
+                "reported_by": "page",
                 "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
-            }  # fmt: skip
+            }
             await tx.record.append(
                 contract.id, contract.campus, "key-deletion-reported", f"signer:{session.signer}", facts
             )
@@ -291,7 +292,15 @@ async def _note_certified(
     if session.pairing is not None:
         await tx.pairings.certified(session.pairing, certified.chain[0])
     await bind(tx, visiting, certified.held)
-    await tx.record.append(contract.id, contract.campus, kind, visiting.actor, facts | {
-        "certificate_sha256": hashlib.sha256(certified.chain[0]).hexdigest(),
-        "custody_claimed": certified.claimed, "custody": certified.custody.value,
-    })  # fmt: skip
+    await tx.record.append(
+        contract.id,
+        contract.campus,
+        kind,
+        visiting.actor,
+        facts
+        | {
+            "certificate_sha256": hashlib.sha256(certified.chain[0]).hexdigest(),
+            "custody_claimed": certified.claimed,
+            "custody": certified.custody.value,
+        },
+    )

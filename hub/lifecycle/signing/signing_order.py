@@ -53,9 +53,18 @@ async def open_task(
         step = replace(step, due_at=now + HOLD)
     await tx.tasks.open(task.id, step, now)
     await tx.reminders.note(task, LedgerNote("planned", step=step), now)
-    await tx.record.append(contract.id, contract.campus, "task-opened", "hub", {
-        "signer": str(signer.id), "role": signer.role.value, "order": task.order, "field": signer.field,
-    })  # fmt: skip
+    await tx.record.append(
+        contract.id,
+        contract.campus,
+        "task-opened",
+        "hub",
+        {
+            "signer": str(signer.id),
+            "role": signer.role.value,
+            "order": task.order,
+            "field": signer.field,
+        },
+    )
 
 
 async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: datetime) -> None:

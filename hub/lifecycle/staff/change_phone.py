@@ -141,11 +141,19 @@ async def _begin(tx: Transaction, wanted: PhoneRequest, actor: str, approval: st
     if await tx.phone_changes.open_of(signer.person):
         raise PhoneChangeWaiting
     change = PhoneChange(
-        id=uuid4(), contract=contract.id, signer=signer.id, campus=contract.campus, person=signer.person,
-        old_hash=tx.cipher.found_by("phone", signer.phone), phone=phone, reason=reason,
-        state=PhoneChangeState.OPEN, asked_by=actor, asked_at=tx.now,
+        id=uuid4(),
+        contract=contract.id,
+        signer=signer.id,
+        campus=contract.campus,
+        person=signer.person,
+        old_hash=tx.cipher.found_by("phone", signer.phone),
+        phone=phone,
+        reason=reason,
+        state=PhoneChangeState.OPEN,
+        asked_by=actor,
+        asked_at=tx.now,
         approvals={approval: tx.now.isoformat(timespec="seconds")},
-    )  # fmt: skip
+    )
     await tx.phone_changes.add(change)
     salt = await tx.contracts.salt(signer.id)
     facts = {"approval": approval, "reason": reason} | ({"after": commitment(salt, phone)} if salt else {})

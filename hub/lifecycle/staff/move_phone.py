@@ -82,9 +82,11 @@ async def _invite(services: Services, tx: Transaction, contract: Contract, signe
 async def _record(tx: Transaction, change: PhoneChange, signer: Signer, actor: str) -> None:
     """The numbers themselves lie in the side table, as long as the person was not erased."""
     facts: dict[str, Any] = {
-        "signer": str(signer.id), "change": str(change.id), "asked_by": change.asked_by,
+        "signer": str(signer.id),
+        "change": str(change.id),
+        "asked_by": change.asked_by,
         "approved_by": sorted(change.approvals),
-    }  # fmt: skip
+    }
     if salt := await tx.contracts.salt(signer.id):
         facts["before"] = await tx.record.commit(signer, salt, "phone", signer.phone)
         facts["after"] = await tx.record.commit(signer, salt, "phone", change.phone)

@@ -43,10 +43,17 @@ FORMS: Mapping[str, str] = {
 }  # fmt: skip
 # What the hub itself gives as a reason, by the kind of the entry. What a person gives is none of these.
 REASONS: Mapping[str, str] = {
-    "voided": "reissued", "expired": "deadline", "stuck": _WORD, "key-refused": _WORD, "certificate-refused": _WORD,
-    "certificate-revoked": r"[A-Za-z_-]{1,60}", "app-key-revoked": _WORD, "agent-refused": "claimed before",
-    "phone-change-asked": "asked by the signer", "confirmation-refused": r"[a-z][a-z ,:'.-]{0,150}",
-}  # fmt: skip
+    "voided": "reissued",
+    "expired": "deadline",
+    "stuck": _WORD,
+    "key-refused": _WORD,
+    "certificate-refused": _WORD,
+    "certificate-revoked": r"[A-Za-z_-]{1,60}",
+    "app-key-revoked": _WORD,
+    "agent-refused": "claimed before",
+    "phone-change-asked": "asked by the signer",
+    "confirmation-refused": r"[a-z][a-z ,:'.-]{0,150}",
+}
 
 
 class Words(str):

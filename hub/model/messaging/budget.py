@@ -36,9 +36,19 @@ class Cause(StrEnum):
 
 # What a message is counted in, in the order in which everybody counts.
 KINDS = (
-    "poster", "guest-prefix", "campus", "prefix", "number", "number-day", "code-prefix", "code-number",
-    "code-number-day", "answer-prefix", "answer-number", "answer-number-day",
-)  # fmt: skip
+    "poster",
+    "guest-prefix",
+    "campus",
+    "prefix",
+    "number",
+    "number-day",
+    "code-prefix",
+    "code-number",
+    "code-number-day",
+    "answer-prefix",
+    "answer-number",
+    "answer-number-day",
+)
 
 
 @dataclass(frozen=True)

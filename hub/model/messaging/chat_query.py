@@ -105,10 +105,10 @@ _UNKNOWN = {
 }
 _HELP = {
     "zh": "您可以问：\n· 合肥还有谁没签\n· 合肥进度\n· 进度（您名下全部校区）\n"
-          "只回复数量，名单请登录控制台查看：{console}",
+    "只回复数量，名单请登录控制台查看：{console}",
     "en": "You can ask:\n· who is still unsigned at Hefei\n· status Hefei\n· status (all your campuses)\n"
-          "Answers are numbers only; the list is in the console: {console}",
-}  # fmt: skip
+    "Answers are numbers only; the list is in the console: {console}",
+}
 _OF_THESE = {
     "zh": "已送达 {delivered}，已打开 {opened}，已过截止时间 {overdue}，卡住 {stuck}",
     "en": "{delivered} delivered, {opened} opened, {overdue} past the deadline, {stuck} stuck",
@@ -119,10 +119,10 @@ _UNSIGNED = {
 }
 _STATUS = {
     "zh": f"{{campus}}：已签发 {{issued}}，已签 {{signed}}，已完成 {{completed}}，待签 {{pending}}。\n"
-          f"待签中：{_OF_THESE['zh']}。\n{{console}}",
+    f"待签中：{_OF_THESE['zh']}。\n{{console}}",
     "en": f"{{campus}}: {{issued}} issued, {{signed}} signed, {{completed}} completed, {{pending}} to be signed.\n"
-          f"Of the last: {_OF_THESE['en']}.\n{{console}}",
-}  # fmt: skip
+    f"Of the last: {_OF_THESE['en']}.\n{{console}}",
+}
 
 
 def help_text(inquiry: Inquiry, console: str) -> str:

@@ -62,11 +62,20 @@ class Kind(StrEnum):
 
 # No names of people: a message can be read on a lock screen, or by whoever got the number next.
 KINDS: Mapping[str, Kind] = {
-    "school": Kind.TEXT, "campus": Kind.TEXT, "course": Kind.TEXT, "contracts": Kind.TEXT,
-    "deadline": Kind.MOMENT, "minutes": Kind.DIGITS,
-    "open": Kind.DIGITS, "done": Kind.DIGITS, "code": Kind.DIGITS, "pickup": Kind.DIGITS,
-    "ticket": Kind.PATH, "entry": Kind.URL, "link": Kind.URL,
-}  # fmt: skip
+    "school": Kind.TEXT,
+    "campus": Kind.TEXT,
+    "course": Kind.TEXT,
+    "contracts": Kind.TEXT,
+    "deadline": Kind.MOMENT,
+    "minutes": Kind.DIGITS,
+    "open": Kind.DIGITS,
+    "done": Kind.DIGITS,
+    "code": Kind.DIGITS,
+    "pickup": Kind.DIGITS,
+    "ticket": Kind.PATH,
+    "entry": Kind.URL,
+    "link": Kind.URL,
+}
 # Filled in only when a message leaves, so that no ticket and no code rests in the database.
 LATE = frozenset({"link", "ticket", "entry", "pickup", "code"})
 # The same in every message of a language: a text that lies at a provider may have it written out.

@@ -171,13 +171,20 @@ def _not_in_vain(due: Due, when: Callable[[ReminderPolicy, datetime, ZoneInfo, f
 
 def _put_back(due: Due, until: datetime) -> NextStep:
     deadline, invited_at = due.contract.deadline, due.task.invited_at or due.now
-    last_call = last_call_at(
-        due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread
-    )  # fmt: skip
+    last_call = last_call_at(due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread)
     return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
 
 
 __all__ = [
-    "HOLD", "LATE", "MAX_TOGETHER", "PURPOSES", "Due", "following", "held_back", "is_late", "joins", "put_off",
+    "HOLD",
+    "LATE",
+    "MAX_TOGETHER",
+    "PURPOSES",
+    "Due",
+    "following",
+    "held_back",
+    "is_late",
+    "joins",
+    "put_off",
     "said_by",
-]  # fmt: skip
+]

@@ -38,7 +38,8 @@ _NO_LIMIT = f"has to be at most {MAX_DAILY_LIMIT}, or it would be no limit"
 _UPPER_BOUNDS: Mapping[str, tuple[Any, str]] = {
     "repeat_every": (MAX_GAP, _TOO_RARE),
     "last_call_before": (
-        EARLIEST_LAST_CALL, f"has to be at most {EARLIEST_LAST_CALL.days} days: no reminder comes after the last one",
+        EARLIEST_LAST_CALL,
+        f"has to be at most {EARLIEST_LAST_CALL.days} days: no reminder comes after the last one",
     ),
     "manual_after_message": (MAX_MANUAL_WAIT, "has to be at most a day"),
     "manual_apart": (MAX_MANUAL_WAIT, "has to be at most a day"),
@@ -47,7 +48,7 @@ _UPPER_BOUNDS: Mapping[str, tuple[Any, str]] = {
     "escalate_after": (MAX_UNANSWERED, f"has to be at most {MAX_UNANSWERED}, or staff would hear too late"),
     "messages_per_day": (MAX_DAILY_LIMIT, _NO_LIMIT),
     "manual_per_day": (MAX_DAILY_LIMIT, _NO_LIMIT),
-}  # fmt: skip
+}
 _THROUGH = ("invitation_through", "reminders_through", "last_call_through")
 
 
@@ -170,9 +171,11 @@ class ReminderPolicy:
     def through(self, purpose: str) -> tuple[str, ...]:
         """The channels that this policy puts first for a message of this purpose."""
         return {
-            "invitation": self.invitation_through, "your-turn": self.invitation_through,
-            "reminder": self.reminders_through, "last-call": self.last_call_through,
-        }.get(purpose, ())  # fmt: skip
+            "invitation": self.invitation_through,
+            "your-turn": self.invitation_through,
+            "reminder": self.reminders_through,
+            "last-call": self.last_call_through,
+        }.get(purpose, ())
 
 
 def _demand(holds: bool, key: str, reason: str) -> None:

@@ -75,9 +75,7 @@ class PhoneChange:
         if not self.open(at):
             raise PhoneChangeEnded
         mine = by == self.asked_by
-        return replace(
-            self, state=PhoneChangeState.CANCELLED if mine else PhoneChangeState.REJECTED, ended_at=at
-        )  # fmt: skip
+        return replace(self, state=PhoneChangeState.CANCELLED if mine else PhoneChangeState.REJECTED, ended_at=at)
 
 
 def families(ties: Iterable[frozenset[str]]) -> int:

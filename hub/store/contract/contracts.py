@@ -120,9 +120,13 @@ class Contracts:
         return self._contract(row) if row else None
 
     async def listed(
-        self, *, state: str | None = None, campus: str | None = None, after: tuple[datetime, UUID] | None = None,
+        self,
+        *,
+        state: str | None = None,
+        campus: str | None = None,
+        after: tuple[datetime, UUID] | None = None,
         limit: int = 50,
-    ) -> list[Contract]:  # fmt: skip
+    ) -> list[Contract]:
         """Newest first; `after` is creation time and id of the last one seen."""
         statement = select(CONTRACT).order_by(CONTRACT.c.created_at.desc(), CONTRACT.c.id.desc()).limit(limit)
         if state:
@@ -188,15 +192,29 @@ class Contracts:
 
     async def add_signer(self, signer: Signer, salt: bytes) -> None:
         seal = self._cipher.seal
-        await self._connection.execute(insert(SIGNER).values(
-            id=signer.id, contract=signer.contract, campus=signer.campus, role=signer.role.value, name=signer.name,
-            phone_sealed=seal(signer.phone), **self._phone_hashes(signer.phone),
-            id_type=signer.id_type, id_number_sealed=seal(signer.id_number),
-            id_tail_hash=self._cipher.found_by("id-tail", signer.id_number[-4:].upper()),
-            person=signer.person, order=signer.order, language=signer.language, field=signer.field,
-            channels=list(signer.channels), zone=signer.zone, relation=signer.relation, salt=salt,
-            email_sealed=seal(signer.email) if signer.email else None,
-        ))  # fmt: skip
+        await self._connection.execute(
+            insert(SIGNER).values(
+                id=signer.id,
+                contract=signer.contract,
+                campus=signer.campus,
+                role=signer.role.value,
+                name=signer.name,
+                phone_sealed=seal(signer.phone),
+                **self._phone_hashes(signer.phone),
+                id_type=signer.id_type,
+                id_number_sealed=seal(signer.id_number),
+                id_tail_hash=self._cipher.found_by("id-tail", signer.id_number[-4:].upper()),
+                person=signer.person,
+                order=signer.order,
+                language=signer.language,
+                field=signer.field,
+                channels=list(signer.channels),
+                zone=signer.zone,
+                relation=signer.relation,
+                salt=salt,
+                email_sealed=seal(signer.email) if signer.email else None,
+            )
+        )
 
     async def signers(self, contract: UUID) -> list[Signer]:
         """In signing order."""
@@ -260,8 +278,11 @@ class Contracts:
 
     async def put_phone(self, signers: Sequence[UUID], phone: str) -> None:
         """`phone` is E.164."""
-        await self._connection.execute(SIGNER.update().where(SIGNER.c.id.in_(signers)).values(
-            phone_sealed=self._cipher.seal(phone), **self._phone_hashes(phone)))  # fmt: skip
+        await self._connection.execute(
+            SIGNER.update()
+            .where(SIGNER.c.id.in_(signers))
+            .values(phone_sealed=self._cipher.seal(phone), **self._phone_hashes(phone))
+        )
 
     def _phone_hashes(self, phone: str) -> dict[str, bytes]:
         found_by = self._cipher.found_by
@@ -280,11 +301,18 @@ class Contracts:
         opened = self._cipher.open
         if not self._cipher.opens(row["phone_sealed"]):
             raise ContractUnreadable(f"signer {row['id']}: sealed under another key, or altered")
-        return Signer(**(values | {
-            "role": Role(row["role"]), "channels": tuple(row["channels"]), "phone": opened(row["phone_sealed"]),
-            "id_number": opened(row["id_number_sealed"]),
-            "email": opened(row["email_sealed"]) if row["email_sealed"] else None,
-        }))  # fmt: skip
+        return Signer(
+            **(
+                values
+                | {
+                    "role": Role(row["role"]),
+                    "channels": tuple(row["channels"]),
+                    "phone": opened(row["phone_sealed"]),
+                    "id_number": opened(row["id_number_sealed"]),
+                    "email": opened(row["email_sealed"]) if row["email_sealed"] else None,
+                }
+            )
+        )
 
     # ---- files
 

@@ -33,9 +33,13 @@ _KINDS = frozenset(kind.value for kind in StepKind)
 # During an upgrade there may be newer workers, who plan steps that this one knows nothing of: those are theirs.
 _KNOWN = TASK.c.next_step.in_(sorted(_KINDS))
 _TELL = text(f"NOTIFY {PLAN_CHANGED}")
-_PLAN = TASK.update().where(TASK.c.id == bindparam("planned"), _OPEN).values(
-    leased_until=None, next_step=bindparam("step"), step_number=bindparam("number"), next_due_at=bindparam("due")
-)  # fmt: skip
+_PLAN = (
+    TASK.update()
+    .where(TASK.c.id == bindparam("planned"), _OPEN)
+    .values(
+        leased_until=None, next_step=bindparam("step"), step_number=bindparam("number"), next_due_at=bindparam("due")
+    )
+)
 _PLAN_CLAIMED = _PLAN.where(TASK.c.leased_until == bindparam("held"))
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _HOLD = select(TASK.c.id, TASK.c.leased_until).where(TASK.c.id == any_(_IDS), _OPEN)
@@ -56,10 +60,19 @@ class Tasks:
         self._connection = connection
 
     async def add(self, task: SigningTask) -> None:
-        await self._connection.execute(insert(TASK).values(
-            id=task.id, contract=task.contract, signer=task.signer, campus=task.campus, state=task.state.value,
-            order=task.order, paused=task.paused, **_step_values(task.step), invited_at=task.invited_at,
-        ))  # fmt: skip
+        await self._connection.execute(
+            insert(TASK).values(
+                id=task.id,
+                contract=task.contract,
+                signer=task.signer,
+                campus=task.campus,
+                state=task.state.value,
+                order=task.order,
+                paused=task.paused,
+                **_step_values(task.step),
+                invited_at=task.invited_at,
+            )
+        )
 
     async def foresee(self, ahead: Joint, contracts: Sequence[UUID], claimed: Sequence[ClaimedTask] = ()) -> None:
         """All tasks of these contracts, which the caller has locked. Those of `claimed` that are still theirs are held
@@ -85,7 +98,7 @@ class Tasks:
 
     async def contracts_with_open(
         self, campuses: Sequence[str], course: str | None, after: UUID, limit: int
-    ) -> list[UUID]:  # fmt: skip
+    ) -> list[UUID]:
         """Contracts with open tasks at these campuses (of this course), by their ids, after that one."""
         mine = _OPEN & TASK.c.campus.in_(campuses) & (TASK.c.contract > after)
         statement = select(TASK.c.contract).distinct().where(mine).order_by(TASK.c.contract).limit(limit)
@@ -170,9 +183,14 @@ class Tasks:
         """Due open tasks, leased to the caller; concurrent callers get different ones. `now` is on the planning
         clock."""
         due = (
-            select(TASK.c.id).where(_OPEN, TASK.c.claimable_at <= now, _KNOWN).order_by(TASK.c.claimable_at)
-            .limit(limit).with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
-        )  # fmt: skip
+            select(TASK.c.id)
+            .where(_OPEN, TASK.c.claimable_at <= now, _KNOWN)
+            .order_by(TASK.c.claimable_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("due")
+            .prefix_with("MATERIALIZED")
+        )
         statement = TASK.update().where(TASK.c.id == due.c.id).values(leased_until=now + lease).returning(TASK)
         rows = (await self._connection.execute(statement)).mappings().all()
         return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]

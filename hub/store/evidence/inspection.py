@@ -33,12 +33,18 @@ _FIELDS = [ENTRY.c[name] for name in RecordEntry.__dataclass_fields__]
 # One statement sees everything at one moment, also while others go on writing.
 _RECORDS = (
     select(
-        _THESE.c.id, CONTRACT.c.number, CONTRACT.c.state, CONTRACT.c.document, CONTRACT.c.issued_sha256,
-        HEAD.c.entries.label("head_entries"), HEAD.c.digest.label("head_digest"),
+        _THESE.c.id,
+        CONTRACT.c.number,
+        CONTRACT.c.state,
+        CONTRACT.c.document,
+        CONTRACT.c.issued_sha256,
+        HEAD.c.entries.label("head_entries"),
+        HEAD.c.digest.label("head_digest"),
         func.array(
             select(VERSION.c.sha256).where(VERSION.c.contract == _THESE.c.id).correlate(_THESE).scalar_subquery(),
             type_=ARRAY(Text()),
-        ).label("versions"), *_FIELDS,
+        ).label("versions"),
+        *_FIELDS,
     )
     .select_from(
         _THESE.outerjoin(CONTRACT, CONTRACT.c.id == _THESE.c.id)
@@ -46,7 +52,7 @@ _RECORDS = (
         .outerjoin(ENTRY, ENTRY.c.contract == _THESE.c.id)
     )
     .order_by(_THESE.c.id, ENTRY.c.sequence)
-)  # fmt: skip
+)
 _FILES = text("""
 SELECT contract.number, sha256, max(size) AS size, string_agg(DISTINCT what, ', ') AS what FROM (
   SELECT contract, sha256, size, kind || ' file' AS what FROM document_version WHERE kind <> 'draft'

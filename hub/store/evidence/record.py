@@ -57,10 +57,21 @@ class Record:
         sequence = before + 1
         digest = entry_digest(RecordEntry(contract, sequence, self._now, kind, actor, facts, previous))
         self._heads[contract] = sequence, digest
-        await write(self._connection, _ADD, {
-            "contract": contract, "sequence": sequence, "campus": campus, "at": self._now, "kind": kind,
-            "actor": actor, "facts": dict(facts), "previous": previous, "digest": digest,
-        })  # fmt: skip
+        await write(
+            self._connection,
+            _ADD,
+            {
+                "contract": contract,
+                "sequence": sequence,
+                "campus": campus,
+                "at": self._now,
+                "kind": kind,
+                "actor": actor,
+                "facts": dict(facts),
+                "previous": previous,
+                "digest": digest,
+            },
+        )
 
     async def _with_commitments(
         self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]
@@ -71,10 +82,19 @@ class Record:
         for name, words in words_in(marked_facts):
             salt = secrets.token_bytes(SALT_BYTES)
             commitments[words] = commitment(salt, words)
-            await write(self._connection, _KEEP, {
-                "contract": contract, "commitment": commitments[words], "campus": campus, "name": name, "salt": salt,
-                "signer": _signer(facts, actor), "value_sealed": self._cipher.seal(words),
-            })  # fmt: skip
+            await write(
+                self._connection,
+                _KEEP,
+                {
+                    "contract": contract,
+                    "commitment": commitments[words],
+                    "campus": campus,
+                    "name": name,
+                    "salt": salt,
+                    "signer": _signer(facts, actor),
+                    "value_sealed": self._cipher.seal(words),
+                },
+            )
         plain: dict[str, Any] = with_commitments(marked_facts, commitments)
         return plain
 
@@ -92,10 +112,18 @@ class Record:
     async def commit(self, signer: Signer, salt: bytes, name: str, value: str) -> str:
         """Keep a personal value in the side table; returns the commitment that stands for it in an entry."""
         stands_for = commitment(salt, value)
-        await self._connection.execute(insert(VALUE).values(
-            contract=signer.contract, commitment=stands_for, campus=signer.campus, signer=signer.id, name=name,
-            value_sealed=self._cipher.seal(value),
-        ).on_conflict_do_nothing())  # fmt: skip
+        await self._connection.execute(
+            insert(VALUE)
+            .values(
+                contract=signer.contract,
+                commitment=stands_for,
+                campus=signer.campus,
+                signer=signer.id,
+                name=name,
+                value_sealed=self._cipher.seal(value),
+            )
+            .on_conflict_do_nothing()
+        )
         return stands_for
 
     async def entries(self, contract: UUID) -> list[RecordEntry]:

@@ -21,9 +21,12 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.cipher import Cipher
 
 _GONE = (
-    OSError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError,
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server's last word came while a statement was being sent
-)  # fmt: skip
+)
 # Who works on calls listens for this.
 CALLS_CAME = "calls_came"
 # Again with the same ids changes nothing: a statement whose answer was lost may be made once more.
@@ -66,9 +69,11 @@ class Inlet:
     async def store(self, calls: Sequence[StoredCallback]) -> None:
         """Committed when it returns, and whoever works on them knows. Raises DatabaseUnavailable."""
         columns: list[list[Any]] = [
-            [each.id for each in calls], [each.provider for each in calls], [each.call_sealed for each in calls],
+            [each.id for each in calls],
+            [each.provider for each in calls],
+            [each.call_sealed for each in calls],
             [each.at for each in calls],
-        ]  # fmt: skip
+        ]
         async with self._one_at_a_time:
             try:
                 await self._store(columns)

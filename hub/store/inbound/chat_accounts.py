@@ -44,11 +44,13 @@ class Chats:
         rows = await self._connection.execute(statement.order_by(ACCOUNT.c.chat, STAFF.c.login, ACCOUNT.c.person))
         return [
             ChatAccount(
-                row["chat"], row["person"], Staff(**{name: row[name] for name in Staff.__dataclass_fields__}),
+                row["chat"],
+                row["person"],
+                Staff(**{name: row[name] for name in Staff.__dataclass_fields__}),
                 row["disabled_at"] is not None,
             )
             for row in rows.mappings()
-        ]  # fmt: skip
+        ]
 
     async def put(self, chat: str, person: str, staff: UUID, at: datetime) -> None:
         """Somebody who was mapped to another account is now this one."""

@@ -40,10 +40,15 @@ class InboundMessages:
         """None when this very message is known: providers repeat their calls."""
         identity = uuid4()
         values = {
-            "id": identity, "provider": provider, "reference": message.reference, "received_at": at,
-            "sender_sealed": self._cipher.seal(message.sender), "text_sealed": self._cipher.seal(message.text),
-            "sender_hash": self._cipher.found_by("phone", message.sender), "wish": wish.value,
-        }  # fmt: skip
+            "id": identity,
+            "provider": provider,
+            "reference": message.reference,
+            "received_at": at,
+            "sender_sealed": self._cipher.seal(message.sender),
+            "text_sealed": self._cipher.seal(message.text),
+            "sender_hash": self._cipher.found_by("phone", message.sender),
+            "wish": wish.value,
+        }
         statement = insert(INBOUND).values(values).on_conflict_do_nothing(index_elements=["provider", "reference"])
         if (await self._connection.execute(statement)).rowcount != 1:
             return None

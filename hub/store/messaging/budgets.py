@@ -44,9 +44,10 @@ class Budgets:
         """One more; False, and nothing is counted, when `most` are spent in the period that began at `begins_at`."""
         fresh = insert(BUDGET).values(kind=kind, subject=subject, begins_at=begins_at, spent=1)
         statement = fresh.on_conflict_do_update(
-            index_elements=["kind", "subject", "begins_at"], set_={"spent": BUDGET.c.spent + 1},
+            index_elements=["kind", "subject", "begins_at"],
+            set_={"spent": BUDGET.c.spent + 1},
             where=BUDGET.c.spent < most,
-        )  # fmt: skip
+        )
         return (await self._connection.execute(statement)).rowcount == 1
 
     async def spend_all(self, wanted: Sequence[Spending]) -> list[Spending]:
@@ -58,9 +59,11 @@ class Budgets:
                 ahead.spend(each.kind, each.subject, each.begins_at, each.most)
             return []
         values = {
-            "kinds": [each.kind for each in wanted], "subjects": [each.subject for each in wanted],
-            "begins": [each.begins_at for each in wanted], "mosts": [each.most for each in wanted],
-        }  # fmt: skip
+            "kinds": [each.kind for each in wanted],
+            "subjects": [each.subject for each in wanted],
+            "begins": [each.begins_at for each in wanted],
+            "mosts": [each.most for each in wanted],
+        }
         counted = set(await self._connection.scalars(_SPEND, values))
         refused = [each for each in wanted if each.kind not in counted]
         for each in wanted if refused else ():

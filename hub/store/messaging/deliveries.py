@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, func, select, text, union_all
+from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, func, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,75 +30,40 @@ _KEYS = select(DELIVERY.c.contract, DELIVERY.c.key).where(DELIVERY.c.contract ==
 _OWN = (SHARE.c.delivery == DELIVERY.c.id) & (SHARE.c.contract == DELIVERY.c.contract)
 _OF_CONTRACTS = union_all(
     select(DELIVERY, *PARTS).outerjoin(SHARE, _OWN).where(DELIVERY.c.contract == any_(_IDS)),
-    select(DELIVERY, *PARTS).join(SHARE, SHARE.c.delivery == DELIVERY.c.id)
+    select(DELIVERY, *PARTS)
+    .join(SHARE, SHARE.c.delivery == DELIVERY.c.id)
     .where(SHARE.c.contract == any_(_IDS), SHARE.c.contract != DELIVERY.c.contract),
-)  # fmt: skip
+)
 _HELD = select(DELIVERY).where(DELIVERY.c.id == any_(_IDS)).order_by(DELIVERY.c.id).with_for_update()
-_REPORTED = DELIVERY.update().where(DELIVERY.c.id == bindparam("reported")).values(
-    state=bindparam("to_state"), state_at=bindparam("at"), check_at=bindparam("look"), failure=bindparam("why"),
-    failure_kind=bindparam("kind"),
-    provider_reference=func.coalesce(bindparam("reference", type_=Text()), DELIVERY.c.provider_reference),
-)  # fmt: skip
-_REFERENCE = DELIVERY.update().where(DELIVERY.c.id == bindparam("reported")).values(
-    provider_reference=bindparam("reference")
-)  # fmt: skip
+_REPORTED = (
+    DELIVERY.update()
+    .where(DELIVERY.c.id == bindparam("reported"))
+    .values(
+        state=bindparam("to_state"),
+        state_at=bindparam("at"),
+        check_at=bindparam("look"),
+        failure=bindparam("why"),
+        failure_kind=bindparam("kind"),
+        provider_reference=func.coalesce(bindparam("reference", type_=Text()), DELIVERY.c.provider_reference),
+    )
+)
+_REFERENCE = (
+    DELIVERY.update().where(DELIVERY.c.id == bindparam("reported")).values(provider_reference=bindparam("reference"))
+)
 _REACHED = DELIVERY.c.state.not_in([DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value])
 _FIRST = func.min(DELIVERY.c.created_at)
-_SENT_TO = select(DELIVERY.c.person, _FIRST).where(
-    DELIVERY.c.person == any_(bindparam("persons", type_=ARRAY(Text()))),
-    DELIVERY.c.purpose.in_([each.value for each in PLANNED]), _REACHED,
-).group_by(DELIVERY.c.person, func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))  # fmt: skip
+_SENT_TO = (
+    select(DELIVERY.c.person, _FIRST)
+    .where(
+        DELIVERY.c.person == any_(bindparam("persons", type_=ARRAY(Text()))),
+        DELIVERY.c.purpose.in_([each.value for each in PLANNED]),
+        _REACHED,
+    )
+    .group_by(DELIVERY.c.person, func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))
+)
 _SENT_TO = _SENT_TO.having(bindparam("since", type_=DELIVERY.c.created_at.type) <= _FIRST).order_by(_FIRST)
 # Until then an attempt waits that nobody is to make or to ask about any more.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-_LEARN = text("""
-UPDATE delivery SET
-    provider_reference = learnt.reference,
-    state = learnt.state,
-    state_at = CASE WHEN learnt.moved THEN CAST(:at AS timestamptz) ELSE delivery.state_at END,
-    check_at = CASE WHEN learnt.moved THEN learnt.check_at ELSE delivery.check_at END,
-    failure = CASE WHEN learnt.moved THEN learnt.failure ELSE delivery.failure END,
-    failure_kind = CASE WHEN learnt.moved THEN learnt.failure_kind ELSE delivery.failure_kind END
-FROM unnest(CAST(:ids AS uuid[]), CAST(:references AS text[]), CAST(:states AS text[]), CAST(:moved AS bool[]),
-            CAST(:checks AS timestamptz[]), CAST(:failures AS text[]), CAST(:kinds AS text[]))
-  AS learnt (id, reference, state, moved, check_at, failure, failure_kind)
-WHERE delivery.id = learnt.id
-""")
-
-
-@dataclass(frozen=True)
-class ReportedDelivery:
-    """What a report needs to know of a message."""
-
-    id: UUID
-    key: str
-    provider: str | None
-    provider_reference: str | None
-    purpose: str
-    state: DeliveryState
-    called_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What is known of a message after reports; with a new state (`has_moved`) comes when somebody looks again."""
-
-    id: UUID
-    state: DeliveryState
-    reference: str | None
-    has_moved: bool = False
-    check_at: datetime | None = None
-    failure: str | None = None
-    failure_kind: str | None = None
-
-    def naming(self, reference: str) -> Learnt:
-        return replace(self, reference=reference or self.reference)
-
-    def moved(
-        self, state: DeliveryState, check_at: datetime | None, failure: str | None, failure_kind: str | None
-    ) -> Learnt:
-        return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
 
 
 class Deliveries:
@@ -264,30 +229,6 @@ class Deliveries:
         statement = select(DELIVERY.c.state, DELIVERY.c.purpose).where(DELIVERY.c.id == delivery).with_for_update()
         row = (await self._connection.execute(statement)).one()
         return DeliveryState(row[0]), row[1]
-
-    async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, ReportedDelivery]:
-        """Several at once, in the order of their ids: whoever else takes several waits, and does not block us."""
-        columns = [DELIVERY.c[name] for name in ReportedDelivery.__dataclass_fields__]
-        statement = select(*columns).where(DELIVERY.c.key.in_(keys)).order_by(DELIVERY.c.id).with_for_update()
-        rows = (await self._connection.execute(statement)).mappings()
-        return {row["key"]: ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows}
-
-    async def learn(self, learnt: Sequence[Learnt], at: datetime) -> None:
-        """What reports said about messages that this transaction has locked, in one statement."""
-        if not learnt:
-            return
-        await self._connection.execute(_LEARN, {
-            "at": at, "ids": [each.id for each in learnt], "references": [each.reference for each in learnt],
-            "states": [each.state.value for each in learnt], "moved": [each.has_moved for each in learnt],
-            "checks": [each.check_at for each in learnt], "failures": [each.failure for each in learnt],
-            "kinds": [each.failure_kind for each in learnt],
-        })  # fmt: skip
-        await self._note_receipts([each.id for each in learnt if each.has_moved and each.state in RECEIPTS], at)
-
-    async def _note_receipts(self, deliveries: Sequence[UUID], at: datetime) -> None:
-        """Into the ledger of each task that such a message was about."""
-        if deliveries:
-            await self._connection.execute(NOTE_RECEIPTS, {"ids": list(deliveries), "at": at, "purposes": TOLD})
 
     async def unsettled(
         self, before: datetime, now: datetime | None = None, limit: int = 50, *, ours: OfProviders | None = None

@@ -18,9 +18,12 @@ from hub.store.tables import ProviderLaneRow, ProviderRow, table_of
 PROVIDER: Table = table_of(ProviderRow)
 LANE: Table = table_of(ProviderLaneRow)
 _LANES = (
-    select(LANE.c.provider).where(LANE.c.provider == any_(bindparam("names", type_=ARRAY(Text()))))
-    .where(LANE.c.lane == bindparam("lane")).order_by(LANE.c.provider).with_for_update()
-)  # fmt: skip
+    select(LANE.c.provider)
+    .where(LANE.c.provider == any_(bindparam("names", type_=ARRAY(Text()))))
+    .where(LANE.c.lane == bindparam("lane"))
+    .order_by(LANE.c.provider)
+    .with_for_update()
+)
 
 # Nobody books further ahead than `patience`: what is booked for long after was booked before the clock was put back.
 _BOOK = text("""

@@ -39,10 +39,16 @@ class Many:
     async def begin(self, act: UUID, tasks: Sequence[SigningTask], by: str, at: datetime) -> None:
         """Begun twice (a form that was sent again), it is one act."""
         rows = [
-            {"act": act, "task": task.id, "contract": task.contract, "campus": task.campus, "asked_by": by,
-             "asked_at": at}
+            {
+                "act": act,
+                "task": task.id,
+                "contract": task.contract,
+                "campus": task.campus,
+                "asked_by": by,
+                "asked_at": at,
+            }
             for task in tasks
-        ]  # fmt: skip
+        ]
         if rows:
             await self._connection.execute(insert(ITEM).on_conflict_do_nothing(), rows)
 
@@ -61,8 +67,12 @@ class Many:
         await self._connection.execute(ITEM.update().where(mine).values(outcome=outcome, ended_at=at))
 
     async def of(self, act: UUID) -> ManyReminded | None:
-        columns = (ITEM.c.outcome, func.count().label("n"), func.min(ITEM.c.asked_by).label("by"),
-                   func.min(ITEM.c.asked_at).label("at"))  # fmt: skip
+        columns = (
+            ITEM.c.outcome,
+            func.count().label("n"),
+            func.min(ITEM.c.asked_by).label("by"),
+            func.min(ITEM.c.asked_at).label("at"),
+        )
         statement = select(*columns).where(ITEM.c.act == act).group_by(ITEM.c.outcome)
         rows = (await self._connection.execute(statement)).mappings().all()
         if not rows:

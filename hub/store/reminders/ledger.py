@@ -24,8 +24,11 @@ _NOTE = insert(ENTRY)
 
 # What stands in the ledger as a receipt: what became of the message in the end.
 RECEIPTS = (
-    DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.REFUSED, DeliveryState.WITHDRAWN,
-)  # fmt: skip
+    DeliveryState.DELIVERED,
+    DeliveryState.UNDELIVERED,
+    DeliveryState.REFUSED,
+    DeliveryState.WITHDRAWN,
+)
 TOLD = [each.value for each in PLANNED]
 # For each task that such a message was about.
 NOTE_RECEIPTS = text("""

@@ -27,15 +27,27 @@ _HOLD = select(CONTRACT.c.id).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRA
 _KINDS = [kind.value for kind in StepKind]
 _OPEN = (
     select(
-        TASK.c.id, TASK.c.next_step, TASK.c.step_number, TASK.c.next_due_at, TASK.c.invited_at, SIGNER.c.zone,
-        CONTRACT.c.id, CONTRACT.c.campus, CONTRACT.c.course, CONTRACT.c.deadline,
+        TASK.c.id,
+        TASK.c.next_step,
+        TASK.c.step_number,
+        TASK.c.next_due_at,
+        TASK.c.invited_at,
+        SIGNER.c.zone,
+        CONTRACT.c.id,
+        CONTRACT.c.campus,
+        CONTRACT.c.course,
+        CONTRACT.c.deadline,
     )
-    .join(CONTRACT, CONTRACT.c.id == TASK.c.contract).join(SIGNER, SIGNER.c.id == TASK.c.signer)
+    .join(CONTRACT, CONTRACT.c.id == TASK.c.contract)
+    .join(SIGNER, SIGNER.c.id == TASK.c.signer)
     .where(
-        TASK.c.contract == any_(_IDS), CONTRACT.c.state == ContractState.ISSUED.value,
-        TASK.c.state == TaskState.OPEN.value, TASK.c.next_step.in_(_KINDS), TASK.c.invited_at.is_not(None),
+        TASK.c.contract == any_(_IDS),
+        CONTRACT.c.state == ContractState.ISSUED.value,
+        TASK.c.state == TaskState.OPEN.value,
+        TASK.c.next_step.in_(_KINDS),
+        TASK.c.invited_at.is_not(None),
     )
-)  # fmt: skip
+)
 _LAST = text("""
 WITH sent AS (
     SELECT coalesce(share.task, delivery.task) AS task, coalesce(share.purpose, delivery.purpose) AS purpose,
@@ -118,8 +130,15 @@ class Plans:
     async def put(self, steps: Mapping[UUID, NextStep], reason: str, at: datetime) -> None:
         """Each open task's new step, and an entry about it; a claim that a worker holds on one is void. `at` is on the
         planning clock."""
-        await self._connection.execute(_PUT, {
-            "tasks": list(steps), "steps": [each.kind.value for each in steps.values()],
-            "numbers": [each.number for each in steps.values()], "dues": [each.due_at for each in steps.values()],
-            "open": TaskState.OPEN.value, "at": at, "reason": reason,
-        })  # fmt: skip
+        await self._connection.execute(
+            _PUT,
+            {
+                "tasks": list(steps),
+                "steps": [each.kind.value for each in steps.values()],
+                "numbers": [each.number for each in steps.values()],
+                "dues": [each.due_at for each in steps.values()],
+                "open": TaskState.OPEN.value,
+                "at": at,
+                "reason": reason,
+            },
+        )

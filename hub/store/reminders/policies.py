@@ -24,9 +24,10 @@ DAY: Table = table_of(SchoolDayRow)
 Kind = Literal["campus", "course", "contract"]
 _WORDS = ARRAY(Text())
 _OF_CONTRACT = and_(
-    POLICY.c.kind == "contract", POLICY.c.campus == any_(bindparam("campuses", type_=_WORDS)),
+    POLICY.c.kind == "contract",
+    POLICY.c.campus == any_(bindparam("campuses", type_=_WORDS)),
     POLICY.c.subject == any_(bindparam("subjects", type_=_WORDS)),
-)  # fmt: skip
+)
 _CAN_HOLD = select(POLICY).where(or_(POLICY.c.kind != "contract", _OF_CONTRACT))
 _TREE = select(CAMPUS.c.id, CAMPUS.c.parent)
 _RANK = {"campus": 0, "course": 1, "contract": 2}
@@ -144,9 +145,11 @@ def _holding(
         depths[here], here = len(depths), parents.get(here)
     own = {("course", place.course or ""), ("contract", str(place.contract))}
     found = [
-        row for campus in depths for row in rows.get(campus, ())
+        row
+        for campus in depths
+        for row in rows.get(campus, ())
         if row.kind == "campus" or (campus == place.campus and (row.kind, row.subject) in own)
-    ]  # fmt: skip
+    ]
     return sorted(found, key=lambda row: (-depths[row.campus], _RANK[row.kind]))
 
 

@@ -22,15 +22,18 @@ FORM = "postgresql://USER:PASSWORD@HOST/DATABASE, with %40 for @, %2F for / and 
 _REASONS: tuple[tuple[type[BaseException], str, str], ...] = (
     (asyncpg.InvalidPasswordError, "the server refuses the password", "correct the password in {setting}"),
     (
-        asyncpg.InvalidAuthorizationSpecificationError, "the server does not let this user in",
+        asyncpg.InvalidAuthorizationSpecificationError,
+        "the server does not let this user in",
         "correct the user in {setting}, or allow it in the server's pg_hba.conf",
     ),
     (
-        asyncpg.InvalidCatalogNameError, "the server has no such database",
+        asyncpg.InvalidCatalogNameError,
+        "the server has no such database",
         "correct the name in {setting}, or create the database (docs/operating.md says how)",
     ),
     (
-        asyncpg.InsufficientPrivilegeError, "this user may not connect",
+        asyncpg.InsufficientPrivilegeError,
+        "this user may not connect",
         "run GRANT CONNECT ON DATABASE … TO … there, or correct the user in {setting}",
     ),
     (asyncpg.TooManyConnectionsError, "the server has no connection left", "raise its max_connections"),
@@ -40,7 +43,7 @@ _REASONS: tuple[tuple[type[BaseException], str, str], ...] = (
     (ConnectionRefusedError, "nothing listens there", "start the server, or correct host and port in {setting}"),
     (OSError, "it cannot be reached", "check that the server runs, and host and port in {setting}"),
     (asyncpg.PostgresError, "the server refuses the connection", "look into its log, and check {setting}"),
-)  # fmt: skip
+)
 _RIGHTS = """
 SELECT has_schema_privilege('public', 'CREATE')
    AND COALESCE((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('alembic_version')), true)

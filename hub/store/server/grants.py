@@ -39,10 +39,23 @@ CHANGING: Mapping[str, Sequence[str]] = {
 
 # Where rows end: what was used up or kept long enough, and what a person may demand to be erased.
 DELETABLE = (
-    "budget", "callback", "chat_account", "idempotency", "inbound_message", "job_start", "login_failure", "opt_out",
-    "passkey", "personal_value", "reminder_policy", "school_day", "staff_session", "visitor", "worker_heartbeat",
+    "budget",
+    "callback",
+    "chat_account",
+    "idempotency",
+    "inbound_message",
+    "job_start",
+    "login_failure",
+    "opt_out",
+    "passkey",
+    "personal_value",
+    "reminder_policy",
+    "school_day",
+    "staff_session",
+    "visitor",
+    "worker_heartbeat",
     "wrong_answer",
-)  # fmt: skip
+)
 
 READ_ONLY = ("alembic_version", "schema_compatibility", "record_head", "installation")
 

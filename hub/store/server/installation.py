@@ -45,8 +45,10 @@ async def mark(owner_dsn: str, kind: str, at: datetime) -> str:
     async with connected(owner_dsn) as connection, connection.transaction():
         await connection.execute(
             "INSERT INTO installation (one, kind, clock_offset, created_at) VALUES (true, $1, interval '0', $2)"
-            " ON CONFLICT DO NOTHING", kind, at,
-        )  # fmt: skip
+            " ON CONFLICT DO NOTHING",
+            kind,
+            at,
+        )
         stands = str(await connection.fetchval("SELECT kind FROM installation"))
         if stands == "demo":
             await connection.execute("INSERT INTO demo_clock VALUES (true, interval '0') ON CONFLICT DO NOTHING")

@@ -79,10 +79,16 @@ class Links:
 
     def _values(self, link: SignLink) -> dict[str, Any]:
         return {
-            "id": link.id, "contract": link.contract, "signer": link.signer, "campus": link.campus,
-            "door": link.door.value, "generation": link.generation, "created_at": link.created_at,
-            "expires_at": link.expires_at, "ticket_hash": lookup_hash(self._key, self.ticket(link)),
-        }  # fmt: skip
+            "id": link.id,
+            "contract": link.contract,
+            "signer": link.signer,
+            "campus": link.campus,
+            "door": link.door.value,
+            "generation": link.generation,
+            "created_at": link.created_at,
+            "expires_at": link.expires_at,
+            "ticket_hash": lookup_hash(self._key, self.ticket(link)),
+        }
 
     async def by_ticket(self, ticket: str) -> SignLink | None:
         """`ticket` as `normalised_ticket` returns it. Expired and revoked ones are found too: the caller decides."""

@@ -111,8 +111,11 @@ class Sessions:
 
     async def codes_issued(self, person: str, now: datetime) -> list[datetime]:
         """When codes went to this person in the last day."""
-        return list(await self._connection.scalars(
-            select(CODE.c.created_at).where(CODE.c.person == person, CODE.c.created_at > now - DAY)))  # fmt: skip
+        return list(
+            await self._connection.scalars(
+                select(CODE.c.created_at).where(CODE.c.person == person, CODE.c.created_at > now - DAY)
+            )
+        )
 
     async def add_code(self, person: str, session: UUID, now: datetime) -> UUID:
         """A new code; it kills the old one of this person."""

@@ -39,9 +39,10 @@ _SEEN = [DELIVERY.c[name] for name in ("channel", "state", "state_at", "created_
 # Each message once for every contract that it speaks of.
 MESSAGE = union_all(
     select(DELIVERY.c.contract, DELIVERY.c.purpose, *_SEEN).where(DELIVERY.c.purpose != "code"),
-    select(SHARE.c.contract, SHARE.c.purpose, *_SEEN).join(DELIVERY, DELIVERY.c.id == SHARE.c.delivery)
+    select(SHARE.c.contract, SHARE.c.purpose, *_SEEN)
+    .join(DELIVERY, DELIVERY.c.id == SHARE.c.delivery)
     .where(SHARE.c.contract != DELIVERY.c.contract),
-).subquery("said")  # fmt: skip
+).subquery("said")
 FAILED = (DeliveryState.UNDELIVERED.value, DeliveryState.REFUSED.value)
 
 
@@ -115,17 +116,34 @@ class Board:
     async def counts(self) -> Mapping[str, int]:
         """issued, sent, delivered, opened, signed, completed (the funnel); pending, reached, read, unreached, stuck."""
         pending, done = CONTRACT.c.state == "ISSUED", CONTRACT.c.state.in_(["SIGNED", "COMPLETED"])
-        facts = select(
-            pending.label("pending"), done.label("signed"), (CONTRACT.c.state == "COMPLETED").label("completed"),
-            _sent().label("sent"), _delivered().label("delivered"), _opened().label("opened"),
-            _failed().label("failed"), CONTRACT.c.stuck_since.is_not(None).label("stuck"),
-        ).where(CONTRACT.c.state != "DRAFT").subquery()  # fmt: skip
+        facts = (
+            select(
+                pending.label("pending"),
+                done.label("signed"),
+                (CONTRACT.c.state == "COMPLETED").label("completed"),
+                _sent().label("sent"),
+                _delivered().label("delivered"),
+                _opened().label("opened"),
+                _failed().label("failed"),
+                CONTRACT.c.stuck_since.is_not(None).label("stuck"),
+            )
+            .where(CONTRACT.c.state != "DRAFT")
+            .subquery()
+        )
         f = facts.c
         counted = {
-            "issued": true(), "sent": f.sent, "delivered": f.delivered, "opened": f.opened, "signed": f.signed,
-            "completed": f.completed, "pending": f.pending, "reached": and_(f.pending, f.delivered),
-            "read": and_(f.pending, f.opened), "unreached": and_(f.pending, f.failed), "stuck": f.stuck,
-        }  # fmt: skip
+            "issued": true(),
+            "sent": f.sent,
+            "delivered": f.delivered,
+            "opened": f.opened,
+            "signed": f.signed,
+            "completed": f.completed,
+            "pending": f.pending,
+            "reached": and_(f.pending, f.delivered),
+            "read": and_(f.pending, f.opened),
+            "unreached": and_(f.pending, f.failed),
+            "stuck": f.stuck,
+        }
         columns = [func.count().filter(condition).label(name) for name, condition in counted.items()]
         row = (await self._connection.execute(select(*columns).select_from(facts))).mappings().one()
         return {name: int(value) for name, value in row.items()}
@@ -157,9 +175,12 @@ class Board:
     def _conditions(self, wanted: BoardFilter) -> Iterable[ColumnElement[bool]]:
         pending = CONTRACT.c.state == "ISSUED"
         views: dict[str, ColumnElement[bool]] = {
-            "pending": pending, "reached": and_(pending, _delivered()), "opened": and_(pending, _opened()),
-            "unreached": and_(pending, _failed()), "stuck": CONTRACT.c.stuck_since.is_not(None),
-        }  # fmt: skip
+            "pending": pending,
+            "reached": and_(pending, _delivered()),
+            "opened": and_(pending, _opened()),
+            "unreached": and_(pending, _failed()),
+            "stuck": CONTRACT.c.stuck_since.is_not(None),
+        }
         if wanted.view in views:
             yield views[wanted.view]
         if wanted.state:
@@ -224,19 +245,28 @@ def _upcoming() -> LateralFromClause:
 
 
 def _progress() -> LateralFromClause:
-    return select(
-        func.count().label("signers"), func.count().filter(TASK.c.state == TaskState.SIGNED.value).label("signed"),
-        func.max(TASK.c.opened_at).label("opened_at"), func.max(TASK.c.signed_at).label("last_signed_at"),
-    ).where(TASK.c.contract == CONTRACT.c.id).lateral("progress")  # fmt: skip
+    return (
+        select(
+            func.count().label("signers"),
+            func.count().filter(TASK.c.state == TaskState.SIGNED.value).label("signed"),
+            func.max(TASK.c.opened_at).label("opened_at"),
+            func.max(TASK.c.signed_at).label("last_signed_at"),
+        )
+        .where(TASK.c.contract == CONTRACT.c.id)
+        .lateral("progress")
+    )
 
 
 def _columns(message: LateralFromClause, upcoming: LateralFromClause, progress: LateralFromClause) -> Select[Any]:
     plain = [CONTRACT.c[name] for name in _PLAIN]
     names = (
-        CAMPUS.c.name.label("campus_name"), CAMPUS.c.name_en.label("campus_name_en"), CAMPUS.c.zone,
-        COURSE.c.name.label("course_name"), COURSE.c.name_en.label("course_name_en"),
+        CAMPUS.c.name.label("campus_name"),
+        CAMPUS.c.name_en.label("campus_name_en"),
+        CAMPUS.c.zone,
+        COURSE.c.name.label("course_name"),
+        COURSE.c.name_en.label("course_name_en"),
         CONTRACT.c.replaced_by.is_not(None).label("replaced"),
-    )  # fmt: skip
+    )
     course = (COURSE.c.campus == CONTRACT.c.campus) & (COURSE.c.id == CONTRACT.c.course)
     joined = CONTRACT.join(CAMPUS, CAMPUS.c.id == CONTRACT.c.campus).outerjoin(COURSE, course)
     joined = joined.outerjoin(message, true()).outerjoin(upcoming, true()).join(progress, true())
@@ -244,9 +274,19 @@ def _columns(message: LateralFromClause, upcoming: LateralFromClause, progress: 
 
 
 _PLAIN = (
-    "id", "number", "campus", "course", "title", "state", "student_name", "created_at", "deadline", "stuck_since",
-    "stuck_reason", "data_sealed",
-)  # fmt: skip
+    "id",
+    "number",
+    "campus",
+    "course",
+    "title",
+    "state",
+    "student_name",
+    "created_at",
+    "deadline",
+    "stuck_since",
+    "stuck_reason",
+    "data_sealed",
+)
 
 
 _MADE = ("message", "upcoming", "state", "readable")
@@ -258,8 +298,13 @@ def _row(row: Mapping[Any, Any]) -> BoardRow:
         message = LastMessage(row["channel"], row["purpose"], row["message_state"], row["message_at"])
     if row["next_step"]:
         upcoming = Upcoming(
-            row["next_step"], row["step_number"], row["next_due_at"], row["paused"], row["signer_name"],
-            row["signer_role"], row["signer_id"],
-        )  # fmt: skip
+            row["next_step"],
+            row["step_number"],
+            row["next_due_at"],
+            row["paused"],
+            row["signer_name"],
+            row["signer_role"],
+            row["signer_id"],
+        )
     own = {name: row[name] for name in BoardRow.__dataclass_fields__ if name not in _MADE}
     return BoardRow(**own, state=ContractState(row["state"]), message=message, upcoming=upcoming)

@@ -64,9 +64,7 @@ class PhoneChanges:
 
     async def decided(self, change: PhoneChange) -> None:
         """Write what became of it: `change` was read under its lock."""
-        values = {
-            "state": change.state.value, "approvals": dict(change.approvals), "ended_at": change.ended_at
-        }  # fmt: skip
+        values = {"state": change.state.value, "approvals": dict(change.approvals), "ended_at": change.ended_at}
         await self._connection.execute(CHANGE.update().where(CHANGE.c.id == change.id).values(values))
 
     async def expire(self, now: datetime) -> None:

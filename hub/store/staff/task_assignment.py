@@ -78,9 +78,7 @@ class Owners:
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
         return [StaffTask(**row) for row in rows.mappings()]
 
-    async def give(
-        self, task: UUID, owner: UUID | None, at: datetime, due_at: datetime, climbs_at: datetime
-    ) -> None:  # fmt: skip
+    async def give(self, task: UUID, owner: UUID | None, at: datetime, due_at: datetime, climbs_at: datetime) -> None:
         await self._update(TASK.c.id == task, owner=owner, owned_at=at, due_at=due_at, climbs_at=climbs_at)
 
     async def climb(self, task: UUID, owner: UUID | None, at: datetime) -> None:
@@ -111,17 +109,23 @@ class Owners:
     async def loads(self, now: datetime) -> list[Load]:
         """Everybody who has something in hand."""
         counted = (
-            func.count().label("open"), func.count().filter(TASK.c.due_at < now).label("overdue"),
+            func.count().label("open"),
+            func.count().filter(TASK.c.due_at < now).label("overdue"),
             func.min(TASK.c.owned_at).label("first_owned_at"),
-        )  # fmt: skip
+        )
         statement = select(*_STAFF, STAFF.c.digest_on, *counted).join(TASK, TASK.c.owner == STAFF.c.id)
         statement = statement.where(_OPEN, _ACTIVE).group_by(*_STAFF, STAFF.c.digest_on).order_by(STAFF.c.login)
         rows = (await self._connection.execute(statement)).mappings()
         return [
-            Load(Staff(*(row[each.name] for each in _STAFF)), row["open"], row["overdue"], row["first_owned_at"],
-                 row["digest_on"])
+            Load(
+                Staff(*(row[each.name] for each in _STAFF)),
+                row["open"],
+                row["overdue"],
+                row["first_owned_at"],
+                row["digest_on"],
+            )
             for row in rows
-        ]  # fmt: skip
+        ]
 
     async def tell_on(self, staff: UUID, day: date) -> bool:
         """Once a day, whoever asks: True for the first."""

@@ -103,9 +103,14 @@ class PosterScanRow(SQLModel, table=True):
     student_hash: bytes | None = bytes_()
     __table_args__ = (
         Index("ix_poster_scan_poster", "poster", "at"),
-        Index("uq_poster_scan_student", "poster", "student_hash", unique=True,
-              postgresql_where=sql("student_hash IS NOT NULL")),
-    )  # fmt: skip
+        Index(
+            "uq_poster_scan_student",
+            "poster",
+            "student_hash",
+            unique=True,
+            postgresql_where=sql("student_hash IS NOT NULL"),
+        ),
+    )
 
 
 class VisitorRow(SQLModel, table=True):

@@ -34,9 +34,14 @@ class SignLinkRow(SQLModel, table=True):
     expires_at: datetime | None = moment()
     revoked_at: datetime | None = moment()
     __table_args__ = (
-        Index("uq_sign_link_lasting", "signer", "door", unique=True,
-              postgresql_where=sql("revoked_at IS NULL AND expires_at IS NULL")),
-    )  # fmt: skip
+        Index(
+            "uq_sign_link_lasting",
+            "signer",
+            "door",
+            unique=True,
+            postgresql_where=sql("revoked_at IS NULL AND expires_at IS NULL"),
+        ),
+    )
 
 
 class SigningSessionRow(SQLModel, table=True):
@@ -138,7 +143,7 @@ class PasskeyRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("rp_id", "credential_id"),
         Index("ix_passkey_person", "person"),
-    )  # fmt: skip
+    )
 
 
 class AppKeyRow(SQLModel, table=True):
@@ -168,9 +173,12 @@ class AppKeyRow(SQLModel, table=True):
     certificates_due_at: datetime | None = moment()
     certificate_tries: int = counter()
     __table_args__ = (
-        Index("ix_app_key_certificates_due", "certificates_due_at",
-              postgresql_where=sql("certificates_due_at IS NOT NULL")),
-    )  # fmt: skip
+        Index(
+            "ix_app_key_certificates_due",
+            "certificates_due_at",
+            postgresql_where=sql("certificates_due_at IS NOT NULL"),
+        ),
+    )
 
 
 class IssuedCertificateRow(SQLModel, table=True):
@@ -215,10 +223,17 @@ class SignatureRequestRow(SQLModel, table=True):
     prepared_deleted_at: datetime | None = moment()
     __table_args__ = (
         Index("ix_signature_request_contract", "contract", "state"),
-        Index("ix_signature_request_left_behind", "expires_at",
-              postgresql_where=sql("state = 'LAPSED' AND task IS NOT NULL AND prepared_deleted_at IS NULL")),
+        Index(
+            "ix_signature_request_left_behind",
+            "expires_at",
+            postgresql_where=sql("state = 'LAPSED' AND task IS NOT NULL AND prepared_deleted_at IS NULL"),
+        ),
         # One accepted signature holds the revision; a contract has at most one seal that was not given up.
         Index("uq_signature_request_accepted", "contract", unique=True, postgresql_where=sql("state = 'ACCEPTED'")),
-        Index("uq_signature_request_seal", "contract", unique=True,
-              postgresql_where=sql("task IS NULL AND state <> 'LAPSED'")),
-    )  # fmt: skip
+        Index(
+            "uq_signature_request_seal",
+            "contract",
+            unique=True,
+            postgresql_where=sql("task IS NULL AND state <> 'LAPSED'"),
+        ),
+    )

@@ -44,10 +44,15 @@ async def link(call: ApiCall) -> LinkGiven:
 
     async def keep(tx: Transaction, handed: HandedLink) -> None:
         shown = handed.rendering
-        given.append(LinkGiven(
-            url=shown.url, short_code=handed.short_code, qr_svg=shown.svg, app_url=shown.app_url,
-            expires_at=handed.link.expires_at,
-        ))  # fmt: skip
+        given.append(
+            LinkGiven(
+                url=shown.url,
+                short_code=handed.short_code,
+                qr_svg=shown.svg,
+                app_url=shown.app_url,
+                expires_at=handed.link.expires_at,
+            )
+        )
         await call.keep(tx, 200, given[0])
 
     wanted = WantedLink(call.contract, asked.signer, DoorKind(asked.door.value))

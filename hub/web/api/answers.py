@@ -35,12 +35,15 @@ from hub.web.api.schemas import (
 async def issued(tx: Transaction, contract: Contract) -> ContractIssued:
     tasks = {task.signer: task for task in await tx.tasks.of_contract(contract.id)}
     return ContractIssued(
-        id=contract.id, number=contract.number, state=contract.state, document_sha256=contract.document_sha256,
+        id=contract.id,
+        number=contract.number,
+        state=contract.state,
+        document_sha256=contract.document_sha256,
         signers=[
             SignerIssued(id=signer.id, role=signer.role, state=tasks[signer.id].state)
             for signer in await tx.contracts.signers(contract.id)
         ],
-    )  # fmt: skip
+    )
 
 
 async def whole(tx: Transaction, services: Services, contract_id: UUID) -> ContractGiven:
@@ -56,12 +59,24 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
     if contract.stuck_since:
         stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "")
     return ContractGiven(
-        id=contract.id, number=contract.number, state=contract.state, document_sha256=contract.document_sha256,
-        campus=contract.campus, course=contract.course, title=contract.title, deadline=contract.deadline,
-        external_id=contract.external_id, created_at=contract.created_at, completed_at=contract.completed_at,
-        reason=contract.reason, stuck=stuck, replaces=contract.replaces, replaced_by=contract.replaced_by,
-        signers=signers, deliveries=[delivery(each) for each in await tx.deliveries.of_contract(contract.id)],
-    )  # fmt: skip
+        id=contract.id,
+        number=contract.number,
+        state=contract.state,
+        document_sha256=contract.document_sha256,
+        campus=contract.campus,
+        course=contract.course,
+        title=contract.title,
+        deadline=contract.deadline,
+        external_id=contract.external_id,
+        created_at=contract.created_at,
+        completed_at=contract.completed_at,
+        reason=contract.reason,
+        stuck=stuck,
+        replaces=contract.replaces,
+        replaced_by=contract.replaced_by,
+        signers=signers,
+        deliveries=[delivery(each) for each in await tx.deliveries.of_contract(contract.id)],
+    )
 
 
 async def _signer(
@@ -75,10 +90,16 @@ async def _signer(
     if signature and signature.custody:
         custody = CustodyGiven(proved=Custody(signature.custody), claimed=signature.custody_claimed or "")
     return SignerGiven(
-        id=signer.id, role=signer.role, name=signer.name, order=signer.order, state=task.state, next_step=step,
-        opened_through=task.opened_through, signed_at=task.signed_at,
+        id=signer.id,
+        role=signer.role,
+        name=signer.name,
+        order=signer.order,
+        state=task.state,
+        next_step=step,
+        opened_through=task.opened_through,
+        signed_at=task.signed_at,
         custody=custody,
-    )  # fmt: skip
+    )
 
 
 def listed(contract: Contract) -> ContractListed:
@@ -87,25 +108,35 @@ def listed(contract: Contract) -> ContractListed:
 
 def delivery(each: Delivery) -> DeliveryGiven:
     return DeliveryGiven(
-        signer=each.signer, channel=each.channel, purpose=each.purpose, state=each.state,
+        signer=each.signer,
+        channel=each.channel,
+        purpose=each.purpose,
+        state=each.state,
         at=each.state_at or each.created_at,
-    )  # fmt: skip
+    )
 
 
 def words_of(entry: RecordEntry, values: Mapping[str, tuple[str, str]]) -> list[WordsGiven]:
     """`values`: what stands in the side table, by its commitment."""
     return [
         WordsGiven(
-            sequence=entry.sequence, fact=name, committed=committed,
+            sequence=entry.sequence,
+            fact=name,
+            committed=committed,
             text=values[committed][1] if committed in values else None,
         )
         for name, committed in committed_in(entry.facts)
-    ]  # fmt: skip
+    ]
 
 
 def record_entry(entry: RecordEntry) -> RecordEntryGiven:
     return RecordEntryGiven(
-        contract=entry.contract, sequence=entry.sequence, kind=entry.kind, actor=entry.actor, facts=dict(entry.facts),
-        at=entry.at.astimezone(UTC).isoformat(timespec="microseconds"), previous=entry.previous.hex(),
+        contract=entry.contract,
+        sequence=entry.sequence,
+        kind=entry.kind,
+        actor=entry.actor,
+        facts=dict(entry.facts),
+        at=entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        previous=entry.previous.hex(),
         digest=entry.digest.hex(),
-    )  # fmt: skip
+    )

@@ -10,7 +10,8 @@ from uuid import UUID
 import structlog
 
 from hub.errors import BadInput
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue_prepared, prepare_contract
+from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
 from hub.web.api.schemas import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
@@ -35,11 +36,17 @@ def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
         raise BadInput("this template needs a course", field="course")
     student = asked.student
     return NewContract(
-        campus=asked.campus, course=asked.course, template=asked.template, data=asked.data, deadline=asked.deadline,
+        campus=asked.campus,
+        course=asked.course,
+        template=asked.template,
+        data=asked.data,
+        deadline=asked.deadline,
         student=NewStudent(student.name, student.id_type, student.id_number, student.birth_date),
-        signers=tuple(new_signer(each) for each in asked.signers), external_id=asked.external_id, send=asked.send,
+        signers=tuple(new_signer(each) for each in asked.signers),
+        external_id=asked.external_id,
+        send=asked.send,
         representative=asked.representative,
-    )  # fmt: skip
+    )
 
 
 def new_signer(asked: SignerAsked) -> NewSigner:
@@ -56,9 +63,7 @@ async def list_(call: ApiCall) -> ContractPage:
     asked = cast(ListAsked, call.asked)
     after = read_cursor(asked.cursor) if asked.cursor else None
     async with call.services.database.transaction(call.scope) as tx:
-        found = await tx.contracts.listed(
-            state=asked.state, campus=asked.campus, after=after, limit=asked.limit + 1
-        )  # fmt: skip
+        found = await tx.contracts.listed(state=asked.state, campus=asked.campus, after=after, limit=asked.limit + 1)
     items = found[: asked.limit]
     for each in items:
         if not each.readable:

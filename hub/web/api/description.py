@@ -22,10 +22,12 @@ REASONS = {
     503: "A part that is needed is away; nothing was lost.",
 }
 _IDEMPOTENCY = {
-    "name": "Idempotency-Key", "in": "header", "required": False,
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "description": "Within 24 hours the same key with the same request gives the first answer again.",
-}  # fmt: skip
+}
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
 _SIGNER = _ID | {"name": "signer"}
@@ -33,9 +35,12 @@ _SIGNER = _ID | {"name": "signer"}
 
 def description(operations: Sequence[Operation], origin: str) -> dict[str, Any]:
     spec = APISpec(
-        title="Qianda integration API", version="1", openapi_version="3.1.0", servers=[{"url": origin}],
+        title="Qianda integration API",
+        version="1",
+        openapi_version="3.1.0",
+        servers=[{"url": origin}],
         info={"description": "Issue contracts, hand out links, remind, and read what became of them."},
-    )  # fmt: skip
+    )
     spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
     schemas, refs = _schemas(operations)
     for name, schema in schemas.items():
@@ -63,12 +68,14 @@ def _schemas(operations: Sequence[Operation]) -> tuple[dict[str, Any], dict[type
 
 def _described(
     operation: Operation, schemas: dict[str, Any], refs: dict[type[BaseModel], dict[str, str]]
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     parameters = [each for each in (_ID, _SIGNER) if f"{{{each['name']}}}" in operation.path]
     described: dict[str, Any] = {
-        "operationId": operation.name, "summary": operation.summary, "security": [{"key": []}],
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "security": [{"key": []}],
         "responses": _responses(operation, refs),
-    }  # fmt: skip
+    }
     if operation.method == "POST":
         parameters = [*parameters, _IDEMPOTENCY]
     if operation.takes and operation.method == "POST":

@@ -44,5 +44,6 @@ async def record(call: ApiCall) -> RecordGiven:
         entries, values = await tx.record.entries(call.contract), await tx.record.values(call.contract)
     return RecordGiven(
         entries=[answers.record_entry(each) for each in entries],
-        words=[words for each in entries for words in answers.words_of(each, values)], broken_at=broken_at(entries),
-    )  # fmt: skip
+        words=[words for each in entries for words in answers.words_of(each, values)],
+        broken_at=broken_at(entries),
+    )

@@ -113,9 +113,11 @@ class ReissueAsked(_Taken):
     """An empty body does as well: then the same people sign."""
 
     signers: list[SignerAsked] | None = Field(
-        None, min_length=1, max_length=8,
+        None,
+        min_length=1,
+        max_length=8,
         description="All who sign the new contract, where somebody takes another's place. The student stays.",
-    )  # fmt: skip
+    )
 
 
 class PhoneAsked(_Taken):

@@ -62,8 +62,14 @@ class PageState:
     def next_open(self) -> Contract | None:
         """Another contract that this person can sign now; those that come later in the list before earlier ones."""
         start = self.number - 1
-        return next((each for each, standing in self.others[start:] + self.others[:start]
-                     if standing == "open" and each.id != self.looked.contract.id), None)  # fmt: skip
+        return next(
+            (
+                each
+                for each, standing in self.others[start:] + self.others[:start]
+                if standing == "open" and each.id != self.looked.contract.id
+            ),
+            None,
+        )
 
     @property
     def signed(self) -> int:
@@ -188,20 +194,34 @@ def _show(request: web.Request, template: str, place: PageState, **more: Any) ->
     lang = language_of(request, me.language)
     accepted = accepted_custody(request.app[HUB].services, seen, me)
     return page(
-        request, template, language=lang, place=place, contract=seen, me=me, standing=place.standing, accepted=accepted,
-        summary=card(seen, looked.campus.zone, lang), campus=looked.campus.named(lang),
-        campus_phone=looked.campus.phone, parties=_parties(looked, lang),
+        request,
+        template,
+        language=lang,
+        place=place,
+        contract=seen,
+        me=me,
+        standing=place.standing,
+        accepted=accepted,
+        summary=card(seen, looked.campus.zone, lang),
+        campus=looked.campus.named(lang),
+        campus_phone=looked.campus.phone,
+        parties=_parties(looked, lang),
         deadline=deadline_words(seen.deadline, replace(me, language=lang)),
-        signed_at=_moment(looked), **more,
-    )  # fmt: skip
+        signed_at=_moment(looked),
+        **more,
+    )
 
 
 def _parties(looked: Looked, lang: str) -> list[dict[str, Any]]:
     return [
-        {"role": ROLE_WORDS[signer.role][lang], "name": signer.name, "state": task.state.value,
-         "you": signer.id == looked.visit.signer.id}
+        {
+            "role": ROLE_WORDS[signer.role][lang],
+            "name": signer.name,
+            "state": task.state.value,
+            "you": signer.id == looked.visit.signer.id,
+        }
         for signer, task in looked.signers
-    ]  # fmt: skip
+    ]
 
 
 def _moment(looked: Looked) -> str:

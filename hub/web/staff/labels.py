@@ -12,54 +12,100 @@ from hub.web.i18n import Translate
 from hub.web.problems import known_problems
 
 STATES = {
-    "DRAFT": "draft", "ISSUED": "to be signed", "SIGNED": "signed, being sealed", "COMPLETED": "completed",
-    "DECLINED": "declined", "EXPIRED": "expired", "VOIDED": "withdrawn", "SIGNED_ON_PAPER": "signed on paper",
-}  # fmt: skip
+    "DRAFT": "draft",
+    "ISSUED": "to be signed",
+    "SIGNED": "signed, being sealed",
+    "COMPLETED": "completed",
+    "DECLINED": "declined",
+    "EXPIRED": "expired",
+    "VOIDED": "withdrawn",
+    "SIGNED_ON_PAPER": "signed on paper",
+}
 TASKS = {
-    "WAITING": "not their turn yet", "OPEN": "to sign", "SIGNED": "signed", "DECLINED": "declined",
+    "WAITING": "not their turn yet",
+    "OPEN": "to sign",
+    "SIGNED": "signed",
+    "DECLINED": "declined",
     "CLOSED": "nothing to do any more",
-}  # fmt: skip
+}
 ROLES = {"student": "student", "guardian": "guardian", "representative": "school representative"}
 CHANNELS = {"sms": "text message", "voice": "call", "email": "e-mail"}
 SHAPES = {"full": "whole address", "path": "approved domain with ticket", "code": "constant address with short code"}
 DELIVERIES = {
-    "sending": "being sent", "unknown": "sent, no answer yet", "sent": "sent", "undelivered": "not delivered",
-    "delivered": "delivered", "refused": "refused by the provider", "withdrawn": "not sent any more",
-}  # fmt: skip
+    "sending": "being sent",
+    "unknown": "sent, no answer yet",
+    "sent": "sent",
+    "undelivered": "not delivered",
+    "delivered": "delivered",
+    "refused": "refused by the provider",
+    "withdrawn": "not sent any more",
+}
 PURPOSES = {
-    "invitation": "invitation", "reminder": "reminder", "last-call": "last reminder", "code": "one-time code",
-    "completed": "completed copy", "new-link": "new link", "your-turn": "your turn", "withdrawn": "withdrawal notice",
-    "expired": "expiry notice", "stopped": "answer to STOP", "started": "answer to START", "help": "answer to HELP",
+    "invitation": "invitation",
+    "reminder": "reminder",
+    "last-call": "last reminder",
+    "code": "one-time code",
+    "completed": "completed copy",
+    "new-link": "new link",
+    "your-turn": "your turn",
+    "withdrawn": "withdrawal notice",
+    "expired": "expiry notice",
+    "stopped": "answer to STOP",
+    "started": "answer to START",
+    "help": "answer to HELP",
     "status": "answer to STATUS",
-}  # fmt: skip
+}
 STEPS = {
-    "invitation": "invitation", "reminder": "reminder", "last-call": "last reminder", "expiry": "deadline passes",
-}  # fmt: skip
+    "invitation": "invitation",
+    "reminder": "reminder",
+    "last-call": "last reminder",
+    "expiry": "deadline passes",
+}
 DOORS = {
-    "sms": "text message", "voice": "call", "email": "e-mail", "qr": "QR code", "applink": "app link",
-    "copy": "copied link", "desk": "code on the desk screen", "poster": "poster",
-}  # fmt: skip
+    "sms": "text message",
+    "voice": "call",
+    "email": "e-mail",
+    "qr": "QR code",
+    "applink": "app link",
+    "copy": "copied link",
+    "desk": "code on the desk screen",
+    "poster": "poster",
+}
 TASK_KINDS = {
-    "question": "has a question", "not-me": "says: not me", "wrong": "says: something is wrong", "declined": "declined",
-    "locked": "locked after wrong answers", "unreachable": "cannot be reached", "stuck": "stuck at the hub",
-    "failed": "could not be sent", "refused-by-client": "the signer's own device refused",
-    "phone-change": "a new phone number waits for approval", "shared-phone": "a number that strangers share",
-    "enrolment-asked": "enrolled by a poster", "already-enrolled": "came by a poster again",
-    "identity-refused": "identity not confirmed", "unanswered": "does not answer reminders",
-    "unreached": "no message has led to this person", "stop-flood": "many opt-outs wait to be checked",
+    "question": "has a question",
+    "not-me": "says: not me",
+    "wrong": "says: something is wrong",
+    "declined": "declined",
+    "locked": "locked after wrong answers",
+    "unreachable": "cannot be reached",
+    "stuck": "stuck at the hub",
+    "failed": "could not be sent",
+    "refused-by-client": "the signer's own device refused",
+    "phone-change": "a new phone number waits for approval",
+    "shared-phone": "a number that strangers share",
+    "enrolment-asked": "enrolled by a poster",
+    "already-enrolled": "came by a poster again",
+    "identity-refused": "identity not confirmed",
+    "unanswered": "does not answer reminders",
+    "unreached": "no message has led to this person",
+    "stop-flood": "many opt-outs wait to be checked",
     "certificate-not-revoked": "a certificate could not be revoked",
-    "opted-out": "asked for no more messages", "unread": "a provider's report could not be read",
-}  # fmt: skip
+    "opted-out": "asked for no more messages",
+    "unread": "a provider's report could not be read",
+}
 ALERTS = {
-    "provider-broken": "a provider is out of use", "budget-spent": "a limit of messages is reached",
+    "provider-broken": "a provider is out of use",
+    "budget-spent": "a limit of messages is reached",
     "provider-rests": "a provider asks to be left alone",
-    "stop-flood": "many opt-outs wait to be checked", "shared-phone": "a number that strangers share",
+    "stop-flood": "many opt-outs wait to be checked",
+    "shared-phone": "a number that strangers share",
     "authority-away": "an authority issues no certificates",
     "timestamps-away": "a timestamp service gives no timestamps",
     "clock-differs": "our clock differs from a timestamp service's",
-    "identity-away": "an identity provider does not answer", "digest": "what is to do today",
+    "identity-away": "an identity provider does not answer",
+    "digest": "what is to do today",
     "step-failed": "messages cannot be sent because of an error",
-}  # fmt: skip
+}
 # What a limit of messages means for the work at hand. The setting of each: `LIMIT_SETTINGS`.
 LIMITS = {
     "prefix": "Messages to numbers that begin alike have reached their limit. Invitations and reminders wait until "
@@ -75,9 +121,13 @@ LIMITS = {
     "poster": "A poster has reached its limit of one-time codes. Nobody new gets one by it until then.",
 }
 LIMIT_SETTINGS = {
-    "prefix": "per_prefix_hour", "campus": "per_campus_day", "code-prefix": "codes_per_prefix_hour",
-    "answer-prefix": "codes_per_prefix_hour", "guest-prefix": "guest_codes_per_prefix_hour", "poster": "per_poster_day",
-}  # fmt: skip
+    "prefix": "per_prefix_hour",
+    "campus": "per_campus_day",
+    "code-prefix": "codes_per_prefix_hour",
+    "answer-prefix": "codes_per_prefix_hour",
+    "guest-prefix": "guest_codes_per_prefix_hour",
+    "poster": "per_poster_day",
+}
 PLATFORMS = {"android": "Android", "ios": "iPhone or iPad"}
 KEYS_HELD = {
     "strongbox": "key in a chip of its own, as the device shows",
@@ -87,8 +137,10 @@ KEYS_HELD = {
     "none": "nothing shows where the key is",
 }
 REVOCATIONS = {
-    "by-its-person": "by the person", "by-staff": "by staff", "phone-changed": "as the phone number changed",
-}  # fmt: skip
+    "by-its-person": "by the person",
+    "by-staff": "by staff",
+    "phone-changed": "as the phone number changed",
+}
 RECORDS = {
     "drawn": "contract drawn", "issued": "issued", "task-opened": "turn came", "message-sending": "message handed over",
     "link-handed-out": "link handed out", "deadline-moved": "deadline moved", "reminded-by-hand": "reminded by hand",
@@ -115,29 +167,52 @@ RECORDS = {
     "agent-confirmed": "its certificate confirmed on the page", "agent-ended": "the program disconnected",
 }  # fmt: skip
 CUSTODIES = {
-    "usb-token": "on a USB token", "app-keystore": "in the keystore of a phone", "browser": "made in a browser",
-    "software": "held by the signer; where, is not proved", "remote": "kept by a signing service",
+    "usb-token": "on a USB token",
+    "app-keystore": "in the keystore of a phone",
+    "browser": "made in a browser",
+    "software": "held by the signer; where, is not proved",
+    "remote": "kept by a signing service",
     "token": "on the school's token",
-}  # fmt: skip
+}
 LEDGER = {
-    "planned": "planned", "sent": "sent", "skipped": "put off", "failed": "could not be sent", "stopped": "stopped",
-    "receipt": "receipt", "opened": "opened",
-}  # fmt: skip
+    "planned": "planned",
+    "sent": "sent",
+    "skipped": "put off",
+    "failed": "could not be sent",
+    "stopped": "stopped",
+    "receipt": "receipt",
+    "opened": "opened",
+}
 LEDGER_REASONS = {
-    "quiet-hours": "quiet hours", "closed-day": "closed day", "policy-changed": "policy changed",
-    "cap": "enough messages today", "opted-out": "does not want messages",
-    "paused": "paused because of a question", "signed-meanwhile": "signed",
-    "by-hand": "by hand", "no-channel": "no way to reach them", "deadline-moved": "deadline moved",
-    "declined": "declined", "voided": "withdrawn", "expired": "expired", "closed": "closed",
+    "quiet-hours": "quiet hours",
+    "closed-day": "closed day",
+    "policy-changed": "policy changed",
+    "cap": "enough messages today",
+    "opted-out": "does not want messages",
+    "paused": "paused because of a question",
+    "signed-meanwhile": "signed",
+    "by-hand": "by hand",
+    "no-channel": "no way to reach them",
+    "deadline-moved": "deadline moved",
+    "declined": "declined",
+    "voided": "withdrawn",
+    "expired": "expired",
+    "closed": "closed",
     "signed-on-paper": "signed on paper",
-    "phone-changed": "phone number changed", "overdue": "many were overdue",
+    "phone-changed": "phone number changed",
+    "overdue": "many were overdue",
     "budget": "a limit of messages is reached",
-    "unpaused": "no longer paused", "step-failed": "raised an error, tried again",
-}  # fmt: skip
+    "unpaused": "no longer paused",
+    "step-failed": "raised an error, tried again",
+}
 NEXT_WAYS = {
-    "no-receipt": "no receipt", "not-opened": "not opened", "no-provider": "no provider took it",
-    "unknown": "sent, no answer yet", "undelivered": "not delivered", "refused": "refused by the provider",
-}  # fmt: skip
+    "no-receipt": "no receipt",
+    "not-opened": "not opened",
+    "no-provider": "no provider took it",
+    "unknown": "sent, no answer yet",
+    "undelivered": "not delivered",
+    "refused": "refused by the provider",
+}
 # Kinds of tasks whose text is what a person wrote; of THEN_OWN_WORDS all but the first line is.
 ALL_OWN_WORDS = {"question", "not-me", "wrong"}
 THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
@@ -152,24 +227,33 @@ STUCK = known_problems() | {
     "database-unavailable": "The database cannot be reached.",
 }
 MANY = {
-    "sent": "will be sent now", "morning": "wait for the next time when messages may go out",
-    "too-soon": "got a message a short while ago", "cap": "got enough messages today",
-    "bad-number": "have a number or address that does not work", "paused": "are paused because of a question",
+    "sent": "will be sent now",
+    "morning": "wait for the next time when messages may go out",
+    "too-soon": "got a message a short while ago",
+    "cap": "got enough messages today",
+    "bad-number": "have a number or address that does not work",
+    "paused": "are paused because of a question",
     "nobody": "have nothing to sign any more",
     "too-late": "have a deadline that comes before messages may go out again",
-}  # fmt: skip
+}
 MANY_DONE = {
-    "sent": "sent", "morning": "go out when messages may go out again",
-    "too-soon": "left out: a message a short while ago", "cap": "left out: enough messages today",
+    "sent": "sent",
+    "morning": "go out when messages may go out again",
+    "too-soon": "left out: a message a short while ago",
+    "cap": "left out: enough messages today",
     "bad-number": "left out: the number or address does not work",
-    "paused": "left out: paused because of a question", "nobody": "left out: nothing to sign any more",
+    "paused": "left out: paused because of a question",
+    "nobody": "left out: nothing to sign any more",
     "too-late": "left out: the deadline comes before messages may go out again",
-    "budget": "left out: a limit of messages is reached", "failed": "failed, and are reminded by plan",
-}  # fmt: skip
+    "budget": "left out: a limit of messages is reached",
+    "failed": "failed, and are reminded by plan",
+}
 VERSIONS = {
-    "draft": "draft", "issued": "issued, with empty signature fields", "signed": "with one more signature",
+    "draft": "draft",
+    "issued": "issued, with empty signature fields",
+    "signed": "with one more signature",
     "final": "completed, sealed",
-}  # fmt: skip
+}
 FIELDS = {
     "name": "name", "phone": "mobile number", "id_number": "document number", "id_type": "document",
     "birth_date": "birth date", "campus": "campus", "course": "course", "deadline": "deadline", "signers": "signers",
@@ -178,17 +262,27 @@ FIELDS = {
     "allowed": "list", "representative": "school representative", "contracts": "contracts", "calendar": "calendar",
 }  # fmt: skip
 POLICY_KEYS = {
-    "reminders_after": "Reminders after", "repeat_every": "then again every",
+    "reminders_after": "Reminders after",
+    "repeat_every": "then again every",
     "last_call_before": "Last reminder before",
-    "window_opens": "Not before", "window_closes": "Not after", "skip_holidays": "Wait on closed days",
-    "holidays_of": "Public holidays of", "invitation_through": "Invitation", "reminders_through": "Reminders",
-    "last_call_through": "Last reminder", "messages_per_day": "Messages to one person a day",
+    "window_opens": "Not before",
+    "window_closes": "Not after",
+    "skip_holidays": "Wait on closed days",
+    "holidays_of": "Public holidays of",
+    "invitation_through": "Invitation",
+    "reminders_through": "Reminders",
+    "last_call_through": "Last reminder",
+    "messages_per_day": "Messages to one person a day",
     "bundle": "Several contracts in one message",
-    "manual_after_message": "By hand, after a message", "manual_apart": "By hand, apart",
-    "manual_per_day": "By hand, a day", "escalate_after": "Task for staff every so many reminders",
-    "escalate_to": "Task goes to", "escalate_within": "To be settled within",
-    "climbs_after": "To the manager, if not taken within", "digest_at": "Daily digest at",
-}  # fmt: skip
+    "manual_after_message": "By hand, after a message",
+    "manual_apart": "By hand, apart",
+    "manual_per_day": "By hand, a day",
+    "escalate_after": "Task for staff every so many reminders",
+    "escalate_to": "Task goes to",
+    "escalate_within": "To be settled within",
+    "climbs_after": "To the manager, if not taken within",
+    "digest_at": "Daily digest at",
+}
 POLICY_HINTS = {
     "reminders_after": "Days from the invitation, like 1d, 3d, 7d.",
     "repeat_every": "Like 7d.",
@@ -205,10 +299,16 @@ POLICY_HINTS = {
     "digest_at": "On the campus's clock, like 08:30.",
 }
 POLICY_NOTHING = {"escalate_to": "who issued the contract"}
-POLICY_GROUPS = {each: each for each in (
-    "When", "On which days and at what hours", "Through which channel", "How often at most",
-    "When nobody answers",
-)}  # fmt: skip
+POLICY_GROUPS = {
+    each: each
+    for each in (
+        "When",
+        "On which days and at what hours",
+        "Through which channel",
+        "How often at most",
+        "When nobody answers",
+    )
+}
 YES = {"yes": "yes", "no": "no"}
 FIELDS |= POLICY_KEYS
 POSTERS = {"open": "takes people", "full": "full", "expired": "over", "revoked": "revoked"}
@@ -216,7 +316,7 @@ POSTER_MODES = {"contract": "contract at once", "ask": "you look at it first"}
 POSTER_MODE_HINTS = {
     "contract": "The contract is drawn from the course, and is read and signed there and then.",
     "ask": "You get a task; the contract goes out when you issue it.",
-}  # fmt: skip
+}
 ALL: tuple[Mapping[str, str], ...] = (
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
     LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,

@@ -67,12 +67,19 @@ async def show(
         open_tasks, _ = await tx.staff_tasks.count_open_tasks(visit.staff.id)
     spoken = await speech(visit)
     known: dict[str, Any] = {
-        "visit": visit, "say": spoken, "words": labels, "open_tasks": open_tasks, "problem": problem,
+        "visit": visit,
+        "say": spoken,
+        "words": labels,
+        "open_tasks": open_tasks,
+        "problem": problem,
         "problem_words": problem_words(spoken, problem, visit.zone) if problem else "",
-        "said": SAID.get(visit.request.query.get("said", "")), "mask_phone": mask_phone, "mask_name": mask_name,
-        "mask_id": mask_id, "named": lambda each: _named(each, spoken.lang),
+        "said": SAID.get(visit.request.query.get("said", "")),
+        "mask_phone": mask_phone,
+        "mask_name": mask_name,
+        "mask_id": mask_id,
+        "named": lambda each: _named(each, spoken.lang),
         "document_named": lambda each: id_type_name(each, spoken.lang),
-    }  # fmt: skip
+    }
     return page(visit.request, template, status=status_of(problem) if problem else status, **(known | context))
 
 

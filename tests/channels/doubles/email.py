@@ -89,9 +89,15 @@ class Double:
 
     def options(self) -> Mapping[str, Any]:
         return {
-            "host": "127.0.0.1", "port": self._port, "security": "none", "username": USERNAME, "password": PASSWORD,
-            "sender": f"签达 <{SENDER}>", "bounces": "bounces@school.example", "callback_secret": SECRET,
-        }  # fmt: skip
+            "host": "127.0.0.1",
+            "port": self._port,
+            "security": "none",
+            "username": USERNAME,
+            "password": PASSWORD,
+            "sender": f"签达 <{SENDER}>",
+            "bounces": "bounces@school.example",
+            "callback_secret": SECRET,
+        }
 
     def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return self.returned(message, place) if fate is Fate.UNDELIVERED else None
@@ -132,10 +138,15 @@ class Double:
 
     def _protocol(self) -> SMTP:
         return SMTP(
-            self, hostname="mail.school.example", ident="ESMTP", authenticator=self._authenticated,
-            auth_require_tls=self._context is not None and not self._implicit, enable_SMTPUTF8=False,
-            tls_context=None if self._implicit else self._context, loop=asyncio.get_running_loop(),
-        )  # fmt: skip
+            self,
+            hostname="mail.school.example",
+            ident="ESMTP",
+            authenticator=self._authenticated,
+            auth_require_tls=self._context is not None and not self._implicit,
+            enable_SMTPUTF8=False,
+            tls_context=None if self._implicit else self._context,
+            loop=asyncio.get_running_loop(),
+        )
 
     def _authenticated(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any

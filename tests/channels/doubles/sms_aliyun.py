@@ -79,16 +79,22 @@ class Double:
     def options(self) -> Mapping[str, Any]:
         codes = {name: code for code, name in self.templates.items()}
         return {
-            "endpoint": self.endpoint, "access_key_id": KEY, "access_key_secret": SECRET, "sign_name": SIGN_NAME,
-            "callback_secret": CALLBACK_SECRET, "listed_after": 0,
+            "endpoint": self.endpoint,
+            "access_key_id": KEY,
+            "access_key_secret": SECRET,
+            "sign_name": SIGN_NAME,
+            "callback_secret": CALLBACK_SECRET,
+            "listed_after": 0,
             "templates": {
                 f"{purpose}.{language}": {
-                    "id": codes[purpose], "abroad": f"{codes[purpose]}0",
+                    "id": codes[purpose],
+                    "abroad": f"{codes[purpose]}0",
                     "variables": ["code"] if purpose == "code" else ["ticket"],
                 }
-                for purpose in PURPOSES for language in ("zh", "en")
+                for purpose in PURPOSES
+                for language in ("zh", "en")
             },
-        }  # fmt: skip
+        }
 
     # ---- its API
 
@@ -124,9 +130,11 @@ class Double:
     async def _send(self, request: web.Request, query: Mapping[str, str]) -> web.StreamResponse:
         trouble = self.trouble.pop(0) if self.trouble else None
         answered = {
-            Trouble.BAD_NUMBER: ("isv.MOBILE_NUMBER_ILLEGAL", 200), Trouble.OPTED_OUT: ("isv.CUSTOMER_REFUSED", 200),
-            Trouble.BUSY: ("Throttling.User", 400), Trouble.ACCOUNT: ("isv.AMOUNT_NOT_ENOUGH", 200),
-        }  # fmt: skip
+            Trouble.BAD_NUMBER: ("isv.MOBILE_NUMBER_ILLEGAL", 200),
+            Trouble.OPTED_OUT: ("isv.CUSTOMER_REFUSED", 200),
+            Trouble.BUSY: ("Throttling.User", 400),
+            Trouble.ACCOUNT: ("isv.AMOUNT_NOT_ENOUGH", 200),
+        }
         if trouble in answered:
             code, status = answered[trouble]
             return _answer({"Code": code, "Message": code}, status=status)
@@ -161,9 +169,13 @@ class Double:
     def _accept(self, query: Mapping[str, str]) -> Sent:
         content = f"【{SIGN_NAME}】{query['TemplateCode']} {' '.join(json.loads(query['TemplateParam']).values())}"
         sent = Sent(
-            f"9006197469364984{len(self.sent):03}^0", query["PhoneNumbers"], query.get("OutId", ""), self.clock(),
-            content, query["TemplateCode"],
-        )  # fmt: skip
+            f"9006197469364984{len(self.sent):03}^0",
+            query["PhoneNumbers"],
+            query.get("OutId", ""),
+            self.clock(),
+            content,
+            query["TemplateCode"],
+        )
         self.sent.append(sent)
         self.accepted.append(Accepted(sent.biz_id, international(sent.phone), content, sent.out_id))
         return sent
@@ -171,21 +183,30 @@ class Double:
     def _details(self, query: Mapping[str, str]) -> web.Response:
         rows = [
             {
-                "PhoneNum": sent.phone, "SendStatus": sent.status, "ErrCode": sent.code, "TemplateCode": sent.template,
-                "Content": sent.content, "SendDate": f"{sent.at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}",
+                "PhoneNum": sent.phone,
+                "SendStatus": sent.status,
+                "ErrCode": sent.code,
+                "TemplateCode": sent.template,
+                "Content": sent.content,
+                "SendDate": f"{sent.at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}",
                 "OutId": sent.out_id,
             }
             for sent in reversed(self.sent)
             if self.clock() - sent.at >= self.listed_after
-            and sent.phone == query["PhoneNumber"] and f"{sent.at.astimezone(CHINA):%Y%m%d}" == query["SendDate"]
-        ]  # fmt: skip
+            and sent.phone == query["PhoneNumber"]
+            and f"{sent.at.astimezone(CHINA):%Y%m%d}" == query["SendDate"]
+        ]
         size, page = int(query["PageSize"]), int(query["CurrentPage"])
         if not 1 <= size <= 50:
             return _answer({"Code": "isv.INVALID_PARAMETERS", "Message": "PageSize"})
-        return _answer({
-            "Code": "OK", "Message": "OK", "TotalCount": len(rows),
-            "SmsSendDetailDTOs": {"SmsSendDetailDTO": rows[(page - 1) * size : page * size]},
-        })  # fmt: skip
+        return _answer(
+            {
+                "Code": "OK",
+                "Message": "OK",
+                "TotalCount": len(rows),
+                "SmsSendDetailDTOs": {"SmsSendDetailDTO": rows[(page - 1) * size : page * size]},
+            }
+        )
 
     # ---- its calls
 
@@ -196,10 +217,16 @@ class Double:
         sent = replace(self.sent[index], status=3 if fate is Fate.DELIVERED else 2, code=code)
         self.sent[index] = sent
         return {
-            "phone_number": sent.phone, "send_time": f"{sent.at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}",
-            "report_time": f"{self.clock().astimezone(CHINA):%Y-%m-%d %H:%M:%S}", "success": fate is Fate.DELIVERED,
-            "err_code": code, "err_msg": "说明", "sms_size": "1", "biz_id": biz_id, "out_id": sent.out_id,
-        }  # fmt: skip
+            "phone_number": sent.phone,
+            "send_time": f"{sent.at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}",
+            "report_time": f"{self.clock().astimezone(CHINA):%Y-%m-%d %H:%M:%S}",
+            "success": fate is Fate.DELIVERED,
+            "err_code": code,
+            "err_msg": "说明",
+            "sms_size": "1",
+            "biz_id": biz_id,
+            "out_id": sent.out_id,
+        }
 
     def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return None if fate is Fate.ACCEPTED else called(place, [self.report(message.reference, fate)])
@@ -210,10 +237,18 @@ class Double:
 
     def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         phone = sender.removeprefix("+86") if sender.startswith("+86") else sender.removeprefix("+")
-        return called(place, [{
-            "phone_number": phone, "content": text, "send_time": f"{self.clock().astimezone(CHINA):%Y-%m-%d %H:%M:%S}",
-            "dest_code": "1234", "sequence_id": next(self._sequence),
-        }])  # fmt: skip
+        return called(
+            place,
+            [
+                {
+                    "phone_number": phone,
+                    "content": text,
+                    "send_time": f"{self.clock().astimezone(CHINA):%Y-%m-%d %H:%M:%S}",
+                    "dest_code": "1234",
+                    "sequence_id": next(self._sequence),
+                }
+            ],
+        )
 
     def forged(self, call: CallbackRequest) -> CallbackRequest:
         """Aliyun signs nothing: a stranger does not know the address."""

@@ -69,9 +69,12 @@ class Double:
 
     def options(self) -> Mapping[str, Any]:
         return {
-            "url": f"{self.url}/cgi-bin/sendsms", "username": USERNAME, "password": PASSWORD,
-            "callback_secret": SECRET, "sender": "10690000",
-        }  # fmt: skip
+            "url": f"{self.url}/cgi-bin/sendsms",
+            "username": USERNAME,
+            "password": PASSWORD,
+            "callback_secret": SECRET,
+            "sender": "10690000",
+        }
 
     def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return self.reporting(message, *REPORTS[fate]) if fate in REPORTS else None

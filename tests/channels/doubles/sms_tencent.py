@@ -80,16 +80,23 @@ class Double:
         ids = {purpose: number for number, purpose in self.templates.items()}
         abroad = {purpose: number for number, purpose in self.templates_abroad.items()}
         return {
-            "endpoint": self.endpoint, "secret_id": KEY, "secret_key": SECRET, "app_id": APP_ID,
-            "sign_name": SIGN_NAME, "callback_secret": CALLBACK_SECRET, "variable_length": self.variable_length,
+            "endpoint": self.endpoint,
+            "secret_id": KEY,
+            "secret_key": SECRET,
+            "app_id": APP_ID,
+            "sign_name": SIGN_NAME,
+            "callback_secret": CALLBACK_SECRET,
+            "variable_length": self.variable_length,
             "templates": {
                 f"{purpose}.{language}": {
-                    "id": ids[purpose], "abroad": abroad[purpose],
+                    "id": ids[purpose],
+                    "abroad": abroad[purpose],
                     "variables": ["code"] if purpose == "code" else ["ticket"],
                 }
-                for purpose in PURPOSES for language in ("zh", "en")
+                for purpose in PURPOSES
+                for language in ("zh", "en")
             },
-        }  # fmt: skip
+        }
 
     # ---- its API
 
@@ -175,14 +182,20 @@ class Double:
             return _error("InvalidParameterValue.OffsetVerifyFail")
         rows = [
             {
-                "UserReceiveTime": int(sent.at.timestamp()), "CountryCode": "86", "SubscriberNumber": sent.phone[3:],
-                "PhoneNumber": sent.phone, "SerialNo": sent.serial, "ReportStatus": sent.status,
-                "Description": sent.code, "SessionContext": sent.context if self.hands_back_context else "",
+                "UserReceiveTime": int(sent.at.timestamp()),
+                "CountryCode": "86",
+                "SubscriberNumber": sent.phone[3:],
+                "PhoneNumber": sent.phone,
+                "SerialNo": sent.serial,
+                "ReportStatus": sent.status,
+                "Description": sent.code,
+                "SessionContext": sent.context if self.hands_back_context else "",
             }
             for sent in self.sent
-            if sent.status and sent.phone == asked["PhoneNumber"]
+            if sent.status
+            and sent.phone == asked["PhoneNumber"]
             and asked["BeginTime"] <= sent.at.timestamp() <= asked["EndTime"]
-        ]  # fmt: skip
+        ]
         return _response({"PullSmsSendStatusSet": rows[: asked["Limit"]]})
 
     # ---- its calls
@@ -195,19 +208,31 @@ class Double:
         self.sent[index] = sent
         nation, mobile = parts(sent.phone)
         return {
-            "user_receive_time": f"{self.clock():%Y-%m-%d %H:%M:%S}", "nationcode": nation, "mobile": mobile,
-            "report_status": sent.status, "errmsg": code, "description": "说明", "sid": serial,
-        }  # fmt: skip
+            "user_receive_time": f"{self.clock():%Y-%m-%d %H:%M:%S}",
+            "nationcode": nation,
+            "mobile": mobile,
+            "report_status": sent.status,
+            "errmsg": code,
+            "description": "说明",
+            "sid": serial,
+        }
 
     def reported(self, message: Accepted, fate: Fate, place: ChannelContext) -> CallbackRequest | None:
         return None if fate is Fate.ACCEPTED else called(place, [self.report(message.reference, fate)])
 
     def written(self, sender: str, text: str, place: ChannelContext) -> CallbackRequest | None:
         nation, mobile = parts(sender)
-        return called(place, {
-            "extend": "", "mobile": mobile, "nationcode": nation, "sign": SIGN_NAME, "text": text,
-            "time": int(self.clock().timestamp()) + next(self._seconds),
-        })  # fmt: skip
+        return called(
+            place,
+            {
+                "extend": "",
+                "mobile": mobile,
+                "nationcode": nation,
+                "sign": SIGN_NAME,
+                "text": text,
+                "time": int(self.clock().timestamp()) + next(self._seconds),
+            },
+        )
 
     def forged(self, call: CallbackRequest) -> CallbackRequest:
         """Tencent signs nothing: a stranger does not know the address."""
@@ -265,7 +290,18 @@ def _error(code: str) -> web.Response:
 
 
 def _statuses(phone: str, serial: str, asked: Mapping[str, Any], code: str) -> web.Response:
-    return _response({"SendStatusSet": [{
-        "SerialNo": serial, "PhoneNumber": phone, "Fee": 1 if serial else 0, "Code": code, "Message": code,
-        "SessionContext": asked.get("SessionContext", ""), "IsoCode": "CN",
-    }]})  # fmt: skip
+    return _response(
+        {
+            "SendStatusSet": [
+                {
+                    "SerialNo": serial,
+                    "PhoneNumber": phone,
+                    "Fee": 1 if serial else 0,
+                    "Code": code,
+                    "Message": code,
+                    "SessionContext": asked.get("SessionContext", ""),
+                    "IsoCode": "CN",
+                }
+            ]
+        }
+    )

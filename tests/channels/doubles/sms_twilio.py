@@ -30,11 +30,16 @@ class Double(TwilioAccount):
         "queued": ("sending", "failed", "canceled"),
         "sending": ("sent", "failed"),
         "sent": ("delivered", "undelivered"),
-        "delivered": (), "undelivered": (), "failed": (), "canceled": (),
-    }  # fmt: skip
+        "delivered": (),
+        "undelivered": (),
+        "failed": (),
+        "canceled": (),
+    }
     ends: ClassVar[Mapping[Fate, tuple[str, int | None]]] = {
-        Fate.ACCEPTED: ("sent", None), Fate.DELIVERED: ("delivered", None), Fate.UNDELIVERED: ("undelivered", 30003)
-    }  # fmt: skip
+        Fate.ACCEPTED: ("sent", None),
+        Fate.DELIVERED: ("delivered", None),
+        Fate.UNDELIVERED: ("undelivered", 30003),
+    }
 
     def refused(self, form: Mapping[str, str]) -> tuple[int, int] | None:
         if not form.get("From") and not form.get("MessagingServiceSid"):
@@ -54,19 +59,37 @@ class Double(TwilioAccount):
         form = resource.form
         uri = f"/2010-04-01/Accounts/{ACCOUNT}/Messages/{resource.sid}"
         return {
-            "account_sid": ACCOUNT, "api_version": "2010-04-01", "body": form["Body"], "direction": "outbound-api",
-            "date_created": date(resource.created), "date_updated": date(resource.created),
-            "date_sent": date(resource.sent), "error_code": resource.error_code, "error_message": None,
-            "from": form.get("From"), "messaging_service_sid": form.get("MessagingServiceSid"), "num_media": "0",
-            "num_segments": "1", "price": None, "price_unit": "USD", "sid": resource.sid, "status": resource.status,
-            "subresource_uris": {"media": f"{uri}/Media.json"}, "to": resource.to, "uri": f"{uri}.json",
-        }  # fmt: skip
+            "account_sid": ACCOUNT,
+            "api_version": "2010-04-01",
+            "body": form["Body"],
+            "direction": "outbound-api",
+            "date_created": date(resource.created),
+            "date_updated": date(resource.created),
+            "date_sent": date(resource.sent),
+            "error_code": resource.error_code,
+            "error_message": None,
+            "from": form.get("From"),
+            "messaging_service_sid": form.get("MessagingServiceSid"),
+            "num_media": "0",
+            "num_segments": "1",
+            "price": None,
+            "price_unit": "USD",
+            "sid": resource.sid,
+            "status": resource.status,
+            "subresource_uris": {"media": f"{uri}/Media.json"},
+            "to": resource.to,
+            "uri": f"{uri}.json",
+        }
 
     def report(self, resource: Resource, status: str, error_code: int | None) -> dict[str, str]:
         code = {"ErrorCode": str(error_code)} if error_code else {}
         return {
-            "MessageSid": resource.sid, "MessageStatus": status, "SmsSid": resource.sid, "SmsStatus": status, **code
-        }  # fmt: skip
+            "MessageSid": resource.sid,
+            "MessageStatus": status,
+            "SmsSid": resource.sid,
+            "SmsStatus": status,
+            **code,
+        }
 
     def account_at_fault(self, message: Accepted, place: ChannelContext) -> CallbackRequest:
         """Its number is registered for no campaign."""
@@ -90,10 +113,22 @@ class Double(TwilioAccount):
         sid = "SM" + secrets.token_hex(16)
         self.ledger.write("written", reference=sid, sender=sender, text=text)
         fields = {
-            "AccountSid": ACCOUNT, "ApiVersion": "2010-04-01", "Body": text, "From": sender, "FromCity": "",
-            "FromCountry": "GB", "MessageSid": sid, "NumMedia": "0", "NumSegments": "1", "SmsMessageSid": sid,
-            "SmsSid": sid, "SmsStatus": "received", "To": SENDER, "ToCity": "NEW YORK", "ToCountry": "US",
-        }  # fmt: skip
+            "AccountSid": ACCOUNT,
+            "ApiVersion": "2010-04-01",
+            "Body": text,
+            "From": sender,
+            "FromCity": "",
+            "FromCountry": "GB",
+            "MessageSid": sid,
+            "NumMedia": "0",
+            "NumSegments": "1",
+            "SmsMessageSid": sid,
+            "SmsSid": sid,
+            "SmsStatus": "received",
+            "To": SENDER,
+            "ToCity": "NEW YORK",
+            "ToCountry": "US",
+        }
         return signed(url, fields)
 
 

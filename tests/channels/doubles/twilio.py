@@ -124,9 +124,12 @@ class TwilioAccount:
         application = web.Application()
         path = f"{PATH}/{self.collection}"
         application.add_routes(
-            [web.post(f"{path}.json", self._create), web.get(f"{path}.json", self._list),
-             web.get(path + "/{sid}.json", self._fetch)]
-        )  # fmt: skip
+            [
+                web.post(f"{path}.json", self._create),
+                web.get(f"{path}.json", self._list),
+                web.get(path + "/{sid}.json", self._fetch),
+            ]
+        )
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -220,11 +223,17 @@ class TwilioAccount:
             following = f"{request.path}?{urlencode(more)}"
         return web.json_response(
             {
-                "end": number * size + min(size, len(found)), "start": number * size, "page": number, "page_size": size,
-                "first_page_uri": str(request.rel_url), "uri": str(request.rel_url), "next_page_uri": following,
-                "previous_page_uri": None, self.collection.lower(): [self.shown(each) for each in found[:size]],
+                "end": number * size + min(size, len(found)),
+                "start": number * size,
+                "page": number,
+                "page_size": size,
+                "first_page_uri": str(request.rel_url),
+                "uri": str(request.rel_url),
+                "next_page_uri": following,
+                "previous_page_uri": None,
+                self.collection.lower(): [self.shown(each) for each in found[:size]],
             }
-        )  # fmt: skip
+        )
 
     def _of(self, query: Mapping[str, str]) -> list[Resource]:
         found = self.by_number.get(query["To"], []) if "To" in query else list(self.resources.values())
@@ -293,9 +302,12 @@ class TwilioAccount:
 
     def status_call(self, resource: Resource, status: str, error_code: int | None) -> CallbackRequest:
         fields = {
-            "AccountSid": ACCOUNT, "ApiVersion": "2010-04-01", "To": resource.to,
-            "From": resource.form.get("From", SENDER), **self.report(resource, status, error_code),
-        }  # fmt: skip
+            "AccountSid": ACCOUNT,
+            "ApiVersion": "2010-04-01",
+            "To": resource.to,
+            "From": resource.form.get("From", SENDER),
+            **self.report(resource, status, error_code),
+        }
         return signed(urldefrag(resource.callback).url, fields)
 
     def forged(self, call: CallbackRequest) -> CallbackRequest:

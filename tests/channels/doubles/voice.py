@@ -25,11 +25,17 @@ class Double(TwilioAccount):
         "queued": ("ringing", "failed", "canceled"),
         "ringing": ("in-progress", "busy", "no-answer", "failed"),
         "in-progress": ("completed",),
-        "completed": (), "busy": (), "no-answer": (), "failed": (), "canceled": (),
-    }  # fmt: skip
+        "completed": (),
+        "busy": (),
+        "no-answer": (),
+        "failed": (),
+        "canceled": (),
+    }
     ends: ClassVar[Mapping[Fate, tuple[str, int | None]]] = {
-        Fate.ACCEPTED: ("ringing", None), Fate.DELIVERED: ("completed", None), Fate.UNDELIVERED: ("no-answer", None)
-    }  # fmt: skip
+        Fate.ACCEPTED: ("ringing", None),
+        Fate.DELIVERED: ("completed", None),
+        Fate.UNDELIVERED: ("no-answer", None),
+    }
 
     def refused(self, form: Mapping[str, str]) -> tuple[int, int] | None:
         if not form.get("From"):
@@ -65,10 +71,17 @@ class Double(TwilioAccount):
         """`error_code` is the answer of the telephone network here."""
         code = {"SipResponseCode": str(error_code)} if error_code else {}
         return {
-            "CallSid": resource.sid, "CallStatus": status, "Called": resource.to, "Caller": resource.form["From"],
-            "CallDuration": "9" if status == "completed" else "0", "Direction": "outbound-api",
-            "CallbackSource": "call-progress-events", "SequenceNumber": "0", "ToCountry": "GB", **code,
-        }  # fmt: skip
+            "CallSid": resource.sid,
+            "CallStatus": status,
+            "Called": resource.to,
+            "Caller": resource.form["From"],
+            "CallDuration": "9" if status == "completed" else "0",
+            "Direction": "outbound-api",
+            "CallbackSource": "call-progress-events",
+            "SequenceNumber": "0",
+            "ToCountry": "GB",
+            **code,
+        }
 
 
 if __name__ == "__main__":

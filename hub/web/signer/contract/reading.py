@@ -76,17 +76,23 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
     consent = consent_for(request.app[HUB].services, seen, me.language)
     language = chosen_language(request) or me.language
     return {
-        "id": str(seen.id), "number": seen.number, "title": seen.title, "state": seen.state.value,
-        "task": looked.visit.task.state.value, "summary": card(seen, looked.campus.zone, language),
-        "pages": seen.pages, "document_sha256": seen.document,
+        "id": str(seen.id),
+        "number": seen.number,
+        "title": seen.title,
+        "state": seen.state.value,
+        "task": looked.visit.task.state.value,
+        "summary": card(seen, looked.campus.zone, language),
+        "pages": seen.pages,
+        "document_sha256": seen.document,
         "consent": {"version": consent.version, "text": consent.text, "sha256": consent.sha256},
         "signers": [
             {"role": signer.role.value, "name": signer.name, "state": task.state.value, "you": signer.id == me.id}
             for signer, task in looked.signers
         ],
-        "deadline": iso(seen.deadline), "custody": list(accepted_custody(request.app[HUB].services, seen, me)),
+        "deadline": iso(seen.deadline),
+        "custody": list(accepted_custody(request.app[HUB].services, seen, me)),
         "campus": looked.campus.named(language),
-    }  # fmt: skip
+    }
 
 
 async def page_image(request: web.Request) -> web.Response:

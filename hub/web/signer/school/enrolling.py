@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import BadInput, SessionNotValid
-from hub.lifecycle.contract.issue import NewSigner, NewStudent
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school import enrol as enrolment
 from hub.lifecycle.school import guests
@@ -26,10 +26,14 @@ async def open_poster(request: web.Request, poster: str, phone: str, name: str) 
     """`{session, key_challenge, school, campus, language}`, whosever the phone is."""
     services = request.app[HUB].services
     admitted = await guests.open_poster(services, poster, phone, name, language_of(request))
-    return _with_session(request, admitted, {
-        "key_challenge": base64(admitted.visitor.key_challenge),
-        **where(request, admitted.offer.campus, admitted.visitor.language),
-    })  # fmt: skip
+    return _with_session(
+        request,
+        admitted,
+        {
+            "key_challenge": base64(admitted.visitor.key_challenge),
+            **where(request, admitted.offer.campus, admitted.visitor.language),
+        },
+    )
 
 
 async def verify(request: web.Request, code: str) -> web.Response:
@@ -54,9 +58,12 @@ async def session(request: web.Request) -> web.Response:
     admitted = await guests.come_back(request.app[HUB].services, session_secret(request))
     visitor = admitted.visitor
     answer: dict[str, Any] = {
-        "verified": visitor.verified_at is not None, "contracts": [], "key_challenge": base64(visitor.key_challenge),
-        "enrolled": admitted.enrolled, **where(request, admitted.offer.campus, visitor.language),
-    }  # fmt: skip
+        "verified": visitor.verified_at is not None,
+        "contracts": [],
+        "key_challenge": base64(visitor.key_challenge),
+        "enrolled": admitted.enrolled,
+        **where(request, admitted.offer.campus, visitor.language),
+    }
     if visitor.verified_at:
         answer |= {"name": visitor.name, "phone": visitor.phone, "courses": courses_json(request, admitted)}
     return web.json_response(answer)
@@ -68,9 +75,10 @@ async def enrol(request: web.Request) -> web.Response:
     asked = await schemas.body(request, schemas.Enrol)
     student = asked.student
     wish = enrolment.EnrolmentRequest(
-        asked.course, NewStudent(student.name, student.id_type.value, student.id_number, student.birth_date),
+        asked.course,
+        NewStudent(student.name, student.id_type.value, student.id_number, student.birth_date),
         [_signer(each) for each in asked.signers],
-    )  # fmt: skip
+    )
     services = request.app[HUB].services
     enrolled = await enrolment.enrol(services, session_secret(request), wish)
     answer = {"session": enrolled.secret, "contracts": contracts_json(enrolled.contracts)}
@@ -81,9 +89,15 @@ async def enrol(request: web.Request) -> web.Response:
 
 def _signer(asked: SignerAsked) -> NewSigner:
     return NewSigner(
-        asked.role, asked.name, asked.phone, asked.id_number, asked.id_type.value, asked.email, asked.relation,
+        asked.role,
+        asked.name,
+        asked.phone,
+        asked.id_number,
+        asked.id_type.value,
+        asked.email,
+        asked.relation,
         language=asked.language,
-    )  # fmt: skip
+    )
 
 
 def courses_json(request: web.Request, admitted: Admitted) -> list[dict[str, Any]]:
@@ -95,10 +109,17 @@ def course_json(course: Course, language: str) -> dict[str, Any]:
     """What one picks a course by; `fee` is the whole, in yuan."""
     facts = course_facts(course, language)
     return {
-        "id": course.id, "name": facts.name, "subject": facts.subject, "fee": f"{facts.total:.2f}",
-        "starts": facts.starts.isoformat(), "ends": facts.ends.isoformat(), "schedule": facts.schedule,
-        "place": facts.place, "lessons": facts.lessons, "minutes": facts.minutes,
-    }  # fmt: skip
+        "id": course.id,
+        "name": facts.name,
+        "subject": facts.subject,
+        "fee": f"{facts.total:.2f}",
+        "starts": facts.starts.isoformat(),
+        "ends": facts.ends.isoformat(),
+        "schedule": facts.schedule,
+        "place": facts.place,
+        "lessons": facts.lessons,
+        "minutes": facts.minutes,
+    }
 
 
 def _with_session(request: web.Request, admitted: Admitted, answer: dict[str, Any]) -> web.Response:

@@ -48,12 +48,19 @@ async def landing(request: web.Request) -> web.Response:
     language = language_of(request)
     begin = "full" if full and standing.begin == "start" else standing.begin
     return page(
-        request, "signer/poster.html", offer=offer, begin=begin, opened=standing.opened, verified=standing.verified,
-        going_on=standing.going_on, at_once=offer.poster.mode is PosterMode.CONTRACT,
-        campus=offer.campus.named(language), can_read_aloud=can_read_aloud(request),
+        request,
+        "signer/poster.html",
+        offer=offer,
+        begin=begin,
+        opened=standing.opened,
+        verified=standing.verified,
+        going_on=standing.going_on,
+        at_once=offer.poster.mode is PosterMode.CONTRACT,
+        campus=offer.campus.named(language),
+        can_read_aloud=can_read_aloud(request),
         courses=[course_json(each, language) for each in offer.courses],
         id_types=[(each.value, id_type_name(each, language)) for each in IdType],
-    )  # fmt: skip
+    )
 
 
 async def _standing(request: web.Request, offer: Offer) -> PosterState:

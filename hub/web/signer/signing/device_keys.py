@@ -48,9 +48,13 @@ def bound(held: Held) -> dict[str, Any]:
     """What the answer to `key` says beside the chain, where the key is an app's."""
     if held.key is None:
         return {}
-    return {"device": str(held.key.id), "attestation": {
-        "result": held.key.attestation.value, "reasons": list(held.key.reasons),
-    }}  # fmt: skip
+    return {
+        "device": str(held.key.id),
+        "attestation": {
+            "result": held.key.attestation.value,
+            "reasons": list(held.key.reasons),
+        },
+    }
 
 
 async def devices(request: web.Request) -> web.Response:
@@ -60,11 +64,15 @@ async def devices(request: web.Request) -> web.Response:
 
 def _device(key: AppKey) -> dict[str, Any]:
     return {
-        "id": str(key.id), "label": key.label, "platform": key.platform, "attestation": key.attestation.value,
-        "level": key.level, "bound_at": _iso(key.bound_at),
+        "id": str(key.id),
+        "label": key.label,
+        "platform": key.platform,
+        "attestation": key.attestation.value,
+        "level": key.level,
+        "bound_at": _iso(key.bound_at),
         "used_at": _iso(key.used_at) if key.used_at else None,
         "revoked_at": _iso(key.revoked_at) if key.revoked_at else None,
-    }  # fmt: skip
+    }
 
 
 def _iso(moment: datetime) -> str:

@@ -43,19 +43,29 @@ async def claim(request: web.Request) -> web.Response:
     asked = await body(request, schemas.Claim)
     services = request.app[HUB].services
     claimed = await pair_agent.claim(services, asked.code)
-    return web.json_response({
-        "session": claimed.secret, "key_challenge": base64(claimed.session.key_challenge), "origin": services.origin,
-        "contract": str(claimed.session.contract), "expires_at": iso(claimed.session.expires_at),
-        **where(request, claimed.campus, claimed.language),
-    })  # fmt: skip
+    return web.json_response(
+        {
+            "session": claimed.secret,
+            "key_challenge": base64(claimed.session.key_challenge),
+            "origin": services.origin,
+            "contract": str(claimed.session.contract),
+            "expires_at": iso(claimed.session.expires_at),
+            **where(request, claimed.campus, claimed.language),
+        }
+    )
 
 
 async def standing(request: web.Request) -> web.Response:
     found = await pair_agent.standing(request.app[HUB].services, session_secret(request))
-    return web.json_response({
-        "state": found.state.value, "expires_at": iso(found.pairing.expires_at), "task": found.task.value,
-        "contract": str(found.pairing.contract), "certificate": _shown(found),
-    })  # fmt: skip
+    return web.json_response(
+        {
+            "state": found.state.value,
+            "expires_at": iso(found.pairing.expires_at),
+            "task": found.task.value,
+            "contract": str(found.pairing.contract),
+            "certificate": _shown(found),
+        }
+    )
 
 
 def _shown(found: PairingView) -> dict[str, str | None] | None:
@@ -64,11 +74,13 @@ def _shown(found: PairingView) -> dict[str, str | None] | None:
         return None
     certificate = x509.Certificate.load(found.certificate)
     return {
-        "name": _part(certificate.subject, "common_name"), "issuer": _part(certificate.issuer, "common_name"),
+        "name": _part(certificate.subject, "common_name"),
+        "issuer": _part(certificate.issuer, "common_name"),
         "issuer_organisation": _part(certificate.issuer, "organization_name"),
-        "not_after": iso(certificate.not_valid_after), "sha256": hashlib.sha256(found.certificate).hexdigest(),
+        "not_after": iso(certificate.not_valid_after),
+        "sha256": hashlib.sha256(found.certificate).hexdigest(),
         "custody": found.custody,
-    }  # fmt: skip
+    }
 
 
 def _part(name: x509.Name, part: str) -> str:

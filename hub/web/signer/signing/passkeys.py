@@ -38,20 +38,27 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def passkeys(request: web.Request) -> web.Response:
     known = await passkey_confirmation.known(request.app[HUB].services, session_secret(request), contract_id(request))
-    return web.json_response({
-        "rp_id": known.rp_id, "user": base64(known.user), "challenge": base64(known.challenge),
-        "credentials": [base64(each.credential_id) for each in known.passkeys],
-        "public_keys": [base64(each.public_key) for each in known.passkeys],
-    })  # fmt: skip
+    return web.json_response(
+        {
+            "rp_id": known.rp_id,
+            "user": base64(known.user),
+            "challenge": base64(known.challenge),
+            "credentials": [base64(each.credential_id) for each in known.passkeys],
+            "public_keys": [base64(each.public_key) for each in known.passkeys],
+        }
+    )
 
 
 async def register(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "passkeys")
     asked = await schemas.body(request, schemas.FreshPasskey)
     passkey = await passkey_confirmation.register(
-        request.app[HUB].services, session_secret(request), contract_id(request), b64decode(asked.authenticator_data),
+        request.app[HUB].services,
+        session_secret(request),
+        contract_id(request),
+        b64decode(asked.authenticator_data),
         b64decode(asked.client_data),
-    )  # fmt: skip
+    )
     made = {"credential": base64(passkey.credential_id), "public_key": base64(passkey.public_key)}
     return web.json_response(made, status=201)
 

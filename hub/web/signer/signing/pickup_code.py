@@ -37,9 +37,9 @@ async def open_pickup(request: web.Request, code: str, phone: str) -> web.Respon
     await request.app[BRAKES].slow_down(request, "pickup")
     services = request.app[HUB].services
     picked = await even(pickup_codes.open_pickup(services, code, phone))
-    response = web.json_response({
-        "session": picked.secret, "key_challenge": base64(picked.key_challenge), **_where(request)
-    })  # fmt: skip
+    response = web.json_response(
+        {"session": picked.secret, "key_challenge": base64(picked.key_challenge), **_where(request)}
+    )
     set_session(response, picked.secret, services.clock(), picked.expires_at)
     return response
 
@@ -50,9 +50,9 @@ def _where(request: web.Request) -> dict[str, Any]:
 
 async def session(request: web.Request) -> web.Response:
     challenge = await even(pickup_codes.come_back(request.app[HUB].services, session_secret(request)))
-    return web.json_response({
-        "verified": False, "contracts": [], "key_challenge": base64(challenge), **_where(request)
-    })  # fmt: skip
+    return web.json_response(
+        {"verified": False, "contracts": [], "key_challenge": base64(challenge), **_where(request)}
+    )
 
 
 async def send_code(services: Services, secret: str, channel: str | None = None) -> None:

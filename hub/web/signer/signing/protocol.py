@@ -68,10 +68,13 @@ async def open_link(request: web.Request) -> web.Response:
     if asked.pickup_code is not None:
         return await pickup_code.open_pickup(request, asked.pickup_code, asked.phone or "")
     landed = await open_ticket(request.app[HUB].services, asked.ticket or "")
-    response = web.json_response({
-        "session": landed.secret, "key_challenge": base64(landed.session.key_challenge),
-        **where(request, landed.campus, landed.language),
-    })  # fmt: skip
+    response = web.json_response(
+        {
+            "session": landed.secret,
+            "key_challenge": base64(landed.session.key_challenge),
+            **where(request, landed.campus, landed.language),
+        }
+    )
     _set(request, response, landed)
     return response
 
@@ -118,10 +121,14 @@ async def session(request: web.Request) -> web.Response:
     async with services.database.transaction(EVERYTHING) as tx:
         signer = await tx.contracts.signer(found.signer)
         campus = await tx.school.campus(signer.campus)
-    return web.json_response({
-        "verified": found.verified_at is not None, "contracts": contracts_json(contracts),
-        "key_challenge": base64(found.key_challenge), **where(request, campus, signer.language),
-    })  # fmt: skip
+    return web.json_response(
+        {
+            "verified": found.verified_at is not None,
+            "contracts": contracts_json(contracts),
+            "key_challenge": base64(found.key_challenge),
+            **where(request, campus, signer.language),
+        }
+    )
 
 
 def _set(request: web.Request, response: web.Response, landed: Landed) -> None:
@@ -143,10 +150,13 @@ async def key(request: web.Request) -> web.Response:
         own = tuple(b64decode(certificate) for certificate in asked.certificate_chain or ())
         brought = signer_certificates.BroughtCertificate(own, proof, asked.custody)
         certified = await signer_certificates.bring_certificate(services, secret, contract_id(request), brought)
-    return web.json_response({
-        "certificate_chain": [base64(certificate) for certificate in certified.chain],
-        "custody": certified.custody.value, **device_keys.bound(certified.held),
-    })  # fmt: skip
+    return web.json_response(
+        {
+            "certificate_chain": [base64(certificate) for certificate in certified.chain],
+            "custody": certified.custody.value,
+            **device_keys.bound(certified.held),
+        }
+    )
 
 
 async def prepare(request: web.Request) -> web.Response:
@@ -155,10 +165,15 @@ async def prepare(request: web.Request) -> web.Response:
     wanted = sign.PrepareRequest(asked.document_sha256, consent, _strokes(asked.appearance))
     made, size = await sign.prepare(request.app[HUB].services, session_secret(request), contract_id(request), wanted)
     start, end = made.gap
-    return web.json_response({
-        "request": str(made.id), "expires_at": iso(made.expires_at), "to_be_signed": base64(made.to_be_signed),
-        "byte_range": [0, start, end, size - end], "prepared": f"/sign/v1/prepared/{made.id}",
-    })  # fmt: skip
+    return web.json_response(
+        {
+            "request": str(made.id),
+            "expires_at": iso(made.expires_at),
+            "to_be_signed": base64(made.to_be_signed),
+            "byte_range": [0, start, end, size - end],
+            "prepared": f"/sign/v1/prepared/{made.id}",
+        }
+    )
 
 
 def _strokes(appearance: schemas.Appearance | None) -> list[list[tuple[float, float]]] | None:

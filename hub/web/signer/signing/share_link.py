@@ -35,7 +35,10 @@ async def link(request: web.Request) -> web.Response:
     copied = await hand_out(services, EVERYTHING, WantedLink(contract, signer, DoorKind.COPY), actor)
     scanned = await hand_out(services, EVERYTHING, WantedLink(contract, signer, DoorKind.QR), actor)
     place = "/".join(copied.rendering.url.rsplit("/", 2)[1:])
-    return web.json_response({
-        "url": copied.rendering.url, "qr_png": base64(scanned.rendering.png or b""),
-        "app_address": offered(request)["app_address"].replace("{place}", place),
-    })  # fmt: skip
+    return web.json_response(
+        {
+            "url": copied.rendering.url,
+            "qr_png": base64(scanned.rendering.png or b""),
+            "app_address": offered(request)["app_address"].replace("{place}", place),
+        }
+    )

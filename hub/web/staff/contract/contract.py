@@ -13,7 +13,7 @@ from aiohttp import web
 from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.contract.end import sign_on_paper
 from hub.lifecycle.contract.end import void as withdraw
-from hub.lifecycle.contract.issue import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.contract.reissue import Replacement
 from hub.lifecycle.contract.reissue import reissue as issue_anew
 from hub.lifecycle.contract.reissue import replace_person as put_in_place
@@ -77,17 +77,33 @@ async def show_contract(
         policy = await policy_of(tx, visit.services.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
     return await show(
-        visit, "staff/contract.html", contract=found, signers=signers, tasks=tasks, versions=versions, at=campus,
-        staff_tasks=to_do, changing=changing, broken_at=broken_at(entries),
+        visit,
+        "staff/contract.html",
+        contract=found,
+        signers=signers,
+        tasks=tasks,
+        versions=versions,
+        at=campus,
+        staff_tasks=to_do,
+        changing=changing,
+        broken_at=broken_at(entries),
         summary=card(found, campus.zone, language_of(visit.request)),
-        problem=problem, form=form, entered=Entered(entered or {}), blank=Entered(),
-        channels=channels, signatures=made, id_types=list(IdType), devices=devices,
-        ledger=ledger, names={each.id: name_of(signers, each.signer) for each in tasks.values()},
+        problem=problem,
+        form=form,
+        entered=Entered(entered or {}),
+        blank=Entered(),
+        channels=channels,
+        signatures=made,
+        id_types=list(IdType),
+        devices=devices,
+        ledger=ledger,
+        names={each.id: name_of(signers, each.signer) for each in tasks.values()},
         timeline=timeline(
-            ContractHistory(entries, values, deliveries, ledger), signers,
+            ContractHistory(entries, values, deliveries, ledger),
+            signers,
             {each.id: each.signer for each in tasks.values()},
         ),
-    )  # fmt: skip
+    )
 
 
 def name_of(signers: Sequence[Signer], signer: UUID) -> str:
@@ -205,9 +221,14 @@ async def replace_person(visit: DeskVisit) -> web.StreamResponse:
     sent = (await visit.request.post()).items()
     entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
     by = NewSigner(
-        Role.GUARDIAN, entered["name"], entered["phone"], entered["id_number"], entered["id_type"],
-        relation=entered["relation"] or None, language=entered["language"] or "zh",
-    )  # fmt: skip
+        Role.GUARDIAN,
+        entered["name"],
+        entered["phone"],
+        entered["id_number"],
+        entered["id_type"],
+        relation=entered["relation"] or None,
+        language=entered["language"] or "zh",
+    )
     signer = _uuid(visit.request.match_info["signer"])
     try:
         fresh = await put_in_place(
@@ -244,10 +265,16 @@ async def links(visit: DeskVisit) -> web.Response:
         for door in (DoorKind.QR, DoorKind.COPY, DoorKind.APPLINK)
     }
     return await show(
-        visit, "staff/links.html", contract=found, signer=signer, qr=handed[DoorKind.QR], copy=handed[DoorKind.COPY],
-        app=handed[DoorKind.APPLINK], qr_svg=_data(handed[DoorKind.QR], "svg"),
+        visit,
+        "staff/links.html",
+        contract=found,
+        signer=signer,
+        qr=handed[DoorKind.QR],
+        copy=handed[DoorKind.COPY],
+        app=handed[DoorKind.APPLINK],
+        qr_svg=_data(handed[DoorKind.QR], "svg"),
         qr_png=_data(handed[DoorKind.QR], "png"),
-    )  # fmt: skip
+    )
 
 
 async def desk_code(visit: DeskVisit) -> web.Response:
@@ -258,9 +285,15 @@ async def desk_code(visit: DeskVisit) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         campus = await tx.school.campus(found.campus)
     return await show(
-        visit, "staff/desk.html", contract=found, signer=signer, at=campus, code=handed.short_code,
-        qr_svg=_data(handed, "svg"), expires_at=handed.link.expires_at,
-    )  # fmt: skip
+        visit,
+        "staff/desk.html",
+        contract=found,
+        signer=signer,
+        at=campus,
+        code=handed.short_code,
+        qr_svg=_data(handed, "svg"),
+        expires_at=handed.link.expires_at,
+    )
 
 
 async def _contract_and_signer(visit: DeskVisit) -> tuple[Contract, Signer]:

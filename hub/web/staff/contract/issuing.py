@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
-from hub.lifecycle.contract.issue import NewContract, NewSigner, NewStudent, issue
+from hub.lifecycle.contract.issue import issue
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
@@ -38,9 +39,14 @@ async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> we
         courses = {(course.campus, course.id): course for course in await tx.school.courses()}
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
-        visit, "staff/enrolments.html", waiting=waiting, count=count, courses=courses, campuses_by_id=campuses,
+        visit,
+        "staff/enrolments.html",
+        waiting=waiting,
+        count=count,
+        courses=courses,
+        campuses_by_id=campuses,
         problem=problem,
-    )  # fmt: skip
+    )
 
 
 async def preview(visit: DeskVisit) -> web.Response:
@@ -110,9 +116,15 @@ async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaErr
         courses = [course for course in await tx.school.courses() if visit.scope.covers(course.campus)]
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
-        visit, "staff/issue.html", entered=Entered(entered), courses=courses, campuses_by_id=campuses,
-        id_types=list(IdType), problem=problem, representatives=bool(visit.services.representatives),
-    )  # fmt: skip
+        visit,
+        "staff/issue.html",
+        entered=Entered(entered),
+        courses=courses,
+        campuses_by_id=campuses,
+        id_types=list(IdType),
+        problem=problem,
+        representatives=bool(visit.services.representatives),
+    )
 
 
 async def issue_by_hand(visit: DeskVisit) -> web.StreamResponse:
@@ -136,9 +148,14 @@ async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
     student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
     signers = _people(Entered(entered), student)
     return NewContract(
-        campus=campus_id, course=course, student=student, signers=signers, send=_send(value("send")),
-        deadline=_deadline(value("deadline"), campus), representative=value("representative") == "yes",
-    )  # fmt: skip
+        campus=campus_id,
+        course=course,
+        student=student,
+        signers=signers,
+        send=_send(value("send")),
+        deadline=_deadline(value("deadline"), campus),
+        representative=value("representative") == "yes",
+    )
 
 
 def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
@@ -147,11 +164,16 @@ def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
     people = []
     for who in ("guardian", "guardian2"):
         if entered[f"{who}_name"]:
-            people.append(NewSigner(
-                Role.GUARDIAN, entered[f"{who}_name"], entered["phone" if who == "guardian" else f"{who}_phone"],
-                entered[f"{who}_id_number"], entered[f"{who}_id_type"] or IdType.CN_ID,
-                relation=entered["relation" if who == "guardian" else f"{who}_relation"] or None,
-            ))  # fmt: skip
+            people.append(
+                NewSigner(
+                    Role.GUARDIAN,
+                    entered[f"{who}_name"],
+                    entered["phone" if who == "guardian" else f"{who}_phone"],
+                    entered[f"{who}_id_number"],
+                    entered[f"{who}_id_type"] or IdType.CN_ID,
+                    relation=entered["relation" if who == "guardian" else f"{who}_relation"] or None,
+                )
+            )
     if not people or entered["student_signs"] == "yes":
         phone = entered["student_phone"] if people else entered["phone"]
         people.append(NewSigner(Role.STUDENT, student.name, phone, student.id_number, student.id_type))

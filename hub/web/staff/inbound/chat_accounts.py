@@ -23,9 +23,14 @@ async def accounts(visit: DeskVisit, entered: Entered | None = None, problem: Ba
     names = {campus.id: campus for campus in visit.campuses}
     chats = sorted(visit.request.app[HUB].chats)
     return await show(
-        visit, "staff/chats.html", problem=problem, accounts=found, chats=chats, campus_of=names,
+        visit,
+        "staff/chats.html",
+        problem=problem,
+        accounts=found,
+        chats=chats,
+        campus_of=names,
         entered=entered or Entered(),
-    )  # fmt: skip
+    )
 
 
 async def add(visit: DeskVisit) -> web.StreamResponse:

@@ -65,15 +65,23 @@ async def messages(visit: DeskVisit) -> web.Response:
     samples = {each: _samples(visit, each, now) for each in NAMES if filters["language"] in ("", each)}
     found = {
         purpose: [
-            way for channel, shape in WAYS if filters["channel"] in ("", channel)
-            and (way := _way(visit, purpose, channel, shape, samples)).readings
+            way
+            for channel, shape in WAYS
+            if filters["channel"] in ("", channel) and (way := _way(visit, purpose, channel, shape, samples)).readings
         ]
         for purpose in Purpose
-    }  # fmt: skip
+    }
     return await show(
-        visit, "staff/messages.html", found=found, filters=filters, carriers=list(visit.services.router.carriers),
-        channels=CARRIERS, languages=NAMES, shapes_of=_shapes_of, price=_price,
-    )  # fmt: skip
+        visit,
+        "staff/messages.html",
+        found=found,
+        filters=filters,
+        carriers=list(visit.services.router.carriers),
+        channels=CARRIERS,
+        languages=NAMES,
+        shapes_of=_shapes_of,
+        price=_price,
+    )
 
 
 def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str]:
@@ -81,12 +89,18 @@ def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str
     wording = visit.services.router.wording
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
     known = {
-        "school": visit.services.school_called(language), "campus": campus.named(language),
-        "course": COURSE[language], "contracts": contracts_words(1, language),
+        "school": visit.services.school_called(language),
+        "campus": campus.named(language),
+        "course": COURSE[language],
+        "contracts": contracts_words(1, language),
         "deadline": moment_words(deadline, campus.zone, language),
-        "minutes": str(CODE_LIFE // timedelta(minutes=1)), "link": wording.doorway(TICKET).url,
-        "entry": wording.entry, "ticket": TICKET, "pickup": PICKUP, "code": CODE,
-    }  # fmt: skip
+        "minutes": str(CODE_LIFE // timedelta(minutes=1)),
+        "link": wording.doorway(TICKET).url,
+        "entry": wording.entry,
+        "ticket": TICKET,
+        "pickup": PICKUP,
+        "code": CODE,
+    }
     return {name: SAMPLE_NUMBER for name, kind in KINDS.items() if kind is Kind.DIGITS} | known
 
 
@@ -110,10 +124,12 @@ def _way(
 def _reading(visit: DeskVisit, template: MessageTemplate, values: Mapping[str, str]) -> Reading:
     text = render(template.text, values)
     costs = tuple(
-        _cost(carrier, text) for carrier in visit.services.router.carriers
-        if carrier.provider.carries == template.channel and template.language in carrier.provider.languages
+        _cost(carrier, text)
+        for carrier in visit.services.router.carriers
+        if carrier.provider.carries == template.channel
+        and template.language in carrier.provider.languages
         and _says(visit, carrier, template)
-    )  # fmt: skip
+    )
     return Reading(template.language, text, render(template.subject, values), size(text), costs)
 
 

@@ -35,9 +35,14 @@ async def _preview(visit: DeskVisit, contracts: list[UUID]) -> web.Response:
         raise BadInput(f"choose 1 to {MAX_AT_ONCE} contracts", field="contracts")
     counts = await preview(visit.services, visit.scope, contracts)
     return await show(
-        visit, "staff/many_preview.html", contracts=contracts, act=uuid4(), sent=counts[BulkOutcome.SENT],
-        counts={verdict.value: counts[verdict] for verdict in BulkOutcome if counts[verdict]}, something=counts.total(),
-    )  # fmt: skip
+        visit,
+        "staff/many_preview.html",
+        contracts=contracts,
+        act=uuid4(),
+        sent=counts[BulkOutcome.SENT],
+        counts={verdict.value: counts[verdict] for verdict in BulkOutcome if counts[verdict]},
+        something=counts.total(),
+    )
 
 
 async def remind(visit: DeskVisit) -> web.StreamResponse:

@@ -59,14 +59,25 @@ async def _page(
         usual = [("", plan_of(found.here, tx.planning_now, ZoneInfo(campus.zone)))]
         theirs = await plans_of(tx, found.here, place.contract) if place.contract else []
     return await show(
-        visit, "staff/policies.html", at=place.at, campus=campus, contract=place.contract, courses=courses,
-        groups=GROUPS, labels=labels.POLICY_KEYS, switches=SWITCHES, hints=labels.POLICY_HINTS,
+        visit,
+        "staff/policies.html",
+        at=place.at,
+        campus=campus,
+        contract=place.contract,
+        courses=courses,
+        groups=GROUPS,
+        labels=labels.POLICY_KEYS,
+        switches=SWITCHES,
+        hints=labels.POLICY_HINTS,
         nothing=labels.POLICY_NOTHING,
         entered=Entered(entered if entered is not None else _own(found)),
-        above={key: _shown(value) for key, value in found.above.to_dict().items()}, days=days, policy=found.here,
+        above={key: _shown(value) for key, value in found.above.to_dict().items()},
+        days=days,
+        policy=found.here,
         plans=[(signer.name, steps) for signer, steps in theirs] if place.contract else usual,
-        previewed=entered is not None, problem=problem,
-    )  # fmt: skip
+        previewed=entered is not None,
+        problem=problem,
+    )
 
 
 async def _found(
@@ -159,11 +170,14 @@ def _changes(entered: Mapping[str, str]) -> dict[str, Any]:
         listed = [word.strip() for word in text.replace("，", ",").split(",") if word.strip()]
         whole = text.strip().isdecimal() and len(text) < 6
         changes[key] = (
-            listed if key in LISTS
-            else int(text) if key in NUMBERS and whole
-            else text == "yes" if key in SWITCHES
+            listed
+            if key in LISTS
+            else int(text)
+            if key in NUMBERS and whole
+            else text == "yes"
+            if key in SWITCHES
             else text.strip()
-        )  # fmt: skip
+        )
     return changes
 
 

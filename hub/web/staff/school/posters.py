@@ -49,9 +49,14 @@ async def posters(visit: DeskVisit) -> web.Response:
         now = tx.now
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
-        visit, "staff/posters.html", posters=found, counts=counts, steps=ScanStep, campuses_by_id=campuses,
+        visit,
+        "staff/posters.html",
+        posters=found,
+        counts=counts,
+        steps=ScanStep,
+        campuses_by_id=campuses,
         standing={each.id: standing(each, counts[each.id][ScanStep.ENROLLED], now) for each in found},
-    )  # fmt: skip
+    )
 
 
 async def poster(visit: DeskVisit) -> web.Response:
@@ -64,10 +69,17 @@ async def poster(visit: DeskVisit) -> web.Response:
     door = doorway(visit.services, ticket)
     shown = code_of(visit.services, ticket)
     return await show(
-        visit, "staff/poster.html", offer=found, poster=found.poster, counts=counts, steps=ScanStep, door=door,
-        svg=_data("image/svg+xml", (shown.svg or "").encode()), png=_data("image/png", shown.png or b""),
+        visit,
+        "staff/poster.html",
+        offer=found,
+        poster=found.poster,
+        counts=counts,
+        steps=ScanStep,
+        door=door,
+        svg=_data("image/svg+xml", (shown.svg or "").encode()),
+        png=_data("image/png", shown.png or b""),
         standing=standing(found.poster, counts[ScanStep.ENROLLED], now),
-    )  # fmt: skip
+    )
 
 
 def _data(media: str, content: bytes) -> str:
@@ -139,9 +151,14 @@ async def _form(
         courses = await tx.school.courses()
     offered = [(campus, [each for each in courses if each.campus == campus.id]) for campus in visit.campuses]
     return await show(
-        visit, "staff/poster_new.html", entered=Entered(entered), chosen=set(chosen), modes=list(PosterMode),
-        offered=[(campus, of_campus) for campus, of_campus in offered if of_campus], problem=problem,
-    )  # fmt: skip
+        visit,
+        "staff/poster_new.html",
+        entered=Entered(entered),
+        chosen=set(chosen),
+        modes=list(PosterMode),
+        offered=[(campus, of_campus) for campus, of_campus in offered if of_campus],
+        problem=problem,
+    )
 
 
 async def put_up(visit: DeskVisit) -> web.StreamResponse:
@@ -165,7 +182,7 @@ async def _uploaded(upload: object) -> list[str]:
 
 async def _asked(
     visit: DeskVisit, entered: Mapping[str, str], chosen: Sequence[str], allowed: Sequence[str]
-) -> NewPoster:  # fmt: skip
+) -> NewPoster:
     pairs = [each.partition("/")[::2] for each in chosen]
     campuses = {campus for campus, _ in pairs}
     if len(campuses) != 1:
@@ -174,10 +191,14 @@ async def _asked(
     async with visit.services.database.transaction(visit.scope) as tx:
         zone = ZoneInfo((await tx.school.campus(campus)).zone)
     return NewPoster(
-        campus=campus, title=entered.get("title", ""), courses=[course for _, course in pairs],
-        mode=entered.get("mode", ""), expires_at=_end_of(entered.get("expires_at", ""), zone),
-        maximum=_whole(entered.get("maximum", "")), allowed=allowed,
-    )  # fmt: skip
+        campus=campus,
+        title=entered.get("title", ""),
+        courses=[course for _, course in pairs],
+        mode=entered.get("mode", ""),
+        expires_at=_end_of(entered.get("expires_at", ""), zone),
+        maximum=_whole(entered.get("maximum", "")),
+        allowed=allowed,
+    )
 
 
 def _end_of(day: str, zone: ZoneInfo) -> datetime:

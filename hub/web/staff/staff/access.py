@@ -152,9 +152,14 @@ class LoginDoor:
             await tx.accounts.begin_session(staff.id, secret, tx.now, SESSION_LIFE)
         response = web.HTTPSeeOther(_inside(request.query.get("next", "")))
         response.set_cookie(
-            COOKIE, secret, max_age=int(SESSION_LIFE.total_seconds()), path="/", secure=True, httponly=True,
+            COOKIE,
+            secret,
+            max_age=int(SESSION_LIFE.total_seconds()),
+            path="/",
+            secure=True,
+            httponly=True,
             samesite="Lax",
-        )  # fmt: skip
+        )
         raise response
 
     async def leave(self, request: web.Request) -> web.StreamResponse:

@@ -19,14 +19,22 @@ from hub.web.staff.staff.access import DeskVisit
 PAGE = 30
 AGES = ("1", "3", "7", "30")
 VIEWS = {
-    "pending": "to be signed", "reached": "reached", "opened": "read", "unreached": "not delivered", "stuck": "stuck",
-}  # fmt: skip
+    "pending": "to be signed",
+    "reached": "reached",
+    "opened": "read",
+    "unreached": "not delivered",
+    "stuck": "stuck",
+}
 _COUNTS = {"pending": "pending", "reached": "reached", "opened": "read", "unreached": "unreached", "stuck": "stuck"}
 FUNNEL = ("issued", "sent", "delivered", "opened", "signed", "completed")
 FUNNEL_WORDS = {
-    "issued": "issued", "sent": "sent", "delivered": "delivered", "opened": "opened", "signed": "signed",
+    "issued": "issued",
+    "sent": "sent",
+    "delivered": "delivered",
+    "opened": "opened",
+    "signed": "signed",
     "completed": "completed",
-}  # fmt: skip
+}
 FILTERS = ("campus", "view", "state", "course", "age", "q")
 
 
@@ -50,14 +58,24 @@ async def board(visit: DeskVisit) -> web.Response:
     kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
     more = cursor(rows[PAGE - 1].created_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
     return await show(
-        visit, "staff/live.html" if query.get("part") == "live" else "staff/board.html",
-        rows=rows[:PAGE], numbers=[(view, word, counts[_COUNTS[view]]) for view, word in VIEWS.items()],
-        bars=_bars(counts), filters=kept, preview=_link(kept, {}, "/staff/remind/preview"),
-        pending=_pending(rows[:PAGE]), courses=courses, waiting=waiting, limits=limits,
-        zones={each.id: each.zone for each in visit.campuses}, states=list(ContractState), ages=AGES,
-        link=lambda **changes: _link(kept, changes), next_page=_link(kept, {"cursor": more}) if more else None,
+        visit,
+        "staff/live.html" if query.get("part") == "live" else "staff/board.html",
+        rows=rows[:PAGE],
+        numbers=[(view, word, counts[_COUNTS[view]]) for view, word in VIEWS.items()],
+        bars=_bars(counts),
+        filters=kept,
+        preview=_link(kept, {}, "/staff/remind/preview"),
+        pending=_pending(rows[:PAGE]),
+        courses=courses,
+        waiting=waiting,
+        limits=limits,
+        zones={each.id: each.zone for each in visit.campuses},
+        states=list(ContractState),
+        ages=AGES,
+        link=lambda **changes: _link(kept, changes),
+        next_page=_link(kept, {"cursor": more}) if more else None,
         live_from=_link(kept, {"part": "live", "cursor": query.get("cursor", "")}),
-    )  # fmt: skip
+    )
 
 
 def _pending(rows: Sequence[BoardRow]) -> int:
@@ -73,9 +91,12 @@ def wanted_of(visit: DeskVisit, now: datetime) -> BoardFilter:
         raise BadInput("there are characters in it that nobody can type", field="q")
     search = asked["q"].strip()[:100]
     return BoardFilter(
-        view=asked["view"] or None, state=asked["state"] or None, course=asked["course"] or None, search=search or None,
+        view=asked["view"] or None,
+        state=asked["state"] or None,
+        course=asked["course"] or None,
+        search=search or None,
         created_before=now - timedelta(days=int(asked["age"])) if asked["age"] in AGES else None,
-    )  # fmt: skip
+    )
 
 
 def _bars(counts: Mapping[str, int]) -> list[Bar]:

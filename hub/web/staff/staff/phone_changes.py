@@ -32,9 +32,12 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
     found = await change_phone.waiting(visit.services, visit.shown)
     names = await _names(visit, found)
     return await show(
-        visit, "staff/phones.html", problem=problem, found=[_asked(visit, each, names) for each in found],
+        visit,
+        "staff/phones.html",
+        problem=problem,
+        found=[_asked(visit, each, names) for each in found],
         campuses={campus.id: campus for campus in visit.campuses},
-    )  # fmt: skip
+    )
 
 
 async def _names(visit: DeskVisit, found: list[Waiting]) -> dict[str, str]:

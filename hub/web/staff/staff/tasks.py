@@ -33,11 +33,24 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
         colleagues = {campus: await may_settle(tx, campus) for campus in {task.campus for task in found}}
     zones = {campus.id: campus.zone for campus in visit.campuses}
     return await show(
-        visit, "staff/tasks.html", found=found, contracts=contracts, names=names, zones=zones, alerts=alerts,
-        named_campuses={campus.id: campus for campus in visit.campuses}, told=bool(visit.services.addressees),
-        owners=owners, colleagues=colleagues, mine=mine, now=now,
-        of_mine=of_mine, of_all=of_all, changing=changing, problem=problem,
-    )  # fmt: skip
+        visit,
+        "staff/tasks.html",
+        found=found,
+        contracts=contracts,
+        names=names,
+        zones=zones,
+        alerts=alerts,
+        named_campuses={campus.id: campus for campus in visit.campuses},
+        told=bool(visit.services.addressees),
+        owners=owners,
+        colleagues=colleagues,
+        mine=mine,
+        now=now,
+        of_mine=of_mine,
+        of_all=of_all,
+        changing=changing,
+        problem=problem,
+    )
 
 
 async def done(visit: DeskVisit) -> web.StreamResponse:

@@ -17,8 +17,17 @@ branch_labels = None
 depends_on = None
 
 ROOMS = (
-    "school", "contract", "signing", "sealing", "messaging", "reminders", "inbound", "staff", "evidence", "server",
-)  # fmt: skip
+    "school",
+    "contract",
+    "signing",
+    "sealing",
+    "messaging",
+    "reminders",
+    "inbound",
+    "staff",
+    "evidence",
+    "server",
+)
 FOLDER = Path(__file__).with_name("first_schema")
 # Up to a semicolon that stands neither in a comment nor in the body of a function, which is between $$ and $$.
 STATEMENT = re.compile(r"(?:--[^\n]*|\$\$.*?\$\$|[^;])+;", re.DOTALL)
@@ -27,21 +36,38 @@ STATEMENT = re.compile(r"(?:--[^\n]*|\$\$.*?\$\$|[^;])+;", re.DOTALL)
 ALL = "(SELECT current_setting('qianda.scope', true)) = '*'"
 IN_SCOPE = f"{ALL} OR position(',' || campus || ',' IN (SELECT current_setting('qianda.scope', true))) > 0"
 OF_A_CAMPUS = (
-    "course", "enrolment", "school_day", "poster", "poster_scan",
-    "contract", "signer", "signing_task",
+    "course",
+    "enrolment",
+    "school_day",
+    "poster",
+    "poster_scan",
+    "contract",
+    "signer",
+    "signing_task",
     "sign_link",
-    "delivery", "delivery_share",
-    "reminder_policy", "reminder_entry", "many_reminded",
-    "staff_task", "alert", "phone_change",
-    "record_entry", "record_head", "personal_value",
-)  # fmt: skip
+    "delivery",
+    "delivery_share",
+    "reminder_policy",
+    "reminder_entry",
+    "many_reminded",
+    "staff_task",
+    "alert",
+    "phone_change",
+    "record_entry",
+    "record_head",
+    "personal_value",
+)
 # A campus goes by what headquarters decided: it may read all of it, and there is nobody's name in it.
 READ_BY_ALL = ("school_day", "reminder_policy")
 OF_A_CONTRACT = (
     "document_version",
-    "signing_session", "identity_check", "pairing", "issued_certificate", "signature_request",
+    "signing_session",
+    "identity_check",
+    "pairing",
+    "issued_certificate",
+    "signature_request",
     "attempt",
-)  # fmt: skip
+)
 OF_THE_HUB = ("visitor", "one_time_code", "wrong_answer", "passkey", "callback", "inbound_message", "duty")
 
 

@@ -1,0 +1,25 @@
+"""What may be wrong with an uploaded file, or with its upload."""
+
+from __future__ import annotations
+
+from hub.errors.kinds import BadInput, TooMany, Unavailable
+
+
+class UnreadableFile(BadInput):
+    code = "unreadable-file"
+    sentence = "The file could not be read."
+
+
+class ManyChecks(Unavailable):
+    code = "many-checks"
+    sentence = "Many files are being checked right now. Please try again in a minute."
+
+
+class ManyFiles(TooMany):
+    code = "many-files"
+    sentence = "Several files from your network are being checked already. Please try again in a minute."
+
+
+class UploadTooSlow(Unavailable):
+    code = "upload-too-slow"
+    sentence = "The file arrived too slowly, so we stopped waiting. Please try again with a better connection."

@@ -1,0 +1,68 @@
+"""What staff or another system ask for when they issue a contract; unchecked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from hub.model.contract.signer import Role
+from hub.model.reminders.schedule import Send
+
+
+@dataclass(frozen=True)
+class NewStudent:
+    name: str
+    id_type: str
+    id_number: str
+    birth_date: date | None = None
+
+
+@dataclass(frozen=True)
+class NewSigner:
+    role: Role
+    name: str
+    phone: str
+    id_number: str
+    id_type: str = "cn-id"
+    email: str | None = None
+    relation: str | None = None
+    order: int = 1
+    language: str = "zh"
+    channels: tuple[str, ...] = ("sms",)
+
+
+@dataclass(frozen=True)
+class NewContract:
+    """What staff or another system ask for; unchecked. `deadline` is aware; None means 30 days. `representative`: the
+    one who is configured for the campus signs as well; a template may demand it by itself. `declared`: the ID numbers
+    of signers who only said who they are."""
+
+    campus: str
+    student: NewStudent
+    signers: Sequence[NewSigner]
+    course: str | None = None
+    template: str = "course"
+    data: Mapping[str, Any] = field(default_factory=dict)
+    deadline: datetime | None = None
+    external_id: str | None = None
+    send: Send = "now"
+    enrolment: UUID | None = None
+    replaces: UUID | None = None
+    representative: bool = False
+    declared: Sequence[str] = ()
+
+
+def student_of(values: Mapping[str, Any]) -> NewStudent:
+    born = values.get("birth_date")
+    return NewStudent(
+        values["name"], values["id_type"], values["id_number"], date.fromisoformat(born) if born else None
+    )
+
+
+def signer_of(values: Mapping[str, Any]) -> NewSigner:
+    return NewSigner(
+        **(dict(values) | {"role": Role(values["role"]), "channels": tuple(values.get("channels", ("sms",)))})
+    )

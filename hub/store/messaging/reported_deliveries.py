@@ -1,0 +1,97 @@
+"""What reports say about deliveries, written for many of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.messaging.delivery import DeliveryState
+from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, TOLD
+from hub.store.tables import DeliveryRow, table_of
+
+DELIVERY: Table = table_of(DeliveryRow)
+
+_LEARN = text("""
+UPDATE delivery SET
+    provider_reference = learnt.reference,
+    state = learnt.state,
+    state_at = CASE WHEN learnt.moved THEN CAST(:at AS timestamptz) ELSE delivery.state_at END,
+    check_at = CASE WHEN learnt.moved THEN learnt.check_at ELSE delivery.check_at END,
+    failure = CASE WHEN learnt.moved THEN learnt.failure ELSE delivery.failure END,
+    failure_kind = CASE WHEN learnt.moved THEN learnt.failure_kind ELSE delivery.failure_kind END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:references AS text[]), CAST(:states AS text[]), CAST(:moved AS bool[]),
+            CAST(:checks AS timestamptz[]), CAST(:failures AS text[]), CAST(:kinds AS text[]))
+  AS learnt (id, reference, state, moved, check_at, failure, failure_kind)
+WHERE delivery.id = learnt.id
+""")
+
+
+@dataclass(frozen=True)
+class ReportedDelivery:
+    """What a report needs to know of a message."""
+
+    id: UUID
+    key: str
+    provider: str | None
+    provider_reference: str | None
+    purpose: str
+    state: DeliveryState
+    called_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What is known of a message after reports; with a new state (`has_moved`) comes when somebody looks again."""
+
+    id: UUID
+    state: DeliveryState
+    reference: str | None
+    has_moved: bool = False
+    check_at: datetime | None = None
+    failure: str | None = None
+    failure_kind: str | None = None
+
+    def naming(self, reference: str) -> Learnt:
+        return replace(self, reference=reference or self.reference)
+
+    def moved(
+        self, state: DeliveryState, check_at: datetime | None, failure: str | None, failure_kind: str | None
+    ) -> Learnt:
+        return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
+
+
+class ReportedDeliveries:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, ReportedDelivery]:
+        """Several at once, in the order of their ids: whoever else takes several waits, and does not block us."""
+        columns = [DELIVERY.c[name] for name in ReportedDelivery.__dataclass_fields__]
+        statement = select(*columns).where(DELIVERY.c.key.in_(keys)).order_by(DELIVERY.c.id).with_for_update()
+        rows = (await self._connection.execute(statement)).mappings()
+        return {row["key"]: ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows}
+
+    async def learn(self, learnt: Sequence[Learnt], at: datetime) -> None:
+        """What reports said about messages that this transaction has locked, in one statement."""
+        if not learnt:
+            return
+        await self._connection.execute(
+            _LEARN,
+            {
+                "at": at,
+                "ids": [each.id for each in learnt],
+                "references": [each.reference for each in learnt],
+                "states": [each.state.value for each in learnt],
+                "moved": [each.has_moved for each in learnt],
+                "checks": [each.check_at for each in learnt],
+                "failures": [each.failure for each in learnt],
+                "kinds": [each.failure_kind for each in learnt],
+            },
+        )
+        if ended := [each.id for each in learnt if each.has_moved and each.state in RECEIPTS]:
+            await self._connection.execute(NOTE_RECEIPTS, {"ids": ended, "at": at, "purposes": TOLD})
