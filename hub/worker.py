@@ -55,7 +55,6 @@ PURGED_EVERY = timedelta(hours=1)
 GATHER_CALLS = 0.1
 # An act of reminding many that is unfinished after so long gets another job, unless one is waiting or running.
 MANY_AGAIN = timedelta(minutes=1)
-MAX_STARTS = 3
 Loop = Callable[[asyncio.Event], Awaitable[None]]
 Result = TypeVar("Result")
 log = structlog.get_logger()
@@ -211,7 +210,7 @@ class Worker:
     async def _queue(self, stop: asyncio.Event) -> None:
         async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6) as pool:
             queue = PgQueuer.from_asyncpg_pool(pool)
-            queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._one(_advance, "contract"))
+            queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._finalise)
             queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
             queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
             queue.entrypoint(REVOKE, on_failure="hold", concurrency_limit=2)(self._one(revoke_certificates, "key"))
@@ -225,6 +224,11 @@ class Worker:
             finally:
                 ending.cancel()
 
+    async def _finalise(self, job: Job) -> None:
+        from hub.lifecycle.sealing.finalise import advance  # loads what makes PDF files, which not every worker does
+
+        await advance(self._services, UUID(_payload(job)["contract"]), int(job.id))
+
     def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
         """A job about one row, which plans by itself what is left to do."""
 
@@ -236,9 +240,8 @@ class Worker:
 
     async def _deliver(self, job: Job) -> None:
         """A message that answers somebody's act. The first start is fresh; a later one asks the provider first."""
-        starts = await self._started(job)
         try:
-            await self._services.router.carry(UUID(_payload(job)["delivery"]), fresh=starts == 1)
+            await self._services.router.carry(UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id))
         except Unavailable as error:
             log.warning("delivery put off", reason=str(error))  # `settle` takes it up
 
@@ -259,13 +262,9 @@ class Worker:
                 await tx.jobs.forget_starts(int(job.id))
             raise
 
-    async def _started(self, job: Job) -> int:
-        """The queue does not count a job whose process died under it, and such a job would go round for ever."""
+    async def _started(self, job: Job) -> None:
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            starts = await tx.jobs.count_start(int(job.id))
-        if starts > MAX_STARTS:
-            raise RuntimeError(f"started {MAX_STARTS} times and never came to an end")
-        return starts
+            await tx.jobs.count_start(int(job.id))
 
     # ---- what has to be looked after
 
@@ -351,7 +350,7 @@ class Worker:
                 await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             for key in await tx.app_keys.certificates_due(tx.now):
                 await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
-            await tx.jobs.take_up_again(REPLAN, MAX_STARTS)
+            await tx.jobs.take_up_again(REPLAN)
         await self._kept(attend(self._services))
 
     async def _kept(self, work: Awaitable[Result]) -> Result | None:
@@ -363,12 +362,6 @@ class Worker:
         except Exception:
             log.exception("upkeep failed")
         return None
-
-
-async def _advance(services: Services, contract: UUID) -> object:
-    from hub.lifecycle.sealing.finalise import advance  # with all that makes PDF files: loaded by whoever finishes one
-
-    return await advance(services, contract)
 
 
 def _payload(job: Job) -> dict[str, str]:

@@ -138,16 +138,19 @@ class Router:
         return await self._make(call)
 
     async def carry(
-        self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None
+        self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None, job: int | None = None
     ) -> DeliveryState | None:
-        """Bring a committed attempt to a provider. `fresh`: nobody can have touched it before.
+        """Bring a committed attempt to a provider. `fresh`: nobody can have touched it before. `job`: the queue's job
+        that asks for it, whose start is counted; only its first start is fresh.
 
         One that is in somebody else's hands is left to them; those who touched it before `idle_since` (by default: so
         long ago that no call can still be under way) are taken for dead. Returns the state as far as it is known.
         Raises Unavailable when no provider took it now, or the one that may have it could not be asked: it is taken
-        up again by itself.
+        up again by itself. Raises StartedTooOften.
         """
         async with self._database.transaction(EVERYTHING) as tx:
+            if job is not None:
+                fresh = await tx.jobs.count_start(job) == 1 and fresh
             delivery = await tx.deliveries.get(delivery_id)
             if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
                 return delivery.state if delivery else None

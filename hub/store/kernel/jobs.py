@@ -43,6 +43,14 @@ _FORGET = [
 ]
 
 
+# A job that was started more often never comes to an end by itself.
+MAX_STARTS = 3
+
+
+class StartedTooOften(RuntimeError):
+    """Whoever works on this job dies of it."""
+
+
 class Jobs:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -73,15 +81,21 @@ class Jobs:
         return max([ended, *[(await self._connection.execute(each, values)).rowcount for each in _FORGET]])
 
     async def count_start(self, job: int) -> int:
-        """Count one more start of a job; returns how many there were with this one."""
-        return int(await self._connection.scalar(_COUNT_START, {"job": job}) or 0)
+        """Count one more start of a job; return how many there were with this one. Raises StartedTooOften.
+
+        The queue does not count a job whose process died under it, and such a job would be started again for ever.
+        """
+        starts = int(await self._connection.scalar(_COUNT_START, {"job": job}) or 0)
+        if starts > MAX_STARTS:
+            raise StartedTooOften(f"started {MAX_STARTS} times and never came to an end")
+        return starts
 
     async def forget_starts(self, job: int) -> None:
         """The last start does not count against the job."""
         await self._connection.execute(_FORGET_STARTS, {"job": job})
 
-    async def take_up_again(self, entrypoint: str, most_starts: int) -> None:
+    async def take_up_again(self, entrypoint: str) -> None:
         """What failed is parked, and nothing else would ask for it. Not what was started more often than that."""
-        values = {"entrypoint": entrypoint, "most_starts": most_starts}
+        values = {"entrypoint": entrypoint, "most_starts": MAX_STARTS}
         if parked := list(await self._connection.scalars(_PARKED, values)):
             await self._connection.exec_driver_sql(_AGAIN, (parked,))

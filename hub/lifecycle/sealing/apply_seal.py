@@ -1,0 +1,168 @@
+"""The school's seal: prepared over a stored file, signed once, embedded, and the file closed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from hub.documents.closing import close
+from hub.documents.deferred import NewSignature, embed
+from hub.documents.deferred import prepare as prepare_file
+from hub.documents.stamps import seal_stamp
+from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError
+from hub.lifecycle.messaging.send import NewMessage, send_at_once
+from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
+from hub.lifecycle.sealing.work import (
+    StoredFile,
+    Work,
+    choose_work,
+    collect_validation_data,
+    end_attempt,
+    prepared_file,
+)
+from hub.lifecycle.services import Services
+from hub.model.contract.case import Case
+from hub.model.contract.contract import MAX_RETRY_INTERVAL, Contract, ContractState
+from hub.model.messaging.message import Purpose
+from hub.model.sealing.finalise import FinaliseStep
+from hub.model.signing.signature_request import SEAL_FIELD, Custody, RequestState, SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.transaction import Transaction
+from qianda.verify.structure import check_finished
+
+
+async def new_seal_request(services: Services, contract: UUID, base: str, document: bytes) -> SignatureRequest:
+    """Store `document`, whose hash is `base`, with a prepared seal. Returns the request that is to be written."""
+    stamp = await asyncio.to_thread(seal_stamp, services.seal.organisation)
+    prepared = await prepare_file(
+        document, NewSignature(SEAL_FIELD, certify=False, final=True, appearance=stamp), services.seal.chain
+    )
+    stored, now = await services.files.put(prepared.file), services.clock()
+    return SignatureRequest(
+        id=uuid4(),
+        contract=contract,
+        field=SEAL_FIELD,
+        state=RequestState.PREPARED,
+        base=base,
+        prepared=stored,
+        gap=prepared.gap,
+        document_digest=prepared.document_digest,
+        to_be_signed=prepared.to_be_signed,
+        chain=services.seal.chain,
+        created_at=now,
+        expires_at=now + MAX_RETRY_INTERVAL,
+    )
+
+
+async def prepare_seal(services: Services, work: Work) -> Work:
+    contract = work.contract
+    assert contract.document is not None
+    check_not_expired(services.seal.chain[0], services.clock())
+    seal = await new_seal_request(services, contract.id, contract.document, await services.files.get(contract.document))
+    async with services.database.transaction(EVERYTHING) as tx:
+        case = await tx.cases.lock(contract.id)
+        waiting = [request for request in await tx.signatures.unfinished(contract.id) if request.is_seal]
+        if case.contract.version == contract.version and not waiting:
+            await tx.signatures.add(replace(seal, created_at=tx.now, expires_at=tx.now + MAX_RETRY_INTERVAL))
+        return await choose_work(services, tx, case)
+
+
+async def discard_seal(services: Services, work: Work) -> Work:
+    """The seal has another certificate now: over what was prepared for the old one it must not sign."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        case = await tx.cases.lock(work.contract.id)
+        await tx.signatures.lapse(work.about.id)
+        return await choose_work(services, tx, case)
+
+
+async def sign_seal(services: Services, work: Work) -> Work:
+    """The use of the school's seal key: an attempt before, a record entry after, and one signature that counts."""
+    seal = work.about
+    await check_seal_certificate(services, work.revoked)
+    signature = await services.seal.key.sign(seal.to_be_signed)
+    async with services.database.transaction(EVERYTHING) as tx:
+        case = await end_attempt(tx, work)
+        if await tx.signatures.accept(seal.id, signature, tx.now):
+            await tx.record.append(
+                case.contract.id,
+                case.contract.campus,
+                "seal-used",
+                "hub",
+                {
+                    "key": services.seal.key.label,
+                    "organisation": services.seal.organisation,
+                    "custody": Custody.REMOTE.value if services.seal.remote else "token",
+                    "prepared_sha256": seal.prepared,
+                    "signature_sha256": hashlib.sha256(signature).hexdigest(),
+                },
+            )
+        return await choose_work(services, tx, case)
+
+
+async def close_file(services: Services, work: Work) -> Work:
+    """Timestamp and embed the seal, add validation data and the document timestamp, check the file, complete."""
+    seal = work.about
+    try:
+        final = await _final_file(services, work)
+    except (CertificateRevoked, CertificateNotValid) as error:  # no one would believe this seal
+        return await _replace_seal(services, work, error)
+    stored = await services.files.put(final)
+    async with services.database.transaction(EVERYTHING) as tx:
+        case = await end_attempt(tx, work)
+        if case.contract.state is ContractState.SIGNED and await tx.signatures.embedded(seal.id, tx.now):
+            completed = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
+            return Work(FinaliseStep.WAIT, replace(case, contract=completed))
+        return await choose_work(services, tx, case)
+
+
+async def _replace_seal(services: Services, work: Work, failure: QiandaError) -> Work:
+    """Its signature was stored and never given out: the next one is prepared from the same file. Raises `failure` where
+    that has to wait for another certificate."""
+    seal = work.about
+    async with services.database.transaction(EVERYTHING) as tx:
+        case = await end_attempt(tx, work, failure)
+        if await tx.signatures.lapse(seal.id, RequestState.ACCEPTED):
+            facts = {"field": seal.field}
+            await tx.record.append(case.contract.id, case.contract.campus, "signature-lapsed", "hub", facts)
+        following = await choose_work(services, tx, case)
+    if seal.chain[0] == services.seal.chain[0]:
+        raise failure
+    return following
+
+
+async def _final_file(services: Services, work: Work) -> bytes:
+    contract, seal = work.contract, work.about
+    assert seal.signature is not None
+    prepared = await services.files.get(seal.prepared)
+    sealed = await embed(prepared_file(seal, prepared), seal.chain, seal.signature, services.timestamps)
+    check_not_expired(seal.chain[0], services.clock())  # now that it has its timestamp
+    final = await close(sealed, services.timestamps, *await collect_validation_data(services, work))
+    findings = await asyncio.to_thread(check_finished, final, [*contract.fields, SEAL_FIELD])
+    if findings:
+        raise FileFailedCheck("; ".join(str(finding) for finding in findings))
+    return final
+
+
+async def _note_completed(services: Services, tx: Transaction, case: Case, file: StoredFile) -> Contract:
+    """`file` is the finished one. `case` is locked."""
+    contract = case.contract
+    await tx.contracts.add_version(contract.id, "final", file.sha256, file.size, tx.now)
+    completed = await tx.contracts.move(
+        contract,
+        ContractState.COMPLETED,
+        document=file.sha256,
+        revision=contract.revision + 1,
+        completed_at=tx.now,
+        ended_at=tx.now,
+        stuck_since=None,
+        stuck_reason=None,
+        hub_due_at=None,
+        hub_tries=0,
+    )
+    await tx.record.append(contract.id, contract.campus, "completed", "hub", {"document_sha256": file.sha256})
+    for party in case.parties:
+        news = NewMessage(Purpose.COMPLETED, f"completed-{contract.id}-{party.signer.id}", task=party.task)
+        await send_at_once(services, tx, completed, party.signer, news)
+    return completed

@@ -1,0 +1,112 @@
+"""A signer's accepted signature goes into the file; where its certificate ended before, the signer signs again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+from hub.documents.closing import with_validation_data
+from hub.documents.deferred import embed
+from hub.errors import CertificateRevoked, QiandaError
+from hub.lifecycle.reminders.extend_deadline import move_deadline
+from hub.lifecycle.sealing.apply_seal import new_seal_request
+from hub.lifecycle.sealing.work import (
+    StoredFile,
+    Work,
+    choose_work,
+    collect_validation_data,
+    end_attempt,
+    is_expired,
+    prepared_file,
+)
+from hub.lifecycle.services import Services
+from hub.lifecycle.signing.signing_order import Invitation, open_next, open_task
+from hub.model.contract.case import Case
+from hub.model.contract.contract import FIRST_RETRY, MAX_RETRY_INTERVAL, ContractState
+from hub.model.contract.signer import all_signed
+from hub.model.signing.signature_request import RequestState, SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.transaction import Transaction
+
+# What a signer gets at least whose signature was lost by trouble of ours.
+TIME_TO_SIGN_AGAIN = timedelta(days=7)
+
+
+async def embed_signature(services: Services, work: Work) -> Work:
+    """Timestamp the accepted signature and write it into the file, with the revocation data that speaks for it.
+
+    The last signer's file gets its prepared seal in the same transaction, unless the seal has trouble of its own.
+    """
+    request = work.about
+    try:
+        signed = await _with_signature(services, work)
+    except CertificateRevoked as error:  # before its timestamp: no one would believe it
+        return await reopen_signing(services, work, error)
+    file = StoredFile(await services.files.put(signed), len(signed))
+    is_last = all_signed(party.task for party in work.case.parties)
+    can_seal = is_last and not is_expired(services.seal.chain[0], services.clock())
+    seal = await new_seal_request(services, work.contract.id, file.sha256, signed) if can_seal else None
+    async with services.database.transaction(EVERYTHING) as tx:
+        case = await end_attempt(tx, work)
+        if case.contract.document == request.base and await tx.signatures.embedded(request.id, tx.now):
+            case = await _note_embedded(services, tx, case, request, file)
+            if seal is not None and case.contract.state is ContractState.SIGNED:
+                await tx.signatures.add(replace(seal, created_at=tx.now, expires_at=tx.now + MAX_RETRY_INTERVAL))
+        return await choose_work(services, tx, case)
+
+
+async def _with_signature(services: Services, work: Work) -> bytes:
+    request = work.about
+    prepared = await services.files.get(request.prepared)
+    assert request.signature is not None
+    signed = await embed(
+        prepared_file(request, prepared), request.chain, request.signature, services.timestamps, request.confirmation
+    )
+    data = await collect_validation_data(services, work)
+    return await asyncio.to_thread(with_validation_data, signed, request.field, *data)
+
+
+async def _note_embedded(
+    services: Services, tx: Transaction, case: Case, request: SignatureRequest, file: StoredFile
+) -> Case:
+    """The signature stands in this file: the next signer's turn, or the hub's own. `case` is locked."""
+    assert request.task is not None
+    contract, stored = case.contract, file.sha256
+    await tx.signatures.lapse_prepared(contract.id)
+    await tx.tasks.embedded(request.task, tx.now)
+    await tx.contracts.add_version(contract.id, "signed", stored, file.size, tx.now)
+    facts = {"field": request.field, "document_sha256": stored, "revision": contract.revision + 1}
+    await tx.record.append(contract.id, contract.campus, "signature-embedded", "hub", facts)
+    changes = {"document": stored, "revision": contract.revision + 1, "stuck_since": None, "stuck_reason": None}
+    if all_signed(party.task for party in case.parties):
+        await tx.record.append(contract.id, contract.campus, "signed", "hub", {"document_sha256": stored})
+        hub_step = {"hub_due_at": tx.now + FIRST_RETRY, "hub_tries": 0}
+        return replace(case, contract=await tx.contracts.move(contract, ContractState.SIGNED, **changes, **hub_step))
+    changed = await tx.contracts.change(contract, **changes)
+    # We start this message, so it waits for the window; in the daytime that is at once.
+    await open_next(services, tx, changed, Invitation("policy"))
+    return replace(case, contract=changed)
+
+
+async def reopen_signing(services: Services, work: Work, failure: QiandaError | None = None) -> Work:
+    """The certificate was revoked or ran out before a timestamp could be had: the signature is lost, and the signer is
+    asked again."""
+    request = work.about
+    async with services.database.transaction(EVERYTHING) as tx:
+        case = await end_attempt(tx, work, failure)
+        if await tx.signatures.lapse(request.id, RequestState.ACCEPTED):
+            case = await _ask_to_sign_again(services, tx, case, request)
+        return await choose_work(services, tx, case)
+
+
+async def _ask_to_sign_again(services: Services, tx: Transaction, case: Case, request: SignatureRequest) -> Case:
+    contract = case.contract
+    party = next(party for party in case.parties if party.task.id == request.task)
+    await tx.record.append(contract.id, contract.campus, "signature-lapsed", "hub", {"field": request.field})
+    at_least = tx.planning_now + TIME_TO_SIGN_AGAIN
+    if contract.deadline < at_least:  # they had signed in time
+        contract = await move_deadline(services, tx, contract, at_least, "hub")
+    freed = await tx.contracts.change(contract, stuck_since=None, stuck_reason=None)
+    await open_task(services, tx, freed, party, Invitation("policy"))
+    return replace(case, contract=freed)

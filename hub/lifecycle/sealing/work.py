@@ -1,0 +1,114 @@
+"""What the next step of finalising is about, read and chosen under the lock of its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cryptography import x509
+
+from hub.authorities import CertificateStatus, Revoked
+from hub.documents.deferred import Prepared
+from hub.errors import CertificateRevoked, QiandaError
+from hub.lifecycle.services import Services
+from hub.model.contract.case import Case
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.sealing.finalise import ATTEMPTS, FinaliseStep, choose_step
+from hub.model.signing.signature_request import RequestState, SignatureRequest
+from hub.store.transaction import Transaction
+
+
+@dataclass(frozen=True)
+class Work:
+    """The next step of a contract, and what was read for it under the contract's lock.
+
+    `attempt`: begun in the transaction that chose a step which calls outside. `embedded`: the signatures that stand in
+    the file. `revoked`: what the built-in authority had revoked by then. The last two are there for steps with an
+    attempt."""
+
+    step: FinaliseStep
+    case: Case
+    request: SignatureRequest | None = None
+    attempt: UUID | None = None
+    embedded: Sequence[SignatureRequest] = ()
+    revoked: Sequence[Revoked] = ()
+
+    @property
+    def contract(self) -> Contract:
+        return self.case.contract
+
+    @property
+    def about(self) -> SignatureRequest:
+        assert self.request is not None
+        return self.request
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """`sha256` is also its name in the store."""
+
+    sha256: str
+    size: int
+
+
+async def choose_work(services: Services, tx: Transaction, case: Case) -> Work:
+    """Choose the next step of a contract that is locked, and begin its attempt."""
+    contract = case.contract
+    requests = [] if contract.state is ContractState.COMPLETED else await tx.signatures.of_contract(contract.id)
+    unfinished = [each for each in reversed(requests) if each.state in (RequestState.PREPARED, RequestState.ACCEPTED)]
+    step, request = choose_step(
+        contract.state, unfinished, lambda each: is_expired(each, services.clock()), services.seal.chain[0]
+    )
+    if step is FinaliseStep.WAIT:
+        await tx.contracts.plan_hub_step(contract.id, None)
+    if request is None or step not in ATTEMPTS:
+        return Work(step, case, request)
+    attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id, tx.now)
+    embedded = [each for each in requests if each.state is RequestState.EMBEDDED]
+    revoked = [Revoked(*each) for each in await tx.certificates.revoked(services.authority_name)]
+    return Work(step, case, request, attempt, embedded, revoked)
+
+
+async def end_attempt(tx: Transaction, work: Work, failure: QiandaError | None = None) -> Case:
+    """Lock the contract and end the attempt of this step. Returns its case as it is under the lock."""
+    case = await tx.cases.lock(work.contract.id)
+    if work.attempt is not None:
+        reason = f"{failure.code}: {failure}" if failure else None
+        await tx.signatures.end_attempt(work.attempt, tx.now, failure=reason)
+    return case
+
+
+def prepared_file(request: SignatureRequest, file: bytes) -> Prepared:
+    return Prepared(file, request.gap, request.document_digest, request.to_be_signed)
+
+
+async def collect_validation_data(services: Services, work: Work) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Chains, CRLs and OCSP answers; of the built-in authority a CRL that ends before any certificate in the file does:
+    later it could not speak for it any more.
+
+    A validator judges all signatures by the newest CRL in the file, also those that were made before it.
+    """
+    request, entries = work.about, work.revoked
+    inside = [request, *work.embedded]
+    all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
+    ends = min(end for end in all_ends if end > services.clock())
+    crl = await services.authority.revocation_list(entries, speaks_until=ends)
+    if await services.authority.status(request.chain[0], entries) is CertificateStatus.REVOKED:
+        raise CertificateRevoked
+    foreign = {each.id: await services.revocation.of(each.chain) for each in inside if _is_foreign(services, each)}
+    if request.id in foreign and foreign[request.id].revoked:
+        raise CertificateRevoked
+    others = dict.fromkeys(each for status in foreign.values() for each in status.lists)
+    answers = dict.fromkeys(each for status in foreign.values() for each in status.answers)
+    return [*request.chain, *services.timestamps.certificates], [crl, *others], list(answers)
+
+
+def _is_foreign(services: Services, request: SignatureRequest) -> bool:
+    """Whether the certificate is of another authority than the built-in one, whose list is at hand."""
+    return request.chain[-1] != services.signer_trust.own
+
+
+def is_expired(certificate: bytes, now: datetime) -> bool:
+    return x509.load_der_x509_certificate(certificate).not_valid_after_utc <= now
