@@ -112,7 +112,7 @@ class People:
         story.pages = int(contract.pages)
         for page_number in range(1, story.pages + 1):
             await client.page(page_number)
-        await client.sign(strokes=STROKES, shown=shown)
+        await client.sign(strokes=STROKES, shown=shown, contract=contract)
 
     async def messages(self, phone: str) -> list[dict[str, str]]:
         """What the demo's pretend phone shows, oldest first."""

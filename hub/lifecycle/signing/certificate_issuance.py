@@ -34,22 +34,52 @@ class Obtained:
     passed_over: tuple[str, ...]
 
 
-async def obtain(
-    services: Services, visiting: Visit, spki: bytes, life: timedelta, passkey: PasskeyBinding | None = None
-) -> Obtained:
-    """Ask one after the other, each with an attempt row before it. `passkey`: the one that the certificate is to name,
-    where the authority can.
+@dataclass(frozen=True)
+class CertificateOrder:
+    """A certificate that is to be obtained for the public key `spki` (DER), valid for `life` at least.
+
+    `authorities`: the names of those that may be asked, in this order. `first_attempt`: the attempt row of the first.
+    `passkey`: the one that the certificate is to name, where the authority can.
+    """
+
+    spki: bytes
+    life: timedelta
+    authorities: Sequence[str]
+    first_attempt: UUID
+    passkey: PasskeyBinding | None = None
+
+
+async def begin_order(
+    services: Services,
+    tx: Transaction,
+    contract: Contract,
+    key: tuple[bytes, PasskeyBinding | None],
+    life: timedelta,
+) -> CertificateOrder:
+    """Choose who may be asked, and begin the first attempt. `key`: the public key and its passkey.
+
+    Raises BadInput for a key that cannot be read, AuthorityUnavailable where nobody may be asked.
+    """
+    spki, passkey = key
+    names = await _list_candidates(services, tx, contract, spki)
+    if not names:
+        raise AuthorityUnavailable("no authority is configured for this contract")
+    attempt = await tx.signatures.begin_attempt("certificate", contract.id, None, tx.now)
+    return CertificateOrder(spki, life, names, attempt, passkey)
+
+
+async def obtain(services: Services, visiting: Visit, order: CertificateOrder) -> Obtained:
+    """Ask one authority after the other, each with an attempt row before it.
 
     Raises AuthorityUnavailable or TokenUnavailable when nobody serves; AuthorityRefused, when one decided against it:
     then nobody else is asked. Whoever gives a certificate too late for us to hear of it has given one that nobody uses.
     """
-    names = await _candidates(services, visiting.contract, spki)
     failures: list[tuple[str, Unavailable]] = []
-    for name in names:
-        attempt = await _begin(services, visiting.contract)
+    for name in order.authorities:
+        attempt = await _begin(services, visiting.contract) if failures else order.first_attempt
         try:
             issued = await services.authorities.by_name[name].enrol(
-                spki, visiting.signer.name, services.randomness(12).hex(), life, passkey
+                order.spki, visiting.signer.name, services.randomness(12).hex(), order.life, order.passkey
             )
         except (AuthorityRefused, BadInput) as error:
             await _end(services, attempt, f"{name}: {error.code}: {error}")
@@ -65,16 +95,14 @@ async def obtain(
         await _tell_staff(services, passed_over, name)
         return Obtained(name, issued, attempt, passed_over)
     await _tell_staff(services, [name for name, _ in failures], "")
-    raise failures[-1][1] if failures else AuthorityUnavailable("no authority is configured for this contract")
+    raise failures[-1][1]
 
 
-async def _candidates(services: Services, contract: Contract, spki: bytes) -> list[str]:
-    """Who may be asked, in order; those that failed lately come last."""
+async def _list_candidates(services: Services, tx: Transaction, contract: Contract, spki: bytes) -> list[str]:
+    """Return the names of those that may be asked, in order; those that failed lately come last."""
     authorities = services.authorities
-    campuses: set[str] = set()
-    if any(rule.campuses for rule in authorities.rules):
-        async with services.database.transaction(EVERYTHING) as tx:
-            campuses = await _campus_and_above(tx, contract.campus)
+    by_campus = any(rule.campuses for rule in authorities.rules)
+    campuses = await _campus_and_above(tx, contract.campus) if by_campus else set()
     chosen = authorities_for(authorities.rules, campuses, contract.template, _kind_of_key(spki))
     template = services.printer.templates.get(contract.template, contract.language)
     trial = {name for name, authority in authorities.by_name.items() if authority.trial}

@@ -94,7 +94,10 @@ async def session_of(
     """
     if by_pickup(secret) and not before_code:
         raise NotVerified
-    session = await tx.sessions.by_secret(secret, lock=lock) if secret else None
+    return _check_session(tx, await tx.sessions.by_secret(secret, lock=lock) if secret else None, agent=agent)
+
+
+def _check_session(tx: Transaction, session: SigningSession | None, *, agent: bool) -> SigningSession:
     if session is None or not session.live(tx.now):
         raise SessionNotValid
     if session.pairing is not None and not agent:
@@ -123,24 +126,24 @@ async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *
 
     Raises SessionNotValid, NotVerified, or ContractNotFound for a contract that is not in the session.
     """
-    session = await session_of(tx, secret, agent=agent)
-    return await _at(tx, session, await tx.cases.get(_contract_in(session, contract_id)))
+    return await _visit(tx, secret, contract_id, agent=agent, lock=False)
 
 
 async def lock_visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
     """Lock the contract, and return the visit as it is under the lock. Raises as `visit` does."""
-    session = await session_of(tx, secret, agent=agent)
-    case = await tx.cases.lock(_contract_in(session, contract_id))
-    return await _at(tx, await session_of(tx, secret, agent=agent), case)
+    return await _visit(tx, secret, contract_id, agent=agent, lock=True)
 
 
-def _contract_in(session: SigningSession, contract_id: UUID | None) -> UUID:
+async def _visit(tx: Transaction, secret: str, contract_id: UUID | None, *, agent: bool, lock: bool) -> Visit:
+    if by_pickup(secret):
+        raise NotVerified
+    found, case = await tx.cases.get_with_session(secret, contract_id, lock=lock)
+    session = _check_session(tx, found, agent=agent)
     if session.verified_at is None:
         raise NotVerified
-    contract = contract_id or session.contract
-    if contract not in session.contracts:
+    if case is None:
         raise ContractNotFound
-    return contract
+    return await _at(tx, session, case)
 
 
 async def _at(tx: Transaction, session: SigningSession, case: Case) -> Visit:

@@ -106,14 +106,16 @@ async def _prepare(
 ) -> tuple[SignatureRequest, int]:
     """Nothing is locked while the file is read, drawn and stored; whether it may still be signed is asked anew."""
     async with services.database.transaction(EVERYTHING) as tx:
-        visiting = await _may_prepare(services, tx, secret, contract_id, asked)
+        visiting = await visit(tx, secret, contract_id, agent=True)
+        await _check_may_prepare(services, tx, visiting, asked)
         await _replaceable(tx, visiting)
         await spend_prepared(services, tx, visiting.task.id, visiting.signer)
         at = tx.now
     prepared = await _prepared_file(services, visiting, asked.strokes, at)
     stored = await services.files.put(prepared.file)
     async with services.database.transaction(EVERYTHING) as tx:
-        now = await _may_prepare(services, tx, secret, visiting.contract.id, asked)
+        now = await lock_visit(tx, secret, visiting.contract.id, agent=True)
+        await _check_may_prepare(services, tx, now, asked)
         if now.session.certificate_chain != visiting.session.certificate_chain:  # it certified another key meanwhile
             raise DocumentBusy(retry_after=CONFIRMATION_RETRY)
         for replaced in await _replaceable(tx, now):
@@ -123,15 +125,8 @@ async def _prepare(
     return request, len(prepared.file)
 
 
-async def _may_prepare(
-    services: Services,
-    tx: Transaction,
-    secret: str,
-    contract_id: UUID | None,
-    asked: PrepareRequest,
-) -> Visit:
-    """The visit, with its contract locked. Raises where this signer may not prepare this document now."""
-    visiting = await lock_visit(tx, secret, contract_id, agent=True)
+async def _check_may_prepare(services: Services, tx: Transaction, visiting: Visit, asked: PrepareRequest) -> None:
+    """Raise where this signer may not prepare this document now."""
     contract = visiting.contract
     check_turn(visiting.contract, visiting.task)
     if tx.planning_now >= contract.deadline:
@@ -148,7 +143,6 @@ async def _may_prepare(
     if asked.document_sha256 != contract.document:
         known = {version["sha256"] for version in await tx.contracts.versions(contract.id)}
         raise DocumentChanged if asked.document_sha256 in known else WrongDocument
-    return visiting
 
 
 def _key_was_revoked(session: SigningSession) -> bool:
@@ -279,8 +273,10 @@ async def accept_signature(
 
 async def _accept(services: Services, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside) -> TaskState:
     async with services.database.transaction(EVERYTHING) as tx:
-        session = await session_of(tx, secret, agent=True)
-        request = await _own_request(tx, session, request_id)
+        request = await tx.signatures.get_of_session(request_id, secret)
+        if request is None:
+            await session_of(tx, secret, agent=True)  # says what is wrong with the session, if that is the reason
+            raise _no_such_request()
         visiting = await lock_visit(tx, secret, request.contract, agent=True)
         if visiting.task.state is TaskState.SIGNED:
             return TaskState.SIGNED
@@ -299,25 +295,29 @@ def _key_of(certificate: bytes) -> bytes:
     return public_key.public_bytes(serialization.Encoding.DER, form)
 
 
+def _no_such_request() -> WrongSignature:
+    return WrongSignature("there is no such request in this session")
+
+
 async def _own_request(tx: Transaction, session: SigningSession, request_id: UUID) -> SignatureRequest:
     request = await tx.signatures.get(request_id)
     if session.verified_at is None or request is None or request.session != session.id:
-        raise WrongSignature("there is no such request in this session")
+        raise _no_such_request()
     return request
 
 
 async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) -> SignatureRequest:
-    """As it is under the contract's lock. After the lease it still counts while nobody else has begun."""
-    request = await tx.signatures.get(request_id)
-    assert request is not None
+    """Return the request as it is under the contract's lock. After the lease it still counts while nobody else has
+    begun."""
+    requests = await tx.signatures.of_contract(visiting.contract.id)
+    request = next(each for each in requests if each.id == request_id)
     if _key_was_revoked(visiting.session):
         raise KeyRevoked
     if (key := _key_of(request.chain[0])) != visiting.session.key_spki:  # it certified another one since
         await check_owner(tx, key, visiting.signer.person)
     if request.state is not RequestState.PREPARED or request.base != visiting.contract.document:
         raise DocumentChanged
-    others = [each for each in await tx.signatures.unfinished(visiting.contract.id) if each.id != request.id]
-    if any(other.leased(tx.now) for other in others):
+    if any(other.leased(tx.now) for other in requests if other.id != request.id):
         raise DocumentChanged
     if tx.planning_now >= visiting.contract.deadline:
         raise IllegalMove("the deadline has passed")

@@ -31,7 +31,7 @@ from hub.errors import (
 from hub.lifecycle.messaging.quotas import spend_certificate
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import noting_refused_keys
-from hub.lifecycle.signing.certificate_issuance import obtain
+from hub.lifecycle.signing.certificate_issuance import begin_order, obtain
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held, owner_refusal
 from hub.lifecycle.signing.open_link import Visit, session_of, visit
@@ -175,11 +175,12 @@ async def _demand(services: Services, visiting: Visit, shown: ShownKey, proved: 
 async def _certificate_for(
     services: Services, visiting: Visit, shown: ShownKey, holding: Held, passkey: Passkey | None
 ) -> Certified:
+    binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
     async with services.database.transaction(EVERYTHING) as tx:
         await spend_certificate(services, tx, visiting.signer)
-        life = max(SIGNER_LIFE, await _time_to_last(tx, visiting))
-    binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
-    obtained = await obtain(services, visiting, shown.spki, life, binding)
+        life = max(SIGNER_LIFE, _time_to_last(tx, visiting))
+        order = await begin_order(services, tx, visiting.contract, (shown.spki, binding), life)
+    obtained = await obtain(services, visiting, order)
     issued = obtained.issued
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.signatures.end_attempt(obtained.attempt, tx.now)
@@ -204,7 +205,7 @@ async def _certificate_for(
     return certified
 
 
-async def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
+def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
     """How long a certificate has to be valid. Longer for somebody after whom others sign: the file is closed only
     then, and to last it has to be closed while all its certificates are valid.
     """
@@ -222,7 +223,7 @@ async def _accepted(services: Services, visiting: Visit, chain: Sequence[bytes])
     if not any(same_name(name, visiting.signer.name) for name in accepted.names):
         raise CertificateOfSomebodyElse
     async with services.database.transaction(EVERYTHING) as tx:
-        needed = tx.now + await _time_to_last(tx, visiting)
+        needed = tx.now + _time_to_last(tx, visiting)
         ours = {serial for serial, _, _ in await tx.certificates.revoked(services.authority_name)}
     if accepted.not_after <= needed:
         raise CertificateNotValid(f"it ends on {accepted.not_after:%Y-%m-%d}, before the contract can be completed")

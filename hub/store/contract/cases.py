@@ -1,27 +1,74 @@
-"""Cases: a contract with its signers and tasks, read in two statements."""
+"""Cases: a contract with its signers and tasks, read in one statement."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, bindparam, select
+from sqlalchemy import (
+    LABEL_STYLE_TABLENAME_PLUS_COL,
+    LargeBinary,
+    RowMapping,
+    Select,
+    Table,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.errors import ContractNotFound
 from hub.model.contract.case import Case, Party
-from hub.model.contract.contract import Contract
-from hub.store.contract.contracts import SIGNER, Contracts
+from hub.model.signing.session import SigningSession, secret_hash
+from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
+from hub.store.signing.sessions import SESSION, read_session
 
-# Two statements, not one: a join that waits for the contract's lock would show the tasks as they were before the wait.
-_PARTIES = (
-    select(SIGNER, TASK)
-    .join(TASK, TASK.c.signer == SIGNER.c.id)
-    .where(SIGNER.c.contract == bindparam("contract"))
-    .order_by(SIGNER.c.order, SIGNER.c.field)
-    .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+_CONTRACT_ID = bindparam("contract", type_=Uuid())
+_SECRET = bindparam("secret", type_=LargeBinary())
+_BY_ORDER = (SIGNER.c.order, SIGNER.c.field)
+
+
+def _labelled(statement: Select[Any]) -> Select[Any]:
+    return statement.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+
+
+_PARTIES = SIGNER.join(TASK, TASK.c.signer == SIGNER.c.id)
+_GET = _labelled(
+    select(CONTRACT, SIGNER, TASK)
+    .select_from(CONTRACT.outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
+    .where(CONTRACT.c.id == _CONTRACT_ID)
+    .order_by(*_BY_ORDER)
 )
-_SIGNER_COLUMNS = {f"signer_{column.name}": column.name for column in SIGNER.c}
-_TASK_COLUMNS = {f"signing_task_{column.name}": column.name for column in TASK.c}
+# The contract that a session's call is about: the one that it names, else that of the link.
+_MEANT = CONTRACT.c.id == func.coalesce(_CONTRACT_ID, SESSION.c.contract)
+_MEANT &= CONTRACT.c.id == any_(SESSION.c.contracts)
+_GET_WITH_SESSION = _labelled(
+    select(SESSION, CONTRACT, SIGNER, TASK)
+    .select_from(SESSION.outerjoin(CONTRACT, _MEANT).outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
+    .where(SESSION.c.secret_hash == _SECRET)
+    .order_by(*_BY_ORDER)
+)
+# Locking and reading are two statements: one that waits for a lock would show the other tables as before the wait.
+_LOCK = select(CONTRACT.c.id).where(CONTRACT.c.id == _CONTRACT_ID).with_for_update(key_share=True)
+_LOCK_OF_SESSION = (
+    select(CONTRACT.c.id)
+    .select_from(SESSION.join(CONTRACT, _MEANT))
+    .where(SESSION.c.secret_hash == _SECRET)
+    .with_for_update(key_share=True, of=CONTRACT)
+)
+_COLUMNS = {
+    table: {f"{table.name}_{column.name}": column.name for column in table.c}
+    for table in (SESSION, CONTRACT, SIGNER, TASK)
+}
+
+
+def _part(row: RowMapping, table: Table) -> dict[str, Any]:
+    """Return the columns of one table, by their names in that table."""
+    return {name: row[label] for label, name in _COLUMNS[table].items()}
 
 
 class Cases:
@@ -31,17 +78,40 @@ class Cases:
 
     async def get(self, contract: UUID) -> Case:
         """Raises ContractNotFound for an unknown contract and for one outside the scope alike."""
-        return await self._complete(await self._contracts.get(contract))
+        rows = (await self._connection.execute(_GET, {"contract": contract})).mappings().all()
+        if not rows:
+            raise ContractNotFound
+        return self._read(rows)
 
     async def lock(self, contract: UUID) -> Case:
-        """Lock the contract until the end of the transaction, and return its case as it is under the lock."""
-        return await self._complete(await self._contracts.locked(contract))
+        """Lock the contract until the end of the transaction, and return its case as it is under the lock.
 
-    async def _complete(self, contract: Contract) -> Case:
-        rows = (await self._connection.execute(_PARTIES, {"contract": contract.id})).mappings()
-        parties = []
-        for row in rows:
-            signer = {name: row[label] for label, name in _SIGNER_COLUMNS.items()}
-            task = {name: row[label] for label, name in _TASK_COLUMNS.items()}
-            parties.append(Party(self._contracts.read_signer(signer), read_task(task)))
+        `NO KEY`: rows that only refer to the contract can still be written by those who do not change it.
+        """
+        await self._connection.execute(_LOCK, {"contract": contract})
+        return await self.get(contract)
+
+    async def get_with_session(
+        self, secret: str, contract: UUID | None, *, lock: bool = False
+    ) -> tuple[SigningSession | None, Case | None]:
+        """Return the session with this secret, and the case that it may look at: of `contract`, or else of its link.
+
+        The case is None where the session does not have the contract. `lock`: lock the contract first.
+        """
+        values = {"secret": secret_hash(secret), "contract": contract}
+        if lock:
+            await self._connection.execute(_LOCK_OF_SESSION, values)
+        rows = (await self._connection.execute(_GET_WITH_SESSION, values)).mappings().all()
+        if not rows:
+            return None, None
+        session = read_session(_part(rows[0], SESSION))
+        return session, None if rows[0]["contract_id"] is None else self._read(rows)
+
+    def _read(self, rows: Sequence[RowMapping]) -> Case:
+        contract = self._contracts.read_contract(_part(rows[0], CONTRACT))
+        parties = [
+            Party(self._contracts.read_signer(_part(row, SIGNER)), read_task(_part(row, TASK)))
+            for row in rows
+            if row["signer_id"] is not None
+        ]
         return Case(contract, tuple(parties))

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -60,7 +61,7 @@ class Contracts:
         """Lock those that nobody else has, and read their signers. Whoever holds one of the others is not waited
         for."""
         rows = (await ahead.aside(_LOCK, {"ids": list(contracts)})).mappings()
-        found = [self._contract(row) for row in rows]
+        found = [self.read_contract(row) for row in rows]
         for contract in found:
             ahead.put("locked", contract.id, contract)
         signers: dict[UUID, list[Signer]] = {contract.id: [] for contract in found}
@@ -97,15 +98,18 @@ class Contracts:
         row = (await self._connection.execute(statement)).mappings().first()
         if row is None:
             raise ContractNotFound
-        return self._contract(row)
+        return self.read_contract(row)
 
-    def _contract(self, row: RowMapping, *, in_list: bool = False) -> Contract:
+    def read_contract(self, row: RowMapping | Mapping[str, Any], *, in_list: bool = False) -> Contract:
         """Raises ContractUnreadable; in a list such a one is marked instead, and hides none of the others."""
         values = {name: value for name, value in row.items() if name not in _HIDDEN}
-        readable = self._cipher.opens(row["data_sealed"])
-        if not readable and not in_list:
-            raise ContractUnreadable(f"contract {row['number']}: sealed under another key, or altered")
-        data = self._cipher.open_json(row["data_sealed"]) if readable else {}
+        readable, data = True, {}
+        try:
+            data = self._cipher.open_json(row["data_sealed"])
+        except (InvalidTag, ValueError):
+            readable = False
+            if not in_list:
+                raise ContractUnreadable(f"contract {row['number']}: sealed under another key, or altered") from None
         values |= {"state": ContractState(row["state"]), "fields": tuple(row["fields"]), "data": data}
         values |= {"readable": readable}
         return Contract(**values)
@@ -117,7 +121,7 @@ class Contracts:
     async def by_external_id(self, external_id: str) -> Contract | None:
         statement = select(CONTRACT).where(CONTRACT.c.external_id == external_id).order_by(CONTRACT.c.created_at.desc())
         row = (await self._connection.execute(statement.limit(1))).mappings().first()
-        return self._contract(row) if row else None
+        return self.read_contract(row) if row else None
 
     async def listed(
         self,
@@ -137,7 +141,7 @@ class Contracts:
             created_at, last = after
             earlier = CONTRACT.c.created_at < created_at
             statement = statement.where(earlier | ((CONTRACT.c.created_at == created_at) & (CONTRACT.c.id < last)))
-        return [self._contract(row, in_list=True) for row in (await self._connection.execute(statement)).mappings()]
+        return [self.read_contract(row, in_list=True) for row in (await self._connection.execute(statement)).mappings()]
 
     async def move(self, contract: Contract, after: ContractState, **values: Any) -> Contract:
         """The one place that writes a state: checked against MOVES, compare-and-set on the version."""
@@ -154,7 +158,7 @@ class Contracts:
         row = (await self._connection.execute(statement)).mappings().first()
         if row is None:
             raise StaleVersion
-        return self._contract(row)
+        return self.read_contract(row)
 
     # ---- what the hub itself has to do next for a contract (embed, seal, close)
 

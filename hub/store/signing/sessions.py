@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -48,11 +48,11 @@ class Sessions:
     async def by_secret(self, secret: str, *, lock: bool = False) -> SigningSession | None:
         statement = select(SESSION).where(SESSION.c.secret_hash == secret_hash(secret))
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
-        return _session(row) if row else None
+        return read_session(row) if row else None
 
     async def get(self, session: UUID) -> SigningSession | None:
         row = (await self._connection.execute(select(SESSION).where(SESSION.c.id == session))).mappings().first()
-        return _session(row) if row else None
+        return read_session(row) if row else None
 
     async def verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:
         """The visitor is who they say: the secret is rotated, the old one is worthless from now on."""
@@ -192,7 +192,8 @@ class Sessions:
 _FIELDS = set(SigningSession.__dataclass_fields__)
 
 
-def _session(row: RowMapping) -> SigningSession:
+def read_session(row: RowMapping | Mapping[str, Any]) -> SigningSession:
+    """Return the session of this row of their table."""
     values = {name: row[name] for name in _FIELDS}
     values |= {"contracts": tuple(row["contracts"]), "certificate_chain": tuple(row["certificate_chain"])}
     return SigningSession(**values)

@@ -12,11 +12,13 @@ from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.signing.session import secret_hash
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
-from hub.store.tables import AttemptRow, SignatureRequestRow, table_of
+from hub.store.tables import AttemptRow, SignatureRequestRow, SigningSessionRow, table_of
 
 REQUEST: Table = table_of(SignatureRequestRow)
 ATTEMPT: Table = table_of(AttemptRow)
+SESSION: Table = table_of(SigningSessionRow)
 _UNFINISHED = REQUEST.c.state.in_([RequestState.PREPARED.value, RequestState.ACCEPTED.value])
 
 
@@ -41,6 +43,13 @@ class Signatures:
 
     async def get(self, request: UUID) -> SignatureRequest | None:
         row = (await self._connection.execute(select(REQUEST).where(REQUEST.c.id == request))).mappings().first()
+        return _request(row) if row else None
+
+    async def get_of_session(self, request: UUID, secret: str) -> SignatureRequest | None:
+        """Return the request if the session with this secret asked for it."""
+        mine = (SESSION.c.id == REQUEST.c.session) & (SESSION.c.secret_hash == secret_hash(secret))
+        statement = select(REQUEST).join(SESSION, mine).where(REQUEST.c.id == request)
+        row = (await self._connection.execute(statement)).mappings().first()
         return _request(row) if row else None
 
     async def unfinished(self, contract: UUID) -> list[SignatureRequest]:

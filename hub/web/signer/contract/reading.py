@@ -137,7 +137,8 @@ def _block_lines(block: dict[str, Any]) -> list[str]:
 
 async def document(request: web.Request) -> web.Response:
     """The current revision, to whoever still has to sign it; afterwards only the finished file is handed out."""
-    seen = (await look(request, agent=True)).visit
+    async with request.app[HUB].database.transaction(EVERYTHING) as tx:
+        seen = await visit(tx, session_secret(request), contract_id(request), agent=True)
     still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)
     if not still_to_sign and seen.contract.state is not ContractState.COMPLETED:
         raise NotCompleted
