@@ -31,11 +31,13 @@ from hub.lifecycle.contract.terms import (
 )
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import Invitation, open_next
+from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import id_document, person_name, phone_number
 from hub.model.contract.signer import Role, Signer, SigningTask, TaskState
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import Scope
+from hub.store.evidence.record import PersonalValue
 from hub.store.transaction import Transaction
 
 DEFAULT_DEADLINE = timedelta(days=30)
@@ -72,7 +74,7 @@ async def issue(services: Services, scope: Scope, asked: NewContract, actor: str
     """Draw and issue. Raises as `prepare_contract` does; `hold` is that of `issue_prepared`."""
     prepared = await prepare_contract(services, scope, asked)
     async with services.database.transaction(scope) as tx:
-        return await issue_prepared(services, tx, prepared, actor, hold=hold)
+        return (await issue_prepared(services, tx, prepared, actor, hold=hold)).contract
 
 
 async def prepare_contract(services: Services, scope: Scope, asked: NewContract) -> PreparedContract:
@@ -91,12 +93,11 @@ async def prepare_contract(services: Services, scope: Scope, asked: NewContract)
 
 async def issue_prepared(
     services: Services, tx: Transaction, prepared: PreparedContract, actor: str, *, hold: bool = False
-) -> Contract:
+) -> Case:
     """Write it, in this transaction. `hold`: an invitation "now" waits a moment, since another contract for the same
     signer follows."""
-    contract = await _write(services, tx, prepared, actor)
-    await open_next(services, tx, contract, Invitation(prepared.drawn.asked.send, hold))
-    return await tx.contracts.get(contract.id)
+    case = await _write(services, tx, prepared, actor)
+    return await open_next(services, tx, case, Invitation(prepared.drawn.asked.send, hold))
 
 
 # ---- checking what was asked for
@@ -209,14 +210,15 @@ def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
 # ---- writing it down
 
 
-async def _write(services: Services, tx: Transaction, prepared: PreparedContract, actor: str) -> Contract:
+async def _write(services: Services, tx: Transaction, prepared: PreparedContract, actor: str) -> Case:
     drawn, laid_out = prepared.drawn, prepared.laid_out
     template = services.printer.templates.get(drawn.asked.template, drawn.language)
     draft = _contract(drawn, laid_out, template.version)
     await _take_enrolment(tx, drawn, draft.id)
     await tx.contracts.add(draft, drawn.terms.student.name)
+    tx.record.begin(draft.id)
     await _take_place(services, tx, drawn.asked.replaces, draft.id, actor)
-    commitments = await _write_signers(tx, services, draft, drawn)
+    parties, commitments = await _write_signers(tx, draft, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
     await tx.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), tx.now)
     await tx.contracts.add_version(draft.id, "issued", prepared.sha256, prepared.size, tx.now)
@@ -241,7 +243,7 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
         draft, ContractState.ISSUED, document=prepared.sha256, issued_sha256=prepared.sha256, issued_at=tx.now
     )
     await tx.record.append(draft.id, draft.campus, "issued", actor, {"document_sha256": prepared.sha256})
-    return issued
+    return Case(issued, tuple(parties))
 
 
 def _contract(drawn: _Drawn, laid_out: LaidOut, template_version: str) -> Contract:
@@ -314,34 +316,43 @@ def _person(tx: Transaction, asked: NewContract, signer: DrawnSigner) -> str:
 
 
 async def _write_signers(
-    tx: Transaction, services: Services, contract: Contract, drawn: _Drawn
-) -> list[dict[str, str]]:
-    entries = []
+    tx: Transaction, contract: Contract, drawn: _Drawn
+) -> tuple[list[Party], list[dict[str, str]]]:
+    """Write the signers with their tasks. Returns them, and what the record says of each."""
+    parties, values, entries = [], [], []
     for each in drawn.terms.signers:
-        signer = Signer(
-            id=uuid4(),
-            contract=contract.id,
-            campus=contract.campus,
-            role=each.role,
-            name=each.name,
-            phone=each.phone,
-            person=_person(tx, drawn.asked, each),
-            id_type=each.document.id_type,
-            id_number=each.document.number,
-            order=each.order,
-            language=each.language,
-            field=each.field,
-            channels=each.channels,
-            zone=drawn.terms.campus.zone,
-            email=each.email,
-            relation=each.relation,
-        )
+        signer = _signer(tx, contract, drawn, each)
         salt = secrets.token_bytes(SALT_BYTES)
         await tx.contracts.add_signer(signer, salt)
         task = SigningTask(uuid4(), contract.id, signer.id, contract.campus, TaskState.WAITING, signer.order)
         await tx.tasks.add(task)
+        parties.append(Party(signer, task))
+        personal = [PersonalValue(signer, salt, name, value) for name, value in _personal(signer).items()]
+        values += personal
         entries.append(
             {"signer": str(signer.id), "role": signer.role.value, "field": signer.field}
-            | {name: await tx.record.commit(signer, salt, name, value) for name, value in _personal(signer).items()}
+            | {value.name: value.commitment for value in personal}
         )
-    return entries
+    await tx.record.commit_all(values)
+    return sorted(parties, key=lambda party: (party.signer.order, party.signer.field)), entries
+
+
+def _signer(tx: Transaction, contract: Contract, drawn: _Drawn, asked: DrawnSigner) -> Signer:
+    return Signer(
+        id=uuid4(),
+        contract=contract.id,
+        campus=contract.campus,
+        role=asked.role,
+        name=asked.name,
+        phone=asked.phone,
+        person=_person(tx, drawn.asked, asked),
+        id_type=asked.document.id_type,
+        id_number=asked.document.number,
+        order=asked.order,
+        language=asked.language,
+        field=asked.field,
+        channels=asked.channels,
+        zone=drawn.terms.campus.zone,
+        email=asked.email,
+        relation=asked.relation,
+    )

@@ -29,7 +29,7 @@ async def reissue(
     Raises as `prepare_again` and `issue_prepared` do."""
     prepared = await prepare_again(services, scope, contract_id, signers)
     async with services.database.transaction(scope) as tx:
-        return await issue_prepared(services, tx, prepared, actor)
+        return (await issue_prepared(services, tx, prepared, actor)).contract
 
 
 async def prepare_again(

@@ -258,7 +258,7 @@ class _Claim:
         secret, prepared = new_secret(), await prepare_contract(self.services, EVERYTHING, asked)
         async with self.services.database.transaction(EVERYTHING) as tx:
             await self._take(tx)
-            contract = await issue_prepared(self.services, tx, prepared, f"poster:{self.poster.id}")
+            contract = (await issue_prepared(self.services, tx, prepared, f"poster:{self.poster.id}")).contract
             await self._came(tx, contract.id)
             session, task = await self._become_signer(tx, contract, secret)
         return Enrolled(secret, session.expires_at, session, ((contract, task),))

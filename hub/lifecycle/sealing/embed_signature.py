@@ -85,8 +85,7 @@ async def _note_embedded(
         return replace(case, contract=await tx.contracts.move(contract, ContractState.SIGNED, **changes, **hub_step))
     changed = await tx.contracts.change(contract, **changes)
     # We start this message, so it waits for the window; in the daytime that is at once.
-    await open_next(services, tx, changed, Invitation("policy"))
-    return replace(case, contract=changed)
+    return await open_next(services, tx, replace(case, contract=changed), Invitation("policy"))
 
 
 async def reopen_signing(services: Services, work: Work, failure: QiandaError | None = None) -> Work:

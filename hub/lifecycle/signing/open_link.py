@@ -97,6 +97,14 @@ async def session_of(
     return _check_session(tx, await tx.sessions.by_secret(secret, lock=lock) if secret else None, agent=agent)
 
 
+async def signer_of_session(tx: Transaction, secret: str) -> tuple[SigningSession, Signer]:
+    """Return a session that may not be verified yet, and the signer whose link was opened. Raises as `session_of`."""
+    found = await tx.cases.get_session_and_signer(secret) if secret else None
+    session = _check_session(tx, found[0] if found else None, agent=False)
+    assert found is not None
+    return session, found[1]
+
+
 def _check_session(tx: Transaction, session: SigningSession | None, *, agent: bool) -> SigningSession:
     if session is None or not session.live(tx.now):
         raise SessionNotValid

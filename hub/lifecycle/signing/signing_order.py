@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import AlreadySigned, IllegalMove, NotYourTurn
 from hub.lifecycle.services import Services
-from hub.model.contract.case import Party
+from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import SigningTask, TaskState, tasks_to_open
 from hub.model.reminders.due_step import HOLD
@@ -26,15 +26,14 @@ class Invitation:
     hold: bool = False
 
 
-async def open_next(
-    services: Services, tx: Transaction, contract: Contract, invitation: Invitation
-) -> list[SigningTask]:
-    """Open the tasks whose turn has come, each with its first step. Returns them."""
-    signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
-    opened = tasks_to_open(await tx.tasks.of_contract(contract.id))
-    for task in opened:
-        await open_task(services, tx, contract, Party(signers[task.signer], task), invitation)
-    return opened
+async def open_next(services: Services, tx: Transaction, case: Case, invitation: Invitation) -> Case:
+    """Open the tasks whose turn has come, each with its first step. Returns the case as it is then."""
+    due = {task.id for task in tasks_to_open([party.task for party in case.parties])}
+    parties = [
+        await open_task(services, tx, case.contract, party, invitation) if party.task.id in due else party
+        for party in case.parties
+    ]
+    return replace(case, parties=tuple(parties))
 
 
 async def open_task(
@@ -43,7 +42,8 @@ async def open_task(
     contract: Contract,
     party: Party,
     invitation: Invitation,
-) -> None:
+) -> Party:
+    """Open one task with its first step. Returns the party as it is then."""
     signer, task = party.signer, party.task
     now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
@@ -65,6 +65,8 @@ async def open_task(
             "field": signer.field,
         },
     )
+    opened = replace(task, state=TaskState.OPEN, step=step, invited_at=now, accepted_at=None)
+    return Party(signer, opened)
 
 
 async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: datetime) -> None:

@@ -14,9 +14,9 @@ from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import answer, note_not_matched, on_file, question
-from hub.lifecycle.signing.open_link import contracts_of, new_secret, session_of
+from hub.lifecycle.signing.open_link import contracts_of, new_secret, session_of, signer_of_session
 from hub.lifecycle.signing.otp_limits import refuse, take_turn_at_phone
-from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import local_day
@@ -62,14 +62,12 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
 
 async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
-        session = await session_of(tx, secret, before_code=True)
-        asking = await tx.contracts.signer(session.signer)
+        session, asking = await signer_of_session(tx, secret)
         await take_turn_at_phone(tx, secret, asking)
         await tx.contracts.hold([session.contract])
         await tx.sessions.one_at_a_time(asking.person)
         # As things are now that nobody else is at it: the phone may just have changed, which ended this session.
-        session = await session_of(tx, secret, before_code=True)
-        signer = await tx.contracts.signer(session.signer)
+        session, signer = await signer_of_session(tx, secret)
         await refuse(tx, secret, signer, code=True)
         code = await tx.sessions.add_code(signer.person, session.id, tx.now)
         contract = await tx.contracts.get(session.contract)
@@ -113,24 +111,25 @@ class _Entered:
 
 @dataclass(frozen=True)
 class _Answered:
-    """`right`: the one-time code, if everything that was entered is right."""
+    """`contracts`: what the session shows if it is let in, all locked. `right`: the one-time code, if everything that
+    was entered is right."""
 
     session: SigningSession
     signer: Signer
+    contracts: list[UUID]
     right: UUID | None
 
 
 async def _answered(services: Services, tx: Transaction, secret: str, entered: _Entered) -> _Answered:
-    session = await session_of(tx, secret, before_code=True)
-    signer = await tx.contracts.signer(session.signer)
+    _, signer = await signer_of_session(tx, secret)
     await take_turn_at_phone(tx, secret, signer)
-    await tx.contracts.hold(await _contracts_for(tx, session, signer))
+    contracts = await tx.contracts.lock_waiting_of(signer)
     session = await session_of(tx, secret, lock=True, before_code=True)
     await tx.sessions.one_at_a_time(signer.person)
     await refuse(tx, secret, signer, code=False)
     live = await tx.sessions.live_code(signer.person, session.id, tx.now)
     right = _same_code(services, live, entered.code) & services.identity.matches(signer, entered.name, entered.id_tail)
-    return _Answered(session, signer, live if right else None)
+    return _Answered(session, signer, _in_order(session.contract, contracts), live if right else None)
 
 
 def _same_code(services: Services, live: UUID | None, code: str) -> bool:
@@ -143,7 +142,7 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     session, signer = answered.session, answered.signer
     assert answered.right is not None
     await tx.sessions.use_code(answered.right, tx.now)
-    contracts = await _contracts_for(tx, session, signer)
+    contracts = answered.contracts
     secret = new_secret()
     await tx.sessions.verified(session.id, contracts, secret, tx.now)
     await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))
@@ -157,17 +156,10 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     return Verified(secret, verified, found)
 
 
-async def _contracts_for(tx: Transaction, session: SigningSession, signer: Signer) -> list[UUID]:
-    """The link's own contract, and every other one that the same person with the same phone has to sign or is
-    signing, in the order in which they were issued."""
-    contracts = [session.contract]
-    for other in await tx.contracts.same_person(signer):
-        contract = await tx.contracts.get(other.contract)
-        waiting = contract.state in (ContractState.ISSUED, ContractState.SIGNED)
-        if waiting and contract.id not in contracts and len(contracts) < MAX_CONTRACTS:
-            contracts.append(contract.id)
-    own, *others = contracts
-    return [own, *reversed(others)]
+def _in_order(own: UUID, newest_first: Sequence[UUID]) -> list[UUID]:
+    """Return the link's own contract, and after it the newest others in the order in which they were issued."""
+    others = [contract for contract in newest_first if contract != own]
+    return [own, *reversed(others[: MAX_CONTRACTS - 1])]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import ContractNotFound
 from hub.model.contract.case import Case, Party
+from hub.model.contract.signer import Signer
 from hub.model.signing.session import SigningSession, secret_hash
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
@@ -51,6 +52,9 @@ _GET_WITH_SESSION = _labelled(
     .select_from(SESSION.outerjoin(CONTRACT, _MEANT).outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
     .where(SESSION.c.secret_hash == _SECRET)
     .order_by(*_BY_ORDER)
+)
+_SESSION_AND_SIGNER = _labelled(
+    select(SESSION, SIGNER).join(SIGNER, SIGNER.c.id == SESSION.c.signer).where(SESSION.c.secret_hash == _SECRET)
 )
 # Locking and reading are two statements: one that waits for a lock would show the other tables as before the wait.
 _LOCK = select(CONTRACT.c.id).where(CONTRACT.c.id == _CONTRACT_ID).with_for_update(key_share=True)
@@ -106,6 +110,13 @@ class Cases:
             return None, None
         session = read_session(_part(rows[0], SESSION))
         return session, None if rows[0]["contract_id"] is None else self._read(rows)
+
+    async def get_session_and_signer(self, secret: str) -> tuple[SigningSession, Signer] | None:
+        """Return the session with this secret and the signer whose link was opened."""
+        row = (await self._connection.execute(_SESSION_AND_SIGNER, {"secret": secret_hash(secret)})).mappings().first()
+        if row is None:
+            return None
+        return read_session(_part(row, SESSION)), self._contracts.read_signer(_part(row, SIGNER))
 
     def _read(self, rows: Sequence[RowMapping]) -> Case:
         contract = self._contracts.read_contract(_part(rows[0], CONTRACT))

@@ -28,6 +28,7 @@ _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _LOCK = select(CONTRACT).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
 _LOCK = _LOCK.with_for_update(key_share=True, skip_locked=True)
 _SIGNERS = select(SIGNER).where(SIGNER.c.contract == any_(_IDS)).order_by(SIGNER.c.order, SIGNER.c.field)
+_IS_WAITING = CONTRACT.c.state.in_([ContractState.ISSUED.value, ContractState.SIGNED.value])
 _UNFINISHED = [state.value for state in ContractState if not state.final]
 _HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries"}
 
@@ -240,14 +241,19 @@ class Contracts:
         salt: bytes | None = await self._connection.scalar(select(SIGNER.c.salt).where(SIGNER.c.id == signer))
         return salt
 
-    async def same_person(self, signer: Signer) -> list[Signer]:
-        """The signer rows of this very person (document and phone) over all contracts, newest contract first."""
+    async def lock_waiting_of(self, signer: Signer) -> list[UUID]:
+        """Lock the contracts that this very person (document and phone) has to sign or is signing, and the signer's own
+        whatever its state; return them, the newest first. At most 50 of others."""
         mine = (SIGNER.c.person == signer.person) & (
             SIGNER.c.phone_hash == self._cipher.found_by("phone", signer.phone)
         )
-        statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(mine)
-        rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(50))
-        return [self.read_signer(row) for row in rows.mappings()]
+        newest = select(CONTRACT.c.id).join(SIGNER, SIGNER.c.contract == CONTRACT.c.id).where(mine, _IS_WAITING)
+        newest = newest.order_by(CONTRACT.c.created_at.desc()).limit(50)
+        # The state stands outside as well: it is asked again of a row that was waited for.
+        waiting = _IS_WAITING & CONTRACT.c.id.in_(newest)
+        statement = select(CONTRACT.c.id, CONTRACT.c.created_at).where((CONTRACT.c.id == signer.contract) | waiting)
+        rows = await self._connection.execute(statement.order_by(CONTRACT.c.id).with_for_update(key_share=True))
+        return [row.id for row in sorted(rows.all(), key=lambda row: row.created_at, reverse=True)]
 
     async def signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
         """Everybody on file with this phone number (E.164), newest contract first."""

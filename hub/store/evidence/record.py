@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,20 @@ _LAST = _LAST.ext(distinct_on(ENTRY.c.contract)).order_by(ENTRY.c.contract, ENTR
 _ADD = insert(ENTRY)
 _KEEP = insert(VALUE)
 SALT_BYTES = 32
+
+
+@dataclass(frozen=True)
+class PersonalValue:
+    """A personal value of a signer, for which an entry of the record has only a commitment."""
+
+    signer: Signer
+    salt: bytes
+    name: str
+    value: str
+
+    @property
+    def commitment(self) -> str:
+        return commitment(self.salt, self.value)
 
 
 class Record:
@@ -108,6 +123,25 @@ class Record:
         last = select(ENTRY.c.sequence, ENTRY.c.digest).where(ENTRY.c.contract == contract)
         row = (await self._connection.execute(last.order_by(ENTRY.c.sequence.desc()).limit(1))).first()
         return (row[0], row[1]) if row else (0, GENESIS)
+
+    def begin(self, contract: UUID) -> None:
+        """Begin the record of a contract that this transaction adds: nobody else can append to it yet."""
+        self._heads[contract] = (0, GENESIS)
+
+    async def commit_all(self, values: Sequence[PersonalValue]) -> None:
+        """Keep personal values in the side table, each under its commitment."""
+        rows = [
+            {
+                "contract": value.signer.contract,
+                "commitment": value.commitment,
+                "campus": value.signer.campus,
+                "signer": value.signer.id,
+                "name": value.name,
+                "value_sealed": self._cipher.seal(value.value),
+            }
+            for value in values
+        ]
+        await self._connection.execute(insert(VALUE).values(rows).on_conflict_do_nothing())
 
     async def commit(self, signer: Signer, salt: bytes, name: str, value: str) -> str:
         """Keep a personal value in the side table; returns the commitment that stands for it in an entry."""

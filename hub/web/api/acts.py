@@ -92,8 +92,7 @@ async def reissue(call: ApiCall) -> ContractIssued:
     signers = [new_signer(each) for each in asked.signers] if asked.signers else None
     prepared = await prepare_again(call.services, call.scope, call.contract, signers)
     async with call.services.database.transaction(call.scope) as tx:
-        contract = await issue_prepared(call.services, tx, prepared, call.actor)
-        given = await answers.issued(tx, contract)
+        given = answers.issued(await issue_prepared(call.services, tx, prepared, call.actor))
         await call.keep(tx, 201, given)
     return given
 

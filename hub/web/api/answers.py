@@ -8,7 +8,7 @@ from uuid import UUID
 
 from hub.lifecycle.reminders.run_due import next_channel
 from hub.lifecycle.services import Services
-from hub.model.contract.case import Party
+from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import RecordEntry
 from hub.model.evidence.record_facts import committed_in
@@ -32,29 +32,25 @@ from hub.web.api.schemas import (
 )
 
 
-async def issued(tx: Transaction, contract: Contract) -> ContractIssued:
-    tasks = {task.signer: task for task in await tx.tasks.of_contract(contract.id)}
+def issued(case: Case) -> ContractIssued:
+    contract = case.contract
     return ContractIssued(
         id=contract.id,
         number=contract.number,
         state=contract.state,
         document_sha256=contract.document_sha256,
         signers=[
-            SignerIssued(id=signer.id, role=signer.role, state=tasks[signer.id].state)
-            for signer in await tx.contracts.signers(contract.id)
+            SignerIssued(id=party.signer.id, role=party.signer.role, state=party.task.state) for party in case.parties
         ],
     )
 
 
 async def whole(tx: Transaction, services: Services, contract_id: UUID) -> ContractGiven:
-    contract = await tx.contracts.get(contract_id)
-    tasks = {task.signer: task for task in await tx.tasks.of_contract(contract.id)}
+    case = await tx.cases.get(contract_id)
+    contract = case.contract
     policy = await policy_of(tx, services.policy, contract)
     made = {request.task: request for request in await tx.signatures.of_contract(contract.id) if request.counts}
-    signers = [
-        await _signer(services, tx, policy, Party(each, tasks[each.id]), made.get(tasks[each.id].id))
-        for each in await tx.contracts.signers(contract.id)
-    ]
+    signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
     stuck = None
     if contract.stuck_since:
         stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "")

@@ -23,8 +23,7 @@ async def create(call: ApiCall) -> ContractIssued:
     asked = cast(ContractAsked, call.asked)
     prepared = await prepare_contract(call.services, call.scope, new_contract(call, asked))
     async with call.services.database.transaction(call.scope) as tx:
-        contract = await issue_prepared(call.services, tx, prepared, call.actor)
-        given = await answers.issued(tx, contract)
+        given = answers.issued(await issue_prepared(call.services, tx, prepared, call.actor))
         await call.keep(tx, 201, given)
     return given
 
