@@ -13,11 +13,11 @@ from sqlalchemy.exc import ProgrammingError
 from channels import Heard, Inbound
 from hub.errors import ContractNotFound
 from hub.lifecycle.contract.end import void
-from hub.lifecycle.messaging.send import WantedLink, hand_out
 from hub.lifecycle.reminders import bulk_remind
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.lifecycle.school.guests import open_poster
+from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.model.messaging.sms_commands import SmsCommand
@@ -188,9 +188,10 @@ async def test_the_verbs_of_staff_find_no_contract_of_another_campus() -> None:
                 await extend(services, scope, contract.id, contract.deadline, "staff:x")
             with pytest.raises(ContractNotFound):
                 await remind_by_hand(services, scope, contract.id, "staff:x")
-            with pytest.raises(ContractNotFound):
-                await hand_out(services, scope, WantedLink(contract.id, somebody.signer.id, DoorKind.QR), "staff:x")
+            wanted = WantedLink(contract.id, somebody.signer.id, DoorKind.QR)
             async with running.hub.database.transaction(scope) as tx:
+                with pytest.raises(ContractNotFound):
+                    await hand_out_link(services, tx, wanted, "staff:x")
                 assert await tx.contracts.listed() == []
                 assert await tx.contracts.signers(contract.id) == []
                 assert await tx.contracts.signers_at(GUARDIAN_PHONE) == []

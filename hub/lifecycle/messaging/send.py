@@ -2,95 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from channels import Rendering
-from hub.errors import BadInput, BudgetSpent, IllegalMove
+from hub.errors import BudgetSpent
 from hub.lifecycle.messaging.quotas import alarm, spend
 from hub.lifecycle.services import Services
-from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.budget import CountedMessage, allowed_country, cause_of
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryItem, DeliveryState, look_again_at
 from hub.model.messaging.message import NEWS, Purpose, contracts_words, moment_words
-from hub.model.signing.link import DoorKind, SignLink, short_code
-from hub.model.staff.accounts import Scope, StaffTask
+from hub.model.staff.accounts import StaffTask
 from hub.router import door_of_channel
 from hub.store.kernel.jobs import DELIVER, DELIVER_CODE
 from hub.store.transaction import Transaction
 
-DESK_CODE_LIFE = timedelta(minutes=10)
 AT_ONCE = timedelta(0)
 # So far ahead news of a contract is counted where budgets are spent until then.
 NEWS_WAIT = timedelta(days=2)
 NO_ROOM = "News of this contract could not be sent: the limits of messages are reached for days."
-
-
-@dataclass(frozen=True)
-class WantedLink:
-    """Whose link, for which contract, and by which door it leads in."""
-
-    contract: UUID
-    signer: UUID
-    door: DoorKind
-
-
-@dataclass(frozen=True)
-class HandedLink:
-    """A link for somebody to hand on, and how its door shows it."""
-
-    link: SignLink
-    short_code: str
-    rendering: Rendering
-
-
-async def hand_out(
-    services: Services,
-    scope: Scope,
-    wanted: WantedLink,
-    actor: str,
-    also: Callable[[Transaction, HandedLink], Awaitable[None]] | None = None,
-) -> HandedLink:
-    """The signer's link of one door: made once, the same again afterwards. `also` is done in the same transaction.
-
-    Raises IllegalMove when the contract has ended otherwise than by completion, BadInput for a door that is not
-    configured.
-    """
-    door = wanted.door
-    if door.value not in services.doors:
-        raise BadInput(f"there is no door {door.value}", field="door")
-    async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.get(wanted.contract)
-        if contract.state not in (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLETED):
-            raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")
-        signer = next((each for each in await tx.contracts.signers(contract.id) if each.id == wanted.signer), None)
-        if signer is None:
-            raise BadInput("this contract has no such signer", field="signer")
-        link = await _link_of(tx, signer, door)
-        await tx.record.append(
-            contract.id,
-            contract.campus,
-            "link-handed-out",
-            actor,
-            {"signer": str(signer.id), "door": door.value, "link": str(link.id)},
-        )
-        ticket = tx.links.ticket(link)
-        handed = HandedLink(
-            link, short_code(ticket), services.doors[door.value].render(services.router.doorway(ticket))
-        )
-        if also:
-            await also(tx, handed)
-    return handed
-
-
-async def _link_of(tx: Transaction, signer: Signer, door: DoorKind) -> SignLink:
-    """A desk code stands on a screen that others see: each one is new, and soon worth nothing."""
-    if door is DoorKind.DESK:
-        return await tx.links.add(signer, door, tx.now, tx.now + DESK_CODE_LIFE)
-    return await tx.links.for_door(signer, door, tx.now)
 
 
 @dataclass(frozen=True)

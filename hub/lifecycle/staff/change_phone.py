@@ -7,7 +7,6 @@ session, which came about by the old phone's one-time code. The second one has t
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
@@ -25,7 +24,6 @@ from hub.model.staff.phone_change import OLD_PHONE, PHONE_CHANGE, PhoneChange, P
 from hub.store.transaction import Transaction
 
 MAX_REASON_LENGTH = 500
-Also = Callable[[Transaction, PhoneChange], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,15 @@ class PhoneRequest:
     reason: str
 
 
-async def ask(
-    services: Services, scope: Scope, asked: PhoneRequest, actor: str, also: Also | None = None
-) -> PhoneChange:
-    """The school asks; that is the first approval. `also` runs in the same transaction.
+async def ask(services: Services, scope: Scope, asked: PhoneRequest, actor: str) -> PhoneChange:
+    """The school asks. Raises as `check_phone_request` and `begin_phone_change` do."""
+    wanted = await check_phone_request(services, scope, asked)
+    async with services.database.transaction(EVERYTHING) as tx:
+        return await begin_phone_change(tx, wanted, actor)
 
-    Raises BadInput for what is no mobile number, or the one on file; IllegalMove when the contract has ended;
-    PhoneChangeWaiting when this person has an open one already.
-    """
+
+async def check_phone_request(services: Services, scope: Scope, asked: PhoneRequest) -> PhoneRequest:
+    """Return the request in its normal form. Raises ContractNotFound, and BadInput for what is no mobile number."""
     wanted = replace(asked, phone=phone_number(asked.phone, field="phone"), reason=asked.reason.strip())
     if not wanted.reason or len(wanted.reason) > MAX_REASON_LENGTH:
         raise BadInput(f"a reason of up to {MAX_REASON_LENGTH} characters is needed", field="reason")
@@ -65,11 +64,16 @@ async def ask(
         await tx.contracts.get(wanted.contract)
         if wanted.signer not in {each.id for each in await tx.contracts.signers(wanted.contract)}:
             raise BadInput("this contract has no such signer", field="signer")
-    async with services.database.transaction(EVERYTHING) as tx:
-        change = await _begin(tx, wanted, actor, actor)
-        if also:
-            await also(tx, change)
-    return change
+    return wanted
+
+
+async def begin_phone_change(tx: Transaction, wanted: PhoneRequest, actor: str) -> PhoneChange:
+    """Begin a change that was checked; whoever asks has approved it. The transaction sees all campuses.
+
+    Raises BadInput for the number on file; IllegalMove when the contract has ended; PhoneChangeWaiting when this person
+    has an open change already.
+    """
+    return await _begin(tx, wanted, actor, actor)
 
 
 async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID | None, phone: str) -> PhoneChange:

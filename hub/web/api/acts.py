@@ -12,14 +12,13 @@ from typing import cast
 from hub.lifecycle.contract.end import void as withdraw
 from hub.lifecycle.contract.issue import issue_prepared
 from hub.lifecycle.contract.reissue import prepare_again
-from hub.lifecycle.messaging.send import HandedLink, WantedLink, hand_out
 from hub.lifecycle.reminders.extend_deadline import extend_issued
 from hub.lifecycle.reminders.run_due import remind_by_hand
-from hub.lifecycle.staff.change_phone import PhoneRequest
-from hub.lifecycle.staff.change_phone import ask as ask_for_change
+from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
+from hub.lifecycle.staff.change_phone import PhoneRequest, begin_phone_change, check_phone_request
 from hub.model.messaging.delivery import Delivery
 from hub.model.signing.link import DoorKind
-from hub.model.staff.phone_change import PhoneChange
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 from hub.web.api import answers
 from hub.web.api.contracts import new_signer
@@ -40,24 +39,19 @@ from hub.web.api.schemas import (
 
 async def link(call: ApiCall) -> LinkGiven:
     asked = cast(LinkAsked, call.asked)
-    given: list[LinkGiven] = []
-
-    async def keep(tx: Transaction, handed: HandedLink) -> None:
-        shown = handed.rendering
-        given.append(
-            LinkGiven(
-                url=shown.url,
-                short_code=handed.short_code,
-                qr_svg=shown.svg,
-                app_url=shown.app_url,
-                expires_at=handed.link.expires_at,
-            )
-        )
-        await call.keep(tx, 200, given[0])
-
     wanted = WantedLink(call.contract, asked.signer, DoorKind(asked.door.value))
-    await hand_out(call.services, call.scope, wanted, call.actor, also=keep)
-    return given[0]
+    async with call.services.database.transaction(call.scope) as tx:
+        handed = await hand_out_link(call.services, tx, wanted, call.actor)
+        shown = handed.rendering
+        given = LinkGiven(
+            url=shown.url,
+            short_code=handed.short_code,
+            qr_svg=shown.svg,
+            app_url=shown.app_url,
+            expires_at=handed.link.expires_at,
+        )
+        await call.keep(tx, 200, given)
+    return given
 
 
 async def remind(call: ApiCall) -> Reminded:
@@ -99,12 +93,10 @@ async def reissue(call: ApiCall) -> ContractIssued:
 
 async def change_phone(call: ApiCall) -> PhoneChangeGiven:
     asked = cast(PhoneAsked, call.asked)
-    given: list[PhoneChangeGiven] = []
-
-    async def keep(tx: Transaction, change: PhoneChange) -> None:
-        given.append(PhoneChangeGiven(state="waiting-for-approval", id=change.id))
-        await call.keep(tx, 202, given[0])
-
-    wanted = PhoneRequest(call.contract, call.signer, asked.phone, asked.reason)
-    await ask_for_change(call.services, call.scope, wanted, call.actor, keep)
-    return given[0]
+    request = PhoneRequest(call.contract, call.signer, asked.phone, asked.reason)
+    wanted = await check_phone_request(call.services, call.scope, request)
+    async with call.services.database.transaction(EVERYTHING) as tx:
+        change = await begin_phone_change(tx, wanted, call.actor)
+        given = PhoneChangeGiven(state="waiting-for-approval", id=change.id)
+        await call.keep(tx, 202, given)
+    return given

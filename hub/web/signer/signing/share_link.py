@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.lifecycle.messaging.send import WantedLink, hand_out
+from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.open_link import visit
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
@@ -31,9 +31,9 @@ async def link(request: web.Request) -> web.Response:
     services = request.app[HUB].services
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, session_secret(request), contract_id(request))
-    contract, signer, actor = visiting.contract.id, visiting.signer.id, visiting.actor
-    copied = await hand_out(services, EVERYTHING, WantedLink(contract, signer, DoorKind.COPY), actor)
-    scanned = await hand_out(services, EVERYTHING, WantedLink(contract, signer, DoorKind.QR), actor)
+        contract, signer, actor = visiting.contract.id, visiting.signer.id, visiting.actor
+        copied = await hand_out_link(services, tx, WantedLink(contract, signer, DoorKind.COPY), actor)
+        scanned = await hand_out_link(services, tx, WantedLink(contract, signer, DoorKind.QR), actor)
     place = "/".join(copied.rendering.url.rsplit("/", 2)[1:])
     return web.json_response(
         {

@@ -18,9 +18,9 @@ from hub.lifecycle.contract.reissue import Replacement
 from hub.lifecycle.contract.reissue import reissue as issue_anew
 from hub.lifecycle.contract.reissue import replace_person as put_in_place
 from hub.lifecycle.contract.terms import card
-from hub.lifecycle.messaging.send import HandedLink, WantedLink, hand_out
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.run_due import next_channel, remind_by_hand
+from hub.lifecycle.signing.hand_out_link import HandedLink, WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
 from hub.model.contract.contract import Contract, ContractState
@@ -260,10 +260,11 @@ async def _download(visit: DeskVisit, found: Contract) -> web.Response:
 async def links(visit: DeskVisit) -> web.Response:
     """QR code, link to copy, app link: the same ones whenever somebody looks."""
     found, signer = await _contract_and_signer(visit)
-    handed = {
-        door: await hand_out(visit.services, visit.scope, WantedLink(found.id, signer.id, door), visit.actor)
-        for door in (DoorKind.QR, DoorKind.COPY, DoorKind.APPLINK)
-    }
+    async with visit.services.database.transaction(visit.scope) as tx:
+        handed = {
+            door: await hand_out_link(visit.services, tx, WantedLink(found.id, signer.id, door), visit.actor)
+            for door in (DoorKind.QR, DoorKind.COPY, DoorKind.APPLINK)
+        }
     return await show(
         visit,
         "staff/links.html",
@@ -281,8 +282,8 @@ async def desk_code(visit: DeskVisit) -> web.Response:
     """For the screen that the person at the desk looks at: a new code every few minutes, soon worth nothing."""
     found, signer = await _contract_and_signer(visit)
     wanted = WantedLink(found.id, signer.id, DoorKind.DESK)
-    handed = await hand_out(visit.services, visit.scope, wanted, visit.actor)
     async with visit.services.database.transaction(visit.scope) as tx:
+        handed = await hand_out_link(visit.services, tx, wanted, visit.actor)
         campus = await tx.school.campus(found.campus)
     return await show(
         visit,

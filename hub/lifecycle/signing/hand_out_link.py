@@ -1,0 +1,66 @@
+"""A signer's link for somebody to hand on: as a QR code, to copy, to an app, or as a code at the desk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from channels import Rendering
+from hub.errors import BadInput, IllegalMove
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import ContractState
+from hub.model.contract.signer import Signer
+from hub.model.signing.link import DoorKind, SignLink, short_code
+from hub.store.transaction import Transaction
+
+DESK_CODE_LIFE = timedelta(minutes=10)
+_HAVE_LINKS = (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLETED)
+
+
+@dataclass(frozen=True)
+class WantedLink:
+    """Whose link, for which contract, and by which door it leads in."""
+
+    contract: UUID
+    signer: UUID
+    door: DoorKind
+
+
+@dataclass(frozen=True)
+class HandedLink:
+    """A link for somebody to hand on, and how its door shows it."""
+
+    link: SignLink
+    short_code: str
+    rendering: Rendering
+
+
+async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink, actor: str) -> HandedLink:
+    """Return the signer's link of one door: made once, the same again afterwards.
+
+    Raises ContractNotFound; IllegalMove when the contract has ended otherwise than by completion; BadInput for a door
+    that is not configured, and for somebody who does not sign this contract.
+    """
+    door = wanted.door
+    if door.value not in services.doors:
+        raise BadInput(f"there is no door {door.value}", field="door")
+    case = await tx.cases.get(wanted.contract)
+    contract, party = case.contract, case.find_signer(wanted.signer)
+    if contract.state not in _HAVE_LINKS:
+        raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")
+    if party is None:
+        raise BadInput("this contract has no such signer", field="signer")
+    link = await _make_link(tx, party.signer, door)
+    facts = {"signer": str(party.signer.id), "door": door.value, "link": str(link.id)}
+    await tx.record.append(contract.id, contract.campus, "link-handed-out", actor, facts)
+    ticket = tx.links.ticket(link)
+    shown = services.doors[door.value].render(services.router.doorway(ticket))
+    return HandedLink(link, short_code(ticket), shown)
+
+
+async def _make_link(tx: Transaction, signer: Signer, door: DoorKind) -> SignLink:
+    # A desk code stands on a screen that others see: each one is new, and soon worth nothing.
+    if door is DoorKind.DESK:
+        return await tx.links.add(signer, door, tx.now, tx.now + DESK_CODE_LIFE)
+    return await tx.links.for_door(signer, door, tx.now)
