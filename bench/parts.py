@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bench.page_images import draw_all, draw_all_in_colour_first
 from bench.school import (
     GUARDIAN,
     GUARDIAN_NAME,
@@ -28,7 +29,7 @@ TIMESTAMPS = 3  # per contract: the guardian's signature, the seal, the document
 
 
 async def measured(rounds: int) -> Ledger:
-    """Rows of CPU time; what a child process uses (clause text, page images) is not in them."""
+    """Rows of CPU time; what a child process uses (clause text) is not in them."""
     school, desk = await BenchSchool.make(), BenchDesk()
     try:
         return await interleaved(await _works(school, desk), rounds, lambda: school.timestamps.cpu_s)
@@ -40,6 +41,8 @@ def figures(ledger: Ledger) -> dict[str, float]:
     """Milliseconds; the timestamp service's own time stands apart."""
     works = [work for work in dict.fromkeys(row["work"] for row in ledger) if work != "timestamp"]
     apart = {"part_ms_timestamps": TIMESTAMPS * typical(ledger, "timestamp") * 1000}
+    images = typical(ledger, "page_images", own=True) / typical(ledger, "page_images_before", own=True)
+    apart["ratio_page_image"] = images
     return {f"part_ms_{work}": typical(ledger, work, own=True) * 1000 for work in works} | apart
 
 
@@ -70,6 +73,8 @@ async def _works(school: BenchSchool, desk: BenchDesk) -> dict[str, Work]:
         "fields": lambda: asyncio.to_thread(with_fields, laid_out),
         "certificate": lambda: school.authority.enrol(key.spki, GUARDIAN_NAME, "P1"),
         "revocation_list": lambda: school.authority.revocation_list([]),
+        "page_images": lambda: asyncio.to_thread(draw_all, issued),
+        "page_images_before": lambda: asyncio.to_thread(draw_all_in_colour_first, issued),
         "prepare": lambda: asyncio.to_thread(prepared_for_guardian, issued, chain),
         "embed": lambda: embedded(prepared, key, chain, school.timestamps, raw),
         "validation_data": lambda: asyncio.to_thread(
