@@ -28,7 +28,7 @@ from hub.lifecycle.messaging.fallback import next_way
 from hub.lifecycle.reminders.bulk_remind import remind_many
 from hub.lifecycle.reminders.escalate import attend
 from hub.lifecycle.reminders.reschedule import replan_next
-from hub.lifecycle.reminders.run_due import run_step, run_steps
+from hub.lifecycle.reminders.run_due import RanSteps, run_due, run_step
 from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
@@ -127,38 +127,41 @@ class Worker:
 
     async def _take(self, stop: asyncio.Event) -> None:
         """As much of what is due as there is room for; then wait for room, for more, or until something is due."""
-        claimed = await self._claim(min(BATCH, WINDOW - len(self._in_hand)))
-        for work in await self._begin(claimed):
+        most = min(BATCH, WINDOW - len(self._in_hand))
+        number, works = await self._run_due(most)
+        for work in works:
             task = asyncio.create_task(work)
             self._in_hand.add(task)
             task.add_done_callback(self._in_hand.discard)
         if len(self._in_hand) >= WINDOW:
             await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
-        elif not claimed:
+        elif not number:
             await self._sleep_until_due(stop)
-        elif len(claimed) < BATCH:
+        elif number < most:
             await _sleep(stop, GATHER)
 
     async def sweep(self) -> int:
-        """Claim what is due and run it to the end; returns how many steps there were."""
-        claimed = await self._claim(BATCH)
-        await asyncio.gather(*await self._begin(claimed))
-        return len(claimed)
+        """Run what is due to the end; returns how many steps there were."""
+        number, works = await self._run_due(BATCH)
+        await asyncio.gather(*works)
+        return number
+
+    async def _run_due(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
+        """Run due steps together as far as that is possible. Returns how many there were, and what is left to do for
+        each message or step."""
+        ran = RanSteps()
+        try:
+            ran = await run_due(self._services, most, LEASE)
+        except Exception as error:  # whatever it is: each by itself finds out
+            log.info("steps run one by one", error=repr(error)[:300])
+        works = [self._finish(each) for each in ran.calls] + [self._run(each) for each in ran.left]
+        # What is due beside them is in somebody's hands: each of these waits by itself.
+        others = await self._claim(most - ran.number) if ran.number < most else []
+        return ran.number + len(others), works + [self._run(each) for each in others]
 
     async def _claim(self, most: int) -> list[ClaimedTask]:
         async with self._hub.database.transaction(EVERYTHING) as tx:
             return await tx.tasks.claim_due(tx.planning_now, LEASE, most)
-
-    async def _begin(self, claimed: Sequence[ClaimedTask]) -> list[Coroutine[None, None, None]]:
-        """Run the steps together as far as that is possible. What is left to do for each message or step."""
-        begun: Sequence[Begun] = ()
-        alone = claimed
-        if claimed:
-            try:
-                begun, alone = await run_steps(self._services, claimed)
-            except Exception as error:  # whatever it is: each by itself finds out
-                log.info("steps run one by one", steps=len(claimed), error=repr(error)[:300])
-        return [self._finish(each) for each in begun] + [self._run(each) for each in alone]
 
     async def _finish(self, begun: Begun) -> None:
         """The call that is committed. One that failed is taken up again by itself."""

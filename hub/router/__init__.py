@@ -31,13 +31,12 @@ from channels import (
 from hub.errors import Unavailable
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import BEGUN_WITHIN, Delivery, DeliveryState, StateReport
-from hub.model.messaging.message import ANSWERS, NOT_BY_VOICE, Purpose
-from hub.model.messaging.provider import lane_of
+from hub.model.messaging.message import ANSWERS, Purpose
 from hub.model.reminders.policy import ReminderPolicy
-from hub.model.signing.link import DoorKind
+from hub.model.signing.link import DoorKind, SignLink
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import Healths, arrived
-from hub.router.providers import Begun, Carrier, Carriers
+from hub.router.providers import Begun, Booked, Carrier, Carriers, address_of
 from hub.router.receipts import OPTED_OUT_MEANWHILE, report_of
 from hub.router.recheck import as_it_is_now, morning, obsolete, unwanted
 from hub.router.reconcile import BUSY_PAUSES, MAX_BATCHES, settle
@@ -88,27 +87,13 @@ class Router:
         A code goes to the phone on file, as a text or read by a voice, and to a mailbox only where no channel leads to
         a phone. A channel that the number does not want is left out.
         """
-        if purpose in ANSWERS:
-            return ["sms"] if self._leads_to(signer, "sms") else []
-        unwanted = await tx.opt_outs.channels(signer.phone) if purpose != Purpose.CODE else frozenset()
-        wished = list(dict.fromkeys((*first, *signer.channels)))
-        if purpose == Purpose.CODE:
-            wished = self._code_ladder(signer, first)
-        if Purpose(purpose) in NOT_BY_VOICE:
-            wished = [channel for channel in wished if channel != "voice"]
-        return [channel for channel in wished if channel not in unwanted and self._leads_to(signer, channel)]
-
-    def _code_ladder(self, signer: Signer, first: Sequence[str]) -> list[str]:
-        phones = [channel for channel in ("sms", "voice") if self._leads_to(signer, channel)]
-        return sorted(phones, key=lambda channel: channel not in first) or list(signer.channels)
-
-    def _leads_to(self, signer: Signer, channel: str) -> bool:
-        address = self.address(signer, channel)
-        return bool(address and self.carriers.of(channel, address))
+        is_asked = purpose != Purpose.CODE and purpose not in ANSWERS
+        unwanted = await tx.opt_outs.channels(signer.phone) if is_asked else frozenset[str]()
+        return self.carriers.ladder(signer, purpose, first, unwanted)
 
     @staticmethod
     def address(signer: Signer, channel: str) -> str | None:
-        return signer.email if channel == "email" else signer.phone
+        return address_of(signer, channel)
 
     def shape_of(self, channel: str, to: str) -> Shape | None:
         """The SMS shape that the likeliest provider carries; whoever is called in the end may need another one."""
@@ -121,17 +106,31 @@ class Router:
         """The text as the person reads it: link and code are put in now, and rest nowhere."""
         return (await self.wording.message(tx, delivery)).text
 
-    async def begin(self, tx: Transaction, delivery_id: UUID) -> Begun | None:
-        """In the very unit that writes the attempt, so that nobody can have touched it: who is to be called. None: it
-        has to wait."""
-        delivery = await tx.deliveries.get(delivery_id)
-        assert delivery
-        at = tx.planning_now
-        await tx.deliveries.claim(delivery.id, at, before=None)
-        # Other messages of this unit may be for any of them.
-        await tx.providers.hold_lanes(self.carriers.names, lane_of(delivery.purpose), tx.now)
-        call = await self._next_call(tx, replace(delivery, state_at=at), fresh=True)
-        return call if isinstance(call, Begun) else None
+    async def begin(
+        self, tx: Transaction, written: Sequence[tuple[Delivery, SignLink | None]]
+    ) -> list[tuple[Delivery, Begun | None]]:
+        """Say who is called for messages that this transaction is about to store, so that nobody can have touched them.
+
+        Returns each as it is to be stored, and its call. None: it has to wait.
+        """
+        deliveries = [delivery for delivery, _ in written]
+        booked = await self.carriers.book_many(tx, deliveries, self.carriers.names)
+        return [
+            self._called(tx, delivery, link, turn) if turn else await self._waiting(tx, delivery)
+            for (delivery, link), turn in zip(written, booked, strict=True)
+        ]
+
+    def _called(
+        self, tx: Transaction, delivery: Delivery, link: SignLink | None, booked: Booked
+    ) -> tuple[Delivery, Begun]:
+        said = self._said_by(booked.carrier, replace(delivery, state_at=tx.planning_now, not_before=None))
+        latest = tx.now + BEGUN_WITHIN
+        stored = replace(said, provider=booked.carrier.name, called_at=latest, calls=said.calls + 1)
+        return stored, Begun(said, booked, self.wording.filled(said, link), tx.now)
+
+    async def _waiting(self, tx: Transaction, delivery: Delivery) -> tuple[Delivery, None]:
+        pause = await self._pause(tx, delivery)
+        return replace(delivery, not_before=tx.planning_now + pause, state_at=None), None
 
     async def finish(self, call: Begun) -> DeliveryState:
         """Make a call that is committed. Raises Unavailable as `carry` does."""
@@ -230,7 +229,7 @@ class Router:
             delivery = await as_it_is_now(tx, delivery, self.wording)
         booked = await self.carriers.book(tx, delivery, tried)
         if booked is None:
-            await self._wait_for_room(tx, delivery)
+            await tx.deliveries.put_off(delivery.id, tx.planning_now + await self._pause(tx, delivery))
             return delivery.state
         delivery = self._said_by(booked.carrier, delivery)
         latest = tx.now + BEGUN_WITHIN
@@ -247,11 +246,11 @@ class Router:
         text = self.wording.kept(delivery.purpose, delivery.channel, delivery.language, shapes[0], delivery.variables)
         return replace(delivery, shape=shapes[0].value, text=text)
 
-    async def _wait_for_room(self, tx: Transaction, delivery: Delivery) -> None:
+    async def _pause(self, tx: Transaction, delivery: Delivery) -> timedelta:
+        """How long a message waits that no provider has room for."""
         waited = tx.planning_now - (delivery.planned_at or delivery.created_at)
         pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
-        pause = max(pause, await self.carriers.rest(tx, delivery))
-        await tx.deliveries.put_off(delivery.id, tx.planning_now + pause)
+        return max(pause, await self.carriers.rest(tx, delivery))
 
     async def _make(self, call: Begun) -> DeliveryState:
         """The call itself, and the next provider's if this one certainly did not take it."""

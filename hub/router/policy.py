@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import structlog
 from hub.model.contract.contract import Contract
 from hub.model.reminders.calendar import closed_days
 from hub.model.reminders.policy import ReminderPolicy
+from hub.model.school.course import Campus
 from hub.store.reminders.policies import PolicyChange, PolicyPlace
 from hub.store.transaction import Transaction
 
@@ -29,19 +31,25 @@ async def policy_at(
     return await with_calendar(tx, policy, campus, tx.planning_now)
 
 
-async def policies_of(
-    tx: Transaction, base: ReminderPolicy, places: Sequence[PolicyPlace]
-) -> Mapping[PolicyPlace, ReminderPolicy]:
-    """That of each of these places, worked out once for all where the same changes hold."""
-    now = tx.planning_now
+@dataclass(frozen=True)
+class PlacePolicies:
+    """The policies of some places, and all campuses by their ids."""
+
+    policies: Mapping[PolicyPlace, ReminderPolicy]
+    campuses: Mapping[str, Campus]
+
+
+async def policies_of(tx: Transaction, base: ReminderPolicy, places: Sequence[PolicyPlace]) -> PlacePolicies:
+    """Return the policy of each of these places, worked out once for all where the same changes hold."""
+    now, held = tx.planning_now, await tx.policies.at_all(places)
     worked_out: dict[tuple[str, ...], ReminderPolicy] = {}
     found: dict[PolicyPlace, ReminderPolicy] = {}
-    for place, changes in (await tx.policies.at_all(places)).items():
+    for place, changes in held.changes.items():
         same = (place.campus, *(f"{each.campus} {each.kind} {each.subject}" for each in changes))
         if same not in worked_out:
             worked_out[same] = await with_calendar(tx, cascade(base, changes), place.campus, now)
         found[place] = worked_out[same]
-    return found
+    return PlacePolicies(found, held.campuses)
 
 
 def cascade(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:

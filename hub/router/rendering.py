@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from channels import Doorway, Message, Shape
 from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import LATE, MessageTemplates, Purpose, render
-from hub.model.signing.link import SignLink, pickup_code_for, short_code
+from hub.model.signing.link import SignLink, pickup_code_for, short_code, ticket_for
 from hub.model.signing.session import code_for
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Transaction
@@ -28,7 +28,14 @@ class Wording:
         return render(template.text, values, late=LATE)
 
     async def message(self, tx: Transaction, delivery: Delivery) -> Message:
-        late = await self._late(tx, delivery)
+        """Return the message as it leaves."""
+        return self.filled(delivery, await tx.links.get(delivery.link) if delivery.link else None)
+
+    def filled(self, delivery: Delivery, link: SignLink | None) -> Message:
+        """Return the message as it leaves, with this link."""
+        late = self._of_link(link) if link else {}
+        if delivery.code:
+            late["code"] = code_for(self.keys.code, delivery.code)
         values = dict(delivery.variables) | late
         return Message(
             key=delivery.key,
@@ -50,16 +57,8 @@ class Wording:
         template = self.templates.get(Purpose(delivery.purpose), delivery.channel, delivery.language)
         return render(template.subject, values)
 
-    async def _late(self, tx: Transaction, delivery: Delivery) -> dict[str, str]:
-        late = {}
-        if delivery.link and (link := await tx.links.get(delivery.link)):
-            late = self._of_link(tx, link)
-        if delivery.code:
-            late["code"] = code_for(self.keys.code, delivery.code)
-        return late
-
-    def _of_link(self, tx: Transaction, link: SignLink) -> dict[str, str]:
-        ticket = tx.links.ticket(link)
+    def _of_link(self, link: SignLink) -> dict[str, str]:
+        ticket = ticket_for(self.keys.link, link.id, link.generation)
         return {
             "link": self.doorway(ticket).url,
             "ticket": ticket,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from channels import Receipt
-from hub.model.messaging.delivery import DeliveryState
+from channels import Fate, Receipt
+from hub.model.messaging.delivery import DeliveryState, began_at, joined, look_again_at
 from hub.model.staff.accounts import EVERYTHING
+from hub.router.circuit_breaker import arrived
 from hub.router.providers import Carrier
-from hub.store.joint import Joint
+from hub.router.receipts import SAY_MORE, report_of
+from hub.store.messaging.reported_deliveries import Learnt
 from hub.store.transaction import Database, Transaction
 
 MAX_BATCH = 50
@@ -36,6 +40,11 @@ class _Report:
     receipt: Receipt
     state: DeliveryState | None
     noted: asyncio.Future[DeliveryState]
+
+    @property
+    def says_more(self) -> bool:
+        """Whether it says something about a number or a provider as well: such a one is noted alone."""
+        return self.receipt.failure in SAY_MORE
 
 
 class Reports:
@@ -65,18 +74,16 @@ class Reports:
                     await self._alone(each)
 
     async def _together(self, batch: list[_Report]) -> bool:
-        if len({each.delivery for each in batch}) < len(batch):
+        if len({each.delivery for each in batch}) < len(batch) or any(each.says_more for each in batch):
             return False
         try:
-            async with self._database.transaction(EVERYTHING, together=True) as tx:
-                assert isinstance(tx.connection, Joint)
-                await tx.deliveries.hold(tx.connection, [each.delivery for each in batch])
-                states = [await self._note(tx, each.delivery, each.carrier, each.receipt, each.state) for each in batch]
+            async with self._database.transaction(EVERYTHING) as tx:
+                states = await _note_many(tx, batch)
         except Exception as error:
             log.warning("noted one by one", reports=len(batch), error=repr(error)[:300])
             return False
-        for each, state in zip(batch, states, strict=True):
-            _settle(each.noted, state)
+        for each in batch:
+            _settle(each.noted, states[each.delivery])
         return True
 
     async def _alone(self, report: _Report) -> None:
@@ -88,6 +95,28 @@ class Reports:
                 report.noted.set_exception(error)
         else:
             _settle(report.noted, state)
+
+
+async def _note_many(tx: Transaction, batch: Sequence[_Report]) -> dict[UUID, DeliveryState]:
+    """Join each receipt to what is known, as `Router.note` does; returns the states that result."""
+    known = await tx.reported_deliveries.lock([each.delivery for each in batch])
+    learnt, after, arrivals = list[Learnt](), dict[UUID, DeliveryState](), dict[str, datetime]()
+    for each in batch:
+        delivery = known[each.delivery]
+        report = report_of(each.receipt, each.state, receipts=each.carrier.channel.rules.receipts)
+        state = after[delivery.id] = joined(delivery.state, report.state)
+        now = Learnt(delivery.id, delivery.state, delivery.provider_reference).naming(report.reference or "")
+        if state is not delivery.state:
+            look = look_again_at(delivery.purpose, state, tx.planning_now, receipts=report.receipts)
+            now = now.moved(state, look, report.failure, report.failure_kind)
+        learnt.append(now)
+        if each.receipt.fate is Fate.DELIVERED and (began := began_at(delivery.called_at)):
+            arrivals[each.carrier.name] = max(arrivals.get(each.carrier.name, began), began)
+        log.info("delivery", id=str(delivery.id), purpose=delivery.purpose, state=state.value)
+    await tx.reported_deliveries.learn(learnt, tx.planning_now)
+    for carrier in {each.carrier.name: each.carrier for each in batch}.values():
+        await arrived(tx, carrier, arrivals.get(carrier.name))
+    return after
 
 
 def _settle(noted: asyncio.Future[DeliveryState], state: DeliveryState) -> None:

@@ -31,7 +31,6 @@ from hub.store.inbound.callback_writer import Inlet
 from hub.store.inbound.callbacks import Callbacks
 from hub.store.inbound.chat_accounts import Chats
 from hub.store.inbound.inbound_sms import InboundMessages
-from hub.store.joint import Joint
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.heartbeats import Operations
@@ -45,6 +44,7 @@ from hub.store.messaging.opt_outs import OptOuts
 from hub.store.messaging.providers import Providers
 from hub.store.messaging.reported_deliveries import ReportedDeliveries
 from hub.store.reminders.bulk import Many
+from hub.store.reminders.due_steps import DueSteps
 from hub.store.reminders.ledger import Reminders
 from hub.store.reminders.plans import Plans
 from hub.store.reminders.policies import Policies
@@ -245,6 +245,10 @@ class Transaction:
         return Plans(self.connection)
 
     @cached_property
+    def due_steps(self) -> DueSteps:
+        return DueSteps(self.connection, self.contracts, self.record)
+
+    @cached_property
     def policies(self) -> Policies:
         return Policies(self.connection)
 
@@ -279,18 +283,14 @@ class Database:
         return await asyncpg.connect(self.dsn, timeout=10, command_timeout=STATEMENT_TIMEOUT)
 
     @asynccontextmanager
-    async def transaction(self, scope: Scope, *, together: bool = False) -> AsyncIterator[Transaction]:
-        """One transaction. Raises DatabaseUnavailable when the server is away. `together`: for the steps of many, which
-        read ahead and write at the end (see `hub.store.joint`)."""
+    async def transaction(self, scope: Scope) -> AsyncIterator[Transaction]:
+        """Open one transaction. Raises DatabaseUnavailable when the server is away."""
         try:
             async with self.engine.begin() as connection:
                 offset, theirs = (await connection.execute(_ENTER, {"scope": scope.setting})).one()
                 if isinstance(self.clock, DatabaseClock):
                     self.clock.observe(theirs)
-                used = Joint(connection) if together else connection
-                yield Transaction(self, used, scope, offset or timedelta(0))
-                if isinstance(used, Joint):
-                    await used.bring_out()
+                yield Transaction(self, connection, scope, offset or timedelta(0))
                 await self.before_commit()
         except (OSError, InterfaceError, *AWAY) as error:
             raise DatabaseUnavailable(type(error).__name__) from error

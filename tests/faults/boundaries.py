@@ -97,10 +97,10 @@ class Watch:
         event.listen(database.engine.sync_engine, "before_cursor_execute", note)
 
         @asynccontextmanager
-        async def transaction(scope: Scope, *, together: bool = False) -> AsyncIterator[Transaction]:
+        async def transaction(scope: Scope) -> AsyncIterator[Transaction]:
             labels: list[str] = []
             boundary = None
-            async with original(scope, together=together) as opened:
+            async with original(scope) as opened:
                 mine = id(opened.connection.sync_connection)
                 tables[mine] = []
                 _label(opened, labels)

@@ -158,7 +158,7 @@ async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Runni
             delivery = _sent(chance, number, mine)
             assert await tx.deliveries.add(delivery)
             if chance.random() < 0.3:
-                await tx.shares.add(delivery.id, [_share(chance, each) for each in (mine, other)])
+                await tx.shares.add_many((delivery.id, _share(chance, each)) for each in (mine, other))
             together = await tx.plans.last_steps(list(tasks))
             for contract, task in tasks.items():
                 assert together.get(task.id) == last_step(task, await tx.deliveries.of_contract(contract))

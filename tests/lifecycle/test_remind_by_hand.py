@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from hub.errors import IllegalMove, TooSoon
-from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import settle
 from hub.model.contract.contract import Contract

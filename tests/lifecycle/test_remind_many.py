@@ -14,7 +14,7 @@ from hub.errors import BadInput, ContractNotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.bulk_remind import BulkOutcome, begin, preview, remind_many
-from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay

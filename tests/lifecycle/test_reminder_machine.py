@@ -27,8 +27,8 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.bulk_remind import begin, remind_many
 from hub.lifecycle.reminders.extend_deadline import extend
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.reminders.reschedule import replan_scope
-from hub.lifecycle.reminders.run_due import remind_by_hand
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import settle

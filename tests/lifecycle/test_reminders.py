@@ -13,7 +13,8 @@ from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.extend_deadline import extend
-from hub.lifecycle.reminders.run_due import remind_by_hand, run_step
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
+from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Role, TaskState

@@ -125,10 +125,10 @@ def _watched(running: Running) -> list[tuple[str, int]]:
     original = database.transaction
 
     @asynccontextmanager
-    async def transaction(scope: Scope, *, together: bool = False) -> AsyncIterator[Transaction]:
+    async def transaction(scope: Scope) -> AsyncIterator[Transaction]:
         is_open[0] += 1
         try:
-            async with original(scope, together=together) as opened:
+            async with original(scope) as opened:
                 yield opened
         finally:
             is_open[0] -= 1

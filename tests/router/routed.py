@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from channels import Channel, ChannelContext, Heard, sms_twilio
 from hub.lifecycle.contract.new_contract import NewSigner
@@ -16,7 +16,7 @@ from hub.lifecycle.inbound.process_callbacks import hear
 from hub.lifecycle.messaging.fallback import next_way
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.model.messaging.delivery import Delivery
+from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.provider import Provider
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Carrier, Carriers
@@ -127,3 +127,22 @@ async def routed(clock: StandingClock | None = None, **twilio: Any) -> AsyncIter
         made = Routed(running, double, standing, place)
         made.carriers()
         yield made
+
+
+async def written(hub: Routed, words: str = "Words", purpose: str = "help", channel: str = "sms") -> Delivery:
+    """An attempt that nobody has touched."""
+    made = Delivery(
+        uuid4(),
+        f"key-{uuid4()}",
+        purpose,
+        channel,
+        PHONE,
+        words,
+        DeliveryState.SENDING,
+        hub.clock(),
+        {"school": "x", "campus": "y"},
+        shape="full",
+    )
+    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.deliveries.add(made)
+    return made

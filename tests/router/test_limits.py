@@ -27,7 +27,7 @@ from hub.store.reminders.policies import PolicyChange
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_kannel import Double as Kannel
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock
-from tests.router.routed import Routed, routed
+from tests.router.routed import Routed, routed, written
 
 EVENING = MORNING.astimezone(SHANGHAI).replace(hour=20, minute=30).astimezone(UTC)
 
@@ -242,14 +242,13 @@ async def test_codes_have_a_lane_of_their_own() -> None:
     async with routed() as hub:
         hub.carriers(rate=2.0)
         carriers = hub.running.hub.services.router.carriers
+        invitation, code = await written(hub, purpose="invitation"), await written(hub, purpose="code")
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             now = tx.now
             lane = timedelta(seconds=1 / 1.5)
-            slots = [
-                await tx.providers.book("sms_twilio", "message", lane, now, timedelta(seconds=5)) for _ in range(20)
-            ]
-            code = await tx.providers.book("sms_twilio", "code", lane, now, timedelta(seconds=5))
-        assert code == now
-        given = [slot - now for slot in slots if slot]
+            booked = [await carriers.book(tx, invitation, ()) for _ in range(20)]
+            first = await carriers.book(tx, code, ())
+        assert first and first.at == now
+        given = [each.at - now for each in booked if each]
         assert given == [lane * number for number in range(8)]
         assert carriers["sms_twilio"].provider.lane_rate("code") == 0.5

@@ -11,8 +11,8 @@ from channels import CannotAsk, Failure, Fate, Heard, Message, Receipt, ReceiptR
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.provider import Provider
 from hub.model.staff.accounts import EVERYTHING
-from tests.router.routed import PHONE, Routed, routed
-from tests.router.test_waiting import committed, known, only, written
+from tests.router.routed import PHONE, Routed, routed, written
+from tests.router.test_waiting import committed, known, only
 
 
 async def test_a_number_that_opted_out_meanwhile_is_not_called_on() -> None:

@@ -8,9 +8,9 @@ from channels import Fate, Heard, Receipt, ReceiptReport
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.staff.accounts import EVERYTHING
 from tests.channels.doubles import Trouble
-from tests.router.routed import PHONE, routed
+from tests.router.routed import PHONE, routed, written
 from tests.router.test_ladder import Second, with_more
-from tests.router.test_waiting import MINUTE, known, only, written
+from tests.router.test_waiting import MINUTE, known, only
 
 
 async def test_what_is_of_a_provider_that_only_others_know_is_left_to_them() -> None:

@@ -21,10 +21,9 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Carrier, Carriers
 from hub.store.transaction import Transaction
 from tests.channels.doubles import Trouble
-from tests.router.routed import Routed, routed
+from tests.router.routed import Routed, routed, written
 from tests.router.test_ladder import Second, with_more
 from tests.router.test_limits import kinds_of_alerts, limited, opted_out, stops, unsigned
-from tests.router.test_waiting import written
 
 
 async def news(hub: Routed, tx: Transaction, contract: Contract, about: Contract) -> None:
@@ -89,16 +88,19 @@ async def test_steps_that_run_together_book_by_several_channels_in_any_order() -
         texts, mails = [[await written(hub, "Words", "completed", each) for _ in range(2)] for each in ("sms", "email")]
 
         async def another() -> None:
-            async with database.transaction(EVERYTHING, together=True) as tx:
+            async with database.transaction(EVERYTHING) as tx:
                 for each in (mails[1], texts[1]):
-                    assert await router.begin(tx, each.id)
+                    ((_, begun),) = await router.begin(tx, [(each, None)])
+                    assert begun
 
-        async with database.transaction(EVERYTHING, together=True) as tx:
-            assert await router.begin(tx, texts[0].id)
+        async with database.transaction(EVERYTHING) as tx:
+            ((_, begun),) = await router.begin(tx, [(texts[0], None)])
+            assert begun
             other = asyncio.create_task(another())
             while not await waits(tx):
                 await asyncio.sleep(0.01)
-            assert await router.begin(tx, mails[0].id)
+            ((_, begun),) = await router.begin(tx, [(mails[0], None)])
+            assert begun
         await other
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.model.staff.accounts import EVERYTHING, Scope
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, routed

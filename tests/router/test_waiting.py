@@ -6,7 +6,7 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -40,7 +40,7 @@ from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun
 from tests.channels.doubles.sms_kannel import Double as Kannel
 from tests.database import tamper
-from tests.router.routed import PHONE, Routed, routed
+from tests.router.routed import PHONE, Routed, routed, written
 from tests.router.test_ladder import Second, ways, with_more
 from tests.router.test_limits import limited
 
@@ -55,25 +55,6 @@ def kannel_of(hub: Routed, double: Kannel) -> tuple[Provider, Channel]:
     """It reports what became of a message, and cannot be asked."""
     place = ChannelContext("kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock)
     return Provider("kannel", "sms_kannel", "sms", rate=1000), sms_kannel.connect(double.options(), place)
-
-
-async def written(hub: Routed, words: str = "Words", purpose: str = "help", channel: str = "sms") -> Delivery:
-    """An attempt that nobody has touched."""
-    made = Delivery(
-        uuid4(),
-        f"key-{uuid4()}",
-        purpose,
-        channel,
-        PHONE,
-        words,
-        DeliveryState.SENDING,
-        hub.clock(),
-        {"school": "x", "campus": "y"},
-        shape="full",
-    )
-    async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.deliveries.add(made)
-    return made
 
 
 async def committed(hub: Routed) -> UUID:

@@ -65,8 +65,8 @@ def _cut_at_every_commit(running: Running, disk: ForgetfulDisk) -> list[set[str]
     original = database.transaction
 
     @asynccontextmanager
-    async def transaction(scope: Scope, *, together: bool = False) -> AsyncIterator[Transaction]:
-        async with original(scope, together=together) as opened:
+    async def transaction(scope: Scope) -> AsyncIterator[Transaction]:
+        async with original(scope) as opened:
             yield opened
             named = set(await opened.connection.scalars(NAMED))
             left = {hashlib.sha256(content).hexdigest() for content in disk.after_power_cut().values()}

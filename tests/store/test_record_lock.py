@@ -9,19 +9,20 @@ import pytest
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import broken_at
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.joint import Joint
 from tests.lifecycle.clockwork import quiet_hub, waiting
 from tests.running import Running, until
 
 
 async def record_later(running: Running, contract: Contract, together: bool) -> None:
-    async with running.hub.database.transaction(EVERYTHING, together=together) as tx:
-        if isinstance(tx.connection, Joint):
-            await tx.record.foresee(tx.connection, [contract.id])
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        if together:
+            (task,) = await tx.tasks.of_contract(contract.id)
+            await tx.due_steps.lock_persons_and_records([], [contract.id])
+            await tx.due_steps.get_facts([task.id], tx.planning_now)
         await tx.record.append(contract.id, contract.campus, "later", "test", {})
 
 
-@pytest.mark.parametrize("together", [False, True], ids=["alone", "read ahead"])
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "with due steps"])
 async def test_two_units_that_record_at_once_make_one_chain(together: bool) -> None:
     """Neither holds the contract's row."""
     async with quiet_hub() as running:

@@ -15,7 +15,7 @@ from hub.errors import ContractNotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.reminders import bulk_remind
 from hub.lifecycle.reminders.extend_deadline import extend
-from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.school.guests import open_poster
 from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.questions import ask

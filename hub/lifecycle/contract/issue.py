@@ -216,7 +216,7 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
     draft = _contract(drawn, laid_out, template.version)
     await _take_enrolment(tx, drawn, draft.id)
     await tx.contracts.add(draft, drawn.terms.student.name)
-    tx.record.begin(draft.id)
+    tx.record.know_head(draft.id, None, None)
     await _take_place(services, tx, drawn.asked.replaces, draft.id, actor)
     parties, commitments = await _write_signers(tx, draft, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()

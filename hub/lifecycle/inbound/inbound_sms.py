@@ -15,7 +15,7 @@ from uuid import uuid4
 from channels import Inbound
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways
-from hub.lifecycle.reminders.escalate import hand_to_staff
+from hub.lifecycle.reminders.escalate import opted_out_task
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.message import Purpose
@@ -131,4 +131,5 @@ async def _opt_out(services: Services, tx: Transaction, number: str, carrier: Ca
         facts = {"signer": str(signer.id), "channel": channel}
         await tx.record.append(signer.contract, signer.campus, "opted-out", f"signer:{signer.id}", facts)
         if task.state is TaskState.OPEN:  # else it is seen when their turn comes whether a way is left
-            await hand_to_staff(tx, signer, by_mail=bool(await ways(services, tx, signer, Purpose.REMINDER)))
+            by_mail = bool(await ways(services, tx, signer, Purpose.REMINDER))
+            await tx.staff_tasks.add_task_once(opted_out_task(signer, tx.now, by_mail=by_mail))

@@ -19,7 +19,7 @@ import structlog
 from channels import CALL_TIMEOUT, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import Attempt, ways, write_attempt
+from hub.lifecycle.messaging.send import Attempt, Outgoing, ways, write_attempt
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, retry_after_error
 from hub.model.contract.signer import Signer, SigningTask, TaskState
@@ -109,7 +109,7 @@ async def _next_way(services: Services, delivery_id: UUID) -> UUID | None:
         if known is None or known.contract is None or known.signer is None:
             await tx.deliveries.look_at(delivery_id, None)
             return None
-        contracts = await tx.contracts.locked_all(await tx.shares.contracts(known))
+        contracts = await tx.contracts.lock_many(await tx.shares.contracts(known))
         now = tx.planning_now
         delivery = await tx.deliveries.take_look(delivery_id, now)
         if delivery is None:
@@ -253,7 +253,7 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
         variables,
         meant.shares,
     )
-    following = await write_attempt(services, tx, contract, signer, attempt)
+    following = await write_attempt(services, tx, Outgoing(contract, signer, attempt))
     if following is None:
         return None
     if reason == NO_PROVIDER:  # nobody can have it, and nobody needs it any more

@@ -27,14 +27,23 @@ from hub.store.transaction import Transaction
 ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
 
 
-async def spend(
-    services: Services, tx: Transaction, message: CountedMessage, zone: str, at: datetime | None = None
-) -> None:
-    """Count one message, in this transaction; `at`: in the period of that moment, in which it is going to be sent.
-    Raises CountryNotAllowed, or BudgetSpent with `retry_after`, which is told in the time `zone`."""
-    if not allowed_country(services.budgets, message.to):
-        raise CountryNotAllowed
-    await _count(services, tx, budgets(services.budgets, at or tx.now, message), message.campus, zone)
+async def spend(services: Services, tx: Transaction, messages: Sequence[CountedMessage], at: datetime) -> None:
+    """Count these messages, in this transaction, in the period of the moment `at`, in which they are going to be sent.
+
+    Raises CountryNotAllowed; and BudgetSpent with `retry_after`, told in the time `zone` of a message, if there is not
+    enough for all.
+    """
+    counted_for: dict[Spending, tuple[Budget, CountedMessage]] = {}
+    wanted: list[Spending] = []
+    for message in messages:
+        if not allowed_country(services.budgets, message.to):
+            raise CountryNotAllowed
+        theirs = _spendings(services, budgets(services.budgets, at, message))
+        counted_for |= {spending: (budget, message) for spending, budget in theirs.items()}
+        wanted += theirs
+    if spent := await tx.budgets.spend_all(wanted):
+        _, message = counted_for[spent[0]]
+        _refuse(tx, [counted_for[each][0] for each in spent], message.campus, message.zone)
 
 
 async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -> None:

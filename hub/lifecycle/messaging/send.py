@@ -15,9 +15,13 @@ from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.budget import CountedMessage, allowed_country, cause_of
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryItem, DeliveryState, look_again_at
 from hub.model.messaging.message import NEWS, Purpose, contracts_words, moment_words
+from hub.model.school.course import Campus
+from hub.model.signing.link import SignLink
 from hub.model.staff.accounts import StaffTask
 from hub.router import door_of_channel
+from hub.store.evidence.record import NewEntry
 from hub.store.kernel.jobs import DELIVER, DELIVER_CODE
+from hub.store.signing.links import Wanted
 from hub.store.transaction import Transaction
 
 AT_ONCE = timedelta(0)
@@ -52,13 +56,13 @@ async def write_message(
     channel = next(iter(await ways(services, tx, signer, purpose, message.first)), None)
     if channel is None:
         return None
-    said = await _variables(services, tx, contract, signer) | dict(message.variables)
+    said = general_words(services, contract, signer, await tx.school.campus(contract.campus)) | dict(message.variables)
     filled = services.messages.fitted(purpose, signer.language, said)
     attempt = Attempt(
         purpose, channel, key, key, 0, task.id if task else None, message.code, filled, message.shares, message.wait
     )
     try:
-        return await write_attempt(services, tx, contract, signer, attempt)
+        return await write_attempt(services, tx, Outgoing(contract, signer, attempt))
     except BudgetSpent as spent:
         if purpose in PLANNED or purpose is Purpose.CODE:
             raise
@@ -75,7 +79,11 @@ async def ways(
     services: Services, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()
 ) -> list[str]:
     """The signer's ladder, without what leads to a country that is not allowed. `first`: what the policy puts first."""
-    ladder = await services.router.ladder(tx, signer, purpose, first)
+    return allowed_ways(services, signer, await services.router.ladder(tx, signer, purpose, first))
+
+
+def allowed_ways(services: Services, signer: Signer, ladder: Sequence[str]) -> list[str]:
+    """Return these channels of the signer, without what leads to a country that is not allowed."""
     reached = {channel: services.router.address(signer, channel) or "" for channel in ladder}
     return [channel for channel in ladder if allowed_country(services.budgets, reached[channel])]
 
@@ -96,22 +104,74 @@ class Attempt:
     wait: timedelta = AT_ONCE
 
 
-async def write_attempt(
-    services: Services, tx: Transaction, contract: Contract, signer: Signer, attempt: Attempt
-) -> Delivery | None:
+@dataclass(frozen=True)
+class Outgoing:
+    """One attempt at one message: to whom, and about which contract."""
+
+    contract: Contract
+    signer: Signer
+    attempt: Attempt
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An attempt that is counted, and has its link and its words. It is not stored yet, and nobody is called for it."""
+
+    outgoing: Outgoing
+    delivery: Delivery
+    link: SignLink
+
+
+async def write_attempt(services: Services, tx: Transaction, outgoing: Outgoing) -> Delivery | None:
     """The attempt row, with its link and its words. None when it exists already. Raises BudgetSpent."""
-    address = services.router.address(signer, attempt.channel)
-    assert address, "the ladder has only channels that lead somewhere"
-    if await tx.deliveries.by_key(attempt.key, contract.id):
+    if await tx.deliveries.by_key(outgoing.attempt.key):
         return None
-    counted = CountedMessage(address, cause_of(attempt.purpose), contract.campus, part=contract.id.int)
-    wait = await _room(services, tx, counted, signer.zone, attempt)
-    link = await tx.links.for_door(signer, door_of_channel(attempt.channel), tx.now)
+    stored = await store_messages(tx, await draft_messages(services, tx, [outgoing]))
+    return stored[0] if stored else None
+
+
+async def draft_messages(
+    services: Services, tx: Transaction, outgoing: Sequence[Outgoing], links: Mapping[Wanted, SignLink] | None = None
+) -> list[Draft]:
+    """Count these messages, which all have the same wait, and give each its link and its words. `links`: those that the
+    signers have already, where the caller has read them. Raises BudgetSpent if there is not enough for all."""
+    if not outgoing:
+        return []
+    wait = await _count(services, tx, outgoing)
+    doors = [(each.signer, door_of_channel(each.attempt.channel)) for each in outgoing]
+    found = await tx.links.for_doors(doors, tx.now, links)
+    made = zip(outgoing, (found[signer.id, door] for signer, door in doors), strict=True)
+    return [Draft(each, _attempt_row(services, tx, each, link, wait), link) for each, link in made]
+
+
+async def store_messages(tx: Transaction, drafts: Sequence[Draft]) -> list[Delivery]:
+    """Store these attempts, and what the records say of them; those whose key exists already are left out."""
+    added = await tx.deliveries.add_many([(draft.delivery, draft.outgoing.signer.person) for draft in drafts])
+    stored = [draft for draft in drafts if draft.delivery.id in added]
+    await tx.shares.add_many((each.delivery.id, share) for each in stored for share in each.outgoing.attempt.shares)
+    await tx.record.append_many([entry for draft in stored for entry in _entries(draft)])
+    return [draft.delivery for draft in stored]
+
+
+def _entries(draft: Draft) -> list[NewEntry]:
+    """One for each contract that the message speaks of."""
+    contract, signer, attempt = draft.outgoing.contract, draft.outgoing.signer, draft.outgoing.attempt
+    told = {"delivery": str(draft.delivery.id), "purpose": attempt.purpose.value, "channel": attempt.channel}
+    about_whom = {(contract.id, signer.id), *((share.contract, share.signer) for share in attempt.shares)}
+    return [
+        NewEntry(about, contract.campus, "message-sending", "hub", told | {"signer": str(whom)})
+        for about, whom in sorted(about_whom)
+    ]
+
+
+def _attempt_row(services: Services, tx: Transaction, outgoing: Outgoing, link: SignLink, wait: timedelta) -> Delivery:
+    contract, signer, attempt = outgoing.contract, outgoing.signer, outgoing.attempt
+    address = _address(services, outgoing)
     shape = services.router.shape_of(attempt.channel, address)
     text = services.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
     at = tx.planning_now
     begins_at = at + wait
-    delivery = Delivery(
+    return Delivery(
         id=uuid4(),
         key=attempt.key,
         purpose=attempt.purpose.value,
@@ -135,27 +195,36 @@ async def write_attempt(
         shape=shape.value if shape else None,
         check_at=look_again_at(attempt.purpose, DeliveryState.SENDING, begins_at, receipts=False),
     )
-    if not await tx.deliveries.add(delivery, signer.person):
-        return None
-    await tx.shares.add(delivery.id, attempt.shares)
-    told = {"delivery": str(delivery.id), "purpose": attempt.purpose.value, "channel": attempt.channel}
-    about_whom = {(contract.id, signer.id), *((share.contract, share.signer) for share in attempt.shares)}
-    for about, whom in sorted(about_whom):
-        await tx.record.append(about, contract.campus, "message-sending", "hub", told | {"signer": str(whom)})
-    return delivery
 
 
-async def _room(services: Services, tx: Transaction, counted: CountedMessage, zone: str, attempt: Attempt) -> timedelta:
-    """Count the message, and say how long it has to wait: news of a contract waits for a period that has room, and is
-    counted in that one, so that it is not lost and no period has more than its budget. Raises BudgetSpent."""
-    wait = attempt.wait
+def _address(services: Services, outgoing: Outgoing) -> str:
+    address = services.router.address(outgoing.signer, outgoing.attempt.channel)
+    assert address, "the ladder has only channels that lead somewhere"
+    return address
+
+
+async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoing]) -> timedelta:
+    """Count the messages, and say how long they have to wait: news of a contract waits for a period that has room, and
+    is counted in that one, so that it is not lost and no period has more than its budget. Raises BudgetSpent."""
+    first = outgoing[0].attempt
+    counted = [
+        CountedMessage(
+            _address(services, each),
+            cause_of(each.attempt.purpose),
+            each.contract.campus,
+            part=each.contract.id.int,
+            zone=each.signer.zone,
+        )
+        for each in outgoing
+    ]
+    wait = first.wait
     while True:
         try:
-            await spend(services, tx, counted, zone, at=tx.now + wait)
+            await spend(services, tx, counted, tx.now + wait)
         except BudgetSpent as spent:
-            if attempt.purpose not in NEWS or spent.wait > NEWS_WAIT:
+            if first.purpose not in NEWS or spent.wait > NEWS_WAIT:
                 raise
-            if wait == attempt.wait:
+            if wait == first.wait:
                 await alarm(tx, spent)
             wait = spent.wait
         else:
@@ -174,9 +243,8 @@ async def send_at_once(
     return delivery
 
 
-async def _variables(services: Services, tx: Transaction, contract: Contract, signer: Signer) -> dict[str, str]:
-    """What a message may say: who, what, until when. Never a person's name, never link or code."""
-    campus = await tx.school.campus(contract.campus)
+def general_words(services: Services, contract: Contract, signer: Signer, campus: Campus) -> dict[str, str]:
+    """Return what any message may say: who, what, until when. Never a person's name, never link or code."""
     english = signer.language == "en"
     return {
         "school": services.school_called(signer.language),

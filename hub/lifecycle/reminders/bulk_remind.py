@@ -19,8 +19,8 @@ import structlog
 from hub.errors import BadInput, BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways
+from hub.lifecycle.reminders.remind_by_hand import HAND
 from hub.lifecycle.reminders.reschedule import last_step
-from hub.lifecycle.reminders.run_due import HAND
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState

@@ -32,29 +32,27 @@ SILENT_BUT_MAIL = (
 DIGEST = "digest"
 
 
-async def escalate(tx: Transaction, due: Due) -> None:
-    """After a message was sent: every so many unanswered reminders, and at the last call, staff get a task."""
-    every = due.policy.escalate_after
+def staff_task_after(due: Due, reminders_sent: int, now: datetime) -> StaffTask | None:
+    """Return the task that staff get after this message: every so many unanswered reminders, and at the last call.
+
+    `reminders_sent` counts this one; `now` is real time.
+    """
     if due.step.kind is StepKind.LAST_CALL:
         text = LAST_CALL
-    elif due.step.kind is StepKind.REMINDER and due.step.number >= every:
-        if await tx.reminders.count_sent(due.task.id, StepKind.REMINDER, due.task.invited_at) % every:
-            return
+    elif due.step.kind is StepKind.REMINDER and due.step.number >= due.policy.escalate_after:
+        if reminders_sent % due.policy.escalate_after:
+            return None
         text = REMINDERS
     else:
-        return
+        return None
     contract, signer = due.contract, due.signer
-    await tx.staff_tasks.add_task_once(
-        StaffTask(uuid4(), UNANSWERED, text, contract.campus, tx.now, contract.id, signer.id)
-    )
+    return StaffTask(uuid4(), UNANSWERED, text, contract.campus, now, contract.id, signer.id)
 
 
-async def hand_to_staff(tx: Transaction, signer: Signer, *, by_mail: bool) -> None:
-    """Their number has opted out; `by_mail`: that way is left."""
+def opted_out_task(signer: Signer, now: datetime, *, by_mail: bool) -> StaffTask:
+    """Return the task about a signer whose number has opted out; `by_mail`: that way is left. `now` is real time."""
     text = SILENT_BUT_MAIL if by_mail else SILENT
-    await tx.staff_tasks.add_task_once(
-        StaffTask(uuid4(), OPTED_OUT, text, signer.campus, tx.now, signer.contract, signer.id)
-    )
+    return StaffTask(uuid4(), OPTED_OUT, text, signer.campus, now, signer.contract, signer.id)
 
 
 async def attend(services: Services) -> None:

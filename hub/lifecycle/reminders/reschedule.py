@@ -29,6 +29,7 @@ from hub.router.policy import policies_of, policy_of
 from hub.store.contract.tasks import MAX_SLEEP
 from hub.store.kernel.jobs import REPLAN
 from hub.store.reminders.ledger import LedgerNote
+from hub.store.reminders.plans import PlannedTask
 from hub.store.transaction import Transaction
 
 AT_A_TIME = 2000
@@ -122,18 +123,19 @@ async def under_new_policy(services: Services, tx: Transaction, held: Sequence[U
     may hold it at this moment."""
     now = tx.planning_now
     tasks, done = await tx.plans.open_tasks(held), await tx.plans.last_steps(held)
-    policies = await policies_of(tx, services.policy, list(dict.fromkeys(each.place for each in tasks)))
-    steps: dict[UUID, NextStep] = {}
+    places = list(dict.fromkeys(each.place for each in tasks))
+    policies = (await policies_of(tx, services.policy, places)).policies
+    planned: list[PlannedTask] = []
     for task in tasks:
         plan = ReminderPlan(
             policies[task.place], task.invited_at, task.deadline, ZoneInfo(task.zone), spread_of(task.id)
         )
         step = replanned(plan, old=task.step, done=done.get(task.id), now=now, new_policy=True)
         if step != task.step:
-            steps[task.id] = step
-    if steps:
-        await tx.plans.put(steps, POLICY_CHANGED, now)
-    if any(step.due_at < now + MAX_SLEEP for step in steps.values()):
+            planned.append(PlannedTask(task.id, step, [LedgerNote("planned", step=step, reason=POLICY_CHANGED)]))
+    if planned:
+        await tx.plans.put(planned, now)
+    if any(each.step.due_at < now + MAX_SLEEP for each in planned):
         await tx.tasks.tell_workers()
 
 

@@ -160,8 +160,8 @@ async def _send_code(services: Services, secret: str, wished: str | None) -> Non
 async def _write_code(services: Services, tx: Transaction, came: PosterVisit, code: UUID, channel: str) -> None:
     """The attempt row and the job that carries it. There is no contract yet, and nobody on file: only a number."""
     router, visitor, poster = services.router, came.visitor, came.poster
-    counted = CountedMessage(visitor.phone, Cause.GUEST, poster.campus, poster.id)
-    await spend(services, tx, counted, came.campus.zone)
+    counted = CountedMessage(visitor.phone, Cause.GUEST, poster.campus, poster.id, zone=came.campus.zone)
+    await spend(services, tx, [counted], tx.now)
     shape = router.shape_of(channel, visitor.phone)
     variables = {
         "minutes": str(int(CODE_LIFE.total_seconds() // 60)),

@@ -85,13 +85,14 @@ class Budget:
 @dataclass(frozen=True)
 class CountedMessage:
     """One message to `to` (E.164 or a mailbox), as it is counted. `part`: any number that stays the same for one
-    contract."""
+    contract. `zone`: that of its person."""
 
     to: str
     cause: Cause = Cause.OURS
     campus: str | None = None
     poster: UUID | None = None
     part: int = 0
+    zone: str = "Asia/Shanghai"
 
 
 def allowed_country(limits: BudgetLimits, to: str) -> bool:

@@ -29,6 +29,9 @@ MAX_REST = timedelta(hours=1)
 # Staff hear of a provider that wants to be left alone for longer.
 LONG_REST = timedelta(minutes=10)
 
+# Further ahead of what is possible no lane is booked.
+BOOKED_IN_ERROR = timedelta(minutes=1)
+
 CODE_LANE, MESSAGE_LANE = "code", "message"
 
 
@@ -122,6 +125,17 @@ def in_order(
             keys[provider.name] = number ** (1 / weight)
     usable = [provider for provider in providers if provider.name in keys]
     return sorted(usable, key=lambda provider: keys[provider.name], reverse=True)
+
+
+def turn_at(booked_until: datetime, now: datetime, patience: timedelta, interval: timedelta) -> datetime | None:
+    """Return when a lane that is booked until then may send its next message; None: only after `patience`.
+
+    `interval`: between two messages. Nobody books further ahead than `patience`: what is booked for long after was
+    booked before the clock was put back.
+    """
+    if booked_until > now + patience + interval + BOOKED_IN_ERROR:
+        return now
+    return None if booked_until > now + patience else max(booked_until, now)
 
 
 def lane_of(purpose: str) -> str:

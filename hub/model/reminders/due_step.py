@@ -5,8 +5,8 @@ Several contracts of one person go into one message: a *bundle*. `joins` says wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,7 @@ from hub.model.reminders.schedule import (
     postponed,
     spread_of,
 )
+from hub.model.signing.link import DoorKind, SignLink
 
 AT_ONCE = timedelta(minutes=15)
 # So long an invitation waits for that of a sister or brother who is issued next.
@@ -45,6 +46,26 @@ PURPOSES = {
     StepKind.REMINDER: Purpose.REMINDER,
     StepKind.LAST_CALL: Purpose.LAST_CALL,
 }
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """What a step needs to know beside its case, as it is under all locks.
+
+    `sent_to_person`: when planned messages went to the person, over all contracts, today and before. `silent`: the
+    channels by which the number wants to hear nothing. `keys`: the messages of the contract that were written already.
+    `last_sent` and `reminders_sent`: the last message about this task, and its reminders since its turn came (again).
+    `links`: the lasting links that the signer has.
+    """
+
+    claimable_at: datetime | None
+    leased_until: datetime | None = None
+    sent_to_person: tuple[datetime, ...] = ()
+    silent: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    last_sent: datetime | None = None
+    reminders_sent: int = 0
+    links: Mapping[DoorKind, SignLink] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -181,6 +202,7 @@ __all__ = [
     "MAX_TOGETHER",
     "PURPOSES",
     "Due",
+    "StepFacts",
     "following",
     "held_back",
     "is_late",

@@ -25,7 +25,7 @@ MAX_STAFF_TIME = timedelta(days=30)
 MAX_UNANSWERED = 10
 # What a limit on messages to one person may allow at most: above it, it is none.
 MAX_DAILY_LIMIT = 10
-# Between reminders by hand: what left earlier than a day ago is not looked at (`hub.lifecycle.reminders.run_due`).
+# Between reminders by hand: what left earlier than a day ago is not looked at (`lifecycle.reminders.remind_by_hand`).
 MAX_MANUAL_WAIT = timedelta(days=1)
 # What a signer's ladder may name.
 CHANNELS = ("sms", "voice", "email")

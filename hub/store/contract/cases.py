@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     LABEL_STYLE_TABLENAME_PLUS_COL,
     LargeBinary,
     RowMapping,
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import ContractNotFound
 from hub.model.contract.case import Case, Party
+from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.signing.session import SigningSession, secret_hash
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
@@ -42,6 +44,12 @@ _GET = _labelled(
     select(CONTRACT, SIGNER, TASK)
     .select_from(CONTRACT.outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id))
     .where(CONTRACT.c.id == _CONTRACT_ID)
+    .order_by(*_BY_ORDER)
+)
+_PARTIES_OF = _labelled(
+    select(SIGNER, TASK)
+    .select_from(_PARTIES)
+    .where(SIGNER.c.contract == any_(bindparam("ids", type_=ARRAY(Uuid()))))
     .order_by(*_BY_ORDER)
 )
 # The contract that a session's call is about: the one that it names, else that of the link.
@@ -95,6 +103,23 @@ class Cases:
         await self._connection.execute(_LOCK, {"contract": contract})
         return await self.get(contract)
 
+    async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> list[Case]:
+        """Lock these contracts in the order in which everybody locks, and return their cases as they are then.
+
+        Without `wait`, those that somebody else holds are left out.
+        """
+        return await self.complete((await self._contracts.lock_many(contracts, wait=wait)).values())
+
+    async def complete(self, contracts: Iterable[Contract]) -> list[Case]:
+        """Return the cases of these contracts, in their order. Whoever wants to change them has locked them before."""
+        parties: dict[UUID, list[Party]] = {}
+        found = list(contracts)
+        rows = await self._connection.execute(_PARTIES_OF, {"ids": [contract.id for contract in found]})
+        for row in rows.mappings():
+            party = self._party(row)
+            parties.setdefault(party.task.contract, []).append(party)
+        return [Case(contract, tuple(parties.get(contract.id, ()))) for contract in found]
+
     async def get_with_session(
         self, secret: str, contract: UUID | None, *, lock: bool = False
     ) -> tuple[SigningSession | None, Case | None]:
@@ -120,9 +145,7 @@ class Cases:
 
     def _read(self, rows: Sequence[RowMapping]) -> Case:
         contract = self._contracts.read_contract(_part(rows[0], CONTRACT))
-        parties = [
-            Party(self._contracts.read_signer(_part(row, SIGNER)), read_task(_part(row, TASK)))
-            for row in rows
-            if row["signer_id"] is not None
-        ]
-        return Case(contract, tuple(parties))
+        return Case(contract, tuple(self._party(row) for row in rows if row["signer_id"] is not None))
+
+    def _party(self, row: RowMapping) -> Party:
+        return Party(self._contracts.read_signer(_part(row, SIGNER)), read_task(_part(row, TASK)))

@@ -16,7 +16,6 @@ from hub.errors import ContractNotFound, ContractUnreadable, StaleVersion
 from hub.model.contract.contract import Contract, ContractState, check_move
 from hub.model.contract.person import same_name
 from hub.model.contract.signer import Role, Signer
-from hub.store.joint import Joint, joint
 from hub.store.kernel.cipher import Cipher
 from hub.store.tables import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow, table_of
 
@@ -26,8 +25,7 @@ NUMBER: Table = table_of(ContractNumberRow)
 VERSION: Table = table_of(DocumentVersionRow)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _LOCK = select(CONTRACT).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
-_LOCK = _LOCK.with_for_update(key_share=True, skip_locked=True)
-_SIGNERS = select(SIGNER).where(SIGNER.c.contract == any_(_IDS)).order_by(SIGNER.c.order, SIGNER.c.field)
+_LOCK, _LOCK_FREE = (_LOCK.with_for_update(key_share=True, skip_locked=skipped) for skipped in (False, True))
 _IS_WAITING = CONTRACT.c.state.in_([ContractState.ISSUED.value, ContractState.SIGNED.value])
 _UNFINISHED = [state.value for state in ContractState if not state.final]
 _HIDDEN = {"data_sealed", "student_name", "hub_due_at", "hub_tries"}
@@ -58,34 +56,18 @@ class Contracts:
         """Raises ContractNotFound for an unknown one and for one outside the scope alike."""
         return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract))
 
-    async def foresee(self, ahead: Joint, contracts: Sequence[UUID]) -> list[Contract]:
-        """Lock those that nobody else has, and read their signers. Whoever holds one of the others is not waited
-        for."""
-        rows = (await ahead.aside(_LOCK, {"ids": list(contracts)})).mappings()
-        found = [self.read_contract(row) for row in rows]
-        for contract in found:
-            ahead.put("locked", contract.id, contract)
-        signers: dict[UUID, list[Signer]] = {contract.id: [] for contract in found}
-        for row in (await ahead.aside(_SIGNERS, {"ids": list(signers)})).mappings():
-            signer = self.read_signer(row)
-            signers[signer.contract].append(signer)
-            ahead.put("signer", signer.id, signer)
-        for contract_id, theirs in signers.items():
-            ahead.put("signers", contract_id, theirs)
-        return found
-
     async def locked(self, contract: UUID) -> Contract:
         """The same, holding its row until the unit ends: signing and sending take this lock.
 
         `NO KEY`: rows that only refer to the contract can still be written by those who do not change it.
         """
-        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("locked", contract), Contract):
-            return known
         return await self._one(select(CONTRACT).where(CONTRACT.c.id == contract).with_for_update(key_share=True))
 
-    async def locked_all(self, contracts: Iterable[UUID]) -> dict[UUID, Contract]:
-        """Several, locked in the order in which everybody locks."""
-        return {contract: await self.locked(contract) for contract in sorted(set(contracts))}
+    async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> dict[UUID, Contract]:
+        """Lock several in the order in which everybody locks. Without `wait`: those that nobody else has."""
+        values = {"ids": sorted(set(contracts))}
+        rows = (await self._connection.execute(_LOCK if wait else _LOCK_FREE, values)).mappings()
+        return {row["id"]: self.read_contract(row) for row in rows}
 
     async def hold(self, contracts: Iterable[UUID]) -> None:
         """Lock several rows in the order in which everybody does. Locks come in this order: visitors at a phone,
@@ -223,14 +205,10 @@ class Contracts:
 
     async def signers(self, contract: UUID) -> list[Signer]:
         """In signing order."""
-        if (ahead := joint(self._connection)) and (known := ahead.get("signers", contract)):
-            return list(known)
         statement = select(SIGNER).where(SIGNER.c.contract == contract).order_by(SIGNER.c.order, SIGNER.c.field)
         return [self.read_signer(row) for row in (await self._connection.execute(statement)).mappings()]
 
     async def signer(self, signer: UUID) -> Signer:
-        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("signer", signer), Signer):
-            return known
         row = (await self._connection.execute(select(SIGNER).where(SIGNER.c.id == signer))).mappings().first()
         if row is None:
             raise ContractNotFound

@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, FromClause, RowMapping, Table, Uuid, any_, bindparam, func, select, text
+from sqlalchemy import ColumnElement, RowMapping, Table, and_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import ContractNotFound
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.reminders.schedule import NextStep, StepKind
-from hub.store.joint import Joint, joint
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 
 TASK: Table = table_of(SigningTaskRow)
@@ -25,8 +24,7 @@ SIGNER: Table = table_of(SignerRow)
 PLAN_CHANGED = "plan_changed"
 # A worker looks for due steps at least so often, also when nobody tells it to.
 MAX_SLEEP = timedelta(seconds=30)
-MAX_OTHERS = 50
-_OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("other")
+_OWN = SIGNER.alias("own")
 _OPEN = TASK.c.state == TaskState.OPEN.value
 _LEFT = [state.value for state in TaskState if not state.final]
 _KINDS = frozenset(kind.value for kind in StepKind)
@@ -41,10 +39,6 @@ _PLAN = (
     )
 )
 _PLAN_CLAIMED = _PLAN.where(TASK.c.leased_until == bindparam("held"))
-_IDS = bindparam("ids", type_=ARRAY(Uuid()))
-_HOLD = select(TASK.c.id, TASK.c.leased_until).where(TASK.c.id == any_(_IDS), _OPEN)
-_HOLD = _HOLD.order_by(TASK.c.id).with_for_update(key_share=True, skip_locked=True)
-_OF_CONTRACTS = select(TASK).where(TASK.c.contract == any_(_IDS)).order_by(TASK.c.order, TASK.c.id)
 
 
 @dataclass(frozen=True)
@@ -74,23 +68,7 @@ class Tasks:
             )
         )
 
-    async def foresee(self, ahead: Joint, contracts: Sequence[UUID], claimed: Sequence[ClaimedTask] = ()) -> None:
-        """All tasks of these contracts, which the caller has locked. Those of `claimed` that are still theirs are held
-        until the end."""
-        if claimed:
-            for task_id, leased_until in (await ahead.aside(_HOLD, {"ids": [each.task.id for each in claimed]})).all():
-                ahead.put("claim", task_id, leased_until)
-        found: dict[UUID, list[SigningTask]] = {contract: [] for contract in contracts}
-        for row in (await ahead.aside(_OF_CONTRACTS, {"ids": list(contracts)})).mappings():
-            task = read_task(row)
-            found[task.contract].append(task)
-            ahead.put("task", task.id, task)
-        for contract, tasks in found.items():
-            ahead.put("tasks", contract, tasks)
-
     async def of_contract(self, contract: UUID) -> list[SigningTask]:
-        if (ahead := joint(self._connection)) and (known := ahead.get("tasks", contract)):
-            return list(known)
         rows = await self._connection.execute(
             select(TASK).where(TASK.c.contract == contract).order_by(TASK.c.order, TASK.c.id)
         )
@@ -107,8 +85,6 @@ class Tasks:
         return list(await self._connection.scalars(statement))
 
     async def get(self, task: UUID) -> SigningTask:
-        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("task", task), SigningTask):
-            return known
         return await self._one(TASK.c.id == task)
 
     async def of_signer(self, signer: UUID) -> SigningTask:
@@ -152,22 +128,11 @@ class Tasks:
         statement = _PLAN
         if leased_until is not None:
             statement, values["held"] = _PLAN_CLAIMED, leased_until
-        if ahead := self._foreseen_for(task, leased_until):
-            ahead.keep(statement, values)
-            ahead.forget("claim", task)
-        elif (await self._connection.execute(statement, values)).rowcount != 1:
+        if (await self._connection.execute(statement, values)).rowcount != 1:
             return False
         if now is None or step.due_at < now + MAX_SLEEP:
             await self.tell_workers()  # only then: all commits that tell somebody wait for each other
         return True
-
-    def _foreseen_for(self, task: UUID, leased_until: datetime | None) -> Joint | None:
-        """Where it is known that the plan will find its row: the contract is locked, and a claim is held."""
-        ahead = joint(self._connection)
-        if ahead is None or not isinstance(known := ahead.get("task", task), SigningTask):
-            return None
-        is_mine = leased_until is None or ahead.get("claim", task) == leased_until
-        return ahead if is_mine and known.state is TaskState.OPEN else None
 
     async def pause(self, task: UUID, paused: bool) -> None:
         """A paused task keeps its steps, but messages are skipped: the number may be somebody else's."""
@@ -184,7 +149,7 @@ class Tasks:
         clock."""
         due = (
             select(TASK.c.id)
-            .where(_OPEN, TASK.c.claimable_at <= now, _KNOWN)
+            .where(is_due(now))
             .order_by(TASK.c.claimable_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -195,9 +160,13 @@ class Tasks:
         rows = (await self._connection.execute(statement)).mappings().all()
         return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]
 
+    async def lease(self, tasks: Sequence[UUID], until: datetime) -> list[ClaimedTask]:
+        """Lease these open tasks, whose contracts the caller has locked."""
+        statement = TASK.update().where(TASK.c.id.in_(tasks), _OPEN).values(leased_until=until).returning(TASK)
+        rows = (await self._connection.execute(statement)).mappings().all()
+        return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]
+
     async def still_claimed(self, claimed: ClaimedTask) -> bool:
-        if (ahead := joint(self._connection)) and ahead.get("claim", claimed.task.id) == claimed.leased_until:
-            return True
         mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
         return await self._connection.scalar(select(func.count()).select_from(TASK).where(mine)) == 1
 
@@ -207,23 +176,6 @@ class Tasks:
         mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
         statement = TASK.update().where(mine).values(leased_until=until)
         return (await self._connection.execute(statement)).rowcount == 1
-
-    async def claimed_with(self, claimed: ClaimedTask, before: datetime) -> list[UUID] | None:
-        """None: the claim is not ours any more. Otherwise other contracts of the same person, phone and campus about
-        which a message is due `before`; whoever wants to send one for all of them looks again under their locks."""
-        if (ahead := joint(self._connection)) and ahead.get("claim", claimed.task.id) == claimed.leased_until:
-            return []  # those that have others are not run together
-        others = select(_OTHER.c.contract).select_from(_others(before)).where(_OWN.c.id == claimed.task.signer)
-        mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
-        statement = select(func.array(others.limit(MAX_OTHERS).scalar_subquery())).where(mine)
-        found: Sequence[UUID] | None = await self._connection.scalar(statement)
-        return None if found is None else sorted(set(found))
-
-    async def with_others(self, claimed: Sequence[ClaimedTask], before: datetime) -> set[UUID]:
-        """Those of these tasks whose person has others about which a message is due `before`."""
-        signers = {each.task.signer: each.task.id for each in claimed}
-        statement = select(_OWN.c.id).distinct().select_from(_others(before)).where(_OWN.c.id == any_(_IDS))
-        return {signers[each] for each in await self._connection.scalars(statement, {"ids": list(signers)})}
 
     async def overdue(self, before: datetime, at_most: int) -> int:
         """How many open tasks wait since before that moment; counted no further than `at_most`."""
@@ -237,22 +189,15 @@ class Tasks:
 
     async def tell_workers(self) -> None:
         """Wake every sleeping worker once this transaction has committed."""
-        if ahead := joint(self._connection):
-            ahead.keep_once(_TELL)
-        else:
-            await self._connection.execute(_TELL)
+        await self._connection.execute(_TELL)
 
     async def _update(self, task: UUID, **values: Any) -> None:
         await self._connection.execute(TASK.update().where(TASK.c.id == task).values(**values))
 
 
-def _others(before: datetime) -> FromClause:
-    """From a signer (`_OWN`) to the other open tasks of the same person, phone and campus."""
-    person = (_SAME.c.person == _OWN.c.person) & (_SAME.c.phone_hash == _OWN.c.phone_hash)
-    person &= (_SAME.c.campus == _OWN.c.campus) & (_SAME.c.id != _OWN.c.id)
-    due = (_OTHER.c.signer == _SAME.c.id) & (_OTHER.c.state == TaskState.OPEN.value) & _OTHER.c.paused.is_(False)
-    due &= (_OTHER.c.next_due_at < before) & (_OTHER.c.next_step != StepKind.EXPIRY.value)
-    return _OWN.join(_SAME, person).join(_OTHER, due)
+def is_due(now: Any) -> ColumnElement[bool]:
+    """Return the condition on an open task that is due, and that this version knows what to do about."""
+    return and_(_OPEN, TASK.c.claimable_at <= now, _KNOWN)
 
 
 def _step_values(step: NextStep | None) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.contract.signer import Signer
 from hub.model.evidence.record import GENESIS, RecordEntry, commitment, entry_digest
 from hub.model.evidence.record_facts import committed_in, marked, with_commitments, words_in
-from hub.store.joint import Joint, write
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.many_rows import arrays_of, insert_many
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
 
 ENTRY: Table = table_of(RecordEntryRow)
@@ -25,13 +26,15 @@ VALUE: Table = table_of(PersonalValueRow)
 SIGNER: Table = table_of(SignerRow)
 PASSKEY: Table = table_of(PasskeyRow)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
-_ALONE = text("""
+# The numbers by which records are locked stand in `hub.store.reminders.due_steps` as well.
+_LOCK = text("""
 SELECT pg_advisory_xact_lock(number)
 FROM (SELECT hashtextextended(contract::text, 1) AS number FROM unnest(:ids) AS theirs (contract) ORDER BY 1) AS ordered
 """).bindparams(_IDS)
 _LAST = select(ENTRY.c.contract, ENTRY.c.sequence, ENTRY.c.digest).where(ENTRY.c.contract == any_(_IDS))
 _LAST = _LAST.ext(distinct_on(ENTRY.c.contract)).order_by(ENTRY.c.contract, ENTRY.c.sequence.desc())
-_ADD = insert(ENTRY)
+_COLUMNS = [column.name for column in ENTRY.c]
+_ADD = insert_many(ENTRY, _COLUMNS)
 _KEEP = insert(VALUE)
 SALT_BYTES = 32
 
@@ -50,6 +53,17 @@ class PersonalValue:
         return commitment(self.salt, self.value)
 
 
+@dataclass(frozen=True)
+class NewEntry:
+    """An entry that is to be appended."""
+
+    contract: UUID
+    campus: str
+    kind: str
+    actor: str
+    facts: Mapping[str, Any]
+
+
 class Record:
     def __init__(self, connection: AsyncConnection, cipher: Cipher, now: datetime) -> None:
         self._connection = connection
@@ -58,75 +72,53 @@ class Record:
         # Number and digest of the newest entry of each record that this transaction has locked.
         self._heads: dict[UUID, tuple[int, bytes]] = {}
 
-    async def foresee(self, ahead: Joint, contracts: Sequence[UUID]) -> None:
-        await ahead.aside(_ALONE, {"ids": list(contracts)})
-        last = {row[0]: (row[1], row[2]) for row in (await ahead.aside(_LAST, {"ids": list(contracts)})).all()}
-        for contract in contracts:
+    async def lock_heads(self, contracts: Iterable[UUID]) -> None:
+        """Lock the records of these contracts until the transaction ends, in the order of their numbers."""
+        missing = [contract for contract in dict.fromkeys(contracts) if contract not in self._heads]
+        if not missing:
+            return
+        await self._connection.execute(_LOCK, {"ids": missing})
+        last = {row[0]: (row[1], row[2]) for row in (await self._connection.execute(_LAST, {"ids": missing})).all()}
+        for contract in missing:
             self._heads[contract] = last.get(contract, (0, GENESIS))
 
-    async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
-        """One more entry. `facts` is plain JSON and holds no personal value; see `commit`. Of what somebody wrote only
-        a commitment stands in it: see `record_facts`."""
-        facts = await self._with_commitments(contract, campus, kind, actor, facts)
-        before, previous = await self._last(contract)
-        sequence = before + 1
-        digest = entry_digest(RecordEntry(contract, sequence, self._now, kind, actor, facts, previous))
-        self._heads[contract] = sequence, digest
-        await write(
-            self._connection,
-            _ADD,
-            {
-                "contract": contract,
-                "sequence": sequence,
-                "campus": campus,
-                "at": self._now,
-                "kind": kind,
-                "actor": actor,
-                "facts": dict(facts),
-                "previous": previous,
-                "digest": digest,
-            },
-        )
+    def know_head(self, contract: UUID, sequence: int | None, digest: bytes | None) -> None:
+        """Take over the newest entry of a record that this transaction has locked; None: it has no entry yet."""
+        self._heads[contract] = (sequence or 0, digest or GENESIS)
 
-    async def _with_commitments(
-        self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
+        """Append one entry. `facts` is plain JSON and holds no personal value; see `commit`. Of what somebody wrote
+        only a commitment stands in it: see `record_facts`."""
+        await self.append_many([NewEntry(contract, campus, kind, actor, facts)])
+
+    async def append_many(self, entries: Sequence[NewEntry]) -> None:
+        """Append these entries, those of one contract in this order, as `append` does."""
+        kept = [await self._with_commitments(each) for each in entries]
+        await self.lock_heads(each.contract for each in entries)
+        rows = [self._chained(each, facts) for each, facts in zip(entries, kept, strict=True)]
+        if rows:
+            rows.sort(key=lambda row: (row["contract"], row["sequence"]))
+            await self._connection.execute(_ADD, arrays_of(_COLUMNS, rows))
+
+    def _chained(self, new: NewEntry, facts: Mapping[str, Any]) -> dict[str, Any]:
+        before, previous = self._heads[new.contract]
+        entry = RecordEntry(new.contract, before + 1, self._now, new.kind, new.actor, facts, previous)
+        digest = entry_digest(entry)
+        self._heads[new.contract] = entry.sequence, digest
+        return vars(entry) | {"campus": new.campus, "facts": json.dumps(facts), "digest": digest}
+
+    async def _with_commitments(self, new: NewEntry) -> dict[str, Any]:
         """Keep the words in the side table, as those of the signer whom they are by or about."""
-        marked_facts = marked(kind, facts)
+        marked_facts = marked(new.kind, new.facts)
         commitments: dict[str, str] = {}
         for name, words in words_in(marked_facts):
             salt = secrets.token_bytes(SALT_BYTES)
             commitments[words] = commitment(salt, words)
-            await write(
-                self._connection,
-                _KEEP,
-                {
-                    "contract": contract,
-                    "commitment": commitments[words],
-                    "campus": campus,
-                    "name": name,
-                    "salt": salt,
-                    "signer": _signer(facts, actor),
-                    "value_sealed": self._cipher.seal(words),
-                },
-            )
+            values = {"contract": new.contract, "commitment": commitments[words], "campus": new.campus, "name": name}
+            values |= {"salt": salt, "signer": _signer(new.facts, new.actor), "value_sealed": self._cipher.seal(words)}
+            await self._connection.execute(_KEEP, values)
         plain: dict[str, Any] = with_commitments(marked_facts, commitments)
         return plain
-
-    async def _last(self, contract: UUID) -> tuple[int, bytes]:
-        """Number and digest of the newest entry; nobody else adds one until this transaction ends."""
-        if known := self._heads.get(contract):
-            return known
-        await self._connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:contract, 1))"), {"contract": str(contract)}
-        )
-        last = select(ENTRY.c.sequence, ENTRY.c.digest).where(ENTRY.c.contract == contract)
-        row = (await self._connection.execute(last.order_by(ENTRY.c.sequence.desc()).limit(1))).first()
-        return (row[0], row[1]) if row else (0, GENESIS)
-
-    def begin(self, contract: UUID) -> None:
-        """Begin the record of a contract that this transaction adds: nobody else can append to it yet."""
-        self._heads[contract] = (0, GENESIS)
 
     async def commit_all(self, values: Sequence[PersonalValue]) -> None:
         """Keep personal values in the side table, each under its commitment."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,20 +11,24 @@ from sqlalchemy import Table, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.store.joint import joint
+from hub.model.messaging.budget import KINDS
 from hub.store.tables import BudgetRow, table_of
 
 BUDGET: Table = table_of(BudgetRow)
 
+# In the order of the rows given: whoever spends waits for others in the same order.
 _SPEND = text("""
 INSERT INTO budget AS had (kind, subject, begins_at, spent)
-SELECT kind, subject, begins_at, 1
-FROM unnest(CAST(:kinds AS text[]), CAST(:subjects AS text[]), CAST(:begins AS timestamptz[]))
-  AS asked (kind, subject, begins_at)
-ON CONFLICT (kind, subject, begins_at) DO UPDATE SET spent = had.spent + 1
-WHERE had.spent < (CAST(:mosts AS int[]))[array_position(CAST(:kinds AS text[]), had.kind)]
-RETURNING kind
+SELECT kind, subject, begins_at, times
+FROM unnest(CAST(:kinds AS text[]), CAST(:subjects AS text[]), CAST(:begins AS timestamptz[]), CAST(:times AS int[]),
+            CAST(:mosts AS int[])) WITH ORDINALITY AS asked (kind, subject, begins_at, times, most, place)
+WHERE times <= most
+ORDER BY place
+ON CONFLICT (kind, subject, begins_at) DO UPDATE SET spent = had.spent + excluded.spent
+WHERE had.spent + excluded.spent <= (CAST(:mosts AS int[]))[array_position(CAST(:kinds AS text[]), had.kind)]
+RETURNING kind, subject, begins_at
 """)
+_PLACES = {kind: place for place, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True)
@@ -50,32 +55,30 @@ class Budgets:
         )
         return (await self._connection.execute(statement)).rowcount == 1
 
-    async def spend_all(self, wanted: Sequence[Spending]) -> list[Spending]:
-        """One more of each, in one statement; the kinds differ. Returns those that are used up: if there are any,
-        nothing is counted. Where many spend together they are counted at the end, and all is undone if there is not
-        enough."""
-        if ahead := joint(self._connection):
-            for each in wanted:
-                ahead.spend(each.kind, each.subject, each.begins_at, each.most)
-            return []
+    async def spend_all(self, wanted: Iterable[Spending]) -> list[Spending]:
+        """Count one more of each, in one statement; what stands there several times is counted as often, and all of one
+        kind have the same `most`. Returns those that are used up: if there are any, nothing is counted."""
+        times = Counter(wanted)
+        ordered = sorted(times, key=lambda each: (_PLACES.get(each.kind, len(KINDS)), each.subject, each.begins_at))
         values = {
-            "kinds": [each.kind for each in wanted],
-            "subjects": [each.subject for each in wanted],
-            "begins": [each.begins_at for each in wanted],
-            "mosts": [each.most for each in wanted],
+            "kinds": [each.kind for each in ordered],
+            "subjects": [each.subject for each in ordered],
+            "begins": [each.begins_at for each in ordered],
+            "mosts": [each.most for each in ordered],
+            "times": [times[each] for each in ordered],
         }
-        counted = set(await self._connection.scalars(_SPEND, values))
-        refused = [each for each in wanted if each.kind not in counted]
-        for each in wanted if refused else ():
-            if each.kind in counted:
-                await self.give_back(each)
+        counted = {tuple(row) for row in (await self._connection.execute(_SPEND, values)).all()}
+        refused = [each for each in times if (each.kind, each.subject, each.begins_at) not in counted]
+        for each in ordered if refused else ():
+            if each not in refused:
+                await self.give_back(each, times[each])
         return refused
 
-    async def give_back(self, spending: Spending) -> None:
-        """What was counted once is not counted any more."""
+    async def give_back(self, spending: Spending, times: int = 1) -> None:
+        """Uncount what was counted."""
         same = (BUDGET.c.kind == spending.kind) & (BUDGET.c.subject == spending.subject)
-        same &= (BUDGET.c.begins_at == spending.begins_at) & (BUDGET.c.spent > 0)
-        await self._connection.execute(BUDGET.update().where(same).values(spent=BUDGET.c.spent - 1))
+        same &= (BUDGET.c.begins_at == spending.begins_at) & (BUDGET.c.spent >= times)
+        await self._connection.execute(BUDGET.update().where(same).values(spent=BUDGET.c.spent - times))
 
     async def spent(self, kind: str, subject: str, begins_at: datetime) -> int:
         """How much of it is spent. It waits for nobody, and nobody for it."""

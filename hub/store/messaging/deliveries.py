@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, func, select, union_all
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, joined, look_again_at
 from hub.model.messaging.message import Purpose
-from hub.store.joint import Joint, joint, write
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.many_rows import arrays_of, insert_many
 from hub.store.messaging.delivery_items import PARTS, SHARE, for_one
 from hub.store.messaging.outbox import OUTBOX
 from hub.store.messaging.providers import OfProviders
@@ -25,8 +24,8 @@ from hub.store.tables import DeliveryRow, table_of
 DELIVERY: Table = table_of(DeliveryRow)
 UNSETTLED = (DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
-_ADD = insert(DELIVERY)
-_KEYS = select(DELIVERY.c.contract, DELIVERY.c.key).where(DELIVERY.c.contract == any_(_IDS))
+_COLUMNS = [column.name for column in DELIVERY.c]
+_ADD = insert_many(DELIVERY, _COLUMNS, "ON CONFLICT (key) DO NOTHING RETURNING id")
 _OWN = (SHARE.c.delivery == DELIVERY.c.id) & (SHARE.c.contract == DELIVERY.c.contract)
 _OF_CONTRACTS = union_all(
     select(DELIVERY, *PARTS).outerjoin(SHARE, _OWN).where(DELIVERY.c.contract == any_(_IDS)),
@@ -34,7 +33,6 @@ _OF_CONTRACTS = union_all(
     .join(SHARE, SHARE.c.delivery == DELIVERY.c.id)
     .where(SHARE.c.contract == any_(_IDS), SHARE.c.contract != DELIVERY.c.contract),
 )
-_HELD = select(DELIVERY).where(DELIVERY.c.id == any_(_IDS)).order_by(DELIVERY.c.id).with_for_update()
 _REPORTED = (
     DELIVERY.update()
     .where(DELIVERY.c.id == bindparam("reported"))
@@ -51,17 +49,6 @@ _REFERENCE = (
     DELIVERY.update().where(DELIVERY.c.id == bindparam("reported")).values(provider_reference=bindparam("reference"))
 )
 _REACHED = DELIVERY.c.state.not_in([DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value])
-_FIRST = func.min(DELIVERY.c.created_at)
-_SENT_TO = (
-    select(DELIVERY.c.person, _FIRST)
-    .where(
-        DELIVERY.c.person == any_(bindparam("persons", type_=ARRAY(Text()))),
-        DELIVERY.c.purpose.in_([each.value for each in PLANNED]),
-        _REACHED,
-    )
-    .group_by(DELIVERY.c.person, func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))
-)
-_SENT_TO = _SENT_TO.having(bindparam("since", type_=DELIVERY.c.created_at.type) <= _FIRST).order_by(_FIRST)
 # Until then an attempt waits that nobody is to make or to ask about any more.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -71,63 +58,30 @@ class Deliveries:
         self._connection = connection
         self._cipher = cipher
 
-    # ---- read ahead, for many at once
-
-    async def foresee(self, ahead: Joint, contracts: Sequence[UUID], persons: Sequence[str], since: datetime) -> None:
-        """Which intents of these contracts have an attempt already; and what went to these persons since then, whom
-        the caller has to himself."""
-        keys: dict[UUID, set[str]] = {contract: set() for contract in contracts}
-        for contract, key in (await ahead.aside(_KEYS, {"ids": list(contracts)})).all():
-            keys[contract].add(key)
-        sent: dict[str, list[datetime]] = {person: [] for person in persons}
-        values = {"persons": list(persons), "since": since}
-        for person, first in (await ahead.aside(_SENT_TO, values)).all():
-            sent[person].append(first)
-        for contract, theirs in keys.items():
-            ahead.put("keys", contract, theirs)
-        for person, moments in sent.items():
-            ahead.put("sent", (person, PLANNED), (since, moments))
-
-    async def hold(self, ahead: Joint, deliveries: Sequence[UUID]) -> None:
-        """Their rows, until the end, for what is going to be reported of them."""
-        for row in (await ahead.aside(_HELD, {"ids": list(deliveries)})).mappings():
-            ahead.put("delivery", row["id"], self._delivery(row))
-
     # ---- attempts
 
     async def add(self, delivery: Delivery, person: str | None = None) -> bool:
-        """The attempt row. False if this intent (`key`) has one already: then nothing may be sent for it again."""
-        values = {name: getattr(delivery, name) for name in _FIELDS}
-        values |= {"state": delivery.state.value, "variables": dict(delivery.variables), "person": person}
-        values |= {"to_sealed": self._cipher.seal(delivery.to), "to_hash": self._phone(delivery.to)}
-        ahead = joint(self._connection)
-        keys: set[str] | None = ahead.get("keys", delivery.contract) if ahead else None
-        if ahead and keys is not None and delivery.key not in keys:
-            keys.add(delivery.key)
-            ahead.forget("sent", (person, PLANNED))
-            ahead.put("delivery", delivery.id, delivery)
-            ahead.pending[delivery.id] = values
-            ahead.keep(_ADD, values)
-            return True
-        statement = insert(DELIVERY).values(values).on_conflict_do_nothing(index_elements=["key"])
-        return (await self._connection.execute(statement)).rowcount == 1
+        """Add one attempt row, as `add_many` does."""
+        return bool(await self.add_many([(delivery, person)]))
 
-    def _pending(self, delivery: UUID) -> dict[str, Any] | None:
-        """The row as it is going to be added: written by this very unit, so that nobody else can have it."""
-        ahead = joint(self._connection)
-        return ahead.pending.get(delivery) if ahead else None
+    async def add_many(self, deliveries: Sequence[tuple[Delivery, str | None]]) -> set[UUID]:
+        """Add these attempt rows, each with its person; returns the ids of those that were added.
+
+        An intent (`key`) that has one already is left out: nothing may be sent for it again.
+        """
+        rows = [self._row(delivery, person) for delivery, person in deliveries]
+        return set(await self._connection.scalars(_ADD, arrays_of(_COLUMNS, rows))) if rows else set()
+
+    def _row(self, delivery: Delivery, person: str | None) -> dict[str, Any]:
+        values = vars(delivery) | {"state": delivery.state.value, "variables": json.dumps(dict(delivery.variables))}
+        values |= {"person": person, "to_hash": self._phone(delivery.to)}
+        return values | {"to_sealed": self._cipher.seal(delivery.to)}
 
     async def get(self, delivery: UUID) -> Delivery | None:
-        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("delivery", delivery), Delivery):
-            return known
         row = (await self._connection.execute(select(DELIVERY).where(DELIVERY.c.id == delivery))).mappings().first()
         return self._delivery(row) if row else None
 
-    async def by_key(self, key: str, contract: UUID | None = None) -> Delivery | None:
-        """`contract`: of which it would be, where the caller knows."""
-        ahead = joint(self._connection)
-        if ahead and contract and (known := ahead.get("keys", contract)) is not None and key not in known:
-            return None
+    async def by_key(self, key: str) -> Delivery | None:
         row = (await self._connection.execute(select(DELIVERY).where(DELIVERY.c.key == key))).mappings().first()
         return self._delivery(row) if row else None
 
@@ -140,9 +94,6 @@ class Deliveries:
         It has to be untouched, or its last touch earlier than `before` (None: nobody ever had it). `held` renews a
         claim.
         """
-        if (pending := self._pending(delivery)) is not None:
-            pending |= {"state_at": at, "not_before": None}
-            return True
         free = DELIVERY.c.state_at.is_(None) & DELIVERY.c.not_before.is_(None)
         if before is not None:
             free = DELIVERY.c.state_at.is_(None) | (DELIVERY.c.state_at < before)
@@ -156,9 +107,6 @@ class Deliveries:
         by `latest`."""
         values: dict[str, Any] = {"provider": provider, "shape": shape, "text": text, "called_at": latest}
         values["not_before"] = None
-        if (pending := self._pending(delivery)) is not None:
-            pending |= values | {"calls": pending["calls"] + 1}
-            return
         values["calls"] = DELIVERY.c.calls + 1
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(values))
 
@@ -192,9 +140,6 @@ class Deliveries:
 
     async def put_off(self, delivery: UUID, until: datetime) -> None:
         """Nobody is to touch it before; then whoever comes first may."""
-        if (pending := self._pending(delivery)) is not None:
-            pending |= {"not_before": until, "state_at": None}
-            return
         unsettled = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED)
         await self._connection.execute(DELIVERY.update().where(unsettled).values(not_before=until, state_at=None))
 
@@ -207,22 +152,18 @@ class Deliveries:
     async def report(self, delivery: UUID, report: StateReport, at: datetime) -> DeliveryState:
         """Join what was learnt to what is known, in any order and any number of times. Returns the state that
         results; with a new state comes the moment at which somebody looks again."""
-        ahead = joint(self._connection)
-        held = ahead.get("delivery", delivery) if ahead else None
-        before, purpose = (held.state, held.purpose) if held else await self._locked_state(delivery)
+        before, purpose = await self._locked_state(delivery)
         after = joined(before, report.state)
         values: dict[str, Any] = {"reported": delivery, "reference": report.reference}
         if after is not before:
             look = look_again_at(purpose, after, at, receipts=report.receipts)
             values |= {"to_state": after.value, "at": at, "look": look}
             values |= {"why": report.failure, "kind": report.failure_kind}
-            await write(self._connection, _REPORTED, values)
+            await self._connection.execute(_REPORTED, values)
         elif report.reference:
-            await write(self._connection, _REFERENCE, values)
+            await self._connection.execute(_REFERENCE, values)
         if after is not before and after in RECEIPTS and purpose in PLANNED:
-            await write(self._connection, NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})
-        if ahead and held:
-            ahead.put("delivery", delivery, replace(held, state=after))
+            await self._connection.execute(NOTE_RECEIPTS, {"ids": [delivery], "at": at, "purposes": TOLD})
         return after
 
     async def _locked_state(self, delivery: UUID) -> tuple[DeliveryState, str]:
@@ -294,10 +235,6 @@ class Deliveries:
     async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
         """When messages of these purposes went to this person, over all contracts. A ladder for one intent counts once,
         with its first way that was not refused; where all were, it does not count."""
-        ahead = joint(self._connection)
-        known = ahead.get("sent", (person, tuple(purposes))) if ahead else None
-        if known and known[0] <= since:
-            return [moment for moment in known[1] if moment >= since]
         counted = (DELIVERY.c.person == person) & DELIVERY.c.purpose.in_(purposes)
         first = func.min(DELIVERY.c.created_at)
         statement = select(first).where(counted, _REACHED).group_by(func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))

@@ -7,14 +7,16 @@ from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import RowMapping, Table, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.delivery import Delivery, DeliveryItem
+from hub.store.kernel.many_rows import arrays_of, insert_many
 from hub.store.tables import DeliveryShareRow, table_of
 
 SHARE: Table = table_of(DeliveryShareRow)
 _FIELDS = tuple(DeliveryItem.__dataclass_fields__)
+_COLUMNS = ("delivery", *_FIELDS)
+_ADD = insert_many(SHARE, _COLUMNS)
 # The columns that `for_one` reads.
 PARTS = [SHARE.c[name].label(f"share_{name}") for name in _FIELDS]
 
@@ -23,10 +25,11 @@ class Shares:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, delivery: UUID, shares: Iterable[DeliveryItem]) -> None:
-        rows = [{"delivery": delivery} | {name: getattr(each, name) for name in _FIELDS} for each in shares]
+    async def add_many(self, shares: Iterable[tuple[UUID, DeliveryItem]]) -> None:
+        """Add what each of these deliveries, by their ids, is for one contract."""
+        rows = [vars(share) | {"delivery": delivery} for delivery, share in shares]
         if rows:
-            await self._connection.execute(insert(SHARE), rows)
+            await self._connection.execute(_ADD, arrays_of(_COLUMNS, rows))
 
     async def of(self, delivery: UUID) -> list[DeliveryItem]:
         """By contract; none where it speaks of one contract alone."""

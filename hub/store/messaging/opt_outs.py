@@ -6,23 +6,18 @@ is none.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ARRAY, LargeBinary, Table, any_, bindparam, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.message import BY_PHONE
-from hub.store.joint import Joint, joint
 from hub.store.kernel.cipher import Cipher
 from hub.store.tables import OptOutRow, table_of
 
 OPT_OUT: Table = table_of(OptOutRow)
-_OF_NUMBERS = select(OPT_OUT.c.number_hash, OPT_OUT.c.channel).where(
-    OPT_OUT.c.number_hash == any_(bindparam("hashes", type_=ARRAY(LargeBinary())))
-)
 
 
 class OptOuts:
@@ -30,21 +25,10 @@ class OptOuts:
         self._connection = connection
         self._cipher = cipher
 
-    async def foresee(self, ahead: Joint, numbers: Collection[str]) -> None:
-        hashes = {self._cipher.found_by("phone", number): number for number in numbers}
-        unwanted: defaultdict[str, set[str]] = defaultdict(set)
-        for number_hash, channel in (await ahead.aside(_OF_NUMBERS, {"hashes": list(hashes)})).all():
-            unwanted[hashes[number_hash]].add(channel)
-        for number in numbers:
-            ahead.put("opt-outs", number, _all_meant(unwanted[number]))
-
     async def channels(self, number: str) -> frozenset[str]:
         """The channels that this number (E.164) does not want to hear from us by."""
-        ahead = joint(self._connection)
-        if ahead and isinstance(known := ahead.get("opt-outs", number), frozenset):
-            return known
         mine = OPT_OUT.c.number_hash == self._cipher.found_by("phone", number)
-        return _all_meant(await self._connection.scalars(select(OPT_OUT.c.channel).where(mine)))
+        return all_meant(await self._connection.scalars(select(OPT_OUT.c.channel).where(mine)))
 
     async def add(self, number: str, channel: str, at: datetime, source: str) -> bool:
         """`channel`: by which it was said. `source`: who said so (`inbound`, `provider`, `staff`). False if it was
@@ -59,6 +43,7 @@ class OptOuts:
         return (await self._connection.execute(OPT_OUT.delete().where(mine))).rowcount > 0
 
 
-def _all_meant(said: Iterable[str]) -> frozenset[str]:
+def all_meant(said: Iterable[str]) -> frozenset[str]:
+    """Return the channels that are meant by those by which a number said stop."""
     channels = frozenset(said)
     return channels | BY_PHONE if channels & BY_PHONE else channels

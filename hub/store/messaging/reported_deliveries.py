@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.messaging.delivery import DeliveryState
@@ -65,16 +66,28 @@ class Learnt:
         return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
 
 
+_COLUMNS = [DELIVERY.c[name] for name in ReportedDelivery.__dataclass_fields__]
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+
+
 class ReportedDeliveries:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def lock_by_keys(self, keys: Sequence[str]) -> dict[str, ReportedDelivery]:
         """Several at once, in the order of their ids: whoever else takes several waits, and does not block us."""
-        columns = [DELIVERY.c[name] for name in ReportedDelivery.__dataclass_fields__]
-        statement = select(*columns).where(DELIVERY.c.key.in_(keys)).order_by(DELIVERY.c.id).with_for_update()
-        rows = (await self._connection.execute(statement)).mappings()
-        return {row["key"]: ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows}
+        return {each.key: each for each in await self._lock(DELIVERY.c.key.in_(keys))}
+
+    async def lock(self, deliveries: Sequence[UUID]) -> dict[UUID, ReportedDelivery]:
+        """Lock these deliveries, in the same order."""
+        return {each.id: each for each in await self._lock(DELIVERY.c.id == any_(_IDS), {"ids": list(deliveries)})}
+
+    async def _lock(
+        self, which: ColumnElement[bool], values: Mapping[str, Any] | None = None
+    ) -> list[ReportedDelivery]:
+        statement = select(*_COLUMNS).where(which).order_by(DELIVERY.c.id).with_for_update()
+        rows = (await self._connection.execute(statement, dict(values or {}))).mappings()
+        return [ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows]
 
     async def learn(self, learnt: Sequence[Learnt], at: datetime) -> None:
         """What reports said about messages that this transaction has locked, in one statement."""

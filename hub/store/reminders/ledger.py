@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import PLANNED, DeliveryState
 from hub.model.reminders.schedule import NextStep
-from hub.store.joint import write
 from hub.store.tables import ReminderEntryRow, table_of
 
 ENTRY: Table = table_of(ReminderEntryRow)
@@ -62,7 +61,7 @@ class Reminders:
         values = {"contract": task.contract, "task": task.id, "campus": task.campus, "kind": note.kind, "at": at}
         values |= {"reason": note.reason, "delivery": note.delivery, "step": step.kind.value if step else None}
         values |= {"number": step.number if step else 0, "due_at": step.due_at if step else None}
-        await write(self._connection, _NOTE, values)
+        await self._connection.execute(_NOTE, values)
 
     async def last_sent(self, task: UUID) -> datetime | None:
         mine = (ENTRY.c.task == task) & (ENTRY.c.kind == "sent")

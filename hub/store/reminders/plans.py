@@ -16,6 +16,7 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import NextStep, StepKind
+from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.policies import PolicyPlace
 from hub.store.tables import ContractRow, SignerRow, SigningTaskRow, table_of
 
@@ -69,20 +70,43 @@ SELECT DISTINCT ON (task) task, purpose, highest, created_at FROM numbered
 WHERE state <> :withdrawn AND purpose = ANY(CAST(:purposes AS text[]))
 ORDER BY task, created_at DESC, id DESC
 """)
-# Step and ledger in one statement: no plan without its entry, and no entry of a plan that was not written.
+# Step and ledger in one statement: no plan without its entries, and no entry of a plan that was not written.
 _PUT = text("""
 WITH planned AS (
     UPDATE signing_task AS task
     SET leased_until = NULL, next_step = plan.step, step_number = plan.number, next_due_at = plan.due
-    FROM unnest(CAST(:tasks AS uuid[]), CAST(:steps AS text[]), CAST(:numbers AS int[]), CAST(:dues AS timestamptz[]))
-      AS plan (id, step, number, due)
+    FROM unnest(CAST(:tasks AS uuid[]), CAST(:steps AS text[]), CAST(:numbers AS int[]), CAST(:dues AS timestamptz[]),
+                CAST(:are_claimed AS bool[]), CAST(:held AS timestamptz[]))
+      AS plan (id, step, number, due, is_claimed, held)
     WHERE task.id = plan.id AND task.state = :open
-    RETURNING task.*
+      AND (NOT plan.is_claimed OR task.leased_until IS NOT DISTINCT FROM plan.held)
+    RETURNING task.id, task.contract, task.campus
+), noted AS (
+    INSERT INTO reminder_entry (contract, task, campus, kind, step, number, due_at, at, reason, delivery)
+    SELECT planned.contract, planned.id, planned.campus, note.kind, note.step, note.number, note.due,
+           CAST(:at AS timestamptz), note.reason, note.delivery
+    FROM unnest(CAST(:noted AS uuid[]), CAST(:kinds AS text[]), CAST(:noted_steps AS text[]),
+                CAST(:noted_numbers AS int[]), CAST(:noted_dues AS timestamptz[]), CAST(:reasons AS text[]),
+                CAST(:deliveries AS uuid[])) WITH ORDINALITY
+      AS note (task, kind, step, number, due, reason, delivery, place)
+    JOIN planned ON planned.id = note.task ORDER BY note.place
 )
-INSERT INTO reminder_entry (contract, task, campus, kind, step, number, due_at, at, reason)
-SELECT contract, id, campus, 'planned', next_step, step_number, next_due_at, CAST(:at AS timestamptz), :reason
-FROM planned ORDER BY contract, id
+SELECT count(*) FROM planned
 """)
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """An open task with its new step, and what the ledger says of it, in this order.
+
+    `is_claimed`: it is written only if the task is still leased until `held` (None: not leased).
+    """
+
+    id: UUID
+    step: NextStep
+    notes: Sequence[LedgerNote]
+    is_claimed: bool = False
+    held: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -127,18 +151,27 @@ class Plans:
             for task, purpose, highest, created_at in (await self._connection.execute(_LAST, values)).all()
         }
 
-    async def put(self, steps: Mapping[UUID, NextStep], reason: str, at: datetime) -> None:
-        """Each open task's new step, and an entry about it; a claim that a worker holds on one is void. `at` is on the
-        planning clock."""
-        await self._connection.execute(
-            _PUT,
-            {
-                "tasks": list(steps),
-                "steps": [each.kind.value for each in steps.values()],
-                "numbers": [each.number for each in steps.values()],
-                "dues": [each.due_at for each in steps.values()],
-                "open": TaskState.OPEN.value,
-                "at": at,
-                "reason": reason,
-            },
-        )
+    async def put(self, planned: Sequence[PlannedTask], at: datetime) -> int:
+        """Write the new step of each of these open tasks, and its entries in the ledger; returns how many were written.
+
+        A claim that a worker holds on one of them is void. `at` is on the planning clock.
+        """
+        notes = [(each.id, note) for each in planned for note in each.notes]
+        steps = [note.step for _, note in notes]
+        values = {
+            "tasks": [each.id for each in planned],
+            "steps": [each.step.kind.value for each in planned],
+            "numbers": [each.step.number for each in planned],
+            "dues": [each.step.due_at for each in planned],
+            "are_claimed": [each.is_claimed for each in planned],
+            "held": [each.held for each in planned],
+            "noted": [task for task, _ in notes],
+            "kinds": [note.kind for _, note in notes],
+            "noted_steps": [step.kind.value if step else None for step in steps],
+            "noted_numbers": [step.number if step else 0 for step in steps],
+            "noted_dues": [step.due_at if step else None for step in steps],
+            "reasons": [note.reason for _, note in notes],
+            "deliveries": [note.delivery for _, note in notes],
+        }
+        values |= {"open": TaskState.OPEN.value, "at": at}
+        return int(await self._connection.scalar(_PUT, values) or 0)

@@ -9,13 +9,12 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Executable, Table, Text, and_, any_, bindparam, literal, or_, select
+from sqlalchemy import ARRAY, Table, Text, and_, any_, bindparam, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.contract.contract import Contract
 from hub.model.reminders.calendar import SchoolDay
-from hub.store.joint import Joint, joint
+from hub.model.school.course import Campus
 from hub.store.tables import CampusRow, ReminderPolicyRow, SchoolDayRow, table_of
 
 CAMPUS: Table = table_of(CampusRow)
@@ -28,8 +27,9 @@ _OF_CONTRACT = and_(
     POLICY.c.campus == any_(bindparam("campuses", type_=_WORDS)),
     POLICY.c.subject == any_(bindparam("subjects", type_=_WORDS)),
 )
-_CAN_HOLD = select(POLICY).where(or_(POLICY.c.kind != "contract", _OF_CONTRACT))
-_TREE = select(CAMPUS.c.id, CAMPUS.c.parent)
+_CAN_HOLD = select(CAMPUS, POLICY.c.kind, POLICY.c.subject, POLICY.c.changes).outerjoin(
+    POLICY, (POLICY.c.campus == CAMPUS.c.id) & or_(POLICY.c.kind != "contract", _OF_CONTRACT)
+)
 _RANK = {"campus": 0, "course": 1, "contract": 2}
 
 
@@ -52,30 +52,33 @@ class PolicyChange:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PoliciesAt:
+    """What holds at some places, from headquarters down to the contract, and all campuses by their ids."""
+
+    changes: Mapping[PolicyPlace, Sequence[PolicyChange]]
+    campuses: Mapping[str, Campus]
+
+
 class Policies:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def foresee(self, ahead: Joint, contracts: Sequence[Contract]) -> None:
-        places = [PolicyPlace(each.campus, each.course, each.id) for each in contracts]
-        for place, changes in (await self.at_all(places)).items():
-            ahead.put("policies", (place.campus, place.course, place.contract), changes)
-
-    async def at_all(self, places: Sequence[PolicyPlace]) -> dict[PolicyPlace, list[PolicyChange]]:
-        """What `above` says of each of these places, in two statements for all of them."""
+    async def at_all(self, places: Sequence[PolicyPlace]) -> PoliciesAt:
+        """Return what `above` says of each of these places, and the campuses, in one statement for all of them."""
         campuses = sorted({each.campus for each in places})
         values = {"campuses": campuses, "subjects": [str(each.contract) for each in places]}
-        parents = {row[0]: row[1] for row in (await self._aside(_TREE, {})).all()}
         rows: defaultdict[str, list[PolicyChange]] = defaultdict(list)
-        for row in (await self._aside(_CAN_HOLD, values)).mappings():
-            rows[row["campus"]].append(PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]))
-        return {place: _holding(rows, parents, place) for place in places}
+        found: dict[str, Campus] = {}
+        for row in (await self._connection.execute(_CAN_HOLD, values)).mappings():
+            found[row["id"]] = Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
+            if row["kind"] is not None:
+                rows[row["id"]].append(PolicyChange(row["id"], row["kind"], row["subject"], row["changes"]))
+        parents = {campus.id: campus.parent for campus in found.values()}
+        return PoliciesAt({place: _holding(rows, parents, place) for place in places}, found)
 
     async def above(self, campus: str, course: str | None = None, contract: UUID | None = None) -> list[PolicyChange]:
         """What holds there, from headquarters down to the contract: later ones change earlier ones."""
-        ahead = joint(self._connection)
-        if ahead and (known := ahead.get("policies", (campus, course, contract))) is not None:
-            return list(known)
         above = _above(campus)
         here = POLICY.c.campus == campus
         wanted = or_(
@@ -103,25 +106,15 @@ class Policies:
         statement = insert(POLICY).values(**key, **values)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
 
-    async def _aside(self, statement: Executable, values: Mapping[str, Any]) -> Any:
-        """In a joint unit beside what is kept there."""
-        ahead = joint(self._connection)
-        return await (ahead.aside(statement, values) if ahead else self._connection.execute(statement, dict(values)))
-
     # ---- the school's own calendar
 
     async def calendar(self, campus: str) -> list[SchoolDay]:
         """The days of a campus and of all above it, its own after theirs."""
-        if (ahead := joint(self._connection)) and (known := ahead.get("calendar", campus)) is not None:
-            return list(known)
         above = _above(campus)
         statement = select(DAY, above.c.depth).join(above, above.c.id == DAY.c.campus)
         statement = statement.order_by(above.c.depth.desc(), DAY.c.day)
-        rows = (await self._aside(statement, {})).mappings()
-        days = [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
-        if ahead:
-            ahead.put("calendar", campus, days)
-        return days
+        rows = (await self._connection.execute(statement)).mappings()
+        return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
 
     async def own_days(self, campus: str) -> list[SchoolDay]:
         rows = await self._connection.execute(select(DAY).where(DAY.c.campus == campus).order_by(DAY.c.day))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, RowMapping, Table, Text, any_, bindparam, func, select, text
+from sqlalchemy import RowMapping, Table, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +14,6 @@ from hub.errors import BadInput, NotFound
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.contract.tasks import PLAN_CHANGED
-from hub.store.joint import Joint, joint
 from hub.store.kernel.cipher import Cipher
 from hub.store.tables import CampusRow, CourseRow, DemoClockRow, EnrolmentRow, InstallationRow, table_of
 
@@ -24,7 +22,6 @@ COURSE: Table = table_of(CourseRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
 INSTALLATION: Table = table_of(InstallationRow)
 DEMO_CLOCK: Table = table_of(DemoClockRow)
-_SOME_CAMPUSES = select(CAMPUS).where(CAMPUS.c.id == any_(bindparam("ids", type_=ARRAY(Text()))))
 
 
 class School:
@@ -55,13 +52,7 @@ class School:
         rows = await self._connection.execute(select(CAMPUS).order_by(CAMPUS.c.id))
         return [Campus(**row) for row in rows.mappings()]
 
-    async def foresee(self, ahead: Joint, campuses: Collection[str]) -> None:
-        for row in (await ahead.aside(_SOME_CAMPUSES, {"ids": list(campuses)})).mappings():
-            ahead.put("campus", row["id"], Campus(**row))
-
     async def campus(self, campus: str) -> Campus:
-        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("campus", campus), Campus):
-            return known
         row = (await self._connection.execute(select(CAMPUS).where(CAMPUS.c.id == campus))).mappings().first()
         if row is None:
             raise BadInput(f"there is no campus {campus}", field="campus")

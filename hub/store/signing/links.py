@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.signing.link import DoorKind, SignLink, lookup_hash, ticket_for
-from hub.store.joint import Joint, joint
 from hub.store.kernel.keys import Keys
+from hub.store.kernel.many_rows import arrays_of, insert_many
 from hub.store.tables import SignerRow, SigningTaskRow, SignLinkRow, table_of
 
 LINK: Table = table_of(SignLinkRow)
@@ -23,7 +22,10 @@ SIGNER: Table = table_of(SignerRow)
 TASK: Table = table_of(SigningTaskRow)
 _LASTING = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
 _OF_SIGNERS = select(LINK).where(LINK.c.signer == any_(bindparam("ids", type_=ARRAY(Uuid()))), _LASTING)
-_ADD = insert(LINK)
+_COLUMNS = [column.name for column in LINK.c]
+_ADD = insert_many(LINK, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING id")
+# A signer and a door.
+Wanted = tuple[UUID, DoorKind]
 
 
 class Links:
@@ -34,61 +36,38 @@ class Links:
     def ticket(self, link: SignLink) -> str:
         return ticket_for(self._key, link.id, link.generation)
 
-    async def foresee(self, ahead: Joint, signers: Sequence[UUID]) -> None:
-        doors: dict[UUID, dict[DoorKind, SignLink]] = {signer: {} for signer in signers}
-        for row in (await ahead.aside(_OF_SIGNERS, {"ids": list(signers)})).mappings():
-            link = _link(row)
-            doors[link.signer][link.door] = link
-            ahead.put("link", link.id, link)
-        for signer, links in doors.items():
-            ahead.put("doors", signer, links)
-
     async def for_door(self, signer: Signer, door: DoorKind, now: datetime) -> SignLink:
-        """The signer's one lasting link of this door: made when first asked for, the same again afterwards."""
-        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("doors", signer.id), dict):
-            return self._foreseen(ahead, signer, door, known, now)
-        lasting = (LINK.c.signer == signer.id) & (LINK.c.door == door.value) & _LASTING
-        row = (await self._connection.execute(select(LINK).where(lasting))).mappings().first()
-        if row is None:
-            link = SignLink(uuid4(), signer.contract, signer.id, signer.campus, door, 1, now)
-            if await self._insert(link):
-                return link
-            # Somebody else made it at this very moment.
-            row = (await self._connection.execute(select(LINK).where(lasting))).mappings().one()
-        return _link(row)
+        """Return the signer's one lasting link of this door: made when first asked for, the same again afterwards."""
+        return (await self.for_doors([(signer, door)], now))[signer.id, door]
 
-    def _foreseen(
-        self, ahead: Joint, signer: Signer, door: DoorKind, known: dict[DoorKind, SignLink], now: datetime
-    ) -> SignLink:
-        if door not in known:
-            link = SignLink(uuid4(), signer.contract, signer.id, signer.campus, door, 1, now)
-            ahead.keep(_ADD, self._values(link))  # if somebody makes it at this very moment, both cannot be stored
-            ahead.put("link", link.id, link)
-            known[door] = link
-        return known[door]
+    async def for_doors(
+        self, wanted: Sequence[tuple[Signer, DoorKind]], now: datetime, known: Mapping[Wanted, SignLink] | None = None
+    ) -> dict[Wanted, SignLink]:
+        """Return the lasting link of each of these signers and doors, as `for_door` does. `known`: those that they have
+        already, where the caller has read them."""
+        found = dict(known) if known is not None else await self._lasting(wanted)
+        missing = [(signer, door) for signer, door in dict.fromkeys(wanted) if (signer.id, door) not in found]
+        made = [SignLink(uuid4(), each.contract, each.id, each.campus, door, 1, now) for each, door in missing]
+        if made:
+            added = await self._insert(made)
+            found |= {(link.signer, link.door): link for link in made if link.id in added}
+            if len(added) < len(made):  # somebody else made one at this very moment
+                found |= await self._lasting(missing)
+        return found
+
+    async def _lasting(self, wanted: Sequence[tuple[Signer, DoorKind]]) -> dict[Wanted, SignLink]:
+        rows = await self._connection.execute(_OF_SIGNERS, {"ids": [signer.id for signer, _ in wanted]})
+        return {(link.signer, link.door): link for link in map(_link, rows.mappings())}
 
     async def add(self, signer: Signer, door: DoorKind, now: datetime, expires_at: datetime | None = None) -> SignLink:
         """A new row; a desk code is one for each rotation, with an expiry of its own."""
         link = SignLink(uuid4(), signer.contract, signer.id, signer.campus, door, 1, now, expires_at)
-        await self._insert(link)
+        await self._insert([link])
         return link
 
-    async def _insert(self, link: SignLink) -> bool:
-        statement = insert(LINK).values(self._values(link))
-        return (await self._connection.execute(statement.on_conflict_do_nothing())).rowcount == 1
-
-    def _values(self, link: SignLink) -> dict[str, Any]:
-        return {
-            "id": link.id,
-            "contract": link.contract,
-            "signer": link.signer,
-            "campus": link.campus,
-            "door": link.door.value,
-            "generation": link.generation,
-            "created_at": link.created_at,
-            "expires_at": link.expires_at,
-            "ticket_hash": lookup_hash(self._key, self.ticket(link)),
-        }
+    async def _insert(self, links: Sequence[SignLink]) -> set[UUID]:
+        rows = [vars(link) | {"ticket_hash": lookup_hash(self._key, self.ticket(link))} for link in links]
+        return set(await self._connection.scalars(_ADD, arrays_of(_COLUMNS, rows)))
 
     async def by_ticket(self, ticket: str) -> SignLink | None:
         """`ticket` as `normalised_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
@@ -97,8 +76,6 @@ class Links:
         return _link(row) if row else None
 
     async def get(self, link: UUID) -> SignLink | None:
-        if (ahead := joint(self._connection)) and isinstance(known := ahead.get("link", link), SignLink):
-            return known
         row = (await self._connection.execute(select(LINK).where(LINK.c.id == link))).mappings().first()
         return _link(row) if row else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.signing.session import CODE_LIFE, Identified, SigningSession, secret_hash
-from hub.store.joint import Joint, joint
 from hub.store.tables import (
     IdentityCheckRow,
     OneTimeCodeRow,
@@ -30,6 +29,7 @@ WRONG: Table = table_of(WrongAnswerRow)
 CHECK: Table = table_of(IdentityCheckRow)
 SEEN: Table = table_of(PageSeenRow)
 DAY = timedelta(days=1)
+# The numbers by which persons are locked stand in `hub.store.reminders.due_steps` as well.
 _ALONE = text("""
 SELECT pg_advisory_xact_lock(number)
 FROM (SELECT DISTINCT hashtext(person) AS number FROM unnest(:persons) AS theirs (person) ORDER BY 1) AS ordered
@@ -95,19 +95,11 @@ class Sessions:
 
     # ---- codes
 
-    async def foresee(self, ahead: Joint, persons: Iterable[str]) -> None:
-        """All of them, always in the same order: whoever does so never waits for somebody who waits for them."""
-        await ahead.aside(_ALONE, {"persons": list(persons)})
-        for person in persons:
-            ahead.put("alone", person, True)
-
     async def one_at_a_time(self, *persons: str) -> None:
         """Codes and answers of one person are counted one after the other, or a burst would slip through the budget.
         Whoever needs several people names them at once: they are taken in the order in which everybody does."""
-        ahead = joint(self._connection)
-        left = [person for person in persons if not (ahead and ahead.get("alone", person))]
-        if left:
-            await self._connection.execute(_ALONE, {"persons": left})
+        if persons:
+            await self._connection.execute(_ALONE, {"persons": list(persons)})
 
     async def codes_issued(self, person: str, now: datetime) -> list[datetime]:
         """When codes went to this person in the last day."""

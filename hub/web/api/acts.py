@@ -13,7 +13,7 @@ from hub.lifecycle.contract.end import void as withdraw
 from hub.lifecycle.contract.issue import issue_prepared
 from hub.lifecycle.contract.reissue import prepare_again
 from hub.lifecycle.reminders.extend_deadline import extend_issued
-from hub.lifecycle.reminders.run_due import remind_by_hand
+from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest, begin_phone_change, check_phone_request
 from hub.model.messaging.delivery import Delivery

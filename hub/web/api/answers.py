@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from uuid import UUID
 
-from hub.lifecycle.reminders.run_due import next_channel
+from hub.lifecycle.reminders.remind_by_hand import next_channel
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract

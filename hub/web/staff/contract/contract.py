@@ -19,7 +19,7 @@ from hub.lifecycle.contract.reissue import reissue as issue_anew
 from hub.lifecycle.contract.reissue import replace_person as put_in_place
 from hub.lifecycle.contract.terms import card
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
-from hub.lifecycle.reminders.run_due import next_channel, remind_by_hand
+from hub.lifecycle.reminders.remind_by_hand import next_channel, remind_by_hand
 from hub.lifecycle.signing.hand_out_link import HandedLink, WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone

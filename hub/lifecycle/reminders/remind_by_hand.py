@@ -1,0 +1,123 @@
+"""Reminders that staff send by hand, now."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.errors import BudgetSpent, IllegalMove, TooSoon
+from hub.lifecycle.messaging.quotas import raise_alarm
+from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways
+from hub.lifecycle.services import Services
+from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.messaging.delivery import PLANNED, Delivery
+from hub.model.messaging.message import Purpose
+from hub.model.reminders.due_step import PURPOSES
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.schedule import manual_reminder_allowed
+from hub.model.staff.accounts import Scope
+from hub.router.policy import policy_of
+from hub.store.reminders.ledger import LedgerNote
+from hub.store.transaction import Transaction
+
+# Keys of reminders sent by hand begin so, and are counted by it.
+HAND = "hand-"
+
+
+async def remind_by_hand(
+    services: Services,
+    scope: Scope,
+    contract_id: UUID,
+    actor: str,
+    also: Callable[[Transaction, Sequence[Delivery]], Awaitable[None]] | None = None,
+) -> list[Delivery]:
+    """Remind everybody whose turn it is, now; a number that said "not me" stays silent, and whoever was written to
+    just now is left out. `also` is done in the same transaction. Raises IllegalMove when nobody may be reminded,
+    TooSoon when each of them has to wait, BudgetSpent when a limit of messages is reached."""
+    try:
+        return await _remind_by_hand(services, scope, contract_id, actor, also)
+    except BudgetSpent as spent:
+        await raise_alarm(services, spent)
+        raise
+
+
+async def _remind_by_hand(
+    services: Services,
+    scope: Scope,
+    contract_id: UUID,
+    actor: str,
+    also: Callable[[Transaction, Sequence[Delivery]], Awaitable[None]] | None,
+) -> list[Delivery]:
+    async with services.database.transaction(scope) as tx:
+        contract = await tx.contracts.locked(contract_id)
+        tasks = await _to_remind(tx, contract)
+        signers = [await tx.contracts.signer(task.signer) for task in tasks]
+        # Another contract of one of them may be reminded of at this moment: their limits are counted one by one.
+        await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
+        waits, tried = [], []
+        for task, signer in zip(tasks, signers, strict=True):
+            try:
+                tried.append(await _by_hand(services, tx, contract, task, signer))
+            except TooSoon as wait:
+                waits.append(wait)
+        if not tried:
+            raise min(waits, key=lambda wait: wait.retry_after or timedelta(0))
+        sent = [delivery for delivery in tried if delivery]
+        await tx.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(tried)})
+        if also:
+            await also(tx, sent)
+    return sent
+
+
+async def _to_remind(tx: Transaction, contract: Contract) -> list[SigningTask]:
+    tasks = [task for task in await tx.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
+    if contract.state is not ContractState.ISSUED or not tasks:
+        raise IllegalMove("nobody has to sign this contract now")
+    if all(task.paused for task in tasks):
+        raise IllegalMove("Reminders are paused until the question from this number is settled.")
+    return [task for task in tasks if not task.paused]
+
+
+async def _by_hand(
+    services: Services, tx: Transaction, contract: Contract, task: SigningTask, signer: Signer
+) -> Delivery | None:
+    """The caller has the contract and the person locked."""
+    now = tx.planning_now
+    policy = await policy_of(tx, services.policy, contract)
+    await _refuse_too_soon(policy, tx, task, signer, now)
+    key = f"{HAND}{task.id}-{now.isoformat()}"
+    first = policy.through(Purpose.REMINDER)
+    delivery = await send_at_once(
+        services, tx, contract, signer, NewMessage(Purpose.REMINDER, key, task=task, first=first)
+    )
+    if delivery:
+        await tx.reminders.note(task, LedgerNote("sent", reason="by-hand", delivery=delivery.id), now)
+    return delivery
+
+
+async def _refuse_too_soon(
+    policy: ReminderPolicy, tx: Transaction, task: SigningTask, signer: Signer, now: datetime
+) -> None:
+    messages = await tx.deliveries.sent_to_person(signer.person, now - timedelta(days=1), PLANNED)
+    verdict = manual_reminder_allowed(
+        policy,
+        now=now,
+        last_message_at=messages[-1] if messages else None,
+        zone=ZoneInfo(signer.zone),
+        manual_times_today=await tx.deliveries.sent_for_task(task.id, PLANNED, HAND),
+    )
+    if not verdict.allowed:
+        raise TooSoon(verdict.reason, retry_after=verdict.earliest - now)
+
+
+async def next_channel(
+    services: Services, tx: Transaction, policy: ReminderPolicy, signer: Signer, task: SigningTask
+) -> str | None:
+    """The channel that the next step of a task would take now. None: there is no message next, or no way."""
+    purpose = PURPOSES.get(task.step.kind) if task.step else None
+    if purpose is None:
+        return None
+    return next(iter(await ways(services, tx, signer, purpose, policy.through(purpose))), None)

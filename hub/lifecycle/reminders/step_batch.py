@@ -1,0 +1,278 @@
+"""A batch of due steps in one transaction: load everything, decide about each, write everything.
+
+Several contracts of one person go into one message. All of these contracts are locked, so one that is signed meanwhile
+is not spoken of.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from hub.lifecycle.messaging.send import (
+    Attempt,
+    Draft,
+    Outgoing,
+    allowed_ways,
+    draft_messages,
+    general_words,
+    store_messages,
+)
+from hub.lifecycle.reminders.escalate import opted_out_task, staff_task_after
+from hub.lifecycle.services import Services
+from hub.model.contract.case import Case, Party
+from hub.model.contract.contract import STEP_FAILED, Contract, ContractState
+from hub.model.contract.signer import TaskState
+from hub.model.messaging.delivery import DeliveryItem
+from hub.model.messaging.message import told_of
+from hub.model.reminders.due_step import (
+    LATE,
+    MAX_TOGETHER,
+    Due,
+    StepFacts,
+    following,
+    held_back,
+    joins,
+    said_by,
+)
+from hub.model.reminders.schedule import NextStep, SkipReason, local_day
+from hub.model.staff.accounts import StaffTask
+from hub.router import Begun
+from hub.router.failing import show_recovered
+from hub.router.policy import PlacePolicies, policies_of
+from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
+from hub.store.reminders.ledger import LedgerNote
+from hub.store.reminders.plans import PlannedTask
+from hub.store.reminders.policies import PolicyPlace
+from hub.store.transaction import Transaction
+
+# So many steps that are overdue by more than an hour were held up together.
+CROWD = 50
+UNREACHABLE = "There is no way to reach this signer: no channel is configured or wanted, or an address is missing."
+
+
+class StepsChanged(Exception):
+    """Something that was read is not so any more when it is to be written: everything here is undone."""
+
+
+@dataclass(frozen=True)
+class _Message:
+    """One message, and the steps that it is for; the first one was claimed."""
+
+    dues: Sequence[Due]
+    outgoing: Outgoing
+
+
+async def load_steps(
+    services: Services, tx: Transaction, contracts: Iterable[Contract], tasks: Sequence[UUID]
+) -> StepBatch:
+    """Read what the steps of these tasks need, and lock their persons and records.
+
+    The contracts, which may be more than those of the tasks, are locked by the caller.
+    """
+    cases = await tx.cases.complete(contracts)
+    found = {party.task.id: (case, party) for case in cases for party in case.parties}
+    persons = {found[task][1].signer.person for task in tasks}
+    meant = [task for task, (_, party) in found.items() if party.signer.person in persons]
+    about = {found[task][0].contract.id: found[task][0].contract for task in meant}
+    await tx.due_steps.lock_persons_and_records(persons, about)
+    facts = await tx.due_steps.get_facts(meant, tx.planning_now)
+    places = [PolicyPlace(contract.campus, contract.course, contract.id) for contract in about.values()]
+    batch = StepBatch(services, tx, {task: found[task] for task in meant}, facts)
+    batch.places = await policies_of(tx, services.policy, places)
+    await batch.look_for_crowd(tasks)
+    return batch
+
+
+class StepBatch:
+    """`decide` takes one step after the other, each as if those before it had been written already; `write` writes."""
+
+    places: PlacePolicies
+
+    def __init__(
+        self,
+        services: Services,
+        tx: Transaction,
+        parties: Mapping[UUID, tuple[Case, Party]],
+        facts: Mapping[UUID, StepFacts],
+    ) -> None:
+        self._services, self._tx = services, tx
+        self._parties, self._facts = parties, facts
+        self._now = tx.planning_now
+        self._sent_since: defaultdict[str, list[datetime]] = defaultdict(list)
+        self._messages: list[_Message] = []
+        self._planned: dict[UUID, PlannedTask] = {}
+        self._dues: dict[UUID, Due] = {}
+        self._staff_tasks: list[StaffTask] = []
+        self._crowded = False
+        self.delivery_ids: list[UUID] = []
+
+    async def look_for_crowd(self, tasks: Iterable[UUID]) -> None:
+        """Count what is overdue beside these tasks, if any of them is: nothing ran for a while."""
+        before = self._now - LATE
+        late = [task for task in tasks if (step := self._parties[task][1].task.step) and step.due_at < before]
+        if late:
+            waiting = [self._facts[task].claimable_at for task in late]
+            own = sum(at is not None and at < before for at in waiting)
+            self._crowded = await self._tx.tasks.overdue(before, CROWD + own) - own >= CROWD
+
+    # ---- what is known
+
+    def is_claimed(self, claimed: ClaimedTask) -> bool:
+        """Return whether the claim is still the caller's."""
+        task, facts = self._parties[claimed.task.id][1].task, self._facts[claimed.task.id]
+        return task.state is TaskState.OPEN and facts.leased_until == claimed.leased_until
+
+    def is_due(self, task_id: UUID) -> bool:
+        """Return whether the step is still due, under all locks."""
+        task, claimable_at = self._parties[task_id][1].task, self._facts[task_id].claimable_at
+        is_open = task.state is TaskState.OPEN and task.step is not None
+        return is_open and claimable_at is not None and claimable_at <= self._now
+
+    def due_of(self, task_id: UUID) -> Due:
+        """Return the step of an open task with what is known of it."""
+        if task_id not in self._dues:
+            case, party = self._parties[task_id]
+            contract, task = case.contract, party.task
+            assert task.step is not None
+            policy = self.places.policies[PolicyPlace(contract.campus, contract.course, contract.id)]
+            turn = any(other.task.order < task.order for other in case.parties)
+            self._dues[task_id] = Due(contract, task, party.signer, task.step, self._now, policy, turn)
+        return self._dues[task_id]
+
+    # ---- deciding
+
+    def decide(self, task_id: UUID) -> None:
+        """Decide about one step, which is due."""
+        if task_id in self._planned:
+            return  # it went into the message of another one
+        due, facts = self.due_of(task_id), self._facts[task_id]
+        if held := held_back(due, sent_today=self._sent_today(due), crowded=self._crowded):
+            self.skip(due, *held)
+        elif due.task.paused:
+            self.skip(due, SkipReason.PAUSED, following(due))
+        elif due.key in facts.keys:
+            self.plan(due, following(due))  # it was written before: only what follows is missing
+        else:
+            self._send(due, facts)
+
+    def skip(self, due: Due, reason: SkipReason, step: NextStep) -> None:
+        """Send nothing now; `step` takes the place of this one."""
+        self.plan(due, step, LedgerNote("skipped", step=due.step, reason=reason.value))
+
+    def plan(self, due: Due, step: NextStep, *notes: LedgerNote, is_lead: bool = True) -> None:
+        """Plan the next step, and note it in the ledger after `notes`."""
+        noted = [*notes, LedgerNote("planned", step=step)]
+        held = self._facts[due.task.id].leased_until
+        self._planned[due.task.id] = PlannedTask(due.task.id, step, noted, is_claimed=is_lead, held=held)
+
+    def _sent_today(self, due: Due) -> int:
+        begins, _ = local_day(self._now, due.zone)
+        earlier = self._facts[due.task.id].sent_to_person
+        return sum(begins <= moment for moment in (*earlier, *self._sent_since[due.signer.person]))
+
+    def _send(self, lead: Due, facts: StepFacts) -> None:
+        services, purpose = self._services, lead.purpose
+        dues = [lead, *self._mates(lead)]
+        purpose = said_by(dues)
+        ladder = services.router.carriers.ladder(lead.signer, purpose, lead.through, facts.silent)
+        channel = next(iter(allowed_ways(services, lead.signer, ladder)), None)
+        if channel is None:
+            self._unreachable(lead, facts)
+            return
+        words = general_words(services, lead.contract, lead.signer, self.places.campuses[lead.contract.campus])
+        words |= told_of([due.contract.deadline for due in dues], lead.now, lead.signer.zone, lead.signer.language)
+        words |= {"step_number": str(lead.step.number)}
+        filled = services.messages.fitted(purpose, lead.signer.language, words)
+        attempt = Attempt(purpose, channel, lead.key, lead.key, 0, lead.task.id, None, filled, _shares(dues))
+        self._messages.append(_Message(dues, Outgoing(lead.contract, lead.signer, attempt)))
+        self._sent_since[lead.signer.person].append(self._now)
+        for due in dues:
+            self.plan(due, following(due), is_lead=due is lead)
+            count = self._facts[due.task.id].reminders_sent + 1
+            if task := staff_task_after(due, count, self._tx.now):
+                self._staff_tasks.append(task)
+
+    def _mates(self, lead: Due) -> list[Due]:
+        """Return the steps of other contracts of the person that go into the same message."""
+        found = []
+        for task_id, (case, party) in self._parties.items():
+            contract = case.contract
+            if contract.id == lead.contract.id or contract.state is not ContractState.ISSUED:
+                continue
+            if party.signer.person == lead.signer.person and party.task.step and task_id not in self._planned:
+                due = self.due_of(task_id)
+                if joins(lead, due, self._facts[task_id].last_sent):
+                    found.append(due)
+        return sorted(found, key=lambda due: due.step.due_at)[: MAX_TOGETHER - 1]
+
+    def _unreachable(self, due: Due, facts: StepFacts) -> None:
+        kind, reason = ("skipped", SkipReason.OPTED_OUT.value) if facts.silent else ("failed", "no-channel")
+        self.plan(due, following(due), LedgerNote(kind, step=due.step, reason=reason))
+        contract, signer, now = due.contract, due.signer, self._tx.now
+        self._staff_tasks.append(
+            opted_out_task(signer, now, by_mail=False)
+            if facts.silent
+            else StaffTask(uuid4(), "unreachable", UNREACHABLE, contract.campus, now, contract.id, signer.id)
+        )
+
+    # ---- writing
+
+    async def write(self, *, begin: bool) -> list[Begun]:
+        """Write what was decided: one statement for each kind of row. Raises StepsChanged, BudgetSpent.
+
+        `begin`: the messages get a provider. Returns the calls that are to be made after the commit.
+        """
+        drafts = await self._draft()
+        for message, draft in zip(self._messages, drafts, strict=True):
+            for due in message.dues:
+                self._note_sent(due, draft)
+        await self._write_plans()
+        for task in sorted(self._staff_tasks, key=lambda each: str(each.contract)):
+            await self._tx.staff_tasks.add_task_once(task)
+        calls: list[Begun] = []
+        if begin and drafts:
+            begun = await self._services.router.begin(self._tx, [(draft.delivery, draft.link) for draft in drafts])
+            drafts = [replace(draft, delivery=stored) for draft, (stored, _) in zip(drafts, begun, strict=True)]
+            calls = [call for _, call in begun if call]
+        self.delivery_ids = [each.id for each in await store_messages(self._tx, drafts)]
+        if len(self.delivery_ids) < len(drafts):
+            raise StepsChanged("a message was written already")
+        return calls
+
+    async def _draft(self) -> list[Draft]:
+        links = {
+            (link.signer, door): link
+            for message in self._messages
+            for door, link in self._facts[message.dues[0].task.id].links.items()
+        }
+        return await draft_messages(self._services, self._tx, [each.outgoing for each in self._messages], links)
+
+    def _note_sent(self, due: Due, draft: Draft) -> None:
+        planned = self._planned[due.task.id]
+        sent = LedgerNote("sent", step=due.step, delivery=draft.delivery.id)
+        self._planned[due.task.id] = replace(planned, notes=[sent, *planned.notes])
+
+    async def _write_plans(self) -> None:
+        planned = sorted(self._planned.values(), key=lambda each: each.id)
+        if planned and await self._tx.plans.put(planned, self._now) < len(planned):
+            raise StepsChanged("another worker has a step by now")
+        if any(each.step.due_at < self._now + MAX_SLEEP for each in planned):
+            await self._tx.tasks.tell_workers()  # only then: all commits that tell somebody wait for each other
+        for each in planned:
+            due = self._dues[each.id]
+            if due.contract.stuck_reason == STEP_FAILED:
+                await show_recovered(self._tx, due.contract.id, due.signer.id)
+
+
+def _shares(dues: Sequence[Due]) -> list[DeliveryItem]:
+    """Return what the message is for each of its contracts; nothing where there is one alone."""
+    if len(dues) == 1:
+        return []
+    return [
+        DeliveryItem(due.task.id, due.contract.id, due.signer.id, due.contract.campus, due.purpose, due.step.number)
+        for due in dues
+    ]

@@ -1,0 +1,167 @@
+"""Due steps of signing tasks: taken and read for as many as run in one transaction, in a few statements for all.
+
+They are read in this order: contracts (which are locked), cases, persons and records (locked), facts. So nothing that
+is read later can change before the transaction ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, RowMapping, Uuid, any_, bindparam, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.contract.contract import Contract
+from hub.model.contract.signer import TaskState
+from hub.model.messaging.delivery import PLANNED, DeliveryState
+from hub.model.reminders.due_step import StepFacts
+from hub.model.reminders.schedule import StepKind
+from hub.model.signing.link import DoorKind, SignLink
+from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
+from hub.store.contract.tasks import TASK, is_due
+from hub.store.evidence.record import Record
+from hub.store.messaging.opt_outs import all_meant
+
+# Other contracts of one person that are looked at.
+MAX_OTHERS = 50
+# A day on the wall has 25 hours when summer time ends.
+MAX_DAY = timedelta(hours=26)
+_OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("other")
+# From a signer to the other open tasks of the same person, phone and campus about which a message is due soon.
+_OTHERS = func.array(
+    select(_OTHER.c.contract)
+    .select_from(_OWN)
+    .join(
+        _SAME,
+        (_SAME.c.person == _OWN.c.person)
+        & (_SAME.c.phone_hash == _OWN.c.phone_hash)
+        & (_SAME.c.campus == _OWN.c.campus)
+        & (_SAME.c.id != _OWN.c.id),
+    )
+    .join(_OTHER, (_OTHER.c.signer == _SAME.c.id) & (_OTHER.c.state == TaskState.OPEN.value))
+    .where(_OWN.c.id == TASK.c.signer, _OTHER.c.paused.is_(False), _OTHER.c.next_step != StepKind.EXPIRY.value)
+    .where(_OTHER.c.next_due_at < bindparam("before", type_=TASK.c.next_due_at.type))
+    .limit(MAX_OTHERS)
+    .scalar_subquery()
+).label("others")
+_DUE = select(TASK.c.id.label("due_task"), _OTHERS, CONTRACT).join(CONTRACT, CONTRACT.c.id == TASK.c.contract)
+_TAKE = (
+    _DUE.where(is_due(bindparam("now", type_=TASK.c.claimable_at.type)))
+    .order_by(TASK.c.claimable_at)
+    .limit(bindparam("most"))
+    .with_for_update(key_share=True, skip_locked=True, of=CONTRACT)
+)
+_OTHERS_OF = select(_OTHERS).where(TASK.c.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+# By the same numbers as `Sessions.one_at_a_time` and `Record.lock_heads`.
+_LOCK = text("""
+SELECT pg_advisory_xact_lock(number) FROM (
+    SELECT DISTINCT 1 AS place, hashtext(person) AS number FROM unnest(CAST(:persons AS text[])) AS theirs (person)
+    UNION ALL
+    SELECT DISTINCT 2, hashtextextended(contract::text, 1) FROM unnest(CAST(:contracts AS uuid[])) AS theirs (contract)
+    ORDER BY 1, 2
+) AS ordered
+""")
+_FACTS = text("""
+SELECT task.id AS task, task.leased_until, task.claimable_at, signer.contract, head.sequence, head.digest,
+    ARRAY(SELECT channel FROM opt_out WHERE number_hash = signer.phone_hash) AS silent,
+    ARRAY(SELECT key FROM delivery WHERE contract = signer.contract) AS keys,
+    ARRAY(
+        SELECT min(created_at) FROM delivery
+        WHERE person = signer.person AND purpose = ANY(CAST(:planned AS text[]))
+            AND state <> ALL(CAST(:came_to_nothing AS text[]))
+        GROUP BY coalesce(intent, key) HAVING min(created_at) >= CAST(:since AS timestamptz) ORDER BY 1
+    ) AS sent_to_person,
+    (SELECT max(at) FROM reminder_entry entry
+        WHERE entry.contract = task.contract AND entry.task = task.id AND entry.kind = 'sent') AS last_sent,
+    (SELECT count(*) FROM reminder_entry entry
+        WHERE entry.contract = task.contract AND entry.task = task.id AND entry.kind = 'sent'
+            AND entry.step = 'reminder' AND (task.invited_at IS NULL OR entry.at >= task.invited_at)) AS reminders,
+    (SELECT json_agg(json_build_object('id', id, 'door', door, 'generation', generation, 'created_at', created_at))
+        FROM sign_link WHERE sign_link.signer = task.signer AND revoked_at IS NULL AND expires_at IS NULL) AS links,
+    signer.id AS signer, signer.campus
+FROM signing_task AS task
+JOIN signer ON signer.id = task.signer
+LEFT JOIN LATERAL (
+    SELECT sequence, digest FROM record_entry WHERE contract = task.contract ORDER BY sequence DESC LIMIT 1
+) AS head ON true
+WHERE task.id = ANY(CAST(:tasks AS uuid[]))
+""")
+_CAME_TO_NOTHING = [DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value]
+
+
+@dataclass(frozen=True)
+class DueTask:
+    """A due task of a locked contract. `others`: other contracts of the same person about which a message is due."""
+
+    task: UUID
+    contract: Contract
+    others: frozenset[UUID]
+
+
+class DueSteps:
+    def __init__(self, connection: AsyncConnection, contracts: Contracts, record: Record) -> None:
+        self._connection = connection
+        self._contracts = contracts
+        self._record = record
+
+    async def take(self, now: datetime, before: datetime, most: int) -> list[DueTask]:
+        """Lock the contracts of tasks that are due `now`, those that were due first; others' contracts are skipped.
+
+        Until the transaction ends nobody else takes these tasks. `others` are those that are due `before`.
+        """
+        rows = await self._connection.execute(_TAKE, {"now": now, "before": before, "most": most})
+        return [
+            DueTask(row["due_task"], self._contracts.read_contract(_contract_of(row)), frozenset(row["others"]))
+            for row in rows.mappings()
+        ]
+
+    async def get_others(self, task: UUID, before: datetime) -> frozenset[UUID]:
+        """Return other contracts of this task's person about which a message is due `before`."""
+        others: Sequence[UUID] | None = await self._connection.scalar(_OTHERS_OF, {"ids": [task], "before": before})
+        return frozenset(others or ())
+
+    async def lock_persons_and_records(self, persons: Iterable[str], contracts: Iterable[UUID]) -> None:
+        """Lock persons, then records, each in the order of their numbers; the contracts are locked already."""
+        await self._connection.execute(_LOCK, {"persons": list(persons), "contracts": list(contracts)})
+
+    async def get_facts(self, tasks: Sequence[UUID], now: datetime) -> dict[UUID, StepFacts]:
+        """Return by task what its step needs to know beside its case. Contracts, persons and records are locked."""
+        values = {"tasks": list(tasks), "since": now - MAX_DAY, "planned": [each.value for each in PLANNED]}
+        rows = (await self._connection.execute(_FACTS, values | {"came_to_nothing": _CAME_TO_NOTHING})).mappings()
+        found = {}
+        for row in rows:
+            self._record.know_head(row["contract"], row["sequence"], row["digest"])
+            found[row["task"]] = _facts(row)
+        return found
+
+
+def _contract_of(row: RowMapping) -> Mapping[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("due_task", "others")}
+
+
+def _facts(row: RowMapping) -> StepFacts:
+    return StepFacts(
+        claimable_at=row["claimable_at"],
+        leased_until=row["leased_until"],
+        sent_to_person=tuple(row["sent_to_person"]),
+        silent=all_meant(row["silent"]),
+        keys=frozenset(row["keys"]),
+        last_sent=row["last_sent"],
+        reminders_sent=row["reminders"],
+        links={link.door: link for link in _links(row)},
+    )
+
+
+def _links(row: RowMapping) -> Iterable[SignLink]:
+    found = json.loads(row["links"]) if isinstance(row["links"], str) else row["links"]
+    for link in found or ():
+        created_at = datetime.fromisoformat(link["created_at"])
+        door = DoorKind(link["door"])
+        yield SignLink(
+            UUID(link["id"]), row["contract"], row["signer"], row["campus"], door, link["generation"], created_at
+        )
