@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, RowMapping, Table, Uuid, any_, bindparam, select, text
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import ARRAY, ColumnElement, RowMapping, Table, Uuid, bindparam, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.contract.signer import Signer
@@ -27,12 +27,7 @@ SIGNER: Table = table_of(SignerRow)
 PASSKEY: Table = table_of(PasskeyRow)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 # The numbers by which records are locked stand in `hub.store.reminders.due_steps` as well.
-_LOCK = text("""
-SELECT pg_advisory_xact_lock(number)
-FROM (SELECT hashtextextended(contract::text, 1) AS number FROM unnest(:ids) AS theirs (contract) ORDER BY 1) AS ordered
-""").bindparams(_IDS)
-_LAST = select(ENTRY.c.contract, ENTRY.c.sequence, ENTRY.c.digest).where(ENTRY.c.contract == any_(_IDS))
-_LAST = _LAST.ext(distinct_on(ENTRY.c.contract)).order_by(ENTRY.c.contract, ENTRY.c.sequence.desc())
+_LOCK = text("SELECT contract, entries, digest FROM lock_records(:ids)").bindparams(_IDS)
 _COLUMNS = [column.name for column in ENTRY.c]
 _ADD = insert_many(ENTRY, _COLUMNS)
 _KEEP = insert(VALUE)
@@ -77,10 +72,10 @@ class Record:
         missing = [contract for contract in dict.fromkeys(contracts) if contract not in self._heads]
         if not missing:
             return
-        await self._connection.execute(_LOCK, {"ids": missing})
-        last = {row[0]: (row[1], row[2]) for row in (await self._connection.execute(_LAST, {"ids": missing})).all()}
+        found = (await self._connection.execute(_LOCK, {"ids": missing})).all()
+        heads = {contract: (entries, digest) for contract, entries, digest in found}
         for contract in missing:
-            self._heads[contract] = last.get(contract, (0, GENESIS))
+            self._heads[contract] = heads.get(contract, (0, GENESIS))
 
     def know_head(self, contract: UUID, sequence: int | None, digest: bytes | None) -> None:
         """Take over the newest entry of a record that this transaction has locked; None: it has no entry yet."""

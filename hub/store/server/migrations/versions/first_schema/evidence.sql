@@ -42,6 +42,18 @@ END
 $$;
 CREATE TRIGGER follow_record AFTER INSERT ON record_entry FOR EACH ROW EXECUTE FUNCTION follow_record();
 
+-- Lock these records until the transaction ends, in the order in which everybody does, and return their heads as they
+-- are then: each statement of the function sees what was committed before it.
+CREATE FUNCTION lock_records(contracts uuid[]) RETURNS TABLE (contract uuid, entries integer, digest bytea)
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(ordered.number)
+  FROM (SELECT hashtextextended(theirs.id::text, 1) AS number FROM unnest(contracts) AS theirs (id) ORDER BY 1) AS ordered;
+  RETURN QUERY SELECT head.contract, head.entries, head.digest FROM record_head AS head WHERE head.contract = ANY (contracts);
+END
+$$;
+
 CREATE TABLE personal_value (
   contract uuid NOT NULL,
   commitment text NOT NULL,
