@@ -128,25 +128,28 @@ class Worker:
     async def _take(self, stop: asyncio.Event) -> None:
         """As much of what is due as there is room for; then wait for room, for more, or until something is due."""
         most = min(BATCH, WINDOW - len(self._in_hand))
-        number, works = await self._run_due(most)
+        number, works = await self._run_together(most)
+        if not number:
+            number, works = await self._run_alone(most)
         for work in works:
             task = asyncio.create_task(work)
             self._in_hand.add(task)
             task.add_done_callback(self._in_hand.discard)
         if len(self._in_hand) >= WINDOW:
             await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
-        elif not number:
-            await self._sleep_until_due(stop)
         elif number < most:
-            await _sleep(stop, GATHER)
+            if number:
+                await _sleep(stop, GATHER)
+            await self._sleep_until_due(stop)
 
     async def sweep(self) -> int:
         """Run what is due to the end; returns how many steps there were."""
-        number, works = await self._run_due(BATCH)
-        await asyncio.gather(*works)
-        return number
+        number, works = await self._run_together(BATCH)
+        others, works_of_others = await self._run_alone(BATCH - number) if number < BATCH else (0, [])
+        await asyncio.gather(*works, *works_of_others)
+        return number + others
 
-    async def _run_due(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
+    async def _run_together(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
         """Run due steps together as far as that is possible. Returns how many there were, and what is left to do for
         each message or step."""
         ran = RanSteps()
@@ -154,14 +157,13 @@ class Worker:
             ran = await run_due(self._services, most, LEASE)
         except Exception as error:  # whatever it is: each by itself finds out
             log.info("steps run one by one", error=repr(error)[:300])
-        works = [self._finish(each) for each in ran.calls] + [self._run(each) for each in ran.left]
-        # What is due beside them is in somebody's hands: each of these waits by itself.
-        others = await self._claim(most - ran.number) if ran.number < most else []
-        return ran.number + len(others), works + [self._run(each) for each in others]
+        return ran.number, [self._finish(each) for each in ran.calls] + [self._run(each) for each in ran.left]
 
-    async def _claim(self, most: int) -> list[ClaimedTask]:
+    async def _run_alone(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
+        """Claim due steps that wait for somebody's lock: each of these waits by itself. Returns as above."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            return await tx.tasks.claim_due(tx.planning_now, LEASE, most)
+            claimed = await tx.tasks.claim_due(tx.planning_now, LEASE, most)
+        return len(claimed), [self._run(each) for each in claimed]
 
     async def _finish(self, begun: Begun) -> None:
         """The call that is committed. One that failed is taken up again by itself."""
