@@ -32,13 +32,14 @@ from hub.errors import Unavailable
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import BEGUN_WITHIN, Delivery, DeliveryState, StateReport
 from hub.model.messaging.message import ANSWERS, Purpose
+from hub.model.reminders.may_send import Drop, Wait
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.link import DoorKind, SignLink
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import Healths, arrived
 from hub.router.providers import Begun, Booked, Carrier, Carriers, address_of
-from hub.router.receipts import OPTED_OUT_MEANWHILE, report_of
-from hub.router.recheck import as_it_is_now, morning, obsolete, unwanted
+from hub.router.receipts import dropped_report, report_of
+from hub.router.recheck import as_it_is_now, recheck
 from hub.router.reconcile import BUSY_PAUSES, MAX_BATCHES, settle
 from hub.router.rendering import Wording
 from hub.router.reports import Reports
@@ -218,14 +219,12 @@ class Router:
     ) -> Begun | DeliveryState:
         """Commit who is to be called, in which words. What waited may have become pointless, or it is night."""
         if not fresh:
-            if reason := await obsolete(tx, delivery):
-                pointless = StateReport(DeliveryState.WITHDRAWN, failure=reason)
-                return await tx.deliveries.report(delivery.id, pointless, tx.planning_now)
-            if await unwanted(tx, delivery):
-                return await tx.deliveries.report(delivery.id, OPTED_OUT_MEANWHILE, tx.planning_now)
-            if opening := await morning(tx, delivery, self._policy):
-                await tx.deliveries.put_off(delivery.id, opening)
-                return delivery.state
+            match await recheck(tx, delivery, self._policy):
+                case Drop(reason):
+                    return await tx.deliveries.report(delivery.id, dropped_report(reason), tx.planning_now)
+                case Wait(until):
+                    await tx.deliveries.put_off(delivery.id, until)
+                    return delivery.state
             delivery = await as_it_is_now(tx, delivery, self.wording)
         booked = await self.carriers.book(tx, delivery, tried)
         if booked is None:

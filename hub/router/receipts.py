@@ -14,6 +14,7 @@ import structlog
 
 from channels import Failure, Fate, Inbound, Receipt, ReceiptReport
 from hub.model.messaging.delivery import DeliveryState, StateReport, began_at, joined, look_again_at
+from hub.model.reminders.may_send import Reason
 from hub.router.circuit_breaker import arrived
 from hub.router.providers import Carrier
 from hub.store.messaging.reported_deliveries import Learnt
@@ -25,9 +26,6 @@ FATES = {
     Fate.UNDELIVERED: DeliveryState.UNDELIVERED,
 }
 SAY_MORE = (Failure.OPTED_OUT, Failure.FILTERED, Failure.ACCOUNT)
-OPTED_OUT_MEANWHILE = StateReport(
-    DeliveryState.REFUSED, failure="opted out meanwhile", failure_kind=Failure.OPTED_OUT.value
-)
 log = structlog.get_logger()
 
 
@@ -48,6 +46,13 @@ def report_of(receipt: Receipt, state: DeliveryState | None, *, receipts: bool) 
         failure=receipt.detail or None,
         failure_kind=receipt.failure.value if receipt.failure else None,
     )
+
+
+def dropped_report(reason: Reason) -> StateReport:
+    """Return what becomes of a message that is not to go out any more."""
+    if reason is Reason.OPTED_OUT:
+        return StateReport(DeliveryState.REFUSED, failure="opted out meanwhile", failure_kind=Failure.OPTED_OUT.value)
+    return StateReport(DeliveryState.WITHDRAWN, failure=reason.value)
 
 
 def is_plain(carrier: Carrier, reports: Sequence[ReceiptReport], inbound: Sequence[Inbound]) -> bool:

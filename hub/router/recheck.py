@@ -3,63 +3,66 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from channels import Shape
-from hub.model.contract.signer import SigningTask, TaskState
-from hub.model.messaging.delivery import BY_DAY, PHONE_CHANGED, PLANNED, Delivery
+from hub.model.contract.signer import SigningTask
+from hub.model.messaging.delivery import PLANNED, Delivery
 from hub.model.messaging.message import ANSWERS, Purpose, told_of
+from hub.model.reminders.may_send import MessageCase, Verdict, may_send, settled
 from hub.model.reminders.policy import ReminderPolicy
-from hub.model.reminders.schedule import SkipReason, into_window, on_every_day, spread_of
+from hub.model.reminders.schedule import on_every_day, spread_of
 from hub.router.policy import policy_of
 from hub.router.rendering import Wording
 from hub.store.transaction import Transaction
 
 # So long after they asked for it somebody waits for an invitation, at any hour: a call that failed is made again.
 AWAITED = timedelta(minutes=10)
+UTC = ZoneInfo("UTC")
 
 
-async def morning(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -> datetime | None:
-    """When the window opens again, for what we send by ourselves; None: it may go now. Whether a closed day is one for
-    messages was decided when this one was written."""
-    if delivery.purpose not in BY_DAY or delivery.signer is None:
-        return None
+async def recheck(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -> Verdict:
+    """Return whether a message that did not get out before may go out now. `policy` is that of the configuration."""
     now = tx.planning_now
-    if delivery.purpose in (Purpose.INVITATION, Purpose.YOUR_TURN) and now - delivery.created_at < AWAITED:
-        return None
-    zone = ZoneInfo((await tx.contracts.signer(delivery.signer)).zone)
-    if delivery.contract:
+    signer = await tx.contracts.signer(delivery.signer) if delivery.signer else None
+    is_awaited = now - delivery.created_at < AWAITED
+    case = MessageCase(
+        delivery.purpose,
+        ZoneInfo(signer.zone) if signer else UTC,
+        spread_of(delivery.task or delivery.id),
+        tasks=await _tasks_of(tx, delivery),
+        answers_an_act=signer is None or (delivery.purpose in (Purpose.INVITATION, Purpose.YOUR_TURN) and is_awaited),
+        to=delivery.to if signer else None,
+        phone=signer.phone if signer else None,
+        silent=await _silent(tx, delivery),
+        code_is_live=not delivery.code or await tx.sessions.code_is_live(delivery.code, tx.now),
+    )
+    if delivery.contract and signer:
         policy = await policy_of(tx, policy, await tx.contracts.get(delivery.contract))
-    opening = into_window(on_every_day(policy), now, zone, spread_of(delivery.task or delivery.id))
-    return opening if opening > now else None
+    # Whether a closed day is one for messages was decided when this one was written.
+    return may_send(case, delivery.channel, on_every_day(policy), now)
 
 
-async def obsolete(tx: Transaction, delivery: Delivery) -> str | None:
-    """Why a message that did not get out before should not go out any more."""
-    if delivery.code and not await tx.sessions.code_is_live(delivery.code, tx.now):
-        return "the code is no longer valid"
-    if delivery.signer and delivery.channel != "email":
-        if (await tx.contracts.signer(delivery.signer)).phone != delivery.to:
-            return PHONE_CHANGED
-    if delivery.task and delivery.purpose in PLANNED:
-        told = [share.task for share in await tx.shares.of(delivery.id)] or [delivery.task]
-        reasons = [_settled(await tx.tasks.get(task)) for task in told]
-        return None if None in reasons else reasons[0]
-    return None
+async def _tasks_of(tx: Transaction, delivery: Delivery) -> list[SigningTask]:
+    """Return what a planned message speaks of."""
+    if not delivery.task or delivery.purpose not in PLANNED:
+        return []
+    told = [share.task for share in await tx.shares.of(delivery.id)] or [delivery.task]
+    return [await tx.tasks.get(task) for task in told]
 
 
-def _settled(task: SigningTask) -> str | None:
-    if task.state is not TaskState.OPEN:
-        return (SkipReason.SIGNED_MEANWHILE if task.state is TaskState.SIGNED else SkipReason.CLOSED).value
-    # Whoever got messages at this number may have said that they are not meant.
-    return SkipReason.PAUSED.value if task.paused else None
+async def _silent(tx: Transaction, delivery: Delivery) -> frozenset[str]:
+    """Return the channels by which the number wants to hear nothing. Codes and answers go all the same."""
+    if delivery.purpose == Purpose.CODE or delivery.purpose in ANSWERS:
+        return frozenset()
+    return await tx.opt_outs.channels(delivery.to)
 
 
 async def as_it_is_now(tx: Transaction, delivery: Delivery, wording: Wording) -> Delivery:
     """A message for several contracts, some of which were signed while it waited, speaks of the others alone."""
     shares = await tx.shares.of(delivery.id)
-    left = [each for each in shares if _settled(await tx.tasks.get(each.task)) is None]
+    left = [each for each in shares if settled(await tx.tasks.get(each.task)) is None]
     if not left or len(left) == len(shares):
         return delivery
     deadlines = [(await tx.contracts.get(each.contract)).deadline for each in left]
@@ -69,10 +72,3 @@ async def as_it_is_now(tx: Transaction, delivery: Delivery, wording: Wording) ->
     text = wording.kept(delivery.purpose, delivery.channel, delivery.language, shape, variables)
     await tx.deliveries.say(delivery.id, variables, text)
     return replace(delivery, variables=variables, text=text)
-
-
-async def unwanted(tx: Transaction, delivery: Delivery) -> bool:
-    """Whether the number has said stop meanwhile. Codes and answers go all the same."""
-    if delivery.purpose == Purpose.CODE or delivery.purpose in ANSWERS:
-        return False
-    return delivery.channel in await tx.opt_outs.channels(delivery.to)

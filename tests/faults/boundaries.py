@@ -12,7 +12,7 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from sqlalchemy import event, text
 
 from channels import Channel
 from hub.lifecycle.services import Services
+from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import Scope
 from hub.store.transaction import Database, Transaction
 
@@ -139,19 +140,26 @@ def _write_down(key: Any, ledger: Path) -> None:
 
 def _label(tx: Transaction, labels: list[str]) -> None:
     """What a transaction is about, by the words of the design."""
-    _overhear(tx.record, "append", labels, lambda _contract, _campus, kind, *_: str(kind))
-    _overhear(tx.contracts, "move", labels, lambda contract, state, **_: f"{contract.state}→{state}")
-    _overhear(tx.signatures, "begin_attempt", labels, lambda kind, *_: f"attempt {kind}")
-    _overhear(tx.deliveries, "add", labels, lambda delivery, *_: f"delivery {delivery.purpose}")
-    _overhear(tx.deliveries, "called", labels, lambda _delivery, provider, *_: f"called {provider}")
-    _overhear(tx.deliveries, "report", labels, lambda _delivery, report, *_, **__: f"delivery is {report.state}")
+    _overhear(tx.record, "append_many", labels, lambda entries: [entry.kind for entry in entries])
+    _overhear(tx.contracts, "move", labels, lambda contract, state, **_: [f"{contract.state}→{state}"])
+    _overhear(tx.signatures, "begin_attempt", labels, lambda kind, *_: [f"attempt {kind}"])
+    _overhear(tx.deliveries, "add_many", labels, _added)
+    _overhear(tx.deliveries, "called", labels, lambda _delivery, provider, *_: [f"called {provider}"])
+    _overhear(tx.deliveries, "report", labels, lambda _delivery, report, *_, **__: [f"delivery is {report.state}"])
 
 
-def _overhear(store: object, method: str, labels: list[str], say: Callable[..., str]) -> None:
+def _added(deliveries: Sequence[tuple[Delivery, str | None]]) -> list[str]:
+    """Attempts of due steps name whom they call from the start."""
+    added = [delivery for delivery, _ in deliveries]
+    called = [f"called {delivery.provider}" for delivery in added if delivery.provider]
+    return [f"delivery {delivery.purpose}" for delivery in added] + called
+
+
+def _overhear(store: object, method: str, labels: list[str], say: Callable[..., list[str]]) -> None:
     original: Callable[..., Awaitable[Any]] = getattr(store, method)
 
     async def heard(*words: Any, **named: Any) -> Any:
-        labels.append(say(*words, **named))
+        labels.extend(say(*words, **named))
         return await original(*words, **named)
 
     setattr(store, method, heard)

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, Signer, SigningTask, TaskState
 from hub.model.messaging.message import Purpose
-from hub.model.reminders.due_step import Due, following, held_back, joins, said_by
+from hub.model.reminders.due_step import Due, following, instead, joins, said_by
+from hub.model.reminders.may_send import Drop, Send, Wait, may_send
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
+    FirstSend,
     NextStep,
     ReminderPlan,
-    Send,
     StepKind,
     brought_forward,
     first_step,
@@ -66,7 +67,7 @@ class Reminded:
 
     # ---- events
 
-    def issue(self, person: str, zone: str, send: Send, life: timedelta) -> None:
+    def issue(self, person: str, zone: str, send: FirstSend, life: timedelta) -> None:
         number = len(self.plans) + 1
         contract = Contract(
             UUID(int=number),
@@ -101,7 +102,7 @@ class Reminded:
         self.plans.append(Plan(contract, task, signer))
         self._open(self.plans[-1], send)
 
-    def _open(self, plan: Plan, send: Send) -> None:
+    def _open(self, plan: Plan, send: FirstSend) -> None:
         step = first_step(self._laid_out(plan, self.now), send)
         plan.task = replace(plan.task, step=step, invited_at=self.now, paused=False)
         plan.done, plan.number = None, 0
@@ -160,25 +161,26 @@ class Reminded:
         due = self.due(plan)
         if due.step.kind is StepKind.EXPIRY or self.now >= plan.contract.deadline:
             self.end(plan, TaskState.CLOSED)
-        elif held := held_back(due, sent_today=self.sent_today(due), crowded=crowded):
-            plan.task = replace(plan.task, step=held[1])
-        elif plan.task.paused:
-            plan.task = replace(plan.task, step=following(due))
-        else:
-            self._send(plan, due)
+            return
+        channel, silent = (None, {"sms"}) if plan.signer.person in self.opted_out else ("sms", set[str]())
+        case = due.message_case(sent_today=self.sent_today(due), crowded=crowded, silent=silent)
+        match may_send(case, channel, due.policy, due.now):
+            case Wait(until):
+                plan.task = replace(plan.task, step=instead(due, until))
+            case Drop():
+                plan.task = replace(plan.task, step=following(due))
+            case Send():
+                self._send(plan, due)
 
     def _send(self, plan: Plan, due: Due) -> None:
         others = [each for each in self.open_plans if each is not plan]
         mates = [each for each in others if joins(due, self.due(each), each.done.due_at if each.done else None)]
         dues = (due, *(self.due(each) for each in mates))
-        unwanted = plan.signer.person in self.opted_out
-        if not unwanted:
-            self.sent.append(Sent(plan.signer.person, self.now, said_by(dues), dues, due.answers_an_act))
-        for each in [plan, *([] if unwanted else mates)]:
+        self.sent.append(Sent(plan.signer.person, self.now, said_by(dues), dues, due.answers_an_act))
+        for each in [plan, *mates]:
             mine = self.due(each)
-            if not unwanted:
-                each.done, each.messages = replace(mine.step, due_at=self.now), each.messages + 1
-                each.number = max(each.number, mine.step.number)
+            each.done, each.messages = replace(mine.step, due_at=self.now), each.messages + 1
+            each.number = max(each.number, mine.step.number)
             each.task = replace(each.task, step=following(mine))
 
     def sent_today(self, due: Due) -> int:

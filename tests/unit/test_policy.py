@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from hub.model.reminders.may_send import Reason
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     ALL_OF_TODAY,
     JUST_REMINDED,
     MESSAGE_JUST_LEFT,
-    SkipReason,
     allowed_today,
     manual_reminder_allowed,
 )
@@ -195,6 +195,7 @@ def test_reminders_by_hand(
 
 
 def test_the_words_in_the_ledger_are_stable() -> None:
-    assert {str(reason) for reason in SkipReason} == set(
-        "quiet-hours closed-day signed-meanwhile cap opted-out paused budget closed overdue".split()
+    assert {str(reason) for reason in Reason} == set(
+        "quiet-hours closed-day signed-meanwhile cap opted-out paused budget closed overdue no-channel phone-changed "
+        "too-soon code-expired".split()
     )

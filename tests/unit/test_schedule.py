@@ -10,9 +10,9 @@ import pytest
 
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
+    FirstSend,
     NextStep,
     ReminderPlan,
-    Send,
     StepKind,
     deferred_by_cap,
     first_step,
@@ -35,7 +35,9 @@ def at(text: str, zone: ZoneInfo = SHANGHAI) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
 
 
-def plan(opened: datetime, deadline: datetime, zone: ZoneInfo = SHANGHAI, send: Send = "now") -> list[tuple[str, str]]:
+def plan(
+    opened: datetime, deadline: datetime, zone: ZoneInfo = SHANGHAI, send: FirstSend = "now"
+) -> list[tuple[str, str]]:
     """All steps, each done exactly when it is due: (kind and number, local time)."""
     step = first_step(ReminderPlan(POLICY, opened, deadline, zone, QUARTER), send)
     invited = step.due_at if step.kind is StepKind.INVITATION else opened
@@ -135,7 +137,7 @@ def test_what_is_left_of_the_window_before_the_deadline_is_used() -> None:
 
 
 @pytest.mark.parametrize("send", ["now", "policy", "none"])
-def test_opened_after_the_deadline_only_expires(send: Send) -> None:
+def test_opened_after_the_deadline_only_expires(send: FirstSend) -> None:
     assert plan(at("2026-11-30 10:00"), at("2026-11-30 10:00"), send=send) == [("expiry", "11-30 10:00")]
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     APART,
+    FirstSend,
     NextStep,
     ReminderPlan,
-    Send,
     StepKind,
     deferred_by_cap,
     first_step,
@@ -32,7 +32,7 @@ NAMES = (
 zones = st.sampled_from([ZoneInfo(name) for name in NAMES.split()])
 moments = st.datetimes(datetime(2024, 1, 1), datetime(2032, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive
 spreads = st.floats(0, 1, exclude_max=True)
-sends: st.SearchStrategy[Send] = st.sampled_from(["now", "policy", "none"])
+sends: st.SearchStrategy[FirstSend] = st.sampled_from(["now", "policy", "none"])
 lifetimes = st.timedeltas(timedelta(0), timedelta(days=120))
 delays = st.one_of(
     st.timedeltas(timedelta(0), timedelta(minutes=5)),
@@ -61,7 +61,7 @@ def is_open(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo) -> bool:
 
 
 @st.composite
-def walks(draw: st.DrawFn) -> tuple[ReminderPolicy, ZoneInfo, datetime, Send, list[tuple[NextStep, datetime]]]:
+def walks(draw: st.DrawFn) -> tuple[ReminderPolicy, ZoneInfo, datetime, FirstSend, list[tuple[NextStep, datetime]]]:
     """A task's whole life: each step and the moment when the worker got to it, which may be late."""
     policy, zone, opened, spread, send = draw(policies()), draw(zones), draw(moments), draw(spreads), draw(sends)
     deadline = opened + draw(lifetimes)
@@ -80,7 +80,7 @@ def walks(draw: st.DrawFn) -> tuple[ReminderPolicy, ZoneInfo, datetime, Send, li
 
 @given(walks())
 def test_a_life_ends_at_the_deadline_in_order_and_in_the_open_window(
-    walk: tuple[ReminderPolicy, ZoneInfo, datetime, Send, list[tuple[NextStep, datetime]]],
+    walk: tuple[ReminderPolicy, ZoneInfo, datetime, FirstSend, list[tuple[NextStep, datetime]]],
 ) -> None:
     policy, zone, deadline, send, life = walk
     steps = [step for step, _ in life]

@@ -18,14 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hub.model.contract.signer import TaskState
 from hub.model.reminders.calendar import public_holidays
 from hub.model.reminders.policy import ReminderPolicy
-from hub.model.reminders.schedule import Send, StepKind, local_day
+from hub.model.reminders.schedule import FirstSend, StepKind, local_day
 from tests.unit.reminded import Plan, Reminded
 from tests.unit.test_schedule_properties import is_open, policies
 
 ZONES = {"chen": "Asia/Shanghai", "smith": "America/New_York", "lord": "Australia/Lord_Howe"}
 HOLIDAYS = frozenset(day for year in range(2026, 2029) for day in public_holidays("CN", year))
 people = st.sampled_from(sorted(ZONES))
-sends: st.SearchStrategy[Send] = st.sampled_from(["now", "policy", "none"])
+sends: st.SearchStrategy[FirstSend] = st.sampled_from(["now", "policy", "none"])
 lives = st.one_of(
     st.timedeltas(timedelta(minutes=5), timedelta(days=3)), st.timedeltas(timedelta(days=3), timedelta(days=366))
 )
@@ -51,7 +51,7 @@ class Year(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.world.plans) < 12)
     @rule(person=people, send=sends, life=lives)
-    def issue(self, person: str, send: Send, life: timedelta) -> None:
+    def issue(self, person: str, send: FirstSend, life: timedelta) -> None:
         self.world.issue(person, ZONES[person], send, life)
 
     @rule(late=st.sampled_from(LATE_BY), crowded=st.booleans())

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.model.contract.signer import Role
-from hub.model.reminders.schedule import Send
+from hub.model.reminders.schedule import FirstSend
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class NewContract:
     data: Mapping[str, Any] = field(default_factory=dict)
     deadline: datetime | None = None
     external_id: str | None = None
-    send: Send = "now"
+    send: FirstSend = "now"
     enrolment: UUID | None = None
     replaces: UUID | None = None
     representative: bool = False

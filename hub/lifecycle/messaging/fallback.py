@@ -22,9 +22,8 @@ from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import Attempt, Outgoing, ways, write_attempt
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, retry_after_error
-from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.delivery import (
-    BY_DAY,
     OPENED_WITHIN,
     PLANNED,
     Delivery,
@@ -33,7 +32,8 @@ from hub.model.messaging.delivery import (
     StateReport,
 )
 from hub.model.messaging.message import ANSWERS, Purpose, told_of
-from hub.model.reminders.schedule import into_window, on_every_day, spread_of
+from hub.model.reminders.may_send import Drop, MessageCase, Verdict, Wait, may_send, settled
+from hub.model.reminders.schedule import spread_of
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.router.failing import FailingMessage, show_failing, show_recovered
 from hub.router.policy import policy_of
@@ -158,7 +158,7 @@ async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Mea
 def _waits(task: SigningTask, reason: str) -> bool:
     """Whether somebody still has to hear of this task. Whoever opened it before the message knows of it; but where the
     message failed, nothing has reminded them."""
-    return task.state is TaskState.OPEN and not task.paused and (reason != NOT_OPENED or not task.opened)
+    return settled(task) is None and (reason != NOT_OPENED or not task.opened)
 
 
 async def _later(services: Services, delivery_id: UUID, wait: timedelta) -> None:
@@ -179,15 +179,16 @@ async def _look(services: Services, tx: Transaction, contract: Contract, meant: 
     delivery, reason = meant.delivery, meant.reason
     assert delivery.signer
     signer = await tx.contracts.signer(delivery.signer)
-    if delivery.channel != "email" and delivery.to != signer.phone:
-        return None  # the new number has heard by itself
     gone = [each for each in await tx.deliveries.of_contract(contract.id) if _intent(each) == _intent(delivery)]
     if any(each.rung > delivery.rung for each in gone):
         return None  # a later way has a look of its own, and what became of that one counts
     unheard = _Unheard(contract, signer, meant)
-    if morning := await _morning(services, tx, unheard, now):
-        await tx.deliveries.look_at(delivery.id, morning)
-        return None
+    match await _verdict(services, tx, unheard, now):
+        case Drop():
+            return None  # the new number has heard by itself
+        case Wait(until):
+            await tx.deliveries.look_at(delivery.id, until)
+            return None
     if reason == NO_RECEIPT and (carrier := services.router.carriers.get(delivery.provider)):
         await services.router.slow(tx, carrier)
     channel = await _untried(services, tx, unheard, {each.channel for each in gone})
@@ -211,16 +212,18 @@ async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str |
     return NOT_OPENED if delivery.purpose in PLANNED else None
 
 
-async def _morning(services: Services, tx: Transaction, unheard: _Unheard, now: datetime) -> datetime | None:
+async def _verdict(services: Services, tx: Transaction, unheard: _Unheard, now: datetime) -> Verdict:
     """Another way is a message that we start; codes and answers to somebody's act go at any hour."""
     contract, signer, delivery = unheard.contract, unheard.signer, unheard.meant.delivery
-    if delivery.purpose not in BY_DAY:
-        return None
-    policy = await policy_of(tx, services.policy, contract)
-    opening = into_window(policy, now, ZoneInfo(signer.zone), spread_of(delivery.task or delivery.id))
-    if opening >= contract.deadline:  # closed days alone do not keep it from going out
-        opening = into_window(on_every_day(policy), now, ZoneInfo(signer.zone), spread_of(delivery.task or delivery.id))
-    return opening if opening > now else None
+    case = MessageCase(
+        delivery.purpose,
+        ZoneInfo(signer.zone),
+        spread_of(delivery.task or delivery.id),
+        deadline=contract.deadline,
+        to=delivery.to,
+        phone=signer.phone,
+    )
+    return may_send(case, delivery.channel, await policy_of(tx, services.policy, contract), now)
 
 
 def _intent(delivery: Delivery) -> str:

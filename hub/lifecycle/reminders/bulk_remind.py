@@ -26,13 +26,12 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
+from hub.model.reminders.may_send import ByHand, Drop, MessageCase, Reason, Send, Wait, may_send
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
-    allowed_today,
     before_deadline,
     brought_forward,
     local_day,
-    manual_reminder_allowed,
     spread_of,
 )
 from hub.model.staff.accounts import EVERYTHING, Scope
@@ -60,6 +59,14 @@ class BulkOutcome(StrEnum):
     TOO_LATE = "too-late"
     BUDGET = "budget"
     FAILED = "failed"
+
+
+_OUTCOMES = {
+    Reason.PAUSED: BulkOutcome.PAUSED,
+    Reason.NO_CHANNEL: BulkOutcome.BAD_NUMBER,
+    Reason.TOO_SOON: BulkOutcome.TOO_SOON,
+    Reason.CAP: BulkOutcome.CAP,
+}
 
 
 @dataclass(frozen=True)
@@ -206,35 +213,34 @@ async def _cases(services: Services, tx: Transaction, contract: Contract) -> lis
 
 async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcome:
     """Like a reminder by hand, but quiet hours, closed days and the day's cap hold: nobody looks at each one."""
-    if case.task.paused:
-        return BulkOutcome.PAUSED
-    if not await _can_be_reached(services, tx, case):
-        return BulkOutcome.BAD_NUMBER
-    person, since = case.signer.person, min(case.now - timedelta(days=1), local_day(case.now, case.zone)[0])
+    begins, _ = local_day(case.now, case.zone)
+    person, since = case.signer.person, min(case.now - timedelta(days=1), begins)
     messages = await tx.deliveries.sent_to_person(person, since, PLANNED)
-    by_hand = manual_reminder_allowed(
-        case.policy,
-        now=case.now,
-        last_message_at=messages[-1] if messages else None,
-        zone=case.zone,
-        manual_times_today=await tx.deliveries.sent_for_task(case.task.id, PLANNED, HAND),
+    by_hand = ByHand(messages[-1] if messages else None, await tx.deliveries.sent_for_task(case.task.id, PLANNED, HAND))
+    message = MessageCase(
+        Purpose.REMINDER,
+        case.zone,
+        spread_of(case.task.id),
+        tasks=[case.task],
+        deadline=case.contract.deadline,
+        sent_today=sum(at >= begins for at in messages),
+        by_hand=by_hand,
     )
-    if not by_hand.allowed:
-        return BulkOutcome.TOO_SOON
-    opening = case.opening
-    if opening is None:
-        return BulkOutcome.TOO_LATE
-    if opening > case.now:
-        return BulkOutcome.MORNING
-    today = [at for at in messages if at >= local_day(case.now, case.zone)[0]]
-    return BulkOutcome.SENT if allowed_today(case.policy, len(today)) else BulkOutcome.CAP
+    match may_send(message, await _channel(services, tx, case), case.policy, case.now):
+        case Wait(reason=Reason.QUIET_HOURS | Reason.CLOSED_DAY):
+            return BulkOutcome.MORNING if case.opening else BulkOutcome.TOO_LATE
+        case Wait(reason=reason) | Drop(reason):
+            return _OUTCOMES[reason]
+        case Send():
+            return BulkOutcome.TOO_LATE if case.opening is None else BulkOutcome.SENT
 
 
-async def _can_be_reached(services: Services, tx: Transaction, case: _Case) -> bool:
-    """Whether a channel is left whose last message did not come back for want of such a number."""
+async def _channel(services: Services, tx: Transaction, case: _Case) -> str | None:
+    """Return the first channel whose last message did not come back for want of such a number."""
     open_ways = await ways(services, tx, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
     last = {each.channel: each for each in case.deliveries if each.signer == case.signer.id}
-    return any(not _bad(last.get(channel), services.router.address(case.signer, channel)) for channel in open_ways)
+    good = (each for each in open_ways if not _bad(last.get(each), services.router.address(case.signer, each)))
+    return next(good, None)
 
 
 def _bad(last: Delivery | None, address: str | None) -> bool:

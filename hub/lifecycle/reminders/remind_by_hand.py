@@ -16,8 +16,9 @@ from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.messaging.delivery import PLANNED, Delivery
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.due_step import PURPOSES
+from hub.model.reminders.may_send import ANY_CHANNEL, ByHand, MessageCase, Wait, may_send
 from hub.model.reminders.policy import ReminderPolicy
-from hub.model.reminders.schedule import manual_reminder_allowed
+from hub.model.reminders.schedule import spread_of
 from hub.model.staff.accounts import Scope
 from hub.router.policy import policy_of
 from hub.store.reminders.ledger import LedgerNote
@@ -102,15 +103,14 @@ async def _refuse_too_soon(
     policy: ReminderPolicy, tx: Transaction, task: SigningTask, signer: Signer, now: datetime
 ) -> None:
     messages = await tx.deliveries.sent_to_person(signer.person, now - timedelta(days=1), PLANNED)
-    verdict = manual_reminder_allowed(
-        policy,
-        now=now,
-        last_message_at=messages[-1] if messages else None,
-        zone=ZoneInfo(signer.zone),
-        manual_times_today=await tx.deliveries.sent_for_task(task.id, PLANNED, HAND),
+    by_hand = ByHand(messages[-1] if messages else None, await tx.deliveries.sent_for_task(task.id, PLANNED, HAND))
+    case = MessageCase(
+        Purpose.REMINDER, ZoneInfo(signer.zone), spread_of(task.id), [task], answers_an_act=True, by_hand=by_hand
     )
-    if not verdict.allowed:
-        raise TooSoon(verdict.reason, retry_after=verdict.earliest - now)
+    # Whether there is a way is seen when it is written.
+    verdict = may_send(case, ANY_CHANNEL, policy, now)
+    if isinstance(verdict, Wait):
+        raise TooSoon(verdict.detail, retry_after=verdict.until - now)
 
 
 async def next_channel(

@@ -34,11 +34,12 @@ from hub.model.reminders.due_step import (
     Due,
     StepFacts,
     following,
-    held_back,
+    instead,
     joins,
     said_by,
 )
-from hub.model.reminders.schedule import NextStep, SkipReason, local_day
+from hub.model.reminders.may_send import Drop, Reason, Send, Wait, may_send
+from hub.model.reminders.schedule import NextStep, local_day
 from hub.model.staff.accounts import StaffTask
 from hub.router import Begun
 from hub.router.failing import show_recovered
@@ -150,16 +151,23 @@ class StepBatch:
         if task_id in self._planned:
             return  # it went into the message of another one
         due, facts = self.due_of(task_id), self._facts[task_id]
-        if held := held_back(due, sent_today=self._sent_today(due), crowded=self._crowded):
-            self.skip(due, *held)
-        elif due.task.paused:
-            self.skip(due, SkipReason.PAUSED, following(due))
-        elif due.key in facts.keys:
+        if due.key in facts.keys:
             self.plan(due, following(due))  # it was written before: only what follows is missing
-        else:
-            self._send(due, facts)
+            return
+        channel = self._channel(due, facts)
+        case = due.message_case(sent_today=self._sent_today(due), crowded=self._crowded, silent=facts.silent)
+        match may_send(case, channel, due.policy, due.now):
+            case Wait(until, reason):
+                self.skip(due, reason, instead(due, until))
+            case Drop(Reason.NO_CHANNEL | Reason.OPTED_OUT as reason):
+                self._unreachable(due, reason)
+            case Drop(reason):
+                self.skip(due, reason, following(due))
+            case Send():
+                assert channel
+                self._send(due, channel)
 
-    def skip(self, due: Due, reason: SkipReason, step: NextStep) -> None:
+    def skip(self, due: Due, reason: Reason, step: NextStep) -> None:
         """Send nothing now; `step` takes the place of this one."""
         self.plan(due, step, LedgerNote("skipped", step=due.step, reason=reason.value))
 
@@ -174,15 +182,15 @@ class StepBatch:
         earlier = self._facts[due.task.id].sent_to_person
         return sum(begins <= moment for moment in (*earlier, *self._sent_since[due.signer.person]))
 
-    def _send(self, lead: Due, facts: StepFacts) -> None:
-        services, purpose = self._services, lead.purpose
+    def _channel(self, due: Due, facts: StepFacts) -> str | None:
+        services = self._services
+        ladder = services.router.carriers.ladder(due.signer, due.purpose, due.through, facts.silent)
+        return next(iter(allowed_ways(services, due.signer, ladder)), None)
+
+    def _send(self, lead: Due, channel: str) -> None:
+        services = self._services
         dues = [lead, *self._mates(lead)]
         purpose = said_by(dues)
-        ladder = services.router.carriers.ladder(lead.signer, purpose, lead.through, facts.silent)
-        channel = next(iter(allowed_ways(services, lead.signer, ladder)), None)
-        if channel is None:
-            self._unreachable(lead, facts)
-            return
         words = general_words(services, lead.contract, lead.signer, self.places.campuses[lead.contract.campus])
         words |= told_of([due.contract.deadline for due in dues], lead.now, lead.signer.zone, lead.signer.language)
         words |= {"step_number": str(lead.step.number)}
@@ -209,13 +217,13 @@ class StepBatch:
                     found.append(due)
         return sorted(found, key=lambda due: due.step.due_at)[: MAX_TOGETHER - 1]
 
-    def _unreachable(self, due: Due, facts: StepFacts) -> None:
-        kind, reason = ("skipped", SkipReason.OPTED_OUT.value) if facts.silent else ("failed", "no-channel")
-        self.plan(due, following(due), LedgerNote(kind, step=due.step, reason=reason))
+    def _unreachable(self, due: Due, reason: Reason) -> None:
+        kind = "skipped" if reason is Reason.OPTED_OUT else "failed"
+        self.plan(due, following(due), LedgerNote(kind, step=due.step, reason=reason.value))
         contract, signer, now = due.contract, due.signer, self._tx.now
         self._staff_tasks.append(
             opted_out_task(signer, now, by_mail=False)
-            if facts.silent
+            if reason is Reason.OPTED_OUT
             else StaffTask(uuid4(), "unreachable", UNREACHABLE, contract.campus, now, contract.id, signer.id)
         )
 

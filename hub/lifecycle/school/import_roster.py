@@ -21,7 +21,7 @@ from hub.documents.roster import Roster, RosterReader, RosterRow, RowProblem
 from hub.documents.spreadsheet import SpreadsheetReader
 from hub.errors import BadInput
 from hub.lifecycle.contract.new_contract import NewContract, signer_of, student_of
-from hub.model.reminders.schedule import Send
+from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.store.transaction import Database, Transaction
@@ -167,7 +167,7 @@ def _people(row: RosterRow) -> dict[str, Any]:
 # ---- from an enrolment to a contract
 
 
-def new_contract(enrolment: Enrolment, *, deadline: datetime | None = None, send: Send = "now") -> NewContract:
+def new_contract(enrolment: Enrolment, *, deadline: datetime | None = None, send: FirstSend = "now") -> NewContract:
     """What to issue for a line of the roster."""
     people = enrolment.people
     return NewContract(

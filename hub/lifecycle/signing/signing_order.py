@@ -12,7 +12,7 @@ from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import SigningTask, TaskState, tasks_to_open
 from hub.model.reminders.due_step import HOLD
-from hub.model.reminders.schedule import ReminderPlan, Send, StepKind, first_step, spread_of
+from hub.model.reminders.schedule import FirstSend, ReminderPlan, StepKind, first_step, spread_of
 from hub.router.policy import policy_of
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
@@ -22,7 +22,7 @@ from hub.store.transaction import Transaction
 class Invitation:
     """When the first message goes out. `hold`: one "now" waits a moment for that of another contract."""
 
-    send: Send
+    send: FirstSend
     hold: bool = False
 
 

@@ -5,29 +5,24 @@ Several contracts of one person go into one message: a *bundle*. `joins` says wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.messaging.message import Purpose
+from hub.model.reminders.may_send import MessageCase, opens_at
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     APART,
     NextStep,
     ReminderPlan,
-    SkipReason,
     StepKind,
-    allowed_today,
-    deferred_by_cap,
     following_step,
-    into_window,
     last_call_at,
     local_day,
-    on_every_day,
-    over_the_rest,
     postponed,
     spread_of,
 )
@@ -112,36 +107,37 @@ class Due:
     @property
     def awake(self) -> bool:
         """Whether a message of ours may go to this person now, as far as hours and days are concerned."""
-        return _not_in_vain(self, into_window) == self.now
+        return opens_at(self.message_case(), self.policy, self.now) == self.now
+
+    def message_case(self, *, sent_today: int = 0, crowded: bool = False, silent: Collection[str] = ()) -> MessageCase:
+        """Return what decides whether its message may go out. `crowded`: many steps are overdue, since nothing ran."""
+        return MessageCase(
+            self.purpose,
+            self.zone,
+            self.spread,
+            tasks=[self.task],
+            deadline=self.contract.deadline,
+            answers_an_act=self.answers_an_act,
+            sent_today=sent_today,
+            crowded=crowded and is_late(self),
+            silent=silent,
+        )
 
     @property
     def through(self) -> tuple[str, ...]:
         return self.policy.through(self.purpose)
 
 
-def held_back(due: Due, *, sent_today: int, crowded: bool) -> tuple[SkipReason, NextStep] | None:
-    """Why this step sends nothing yet, and the step in its place; None: it may go out.
-
-    Quiet hours, closed days and the day's cap hold for what we start; an invitation sent "now" answers somebody's act.
-    `crowded`: many steps are overdue, since nothing ran for a while; they are spread over the rest of the day.
-    """
-    if due.answers_an_act:
-        return None
-    opening = _not_in_vain(due, into_window)
-    if opening > due.now:
-        closed = due.now.astimezone(due.zone).date() in due.policy.closed_days
-        return SkipReason.CLOSED_DAY if closed else SkipReason.QUIET_HOURS, _put_back(due, opening)
-    if not allowed_today(due.policy, sent_today):
-        return SkipReason.CAP, _put_back(due, _not_in_vain(due, deferred_by_cap))
-    later = _not_in_vain(due, over_the_rest)
-    if crowded and is_late(due) and later < due.contract.deadline:
-        return SkipReason.OVERDUE, _put_back(due, later)
-    return None
+def instead(due: Due, until: datetime) -> NextStep:
+    """Return the step in the place of this one, which may go out at `until` and not now."""
+    deadline, invited_at = due.contract.deadline, due.task.invited_at or due.now
+    last_call = last_call_at(due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread)
+    return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
 
 
 def put_off(due: Due, moment: datetime) -> NextStep:
     """The same step when messages may go out from `moment` on, or what takes its place there."""
-    return _put_back(due, _not_in_vain(replace(due, now=moment), into_window))
+    return instead(due, opens_at(due.message_case(), due.policy, moment))
 
 
 def is_late(due: Due) -> bool:
@@ -182,20 +178,6 @@ def _reached(due: Due) -> tuple[object, ...]:
     return (*person, signer.language, signer.channels, signer.zone, due.through)
 
 
-def _not_in_vain(due: Due, when: Callable[[ReminderPolicy, datetime, ZoneInfo, float], datetime]) -> datetime:
-    """The moment on an open day, or on a closed one where the deadline comes before the next open one."""
-    moment = when(due.policy, due.now, due.zone, due.spread)
-    if moment < due.contract.deadline or not due.policy.closed_days:
-        return moment
-    return when(on_every_day(due.policy), due.now, due.zone, due.spread)
-
-
-def _put_back(due: Due, until: datetime) -> NextStep:
-    deadline, invited_at = due.contract.deadline, due.task.invited_at or due.now
-    last_call = last_call_at(due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread)
-    return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
-
-
 __all__ = [
     "HOLD",
     "LATE",
@@ -204,7 +186,7 @@ __all__ = [
     "Due",
     "StepFacts",
     "following",
-    "held_back",
+    "instead",
     "is_late",
     "joins",
     "put_off",

@@ -29,7 +29,7 @@ MESSAGE_JUST_LEFT = "The last message to this person left a short while ago."
 JUST_REMINDED = "The last reminder by hand was a short while ago."
 ALL_OF_TODAY = "All reminders by hand for today have been sent."
 
-Send = Literal["now", "policy", "none"]
+FirstSend = Literal["now", "policy", "none"]
 
 
 class StepKind(StrEnum):
@@ -39,20 +39,6 @@ class StepKind(StrEnum):
     REMINDER = "reminder"
     LAST_CALL = "last-call"
     EXPIRY = "expiry"
-
-
-class SkipReason(StrEnum):
-    """Why a planned step sent nothing, or not yet. The words stand in the reminder ledger and stay as they are."""
-
-    QUIET_HOURS = "quiet-hours"
-    CLOSED_DAY = "closed-day"
-    SIGNED_MEANWHILE = "signed-meanwhile"
-    CAP = "cap"
-    OPTED_OUT = "opted-out"
-    PAUSED = "paused"
-    BUDGET = "budget"
-    CLOSED = "closed"
-    OVERDUE = "overdue"
 
 
 @dataclass(frozen=True)
@@ -81,7 +67,7 @@ def spread_of(task: UUID) -> float:
     return int.from_bytes(hashlib.sha256(task.bytes).digest()[:6], "big") / 2**48 * LATEST
 
 
-def first_step(plan: ReminderPlan, send: Send) -> NextStep:
+def first_step(plan: ReminderPlan, send: FirstSend) -> NextStep:
     """The step of a task that has just been opened; the plan begins at that moment.
 
     "now": the invitation at once, at whatever hour, since it answers somebody's act. "policy": the invitation as soon

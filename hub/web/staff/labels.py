@@ -201,6 +201,8 @@ LEDGER_REASONS = {
     "signed-on-paper": "signed on paper",
     "phone-changed": "phone number changed",
     "overdue": "many were overdue",
+    "too-soon": "got a message a short while ago",
+    "code-expired": "the code is no longer valid",
     "budget": "a limit of messages is reached",
     "unpaused": "no longer paused",
     "step-failed": "raised an error, tried again",

@@ -18,7 +18,7 @@ from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStude
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
-from hub.model.reminders.schedule import Send
+from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.staff.access import DeskVisit
@@ -198,10 +198,10 @@ def _day(text: str, field: str = "birth_date") -> date | None:
         raise BadInput("a date like 2026-12-31", field=field) from None
 
 
-def _send(text: str) -> Send:
+def _send(text: str) -> FirstSend:
     if text not in SENDS:
         raise BadInput("now, policy or none", field="send")
-    return cast(Send, text)
+    return cast(FirstSend, text)
 
 
 def _uuid(text: str) -> UUID:
