@@ -11,14 +11,18 @@ import pytest
 from sqlalchemy import event
 
 from hub.lifecycle.contract.new_contract import NewSigner
+from hub.lifecycle.reminders.run_due import RanSteps, run_due
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import broken_at
 from hub.model.staff.accounts import EVERYTHING
+from hub.worker import BATCH, LEASE
 from tests.database import tamper
 from tests.running import MovableClock, Running, running_hub, until
 
 MANY = 6
+# From the claim to the provider's turn, with a link that is made; setting the scope is one of them.
+MAX_STATEMENTS = 13
 NOON = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)
 
 
@@ -62,6 +66,32 @@ async def test_many_at_once_need_few_statements_and_each_gets_its_own(running: R
         assert [kind for kind, _ in await ledger(running, contract)][:3] == ["planned", "sent", "planned"]
     inserts = [each for each in statements if each.startswith("INSERT INTO delivery ")]
     assert len(inserts) == 1, "attempts that are written together are one statement"
+
+
+async def counted(running: Running, number: int) -> tuple[list[str], RanSteps]:
+    """The statements of the transaction in which that many steps run."""
+    for each in range(number):
+        await issued(running, 100 * number + each)
+    engine, statements = running.hub.database.engine.sync_engine, list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    ran = await run_due(running.hub.services, BATCH, LEASE)
+    event.remove(engine, "before_cursor_execute", note)
+    assert (ran.number, len(ran.calls), ran.left) == (number, number, [])
+    for call in ran.calls:
+        await running.hub.services.router.finish(call)
+    return statements, ran
+
+
+async def test_one_step_and_many_need_the_same_statements(running: Running) -> None:
+    await counted(running, 2)  # the first booking of all makes the lanes
+    (one, _), (many, _) = await counted(running, 1), await counted(running, MANY)
+    assert one == many and len(one) <= MAX_STATEMENTS
+    running.clock.advance(timedelta(days=1))
+    assert (await run_due(running.hub.services, BATCH, LEASE)).number == MANY + 3
 
 
 async def test_nobody_waits_for_a_contract_that_somebody_holds(running: Running) -> None:
