@@ -1,10 +1,10 @@
-"""The two small interfaces by which Qianda reaches people, and the errors of the first.
+"""The two interfaces by which Qianda reaches people, and the errors of channels.
 
-A `Channel` sends a message and knows its fate. A `Door` renders a link: it leads in, but carries nothing.
-Every other file here is one implementation; the configuration names which are on. Nothing here knows the hub.
+A `Channel` sends messages and can report their outcome. A `Door` renders a link and sends nothing. Each other file here
+is one implementation; the configuration names those in use. Nothing here depends on the hub.
 
-A channel's file has one function `connect(options, place)`, which returns the channel. `options` is what the
-configuration says of it beyond what the hub reads itself; `place` is what the hub gives it.
+The file of a channel has one function `connect(options, place)`, which returns the channel. `options`: its own part of
+the configuration. `place`: what the hub provides.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 if TYPE_CHECKING:
     import aiohttp
 
-# No call to a provider takes longer: a channel gives each of its requests this deadline or a shorter one.
+# Seconds. The longest time for a call to a provider; a channel gives each request this timeout or a shorter one.
 CALL_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
 class Message:
-    """`key` names the intent and never changes: the same key twice is the same message. `to` is E.164 or a mail
-    address. `at` is when the attempt was written: the provider cannot have had it earlier. In a question
-    about it `called_at` says after when no call for it began; None where nobody knows.
+    """A message to one person.
 
-    `text` is complete, with link and code; `subject` is for mail. `template` (the purpose) and `variables` (complete,
-    too) are for providers that put the text together themselves. `link` is the address in it, if there is one.
+    `key`: idempotency key; two messages with the same key are the same message.
+    `to`: E.164 number or e-mail address.
+    `text`: complete, with link and code. `subject`: e-mail only. `link`: the URL in the text, if any.
+    `template` (the purpose), `variables` (complete, too): for providers that compose the text themselves.
+    `at`: when the attempt was written; the provider cannot have received it earlier.
+    `called_at`: for `find` only: no call for the message began after this moment; None if unknown.
     """
 
     key: str
@@ -48,7 +50,7 @@ class Message:
 
 
 class Fate(StrEnum):
-    """What a channel knows of a message: accepted by the provider, or already at its end."""
+    """Outcome of a message: accepted by the provider, or final."""
 
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
@@ -56,18 +58,18 @@ class Fate(StrEnum):
 
 
 class Failure(StrEnum):
-    """Why a message did not get through, as far as the hub acts on it."""
+    """Why a message was not delivered, as far as the hub reacts to it."""
 
     ADDRESS = "address"
-    """There is no such number or mailbox, or it cannot get messages of this kind."""
+    """The number or mailbox does not exist, or cannot receive this kind of message."""
     OPTED_OUT = "opted-out"
     FILTERED = "filtered"
-    """Held back as spam by a network: sending more of the same makes it worse."""
+    """Filtered as spam by a network; sending more makes it worse."""
     CONTENT = "content"
     """The provider does not allow this text, template or signature."""
     ACCOUNT = "account"
-    """Nothing of this account, sender or signature gets through until a person mends it: it is not registered, verified
-    or paid. What AccountTrouble says at once, a receipt says afterwards."""
+    """The account, sender or signature is not registered, verified or paid. Nothing is delivered until a person acts.
+    Reported by a receipt; `AccountTrouble` is the same in the reply to a call."""
     TRANSIENT = "transient"
     """Phone off, mailbox full, network busy."""
     OTHER = "other"
@@ -75,7 +77,7 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True)
 class Receipt:
-    """`reference` is the provider's own id of the message; `failure` is set for what was not delivered."""
+    """Outcome of one message. `reference`: the provider's id. `failure`: set if undelivered."""
 
     fate: Fate
     reference: str = ""
@@ -84,8 +86,8 @@ class Receipt:
 
 
 class Shape(StrEnum):
-    """How an SMS leads to the link. `FULL`: the address stands in the text. `PATH`: an approved, constant domain and a
-    variable piece of path. `CODE`: a constant address and a pickup code."""
+    """How an SMS refers to the page. `FULL`: the text has the whole URL. `PATH`: an approved, constant domain and a
+    variable path segment. `CODE`: a constant URL and a pickup code."""
 
     FULL = "full"
     PATH = "path"
@@ -94,13 +96,15 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True)
 class Rules:
-    """What a provider accepts, and what it can tell. Texts are checked against it when they are configured.
+    """Capabilities and limits of a provider. Texts are checked against them when the hub starts.
 
-    `receipts`: it reports what became of a message. `queryable`: it can be asked whether it has one. `signed`: its
-    calls prove that they are its own. `shapes`: the SMS shapes that it carries, `shapes_to` those for numbers that
-    begin so (`+86`). `fixed_texts`: the text lies at the provider, and only variables are sent (see FixedTexts).
-    `prefix`: what the provider writes before each text, which counts with it (`【…】`). `variable_length`: the longest
-    value of one variable. `most_segments`: SMS segments, or None where no segments are counted.
+    `receipts`: it reports the outcome of messages.
+    `queryable`: it can be asked whether it has a message.
+    `signed`: its webhooks are signed.
+    `shapes`: accepted SMS shapes; `shapes_to`: those for numbers with a given prefix (`+86`).
+    `fixed_texts`: texts are registered at the provider and only variables are sent (see FixedTexts).
+    `prefix`: text that the provider puts before each message and counts with it (`【…】`).
+    `variable_length`: maximum length of a value. `most_segments`: maximum SMS segments; None if they are not counted.
     """
 
     receipts: bool = False
@@ -114,7 +118,7 @@ class Rules:
     most_segments: int | None = None
 
     def shapes_for(self, to: str) -> tuple[Shape, ...]:
-        """The shapes for one number, the best first."""
+        """Return the shapes for this number, the best first."""
         longest = max((prefix for prefix in self.shapes_to if to.startswith(prefix)), key=len, default=None)
         return self.shapes if longest is None else self.shapes_to[longest]
 
@@ -122,42 +126,41 @@ class Rules:
 class Channel(Protocol):
     @property
     def rules(self) -> Rules:
-        """What its provider accepts and can tell."""
+        """Capabilities and limits of the provider."""
 
     async def send(self, message: Message) -> Receipt:
-        """Hand the message over, in one attempt. Raises MessageRefused, ReplyLost, NotNow or AccountTrouble."""
+        """Send the message, in one attempt. Raises MessageRefused, ReplyLost, NotNow or AccountTrouble."""
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
-        """Ask the provider about a message; `reference` is its own id, where it is known.
+        """Ask the provider about a message. `reference`: the provider's id, if known.
 
-        None: it certainly does not have it, and only an answer that says so counts as that. Raises CannotAsk when it
-        gives no answer.
+        Returns None only if the provider says that it does not have the message. Raises CannotAsk without an answer.
         """
 
 
 class FixedText(Protocol):
-    """A text that lies at a provider."""
+    """A text registered at a provider."""
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Which of our variables it takes; everything else is written out in it."""
+        """Our variables that it takes; everything else is spelt out in it."""
 
 
 @runtime_checkable
 class FixedTexts(Protocol):
-    """A channel whose provider holds the texts itself (`rules.fixed_texts`)."""
+    """A channel whose provider sends registered texts only (`rules.fixed_texts`)."""
 
     @property
     def templates(self) -> Mapping[str, FixedText]:
-        """What lies there, by `purpose.language`; a message that is not here cannot be sent."""
+        """The registered texts by `purpose.language`. Other messages cannot be sent."""
 
 
 class ChannelError(Exception):
-    """Base of all; the text is the provider's reason, without numbers or names."""
+    """Base class. The text is the provider's reason, without numbers or names."""
 
 
 class MessageRefused(ChannelError):
-    """This message will never go out by this provider."""
+    """The provider will never send this message."""
 
     def __init__(self, reason: str, failure: Failure = Failure.OTHER) -> None:
         super().__init__(reason)
@@ -165,11 +168,11 @@ class MessageRefused(ChannelError):
 
 
 class ReplyLost(ChannelError):
-    """The provider may have it or not: ask before sending again."""
+    """The provider may or may not have the message: ask it before sending again."""
 
 
 class NotNow(ChannelError):
-    """The provider certainly did not take it; later, or by another provider, it may go."""
+    """The provider certainly did not take the message. It may be sent later, or by another provider."""
 
     def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
         super().__init__(reason)
@@ -177,24 +180,24 @@ class NotNow(ChannelError):
 
 
 class AccountTrouble(NotNow):
-    """The provider took nothing, and will take nothing until a person mends the account: money, keys, suspension."""
+    """The provider did not take the message, and will take none until a person acts: payment, keys, suspension."""
 
 
 class CannotAsk(ChannelError):
-    """The provider gives no answer about a message."""
+    """The provider did not answer a question about a message."""
 
 
 class BadOptions(ValueError):
-    """The configuration of a channel is wrong; the text says which key and why."""
+    """The configuration of a channel is invalid. The text names the key and the reason."""
 
 
-# ---- what providers tell us by themselves
+# ---- webhooks
 
 
 @dataclass(frozen=True)
 class CallbackRequest:
-    """A request that a provider made to us. `path` is path and query exactly as they arrived; `url` the public address
-    that it was made to. Header names are in lower case."""
+    """A webhook request of a provider. `path`: path and query exactly as received. `url`: the public URL that it was
+    sent to. Header names are in lower case."""
 
     method: str
     url: str
@@ -205,7 +208,7 @@ class CallbackRequest:
 
 @dataclass(frozen=True)
 class ReceiptReport:
-    """A receipt that came by itself. `key` where the provider hands ours back, else only its `reference`."""
+    """A receipt from a webhook. `key`: our key, if the provider returns it; otherwise only its `reference` is known."""
 
     receipt: Receipt
     key: str = ""
@@ -214,7 +217,7 @@ class ReceiptReport:
 
 @dataclass(frozen=True)
 class Inbound:
-    """A message that a person sent to us. `reference` is the provider's id of it: the same twice is one message."""
+    """A message from a person. `reference`: the provider's id, used as dedupe key."""
 
     reference: str
     sender: str
@@ -224,7 +227,7 @@ class Inbound:
 
 @dataclass(frozen=True)
 class CallbackAnswer:
-    """What the provider wants to hear. Nothing in it depends on what the hub makes of the call."""
+    """The response that the provider expects. It does not depend on how the hub handles the webhook."""
 
     status: int = 204
     body: bytes = b""
@@ -233,8 +236,7 @@ class CallbackAnswer:
 
 @dataclass(frozen=True)
 class Unread:
-    """An entry of a genuine call that could not be read: why, and the entry as it came, in JSON. It may hold numbers
-    and what somebody wrote."""
+    """An unreadable entry of a genuine webhook: the reason, and the entry as JSON, which may contain personal data."""
 
     reason: str
     entry: str
@@ -242,7 +244,7 @@ class Unread:
 
 @dataclass(frozen=True)
 class Heard:
-    """`unread`: what is odd among the entries of one call. The others count, and a person looks at these."""
+    """The content of a webhook. `unread`: entries that could not be read; the others are processed all the same."""
 
     reports: tuple[ReceiptReport, ...] = ()
     inbound: tuple[Inbound, ...] = ()
@@ -251,34 +253,37 @@ class Heard:
 
 
 class NotGenuine(ChannelError):
-    """A call that does not come from the provider, or cannot be read as one of its calls."""
+    """The request does not come from the provider, or is not one of its webhooks."""
 
 
 @runtime_checkable
 class Reporting(Protocol):
-    """A channel whose provider calls back: receipts, and what people answer."""
+    """A channel whose provider sends webhooks: receipts and inbound messages."""
 
     def read(self, call: CallbackRequest) -> Heard:
-        """Verify and read a call, without waiting for anything. Raises NotGenuine."""
+        """Verify and parse a webhook, without any I/O. Raises NotGenuine."""
 
 
-# ---- how a channel comes to be
+# ---- creation of a channel
 
 
 class AcceptedMessages(Protocol):
-    """What the outbox remembers by; other channels have no use for it."""
+    """Storage for the keys of messages accepted by the outbox; other channels do not use it."""
 
     async def accept(self, key: str) -> None:
-        """Remember the key, durably, before returning. The same key again changes nothing."""
+        """Store the key durably. Idempotent."""
 
     async def accepted(self, key: str) -> bool:
-        """Whether the key was accepted."""
+        """Return whether the key was stored."""
 
 
 @dataclass(frozen=True)
 class ChannelContext:
-    """What the hub gives a channel. `name` is that of the configuration's entry; `callbacks` is the public address
-    under which its provider can reach us (`…/callbacks/NAME`); `http` lives as long as the hub."""
+    """What the hub provides to a channel.
+
+    `name`: key of the configuration entry. `callbacks`: public URL for its webhooks (`…/callbacks/NAME`). `http`: open
+    as long as the hub runs.
+    """
 
     name: str
     callbacks: str
@@ -288,9 +293,9 @@ class ChannelContext:
 
 
 class ChannelOptions(BaseModel):
-    """Base of each channel's own options: what is not known is refused, what is secret is not shown.
+    """Base of the options of a channel. Unknown options are refused, secret values are not shown.
 
-    `deadline`: so many seconds a provider has for one answer.
+    `deadline`: seconds that a provider has for one answer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -302,7 +307,7 @@ Read = TypeVar("Read", bound=ChannelOptions)
 
 
 def read_options(kind: type[Read], options: Mapping[str, Any], place: ChannelContext) -> Read:
-    """The options of a channel, checked. Raises BadOptions with the key and the reason, never with the value."""
+    """Parse the options of a channel. Raises BadOptions with the key and the reason, never with the value."""
     try:
         return kind.model_validate(dict(options))
     except ValidationError as error:
@@ -317,8 +322,8 @@ def read_options(kind: type[Read], options: Mapping[str, Any], place: ChannelCon
 
 @dataclass(frozen=True)
 class Doorway:
-    """What a door leads to: `url` as a person may open it, `scan_url` in upper case for small QR codes, and the ticket
-    itself in groups for typing."""
+    """What a door renders: `url` for people, `scan_url` in upper case for small QR codes, the `ticket`, and the ticket
+    in groups for typing (`short_code`)."""
 
     url: str
     scan_url: str
@@ -328,7 +333,7 @@ class Doorway:
 
 @dataclass(frozen=True)
 class Rendering:
-    """`url` is what this door hands out; the others only where the door has them."""
+    """The rendered link. All except `url` are optional."""
 
     url: str
     svg: str | None = None
@@ -338,4 +343,4 @@ class Rendering:
 
 class Door(Protocol):
     def render(self, doorway: Doorway) -> Rendering:
-        """The same link, made fit for this door."""
+        """Render the link for this door."""

@@ -1,6 +1,6 @@
-"""What mail servers say of a mail that they cannot deliver: status codes (RFC 3463) and reports of them (RFC 3464).
+"""Bounces of e-mails: enhanced status codes (RFC 3463) and delivery reports (RFC 3464).
 
-Only what a report states in fields is believed, never its text for people.
+Only the structured fields of a report are used, never its text for people.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from email.parser import BytesHeaderParser
 
 from channels import Failure, NotGenuine
 
-# Bytes. Our mails are small, and we ask for their headers only.
+# Our e-mails are small, and only their headers are requested back.
 MAX_MAIL_BYTES = 256 * 1024
-# Boundaries that a mail may name: parts within parts without end take long to read.
+# Maximum number of boundaries. Deeply nested parts take long to parse.
 DEEPEST = 20
 STATUS = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})")
-# The sender's address is wrong.
+# Errors in the sender's address.
 OURS_TO_MEND = ("5.1.7", "5.1.8")
 
 
 @dataclass(frozen=True)
 class Bounce:
-    """`headers` are those of the returned mail, with names in lower case; `to` is where the report was sent;
-    `envelope_id` the ENVID of the mail (RFC 3461)."""
+    """A report of a final failure. `headers`: of the returned e-mail, names in lower case. `to`: recipient of the
+    report. `envelope_id`: ENVID of the e-mail (RFC 3461)."""
 
     status: str
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ class Bounce:
 
 
 def failure_of(status: str) -> Failure:
-    """What an enhanced status code means for whoever has to reach a person."""
+    """Return the failure for an enhanced status code."""
     kind, subject, detail = status.split(".")
     if kind == "4" or (subject, detail) == ("2", "2"):
         return Failure.TRANSIENT
@@ -54,14 +54,16 @@ def failure_of(status: str) -> Failure:
 
 
 def status_in(reply: str) -> str:
-    """The enhanced status code at the beginning of an SMTP reply (RFC 2034); nothing if it has none."""
+    """Return the enhanced status code at the beginning of an SMTP reply (RFC 2034), or an empty string."""
     found = STATUS.match(reply)
     return found[0] if found else ""
 
 
 def read_bounce(raw: bytes) -> Bounce | None:
-    """The report in a mail; None if it is none of a final failure (delayed, relayed). Raises NotGenuine for any other
-    mail."""
+    """Return the report in an e-mail; None if the failure is not final (delayed, relayed).
+
+    Raises NotGenuine if the e-mail is not a delivery report.
+    """
     if len(raw) > MAX_MAIL_BYTES or raw.lower().count(b"boundary") > DEEPEST:
         raise NotGenuine("too long or too deep for a delivery report")
     try:
@@ -85,10 +87,10 @@ def _bounce(mail: Message) -> Bounce | None:
 
 
 def _failed(recipients: list[Message]) -> str | None:
-    """The status of the recipient to whom it failed. A list of which one member got it is no failure."""
+    """Return the status of the failed recipient; None if the e-mail reached any recipient."""
     actions = [str(each.get("Action", "")).strip().lower() for each in recipients]
     if not any(actions):
-        raise NotGenuine("a delivery report about nobody")
+        raise NotGenuine("a delivery report without recipients")
     if set(actions) - {"failed", ""}:
         return None
     statuses = (STATUS.match(str(each.get("Status", "")).strip()) for each in recipients)
@@ -99,7 +101,7 @@ def _failed(recipients: list[Message]) -> str | None:
 
 
 def _returned(parts: list[Message]) -> Iterator[Mapping[str, str]]:
-    """The headers of the mail that came back, whole or as headers only."""
+    """Yield the headers of the returned e-mail, which may be complete or headers only."""
     for part in parts:
         kind = part.get_content_type()
         if kind == "message/rfc822" and (mails := _parts(part)):

@@ -1,4 +1,4 @@
-"""A link as plain text, for staff who paste it into a chat of their own."""
+"""A link as plain text, for staff to paste into a chat."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@
     bounces = "bounces@school.example"
     callback_secret_file = "/run/secrets/mail-callback"
 
-A mail server cannot be asked about a mail. What comes back later (delivery reports, RFC 3464) the server of the
-`bounces` address hands on as it came, for example by an alias that pipes it (in one line):
+A mail server cannot be asked about an e-mail. Delivery reports (RFC 3464) that arrive later at the `bounces` address
+are forwarded unchanged by its server, for example by an alias that pipes them (in one line):
 
     bounces: "|curl -sS -H 'Content-Type: message/rfc822' --data-binary @-
               https://HUB/callbacks/email/SECRET"
 
-without `--fail`: other mails to that address are refused, and nobody needs to hear of it. Whoever gets a mail could
-make a report of its failure, but of no other mail: nobody can guess the keys of others.
+without `--fail`, since the hub refuses other e-mails to that address, which is not an error. The recipient of an e-mail
+could forge a report of its failure, but not of other e-mails, whose keys cannot be guessed.
 """
 
 from __future__ import annotations
@@ -86,9 +86,11 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
 class EmailOptions(ChannelOptions):
-    """`ca`: the PEM of authorities of one's own, in the place of the system's. `verp`: the key's hash stands in the
-    envelope sender too (`bounces+HASH@…`), for servers that return nothing of the mail. `deadline` is that of a whole
-    mail."""
+    """Options.
+
+    `ca`: PEM of private authorities, in place of the system's. `verp`: put the hash of the key into the envelope sender
+    as well (`bounces+HASH@…`), for servers that return no part of the e-mail. `deadline`: for the whole e-mail.
+    """
 
     host: str = Field(min_length=1)
     port: int | None = None
@@ -146,7 +148,7 @@ class Email:
         raise CannotAsk("a mail server cannot be asked about a mail")
 
     def read(self, call: CallbackRequest) -> Heard:
-        """Read a delivery report; a delayed mail is none yet."""
+        """Parse a delivery report. A report of a delay yields nothing."""
         if self._options.callback_secret is None:
             raise NotGenuine("no callback_secret is configured")
         check_path(call, self._options.callback_secret)
@@ -175,7 +177,7 @@ class Email:
         )
 
     async def _before_data(self, client: aiosmtplib.SMTP, to: str, mark: str, deadline: float) -> None:
-        """Everything until the mail itself: whatever fails here, the server took nothing."""
+        """Do everything before DATA. If this fails, the server certainly did not take the e-mail."""
         try:
             async with asyncio.timeout_at(deadline):
                 await client.connect()
@@ -212,7 +214,7 @@ class Email:
         return mail
 
     def _reference(self, key: str) -> str:
-        """The Message-ID: the same message has the same one, so that mail programs show it once."""
+        """Return the Message-ID, constant per message, so that mail programs show duplicates once."""
         return f"<{_hash(key)}@{self._sender.domain}>"
 
     def _envelope(self, mark: str) -> str:
@@ -222,7 +224,7 @@ class Email:
         return f"{local}+{mark}@{domain}"
 
     def _named_in(self, bounce: Bounce) -> str:
-        """The Message-ID of our mail that a report is about. Raises NotGenuine if it is about none."""
+        """Return the Message-ID of our e-mail that a report is about. Raises NotGenuine if there is none."""
         domain, local = re.escape(self._sender.domain), re.escape(self._bounces.rpartition("@")[0])
         for text, pattern in (
             (bounce.headers.get("message-id", ""), rf"<([0-9a-f]{{32}})@{domain}>"),
@@ -235,7 +237,7 @@ class Email:
 
 
 async def _data(client: aiosmtplib.SMTP, raw: bytes, deadline: float) -> None:
-    """The mail itself. Only the server's answer says whether it took it."""
+    """Send DATA. Without the server's answer the outcome is unknown."""
     try:
         async with asyncio.timeout_at(deadline):
             await client.data(raw)
@@ -250,7 +252,7 @@ async def _data(client: aiosmtplib.SMTP, raw: bytes, deadline: float) -> None:
 
 
 def _not_taken(error: Exception) -> ChannelError:
-    """What an error before the mail itself means."""
+    """Return the channel error for an error before DATA."""
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _said(error)
     if isinstance(error, ssl.SSLCertVerificationError) or isinstance(error.__cause__, ssl.SSLCertVerificationError):
@@ -261,7 +263,7 @@ def _not_taken(error: Exception) -> ChannelError:
 
 
 def _said(error: aiosmtplib.SMTPResponseException) -> ChannelError:
-    """What a reply of the server means that is not the one hoped for."""
+    """Return the channel error for a negative reply of the server."""
     if not 500 <= error.code < 600:
         return NotNow(_code(error))
     if isinstance(error, aiosmtplib.SMTPRecipientRefused) and error.code not in LOGIN_WANTED:
@@ -277,12 +279,12 @@ def _failure(error: aiosmtplib.SMTPResponseException, basic: Mapping[int, Failur
 
 
 def _code(error: aiosmtplib.SMTPResponseException) -> str:
-    """The codes of a reply; its words may name the address."""
+    """Return the codes of a reply, without its text, which may contain the address."""
     return f"{error.code} {status_in(error.message)}".strip()
 
 
 def _recipient(address: str) -> str:
-    """Raises MessageRefused for what no server takes without SMTPUTF8, or what would be another command."""
+    """Check an address. Raises MessageRefused if it needs SMTPUTF8 or could inject an SMTP command."""
     local, _, domain = address.rpartition("@")
     with contextlib.suppress(UnicodeError):
         address = f"{local}@{domain.encode('idna').decode()}"
@@ -308,7 +310,7 @@ def _key_in(header: str) -> str:
 
 
 def _page(message: Message, picture: str) -> str:
-    """The text as HTML, its link to be tapped, the QR code below for whoever reads on another screen."""
+    """Return the text as HTML with a link, and below it the QR code for readers on another screen."""
     link = html.escape(message.link)
     text = html.escape(message.text)
     if link:

@@ -1,6 +1,4 @@
-"""What those SMS providers share that hold the texts themselves: which of their templates says what, and how they are
-called. No channel by itself.
-"""
+"""Shared by SMS providers that send registered texts only: template options, requests and webhooks. Not a channel."""
 
 from __future__ import annotations
 
@@ -37,18 +35,21 @@ from channels import (
 from channels.secret_path import CallbackSecret
 
 MAINLAND = "+86"
-# Variables that hold an address. These providers allow none in a variable: it has to stand in the template itself.
+# Variables that hold a URL. These providers allow URLs only in the template itself.
 ADDRESSES = frozenset({"link", "entry"})
-# By which of our variables an approved text leads to its page.
+# The variables by which an approved text refers to the page.
 LEADS = {"ticket": Shape.PATH, "pickup": Shape.CODE}
-# So much is kept of an entry that cannot be read.
+# Characters kept of an unreadable entry.
 MAX_ENTRY_LENGTH = 4000
 _CODE_WORD = re.compile(r"(?!.*\d{7})[\w.:-]{1,80}", re.ASCII)
 
 
 class ProviderTemplate(ChannelOptions):
-    """A text that the provider approved: its `id` there, that of its counterpart for numbers `abroad` (providers
-    keep the two apart), and which of our variables it takes, in this order."""
+    """A text approved by the provider.
+
+    `id`: the provider's id. `abroad`: id of the text for numbers abroad, which providers register separately.
+    `variables`: our variables that it takes, in order.
+    """
 
     id: str = Field(min_length=1)
     abroad: str = ""
@@ -58,14 +59,17 @@ class ProviderTemplate(ChannelOptions):
     @classmethod
     def _no_addresses(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if forbidden := sorted(ADDRESSES.intersection(names)):
-            raise ValueError(f"the provider allows no address in a variable: {', '.join(forbidden)}")
+            raise ValueError(f"the provider allows no URL in a variable: {', '.join(forbidden)}")
         return names
 
 
 class FixedTextOptions(ChannelOptions):
-    """`endpoint` is where the provider listens. `sign_name` is what stands in 【】 before every text, and
-    `sign_name_abroad` the same for numbers abroad. `templates` says for `purpose.language` which text to send.
-    These providers sign none of their calls: `callback_secret` is the last piece of the address that they are told."""
+    """Options.
+
+    `endpoint`: base URL of the provider. `sign_name`: signature in 【】 before every text; `sign_name_abroad`: the same
+    for numbers abroad. `templates`: text by `purpose.language`. `callback_secret`: last path segment of the webhook
+    URL, since these providers do not sign their webhooks.
+    """
 
     endpoint: str = Field(pattern=r"^https?://[^/?#@]+$")
     sign_name: str = Field(min_length=1)
@@ -75,14 +79,14 @@ class FixedTextOptions(ChannelOptions):
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        """The SMS shapes that the configured texts have; both where no text leads anywhere."""
+        """SMS shapes of the configured texts; both if no text refers to a page."""
         taken = {name for template in self.templates.values() for name in template.variables}
         return tuple(shape for name, shape in LEADS.items() if name in taken) or tuple(LEADS.values())
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The provider's template for one message, and the values of its variables in their order."""
+    """The provider's template for one message, with the values of its variables in order."""
 
     id: str
     sign_name: str
@@ -90,7 +94,10 @@ class Chosen:
 
 
 def chosen(options: FixedTextOptions, message: Message, longest: int) -> Chosen:
-    """Raises MessageRefused where the provider would refuse or cut the message. `longest`: its limit for one value."""
+    """Choose the template for a message. `longest`: maximum length of a value.
+
+    Raises MessageRefused if the provider would refuse or cut the message.
+    """
     template = options.templates.get(f"{message.template}.{message.language}")
     mainland = message.to.startswith(MAINLAND)
     template_id = template and (template.id if mainland else template.abroad)
@@ -109,13 +116,13 @@ def _value(message: Message, name: str, longest: int) -> str:
     if len(value) > longest:
         raise MessageRefused(f"the value of {name} is longer than {longest} characters", Failure.CONTENT)
     if "://" in value:
-        raise MessageRefused(f"the value of {name} holds an address", Failure.CONTENT)
+        raise MessageRefused(f"the value of {name} contains a URL", Failure.CONTENT)
     return value
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What the provider answered, as far as it could be read."""
+    """An answer of the provider."""
 
     status: int
     data: Mapping[str, Any]
@@ -125,8 +132,8 @@ class Answered:
 async def ask(
     http: aiohttp.ClientSession, url: str | URL, headers: Mapping[str, str], body: bytes, deadline: float
 ) -> Answered:
-    """One POST. Raises NotNow where nothing can have left, ReplyLost where no readable answer came in time."""
-    # Half of the time for the connection: what fails there was certainly not taken.
+    """Make one POST. Raises NotNow if the request cannot have arrived, ReplyLost without a readable answer in time."""
+    # Half of the time is for connecting, where a failure is certain not to have sent anything.
     timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=deadline / 2)
     try:
         async with http.post(
@@ -142,7 +149,7 @@ async def ask(
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise NotNow(f"no connection: {type(error).__name__}") from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        # The text of these errors may hold the address, and the address the number: only their names are passed on.
+        # The text of these errors may contain the URL, and so the phone number: only the name of the error is kept.
         raise ReplyLost(f"no answer: {type(error).__name__}") from None
     if status == 429:
         raise NotNow("too many requests", retry_after)

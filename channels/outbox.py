@@ -1,7 +1,6 @@
-"""The demo's channel: it accepts every message and keeps a ledger of keys, like a provider that can be asked.
+"""The channel of the demo: accepts every message and stores its key, like a provider that can be asked.
 
-The pretend phone shows what the ledger accepted. Text, link and code are not kept: they are rendered when somebody
-looks.
+The demo phone shows the accepted messages. Their texts, with link and code, are not stored but rendered when shown.
 """
 
 from __future__ import annotations

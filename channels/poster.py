@@ -1,7 +1,7 @@
-"""A poster's code: like any QR code in upper case, and with the school's logo in it, if there is one.
+"""The QR code of a poster, with the school's logo in its middle if there is one.
 
-A logo hides modules, which costs a higher level of error correction: Q mends a quarter, and the logo takes a
-twenty-fifth of the area (a fifth of the width).
+A logo hides modules and so needs a higher level of error correction: Q corrects a quarter of the code, and the logo
+covers a twenty-fifth of the area (a fifth of the width).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from channels.qr import PNG_MODULE, QUIET_ZONE, drawn_png, drawn_svg, matrix
 if TYPE_CHECKING:  # loaded where a logo is drawn
     from PIL import Image
 
-# Of the code's width, at most.
+# Maximum width of the logo, as a share of the code's width.
 LOGO_SHARE = 0.2
 
 
 class PosterDoor:
-    """`logo`: a PNG, square or nearly so. Raises ValueError when it is none."""
+    """Door for posters. `logo`: a PNG, approximately square. Raises ValueError for anything else."""
 
     def __init__(self, logo: bytes | None = None) -> None:
         self._logo = _opened(logo) if logo else None
@@ -40,13 +40,13 @@ def _opened(logo: bytes) -> Image.Image:
     try:
         image = Image.open(BytesIO(logo), formats=["PNG"]).convert("RGBA")
     except OSError as error:
-        raise ValueError("the logo is no PNG") from error
+        raise ValueError("the logo is not a PNG") from error
     image.thumbnail((400, 400))
     return image
 
 
 def _place(modules: int, logo: Image.Image) -> tuple[float, float, float, float]:
-    """x, y, width and height in modules, in the middle."""
+    """Return x, y, width and height of the centred logo, in modules."""
     scale = modules * LOGO_SHARE / max(logo.size)
     width, height = logo.width * scale, logo.height * scale
     middle = QUIET_ZONE + modules / 2

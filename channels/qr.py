@@ -1,5 +1,4 @@
-"""A link as a QR code (ISO/IEC 18004), level M. In upper case the address fits the alphanumeric mode and stays
-small."""
+"""A link as a QR code (ISO/IEC 18004), level M. An upper-case URL fits the alphanumeric mode, which keeps it small."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from channels import Doorway, Rendering
 
-if TYPE_CHECKING:  # with what draws it is loaded where one is drawn: takes 8 MB, and most workers draw none
+if TYPE_CHECKING:  # loaded on use with what draws it: takes 8 MB, and most workers draw none
     import qrcode
 
 QUIET_ZONE = 4  # modules, as the standard asks
@@ -21,7 +20,7 @@ class Qr:
 
 
 def svg(text: str) -> str:
-    """An SVG element that scales to its place; black on white, whatever the page's colours are."""
+    """Return an SVG element that scales to its container, always black on white."""
     return drawn_svg(matrix(text))
 
 
@@ -30,8 +29,10 @@ def png(text: str) -> bytes:
 
 
 def matrix(text: str, *, hides_modules: bool = False) -> qrcode.QRCode[Any]:
-    """The code itself, in the smallest version that holds `text` at level M; at level Q, which mends a quarter, where
-    something is laid over it."""
+    """Return the code in the smallest version that holds `text`.
+
+    `hides_modules`: use level Q, which corrects a quarter of the code, because a logo covers part of it; otherwise M.
+    """
     import qrcode
     from qrcode.constants import ERROR_CORRECT_M, ERROR_CORRECT_Q
 

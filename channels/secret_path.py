@@ -1,4 +1,4 @@
-"""For providers that do not sign their calls: `…/callbacks/NAME/SECRET` is known to them alone."""
+"""Secret webhook URLs, `…/callbacks/NAME/SECRET`, for providers that do not sign their webhooks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def _fit_for_a_path(secret: SecretStr) -> SecretStr:
     return secret
 
 
-# The secret piece of the path, as an option: it needs no escaping in any address or pattern.
+# Option for the secret path segment. Its characters need no escaping in URLs.
 CallbackSecret = Annotated[SecretStr, AfterValidator(_fit_for_a_path)]
 
 
 def check_path(call: CallbackRequest, secret: SecretStr) -> None:
-    """Raises NotGenuine unless the last piece of the path is the secret; takes as long, whatever the piece is."""
+    """Check, in constant time, that the last path segment is the secret. Raises NotGenuine."""
     piece = call.path.partition("?")[0].rpartition("/")[2]
     if not hmac.compare_digest(piece.encode("utf-8", "surrogatepass"), secret.get_secret_value().encode()):
-        raise NotGenuine("the call was made to an address without the secret")
+        raise NotGenuine("the secret in the webhook URL is wrong")

@@ -1,4 +1,4 @@
-"""SMS through Aliyun (Dysmsapi 2017-05-25), which holds the texts itself and can be asked what became of a message.
+"""SMS by Aliyun (Dysmsapi 2017-05-25), which sends registered texts only and can be asked about messages.
 
     [channels.sms_aliyun]
     access_key_id = "LTAI…"
@@ -9,7 +9,7 @@
     "invitation.zh" = {id = "SMS_1", variables = ["deadline", "ticket"]}   # 请您${deadline}前签署合同 https://…/s/${ticket}
     "code.zh" = {id = "SMS_2", abroad = "SMS_3", variables = ["code"]}
 
-Variables have our names in its templates. Receipts and replies both go to `…/callbacks/NAME/SECRET`, as "HTTP批量推送".
+Variables in its templates have our names. Receipts and replies both go to `…/callbacks/NAME/SECRET` ("HTTP批量推送").
 
 Sources, all in Aliyun's documentation: the operations SendSms and QuerySendDetails; request signature V3; error codes
 (document 101346) and codes of receipts (101347); SmsReport (101867; of the international site: "sms-webhook-1" and
@@ -126,8 +126,8 @@ _BEST = (Fate.UNDELIVERED, Fate.ACCEPTED, Fate.DELIVERED)
 
 
 class AliyunSmsOptions(FixedTextOptions):
-    """`listed_after`: so many seconds a message may take to appear in the list that we ask for it. Before that, its
-    absence proves nothing."""
+    """Options. `listed_after`: seconds that a message may take to appear in Aliyun's list. Before that, its absence
+    proves nothing."""
 
     endpoint: str = Field("https://dysmsapi.aliyuncs.com", pattern=r"^https?://[^/?#@]+$")
     access_key_id: str = Field(min_length=1)
@@ -170,7 +170,7 @@ class Aliyun:
         raise _failed(answered)
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
-        """Every message that we send carries our key, so the list of its number's messages says whether it is there."""
+        """Look for our key, which every message carries, in the list of the number's messages."""
         now = self._place.clock()
         first = (message.at - SKEW).astimezone(ZONE).date()
         days = ((now + SKEW).astimezone(ZONE).date() - first).days + 1
@@ -189,12 +189,12 @@ class Aliyun:
         return None
 
     def _has_to_list(self, message: Message, now: datetime) -> bool:
-        """Whether the last call for it was over so long ago that it would be in the list."""
+        """Return whether the last call is long enough ago for the message to be in the list."""
         over = message.called_at + timedelta(seconds=self._options.deadline) if message.called_at else message.at
         return now - over >= timedelta(seconds=self._options.listed_after)
 
     async def _listed(self, to: str, day: date) -> list[Mapping[str, Any]]:
-        """All messages to a number on one day. Raises CannotAsk unless it certainly saw every one."""
+        """Return all messages to a number on one day. Raises CannotAsk if the list may be incomplete."""
         rows: list[Mapping[str, Any]] = []
         for page in range(1, MAX_PAGES + 1):
             try:
@@ -230,7 +230,7 @@ class Aliyun:
 
 @dataclass(frozen=True)
 class SignedQuery:
-    """What is asked of Aliyun: an action of one of its hosts."""
+    """A request to Aliyun: an action with its parameters, at one of its hosts."""
 
     host: str
     action: str
@@ -238,7 +238,7 @@ class SignedQuery:
 
 
 def signed(key: str, secret: str, asked: SignedQuery, now: datetime, nonce: str) -> dict[str, str]:
-    """The headers of a request without a body, with its ACS3-HMAC-SHA256 signature (request signature V3)."""
+    """Return the headers of a request without body, with its ACS3-HMAC-SHA256 signature (request signature V3)."""
     body_hash = hashlib.sha256(b"").hexdigest()
     headers = {
         "accept": "application/json",
@@ -258,22 +258,22 @@ def signed(key: str, secret: str, asked: SignedQuery, now: datetime, nonce: str)
 
 
 def canonical_query(query: Mapping[str, str]) -> str:
-    """As it is signed, and sent exactly so."""
+    """Return the query string as it is signed and sent."""
     return "&".join(f"{quote(name, safe='~')}={quote(query[name], safe='~')}" for name in sorted(query))
 
 
 def out_id(key: str) -> str:
-    """Our key as Aliyun gets it and hands it back."""
+    """Return our key in the form in which Aliyun gets and returns it."""
     return key if len(key) <= OUT_ID_LENGTH else HASHED + hashlib.sha256(key.encode()).hexdigest()
 
 
 def _local(to: str) -> str:
-    """Mainland numbers without +86, others with their country but without the plus."""
+    """Return the number as Aliyun expects it: mainland numbers without +86, others without the plus."""
     return to.removeprefix(MAINLAND) if to.startswith(MAINLAND) else to.removeprefix("+")
 
 
 def _number(said: str) -> str:
-    """E.164 of what Aliyun calls a number: eleven digits that begin like one of the mainland are of the mainland."""
+    """Return a number of Aliyun's as E.164. Eleven digits that look like a mainland mobile number are one."""
     digits = said.removeprefix("+")
     if not _DIGITS.fullmatch(digits):
         raise NotGenuine("not a number")
@@ -289,7 +289,7 @@ def _failed(answered: Answered) -> ChannelError:
     if answered.status < 500 and code.startswith("isv."):
         return MessageRefused(code, _FAILURES.get(code, Failure.OTHER))
     if 400 <= answered.status < 500 and not code.startswith(_UNCERTAIN):
-        return NotNow(code, answered.retry_after)  # its gateway let nothing through
+        return NotNow(code, answered.retry_after)  # refused by its gateway
     return ReplyLost(code)
 
 
@@ -327,8 +327,10 @@ def _read(item: Mapping[str, Any]) -> ReceiptReport | Inbound:
 
 
 def _report_abroad(item: Mapping[str, Any]) -> ReceiptReport:
-    """One entry of SmsReport as the international site calls it: by `To` what went abroad, by `PhoneNumber` what went
-    to the mainland. What `MessageId` says is not always the BizId that we were given: then the number counts."""
+    """Parse an entry of SmsReport of the international site: `To` for numbers abroad, `PhoneNumber` for the mainland.
+
+    Its `MessageId` is not always the BizId that we were given, so the number is used as well.
+    """
     to_mainland = "PhoneNumber" in item
     states = _STATES_TO_MAINLAND if to_mainland else _STATES_ABROAD
     state = word(item, "SendStatus" if to_mainland else "Status")
@@ -345,7 +347,7 @@ def _report_abroad(item: Mapping[str, Any]) -> ReceiptReport:
 
 
 def _report(item: Mapping[str, Any]) -> ReceiptReport:
-    """One entry of SmsReport."""
+    """Parse an entry of SmsReport."""
     if not isinstance(item.get("success"), bool):
         raise NotGenuine("success is no boolean")
     fate = Fate.DELIVERED if item["success"] else Fate.UNDELIVERED
@@ -358,13 +360,13 @@ def _report(item: Mapping[str, Any]) -> ReceiptReport:
 
 
 def _inbound(item: Mapping[str, Any]) -> Inbound:
-    """One entry of SmsUp."""
+    """Parse an entry of SmsUp."""
     text = word(item, "content", 2000)
     return Inbound(word(item, "sequence_id"), _number(word(item, "phone_number")), text, _time(item.get("send_time")))
 
 
 def _time(value: Any, forms: Iterable[str] = ("%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S")) -> datetime | None:
-    """Both forms are documented. A time that cannot be read is no reason to lose what somebody wrote."""
+    """Parse a time in one of the documented forms; None if unreadable, so that the message is not lost."""
     for form in forms:
         try:
             return datetime.strptime(str(value), form).replace(tzinfo=ZONE).astimezone(UTC)

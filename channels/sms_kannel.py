@@ -93,7 +93,7 @@ OK = CallbackAnswer(200)
 
 
 class KannelOptions(ChannelOptions):
-    """`receipts = false` for SMS centres that make no delivery reports."""
+    """Options. `receipts = false` for SMS centres without delivery reports."""
 
     url: HttpUrl
     username: str = Field(pattern=r"^[!-~]+$")
@@ -167,13 +167,13 @@ class Kannel:
         return headers
 
     def _report_url(self, key: str) -> str:
-        """Where Kannel reports to: it replaces `%d` and `%A`, and makes one % of two."""
+        """Return the URL for Kannel's reports, in which it replaces `%d` and `%A`, and `%%` by `%`."""
         ours = f"{self._callbacks}?key={quote(key, safe='')}".replace("%", "%%")
         return f"{ours}&reply=%A&report=%d"
 
 
 def _receipt(status: int, text: str) -> Receipt:
-    """What Kannel's answer to a message means."""
+    """Return the receipt for Kannel's answer to a message, or raise its error."""
     match status:
         case 202 if text.startswith(("0:", "Sent.")):
             return Receipt(Fate.ACCEPTED)
@@ -192,7 +192,7 @@ def _receipt(status: int, text: str) -> Receipt:
 
 
 def _refused(text: str) -> MessageRefused | AccountTrouble:
-    """What is wrong with a request: the number, the text, or else how this channel or the gateway is configured."""
+    """Return the error for a refused request: the number, the text, or the configuration of channel or gateway."""
     if "black-lists" in text or "receiver number" in text:
         return MessageRefused(_words(text), Failure.ADDRESS)
     if text.startswith("Charset or body"):
@@ -201,12 +201,12 @@ def _refused(text: str) -> MessageRefused | AccountTrouble:
 
 
 def _words(text: str) -> str:
-    """Kannel's reason, without the digits in it."""
+    """Return Kannel's reason without digits, which may be a number."""
     return re.sub(r"[\d+]+", "…", text)[:100]
 
 
 def _values(query: str) -> dict[str, bytes]:
-    """A query whose values are bytes: they are in the charset that Kannel names beside them."""
+    """Parse a query into bytes. Their charset is named by Kannel in another parameter."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, encoding="latin-1", max_num_fields=10)
     except ValueError as error:
@@ -227,8 +227,10 @@ def _report(values: Mapping[str, bytes]) -> ReceiptReport:
 
 
 def _why(report: int, reply: str) -> tuple[Failure, str]:
-    """Failure and code words of what the SMS centre replied, which may be an SMPP receipt (SMPP 3.4, appendix B): the
-    rest of it may name the number or the text. UNDELIV and the like do not say why."""
+    """Return failure and code of the SMS centre's reply, which may be an SMPP receipt (SMPP 3.4, appendix B).
+
+    The rest of the reply may contain the number or the text and is dropped. UNDELIV and the like give no reason.
+    """
     if refused := re.match(r"NACK/(\d{1,10})\b", reply):
         return NACKS.get(int(refused[1]), Failure.OTHER), f"nack {refused[1]}"
     state, code = re.search(r"\bstat:([A-Z]{4,8})\b", reply), re.search(r"\berr:(\w{1,5})\b", reply)
@@ -238,7 +240,7 @@ def _why(report: int, reply: str) -> tuple[Failure, str]:
 
 
 def _inbound(values: Mapping[str, bytes]) -> tuple[Inbound, ...]:
-    """The message; none when it is not text, or nobody's number stands behind it."""
+    """Return the inbound message; none if it is not text or has no sender's number."""
     charset, sender = values["charset"].decode("latin-1").upper(), values["sender"].decode("latin-1")
     reference, at = values["id"].decode("latin-1"), values["at"].decode("latin-1")
     if not ID.fullmatch(reference) or not re.fullmatch(r"\d{1,11}", at):

@@ -1,7 +1,7 @@
-"""SMS through Tencent Cloud (SMS 2021-01-11), which holds the texts itself.
+"""SMS by Tencent Cloud (SMS 2021-01-11), which sends registered texts only.
 
-It can be asked only about what a carrier has already reported: that it says nothing of a message proves nothing. So
-`find` may confirm a fate, but never that a message was not taken.
+It can be asked only about outcomes that a carrier has already reported. So `find` can confirm an outcome, but never
+that a message was not taken.
 
     [channels.sms_tencent]
     secret_id_file = "/run/secrets/tencent-id"
@@ -106,9 +106,8 @@ _FATES = {"SUCCESS": Fate.DELIVERED, "FAIL": Fate.UNDELIVERED}
 
 
 class TencentOptions(FixedTextOptions):
-    """`variable_length`: the longest value of one variable, as Tencent's console shows it for this account. Accounts
-    opened since 2024 have 6, which is too
-    short for a ticket: their texts take pickup codes."""
+    """Options. `variable_length`: maximum length of a value, as Tencent's console shows it for the account. Accounts
+    opened since 2024 have 6, which is too short for a ticket, so their texts use pickup codes."""
 
     endpoint: str = Field("https://sms.tencentcloudapi.com", pattern=r"^https?://[^/?#@]+$")
     region: str = "ap-guangzhou"
@@ -157,8 +156,10 @@ class Tencent:
         raise _failed(statuses[0].get("Code"))
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
-        """The carrier's report, if there is one: by Tencent's own id, or by our key for accounts that get it back.
-        A report of the same number and hour without either may be about another message, so it counts for nothing."""
+        """Look for the carrier's report by Tencent's id, or by our key for accounts that get it back.
+
+        A report with only the same number and hour may be about another message and is ignored.
+        """
         now = self._place.clock()
         try:
             response = await self._ask(
@@ -210,7 +211,7 @@ class Tencent:
 
 
 def authorization(secret_id: str, secret_key: str, host: str, timestamp: int, body: bytes) -> str:
-    """TC3-HMAC-SHA256 (signature v3) of a POST of JSON to /."""
+    """Return the Authorization header, TC3-HMAC-SHA256 (signature v3), of a POST of JSON to /."""
     day = f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d}"
     scope = f"{day}/{SERVICE}/tc3_request"
     names = "content-type;host"
@@ -224,12 +225,12 @@ def authorization(secret_id: str, secret_key: str, host: str, timestamp: int, bo
 
 
 def session_context(key: str) -> str:
-    """Our key as Tencent gets it: it takes less than 512 bytes."""
+    """Return our key in the form in which Tencent gets it: less than 512 bytes."""
     return key if len(key.encode()) <= SESSION_BYTES else hashlib.sha256(key.encode()).hexdigest()
 
 
 def _failed(value: Any) -> ChannelError:
-    """What a code means for a message that was not accepted."""
+    """Return the error for the code of a message that was not accepted."""
     code = code_word(value)
     if code.startswith(_ACCOUNT) or code in _ACCOUNT_CODES:
         return AccountTrouble(code)
@@ -260,7 +261,7 @@ def _read(item: Mapping[str, Any]) -> ReceiptReport | Inbound:
 
 
 def _report(item: Mapping[str, Any]) -> ReceiptReport:
-    """One entry of a status callback. Our key is not in it."""
+    """Parse an entry of a status webhook, which does not contain our key."""
     status = word(item, "report_status")
     if status not in _FATES:
         raise NotGenuine("an unknown report_status")
@@ -268,7 +269,7 @@ def _report(item: Mapping[str, Any]) -> ReceiptReport:
 
 
 def _inbound(item: Mapping[str, Any]) -> Inbound:
-    """A reply. Tencent gives it no id: who, when and what make one, so that the same call twice is one message."""
+    """Parse a reply. Tencent gives it no id, so one is made of sender, time and text, to detect duplicates."""
     sender, text, time = _sender(item), word(item, "text", 2000), word(item, "time")
     if not time.isdecimal() or len(time) > 10:
         raise NotGenuine("time is no number of seconds")

@@ -1,9 +1,9 @@
 """SMS by Twilio (https://www.twilio.com/docs/messaging/api/message-resource).
 
-Twilio has no idempotent sending, but it can be asked. The text identifies a message, because it holds the signer's
-ticket or code; two reminders may read the same, and so the moment of the attempt bounds the search.
-It allows no addresses in texts to mainland China (+86), and every text of ours but the code leads to one: it does not
-carry to +86 at all. In the console of Twilio the address for incoming messages has to be `…/callbacks/NAME/inbound`.
+Twilio has no idempotent sending, but it can be asked. A message is recognised by its text, which contains the signer's
+ticket or code. Since two reminders may have the same text, the search begins at the time of the attempt.
+Twilio allows no URLs in texts to mainland China (+86), and all our texts except codes contain one, so this channel does
+not serve +86. In Twilio's console the URL for incoming messages has to be `…/callbacks/NAME/inbound`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _INBOUND = {
 
 
 class SmsOptions(TwilioOptions):
-    """`sender`: a number or name of the account; or `messaging_service`, which chooses among its numbers."""
+    """Options. `sender`: a number or name of the account; or `messaging_service`, which chooses one of its numbers."""
 
     sender: str | None = Field(default=None, pattern=f"^({SENDER.pattern})$")
     messaging_service: str | None = Field(default=None, pattern="^MG[0-9a-f]{32}$")
@@ -120,7 +120,7 @@ class TwilioSms:
         return receipt
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
-        """By Twilio's own id, else by number, time and text."""
+        """Look for the message by Twilio's id, otherwise by number, time and text."""
         known = _REFERENCE.fullmatch(reference)
         made = await asked(self._messages(reference).fetch_async() if known else self._search(message))
         if made is None:
@@ -131,8 +131,10 @@ class TwilioSms:
         return receipt
 
     async def _search(self, message: Message) -> Any:
-        """The list is not asked by the date of sending, its only filter of time: what still waits to be sent has none.
-        A trial account puts words of its own before the text, so that it ends with ours.
+        """Search the messages to the number.
+
+        The list's only filter by time, the date of sending, is not used: queued messages do not have one. A trial
+        account puts words before the text, so only the end is compared.
         """
         candidates = await made_since(self._messages, "messages", message.to, message.at - SLACK)
         for each in candidates:
@@ -155,7 +157,7 @@ class TwilioSms:
 
 
 def _receipt(reference: str | None, status: str, code: int | None) -> Receipt | None:
-    """What Twilio says of a message, or None when it is not said as Twilio does."""
+    """Return the receipt for Twilio's description of a message; None if it is malformed."""
     if not (reference and _REFERENCE.fullmatch(reference) and _STATUS.fullmatch(status)):
         return None
     fate = _ENDED.get(status, Fate.ACCEPTED)

@@ -1,7 +1,7 @@
-"""What the channels over Twilio share: options, the library's client behind an HTTP client of our own, and outcomes.
+"""Shared by the Twilio channels: options, the library's client with our own HTTP client, and error codes.
 
-The library's own asynchronous HTTP client does not keep its timeout, may POST a second time by itself and lets the
-errors of aiohttp and of JSON through. Ours makes one attempt with one deadline, and says whether the request can have
+The library's own asynchronous HTTP client does not keep its timeout, may POST a second time by itself, and lets errors
+of aiohttp and JSON through. Ours makes one attempt with one timeout, and its errors say whether the request can have
 arrived. Sources: Twilio "Messages resource", "Calls resource", "Error and warning dictionary".
 """
 
@@ -34,14 +34,14 @@ from channels import (
 Answered = TypeVar("Answered")
 
 ACCOUNT = "^AC[0-9a-f]{32}$"
-PAGE = 1000  # the largest that Twilio gives: one number hardly ever has more
+PAGE = 1000  # Twilio's maximum; one number hardly ever has more
 _MAX_WAIT = timedelta(hours=1)
-# What the library lets through when an answer is not what it expects.
+# Errors that the library raises for an unexpected answer.
 _UNREADABLE = (TwilioException, ValueError, TypeError, KeyError, AttributeError)
 
-# What no message of this account gets past. Of the last line receipts speak: 30032 a toll-free number that is not
-# verified, 30033 a suspended campaign, 30034 a number without a registered campaign, 30035 one whose registration is
-# not through yet, 30037 outbound messages switched off.
+# Errors that stop every message of the account. Those in the last line come in receipts: 30032 toll-free number not
+# verified, 30033 campaign suspended, 30034 number without a registered campaign, 30035 registration not complete,
+# 30037 outbound messages switched off.
 _ACCOUNT_TROUBLE = frozenset(
     {
         10001, 20003, 20005, 20006, 20404, 30002, 90010,  # keys, suspended or closed
@@ -60,7 +60,7 @@ _FAILURES = {
 
 
 class TwilioOptions(ChannelOptions):
-    """`account`: AC and 32 hexadecimal digits. `base_url`: another one only for a regional endpoint."""
+    """Options. `account`: AC and 32 hexadecimal digits. `base_url`: differs only for a regional endpoint."""
 
     account: str = Field(pattern=ACCOUNT)
     auth_token: SecretStr = Field(min_length=1)
@@ -68,7 +68,7 @@ class TwilioOptions(ChannelOptions):
 
 
 class OneRequest(AsyncHttpClient):
-    """One request, one attempt, one deadline. Raises NotNow when it cannot have arrived, else ReplyLost."""
+    """HTTP client with one attempt and timeout. Raises NotNow if the request cannot have arrived, else ReplyLost."""
 
     def __init__(self, http: aiohttp.ClientSession, deadline: float) -> None:
         super().__init__(logging.getLogger("twilio"), is_async=True)
@@ -86,7 +86,7 @@ class OneRequest(AsyncHttpClient):
         timeout: float | None = None,  # noqa: ASYNC109 -- the library's signature
         allow_redirects: bool = False,
     ) -> Response:
-        """Called by the library, which names no timeout: ours is what counts."""
+        """Make a request for the library. Its `timeout` argument is ignored in favour of ours."""
         credentials = {"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}
         try:
             async with self._http.request(
@@ -106,7 +106,7 @@ class OneRequest(AsyncHttpClient):
 
 
 def client(options: TwilioOptions, place: ChannelContext) -> Client:
-    """The library's client. What the process's environment says of regions does not count, only the configuration."""
+    """Return the library's client, with regions set by the configuration only, not by environment variables."""
     made = Client(
         options.account,
         options.auth_token.get_secret_value(),
@@ -118,7 +118,7 @@ def client(options: TwilioOptions, place: ChannelContext) -> Client:
 
 
 async def sent(call: Awaitable[Answered]) -> Answered:
-    """The answer to a request that creates something. Raises MessageRefused, NotNow, AccountTrouble or ReplyLost."""
+    """Await a request that creates something. Raises MessageRefused, NotNow, AccountTrouble or ReplyLost."""
     try:
         return await call
     except (TwilioRestException, TwilioServiceException) as error:
@@ -128,7 +128,7 @@ async def sent(call: Awaitable[Answered]) -> Answered:
 
 
 async def asked(call: Awaitable[Answered]) -> Answered | None:
-    """The answer to a question; None: Twilio says that it has no such thing. Raises CannotAsk."""
+    """Await a query; None if Twilio answers that there is no such object. Raises CannotAsk."""
     try:
         return await call
     except TwilioRestException as error:
@@ -142,10 +142,11 @@ async def asked(call: Awaitable[Answered]) -> Answered | None:
 
 
 def refusal(status: int, code: int | None) -> ChannelError:
-    """What an answer of 4xx means. One without a code of Twilio's may come from anybody on the way: it says nothing."""
+    """Return the error for an HTTP status of 4xx and Twilio's error code."""
     reason = f"HTTP {status}, code {code}"
     if status == 401 or code in _ACCOUNT_TROUBLE:
         return AccountTrouble(reason)
+    # Without a code of Twilio's the answer may come from a proxy, and says nothing about the message.
     if not isinstance(code, int) or code == status or not 400 <= status < 500:
         return ReplyLost(reason)
     if code in _NOT_NOW:
@@ -154,16 +155,16 @@ def refusal(status: int, code: int | None) -> ChannelError:
 
 
 def failure_of(code: int | None) -> Failure:
-    """Twilio's error code in the hub's words."""
+    """Return the failure for Twilio's error code."""
     if code in _ACCOUNT_TROUBLE:
         return Failure.ACCOUNT
     return _FAILURES.get(code or 0, Failure.OTHER)
 
 
 async def made_since(resources: Any, name: str, to: str, since: datetime) -> list[Any]:
-    """What a list of Twilio's holds for one number since a moment, the oldest first. `name`: that of the list.
+    """Return the objects of a Twilio list for one number since a moment, oldest first. `name`: key of the list.
 
-    Lists begin with the newest. Raises CannotAsk for an answer that is no such list.
+    Twilio's lists begin with the newest. Raises CannotAsk if the answer is not such a list.
     """
     found: list[Any] = []
     page = await resources.page_async(to=to, page_size=PAGE)
@@ -193,7 +194,7 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
 
 
 def _pairs(fields: Mapping[str, object] | None) -> Iterator[tuple[str, str]]:
-    """A form or query in which a field may stand several times."""
+    """Yield the pairs of a form or query; a list gives several pairs."""
     for name, value in (fields or {}).items():
         for each in value if isinstance(value, list) else [value]:
             yield name, str(each)

@@ -1,10 +1,9 @@
 """Telephone calls by Twilio that read a message aloud (https://www.twilio.com/docs/voice/api/call-resource).
 
-The words go along with the request (TwiML), so Twilio fetches nothing from us. A one-time code is read digit by digit,
-and all of it twice. `delivered` means that somebody or something took the call: with `machine_detection` an answering
-machine counts as not reached. Twilio can be asked about calls, but does not tell what was said: a call to the same
-number at the same time is taken for ours. A code is asked for at most once a minute, and the search reaches back half
-of that.
+The text is part of the request (TwiML), so Twilio fetches nothing from us. A text with a one-time code is read twice,
+the code digit by digit. `delivered` means that the call was answered; with `machine_detection` an answering machine
+counts as not reached. Twilio can be asked about calls, but does not tell their text, so a call to the same number at
+the same time is taken for ours. The search reaches back half a minute, since codes are at least a minute apart.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from channels.twilio_calls import ERROR_CODE, PHONE, TwilioCallbacks
 from channels.twilio_http import TwilioOptions, asked, client, made_since, sent
 
 SLACK = timedelta(seconds=30)
-# Seconds: long enough to find a phone, and often shorter than an answering machine waits.
+# Seconds. Long enough to find the phone, and usually shorter than the delay of an answering machine.
 RING = 30
 MAX_CALL_SECONDS = 120
 MAX_TWIML = 4000
@@ -49,7 +48,7 @@ _ENDED = {
     **dict.fromkeys(("busy", "no-answer", "failed", "canceled"), Fate.UNDELIVERED),
 }
 _FAILURES = {"busy": Failure.TRANSIENT, "no-answer": Failure.TRANSIENT}
-# Answers of the telephone network (RFC 3261, section 21) by which a number does not exist.
+# SIP responses (RFC 3261, section 21) that mean that the number does not exist.
 _NO_SUCH_NUMBER = frozenset({404, 410, 484, 604})
 _STATUS = re.compile("queued|initiated|ringing|in-progress|completed|busy|no-answer|failed|canceled")
 _REPORT = {
@@ -66,7 +65,7 @@ _REPORT = {
 
 
 class VoiceOptions(TwilioOptions):
-    """`sender`: the number that calls. `machine_detection` costs extra."""
+    """Options. `sender`: the calling number. `machine_detection`: costs extra."""
 
     sender: str = Field(pattern=f"^({PHONE.pattern})$")
     machine_detection: bool = False
@@ -109,7 +108,7 @@ class Voice:
         return receipt
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
-        """By Twilio's own id, else by number and time."""
+        """Look for the call by Twilio's id, otherwise by number and time."""
         known = _REFERENCE.fullmatch(reference)
         made = await asked(self._calls(reference).fetch_async() if known else self._search(message))
         if made is None:
@@ -132,7 +131,7 @@ class Voice:
 
 
 def twiml(message: Message) -> str:
-    """What the voice says: the text; one with a code twice, and the code digit by digit."""
+    """Return the TwiML that reads the text. A text with a code is read twice, the code digit by digit."""
     text, code = message.text, message.variables.get("code", "")
     spoken = code and code in text
     if spoken:
@@ -144,7 +143,7 @@ def twiml(message: Message) -> str:
 
 
 def _receipt(reference: str | None, status: str, answered_by: str = "", sip: int = 0) -> Receipt | None:
-    """What Twilio says of a call, or None when it is not said as Twilio does."""
+    """Return the receipt for Twilio's description of a call; None if it is malformed."""
     if not (reference and _REFERENCE.fullmatch(reference) and _STATUS.fullmatch(status)):
         return None
     if status == "completed" and answered_by.startswith(("machine", "fax")):

@@ -1,7 +1,7 @@
-"""The small interface by which members of staff ask a chat robot, and get an answer in the same chat.
+"""The interface by which staff ask a chat robot and get an answer in the same chat.
 
-A `Chat` reads what its platform sends to us and writes back; every other file here is one platform, the configuration
-names which are on. Nothing here knows the hub. A chat's file has one function `connect(options, place)`.
+A `Chat` parses the webhooks of its platform and sends replies. Each other file here is one platform; the configuration
+names those in use. Nothing here depends on the hub. The file of a chat has one function `connect(options, place)`.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 if TYPE_CHECKING:
     import aiohttp
 
-# No call to a platform takes longer.
+# Seconds. The longest time for a call to a platform.
 CALL_TIMEOUT = 10.0
-# A call signed longer ago, or so far ahead, is refused: somebody may have kept it. DingTalk demands this hour; clocks
-# of the others are held to the same.
+# Webhooks signed longer ago or further ahead are refused as possible replays. DingTalk prescribes an hour, which is
+# used for the other platforms as well.
 FRESH = timedelta(hours=1)
 
 
 class ForgedQuestion(Exception):
-    """A call that does not come from the platform, or cannot be read as one of its calls."""
+    """The request does not come from the platform, or is not one of its webhooks."""
 
 
 class NotSent(Exception):
-    """The platform did not take our answer, or gave no answer itself. The text holds no names and no secrets."""
+    """The platform did not take our reply, or did not respond. The text contains no names and no secrets."""
 
 
 class BadChatOptions(ValueError):
-    """The configuration of a chat is wrong; the text says which key and why."""
+    """The configuration of a chat is invalid. The text names the key and the reason."""
 
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A request that a platform made to us; header names are in lower case, `query` is decoded."""
+    """A webhook request of a platform. Header names are in lower case, `query` is decoded."""
 
     method: str
     query: Mapping[str, str]
@@ -49,8 +49,8 @@ class ChatRequest:
 
 @dataclass(frozen=True)
 class ChatQuestion:
-    """What somebody asked. `person` is the platform's own id of them; `reference` that of the message: the same twice
-    is one question. `back` is what the platform needs to get the answer to the right place."""
+    """A question. `person`: the platform's id of the sender. `reference`: the platform's id of the message, used as
+    dedupe key. `back`: what the platform needs for routing the reply."""
 
     person: str
     text: str
@@ -60,7 +60,7 @@ class ChatQuestion:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the platform wants to hear at once, in answer to its call."""
+    """The response to the platform's webhook."""
 
     status: int = 200
     body: bytes = b""
@@ -69,22 +69,24 @@ class Reply:
 
 class Chat(Protocol):
     def read(self, call: ChatRequest) -> ChatQuestion | Reply:
-        """Verify and read a call; a `Reply` where there is nothing to answer: the platform only wants to know that we
-        are here, or tells of something else than a text. Raises ForgedQuestion."""
+        """Verify and parse a webhook. Raises ForgedQuestion.
+
+        Returns a `Reply` if there is no question: the platform is checking the URL, or the message is not a text.
+        """
 
     def reply(self, question: ChatQuestion, text: str) -> Reply | None:
-        """The answer as the body of our response; None where this platform wants it by `send`."""
+        """Return the answer as our response to the webhook; None if this platform needs `send`."""
 
     async def send(self, question: ChatQuestion, text: str) -> None:
-        """The answer as a call of ours. Raises NotSent."""
+        """Send the answer in a request of our own. Raises NotSent."""
 
 
-# ---- how a chat comes to be
+# ---- creation of a chat
 
 
 @dataclass(frozen=True)
 class ChatContext:
-    """What the hub gives a chat. `name` is that of the configuration's entry; `http` lives as long as the hub."""
+    """What the hub provides to a chat. `name`: key of the configuration entry. `http`: open as long as the hub runs."""
 
     name: str
     http: aiohttp.ClientSession
@@ -92,7 +94,7 @@ class ChatContext:
 
 
 class ChatOptions(BaseModel):
-    """Base of each chat's own options: what is not known is refused, what is secret is not shown."""
+    """Base of the options of a chat. Unknown options are refused, secret values are not shown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -101,7 +103,7 @@ Read = TypeVar("Read", bound=ChatOptions)
 
 
 def read_options(kind: type[Read], options: Mapping[str, Any], place: ChatContext) -> Read:
-    """The options of a chat, checked. Raises BadChatOptions with the key and the reason, never with the value."""
+    """Parse the options of a chat. Raises BadChatOptions with the key and the reason, never with the value."""
     try:
         return kind.model_validate(dict(options))
     except ValidationError as error:
@@ -111,11 +113,11 @@ def read_options(kind: type[Read], options: Mapping[str, Any], place: ChatContex
         raise BadChatOptions(f"chats.{place.name}: {'; '.join(reasons)}") from None
 
 
-# ---- what every platform's calls have in common
+# ---- shared by the platforms
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """A JSON object. Raises ForgedQuestion for everything else."""
+    """Parse a JSON object. Raises ForgedQuestion for anything else."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -126,10 +128,10 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def same(expected: str, given: object) -> bool:
-    """Compared in constant time; what is given may be anything that a stranger can send."""
+    """Compare in constant time. `given` may be anything that a stranger can send."""
     return isinstance(given, str) and hmac.compare_digest(expected.encode(), given.encode(errors="replace"))
 
 
 def in_time(seconds: float, now: datetime) -> bool:
-    """Whether a call that says it was made then (Unix time) may be answered now."""
+    """Return whether the Unix time of a webhook is close enough to `now`."""
     return abs(now.timestamp() - seconds) <= FRESH.total_seconds()

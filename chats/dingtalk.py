@@ -1,8 +1,8 @@
-"""DingTalk (钉钉): a robot of the school's own, called when somebody writes to it.
+"""DingTalk (钉钉): a robot of the school, whose webhook is called for each message to it.
 
 Receiving messages: open.dingtalk.com/document/orgapp/receive-message (headers `timestamp` in milliseconds and `sign` =
-Base64(HMAC-SHA256(app secret, timestamp + "\\n" + app secret)); more than an hour away is not genuine). The answer goes
-to the message's own `sessionWebhook`, or into the response. The signature does not cover the body: TLS has to.
+Base64(HMAC-SHA256(app secret, timestamp + "\\n" + app secret)); not genuine if more than an hour off). The answer goes
+to the `sessionWebhook` of the message, or into the response. The signature does not cover the body, only TLS does.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _STAMP = re.compile(r"[0-9]{13}")
 
 
 class DingTalkOptions(ChatOptions):
-    """`answer`: by the message's webhook (`session`) or in the response (`body`). `webhooks`: the only origin to which
-    an answer is ever sent. `corp_id`: if given, people of other companies hear nothing."""
+    """Options. `answer`: to the message's webhook (`session`) or in the response (`body`). `webhooks`: the only origin
+    to which answers are sent. `corp_id`: if set, people of other companies get no answer."""
 
     app_secret: SecretStr
     answer: Literal["session", "body"] = "session"
@@ -99,7 +99,7 @@ class DingTalk:
             raise NotSent(f"errcode {taken}")
 
     def _ours(self, webhook: str) -> bool:
-        """Whoever can write a message could else make the hub call any address."""
+        """Return whether a webhook URL may be called. Without this check a message could make the hub call any URL."""
         try:
             asked, allowed = urlsplit(webhook), urlsplit(self._options.webhooks)
         except ValueError:

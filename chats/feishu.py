@@ -1,4 +1,4 @@
-"""Feishu (飞书, Lark): an application of the school's own that is a robot, subscribed to `im.message.receive_v1`.
+"""Feishu (飞书, Lark): a robot application of the school, subscribed to `im.message.receive_v1`.
 
 Receiving events: open.feishu.cn/document/ukTMukTMukTM/uYDNxYjL2QTM24iN0EjN/event-subscription-configure-/
 encrypt-key-encryption-configuration-case (X-Lark-Signature = SHA-256 over timestamp, nonce, Encrypt Key and body, hex;
@@ -50,8 +50,8 @@ _MENTION = re.compile(r"@_(?:user_\d+|all)\b")
 
 
 class FeishuOptions(ChatOptions):
-    """All four as the developer's console shows them; an Encrypt Key has to be set there. `person`: which id of a user
-    is mapped to staff. `origin`: https://open.larksuite.com for Lark."""
+    """Options. The credentials are those of the developer console, where an Encrypt Key has to be set. `person`: the
+    kind of user id that is mapped to staff. `origin`: https://open.larksuite.com for Lark."""
 
     app_id: str = Field(min_length=1)
     app_secret: SecretStr
@@ -130,7 +130,7 @@ class Feishu:
     # ---- what goes
 
     def reply(self, question: ChatQuestion, text: str) -> None:
-        """Feishu wants the answer by a call."""
+        """Return None: Feishu needs the answer in a request of its own."""
 
     async def send(self, question: ChatQuestion, text: str) -> None:
         path = f"/open-apis/im/v1/messages/{question.reference}/reply"

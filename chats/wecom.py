@@ -1,4 +1,4 @@
-"""WeCom (企业微信): an application of the school's own receives messages and answers in its response.
+"""WeCom (企业微信): an application of the school that receives messages and answers in its response.
 
 Callbacks: developer.work.weixin.qq.com/document/path/90930; their encryption: …/path/90968 (AES-256-CBC, the key from
 EncodingAESKey, the IV its first 16 bytes, PKCS#7 to blocks of 32 bytes; the plain text is 16 random bytes, the length
@@ -42,7 +42,7 @@ _STAMP = re.compile(r"[0-9]{10}")
 
 
 class WeComOptions(ChatOptions):
-    """`corp_id`: the company's; `token` and `encoding_aes_key` as set in the application's "receive messages"."""
+    """Options. `corp_id`: of the company. `token`, `encoding_aes_key`: as set in "receive messages"."""
 
     corp_id: str = Field(min_length=1)
     token: SecretStr
@@ -50,7 +50,7 @@ class WeComOptions(ChatOptions):
 
 
 class WeComCipher:
-    """Encrypts for one receiver and decrypts what was meant for it."""
+    """Encrypts messages to one receiver and decrypts messages for it."""
 
     def __init__(self, key: bytes, receiver: str) -> None:
         self._cipher = Cipher(algorithms.AES(key), modes.CBC(key[:16]))
@@ -64,7 +64,7 @@ class WeComCipher:
         return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode()
 
     def decrypt(self, text: str) -> bytes:
-        """Raises ForgedQuestion when it was not encrypted with this key, or for another receiver."""
+        """Decrypt a text. Raises ForgedQuestion if it was encrypted with another key or for another receiver."""
         decryptor, unpadder = self._cipher.decryptor(), PKCS7(BLOCK_BITS).unpadder()
         try:
             padded = decryptor.update(base64.b64decode(text, validate=True)) + decryptor.finalize()
@@ -123,7 +123,7 @@ class WeCom:
         return Reply(body=_xml(envelope).encode(), content_type=XML)
 
     async def send(self, question: ChatQuestion, text: str) -> None:
-        """Never asked for: the answer is in the response."""
+        """Not used: the answer is in the response."""
 
 
 def connect(options: Mapping[str, Any], place: ChatContext) -> WeCom:
@@ -131,7 +131,7 @@ def connect(options: Mapping[str, Any], place: ChatContext) -> WeCom:
 
 
 def _message(document: bytes) -> dict[str, str]:
-    """The fields of a message. Only what was signed and encrypted for us comes here; declarations are refused still."""
+    """Parse the fields of a message. It was signed and encrypted for us; XML declarations are refused nevertheless."""
     if b"<!DOCTYPE" in document or b"<!ENTITY" in document:
         raise ForgedQuestion("it declares entities")
     try:

@@ -15,12 +15,12 @@ from channels import Channel, ChannelContext, FixedTexts
 from hub import attestations, authorities, tokens
 from hub import identity as identities
 from hub.errors import TemplateFailed
-from hub.model.messaging.message_rules import faults
+from hub.model.messaging.message_rules import list_message_faults
 from hub.model.messaging.provider import Provider
 from hub.model.signing.authority_choice import BUILTIN
 from hub.model.signing.link import TICKET_LENGTH
 from hub.router.providers import Carrier
-from hub.router.rendering import Wording
+from hub.router.rendering import Renderer
 from hub.settings import CARRIERS, ChannelSettings
 
 # Where the seal's key is unless `[seal]` says otherwise.
@@ -104,13 +104,13 @@ def demo_outbox(place: ChannelContext) -> list[Carrier]:
     return [Carrier(Provider(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel) for each in CARRIERS]
 
 
-def check_messages(carriers: Iterable[Carrier], wording: Wording) -> None:
+def check_messages(carriers: Iterable[Carrier], renderer: Renderer) -> None:
     """Raises TemplateFailed with every reason why a configured provider would refuse or cut one of our messages."""
-    addresses = {"link": wording.doorway("0" * TICKET_LENGTH).url, "entry": wording.entry}
+    addresses = {"link": renderer.build_doorway("0" * TICKET_LENGTH).url, "entry": renderer.entry}
     found: list[str] = []
     for each in carriers:
         texts = each.channel.templates if isinstance(each.channel, FixedTexts) else None
-        found += faults(wording.templates, each.provider, each.channel.rules, texts, addresses)
+        found += list_message_faults(renderer.templates, each.provider, each.channel.rules, texts, addresses)
     if found:
         raise TemplateFailed("\n".join(["These messages could not be sent:", *dict.fromkeys(found)]))
 

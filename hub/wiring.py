@@ -49,7 +49,7 @@ from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.lifecycle.messaging.service_alerts import TimestampWarnings
 from hub.lifecycle.services import Authorities, SealKey, Services
-from hub.model.contract.person import id_document, person_name, phone_number
+from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Representative
 from hub.model.evidence.retention import Retention
 from hub.model.messaging.budget import BudgetLimits
@@ -71,7 +71,7 @@ from hub.plugins import (
 )
 from hub.router import Router
 from hub.router.providers import Carrier, Carriers
-from hub.router.rendering import Wording
+from hub.router.rendering import Renderer
 from hub.settings import ROOT, Settings
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.files import Files
@@ -152,7 +152,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     http = await closing.enter_async_context(aiohttp.ClientSession())
     carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
     policy = _policy(settings, carriers)
-    router = Router(database, carriers, _wording(settings, carriers, messages, keys), policy)
+    router = Router(database, carriers, _renderer(settings, carriers, messages, keys), policy)
     certifiers = _authorities(settings, pki, http, clock)
     seal = await connect_seal(settings, pki, http, clock)
     check_seal(seal.chain[0], binding)
@@ -207,9 +207,9 @@ def _representatives(settings: Settings) -> tuple[Representative, ...]:
     for number, each in enumerate(settings.representatives):
         values = each.model_dump() | {"channels": tuple(each.channels)}
         where = f"representatives[{number}]"
-        values["name"] = person_name(each.name, field=f"{where}.name")
-        values["phone"] = phone_number(each.phone, field=f"{where}.phone")
-        id_document(each.id_type, each.id_number, field=f"{where}.id_number")
+        values["name"] = normalise_name(each.name, field=f"{where}.name")
+        values["phone"] = normalise_phone(each.phone, field=f"{where}.phone")
+        parse_id_document(each.id_type, each.id_number, field=f"{where}.id_number")
         found.append(Representative(**values))
     return tuple(found)
 
@@ -271,10 +271,10 @@ def _addressees(settings: Settings, database: Database, closing: AsyncExitStack)
     return addressees
 
 
-def _wording(settings: Settings, carriers: Carriers, messages: MessageTemplates, keys: Keys) -> Wording:
-    wording = Wording(messages, keys, settings.public_origin)
-    check_messages(carriers, wording)
-    return wording
+def _renderer(settings: Settings, carriers: Carriers, messages: MessageTemplates, keys: Keys) -> Renderer:
+    renderer = Renderer(messages, keys, settings.public_origin)
+    check_messages(carriers, renderer)
+    return renderer
 
 
 def _policy(settings: Settings, carriers: Carriers) -> ReminderPolicy:

@@ -22,8 +22,8 @@ from pgqueuer.models import Job
 
 from hub.errors import Unavailable
 from hub.lifecycle.evidence.retention import purge
-from hub.lifecycle.inbound.inbound_sms import settle_stops
-from hub.lifecycle.inbound.process_callbacks import hear, hear_together
+from hub.lifecycle.inbound.inbound_sms import process_stops
+from hub.lifecycle.inbound.process_callbacks import process_callback, process_callback_batch
 from hub.lifecycle.messaging.fallback import next_way
 from hub.lifecycle.reminders.bulk_remind import remind_many
 from hub.lifecycle.reminders.escalate import attend
@@ -85,9 +85,12 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then what is in hand is finished."""
         # Each at its own pace: making up for a provider's long absence takes as long as its rate makes it.
-        upkeep = [self._repeated(each) for each in (self._settle, self._reroute, self._hear_again, self._upkeep)]
+        upkeep = [
+            self._repeated(each)
+            for each in (self._reconcile, self._reroute, self._process_remaining_callbacks, self._upkeep)
+        ]
         upkeep.append(self._repeated(self._purge, PURGED_EVERY))
-        loops = (self._remind, self._hear, self._queue, self._live, *upkeep)
+        loops = (self._remind, self._listen_for_callbacks, self._queue, self._live, *upkeep)
         await asyncio.gather(*(self._kept_running(each, stop) for each in loops))
         await asyncio.gather(*self._in_hand)
 
@@ -168,7 +171,7 @@ class Worker:
     async def _finish(self, begun: Begun) -> None:
         """The call that is committed. One that failed is taken up again by itself."""
         try:
-            await self._services.router.finish(begun)
+            await self._services.router.make_call(begun)
         except Unavailable as error:
             log.warning("delivery put off", delivery=str(begun.delivery.id), reason=str(error))
         except Exception:
@@ -179,7 +182,7 @@ class Worker:
         try:
             delivery = await run_step(self._services, claimed)
             if delivery:
-                await self._services.router.carry(delivery, fresh=True)
+                await self._services.router.send_delivery(delivery, fresh=True)
         except Unavailable as error:
             log.warning("step put off", task=str(claimed.task.id), reason=str(error))
         except Exception:
@@ -193,21 +196,21 @@ class Worker:
 
     # ---- what providers told us
 
-    async def _hear(self, stop: asyncio.Event) -> None:
+    async def _listen_for_callbacks(self, stop: asyncio.Event) -> None:
         async with self._listening(CALLS_CAME, self._calls_came) as listener:
             while not stop.is_set():
                 self._calls_came.clear()
-                if await self.hear():
+                if await self.process_callbacks():
                     await _sleep(stop, GATHER_CALLS)
                 else:
                     await _either(self._calls_came, stop, self._pace.upkeep_every)
                 if listener.is_closed():
                     raise ConnectionError("the listening connection is gone")
 
-    async def hear(self) -> int:
+    async def process_callbacks(self) -> int:
         """Work on calls that are due, as many as go together; returns how many there were."""
-        number, left = await hear_together(self._services)
-        await asyncio.gather(*(self._kept(hear(self._services, each)) for each in left))
+        number, left = await process_callback_batch(self._services)
+        await asyncio.gather(*(self._kept(process_callback(self._services, each)) for each in left))
         return number
 
     # ---- queued jobs
@@ -246,7 +249,7 @@ class Worker:
     async def _deliver(self, job: Job) -> None:
         """A message that answers somebody's act. The first start is fresh; a later one asks the provider first."""
         try:
-            await self._services.router.carry(UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id))
+            await self._services.router.send_delivery(UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id))
         except Unavailable as error:
             log.warning("delivery put off", reason=str(error))  # `settle` takes it up
 
@@ -300,19 +303,25 @@ class Worker:
 
     async def look_after(self) -> None:
         """Everything that is left over, once."""
-        for work in (self._say_it_lives, self._settle, self._reroute, self._hear_again, self._upkeep):
+        for work in (
+            self._say_it_lives,
+            self._reconcile,
+            self._reroute,
+            self._process_remaining_callbacks,
+            self._upkeep,
+        ):
             await work()
 
     async def _purge(self) -> None:
         await self._kept(purge(self._services))
 
-    async def _settle(self) -> None:
+    async def _reconcile(self) -> None:
         """Ask about messages whose fate is open."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for act in await tx.many.unfinished(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
             now = tx.planning_now
-        await self._services.router.settle(now - SETTLE_AFTER)
+        await self._services.router.reconcile(now - SETTLE_AFTER)
 
     async def _reroute(self) -> None:
         """Try the next way of messages that did not reach their person."""
@@ -322,16 +331,16 @@ class Worker:
 
         async def reroute(delivery: UUID) -> None:
             if following := await self._kept(next_way(self._services, delivery)):
-                await self._kept(self._services.router.carry(following, fresh=True))
+                await self._kept(self._services.router.send_delivery(following, fresh=True))
 
         await self._in_batches(due, reroute)
 
-    async def _hear_again(self) -> None:
+    async def _process_remaining_callbacks(self) -> None:
         """What providers told us and could not be settled at once."""
         for _ in range(MAX_BATCHES):
-            if not await self.hear():
+            if not await self.process_callbacks():
                 break
-        await self._kept(settle_stops(self._services))
+        await self._kept(process_stops(self._services))
 
     async def _in_batches(
         self, find: Callable[[Transaction], Awaitable[Sequence[UUID]]], work: Callable[[UUID], Awaitable[None]]

@@ -87,7 +87,7 @@ class Running:
         """What the outbox has accepted for a number, oldest first, as the person reads it."""
         async with self.hub.database.transaction(EVERYTHING) as tx:
             inbox = [delivery for delivery, _ in await tx.deliveries.inbox(phone)]
-            texts = [await self.hub.services.router.text_of(tx, delivery) for delivery in inbox]
+            texts = [await self.hub.services.router.render_text(tx, delivery) for delivery in inbox]
         return [
             {"purpose": delivery.purpose, "text": text, "at": delivery.created_at.isoformat()}
             for delivery, text in zip(inbox, texts, strict=True)

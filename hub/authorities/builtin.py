@@ -46,7 +46,7 @@ async def make_root(
     key: AuthorityKey, clock: Clock, organisation: str, serial: Callable[[], int] = new_serial
 ) -> bytes:
     """The self-signed root certificate, DER, for 20 years. Make it once and keep it: a second one is another root."""
-    subject = profile.name(organisation, f"{profile.shortened(organisation, 40)} Root")
+    subject = profile.name(organisation, f"{profile.shorten_text(organisation, 40)} Root")
     life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
     body = profile.certificate_body(
         subject, profile.KeyHolder(subject, key.spki), serial(), life, profile.root_extensions(key.spki)
@@ -101,7 +101,7 @@ class BuiltinAuthority:
 
     async def enrol_timestamp(self, spki: bytes, lifetime: timedelta = TIMESTAMP_LIFE) -> Issued:
         """The certificate of the built-in timestamp authority."""
-        subject = profile.name(self._organisation, f"{profile.shortened(self._organisation, 40)} Timestamps")
+        subject = profile.name(self._organisation, f"{profile.shorten_text(self._organisation, 40)} Timestamps")
         return await self._issue(subject, spki, lifetime, profile.timestamp_extensions())
 
     async def revoke(self, certificate: bytes, reason: str) -> None:

@@ -29,7 +29,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from hub.authorities import Authority, AuthorityContext, Issued
 from hub.authorities.outside import Outside, OutsideOptions, certificates_in
-from hub.authorities.profile import acceptable_key, shortened
+from hub.authorities.profile import acceptable_key, shorten_text
 from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.rest_mapping import explained
 from qianda.passkey_binding import PasskeyBinding
@@ -95,7 +95,7 @@ class CmpAuthority(Outside):
         with tempfile.TemporaryDirectory(prefix="qianda-cmp-") as name:
             folder = Path(name)
             (folder / "key.pem").write_bytes(pem.armor("PUBLIC KEY", spki))
-            subject = f"/serialNumber={_escaped(pseudonym)}/CN={_escaped(shortened(common_name))}"
+            subject = f"/serialNumber={_escaped(pseudonym)}/CN={_escaped(shorten_text(common_name))}"
             wanted = [
                 "-newkey",
                 "key.pem",

@@ -35,10 +35,10 @@ Extension = tuple[str, bool, Any]  # name, critical, value
 def organisation_name(organisation: str) -> str:
     """The organisation with the notice that its certificates are for trial only; both fit into 64 characters."""
     notice = f" ({TRIAL_NOTICE})"
-    return shortened(organisation, MAX_NAME_LENGTH - len(notice)) + notice
+    return shorten_text(organisation, MAX_NAME_LENGTH - len(notice)) + notice
 
 
-def shortened(name: str, limit: int = MAX_NAME_LENGTH) -> str:
+def shorten_text(name: str, limit: int = MAX_NAME_LENGTH) -> str:
     """A name cut to `limit` characters with an ellipsis, never between a letter and its marks. BadInput when empty."""
     clean = " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in name).split())
     if not clean:
@@ -52,7 +52,7 @@ def shortened(name: str, limit: int = MAX_NAME_LENGTH) -> str:
 
 
 def name(organisation: str, common_name: str, serial_number: str | None = None) -> x509.Name:
-    parts = {"organization_name": organisation_name(organisation), "common_name": shortened(common_name)}
+    parts = {"organization_name": organisation_name(organisation), "common_name": shorten_text(common_name)}
     if serial_number is not None:
         parts["serial_number"] = serial_number
     return x509.Name.build(parts)

@@ -19,13 +19,13 @@ from hub.errors import BadInput, UnreadableFile
 from hub.model.contract.person import (
     IdDocument,
     IdType,
-    id_document,
     is_minor,
     mask_id,
     mask_name,
-    person_name,
-    phone_number,
-    squeezed,
+    normalise_name,
+    normalise_phone,
+    parse_id_document,
+    strip_separators,
 )
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -164,7 +164,7 @@ def _columns(header: Sequence[Cell], language: str) -> dict[str, int]:
 
 
 def _title(cell: Cell) -> str:
-    return squeezed(str(cell or "")).replace("_", "").casefold()
+    return strip_separators(str(cell or "")).replace("_", "").casefold()
 
 
 class _Stop(Exception):
@@ -258,7 +258,7 @@ class _Line:
             self._stops.append(_Stop(Fault.NAME_UNDRAWABLE, column, mask_name(text), characters=shown))
             return ""
         try:
-            return person_name(text)
+            return normalise_name(text)
         except BadInput:
             self._stops.append(_Stop(Fault.NAME_WRONG, column, mask_name(text)))
             return ""
@@ -281,9 +281,9 @@ class _Line:
         if not text:
             raise _Stop(Fault.ID_MISSING, column)
         try:
-            return id_document(id_type, text)
+            return parse_id_document(id_type, text)
         except BadInput:
-            raise _Stop(Fault.ID_WRONG, column, mask_id(squeezed(text))) from None
+            raise _Stop(Fault.ID_WRONG, column, mask_id(strip_separators(text))) from None
 
     def _birth_date(self, document: IdDocument | None) -> date | None:
         column = "student_birth_date"
@@ -303,9 +303,9 @@ class _Line:
             self._stops.append(_Stop(Fault.PHONE_MISSING, column))
             return ""
         try:
-            return phone_number(text)
+            return normalise_phone(text)
         except BadInput:
-            self._stops.append(_Stop(Fault.PHONE_WRONG, column, mask_id(squeezed(text))))
+            self._stops.append(_Stop(Fault.PHONE_WRONG, column, mask_id(strip_separators(text))))
             return ""
 
     def _text(self, column: str) -> str:

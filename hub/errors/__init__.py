@@ -62,7 +62,7 @@ class TemplateFailed(BadInput):
 
 class IdempotencyMismatch(BadInput):
     code = "idempotency-mismatch"
-    sentence = "This Idempotency-Key was used before with another request."
+    sentence = "This Idempotency-Key was already used for a different request."
 
 
 class LinkNotValid(NotFound):
@@ -81,7 +81,7 @@ class PairingNotValid(NotFound):
 
 class ContractNotFound(NotFound):
     code = "contract-not-found"
-    sentence = "There is no such contract here."
+    sentence = "Contract not found."
 
 
 class SessionNotValid(NotAllowed):
@@ -98,7 +98,7 @@ class IdentityNotChecked(NotAllowed):
     """The visitor said who they are, and nobody compared that with anything."""
 
     code = "identity-not-checked"
-    sentence = "Nobody has checked yet who you are. Please ask the school to do this for you."
+    sentence = "Your identity has not been checked yet. Please ask the school to do this for you."
 
 
 class NotForAgents(NotAllowed):
@@ -118,14 +118,14 @@ class LoginRequired(NotAllowed):
 
 class AccessDenied(NotAllowed):
     code = "access-denied"
-    sentence = "This account may not do this."
+    sentence = "This account is not allowed to do this."
 
 
 class OwnApproval(NotAllowed):
     """Two have to approve, and this one has done so already: by asking for it, or before."""
 
     code = "own-approval"
-    sentence = "Somebody else has to approve this. Whoever asks for it cannot be the second one to approve it."
+    sentence = "Another person has to approve this. The person who requested it cannot be the second approver."
 
 
 class WrongAnswer(Refused):
@@ -137,12 +137,14 @@ class WrongAnswer(Refused):
 
 class NotOnList(Refused):
     code = "not-on-list"
-    sentence = "This code is for people on a list of the school, and these are not on it. Please ask the school."
+    sentence = (
+        "This code is only for people on a list of the school, and these details are not on it. Please ask the school."
+    )
 
 
 class WrongProof(Refused):
     code = "wrong-proof"
-    sentence = "The proof of the key does not fit. Please try to sign again."
+    sentence = "The proof for the key is not valid. Please try to sign again."
 
 
 class KeyOfSomebodyElse(Refused):
@@ -164,7 +166,7 @@ class CertificateNotValid(Refused):
     """Run out, not begun, or ending before the contract can be completed; the detail says which."""
 
     code = "certificate-not-valid"
-    sentence = "This certificate has run out, or will too soon. Please have it renewed, or use another one."
+    sentence = "This certificate has expired or expires too soon. Please renew it or use another one."
 
 
 class CertificateRevoked(Refused):
@@ -186,7 +188,7 @@ class CustodyTooLow(Refused):
     """`held`: where the key is, as proved; `accepted`: what the template takes instead."""
 
     code = "custody-too-low"
-    sentence = "This contract demands a key of another kind; the page says which ones will do. Nothing was signed."
+    sentence = "This contract requires a different kind of key; the page lists the accepted kinds. Nothing was signed."
 
     def __init__(self, held: str, accepted: Sequence[str]) -> None:
         super().__init__(f"this key counts as {held}; accepted here: {', '.join(accepted)}")
@@ -195,14 +197,16 @@ class CustodyTooLow(Refused):
 
 class WrongSignature(Refused):
     code = "wrong-signature"
-    sentence = "The signature does not fit the certificate or the document."
+    sentence = "The signature does not match the certificate or the document."
 
 
 class WrongConfirmation(Refused):
     """By a passkey; the detail says what is wrong. Signing without one goes on."""
 
     code = "wrong-confirmation"
-    sentence = "The confirmation by your device does not fit this request. Nothing was signed; you can sign without it."
+    sentence = (
+        "The confirmation by your device does not match this request. Nothing was signed; you can sign without it."
+    )
 
 
 class WrongConsent(Refused):
@@ -241,14 +245,14 @@ class WrongInstallation(Refused):
 
 class IllegalMove(Conflict):
     code = "illegal-move"
-    sentence = "The contract is in a state in which this is not possible."
+    sentence = "This is not possible in the contract's present state."
 
 
 class StaleVersion(Conflict):
     """Somebody else wrote first (compare-and-set failed)."""
 
     code = "stale-version"
-    sentence = "The contract has changed meanwhile. Please try again."
+    sentence = "The contract has changed in the meantime. Please try again."
     retry = True
 
 
@@ -256,32 +260,32 @@ class AlreadyEnrolled(Conflict):
     """A link went to the phone on file, if there was anything to sign; nothing more is told."""
 
     code = "already-enrolled"
-    sentence = "This student is already enrolled in this course. Nothing new was made."
+    sentence = "This student is already enrolled in this course. Nothing was changed."
 
 
 class OneEach(Conflict):
     code = "one-enrolment-each"
-    sentence = "By this code a student can be enrolled once. For another course, please ask the school."
+    sentence = "Each student can be enrolled only once with this code. For another course, please ask the school."
 
 
 class PosterFull(Conflict):
     code = "poster-full"
-    sentence = "All places of this code are taken. Please ask the school."
+    sentence = "All places for this code are taken. Please ask the school."
 
 
 class PhoneChangeWaiting(Conflict):
     code = "phone-change-waiting"
-    sentence = "Another change of this person's phone number waits for its approval. Please settle that one first."
+    sentence = "Another change of this person's phone number is waiting for approval. Please decide on that one first."
 
 
 class PhoneChangeEnded(Conflict):
     code = "phone-change-ended"
-    sentence = "This change of a phone number is settled already."
+    sentence = "This phone number change has already been decided."
 
 
 class TooManyDevices(Conflict):
     code = "too-many-devices"
-    sentence = "You sign with too many devices already. Please revoke one that you do not use any more."
+    sentence = "You already use too many devices. Please revoke one that you no longer use."
 
 
 class DocumentBusy(Conflict):
@@ -292,12 +296,14 @@ class DocumentBusy(Conflict):
 
 class DocumentChanged(Conflict):
     code = "document-changed"
-    sentence = "The contract has got another signature meanwhile. Please look at it again; nothing was lost."
+    sentence = (
+        "Another signature has been added to the contract in the meantime. Please review it again; nothing was lost."
+    )
 
 
 class NotYourTurn(Conflict):
     code = "not-your-turn"
-    sentence = "Somebody else signs first. We will write to you when it is your turn."
+    sentence = "Somebody else has to sign first. We will notify you when it is your turn."
 
 
 class NotConfirmed(Conflict):
@@ -317,7 +323,7 @@ class AlreadySigned(Conflict):
     """Answered as success: a repeated submission of an accepted signature."""
 
     code = "already-signed"
-    sentence = "You have signed this contract already."
+    sentence = "You have already signed this contract."
 
 
 class TooSoon(TooMany):
@@ -330,7 +336,7 @@ class BudgetSpent(TooMany):
     which, in the period from `begins_at` to `ends_at`."""
 
     code = "budget-spent"
-    sentence = "This was asked for too often. Please try again later, or ask the school."
+    sentence = "Too many requests. Please try again later, or ask the school."
 
     def __init__(
         self,
@@ -359,7 +365,7 @@ class TokenUnavailable(Unavailable):
 
 class ContractUnreadable(Unavailable):
     code = "contract-unreadable"
-    sentence = "The data of this contract cannot be read here. Whoever operates this service has to look into it."
+    sentence = "The data of this contract cannot be read. The operator of this service has to look into it."
     retry = False
 
 

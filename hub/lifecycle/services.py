@@ -21,7 +21,7 @@ from hub.identity.roster import RosterIdentity
 from hub.model.contract.signer import Representative
 from hub.model.evidence.retention import Retention
 from hub.model.messaging.budget import BudgetLimits
-from hub.model.messaging.cooldown import Rests
+from hub.model.messaging.cooldown import Cooldowns
 from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.authority_choice import AuthorityRule
@@ -53,7 +53,7 @@ class Authorities:
     by_name: Mapping[str, Authority]
     default: str
     rules: tuple[AuthorityRule, ...] = ()
-    rests: Rests = field(default_factory=Rests)
+    cooldowns: Cooldowns = field(default_factory=Cooldowns)
 
 
 @dataclass(frozen=True)

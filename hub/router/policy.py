@@ -1,4 +1,4 @@
-"""Which reminder policy holds where: configuration, then headquarters, campus, course, contract."""
+"""Reminder policy of a contract: configuration, changed by headquarters, campus, course and contract in turn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from hub.model.contract.contract import Contract
-from hub.model.reminders.calendar import closed_days
+from hub.model.reminders.calendar import compute_closed_days
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.school.course import Campus
 from hub.store.reminders.policies import PolicyChange, PolicyPlace
@@ -19,16 +19,17 @@ from hub.store.transaction import Transaction
 log = structlog.get_logger()
 
 
-async def policy_of(tx: Transaction, base: ReminderPolicy, contract: Contract) -> ReminderPolicy:
-    """The policy for all tasks of this contract. `base` is that of the configuration."""
-    return await policy_at(tx, base, contract.campus, contract.course, contract.id)
+async def get_policy(tx: Transaction, base: ReminderPolicy, contract: Contract) -> ReminderPolicy:
+    """Return the policy for the tasks of this contract. `base`: the policy of the configuration."""
+    return await get_policy_at(tx, base, contract.campus, contract.course, contract.id)
 
 
-async def policy_at(
+async def get_policy_at(
     tx: Transaction, base: ReminderPolicy, campus: str, course: str | None = None, contract: UUID | None = None
 ) -> ReminderPolicy:
-    policy = cascade(base, await tx.policies.above(campus, course, contract))
-    return await with_calendar(tx, policy, campus, tx.planning_now)
+    """Return the policy of a campus, or of a course or contract there."""
+    policy = apply_policy_changes(base, await tx.policies.above(campus, course, contract))
+    return await add_closed_days(tx, policy, campus, tx.planning_now)
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,25 @@ class PlacePolicies:
     campuses: Mapping[str, Campus]
 
 
-async def policies_of(tx: Transaction, base: ReminderPolicy, places: Sequence[PolicyPlace]) -> PlacePolicies:
-    """Return the policy of each of these places, worked out once for all where the same changes hold."""
+async def get_policies(tx: Transaction, base: ReminderPolicy, places: Sequence[PolicyPlace]) -> PlacePolicies:
+    """Return the policy of each of these places, computed once for all places with the same changes."""
     now, held = tx.planning_now, await tx.policies.at_all(places)
     worked_out: dict[tuple[str, ...], ReminderPolicy] = {}
     found: dict[PolicyPlace, ReminderPolicy] = {}
     for place, changes in held.changes.items():
         same = (place.campus, *(f"{each.campus} {each.kind} {each.subject}" for each in changes))
         if same not in worked_out:
-            worked_out[same] = await with_calendar(tx, cascade(base, changes), place.campus, now)
+            worked_out[same] = await add_closed_days(tx, apply_policy_changes(base, changes), place.campus, now)
         found[place] = worked_out[same]
     return PlacePolicies(found, held.campuses)
 
 
-def cascade(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
-    """What was checked when it was saved may not fit a configuration that changed since. Reminders do not stop for
-    that: such a change is left out, and said. One that is only beyond a bound counts as the bound."""
+def apply_policy_changes(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
+    """Apply stored changes to a policy.
+
+    A change that no longer fits the present configuration is left out and logged, so that reminders go on. A value
+    beyond an upper bound is replaced by the bound.
+    """
     policy = base
     for change in changes:
         try:
@@ -64,9 +68,10 @@ def cascade(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPo
     return policy
 
 
-async def with_calendar(tx: Transaction, policy: ReminderPolicy, campus: str, now: datetime) -> ReminderPolicy:
-    """The closed days that a plan beginning now can meet: a deadline is at most a year away."""
+async def add_closed_days(tx: Transaction, policy: ReminderPolicy, campus: str, now: datetime) -> ReminderPolicy:
+    """Return the policy with the closed days of the campus, if it skips holidays."""
     if not policy.skip_holidays:
         return policy
+    # A deadline is at most a year away.
     years = range(now.year - 1, now.year + 3)
-    return policy.with_closed_days(closed_days(policy.holidays_of, await tx.policies.calendar(campus), years))
+    return policy.with_closed_days(compute_closed_days(policy.holidays_of, await tx.policies.calendar(campus), years))

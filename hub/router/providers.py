@@ -1,4 +1,4 @@
-"""The configured providers, each with its channel: who may carry a message, and who is tried first."""
+"""The configured providers with their channels, and the choice of the provider for a message."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from channels import Channel, Message
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import PATIENCE, Delivery
 from hub.model.messaging.message import ANSWERS, NOT_BY_VOICE, Purpose
-from hub.model.messaging.provider import Health, Provider, in_order, lane_of, turn_at
+from hub.model.messaging.provider import Health, Provider, choose_lane, order_by_weight, turn_at
 from hub.store.transaction import Transaction
 
-# While hubs are started anew with another configuration, some know a provider already, or still, that others do not.
-# What is its own is left alone so long by those; then nobody is waited for any more.
-LEFT_TO_OTHERS = timedelta(days=1)
+# While several hubs are being restarted with a new configuration, some know a provider that others do not. A hub leaves
+# the messages of an unknown provider to the other hubs for this time.
+OTHER_HUBS_TIMEOUT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Carrier:
-    """A provider as configured, and the channel that speaks to it."""
+    """A configured provider with the channel that talks to it."""
 
     provider: Provider
     channel: Channel
@@ -32,8 +32,11 @@ class Carrier:
 
 @dataclass(frozen=True)
 class Booked:
-    """A carrier with a place in its rate: not before `at`, which is real time. `probe`: its account was broken, and
-    this one message is to show whether it still is."""
+    """A carrier with a slot in its rate limit.
+
+    `at`: earliest moment (real time) for the call. `probe`: the circuit breaker is open, and this message tests whether
+    the provider works again.
+    """
 
     carrier: Carrier
     at: datetime
@@ -42,8 +45,7 @@ class Booked:
 
 @dataclass(frozen=True)
 class Begun:
-    """A call that is committed and may be made: by whom, not before when, and what is said. `claimed_at` is real
-    time."""
+    """A committed call, ready to be made. `claimed_at`: real time."""
 
     delivery: Delivery
     booked: Booked
@@ -56,12 +58,12 @@ class Begun:
 
 
 def address_of(signer: Signer, channel: str) -> str | None:
-    """Return the mailbox or the phone to which this channel leads."""
+    """Return the signer's e-mail address or phone number for this channel."""
     return signer.email if channel == "email" else signer.phone
 
 
 class Carriers:
-    """`draw` returns a random number from 0, below 1."""
+    """The configured carriers. `draw` returns a random number in [0, 1)."""
 
     def __init__(self, carriers: Iterable[Carrier], draw: Callable[[], float]) -> None:
         self._carriers = {carrier.name: carrier for carrier in carriers}
@@ -80,13 +82,18 @@ class Carriers:
     def names(self) -> list[str]:
         return sorted(self._carriers)
 
-    def left_to_others(self, name: str | None, since: datetime, now: datetime) -> bool:
-        """Whether something of this provider's, that is there `since` then, is none of this process's business."""
-        return name is not None and name not in self._carriers and now - since < LEFT_TO_OTHERS
+    def is_left_to_others(self, name: str | None, since: datetime, now: datetime) -> bool:
+        """Return whether something of this provider, dating from `since`, is left to other hubs.
 
-    def of(self, channel: str, to: str, language: str | None = None) -> list[Carrier]:
-        """Those that carry this channel to this address, in the order of the configuration; of them those that have
-        the language, where any has."""
+        It is if the provider is unknown here and `since` is not older than OTHER_HUBS_TIMEOUT.
+        """
+        return name is not None and name not in self._carriers and now - since < OTHER_HUBS_TIMEOUT
+
+    def list_able(self, channel: str, to: str, language: str | None = None) -> list[Carrier]:
+        """Return the carriers of this channel that reach this address, in the order of the configuration.
+
+        Only those with the language are returned, if there are any.
+        """
         able = [
             each
             for each in self
@@ -98,36 +105,36 @@ class Carriers:
     def channels(self) -> frozenset[str]:
         return frozenset(each.provider.carries for each in self)
 
-    def ladder(self, signer: Signer, purpose: str, first: Sequence[str], unwanted: Collection[str]) -> list[str]:
-        """Return the channels by which this message may reach the signer, the first one first.
+    def list_channels(self, signer: Signer, purpose: str, first: Sequence[str], unwanted: Collection[str]) -> list[str]:
+        """Return the channels to try for this message, in order.
 
-        `first`: those that come before what the signer wished for; `unwanted`: those that the number does not want.
+        `first`: channels before the signer's own ones. `unwanted`: channels that the number opted out of.
         """
         if purpose in ANSWERS:
-            return ["sms"] if self._leads_to(signer, "sms") else []
+            return ["sms"] if self._has_provider(signer, "sms") else []
         wished = list(dict.fromkeys((*first, *signer.channels)))
         if purpose == Purpose.CODE:
-            phones = [channel for channel in ("sms", "voice") if self._leads_to(signer, channel)]
+            phones = [channel for channel in ("sms", "voice") if self._has_provider(signer, channel)]
             wished = sorted(phones, key=lambda channel: channel not in first) or list(signer.channels)
         if Purpose(purpose) in NOT_BY_VOICE:
             wished = [channel for channel in wished if channel != "voice"]
-        return [channel for channel in wished if channel not in unwanted and self._leads_to(signer, channel)]
+        return [channel for channel in wished if channel not in unwanted and self._has_provider(signer, channel)]
 
-    def _leads_to(self, signer: Signer, channel: str) -> bool:
+    def _has_provider(self, signer: Signer, channel: str) -> bool:
         address = address_of(signer, channel)
-        return bool(address and self.of(channel, address))
+        return bool(address and self.list_able(channel, address))
 
-    async def rest(self, tx: Transaction, delivery: Delivery) -> timedelta:
-        """How long every provider that could carry it wants to be left alone; nothing where one of them does not."""
+    async def get_pause(self, tx: Transaction, delivery: Delivery) -> timedelta:
+        """Return the time until the first suitable provider ends its pause; zero if one of them is not paused."""
         able = self._able(delivery, ())
         healths = await tx.providers.healths([each.name for each in able])
-        moments = [healths[each.name].rested_by(tx.now) if each.name in healths else tx.now for each in able]
+        moments = [healths[each.name].usable_from(tx.now) if each.name in healths else tx.now for each in able]
         return min(moments, default=tx.now) - tx.now
 
     async def book(self, tx: Transaction, delivery: Delivery, tried: Collection[str]) -> Booked | None:
-        """Return the provider that is to be tried now, its rate booked; None when no usable one has room in time.
+        """Choose a usable provider and reserve a slot in its rate limit; None if there is no slot within PATIENCE.
 
-        `tried`: those that did not take it.
+        `tried`: providers to leave out.
         """
         names = [each.name for each in self._able(delivery, tried)]
         (booked,) = await self.book_many(tx, [delivery], names, tried)
@@ -136,10 +143,10 @@ class Carriers:
     async def book_many(
         self, tx: Transaction, deliveries: Sequence[Delivery], names: Sequence[str], tried: Collection[str] = ()
     ) -> list[Booked | None]:
-        """Return for each of these messages of one lane what `book` does. `names`: all that may carry any of them."""
+        """Do the same as `book` for several messages of one lane. `names`: all providers that may send any of them."""
         if not names or not deliveries:
             return [None] * len(deliveries)
-        lane = lane_of(deliveries[0].purpose)
+        lane = choose_lane(deliveries[0].purpose)
         lanes = await tx.providers.lock_lanes(names, lane, tx.now)
         booking = _Booking(lane, tx.now, {name: each.booked_until for name, each in lanes.items()})
         booking.healths.update({name: each.health for name, each in lanes.items() if each.health})
@@ -149,19 +156,19 @@ class Carriers:
         return booked
 
     def _able(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
-        able = self.of(delivery.channel, delivery.to, delivery.language)
+        able = self.list_able(delivery.channel, delivery.to, delivery.language)
         return [each for each in able if each.name not in tried]
 
     async def _book_one(
         self, tx: Transaction, delivery: Delivery, booking: _Booking, tried: Collection[str]
     ) -> Booked | None:
         able = [each.provider for each in self._able(delivery, tried)]
-        for provider in in_order(able, booking.healths, booking.now, [self._draw() for _ in able]):
+        for provider in order_by_weight(able, booking.healths, booking.now, [self._draw() for _ in able]):
             health = booking.healths.get(provider.name)
             probe = health is not None and health.broken_at is not None
             if health and probe and not await tx.providers.take_probe(health, booking.now):
                 continue
-            at = booking.take_turn(provider)
+            at = booking.reserve_slot(provider)
             if at is not None:
                 return Booked(self[provider.name], at, probe)
         return None
@@ -169,8 +176,8 @@ class Carriers:
 
 @dataclass
 class _Booking:
-    """Lanes that this transaction has locked: until when they are booked (`booked`: by it), and how their providers
-    fare. Real time."""
+    """The rate limits (lanes) locked by this transaction, in real time: until when each is reserved (`booked`: by this
+    transaction), and the health of their providers."""
 
     lane: str
     now: datetime
@@ -178,8 +185,8 @@ class _Booking:
     healths: dict[str, Health] = field(default_factory=dict)
     booked: dict[str, datetime] = field(default_factory=dict)
 
-    def take_turn(self, provider: Provider) -> datetime | None:
-        """Book the next turn at this provider; None when it has no room within PATIENCE."""
+    def reserve_slot(self, provider: Provider) -> datetime | None:
+        """Reserve the next slot in the rate limit of this provider; None if there is none within PATIENCE."""
         interval = timedelta(seconds=1 / provider.lane_rate(self.lane))
         at = turn_at(self.until[provider.name], self.now, PATIENCE, interval)
         if at is not None:

@@ -1,7 +1,7 @@
-"""Receipts that came together: noted in one transaction with a handful of statements, however many they are.
+"""Applies a batch of receipts in one transaction, with a constant number of statements.
 
-Only what tells of nothing but the way of a message. What says something about a number or a provider as well (opted
-out, held back as spam) is noted one by one, by `Router.note`.
+This is for receipts that concern nothing but a message. Those that also concern a number or a provider (opted out,
+filtered as spam, account trouble) are applied one by one, by `Router.note`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from datetime import datetime
 import structlog
 
 from channels import Failure, Fate, Inbound, Receipt, ReceiptReport
-from hub.model.messaging.delivery import DeliveryState, StateReport, began_at, joined, look_again_at
+from hub.model.messaging.delivery import DeliveryState, StateReport, compute_check_time, earliest_start, merge_states
 from hub.model.reminders.may_send import Reason
-from hub.router.circuit_breaker import arrived
+from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Carrier
 from hub.store.messaging.reported_deliveries import Learnt
 from hub.store.transaction import Transaction
@@ -31,14 +31,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Reported:
-    """A report by the provider that signed it."""
+    """A report with the carrier whose provider signed it."""
 
     carrier: Carrier
     report: ReceiptReport
 
 
-def report_of(receipt: Receipt, state: DeliveryState | None, *, receipts: bool) -> StateReport:
-    """Return what a receipt says. `state`: what the message came to, where that is known better."""
+def convert_receipt(receipt: Receipt, state: DeliveryState | None, *, receipts: bool) -> StateReport:
+    """Convert a receipt. `state`: replaces the state given by the receipt, if the caller knows better."""
     return StateReport(
         state or FATES[receipt.fate],
         receipts=receipts,
@@ -56,13 +56,13 @@ def dropped_report(reason: Reason) -> StateReport:
 
 
 def is_plain(carrier: Carrier, reports: Sequence[ReceiptReport], inbound: Sequence[Inbound]) -> bool:
-    """Whether a call can be noted with many others: it is signed, and names our own key for each message."""
+    """Return whether a webhook can be applied in a batch: it is signed, and each report has our own key."""
     plain = all(each.key and each.receipt.failure not in SAY_MORE for each in reports)
     return plain and carrier.channel.rules.signed and not inbound
 
 
-async def note_together(tx: Transaction, reported: Sequence[Reported]) -> list[bool]:
-    """Join each report to what is known, in their order. False: it speaks of no message that is known here (yet)."""
+async def apply_receipts(tx: Transaction, reported: Sequence[Reported]) -> list[bool]:
+    """Apply the reports in order. Returns False for each report whose message is not known here (yet)."""
     if not reported:
         return []
     known = await tx.reported_deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
@@ -75,18 +75,18 @@ async def note_together(tx: Transaction, reported: Sequence[Reported]) -> list[b
         if delivery is None or not heard[-1]:
             continue
         before = learnt.get(key) or Learnt(delivery.id, delivery.state, delivery.provider_reference)
-        after = joined(before.state, FATES[receipt.fate])
+        after = merge_states(before.state, FATES[receipt.fate])
         now = before.naming(receipt.reference)
         if after is not before.state:
-            look = look_again_at(delivery.purpose, after, at, receipts=each.carrier.channel.rules.receipts)
+            look = compute_check_time(delivery.purpose, after, at, receipts=each.carrier.channel.rules.receipts)
             failure = receipt.failure.value if receipt.failure else None
             now = now.moved(after, look, receipt.detail or None, failure)
         if now != before:
             learnt[key] = now
-        if receipt.fate is Fate.DELIVERED and (began := began_at(delivery.called_at)):
+        if receipt.fate is Fate.DELIVERED and (began := earliest_start(delivery.called_at)):
             arrivals[each.carrier.name] = max(arrivals.get(each.carrier.name, began), began)
     await tx.reported_deliveries.learn(list(learnt.values()), at)
     for carrier in {each.carrier.name: each.carrier for each in reported}.values():
-        await arrived(tx, carrier, arrivals.get(carrier.name))
+        await record_arrival(tx, carrier, arrivals.get(carrier.name))
     log.info("receipts", number=len(reported), changed=len(learnt))
     return heard

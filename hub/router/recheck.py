@@ -1,4 +1,4 @@
-"""What happened while a message waited: why it should not go out any more, or not now."""
+"""Checks a message that waited before it is sent: whether it is obsolete, unwanted, or has to wait for the morning."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from zoneinfo import ZoneInfo
 from channels import Shape
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import PLANNED, Delivery
-from hub.model.messaging.message import ANSWERS, Purpose, told_of
+from hub.model.messaging.message import ANSWERS, Purpose, summarise_contracts
 from hub.model.reminders.may_send import MessageCase, Verdict, may_send, settled
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import on_every_day, spread_of
-from hub.router.policy import policy_of
-from hub.router.rendering import Wording
+from hub.router.policy import get_policy
+from hub.router.rendering import Renderer
 from hub.store.transaction import Transaction
 
-# So long after they asked for it somebody waits for an invitation, at any hour: a call that failed is made again.
-AWAITED = timedelta(minutes=10)
+# An invitation this young is still expected by its reader, and is retried at any hour.
+INVITATION_AWAITED_FOR = timedelta(minutes=10)
 UTC = ZoneInfo("UTC")
 
 
 async def recheck(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -> Verdict:
-    """Return whether a message that did not get out before may go out now. `policy` is that of the configuration."""
+    """Return whether a message that has not been sent yet may be sent now. `policy`: that of the configuration."""
     now = tx.planning_now
     signer = await tx.contracts.signer(delivery.signer) if delivery.signer else None
-    is_awaited = now - delivery.created_at < AWAITED
+    is_awaited = now - delivery.created_at < INVITATION_AWAITED_FOR
     case = MessageCase(
         delivery.purpose,
         ZoneInfo(signer.zone) if signer else UTC,
@@ -39,13 +39,13 @@ async def recheck(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -
         code_is_live=not delivery.code or await tx.sessions.code_is_live(delivery.code, tx.now),
     )
     if delivery.contract and signer:
-        policy = await policy_of(tx, policy, await tx.contracts.get(delivery.contract))
-    # Whether a closed day is one for messages was decided when this one was written.
+        policy = await get_policy(tx, policy, await tx.contracts.get(delivery.contract))
+    # Closed days do not matter here: they were considered when the message was written.
     return may_send(case, delivery.channel, on_every_day(policy), now)
 
 
 async def _tasks_of(tx: Transaction, delivery: Delivery) -> list[SigningTask]:
-    """Return what a planned message speaks of."""
+    """Return the tasks that a planned message is about."""
     if not delivery.task or delivery.purpose not in PLANNED:
         return []
     told = [share.task for share in await tx.shares.of(delivery.id)] or [delivery.task]
@@ -53,22 +53,22 @@ async def _tasks_of(tx: Transaction, delivery: Delivery) -> list[SigningTask]:
 
 
 async def _silent(tx: Transaction, delivery: Delivery) -> frozenset[str]:
-    """Return the channels by which the number wants to hear nothing. Codes and answers go all the same."""
+    """Return the channels that the number opted out of; none for codes and replies, which are sent regardless."""
     if delivery.purpose == Purpose.CODE or delivery.purpose in ANSWERS:
         return frozenset()
     return await tx.opt_outs.channels(delivery.to)
 
 
-async def as_it_is_now(tx: Transaction, delivery: Delivery, wording: Wording) -> Delivery:
-    """A message for several contracts, some of which were signed while it waited, speaks of the others alone."""
+async def drop_signed_contracts(tx: Transaction, delivery: Delivery, renderer: Renderer) -> Delivery:
+    """Return the message without those of its contracts that were signed while it waited."""
     shares = await tx.shares.of(delivery.id)
     left = [each for each in shares if settled(await tx.tasks.get(each.task)) is None]
     if not left or len(left) == len(shares):
         return delivery
     deadlines = [(await tx.contracts.get(each.contract)).deadline for each in left]
     zone, now = (await tx.contracts.signer(left[0].signer)).zone, tx.planning_now
-    variables = dict(delivery.variables) | told_of(deadlines, now, zone, delivery.language)
+    variables = dict(delivery.variables) | summarise_contracts(deadlines, now, zone, delivery.language)
     shape = Shape(delivery.shape) if delivery.shape else None
-    text = wording.kept(delivery.purpose, delivery.channel, delivery.language, shape, variables)
+    text = renderer.render_stored(delivery.purpose, delivery.channel, delivery.language, shape, variables)
     await tx.deliveries.say(delivery.id, variables, text)
     return replace(delivery, variables=variables, text=text)

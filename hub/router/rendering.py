@@ -1,4 +1,4 @@
-"""The words of a message: as they are kept, with placeholders for what is secret, and as they leave."""
+"""Renders messages: as stored, with placeholders for secret values, and as sent."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ from dataclasses import dataclass
 from channels import Doorway, Message, Shape
 from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import LATE, MessageTemplates, Purpose, render
-from hub.model.signing.link import SignLink, pickup_code_for, short_code, ticket_for
+from hub.model.signing.link import SignLink, derive_pickup_code, derive_ticket, format_ticket
 from hub.model.signing.session import code_for
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
-class Wording:
-    """`origin` is the configured public one: no address is ever built from a request."""
+class Renderer:
+    """Renders messages. `origin`: the configured public origin; no URL is ever built from a request."""
 
     templates: MessageTemplates
     keys: Keys
     origin: str
 
-    def kept(self, purpose: str, channel: str, language: str, shape: Shape | None, values: Mapping[str, str]) -> str:
-        """Everything but link and codes, which are filled in when the message leaves and rest nowhere."""
+    def render_stored(
+        self, purpose: str, channel: str, language: str, shape: Shape | None, values: Mapping[str, str]
+    ) -> str:
+        """Return the text to be stored, with placeholders for link and codes, which are filled in on sending."""
         template = self.templates.get(Purpose(purpose), channel, language, shape or Shape.FULL)
         return render(template.text, values, late=LATE)
 
-    async def message(self, tx: Transaction, delivery: Delivery) -> Message:
-        """Return the message as it leaves."""
-        return self.filled(delivery, await tx.links.get(delivery.link) if delivery.link else None)
+    async def render_message(self, tx: Transaction, delivery: Delivery) -> Message:
+        """Return the message to be sent, with link and codes."""
+        return self.render_with_link(delivery, await tx.links.get(delivery.link) if delivery.link else None)
 
-    def filled(self, delivery: Delivery, link: SignLink | None) -> Message:
-        """Return the message as it leaves, with this link."""
-        late = self._of_link(link) if link else {}
+    def render_with_link(self, delivery: Delivery, link: SignLink | None) -> Message:
+        """Return the message to be sent, with this link."""
+        late = self._render_link(link) if link else {}
         if delivery.code:
             late["code"] = code_for(self.keys.code, delivery.code)
         values = dict(delivery.variables) | late
@@ -46,30 +48,31 @@ class Wording:
             template=delivery.purpose,
             variables=values,
             at=delivery.created_at,
-            subject=self._subject(delivery, values),
+            subject=self._render_subject(delivery, values),
             link=late.get("link", ""),
             called_at=delivery.called_at,
         )
 
-    def _subject(self, delivery: Delivery, values: Mapping[str, str]) -> str:
+    def _render_subject(self, delivery: Delivery, values: Mapping[str, str]) -> str:
         if delivery.channel != "email":
             return ""
         template = self.templates.get(Purpose(delivery.purpose), delivery.channel, delivery.language)
         return render(template.subject, values)
 
-    def _of_link(self, link: SignLink) -> dict[str, str]:
-        ticket = ticket_for(self.keys.link, link.id, link.generation)
+    def _render_link(self, link: SignLink) -> dict[str, str]:
+        ticket = derive_ticket(self.keys.link, link.id, link.generation)
         return {
-            "link": self.doorway(ticket).url,
+            "link": self.build_doorway(ticket).url,
             "ticket": ticket,
             "entry": self.entry,
-            "pickup": pickup_code_for(self.keys.link, link.id, link.generation),
+            "pickup": derive_pickup_code(self.keys.link, link.id, link.generation),
         }
 
     @property
     def entry(self) -> str:
-        """Where a pickup code is typed."""
+        """URL of the page for typing a pickup code."""
         return f"{self.origin}/s"
 
-    def doorway(self, ticket: str) -> Doorway:
-        return Doorway(f"{self.origin}/s/{ticket}", f"{self.origin}/S/{ticket}".upper(), ticket, short_code(ticket))
+    def build_doorway(self, ticket: str) -> Doorway:
+        """Return the URLs and the printed code for a ticket."""
+        return Doorway(f"{self.origin}/s/{ticket}", f"{self.origin}/S/{ticket}".upper(), ticket, format_ticket(ticket))

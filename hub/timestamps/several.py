@@ -10,7 +10,7 @@ from typing import Protocol
 from asn1crypto import cms, tsp
 
 from hub.errors import TimestampUnavailable
-from hub.model.messaging.cooldown import Rests
+from hub.model.messaging.cooldown import Cooldowns
 from hub.timestamps import TimestampAuthority
 
 
@@ -39,19 +39,19 @@ class SeveralTimestamps:
         self.certificates = tuple(
             dict.fromkeys(each for service in self.services.values() for each in service.certificates)
         )
-        self._clock, self._warnings, self._rests = clock, warnings, Rests()
+        self._clock, self._warnings, self._cooldowns = clock, warnings, Cooldowns()
 
     async def timestamp(self, digest: bytes) -> bytes:
         """A token of the first that gives one. TimestampUnavailable, with every reason, when none does."""
         failures: dict[str, str] = {}
-        for name in self._rests.in_order(list(self.services), self._clock()):
+        for name in self._cooldowns.sort_by_cooldown(list(self.services), self._clock()):
             try:
                 token = await self.services[name].timestamp(digest)
             except TimestampUnavailable as error:
-                self._rests.failed(name, self._clock())
+                self._cooldowns.record_failure(name, self._clock())
                 failures[name] = str(error)
                 continue
-            self._rests.served(name)
+            self._cooldowns.record_success(name)
             await self._warnings.away(list(failures), name)
             return token
         await self._warnings.away(list(failures), "")

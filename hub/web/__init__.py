@@ -1,4 +1,4 @@
-"""The hub over HTTP: the signer's way, the staff console, the integration API.
+"""The hub over HTTP: the pages and protocol for signers, the staff console, the integration API.
 
-Handlers are thin: parse, one verb of the contract's life, answer.
+Handlers are thin: they parse the request, call one function of the lifecycle, and answer.
 """

@@ -1,7 +1,4 @@
-"""One line for each request: what kind of address, never the address itself.
-
-Tickets, codes and queries stay out of it.
-"""
+"""Access log: one line per request, with the route pattern in place of the path, so without tickets, codes, queries."""
 
 from __future__ import annotations
 
@@ -29,6 +26,6 @@ class AccessLog(AbstractAccessLogger):
 
 
 def route_of(request: web.BaseRequest) -> str:
-    """The pattern that the path matched, such as `/s/{ticket}`."""
+    """Return the route pattern of the request, such as `/s/{ticket}`."""
     resource = request.match_info.route.resource if isinstance(request, web.Request) else None
     return resource.canonical if resource is not None else "none"

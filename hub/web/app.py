@@ -1,4 +1,4 @@
-"""The web application, put together, and the server around it."""
+"""The web application and its server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = None) -> web.Application:
-    """All routes of the hub. `patience` in seconds: how long a client may keep us waiting."""
+    """Return the application with all routes. `patience`: seconds that a client may keep the server waiting."""
     slow = SlowClients(patience)
     app = web.Application(
         middlewares=[departed, slow.middleware(), problems, public_address, same_origin],
@@ -85,7 +85,7 @@ def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 def _static_version() -> str:
-    """Changes whenever a static file does, so that browsers may keep them for ever."""
+    """Return a version that changes with the static files, so that browsers may cache them for ever."""
     digest = hashlib.sha256()
     for path in sorted(STATIC_FOLDER.rglob("*")):
         if path.is_file():
@@ -101,10 +101,7 @@ async def run_web(
     stop: asyncio.Event,
     tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve until `stop` is set; then requests in hand are finished.
-
-    `tls`: HTTPS, where no proxy does it.
-    """
+    """Serve until `stop` is set, then finish the requests under way. `tls`: serve HTTPS, where no proxy does."""
     runner = web.AppRunner(make_app(hub), shutdown_timeout=SHUTDOWN_TIMEOUT)
     await runner.setup()
     try:

@@ -1,4 +1,4 @@
-"""What the application carries for its handlers, by typed keys."""
+"""Typed keys of the objects that the application provides to its handlers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What the built-in authority's certificates point to: its revocation list (RFC 5280), answers about single ones (OCSP,
-RFC 6960) and its root certificate."""
+"""URLs named in the certificates of the built-in authority: revocation list (RFC 5280), OCSP (RFC 6960), root."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
 from hub.wiring import Hub
 
-# What was just signed is given to everybody: visitors do not make the token work.
+# Signed answers are cached for all, so that visitors cannot keep the token busy.
 KEPT = timedelta(minutes=10)
 MAX_KEPT = 2000
 
@@ -35,7 +34,7 @@ class _RevocationList:
         self._making = asyncio.Lock()
 
     async def now(self) -> bytes:
-        """The list; a new one at once after a revocation. Raises TokenUnavailable."""
+        """Return the revocation list, renewed at once after a revocation. Raises TokenUnavailable."""
         clock = self._hub.services.clock
         async with self._making:
             async with self._hub.database.transaction(EVERYTHING) as tx:
@@ -48,7 +47,7 @@ class _RevocationList:
 
 
 class _Answers:
-    """Only certificates that exist are answered for, so that there are no more answers to sign than certificates."""
+    """OCSP responses. Only existing certificates get one, which bounds the number of responses to sign."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -57,7 +56,7 @@ class _Answers:
         self._kept: OrderedDict[object, tuple[datetime, bytes]] = OrderedDict()
 
     async def to(self, request: bytes) -> bytes:
-        """The response (DER) to a request. Says so itself when it is none, or is about certificates of others."""
+        """Return the response (DER) to a request; an error if it is malformed or about foreign certificates."""
         try:
             asked = ocsp.asked_in(request)
         except BadInput:
@@ -100,12 +99,12 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     async def posted(request: web.Request) -> web.Response:
         try:
             wanted = await request.clone(client_max_size=ocsp.MAX_REQUEST_BYTES + 1).read()
-        except web.HTTPRequestEntityTooLarge:  # whoever sends more is not read to the end
+        except web.HTTPRequestEntityTooLarge:  # a longer request is not read completely
             wanted = b""
         return _status_response(await answers.to(wanted))
 
     async def asked(request: web.Request) -> web.Response:
-        """RFC 6960, A.1: base64 of the request in the path."""
+        """Answer a GET with the base64 of the request in the path (RFC 6960, A.1)."""
         try:
             wanted = base64.b64decode(unquote(request.match_info["request"]), validate=True)
         except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
-"""Where verified calls are stored: those that arrive while one statement is under way share the next one.
+"""Stores verified webhooks in batches: those that arrive during one statement share the next one.
 
-Each is answered only once it is committed. A provider that reports on thousands of messages at once so costs a
-transaction for each handful of calls instead of one for each.
+Each is answered only after the commit. A provider that reports on thousands of messages at once thus costs one
+transaction per batch instead of one per webhook.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Intake:
         self._writer: asyncio.Task[None] | None = None
 
     async def store(self, provider: str, heard: Heard) -> None:
-        """Returns once it is committed, and somebody is told to work on it. Raises DatabaseUnavailable."""
+        """Store a webhook and notify the workers; return after the commit. Raises DatabaseUnavailable."""
         told = StoredCallback.sealed(self._database.cipher, provider, heard, self._database.clock())
         waiting = _Waiting(told, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -46,7 +46,7 @@ class Intake:
             except Exception as error:
                 failure = error
             for each in together:
-                if each.stored.done():  # whoever called has gone away
+                if each.stored.done():  # the caller may have been cancelled
                     continue
                 if failure:
                     each.stored.set_exception(failure)

@@ -1,7 +1,6 @@
-"""`/callbacks/{channel}`: what providers tell us. Verified, stored, answered at once; only then somebody works on it.
+"""Webhooks of providers, `/callbacks/{channel}`: verified, stored and answered at once, processed later by a worker.
 
-A channel that does not exist, has no calls of its own, or gets one that is not genuine answers alike: 403, and nothing
-is told about why.
+Unknown channels, channels without webhooks and forged requests all get the same 403 without a reason.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from hub.web.app_keys import HUB
 from hub.web.callback_batcher import Intake
 from hub.wiring import Hub
 
-MAX_CALL_BYTES = 1 << 20  # a bounced mail may carry the message that it is about
+MAX_CALL_BYTES = 1 << 20  # a bounce may contain the original e-mail
 log = structlog.get_logger()
 
 
@@ -48,12 +47,12 @@ async def called(intake: Intake, request: web.Request) -> web.Response:
 
 
 async def _call(request: web.Request) -> CallbackRequest:
-    """As it arrived; the address is the configured public one, whatever proxies made of it on the way."""
+    """Return the request as received, with the configured public URL, whatever proxies made of it."""
     body = await request.content.read(MAX_CALL_BYTES + 1)
     while body and len(body) <= MAX_CALL_BYTES and (more := await request.content.read(MAX_CALL_BYTES + 1 - len(body))):
         body += more
     if len(body) > MAX_CALL_BYTES:
-        raise NotGenuine("the call is too large")
+        raise NotGenuine("the request is too large")
     headers = {name.lower(): value for name, value in request.headers.items()}
     url = request.app[HUB].services.origin + request.raw_path
     return CallbackRequest(request.method, url, request.raw_path, headers, body)

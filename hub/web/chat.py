@@ -1,7 +1,7 @@
-"""`/callbacks/chat/{name}`: what chat platforms tell us of questions that staff ask. Verified, then answered at once.
+"""Webhooks of chat platforms with questions of staff, `/callbacks/chat/{name}`: verified and answered at once.
 
-A chat that does not exist and a call that is not genuine answer alike: 403. A question of somebody who is not mapped to
-an account of staff gets an empty 200, as do calls that ask nothing.
+Unknown chats and forged requests get the same 403. A question from a person without a staff account gets an empty 200,
+as does a webhook without a question.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from aiohttp import web
 
 from chats import Chat, ChatQuestion, ChatRequest, ForgedQuestion, NotSent, Reply
 from hub.errors import AccessDenied
-from hub.lifecycle.inbound.chat_replies import inform
+from hub.lifecycle.inbound.chat_replies import answer_chat_question
 from hub.web.app_keys import HUB
 from hub.wiring import Hub
 
 MAX_CALL_BYTES = 64 * 1024
-# So many questions are remembered: a platform that did not get our response in time asks again.
+# Number of questions remembered for deduplication: platforms retry when our response is late.
 REMEMBERED = 1000
 log = structlog.get_logger()
 
@@ -33,14 +33,14 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 class Answers:
-    """Answers that go by a call of ours: in the background, so that the platform has our response in time."""
+    """Sends answers that need a request of our own, in the background, so that our response is not delayed."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._under_way: set[asyncio.Task[None]] = set()
 
     def is_new(self, name: str, question: ChatQuestion) -> bool:
-        """Whether this message was not answered yet, by this process; and now it is."""
+        """Return whether this process has not seen the message yet, and remember it."""
         key = (name, question.reference)
         if key in self._seen:
             return False
@@ -58,11 +58,11 @@ class Answers:
         try:
             await chat.send(question, text)
         except NotSent as error:
-            self._seen.pop((name, question.reference), None)  # when it is asked again, we try again
+            self._seen.pop((name, question.reference), None)  # so that a retry of the platform is answered
             log.warning("a chat answer did not get through", chat=name, reason=str(error))
 
     async def close(self) -> None:
-        """What is under way has its own deadline."""
+        """Wait for the answers under way, each of which has a timeout."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
 
@@ -84,7 +84,7 @@ class ChatDesk:
         return _response(asked if isinstance(asked, Reply) else await self._answer(hub, name, chat, asked))
 
     async def _answer(self, hub: Hub, name: str, chat: Chat, question: ChatQuestion) -> Reply:
-        text = await inform(hub.services, name, question.person, question.text)
+        text = await answer_chat_question(hub.services, name, question.person, question.text)
         if text is None:
             return Reply()
         if (reply := chat.reply(question, text)) is not None:
@@ -99,7 +99,7 @@ async def _call(request: web.Request) -> ChatRequest:
     while len(body) <= MAX_CALL_BYTES and (more := await request.content.read(MAX_CALL_BYTES + 1 - len(body))):
         body += more
     if len(body) > MAX_CALL_BYTES:
-        raise ForgedQuestion("the call is too large")
+        raise ForgedQuestion("the request is too large")
     headers = {name.lower(): value for name, value in request.headers.items()}
     return ChatRequest(request.method, dict(request.query), headers, body)
 

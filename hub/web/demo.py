@@ -1,4 +1,4 @@
-"""The demo's pretend phone and its calendar. Only `qianda demo` has these routes; elsewhere they do not exist."""
+"""The phone and the calendar of the demo. These routes exist only with `qianda demo`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Advance(BaseModel):
 
 @dataclass(frozen=True)
 class Letter:
-    """A message as the person reads it. `pieces` are text and addresses in turn, beginning with text."""
+    """A message as the person reads it. `pieces`: text and URLs in turn, beginning with text."""
 
     to: str
     channel: str
@@ -76,7 +76,9 @@ async def _letters(hub: Hub, number: str | None) -> list[Letter]:
     async with hub.database.transaction(EVERYTHING) as tx:
         inbox = await tx.deliveries.inbox(number)
         return [
-            Letter(each.to, each.channel, each.purpose, await hub.services.router.text_of(tx, each), each.created_at)
+            Letter(
+                each.to, each.channel, each.purpose, await hub.services.router.render_text(tx, each), each.created_at
+            )
             for each, _ in inbox
         ]
 
@@ -87,7 +89,7 @@ async def phone_json(request: web.Request) -> web.Response:
 
 
 def _number(text: str | None) -> str | None:
-    """In an address a plus sign becomes a space unless it is escaped: both are meant."""
+    """Return the number. An unescaped plus sign in a URL arrives as a space; both are accepted."""
     return f"+{text.strip().removeprefix('+')}" if text and text.strip() else None
 
 
@@ -104,14 +106,14 @@ async def phone(request: web.Request) -> web.Response:
 
 
 def _phones(letters: Sequence[Letter]) -> list[tuple[Letter, int]]:
-    """The last message of each number and how many there are, the newest first."""
+    """Return the last message of each number with the number of its messages, newest first."""
     last = {letter.to: letter for letter in letters}
     counts = {number: sum(letter.to == number for letter in letters) for number in last}
     return sorted(((letter, counts[number]) for number, letter in last.items()), key=lambda each: each[0].at)[::-1]
 
 
 async def authority(request: web.Request) -> web.Response:
-    """The authority of the demo's own HTTPS, for phones that want to know it; only on a private address."""
+    """Return the root certificate of the demo's HTTPS, to be installed on phones; only on a private address."""
     file = authority_file(request.app[HUB].settings.data)
     if not request.app[HUB].services.origin.startswith("https://") or not await asyncio.to_thread(file.exists):
         raise NotFound
@@ -128,7 +130,7 @@ async def clock(request: web.Request) -> web.Response:
 
 
 async def advance(request: web.Request) -> web.StreamResponse:
-    """Moves planning, sending and deadlines ahead; certificates, timestamps, sessions and codes keep real time."""
+    """Advance the planning clock (sending, deadlines). Certificates, timestamps, sessions and codes use real time."""
     hub = request.app[HUB]
     form = request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data")
     step = _step(str((await request.post()).get("advance", ""))) if form else _asked(await request.read())

@@ -1,4 +1,4 @@
-"""Clients that have left before their answer: no error of ours, and nothing to log as one."""
+"""Clients that disconnect before they get an answer, which is not logged as an error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-# As nginx says it. Nobody receives it: it stands in the log.
+# As in nginx. Only for the log, since nobody receives it.
 CLIENT_LEFT = 499
 
 
@@ -26,8 +26,11 @@ async def departed(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 class ClosingIsNoError(logging.Filter):
-    """Of aiohttp's log. When a client leaves between the head of a file and the file, asyncio raises a RuntimeError
-    outside of all middlewares, which would be logged with its traceback."""
+    """Filter for aiohttp's log.
+
+    When a client disconnects between the headers and the content of a file, asyncio raises a RuntimeError outside of
+    all middlewares, which would be logged with its traceback.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

@@ -1,4 +1,4 @@
-"""The home page, what a problem's code means, and the files by which phones know the school's app."""
+"""The home page, the pages that explain error codes, and the files that associate the school's app with this host."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def favicon(request: web.Request) -> web.Response:
 
 
 async def problem(request: web.Request) -> web.Response:
-    """`/problems/<code>`: the address in the `type` of every problem answer."""
+    """Explain an error code at `/problems/<code>`, the `type` of problem answers."""
     code = request.match_info["code"]
     sentence = known_problems().get(code)
     if sentence is None:

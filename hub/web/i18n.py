@@ -1,7 +1,7 @@
-"""Which language a visitor reads, and the texts in it.
+"""The language of a visitor, and translations.
 
-Templates hold the English texts, `templates/languages/*.zh.po` the Chinese ones. Order of choice: `?lang=`, the
-visitor's earlier choice (cookie), the signer's language on file, Accept-Language, Chinese.
+Templates contain the English texts, `templates/languages/*.zh.po` the Chinese ones. The language is chosen by `?lang=`,
+the visitor's earlier choice (cookie), the signer's language on file, Accept-Language, otherwise Chinese.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Translate = Callable[..., str]
 
 @dataclass(frozen=True)
 class Catalogues:
-    """`texts` maps a language to {English text: translated text}; English itself needs no catalogue."""
+    """Translations. `texts`: language → {English text: translated text}; none for English."""
 
     texts: dict[str, dict[str, str]]
 
     @classmethod
     def read(cls, folder: Path) -> Catalogues:
-        """All files `NAME.LANGUAGE.po` in the folder, in the order of their names."""
+        """Read all files `NAME.LANGUAGE.po` in the folder, in the order of their names."""
         texts: dict[str, dict[str, str]] = {}
         for path in sorted(folder.glob("*.po")):
             language = path.suffixes[-2].lstrip(".")
@@ -42,7 +42,7 @@ class Catalogues:
         return cls(texts)
 
     def translator(self, language: str) -> Translate:
-        """`_("Sign by {deadline}", deadline="…")`. A text without translation stays English."""
+        """Return a function for `_("Sign by {deadline}", deadline="…")`. Untranslated texts stay English."""
         known = self.texts.get(language, {})
 
         def translate(text: str, **values: object) -> str:
@@ -53,7 +53,7 @@ class Catalogues:
 
 
 def chosen_language(request: web.Request) -> str | None:
-    """What the visitor chose: now (`?lang=`) or earlier."""
+    """Return the visitor's choice, by `?lang=` or earlier; None if there is none."""
     for wanted in (request.query.get("lang"), request.cookies.get(COOKIE)):
         if wanted in LANGUAGES:
             return wanted
@@ -61,19 +61,19 @@ def chosen_language(request: web.Request) -> str | None:
 
 
 def accepted_language(request: web.Request) -> str | None:
-    """The best of Accept-Language that we have (RFC 9110 12.5.4); None when the client does not say."""
+    """Return our best match for Accept-Language (RFC 9110 12.5.4); None without that header."""
     weighed = [_weighed(part) for part in request.headers.get("Accept-Language", "")[:200].split(",")]
     wanted = [name for weight, name in sorted(weighed, key=lambda item: -item[0]) if weight > 0 and name]
     return negotiate_locale(wanted, LANGUAGES, sep="-") if wanted else None
 
 
 def language_of(request: web.Request, on_file: str | None = None) -> str:
-    """The language to answer in; `on_file` is the signer's, where we know who it is."""
+    """Return the language of the answer. `on_file`: the signer's language, if the signer is known."""
     return chosen_language(request) or on_file or accepted_language(request) or DEFAULT
 
 
 def remember_choice(request: web.Request, response: web.StreamResponse) -> None:
-    """Keep a choice that was made by `?lang=`."""
+    """Store a choice made by `?lang=` in a cookie."""
     wanted = request.query.get("lang")
     if wanted in LANGUAGES and wanted != request.cookies.get(COOKIE):
         response.set_cookie(COOKIE, wanted, max_age=CHOICE_SECONDS, path="/", httponly=True, samesite="Lax")

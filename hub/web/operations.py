@@ -1,4 +1,4 @@
-"""For those who run a hub: does it live, can it work, and how much is there of what."""
+"""Health, readiness and metrics for operators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.web.rate_limit import remote_address
 from hub.web.security import bearer
 from hub.wiring import Hub
 
-# Workers say every five seconds that they are there.
+# Workers send a heartbeat every five seconds.
 WORKER_SILENCE = timedelta(seconds=30)
 LOOK_TIMEOUT = 5.0
 KEPT_SECONDS = 1.0
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class _Readiness:
-    """Looked at no more often than once a second, whoever asks: a look makes the token sign."""
+    """Readiness checks, made at most once a second, because a check makes the token sign."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -59,7 +59,7 @@ class _Readiness:
         return await is_current(self._hub.database.dsn)
 
     async def _school(self) -> bool:
-        """A demo is ready once its school is loaded; elsewhere a school may start empty."""
+        """Check that the school of a demo is loaded. Outside the demo a school may be empty."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             return not self._hub.demo or bool(await tx.school.courses())
 
@@ -99,7 +99,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 async def _may_count(hub: Hub, request: web.Request) -> bool:
-    """How much business a school does is not everybody's: this machine, or a key of headquarters."""
+    """Return whether the metrics may be read: from this machine, or with an API key of headquarters."""
     if remote_address(request, hub.settings.trusted_proxies) is None:
         return True
     async with hub.database.transaction(EVERYTHING) as tx:

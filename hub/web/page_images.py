@@ -1,4 +1,4 @@
-"""Pictures of contract pages, kept for a while: drawn once for each document, and never more memory than is given."""
+"""Images of contract pages: drawn once per document and cached within a memory limit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ MAX_BYTES = 64 << 20
 
 
 class PageImages:
-    """By the document's SHA-256, the longest unused ones go first. Several visitors who ask for the same document at
-    the same moment wait for one drawing.
-    """
+    """LRU cache by the SHA-256 of the document. Simultaneous requests for a document share one rendering."""
 
     def __init__(self, painter: PagePainter, most_bytes: int = MAX_BYTES) -> None:
         self._painter = painter
@@ -24,7 +22,7 @@ class PageImages:
         self._drawing: dict[str, asyncio.Task[list[bytes]]] = {}
 
     async def of(self, sha256: str, load: Callable[[str], Awaitable[bytes]]) -> list[bytes]:
-        """One PNG for each page. `load` brings the PDF; raises what it raises, or UnreadableFile."""
+        """Return one PNG per page. `load` returns the PDF. Raises what `load` raises, or UnreadableFile."""
         if sha256 in self._kept:
             self._kept.move_to_end(sha256)
             return self._kept[sha256]
@@ -32,7 +30,7 @@ class PageImages:
         if task is None:
             task = self._drawing[sha256] = asyncio.create_task(self._draw(sha256, load))
             task.add_done_callback(lambda _: self._drawing.pop(sha256, None))
-        return await asyncio.shield(task)  # a visitor who leaves does not take the drawing from the others
+        return await asyncio.shield(task)  # other visitors may wait for it
 
     async def _draw(self, sha256: str, load: Callable[[str], Awaitable[bytes]]) -> list[bytes]:
         pdf = await load(sha256)

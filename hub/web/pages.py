@@ -1,4 +1,4 @@
-"""A page for people: one template in one language."""
+"""Rendering of pages: one template in one language."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.web.app_keys import CATALOGUES, HUB
 from hub.web.i18n import HTML_LANGUAGES, Translate, language_of, remember_choice
 from hub.web.scripts import SCRIPTS
 
-# The path of the static files with their version in it: they may be cached for ever.
+# Path of the static files, with a version so that they can be cached for ever.
 STATIC = web.AppKey("static", str)
 
 
@@ -23,9 +23,8 @@ def translator(request: web.Request, language: str | None = None) -> Translate:
 def page(
     request: web.Request, template: str, *, status: int = 200, language: str | None = None, **context: Any
 ) -> web.Response:
-    """`template` is a path below `templates/pages`. Every template knows `_`, `lang`, `static`, `scripts`,
-    `origin`, `school` and `demo`.
-    """
+    """Render a page. `template`: path below `templates/pages`. Each template can use `_`, `lang`, `static`, `scripts`,
+    `origin`, `school` and `demo`."""
     lang = language or language_of(request)
     hub = request.config_dict[HUB]
     known = {
@@ -45,7 +44,7 @@ def page(
 
 
 def _in_other_language(request: web.Request, lang: str) -> str:
-    """This very page in the other language, relative to itself; only where it can be asked for again."""
+    """Return the relative URL of this page in the other language; empty if the request cannot be repeated."""
     if request.method not in ("GET", "HEAD"):
         return ""
     return "?" + urlencode({**request.query, "lang": "en" if lang == "zh" else "zh"})

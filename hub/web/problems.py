@@ -1,8 +1,8 @@
-"""From the hub's errors to HTTP: problem+json (RFC 9457) for programs, a kind page for people.
+"""HTTP responses for the hub's errors: problem+json (RFC 9457) for programs, a page for people.
 
-Statuses are known here only. `type` is `/problems/<code>`; beside the members of the RFC there are `code` (stable),
-`retry` (the very same request can succeed later) and, where one is to blame, `field`. Retry-After is in whole seconds;
-where the person's time zone is known, `until` is the same moment in it, and `detail` says it in words.
+Only this module knows HTTP statuses. `type` is `/problems/<code>`. Besides the members of the RFC there are `code`
+(stable), `retry` (the same request can succeed later) and, if one field is wrong, `field`. Retry-After is in whole
+seconds. If the person's time zone is known, `until` is the same moment in it, and `detail` says it in words.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from aiohttp.typedefs import Handler
 
 from hub import errors
 from hub.errors import QiandaError
-from hub.model.messaging.message import moment_words
+from hub.model.messaging.message import format_moment
 from hub.web.app_keys import HUB
 from hub.web.i18n import accepted_language, chosen_language, language_of, remember_choice
 from hub.web.pages import page, translator
 
 PROGRAMS = ("/api/", "/sign/v1/", "/agent/", "/callbacks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
-# The first class that fits counts.
+# The first matching class wins.
 STATUSES: tuple[tuple[type[QiandaError], int], ...] = (
     (errors.KeyNotValid, 401),
     (errors.LoginRequired, 401),
@@ -66,7 +66,7 @@ def status_of(error: QiandaError) -> int:
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The outermost middleware: whatever goes wrong below is answered here."""
+    """Answer all errors of the handlers; the outermost middleware."""
     try:
         return await handler(request)
     except QiandaError as error:
@@ -90,13 +90,13 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _is_about_the_form(error: Exception) -> bool:
-    """Whether aiohttp could not read a form: a charset or an encoding that does not exist, bytes that are no text."""
+    """Return whether aiohttp could not parse a form: unknown charset or encoding, invalid bytes."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_code is web.BaseRequest.post.__code__ for frame, _ in frames)
 
 
 def _bare(request: web.Request, answered: web.HTTPException) -> web.Response:
-    """What the web framework says itself: no such path, a body that is too large."""
+    """Answer errors of the web framework itself, such as an unknown path or a body that is too large."""
     code, sentence = BARE.get(HTTPStatus(answered.status), ("error", QiandaError.sentence))
     error = QiandaError()
     error.code, error.sentence = code, sentence
@@ -118,7 +118,7 @@ def retry_seconds(error: QiandaError) -> int:
 
 
 def wants_page(request: web.Request) -> bool:
-    """Whether a person looks at the answer: a browser asks for it, and not on a program's path."""
+    """Return whether a person will see the answer: the client accepts HTML, and the path is not an API."""
     return "text/html" in request.headers.get("Accept", "") and not request.path.startswith(PROGRAMS)
 
 
@@ -144,7 +144,7 @@ def problem_json(request: web.Request, status: int, error: QiandaError) -> web.R
 
 
 def problem_page(request: web.Request, status: int, error: QiandaError) -> web.Response:
-    """A page of its own where there is one next step to offer."""
+    """Return the error page; some errors have a page of their own that offers the next step."""
     minutes = math.ceil(retry_seconds(error) / 60)
     template = PAGES.get(error.code, "problem.html")
     again = until(request, error)
@@ -153,8 +153,10 @@ def problem_page(request: web.Request, status: int, error: QiandaError) -> web.R
 
 
 def until(request: web.Request, error: QiandaError) -> datetime | None:
-    """When the same request may succeed, in the time zone of whoever asked; rounded up to a minute. None where either
-    is not known."""
+    """Return when the same request may succeed, in the person's time zone, rounded up to a minute.
+
+    None if the moment or the time zone is unknown.
+    """
     if not isinstance(error, errors.TooMany) or error.retry_after is None or not error.zone:
         return None
     again = request.config_dict[HUB].services.clock() + error.retry_after + timedelta(seconds=59, microseconds=999_999)
@@ -164,12 +166,12 @@ def until(request: web.Request, error: QiandaError) -> datetime | None:
 def until_words(request: web.Request, language: str, again: datetime) -> str:
     today = request.config_dict[HUB].services.clock().astimezone(again.tzinfo).date()
     same_day = again.date() == today
-    when = f"{again:%H:%M}" if same_day else moment_words(again, str(again.tzinfo), language)
+    when = f"{again:%H:%M}" if same_day else format_moment(again, str(again.tzinfo), language)
     return translator(request, language)("Possible again from {when}.", when=when)
 
 
 def known_problems() -> dict[str, str]:
-    """Every code with its sentence, for the pages `/problems/<code>`."""
+    """Return every code with its sentence, for the pages `/problems/<code>`."""
     found = dict(BARE.values())
     kinds = [QiandaError]
     while kinds:

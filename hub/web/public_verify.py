@@ -1,7 +1,6 @@
-"""The public check page `/verify`: anybody may have a finished contract checked, in a child process with limits.
+"""The public page `/verify`, on which anybody can have a finished contract verified, in a child process with limits.
 
-The answer is element by element, in the words of the verifier; as JSON for whoever does not ask for a page. What can
-be checked here can be checked without us: `qianda verify` does the same offline.
+The answer lists the elements in the words of the verifier, as a page or as JSON. `qianda verify` does the same offline.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 MAX_BODY_BYTES = MAX_FILE_BYTES + (1 << 20)  # with the envelope of a form
 MAX_PARTS = 10
 TOO_LITTLE_TIME = "the check got too little time"
-# Of one check: what the file may cost, and how long its child may take for that beside everything else.
+# Limits of one check: CPU time for the file, and wall time of its child process.
 CPU_LIMIT, WAIT_TIMEOUT = 10.0, 50.0
 
 
@@ -51,7 +50,7 @@ def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
             name = await _received(request, path, upload)
             async with upload.turn():
                 if request.transport is None:
-                    raise ConnectionResetError  # gone while waiting: nobody is there to be told
+                    raise ConnectionResetError  # the client left while waiting
                 return await _judge(request, path, name, threads)
 
     return [web.get("/verify", form), web.post("/verify", check)]
@@ -62,16 +61,16 @@ async def form(request: web.Request) -> web.Response:
 
 
 async def _received(request: web.Request, path: Path, upload: Upload) -> str:
-    """Write the upload to `path`; the sender's name for it. Whoever takes too long gives way to others."""
+    """Write the upload to `path` and return its file name. Slow uploads give way to others."""
     try:
         async with upload.in_time():
             return await _receive(request, path, upload)
-    except ValueError as error:  # of aiohttp: a form without boundary or end
+    except ValueError as error:  # from aiohttp: a form without boundary or end
         raise BadInput("the form cannot be read", field="file") from error
 
 
 async def _receive(request: web.Request, path: Path, upload: Upload) -> str:
-    """The part `file` of a form, or the body itself."""
+    """Receive the part `file` of a form, or the whole body."""
     if request.content_type != "multipart/form-data":
         await _write(path, _body(request, upload), upload)
         return ""
@@ -95,7 +94,7 @@ async def _body(request: web.Request, upload: Upload) -> AsyncIterator[bytes]:
 
 
 async def _chunks(request: web.Request, part: BodyPartReader, upload: Upload) -> AsyncIterator[bytes]:
-    """What is left out counts as well: it is the whole body that is bounded."""
+    """Yield the chunks of a part. Skipped parts count towards the limit as well, which is for the whole body."""
     while chunk := await part.read_chunk(1 << 16):
         if request.content.total_bytes > MAX_BODY_BYTES:
             raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content.total_bytes)
@@ -137,5 +136,5 @@ def local_time(moment: str) -> str:
 
 
 def trust_files(hub: Hub) -> list[Path]:
-    """The authorities that this installation trusts; its own built-in one is among them."""
+    """Return the files of the authorities that this installation trusts, including its built-in one."""
     return list_trust_files(hub.settings.data / "trust")

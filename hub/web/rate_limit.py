@@ -1,4 +1,4 @@
-"""Brakes on bursts from one address, in memory: only brakes. What protects codes and money counts in PostgreSQL."""
+"""Rate limit per address, in memory. It only slows bursts; limits that protect codes and money are in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from limits.aio.strategies import FixedWindowRateLimiter
 
 from hub.errors import TooMany
 
-# A whole campus may sit behind one address: generous, and enough against a program that guesses.
+# Generous, since a whole campus may share one address, but low enough to stop a guessing program.
 PER_MINUTE = {
     "open": 120,
     "code": 60,
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class Brakes:
-    """`proxies`: whose word is taken on where a request came from."""
+    """Rate limits per address. `proxies`: networks whose X-Forwarded-For is trusted."""
 
     def __init__(self, per_minute: dict[str, int] | None = None, proxies: Networks = THIS_MACHINE) -> None:
         self._limits: dict[str, RateLimitItem] = {
@@ -49,18 +49,18 @@ class Brakes:
         self._told = False
 
     async def slow_down(self, request: web.Request, what: str) -> None:
-        """Count this call. Raises TooMany once an address has made too many in this minute."""
+        """Count this request. Raises TooMany if its address has made too many within this minute."""
         address = self.address(request)
         self._tell(request)
         if address is not None and not await self._limiter.hit(self._limits[what], what, address):
             raise TooMany(retry_after=timedelta(minutes=1))
 
     def address(self, request: web.Request) -> str | None:
-        """Whom this request counts for, as `remote_address` says."""
+        """Return the address that this request is counted for, see `remote_address`."""
         return remote_address(request, self._proxies)
 
     def _tell(self, request: web.Request) -> None:
-        """Once, of a neighbour that looks like a proxy which nobody configured: all its visitors count as one."""
+        """Warn once about a neighbour that seems to be an unconfigured proxy, whose visitors all count as one."""
         if self._told or "X-Forwarded-For" not in request.headers:
             return
         peer = _address(request.remote or "")
@@ -70,9 +70,9 @@ class Brakes:
 
 
 def remote_address(request: web.Request, proxies: Networks) -> str | None:
-    """Whom to count: the peer, or whom a proxy of ours names, through as many of them as there are. IPv6 by its /64.
+    """Return the address to count: the peer, or the one named by our proxies. IPv6 is counted by its /64.
 
-    None for somebody on this very machine, who was not forwarded: that cannot be said from outside.
+    None for a request from this machine that was not forwarded, which cannot be faked from outside.
     """
     peer = _address(request.remote or "")
     if peer is None:
@@ -80,7 +80,7 @@ def remote_address(request: web.Request, proxies: Networks) -> str | None:
     named = ",".join(request.headers.getall("X-Forwarded-For", [])).strip()
     if not named or not _is_among(proxies, peer):
         return None if peer.is_loopback else _counted(peer)
-    for each in reversed(named.split(",")):  # the last proxy writes last; what stands before its line is hearsay
+    for each in reversed(named.split(",")):  # each proxy appends; what stands before our proxies' part is untrusted
         if (found := _address(each.strip())) is None:
             return UNKNOWN
         peer = found
@@ -90,7 +90,7 @@ def remote_address(request: web.Request, proxies: Networks) -> str | None:
 
 
 def _address(text: str) -> Address | None:
-    """With or without the port that some proxies write; IPv4 also where it is written as IPv6."""
+    """Parse an address, with or without port; an IPv4-mapped IPv6 address as IPv4."""
     host = text.partition("]")[0].removeprefix("[") if text.startswith("[") else text
     host = host.partition(":")[0] if host.count(":") == 1 else host
     try:

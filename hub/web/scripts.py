@@ -1,11 +1,11 @@
-"""The scripts of the signer's pages: what exactly a browser runs that signs, for everybody to compare.
+"""Hashes of the scripts that run in a signing browser, for everybody to compare.
 
-Their hashes are published at `/.well-known/qianda-scripts.sha256`, as `sha256sum` writes them; the hash of that list
-stands for all of them. From the source the same comes out of
+They are published at `/.well-known/qianda-scripts.sha256` in the format of `sha256sum`. The hash of that list covers
+all scripts; from the source it is computed by
 
     cd hub/web/static && LC_ALL=C sha256sum signer/*.js | sha256sum
 
-The signing page names the hash of each script that it loads (Subresource Integrity), also of those that are imported.
+The signing page contains the hash of each script that it loads or imports (Subresource Integrity).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _IMPORT = re.compile(rb"""^import\s[^'"]*['"]\./([a-z_]+\.js)['"]""", re.MULTILI
 
 @dataclass(frozen=True)
 class Scripts:
-    """By name, like `signer/sign.js`."""
+    """The scripts by name, such as `signer/sign.js`."""
 
     contents: Mapping[str, bytes]
 
@@ -37,16 +37,16 @@ class Scripts:
 
     @cached_property
     def listing(self) -> str:
-        """As `sha256sum` writes it."""
+        """The hashes in the format of `sha256sum`."""
         return "".join(f"{hashlib.sha256(text).hexdigest()}  {name}\n" for name, text in sorted(self.contents.items()))
 
     @cached_property
     def sha256(self) -> str:
-        """That of the listing."""
+        """SHA-256 of the listing."""
         return hashlib.sha256(self.listing.encode()).hexdigest()
 
     def tags(self, name: str, static: str) -> Markup:
-        """To load one with all that it imports, each bound to its hash."""
+        """Return the tags that load a script and everything that it imports, each with its hash."""
         preload = Markup('<link rel="modulepreload" href="{}/{}" integrity="{}">')
         script = Markup('<script type="module" src="{}/{}" integrity="{}"></script>')
         imported = [each for each in self._with_imports(name, set()) if each != name]

@@ -1,6 +1,6 @@
-"""What protects visitors' browsers: headers, same-origin for everything that changes something, the session's cookie.
+"""Security headers, same-origin checks for requests that change something, and session cookies.
 
-The Host header is compared, never trusted: every address that we hand out is built from the configured public origin.
+The Host header is compared, never trusted: every URL that we hand out is built from the configured public origin.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
-# Without versions; also where aiohttp answers by itself, before any handler of ours.
+# No version number, also in responses of aiohttp itself.
 setattr(web_response, "SERVER_SOFTWARE", "Qianda")  # noqa: B010 - aiohttp has no setting for it
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """On everything that leaves. Nothing is kept by anybody unless a handler says otherwise; static files may be."""
+    """Add headers to every response. Responses are not cached unless a handler says so; static files are."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if response.status in (200, 304) and request.path.startswith(request.app[STATIC] + "/"):
@@ -53,26 +53,27 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 @web.middleware
 async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what another site makes a browser send (Fetch Metadata; RFC 6454 for Origin)."""
+    """Refuse requests that another site makes a browser send (Fetch Metadata; RFC 6454 for Origin)."""
     if request.method not in SAFE_METHODS and not _from_here(request):
         raise AccessDenied("this request came from another site")
     return await handler(request)
 
 
 def refuse_other_sites(request: web.Request) -> None:
-    """For a page that makes something by being looked at: it opens from a page of ours, or by the person's own hand.
+    """Refuse a GET that has side effects unless it comes from our own pages or was entered by the person.
 
-    A browser too old to say where it comes from (Safari before 16.4) is let in: staff shall be able to work with it,
-    and all that a foreign site gains is a link that nobody but them sees, and a line in the record.
+    Browsers without Fetch Metadata (Safari before 16.4) are let in, so that staff can use them. All that another site
+    could cause is a link that only staff see, and a line in the audit record.
     """
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-        raise AccessDenied("another site led here: open it from the contract's page")
+        raise AccessDenied("this was opened from another site: open it from the contract's page")
 
 
 def _from_here(request: web.Request) -> bool:
-    """A program sends neither header: no cookie either, or a bearer beside it, which no other site can make a browser
-    send. A form of our own may say `Origin: null`, because no page of ours
-    tells where it was; then the browser's Sec-Fetch-Site decides.
+    """Return whether a request comes from our own pages or from a program.
+
+    A program sends neither header, and no cookie, or a bearer that no other site can make a browser send. Our own forms
+    may send `Origin: null`, because our pages send no referrer; then Sec-Fetch-Site decides.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None and site != "same-origin":
@@ -84,12 +85,14 @@ def _from_here(request: web.Request) -> bool:
 
 @web.middleware
 async def public_address(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """On one's own machine: whoever came by another name of it (localhost) is sent to the public origin, to
-    which the proof of a key is bound. Elsewhere the proxy in front decides what Host we see: a redirect could circle.
+    """Redirect visitors who use another name of this machine (localhost) to the public origin.
+
+    The proof of a key is bound to that origin. This is done only on a local machine: elsewhere a proxy determines the
+    Host, and the redirect could loop.
     """
     public = urlsplit(request.app[HUB].services.origin)
     if "://" in request.raw_path.partition("?")[0] and urlsplit(request.raw_path).netloc not in ("", public.netloc):
-        raise web.HTTPMisdirectedRequest  # the absolute form of RFC 9112 3.2.2, of somebody else's address
+        raise web.HTTPMisdirectedRequest  # absolute form (RFC 9112 3.2.2) with a foreign URL
     page = request.method in ("GET", "HEAD") and not request.path.startswith(PROGRAMS)
     if page and public.hostname in LOOPBACK and request.headers.get("Host", public.netloc) != public.netloc:
         raise web.HTTPPermanentRedirect(f"{public.scheme}://{public.netloc}{request.rel_url.raw_path_qs}")
@@ -105,13 +108,13 @@ def bearer(request: web.Request) -> str | None:
 
 
 def cookie(request: web.Request, name: str) -> str:
-    """Empty when there is none, or one that we never set."""
+    """Return the value of a cookie; empty if it is missing or not one that we set."""
     value = request.cookies.get(name, "")
     return value if value.isascii() else ""
 
 
 def session_secret(request: web.Request) -> str:
-    """Of the visitor's signing session; a bearer wins over the cookie. Empty when there is none."""
+    """Return the secret of the signing session, from the bearer or else the cookie; empty if there is none."""
     return bearer(request) or cookie(request, COOKIE)
 
 

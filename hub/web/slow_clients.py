@@ -1,15 +1,15 @@
-"""Clients that do not get on with it are let go: half-open sockets, bodies in drips, answers nobody fetches.
+"""Disconnects slow clients: half-open sockets, bodies sent in drips, responses that are not read.
 
-aiohttp itself ends connections that wait for a request too long (its keep-alive timeout, which also counts before the
-first one). It does not watch for a request whose body never ends or an answer that is never read: that is done here.
+aiohttp itself closes connections without a request (its keep-alive timeout, which also applies before the first one).
+It does not notice a request whose body never ends or a response that is never read; this module does.
 
-How far a client has got with an answer is asked of the kernel, which counts what the other side has confirmed. Whatever
-we count ourselves says little: `sendfile` and short answers pass by the transport's buffer, and what the kernel took
-may lie there unread.
+The progress of a response is taken from the kernel, which counts the bytes acknowledged by the client. Counting in the
+process is not enough: `sendfile` and short responses bypass the transport's buffer, and bytes taken by the kernel may
+still be unsent.
 
-Whoever asks for many things at once gets one after the other: no request is looked at before the kernel has taken all
-earlier answers of its connection, and the kernel takes little that it cannot send. So nothing is worked out for a
-client that does not read, beyond what its own system's buffer holds.
+Pipelined requests are handled one after another: a request is handled only after the kernel has taken all earlier
+responses of the connection, and the kernel takes little that it cannot send. So no work is done for a client that does
+not read, beyond the size of its own buffer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PATIENCE = 10.0  # seconds
 SLOWEST = 1024  # bytes a second, once the patience has run out
 # How much longer than our patience a connection may idle, and the kernel may try: we look before they give up.
 LONGER = 1.25
-# So much the kernel takes of a connection's answers before the client has room for it.
+# Bytes of a connection's responses that the kernel takes before the client can receive them.
 UNSENT = 16 << 10  # bytes
 # Of Linux' struct tcp_info (since 4.6): its size up to the last field here, and where the fields begin.
 TCP_INFO_SIZE, UNACKED_AT, ACKED_AT, UNSENT_AT = 148, 24, 120, 144
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass
 class _AnswerProgress:
-    """Of a connection's answers: when it was last seen to get on, and how many bytes were `fetched` by then."""
+    """Progress of a connection's responses: time of the last progress, and bytes `fetched` by then."""
 
     since: float
     fetched: int
@@ -56,7 +56,7 @@ class SlowClients:
 
     @property
     def keepalive(self) -> float:
-        """How long a connection may wait for its (next) request."""
+        """Seconds that a connection may wait for its next request."""
         return self.patience * LONGER
 
     def middleware(self) -> Any:
@@ -75,7 +75,7 @@ class SlowClients:
         return watched
 
     async def watch(self, _app: web.Application) -> AsyncIterator[None]:
-        """A cleanup context of the application: runs as long as it does."""
+        """Check the connections as long as the application runs; its cleanup context."""
         task = asyncio.create_task(self._look_again_and_again())
         yield
         task.cancel()
@@ -132,7 +132,7 @@ class SlowClients:
 
 
 def _kernel_count(transport: Any) -> tuple[int, int]:
-    """Whether anything is left for the client to fetch (not 0), and how many bytes it has fetched so far."""
+    """Return the number of unsent or unacknowledged items (0 for none), and the bytes acknowledged so far."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # not TCP
             sock = transport.get_extra_info("socket")

@@ -1,7 +1,7 @@
-"""How much of the check page one address may use, and everybody together: uploads, disk, waiting, children.
+"""Limits of the check page, per address and in total: uploads, disk space, waiting files, child processes.
 
-A file takes a place in the queue when it has come completely: whoever sends in drips keeps nobody else from anything.
-Each address has one check at a time, so that an address with many dear files waits for itself.
+A file enters the queue only after it was received completely, so slow uploads do not block others. Each address has one
+check at a time, so an address with many expensive files delays only itself.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from hub.errors import ManyChecks, ManyFiles, UploadTooSlow
 MAX_FILE_BYTES = 20 << 20
 # Children at a time.
 MAX_CHECKS = 2
-# Files that have come and wait for their turn.
+# Received files that wait for a child process.
 MAX_WAITING = 20
-# Of one address, on their way or being checked. Who is behind a proxy that names nobody comes from this machine.
+# Files of one address, being uploaded or checked. Clients behind a proxy that names no client count as this machine.
 MAX_FILES, MAX_FILES_OF_THIS_MACHINE = 8, 16
 # On the disk at a time.
 MAX_BYTES_OF_ONE, MAX_BYTES = 2 * MAX_FILE_BYTES, 20 * MAX_FILE_BYTES
@@ -31,7 +31,7 @@ RETRY_AFTER = timedelta(minutes=1)
 
 @dataclass
 class _Share:
-    """What one address has here."""
+    """Resources used by one address."""
 
     max_files: int
     checks: asyncio.Semaphore
@@ -41,7 +41,7 @@ class _Share:
 
 @dataclass
 class Upload:
-    """One file. Whoever takes it in calls `add` for each piece that comes."""
+    """One upload."""
 
     limits: UploadLimits
     share: _Share
@@ -51,7 +51,7 @@ class Upload:
 
     @contextlib.asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
-        """Raise UploadTooSlow once a block takes too long, or the whole."""
+        """Limit the time of each block and of the whole upload. Raises UploadTooSlow."""
         try:
             async with asyncio.timeout(UPLOAD_TIMEOUT), self._timeout:
                 yield
@@ -59,14 +59,14 @@ class Upload:
             raise UploadTooSlow(retry_after=RETRY_AFTER) from None
 
     def arrived(self, size: int) -> None:
-        """So many bytes have come, whatever becomes of them."""
+        """Count received bytes."""
         self._missing -= size
         if self._missing <= 0:
             self._missing = BLOCK
             self._timeout.reschedule(asyncio.get_running_loop().time() + BLOCK_TIMEOUT)
 
     def store(self, size: int) -> None:
-        """So many bytes go to the disk. Raise ManyFiles or ManyChecks when they are too many."""
+        """Count bytes written to disk. Raises ManyFiles or ManyChecks if there are too many."""
         if self.share.size + size > MAX_BYTES_OF_ONE:
             raise ManyFiles(retry_after=RETRY_AFTER)
         if self.limits.size + size > MAX_BYTES:
@@ -77,7 +77,7 @@ class Upload:
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a child. Raise ManyChecks when too many wait."""
+        """Wait for a child process. Raises ManyChecks if too many files wait."""
         if self.limits.waiting >= MAX_WAITING:
             raise ManyChecks(retry_after=RETRY_AFTER)
         self.limits.waiting += 1
@@ -106,7 +106,7 @@ class UploadLimits:
 
     @contextlib.contextmanager
     def upload(self, address: str | None) -> Iterator[Upload]:
-        """Of an address, or None for this machine (as `remote_address` says). Raise ManyFiles when it has too many."""
+        """Start an upload of an address (None for this machine, see `remote_address`). Raises ManyFiles."""
         share = self._shares.get(address) or _share(address)
         if share.files >= share.max_files:
             raise ManyFiles(retry_after=RETRY_AFTER)

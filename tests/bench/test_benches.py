@@ -11,7 +11,7 @@ import pytest
 from bench.people import person_number
 from bench.providers import LedgerVerdict, Taken, judged, read_ledger
 from bench.results import Result, median, percentile
-from hub.model.contract.person import id_document
+from hub.model.contract.person import parse_id_document
 from tests.bench.measuring import Rows, measured, qianda
 from tests.channels.doubles.ledger import Ledger
 
@@ -80,7 +80,7 @@ def test_medians_and_percentiles() -> None:
 @pytest.mark.parametrize("number", [0, 1, 999, 1000, 4321])
 def test_people_have_well_formed_numbers(number: int) -> None:
     written = person_number(date(1985, 1, 1), number)
-    assert id_document("cn-id", written, field="id_number").number == written
+    assert parse_id_document("cn-id", written, field="id_number").number == written
 
 
 def accepted(phone: str, second: int) -> Taken:

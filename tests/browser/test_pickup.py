@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from hub.model.signing.link import DoorKind, pickup_code_for
+from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.accounts import EVERYTHING
 from tests.browser.conftest import SMALL, NewPage, Shot
 from tests.browser.signer_steps import code_of, identify
@@ -19,7 +19,7 @@ async def test_from_the_short_code_to_the_contract(running: Running, new_page: N
     async with running.hub.database.transaction(EVERYTHING) as tx:
         (signer,) = await tx.contracts.signers(contract.id)
         link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
-    right = pickup_code_for(running.hub.services.keys.link, link.id, link.generation)
+    right = derive_pickup_code(running.hub.services.keys.link, link.id, link.generation)
     page = await new_page()
     await page.goto(f"{running.origin}/s")
     await shot(page, "pickup-entry")

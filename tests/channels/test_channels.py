@@ -15,11 +15,11 @@ from channels.applink import AndroidApp, AppLink
 from channels.copy import Copy
 from channels.outbox import Outbox
 from channels.qr import Qr
-from hub.model.signing.link import short_code
+from hub.model.signing.link import format_ticket
 
 TICKET = "7F3KQ0ZC8M2XA"
 DOORWAY = Doorway(
-    f"https://sign.example.org/s/{TICKET}", f"HTTPS://SIGN.EXAMPLE.ORG/S/{TICKET}", TICKET, short_code(TICKET)
+    f"https://sign.example.org/s/{TICKET}", f"HTTPS://SIGN.EXAMPLE.ORG/S/{TICKET}", TICKET, format_ticket(TICKET)
 )
 MOMENT = datetime(2026, 12, 1, tzinfo=UTC)
 MESSAGE = Message("key-1", "+8619000000101", "invitation", "zh", "text", "invitation", {}, MOMENT)
@@ -60,7 +60,7 @@ def test_a_qr_code_is_small_upper_case_and_decodes_to_exactly_its_address() -> N
 def test_a_short_address_fits_version_2() -> None:
     address = "HTTPS://QD.EXAMPLE.CN/S/7F3KQ0ZC8M2XA"
     assert len(address) == 37
-    rendering = Qr().render(Doorway(address.lower(), address, TICKET, short_code(TICKET)))
+    rendering = Qr().render(Doorway(address.lower(), address, TICKET, format_ticket(TICKET)))
     assert rendering.png and Image.open(io.BytesIO(rendering.png)).size[0] / 10 - 2 * 4 == 25
 
 

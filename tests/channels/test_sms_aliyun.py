@@ -161,7 +161,7 @@ async def test_a_message_goes_out_with_the_providers_template_and_our_key(
         ({"templates": {"invitation.zh": {"id": "SMS_1"}}}, {"to": "+85251000101"}, "for numbers abroad"),
         ({}, {"variables": {}}, "no value for ticket"),
         ({}, {"variables": {"ticket": "x" * 36}}, "longer than 35"),
-        ({}, {"variables": {"ticket": "https://a.cn/s/1"}}, "holds an address"),
+        ({}, {"variables": {"ticket": "https://a.cn/s/1"}}, "contains a URL"),
     ],
 )
 async def test_what_the_provider_would_refuse_is_not_sent(
@@ -175,7 +175,7 @@ async def test_what_the_provider_would_refuse_is_not_sent(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"templates": {"invitation.zh": {"id": "SMS_1", "variables": ["link"]}}}, "no address in a variable"),
+        ({"templates": {"invitation.zh": {"id": "SMS_1", "variables": ["link"]}}}, "no URL in a variable"),
         ({"templates": {"invitation": {"id": "SMS_1"}}}, "templates.invitation"),
         ({"callback_secret": "short"}, "callback_secret"),
         ({"endpoint": "dysmsapi.aliyuncs.com"}, "endpoint"),

@@ -157,7 +157,7 @@ async def test_variables_go_by_their_places(double: Double, place: ChannelContex
         ({"templates": {"invitation.zh": {"id": "1100"}}}, {"to": "+85251000101"}, "for numbers abroad"),
         ({}, {"variables": {}}, "no value for ticket"),
         ({"variable_length": 6}, {}, "longer than 6"),
-        ({"variable_length": 40}, {"variables": {"ticket": "https://a.cn/s/1"}}, "holds an address"),
+        ({"variable_length": 40}, {"variables": {"ticket": "https://a.cn/s/1"}}, "contains a URL"),
     ],
 )
 async def test_what_the_provider_would_refuse_is_not_sent(
@@ -171,7 +171,7 @@ async def test_what_the_provider_would_refuse_is_not_sent(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"templates": {"invitation.zh": {"id": "1", "variables": ["entry"]}}}, "no address in a variable"),
+        ({"templates": {"invitation.zh": {"id": "1", "variables": ["entry"]}}}, "no URL in a variable"),
         ({"app_id": "my app"}, "app_id"),
         ({"secret_key": ""}, "secret_key"),
         ({"variable_length": 0}, "variable_length"),

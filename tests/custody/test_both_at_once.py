@@ -12,7 +12,7 @@ import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from hub.model.contract.contract import Contract
-from hub.model.evidence.record import broken_at
+from hub.model.evidence.record import find_broken_entry
 from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from qianda.holder import SoftwareKey
@@ -60,7 +60,7 @@ async def nothing_is_lost(running: Running, contract: Contract) -> None:
         1,
         1,
     ]
-    assert broken_at(entries) is None
+    assert find_broken_entry(entries) is None
 
 
 @contextlib.asynccontextmanager

@@ -22,7 +22,7 @@ from stdnum.cn import ric
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.model.evidence.record import broken_at
+from hub.model.evidence.record import find_broken_entry
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import TimestampService, TimestampSettings
 from qianda.holder import SoftwareKey
@@ -99,7 +99,7 @@ class School:
                 entries = await tx.record.entries(contract.id)
             kinds = [entry.kind for entry in entries]
             once = ("signature-accepted", "signature-embedded", "seal-used", "completed")
-            assert [kinds.count(kind) for kind in once] == [1, 1, 1, 1] and broken_at(entries) is None
+            assert [kinds.count(kind) for kind in once] == [1, 1, 1, 1] and find_broken_entry(entries) is None
             makers |= _timestamped_by(final)
         (folder / "final.pdf").write_bytes(final)
         judge_by_pdfsig(folder / "final.pdf", ["guardian-1", "seal"])
@@ -161,7 +161,7 @@ async def under_load(folder: Path, before: int, meanwhile: int, after: int) -> N
         assert len(made.second.ca.issued) >= meanwhile
         made.come_back()
         for name in ("szca", "gdca"):
-            made.running.hub.services.authorities.rests.served(name)  # as when their rest is over
+            made.running.hub.services.authorities.cooldowns.record_success(name)  # as when their rest is over
         served = len(made.first.ca.issued)
         await asyncio.gather(*(made.sign(person) for person in people[before + meanwhile :]))
         await made.nothing_is_lost(folder)

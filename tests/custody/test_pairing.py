@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hub.model.signing.pairing import PAIRING_LIFE, normalised_code, pairing_code
+from hub.model.signing.pairing import PAIRING_LIFE, make_pairing_code, normalise_pairing_code
 from hub.model.signing.session import SESSION_LIFE
 from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
@@ -35,10 +35,10 @@ async def refusal(call: Any) -> tuple[int, str]:
 
 
 def test_a_code_is_read_as_people_type_it() -> None:
-    code = pairing_code(bytes(range(9)))
-    assert len(code) == 8 and normalised_code(f" {code[:4].lower()}-{code[4:]} ") == code
-    assert normalised_code("O1I20000") == "01120000"
-    assert normalised_code("0000000") is None and normalised_code("0000000U") is None
+    code = make_pairing_code(bytes(range(9)))
+    assert len(code) == 8 and normalise_pairing_code(f" {code[:4].lower()}-{code[4:]} ") == code
+    assert normalise_pairing_code("O1I20000") == "01120000"
+    assert normalise_pairing_code("0000000") is None and normalise_pairing_code("0000000U") is None
 
 
 async def test_nothing_is_signed_before_the_page_confirms(running: Running) -> None:

@@ -14,10 +14,10 @@ from channels.poster import LOGO_SHARE, PosterDoor
 from channels.qr import matrix
 from hub.documents.poster import CourseLine, PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import UndrawableText
-from hub.model.signing.link import short_code
+from hub.model.signing.link import format_ticket
 
 ORIGIN, TICKET = "http://127.0.0.1:8080", "4J8Q2X7M3K9TB"
-DOORWAY = Doorway(f"{ORIGIN}/p/{TICKET}", f"{ORIGIN}/P/{TICKET}".upper(), TICKET, short_code(TICKET))
+DOORWAY = Doorway(f"{ORIGIN}/p/{TICKET}", f"{ORIGIN}/P/{TICKET}".upper(), TICKET, format_ticket(TICKET))
 COURSE = CourseLine("数学素养A", "Mathematics A", "3,000.00", "2026-12-07 – 2027-02-24，每周一、周三 18:30–20:00")
 
 
@@ -130,5 +130,5 @@ def test_the_code_stays_small() -> None:
 
 
 def test_a_logo_is_a_png() -> None:
-    with pytest.raises(ValueError, match="no PNG"):
+    with pytest.raises(ValueError, match="not a PNG"):
         PosterDoor(b"<svg/>")

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.evidence.record import broken_at
+from hub.model.evidence.record import find_broken_entry
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.files import Files
@@ -58,7 +58,7 @@ async def evidence(database: Database, files: Files, external_id: str) -> Eviden
         return Evidence(
             contract,
             Counter(entry.kind for entry in entries),
-            broken_at(entries),
+            find_broken_entry(entries),
             await tx.signatures.of_contract(contract.id),
             [(each.purpose, each.state.value) for each in await tx.deliveries.of_contract(contract.id)],
             await _count(tx, "SELECT count(*) FROM pgqueuer"),

@@ -94,3 +94,23 @@ def test_a_bound_has_the_usual_name() -> None:
         for name in names_in(path)
         if PRIVATE_BOUND.fullmatch(name)
     ] == []
+
+
+# Verbs that have a textbook name: process, reconcile or finish, consume, collect, prefetch, flush.
+BANNED_VERBS = re.compile(r"_*(?:hear|settle|spend|gather|foresee|foreseen|bring_out)(?:_|$)")
+
+
+def test_a_function_has_no_private_verb() -> None:
+    assert {
+        (path, name) for path, name, _ in functions() if path.startswith("hub/") and BANNED_VERBS.match(name)
+    } == set()
+
+
+MAX_UNFORMATTED = 20
+
+
+def test_the_formatter_decides() -> None:
+    """Exceptions are tables."""
+    mark = "# fmt: " + "skip"
+    paths = [path for package in (*PACKAGES, "tests", "seeds") for path in sorted((ROOT / package).rglob("*.py"))]
+    assert 0 < sum(path.read_text("utf-8").count(mark) for path in paths) <= MAX_UNFORMATTED

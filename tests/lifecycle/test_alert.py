@@ -78,7 +78,7 @@ async def test_an_alert_says_it_in_both_languages(running: Running, there: Hook)
     (message,) = [each for each in there.accepted if "identity" in each["title"]]
     assert message["message"].splitlines() == [
         "实名核验服务 aliyun 没有应答，签署人被提示稍后再试",
-        "The identity provider aliyun does not answer; signers are asked to try again later",
+        "The identity provider aliyun does not respond; signers are asked to try again later",
         f"{running.origin}/staff/tasks",
     ]
 

@@ -13,7 +13,7 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.messaging.resend_link import relink
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.model.messaging.budget import KINDS, BudgetLimits, Cause, CountedMessage, budgets, cause_of
+from hub.model.messaging.budget import KINDS, BudgetLimits, Cause, CountedMessage, choose_cause, list_message_budgets
 from hub.model.messaging.message import Purpose
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent
@@ -128,7 +128,7 @@ async def test_of_several_limits_the_one_that_ends_last_is_told() -> None:
 
 
 def test_every_message_is_counted_by_its_cause_and_in_one_order() -> None:
-    causes = {purpose: cause_of(purpose) for purpose in Purpose}
+    causes = {purpose: choose_cause(purpose) for purpose in Purpose}
     ours = {purpose for purpose, cause in causes.items() if cause is Cause.OURS}
     assert ours == {
         Purpose.INVITATION,
@@ -142,7 +142,7 @@ def test_every_message_is_counted_by_its_cause_and_in_one_order() -> None:
     assert causes[Purpose.CODE] is Cause.CODE
     kinds = {}
     for cause in Cause:
-        counted = list(budgets(BudgetLimits(), MORNING, CountedMessage(phone(1), cause, "hefei")))
+        counted = list(list_message_budgets(BudgetLimits(), MORNING, CountedMessage(phone(1), cause, "hefei")))
         kinds[cause] = [each.kind for each in counted]
         assert kinds[cause] == sorted(kinds[cause], key=KINDS.index)
     everything = [kind for each in kinds.values() for kind in each]

@@ -11,7 +11,7 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role
-from hub.model.evidence.record import broken_at
+from hub.model.evidence.record import find_broken_entry
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import signed
@@ -42,7 +42,7 @@ async def one_round(running: Running) -> None:
             assert (now.state, now.stuck_reason) == (ContractState.COMPLETED, None)
             kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
             assert [kinds.count(kind) for kind in ("seal-used", "signed", "completed")] == [1, 1, 1]
-            assert broken_at(await tx.record.entries(contract.id)) is None
+            assert find_broken_entry(await tx.record.entries(contract.id)) is None
 
 
 @pytest.mark.real

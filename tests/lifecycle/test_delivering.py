@@ -109,7 +109,7 @@ async def test_a_busy_provider_is_tried_again_and_a_refusal_is_final() -> None:
         await running.issue_minor()
         delivery = await committed_invitation(running)
         with pytest.raises(Unavailable):
-            await running.hub.services.router.carry(delivery, fresh=True)
+            await running.hub.services.router.send_delivery(delivery, fresh=True)
         for expected in (DeliveryState.SENDING, DeliveryState.REFUSED, DeliveryState.REFUSED):
             clock.advance(LATER)
             await running.worker.look_after()

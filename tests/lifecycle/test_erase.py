@@ -20,8 +20,8 @@ from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
-from hub.model.evidence.record import broken_at, commitment
-from hub.model.evidence.record_facts import committed_in
+from hub.model.evidence.record import compute_commitment, find_broken_entry
+from hub.model.evidence.record_facts import list_commitments
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import Person, person
@@ -89,12 +89,12 @@ async def test_nothing_that_anybody_writes_stands_in_the_record() -> None:
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 entries, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
             (entry,) = [each for each in entries if each.kind == kind]
-            ((name, behind),) = list(committed_in(entry.facts))
+            ((name, behind),) = list(list_commitments(entry.facts))
             assert (name, values[behind]) == ("reason", ("reason", WROTE))
-            assert broken_at(entries) is None
+            assert find_broken_entry(entries) is None
         async with superuser(running) as database:
             for row in await database.fetch("SELECT commitment, salt FROM personal_value WHERE salt IS NOT NULL"):
-                assert row["commitment"] == commitment(row["salt"], WROTE) and len(row["salt"]) == 32
+                assert row["commitment"] == compute_commitment(row["salt"], WROTE) and len(row["salt"]) == 32
 
 
 async def test_the_words_of_an_entry_are_erased_with_their_copies_and_the_record_stays_whole() -> None:
@@ -123,7 +123,7 @@ async def test_with_a_signer_goes_what_they_wrote_and_what_was_written_about_the
             await erase_signer(running.hub.services, EVERYTHING, contract.id, "guardian-1", "staff:x")
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 entries, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
-            assert values == {} and entries[-1].kind == "signer-erased" and broken_at(entries) is None
+            assert values == {} and entries[-1].kind == "signer-erased" and find_broken_entry(entries) is None
         assert await where_it_is(running) == set()
         with pytest.raises(NotFound):
             await erase_signer(running.hub.services, EVERYTHING, contract.id, "guardian-9", "staff:x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hub.model.messaging.sms_length import size
+from hub.model.messaging.sms_length import measure_text
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import GUARDIAN_PHONE
@@ -24,4 +24,4 @@ async def test_a_long_name_is_shortened_in_text_and_variables_alike() -> None:
         (message,) = await running.messages(GUARDIAN_PHONE)
         assert delivery.variables["campus"] == SHORT and len(SHORT) == 12
         assert f"新航线教育{SHORT}请您" in message["text"] and LONG not in message["text"]
-        assert size(message["text"]).segments == 2
+        assert measure_text(message["text"]).segments == 2

@@ -48,7 +48,7 @@ async def test_the_number_was_given_to_another_person() -> None:
         await changed(running, guardian)
         kept = {each.id: each for each in await messages(running, guardian.contract)}
         assert (kept[waiting_code.id].state, kept[waiting_code.id].failure) == ("withdrawn", "phone-changed")
-        assert await services.router.carry(waiting_code.id, fresh=True) == "withdrawn"
+        assert await services.router.send_delivery(waiting_code.id, fresh=True) == "withdrawn"
         for text in (old, desk):
             assert await refusal(open_link.open_ticket(services, text)) is LinkNotValid
         for secret in (verified, guardian.secret):
@@ -215,7 +215,7 @@ async def test_a_message_in_hands_goes_out_only_if_it_was_committed_before() -> 
         held = await run_step(running.hub.services, claimed)  # the worker has it in its hands, and has called nobody
         assert held
         await approve(running.hub.services, HEFEI, change.id, OTHER)
-        assert await router.carry(held, fresh=True) == "withdrawn"
+        assert await router.send_delivery(held, fresh=True) == "withdrawn"
         assert await sent(running, GUARDIAN_PHONE) == []
 
 
@@ -223,7 +223,7 @@ async def test_a_call_that_is_being_committed_goes_first() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         database, router = running.hub.database, running.hub.services.router
-        provider = router.carriers.of("sms", GUARDIAN_PHONE)[0].name
+        provider = router.carriers.list_able("sms", GUARDIAN_PHONE)[0].name
         guardian = await person(running, await running.issue_minor())
         await guardian.land()
         await verify_identity.send_code(running.hub.services, guardian.secret)
@@ -239,7 +239,7 @@ async def test_a_call_that_is_being_committed_goes_first() -> None:
         assert (called.id, called.provider, called.state) == (delivery.id, provider, "sending")
         # Its worker died after the commit: the provider has nothing, and it is not called a second time.
         clock.advance(MINUTE)
-        assert await router.carry(delivery.id, fresh=False) == "withdrawn"
+        assert await router.send_delivery(delivery.id, fresh=False) == "withdrawn"
         assert await sent(running, GUARDIAN_PHONE) == []
 
 

@@ -75,7 +75,7 @@ class School:
     def well(self) -> None:
         self.szca.answer = self.gdca.answer = None
         for name in ("szca", "gdca", "builtin"):
-            self.running.hub.services.authorities.rests.served(name)
+            self.running.hub.services.authorities.cooldowns.record_success(name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -27,7 +27,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.router.policy import policy_at
+from hub.router.policy import get_policy_at
 from hub.store.reminders.policies import Kind, PolicyChange, PolicyPlace
 from hub.web.api.answers import whole
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
@@ -56,10 +56,10 @@ async def test_each_level_changes_what_is_above_it_and_one_that_does_not_fit_is_
         await change(running, "hefei", "course", "math-a", {"window_opens": "11:00"})
         await change(running, "beijing", "campus", "beijing", {"window_opens": "05:00"})  # from a more patient version
         async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:  # reads what is above it
-            math = await policy_at(tx, base, "hefei", "math-a")
-            english = await policy_at(tx, base, "hefei", "english-b")
+            math = await get_policy_at(tx, base, "hefei", "math-a")
+            english = await get_policy_at(tx, base, "hefei", "english-b")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            beijing = await policy_at(tx, base, "beijing", "math-a")
+            beijing = await get_policy_at(tx, base, "beijing", "math-a")
         assert (math.messages_per_day, math.repeat_every.days, math.window_opens.hour) == (1, 6, 11)
         assert (english.repeat_every.days, english.window_opens.hour) == (6, 10)
         assert (beijing.messages_per_day, beijing.repeat_every.days, beijing.window_opens.hour) == (1, 5, 9)
@@ -72,7 +72,7 @@ async def test_what_was_saved_without_bounds_counts_as_the_bound_until_it_is_edi
         await change(running, "hefei", "campus", "hefei", saved)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             held, shown = (
-                await policy_at(tx, services.policy, "hefei"),
+                await get_policy_at(tx, services.policy, "hefei"),
                 await policies_at(services, tx, PolicyPlace("hefei")),
             )
         assert (held.reminders_after, held.messages_per_day, held.window_opens) == ((timedelta(days=7),), 10, time(10))
@@ -233,7 +233,7 @@ async def test_what_the_page_promises_of_a_policy_goes_out_also_where_there_were
         await change(running, "hefei", "campus", "hefei", {})
         await replan_scope(running.hub.services, "hefei")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            here = await policy_at(tx, running.hub.services.policy, "hefei", "math-a")
+            here = await get_policy_at(tx, running.hub.services.policy, "hefei", "math-a")
         shown = [(step.kind.value, step.due_at) for step in plan_of(here, MORNING, SHANGHAI)]
         promised = [(kind, f"{due.astimezone(SHANGHAI):%m-%d %H:%M}") for kind, due in shown if due > clock()]
         assert [kind for kind, _ in promised] == [*["reminder"] * 3, "last-call", "expiry"]

@@ -36,7 +36,7 @@ async def told(running: Running, number: int, *, worked_on: bool = True) -> None
 async def written(running: Running, reference: str) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.inbound.add("sms", Inbound(reference, "+12025550101", "hello"), SmsCommand.OTHER, tx.now)
-        await tx.budgets.spend("number", reference, tx.now, 5)
+        await tx.budgets.consume("number", reference, tx.now, 5)
 
 
 async def left(running: Running) -> tuple[int, int, int]:

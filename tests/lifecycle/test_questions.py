@@ -12,7 +12,7 @@ import pytest
 
 from hub.errors import TooSoon
 from hub.lifecycle.signing.questions import QUESTIONS_A_DAY, ask
-from hub.lifecycle.staff.signer_questions import settle
+from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.reminders.schedule import StepKind
@@ -33,7 +33,7 @@ async def test_silence_and_its_end_reach_every_task_at_the_number_however_many_t
         assert (await tasks_of(running, contract))[0].paused
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = await tx.staff_tasks.open_tasks(contract.id)
-        assert await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
+        assert await finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test")
         assert not (await tasks_of(running, contract))[0].paused
 
 
@@ -63,13 +63,13 @@ async def test_a_question_is_settled_and_reminders_go_on_at_once_or_neither() ->
             (task,) = await tx.staff_tasks.open_tasks(contract.id)
         async with running.hub.database.transaction(EVERYTHING) as sending:
             await sending.contracts.locked(contract.id)
-            settling = asyncio.create_task(settle(running.hub.services, EVERYTHING, task.id, "staff:test"))
+            settling = asyncio.create_task(finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test"))
             await until(partial(waiting, running, 1))
             assert [each.id for each in await sending.staff_tasks.open_tasks(contract.id)] == [task.id]
             settling.cancel()  # the process dies here
         with pytest.raises(asyncio.CancelledError):
             await settling
-        assert await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
+        assert await finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test")
         assert not (await tasks_of(running, contract))[0].paused
 
 
@@ -87,7 +87,7 @@ async def test_a_last_call_that_silence_swallowed_comes_once_the_question_is_set
         assert task.step and task.step.kind is StepKind.EXPIRY
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (asked,) = [each for each in await tx.staff_tasks.open_tasks(contract.id) if each.kind == "not-me"]
-        assert await settle(running.hub.services, EVERYTHING, asked.id, "staff:test")
+        assert await finish_staff_task(running.hub.services, EVERYTHING, asked.id, "staff:test")
         await follow(running, clock, MORNING + timedelta(days=5))
         messages = await sent(running, GUARDIAN_PHONE)
         assert [purpose for purpose, _ in messages] == ["invitation", "reminder", "last-call", "expired"]
@@ -105,7 +105,7 @@ async def test_a_last_call_that_was_sent_is_not_planned_again_when_a_question_is
         await ask(running.hub.services, stranger.secret, "not-me", "")
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (asked,) = [each for each in await tx.staff_tasks.open_tasks(contract.id) if each.kind == "not-me"]
-        assert await settle(running.hub.services, EVERYTHING, asked.id, "staff:test")
+        assert await finish_staff_task(running.hub.services, EVERYTHING, asked.id, "staff:test")
         assert await tasks_of(running, contract) == before
 
 

@@ -10,7 +10,7 @@ import pytest
 from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.signing.questions import ask
-from hub.lifecycle.staff.signer_questions import settle
+from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work, waiting
@@ -46,11 +46,11 @@ async def test_a_number_that_said_not_me_is_not_reminded_by_hand_until_that_is_s
         await not_me(running, contract)
         with pytest.raises(IllegalMove) as refused:
             await by_hand(running, contract)
-        assert refused.value.detail == "Reminders are paused until the question from this number is settled."
+        assert refused.value.detail == "Reminders are paused until the question from this number has been answered."
         assert await written_by_hand(running, contract) == []
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (asked,) = await tx.staff_tasks.open_tasks(contract.id)
-        await settle(running.hub.services, EVERYTHING, asked.id, "staff:test")
+        await finish_staff_task(running.hub.services, EVERYTHING, asked.id, "staff:test")
         assert await by_hand(running, contract) == [GUARDIAN_PHONE]
 
 

@@ -31,7 +31,7 @@ from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.reminders.reschedule import replan_scope
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing.questions import ask
-from hub.lifecycle.staff.signer_questions import settle
+from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, TaskState
 from hub.model.messaging.delivery import PLANNED, Delivery
@@ -162,7 +162,7 @@ class Reminders(RuleBasedStateMachine):
             async with self.running.hub.database.transaction(EVERYTHING) as tx:
                 tasks = await tx.staff_tasks.open_tasks(contract.id)
             for each in tasks:
-                await settle(self.services, EVERYTHING, each.id, "staff:test")
+                await finish_staff_task(self.services, EVERYTHING, each.id, "staff:test")
 
     @precondition(lambda self: self.contracts)
     @rule(which=st.integers(0, 9), life=SHORT)

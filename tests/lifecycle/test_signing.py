@@ -29,7 +29,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import open_link, sign, signer_certificates
 from hub.lifecycle.signing.device_keys import Presented, ShownKey
 from hub.lifecycle.signing.questions import ask
-from hub.lifecycle.staff.signer_questions import settle
+from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import EVERYTHING
@@ -368,8 +368,8 @@ async def test_a_question_silences_every_task_at_that_number_until_staff_have_se
         assert [(await tasks_of(running, each))[0].paused for each in contracts] == [True, True]
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = await tx.staff_tasks.open_tasks(contracts[0].id)
-        assert await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
-        assert not await settle(running.hub.services, EVERYTHING, task.id, "staff:test")
+        assert await finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test")
+        assert not await finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test")
         clock.advance(timedelta(days=2))
         await round_of_work(running)
         await deliver(running)

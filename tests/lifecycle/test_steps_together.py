@@ -14,7 +14,7 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.run_due import RanSteps, run_due
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.model.evidence.record import broken_at
+from hub.model.evidence.record import find_broken_entry
 from hub.model.staff.accounts import EVERYTHING
 from hub.worker import BATCH, LEASE
 from tests.database import tamper
@@ -47,7 +47,7 @@ async def sent(running: Running, contract: Contract) -> list[tuple[str, str]]:
 async def ledger(running: Running, contract: Contract) -> list[tuple[str, str | None]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         entries = await tx.reminders.of_contract(contract.id)
-        assert broken_at(await tx.record.entries(contract.id)) is None
+        assert find_broken_entry(await tx.record.entries(contract.id)) is None
     return [(str(each["kind"]), each["reason"]) for each in entries]
 
 
@@ -82,7 +82,7 @@ async def counted(running: Running, number: int) -> tuple[list[str], RanSteps]:
     event.remove(engine, "before_cursor_execute", note)
     assert (ran.number, len(ran.calls), ran.left) == (number, number, [])
     for call in ran.calls:
-        await running.hub.services.router.finish(call)
+        await running.hub.services.router.make_call(call)
     return statements, ran
 
 

@@ -37,7 +37,7 @@ async def test_a_contract_is_completed_by_the_second_service_and_staff_hear_of_t
         name = tsas[1].url.split("/")[2]
         first, second = sorted(await alerts(running))
         assert first[0] == "clock-differs" and first[1].startswith(f"The clock of the timestamp service {name} differs")
-        text = f"The timestamp service 127.0.0.1:9 gave no timestamp that can be used; {name} did"
+        text = f"The timestamp service 127.0.0.1:9 returned no usable timestamp; {name} is used instead"
         assert second == ("timestamps-away", text)
         trusted = {path.name for path in (running.hub.settings.data / "trust").glob("timestamp-*.pem")}
         assert len(trusted) == 2

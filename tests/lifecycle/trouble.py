@@ -76,7 +76,7 @@ async def work_off(running: Running) -> int:
         if entrypoint == "complete":
             await advance(running.hub.services, UUID(payload["contract"]))
         else:
-            await running.hub.services.router.carry(UUID(payload["delivery"]), fresh=True)
+            await running.hub.services.router.send_delivery(UUID(payload["delivery"]), fresh=True)
     return len(jobs)
 
 

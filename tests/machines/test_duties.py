@@ -21,13 +21,13 @@ class Counting(Worker):
 
     rounds: Counter[str]
 
-    async def _settle(self) -> None:
+    async def _reconcile(self) -> None:
         self.rounds["settle"] += 1
 
     async def _reroute(self) -> None:
         self.rounds["reroute"] += 1
 
-    async def _hear_again(self) -> None:
+    async def _process_remaining_callbacks(self) -> None:
         self.rounds["hear_again"] += 1
 
     async def _upkeep(self) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from channels import Channel, ChannelContext, Heard, sms_twilio
 from hub.lifecycle.contract.new_contract import NewSigner
-from hub.lifecycle.inbound.process_callbacks import hear
+from hub.lifecycle.inbound.process_callbacks import process_callback
 from hub.lifecycle.messaging.fallback import next_way
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
@@ -88,12 +88,12 @@ class Routed:
         """Until every stored call has been worked on, as a worker would; what waits for later, too."""
 
         async def nothing_left() -> bool:
-            while await self.running.worker.hear():
+            while await self.running.worker.process_callbacks():
                 pass
             async with self.running.hub.database.transaction(EVERYTHING) as tx:
                 waiting = await tx.callbacks.due(tx.now + timedelta(days=1))
             for callback in waiting:
-                await hear(self.running.hub.services, callback)
+                await process_callback(self.running.hub.services, callback)
             return not waiting
 
         await until(nothing_left)
@@ -108,7 +108,7 @@ class Routed:
     async def reroute(self, delivery: Delivery) -> UUID | None:
         following = await next_way(self.running.hub.services, delivery.id)
         if following:
-            await self.running.hub.services.router.carry(following, fresh=True)
+            await self.running.hub.services.router.send_delivery(following, fresh=True)
         return following
 
     async def staff_tasks(self, contract: Contract) -> list[str]:

@@ -57,7 +57,7 @@ def with_more(hub: Routed, *names: str) -> list[Second]:
     return more
 
 
-async def ways(hub: Routed, contract: Contract) -> list[tuple[str, str, int]]:
+async def get_channels(hub: Routed, contract: Contract) -> list[tuple[str, str, int]]:
     """Of what we began with; answers to what somebody wrote are no rungs."""
     found = [each for each in await hub.deliveries(contract) if each.purpose not in ANSWERS]
     return [(each.channel, each.state.value, each.rung) for each in found]
@@ -70,10 +70,10 @@ async def test_an_undelivered_text_is_followed_by_a_voice_then_a_mail_then_a_sta
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
         await hub.look_after()
-        assert [name for name, *_ in await ways(hub, contract)] == ["sms", "voice"]
+        assert [name for name, *_ in await get_channels(hub, contract)] == ["sms", "voice"]
         assert len(voice.texts) == 1
         await hub.look_after(timedelta(hours=25))  # nobody opened it
-        assert [name for name, *_ in await ways(hub, contract)][:3] == ["sms", "voice", "email"]
+        assert [name for name, *_ in await get_channels(hub, contract)][:3] == ["sms", "voice", "email"]
         assert len(email.texts) == 1 and "/s/" in email.texts[0].text
         assert await hub.staff_tasks(contract) == []
         await hub.look_after(timedelta(hours=25))
@@ -88,7 +88,7 @@ async def test_no_receipt_in_ten_minutes_is_no_receipt() -> None:
         assert voice.texts == []
         await hub.look_after(timedelta(minutes=2))
         assert len(voice.texts) == 1
-        assert (await ways(hub, contract))[0][1] == "sent"
+        assert (await get_channels(hub, contract))[0][1] == "sent"
 
 
 async def test_what_was_delivered_and_opened_needs_no_other_way() -> None:
@@ -245,7 +245,7 @@ async def test_that_a_deadline_has_passed_is_told_by_the_next_way_in_the_morning
             (signer,) = await tx.contracts.signers(contract.id)
             news = await send_at_once(services, tx, contract, signer, NewMessage(Purpose.EXPIRED, "news"))
         assert news
-        await services.router.carry(news.id, fresh=True)  # it was day until just now
+        await services.router.send_delivery(news.id, fresh=True)  # it was day until just now
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
         await hub.look_after()
@@ -345,7 +345,7 @@ async def test_a_busy_provider_hands_over_to_the_next_and_gets_less() -> None:
             async with hub.running.hub.database.transaction(EVERYTHING) as tx:
                 health = (await tx.providers.healths(["sms_twilio"]))["sms_twilio"]
                 assert health.weight < 0.6
-                assert health.weight_at(1.0, tx.now + timedelta(hours=1)) == 1.0
+                assert health.compute_weight(1.0, tx.now + timedelta(hours=1)) == 1.0
 
 
 async def test_a_text_that_one_provider_lacks_goes_by_another() -> None:

@@ -10,8 +10,8 @@ from datetime import UTC, timedelta
 import pytest
 
 from channels import ChannelContext, sms_kannel
-from hub.lifecycle.inbound.inbound_sms import settle_stops
-from hub.lifecycle.inbound.process_callbacks import hear
+from hub.lifecycle.inbound.inbound_sms import process_stops
+from hub.lifecycle.inbound.process_callbacks import process_callback
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.reminders.run_due import run_step
 from hub.model.contract.contract import Contract
@@ -165,7 +165,7 @@ async def stops(hub: Routed, kannel: Kannel, numbers: list[str], words: str = "S
         )
         assert call
         heard = channel.read(call)  # type: ignore[attr-defined]
-        await hear(hub.running.hub.services, await hub.told("kannel", heard))
+        await process_callback(hub.running.hub.services, await hub.told("kannel", heard))
 
 
 async def opted_out(hub: Routed, numbers: list[str]) -> list[str]:
@@ -178,15 +178,15 @@ async def test_a_flood_of_stops_that_nobody_signed_opts_nobody_out_and_a_few_do(
         flood = [f"+1202555{number:04}" for number in range(400, 421)]
         await stops(hub, kannel, flood)
         hub.clock.advance(timedelta(minutes=2))
-        await settle_stops(hub.running.hub.services)
+        await process_stops(hub.running.hub.services)
         assert await opted_out(hub, flood) == []
         assert await kinds_of_alerts(hub) == ["stop-flood"]
         hub.clock.advance(timedelta(minutes=5))
         await stops(hub, kannel, flood[:2])
-        await settle_stops(hub.running.hub.services)
+        await process_stops(hub.running.hub.services)
         assert await opted_out(hub, flood) == []  # the minute is not over
         hub.clock.advance(timedelta(minutes=2))
-        await settle_stops(hub.running.hub.services)
+        await process_stops(hub.running.hub.services)
         assert await opted_out(hub, flood) == flood[:2]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from hub.model.staff.accounts import EVERYTHING
 from tests.router.routed import Routed, routed
-from tests.router.test_ladder import ways, with_more
+from tests.router.test_ladder import get_channels, with_more
 
 IN_VAIN = timedelta(minutes=11)
 
@@ -22,7 +22,7 @@ def told_to_nobody(hub: Routed, *steps: str, code: int | None = None) -> None:
 async def weight(hub: Routed) -> float:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
         health = (await tx.providers.healths(["sms_twilio"])).get("sms_twilio")
-        return health.weight_at(1.0, tx.now) if health else 1.0
+        return health.compute_weight(1.0, tx.now) if health else 1.0
 
 
 async def test_what_has_arrived_without_a_receipt_needs_no_other_way() -> None:
@@ -31,7 +31,7 @@ async def test_what_has_arrived_without_a_receipt_needs_no_other_way() -> None:
         contract = await hub.invited(channels=("sms", "voice"))
         told_to_nobody(hub, "sending", "sent", "delivered")
         await hub.look_after(IN_VAIN)
-        assert await ways(hub, contract) == [("sms", "delivered", 0)]
+        assert await get_channels(hub, contract) == [("sms", "delivered", 0)]
         assert voice.texts == [] and await weight(hub) == 1.0
 
 
@@ -41,8 +41,8 @@ async def test_what_has_failed_without_a_receipt_goes_by_the_next_way_and_is_not
         contract = await hub.invited(channels=("sms", "voice"))
         told_to_nobody(hub, "sending", "sent", "undelivered", code=30003)
         await hub.look_after(IN_VAIN)
-        assert [name for name, *_ in await ways(hub, contract)] == ["sms", "voice"]
-        assert (await ways(hub, contract))[0] == ("sms", "undelivered", 0)
+        assert [name for name, *_ in await get_channels(hub, contract)] == ["sms", "voice"]
+        assert (await get_channels(hub, contract))[0] == ("sms", "undelivered", 0)
         assert len(voice.texts) == 1 and await weight(hub) == 1.0
 
 
@@ -54,7 +54,7 @@ async def test_who_cannot_say_what_became_of_it_is_slow(answers: bool) -> None:
         if not answers:
             hub.twilio.resources.clear()
         await hub.look_after(IN_VAIN)
-        assert (await ways(hub, contract))[0] == ("sms", "sent", 0)
+        assert (await get_channels(hub, contract))[0] == ("sms", "sent", 0)
         assert len(voice.texts) == 1 and await weight(hub) < 1.0
 
 
@@ -64,5 +64,5 @@ async def test_the_one_way_there_is_is_asked_again_before_staff_hear_of_it() -> 
         await hub.look_after(IN_VAIN)
         told_to_nobody(hub, "sending", "sent", "delivered")
         await hub.look_after(timedelta(hours=25))
-        assert (await ways(hub, contract))[0] == ("sms", "delivered", 0)
+        assert (await get_channels(hub, contract))[0] == ("sms", "delivered", 0)
         assert await hub.staff_tasks(contract) == []

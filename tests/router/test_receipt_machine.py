@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from hub.errors import Unavailable
-from hub.lifecycle.inbound.process_callbacks import hear
-from hub.model.messaging.delivery import Delivery, DeliveryState, joined
+from hub.lifecycle.inbound.process_callbacks import process_callback
+from hub.model.messaging.delivery import Delivery, DeliveryState, merge_states
 from hub.model.staff.accounts import EVERYTHING
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, Routed, routed
@@ -83,7 +83,7 @@ class Receipts(RuleBasedStateMachine):
 
     async def _carry(self) -> None:
         try:
-            await self.hub.running.hub.services.router.carry(self.delivery.id, fresh=False)
+            await self.hub.running.hub.services.router.send_delivery(self.delivery.id, fresh=False)
         except Unavailable:
             pass
 
@@ -109,11 +109,11 @@ class Receipts(RuleBasedStateMachine):
 
     async def _hear(self) -> None:
         """Together what goes together; and what waits for later, too."""
-        await self.hub.running.worker.hear()
+        await self.hub.running.worker.process_callbacks()
         async with self.hub.running.hub.database.transaction(EVERYTHING) as tx:
             due = await tx.callbacks.due(tx.now + timedelta(hours=1))
         for each in due:
-            await hear(self.hub.running.hub.services, each)
+            await process_callback(self.hub.running.hub.services, each)
 
     # ---- what always holds
 
@@ -127,7 +127,7 @@ class Receipts(RuleBasedStateMachine):
     @invariant()
     def what_is_known_never_gets_less(self) -> None:
         now = self.stage.do(self._look()).state
-        assert joined(self.known, now) is now
+        assert merge_states(self.known, now) is now
         self.known = now
 
     async def _look(self) -> Delivery:

@@ -42,7 +42,7 @@ async def ask_for_a_code(hub: Routed, contract: Contract) -> None:
     await send_code(hub.running.hub.services, opened.secret)
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
         (code,) = [each for each in await tx.deliveries.of_contract(contract.id) if each.purpose == "code"]
-    await hub.running.hub.services.router.carry(code.id, fresh=True)
+    await hub.running.hub.services.router.send_delivery(code.id, fresh=True)
 
 
 async def test_nobody_calls_inside_the_rest_that_a_burst_of_429_asked_for() -> None:

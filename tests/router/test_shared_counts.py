@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from hub.lifecycle.inbound.inbound_sms import settle_stops
+from hub.lifecycle.inbound.inbound_sms import process_stops
 from hub.lifecycle.messaging.send import NewMessage, write_message
 from hub.model.contract.contract import Contract
 from hub.model.messaging.budget import BudgetLimits
@@ -90,16 +90,16 @@ async def test_steps_that_run_together_book_by_several_channels_in_any_order() -
         async def another() -> None:
             async with database.transaction(EVERYTHING) as tx:
                 for each in (mails[1], texts[1]):
-                    ((_, begun),) = await router.begin(tx, [(each, None)])
+                    ((_, begun),) = await router.prepare_calls(tx, [(each, None)])
                     assert begun
 
         async with database.transaction(EVERYTHING) as tx:
-            ((_, begun),) = await router.begin(tx, [(texts[0], None)])
+            ((_, begun),) = await router.prepare_calls(tx, [(texts[0], None)])
             assert begun
             other = asyncio.create_task(another())
             while not await waits(tx):
                 await asyncio.sleep(0.01)
-            ((_, begun),) = await router.begin(tx, [(mails[0], None)])
+            ((_, begun),) = await router.prepare_calls(tx, [(mails[0], None)])
             assert begun
         await other
 
@@ -153,7 +153,7 @@ async def test_a_start_that_follows_an_unsigned_stop_is_the_last_word() -> None:
         hub.clock.advance(timedelta(seconds=20))
         await stops(hub, kannel, [number], words="START")
         hub.clock.advance(timedelta(minutes=2))
-        await settle_stops(hub.running.hub.services)
+        await process_stops(hub.running.hub.services)
         assert await opted_out(hub, [number]) == []
 
 

@@ -8,7 +8,7 @@ from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.model.staff.accounts import EVERYTHING, Scope
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, routed
-from tests.router.test_ladder import ways, with_more
+from tests.router.test_ladder import get_channels, with_more
 
 
 async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
@@ -18,7 +18,7 @@ async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
         assert await hub.twilio.write(PHONE, "Stop", f"{hub.place.callbacks}/inbound") == 200
         await hub.heard()
         await hub.sweep()
-        assert await ways(hub, contract) == [("email", "delivered", 0)]
+        assert await get_channels(hub, contract) == [("email", "delivered", 0)]
         assert hub.twilio.accepted == [] and len(email.texts) == 1
         hub.clock.advance(timedelta(hours=1))
         (by_hand,) = await remind_by_hand(hub.running.hub.services, Scope(frozenset({"hefei"})), contract.id, "staff:x")
@@ -56,5 +56,5 @@ async def test_a_stop_at_the_provider_itself_is_followed_by_no_call_either() -> 
         (voice,) = with_more(hub, "voice")
         contract = await hub.invited(channels=("sms", "voice"))
         await hub.look_after()
-        assert await ways(hub, contract) == [("sms", "refused", 0)]
+        assert await get_channels(hub, contract) == [("sms", "refused", 0)]
         assert voice.texts == [] and await hub.staff_tasks(contract) == ["unreached"]

@@ -41,7 +41,7 @@ from tests.channels.doubles.sms_aliyun import Double as Aliyun
 from tests.channels.doubles.sms_kannel import Double as Kannel
 from tests.database import tamper
 from tests.router.routed import PHONE, Routed, routed, written
-from tests.router.test_ladder import Second, ways, with_more
+from tests.router.test_ladder import Second, get_channels, with_more
 from tests.router.test_limits import limited
 
 MINUTE, HALF = timedelta(minutes=1), timedelta(seconds=30)
@@ -157,7 +157,7 @@ async def test_a_claim_that_took_long_to_commit_is_renewed_before_the_call() -> 
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(database, "before_commit", slow)
-            await hub.running.hub.services.router.carry(made.id, fresh=True)
+            await hub.running.hub.services.router.send_delivery(made.id, fresh=True)
         assert witness.claimed == [timedelta(0)]
 
 
@@ -172,11 +172,11 @@ async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_u
         async def slow() -> None:
             hub.clock.advance(waits.pop(0) if waits else timedelta(0))
 
-        await router.carry(first.id, fresh=True)
+        await router.send_delivery(first.id, fresh=True)
         witness.delivery, witness.claimed = made.id, []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(database, "before_commit", slow)
-            await router.carry(made.id, fresh=True)
+            await router.send_delivery(made.id, fresh=True)
         assert witness.claimed == [timedelta(0)]
         called_at = (await known(hub, made.id)).called_at
         assert called_at and called_at >= hub.clock()
@@ -243,7 +243,7 @@ async def test_a_look_that_fails_does_not_hold_up_the_others() -> None:
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             await tx.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
         await hub.look_after()
-        assert [name for name, *_ in await ways(hub, second)] == ["sms", "voice"]
+        assert [name for name, *_ in await get_channels(hub, second)] == ["sms", "voice"]
         assert (await hub.one(first)).check_at == hub.clock() + MINUTE  # the first of several tries, ever later
 
 
@@ -307,7 +307,7 @@ async def test_what_was_put_off_is_nobodys_fresh_message() -> None:
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             await tx.deliveries.put_off(made.id, hub.clock() + timedelta(hours=10))
         for fresh in (True, False):
-            await hub.running.hub.services.router.carry(made.id, fresh=fresh)
+            await hub.running.hub.services.router.send_delivery(made.id, fresh=fresh)
         assert hub.twilio.accepted == []
 
 
@@ -319,7 +319,7 @@ async def test_a_message_whose_job_waited_for_hours_is_looked_at_before_it_leave
             (task,) = await tx.tasks.of_contract(contract.id)
             await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
         hub.clock.advance(timedelta(hours=2))
-        await hub.running.hub.services.router.carry(delivery, fresh=True)
+        await hub.running.hub.services.router.send_delivery(delivery, fresh=True)
         assert (await known(hub, delivery)).failure == "signed-meanwhile" and hub.twilio.accepted == []
 
 
@@ -332,7 +332,7 @@ async def test_a_number_that_says_stop_while_its_message_waits_hears_by_another_
         await hub.heard()
         await hub.look_after()
         assert [each.text for each in hub.twilio.accepted if "/s/" in each.text.lower()] == []
-        assert await ways(hub, contract) == [("sms", "refused", 0), ("email", "delivered", 1)]
+        assert await get_channels(hub, contract) == [("sms", "refused", 0), ("email", "delivered", 1)]
         assert len(email.texts) == 1
 
 
@@ -359,7 +359,7 @@ async def test_a_code_that_no_provider_takes_is_read_by_a_voice() -> None:
         assert voice.texts == []
         await hub.look_after(MINUTE)
         assert [each.purpose for each in voice.texts] == ["code"]
-        assert (await ways(hub, contract))[0][:2] == ("sms", "withdrawn")
+        assert (await get_channels(hub, contract))[0][:2] == ("sms", "withdrawn")
         await hub.look_after(12 * MINUTE)
         assert hub.twilio.accepted == []
 

@@ -41,7 +41,7 @@ async def test_each_kind_is_counted_up_to_its_own_limit(store: Database) -> None
     for number, refused in ((1, None), (2, None), (3, "prefix")):
         phone = f"+1202555010{number}"
         async with store.transaction(EVERYTHING) as tx:
-            found = await tx.budgets.spend_all(wanted(phone))
+            found = await tx.budgets.consume_all(wanted(phone))
         assert [each.kind for each in found] == ([refused] if refused else [])
         assert await spent(store, "number", phone) == (0 if refused else 1)
     assert await spent(store, "prefix", "+1202555") == 2
@@ -51,7 +51,7 @@ async def test_each_kind_is_counted_up_to_its_own_limit(store: Database) -> None
 async def test_all_limits_that_are_reached_are_named_and_nothing_is_counted(store: Database) -> None:
     async with store.transaction(EVERYTHING) as tx:
         for _ in range(5):
-            assert await tx.budgets.spend_all(wanted("+12025550101", prefix=5)) == []
-        found = await tx.budgets.spend_all(wanted("+12025550101", prefix=5))
+            assert await tx.budgets.consume_all(wanted("+12025550101", prefix=5)) == []
+        found = await tx.budgets.consume_all(wanted("+12025550101", prefix=5))
     assert [each.kind for each in found] == ["number", "prefix"]
     assert await spent(store, "campus", "hefei") == 5

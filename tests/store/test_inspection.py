@@ -13,7 +13,7 @@ from hub.doctor import DoctorFinding
 from hub.doctor_records import examine_files, examine_records
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
-from hub.model.evidence.record import entry_digest
+from hub.model.evidence.record import compute_entry_digest
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signing import completed, signed
@@ -111,10 +111,10 @@ HARMS = (
     ("UPDATE record_head SET entries = 1", "the head of its record says entry 1, and holds another"),
     (CUT_WITH_HEAD, "the row says COMPLETED, its record says SIGNED"),
     ("UPDATE contract SET state = 'VOIDED'", "the row says VOIDED, its record says COMPLETED"),
-    ("UPDATE contract SET number = 'QD-2026-000999'", "its record was begun for {number}"),
-    ("UPDATE contract SET document = issued_sha256", "the row names another file as the current one"),
-    ("UPDATE contract SET issued_sha256 = document", "the row names another file as issued than its record"),
-    ("DELETE FROM document_version WHERE kind = 'final'", "{document}, which entry {end} names, is not listed"),
+    ("UPDATE contract SET number = 'QD-2026-000999'", "its record belongs to {number}"),
+    ("UPDATE contract SET document = issued_sha256", "the row names another current file than its record"),
+    ("UPDATE contract SET issued_sha256 = document", "the row and the record name different files as issued"),
+    ("DELETE FROM document_version WHERE kind = 'final'", "{document}, named by entry {end}, is not listed"),
     ("DELETE FROM contract", "the row of the contract is missing"),
 )
 TABLES = ("record_entry", "record_head", "contract", "document_version")
@@ -149,7 +149,7 @@ async def test_an_entry_that_was_made_anew_with_its_digest_does_not_fit_the_next
         contract = await running.issue_minor()
         async with running.hub.database.transaction(EVERYTHING) as tx:
             one = (await tx.record.entries(contract.id))[1]
-        digest = entry_digest(replace(one, kind="voided"))
+        digest = compute_entry_digest(replace(one, kind="voided"))
         async with superuser(running) as database:
             await database.execute("UPDATE record_entry SET kind = 'voided', digest = $1 WHERE sequence = 2", digest)
         words = "entry 3 does not follow the one before it: one of them was changed"

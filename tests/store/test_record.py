@@ -15,7 +15,7 @@ import pytest
 
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
-from hub.model.evidence.record import broken_at, commitment
+from hub.model.evidence.record import compute_commitment, find_broken_entry
 from hub.model.staff.accounts import EVERYTHING
 from tests.database import shared_server
 from tests.lifecycle.clockwork import quiet_hub
@@ -79,7 +79,7 @@ async def test_the_whole_story_stands_in_one_unbroken_chain() -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             entries = await tx.record.entries(contract.id)
         assert [entry.kind for entry in entries] == STORY
-        assert broken_at(entries) is None
+        assert find_broken_entry(entries) is None
         assert {entry.actor for entry in entries} == {"test", "hub", f"signer:{guardian.signer.id}"}
         final = await running.completed(contract)
         assert entries[-2].facts["document_sha256"] == hashlib.sha256(final).hexdigest()
@@ -95,7 +95,7 @@ async def test_two_people_who_act_at_once_make_one_chain() -> None:
         await void(running.hub.services, EVERYTHING, contract.id, "enough", "staff:test")
         async with running.hub.database.transaction(EVERYTHING) as tx:
             entries = await tx.record.entries(contract.id)
-        assert broken_at(entries) is None
+        assert find_broken_entry(entries) is None
         assert entries[-1].sequence == len(entries)
 
 
@@ -108,14 +108,14 @@ async def test_commitments_stand_for_values_that_can_be_shown_and_erased() -> No
             values = await tx.record.values(contract.id)
         assert salt is not None
         for name, value in (("name", "陈建国"), ("phone", GUARDIAN_PHONE), ("id_number", GUARDIAN_ID)):
-            assert drawn[name] == commitment(salt, value)
+            assert drawn[name] == compute_commitment(salt, value)
             assert values[drawn[name]] == (name, value)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.record.erase(guardian.signer.id)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.record.values(contract.id) == {}
             assert await tx.contracts.salt(guardian.signer.id) is None
-            assert broken_at(await tx.record.entries(contract.id)) is None
+            assert find_broken_entry(await tx.record.entries(contract.id)) is None
 
 
 async def test_personal_values_stand_only_where_they_may() -> None:
@@ -202,4 +202,4 @@ async def test_a_forgery_by_the_databases_own_administrator_is_found(forgery: st
         async with superuser(running) as connection:
             await connection.execute(forgery)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert broken_at(await tx.record.entries(contract.id)) == found_at
+            assert find_broken_entry(await tx.record.entries(contract.id)) == found_at

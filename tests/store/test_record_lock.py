@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from hub.model.contract.contract import Contract
-from hub.model.evidence.record import broken_at
+from hub.model.evidence.record import find_broken_entry
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub, waiting
 from tests.running import Running, until
@@ -35,4 +35,4 @@ async def test_two_units_that_record_at_once_make_one_chain(together: bool) -> N
         async with running.hub.database.transaction(EVERYTHING) as tx:
             entries = await tx.record.entries(contract.id)
         assert [entry.kind for entry in entries][-2:] == ["first", "later"]
-        assert broken_at(entries) is None
+        assert find_broken_entry(entries) is None

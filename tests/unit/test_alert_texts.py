@@ -37,7 +37,7 @@ def test_every_kind_that_has_a_title_has_a_sentence() -> None:
         (
             "authority-away",
             {"which": "instead", "service": "szca", "instead": "gdca"},
-            "The authority szca issues no certificates; gdca issues instead",
+            "The authority szca cannot issue certificates; gdca issues them instead",
         ),
         ("digest", {"name": "{Wang}", "open": 2, "overdue": 0}, "{Wang}: 2 to do, 0 overdue"),
         ("digest", {"name": "Wang"}, "Wang"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.model.signing.authority_choice import AuthorityRule, authorities_for, without_trial
+from hub.model.signing.authority_choice import AuthorityRule, choose_authorities, drop_trial_authorities
 
 pytestmark = pytest.mark.custody
 RULES = [
@@ -26,7 +26,7 @@ RULES = [
     ],
 )
 def test_the_first_rule_that_fits_decides(campuses: set[str], template: str, key: str, chosen: tuple[str, ...]) -> None:
-    assert authorities_for(RULES, campuses, template, key) == chosen
+    assert choose_authorities(RULES, campuses, template, key) == chosen
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_the_first_rule_that_fits_decides(campuses: set[str], template: str, key
 def test_no_trial_authority_stands_in_for_a_licensed_one_unless_the_template_allows_it(
     configured: list[str], allowed: bool, asked: list[str]
 ) -> None:
-    assert without_trial(configured, {"builtin", "test"}, allowed) == asked
+    assert drop_trial_authorities(configured, {"builtin", "test"}, allowed) == asked

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from hub.model.reminders.calendar import SchoolDay, closed_days
+from hub.model.reminders.calendar import SchoolDay, compute_closed_days
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     NextStep,
@@ -39,10 +39,10 @@ def plan(policy: ReminderPolicy, opened: datetime, deadline: datetime) -> list[t
 
 def test_the_spring_festival_is_known_and_the_schools_calendar_has_the_last_word() -> None:
     festival, monday = date(2026, 2, 17), date(2026, 3, 2)
-    known = closed_days("CN", [], [2026])
+    known = compute_closed_days("CN", [], [2026])
     assert festival in known and monday not in known
     own = [SchoolDay(festival, True, "open day"), SchoolDay(monday, False, "sports day")]
-    closed = closed_days("CN", own, [2026])
+    closed = compute_closed_days("CN", own, [2026])
     assert festival not in closed and monday in closed
 
 

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.messaging.chat_query import ContractCounts, Inquiry, Topic, help_text, read_inquiry, standing_text
+from hub.model.messaging.chat_query import (
+    ChatQuery,
+    ContractCounts,
+    Topic,
+    parse_chat_query,
+    render_chat_help,
+    render_contract_counts,
+)
 from hub.model.school.course import Campus
 
 ZONE = "Asia/Shanghai"
@@ -56,7 +63,7 @@ STANDING = ContractCounts(issued=11, signed=22, completed=33, pending=44, delive
     ],
 )
 def test_what_people_write_is_understood(text: str, topic: Topic, campus: Campus | None, language: str) -> None:
-    assert read_inquiry(text, CAMPUSES) == Inquiry(topic, language, campus)
+    assert parse_chat_query(text, CAMPUSES) == ChatQuery(topic, language, campus)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +78,14 @@ def test_what_people_write_is_understood(text: str, topic: Topic, campus: Campus
     ],
 )
 def test_a_name_that_is_not_among_them_is_unknown(text: str) -> None:
-    read = read_inquiry(text, CAMPUSES)
+    read = parse_chat_query(text, CAMPUSES)
     assert read.unknown_campus and read.campus is None
 
 
 def test_a_campus_of_others_is_as_unknown_as_one_that_is_nowhere() -> None:
     mine = (HEFEI, SHUSHAN)
     for there, nowhere in (("人民路进度", "火星路进度"), ("status of people's road", "status of Mars's road")):
-        answers = [help_text(read_inquiry(text, mine), "https://x/staff") for text in (there, nowhere)]
+        answers = [render_chat_help(parse_chat_query(text, mine), "https://x/staff") for text in (there, nowhere)]
         assert answers[0] == answers[1] and "x/staff" not in answers[0]
 
 
@@ -91,23 +98,23 @@ PIECES = st.lists(
 
 @given(PIECES, st.lists(st.sampled_from(CAMPUSES), unique=True))
 def test_reading_never_fails_and_finds_only_what_may_be_asked(text: str, campuses: list[Campus]) -> None:
-    read = read_inquiry(text, campuses)
+    read = parse_chat_query(text, campuses)
     assert read.language in ("zh", "en") and (read.campus is None or read.campus in campuses)
     assert not (read.campus and read.unknown_campus)
     console = "https://sign.example.org/staff"
-    assert help_text(read, console) and console in standing_text(read, STANDING, console)
+    assert render_chat_help(read, console) and console in render_contract_counts(read, STANDING, console)
 
 
 @given(ANYTHING, st.text(min_size=1), st.text(min_size=1))
 def test_names_of_campuses_may_be_anything(text: str, name: str, name_en: str) -> None:
     campus = Campus("id", None, name, name_en, ZONE)
-    assert read_inquiry(text, [campus]).campus in (None, campus)
+    assert parse_chat_query(text, [campus]).campus in (None, campus)
 
 
 @pytest.mark.parametrize("text", ["合肥还有谁没签", "who is unsigned at hefei", "进度", "status"])
 def test_an_answer_has_every_number_and_where_to_look(text: str) -> None:
-    read = read_inquiry(text, CAMPUSES)
-    answer = standing_text(read, STANDING, "https://x/staff?campus=hefei")
+    read = parse_chat_query(text, CAMPUSES)
+    answer = render_contract_counts(read, STANDING, "https://x/staff?campus=hefei")
     shown = {int(number) for number in re.findall(r"\d+", answer)}
     of_pending = {44, 55, 66, 77, 88}
     assert shown == (of_pending if read.topic is Topic.UNSIGNED else of_pending | {11, 22, 33})

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hub.errors import IllegalMove
 from hub.model.contract.contract import MOVES, ContractState, check_move
-from hub.model.contract.signer import SigningTask, TaskState, all_signed, tasks_to_open
+from hub.model.contract.signer import SigningTask, TaskState, all_signed, select_tasks_to_open
 
 FINAL = {"COMPLETED", "DECLINED", "EXPIRED", "VOIDED", "SIGNED_ON_PAPER"}
 LEGAL = {
@@ -46,7 +46,7 @@ def test_nobody_at_all_has_not_signed() -> None:
 
 
 class Turns(RuleBasedStateMachine):
-    """Signers in some order sign one after the other; opening is done by `tasks_to_open` alone."""
+    """Signers in some order sign one after the other; opening is done by `select_tasks_to_open` alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,12 +61,12 @@ class Turns(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        for task in tasks_to_open(list(self.tasks.values())):
+        for task in select_tasks_to_open(list(self.tasks.values())):
             self.tasks[task.id] = replace(task, state=TaskState.OPEN)
 
     @rule()
     def look_again(self) -> None:
-        assert tasks_to_open(list(self.tasks.values())) == []  # whose turn it was is open already
+        assert select_tasks_to_open(list(self.tasks.values())) == []  # whose turn it was is open already
 
     def in_state(self, state: TaskState) -> list[SigningTask]:
         return [task for task in self.tasks.values() if task.state is state]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hub.model.messaging.delivery import DeliveryState, joined
+from hub.model.messaging.delivery import DeliveryState, merge_states
 
 reports = some.lists(some.sampled_from(DeliveryState), min_size=1)
 
@@ -19,7 +19,7 @@ def test_any_order_and_any_duplicates_end_in_the_same_state(
 ) -> None:
     shuffled = states * times
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert reduce(joined, shuffled, DeliveryState.SENDING) is reduce(joined, states, DeliveryState.SENDING)
+    assert reduce(merge_states, shuffled, DeliveryState.SENDING) is reduce(merge_states, states, DeliveryState.SENDING)
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_any_order_and_any_duplicates_end_in_the_same_state(
     ],
 )
 def test_what_says_more_wins(known: str, reported: str, after: str) -> None:
-    assert joined(DeliveryState(known), DeliveryState(reported)) is DeliveryState(after)
+    assert merge_states(DeliveryState(known), DeliveryState(reported)) is DeliveryState(after)

@@ -10,7 +10,7 @@ from channels import Shape
 from hub.documents.messages import load_messages, read_messages
 from hub.errors import TemplateFailed
 from hub.model.messaging.message import ANSWERS, LATE, LEADS, NOT_BY_VOICE, MessageTemplates, Purpose, render
-from hub.model.messaging.sms_length import size
+from hub.model.messaging.sms_length import measure_text
 from hub.settings import ROOT
 
 FOLDER = ROOT / "templates" / "messages"
@@ -53,13 +53,13 @@ def messages() -> MessageTemplates:
 @pytest.mark.parametrize("purpose", Purpose)
 def test_each_sms_fits_one_segment(messages: MessageTemplates, purpose: Purpose, shape: Shape) -> None:
     for language, words, encoding in (("zh", ZH, "UCS-2"), ("zh", SEVERAL, "UCS-2"), ("en", EN, "GSM-7")):
-        measured = size(render(messages.get(purpose, "sms", language, shape).text, words))
+        measured = measure_text(render(messages.get(purpose, "sms", language, shape).text, words))
         assert (measured.encoding, measured.segments) == (encoding, 1)
 
 
 def test_a_longer_address_fits_beside_a_date_without_time(messages: MessageTemplates) -> None:
     words = ZH | {"link": URL.ljust(45, "X"), "deadline": "12月31日"}
-    assert all(size(render(messages.get(each, "sms", "zh").text, words)).segments == 1 for each in Purpose)
+    assert all(measure_text(render(messages.get(each, "sms", "zh").text, words)).segments == 1 for each in Purpose)
 
 
 @pytest.mark.parametrize("purpose", OURS)
@@ -120,9 +120,11 @@ def test_a_language_falls_back_to_chinese_and_a_text_without_address_to_full() -
 def test_long_words_are_shortened_and_nothing_else() -> None:
     messages = MessageTemplates(read_messages("invitation", VARIABLES + '[sms.full]\nzh = "{school} {link}"'))
     values = {"school": "新航线教育集团总部", "link": "x" * 100, "pickup": "1234567", "course": "一" * 99}
-    assert messages.fitted(Purpose.INVITATION, "zh", values) == values | {"school": "新航线教育…"}
-    assert messages.fitted(Purpose.INVITATION, "en", {"school": "New Course Group"}) == {"school": "New Cours..."}
-    assert messages.fitted(Purpose.CODE, "zh", values) == values
+    assert messages.shorten_values(Purpose.INVITATION, "zh", values) == values | {"school": "新航线教育…"}
+    assert messages.shorten_values(Purpose.INVITATION, "en", {"school": "New Course Group"}) == {
+        "school": "New Cours..."
+    }
+    assert messages.shorten_values(Purpose.CODE, "zh", values) == values
 
 
 # ---- files that are refused, with file, key and reason
@@ -141,23 +143,23 @@ def test_long_words_are_shortened_and_nothing_else() -> None:
             ("code", f'[sms.full]\nzh = "{text}"', "code.toml, sms.full.zh: unknown placeholder")
             for text in ("{name}", "{Link}", "{}")
         ),
-        *(("code", f'[sms.full]\nzh = "{text}"', "sms.full.zh: a brace") for text in ("{", "a } b", "{link")),
+        *(("code", f'[sms.full]\nzh = "{text}"', "sms.full.zh: unmatched brace") for text in ("{", "a } b", "{link")),
         ("code", '[voice]\nen = " "', "code.toml, voice.en: the text is empty"),
-        ("code", '[sms.full]\nzh = "看 https://x.cn/s"', "sms.full.zh: an address stands in the text"),
-        ("code", '[email.zh]\nsubject = "s"\ntext = "www.x.cn"', "email.zh: an address stands in the text"),
-        ("code", '[sms.full]\nzh = "{entry} {pickup}"', "the shape full cannot have {entry}, {pickup}"),
-        ("code", '[sms.path]\nzh = "{link}"', "the shape path cannot have {link}"),
+        ("code", '[sms.full]\nzh = "看 https://x.cn/s"', "sms.full.zh: the text contains an address"),
+        ("code", '[email.zh]\nsubject = "s"\ntext = "www.x.cn"', "email.zh: the text contains an address"),
+        ("code", '[sms.full]\nzh = "{entry} {pickup}"', "the shape full must not use {entry}, {pickup}"),
+        ("code", '[sms.path]\nzh = "{link}"', "the shape path must not use {link}"),
         ("code", '[sms.path]\nzh = "{ticket}"', "the shape path needs {entry} and {ticket}"),
         ("code", '[sms.path]\nzh = "{entry} {ticket}"', "follow the constant address"),
         ("code", '[sms.code]\nzh = "{entry}"', "the shape code needs {entry} and {pickup}"),
-        ("code", '[voice]\nzh = "{entry} {pickup}"', "voice.zh: a call cannot carry an address"),
-        ("code", '[email.zh]\nsubject = " "\ntext = "x"', "email.zh: mail needs a subject"),
-        ("code", '[email.zh]\nsubject = "{pickup}"\ntext = "x"', "no {pickup} in it"),
-        ("code", '[email.zh]\nsubject = "a\\nb"\ntext = "x"', "email.zh: a subject has one line"),
-        ("code", '[variables.name]\ntype = "text"\nlongest = 4', "variables.name: messages have no such variable"),
-        ("code", '[variables.code]\ntype = "text"\nlongest = 4', "variables.code: its type is digits, not text"),
+        ("code", '[voice]\nzh = "{entry} {pickup}"', "voice.zh: a voice text must not contain an address"),
+        ("code", '[email.zh]\nsubject = " "\ntext = "x"', "email.zh: an e-mail needs a subject"),
+        ("code", '[email.zh]\nsubject = "{pickup}"\ntext = "x"', "a subject must not contain {pickup}"),
+        ("code", '[email.zh]\nsubject = "a\\nb"\ntext = "x"', "email.zh: a subject must be one line"),
+        ("code", '[variables.name]\ntype = "text"\nlongest = 4', "variables.name: unknown variable"),
+        ("code", '[variables.code]\ntype = "text"\nlongest = 4', "variables.code: the type must be digits, not text"),
         ("code", '[variables.code]\ntype = "digits"\nlongest = 0', "variables.code.longest"),
-        ("code", '[variables.code]\ntype = "digits"\nlongest = {en = 4}', "longest needs a number for zh"),
+        ("code", '[variables.code]\ntype = "digits"\nlongest = {en = 4}', "longest must have a number for zh"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_place_and_the_reason(purpose: str, text: str, reason: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from channels import FixedText, Rules, Shape
 from hub.documents.messages import load_messages, read_messages
 from hub.model.messaging.message import CONSTANT, MessageTemplates, Purpose
-from hub.model.messaging.message_rules import faults, most_segments
+from hub.model.messaging.message_rules import count_max_segments, list_message_faults
 from hub.model.messaging.provider import Provider
 from hub.settings import ROOT
 
@@ -44,7 +44,7 @@ def said(
     addresses: Mapping[str, str] = ADDRESSES,
 ) -> list[str]:
     provider = Provider("p", "p", carries, languages=languages, serves=serves)
-    return list(faults(messages, provider, rules, texts, addresses))
+    return list(list_message_faults(messages, provider, rules, texts, addresses))
 
 
 @pytest.mark.parametrize("carries", ["sms", "voice", "email"])
@@ -69,7 +69,7 @@ def test_ours_lie_at_providers_that_take_35_characters_or_six() -> None:
 def test_a_missing_text_is_named_with_its_place() -> None:
     messages = MessageTemplates(each for each in OURS if each.where != "reminder.toml, sms.path.en")
     assert said(Rules(shapes=(Shape.PATH, Shape.FULL)), messages=messages) == [
-        "reminder.toml, sms.path.en: this text is missing, and channels.p has to send it"
+        "reminder.toml, sms.path.en: this text is missing, but channels.p has to send it"
     ]
     assert said(Rules(shapes=(Shape.PATH,)), messages=messages, languages=("zh",)) == []
     assert said(Rules(shapes=(Shape.FULL, Shape.PATH)), messages=messages) == []
@@ -97,26 +97,28 @@ def test_nobody_is_called_for_a_link_so_no_text_is_missing() -> None:
 
 
 def test_a_channel_that_does_not_say_what_lies_there_is_refused() -> None:
-    assert said(PATH, texts=None) == ["channels.p: it does not say which texts lie at the provider"]
+    assert said(PATH, texts=None) == ["channels.p: the fixed texts of the provider are not configured"]
 
 
 def test_each_text_needs_its_counterpart() -> None:
     texts = lying("path", "zh", "en")
     del texts["expired.en"]
     (reason,) = said(PATH, texts=texts)
-    assert reason.startswith("expired.toml, sms.full.en: no template expired.en is configured, and only texts that lie")
+    assert reason.startswith(
+        "expired.toml, sms.full.en: no template expired.en is configured, and the provider sends registered texts only"
+    )
 
 
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
-        (("campus", "ticket"), "the provider's template reminder.zh does not take {deadline}, which this text says"),
-        (("campus", "deadline"), "the provider's template reminder.zh does not take {ticket}, which this text says"),
+        (("campus", "ticket"), "the provider's template reminder.zh lacks {deadline}, which this text uses"),
+        (("campus", "deadline"), "the provider's template reminder.zh lacks {ticket}, which this text uses"),
         (
             ("campus", "deadline", "ticket", "course"),
-            "the provider's template reminder.zh takes {course}, which this text does not say",
+            "the provider's template reminder.zh takes {course}, which this text does not use",
         ),
-        (("campus", "deadline", "ticket", "entry"), "the provider allows no address in a variable: {entry}"),
+        (("campus", "deadline", "ticket", "entry"), "the provider allows no URL in a variable: {entry}"),
     ],
 )
 def test_the_counterpart_says_the_same(variables: tuple[str, ...], reason: str) -> None:
@@ -133,7 +135,7 @@ def test_a_value_that_would_be_refused_for_its_length_is_refused_before() -> Non
     rules = Rules(shapes=(Shape.PATH,), fixed_texts=True, variable_length=12)
     found = said(rules, texts=lying("path", "zh"), languages=("zh",))
     assert found[0] == (
-        "invitation.toml, sms.path.zh: {ticket} may have 13 characters, and the provider takes 12 (channels.p)"
+        "invitation.toml, sms.path.zh: {ticket} may have 13 characters; the provider accepts 12 (channels.p)"
     )
     assert {each.partition(": ")[2].partition(" ")[0] for each in found} == {"{ticket}"}
 
@@ -150,13 +152,13 @@ def test_an_address_longer_than_the_text_was_made_for_is_refused() -> None:
 def test_segments_are_counted_with_the_longest_values_in_the_worst_alphabet_and_with_the_prefix() -> None:
     variables = '[variables]\nschool = {type = "text", longest = 20}\n[sms.full]\n'
     (wide,) = read_messages("code", f'{variables}en = "{"a" * 60}{{school}}"')
-    assert most_segments(wide) == 2  # 80 letters, but UCS-2 when the school has no English name
+    assert count_max_segments(wide) == 2  # 80 letters, but UCS-2 when the school has no English name
     (narrow,) = read_messages("code", f'{variables}zh = "{"字" * 50}{{school}}"')
-    assert (most_segments(narrow), most_segments(narrow, "【校】")) == (1, 2)
+    assert (count_max_segments(narrow), count_max_segments(narrow, "【校】")) == (1, 2)
     messages = MessageTemplates([*(each for each in OURS if each.purpose is not Purpose.CODE), narrow])
     assert said(Rules(most_segments=2, prefix="【校】"), messages=messages, languages=("zh",)) == []
     short = said(Rules(most_segments=1, prefix="【校】"), messages=messages, languages=("zh",))
     assert (
-        "code.toml, sms.full.zh: with its longest values it takes 2 segments, and at most 1 are carried (channels.p)"
+        "code.toml, sms.full.zh: with the longest values it takes 2 segments; the provider accepts 1 (channels.p)"
         in short
     )

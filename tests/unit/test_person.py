@@ -9,15 +9,15 @@ import pytest
 from hub.errors import BadInput
 from hub.model.contract.person import (
     IdType,
-    age_on,
-    id_document,
-    id_type_name,
+    compute_age,
+    format_id_type,
     is_minor,
     mask_id,
     mask_name,
     mask_phone,
-    person_name,
-    phone_number,
+    normalise_name,
+    normalise_phone,
+    parse_id_document,
     same_name,
 )
 
@@ -35,7 +35,7 @@ from hub.model.contract.person import (
     ],
 )
 def test_documents_in_normal_form(kind: str, typed: str, number: str, born: date | None) -> None:
-    document = id_document(kind, typed)
+    document = parse_id_document(kind, typed)
     assert (document.number, document.birth_date) == (number, born)
 
 
@@ -58,14 +58,14 @@ def test_documents_in_normal_form(kind: str, typed: str, number: str, born: date
 )
 def test_wrong_documents_are_refused_without_quoting_them(kind: str, typed: str) -> None:
     with pytest.raises(BadInput) as refused:
-        id_document(kind, typed, field="signers[0].id_number")
+        parse_id_document(kind, typed, field="signers[0].id_number")
     assert refused.value.field == "signers[0].id_number"
     assert not typed or typed not in refused.value.detail
 
 
 def test_every_kind_of_document_has_a_name_in_both_languages() -> None:
     for kind in IdType:
-        assert id_type_name(kind, "zh") != id_type_name(kind, "en")
+        assert format_id_type(kind, "zh") != format_id_type(kind, "en")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_every_kind_of_document_has_a_name_in_both_languages() -> None:
     ],
 )
 def test_ages(born: date, on: date, age: int, minor: bool) -> None:
-    assert age_on(born, on) == age
+    assert compute_age(born, on) == age
     assert is_minor(born, on) is minor
 
 
@@ -93,13 +93,13 @@ def test_ages(born: date, on: date, age: int, minor: bool) -> None:
     ],
 )
 def test_phones_become_e164(typed: str, e164: str) -> None:
-    assert phone_number(typed) == e164
+    assert normalise_phone(typed) == e164
 
 
 @pytest.mark.parametrize("typed", ["", "hello", "1900000000", "12345678901", "0551-62345678", "+86 10 62345678"])
 def test_what_cannot_receive_a_message_is_no_phone(typed: str) -> None:
     with pytest.raises(BadInput):
-        phone_number(typed)
+        normalise_phone(typed)
 
 
 @pytest.mark.parametrize(
@@ -112,13 +112,13 @@ def test_what_cannot_receive_a_message_is_no_phone(typed: str) -> None:
     ],
 )
 def test_names_in_normal_form(typed: str, name: str) -> None:
-    assert person_name(typed) == name
+    assert normalise_name(typed) == name
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "陈\u202e满", "a" * 61])
 def test_no_names(typed: str) -> None:
     with pytest.raises(BadInput):
-        person_name(typed)
+        normalise_name(typed)
 
 
 def test_names_are_compared_as_people_do() -> None:

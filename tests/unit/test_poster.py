@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from hub.model.school.poster import Poster, PosterMode, poster_lookup_hash, poster_ticket
-from hub.model.signing.link import ALPHABET, TICKET_LENGTH, lookup_hash, ticket_for
+from hub.model.school.poster import Poster, PosterMode, derive_poster_ticket, hash_poster_ticket
+from hub.model.signing.link import ALPHABET, TICKET_LENGTH, derive_ticket, hash_ticket
 
 KEY, ID, NOW = b"k" * 32, UUID(int=7), datetime(2026, 11, 24, tzinfo=UTC)
 POSTER = Poster(
@@ -24,11 +24,11 @@ POSTER = Poster(
 
 
 def test_a_ticket_is_derived_and_no_link_has_it() -> None:
-    ticket = poster_ticket(KEY, ID)
+    ticket = derive_poster_ticket(KEY, ID)
     assert len(ticket) == TICKET_LENGTH and set(ticket) <= set(ALPHABET)
-    assert ticket == poster_ticket(KEY, ID) != poster_ticket(b"o" * 32, ID)
-    assert ticket not in {ticket_for(KEY, ID, generation) for generation in range(3)}
-    assert poster_lookup_hash(KEY, ticket) != lookup_hash(KEY, ticket)
+    assert ticket == derive_poster_ticket(KEY, ID) != derive_poster_ticket(b"o" * 32, ID)
+    assert ticket not in {derive_ticket(KEY, ID, generation) for generation in range(3)}
+    assert hash_poster_ticket(KEY, ticket) != hash_ticket(KEY, ticket)
 
 
 def test_it_ends_by_its_date_or_by_being_revoked() -> None:

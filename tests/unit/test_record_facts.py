@@ -12,11 +12,11 @@ from hub.model.evidence.record_facts import (
     COMMITTED,
     FORMS,
     REASONS,
-    committed_in,
-    marked,
-    may_stand,
-    with_commitments,
-    words_in,
+    insert_commitments,
+    is_allowed_in_clear,
+    list_commitments,
+    list_personal_values,
+    mark_personal_values,
 )
 from hub.settings import ROOT
 from hub.web.staff.labels import RECORDS
@@ -66,7 +66,7 @@ PLAIN = (
     ("certificate-brought", {"authority": "Common Name: 测试 CA, Country: CN"}),
     ("agent-refused", {"reason": "claimed before"}),
     ("custody-refused", {"accepted": ["usb-token", "app-keystore"], "custody_claimed": "browser"}),
-    ("confirmation-refused", {"reason": "the passkey's counter went back: it may have been copied"}),
+    ("confirmation-refused", {"reason": "the passkey's counter decreased: it may have been copied"}),
     ("certificate-issued", {"authority": "builtin", "serial": "123456789", "passed_over": "first second"}),
     ("reminders-changed", {"keys": "max_per_day, reminders_after"}),
 )
@@ -100,18 +100,21 @@ def test_every_kind_of_entry_that_the_program_writes_is_known_by_its_words() -> 
 def test_what_somebody_wrote_stands_in_no_fact_of_any_kind(kind: str) -> None:
     facts = {name for name in FORMS if name not in NOT_WRITTEN_BY_PEOPLE} | {"reason", "text", "label", "name", "note"}
     for text in WRITTEN:
-        assert [name for name in facts if may_stand(kind, name, text)] == []
-        nested = marked(kind, {"reason": text, "people": [{"name": text}], "list": [text]})
-        assert len(list(words_in(nested))) == 3
-        assert text not in str(with_commitments(nested, {text: "ab"}))
+        assert [name for name in facts if is_allowed_in_clear(kind, name, text)] == []
+        nested = mark_personal_values(kind, {"reason": text, "people": [{"name": text}], "list": [text]})
+        assert len(list(list_personal_values(nested))) == 3
+        assert text not in str(insert_commitments(nested, {text: "ab"}))
 
 
 @pytest.mark.parametrize(("kind", "facts"), PLAIN)
 def test_what_the_hub_itself_says_stands_as_it_is(kind: str, facts: dict[str, object]) -> None:
-    assert marked(kind, facts) == facts and list(words_in(marked(kind, facts))) == []
+    assert (
+        mark_personal_values(kind, facts) == facts
+        and list(list_personal_values(mark_personal_values(kind, facts))) == []
+    )
 
 
 def test_commitments_are_found_by_the_name_of_their_fact() -> None:
     facts = {"reason": {COMMITTED: "a"}, "people": [{"name": {COMMITTED: "b"}}], "plain": "c"}
-    assert list(committed_in(facts)) == [("reason", "a"), ("name", "b")]
+    assert list(list_commitments(facts)) == [("reason", "a"), ("name", "b")]
     assert set(REASONS) <= set(RECORDS)

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from hub.model.contract.signer import TaskState
-from hub.model.reminders.calendar import public_holidays
+from hub.model.reminders.calendar import list_public_holidays
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import FirstSend, StepKind, local_day
 from tests.unit.reminded import Plan, Reminded
 from tests.unit.test_schedule_properties import is_open, policies
 
 ZONES = {"chen": "Asia/Shanghai", "smith": "America/New_York", "lord": "Australia/Lord_Howe"}
-HOLIDAYS = frozenset(day for year in range(2026, 2029) for day in public_holidays("CN", year))
+HOLIDAYS = frozenset(day for year in range(2026, 2029) for day in list_public_holidays("CN", year))
 people = st.sampled_from(sorted(ZONES))
 sends: st.SearchStrategy[FirstSend] = st.sampled_from(["now", "policy", "none"])
 lives = st.one_of(

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hub.model.signing.session import CODES_PER, code_for, codes_due_again, secret_hash
+from hub.model.signing.session import CODES_PER, code_for, compute_code_wait, hash_secret
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -28,14 +28,14 @@ def test_codes_are_spread_over_all_values() -> None:
 @given(some.lists(some.integers(0, 90_000), max_size=30))
 def test_whoever_waits_as_long_as_told_may_have_one_and_no_budget_is_ever_broken(seconds_ago: list[int]) -> None:
     issued = [NOW - timedelta(seconds=ago) for ago in seconds_ago]
-    wait = codes_due_again(issued, NOW)
+    wait = compute_code_wait(issued, NOW)
     if wait is None:
         for window, most in CODES_PER:
             assert sum(NOW - moment < window for moment in issued) < most
     else:
         assert wait > timedelta(0)
-        assert codes_due_again(issued, NOW + wait) is None
+        assert compute_code_wait(issued, NOW + wait) is None
 
 
 def test_a_secret_leaves_only_its_hash() -> None:
-    assert secret_hash("a") != secret_hash("b") and len(secret_hash("a")) == 32
+    assert hash_secret("a") != hash_secret("b") and len(hash_secret("a")) == 32

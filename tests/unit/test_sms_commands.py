@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.messaging.sms_commands import SmsCommand, language_of, wish_of
+from hub.model.messaging.sms_commands import SmsCommand, choose_reply_language, parse_sms_command
 
 
 @pytest.mark.parametrize(
@@ -34,17 +34,22 @@ from hub.model.messaging.sms_commands import SmsCommand, language_of, wish_of
     ],
 )
 def test_one_word_is_a_wish_and_a_sentence_is_none(text: str, wish: SmsCommand) -> None:
-    assert wish_of(text) is wish
+    assert parse_sms_command(text) is wish
 
 
 @given(st.text())
 def test_whatever_is_written_has_an_answer(text: str) -> None:
-    assert wish_of(text) in SmsCommand
-    assert language_of(text) in ("zh", "en")
+    assert parse_sms_command(text) in SmsCommand
+    assert choose_reply_language(text) in ("zh", "en")
 
 
 def test_the_answer_is_in_the_language_of_the_text_or_of_the_person() -> None:
-    assert (language_of("进度"), language_of("STATUS", "zh"), language_of("STATUS", "en"), language_of("?")) == (
+    assert (
+        choose_reply_language("进度"),
+        choose_reply_language("STATUS", "zh"),
+        choose_reply_language("STATUS", "en"),
+        choose_reply_language("?"),
+    ) == (
         "zh",
         "zh",
         "en",

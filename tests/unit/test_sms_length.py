@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.messaging.sms_length import GSM7, UCS2, encoding_of, segments, shortened, size, utf16_units
+from hub.model.messaging.sms_length import (
+    GSM7,
+    UCS2,
+    choose_encoding,
+    measure_text,
+    shorten_text,
+    split_segments,
+    utf16_units,
+)
 
 EXTENSION = "\f^{}\\[~]|€"
 GSM7_TEXTS = st.text(alphabet="abcXYZ 0123456789@£é" + EXTENSION, max_size=700)
@@ -34,7 +42,7 @@ ANY_TEXTS = st.text(alphabet=st.sampled_from("a中文é𠮷😀…{€"), max_si
     ],
 )
 def test_sizes(text: str, encoding: str, units: int, segments: int) -> None:
-    measured = size(text)
+    measured = measure_text(text)
     assert (measured.encoding, measured.units, measured.segments) == (encoding, units, segments)
 
 
@@ -47,9 +55,9 @@ def _units(text: str, encoding: str) -> int:
 
 @given(st.one_of(GSM7_TEXTS, ANY_TEXTS))
 def test_segments_hold_the_text_whole_and_divide_no_character(text: str) -> None:
-    pieces, encoding = segments(text), encoding_of(text)
+    pieces, encoding = split_segments(text), choose_encoding(text)
     assert "".join(pieces) == text
-    assert size(text).segments == len(pieces)
+    assert measure_text(text).segments == len(pieces)
     alone, each = (160, 153) if encoding == GSM7 else (70, 67)
     if _units(text, encoding) <= alone:
         assert len(pieces) == 1
@@ -62,9 +70,9 @@ def test_segments_hold_the_text_whole_and_divide_no_character(text: str) -> None
 
 @given(st.text(max_size=60), st.integers(min_value=1, max_value=30))
 def test_a_shortened_text_fits_and_is_no_dearer(text: str, longest: int) -> None:
-    short = shortened(text, longest)
+    short = shorten_text(text, longest)
     assert utf16_units(short) <= longest
-    assert encoding_of(text) == UCS2 or encoding_of(short) == GSM7
+    assert choose_encoding(text) == UCS2 or choose_encoding(short) == GSM7
     if utf16_units(text) <= longest:
         assert short == text
     else:
@@ -81,4 +89,4 @@ def test_a_shortened_text_fits_and_is_no_dearer(text: str, longest: int) -> None
     ],
 )
 def test_dots_are_visible_and_fit_the_alphabet(text: str, longest: int, short: str) -> None:
-    assert shortened(text, longest) == short
+    assert shorten_text(text, longest) == short

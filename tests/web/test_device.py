@@ -153,11 +153,11 @@ def test_a_right_configuration_is_taken(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("wrong", "key", "reason"),
     [
-        ({"scheme": "School"}, "scheme", "is no scheme"),
-        ({"scheme": "school://"}, "scheme", "is no scheme"),
-        ({"scheme": ""}, "scheme", "is no scheme"),
-        ({"scheme": "https"}, "scheme", "belongs to every phone"),
-        ({"scheme": "javascript"}, "scheme", "belongs to every phone"),
+        ({"scheme": "School"}, "scheme", "is not a URL scheme"),
+        ({"scheme": "school://"}, "scheme", "is not a URL scheme"),
+        ({"scheme": ""}, "scheme", "is not a URL scheme"),
+        ({"scheme": "https"}, "scheme", "is a general scheme"),
+        ({"scheme": "javascript"}, "scheme", "is a general scheme"),
         ({"ios_apps": ["org.example.school"]}, "ios_apps.0", "the team's id"),
         ({"ios_apps": ["A1B2C3D4E5"]}, "ios_apps.0", "the team's id"),
         ({"ios_apps": ["a1b2c3d4e5.org.example"]}, "ios_apps.0", "the team's id"),

@@ -125,7 +125,7 @@ async def test_whoever_asks_at_the_desk_cannot_approve(running: Running) -> None
     path, form = await someone.form()
     assert path in contract.text
     wrong = await desk.post(path, form | {"phone": "12"})
-    assert wrong.status == 422 and "mobile number: There is no such phone number." in wrong.words
+    assert wrong.status == 422 and "mobile number: This phone number does not exist." in wrong.words
     assert (await desk.post(path, form)).location == "/staff/phone-changes?said=phone-asked"
     mine = await desk.get("/staff/phone-changes")
     change, card = change_of(mine.text, someone)

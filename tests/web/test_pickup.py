@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from hub.lifecycle.signing import pickup_codes
 from hub.model.contract.contract import Contract
-from hub.model.signing.link import DoorKind, pickup_code_for
+from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from tests.lifecycle.people import father
@@ -48,7 +48,7 @@ class Parent:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.signers(self.contract.id)
             link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
-        return pickup_code_for(self.running.hub.services.keys.link, link.id, link.generation)
+        return derive_pickup_code(self.running.hub.services.keys.link, link.id, link.generation)
 
     async def wrong(self) -> str:
         return f"{(int(await self.code()) + 1) % 10**6:06d}"

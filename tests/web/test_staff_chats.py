@@ -45,13 +45,13 @@ async def test_a_person_is_added_changed_and_removed(running: Running, desk: Des
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"chat": "nowhere", "person": "li.si", "login": "demo"}, "there is no such chat"),
+        ({"chat": "nowhere", "person": "li.si", "login": "demo"}, "unknown chat"),
         ({"chat": "office", "person": "", "login": "demo"}, "the id of a person"),
         ({"chat": "office", "person": "x" * 201, "login": "demo"}, "the id of a person"),
         ({"chat": "office", "person": "a\x00b", "login": "demo"}, "the id of a person"),
-        ({"chat": "office", "person": "<b>li", "login": "nobody"}, "nobody has this login"),
-        ({"chat": "office", "person": "li.si", "login": "\x00"}, "nobody has this login"),
-        ({}, "there is no such chat"),
+        ({"chat": "office", "person": "<b>li", "login": "nobody"}, "no account has this login"),
+        ({"chat": "office", "person": "li.si", "login": "\x00"}, "no account has this login"),
+        ({}, "unknown chat"),
     ],
 )
 async def test_what_cannot_be_is_said_and_stays_in_the_form(desk: Desk, form: dict[str, str], said: str) -> None:

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.router.policy import policy_at
+from hub.router.policy import get_policy_at
 from hub.web.staff import labels
 from hub.web.staff.reminders.policies import GROUPS
 from tests.running import Running, running_hub, until
@@ -36,7 +36,7 @@ async def desk(running: Running) -> Desk:
 
 async def policy(running: Running, campus: str, course: str | None = None) -> ReminderPolicy:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await policy_at(tx, running.hub.services.policy, campus, course)
+        return await get_policy_at(tx, running.hub.services.policy, campus, course)
 
 
 async def test_every_key_of_a_policy_stands_on_the_page(desk: Desk) -> None:
@@ -87,7 +87,7 @@ async def test_one_contract_has_a_policy_of_its_own(running: Running, desk: Desk
     assert await _steps(running, mine.id) == before[0]  # as decided above, again
     await desk.post(f"/staff/contracts/{mine.id}/void", {"reason": "He is ill."})
     over = await desk.post("/staff/policies", form | {"save": "1"})
-    assert over.status == 409 and "nobody has to sign this contract now" in over.words
+    assert over.status == 409 and "no signature is due for this contract" in over.words
 
 
 async def _steps(running: Running, contract: UUID) -> list[tuple[str, datetime]]:
@@ -262,7 +262,7 @@ async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, des
     for path in ("take", "hand"):
         assert (await stranger.post(f"/staff/tasks/{asked.id}/{path}", {"login": "task-clerk"})).status == 404
     refused = await clerk.post(f"/staff/tasks/{asked.id}/hand", {"login": "task-stranger"})
-    assert refused.status == 422 and "nobody of this login may settle it" in refused.words
+    assert refused.status == 422 and "this account may not finish the task" in refused.words
     handed = await clerk.post(f"/staff/tasks/{asked.id}/hand", {"login": "demo"})
     assert handed.location == "/staff/tasks?said=task-handed"
     assert "Which room is it?" not in (await clerk.get("/staff/tasks?whose=mine")).words

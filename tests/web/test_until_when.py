@@ -9,7 +9,7 @@ import pytest
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.signing import pickup_codes
 from hub.model.contract.signer import Role
-from hub.model.signing.link import DoorKind, pickup_code_for
+from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock
 from tests.running import GUARDIAN_PHONE, Running, running_hub
@@ -91,7 +91,7 @@ async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) 
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.signers(contract.id)
             link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
-        code = pickup_code_for(running.hub.services.keys.link, link.id, link.generation)
+        code = derive_pickup_code(running.hub.services.keys.link, link.id, link.generation)
         typed = code if right else f"{(int(code) + 1) % 10**6:06d}"
         picked = await pickup_codes.open_pickup(running.hub.services, typed, signer.phone)
         said, wait = await refused(running, "/sign/v1/code", {}, picked.secret, "en")
@@ -100,7 +100,7 @@ async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) 
             "code": "budget-spent",
             "status": 429,
             "retry": True,
-            "title": "This was asked for too often. Please try again later, or ask the school.",
+            "title": "Too many requests. Please try again later, or ask the school.",
             "until": "2026-11-25T11:00:00+08:00",
             "detail": "Possible again from 11:00.",
         }

@@ -10,7 +10,7 @@ import pytest
 
 from channels import ChannelContext, FixedTexts
 from hub.documents.messages import load_messages
-from hub.model.messaging.message_rules import faults
+from hub.model.messaging.message_rules import list_message_faults
 from hub.plugins import carrier
 from hub.settings import ROOT, ChannelSettings, Settings
 from hub.wiring import utc_now
@@ -37,4 +37,6 @@ async def test_the_example_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             texts = connected.channel.templates if isinstance(connected.channel, FixedTexts) else None
             entry_point = f"{settings.public_origin}/s"
             addresses = {"entry": entry_point, "link": f"{entry_point}/7F3KQ0ZC8M2XA"}
-            assert list(faults(messages, connected.provider, connected.channel.rules, texts, addresses)) == []
+            assert (
+                list(list_message_faults(messages, connected.provider, connected.channel.rules, texts, addresses)) == []
+            )

@@ -1,1 +1,1 @@
-"""The contract and its case."""
+"""Issuing, ending and reissuing contracts."""

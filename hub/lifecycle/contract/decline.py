@@ -1,4 +1,4 @@
-"""The signer refuses to sign."""
+"""Declining: a signer refuses to sign."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DECLINED_SILENTLY = "A signer declined, and gave no reason."
 
 
 async def decline(services: Services, secret: str, contract_id: UUID | None, reason: str) -> ContractState:
-    """The signer refuses to sign: the contract is over for everybody. Again: success, nothing changes."""
+    """Decline a contract, which ends it for all signers. Idempotent."""
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await lock_visit(tx, secret, contract_id)
         contract = visiting.contract
         if visiting.task.state is TaskState.DECLINED:
             return contract.state
         if visiting.task.state is not TaskState.OPEN:
-            raise IllegalMove("there is nothing to decline any more")
+            raise IllegalMove("there is nothing left to decline")
         await tx.tasks.end(visiting.task.id, TaskState.DECLINED, tx.now)
         planning = tx.planning_now
         await tx.reminders.note(

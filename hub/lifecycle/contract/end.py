@@ -1,4 +1,4 @@
-"""How a contract ends otherwise than by being signed, and how its deadline moves."""
+"""Ends of a contract other than its completion: void, signed on paper, expired."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.model.messaging.delivery import BY_DAY
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import into_window, on_every_day, spread_of
 from hub.model.staff.accounts import Scope
-from hub.router.policy import policy_of
+from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
 
 MAX_REASON_LENGTH = 500
@@ -25,9 +25,9 @@ MAX_DEADLINE = timedelta(days=366)
 
 
 async def void(services: Services, scope: Scope, contract_id: UUID, reason: str, actor: str) -> Contract:
-    """The school withdraws the contract. Signers who had got a message about it are told.
+    """Void a contract. Signers who got a message about it are notified.
 
-    Raises IllegalMove when it is signed or has ended, also when an accepted signature is about to be embedded.
+    Raises IllegalMove if it is signed or has ended, or if an accepted signature is being embedded.
     """
     if not reason.strip() or len(reason) > MAX_REASON_LENGTH:
         raise BadInput(f"a reason of up to {MAX_REASON_LENGTH} characters is needed", field="reason")
@@ -40,8 +40,7 @@ async def void(services: Services, scope: Scope, contract_id: UUID, reason: str,
 
 
 async def sign_on_paper(services: Services, scope: Scope, contract_id: UUID, note: str, actor: str) -> Contract:
-    """The contract was signed by hand after all, and nobody signs it here any more; nobody is written to. `note`: where
-    the paper is. Again: success, nothing changes.
+    """Record that the contract was signed on paper; nobody is notified. Idempotent. `note`: where the paper is.
 
     Raises IllegalMove as `void` does.
     """
@@ -55,13 +54,13 @@ async def sign_on_paper(services: Services, scope: Scope, contract_id: UUID, not
 
 
 async def expire(services: Services, tx: Transaction, contract: Contract) -> Contract:
-    """The deadline has passed. `contract` is locked by the caller. At night the news of it waits for the morning."""
+    """Expire a contract, which the caller has locked. Notifications wait for the daily window."""
     return await end(services, tx, contract, Ending(ContractState.EXPIRED, "deadline", "hub", tell=Purpose.EXPIRED))
 
 
 @dataclass(frozen=True)
 class Ending:
-    """Into which final state, why and by whom. `tell`: the news for those who had been written to."""
+    """Final state, reason and actor. `tell`: the purpose of the notification to signers who got a message before."""
 
     state: ContractState
     reason: str
@@ -70,7 +69,7 @@ class Ending:
 
 
 async def end(services: Services, tx: Transaction, contract: Contract, ending: Ending) -> Contract:
-    """Move to a final state other than COMPLETED; close the tasks; tell those who had been written to."""
+    """Move a contract to a final state other than COMPLETED, close its tasks and notify its signers."""
     state, reason = ending.state, ending.reason
     check_move(contract.state, state)
     if await tx.signatures.holds_revision(contract.id):
@@ -96,13 +95,13 @@ async def _tell(services: Services, tx: Transaction, ended: Contract, news: Purp
 
 
 async def _until_day(services: Services, tx: Transaction, contract: Contract, signer: Signer) -> timedelta:
-    """How long until messages may go to this signer again; a closed day is one like others for news."""
-    policy, now = on_every_day(await policy_of(tx, services.policy, contract)), tx.planning_now
+    """Return the time until the daily window opens for this signer. Closed days do not delay such notifications."""
+    policy, now = on_every_day(await get_policy(tx, services.policy, contract)), tx.planning_now
     return into_window(policy, now, ZoneInfo(signer.zone), spread_of(signer.id)) - now
 
 
 def check_deadline(deadline: datetime, now: datetime) -> None:
-    """Raises BadInput for one without a zone, in the past, or too far away."""
+    """Check a deadline. Raises BadInput if it has no time zone, is in the past, or is too far away."""
     if deadline.tzinfo is None:
         raise BadInput("the deadline needs a time zone", field="deadline")
     if not now < deadline <= now + MAX_DEADLINE:

@@ -33,7 +33,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import Invitation, open_next
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.person import id_document, person_name, phone_number
+from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer, SigningTask, TaskState
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import Scope
@@ -50,7 +50,7 @@ REPLACEABLE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOID
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Checked input with everything looked up, ready to be laid out."""
+    """Validated input with everything needed for the layout."""
 
     asked: NewContract
     terms: DrawnTerms
@@ -62,7 +62,7 @@ class _Drawn:
 
 @dataclass(frozen=True)
 class PreparedContract:
-    """A contract that was drawn and laid out; its file is stored, and no row names it yet."""
+    """A contract with its stored file, but without a row in the database yet."""
 
     drawn: _Drawn
     laid_out: LaidOut
@@ -84,7 +84,7 @@ async def prepare_contract(services: Services, scope: Scope, asked: NewContract)
     laid_out = await asyncio.to_thread(services.printer.lay_out, asked.template, drawn.language, drawn.data)
     boxes = [
         FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)
-        for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal comes last
+        for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal is last
     ]
     document = await asyncio.to_thread(with_signature_fields, laid_out.pdf, boxes)
     sha256 = await services.files.put(document)
@@ -100,14 +100,14 @@ async def issue_prepared(
     return await open_next(services, tx, case, Invitation(prepared.drawn.asked.send, hold))
 
 
-# ---- checking what was asked for
+# ---- validation
 
 
 async def _draw(services: Services, scope: Scope, asked: NewContract) -> _Drawn:
     signers = _checked_signers(await with_representative(services, scope, asked))
-    document = id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
+    document = parse_id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
     birth_date = document.birth_date or asked.student.birth_date
-    student = DrawnStudent(person_name(asked.student.name, field="student.name"), document, birth_date)
+    student = DrawnStudent(normalise_name(asked.student.name, field="student.name"), document, birth_date)
     language = _language(services, asked.template, signers)
     async with services.database.transaction(scope) as tx:
         if not scope.covers(asked.campus):
@@ -127,7 +127,7 @@ async def _draw(services: Services, scope: Scope, asked: NewContract) -> _Drawn:
 
 
 async def with_representative(services: Services, scope: Scope, asked: NewContract) -> Sequence[NewSigner]:
-    """The signers, and after them the school's representative where one is wanted and none is named."""
+    """Return the signers, followed by the school's representative if one is required and none is named."""
     languages = services.printer.templates.languages(asked.template)
     demanded = any(services.printer.templates.get(asked.template, each).representative for each in languages)
     if not (demanded or asked.representative) or any(each.role is Role.REPRESENTATIVE for each in asked.signers):
@@ -179,9 +179,9 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
         raise BadInput("the channel email needs an address", field=f"{where}.email")
     return DrawnSigner(
         role=signer.role,
-        name=person_name(signer.name, field=f"{where}.name"),
-        phone=phone_number(signer.phone, field=f"{where}.phone"),
-        document=id_document(signer.id_type, signer.id_number, field=f"{where}.id_number"),
+        name=normalise_name(signer.name, field=f"{where}.name"),
+        phone=normalise_phone(signer.phone, field=f"{where}.phone"),
+        document=parse_id_document(signer.id_type, signer.id_number, field=f"{where}.id_number"),
         order=signer.order,
         language=signer.language,
         channels=tuple(signer.channels),
@@ -192,7 +192,7 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
 
 
 def _language(services: Services, template: str, signers: Sequence[DrawnSigner]) -> str:
-    """The signers' language when they all have the same and the template has it; else Chinese."""
+    """Return the common language of the signers if the template has it; otherwise Chinese."""
     wanted = {signer.language for signer in signers if signer.role is not Role.REPRESENTATIVE}
     known = services.printer.templates.languages(template)
     if not known:
@@ -278,7 +278,7 @@ def _contract(drawn: _Drawn, laid_out: LaidOut, template_version: str) -> Contra
 
 
 def _summary(drawn: _Drawn, language: str) -> list[dict[str, str]]:
-    """In the reader's language, whatever the contract's is."""
+    """Return the summary in the reader's language, which may differ from that of the contract."""
     data = drawn.data if language == drawn.language else contract_data(drawn.terms, language)
     return summary(data, language)
 
@@ -288,7 +288,7 @@ async def _take_enrolment(tx: Transaction, drawn: _Drawn, contract: UUID) -> Non
         return
     enrolment = await tx.school.enrolment(drawn.asked.enrolment, lock=True)
     if enrolment.contract is not None and drawn.asked.replaces is None:
-        raise Conflict("a contract was drawn from this enrolment already")
+        raise Conflict("a contract has already been drawn from this enrolment")
     await tx.school.contract_drawn(enrolment.id, contract)
 
 
@@ -298,7 +298,7 @@ async def _take_place(services: Services, tx: Transaction, replaced: UUID | None
         return
     old = await tx.contracts.locked(replaced)
     if old.replaced_by is not None:
-        raise Conflict("this contract was issued anew already")
+        raise Conflict("this contract has already been reissued")
     if old.state not in REPLACEABLE:
         old = await end(services, tx, old, Ending(ContractState.VOIDED, "reissued", actor))
     await tx.contracts.change(old, replaced_by=contract)

@@ -1,4 +1,4 @@
-"""What staff or another system ask for when they issue a contract; unchecked."""
+"""Input for issuing a contract, not validated."""
 
 from __future__ import annotations
 
@@ -36,9 +36,11 @@ class NewSigner:
 
 @dataclass(frozen=True)
 class NewContract:
-    """What staff or another system ask for; unchecked. `deadline` is aware; None means 30 days. `representative`: the
-    one who is configured for the campus signs as well; a template may demand it by itself. `declared`: the ID numbers
-    of signers who only said who they are."""
+    """Input of staff or of another system, not validated.
+
+    `deadline`: aware; None for 30 days. `representative`: add the representative configured for the campus, which a
+    template may also require. `declared`: ID numbers of signers whose identity is only their own statement.
+    """
 
     campus: str
     student: NewStudent

@@ -1,6 +1,6 @@
-"""A contract is issued anew: the old one ends, the new one takes its place, and both say so.
+"""Reissue: a new contract replaces an old one, and both refer to each other.
 
-Names stand in the fixed text, so a wrong name, document or course is mended by issuing again, never by a change.
+The names are part of the document, so a wrong name, identity document or course requires a new contract.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hub.lifecycle.contract.issue import PreparedContract, issue_prepared, prepa
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, signer_of, student_of
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.person import id_document, phone_number
+from hub.model.contract.person import normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING, Scope
@@ -25,8 +25,10 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 async def reissue(
     services: Services, scope: Scope, contract_id: UUID, actor: str, signers: Sequence[NewSigner] | None = None
 ) -> Contract:
-    """Void the contract if it is still issued, and issue what was asked for once more, as the course stands today.
-    Raises as `prepare_again` and `issue_prepared` do."""
+    """Issue the contract again with the present data of the course, and void the old one if it is still issued.
+
+    Raises as `prepare_again` and `issue_prepared` do.
+    """
     prepared = await prepare_again(services, scope, contract_id, signers)
     async with services.database.transaction(scope) as tx:
         return (await issue_prepared(services, tx, prepared, actor)).contract
@@ -49,7 +51,7 @@ async def prepare_again(
         deadline = _deadline(old, await tx.record.entries(old.id), tx.planning_now)
     before = await _signers_now(services, old)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
-        raise IllegalMove(f"a contract in this state binds both sides and cannot be issued anew:\n{old.state}")
+        raise IllegalMove(f"a contract in this state binds both sides and cannot be reissued:\n{old.state}")
     if signers:
         _check_phones(signers, before)
     asked = _asked_again(old, before, deadline)
@@ -59,7 +61,7 @@ async def prepare_again(
 
 @dataclass(frozen=True)
 class Replacement:
-    """Who leaves, and who signs in their place."""
+    """The signer to be replaced, and the new one."""
 
     leaving: UUID
     by: NewSigner
@@ -68,9 +70,9 @@ class Replacement:
 async def replace_person(
     services: Services, scope: Scope, contract_id: UUID, replacement: Replacement, actor: str
 ) -> Contract:
-    """Somebody else signs in a signer's place, by a new contract; role, order and ways to write to them stay.
+    """Replace a signer by a new contract; role, order and channels stay the same.
 
-    Raises ContractNotFound, BadInput (`signer`) for the student, about whom the contract is, and what `reissue` raises.
+    Raises ContractNotFound, BadInput (`signer`) for the student of the contract, and what `reissue` raises.
     """
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)
@@ -79,7 +81,9 @@ async def replace_person(
     if leaving is None:
         raise ContractNotFound
     if leaving.role is Role.STUDENT:
-        raise BadInput("the contract is about this student: for another one issue another contract", field="signer")
+        raise BadInput(
+            "the contract is about this student: issue a separate contract for another student", field="signer"
+        )
     by = replacement.by
     here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
     people = [here if each is leaving else _as_asked(each) for each in signers]
@@ -87,7 +91,7 @@ async def replace_person(
 
 
 async def _signers_now(services: Services, old: Contract) -> list[Signer]:
-    """With the phone numbers that they have by now: one that changed stays as it was in a contract that has ended."""
+    """Return the signers with their present phone numbers, since contracts that have ended keep the old ones."""
     since = old.issued_at or old.created_at
     async with services.database.transaction(EVERYTHING) as tx:  # it may have been changed at another campus
         return [
@@ -100,14 +104,16 @@ def _check_phones(signers: Sequence[NewSigner], before: Sequence[Signer]) -> Non
     on_file = {(each.id_type, each.id_number): each.phone for each in before}
     for number, signer in enumerate(signers):
         field = f"signers[{number}]"
-        document = id_document(signer.id_type, signer.id_number, field=f"{field}.id_number")
-        phone = phone_number(signer.phone, field=f"{field}.phone")
+        document = parse_id_document(signer.id_type, signer.id_number, field=f"{field}.id_number")
+        phone = normalise_phone(signer.phone, field=f"{field}.phone")
         if on_file.get((document.id_type, document.number), phone) != phone:
-            raise BadInput("this person has another phone number on file: ask for its change", field=f"{field}.phone")
+            raise BadInput(
+                "this person has another phone number on file: request a change of it", field=f"{field}.phone"
+            )
 
 
 def _channels(leaving: Signer, by: NewSigner) -> tuple[str, ...]:
-    """Those of whoever leaves, but mail only where there is an address."""
+    """Return the channels of the replaced signer, with e-mail only if the new one has an address."""
     kept = tuple(each for each in leaving.channels if each != "email" or by.email)
     return kept or by.channels
 
@@ -128,7 +134,10 @@ def _as_asked(signer: Signer) -> NewSigner:
 
 
 def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> datetime | None:
-    """None when neither lies ahead. What the hub itself moved was only to let a lost signature be made again."""
+    """Return the deadline set by the school, or requested, if it is in the future; otherwise None.
+
+    Extensions by the hub itself are ignored: they only allowed a lost signature to be made again.
+    """
     moved = any(each.kind == "deadline-moved" and each.actor != "hub" for each in entries)
     if moved and old.deadline > now:
         return old.deadline
@@ -159,7 +168,7 @@ def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | 
 
 
 def _as_now(asked: NewSigner, signers: Sequence[Signer]) -> NewSigner:
-    """With the phone number that this person has by now."""
-    document = id_document(asked.id_type, asked.id_number)
+    """Return the signer with their present phone number."""
+    document = parse_id_document(asked.id_type, asked.id_number)
     phones = [each.phone for each in signers if (each.id_type, each.id_number) == (document.id_type, document.number)]
     return replace(asked, phone=phones[0]) if phones else asked

@@ -1,4 +1,4 @@
-"""Who signs for the school: the representative that is configured for a campus, or for the nearest one above it."""
+"""The school's representative: the one configured for a campus, or for the nearest campus above it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A contract is drawn from the course that a student picked: the values that the paper shows, and what a card sums
-up."""
+"""The terms of a contract, drawn from a course: the values in the document, and their summary."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from hub.documents.contract_data import (
 )
 from hub.errors import BadInput, GuardianRequired
 from hub.model.contract.contract import Contract
-from hub.model.contract.person import IdDocument, id_type_name, is_minor, mask_id, mask_phone, same_name
+from hub.model.contract.person import IdDocument, format_id_type, is_minor, mask_id, mask_phone, same_name
 from hub.model.contract.signer import Role
 from hub.model.school.course import Campus, Course
 
@@ -37,7 +36,7 @@ SIGN_BY = {"zh": "签署截止", "en": "Sign by"}
 
 @dataclass(frozen=True)
 class DrawnSigner:
-    """A signer with checked values, before there is a contract. `field` is the place in the PDF."""
+    """A validated signer of a contract not yet created. `field`: signature field in the PDF."""
 
     role: Role
     name: str
@@ -59,12 +58,14 @@ class DrawnStudent:
 
 
 def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -> None:
-    """Under 18 the guardian signs. Raises GuardianRequired, or BadInput when the age cannot be told."""
+    """Check that a guardian signs for a student under 18. Raises GuardianRequired; BadInput if the age is unknown."""
     roles = {signer.role for signer in signers}
     if Role.GUARDIAN in roles:
         return
     if student.birth_date is None:
-        raise BadInput("this document does not say the birth date, so birth_date is needed", field="student.birth_date")
+        raise BadInput(
+            "this document does not contain the birth date, so birth_date is required", field="student.birth_date"
+        )
     if is_minor(student.birth_date, on):
         raise GuardianRequired(field="signers")
     if Role.STUDENT not in roles:
@@ -72,21 +73,20 @@ def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -
 
 
 def check_student(student: DrawnStudent, signers: Sequence[DrawnSigner]) -> None:
-    """Who signs as the student is the one the contract is about, and no guardian is. Raises BadInput."""
+    """Check that the signing student is the student of the contract, and no guardian is. Raises BadInput."""
     for number, each in enumerate(signers):
         where, themselves = f"signers[{number}]", each.document == student.document
         if each.role is Role.STUDENT and not themselves:
-            raise BadInput("a student who signs is the student", field=f"{where}.id_number")
+            raise BadInput("a student who signs must be the student of the contract", field=f"{where}.id_number")
         if each.role is Role.STUDENT and not same_name(each.name, student.name):
-            raise BadInput("a student who signs is the student", field=f"{where}.name")
+            raise BadInput("a student who signs must be the student of the contract", field=f"{where}.name")
         if each.role is Role.GUARDIAN and themselves:
-            raise BadInput("a guardian is somebody else than the student", field=f"{where}.id_number")
+            raise BadInput("the guardian must not be the student", field=f"{where}.id_number")
 
 
 @dataclass(frozen=True)
 class DrawnTerms:
-    """What a contract fixes, checked and in no language yet. `on`: the day at the campus; `extra`: what its template
-    wants besides."""
+    """Validated terms, independent of the language. `on`: date at the campus. `extra`: more values for the template."""
 
     number: str
     issued_at: datetime
@@ -119,7 +119,7 @@ def _student(student: DrawnStudent, signers: Sequence[DrawnSigner], language: st
     own_phone = next((each.phone for each in signers if each.role is Role.STUDENT), None)
     return StudentFacts(
         name=student.name,
-        id_type=id_type_name(student.document.id_type, language),
+        id_type=format_id_type(student.document.id_type, language),
         id_masked=mask_id(student.document.number),
         birth_date=student.birth_date,
         phone_masked=mask_phone(own_phone) if own_phone else "",
@@ -131,13 +131,13 @@ def _guardian(signer: DrawnSigner, language: str) -> GuardianFacts:
         name=signer.name,
         relation=signer.relation or DEFAULT_RELATION[language],
         phone_masked=mask_phone(signer.phone),
-        id_type=id_type_name(signer.document.id_type, language),
+        id_type=format_id_type(signer.document.id_type, language),
         id_masked=mask_id(signer.document.number),
     )
 
 
 def course_facts(course: Course, language: str) -> CourseFacts:
-    """The course as the contract shows it; words with a variant `<key>_en` are taken from there in English."""
+    """Return the course for the document; in English, values with a variant `<key>_en` are taken from it."""
     details = dict(course.details)
 
     def word(key: str) -> str:
@@ -161,7 +161,7 @@ def course_facts(course: Course, language: str) -> CourseFacts:
         )
     except (KeyError, ValueError, ArithmeticError) as error:
         where = f"{course.campus}, {course.id}: {error}"
-        raise BadInput(f"the details of this course are not complete:\n{where}", field="course") from error
+        raise BadInput(f"the details of this course are incomplete:\n{where}", field="course") from error
 
 
 def _refund_step(step: Mapping[str, Any], language: str) -> RefundStep:
@@ -170,7 +170,7 @@ def _refund_step(step: Mapping[str, Any], language: str) -> RefundStep:
 
 
 def summary(data: ContractData, language: str) -> list[dict[str, str]]:
-    """What people look for and the paper fixes, for the card above the pages: labels and values."""
+    """Return labels and values of the most important terms, for the summary above the pages."""
     english = language == "en"
     rows = [("学员", "Student", data.student.name)]
     if course := data.course:

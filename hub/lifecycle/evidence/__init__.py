@@ -1,1 +1,1 @@
-"""The audit record and retention."""
+"""Erasure of personal data, and retention."""

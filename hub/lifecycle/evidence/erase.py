@@ -1,6 +1,6 @@
-"""Erase what stands behind the record: the words of one entry, or everything of one signer.
+"""Erasure of personal values of the audit record: the text of one entry, or everything of one signer.
 
-The entries stay, and with them the chain: what is left in them are commitments that nobody can open any more.
+The entries and their hash chain stay. The commitments in them become meaningless.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from hub.store.transaction import Transaction
 
 
 async def erase_of_number(services: Services, scope: Scope, number: str, what: int | str, actor: str) -> None:
-    """`what`: the number of an entry, whose words go, or the field of a signer, of whom everything goes. Raises
-    ContractNotFound and NotFound."""
+    """Erase values of a contract. `what`: an entry (number), to erase its text; a signer (field), to erase everything
+    of that signer. Raises ContractNotFound, NotFound."""
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.by_number(number)
     if isinstance(what, int):
@@ -27,21 +27,25 @@ async def erase_of_number(services: Services, scope: Scope, number: str, what: i
 
 
 async def erase_words(services: Services, scope: Scope, contract_id: UUID, sequence: int, actor: str) -> None:
-    """What somebody wrote, which one entry of the contract's record is about, and its copies at the contract, in tasks
-    of staff and in wishes for another phone number. Raises NotFound where nothing is behind that entry (any more)."""
+    """Erase the text that an entry is about, and its copies in the contract, staff tasks and phone number changes.
+
+    Raises NotFound if the entry has no such text (any more).
+    """
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
         words = await tx.record.erase_words(contract.id, sequence)
         if not words:
-            raise NotFound("nothing that somebody wrote stands behind this entry")
+            raise NotFound("this entry has no text that could be erased")
         await _forget_copies(tx, contract, words)
         await tx.record.append(contract.id, contract.campus, "words-erased", actor, {"entry": sequence})
 
 
 async def erase_signer(services: Services, scope: Scope, contract_id: UUID, field: str, actor: str) -> None:
-    """Everything behind the record of whoever signs in this field: name, phone, document, relation, words and salt, and
-    what others wrote about the contract, in which they may be named. What is on file to write to them, and the files,
-    stay. Raises NotFound."""
+    """Erase the record's values of the signer with this field: name, phone, document, relation, texts and salt.
+
+    Texts of others about the contract are erased, too, since they may name the signer. The signer's contact data and
+    the files stay. Raises NotFound.
+    """
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
         signer = next((each for each in await tx.contracts.signers(contract.id) if each.field == field), None)

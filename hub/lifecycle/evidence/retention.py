@@ -1,7 +1,6 @@
-"""What was kept long enough is deleted: calls of providers, what people wrote to us, periods of budgets, how jobs
-went, files that were prepared in vain.
+"""Retention: deletes old webhooks, inbound messages, budget counters, job logs and unused prepared files.
 
-Once an hour over all workers (a periodic task), in batches, each a transaction of its own, so that nobody waits for it.
+A periodic task runs it once an hour over all workers, in batches with a transaction each, so that it blocks nobody.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from hub.lifecycle.services import Services
-from hub.model.evidence.retention import COUNTED_FOR, JOBS_LOGGED_FOR, PREPARED_LEFT_FOR
+from hub.model.evidence.retention import BUDGET_RETENTION, JOB_LOG_RETENTION, PREPARED_FILE_RETENTION
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
@@ -22,7 +21,7 @@ log = structlog.get_logger()
 
 
 async def purge(services: Services) -> dict[str, int]:
-    """How many of each were deleted."""
+    """Delete what has been kept long enough; returns the numbers by kind."""
 
     async def calls(tx: Transaction, limit: int) -> int:
         return await tx.callbacks.forget(tx.now - services.retention.calls, limit)
@@ -31,10 +30,10 @@ async def purge(services: Services) -> dict[str, int]:
         return await tx.inbound.forget(tx.now - services.retention.inbound, limit)
 
     async def periods(tx: Transaction, limit: int) -> int:
-        return await tx.budgets.forget(tx.now - COUNTED_FOR, limit)
+        return await tx.budgets.forget(tx.now - BUDGET_RETENTION, limit)
 
     async def jobs(tx: Transaction, limit: int) -> int:
-        return await tx.jobs.forget(tx.now - JOBS_LOGGED_FOR, limit)
+        return await tx.jobs.forget(tx.now - JOB_LOG_RETENTION, limit)
 
     kinds = {"calls": calls, "inbound": inbound, "periods": periods, "jobs": jobs}
     deleted = {kind: await _in_batches(services, forget) for kind, forget in kinds.items()}
@@ -45,12 +44,14 @@ async def purge(services: Services) -> dict[str, int]:
 
 
 async def _prepared_files(services: Services) -> int:
-    """Files that a signer can no longer sign, since they began again or somebody was quicker. No transaction is open
-    while a file is deleted; a file that could not be deleted stays, which is harmless."""
+    """Delete prepared files that can no longer be signed, because of a newer one or a faster signer.
+
+    No transaction is open while a file is deleted. If deleting fails the file stays, which is harmless.
+    """
     number = 0
     for _ in range(MAX_BATCHES):
         async with services.database.transaction(EVERYTHING) as tx:
-            found = await tx.signatures.left_behind(tx.now - PREPARED_LEFT_FOR, BATCH)
+            found = await tx.signatures.left_behind(tx.now - PREPARED_FILE_RETENTION, BATCH)
         for sha256 in {each.prepared for each in found if not each.needed}:
             await services.files.delete(sha256)
         async with services.database.transaction(EVERYTHING) as tx:

@@ -1,6 +1,6 @@
-"""A member of staff asks in a chat how contracts stand, and hears it: counts of their own campuses and where to look.
+"""Answers to chat questions of staff: counts for their own campuses, and the URL of the console.
 
-Whoever is not mapped to an account of staff hears nothing at all.
+People without a staff account get no answer at all.
 """
 
 from __future__ import annotations
@@ -10,15 +10,22 @@ from urllib.parse import urlencode
 import structlog
 
 from hub.lifecycle.services import Services
-from hub.model.messaging.chat_query import ContractCounts, Inquiry, Topic, help_text, read_inquiry, standing_text
+from hub.model.messaging.chat_query import (
+    ChatQuery,
+    ContractCounts,
+    Topic,
+    parse_chat_query,
+    render_chat_help,
+    render_contract_counts,
+)
 from hub.model.staff.accounts import EVERYTHING, Scope
 
 MAX_PERSON_LENGTH = 200
 log = structlog.get_logger()
 
 
-async def inform(services: Services, chat: str, person: str, text: str) -> str | None:
-    """The answer to a question; None for a person who is not mapped. `person` is the platform's id of them."""
+async def answer_chat_question(services: Services, chat: str, person: str, text: str) -> str | None:
+    """Return the answer to a question; None for a person without a staff account. `person`: the platform's id."""
     if not 0 < len(person) <= MAX_PERSON_LENGTH or not person.isprintable():
         return None
     async with services.database.transaction(EVERYTHING) as tx:
@@ -29,16 +36,16 @@ async def inform(services: Services, chat: str, person: str, text: str) -> str |
             return None
         scope = await tx.school.scope_below(staff.campus)
         campuses = [campus for campus in await tx.school.campuses() if scope.covers(campus.id)]
-        inquiry = read_inquiry(text, campuses)
+        inquiry = parse_chat_query(text, campuses)
         if inquiry.campus:
             scope = await tx.school.scope_below(inquiry.campus.id)
     if inquiry.topic is Topic.HELP or inquiry.unknown_campus:
-        return help_text(inquiry, f"{services.origin}/staff")
-    return standing_text(inquiry, await _standing(services, scope), _console(services.origin, inquiry))
+        return render_chat_help(inquiry, f"{services.origin}/staff")
+    return render_contract_counts(inquiry, await _standing(services, scope), _console(services.origin, inquiry))
 
 
 async def _standing(services: Services, scope: Scope) -> ContractCounts:
-    """Counted within the scope: row-level security sees to it that nothing else is."""
+    """Count the contracts within the scope, which row-level security enforces."""
     async with services.database.transaction(scope) as tx:
         counts, overdue = await tx.board.counts(), await tx.board.overdue(tx.planning_now)
     return ContractCounts(
@@ -53,6 +60,6 @@ async def _standing(services: Services, scope: Scope) -> ContractCounts:
     )
 
 
-def _console(origin: str, inquiry: Inquiry) -> str:
+def _console(origin: str, inquiry: ChatQuery) -> str:
     wanted = {"campus": inquiry.campus.id} if inquiry.campus else {}
     return f"{origin}/staff?{urlencode(wanted | {'view': 'pending'})}"

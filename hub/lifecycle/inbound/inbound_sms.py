@@ -1,8 +1,7 @@
-"""What people write to us by SMS. A number that says stop gets no more texts or calls from us until it says start, and
-staff get the task of reaching its owner.
+"""Inbound SMS. After STOP a number gets no more messages or calls until START, and staff get a task to reach its owner.
 
-A STOP that came by a call which nobody signed waits for a minute: when it was one of a flood, somebody may be making
-them up, and staff decide.
+A STOP from an unsigned webhook is applied only after a minute: if it was part of a flood, it may be forged, and staff
+decide.
 """
 
 from __future__ import annotations
@@ -14,12 +13,18 @@ from uuid import uuid4
 
 from channels import Inbound
 from hub.lifecycle.messaging.resend_link import resend
-from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways
+from hub.lifecycle.messaging.send import NewMessage, get_channels, send_at_once
 from hub.lifecycle.reminders.escalate import opted_out_task
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.message import Purpose
-from hub.model.messaging.sms_commands import STOP_WINDOW, STOPS_A_MINUTE, SmsCommand, language_of, wish_of
+from hub.model.messaging.sms_commands import (
+    STOP_WINDOW,
+    STOPS_A_MINUTE,
+    SmsCommand,
+    choose_reply_language,
+    parse_sms_command,
+)
 from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, StaffTask
 from hub.router.providers import Carrier
 from hub.store.inbound.inbound_sms import Written
@@ -35,14 +40,14 @@ _PURPOSES = {
 
 
 async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, message: Inbound) -> None:
-    """Store a message and do what it wishes, in this transaction. The same one twice is one."""
-    await _hold_contracts(tx, [message.sender])
-    wish = wish_of(message.text)
+    """Store a message and carry out its command, in this transaction. Duplicates are ignored."""
+    await _lock_contracts(tx, [message.sender])
+    wish = parse_sms_command(message.text)
     written = await tx.inbound.add(carrier.name, message, wish, tx.now)
     if written is None:
         return
     if wish is SmsCommand.STOP and not carrier.channel.rules.signed:
-        return  # `settle_stops` decides when the minute is over
+        return  # `process_stops` decides when the minute is over
     if wish is SmsCommand.STOP:
         await _opt_out(services, tx, message.sender, carrier)
     elif wish is SmsCommand.START:
@@ -53,21 +58,21 @@ async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, me
     await tx.inbound.done([written.id], wish.value)
 
 
-async def _hold_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
-    """Of everybody who wrote: what follows writes to their records and counts messages to them."""
+async def _lock_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
+    """Lock the contracts of these numbers, since their audit records and message counts will be written."""
     signers = [signer for number in set(numbers) for signer in await tx.contracts.signers_at(number)]
-    await tx.contracts.hold(signer.contract for signer in signers)
+    await tx.contracts.lock(signer.contract for signer in signers)
 
 
 async def _answer(services: Services, tx: Transaction, written: Written) -> None:
-    """To a number on file alone: answering whoever writes would let strangers spend our money. Counts, never names."""
+    """Reply with counts, never names, and only to numbers on file, so that strangers cannot cause costs."""
     signers = await tx.contracts.signers_at(written.sender)
     if not signers:
         return
     if written.wish is SmsCommand.LINK:
         await resend(services, tx, signers)
     elif purpose := _PURPOSES.get(written.wish):
-        newest = replace(signers[0], language=language_of(written.text, signers[0].language))
+        newest = replace(signers[0], language=choose_reply_language(written.text, signers[0].language))
         contract = await tx.contracts.get(newest.contract)
         counts = await _counts(tx, signers)
         await send_at_once(
@@ -81,11 +86,11 @@ async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:
     return {"open": str(open_ones), "done": str(states.count(TaskState.SIGNED))}
 
 
-async def settle_stops(services: Services) -> int:
-    """The STOPs of unsigned calls whose minute is over; returns how many there were."""
+async def process_stops(services: Services) -> int:
+    """Apply the STOPs of unsigned webhooks after their minute; returns their number."""
     async with services.database.transaction(EVERYTHING) as tx:
         waiting = await tx.inbound.waiting(SmsCommand.STOP, tx.now - STOP_WINDOW)
-        await _hold_contracts(tx, [each.sender for each in waiting])
+        await _lock_contracts(tx, [each.sender for each in waiting])
         held: list[Written] = []
         for each in waiting:
             if await _flooded(tx, each.provider, each.received_at):
@@ -104,7 +109,7 @@ async def settle_stops(services: Services) -> int:
 
 
 async def _flooded(tx: Transaction, provider: str, at: datetime) -> bool:
-    """Whether too many of them came within a minute of this one."""
+    """Return whether too many STOPs came within a minute of this one."""
     return await tx.inbound.count(provider, SmsCommand.STOP, at - STOP_WINDOW, at + STOP_WINDOW) > STOPS_A_MINUTE
 
 
@@ -119,8 +124,7 @@ async def _hold(tx: Transaction, held: list[Written]) -> None:
 
 
 async def _opt_out(services: Services, tx: Transaction, number: str, carrier: Carrier) -> None:
-    """Remembered for the number. It stands in the record of each contract that still waits for it, and staff get a
-    task."""
+    """Opt a number out, record it for each of its open contracts, and create a staff task."""
     channel = carrier.provider.carries
     if not await tx.opt_outs.add(number, channel, tx.now, "inbound"):
         return
@@ -130,6 +134,6 @@ async def _opt_out(services: Services, tx: Transaction, number: str, carrier: Ca
             continue
         facts = {"signer": str(signer.id), "channel": channel}
         await tx.record.append(signer.contract, signer.campus, "opted-out", f"signer:{signer.id}", facts)
-        if task.state is TaskState.OPEN:  # else it is seen when their turn comes whether a way is left
-            by_mail = bool(await ways(services, tx, signer, Purpose.REMINDER))
+        if task.state is TaskState.OPEN:  # otherwise this is checked when their turn comes
+            by_mail = bool(await get_channels(services, tx, signer, Purpose.REMINDER))
             await tx.staff_tasks.add_task_once(opted_out_task(signer, tx.now, by_mail=by_mail))

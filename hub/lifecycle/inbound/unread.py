@@ -1,4 +1,4 @@
-"""What a provider told us and nobody could read: a person sees its outline, and the entry itself is kept sealed."""
+"""Unreadable entries of webhooks: staff see an outline; the entry itself is stored encrypted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_FIELDS = 20
 
 
 async def show_unread(tx: Transaction, callback: Callback) -> None:
-    """One task for each provider and kind of entry, however many come."""
+    """Create one staff task per provider and kind of entry, however many there are."""
     root = await tx.school.headquarters()
     for each in callback.unread if root else ():
         assert root
@@ -25,7 +25,7 @@ async def show_unread(tx: Transaction, callback: Callback) -> None:
 
 
 def outline(entry: str) -> str:
-    """The names of its fields, and of their values only codes and yes or no: numbers and texts are somebody's."""
+    """Return the field names of an entry, with values only if they are codes or booleans; others may be personal."""
     try:
         fields = json.loads(entry)
     except ValueError:  # cut off, since it was too long

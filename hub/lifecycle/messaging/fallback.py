@@ -1,8 +1,8 @@
 """The next way: a message that did not reach its person by one channel goes by the next of their ladder.
 
-What moves it: refused, undelivered, no receipt in time (though the provider was asked for it), not opened in time. At
-the end stands a staff task, never
-silence. When a delivery has to be looked at is written with its state (`hub.model.messaging.delivery.look_again_at`).
+The next channel is used if a message was refused or not delivered, got no receipt in time (although the provider was
+asked for it), or was not opened in time. If no channel is left, staff get a task. The time of the next check is stored
+with the state of a delivery (`hub.model.messaging.delivery.compute_check_time`).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ import structlog
 from channels import CALL_TIMEOUT, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import Attempt, Outgoing, ways, write_attempt
+from hub.lifecycle.messaging.send import Attempt, Outgoing, get_channels, write_attempt
 from hub.lifecycle.services import Services
-from hub.model.contract.contract import STEP_FAILED, Contract, retry_after_error
+from hub.model.contract.contract import STEP_FAILED, Contract, compute_error_backoff
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.delivery import (
-    OPENED_WITHIN,
+    OPEN_TIMEOUT,
     PLANNED,
     Delivery,
     DeliveryItem,
     DeliveryState,
     StateReport,
 )
-from hub.model.messaging.message import ANSWERS, Purpose, told_of
+from hub.model.messaging.message import ANSWERS, Purpose, summarise_contracts
 from hub.model.reminders.may_send import Drop, MessageCase, Verdict, Wait, may_send, settled
 from hub.model.reminders.schedule import spread_of
 from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.router.failing import FailingMessage, show_failing, show_recovered
-from hub.router.policy import policy_of
+from hub.router.policy import get_policy
 from hub.store.messaging.deliveries import NEVER
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
@@ -72,9 +72,9 @@ async def _failed(services: Services, delivery_id: UUID, error: Exception) -> No
         about = await tx.deliveries.about(delivery_id)
         if about is None:
             return
-        await tx.contracts.hold([about["contract"]] if about["contract"] else [])
+        await tx.contracts.lock([about["contract"]] if about["contract"] else [])
         now, since = tx.planning_now, about["since"]
-        await tx.deliveries.look_at(delivery_id, now + retry_after_error(since, now))
+        await tx.deliveries.look_at(delivery_id, now + compute_error_backoff(since, now))
         if about["task"]:
             task = await tx.tasks.get(about["task"])
             await tx.reminders.note(task, LedgerNote("failed", reason=STEP_FAILED, delivery=delivery_id), now)
@@ -91,7 +91,7 @@ async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
         carrier = services.router.carriers.get(delivery.provider)
         if carrier is None or not carrier.channel.rules.receipts:
             return
-        message = await services.router.wording.message(tx, delivery)
+        message = await services.router.renderer.render_message(tx, delivery)
     try:
         receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), CALL_TIMEOUT)
     except (CannotAsk, TimeoutError) as error:
@@ -99,7 +99,7 @@ async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
         return
     if receipt and receipt.fate is not Fate.ACCEPTED:
         async with services.database.transaction(EVERYTHING) as tx:
-            await services.router.note(tx, delivery.id, carrier, receipt)
+            await services.router.apply_receipt(tx, delivery.id, carrier, receipt)
 
 
 async def _next_way(services: Services, delivery_id: UUID) -> UUID | None:
@@ -190,7 +190,7 @@ async def _look(services: Services, tx: Transaction, contract: Contract, meant: 
             await tx.deliveries.look_at(delivery.id, until)
             return None
     if reason == NO_RECEIPT and (carrier := services.router.carriers.get(delivery.provider)):
-        await services.router.slow(tx, carrier)
+        await services.router.record_overdue_receipt(tx, carrier)
     channel = await _untried(services, tx, unheard, {each.channel for each in gone})
     if channel is None:
         await _at_the_end(tx, contract, delivery, reason, now)
@@ -223,7 +223,7 @@ async def _verdict(services: Services, tx: Transaction, unheard: _Unheard, now: 
         to=delivery.to,
         phone=signer.phone,
     )
-    return may_send(case, delivery.channel, await policy_of(tx, services.policy, contract), now)
+    return may_send(case, delivery.channel, await get_policy(tx, services.policy, contract), now)
 
 
 def _intent(delivery: Delivery) -> str:
@@ -232,8 +232,8 @@ def _intent(delivery: Delivery) -> str:
 
 async def _untried(services: Services, tx: Transaction, unheard: _Unheard, tried: Collection[str]) -> str | None:
     purpose = unheard.meant.delivery.purpose
-    first = (await policy_of(tx, services.policy, unheard.contract)).through(purpose)
-    ladder = await ways(services, tx, unheard.signer, purpose, first)
+    first = (await get_policy(tx, services.policy, unheard.contract)).through(purpose)
+    ladder = await get_channels(services, tx, unheard.signer, purpose, first)
     return next((channel for channel in ladder if channel not in tried), None)
 
 
@@ -244,7 +244,7 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
     if meant.shares:
         left = [await tx.contracts.get(share.contract) for share in meant.shares]
         deadlines = [each.deadline for each in left]
-        variables = dict(variables) | told_of(deadlines, tx.planning_now, signer.zone, signer.language)
+        variables = dict(variables) | summarise_contracts(deadlines, tx.planning_now, signer.zone, signer.language)
     attempt = Attempt(
         Purpose(delivery.purpose),
         channel,
@@ -276,7 +276,7 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
 async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
     """No way is left. A missing receipt alone is not yet bad news, nor is a wait."""
     if reason in (NO_RECEIPT, NO_PROVIDER) or (reason == DeliveryState.UNKNOWN and delivery.not_before != NEVER):
-        tomorrow = ((delivery.state_at if reason == NO_RECEIPT else None) or delivery.created_at) + OPENED_WITHIN
+        tomorrow = ((delivery.state_at if reason == NO_RECEIPT else None) or delivery.created_at) + OPEN_TIMEOUT
         if now < tomorrow:
             await tx.deliveries.look_at(delivery.id, tomorrow)
             return

@@ -14,10 +14,10 @@ from hub.model.messaging.budget import (
     Budget,
     Cause,
     CountedMessage,
-    allowed_country,
-    budgets,
-    certificate_budgets,
-    prepared_budgets,
+    is_allowed_country,
+    list_certificate_budgets,
+    list_message_budgets,
+    list_prepare_budgets,
 )
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.messaging.budgets import Spending
@@ -27,7 +27,9 @@ from hub.store.transaction import Transaction
 ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
 
 
-async def spend(services: Services, tx: Transaction, messages: Sequence[CountedMessage], at: datetime) -> None:
+async def consume_message_quota(
+    services: Services, tx: Transaction, messages: Sequence[CountedMessage], at: datetime
+) -> None:
     """Count these messages, in this transaction, in the period of the moment `at`, in which they are going to be sent.
 
     Raises CountryNotAllowed; and BudgetSpent with `retry_after`, told in the time `zone` of a message, if there is not
@@ -36,43 +38,45 @@ async def spend(services: Services, tx: Transaction, messages: Sequence[CountedM
     counted_for: dict[Spending, tuple[Budget, CountedMessage]] = {}
     wanted: list[Spending] = []
     for message in messages:
-        if not allowed_country(services.budgets, message.to):
+        if not is_allowed_country(services.budgets, message.to):
             raise CountryNotAllowed
-        theirs = _spendings(services, budgets(services.budgets, at, message))
+        theirs = _list_counts(services, list_message_budgets(services.budgets, at, message))
         counted_for |= {spending: (budget, message) for spending, budget in theirs.items()}
         wanted += theirs
-    if spent := await tx.budgets.spend_all(wanted):
+    if spent := await tx.budgets.consume_all(wanted):
         _, message = counted_for[spent[0]]
         _refuse(tx, [counted_for[each][0] for each in spent], message.campus, message.zone)
 
 
 async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -> None:
-    """Raise BudgetSpent where a code to this number would not go out, as `spend` does. Nothing is counted: it is for
-    those who get none whatever they do, and must not learn it."""
-    wanted = _spendings(services, budgets(services.budgets, tx.now, CountedMessage(to, Cause.CODE)))
+    """Raise BudgetSpent if a code to this number would exceed a budget, without counting anything.
+
+    For visitors who get no code in any case, which the answer must not reveal.
+    """
+    wanted = _list_counts(services, list_message_budgets(services.budgets, tx.now, CountedMessage(to, Cause.CODE)))
     spent = [each for each in wanted if await tx.budgets.spent(each.kind, each.subject, each.begins_at) >= each.most]
     _refuse(tx, [wanted[each] for each in spent], None, zone)
 
 
-async def spend_certificate(services: Services, tx: Transaction, signer: Signer) -> None:
+async def consume_certificate_quota(services: Services, tx: Transaction, signer: Signer) -> None:
     """Count one certificate for a fresh key, in this transaction. Raises BudgetSpent with `retry_after`."""
-    counted_in = certificate_budgets(services.budgets, tx.now, signer.person)
+    counted_in = list_certificate_budgets(services.budgets, tx.now, signer.person)
     await _count(services, tx, counted_in, signer.campus, signer.zone)
 
 
-async def spend_prepared(services: Services, tx: Transaction, task: UUID, signer: Signer) -> None:
+async def consume_prepare_quota(services: Services, tx: Transaction, task: UUID, signer: Signer) -> None:
     """Count one prepared file, in this transaction. Raises BudgetSpent with `retry_after`."""
-    await _count(services, tx, prepared_budgets(services.budgets, tx.now, task), signer.campus, signer.zone)
+    await _count(services, tx, list_prepare_budgets(services.budgets, tx.now, task), signer.campus, signer.zone)
 
 
 async def _count(
     services: Services, tx: Transaction, counted_in: Iterable[Budget], campus: str | None, zone: str
 ) -> None:
-    wanted = _spendings(services, counted_in)
-    _refuse(tx, [wanted[each] for each in await tx.budgets.spend_all(list(wanted))], campus, zone)
+    wanted = _list_counts(services, counted_in)
+    _refuse(tx, [wanted[each] for each in await tx.budgets.consume_all(list(wanted))], campus, zone)
 
 
-def _spendings(services: Services, counted_in: Iterable[Budget]) -> dict[Spending, Budget]:
+def _list_counts(services: Services, counted_in: Iterable[Budget]) -> dict[Spending, Budget]:
     return {Spending(each.kind, _subject(services, each), each.begins_at, each.most): each for each in counted_in}
 
 
@@ -101,6 +105,6 @@ async def alarm(tx: Transaction, spent: BudgetSpent) -> None:
     subject = f"{spent.kind}/{spent.campus or ''}"
     if spent.kind not in ALARMING or await tx.budgets.spent("alarm", subject, spent.begins_at):
         return
-    if await tx.budgets.spend("alarm", subject, spent.begins_at, 1):
+    if await tx.budgets.consume("alarm", subject, spent.begins_at, 1):
         facts = {"which": spent.kind, "campus": spent.campus or "–", "until": spent.ends_at.isoformat()}
         await tx.alerts.add("budget-spent", facts, tx.now, spent.campus)

@@ -9,7 +9,7 @@ from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.message import Purpose
-from hub.model.signing.link import normalised_ticket
+from hub.model.signing.link import normalise_ticket
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
@@ -28,13 +28,13 @@ async def relink(services: Services, *, ticket: str | None = None, phone: str | 
 
 async def resend(services: Services, tx: Transaction, signers: Sequence[Signer]) -> int:
     """The link, once more, to each of these who still has to sign and may have it. Returns to how many."""
-    await tx.contracts.hold(signer.contract for signer in signers)
+    await tx.contracts.lock(signer.contract for signer in signers)
     await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
     return sum([await _send_link(services, tx, signer) for signer in signers])
 
 
 async def _asked_for(tx: Transaction, ticket: str | None, phone: str | None) -> list[Signer]:
-    if ticket and (known := normalised_ticket(ticket)) and (link := await tx.links.by_ticket(known)):
+    if ticket and (known := normalise_ticket(ticket)) and (link := await tx.links.by_ticket(known)):
         return [await tx.contracts.signer(link.signer)]
     return await tx.contracts.signers_at(phone) if phone else []
 

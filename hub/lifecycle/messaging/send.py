@@ -8,17 +8,16 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from hub.errors import BudgetSpent
-from hub.lifecycle.messaging.quotas import alarm, spend
+from hub.lifecycle.messaging.quotas import alarm, consume_message_quota
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
-from hub.model.messaging.budget import CountedMessage, allowed_country, cause_of
-from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryItem, DeliveryState, look_again_at
-from hub.model.messaging.message import NEWS, Purpose, contracts_words, moment_words
+from hub.model.messaging.budget import CountedMessage, choose_cause, is_allowed_country
+from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryItem, DeliveryState, compute_check_time
+from hub.model.messaging.message import NEWS, Purpose, format_contract_count, format_moment
 from hub.model.school.course import Campus
-from hub.model.signing.link import SignLink
+from hub.model.signing.link import DoorKind, SignLink
 from hub.model.staff.accounts import StaffTask
-from hub.router import door_of_channel
 from hub.store.evidence.record import NewEntry
 from hub.store.kernel.jobs import DELIVER, DELIVER_CODE
 from hub.store.signing.links import Wanted
@@ -53,11 +52,11 @@ async def write_message(
     there is no way to reach them, or when this intent has an attempt already.
     """
     purpose, key, task = message.purpose, message.key, message.task
-    channel = next(iter(await ways(services, tx, signer, purpose, message.first)), None)
+    channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)
     if channel is None:
         return None
     said = general_words(services, contract, signer, await tx.school.campus(contract.campus)) | dict(message.variables)
-    filled = services.messages.fitted(purpose, signer.language, said)
+    filled = services.messages.shorten_values(purpose, signer.language, said)
     attempt = Attempt(
         purpose, channel, key, key, 0, task.id if task else None, message.code, filled, message.shares, message.wait
     )
@@ -75,17 +74,17 @@ async def write_message(
         return None
 
 
-async def ways(
+async def get_channels(
     services: Services, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()
 ) -> list[str]:
     """The signer's ladder, without what leads to a country that is not allowed. `first`: what the policy puts first."""
-    return allowed_ways(services, signer, await services.router.ladder(tx, signer, purpose, first))
+    return allowed_ways(services, signer, await services.router.get_channels(tx, signer, purpose, first))
 
 
 def allowed_ways(services: Services, signer: Signer, ladder: Sequence[str]) -> list[str]:
     """Return these channels of the signer, without what leads to a country that is not allowed."""
-    reached = {channel: services.router.address(signer, channel) or "" for channel in ladder}
-    return [channel for channel in ladder if allowed_country(services.budgets, reached[channel])]
+    reached = {channel: services.router.choose_address(signer, channel) or "" for channel in ladder}
+    return [channel for channel in ladder if is_allowed_country(services.budgets, reached[channel])]
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ async def draft_messages(
     if not outgoing:
         return []
     wait = await _count(services, tx, outgoing)
-    doors = [(each.signer, door_of_channel(each.attempt.channel)) for each in outgoing]
+    doors = [(each.signer, DoorKind(each.attempt.channel)) for each in outgoing]
     found = await tx.links.for_doors(doors, tx.now, links)
     made = zip(outgoing, (found[signer.id, door] for signer, door in doors), strict=True)
     return [Draft(each, _attempt_row(services, tx, each, link, wait), link) for each, link in made]
@@ -167,8 +166,10 @@ def _entries(draft: Draft) -> list[NewEntry]:
 def _attempt_row(services: Services, tx: Transaction, outgoing: Outgoing, link: SignLink, wait: timedelta) -> Delivery:
     contract, signer, attempt = outgoing.contract, outgoing.signer, outgoing.attempt
     address = _address(services, outgoing)
-    shape = services.router.shape_of(attempt.channel, address)
-    text = services.router.wording.kept(attempt.purpose, attempt.channel, signer.language, shape, attempt.variables)
+    shape = services.router.choose_shape(attempt.channel, address)
+    text = services.router.renderer.render_stored(
+        attempt.purpose, attempt.channel, signer.language, shape, attempt.variables
+    )
     at = tx.planning_now
     begins_at = at + wait
     return Delivery(
@@ -193,12 +194,12 @@ def _attempt_row(services: Services, tx: Transaction, outgoing: Outgoing, link: 
         intent=attempt.intent,
         rung=attempt.rung,
         shape=shape.value if shape else None,
-        check_at=look_again_at(attempt.purpose, DeliveryState.SENDING, begins_at, receipts=False),
+        check_at=compute_check_time(attempt.purpose, DeliveryState.SENDING, begins_at, receipts=False),
     )
 
 
 def _address(services: Services, outgoing: Outgoing) -> str:
-    address = services.router.address(outgoing.signer, outgoing.attempt.channel)
+    address = services.router.choose_address(outgoing.signer, outgoing.attempt.channel)
     assert address, "the ladder has only channels that lead somewhere"
     return address
 
@@ -210,7 +211,7 @@ async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoin
     counted = [
         CountedMessage(
             _address(services, each),
-            cause_of(each.attempt.purpose),
+            choose_cause(each.attempt.purpose),
             each.contract.campus,
             part=each.contract.id.int,
             zone=each.signer.zone,
@@ -220,7 +221,7 @@ async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoin
     wait = first.wait
     while True:
         try:
-            await spend(services, tx, counted, tx.now + wait)
+            await consume_message_quota(services, tx, counted, tx.now + wait)
         except BudgetSpent as spent:
             if first.purpose not in NEWS or spent.wait > NEWS_WAIT:
                 raise
@@ -251,10 +252,10 @@ def general_words(services: Services, contract: Contract, signer: Signer, campus
         "campus": campus.named(signer.language),
         "course": str(contract.data.get("course_name_en" if english else "course_name", contract.title)),
         "deadline": deadline_words(contract.deadline, signer),
-        "contracts": contracts_words(1, signer.language),
+        "contracts": format_contract_count(1, signer.language),
     }
 
 
 def deadline_words(deadline: datetime, signer: Signer) -> str:
     """The moment in the signer's own zone and language: 12月3日 18:00 / 3 December 18:00."""
-    return moment_words(deadline, signer.zone, signer.language)
+    return format_moment(deadline, signer.zone, signer.language)

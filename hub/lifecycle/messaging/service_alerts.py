@@ -23,7 +23,7 @@ async def warn(database: Database, kind: str, service: str, **more: str) -> None
     try:
         async with database.transaction(EVERYTHING) as tx:
             hour = tx.now.replace(minute=0, second=0, microsecond=0)
-            if await tx.budgets.spend("alarm", f"{kind}/{service}", hour, 1):
+            if await tx.budgets.consume("alarm", f"{kind}/{service}", hour, 1):
                 await tx.alerts.add(kind, {"service": service} | more, tx.now)
     except QiandaError as error:
         log.warning("alert lost", kind=kind, service=service, reason=error.code)

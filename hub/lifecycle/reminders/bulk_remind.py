@@ -18,7 +18,7 @@ import structlog
 
 from hub.errors import BadInput, BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways
+from hub.lifecycle.messaging.send import NewMessage, get_channels, send_at_once
 from hub.lifecycle.reminders.remind_by_hand import HAND
 from hub.lifecycle.reminders.reschedule import last_step
 from hub.lifecycle.services import Services
@@ -35,7 +35,7 @@ from hub.model.reminders.schedule import (
     spread_of,
 )
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.router.policy import policy_of
+from hub.router.policy import get_policy
 from hub.store.kernel.jobs import REMIND_MANY
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
@@ -123,7 +123,7 @@ async def begin(
             await tx.contracts.get(contract)
             tasks += [task for task in await tx.tasks.of_contract(contract) if task.state is TaskState.OPEN]
         if not tasks:
-            raise BadInput("nobody has to sign these contracts now", field="contracts")
+            raise BadInput("no signature is due for these contracts", field="contracts")
         await tx.many.begin(act, tasks, actor, tx.now)
         await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
     return act
@@ -205,7 +205,7 @@ async def _cases(services: Services, tx: Transaction, contract: Contract) -> lis
     tasks = [task for task in await tx.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
     if contract.state is not ContractState.ISSUED or not tasks:
         return []
-    policy, now = await policy_of(tx, services.policy, contract), tx.planning_now
+    policy, now = await get_policy(tx, services.policy, contract), tx.planning_now
     signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
     deliveries = await tx.deliveries.of_contract(contract.id)
     return [_Case(contract, task, signers[task.signer], policy, deliveries, now) for task in tasks]
@@ -237,9 +237,9 @@ async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcom
 
 async def _channel(services: Services, tx: Transaction, case: _Case) -> str | None:
     """Return the first channel whose last message did not come back for want of such a number."""
-    open_ways = await ways(services, tx, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
+    open_ways = await get_channels(services, tx, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
     last = {each.channel: each for each in case.deliveries if each.signer == case.signer.id}
-    good = (each for each in open_ways if not _bad(last.get(each), services.router.address(case.signer, each)))
+    good = (each for each in open_ways if not _bad(last.get(each), services.router.choose_address(case.signer, each)))
     return next(good, None)
 
 

@@ -28,7 +28,7 @@ from hub.model.reminders.schedule import (
     spread_of,
 )
 from hub.model.staff.accounts import Scope
-from hub.router.policy import with_calendar
+from hub.router.policy import add_closed_days
 from hub.store.reminders.policies import PolicyChange, PolicyPlace
 from hub.store.transaction import Transaction
 
@@ -73,7 +73,7 @@ async def change_policy_of(
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.locked(contract_id)
         if contract.state is not ContractState.ISSUED:
-            raise IllegalMove("nobody has to sign this contract now")
+            raise IllegalMove("no signature is due for this contract")
         change = _change(PolicyPlace(contract.campus, contract.course, contract.id), changes)
         await tx.policies.put(change, actor, tx.now)
         applied(services.policy, await tx.policies.above(contract.campus, contract.course, contract.id), entered=change)
@@ -104,7 +104,7 @@ async def policies_at(
     above = applied(services.policy, [each for each in found if not _same(each, mine)])
     decided = _change(place, own if instead is None else instead)
     here = applied(above, [decided], entered=None if instead is None else decided)
-    return PolicyLevels(own, above, await with_calendar(tx, here, place.campus, tx.planning_now))
+    return PolicyLevels(own, above, await add_closed_days(tx, here, place.campus, tx.planning_now))
 
 
 def applied(
@@ -171,13 +171,13 @@ def read_calendar(data: bytes) -> list[SchoolDay]:
 
 def _text(data: bytes) -> str:
     if len(data) > MAX_CALENDAR_BYTES:
-        raise BadInput("this is too long for a calendar", field="calendar")
+        raise BadInput("the calendar is too long", field="calendar")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise BadInput("this is no text file", field="calendar")
+    raise BadInput("this is not a text file", field="calendar")
 
 
 def _day(number: int, row: list[str]) -> SchoolDay:

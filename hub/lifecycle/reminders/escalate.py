@@ -17,7 +17,7 @@ from hub.model.reminders.due_step import Due
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import StepKind
 from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, Scope, Staff, StaffTask
-from hub.router.policy import policy_at, policy_of
+from hub.router.policy import get_policy, get_policy_at
 from hub.store.staff.task_assignment import Load
 from hub.store.transaction import Transaction
 
@@ -75,8 +75,8 @@ async def attend(services: Services) -> None:
 
 async def _policy(services: Services, tx: Transaction, task: StaffTask) -> ReminderPolicy:
     if task.contract:
-        return await policy_of(tx, services.policy, await tx.contracts.get(task.contract))
-    return await policy_at(tx, services.policy, task.campus)
+        return await get_policy(tx, services.policy, await tx.contracts.get(task.contract))
+    return await get_policy_at(tx, services.policy, task.campus)
 
 
 async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
@@ -125,7 +125,7 @@ async def _tell(services: Services) -> None:
 async def _digest_moment(services: Services, tx: Transaction, staff: Staff, now: datetime) -> datetime:
     """Today's, on the clock of the campus where they work."""
     zone = ZoneInfo((await tx.school.campus(staff.campus)).zone)
-    policy = await policy_at(tx, services.policy, staff.campus)
+    policy = await get_policy_at(tx, services.policy, staff.campus)
     return datetime.combine(now.astimezone(zone).date(), policy.digest_at, zone)
 
 
@@ -152,7 +152,7 @@ async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -
             raise NotFound
         staff = next((each for each in await may_settle(tx, task.campus) if each.login == login), None)
         if staff is None:
-            raise BadInput("nobody of this login may settle it", field="login")
+            raise BadInput("this account may not finish the task", field="login")
         now, policy = tx.planning_now, await _policy(services, tx, task)
         await tx.owners.hand(task_id, staff.id, now, now + policy.climbs_after)
 
@@ -166,4 +166,4 @@ async def check_named(tx: Transaction, campus: str, login: str) -> None:
     """Raises BadInput for a policy that names somebody who is not there, or may not see this campus."""
     staff = await tx.owners.named(login) if login else None
     if login and (staff is None or staff.campus not in await _above(tx, campus)):
-        raise BadInput("nobody of this login works at this campus or above it", field="escalate_to")
+        raise BadInput("no account with this login at this campus or above it", field="escalate_to")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BudgetSpent, IllegalMove, TooSoon
 from hub.lifecycle.messaging.quotas import raise_alarm
-from hub.lifecycle.messaging.send import NewMessage, send_at_once, ways
+from hub.lifecycle.messaging.send import NewMessage, get_channels, send_at_once
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
@@ -20,7 +20,7 @@ from hub.model.reminders.may_send import ANY_CHANNEL, ByHand, MessageCase, Wait,
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import spread_of
 from hub.model.staff.accounts import Scope
-from hub.router.policy import policy_of
+from hub.router.policy import get_policy
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
@@ -76,9 +76,9 @@ async def _remind_by_hand(
 async def _to_remind(tx: Transaction, contract: Contract) -> list[SigningTask]:
     tasks = [task for task in await tx.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
     if contract.state is not ContractState.ISSUED or not tasks:
-        raise IllegalMove("nobody has to sign this contract now")
+        raise IllegalMove("no signature is due for this contract")
     if all(task.paused for task in tasks):
-        raise IllegalMove("Reminders are paused until the question from this number is settled.")
+        raise IllegalMove("Reminders are paused until the question from this number has been answered.")
     return [task for task in tasks if not task.paused]
 
 
@@ -87,7 +87,7 @@ async def _by_hand(
 ) -> Delivery | None:
     """The caller has the contract and the person locked."""
     now = tx.planning_now
-    policy = await policy_of(tx, services.policy, contract)
+    policy = await get_policy(tx, services.policy, contract)
     await _refuse_too_soon(policy, tx, task, signer, now)
     key = f"{HAND}{task.id}-{now.isoformat()}"
     first = policy.through(Purpose.REMINDER)
@@ -120,4 +120,4 @@ async def next_channel(
     purpose = PURPOSES.get(task.step.kind) if task.step else None
     if purpose is None:
         return None
-    return next(iter(await ways(services, tx, signer, purpose, policy.through(purpose))), None)
+    return next(iter(await get_channels(services, tx, signer, purpose, policy.through(purpose))), None)

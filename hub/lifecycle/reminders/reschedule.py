@@ -25,7 +25,7 @@ from hub.model.reminders.schedule import (
     spread_of,
 )
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.policy import policies_of, policy_of
+from hub.router.policy import get_policies, get_policy
 from hub.store.contract.tasks import MAX_SLEEP
 from hub.store.kernel.jobs import REPLAN
 from hub.store.reminders.ledger import LedgerNote
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 async def replan(services: Services, tx: Transaction, contract: Contract, reason: str) -> None:
     """Every open task of the contract, which the caller has locked, under its new deadline."""
-    now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
+    now, policy = tx.planning_now, await get_policy(tx, services.policy, contract)
     zones = {signer.id: ZoneInfo(signer.zone) for signer in await tx.contracts.signers(contract.id)}
     deliveries = await tx.deliveries.of_contract(contract.id)
     for task in await tx.tasks.of_contract(contract.id):
@@ -69,7 +69,7 @@ async def _make_up(services: Services, tx: Transaction, contract: Contract, task
     last = next((entry for entry in reversed(ledger) if entry["step"] == StepKind.LAST_CALL.value), None)
     if last is None or last["kind"] != "skipped" or last["reason"] != Reason.PAUSED.value:
         return
-    policy, signer = await policy_of(tx, services.policy, contract), await tx.contracts.signer(task.signer)
+    policy, signer = await get_policy(tx, services.policy, contract), await tx.contracts.signer(task.signer)
     due_at = before_deadline(
         policy, now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), spread=spread_of(task.id)
     )
@@ -98,7 +98,7 @@ async def _replan_together(services: Services, contracts: Sequence[UUID]) -> Seq
     """In one transaction. Returns those that have to be planned alone: somebody else has them, or all was undone."""
     try:
         async with services.database.transaction(EVERYTHING) as tx:
-            held = await tx.plans.hold(contracts, wait=False)
+            held = await tx.plans.lock(contracts, wait=False)
             await under_new_policy(services, tx, held)
     except Exception as error:  # whatever it is: each by itself finds out
         log.info("planned one by one", contracts=len(contracts), error=repr(error)[:300])
@@ -111,7 +111,7 @@ async def _replan_alone(services: Services, contract: UUID) -> None:
     """Whatever is wrong with it: it keeps its old plan, and the others do not wait for it."""
     try:
         async with services.database.transaction(EVERYTHING) as tx:
-            await under_new_policy(services, tx, await tx.plans.hold([contract], wait=True))
+            await under_new_policy(services, tx, await tx.plans.lock([contract], wait=True))
     except Unavailable:
         raise  # the job goes on later
     except Exception:
@@ -124,7 +124,7 @@ async def under_new_policy(services: Services, tx: Transaction, held: Sequence[U
     now = tx.planning_now
     tasks, done = await tx.plans.open_tasks(held), await tx.plans.last_steps(held)
     places = list(dict.fromkeys(each.place for each in tasks))
-    policies = (await policies_of(tx, services.policy, places)).policies
+    policies = (await get_policies(tx, services.policy, places)).policies
     planned: list[PlannedTask] = []
     for task in tasks:
         plan = ReminderPlan(

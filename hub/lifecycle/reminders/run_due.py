@@ -19,7 +19,7 @@ from hub.lifecycle.contract.end import expire
 from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.reminders.step_batch import StepBatch, load_steps
 from hub.lifecycle.services import Services
-from hub.model.contract.contract import STEP_FAILED, retry_after_error
+from hub.model.contract.contract import STEP_FAILED, compute_error_backoff
 from hub.model.reminders.due_step import Due, put_off
 from hub.model.reminders.may_send import Reason
 from hub.model.reminders.schedule import NextStep, StepKind
@@ -126,9 +126,9 @@ async def _put_back(services: Services, claimed: ClaimedTask, error: Exception) 
     task, step = claimed.task, claimed.task.step
     assert step is not None
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.contracts.hold([task.contract])
+        await tx.contracts.lock([task.contract])
         now = tx.planning_now
-        if not await tx.tasks.put_back(claimed, now + retry_after_error(step.due_at, now)):
+        if not await tx.tasks.put_back(claimed, now + compute_error_backoff(step.due_at, now)):
             return
         await tx.reminders.note(task, LedgerNote("failed", step=step, reason=STEP_FAILED), now)
         await show_failing(tx, error, FailingMessage(step.due_at, task.contract, task.signer, task.campus))

@@ -27,7 +27,7 @@ from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import STEP_FAILED, Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryItem
-from hub.model.messaging.message import told_of
+from hub.model.messaging.message import summarise_contracts
 from hub.model.reminders.due_step import (
     LATE,
     MAX_TOGETHER,
@@ -43,7 +43,7 @@ from hub.model.reminders.schedule import NextStep, local_day
 from hub.model.staff.accounts import StaffTask
 from hub.router import Begun
 from hub.router.failing import show_recovered
-from hub.router.policy import PlacePolicies, policies_of
+from hub.router.policy import PlacePolicies, get_policies
 from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.plans import PlannedTask
@@ -83,7 +83,7 @@ async def load_steps(
     facts = await tx.due_steps.get_facts(meant, tx.planning_now)
     places = [PolicyPlace(contract.campus, contract.course, contract.id) for contract in about.values()]
     batch = StepBatch(services, tx, {task: found[task] for task in meant}, facts)
-    batch.places = await policies_of(tx, services.policy, places)
+    batch.places = await get_policies(tx, services.policy, places)
     await batch.look_for_crowd(tasks)
     return batch
 
@@ -184,7 +184,7 @@ class StepBatch:
 
     def _channel(self, due: Due, facts: StepFacts) -> str | None:
         services = self._services
-        ladder = services.router.carriers.ladder(due.signer, due.purpose, due.through, facts.silent)
+        ladder = services.router.carriers.list_channels(due.signer, due.purpose, due.through, facts.silent)
         return next(iter(allowed_ways(services, due.signer, ladder)), None)
 
     def _send(self, lead: Due, channel: str) -> None:
@@ -192,9 +192,11 @@ class StepBatch:
         dues = [lead, *self._mates(lead)]
         purpose = said_by(dues)
         words = general_words(services, lead.contract, lead.signer, self.places.campuses[lead.contract.campus])
-        words |= told_of([due.contract.deadline for due in dues], lead.now, lead.signer.zone, lead.signer.language)
+        words |= summarise_contracts(
+            [due.contract.deadline for due in dues], lead.now, lead.signer.zone, lead.signer.language
+        )
         words |= {"step_number": str(lead.step.number)}
-        filled = services.messages.fitted(purpose, lead.signer.language, words)
+        filled = services.messages.shorten_values(purpose, lead.signer.language, words)
         attempt = Attempt(purpose, channel, lead.key, lead.key, 0, lead.task.id, None, filled, _shares(dues))
         self._messages.append(_Message(dues, Outgoing(lead.contract, lead.signer, attempt)))
         self._sent_since[lead.signer.person].append(self._now)
@@ -243,7 +245,9 @@ class StepBatch:
             await self._tx.staff_tasks.add_task_once(task)
         calls: list[Begun] = []
         if begin and drafts:
-            begun = await self._services.router.begin(self._tx, [(draft.delivery, draft.link) for draft in drafts])
+            begun = await self._services.router.prepare_calls(
+                self._tx, [(draft.delivery, draft.link) for draft in drafts]
+            )
             drafts = [replace(draft, delivery=stored) for draft, (stored, _) in zip(drafts, begun, strict=True)]
             calls = [call for _, call in begun if call]
         self.delivery_ids = [each.id for each in await store_messages(self._tx, drafts)]

@@ -1,1 +1,1 @@
-"""School: campuses, courses, enrolments, posters, contract templates."""
+"""The school's data: campuses, courses, enrolments, posters, guests."""

@@ -1,7 +1,6 @@
-"""An enrolment by a poster: student, course and the one who signs, whose phone was proved. A contract comes of it at
-once, or a task for staff, as the poster says.
+"""Enrolment by a poster: student, course, and the signer with a verified phone. It creates a contract or a staff task.
 
-It opens nothing that exists: a student who is on file already gets a link to the phone on file, and no more is told.
+It gives no access to existing data: if the student is already enrolled, a link is sent to the phone on file.
 """
 
 from __future__ import annotations
@@ -34,7 +33,14 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import BY_POSTER
 from hub.lifecycle.signing.open_link import new_secret
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.person import id_document, is_minor, person_name, phone_number, same_name, squeezed
+from hub.model.contract.person import (
+    is_minor,
+    normalise_name,
+    normalise_phone,
+    parse_id_document,
+    same_name,
+    strip_separators,
+)
 from hub.model.contract.signer import Role, SigningTask
 from hub.model.school.course import Enrolment
 from hub.model.school.guest import Visitor
@@ -52,7 +58,7 @@ ENROLLED_ALREADY = "Somebody came by a poster for a student who is enrolled alre
 
 @dataclass(frozen=True)
 class EnrolmentRequest:
-    """What the visitor entered; unchecked."""
+    """The visitor's input, not validated."""
 
     course: str
     student: NewStudent
@@ -61,7 +67,7 @@ class EnrolmentRequest:
 
 @dataclass(frozen=True)
 class Enrolled:
-    """`session` and its contract are there when the poster draws at once; otherwise staff have been asked."""
+    """Result. `session` and its contract: set if the poster creates contracts at once; otherwise staff have a task."""
 
     secret: str
     expires_at: datetime
@@ -71,7 +77,7 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class _People:
-    """The wish, checked: who is who, by their documents."""
+    """The validated people of a request."""
 
     student: DrawnStudent
     signer: DrawnSigner
@@ -96,7 +102,7 @@ class _People:
         )
 
     def json(self) -> dict[str, Any]:
-        """As a line of the roster has them."""
+        """Return the people in the form of a roster line."""
         born = self.student.birth_date
         signer = asdict(self.new_signer())
         return {
@@ -106,8 +112,11 @@ class _People:
 
 
 async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enrolled:
-    """Raises NotVerified, BadInput with the field, GuardianRequired; NotOnList, AlreadyEnrolled, OneEach, PosterFull;
-    SessionNotValid, LinkNotValid, Locked."""
+    """Enrol a student by the visitor's session.
+
+    Raises NotVerified, BadInput with the field, GuardianRequired; NotOnList, AlreadyEnrolled, OneEach, PosterFull;
+    SessionNotValid, LinkNotValid, Locked.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret)
         if visitor.verified_at is None:
@@ -123,7 +132,7 @@ async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enro
         is_known = await tx.contracts.is_known_by(people.signer_person, signer.name, signer.phone)
         refusal = await _refusal(services, tx, PosterVisit(visitor, poster, campus), wish.course, people)
         if isinstance(refusal, NotOnList | AlreadyEnrolled | OneEach):
-            await count_wrong(tx, visitor, campus)  # or one could find out who is enrolled where
+            await count_wrong(tx, visitor, campus)  # otherwise one could find out who is enrolled where
     if refusal:
         raise refusal
     claim = _Claim(services, visitor, poster, wish.course, people, is_known)
@@ -134,11 +143,11 @@ async def enrol(services: Services, secret: str, wish: EnrolmentRequest) -> Enro
 
 
 def _checked(tx: Transaction, visitor: Visitor, wish: EnrolmentRequest, on: date) -> _People:
-    document = id_document(wish.student.id_type, wish.student.id_number, field="student.id_number")
+    document = parse_id_document(wish.student.id_type, wish.student.id_number, field="student.id_number")
     birth_date = document.birth_date or wish.student.birth_date
-    student = DrawnStudent(person_name(wish.student.name, field="student.name"), document, birth_date)
+    student = DrawnStudent(normalise_name(wish.student.name, field="student.name"), document, birth_date)
     if len(wish.signers) != 1:
-        raise BadInput("exactly one signer: the one whose phone got the code", field="signers")
+        raise BadInput("exactly one signer is required: the one whose phone received the code", field="signers")
     signer = _signer(visitor, wish.signers[0], on)
     check_student(student, [signer])
     check_age(student, [signer], on)
@@ -153,16 +162,16 @@ def _checked(tx: Transaction, visitor: Visitor, wish: EnrolmentRequest, on: date
 
 def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
     if asked.email or asked.role is Role.REPRESENTATIVE:
-        raise BadInput("a student or guardian, without a mailbox", field="signers[0].role")
-    phone = phone_number(asked.phone, field="signers[0].phone")
+        raise BadInput("must be a student or guardian, without an e-mail address", field="signers[0].role")
+    phone = normalise_phone(asked.phone, field="signers[0].phone")
     if phone != visitor.phone:
-        raise BadInput("the one who signs has the phone that got the code", field="signers[0].phone")
-    name = person_name(asked.name, field="signers[0].name")
+        raise BadInput("the signer must have the phone that received the code", field="signers[0].phone")
+    name = normalise_name(asked.name, field="signers[0].name")
     if not same_name(name, visitor.name):
-        raise BadInput("the one who signs is the one who asked for the code", field="signers[0].name")
-    document = id_document(asked.id_type, asked.id_number, field="signers[0].id_number")
+        raise BadInput("the signer must be the person who requested the code", field="signers[0].name")
+    document = parse_id_document(asked.id_type, asked.id_number, field="signers[0].id_number")
     if asked.role is Role.GUARDIAN and document.birth_date and is_minor(document.birth_date, on):
-        raise BadInput("a guardian is of age", field="signers[0].id_number")
+        raise BadInput("a guardian must be an adult", field="signers[0].id_number")
     return DrawnSigner(
         role=asked.role,
         name=name,
@@ -194,7 +203,7 @@ async def _refusal(
 
 
 async def _known_already(services: Services, tx: Transaction, poster: Poster, course: str, people: _People) -> bool:
-    """Then whoever has to sign gets the link once more, by the phone on file; staff hear of it when that is nobody."""
+    """Return whether the student is enrolled already. If so, send the link to the signers on file, or tell staff."""
     enrolment = await tx.school.enrolment_of(poster.campus, course, people.student_person)
     contracts = await _contracts(tx, poster, course, people)
     if enrolment and enrolment.contract:
@@ -210,15 +219,14 @@ async def _known_already(services: Services, tx: Transaction, poster: Poster, co
 
 
 async def _contracts(tx: Transaction, poster: Poster, course: str, people: _People) -> set[UUID]:
-    """This student's contracts for this course, as far as one of their people is on file; also those that came
-    without an enrolment."""
+    """Return this student's contracts for this course with one of the same people, also those without an enrolment."""
     signers = await tx.contracts.signers_called([people.student_person, people.signer_person])
     signers += await tx.contracts.signers_at(people.signer.phone)
     found = set()
     for contract in {signer.contract for signer in signers if signer.campus == poster.campus}:
         known = await tx.contracts.get(contract)
         asked = known.data.get("asked", {}).get("student", {})
-        same = squeezed(str(asked.get("id_number", ""))).upper() == people.student.document.number
+        same = strip_separators(str(asked.get("id_number", ""))).upper() == people.student.document.number
         if same and known.course == course and known.state not in NOT_ANY_MORE:
             found.add(contract)
     return found
@@ -229,7 +237,7 @@ async def _contracts(tx: Transaction, poster: Poster, course: str, people: _Peop
 
 @dataclass
 class _Claim:
-    """A place of the poster, taken in the transaction that makes what it is for."""
+    """A place of the poster, taken in the transaction that uses it."""
 
     services: Services
     visitor: Visitor
@@ -245,7 +253,7 @@ class _Claim:
         )
 
     async def draw(self) -> Enrolled:
-        """The first message would only tell the visitor what they are looking at: reminders come if they leave."""
+        """Issue the contract, without an invitation since the visitor is looking at it; reminders follow."""
         asked = NewContract(
             campus=self.poster.campus,
             course=self.course,
@@ -275,7 +283,7 @@ class _Claim:
         return Enrolled(secret, self.visitor.expires_at)
 
     async def _take(self, tx: Transaction) -> None:
-        """The poster's row is held: places are taken one after the other, and a second tap finds the first one's."""
+        """Take a place. The lock on the poster's row serialises this, so a second tap finds the first enrolment."""
         poster = await tx.posters.get(self.poster.id, lock=True)
         if not poster.valid(tx.now):
             raise LinkNotValid
@@ -296,8 +304,7 @@ class _Claim:
     async def _become_signer(
         self, tx: Transaction, contract: Contract, secret: str
     ) -> tuple[SigningSession, SigningTask]:
-        """The visitor's session ends, and the signer's begins: with the same challenge, by a link of the poster's
-        door."""
+        """Replace the visitor's session by a signer's, with the same challenge and a link of the poster door."""
         signer = (await tx.contracts.signers(contract.id))[0]
         link = await tx.links.for_door(signer, DoorKind.POSTER, tx.now)
         session = SigningSession(

@@ -1,4 +1,4 @@
-"""Somebody comes by a poster: the phone they give is proved by a code, whether the school knows it or not."""
+"""Sessions of poster visitors, who verify their phone by a one-time code, whether or not the school knows them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, BudgetSpent, LinkNotValid, Locked, PosterFull, SessionNotValid, TooSoon, WrongAnswer
-from hub.lifecycle.messaging.quotas import raise_alarm, spend
+from hub.lifecycle.messaging.quotas import consume_message_quota, raise_alarm
 from hub.lifecycle.school.posters import Offer, offer
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
-from hub.model.contract.person import person_name, phone_number
+from hub.model.contract.person import normalise_name, normalise_phone
 from hub.model.messaging.budget import Cause, CountedMessage
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
@@ -22,14 +22,14 @@ from hub.model.reminders.schedule import local_day
 from hub.model.school.course import Campus
 from hub.model.school.guest import Visitor
 from hub.model.school.poster import Poster, PosterScan, ScanStep
-from hub.model.signing.link import normalised_ticket
+from hub.model.signing.link import normalise_ticket
 from hub.model.signing.session import (
     CODE_LIFE,
     GUESSES_OF_A_CODE,
     SESSION_LIFE,
     WRONG_ANSWERS_A_DAY,
     code_for,
-    codes_due_again,
+    compute_code_wait,
 )
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.jobs import DELIVER_CODE
@@ -41,7 +41,7 @@ WAYS = ("sms", "voice")
 
 @dataclass(frozen=True)
 class PosterVisit:
-    """Somebody who came by a poster, and the campus whose poster it is."""
+    """A poster visitor with the campus of the poster."""
 
     visitor: Visitor
     poster: Poster
@@ -50,7 +50,7 @@ class PosterVisit:
 
 @dataclass(frozen=True)
 class Admitted:
-    """`secret` is the bearer; the database has only its hash. `enrolled`: this visitor's enrolment waits for staff."""
+    """A session. `secret`: the bearer, of which only the hash is stored. `enrolled`: the enrolment waits for staff."""
 
     secret: str
     visitor: Visitor
@@ -59,9 +59,9 @@ class Admitted:
 
 
 async def look(services: Services, text: str) -> tuple[Offer, bool]:
-    """What stands on a poster, and whether all its places are taken. Changes nothing.
+    """Return the offer of a poster, and whether it is full.
 
-    Raises LinkNotValid for unknown, expired and revoked ones, all alike.
+    Raises LinkNotValid, the same for unknown, expired and revoked posters.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         poster = await _poster(tx, text)
@@ -69,15 +69,15 @@ async def look(services: Services, text: str) -> tuple[Offer, bool]:
 
 
 async def open_poster(services: Services, text: str, phone: str, name: str, language: str) -> Admitted:
-    """The person's tap, which counts as a scan. The answer is the same whosever the phone is.
+    """Start a session and count a scan. The answer does not depend on whose phone it is.
 
-    Raises LinkNotValid, PosterFull, BadInput for what can be no name or mobile number.
+    Raises LinkNotValid, PosterFull, BadInput for an invalid name or mobile number.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         poster = await _poster(tx, text)
         if poster.full(await tx.posters.enrolled(poster.id)):
             raise PosterFull
-        number = phone_number(phone, field="phone")
+        number = normalise_phone(phone, field="phone")
         visitor = Visitor(
             id=uuid4(),
             door=POSTER_DOOR,
@@ -87,7 +87,7 @@ async def open_poster(services: Services, text: str, phone: str, name: str, lang
             key_challenge=services.randomness(CHALLENGE_BYTES),
             created_at=tx.now,
             expires_at=tx.now + SESSION_LIFE,
-            name=person_name(name, field="name"),
+            name=normalise_name(name, field="name"),
             language=language,
         )
         secret = new_secret()
@@ -98,7 +98,7 @@ async def open_poster(services: Services, text: str, phone: str, name: str, lang
 
 
 async def _poster(tx: Transaction, text: str) -> Poster:
-    ticket = normalised_ticket(text)
+    ticket = normalise_ticket(text)
     poster = await tx.posters.by_ticket(ticket) if ticket else None
     if poster is None or not poster.valid(tx.now):
         raise LinkNotValid
@@ -106,8 +106,11 @@ async def _poster(tx: Transaction, text: str) -> Poster:
 
 
 async def visitor_of(tx: Transaction, secret: str, *, lock: bool = False) -> tuple[Visitor, Poster]:
-    """Raises SessionNotValid for an unknown, rotated or expired secret and for one of another door, LinkNotValid when
-    the poster has ended meanwhile."""
+    """Return the visitor of a session secret, and the poster.
+
+    Raises SessionNotValid for an unknown, replaced or expired secret or another door, LinkNotValid if the poster has
+    ended meanwhile.
+    """
     visitor = await tx.visitors.by_secret(secret, lock=lock) if secret else None
     if visitor is None or not visitor.live(tx.now) or visitor.poster is None:
         raise SessionNotValid
@@ -118,7 +121,7 @@ async def visitor_of(tx: Transaction, secret: str, *, lock: bool = False) -> tup
 
 
 async def come_back(services: Services, secret: str) -> Admitted:
-    """Where the visitor is, and a fresh key challenge."""
+    """Return the state of the session, with a new key challenge."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret)
         challenge = services.randomness(CHALLENGE_BYTES)
@@ -131,8 +134,10 @@ async def come_back(services: Services, secret: str) -> Admitted:
 
 
 async def send_code(services: Services, secret: str, channel: str | None = None) -> None:
-    """To the phone that was entered. `channel`: by which the person would like to have it; it comes another way where
-    that leads nowhere. Raises Locked, TooSoon or BudgetSpent; BadInput where no message can go."""
+    """Send a one-time code to the phone. `channel`: preferred channel; another one is used if it is not available.
+
+    Raises Locked, TooSoon, BudgetSpent; BadInput if no channel reaches the number.
+    """
     try:
         await _send_code(services, secret, channel)
     except BudgetSpent as spent:
@@ -146,28 +151,28 @@ async def _send_code(services: Services, secret: str, wished: str | None) -> Non
         await tx.sessions.one_at_a_time(visitor.person)
         campus = await tx.school.campus(poster.campus)
         await refuse_locked(tx, visitor, campus)
-        wait = codes_due_again(await tx.sessions.codes_issued(visitor.person, tx.now), tx.now)
+        wait = compute_code_wait(await tx.sessions.codes_issued(visitor.person, tx.now), tx.now)
         if wait is not None:
             raise TooSoon(retry_after=wait, zone=campus.zone)
         code = await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
         ways = sorted(WAYS, key=lambda way: way != wished)
-        channel = next((way for way in ways if services.router.carriers.of(way, visitor.phone)), None)
+        channel = next((way for way in ways if services.router.carriers.list_able(way, visitor.phone)), None)
         if channel is None:
-            raise BadInput("no message can be sent to this number", field="phone")
+            raise BadInput("messages cannot be sent to this number", field="phone")
         await _write_code(services, tx, PosterVisit(visitor, poster, campus), code, channel)
 
 
 async def _write_code(services: Services, tx: Transaction, came: PosterVisit, code: UUID, channel: str) -> None:
-    """The attempt row and the job that carries it. There is no contract yet, and nobody on file: only a number."""
+    """Write the attempt and its job. There is only a number: no contract yet, and no signer."""
     router, visitor, poster = services.router, came.visitor, came.poster
     counted = CountedMessage(visitor.phone, Cause.GUEST, poster.campus, poster.id, zone=came.campus.zone)
-    await spend(services, tx, [counted], tx.now)
-    shape = router.shape_of(channel, visitor.phone)
+    await consume_message_quota(services, tx, [counted], tx.now)
+    shape = router.choose_shape(channel, visitor.phone)
     variables = {
         "minutes": str(int(CODE_LIFE.total_seconds() // 60)),
         "school": services.school_called(visitor.language),
     }
-    text = router.wording.kept(Purpose.CODE, channel, visitor.language, shape, variables)
+    text = router.renderer.render_stored(Purpose.CODE, channel, visitor.language, shape, variables)
     at = tx.planning_now
     delivery = Delivery(
         id=uuid4(),
@@ -191,7 +196,7 @@ async def _write_code(services: Services, tx: Transaction, came: PosterVisit, co
 
 
 async def verify(services: Services, secret: str, code: str) -> Admitted:
-    """The phone is theirs. Raises WrongAnswer; Locked after too many."""
+    """Verify the code. Raises WrongAnswer; Locked after too many of them."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret, lock=True)
         await tx.sessions.one_at_a_time(visitor.person)

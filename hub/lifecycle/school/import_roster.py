@@ -1,7 +1,4 @@
-"""What a hub is filled with: campuses and courses, rosters, the first account of staff and the first API key.
-
-Everything here may be done again: it changes what changed and adds nothing twice.
-"""
+"""Import of campuses, courses, rosters, the first staff account and the first API key. All imports are idempotent."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ from hub.model.staff.accounts import EVERYTHING, Scope, Staff
 from hub.store.transaction import Database, Transaction
 
 Clock = Callable[[], datetime]
-# Rows written in one transaction: a large roster holds no lock for long.
+# Rows per transaction, so that a large roster does not hold locks for long.
 ROWS_AT_ONCE = 200
 _UNKNOWN = {
     "campus": (
@@ -50,7 +47,7 @@ _UNKNOWN = {
 
 @dataclass(frozen=True)
 class LoadReport:
-    """`already` counts students who were enrolled in the course before; `problems` are the rows that were left out."""
+    """Result of an import. `already`: number of students enrolled before. `problems`: rows that were left out."""
 
     added: int
     already: int
@@ -61,7 +58,7 @@ class LoadReport:
 
 
 async def load_school(database: Database, seeds: Path) -> None:
-    """Campuses and courses from `school.toml` and `courses.toml` in a folder. Raises KeyError for a missing value."""
+    """Import campuses and courses from `school.toml` and `courses.toml`. Raises KeyError for a missing value."""
     school = tomllib.loads((seeds / "school.toml").read_text())
     courses = tomllib.loads((seeds / "courses.toml").read_text())
     async with database.transaction(EVERYTHING) as tx:
@@ -87,7 +84,7 @@ def _campus(values: Mapping[str, str]) -> Campus:
 
 
 async def put_staff_and_key(database: Database, *, login: str, password: str, api_key: str) -> None:
-    """The first account and the first API key, both of headquarters. Raises BadInput when no campus is loaded yet."""
+    """Create the first account and API key, both of headquarters. Raises BadInput if no campus is loaded yet."""
     password_hash = await asyncio.to_thread(PasswordHasher().hash, password)
     async with database.transaction(EVERYTHING) as tx:
         headquarters = next((each.id for each in await tx.school.campuses() if each.parent is None), None)
@@ -101,9 +98,9 @@ async def put_staff_and_key(database: Database, *, login: str, password: str, ap
 
 
 async def load_roster(database: Database, clock: Clock, data: bytes, scope: Scope, language: str = "zh") -> LoadReport:
-    """Enrolments from a spreadsheet. Bad rows are reported, in `language`, and never stop the good ones.
+    """Import enrolments from a spreadsheet. Invalid rows are reported, in `language`, and skipped.
 
-    Raises UnreadableFile when the file as a whole cannot be read.
+    Raises UnreadableFile if the file as a whole cannot be read.
     """
     roster = await asyncio.to_thread(_read, data, clock().date(), language)
     added = already = 0
@@ -125,7 +122,7 @@ async def load_roster(database: Database, clock: Clock, data: bytes, scope: Scop
 
 
 def _read(data: bytes, today: date, language: str) -> Roster:
-    """The spreadsheet itself is opened in a limited child."""
+    """Parse the spreadsheet, which is opened in a child process with limits."""
     spreadsheets = SpreadsheetReader()
     try:
         return RosterReader(spreadsheets, ContractFont()).read(data, today, language)
@@ -168,7 +165,7 @@ def _people(row: RosterRow) -> dict[str, Any]:
 
 
 def new_contract(enrolment: Enrolment, *, deadline: datetime | None = None, send: FirstSend = "now") -> NewContract:
-    """What to issue for a line of the roster."""
+    """Return the contract to be issued for a line of the roster."""
     people = enrolment.people
     return NewContract(
         campus=enrolment.campus,
@@ -183,7 +180,7 @@ def new_contract(enrolment: Enrolment, *, deadline: datetime | None = None, send
 
 
 def family_first(enrolments: Sequence[Enrolment]) -> list[Enrolment]:
-    """In the same order, but those who share their first signer behind each other: they are written to together."""
+    """Return the enrolments in order, but grouped by first signer, so that siblings share a message."""
     first: dict[tuple[str, ...], int] = {}
     places = [first.setdefault(min(_signers(each)), number) for number, each in enumerate(enrolments)]
     return [each for _, each in sorted(zip(places, enrolments, strict=True), key=lambda pair: pair[0])]

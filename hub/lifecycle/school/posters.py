@@ -1,4 +1,4 @@
-"""Posters as staff make them: what they offer and to whom, the code on them, and revoking them."""
+"""Posters: creating, printing and revoking them, and who may use them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hub.documents.poster import CourseLine, PosterFacts
 from hub.errors import BadInput, WrongListLine
 from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.services import Services
-from hub.model.contract.person import IdType, id_document, phone_number, squeezed
+from hub.model.contract.person import IdType, normalise_phone, parse_id_document, strip_separators
 from hub.model.school.course import Campus, Course
 from hub.model.school.poster import Poster, PosterMode
-from hub.model.signing.link import short_code
+from hub.model.signing.link import format_ticket
 from hub.model.staff.accounts import Scope
 from hub.store.kernel.cipher import Cipher
 from hub.store.transaction import Transaction
@@ -32,7 +32,7 @@ MAX_ENROLMENTS = 10_000
 
 @dataclass(frozen=True)
 class NewPoster:
-    """What staff ask for; unchecked. `allowed`: document numbers of students or phone numbers; empty: everybody."""
+    """Input of staff, not validated. `allowed`: document numbers of students, or phone numbers; empty for everybody."""
 
     campus: str
     title: str
@@ -45,7 +45,7 @@ class NewPoster:
 
 @dataclass(frozen=True)
 class Offer:
-    """A poster with what stands on it."""
+    """A poster with its campus and courses."""
 
     poster: Poster
     campus: Campus
@@ -53,7 +53,7 @@ class Offer:
 
 
 async def make(services: Services, scope: Scope, asked: NewPoster, actor: str) -> Poster:
-    """Raises BadInput with the field, UndrawableText for a title that cannot be printed."""
+    """Create a poster. Raises BadInput with the field, UndrawableText for a title that cannot be printed."""
     title = " ".join(asked.title.split())
     if not 0 < len(title) <= MAX_TITLE_LENGTH:
         raise BadInput(f"a title of up to {MAX_TITLE_LENGTH} characters", field="title")
@@ -94,7 +94,7 @@ def _mode(text: str) -> PosterMode:
 
 
 async def _check_courses(tx: Transaction, scope: Scope, asked: NewPoster) -> None:
-    """All of one campus, and complete enough for a contract."""
+    """Check that the courses are of one campus and complete enough for a contract."""
     if not asked.courses or len(set(asked.courses)) < len(asked.courses) or len(asked.courses) > MAX_COURSES:
         raise BadInput(f"choose 1 to {MAX_COURSES} courses", field="courses")
     if not scope.covers(asked.campus):
@@ -104,19 +104,21 @@ async def _check_courses(tx: Transaction, scope: Scope, asked: NewPoster) -> Non
 
 
 async def revoke(services: Services, scope: Scope, poster: UUID) -> bool:
-    """Nobody comes in by it any more; what was enrolled stays. False if it was revoked before."""
+    """Revoke a poster; existing enrolments stay. Returns False if it was revoked before."""
     async with services.database.transaction(scope) as tx:
         await tx.posters.get(poster, lock=True)
         return await tx.posters.revoke(poster, tx.now)
 
 
 def doorway(services: Services, ticket: str) -> Doorway:
-    """In upper case the address stays a small code."""
-    return Doorway(f"{services.origin}/p/{ticket}", f"{services.origin}/P/{ticket}".upper(), ticket, short_code(ticket))
+    """Return the URLs of a poster; the upper-case one gives a smaller QR code."""
+    return Doorway(
+        f"{services.origin}/p/{ticket}", f"{services.origin}/P/{ticket}".upper(), ticket, format_ticket(ticket)
+    )
 
 
 async def offer(tx: Transaction, poster: Poster) -> Offer:
-    """Courses that the school no longer has are left out."""
+    """Return the offer of a poster, without courses that no longer exist."""
     campus = await tx.school.campus(poster.campus)
     known = {course.id: course for course in await tx.school.courses(poster.campus)}
     return Offer(poster, campus, tuple(known[each] for each in poster.courses if each in known))
@@ -127,7 +129,7 @@ async def offer(tx: Transaction, poster: Poster) -> Offer:
 
 @dataclass(frozen=True)
 class Paper:
-    """A sheet as PDF, of one poster."""
+    """A printable sheet (PDF) of one poster."""
 
     poster: Poster
     pdf: bytes
@@ -138,7 +140,7 @@ def code_of(services: Services, ticket: str) -> Rendering:
 
 
 async def paper(services: Services, scope: Scope, poster: UUID, print_: Callable[[PosterFacts], bytes]) -> Paper:
-    """`print_` is `poster_sheet` or `sticker_sheet`. Raises NotFound, UndrawableText."""
+    """Print a poster. `print_`: `poster_sheet` or `sticker_sheet`. Raises NotFound, UndrawableText."""
     async with services.database.transaction(scope) as tx:
         found = await offer(tx, await tx.posters.get(poster))
         ticket = tx.posters.ticket(found.poster)
@@ -155,7 +157,7 @@ def _facts(services: Services, found: Offer, ticket: str) -> PosterFacts:
         title=found.poster.title,
         courses=[_line(course) for course in found.courses],
         svg=code_of(services, ticket).svg or "",
-        code=short_code(ticket),
+        code=format_ticket(ticket),
         entry=f"{services.origin}/s",
         foot=" · ".join(each for each in last if each),
     )
@@ -171,8 +173,8 @@ def _line(course: Course) -> CourseLine:
 
 
 def allowed_hashes(cipher: Cipher, entries: Sequence[str]) -> frozenset[bytes]:
-    """Raises BadInput, which names the line and never quotes it."""
-    lines = [(number, squeezed(line)) for number, line in enumerate(entries, 1)]
+    """Return the keyed hashes of the list. Raises WrongListLine, which names the line but never quotes it."""
+    lines = [(number, strip_separators(line)) for number, line in enumerate(entries, 1)]
     filled = [(number, line) for number, line in lines if line]
     if len(filled) > MAX_ALLOWED:
         raise BadInput(f"at most {MAX_ALLOWED} lines", field="allowed")
@@ -180,14 +182,14 @@ def allowed_hashes(cipher: Cipher, entries: Sequence[str]) -> frozenset[bytes]:
 
 
 def _allowed(cipher: Cipher, text: str, line: int) -> bytes:
-    """A phone, or the number of an identity document of whatever kind."""
+    """Return the hash of a phone number, or of the number of any kind of identity document."""
     try:
-        return phone_hash(cipher, phone_number(text))
+        return phone_hash(cipher, normalise_phone(text))
     except BadInput:
         pass
     for kind in IdType:
         try:
-            return student_hash(cipher, id_document(kind, text).number)
+            return student_hash(cipher, parse_id_document(kind, text).number)
         except BadInput:
             continue
     raise WrongListLine(str(line), field="allowed")
@@ -198,7 +200,7 @@ def phone_hash(cipher: Cipher, phone: str) -> bytes:
 
 
 def student_hash(cipher: Cipher, number: str) -> bytes:
-    """Of a document's number alone: lists do not say of what kind it is."""
+    """Return the hash of a document number, without its kind, which lists do not contain."""
     return cipher.found_by("poster-student", number)
 
 

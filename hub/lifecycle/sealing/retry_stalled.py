@@ -8,7 +8,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from hub.errors import QiandaError
-from hub.model.contract.contract import TRIES_BEFORE_STAFF, Contract, ContractState, wait_after
+from hub.model.contract.contract import TRIES_BEFORE_STAFF, Contract, ContractState, compute_backoff
 from hub.model.staff.accounts import StaffTask
 from hub.store.kernel.jobs import COMPLETE
 from hub.store.transaction import Transaction
@@ -22,7 +22,7 @@ NOT_FINISHED = "not-finished"
 async def ask_again(tx: Transaction, contract_id: UUID) -> None:
     """Its step is due and nobody has said how it went. Who dies at it cannot tell: that is seen by the tries alone."""
     tries = await tx.contracts.hub_tries(contract_id) + 1
-    await tx.contracts.plan_hub_step(contract_id, tx.now + wait_after(tries), tries)
+    await tx.contracts.plan_hub_step(contract_id, tx.now + compute_backoff(tries), tries)
     await tx.jobs.enqueue(COMPLETE, {"contract": str(contract_id)}, f"complete-{contract_id}-{tx.now}")
     if tries < TRIES_BEFORE_STAFF:
         return
@@ -41,7 +41,7 @@ async def note_trouble(tx: Transaction, contract_id: UUID, error: QiandaError) -
         await tx.contracts.plan_hub_step(contract_id, None)
         return None
     tries = await tx.contracts.hub_tries(contract_id)
-    await tx.contracts.plan_hub_step(contract_id, tx.now + wait_after(tries), tries)
+    await tx.contracts.plan_hub_step(contract_id, tx.now + compute_backoff(tries), tries)
     await _show(tx, contract, error.code)
     if tries >= TRIES_BEFORE_STAFF or not error.retry:
         await _tell(tx, contract, f"{CANNOT}\n{error.sentence}")

@@ -32,4 +32,4 @@ def check_not_expired(certificate: bytes, now: datetime) -> None:
     """Raises CertificateNotValid."""
     ends = x509.load_der_x509_certificate(certificate).not_valid_after_utc
     if ends <= now:
-        raise CertificateNotValid(f"the certificate of the seal has run out on {ends:%Y-%m-%d}")
+        raise CertificateNotValid(f"the certificate of the seal expired on {ends:%Y-%m-%d}")

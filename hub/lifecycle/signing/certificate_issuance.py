@@ -16,7 +16,7 @@ from hub.lifecycle.messaging.service_alerts import stand_in, warn
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import Visit
 from hub.model.contract.contract import Contract
-from hub.model.signing.authority_choice import authorities_for, without_trial
+from hub.model.signing.authority_choice import choose_authorities, drop_trial_authorities
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 from qianda.passkey_binding import PasskeyBinding
@@ -85,12 +85,12 @@ async def obtain(services: Services, visiting: Visit, order: CertificateOrder) -
             await _end(services, attempt, f"{name}: {error.code}: {error}")
             raise
         except Unavailable as error:
-            services.authorities.rests.failed(name, services.clock())
+            services.authorities.cooldowns.record_failure(name, services.clock())
             failures.append((name, error))
             log.warning("authority away", authority=name, reason=str(error)[:300])
             await _end(services, attempt, f"{name}: {error.code}: {error}")
             continue
-        services.authorities.rests.served(name)
+        services.authorities.cooldowns.record_success(name)
         passed_over = tuple(failed for failed, _ in failures)
         await _tell_staff(services, passed_over, name)
         return Obtained(name, issued, attempt, passed_over)
@@ -103,11 +103,11 @@ async def _list_candidates(services: Services, tx: Transaction, contract: Contra
     authorities = services.authorities
     by_campus = any(rule.campuses for rule in authorities.rules)
     campuses = await _campus_and_above(tx, contract.campus) if by_campus else set()
-    chosen = authorities_for(authorities.rules, campuses, contract.template, _kind_of_key(spki))
+    chosen = choose_authorities(authorities.rules, campuses, contract.template, _kind_of_key(spki))
     template = services.printer.templates.get(contract.template, contract.language)
     trial = {name for name, authority in authorities.by_name.items() if authority.trial}
-    allowed = without_trial(chosen or (authorities.default,), trial, template.trial_allowed)
-    return authorities.rests.in_order(allowed, services.clock())
+    allowed = drop_trial_authorities(chosen or (authorities.default,), trial, template.trial_allowed)
+    return authorities.cooldowns.sort_by_cooldown(allowed, services.clock())
 
 
 async def _campus_and_above(tx: Transaction, campus: str) -> set[str]:

@@ -17,7 +17,7 @@ from hub.errors import KeyOfSomebodyElse, KeyRevoked, NotFound, TooManyDevices
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import Visit, visit
 from hub.model.signing.device_key import MAX_DEVICES, MAX_LABEL_LENGTH, AppKey, Attestation
-from hub.model.signing.signature_request import Custody, custody_proved
+from hub.model.signing.signature_request import Custody, choose_custody
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.jobs import REVOKE
 from hub.store.transaction import Transaction
@@ -58,7 +58,7 @@ class Held:
 async def held(services: Services, visiting: Visit, shown: ShownKey, challenge: bytes, presented: Presented) -> Held:
     """Raises TooManyDevices. The statement has to answer the very challenge that the proof of possession answered."""
     if shown.custody != Custody.APP_KEYSTORE:
-        return Held(custody_proved(shown.custody))
+        return Held(choose_custody(shown.custody))
     async with services.database.transaction(EVERYTHING) as tx:
         known = await tx.app_keys.of(shown.spki)
         if visiting.session.pairing is not None:

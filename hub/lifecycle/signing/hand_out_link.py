@@ -11,7 +11,7 @@ from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Signer
-from hub.model.signing.link import DoorKind, SignLink, short_code
+from hub.model.signing.link import DoorKind, SignLink, format_ticket
 from hub.store.transaction import Transaction
 
 DESK_CODE_LIFE = timedelta(minutes=10)
@@ -50,13 +50,13 @@ async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink,
     if contract.state not in _HAVE_LINKS:
         raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")
     if party is None:
-        raise BadInput("this contract has no such signer", field="signer")
+        raise BadInput("the contract has no such signer", field="signer")
     link = await _make_link(tx, party.signer, door)
     facts = {"signer": str(party.signer.id), "door": door.value, "link": str(link.id)}
     await tx.record.append(contract.id, contract.campus, "link-handed-out", actor, facts)
     ticket = tx.links.ticket(link)
-    shown = services.doors[door.value].render(services.router.doorway(ticket))
-    return HandedLink(link, short_code(ticket), shown)
+    shown = services.doors[door.value].render(services.router.build_doorway(ticket))
+    return HandedLink(link, format_ticket(ticket), shown)
 
 
 async def _make_link(tx: Transaction, signer: Signer, door: DoorKind) -> SignLink:

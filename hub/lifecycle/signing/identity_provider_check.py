@@ -58,7 +58,7 @@ async def question(
     hour = tx.now.replace(minute=0, second=0, microsecond=0)
     in_hour = Spending("identity-hour", signer.person, hour, CHECKS_AN_HOUR)
     in_day = Spending("identity-day", signer.person, begins, CHECKS_A_DAY)
-    if refused := await tx.budgets.spend_all((in_hour, in_day)):
+    if refused := await tx.budgets.consume_all((in_hour, in_day)):
         again = ends if in_day in refused else hour + timedelta(hours=1)
         raise TooSoon(retry_after=again - tx.now, zone=signer.zone)
     attempt = await tx.signatures.begin_attempt("identity", session.contract, None, tx.now)

@@ -12,8 +12,8 @@ from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.school.course import Campus
-from hub.model.signing.link import normalised_ticket
-from hub.model.signing.pickup_code import by_pickup
+from hub.model.signing.link import normalise_ticket
+from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -62,7 +62,7 @@ def new_secret() -> str:
 
 async def open_ticket(services: Services, text: str) -> Landed:
     """Raises LinkNotValid for unknown, expired and revoked tickets, all alike."""
-    ticket = normalised_ticket(text)
+    ticket = normalise_ticket(text)
     async with services.database.transaction(EVERYTHING) as tx:
         link = await tx.links.by_ticket(ticket) if ticket else None
         if link is None or not link.valid(tx.now):
@@ -92,7 +92,7 @@ async def session_of(
     Whoever came by a pickup code gets NotVerified everywhere but where `before_code` is said: nothing is looked up that
     could tell whether the code was right.
     """
-    if by_pickup(secret) and not before_code:
+    if is_pickup_secret(secret) and not before_code:
         raise NotVerified
     return _check_session(tx, await tx.sessions.by_secret(secret, lock=lock) if secret else None, agent=agent)
 
@@ -143,7 +143,7 @@ async def lock_visit(tx: Transaction, secret: str, contract_id: UUID | None = No
 
 
 async def _visit(tx: Transaction, secret: str, contract_id: UUID | None, *, agent: bool, lock: bool) -> Visit:
-    if by_pickup(secret):
+    if is_pickup_secret(secret):
         raise NotVerified
     found, case = await tx.cases.get_with_session(secret, contract_id, lock=lock)
     session = _check_session(tx, found, agent=agent)

@@ -8,21 +8,21 @@ from zoneinfo import ZoneInfo
 from hub.errors import Locked, TooSoon
 from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
-from hub.model.signing.pickup_code import DAY_OF, by_pickup
-from hub.model.signing.session import WRONG_ANSWERS_A_DAY, codes_due_again
+from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
+from hub.model.signing.session import WRONG_ANSWERS_A_DAY, compute_code_wait
 from hub.store.transaction import Transaction
 
 
 async def take_turn_at_phone(tx: Transaction, secret: str, signer: Signer) -> None:
     """At the door of pickup codes nobody else asks or answers at this phone until the unit ends. Before any other lock,
     as those take it who are nobody yet."""
-    if by_pickup(secret):
+    if is_pickup_secret(secret):
         await tx.sessions.one_at_a_time(tx.visitors.person(signer.phone))
 
 
 async def refuse(tx: Transaction, secret: str, signer: Signer, *, code: bool) -> None:
     """Raises Locked after too many wrong answers, and TooSoon when a `code` is wanted and one went out just now."""
-    if by_pickup(secret):
+    if is_pickup_secret(secret):
         await refuse_at_phone(tx, signer.phone, code=code)
     else:
         await _refuse(tx, [signer.person], ZoneInfo(signer.zone), code)
@@ -42,5 +42,5 @@ async def _refuse(tx: Transaction, persons: Sequence[str], zone: ZoneInfo, code:
     if not code:
         return
     issued = [at for each in persons for at in await tx.sessions.codes_issued(each, tx.now)]
-    if (wait := codes_due_again(issued, tx.now)) is not None:
+    if (wait := compute_code_wait(issued, tx.now)) is not None:
         raise TooSoon(retry_after=wait, zone=zone.key)

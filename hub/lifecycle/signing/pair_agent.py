@@ -23,8 +23,8 @@ from hub.model.signing.pairing import (
     PAIRING_LIFE,
     Pairing,
     PairingState,
-    normalised_code,
-    pairing_code,
+    make_pairing_code,
+    normalise_pairing_code,
 )
 from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING
@@ -57,7 +57,7 @@ async def begin(services: Services, secret: str, contract_id: UUID | None) -> tu
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id)
         check_turn(visiting.contract, visiting.task)
-        code = pairing_code(services.randomness(CODE_BYTES))
+        code = make_pairing_code(services.randomness(CODE_BYTES))
         pairing = Pairing(
             uuid4(),
             visiting.session.id,
@@ -71,7 +71,7 @@ async def begin(services: Services, secret: str, contract_id: UUID | None) -> tu
 
 async def claim(services: Services, text: str) -> Claimed:
     """Raises PairingNotValid for unknown, used, expired and ended codes, all alike."""
-    code = normalised_code(text)
+    code = normalise_pairing_code(text)
     if code is None:
         raise PairingNotValid
     async with services.database.transaction(EVERYTHING) as tx:

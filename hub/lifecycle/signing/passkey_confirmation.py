@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from hub.errors import NotFound, WrongConfirmation
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import Visit, visit
-from hub.model.signing.passkey import MAX_PASSKEYS, Passkey, registration_challenge, user_handle
+from hub.model.signing.passkey import MAX_PASSKEYS, Passkey, derive_passkey_challenge, derive_user_handle
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -58,7 +58,7 @@ async def known(services: Services, secret: str, contract_id: UUID | None) -> Pa
         person = visiting.signer.person
         passkeys = await tx.passkeys.of(person, rp_id)
         challenge = await _challenge(services, tx, visiting)
-    return PasskeyOptions(rp_id, user_handle(services.keys.code, person), challenge, tuple(passkeys))
+    return PasskeyOptions(rp_id, derive_user_handle(services.keys.code, person), challenge, tuple(passkeys))
 
 
 async def find_passkey(services: Services, visiting: Visit, credential_id: bytes) -> Passkey:
@@ -69,7 +69,7 @@ async def find_passkey(services: Services, visiting: Visit, credential_id: bytes
     for passkey in passkeys:
         if passkey.credential_id == credential_id:
             return passkey
-    raise WrongConfirmation("this passkey is not one of this person's")
+    raise WrongConfirmation("this passkey does not belong to this person")
 
 
 async def register(
@@ -100,7 +100,7 @@ async def register(
             created_at=tx.now,
         )
         if not await tx.passkeys.add(passkey):
-            raise WrongConfirmation("this passkey is known already")
+            raise WrongConfirmation("this passkey is already registered")
         for surplus in (await tx.passkeys.of(person, rp_id))[MAX_PASSKEYS:]:
             await tx.passkeys.end(surplus.id, tx.now)
         await _note_registered(tx, visiting, passkey)
@@ -116,7 +116,7 @@ async def confirmed(
     rp_id = relying_party(services.origin)
     passkey = await tx.passkeys.locked(given.credential_id, visiting.signer.person, rp_id) if rp_id else None
     if passkey is None:
-        raise WrongConfirmation("this passkey is not one of this person's")
+        raise WrongConfirmation("this passkey does not belong to this person")
     value = packed(passkey.public_key, given.assertion)
     try:
         answer = check_confirmation(value, request.to_be_signed, request.chain[0]).confirmed
@@ -125,7 +125,7 @@ async def confirmed(
     if answer.origin != services.origin:
         raise WrongConfirmation("it was given at another origin")
     if not passkey.follows(answer.counter):
-        raise WrongConfirmation("the passkey's counter went back: it may have been copied")
+        raise WrongConfirmation("the passkey's counter decreased: it may have been copied")
     await tx.passkeys.used(passkey.id, answer.counter, tx.now)
     return Confirmation(value, passkey.id)
 
@@ -146,7 +146,7 @@ def _rp_id(services: Services) -> str:
 
 
 async def _challenge(services: Services, tx: Transaction, visiting: Visit) -> bytes:
-    return registration_challenge(
+    return derive_passkey_challenge(
         services.keys.code, visiting.session.id, await tx.passkeys.made(visiting.signer.person)
     )
 

@@ -16,11 +16,18 @@ from hub.lifecycle.messaging.quotas import refuse_code
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
 from hub.lifecycle.signing.otp_limits import refuse_at_phone
-from hub.model.contract.person import phone_number
+from hub.model.contract.person import normalise_phone
 from hub.model.reminders.schedule import local_day
 from hub.model.school.guest import Visitor
 from hub.model.signing.link import SignLink
-from hub.model.signing.pickup_code import DAY_OF, MAX_DAILY_PICKUPS, PICKUP_DOOR, fitting, marked, pickup_code
+from hub.model.signing.pickup_code import (
+    DAY_OF,
+    MAX_DAILY_PICKUPS,
+    PICKUP_DOOR,
+    mark_secret,
+    match_pickup_code,
+    parse_pickup_code,
+)
 from hub.model.signing.session import SESSION_LIFE, SigningSession
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -38,12 +45,12 @@ class PickedUp:
 async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
     """A session, whether the two fit or not. Raises BadInput for what can be no pickup code or mobile number, Locked
     after MAX_DAILY_PICKUPS for one phone."""
-    typed, number = pickup_code(code), phone_number(phone, field="phone")
+    typed, number = parse_pickup_code(code), normalise_phone(phone, field="phone")
     async with services.database.transaction(EVERYTHING) as tx:
         await _count_try(tx, number)
         links = await tx.links.waiting_at(tx.cipher.found_by("phone", number))
-        link = fitting(services.keys.link, links, typed)
-        picked = PickedUp(marked(new_secret()), services.randomness(CHALLENGE_BYTES), tx.now + SESSION_LIFE)
+        link = match_pickup_code(services.keys.link, links, typed)
+        picked = PickedUp(mark_secret(new_secret()), services.randomness(CHALLENGE_BYTES), tx.now + SESSION_LIFE)
         await tx.visitors.forget_ended(tx.now)
         if link:
             await tx.sessions.add(_session(tx, link, picked), picked.secret)
@@ -116,7 +123,7 @@ async def verify_nobody(services: Services, secret: str) -> None:
     raise WrongAnswer
 
 
-async def hear_nobody(services: Services, secret: str) -> None:
+async def ignore_question(services: Services, secret: str) -> None:
     """As `questions.ask`, but nobody hears it. Raises SessionNotValid."""
     async with services.database.transaction(EVERYTHING) as tx:
         await nobody(tx, secret)

@@ -31,7 +31,7 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
     words = checked_words(text)
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, before_code=True)
-        there = await hold_all(tx, session.signer, session.contract)
+        there = await lock_all(tx, session.signer, session.contract)
         session = await session_of(tx, secret, before_code=True)  # the phone may just have changed, which ends it
         signer = await tx.contracts.signer(session.signer)
         await tx.tasks.pause_at(there.number, there.contracts, True)
@@ -39,7 +39,7 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
         if not await tx.staff_tasks.add_task_once(asked, same_text=True):
             return
         begins, ends = local_day(tx.now, ZoneInfo(signer.zone))
-        if not await tx.budgets.spend("question-day", str(signer.id), begins, QUESTIONS_A_DAY):
+        if not await tx.budgets.consume("question-day", str(signer.id), begins, QUESTIONS_A_DAY):
             raise TooSoon(retry_after=ends - tx.now, zone=signer.zone)
         facts = {"kind": kind, "verified": session.verified_at is not None}
         await tx.record.append(signer.contract, signer.campus, "question-asked", f"signer:{signer.id}", facts)
@@ -53,11 +53,11 @@ class AtNumber:
     contracts: Sequence[UUID]
 
 
-async def hold_all(tx: Transaction, signer_id: UUID, contract: UUID | None) -> AtNumber:
+async def lock_all(tx: Transaction, signer_id: UUID, contract: UUID | None) -> AtNumber:
     """Lock everything at this signer's number, beside the contract that it is about."""
     number = tx.cipher.found_by("phone", (await tx.contracts.signer(signer_id)).phone)
     there = await tx.contracts.unfinished_at(number)
-    await tx.contracts.hold([*there, contract] if contract else there)
+    await tx.contracts.lock([*there, contract] if contract else there)
     return AtNumber(number, there)
 
 

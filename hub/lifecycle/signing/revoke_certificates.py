@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from hub.authorities import CertificateStatus
 from hub.errors import AuthorityRefused, Unavailable
 from hub.lifecycle.services import Services
-from hub.model.contract.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, wait_after
+from hub.model.contract.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, compute_backoff
 from hub.model.signing.device_key import AppKey
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.signing.issued_certificates import PersonsCertificate
@@ -47,7 +47,7 @@ async def revoke_certificates(services: Services, key_id: UUID) -> None:
             return
         tries = key.certificate_tries
         # An attempt whose process dies is made again.
-        await tx.app_keys.plan_certificates(key.id, tx.now + wait_after(tries), tries)
+        await tx.app_keys.plan_certificates(key.id, tx.now + compute_backoff(tries), tries)
         theirs = [each for each in await tx.certificates.of_person(key.person, tx.now) if _is_of(key, each)]
         since = tx.now - CLOCK_TOLERANCE
         waiting = [each for each in theirs if await tx.certificates.signed_lately(key.person, each.certificate, since)]
@@ -69,7 +69,7 @@ async def _note(
     away = [each for each, outcome in outcomes if outcome is Outcome.AWAY]
     tries, again = key.certificate_tries + bool(away), None
     if away or waiting:
-        again = tx.now + (wait_after(tries) if away else FIRST_RETRY)
+        again = tx.now + (compute_backoff(tries) if away else FIRST_RETRY)
     await tx.app_keys.plan_certificates(key.id, again, tries)
     told = [each for each, outcome in outcomes if outcome is Outcome.REFUSED]
     told += away if away and tries == TRIES_BEFORE_STAFF else []

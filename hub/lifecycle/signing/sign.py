@@ -34,7 +34,7 @@ from hub.errors import (
     WrongProof,
     WrongSignature,
 )
-from hub.lifecycle.messaging.quotas import spend_prepared
+from hub.lifecycle.messaging.quotas import consume_prepare_quota
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_signature
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
@@ -109,7 +109,7 @@ async def _prepare(
         visiting = await visit(tx, secret, contract_id, agent=True)
         await _check_may_prepare(services, tx, visiting, asked)
         await _replaceable(tx, visiting)
-        await spend_prepared(services, tx, visiting.task.id, visiting.signer)
+        await consume_prepare_quota(services, tx, visiting.task.id, visiting.signer)
         at = tx.now
     prepared = await _prepared_file(services, visiting, asked.strokes, at)
     stored = await services.files.put(prepared.file)
@@ -134,7 +134,7 @@ async def _check_may_prepare(services: Services, tx: Transaction, visiting: Visi
     if _key_was_revoked(visiting.session):
         raise KeyRevoked
     if not visiting.session.certificate_chain:
-        raise WrongProof("there is no certified key in this session yet")
+        raise WrongProof("this session has no certified key yet")
     check_custody(services, visiting, visiting.session.custody)
     await _check_confirmed(tx, visiting.session)
     consent = consent_for(services, contract, visiting.signer.language)

@@ -28,7 +28,7 @@ from hub.errors import (
     WrongProof,
     WrongSignature,
 )
-from hub.lifecycle.messaging.quotas import spend_certificate
+from hub.lifecycle.messaging.quotas import consume_certificate_quota
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import noting_refused_keys
 from hub.lifecycle.signing.certificate_issuance import begin_order, obtain
@@ -39,7 +39,7 @@ from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.person import same_name
 from hub.model.signing.passkey import Passkey
-from hub.model.signing.signature_request import Custody, custody_proved
+from hub.model.signing.signature_request import Custody, choose_custody
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.store.transaction import Transaction
@@ -106,7 +106,7 @@ async def bring_certificate(
     except Refused as refusal:
         await _note_refused(services, visiting, brought.chain[0], refusal)
         raise
-    proved = Custody.USB_TOKEN if accepted.token_only else custody_proved(shown.custody)
+    proved = Custody.USB_TOKEN if accepted.token_only else choose_custody(shown.custody)
     if proved is Custody.BROWSER:
         proved = Custody.SOFTWARE  # no page of ours made this key
     await _demand(services, visiting, shown, proved)
@@ -133,7 +133,7 @@ async def _proved(services: Services, secret: str, contract_id: UUID | None, sho
         refusal = await owner_refusal(tx, shown.spki, visiting.signer.person)
     # The challenge is spent by now, whatever the proof turns out to be.
     if challenge is None:
-        raise WrongProof("this challenge was used before; ask for a fresh one")
+        raise WrongProof("this challenge has already been used; request a new one")
     _check_proof(services.origin, challenge, shown)
     if foreign:
         raise KeyOfSomebodyElse
@@ -177,7 +177,7 @@ async def _certificate_for(
 ) -> Certified:
     binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
     async with services.database.transaction(EVERYTHING) as tx:
-        await spend_certificate(services, tx, visiting.signer)
+        await consume_certificate_quota(services, tx, visiting.signer)
         life = max(SIGNER_LIFE, _time_to_last(tx, visiting))
         order = await begin_order(services, tx, visiting.contract, (shown.spki, binding), life)
     obtained = await obtain(services, visiting, order)

@@ -10,10 +10,10 @@ from hub.errors import AlreadySigned, IllegalMove, NotYourTurn
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.signer import SigningTask, TaskState, tasks_to_open
+from hub.model.contract.signer import SigningTask, TaskState, select_tasks_to_open
 from hub.model.reminders.due_step import HOLD
 from hub.model.reminders.schedule import FirstSend, ReminderPlan, StepKind, first_step, spread_of
-from hub.router.policy import policy_of
+from hub.router.policy import get_policy
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
@@ -28,7 +28,7 @@ class Invitation:
 
 async def open_next(services: Services, tx: Transaction, case: Case, invitation: Invitation) -> Case:
     """Open the tasks whose turn has come, each with its first step. Returns the case as it is then."""
-    due = {task.id for task in tasks_to_open([party.task for party in case.parties])}
+    due = {task.id for task in select_tasks_to_open([party.task for party in case.parties])}
     parties = [
         await open_task(services, tx, case.contract, party, invitation) if party.task.id in due else party
         for party in case.parties
@@ -45,7 +45,7 @@ async def open_task(
 ) -> Party:
     """Open one task with its first step. Returns the party as it is then."""
     signer, task = party.signer, party.task
-    now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
+    now, policy = tx.planning_now, await get_policy(tx, services.policy, contract)
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
     step = first_step(plan, invitation.send)
     at_once = step.kind is StepKind.INVITATION and step.due_at == now

@@ -20,7 +20,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import local_day
-from hub.model.signing.pickup_code import DAY_OF, by_pickup
+from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
 from hub.model.signing.session import (
     CODE_LIFE,
     GUESSES_OF_A_CODE,
@@ -55,7 +55,8 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
         await _send_code(services, secret, wished)
     except BudgetSpent as spent:
         await raise_alarm(services, spent)
-        if by_pickup(secret):  # as `pick_up.send_no_code` says it: the zone on file would tell that there is somebody
+        # The same zone as in `pickup_codes.send_no_code`: the zone on file would reveal that the signer exists.
+        if is_pickup_secret(secret):
             spent.zone = DAY_OF.key
         raise
 
@@ -64,7 +65,7 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
     async with services.database.transaction(EVERYTHING) as tx:
         session, asking = await signer_of_session(tx, secret)
         await take_turn_at_phone(tx, secret, asking)
-        await tx.contracts.hold([session.contract])
+        await tx.contracts.lock([session.contract])
         await tx.sessions.one_at_a_time(asking.person)
         # As things are now that nobody else is at it: the phone may just have changed, which ended this session.
         session, signer = await signer_of_session(tx, secret)

@@ -1,1 +1,1 @@
-"""Accounts, tasks, alerts, phone changes."""
+"""Staff tasks, alerts and phone number changes."""

@@ -1,7 +1,7 @@
-"""A person has another phone number: two approve it, and then it changes for all of their contracts at once.
+"""Phone number changes: after two approvals the number changes in all contracts of the person at once.
 
-Whoever asks is the first to approve: staff, a program of the school (by its API key), or the person in a verified
-session, which came about by the old phone's one-time code. The second one has to be somebody else.
+The request is the first approval: by staff, by a program of the school (API key), or by the person in a session that
+was verified by a code to the old phone. The second approval has to come from somebody else.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from hub.lifecycle.signing.open_link import visit
 from hub.lifecycle.staff.move_phone import move_phone
 from hub.lifecycle.staff.notice_sharing import is_shared, notice_sharing
 from hub.model.contract.contract import Contract
-from hub.model.contract.person import phone_number
+from hub.model.contract.person import normalise_phone
 from hub.model.contract.signer import Signer
-from hub.model.evidence.record import commitment
+from hub.model.evidence.record import compute_commitment
 from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
 from hub.model.staff.phone_change import OLD_PHONE, PHONE_CHANGE, PhoneChange, PhoneChangeState
 from hub.store.transaction import Transaction
@@ -28,8 +28,8 @@ MAX_REASON_LENGTH = 500
 
 @dataclass(frozen=True)
 class Waiting:
-    """A change that waits, with what its second approver has to know. `shared`: several others who are not all of
-    one family have the new number."""
+    """A change waiting for approval, with what the second approver needs to know. `shared`: the new number is used by
+    several others who are not one family."""
 
     change: PhoneChange
     contract: Contract
@@ -39,7 +39,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class PhoneRequest:
-    """Which other number a signer of a contract is to have, and why."""
+    """A request: the signer of a contract, the new number, the reason."""
 
     contract: UUID
     signer: UUID
@@ -48,42 +48,42 @@ class PhoneRequest:
 
 
 async def ask(services: Services, scope: Scope, asked: PhoneRequest, actor: str) -> PhoneChange:
-    """The school asks. Raises as `check_phone_request` and `begin_phone_change` do."""
+    """Request a change for the school. Raises as `check_phone_request` and `begin_phone_change` do."""
     wanted = await check_phone_request(services, scope, asked)
     async with services.database.transaction(EVERYTHING) as tx:
         return await begin_phone_change(tx, wanted, actor)
 
 
 async def check_phone_request(services: Services, scope: Scope, asked: PhoneRequest) -> PhoneRequest:
-    """Return the request in its normal form. Raises ContractNotFound, and BadInput for what is no mobile number."""
-    wanted = replace(asked, phone=phone_number(asked.phone, field="phone"), reason=asked.reason.strip())
+    """Return the normalised request. Raises ContractNotFound; BadInput if the number is not a mobile number."""
+    wanted = replace(asked, phone=normalise_phone(asked.phone, field="phone"), reason=asked.reason.strip())
     if not wanted.reason or len(wanted.reason) > MAX_REASON_LENGTH:
         raise BadInput(f"a reason of up to {MAX_REASON_LENGTH} characters is needed", field="reason")
     # Who may see this contract may ask; the person is known elsewhere.
     async with services.database.transaction(scope) as tx:
         await tx.contracts.get(wanted.contract)
         if wanted.signer not in {each.id for each in await tx.contracts.signers(wanted.contract)}:
-            raise BadInput("this contract has no such signer", field="signer")
+            raise BadInput("the contract has no such signer", field="signer")
     return wanted
 
 
 async def begin_phone_change(tx: Transaction, wanted: PhoneRequest, actor: str) -> PhoneChange:
-    """Begin a change that was checked; whoever asks has approved it. The transaction sees all campuses.
+    """Create a checked change with its first approval. The scope of the transaction must be all campuses.
 
-    Raises BadInput for the number on file; IllegalMove when the contract has ended; PhoneChangeWaiting when this person
-    has an open change already.
+    Raises BadInput for the number on file; IllegalMove if the contract has ended; PhoneChangeWaiting if this person
+    already has an open change.
     """
     return await _begin(tx, wanted, actor, actor)
 
 
 async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID | None, phone: str) -> PhoneChange:
-    """The person in their verified session: the first approval of a new wish, or the second of one that waits for the
-    same number, which changes it and ends this very session. Again: the same answer, nothing changes.
+    """Request a change from the person's verified session, or approve a waiting one for the same number. Idempotent.
 
-    Raises SessionNotValid, NotVerified; IdentityNotChecked for whoever only said who they are; PhoneChangeWaiting when
-    one waits for another number, or is about another phone than that of this session; and as `ask` does.
+    As the second approval it changes the number, which ends this session. Raises SessionNotValid, NotVerified;
+    IdentityNotChecked for people whose identity is only their own statement; PhoneChangeWaiting if another change
+    waits, or is about another phone than that of this session; and as `ask` does.
     """
-    number = phone_number(phone, field="phone")
+    number = normalise_phone(phone, field="phone")
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id)
         signer = visiting.signer
@@ -103,23 +103,23 @@ async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID 
 
 
 async def approve(services: Services, scope: Scope, change_id: UUID, actor: str) -> PhoneChange:
-    """The second approval, by staff; the phone changes in this transaction. Raises NotFound, PhoneChangeEnded, and
-    OwnApproval for whoever was the first."""
+    """Give the second approval as staff; the number changes in this transaction. Raises NotFound, PhoneChangeEnded, and
+    OwnApproval for the first approver."""
     async with services.database.transaction(EVERYTHING) as tx:
         return await _approve(services, tx, await _waiting(tx, scope, change_id), actor, actor)
 
 
 async def turn_down(services: Services, scope: Scope, change_id: UUID, actor: str) -> PhoneChange:
-    """Whoever asked takes it back, or somebody else rejects it. Raises NotFound, PhoneChangeEnded."""
+    """Cancel a change as its requester, or reject it as somebody else. Raises NotFound, PhoneChangeEnded."""
     async with services.database.transaction(EVERYTHING) as tx:
-        change = (await _waiting(tx, scope, change_id)).turned_down(actor, tx.now)
-        await _settle(tx, change, actor)
+        change = (await _waiting(tx, scope, change_id)).turn_down(actor, tx.now)
+        await _finish_change(tx, change, actor)
         await _note(tx, change, "phone-change-turned-down", actor, {"state": change.state.value})
     return change
 
 
 async def waiting(services: Services, scope: Scope) -> list[Waiting]:
-    """All that wait for an approval within the scope, oldest first."""
+    """Return the changes that wait for an approval within the scope, oldest first."""
     async with services.database.transaction(scope) as tx:
         changes = await tx.phone_changes.waiting(tx.now)
         found = [
@@ -138,9 +138,9 @@ async def _begin(tx: Transaction, wanted: PhoneRequest, actor: str, approval: st
     signer = await tx.contracts.signer(wanted.signer)
     contract = await tx.contracts.get(signer.contract)
     if contract.state.final:
-        raise IllegalMove(f"nobody is written to about a contract in this state:\n{contract.state}")
+        raise IllegalMove(f"no messages are sent about a contract in this state:\n{contract.state}")
     if signer.phone == phone:
-        raise BadInput("this is the number on file already", field="phone")
+        raise BadInput("this number is already on file", field="phone")
     await tx.phone_changes.expire(tx.now)
     if await tx.phone_changes.open_of(signer.person):
         raise PhoneChangeWaiting
@@ -160,7 +160,7 @@ async def _begin(tx: Transaction, wanted: PhoneRequest, actor: str, approval: st
     )
     await tx.phone_changes.add(change)
     salt = await tx.contracts.salt(signer.id)
-    facts = {"approval": approval, "reason": reason} | ({"after": commitment(salt, phone)} if salt else {})
+    facts = {"approval": approval, "reason": reason} | ({"after": compute_commitment(salt, phone)} if salt else {})
     await _note(tx, change, "phone-change-asked", actor, facts)
     text = "This signer is to have another phone number. It waits for the approval of a second person."
     waits = StaffTask(uuid4(), PHONE_CHANGE, text, change.campus, tx.now, change.contract, change.signer)
@@ -172,19 +172,19 @@ async def _begin(tx: Transaction, wanted: PhoneRequest, actor: str, approval: st
 async def _waiting(tx: Transaction, scope: Scope, change_id: UUID) -> PhoneChange:
     change = await tx.phone_changes.get(change_id, lock=True)
     if change is None or not scope.covers(change.campus):
-        raise NotFound("there is no such change of a phone number")
+        raise NotFound("phone number change not found")
     return change
 
 
 async def _approve(services: Services, tx: Transaction, change: PhoneChange, approval: str, actor: str) -> PhoneChange:
-    approved = change.approved(approval, tx.now)
+    approved = change.approve(approval, tx.now)
     await move_phone(services, tx, approved, actor)
-    await _settle(tx, approved, actor)
+    await _finish_change(tx, approved, actor)
     await notice_sharing(tx, approved)
     return approved
 
 
-async def _settle(tx: Transaction, change: PhoneChange, actor: str) -> None:
+async def _finish_change(tx: Transaction, change: PhoneChange, actor: str) -> None:
     await tx.phone_changes.decided(change)
     await tx.staff_tasks.finish_tasks_of(change.signer, PHONE_CHANGE, actor, tx.now)
 

@@ -1,8 +1,7 @@
-"""The phone number of a person changes, in one transaction with everything that hangs on the old one.
+"""Carries out a phone number change, in one transaction with everything that depends on the old number.
 
-Locks are taken in one order: the contracts first, as signing and sending do; then the person's devices and sessions,
-the person, and what hangs on them. So whoever was sending at that moment has either committed before, or finds nothing
-to send.
+Lock order: the contracts first, as in signing and sending; then the person's devices and sessions, the person, and what
+depends on them. So a concurrent sending has either committed before, or finds nothing to send.
 """
 
 from __future__ import annotations
@@ -20,17 +19,16 @@ from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.delivery import PHONE_CHANGED
 from hub.model.reminders.schedule import ReminderPlan, first_step, spread_of
 from hub.model.staff.phone_change import PhoneChange
-from hub.router.policy import policy_of
+from hub.router.policy import get_policy
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
 
 async def move_phone(services: Services, tx: Transaction, change: PhoneChange, actor: str) -> None:
-    """`change` is approved and locked by the caller. In all contracts that have not ended the new number takes the
-    place of the old; what was left of the old one everywhere is dead: tickets, sessions, codes, passkeys, messages
-    not sent yet.
+    """Replace the number in all contracts that have not ended. The caller has approved and locked the `change`.
 
-    The budget of wrong answers stays as it is. Who does not want messages is known by number: the new one may.
+    Tickets, sessions, codes, passkeys and unsent messages of the old number become invalid. The count of wrong answers
+    stays. Opt-outs belong to numbers, so the new number may have its own.
     """
     signers = await tx.contracts.with_phone(change.person, change.old_hash)
     there = await tx.contracts.unfinished_at(change.old_hash)
@@ -38,7 +36,7 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
     contracts = {each: await tx.contracts.locked(each) for each in held}
     everywhere = [signer.id for signer in signers]
     revoked = await revoke_all(tx, change.person, actor, PHONE_CHANGED)
-    await tx.sessions.hold(everywhere)
+    await tx.sessions.lock(everywhere)
     await tx.sessions.one_at_a_time(change.person)
     for key in revoked:
         await note_revoked(tx, key, (change.contract, change.campus), actor, PHONE_CHANGED)
@@ -59,20 +57,22 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
 
 
 async def _is_silent(tx: Transaction, change: PhoneChange, moving: list[UUID]) -> bool:
-    """Whether somebody at the new number has asked something that staff have not settled: until then it hears nothing.
-    What was asked from the old number is no reason."""
+    """Return whether a question from the new number is still open, which stops messages to it.
+
+    Questions from the old number do not count.
+    """
     return await tx.staff_tasks.questions_at(tx.cipher.found_by("phone", change.phone), QUESTIONS, besides=moving)
 
 
 async def _invite(services: Services, tx: Transaction, contract: Contract, signer: Signer, silent: bool) -> None:
-    """The new number has heard nothing yet: for it everything begins anew, now."""
+    """Restart the invitation for the new number, which has not got any message yet."""
     task = await tx.tasks.of_signer(signer.id)
     if task.state.final:
         return
     await tx.tasks.pause(task.id, silent)
     if task.state is not TaskState.OPEN:
         return  # their turn comes later, and by then the number is the new one
-    now, policy = tx.planning_now, await policy_of(tx, services.policy, contract)
+    now, policy = tx.planning_now, await get_policy(tx, services.policy, contract)
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
     step = first_step(plan, "now")
     await tx.tasks.open(task.id, step, now)
@@ -80,7 +80,7 @@ async def _invite(services: Services, tx: Transaction, contract: Contract, signe
 
 
 async def _record(tx: Transaction, change: PhoneChange, signer: Signer, actor: str) -> None:
-    """The numbers themselves lie in the side table, as long as the person was not erased."""
+    """Write the audit entry. The numbers are in the side table, until the person is erased."""
     facts: dict[str, Any] = {
         "signer": str(signer.id),
         "change": str(change.id),

@@ -1,17 +1,17 @@
-"""Several people who are no family, and one phone number: somebody has to look.
+"""Alerts staff when several people who are not one family use the same phone number.
 
-Settings know no phones of staff, so whether a signer's number is one of those is not looked at.
+The phone numbers of staff are not known, so it is not checked whether a signer uses one of them.
 """
 
 from __future__ import annotations
 
 from uuid import uuid4
 
-from hub.model.contract.person import id_document
+from hub.model.contract.person import parse_id_document
 from hub.model.contract.signer import Signer
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.alert_texts import sentence
-from hub.model.staff.phone_change import PhoneChange, PhoneChangeState, shared_by_strangers
+from hub.model.staff.phone_change import PhoneChange, PhoneChangeState, is_shared_by_strangers
 from hub.store.transaction import Transaction
 
 # The kind of the alert and of the staff task.
@@ -19,7 +19,7 @@ SHARED = "shared-phone"
 
 
 async def notice_sharing(tx: Transaction, change: PhoneChange) -> None:
-    """An alert and a task for staff, in the transaction in which the change is asked for, and in that of the change."""
+    """Create an alert and a staff task if the number is shared; called when the change is requested and carried out."""
     if not await is_shared(tx, change):
         return
     moved = change.state is PhoneChangeState.CHANGED
@@ -31,22 +31,22 @@ async def notice_sharing(tx: Transaction, change: PhoneChange) -> None:
 
 
 async def is_shared(tx: Transaction, change: PhoneChange) -> bool:
-    """Over all campuses: the unit's scope is everything."""
+    """Return whether strangers share the number, over all campuses; the scope of the transaction is everything."""
     there: dict[str, list[Signer]] = {}
     for signer in await tx.contracts.signers_at(change.phone):
         if signer.person != change.person:
             there.setdefault(signer.person, []).append(signer)
     own = await tx.contracts.signers_called([change.person])
-    return shared_by_strangers(await _ties(tx, own), [await _ties(tx, each) for each in there.values()])
+    return is_shared_by_strangers(await _ties(tx, own), [await _ties(tx, each) for each in there.values()])
 
 
 async def _ties(tx: Transaction, signers: list[Signer]) -> frozenset[str]:
-    """What makes people one family: the same document, contract or student."""
+    """Return what makes people one family: the same document, contract or student."""
     ties = {tx.cipher.person(signer.id_type, signer.id_number) for signer in signers}
     ties |= {str(signer.contract) for signer in signers}
     for signer in signers:
         asked = (await tx.contracts.get(signer.contract)).data.get("asked", {}).get("student", {})
         if asked.get("id_number"):
-            document = id_document(asked["id_type"], asked["id_number"])
+            document = parse_id_document(asked["id_type"], asked["id_number"])
             ties.add(tx.cipher.person(document.id_type, document.number))
     return frozenset(ties)

@@ -1,7 +1,7 @@
-"""Staff are told what cannot wait: a provider that takes nothing, a campus at its limit, a storm of one kind.
+"""Sends urgent alerts to staff, for example about a broken provider or an exhausted budget.
 
-The row of the alert is the attempt: it is marked as begun before anything leaves, each address that took it is
-remembered, and the others are tried again a few times. Without configured addresses alerts stand in the console alone.
+The row of the alert is the attempt: it is marked as begun before anything is sent, each address that accepted it is
+stored, and the others are retried a few times. Without configured addresses alerts appear only in the console.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import structlog
 from hub.alerts import Addressee, Notice, NotTold
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING
-from hub.model.staff.alert import Bundle, next_try, written
+from hub.model.staff.alert import Bundle, compute_next_try, written
 
 TITLE = "签达提醒 · Qianda alert"
-# What an alert is about; a kind without words is shown as it is.
+# Titles by kind; a kind without a title is shown as it is.
 KINDS = {
     "provider-broken": "通道已停用 · A provider is out of use",
     "provider-rests": "通道要求暂停发送 · A provider asks to be left alone",
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 
 async def alert_staff(services: Services, alert: UUID) -> None:
-    """Bring an alert, with others of its kind, to every address that does not have it yet. Nothing if it is not due."""
+    """Send an alert, with others of its kind, to every address that does not have it yet, if it is due."""
     if not services.addressees:
         return
     async with services.database.transaction(EVERYTHING) as tx:
@@ -55,7 +55,7 @@ async def alert_staff(services: Services, alert: UUID) -> None:
     problems = [problem for problem in answers if problem is not None]
     failure = f"{len(problems)}/{len(services.addressees)} — {', '.join(problems)}" if problems else None
     async with services.database.transaction(EVERYTHING) as tx:
-        again = next_try(bundle.tries, tx.now) if problems else None
+        again = compute_next_try(bundle.tries, tx.now) if problems else None
         await tx.alerts.end(bundle, reached, failure, tx.now, again)
     if problems:
         log.warning("alert not told everywhere", kind=bundle.kind, tries=bundle.tries, reason=failure)

@@ -1,4 +1,4 @@
-"""Staff settle what a signer asked."""
+"""Answering of signers' questions by staff."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from uuid import UUID
 from hub.errors import PhoneChangeWaiting
 from hub.lifecycle.reminders.reschedule import unpause
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.questions import QUESTIONS, hold_all
+from hub.lifecycle.signing.questions import QUESTIONS, lock_all
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PHONE_CHANGE
 
 
-async def settle(services: Services, scope: Scope, staff_task: UUID, actor: str) -> bool:
-    """Staff have settled what somebody asked: reminders to that number go on. False when it was settled before.
+async def finish_staff_task(services: Services, scope: Scope, staff_task: UUID, actor: str) -> bool:
+    """Finish a staff task and resume reminders to the number; returns False if it was finished before.
 
-    While another question from the same number is open, they stay silent. Raises PhoneChangeWaiting where the task
-    stands for a change that still waits: it is settled by approving the change, or by turning it down.
+    Reminders stay paused while another question from the same number is open. Raises PhoneChangeWaiting if the task is
+    for a waiting phone number change, which has to be approved or turned down instead.
     """
     async with services.database.transaction(scope) as tx:
         asked = await tx.staff_tasks.task(staff_task)
@@ -29,7 +29,7 @@ async def settle(services: Services, scope: Scope, staff_task: UUID, actor: str)
         if asked.kind == PHONE_CHANGE and asked.signer and asked.signer in await tx.phone_changes.signers(tx.now):
             raise PhoneChangeWaiting
         if asked.kind in QUESTIONS and asked.signer is not None:
-            silent = await hold_all(tx, asked.signer, asked.contract)
+            silent = await lock_all(tx, asked.signer, asked.contract)
         if not await tx.staff_tasks.finish_task(staff_task, actor, tx.now):
             return False
         if silent and not await tx.staff_tasks.questions_at(silent.number, QUESTIONS):

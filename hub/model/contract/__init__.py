@@ -1,1 +1,1 @@
-"""The contract and its case."""
+"""The contract, its signers and their tasks."""

@@ -1,4 +1,4 @@
-"""Case: a contract with everybody who signs it and what each of them has to do."""
+"""Case: a contract with its signers and their tasks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Party:
 
 @dataclass(frozen=True)
 class Case:
-    """`parties` stand in signing order."""
+    """A contract with its `parties`, in signing order."""
 
     contract: Contract
     parties: tuple[Party, ...]

@@ -1,4 +1,4 @@
-"""Contract: one document to be signed, and the legal moves of its life."""
+"""Contract: one document to be signed, and the legal transitions between its states."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from uuid import UUID
 
 from hub.errors import IllegalMove
 
+# Shortest and longest pause before the hub retries its own work on a contract.
 FIRST_RETRY = timedelta(minutes=1)
-# Between two tries of what the hub itself has to do for a contract.
 MAX_RETRY_INTERVAL = timedelta(hours=1)
+# Failed tries before staff get a task.
 TRIES_BEFORE_STAFF = 5
-# The reason of a stuck contract: a reminder, or another way of a message, raises an error each time.
+# `stuck_reason` of a contract with a reminder or other message that raises an error at each try.
 STEP_FAILED = "step-failed"
-# So long a step has to raise errors before staff hear of it: what passes by itself is no work for anybody.
-TOLD_AFTER = timedelta(minutes=10)
+# Staff are told of a failing step only after this time, since many errors pass by themselves.
+STUCK_ALERT_DELAY = timedelta(minutes=10)
 
 
 class ContractState(StrEnum):
-    """The names say who acts next: staff, the signers, the hub; then the final ones."""
+    """States of a contract: those in which staff, the signers or the hub act next, then the final ones."""
 
     DRAFT = "DRAFT"
     ISSUED = "ISSUED"
@@ -39,14 +40,14 @@ class ContractState(StrEnum):
 
     @property
     def kind(self) -> str:
-        """Of the record entry that is written together with it."""
+        """Kind of the audit entry that is written together with this state."""
         return self.value.lower().replace("_", "-")
 
 
 _S = ContractState
 
-# Every legal move. A draft is there only within the transaction that issues it. A signed contract can only be
-# completed: both sides are bound, and the hub's own trouble is no way out.
+# All legal transitions. DRAFT exists only within the transaction that issues the contract. A signed contract can only
+# be completed: both sides are bound, whatever technical problems the hub has.
 MOVES: Mapping[ContractState, frozenset[ContractState]] = {
     _S.DRAFT: frozenset({_S.ISSUED}),
     _S.ISSUED: frozenset({_S.SIGNED, _S.DECLINED, _S.EXPIRED, _S.VOIDED, _S.SIGNED_ON_PAPER}),
@@ -60,19 +61,22 @@ MOVES: Mapping[ContractState, frozenset[ContractState]] = {
 
 
 def check_move(before: ContractState, after: ContractState) -> None:
-    """Raise `IllegalMove` unless `MOVES` holds the move."""
+    """Check that `MOVES` allows this transition. Raises IllegalMove."""
     if after not in MOVES[before]:
         raise IllegalMove(f"a contract cannot go from the first of these states to the second:\n{before}\n{after}")
 
 
-def wait_after(tries: int) -> timedelta:
-    """Until the job is asked for again: 1 min, doubling up to an hour. `tries`: how often it was asked for again."""
+def compute_backoff(tries: int) -> timedelta:
+    """Return the backoff before the next try: 1 min, doubled with each retry, at most an hour.
+
+    `tries`: number of retries so far.
+    """
     factor: int = 2 ** min(tries, 10)
     return min(FIRST_RETRY * factor, MAX_RETRY_INTERVAL)
 
 
-def retry_after_error(since: datetime, now: datetime) -> timedelta:
-    """Until something that raises is tried again: as long as it has been due, from 1 min up to an hour."""
+def compute_error_backoff(since: datetime, now: datetime) -> timedelta:
+    """Return the backoff for a step that raises: the time since it was due, from 1 min up to an hour."""
     return min(max(now - since, FIRST_RETRY), MAX_RETRY_INTERVAL)
 
 
@@ -80,11 +84,14 @@ def retry_after_error(since: datetime, now: datetime) -> timedelta:
 class Contract:
     """One document to be signed.
 
-    `version` rises with every write (compare-and-set). `revision` counts the signatures embedded so far. `document` is
-    the SHA-256 (lower-case hex) of the current file, `issued_sha256` that of the file as it was issued, with its
-    signature fields. Up to `deadline` signers may sign. `stuck_since` and `stuck_reason` show a signed contract that
-    the hub could not finish yet, or one of which a message cannot be sent (`STEP_FAILED`).
-    Only a list holds one that is not `readable`: its `data` cannot be opened with our key, and is empty.
+    `version`: incremented by each write (compare-and-set).
+    `revision`: number of signatures embedded so far.
+    `document`: SHA-256 (lower-case hex) of the current file.
+    `issued_sha256`: that of the file as issued, with its empty signature fields.
+    `deadline`: until when signers may sign.
+    `stuck_since`, `stuck_reason`: set while the hub cannot finish a signed contract, or cannot send one of its messages
+    (`STEP_FAILED`).
+    `readable`: False if `data` cannot be decrypted with the hub's key and is therefore empty; only lists return such.
     """
 
     id: UUID
@@ -119,7 +126,7 @@ class Contract:
 
     @property
     def document_sha256(self) -> str:
-        """Hash of the issued file with its signature fields. Only a draft has none."""
+        """SHA-256 (hex) of the file as issued. Raises IllegalMove for a draft, which has no file."""
         if self.issued_sha256 is None:
             raise IllegalMove("the contract has not been issued yet")
         return self.issued_sha256

@@ -1,4 +1,4 @@
-"""Names, identity documents, phone numbers: how they are brought into one form, checked, compared and masked. Pure."""
+"""Names, identity documents and phone numbers: normalised, checked, compared and masked. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ _EARLIEST_BIRTH = date(1900, 1, 1)
 _PROVINCES = frozenset(
     "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
 )  # GB/T 2260; 81 to 83: residence permits
-_DOTS = re.compile("[•‧∙・･．·]")  # what people type for the dot in a name such as 阿依·古丽
+_DOTS = re.compile("[•‧∙・･．·]")  # variants that people type for the dot in a name such as 阿依·古丽
 
 
 class IdType(StrEnum):
-    """The kinds of identity document. `cn-id` also covers residence permits of Hong Kong, Macau and Taiwan (81, 82,
-    83…).
-    """
+    """Kinds of identity documents. `cn-id` includes residence permits for people from Hong Kong, Macau and Taiwan,
+    whose numbers begin with 81, 82, 83."""
 
     CN_ID = "cn-id"
     PASSPORT = "passport"
@@ -48,90 +47,91 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class IdDocument:
-    """An identity document with its number in normal form; make it with `id_document`."""
+    """An identity document with its normalised number. Create it with `parse_id_document`, which checks it."""
 
     id_type: IdType
     number: str
 
     @property
     def birth_date(self) -> date | None:
-        """What the number itself says; only some documents say it."""
+        """Birth date contained in the number; None for documents without it."""
         if self.id_type is IdType.CN_ID:
-            return _date_digits(self.number[6:14])
+            return _parse_date(self.number[6:14])
         if self.id_type is IdType.FOREIGN_PERMANENT_ID and len(self.number) == 18:
-            return _date_digits(self.number[6:14])
+            return _parse_date(self.number[6:14])
         return None
 
 
-def id_document(id_type: str, number: str, *, field: str = "") -> IdDocument:
-    """A checked document from what somebody typed. Raises BadInput, which never quotes the number.
+def parse_id_document(id_type: str, number: str, *, field: str = "") -> IdDocument:
+    """Return the document after normalising and checking what somebody typed.
 
-    Check digits: GB 11643 (ISO 7064 MOD 11-2), also of the 18-digit permanent resident card (since 2023).
+    Check digits: GB 11643 (ISO 7064 MOD 11-2), also for the 18-digit permanent resident card (since 2023). Raises
+    BadInput, which never quotes the number.
     """
     try:
         kind = IdType(id_type)
     except ValueError:
-        raise BadInput("The kind of identity document is not known.", field=field) from None
-    normal = squeezed(number).upper()
+        raise BadInput("Unknown kind of identity document.", field=field) from None
+    normal = strip_separators(number).upper()
     if not normal:
         raise BadInput("The document number is missing.", field=field)
     if kind is IdType.CN_ID:
         _check_cn_id(normal, field)
     elif not _PATTERNS[kind].fullmatch(normal):
-        raise BadInput("The number does not have the form of this kind of document.", field=field)
+        raise BadInput("This is not a valid number for this kind of document.", field=field)
     elif kind is IdType.FOREIGN_PERMANENT_ID and len(normal) == 18:
         _check_foreign_id(normal, field)
     return IdDocument(kind, normal)
 
 
-def id_type_name(id_type: str, language: str) -> str:
-    """The document's name as a contract shows it."""
+def format_id_type(id_type: str, language: str) -> str:
+    """Return the name of the document as contracts show it."""
     chinese, english = _NAMES[IdType(id_type)]
     return chinese if language == "zh" else english
 
 
-def person_name(text: str, *, field: str = "") -> str:
-    """A name in normal form: one space between words, one kind of dot. Raises BadInput."""
+def normalise_name(text: str, *, field: str = "") -> str:
+    """Return a normalised name: one space between words, one kind of dot. Raises BadInput."""
     normal = " ".join(_DOTS.sub("·", unicodedata.normalize("NFKC", text)).split())
     if not normal:
         raise BadInput("The name is missing.", field=field)
     if len(normal) > _MAX_NAME or any(unicodedata.category(character).startswith("C") for character in normal):
-        raise BadInput("This cannot be a name.", field=field)
+        raise BadInput("This is not a valid name.", field=field)
     return normal
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two people would call it the same name: case, width, spaces and the kind of dot do not matter."""
-    return _compared(one) == _compared(other) != ""
+    """Return whether two names are the same, ignoring case, width, spaces and dots."""
+    return _fold_name(one) == _fold_name(other) != ""
 
 
-def age_on(birth_date: date, day: date) -> int:
-    """Completed years. Somebody born on 29 February becomes a year older on 1 March of other years."""
+def compute_age(birth_date: date, day: date) -> int:
+    """Return the age in completed years. A birthday on 29 February counts as 1 March in other years."""
     return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
 
 
 def is_minor(birth_date: date, day: date) -> bool:
-    return age_on(birth_date, day) < ADULT_AGE
+    return compute_age(birth_date, day) < ADULT_AGE
 
 
-def phone_number(text: str, *, region: str = "CN", field: str = "") -> str:
-    """A mobile number as E.164, e.g. +8619000000001. Raises BadInput, which never quotes the number."""
-    import phonenumbers  # slow to load, and few processes read what people type
+def normalise_phone(text: str, *, region: str = "CN", field: str = "") -> str:
+    """Return a mobile number as E.164, such as +8619000000001. Raises BadInput, which never quotes the number."""
+    import phonenumbers  # slow to load, and few processes need it
 
     try:
         number = phonenumbers.parse(unicodedata.normalize("NFKC", text), region)
     except phonenumbers.NumberParseException:
         raise BadInput("This is not a phone number.", field=field) from None
     if not phonenumbers.is_valid_number(number):
-        raise BadInput("There is no such phone number.", field=field)
+        raise BadInput("This phone number does not exist.", field=field)
     kinds = phonenumbers.PhoneNumberType
     if phonenumbers.number_type(number) not in (kinds.MOBILE, kinds.FIXED_LINE_OR_MOBILE):
-        raise BadInput("This number cannot receive messages: it is not a mobile one.", field=field)
+        raise BadInput("This is not a mobile number, so it cannot receive messages.", field=field)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def mask_phone(e164: str) -> str:
-    """+8619000000001 → +86 190****0001"""
+    """Mask a number: +8619000000001 → +86 190****0001."""
     import phonenumbers
 
     number = phonenumbers.parse(e164)
@@ -141,20 +141,20 @@ def mask_phone(e164: str) -> str:
 
 
 def mask_id(number: str) -> str:
-    """Everything but the last four characters as asterisks; a number of five or fewer is hidden altogether."""
+    """Mask all but the last four characters; all characters of a number of five or fewer."""
     shown = 4 if len(number) > 5 else 0
     return "*" * (len(number) - shown) + number[len(number) - shown :]
 
 
 def mask_name(name: str) -> str:
-    """陈小满 → 陈*满, 陈满 → 陈*, Maria Gonzalez → M**** G*******"""
+    """Mask a name: 陈小满 → 陈*满, 陈满 → 陈*, Maria Gonzalez → M**** G*******."""
     if name.isascii():
         return " ".join(word[:1] + "*" * (len(word) - 1) for word in name.split())
     return name[:1] + "*" * max(1, len(name) - 2) + (name[-1:] if len(name) > 2 else "")
 
 
-def squeezed(text: str) -> str:
-    """Without spaces and in half width: how numbers are typed is not what they are."""
+def strip_separators(text: str) -> str:
+    """Return a typed number without spaces and hyphens, in half width."""
     return "".join(unicodedata.normalize("NFKC", text).split()).replace("-", "")
 
 
@@ -162,28 +162,28 @@ def _check_cn_id(number: str, field: str) -> None:
     from stdnum.cn import ric  # as above
 
     if not re.fullmatch(r"\d{17}[\dX]", number):
-        raise BadInput("A Chinese ID number has 18 characters: digits, the last may be X.", field=field)
-    # Not ric.validate: it refuses people whose district was founded after their birth, and such numbers were issued.
-    born = _date_digits(number[6:14])
+        raise BadInput("A Chinese ID number has 18 digits; the last one may be X.", field=field)
+    # Not ric.validate: it refuses numbers, validly issued, of people whose district is younger than they are.
+    born = _parse_date(number[6:14])
     if number[:2] not in _PROVINCES or ric.calc_check_digit(number) != number[-1]:
-        raise BadInput("A digit of the ID number is wrong: its check digit does not fit.", field=field)
+        raise BadInput("The ID number is mistyped: its check digit does not match.", field=field)
     if born is None or born < _EARLIEST_BIRTH:
-        raise BadInput("The birth date in the ID number cannot be right.", field=field)
+        raise BadInput("The birth date in the ID number is not valid.", field=field)
 
 
 def _check_foreign_id(number: str, field: str) -> None:
     from stdnum.iso7064 import mod_11_2
 
-    if not mod_11_2.is_valid(number) or _date_digits(number[6:14]) is None:
-        raise BadInput("A digit of the number is wrong: its check digit does not fit.", field=field)
+    if not mod_11_2.is_valid(number) or _parse_date(number[6:14]) is None:
+        raise BadInput("The number is mistyped: its check digit does not match.", field=field)
 
 
-def _date_digits(text: str) -> date | None:
+def _parse_date(text: str) -> date | None:
     try:
         return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
     except ValueError:
         return None
 
 
-def _compared(name: str) -> str:
+def _fold_name(name: str) -> str:
     return "".join(_DOTS.sub("", unicodedata.normalize("NFKC", name)).split()).casefold()

@@ -1,4 +1,4 @@
-"""Signer: a person who must sign. SigningTask: what one signer has to do for one contract."""
+"""Signer: a person who must sign a contract. SigningTask: the signature that one signer owes."""
 
 from __future__ import annotations
 
@@ -29,16 +29,19 @@ class TaskState(StrEnum):
         return self not in (TaskState.WAITING, TaskState.OPEN)
 
 
-# So begins the `person` of whoever only said who they are.
+# Prefix of `Signer.person` for a person whose identity rests on their own statement.
 DECLARED = "declared:"
 
 
 @dataclass(frozen=True)
 class Signer:
-    """`phone` is E.164. `person` is a keyed hash of the identity document: the same person has the same one in every
-    contract, and nobody without the key can compute it; see also `declared`. `field` is the signature field in the PDF,
-    for example `guardian-1`.
-    `order`: lower ones sign first; equal ones in any order. `relation` is a guardian's relation to the student.
+    """A person who must sign a contract.
+
+    `phone`: E.164.
+    `person`: keyed hash of the identity document, the same in every contract of this person; see also `declared`.
+    `field`: signature field in the PDF, for example `guardian-1`.
+    `order`: signers with a lower order sign first; those with the same order in any sequence.
+    `relation`: a guardian's relation to the student.
     """
 
     id: UUID
@@ -60,14 +63,16 @@ class Signer:
 
     @property
     def declared(self) -> bool:
-        """Nobody but themselves said that this is their document: `person` stands for it together with the phone that
-        was proved, and is nobody whom the school knows."""
+        """Whether the identity document is only this person's own statement.
+
+        Then `person` is a hash of the document and the verified phone, and matches nobody known to the school.
+        """
         return self.person.startswith(DECLARED)
 
 
 @dataclass(frozen=True)
 class Representative:
-    """Who signs for the school at a campus and all below it, as configured; a nearer campus goes before."""
+    """Who signs for the school at a campus and all below it, as configured. The nearest campus wins."""
 
     campus: str
     name: str
@@ -81,8 +86,11 @@ class Representative:
 
 @dataclass(frozen=True)
 class SigningTask:
-    """`step` is the one next thing that will happen by itself; only open tasks have one. `invited_at` and
-    `opened_at`, the first opening since then, are on the planning clock."""
+    """What one signer has to do for one contract.
+
+    `step`: the next automatic step; only open tasks have one. `invited_at`, and `opened_at` (the first opening after
+    it), are on the planning clock. `opened_through`: the door of the first correct code.
+    """
 
     id: UUID
     contract: UUID
@@ -100,12 +108,12 @@ class SigningTask:
 
     @property
     def opened(self) -> bool:
-        """Whether somebody opened it since their turn came, or came again."""
+        """Whether the signer has opened the link since the task was opened, or opened again."""
         return self.opened_at is not None and (self.invited_at is None or self.opened_at >= self.invited_at)
 
 
-def tasks_to_open(tasks: Sequence[SigningTask]) -> list[SigningTask]:
-    """The waiting tasks whose turn it is: all of the lowest order that is not finished."""
+def select_tasks_to_open(tasks: Sequence[SigningTask]) -> list[SigningTask]:
+    """Return the waiting tasks whose turn it is: those with the lowest unfinished order."""
     unfinished = [task for task in tasks if not task.state.final]
     if not unfinished:
         return []
@@ -114,6 +122,6 @@ def tasks_to_open(tasks: Sequence[SigningTask]) -> list[SigningTask]:
 
 
 def all_signed(tasks: Iterable[SigningTask]) -> bool:
-    """A contract without tasks is not signed by anybody."""
+    """Return whether all tasks are signed; False if there are none."""
     states = [task.state for task in tasks]
     return bool(states) and all(state is TaskState.SIGNED for state in states)

@@ -1,8 +1,8 @@
-"""Inspection: is the record of a contract whole, and does the contract's row say what its record says?
+"""Inspection: whether the record of a contract is complete and agrees with the contract's row.
 
-The chain shows an entry that was changed, or that is missing between others. That the last ones are missing shows the
-record's head, which the database keeps with every entry; and where somebody put back the head as well, the state of
-the contract, which was written together with an entry of its own.
+The hash chain reveals entries that were changed or removed from the middle. Entries removed from the end are revealed
+by the record's head, which the database updates with each entry. If the head was reset as well, the state of the
+contract reveals it, because each state is written together with an entry.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from hub.model.contract.contract import ContractState
-from hub.model.evidence.record import GENESIS, RecordEntry, entry_digest
+from hub.model.evidence.record import GENESIS, RecordEntry, compute_entry_digest
 
-# The entries that are written together with a state of the contract.
+# Entries that are written together with a state of the contract.
 STATE_KINDS = {state.kind: state.value for state in ContractState if state is not ContractState.DRAFT}
-# Those that name the contract's file as it is from then on.
+# Entries that name the current file of the contract from then on.
 DOCUMENT_KINDS = ("issued", "signature-embedded", "signed", "completed")
 
 
 @dataclass(frozen=True)
 class RecordHead:
-    """As the database keeps it: how many entries there are, and the digest of the last."""
+    """Number of entries and digest of the last one, as stored in the database."""
 
     entries: int
     digest: bytes
@@ -30,7 +30,7 @@ class RecordHead:
 
 @dataclass(frozen=True)
 class InspectedContract:
-    """What the other tables say of a contract. `number` is None where its row is missing."""
+    """What the other tables say about a contract. `number` is None if its row is missing."""
 
     id: UUID
     number: str | None
@@ -47,7 +47,7 @@ class InspectedContract:
 
 @dataclass
 class RecordInspection:
-    """Of one contract: its entries are given in order, one by one, so that however many there are, none is kept."""
+    """Inspection of one record. Its entries are added one by one, in order, and are not kept in memory."""
 
     contract: InspectedContract
     entries: int = 0
@@ -59,7 +59,7 @@ class RecordInspection:
     _unlisted: list[str] = field(default_factory=list)
 
     def add(self, entry: RecordEntry) -> Iterator[str]:
-        """What is wrong with this entry, or missing before it."""
+        """Check one entry; yield what is wrong with it or missing before it."""
         for fault in self._chain_faults(entry):
             self._faults += 1
             yield fault
@@ -69,40 +69,40 @@ class RecordInspection:
         if entry.kind in DOCUMENT_KINDS:
             self._document = str(entry.facts.get("document_sha256"))
             if self._document not in self.contract.versions:
-                self._unlisted.append(f"the file {self._document}, which entry {entry.sequence} names, is not listed")
+                self._unlisted.append(f"the file {self._document}, named by entry {entry.sequence}, is not listed")
             if entry.kind == "issued" and self._document != self.contract.issued_sha256:
-                self._unlisted.append("the row names another file as issued than its record")
+                self._unlisted.append("the row and the record name different files as issued")
         if entry.kind == "drawn" and entry.facts.get("number") != self.contract.number:
-            self._unlisted.append(f"its record was begun for {entry.facts.get('number')}")
+            self._unlisted.append(f"its record belongs to {entry.facts.get('number')}")
 
     def _chain_faults(self, entry: RecordEntry) -> Iterator[str]:
         if entry.sequence > self._last + 1:
             yield f"{_entries(self._last + 1, entry.sequence - 1)} missing"
-        if entry_digest(entry) != entry.digest:
+        if compute_entry_digest(entry) != entry.digest:
             yield f"entry {entry.sequence} was changed"
         if entry.sequence == self._last + 1 and entry.previous != self._digest:
             yield f"entry {entry.sequence} does not follow the one before it: one of them was changed"
 
     def end(self) -> Iterator[str]:
-        """What is wrong with the record as a whole."""
+        """Check the record as a whole after its last entry; yield what is wrong."""
         contract, head = self.contract, self.contract.head
         if head is None:
             yield "the head of its record is missing" if self.entries else "it has no record"
         elif head.entries > self._last:
             yield f"{_entries(self._last + 1, head.entries)} missing at the end"
         elif (head.entries, head.digest) != (self._last, self._digest) and not self._faults:
-            yield f"the head of its record says entry {head.entries}, and holds another digest than the last entry"
+            yield f"the head of its record says entry {head.entries}, but has another digest than the last entry"
         if contract.number is None:
-            yield "there is a record, but the row of the contract is missing"
+            yield "the record exists, but the row of the contract is missing"
         elif not self._faults and head is not None and head.entries <= self._last:
             yield from self._row_faults()
 
     def _row_faults(self) -> Iterator[str]:
-        """Asked only of a chain that is whole: what is missing in it was said already."""
+        """Compare the row with the record. Called only for an intact chain: other faults were reported already."""
         if self.contract.state != self._state:
             yield f"the row says {self.contract.state}, its record says {self._state}"
         if self.contract.document != self._document:
-            yield f"the row names another file as the current one than its record, which says {self._document}"
+            yield f"the row names another current file than its record, which says {self._document}"
         yield from self._unlisted
 
 

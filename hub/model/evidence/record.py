@@ -1,7 +1,7 @@
-"""Record: the append-only, hash-chained account of one contract.
+"""Record: the append-only, hash-chained audit record of one contract.
 
-An entry holds no personal value, only commitments: HMAC-SHA-256 with a salt of the person's own. The values stand in
-a side table; erasing a person's values and salt keeps the chain whole and makes the commitments meaningless.
+Entries hold no personal values, only commitments: HMAC-SHA-256 with a salt of each person. The values are in a side
+table. Erasing the values and the salt of a person leaves the chain intact and makes the commitments meaningless.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ GENESIS = bytes(32)
 
 @dataclass(frozen=True)
 class RecordEntry:
-    """`sequence` counts from 1 per contract. `facts` is plain JSON. `actor` says who: `hub`, `staff:<id>`,
-    `signer:<id>`, `api:<id>`."""
+    """One entry of a record.
+
+    `sequence`: counts from 1 per contract. `facts`: plain JSON. `previous`: digest of the entry before.
+    `actor`: `hub`, `staff:<id>`, `signer:<id>` or `api:<id>`.
+    """
 
     contract: UUID
     sequence: int
@@ -33,8 +36,8 @@ class RecordEntry:
     digest: bytes = b""
 
 
-def entry_digest(entry: RecordEntry) -> bytes:
-    """SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8) of everything in the entry but its own digest."""
+def compute_entry_digest(entry: RecordEntry) -> bytes:
+    """Return the SHA-256 of the entry without its own digest, as canonical JSON (sorted keys, no spaces, UTF-8)."""
     statement = {
         "contract": str(entry.contract),
         "sequence": entry.sequence,
@@ -48,16 +51,16 @@ def entry_digest(entry: RecordEntry) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def commitment(salt: bytes, value: str) -> str:
-    """What stands in an entry instead of a personal value (hex)."""
+def compute_commitment(salt: bytes, value: str) -> str:
+    """Return the commitment (hex) that an entry holds in place of a personal value."""
     return hmac.digest(salt, value.encode(), hashlib.sha256).hex()
 
 
-def broken_at(entries: Iterable[RecordEntry]) -> int | None:
-    """The sequence number of the first entry that does not fit the chain; None if all fit."""
+def find_broken_entry(entries: Iterable[RecordEntry]) -> int | None:
+    """Return the sequence number of the first entry that breaks the chain; None if the chain is intact."""
     previous, expected = GENESIS, 1
     for entry in entries:
-        digest = entry_digest(replace(entry, previous=previous))
+        digest = compute_entry_digest(replace(entry, previous=previous))
         if entry.sequence != expected or entry.previous != previous or entry.digest != digest:
             return entry.sequence
         previous, expected = digest, expected + 1

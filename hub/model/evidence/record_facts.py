@@ -1,8 +1,8 @@
-"""What may stand in an entry of the record as it is, since the record stands for ever.
+"""Which facts an audit entry may hold in clear. Entries are kept for ever.
 
-Ids, hashes, times, counts, words of ours and names from the configuration may. Everything else is what somebody said,
-and a number or a name may be in it: it goes to the side table, where it can be erased, and the entry holds a
-commitment. A kind of entry or a fact that nobody thought of here is treated like that, too.
+Ids, hashes, times, counts, fixed words of the hub and names from the configuration may. Everything else may contain
+personal data: its value goes to a side table, where it can be erased, and the entry holds a commitment. This includes
+every fact and kind of entry that is not listed here.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# `{"committed": "<hex>"}` stands in an entry where somebody's words were.
+# Key of `{"committed": "<hex>"}`, which replaces a personal value in an entry.
 COMMITTED = "committed"
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# Nothing, an id, a SHA-256 or a commitment, a moment.
+# Empty, an id, a SHA-256 or commitment, or a time.
 _ANYWHERE = re.compile(rf"|{_UUID}|[0-9a-f]{{64}}|\d{{4}}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 _WORD = r"[a-z][a-z-]{0,60}"
-# No number of a person's is among them.
+# Without five digits in a row, so that it cannot be a phone or document number.
 _NAME = r"(?!.*\d{5})[A-Za-z][A-Za-z0-9_.:-]{0,80}"
 _ACTOR = rf"hub|test|somebody|command-line|old-phone|(staff|signer|api):({_UUID}|[a-z0-9]{{1,20}})"
 _CUSTODY = "usb-token|app-keystore|browser|software|remote|token"
@@ -41,7 +41,7 @@ FORMS: Mapping[str, str] = {
     # numbers of ours, of authorities and of identity providers
     "number": r"QD-\d{4}-\d{6,}", "serial": r"\d{1,60}", "request_id": r"[\w.:-]{1,100}",
 }  # fmt: skip
-# What the hub itself gives as a reason, by the kind of the entry. What a person gives is none of these.
+# Reasons given by the hub itself, by kind of entry. Reasons written by people do not match these.
 REASONS: Mapping[str, str] = {
     "voided": "reissued",
     "expired": "deadline",
@@ -56,57 +56,57 @@ REASONS: Mapping[str, str] = {
 }
 
 
-class Words(str):
-    """Somebody's words in facts, until a commitment stands in their place."""
+class PersonalText(str):
+    """A personal value in facts, to be replaced by a commitment."""
 
     __slots__ = ()
 
 
-def marked(kind: str, facts: Any, name: str = "") -> Any:
-    """The facts, with `Words` wherever a value must not stand as it is."""
+def mark_personal_values(kind: str, facts: Any, name: str = "") -> Any:
+    """Return the facts with each value that must not appear in clear wrapped in `PersonalText`."""
     if isinstance(facts, Mapping):
-        return {key: marked(kind, each, key) for key, each in facts.items()}
+        return {key: mark_personal_values(kind, each, key) for key, each in facts.items()}
     if isinstance(facts, (list, tuple)):
-        return [marked(kind, each, name) for each in facts]
-    if facts is None or isinstance(facts, (bool, int)) or may_stand(kind, name, str(facts)):
+        return [mark_personal_values(kind, each, name) for each in facts]
+    if facts is None or isinstance(facts, (bool, int)) or is_allowed_in_clear(kind, name, str(facts)):
         return facts
-    return Words(facts)
+    return PersonalText(facts)
 
 
-def words_in(facts: Any, name: str = "") -> Iterator[tuple[str, Words]]:
-    """Each with the name of its fact."""
-    if isinstance(facts, Words):
+def list_personal_values(facts: Any, name: str = "") -> Iterator[tuple[str, PersonalText]]:
+    """Yield each `PersonalText` in the facts with the name of its fact."""
+    if isinstance(facts, PersonalText):
         yield name, facts
     elif isinstance(facts, Mapping):
         for key, each in facts.items():
-            yield from words_in(each, key)
+            yield from list_personal_values(each, key)
     elif isinstance(facts, list):
         for each in facts:
-            yield from words_in(each, name)
+            yield from list_personal_values(each, name)
 
 
-def may_stand(kind: str, name: str, value: str) -> bool:
-    """Whether this fact of such an entry may hold this very value in clear."""
+def is_allowed_in_clear(kind: str, name: str, value: str) -> bool:
+    """Return whether the fact `name` of an entry of this kind may hold `value` in clear."""
     form = REASONS.get(kind) if name == "reason" else FORMS.get(name)
     return _ANYWHERE.fullmatch(value) is not None or (form is not None and re.fullmatch(form, value) is not None)
 
 
-def with_commitments(facts: Any, commitments: Mapping[str, str]) -> Any:
-    """The facts as they stand in the entry."""
-    if isinstance(facts, Words):
+def insert_commitments(facts: Any, commitments: Mapping[str, str]) -> Any:
+    """Return the facts with each `PersonalText` replaced by its commitment, as stored in the entry."""
+    if isinstance(facts, PersonalText):
         return {COMMITTED: commitments[facts]}
     if isinstance(facts, Mapping):
-        return {name: with_commitments(each, commitments) for name, each in facts.items()}
-    return [with_commitments(each, commitments) for each in facts] if isinstance(facts, list) else facts
+        return {name: insert_commitments(each, commitments) for name, each in facts.items()}
+    return [insert_commitments(each, commitments) for each in facts] if isinstance(facts, list) else facts
 
 
-def committed_in(facts: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Name and commitment of everything that stands there in place of somebody's words."""
+def list_commitments(facts: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the name and commitment of each fact that holds a commitment in place of a value."""
     if isinstance(facts, Mapping) and set(facts) == {COMMITTED}:
         yield name, str(facts[COMMITTED])
     elif isinstance(facts, Mapping):
         for key, each in facts.items():
-            yield from committed_in(each, key)
+            yield from list_commitments(each, key)
     elif isinstance(facts, list):
         for each in facts:
-            yield from committed_in(each, name)
+            yield from list_commitments(each, name)

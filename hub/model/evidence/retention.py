@@ -1,24 +1,27 @@
-"""Retention: how long is kept what nobody needs for a contract or its evidence."""
+"""Retention: how long data is kept that neither a contract nor its evidence needs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-# No budget has a longer period than a day.
-COUNTED_FOR = timedelta(days=7)
-# How each job went: long enough to look at what failed over a weekend.
-JOBS_LOGGED_FOR = timedelta(days=7)
+# Message counters. No budget has a period longer than a day.
+BUDGET_RETENTION = timedelta(days=7)
+# Job log: long enough to examine failures of a weekend.
+JOB_LOG_RETENTION = timedelta(days=7)
 
-# A file that was prepared in vain, after its lease: much longer than anybody takes to prepare one. Within a
-# second the same strokes of the same person make the very same file again, and then it is needed.
-PREPARED_LEFT_FOR = timedelta(hours=1)
+# A prepared file that was not signed, counted from the end of its lease. This is much longer than preparing takes: the
+# same strokes of the same person within one second give an identical file, which may be in use again.
+PREPARED_FILE_RETENTION = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Retention:
-    """`calls`: of providers, that were worked on (what they said is gone at once; when, and what came of it, is left).
-    `inbound`: what people wrote to us, which is personal."""
+    """Configured retention times.
+
+    `calls`: processed webhooks of providers; their content is deleted at once, their time and result are kept.
+    `inbound`: messages that people sent us, which are personal data.
+    """
 
     calls: timedelta = timedelta(days=30)
     inbound: timedelta = timedelta(days=180)

@@ -1,1 +1,1 @@
-"""Messages on their way to a person."""
+"""Messages to signers: texts, deliveries, providers, budgets."""

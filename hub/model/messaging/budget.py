@@ -1,7 +1,7 @@
-"""Budgets: whoever asks, and however a number came to be here, so many messages and no more.
+"""Budgets: how many messages, certificates and prepared files are allowed in an hour or a day.
 
-What answers a person's act never shares a budget with messages that we start: our invitations must not shut anybody out
-of their code.
+Replies to a person's own act are counted apart from the messages that the hub starts, so that invitations can never
+use up the budget that a person needs for their one-time code.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from uuid import UUID
 
 from hub.model.messaging.message import ANSWERS, Purpose
 
+# From this daily budget on, the counter of a campus is split into STRIPES rows.
 STRIPED_FROM = 2000
-# A campus that may write much is counted in so many parts, or all its messages would wait for one row.
+# Number of rows for the counter of a large campus, so that its messages do not all wait for one row lock.
 STRIPES = 16
-# Numbers that differ in their last digits only are one prefix: bought in one block, or invented.
+# Digits cut from the end of a number to get its prefix: numbers bought in one block, or made up, share a prefix.
 TAIL = 4
 
 
 class Cause(StrEnum):
-    """Why a message is written. Messages of different causes are counted apart."""
+    """The reason for a message. Each cause has its own budgets."""
 
     OURS = ""
-    """We start it: invitations, reminders, news of a contract."""
+    """The hub starts it: invitations, reminders, news of a contract."""
     CODE = "code-"
-    """The code of somebody on file, who opened their link."""
+    """A one-time code for a signer on file who opened their link."""
     ANSWER = "answer-"
-    """Other answers to an act: a link that was asked for, the answer to STOP and the like."""
+    """Any other reply to a person's act: a requested link, the confirmation of STOP."""
     GUEST = "guest-"
-    """The code of somebody who came by a poster: they can enter any number."""
+    """A one-time code for a guest who scanned a poster and can enter any phone number."""
 
 
-# What a message is counted in, in the order in which everybody counts.
+# The kinds of budgets, in locking order.
 KINDS = (
     "poster",
     "guest-prefix",
@@ -53,7 +54,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class BudgetLimits:
-    """The same as in the configuration. `countries`: how numbers have to begin; none: all."""
+    """The limits from the configuration. `countries`: allowed number prefixes such as `+86`; empty allows all."""
 
     countries: tuple[str, ...] = ()
     per_number_hour: int = 12
@@ -72,7 +73,10 @@ class BudgetLimits:
 
 @dataclass(frozen=True)
 class Budget:
-    """One count: of what, in which period, and how many at most. `hashed`: the subject is personal."""
+    """One counter: at most `most` uses by `subject` from `begins_at` up to `ends_at`.
+
+    `hashed`: the subject is personal data and is stored as a keyed hash.
+    """
 
     kind: str
     subject: str
@@ -84,8 +88,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class CountedMessage:
-    """One message to `to` (E.164 or a mailbox), as it is counted. `part`: any number that stays the same for one
-    contract. `zone`: that of its person."""
+    """A message to be counted.
+
+    `to`: E.164 number or e-mail address. `part`: any number that is constant per contract; it selects the stripe of the
+    campus counter. `zone`: time zone of the person.
+    """
 
     to: str
     cause: Cause = Cause.OURS
@@ -95,69 +102,70 @@ class CountedMessage:
     zone: str = "Asia/Shanghai"
 
 
-def allowed_country(limits: BudgetLimits, to: str) -> bool:
+def is_allowed_country(limits: BudgetLimits, to: str) -> bool:
     return "@" in to or not limits.countries or any(to.startswith(prefix) for prefix in limits.countries)
 
 
-def cause_of(purpose: str) -> Cause:
-    """Of a message to somebody on file."""
+def choose_cause(purpose: str) -> Cause:
+    """Return the cause of a message of this purpose to a signer on file."""
     if purpose == Purpose.CODE:
         return Cause.CODE
     return Cause.ANSWER if purpose in (Purpose.NEW_LINK, *ANSWERS) else Cause.OURS
 
 
-def budgets(limits: BudgetLimits, now: datetime, message: CountedMessage) -> Iterator[Budget]:
-    """Everything that one message is counted in.
+def list_message_budgets(limits: BudgetLimits, now: datetime, message: CountedMessage) -> Iterator[Budget]:
+    """Yield every budget that this message is counted in, in locking order.
 
-    Codes of people on file have no limit per campus: each person, and each number, has a tight one, so that whoever
-    opens links again and again runs into their own limit long before the one of all.
-
-    What many share comes first. A transaction that writes several messages holds it from the first one on, so that
-    another one waits before it has counted anything that the first still needs.
+    Codes for signers on file have no budget per campus: each person and each number already has a tight one, so a
+    person who keeps opening links exhausts their own budget, never a shared one.
     """
-    hour, day = _began(now)
+    # Shared counters come first, to avoid deadlocks: a transaction that sends several messages locks the shared row
+    # with its first message, and another transaction waits there before it has locked anything else.
+    hour, day = _begin_periods(now)
     to, cause = message.to, message.cause
-    per_prefix, per_number_hour, per_number_day = _limits_of(limits, cause)
+    per_prefix, per_number_hour, per_number_day = _choose_limits(limits, cause)
     if message.poster:
         yield Budget("poster", str(message.poster), day, day + timedelta(days=1), limits.per_poster_day)
     if message.campus and cause is Cause.OURS:
-        yield _of_campus(limits, day, message.campus, message.part)
+        yield _make_campus_budget(limits, day, message.campus, message.part)
     if "@" not in to:
         yield Budget(f"{cause}prefix", to[:-TAIL], hour, hour + timedelta(hours=1), per_prefix)
-    if cause is not Cause.GUEST:  # codes to one guest are counted by their number already: see CODES_PER
+    if cause is not Cause.GUEST:  # a guest's codes are already limited per number: see CODES_PER
         yield Budget(f"{cause}number", to, hour, hour + timedelta(hours=1), per_number_hour, hashed=True)
         yield Budget(f"{cause}number-day", to, day, day + timedelta(days=1), per_number_day, hashed=True)
 
 
-def _limits_of(limits: BudgetLimits, cause: Cause) -> tuple[int, int, int]:
-    """Per prefix an hour, per number an hour and a day."""
+def _choose_limits(limits: BudgetLimits, cause: Cause) -> tuple[int, int, int]:
+    """Return the limits per prefix and hour, per number and hour, per number and day."""
     if cause is Cause.OURS:
         return limits.per_prefix_hour, limits.per_number_hour, limits.per_number_day
     per_prefix = limits.guest_codes_per_prefix_hour if cause is Cause.GUEST else limits.codes_per_prefix_hour
     return per_prefix, limits.codes_per_number_hour, limits.codes_per_number_day
 
 
-def certificate_budgets(limits: BudgetLimits, now: datetime, person: str) -> Iterator[Budget]:
-    """What a certificate for a fresh key is counted in: an authority may want money for each."""
-    hour, day = _began(now)
+def list_certificate_budgets(limits: BudgetLimits, now: datetime, person: str) -> Iterator[Budget]:
+    """Yield the budgets of a certificate for a new key. Authorities may charge for each certificate."""
+    hour, day = _begin_periods(now)
     yield Budget("certificate-hour", person, hour, hour + timedelta(hours=1), limits.certificates_per_person_hour)
     yield Budget("certificate-day", person, day, day + timedelta(days=1), limits.certificates_per_person_day)
 
 
-def prepared_budgets(limits: BudgetLimits, now: datetime, task: UUID) -> Iterator[Budget]:
-    """What a prepared file is counted in. Each holds the document for three minutes: one signer alone must not hold it
-    for ever."""
-    hour, _ = _began(now)
+def list_prepare_budgets(limits: BudgetLimits, now: datetime, task: UUID) -> Iterator[Budget]:
+    """Yield the budget of a prepared file.
+
+    A prepared file leases the document for three minutes; the budget stops one signer from blocking it for ever.
+    """
+    hour, _ = _begin_periods(now)
     yield Budget("prepared", str(task), hour, hour + timedelta(hours=1), limits.prepared_per_task_hour)
 
 
-def _began(now: datetime) -> tuple[datetime, datetime]:
-    """The hour and the day in which this moment lies."""
+def _begin_periods(now: datetime) -> tuple[datetime, datetime]:
+    """Return the beginning of the hour and of the day (UTC) that contain this moment."""
     hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     return hour, hour.replace(hour=0)
 
 
-def _of_campus(limits: BudgetLimits, day: datetime, campus: str, part: int) -> Budget:
+def _make_campus_budget(limits: BudgetLimits, day: datetime, campus: str, part: int) -> Budget:
     end = day + timedelta(days=1)
     if limits.per_campus_day < STRIPED_FROM:
         return Budget("campus", campus, day, end, limits.per_campus_day)

@@ -1,6 +1,7 @@
-"""Inquiry: what a member of staff asks the chat robot, and the words of its answer. Counts and an address, never names.
+"""Questions that staff ask the chat robot, and its answers.
 
-A question is understood by the words in it, in Chinese or English: which campus it names, and what it wants to know.
+A question is matched by keywords in Chinese or English, for its topic and its campus. Answers hold counts and the
+address of the console, never names of people.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from enum import StrEnum
 
 from hub.model.school.course import Campus
 
-# Characters of a question that are read at all.
+# Characters; the rest of a question is ignored.
 MAX_QUESTION_LENGTH = 500
 
 
@@ -24,9 +25,12 @@ class Topic(StrEnum):
 
 
 @dataclass(frozen=True)
-class Inquiry:
-    """`campus`: the one that is named; None with `unknown_campus` where a name is none of those that may be asked
-    about. Whether such a campus exists somewhere makes no difference."""
+class ChatQuery:
+    """A question as understood. `campus`: the campus it names, None for all.
+
+    `unknown_campus`: it names something that is not a campus this person may ask about. Campuses that exist but are
+    out of their reach are reported in the same way as campuses that do not exist.
+    """
 
     topic: Topic
     language: str
@@ -36,8 +40,8 @@ class Inquiry:
 
 @dataclass(frozen=True)
 class ContractCounts:
-    """How contracts stand. `pending` and the four after it count those still to be signed; `overdue` ones are past
-    their deadline."""
+    """Numbers of contracts. `pending` counts those still to be signed; the four after it are subsets of `pending`.
+    `overdue`: past their deadline."""
 
     issued: int
     signed: int
@@ -54,7 +58,7 @@ _UNSIGNED_SAID = (
     r"|\b(?:has|have|did)n.?t (?:yet )?sign(?:ed)?\b"
 )
 _STATUS_SAID = r"进度|进展|情况|状态|多少|\bstatus\b|\bprogress\b|\bhow (?:many|far)\b"
-# The first that is found counts; everything else is a call for help.
+# The first match wins; no match means HELP.
 _TOPICS = ((Topic.UNSIGNED, _UNSIGNED_SAID), (Topic.STATUS, _STATUS_SAID))
 _FILLING = re.compile(
     r"请问一下|请问|看一下|查一下|查询|看看|还有|哪些人|哪些|哪位|多少|几个|几份|目前|现在|今天|合同|学生|家长|校区|我们|全部|所有"
@@ -66,23 +70,31 @@ _FILLING = re.compile(
 _CHINESE = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
 
 
-def read_inquiry(text: str, campuses: Sequence[Campus]) -> Inquiry:
-    """What is asked. `campuses`: those that this person may ask about. Never raises; what is not understood is HELP."""
+def parse_chat_query(text: str, campuses: Sequence[Campus]) -> ChatQuery:
+    """Return what the question asks for. `campuses`: those that this person may ask about.
+
+    Never raises: a question that is not understood has the topic HELP.
+    """
     words = unicodedata.normalize("NFKC", text[:MAX_QUESTION_LENGTH]).casefold()
     language = "zh" if _CHINESE.search(words) else "en"
-    campus, rest = _named(words, campuses)
+    campus, rest = _find_campus(words, campuses)
     topic = next((topic for topic, pattern in _TOPICS if re.search(pattern, rest)), Topic.HELP)
     if topic is Topic.HELP or campus is not None:
-        return Inquiry(topic, language, campus)
+        return ChatQuery(topic, language, campus)
     for _, pattern in _TOPICS:
         rest = re.sub(pattern, " ", rest)
     left = re.sub(r"[\W_]+", "", _FILLING.sub(" ", rest))
-    return Inquiry(topic, language, unknown_campus=bool(left))
+    return ChatQuery(topic, language, unknown_campus=bool(left))
 
 
-def _named(words: str, campuses: Sequence[Campus]) -> tuple[Campus | None, str]:
-    """The campus that is named, the longest name first, and the words without it."""
-    names = sorted(((name, campus) for campus in campuses for name in _names(campus)), key=lambda each: -len(each[0]))
+def _find_campus(words: str, campuses: Sequence[Campus]) -> tuple[Campus | None, str]:
+    """Return the campus that the question names, or None, and the question without its name.
+
+    Longer names are tried first, since one name may contain another.
+    """
+    names = sorted(
+        ((name, campus) for campus in campuses for name in _list_names(campus)), key=lambda each: -len(each[0])
+    )
     for name, campus in names:
         found = re.search(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", words)
         if found:
@@ -90,7 +102,7 @@ def _named(words: str, campuses: Sequence[Campus]) -> tuple[Campus | None, str]:
     return None, words
 
 
-def _names(campus: Campus) -> set[str]:
+def _list_names(campus: Campus) -> set[str]:
     full = {unicodedata.normalize("NFKC", each).casefold() for each in (campus.id, campus.name, campus.name_en)}
     short = {each.removesuffix("校区").removesuffix("campus").strip() for each in full}
     return {each for each in full | short if each}
@@ -101,13 +113,13 @@ def _names(campus: Campus) -> set[str]:
 _ALL = {"zh": "全部校区", "en": "All your campuses"}
 _UNKNOWN = {
     "zh": "您可查询的校区里没有这个名称。发送“进度”可查看您名下全部校区，发送“帮助”可查看用法。",
-    "en": "None of the campuses that you can ask about has this name. Send “status” for all of yours, or “help”.",
+    "en": "No campus available to you has this name. Send “status” to see all your campuses, or “help”.",
 }
 _HELP = {
     "zh": "您可以问：\n· 合肥还有谁没签\n· 合肥进度\n· 进度（您名下全部校区）\n"
     "只回复数量，名单请登录控制台查看：{console}",
     "en": "You can ask:\n· who is still unsigned at Hefei\n· status Hefei\n· status (all your campuses)\n"
-    "Answers are numbers only; the list is in the console: {console}",
+    "Replies contain numbers only. For the list, see the console: {console}",
 }
 _OF_THESE = {
     "zh": "已送达 {delivered}，已打开 {opened}，已过截止时间 {overdue}，卡住 {stuck}",
@@ -115,23 +127,24 @@ _OF_THESE = {
 }
 _UNSIGNED = {
     "zh": f"{{campus}}：待签 {{pending}} 份。{_OF_THESE['zh']}。\n名单：{{console}}",
-    "en": f"{{campus}}: {{pending}} to be signed. {_OF_THESE['en']}.\nThe list: {{console}}",
+    "en": f"{{campus}}: {{pending}} to be signed. {_OF_THESE['en']}.\nList: {{console}}",
 }
 _STATUS = {
     "zh": f"{{campus}}：已签发 {{issued}}，已签 {{signed}}，已完成 {{completed}}，待签 {{pending}}。\n"
     f"待签中：{_OF_THESE['zh']}。\n{{console}}",
     "en": f"{{campus}}: {{issued}} issued, {{signed}} signed, {{completed}} completed, {{pending}} to be signed.\n"
-    f"Of the last: {_OF_THESE['en']}.\n{{console}}",
+    f"Of those to be signed: {_OF_THESE['en']}.\n{{console}}",
 }
 
 
-def help_text(inquiry: Inquiry, console: str) -> str:
-    """What can be asked, or that a name is not known."""
-    return (_UNKNOWN if inquiry.unknown_campus else _HELP)[inquiry.language].format(console=console)
+def render_chat_help(query: ChatQuery, console: str) -> str:
+    """Return the reply that explains what can be asked, or says that the campus is unknown. `console`: a URL."""
+    return (_UNKNOWN if query.unknown_campus else _HELP)[query.language].format(console=console)
 
 
-def standing_text(inquiry: Inquiry, standing: ContractCounts, console: str) -> str:
-    campus, language = inquiry.campus, inquiry.language
+def render_contract_counts(query: ChatQuery, counts: ContractCounts, console: str) -> str:
+    """Return the reply with the counts. `console`: the URL of the list in the console."""
+    campus, language = query.campus, query.language
     name = (campus.name if language == "zh" else campus.name_en) if campus else _ALL[language]
-    text = (_UNSIGNED if inquiry.topic is Topic.UNSIGNED else _STATUS)[language]
-    return text.format(campus=name, console=console, **vars(standing))
+    text = (_UNSIGNED if query.topic is Topic.UNSIGNED else _STATUS)[language]
+    return text.format(campus=name, console=console, **vars(counts))

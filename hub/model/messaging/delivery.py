@@ -1,6 +1,7 @@
-"""Delivery: one attempt to bring one message through one channel, with its receipts.
+"""Delivery: one attempt to send one message through one channel, with its receipts.
 
-Receipts form a lattice: in whatever order and however often they come, the state ends the same.
+The states are ordered, and a receipt can only raise the state. So the final state does not depend on the order of the
+receipts, or on duplicates.
 """
 
 from __future__ import annotations
@@ -13,28 +14,31 @@ from uuid import UUID
 
 from hub.model.messaging.message import Purpose
 
-RECEIPT_WITHIN = timedelta(minutes=10)
-# A code is worth nothing after ten minutes: whoever waits for one is looked after sooner.
-CODE_RECEIPT_WITHIN = timedelta(minutes=1)
-OPENED_WITHIN = timedelta(hours=24)
-# So long a message may wait for its turn at a provider while its attempt is in hand.
+# Time allowed for a receipt before the next channel is tried.
+RECEIPT_TIMEOUT = timedelta(minutes=10)
+# The same for a one-time code. It is shorter because a code expires after ten minutes and its reader is waiting.
+CODE_RECEIPT_TIMEOUT = timedelta(minutes=1)
+# Time allowed for opening the link before the next channel is tried.
+OPEN_TIMEOUT = timedelta(hours=24)
+# Longest time that a claimed message may wait for a slot in the rate limit of a provider.
 PATIENCE = timedelta(seconds=5)
-COMMIT_WITHIN = timedelta(seconds=2)
-# A call begins so long after its claim, or not at all by this claim.
-BEGUN_WITHIN = COMMIT_WITHIN + PATIENCE
-# What we send by ourselves, and what asks somebody to open a link.
+# Time allowed for committing the claim.
+COMMIT_TIMEOUT = timedelta(seconds=2)
+# A provider is called within this time of the claim. After it the claim has to be renewed first.
+CALL_START_TIMEOUT = COMMIT_TIMEOUT + PATIENCE
+# Messages that the hub starts and that ask the reader to open a link.
 PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
-# What goes out by day alone, since nobody acted just now: that a deadline has passed is news, but no answer.
+# Messages that keep to the daytime window, because they do not reply to anybody's act.
 BY_DAY = (*PLANNED, Purpose.EXPIRED)
-# Why a message was withdrawn: its number is no longer this person's.
+# Failure of a message that was withdrawn because its signer has another phone number now.
 PHONE_CHANGED = "phone-changed"
 
 
 class DeliveryState(StrEnum):
-    """`sending` is committed before the provider is called; `unknown` means the answer was lost: ask before sending
-    again.
+    """State of a delivery, ordered by how much it says: a later member replaces an earlier one, never the reverse.
 
-    In the order in which they say more: the later one wins over the earlier, whichever came first.
+    `sending` is committed before the provider is called. `unknown`: the provider's reply was lost, so the provider
+    has to be asked before the message is sent again.
     """
 
     SENDING = "sending"
@@ -49,39 +53,42 @@ class DeliveryState(StrEnum):
 _RANK = {state: rank for rank, state in enumerate(DeliveryState)}
 
 
-def joined(current: DeliveryState, reported: DeliveryState) -> DeliveryState:
-    """The state that knows more. `delivered` wins over `undelivered`: a phone that has the message has it."""
+def merge_states(current: DeliveryState, reported: DeliveryState) -> DeliveryState:
+    """Return the higher of two states. `delivered` ranks above `undelivered`, since a delivery cannot be undone."""
     return reported if _RANK[reported] > _RANK[current] else current
 
 
-def receipt_within(purpose: str) -> timedelta:
-    """After so long without news somebody looks, whether a provider is silent or none took it."""
-    return CODE_RECEIPT_WITHIN if purpose == Purpose.CODE else RECEIPT_WITHIN
+def choose_receipt_timeout(purpose: str) -> timedelta:
+    """Return how long to wait for a receipt before the fallback checks the message."""
+    return CODE_RECEIPT_TIMEOUT if purpose == Purpose.CODE else RECEIPT_TIMEOUT
 
 
-def look_again_at(purpose: str, state: DeliveryState, at: datetime, *, receipts: bool) -> datetime | None:
-    """When somebody has to look whether the message reached its person, and to try the next way if not; None: never.
+def compute_check_time(purpose: str, state: DeliveryState, at: datetime, *, receipts: bool) -> datetime | None:
+    """Return when the fallback has to check the message and perhaps use the next channel; None for never.
 
-    `receipts`: whether its provider reports what became of it. One that is on its way, or of which nobody knows, is
-    asked about as well; but its person does not wait for the answer.
+    `receipts`: whether the provider sends receipts. For `sending` and `unknown` the provider is asked as well, but the
+    next channel does not wait for its answer.
     """
     if state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
         return at
     if state in (DeliveryState.SENDING, DeliveryState.UNKNOWN) or (state is DeliveryState.SENT and receipts):
-        return at + receipt_within(purpose)
+        return at + choose_receipt_timeout(purpose)
     if state in (DeliveryState.SENT, DeliveryState.DELIVERED) and purpose in PLANNED:
-        return at + OPENED_WITHIN
+        return at + OPEN_TIMEOUT
     return None
 
 
-def began_at(called_at: datetime | None) -> datetime | None:
-    """Before this moment the last call for a message did not begin, in real time."""
-    return called_at - BEGUN_WITHIN if called_at else None
+def earliest_start(called_at: datetime | None) -> datetime | None:
+    """Return the earliest moment (real time) at which the last call for a message can have begun."""
+    return called_at - CALL_START_TIMEOUT if called_at else None
 
 
 @dataclass(frozen=True)
 class DeliveryItem:
-    """What a message for several contracts is for one of them: `purpose` and `number` are those of this task's step."""
+    """The part of a message for several contracts that concerns one of them.
+
+    `purpose` and `number` are those of the reminder step of this task.
+    """
 
     task: UUID
     contract: UUID
@@ -93,7 +100,7 @@ class DeliveryItem:
 
 @dataclass(frozen=True)
 class StateReport:
-    """What was learnt of one message. `receipts`: whether its provider sends any; `reference`: the provider's id."""
+    """News about one message. `receipts`: whether its provider sends receipts. `reference`: the provider's id."""
 
     state: DeliveryState
     receipts: bool = False
@@ -104,13 +111,16 @@ class StateReport:
 
 @dataclass(frozen=True)
 class Delivery:
-    """`text` carries placeholders for link and code, which are filled in when it leaves (or is shown on the pretend
-    phone).
-    `key` names the attempt: at most one delivery exists for it. `intent` is what it shares with the same message by
-    other channels; `rung` counts those from 0. `provider` is who was called, `calls` how often with an outcome that
-    nobody knows, `called_at` the moment, in real time, after which none of these calls began, `provider_reference` its
-    own id. `shape` is that of an SMS. Not to be sent before `not_before`; looked
-    at again at `check_at`.
+    """One attempt to send one message through one channel.
+
+    `key`: dedupe key, unique per attempt.
+    `text`: has placeholders for link and code, which are filled in on sending (or when shown on the demo phone).
+    `intent`: shared by the attempts of the same message through several channels; `rung` numbers them from 0.
+    `provider`: the one that was called; `provider_reference`: its id of the message.
+    `calls`: number of calls whose outcome is unknown.
+    `called_at`: real time after which none of these calls began.
+    `shape`: SMS shape, None for other channels.
+    `not_before`: earliest moment for sending. `check_at`: when the fallback checks it next.
     """
 
     id: UUID
@@ -144,5 +154,6 @@ class Delivery:
     check_at: datetime | None = None
 
     @property
-    def began_at(self) -> datetime | None:
-        return began_at(self.called_at)
+    def earliest_start(self) -> datetime | None:
+        """Earliest moment (real time) at which the last call can have begun."""
+        return earliest_start(self.called_at)

@@ -1,6 +1,4 @@
-"""Whether a provider would carry our messages as they stand: what it would refuse or cut is refused when the hub
-starts, with the reason. Pure.
-"""
+"""Checks, made when the hub starts, that each provider accepts our messages and does not cut them. Pure."""
 
 from __future__ import annotations
 
@@ -20,46 +18,46 @@ from hub.model.messaging.message import (
     render,
 )
 from hub.model.messaging.provider import Provider
-from hub.model.messaging.sms_length import size, utf16_units
+from hub.model.messaging.sms_length import measure_text, utf16_units
 
 _FILLED = {Kind.TEXT: "x", Kind.DIGITS: "0", Kind.MOMENT: "0", Kind.PATH: "X", Kind.URL: "x"}
-# A name can be Chinese in an English text too, where a school has no English one: the text is UCS-2 then.
+# A school without an English name has its Chinese name in English texts, too, which makes them UCS-2.
 _WIDE = "字"
 
 
-def faults(
+def list_message_faults(
     templates: MessageTemplates,
     provider: Provider,
     rules: Rules,
     texts: Mapping[str, FixedText] | None,
     addresses: Mapping[str, str],
 ) -> Iterator[str]:
-    """Why this provider cannot carry each purpose in each of its languages; nothing where it can.
+    """Yield each reason why this provider cannot send a message of some purpose in one of its languages.
 
-    `texts` are those that lie at it, where any do; `addresses` the real `link` and `entry` of this hub.
+    `texts`: the fixed texts registered at the provider, if it works with such. `addresses`: the real `link` and `entry`
+    of this hub.
     """
     if rules.fixed_texts and texts is None:
-        yield f"channels.{provider.name}: it does not say which texts lie at the provider"
+        yield f"channels.{provider.name}: the fixed texts of the provider are not configured"
         return
     for purpose in Purpose:
         if provider.carries == "voice" and purpose in NOT_BY_VOICE:
             continue
         if purpose in ANSWERS and (provider.carries != "sms" or rules.fixed_texts):
-            continue  # where texts have to be approved, answering what people write is for the school to decide
+            continue  # where texts need approval, the school decides whether to reply to inbound SMS
         for language in provider.languages:
-            for shape in best_shapes(provider, rules):
+            for shape in list_best_shapes(provider, rules):
                 found = templates.find(purpose, provider.carries, language, shape)
                 if found is None:
                     key = ".".join(part for part in (provider.carries, shape, language) if part)
-                    yield f"{purpose}.toml, {key}: this text is missing, and channels.{provider.name} has to send it"
+                    yield f"{purpose}.toml, {key}: this text is missing, but channels.{provider.name} has to send it"
                     continue
-                for reason in _reasons(found, rules, texts, addresses):
+                for reason in _find_faults(found, rules, texts, addresses):
                     yield f"{found.where}: {reason} (channels.{provider.name})"
 
 
-def best_shapes(provider: Provider, rules: Rules) -> list[str]:
-    """The SMS shape that a provider gets for each kind of number that it is used for: the best of each. What carries
-    no SMS has one, the empty one."""
+def list_best_shapes(provider: Provider, rules: Rules) -> list[str]:
+    """Return the preferred SMS shape for each range of numbers that the provider serves; `[""]` for other channels."""
     if provider.carries != "sms":
         return [""]
     served = provider.serves or ("",)
@@ -68,59 +66,63 @@ def best_shapes(provider: Provider, rules: Rules) -> list[str]:
     return list(dict.fromkeys(shape.value for best in bests for shape in best))
 
 
-def _reasons(
+def _find_faults(
     template: MessageTemplate, rules: Rules, texts: Mapping[str, FixedText] | None, addresses: Mapping[str, str]
 ) -> Iterator[str]:
     used = [template.variables[name] for name in sorted(template.placeholders)]
     for variable in used:
-        if (address := addresses.get(variable.name)) and utf16_units(address) > variable.longest_in(template.language):
-            yield f"{address} is longer than {{{variable.name}}} may be"
+        if (address := addresses.get(variable.name)) and utf16_units(address) > variable.max_length_in(
+            template.language
+        ):
+            yield f"{address} is too long for {{{variable.name}}}"
     if rules.fixed_texts and texts is not None:
-        yield from _fixed(template, rules, texts, used)
+        yield from _check_fixed_text(template, rules, texts, used)
     else:
-        yield from _too_long(template, used, rules.variable_length)
+        yield from _check_lengths(template, used, rules.variable_length)
     if template.channel == "sms" and rules.most_segments is not None:
-        longest = most_segments(template, rules.prefix, addresses)
+        longest = count_max_segments(template, rules.prefix, addresses)
         if longest > rules.most_segments:
-            yield f"with its longest values it takes {longest} segments, and at most {rules.most_segments} are carried"
+            yield f"with the longest values it takes {longest} segments; the provider accepts {rules.most_segments}"
 
 
-def _fixed(
+def _check_fixed_text(
     template: MessageTemplate, rules: Rules, texts: Mapping[str, FixedText], used: list[Variable]
 ) -> Iterator[str]:
-    """The provider's text has to read as ours does: it takes what varies, and has the rest written out."""
+    """Check that the fixed text at the provider has the variables of this template. Constant ones may be spelt out."""
     text = texts.get(template.id)
     if text is None:
-        yield f"no template {template.id} is configured, and only texts that lie at the provider go out"
+        yield f"no template {template.id} is configured, and the provider sends registered texts only"
         return
     if missing := template.placeholders - CONSTANT - COUNT_NEUTRAL - set(text.variables):
-        yield f"the provider's template {template.id} does not take {_listed(missing)}, which this text says"
+        yield f"the provider's template {template.id} lacks {_format_names(missing)}, which this text uses"
     if unknown := set(text.variables) - template.placeholders:
-        yield f"the provider's template {template.id} takes {_listed(unknown)}, which this text does not say"
+        yield f"the provider's template {template.id} takes {_format_names(unknown)}, which this text does not use"
     taken = [each for each in used if each.name in text.variables]
     if addressed := {each.name for each in taken if each.kind is Kind.URL}:
-        yield f"the provider allows no address in a variable: {_listed(addressed)}"
-    yield from _too_long(template, [each for each in taken if each.kind is not Kind.URL], rules.variable_length)
+        yield f"the provider allows no URL in a variable: {_format_names(addressed)}"
+    yield from _check_lengths(template, [each for each in taken if each.kind is not Kind.URL], rules.variable_length)
 
 
-def _too_long(template: MessageTemplate, variables: Iterable[Variable], longest: int | None) -> Iterator[str]:
+def _check_lengths(template: MessageTemplate, variables: Iterable[Variable], longest: int | None) -> Iterator[str]:
     for each in variables:
-        if longest is not None and (length := each.longest_in(template.language)) > longest:
-            yield f"{{{each.name}}} may have {length} characters, and the provider takes {longest}"
+        if longest is not None and (length := each.max_length_in(template.language)) > longest:
+            yield f"{{{each.name}}} may have {length} characters; the provider accepts {longest}"
 
 
-def most_segments(template: MessageTemplate, prefix: str = "", addresses: Mapping[str, str] | None = None) -> int:
-    """How many segments it takes with the longest value of each variable, and the real addresses."""
+def count_max_segments(template: MessageTemplate, prefix: str = "", addresses: Mapping[str, str] | None = None) -> int:
+    """Return the number of segments of the text with the longest value of each variable and the real addresses."""
     widest = [
-        {name: _longest(each, template.language, letter) for name, each in template.variables.items()}
+        {name: _make_longest_value(each, template.language, letter) for name, each in template.variables.items()}
         for letter in (_FILLED[Kind.TEXT], _WIDE)
     ]
-    return max(size(prefix + render(template.text, values | dict(addresses or {}))).segments for values in widest)
+    return max(
+        measure_text(prefix + render(template.text, values | dict(addresses or {}))).segments for values in widest
+    )
 
 
-def _longest(variable: Variable, language: str, letter: str) -> str:
-    return (letter if variable.kind is Kind.TEXT else _FILLED[variable.kind]) * variable.longest_in(language)
+def _make_longest_value(variable: Variable, language: str, letter: str) -> str:
+    return (letter if variable.kind is Kind.TEXT else _FILLED[variable.kind]) * variable.max_length_in(language)
 
 
-def _listed(names: Iterable[str]) -> str:
+def _format_names(names: Iterable[str]) -> str:
     return ", ".join(f"{{{name}}}" for name in sorted(names))

@@ -1,7 +1,7 @@
-"""Provider: whoever carries the messages of a channel. How much of the traffic each one gets, and when it gets none.
+"""Provider: a service that sends the messages of a channel, its share of the traffic, and its circuit breaker.
 
-Weights fall on errors and on slow receipts and drift back by themselves, so that traffic leaves a provider in trouble
-within seconds and returns within the hour, without anybody watching (as GOV.UK Notify does it).
+Errors and slow receipts lower the weight of a provider; time raises it again. So traffic leaves a failing provider
+within seconds and returns within an hour, without an operator (as in GOV.UK Notify).
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from datetime import datetime, timedelta
 
 from hub.model.messaging.message import Purpose
 
-# What is left of a weight after one error.
+# Factor applied to the weight after each error.
 LOWERED_BY = 0.5
-# A provider in trouble keeps this share of its weight, or nobody would notice that it is well again.
+# Lowest weight, as a share of the configured one. Some traffic has to remain, or a recovery would go unnoticed.
 MIN_WEIGHT_SHARE = 0.02
-# In this time a weight drifts from nothing back to what is configured.
+# Time in which a weight rises from zero to the configured one.
 BACK_AFTER = timedelta(hours=1)
-# A broken account is tried again after this time, with one message.
+# Time after which a broken provider is tried again with one message, the probe.
 PROBED_AFTER = timedelta(minutes=10)
+# This many messages filtered as spam within STORM_WINDOW open the circuit breaker: sending more makes it worse.
 FILTERED_STORM = 5
-# So many messages filtered in so long mean a storm: sending more makes it worse.
 STORM_WINDOW = timedelta(minutes=10)
 
-# No provider is left alone for longer, whatever it says: then it is asked again.
-MAX_REST = timedelta(hours=1)
-# Staff hear of a provider that wants to be left alone for longer.
-LONG_REST = timedelta(minutes=10)
+# Longest pause that a provider can ask for (Retry-After); after it the provider is tried again.
+MAX_PAUSE = timedelta(hours=1)
+# Staff are alerted when a provider asks for a longer pause than this.
+LONG_PAUSE = timedelta(minutes=10)
 
 # Further ahead of what is possible no lane is booked.
 BOOKED_IN_ERROR = timedelta(minutes=1)
@@ -37,8 +37,12 @@ CODE_LANE, MESSAGE_LANE = "code", "message"
 
 @dataclass(frozen=True)
 class Provider:
-    """As configured. `name` is that of the entry; `carries` what ladders call its channel; `rate` in messages a second.
-    `serves`: how the numbers begin that it is used for; none: all."""
+    """A provider as configured.
+
+    `name`: key of the configuration entry. `carries`: the channel (sms, voice, email). `rate`: messages per second.
+    `codes_share`: share of the rate reserved for one-time codes. `serves`: prefixes of the numbers it is used for;
+    empty for all. `segment_cost`: price of a segment in `currency`.
+    """
 
     name: str
     kind: str
@@ -55,15 +59,20 @@ class Provider:
         return not self.serves or any(to.startswith(prefix) for prefix in self.serves)
 
     def lane_rate(self, lane: str) -> float:
-        """Codes have a share of their own, which nothing else may use."""
+        """Return the messages per second of a lane. The share of one-time codes is reserved for them."""
         return self.rate * (self.codes_share if lane == CODE_LANE else 1 - self.codes_share)
 
 
 @dataclass(frozen=True)
 class Health:
-    """How a provider is at present. `weight` is what it was at `changed_at`; `health.weight_at` says what it is now.
-    `rests_until`: it said itself that it takes nothing before then (HTTP 429 with Retry-After). `until_delivered`: it
-    is broken by what receipts said; it takes messages all the same, so only one that arrives proves that it is well."""
+    """Present state of a provider.
+
+    `weight`: its weight at `changed_at`; `compute_weight` computes the present one.
+    `broken_at`: when the circuit breaker opened; None while it is closed.
+    `rests_until`: end of the pause that the provider asked for (HTTP 429 with Retry-After).
+    `until_delivered`: the breaker was opened by receipts. Since such a provider still accepts messages, only a message
+    that arrives closes the breaker.
+    """
 
     name: str
     weight: float
@@ -73,55 +82,55 @@ class Health:
     rests_until: datetime | None = None
     until_delivered: bool = False
 
-    def weight_at(self, configured: float, now: datetime) -> float:
-        """Never more than what is configured, also after that was made smaller."""
+    def compute_weight(self, configured: float, now: datetime) -> float:
+        """Return the weight at `now`, at most the `configured` one."""
         back = configured * max(0.0, (now - self.changed_at) / BACK_AFTER)
         return min(configured, self.weight + back)
 
-    def lowered(self, configured: float, now: datetime) -> Health:
-        weight = max(self.weight_at(configured, now) * LOWERED_BY, configured * MIN_WEIGHT_SHARE)
+    def lower_weight(self, configured: float, now: datetime) -> Health:
+        weight = max(self.compute_weight(configured, now) * LOWERED_BY, configured * MIN_WEIGHT_SHARE)
         return replace(self, weight=weight, changed_at=now)
 
-    def broken(self, reason: str, now: datetime, *, until_delivered: bool = False) -> Health:
-        """Since the first of several that say so, or the last probe."""
+    def open_breaker(self, reason: str, now: datetime, *, until_delivered: bool = False) -> Health:
+        """Return the state with the circuit breaker open. If it is open already, its first moment stays."""
         held = until_delivered or (self.broken_at is not None and self.until_delivered)
         return replace(self, broken_at=self.broken_at or now, broken_reason=reason, until_delivered=held)
 
-    def mended(self) -> Health:
+    def close_breaker(self) -> Health:
         return replace(self, broken_at=None, broken_reason=None, until_delivered=False)
 
-    def resting(self, rest: timedelta, now: datetime) -> Health:
-        """Two answers may name two moments: the later one counts."""
-        until = now + min(rest, MAX_REST)
-        return replace(self, rests_until=max(until, self.rested_by(now)))
+    def pause_for(self, rest: timedelta, now: datetime) -> Health:
+        """Return the state with a pause of `rest`, unless a pause that ends later is under way."""
+        until = now + min(rest, MAX_PAUSE)
+        return replace(self, rests_until=max(until, self.usable_from(now)))
 
-    def rested_by(self, now: datetime) -> datetime:
-        """When it takes messages again. A moment further away was written before the clock was put back, or by a hub
-        that knew no longest rest."""
-        if self.rests_until is None or self.rests_until > now + MAX_REST:
+    def usable_from(self, now: datetime) -> datetime:
+        """Return when the pause ends, at least `now`."""
+        # A moment beyond MAX_REST was stored before the clock was set back, or by a version without MAX_REST.
+        if self.rests_until is None or self.rests_until > now + MAX_PAUSE:
             return now
         return max(self.rests_until, now)
 
-    def rests(self, now: datetime) -> bool:
-        return self.rested_by(now) > now
+    def is_paused(self, now: datetime) -> bool:
+        return self.usable_from(now) > now
 
-    def usable(self, now: datetime) -> bool:
-        return not self.rests(now) and (self.broken_at is None or now - self.broken_at >= PROBED_AFTER)
+    def is_usable(self, now: datetime) -> bool:
+        return not self.is_paused(now) and (self.broken_at is None or now - self.broken_at >= PROBED_AFTER)
 
 
-def in_order(
+def order_by_weight(
     providers: Sequence[Provider], healths: Mapping[str, Health], now: datetime, draw: Sequence[float]
 ) -> list[Provider]:
-    """Usable providers in a random order by their weights; `draw` has a number from 0, below 1, for each of them.
+    """Return the usable providers in a weighted random order.
 
-    The same as drawing without replacement: each gets the key `draw ** (1 / weight)`, the largest first (Efraimidis and
-    Spirakis, 2006).
+    `draw`: a random number in [0, 1) for each provider. Equivalent to weighted drawing without replacement: sort by the
+    key `draw ** (1 / weight)`, largest first (Efraimidis and Spirakis, 2006).
     """
     keys = {}
     for provider, number in zip(providers, draw, strict=True):
         health = healths.get(provider.name)
-        if health is None or health.usable(now):
-            weight = health.weight_at(provider.weight, now) if health else provider.weight
+        if health is None or health.is_usable(now):
+            weight = health.compute_weight(provider.weight, now) if health else provider.weight
             keys[provider.name] = number ** (1 / weight)
     usable = [provider for provider in providers if provider.name in keys]
     return sorted(usable, key=lambda provider: keys[provider.name], reverse=True)
@@ -138,5 +147,5 @@ def turn_at(booked_until: datetime, now: datetime, patience: timedelta, interval
     return None if booked_until > now + patience else max(booked_until, now)
 
 
-def lane_of(purpose: str) -> str:
+def choose_lane(purpose: str) -> str:
     return CODE_LANE if purpose == Purpose.CODE else MESSAGE_LANE

@@ -1,4 +1,4 @@
-"""What somebody wants who writes to us by SMS. Pure."""
+"""Commands that people send by SMS. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class SmsCommand(StrEnum):
     OTHER = "other"
 
 
+# More STOPs than this within STOP_WINDOW by unsigned webhooks opt nobody out, since they may be forged; staff decide.
 STOPS_A_MINUTE = 20
-# More STOPs than that in so long, by calls that nobody signed, are held for staff: somebody may be making them up.
 STOP_WINDOW = timedelta(minutes=1)
 
 _WORDS = {
@@ -40,18 +40,17 @@ _WORDS = {
     SmsCommand.STATUS: ("status", "进度", "状态", "查询"),
     SmsCommand.LINK: ("link", "resend", "重发", "链接", "再发", "重新发送"),
 }
-_WISHES = {word: wish for wish, words in _WORDS.items() for word in words}
+_COMMANDS = {word: wish for wish, words in _WORDS.items() for word in words}
 _AROUND = " \t\r\n.,!;:'\"。，！；：、‘’“”【】[]()（）"
 
 
-def wish_of(text: str) -> SmsCommand:
-    """The wish behind a whole message: its only word, in any width and case. A sentence is no command."""
-    return _WISHES.get(unicodedata.normalize("NFKC", text).casefold().strip(_AROUND), SmsCommand.OTHER)
+def parse_sms_command(text: str) -> SmsCommand:
+    """Return the command of a message. Width, case and punctuation do not matter; the message must be one word."""
+    return _COMMANDS.get(unicodedata.normalize("NFKC", text).casefold().strip(_AROUND), SmsCommand.OTHER)
 
 
-def language_of(text: str, known: str | None = None) -> str:
-    """The language to answer in: that of the text if it shows one, else the one on file, else English for Latin
-    letters."""
+def choose_reply_language(text: str, known: str | None = None) -> str:
+    """Return the language of the reply: Chinese for a text with Chinese characters, else `known`, else English."""
     if any("一" <= character <= "鿿" for character in text):
         return "zh"
     return known or "en"

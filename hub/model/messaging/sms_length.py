@@ -1,4 +1,4 @@
-"""How long an SMS is, as providers count and bill it (3GPP TS 23.038 and 23.040). Pure."""
+"""Length of an SMS, as providers count and bill it (3GPP TS 23.038 and 23.040). Pure."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ _GSM7 = frozenset(
 _GSM7_TWO_UNITS = frozenset("\f^{}\\[~]|€")
 GSM7, UCS2 = "GSM-7", "UCS-2"
 _ALONE = {GSM7: 160, UCS2: 70}
-# A text of several segments gives a part of each to the header that says which is which.
+# Each segment of a longer text loses some units to the header that numbers the segments.
 _EACH = {GSM7: 153, UCS2: 67}
 
 
 @dataclass(frozen=True)
 class Size:
-    """`encoding` is GSM-7 or UCS-2; `units` are septets or UTF-16 units; `segments` is what providers bill."""
+    """Size of a text. `units`: septets (GSM-7) or UTF-16 units (UCS-2). `segments`: what providers bill."""
 
     encoding: str
     units: int
     segments: int
 
 
-def size(text: str) -> Size:
-    encoding = encoding_of(text)
-    return Size(encoding, sum(_width(each, encoding) for each in text), len(segments(text)))
+def measure_text(text: str) -> Size:
+    encoding = choose_encoding(text)
+    return Size(encoding, sum(_width(each, encoding) for each in text), len(split_segments(text)))
 
 
-def encoding_of(text: str) -> str:
-    """One character that GSM-7 does not have makes the whole text UCS-2."""
+def choose_encoding(text: str) -> str:
+    """Return the encoding of a text: a single character outside GSM-7 makes the whole text UCS-2."""
     return GSM7 if all(each in _GSM7 or each in _GSM7_TWO_UNITS for each in text) else UCS2
 
 
-def segments(text: str) -> list[str]:
-    """The pieces in which a text travels. What takes two units, a character of GSM-7's extension or a surrogate pair,
-    is never divided, so a segment can have a unit to spare."""
-    encoding = encoding_of(text)
+def split_segments(text: str) -> list[str]:
+    """Split a text into its segments.
+
+    A character of two units (GSM-7 extension, surrogate pair) is never divided, so a segment may end one unit early.
+    """
+    encoding = choose_encoding(text)
     if sum(_width(each, encoding) for each in text) <= _ALONE[encoding]:
         return [text]
     pieces, begin, used = [], 0, 0
@@ -54,12 +56,12 @@ def utf16_units(text: str) -> int:
     return len(text.encode("utf-16-be", "surrogatepass")) // 2
 
 
-def shortened(text: str, longest: int) -> str:
-    """The text, or as much of it as `longest` UTF-16 units hold with dots at its end: three where an ellipsis would
-    turn a GSM-7 text into UCS-2."""
+def shorten_text(text: str, longest: int) -> str:
+    """Return the text, shortened to `longest` UTF-16 units including an ellipsis if it is longer."""
     if utf16_units(text) <= longest:
         return text
-    dots = "…" if encoding_of(text) == UCS2 else "..."
+    # The character … would turn a GSM-7 text into UCS-2.
+    dots = "…" if choose_encoding(text) == UCS2 else "..."
     kept, used = [], len(dots)
     for character in text:
         used += utf16_units(character)

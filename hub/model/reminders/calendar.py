@@ -1,4 +1,4 @@
-"""Closed days: public holidays, and what the school's own calendar says beside them."""
+"""Closed days: public holidays, corrected by the school's own calendar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cache
 
 @dataclass(frozen=True)
 class SchoolDay:
-    """A day on which a campus is open although it is a public holiday, or closed although it is none."""
+    """A day on which a campus is open despite a public holiday, or closed without one."""
 
     day: date
     open: bool
@@ -18,29 +18,30 @@ class SchoolDay:
 
 
 @cache
-def known_country(country: str) -> bool:
-    """Whether the public holidays of this country (ISO 3166-1, two letters) are known."""
+def is_known_country(country: str) -> bool:
+    """Return whether the public holidays of this country (ISO 3166-1, two letters) are known."""
     import holidays  # slow to load, and few hubs need it
 
     return country in holidays.list_supported_countries()
 
 
 @cache
-def public_holidays(country: str, year: int) -> Mapping[date, str]:
-    """The days with their names, substituted days off among them. Raises ValueError for an unknown country.
+def list_public_holidays(country: str, year: int) -> Mapping[date, str]:
+    """Return the public holidays of a year with their names, including substitute days off.
 
-    A year whose holidays its government has not announced yet has those that follow from law and moon.
+    Where the government has not announced the year yet, these are the dates given by law and by the lunar calendar.
+    Raises ValueError for an unknown country.
     """
-    if not known_country(country):
+    if not is_known_country(country):
         raise ValueError(f"the public holidays of {country} are not known")
     import holidays
 
     return dict(holidays.country_holidays(country, years=[year]))
 
 
-def closed_days(country: str, own: Iterable[SchoolDay], years: Iterable[int]) -> frozenset[date]:
-    """The days of these years on which nobody is reminded: the school's own calendar has the last word."""
-    closed = {day for year in years for day in public_holidays(country, year)}
-    for each in own:
-        (closed.discard if each.open else closed.add)(each.day)
+def compute_closed_days(country: str, own: Iterable[SchoolDay], years: Iterable[int]) -> frozenset[date]:
+    """Return the days of these years without reminders. The school's `own` calendar overrides public holidays."""
+    closed = {day for year in years for day in list_public_holidays(country, year)}
+    for school_day in own:
+        (closed.discard if school_day.open else closed.add)(school_day.day)
     return frozenset(closed)

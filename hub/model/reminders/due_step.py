@@ -1,6 +1,6 @@
-"""Due: a step of a signing task whose time has come, and what the policy says about it now. Pure.
+"""A due step of a signing task, and what the policy decides about it. Pure.
 
-Several contracts of one person go into one message: a *bundle*. `joins` says which of them.
+Due steps of one person for several contracts may share one message, a *bundle*; `joins` decides which.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from hub.model.reminders.schedule import (
 )
 from hub.model.signing.link import DoorKind, SignLink
 
+# An invitation "now" that is later than this no longer counts as a reply to somebody's act.
 AT_ONCE = timedelta(minutes=15)
-# So long an invitation waits for that of a sister or brother who is issued next.
+# Delay that lets sibling contracts share one message.
 HOLD = timedelta(minutes=2)
-# What is overdue by more than this was held up by an outage, or by a clock that jumped.
+# A step overdue by more than this was delayed by an outage or a clock change.
 LATE = timedelta(hours=1)
-# As many as a session shows.
+# Contracts in one message; a session shows no more.
 MAX_TOGETHER = 20
 _URGENCY = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL)
 PURPOSES = {
@@ -45,12 +46,13 @@ PURPOSES = {
 
 @dataclass(frozen=True)
 class StepFacts:
-    """What a step needs to know beside its case, as it is under all locks.
+    """What is needed to decide about a step besides its case, read under all locks.
 
-    `sent_to_person`: when planned messages went to the person, over all contracts, today and before. `silent`: the
-    channels by which the number wants to hear nothing. `keys`: the messages of the contract that were written already.
-    `last_sent` and `reminders_sent`: the last message about this task, and its reminders since its turn came (again).
-    `links`: the lasting links that the signer has.
+    `sent_to_person`: when planned messages were sent to the person, over all contracts, today and earlier.
+    `silent`: channels that the number opted out of.
+    `keys`: dedupe keys of the messages already written for the contract.
+    `last_sent`: last message about this task. `reminders_sent`: its reminders since the task was opened (again).
+    `links`: permanent links of the signer.
     """
 
     claimable_at: datetime | None
@@ -65,7 +67,7 @@ class StepFacts:
 
 @dataclass(frozen=True)
 class Due:
-    """A step with what is needed to decide about it. `turn`: somebody else had to sign before."""
+    """A due step with everything needed to decide about it. `turn`: another signer had to sign first."""
 
     contract: Contract
     task: SigningTask
@@ -85,7 +87,10 @@ class Due:
 
     @property
     def answers_an_act(self) -> bool:
-        """An invitation "now", on time. One that a long outage delayed is no answer to anybody any more."""
+        """Whether this is an invitation "now" that is on time, and so a reply to somebody's act.
+
+        After a long outage it no longer is one.
+        """
         if self.step.kind is not StepKind.INVITATION or self.task.invited_at is None:
             return False
         waited = self.step.due_at - self.task.invited_at
@@ -93,20 +98,20 @@ class Due:
 
     @property
     def purpose(self) -> Purpose:
-        """Whoever comes after somebody else is told that it is their turn."""
+        """Purpose of the message: "your turn" instead of an invitation if another signer came first."""
         return Purpose.YOUR_TURN if self.turn and self.step.kind is StepKind.INVITATION else PURPOSES[self.step.kind]
 
     @property
     def key(self) -> str:
-        """One per intent: the same step of the same task is the same message, whoever runs it."""
+        """Dedupe key: the same for each run of the same step of the same task."""
         invited = self.task.invited_at.isoformat() if self.task.invited_at else ""
-        # A deadline that moved makes a second last call, which is another intent than the first.
+        # After the deadline has moved there is a second last call, which is a message of its own.
         which = self.contract.deadline.isoformat() if self.step.kind is StepKind.LAST_CALL else self.step.number
         return f"step-{self.task.id}-{invited}-{self.step.kind.value}-{which}"
 
     @property
     def awake(self) -> bool:
-        """Whether a message of ours may go to this person now, as far as hours and days are concerned."""
+        """Whether the window for messages is open now for this signer."""
         return opens_at(self.message_case(), self.policy, self.now) == self.now
 
     def message_case(self, *, sent_today: int = 0, crowded: bool = False, silent: Collection[str] = ()) -> MessageCase:
@@ -136,7 +141,7 @@ def instead(due: Due, until: datetime) -> NextStep:
 
 
 def put_off(due: Due, moment: datetime) -> NextStep:
-    """The same step when messages may go out from `moment` on, or what takes its place there."""
+    """Return the step moved to the first moment from `moment` on at which it may send, or the step that replaces it."""
     return instead(due, opens_at(due.message_case(), due.policy, moment))
 
 
@@ -150,10 +155,10 @@ def following(due: Due) -> NextStep:
 
 
 def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:
-    """Whether `other` goes into the message that `lead` sends now. `last_message_at`: the last one about `other`.
+    """Return whether `other` shares the message that `lead` sends now.
 
-    It has to be of the same person with the same wishes at the same campus, due before their day is over, and such
-    that it might go out now by itself.
+    It does if it is for the same person, channels, language and campus, is due before the end of the signer's day, and
+    might be sent now by itself. `last_message_at`: when the last message about `other` was sent.
     """
     task, step = other.task, other.step
     if task.state is not TaskState.OPEN or task.paused or step.kind is StepKind.EXPIRY:
@@ -168,7 +173,7 @@ def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:
 
 
 def said_by(dues: Sequence[Due]) -> Purpose:
-    """What one message for all of these says: the most urgent of it."""
+    """Return the purpose of one message for all of these: the most urgent one."""
     return max((due.purpose for due in dues), key=_URGENCY.index)
 
 

@@ -1,5 +1,4 @@
-"""May this message go out now? One answer for due steps, for messages that waited, for the next way and for reminders
-by hand. Pure."""
+"""The decision whether a message may be sent now: due steps, waiting messages, fallbacks, manual reminders. Pure."""
 
 from __future__ import annotations
 
@@ -29,8 +28,8 @@ ANY_CHANNEL = "any"
 
 
 class Reason(StrEnum):
-    """Why a message does not go out, or not yet. The words stand in the reminder ledger and at deliveries, and stay as
-    they are."""
+    """Why a message is not sent, or not yet. The values are stored in the reminder ledger and in deliveries and must
+    not change."""
 
     QUIET_HOURS = "quiet-hours"
     CLOSED_DAY = "closed-day"
@@ -49,13 +48,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Send:
-    """It may go out now."""
+    """The message may be sent now."""
 
 
 @dataclass(frozen=True)
 class Wait:
-    """It may go out at `until`, if nothing else is in its way then. `detail`: the reason in a sentence, if there is
-    one."""
+    """The message may be sent at `until`, if it is still allowed then. `detail`: the reason as a sentence, if any."""
 
     until: datetime
     reason: Reason
@@ -64,14 +62,14 @@ class Wait:
 
 @dataclass(frozen=True)
 class Drop:
-    """It is not to go out any more."""
+    """The message must not be sent any more."""
 
     reason: Reason
 
 
 @dataclass(frozen=True)
 class ByHand:
-    """What the limits of reminders by hand count: the last message to the person, and those by hand about this task."""
+    """What the limits on manual reminders count: the last message to the person, manual reminders about this task."""
 
     last_message_at: datetime | None
     manual_times: Sequence[datetime]
@@ -79,13 +77,14 @@ class ByHand:
 
 @dataclass(frozen=True)
 class MessageCase:
-    """One message, and what has to be known to decide about it.
+    """One message, with everything needed to decide about it.
 
-    `zone` is its person's, `spread` the share of a window that is its own. `tasks`: what it speaks of; none: it asks
-    nobody to sign. `deadline`: when it is in vain. `answers_an_act`: somebody waits for it, so that it goes at any hour
-    and whatever went out today. `sent_today`: planned messages to the person. `crowded`: it is late, as many others
-    are, since nothing ran for a while. `to` and `phone`: the address of a message that was written before, and the
-    person's number now. `silent`: channels by which the number wants to hear nothing. `by_hand`: staff ask for it.
+    `zone`: time zone of the person. `spread`: position within a window, in [0, 1).
+    `tasks`: the tasks it is about; empty if it asks nobody to sign. `deadline`: when it becomes useless.
+    `answers_an_act`: somebody is waiting for it, so it may be sent at any hour, regardless of the daily cap.
+    `sent_today`: number of planned messages to the person. `crowded`: it is late together with many others, after an
+    outage. `to`, `phone`: address of a message written before, and the person's present number.
+    `silent`: channels that the number opted out of. `by_hand`: set for a manual reminder.
     """
 
     purpose: str
@@ -107,9 +106,9 @@ Verdict = Send | Wait | Drop
 
 
 def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now: datetime) -> Verdict:
-    """Return whether the message may go out by this channel now; if not, until when it waits, or that it is dropped.
+    """Return whether the message may be sent through this channel now, has to wait, or is dropped.
 
-    `channel` None: there is no way to the person. What is not to go out at all is never put off.
+    `channel`: None if no channel reaches the person. A message that must never be sent is dropped, not postponed.
     """
     if reason := _dropped(case, channel):
         return Drop(reason)
@@ -130,15 +129,15 @@ def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now
 
 
 def opens_at(case: MessageCase, policy: ReminderPolicy, now: datetime) -> datetime:
-    """Return when hours and days allow the message: `now`, or a moment in the next window."""
+    """Return `now` if the window is open, otherwise a moment in the next window."""
     return _not_in_vain(case, policy, now, into_window)
 
 
 def settled(task: SigningTask) -> Reason | None:
-    """Return why nobody has to hear of this task now; None: they do."""
+    """Return why no message about this task is needed now; None if one is."""
     if task.state is not TaskState.OPEN:
         return Reason.SIGNED_MEANWHILE if task.state is TaskState.SIGNED else Reason.CLOSED
-    # Whoever got messages at this number may have said that they are not meant.
+    # Paused when the person at this number says that they are not the signer.
     return Reason.PAUSED if task.paused else None
 
 
@@ -174,7 +173,7 @@ def _not_in_vain(
     now: datetime,
     when: Callable[[ReminderPolicy, datetime, ZoneInfo, float], datetime],
 ) -> datetime:
-    """Return the moment on an open day, or on a closed one where the deadline comes before the next open one."""
+    """Return a moment on an open day, or on a closed day if the deadline comes before the next open one."""
     moment = when(policy, now, case.zone, case.spread)
     if case.deadline is None or moment < case.deadline or not policy.closed_days:
         return moment

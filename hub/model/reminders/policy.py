@@ -1,4 +1,4 @@
-"""ReminderPolicy: what headquarters, a campus or a course may decide about reminders, and what nobody may."""
+"""ReminderPolicy: the settings for reminders of headquarters, a campus or a course, and their bounds."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from datetime import date, time, timedelta
 from itertools import accumulate, chain, pairwise, repeat
 from typing import Any
 
-from hub.model.reminders.calendar import known_country
+from hub.model.reminders.calendar import is_known_country
 
+# Bounds of the daily window in every policy.
 EARLIEST = time(6)
-# No policy may open its window before `EARLIEST` or close it after `LATEST`.
 LATEST = time(23)
-# After the invitation. A contract has 30 days as a rule: whoever begins later reminds of few, or of none.
+# Maximum after the invitation. Contracts usually run for 30 days, so a later start leaves hardly any reminders.
 LATEST_FIRST_REMINDER = timedelta(days=7)
-# Between two reminders.
+# Maximum between two reminders.
 MAX_GAP = timedelta(days=30)
-# Before the deadline. Nobody is reminded after it, so an early one means silence.
+# Maximum before the deadline. No reminder follows the last call, so an early one means a long silence.
 EARLIEST_LAST_CALL = timedelta(days=14)
-# To settle a task, and to take it before it climbs: longer, and the deadline has passed.
+# Maximum for finishing or taking a staff task. With more, the deadline of the contract would pass first.
 MAX_STAFF_TIME = timedelta(days=30)
-# Reminders before staff get a task: more than ten reach almost nobody within a deadline.
+# Maximum number of unanswered reminders before staff get a task. Few contracts last longer.
 MAX_UNANSWERED = 10
-# What a limit on messages to one person may allow at most: above it, it is none.
+# Maximum of the limits on daily messages to one person. A higher limit would limit nothing.
 MAX_DAILY_LIMIT = 10
 # Between reminders by hand: what left earlier than a day ago is not looked at (`lifecycle.reminders.remind_by_hand`).
 MAX_MANUAL_WAIT = timedelta(days=1)
-# What a signer's ladder may name.
+# The channels that a policy may name.
 CHANNELS = ("sms", "voice", "email")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _TOO_RARE = f"has to leave at most {MAX_GAP.days} days between two reminders"
 _TOO_LATE = f"the first has to come within {LATEST_FIRST_REMINDER.days} days of the invitation"
 _STAFF_TOO_LATE = f"has to be at most {MAX_STAFF_TIME.days} days, or staff would hear too late"
 _NO_LIMIT = f"has to be at most {MAX_DAILY_LIMIT}, or it would be no limit"
-# The upper bound of each key that is one value, and the reason. `reminders_after` has bounds of its own.
+# The upper bound of each single-valued key, and the error. `reminders_after` is checked separately.
 _UPPER_BOUNDS: Mapping[str, tuple[Any, str]] = {
     "repeat_every": (MAX_GAP, _TOO_RARE),
     "last_call_before": (
@@ -54,23 +54,25 @@ _THROUGH = ("invitation_through", "reminders_through", "last_call_through")
 
 @dataclass(frozen=True)
 class ReminderPolicy:
-    """The field names are the keys in configuration. Raises ValueError, `key: reason`, for a policy that would never
-    end, would wake people, would send nothing, or would fall silent: each duration and number has an upper bound.
+    """When and how signers are reminded. The field names are the configuration keys.
 
-    `reminders_after` counts from the invitation; then one comes `repeat_every`. `last_call_before` counts back from
-    the deadline. The window (`window_opens` inclusive, `window_closes` exclusive) is in the signer's zone.
-    `messages_per_day` holds for one person over all contracts. The `manual_…` limits are those of reminders that
-    staff send by hand. `…_through`: the channels of a step, first ones first, before those that the signer wished
-    for; none: the signer's wish alone. With `skip_holidays`, planned messages wait for an open day: one that is neither
-    a public holiday of the country `holidays_of` (ISO 3166-1) nor closed by the campus's own calendar. With `bundle`,
-    several contracts of one person that are due on one day go into one message.
+    `reminders_after`: times from the invitation; after the last of them a reminder follows `repeat_every`.
+    `last_call_before`: time before the deadline.
+    `window_opens` (inclusive), `window_closes` (exclusive): daily window for messages, in the signer's time zone.
+    `messages_per_day`: maximum for one person over all contracts.
+    `bundle`: contracts of one person that are due on the same day share one message.
+    `manual_…`: limits on reminders that staff send by hand.
+    `…_through`: the channels to try first for a step, before the signer's own channels.
+    `skip_holidays`: planned messages wait for an open day, which is neither a public holiday of the country
+    `holidays_of` (ISO 3166-1, two letters) nor closed in the campus's own calendar.
+    `escalate_after`: staff get a task after every so many unanswered reminders, and at the last call.
+    `escalate_to`: login of its owner; empty: who issued the contract, else the campus's manager.
+    `escalate_within`: time to finish the task. `climbs_after`: time to take it before it passes to the manager.
+    `digest_at`: when staff get the daily list of their tasks, in the time zone of their campus.
+    `closed_days`: not a configuration key; set from the calendar with `with_closed_days`.
 
-    Every `escalate_after` unanswered reminders, and at the last call, staff get a task: `escalate_to` (a login; none:
-    who issued the contract, else the campus's manager) has to see to it `escalate_within` that time. Whoever has not
-    taken a task by `climbs_after` loses it to the manager. `digest_at`: when staff hear each day what they have in
-    hand, on their campus's clock.
-
-    `closed_days` is no key: whoever knows the calendar puts them in (`with_closed_days`).
+    Raises ValueError (`key: reason`) for a policy that would never end, send at night, send nothing, or leave long
+    silences. Each duration and number has an upper bound for this.
     """
 
     reminders_after: tuple[timedelta, ...] = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
@@ -107,7 +109,7 @@ class ReminderPolicy:
         country = self.holidays_of
         _demand(len(country) == 2 and country.isascii() and country.isupper(), "holidays_of", "has to be like CN")
         if self.skip_holidays:
-            _demand(known_country(country), "holidays_of", f"the public holidays of {country} are not known")
+            _demand(is_known_country(country), "holidays_of", f"the public holidays of {country} are not known")
 
     def _check_intervals(self) -> None:
         day = timedelta(days=1)
@@ -123,36 +125,37 @@ class ReminderPolicy:
     def _check_window(self) -> None:
         opens, closes = self.window_opens, self.window_closes
         for key in ("window_opens", "window_closes", "digest_at"):
-            _demand(getattr(self, key).tzinfo is None, key, "is on the clock on the wall and has no zone of its own")
+            _demand(getattr(self, key).tzinfo is None, key, "has to be a local time, without a time zone")
         _demand(opens >= EARLIEST, "window_opens", f"would wake people: not before {EARLIEST:%H:%M}")
         _demand(closes <= LATEST, "window_closes", f"would wake people: not after {LATEST:%H:%M}")
-        # An hour at least, because what was deferred overnight is spread over the window. No window crosses midnight.
+        # At least an hour, because messages deferred overnight are spread over the window. It never crosses midnight.
         length = timedelta(hours=closes.hour - opens.hour, minutes=closes.minute - opens.minute)
         reason = "has to be an hour or more after window_opens, on the same day"
         _demand(length >= timedelta(hours=1), "window_closes", reason)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], base: ReminderPolicy | None = None) -> ReminderPolicy:
-        """The policy `base` (or the default one) with the keys in `data` changed: so policies cascade from
-        headquarters down.
+        """Return `base` (default: the default policy) with the keys in `data` changed.
 
-        Durations are "7d", "12h" or "30m", `reminders_after` a list of them, times of day "09:00", the rest whole
-        numbers. Raises ValueError, `key: reason`, for unknown keys and unreadable values too.
+        Policies cascade in this way from headquarters down. Durations are written "7d", "12h" or "30m", times of day
+        "09:00". Raises ValueError (`key: reason`), also for unknown keys and unreadable values.
         """
         base = base or cls()
         return replace(base, **cls._changes(data, base))
 
     @classmethod
     def from_stored(cls, data: Mapping[str, Any], base: ReminderPolicy) -> ReminderPolicy:
-        """As `from_dict`, of what was saved under an older hub, which had no upper bounds: a value beyond one counts as
-        the bound, and the rest of what was saved holds. Where staff edit it the next time it is refused, with the
-        reason."""
+        """Return a stored policy, like `from_dict`, but with values beyond an upper bound replaced by the bound.
+
+        Earlier versions stored policies without upper bounds. When staff next save such a policy, it is refused with
+        the reason.
+        """
         changes = cls._changes(data, base)
         return replace(base, **{key: _within(key, value) for key, value in changes.items()})
 
     @classmethod
     def _changes(cls, data: Mapping[str, Any], base: ReminderPolicy) -> dict[str, Any]:
-        """What `data` says, read; whether it makes sense together with `base` is not checked yet."""
+        """Parse the values of `data`, without checking them against each other."""
         known = {field.name for field in fields(cls)} - {"closed_days"}
         changes: dict[str, Any] = {}
         for key, value in data.items():
@@ -161,7 +164,7 @@ class ReminderPolicy:
         return changes
 
     def to_dict(self) -> dict[str, Any]:
-        """Every key as configuration writes it: what `from_dict` reads back."""
+        """Return every key in the form that `from_dict` reads."""
         keys = [field.name for field in fields(self) if field.name != "closed_days"]
         return {key: _written(getattr(self, key)) for key in keys}
 
@@ -169,7 +172,7 @@ class ReminderPolicy:
         return replace(self, closed_days=frozenset(days))
 
     def through(self, purpose: str) -> tuple[str, ...]:
-        """The channels that this policy puts first for a message of this purpose."""
+        """Return the channels to try first for a message of this purpose."""
         return {
             "invitation": self.invitation_through,
             "your-turn": self.invitation_through,
@@ -188,7 +191,7 @@ def _gaps(reminders: Sequence[timedelta]) -> list[timedelta]:
 
 
 def _within(key: str, value: Any) -> Any:
-    """The value, or the bound that it is beyond. A shorter gap moves all reminders behind it."""
+    """Return the value, reduced to its upper bound. Shortening a gap moves all later reminders."""
     if key == "reminders_after":
         bounds = chain((LATEST_FIRST_REMINDER,), repeat(MAX_GAP))
         return tuple(accumulate(min(gap, bound) for gap, bound in zip(_gaps(value), bounds, strict=False)))
@@ -196,13 +199,13 @@ def _within(key: str, value: Any) -> Any:
 
 
 def _read(key: str, value: Any, like: Any) -> Any:
-    """`value` as it stands in configuration, turned into the type of `like`."""
+    """Parse a configuration value to the type of `like`."""
     if isinstance(like, tuple):
         _demand(isinstance(value, Sequence) and not isinstance(value, str), key, 'has to be a list like ["1d", "3d"]')
         return tuple(_read(key, item, timedelta()) for item in value)
     if isinstance(like, timedelta):
         _demand(isinstance(value, str) and value[-1:] in _UNITS, key, f"has to be like 7d, 12h or 30m, not {value!r}")
-        _demand(value[:-1].isascii() and value[:-1].isdigit() and len(value) <= 6, key, f"{value!r} is no duration")
+        _demand(value[:-1].isascii() and value[:-1].isdigit() and len(value) <= 6, key, f"invalid duration {value!r}")
         return int(value[:-1]) * _UNITS[value[-1]]
     if isinstance(like, time):
         try:

@@ -1,9 +1,8 @@
-"""ReminderPolicy: when the next message to a signer is due, from the invitation to the deadline.
+"""Schedule: when the next message to a signer is due, from the invitation to the deadline. Pure.
 
-Every open signing task has exactly one next step. The plan is a pure function of the policy, the moment of the
-invitation and the deadline, so that any worker computes the same one, and nothing that sleeps can go stale. Days are
-counted on the signer's clock on the wall (10:00 stays 10:00 when summer time begins); every moment that goes in or
-out is an aware datetime in UTC.
+Every open signing task has exactly one next step. The plan is a function of the policy, the time of the invitation and
+the deadline, so each worker computes the same plan from the present data. Days are counted in the signer's local time
+(10:00 stays 10:00 when summer time begins). All datetimes passed in or returned are aware; those returned are in UTC.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from zoneinfo import ZoneInfo
 
 from hub.model.reminders.policy import ReminderPolicy
 
-# Planned messages of one task are never nearer to each other than this, not even after an outage.
+# Minimum time between two planned messages of one task, also after an outage.
 APART = timedelta(hours=12)
-# The last tenth of a window is left to what is late: a message whose share were its very end could miss it daily.
+# Part of a window over which messages are spread. One planned for the very end, and run late, could miss it every day.
 LATEST = 0.9
-MESSAGE_JUST_LEFT = "The last message to this person left a short while ago."
-JUST_REMINDED = "The last reminder by hand was a short while ago."
-ALL_OF_TODAY = "All reminders by hand for today have been sent."
+MESSAGE_JUST_LEFT = "The last message to this person was sent a short while ago."
+JUST_REMINDED = "The last manual reminder was sent a short while ago."
+ALL_OF_TODAY = "All manual reminders for today have been sent."
 
 FirstSend = Literal["now", "policy", "none"]
 
 
 class StepKind(StrEnum):
-    """What happens next by itself. All but the expiry are messages."""
+    """Kind of an automatic step. All except the expiry are messages."""
 
     INVITATION = "invitation"
     REMINDER = "reminder"
@@ -43,9 +42,10 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True)
 class NextStep:
-    """`number` is the reminder's place in the plan, from 1, and 0 for other kinds. Reminders that an outage swallowed
-    leave a hole in the numbers. No number serves twice: after more reminders than a new policy has by then, it is ahead
-    of the place.
+    """The next step of a signing task, due at `due_at` (UTC).
+
+    `number`: position of a reminder in the plan, from 1; 0 for other kinds. Reminders missed in an outage leave a gap.
+    A number is never used twice, so after a change to a policy with fewer reminders it can exceed the position.
     """
 
     kind: StepKind
@@ -55,7 +55,7 @@ class NextStep:
 
 @dataclass(frozen=True)
 class ManualVerdict:
-    """Whether staff may send a reminder by hand now; if not, from when on, and why, in plain words."""
+    """Whether staff may send a manual reminder now; if not, the earliest time and the reason (a sentence)."""
 
     allowed: bool
     earliest: datetime
@@ -63,16 +63,16 @@ class ManualVerdict:
 
 
 def spread_of(task: UUID) -> float:
-    """The task's own share of a window, from 0 to below LATEST: always the same, different for different tasks."""
+    """Return the task's position within a window, in [0, LATEST): constant for a task, evenly spread over tasks."""
     return int.from_bytes(hashlib.sha256(task.bytes).digest()[:6], "big") / 2**48 * LATEST
 
 
 def first_step(plan: ReminderPlan, send: FirstSend) -> NextStep:
-    """The step of a task that has just been opened; the plan begins at that moment.
+    """Return the first step of a task that has just been opened; the plan begins at that moment.
 
-    "now": the invitation at once, at whatever hour, since it answers somebody's act. "policy": the invitation as soon
-    as the window allows. "none": the school hands out the link itself, so the first message is the first reminder, a
-    day later. Where the deadline comes before the first message may go out, the step is the expiry.
+    `send`: "now" invites at once, at any hour, since it replies to somebody's act. "policy" invites as soon as the
+    window is open. "none": the school hands out the link itself, so the first message is the first reminder, a day
+    later. If no message is possible before the deadline, the step is the expiry.
     """
     opened_at = plan.invited_at
     if opened_at >= plan.deadline:
@@ -84,11 +84,10 @@ def first_step(plan: ReminderPlan, send: FirstSend) -> NextStep:
 
 
 def following_step(plan: ReminderPlan, *, done: NextStep, now: datetime) -> NextStep:
-    """The step after `done`, which was dealt with at `now` (late, perhaps: what was missed meanwhile is not made up
-    for).
+    """Return the step after `done`, which was carried out at `now`. Reminders missed meanwhile are not made up for.
 
-    Messages come strictly after `now` and before the deadline, reminders no nearer than `APART` to the last call. The
-    last call is followed by the expiry alone. Raises ValueError after the expiry, which nothing follows.
+    Messages are due after `now` and before the deadline, reminders at least `APART` before the last call. Only the
+    expiry follows the last call. Raises ValueError if `done` is the expiry.
     """
     if done.kind is StepKind.EXPIRY:
         raise ValueError("nothing follows the expiry")
@@ -100,11 +99,11 @@ def following_step(plan: ReminderPlan, *, done: NextStep, now: datetime) -> Next
 def replanned(
     plan: ReminderPlan, *, old: NextStep, done: NextStep | None, now: datetime, new_policy: bool = False
 ) -> NextStep:
-    """The step that takes the place of `old` under a new deadline. `done` is the last message sent, if there was one.
+    """Return the step that replaces `old` after a change of the deadline, or of the policy (`new_policy`).
 
-    An invitation or reminder still to be sent stays, also an overdue one, unless the new deadline is too near for it.
-    After a last call the reminders go on, since it was not the last one after all. Under a new policy, what is not due
-    yet moves, too; and a last call stays the last.
+    `done`: the last message sent, if any. New deadline: a pending invitation or reminder stays, even if overdue, unless
+    the deadline is now too near for it; after a last call the reminders continue. New policy: steps that are not due
+    yet move, and no reminder follows a last call.
     """
     if new_policy:
         return plan.instead_of(old, done, now)
@@ -116,8 +115,8 @@ def replanned(
 
 
 def postponed(step: NextStep, *, until: datetime, deadline: datetime, last_call: datetime | None = None) -> NextStep:
-    """The same step at another moment (from `into_window` or `deferred_by_cap`), or the expiry if the deadline comes
-    first. A reminder that would come close to the `last_call`, or after it, becomes the last call.
+    """Return the step moved to `until` (from `into_window` or `deferred_by_cap`), or the expiry if the deadline is
+    earlier. A reminder less than `APART` before the `last_call`, or after it, becomes the last call.
     """
     if until >= deadline:
         return NextStep(StepKind.EXPIRY, 0, deadline.astimezone(UTC))
@@ -127,7 +126,10 @@ def postponed(step: NextStep, *, until: datetime, deadline: datetime, last_call:
 
 
 def brought_forward(old: NextStep, *, done: NextStep | None, due_at: datetime) -> NextStep:
-    """The next message, sooner: at `due_at` at the latest. Before a last call or the expiry it is one reminder more."""
+    """Return the next message, due at `due_at` or earlier.
+
+    Before a last call or the expiry this is an additional reminder.
+    """
     if old.due_at <= due_at and old.kind is not StepKind.EXPIRY:
         return old
     if old.kind in (StepKind.INVITATION, StepKind.REMINDER):
@@ -138,52 +140,55 @@ def brought_forward(old: NextStep, *, done: NextStep | None, due_at: datetime) -
 def last_call_at(
     policy: ReminderPolicy, *, invited_at: datetime, deadline: datetime, zone: ZoneInfo, spread: float
 ) -> datetime | None:
-    """When the last call is due; None if there is no room for one."""
+    """Return when the last call is due; None if there is no time for one."""
     return ReminderPlan(policy, invited_at, deadline, zone, spread).last_call_at
 
 
 def before_deadline(
     policy: ReminderPolicy, moment: datetime, *, deadline: datetime, zone: ZoneInfo, spread: float
 ) -> datetime | None:
-    """`moment` if the window is open then, otherwise a share of the next one that opens before the deadline, on a
-    closed day where no open one is left. None: there is no such window.
+    """Return `moment` if the window is open then, otherwise a moment in the next window before the deadline.
+
+    Uses a closed day if no open day is left. None if no window opens before the deadline.
     """
     return ReminderPlan(policy, moment, deadline, zone, spread).at_all(moment)
 
 
 def on_every_day(policy: ReminderPolicy) -> ReminderPolicy:
-    """The policy without closed days: for what would otherwise not go out at all."""
+    """Return the policy without closed days, for messages that could otherwise not be sent at all."""
     return policy.with_closed_days(())
 
 
 def into_window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo, spread: float) -> datetime:
-    """`moment` if the window is open then; otherwise the next opening plus the share `spread` (from 0, below 1) of
-    that day's window, so that what was deferred does not leave all at once.
+    """Return `moment` if the window is open then, otherwise a moment in the next window.
+
+    `spread` in [0, 1) is the position within that window, so that deferred messages are not all sent at once.
     """
     opening, closing = _window(policy, moment, zone)
     return moment.astimezone(UTC) if opening <= moment else _share(opening, closing, spread)
 
 
 def deferred_by_cap(policy: ReminderPolicy, now: datetime, zone: ZoneInfo, spread: float) -> datetime:
-    """When a message may go out that today's cap held back: in tomorrow's window, tomorrow being the signer's."""
+    """Return when a message stopped by the daily cap may be sent: in tomorrow's window, in the signer's time zone."""
     _, tomorrow = local_day(now, zone)
     return _share(*_window(policy, tomorrow, zone), spread)
 
 
 def over_the_rest(policy: ReminderPolicy, now: datetime, zone: ZoneInfo, spread: float) -> datetime:
-    """A moment in what is left of the window that is open now."""
+    """Return a moment in the rest of the window that is open now."""
     _, closing = _window(policy, now, zone)
     return _share(now.astimezone(UTC), closing, spread)
 
 
 def allowed_today(policy: ReminderPolicy, sent_today: int) -> bool:
-    """Whether one more message may go to a person who got `sent_today` since the beginning of their `local_day`."""
+    """Return whether a person who got `sent_today` messages in their `local_day` may get another one."""
     return sent_today < policy.messages_per_day
 
 
 def local_day(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Beginning (inclusive) and end (exclusive) of the day that it is in `zone`: 23 or 25 hours apart when the clocks
-    change.
+    """Return the beginning (inclusive) and end (exclusive) of the current day in `zone`, in UTC.
+
+    They are 23 or 25 hours apart when the clocks change.
     """
     date = now.astimezone(zone).date()
     begins, ends = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (date, date + timedelta(days=1)))
@@ -198,8 +203,10 @@ def manual_reminder_allowed(
     manual_times_today: Sequence[datetime],
     zone: ZoneInfo,
 ) -> ManualVerdict:
-    """Whether staff may remind this signer by hand now. Times outside the signer's present day do not count towards
-    the day's limit. Several limits may hold at once; the verdict names the one that holds longest.
+    """Return whether staff may send this signer a manual reminder now.
+
+    Only times within the signer's current day count towards the daily limit. If several limits apply, the verdict names
+    the one that ends last.
     """
     begins, ends = local_day(now, zone)
     waits = [(now, "")]
@@ -215,8 +222,10 @@ def manual_reminder_allowed(
 
 @dataclass(frozen=True)
 class ReminderPlan:
-    """All messages of one task, laid out between its invitation and its deadline. `invited_at`: when it was opened,
-    until there is an invitation. `spread`: see `spread_of`."""
+    """All messages of one task between its invitation and its deadline.
+
+    `invited_at`: before the invitation is sent, when the task was opened. `spread`: see `spread_of`.
+    """
 
     policy: ReminderPolicy
     invited_at: datetime
@@ -230,16 +239,15 @@ class ReminderPlan:
 
     @cached_property
     def last_call_at(self) -> datetime | None:
-        """None if there is no room for one. A near deadline does not make it come sooner than the first reminder
-        would.
-        """
+        """When the last call is due; None if there is no time for one. Never earlier than the first reminder."""
         counted_back = self._on_the_wall(self.deadline, -self.policy.last_call_before)
         first_reminder = self._on_the_wall(self.invited_at, self.policy.reminders_after[0])
         return self.at_all(max(counted_back, first_reminder))
 
     def after(self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False) -> NextStep:
-        """The first step after `now` and after `done`, and no message before `free_from`. Its number is new.
-        `promised`: also the reminder in whose place one was brought forward.
+        """Return the first step after `now` and after `done`, with a new number and no message before `free_from`.
+
+        `promised`: do not skip the reminder that an earlier, brought-forward one stands in for.
         """
         last_call = self.last_call_at
         if last_call is not None and last_call <= now:
@@ -256,45 +264,45 @@ class ReminderPlan:
         return self.expiry if due_at is None else NextStep(StepKind.LAST_CALL, 0, due_at)
 
     def _place_after(self, moment: datetime) -> int:
-        """The first reminder that this policy has after that moment. Found by time: the number of the last one may be
-        that of a policy with more reminders, or fewer."""
+        """Return the position of this policy's first reminder after that moment.
+
+        The number of the last reminder cannot be used: it may come from a policy with more or fewer reminders.
+        """
         return next(place for place in count(1) if self._reminder_at(place) > moment)
 
     def _was_brought_forward(self, done: NextStep, following: int) -> bool:
-        """Whether it went out in the place of `following`, whose number it has, and well after the one before."""
+        """Return whether `done` was sent early in place of `following`: it has the same number, and came at least
+        `APART` after the reminder before."""
         before = self._reminder_at(following - 1) if following > 1 else self.invited_at
         return done.number == following and done.due_at - before >= APART
 
     def has_room(self, due: datetime) -> bool:
-        """Whether a reminder may stand there: the last call takes the place of those that come close to it or later."""
+        """Return whether a reminder may be due then: before the deadline and at least `APART` before the last call."""
         last_call = self.last_call_at
         return due < self.deadline and (last_call is None or last_call - due >= APART)
 
     def instead_of(self, old: NextStep, done: NextStep | None, now: datetime) -> NextStep:
-        """The step after `done` on the days of this policy, for one that was planned under another. What is due is left
-        to the worker. A reminder that this policy has just as it is stays: in the place of the one before, another may
-        have been brought forward.
-        """
+        """Return the step under this policy that replaces `old`, which was planned under another policy."""
         if old.due_at <= now and old.due_at < self.deadline:
-            return old
+            return old  # due already: the worker carries it out
         if done is None and old.kind is StepKind.INVITATION:
             due = self.at_all(max(now, self.invited_at))
             return self.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
         if done is not None and done.kind is StepKind.LAST_CALL:
             return self.expiry
         free_from = done.due_at + APART if done else now
+        # A reminder that is the same under this policy stays: `promised` could add the one that was brought forward.
         if old.kind is StepKind.REMINDER and old == self.after(done, now=now, free_from=free_from):
             return old
         return self.after(done, now=now, free_from=free_from, promised=True)
 
     def at_all(self, moment: datetime) -> datetime | None:
-        """In the window of an open day, or of a closed one where the deadline leaves no open day."""
+        """Return a moment as `in_window` does, on a closed day if no open day is left before the deadline."""
         return self.in_window(moment) or replace(self, policy=on_every_day(self.policy)).in_window(moment)
 
     def in_window(self, moment: datetime) -> datetime | None:
-        """Like `into_window`, but spread over what the deadline leaves of that day's window. None if it leaves
-        nothing.
-        """
+        """Return a moment as `into_window` does, but in the part of the window before the deadline; None if there is
+        no such part."""
         opening, closing = _window(self.policy, moment, self.zone)
         if max(opening, moment) >= self.deadline:
             return None
@@ -313,7 +321,7 @@ class ReminderPlan:
 
 
 def _window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Opening and closing of the window that is open at `moment`, or else of the next one on an open day."""
+    """Return opening and closing of the window that is open at `moment`, otherwise of the next one on an open day."""
     date = moment.astimezone(zone).date()
     closing = datetime.combine(date, policy.window_closes, zone).astimezone(UTC)
     while closing <= moment or date in policy.closed_days:
@@ -323,8 +331,8 @@ def _window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo) -> tuple[d
 
 
 def _share(opening: datetime, closing: datetime, spread: float) -> datetime:
-    """A moment of the window, to the second, rounded down: the closing itself is outside it."""
+    """Return the moment at the position `spread` of the window, rounded down to the second, always before closing."""
     if not 0 <= spread < 1:
-        raise ValueError(f"spread: has to be from 0 up to, not including, 1, not {spread}")
+        raise ValueError(f"spread: has to be in [0, 1), not {spread}")
     seconds = int((closing - opening).total_seconds() * spread)
     return opening + timedelta(seconds=seconds)

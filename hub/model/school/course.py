@@ -1,4 +1,4 @@
-"""Campus and Course: what an enrolment picks, and from which a contract is drawn."""
+"""Campus, Course and Enrolment: the data from which a contract is drawn."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Campus:
-    """A node of the campus tree; headquarters has no parent. `zone` is an IANA time zone. Without `address_en` English
-    contracts show `address`."""
+    """A node of the campus tree; headquarters has no parent.
+
+    `zone`: IANA time zone. `address_en`: if empty, English contracts show `address`.
+    """
 
     id: str
     parent: str | None
@@ -31,8 +33,10 @@ class Campus:
 
 @dataclass(frozen=True)
 class Course:
-    """`details` is the course's JSON as the contract template wants it: schedule, dates, lessons, fees, refund
-    steps."""
+    """A course of a campus.
+
+    `details`: JSON as the contract template expects it: schedule, dates, lessons, fees, refund steps.
+    """
 
     id: str
     campus: str
@@ -43,8 +47,10 @@ class Course:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """A line of the roster: one student, one course, the people who would sign. `people` is JSON as the API takes
-    it."""
+    """A line of the roster: one student, one course, and the people who sign.
+
+    `people`: JSON as in the API. `contract`: the contract drawn from it.
+    """
 
     id: UUID
     campus: str

@@ -1,4 +1,4 @@
-"""Visitor: somebody who came without a link of their own. What they may do is bound to the phone they gave."""
+"""Visitor: a person who came without a link of their own. Their rights depend on the phone number they verified."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Visitor:
-    """`person` is a keyed hash of the phone (E.164): codes and wrong answers are counted by it. `name` is what they
-    say that they are called. `key_challenge` serves once and survives the change of the secret."""
+    """The session of a visitor.
+
+    `person`: keyed hash of `phone` (E.164); codes and wrong answers are counted by it. `name`: as they stated it.
+    `key_challenge`: valid for one use; it stays the same when the session secret is replaced.
+    """
 
     id: UUID
     door: str

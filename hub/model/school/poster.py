@@ -1,4 +1,4 @@
-"""Poster: one code for many signers. Whoever scans it proves a phone, picks one of its courses and enrols."""
+"""Poster: one QR code for many signers. Who scans it verifies a phone number, picks a course and enrols."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.signing.link import crockford
+from hub.model.signing.link import encode_crockford
 
 
 class PosterMode(StrEnum):
-    """What comes of an enrolment: a contract at once, or a task for staff, who look at it first."""
+    """What an enrolment creates: a contract at once, or a task for staff, who check it first."""
 
     CONTRACT = "contract"
     ASK = "ask"
 
 
 class ScanStep(StrEnum):
-    """How far somebody came who scanned the poster. Opened is a tap, never a look: crawlers do not count."""
+    """How far a visitor of a poster has come. `OPENED` needs a tap on the page, so crawlers are not counted."""
 
     OPENED = "opened"
     VERIFIED = "verified"
@@ -29,8 +29,11 @@ class ScanStep(StrEnum):
 
 @dataclass(frozen=True)
 class Poster:
-    """`courses` are ids of courses of `campus`. `maximum`: so many enrolments; None: no limit. `allowed`: keyed hashes
-    of document numbers of students and of phones; empty: everybody."""
+    """A poster.
+
+    `courses`: ids of courses of `campus`. `maximum`: number of enrolments, None for no limit.
+    `allowed`: keyed hashes of students' document numbers and of phone numbers that may enrol; empty allows everybody.
+    """
 
     id: UUID
     campus: str
@@ -53,8 +56,10 @@ class Poster:
 
 @dataclass(frozen=True)
 class PosterScan:
-    """How far a visitor has come by a poster. `student_hash`: keyed hash of the student's document number, once they
-    have enrolled somebody."""
+    """How far a visitor of a poster has come.
+
+    `student_hash`: keyed hash of the student's document number, after the enrolment.
+    """
 
     poster: Poster
     step: ScanStep
@@ -66,18 +71,18 @@ class PosterScan:
 
 @dataclass(frozen=True)
 class Scan:
-    """Somebody who enrolled by a poster. `contract` is what was drawn, at once or by staff afterwards."""
+    """An enrolment by a poster. `contract`: drawn from it at once, or by staff afterwards."""
 
     at: datetime
     enrolment: UUID
     contract: UUID | None
 
 
-def poster_ticket(key: bytes, poster: UUID) -> str:
-    """13 Crockford characters, as a link has them, and never one of a link's: the prefix is a poster's own."""
-    return crockford(hmac.digest(key, b"poster:" + poster.bytes, hashlib.sha256))
+def derive_poster_ticket(key: bytes, poster: UUID) -> str:
+    """Return the ticket of a poster, 13 Crockford characters. Its HMAC prefix keeps it distinct from link tickets."""
+    return encode_crockford(hmac.digest(key, b"poster:" + poster.bytes, hashlib.sha256))
 
 
-def poster_lookup_hash(key: bytes, ticket: str) -> bytes:
-    """What the database has instead of the ticket."""
+def hash_poster_ticket(key: bytes, ticket: str) -> bytes:
+    """Return the keyed hash that the database stores instead of the ticket."""
     return hmac.digest(key, b"poster-ticket:" + ticket.encode("ascii"), hashlib.sha256)

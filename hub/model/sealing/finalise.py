@@ -1,11 +1,11 @@
-"""Finalising: what the hub does next, from an accepted signature to COMPLETED. Pure.
+"""Finalising: the hub's steps from an accepted signature to COMPLETED. Pure.
 
     accepted signature ──EMBED──▶ embedded ─┬─▶ the next signer's turn: WAIT
                                             └─▶ SIGNED ──PREPARE_SEAL──▶ seal prepared ──SIGN_SEAL──▶
                                                 seal accepted ──CLOSE──▶ COMPLETED
 
-A signature whose certificate ran out before its timestamp is lost (REOPEN). A seal that was prepared for another
-certificate than today's is prepared anew (DISCARD_SEAL).
+If the certificate of a signature expired before its timestamp, the signature is lost (REOPEN). A seal that was prepared
+for a certificate other than the present one is prepared again (DISCARD_SEAL).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FinaliseStep(StrEnum):
     WAIT = "wait"
 
 
-# Steps that call somebody outside, and the kind of the attempt row that is committed before the call.
+# Steps that call an outside service, and the kind of the attempt row that is committed before the call.
 ATTEMPTS = {
     FinaliseStep.EMBED: "timestamp",
     FinaliseStep.SIGN_SEAL: "seal",
@@ -41,10 +41,10 @@ def choose_step(
     is_expired: Callable[[bytes], bool],
     seal_certificate: bytes,
 ) -> tuple[FinaliseStep, SignatureRequest | None]:
-    """Return the next step of a contract in `state` and the request that it is about.
+    """Return the next step for a contract in `state`, and the signature request that the step is about.
 
-    `unfinished`: its prepared and accepted requests. `is_expired` tells whether a certificate (DER) has run out.
-    `seal_certificate`: the one (DER) that is configured for the seal now. WAIT: it is somebody else's turn.
+    `unfinished`: its prepared and accepted requests. `is_expired`: whether a certificate (DER) has expired.
+    `seal_certificate`: the certificate (DER) configured for the seal. WAIT: another signer has to act first.
     """
     signature = next((each for each in unfinished if each.state is RequestState.ACCEPTED and not each.is_seal), None)
     if signature is not None:

@@ -1,1 +1,1 @@
-"""From a link to an accepted signature."""
+"""Links, sessions, keys and signature requests: the steps from a link to an accepted signature."""

@@ -1,4 +1,4 @@
-"""Which authority certifies a signer's key: chosen by campus, template and kind of key, with others behind it. Pure."""
+"""Choice of the authority that certifies a signer's key, by campus, template and kind of key, with fallbacks. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ BUILTIN = "builtin"
 
 @dataclass(frozen=True)
 class AuthorityRule:
-    """Whoever fits gets a certificate of the first authority; the others are asked, in this order, when it is away.
+    """A rule that selects authorities: the first issues, the others are fallbacks in this order.
 
-    Empty `campuses`, `templates` and `keys` fit all. A campus stands for everything below it, too. `keys`: `ec`, `rsa`.
+    Empty `campuses`, `templates` and `keys` match everything. A campus includes all below it. `keys`: `ec`, `rsa`.
     """
 
     authorities: tuple[str, ...]
@@ -29,15 +29,18 @@ class AuthorityRule:
         )
 
 
-def authorities_for(
+def choose_authorities(
     rules: Iterable[AuthorityRule], campus_and_above: Collection[str], template: str, key: str
 ) -> tuple[str, ...]:
-    """Those of the first rule that fits. None where no rule does."""
+    """Return the authorities of the first rule that matches; empty if none does."""
     return next((rule.authorities for rule in rules if rule.fits(campus_and_above, template, key)), ())
 
 
-def without_trial(authorities: Sequence[str], trial: Collection[str], allowed: bool) -> list[str]:
-    """Never from a licensed authority to one for trial, unless the template allows it."""
+def drop_trial_authorities(authorities: Sequence[str], trial: Collection[str], allowed: bool) -> list[str]:
+    """Return the authorities without trial authorities after the first licensed one, unless `allowed` by the template.
+
+    So a licensed authority never falls back to a trial one.
+    """
     if allowed:
         return list(authorities)
     licensed = next((place for place, each in enumerate(authorities) if each not in trial), len(authorities))

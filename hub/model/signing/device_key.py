@@ -1,7 +1,7 @@
-"""AppKey: a key that lives in the keystore of an app on a signer's own device, for longer than a session.
+"""AppKey: a key in the keystore of an app on a signer's device, which outlives a session.
 
-It is bound to one person, by whom it was presented in a visit that knew the code and who they are, and never to
-another. Its certificates stay short.
+It is bound, permanently, to the person who presented it in a session with verified code and identity. Its certificates
+are still short-lived.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from uuid import UUID
 
 from hub.model.signing.signature_request import Custody
 
-# Live keys of one person.
+# Keys of one person that are not revoked.
 MAX_DEVICES = 10
 MAX_LABEL_LENGTH = 60
 
 
 class Attestation(StrEnum):
-    """What came of the platform's statement about the key: `NONE` was given."""
+    """Result of checking the platform's attestation of the key. `NONE`: there was no attestation."""
 
     VERIFIED = "verified"
     REFUSED = "refused"
@@ -28,11 +28,16 @@ class Attestation(StrEnum):
 
 @dataclass(frozen=True)
 class AppKey:
-    """`label` is what the app calls the device. `platform`, `app` and `level` (where the key is, by whose word) stand
-    only where the attestation was verified; `reasons` where it was refused. `evidence` is the statement itself, and
-    `challenge` what it answers. `contract` and `signer`: in whose visit it was bound. `used_at`: when it last got a
-    certificate. `certificates_due_at`: when the authorities are asked (again) to revoke what they issued to it;
-    `certificate_tries`: how often one was away."""
+    """A key in the keystore of an app.
+
+    `spki`: SubjectPublicKeyInfo (DER). `label`: the app's name for the device.
+    `contract`, `signer`: of the session in which it was bound.
+    `platform`, `app`, `level` (kind of keystore): set if the attestation was verified; `reasons`: if it was refused.
+    `evidence`: the attestation itself; `challenge`: the challenge that it answers.
+    `used_at`: when it last got a certificate.
+    `certificates_due_at`: when the authorities are next asked to revoke its certificates.
+    `certificate_tries`: number of tries at which an authority did not respond.
+    """
 
     id: UUID
     spki: bytes
@@ -57,5 +62,5 @@ class AppKey:
 
     @property
     def custody(self) -> Custody:
-        """As proved: without a verified attestation it is a key in software."""
+        """Proved custody: without a verified attestation the key counts as a software key."""
         return Custody.APP_KEYSTORE if self.attestation is Attestation.VERIFIED else Custody.SOFTWARE

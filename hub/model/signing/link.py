@@ -1,6 +1,6 @@
-"""SignLink: a door to one signer's tasks. Its URL carries a ticket, which is derived and never stored.
+"""SignLink: a link to the tasks of one signer. Its URL contains a ticket, which is derived and never stored.
 
-A ticket is a locator, not a credential: whoever has it still needs the one-time code and the identity check.
+A ticket is a locator, not a credential: signing still requires the one-time code and the identity check.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-# Crockford's base 32: no I, L, O, U. It fits the alphanumeric mode of QR codes.
+# Crockford's base 32, without I, L, O, U. Suits the alphanumeric mode of QR codes.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 TICKET_LENGTH = 13
 PICKUP_DIGITS = 6
@@ -20,8 +20,7 @@ _LOOKALIKES = str.maketrans("ILO", "110")
 
 
 class DoorKind(StrEnum):
-    """How the person came in. `sms`, `voice` and `email` are links inside messages; the others are rendered by a
-    door."""
+    """How the person came in. `sms`, `voice` and `email`: a link in a message. The others are rendered by a door."""
 
     SMS = "sms"
     VOICE = "voice"
@@ -35,7 +34,10 @@ class DoorKind(StrEnum):
 
 @dataclass(frozen=True)
 class SignLink:
-    """One row per signer and door. `generation` rises only on a phone change or an explicit "revoke old links"."""
+    """A link, one per signer and door.
+
+    `generation`: incremented only by a phone change or an explicit "revoke old links"; a new one changes the ticket.
+    """
 
     id: UUID
     contract: UUID
@@ -51,36 +53,38 @@ class SignLink:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-def ticket_for(key: bytes, link: UUID, generation: int) -> str:
-    """13 Crockford characters: the first 65 bits of HMAC-SHA-256(key, link id ‖ generation)."""
-    return crockford(hmac.digest(key, link.bytes + generation.to_bytes(4, "big"), hashlib.sha256))
+def derive_ticket(key: bytes, link: UUID, generation: int) -> str:
+    """Return the ticket, 13 Crockford characters: the first 65 bits of HMAC-SHA-256(key, link id ‖ generation)."""
+    return encode_crockford(hmac.digest(key, link.bytes + generation.to_bytes(4, "big"), hashlib.sha256))
 
 
-def crockford(digest: bytes) -> str:
-    """The first 65 bits as 13 characters."""
+def encode_crockford(digest: bytes) -> str:
+    """Encode the first 65 bits of a digest as 13 characters of Crockford's base 32."""
     number = int.from_bytes(digest[:9], "big") >> (72 - 5 * TICKET_LENGTH)
     characters = [ALPHABET[(number >> shift) & 31] for shift in range(5 * (TICKET_LENGTH - 1), -1, -5)]
     return "".join(characters)
 
 
-def pickup_code_for(key: bytes, link: UUID, generation: int) -> str:
-    """Six digits for messages that cannot carry an address of their own. Easily guessed, so worth nothing without the
-    phone number and the one-time code."""
+def derive_pickup_code(key: bytes, link: UUID, generation: int) -> str:
+    """Return the pickup code, six digits, for messages that cannot contain a link.
+
+    It is easily guessed, so it is useless without the phone number and the one-time code.
+    """
     digest = hmac.digest(key, b"pickup:" + link.bytes + generation.to_bytes(4, "big"), hashlib.sha256)
     return str(int.from_bytes(digest[:8], "big") % 10**PICKUP_DIGITS).zfill(PICKUP_DIGITS)
 
 
-def normalised_ticket(text: str) -> str | None:
-    """The ticket as it was issued: upper case, without hyphens, look-alikes mended. None if it cannot be a ticket."""
+def normalise_ticket(text: str) -> str | None:
+    """Normalise a typed ticket: upper case, no hyphens, look-alike letters replaced. None if it cannot be a ticket."""
     ticket = text.strip().upper().replace("-", "").translate(_LOOKALIKES)
     return ticket if len(ticket) == TICKET_LENGTH and set(ticket) <= set(ALPHABET) else None
 
 
-def lookup_hash(key: bytes, ticket: str) -> bytes:
-    """What the database has instead of the ticket."""
+def hash_ticket(key: bytes, ticket: str) -> bytes:
+    """Return the keyed hash that the database stores instead of the ticket."""
     return hmac.digest(key, b"ticket:" + ticket.encode("ascii"), hashlib.sha256)
 
 
-def short_code(ticket: str) -> str:
-    """The ticket in groups, as it is printed under a QR code for typing."""
+def format_ticket(ticket: str) -> str:
+    """Return the ticket in groups separated by hyphens, as printed below a QR code for typing."""
     return f"{ticket[:4]}-{ticket[4:8]}-{ticket[8:]}"

@@ -1,4 +1,4 @@
-"""Pairing: a program on the signer's own computer, which has their USB token, joins the visit of a page."""
+"""Pairing: connects the page of a signer with the agent program on their computer, which uses their USB token."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.signing.link import ALPHABET, crockford
+from hub.model.signing.link import ALPHABET, encode_crockford
 
-# How long a code waits to be claimed.
+# Time for claiming a pairing code.
 PAIRING_LIFE = timedelta(minutes=5)
-# How long the program may take from then on; never longer than the page's own visit.
+# Time for the agent from the claim on, never longer than the session of the page.
 AGENT_LIFE = timedelta(minutes=30)
 CODE_LENGTH = 8
 CODE_BYTES = 9
@@ -19,8 +19,11 @@ _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
 class PairingState(StrEnum):
-    """`CLAIMED`: a program has come, and its key is not known yet. `CERTIFIED`: the page can show the certificate's
-    name, and waits for the person. Only a `CONFIRMED` one can sign."""
+    """State of a pairing.
+
+    `CLAIMED`: an agent has connected, its key is not known yet. `CERTIFIED`: the page shows the name in the certificate
+    and waits for confirmation. Only a `CONFIRMED` agent can sign.
+    """
 
     WAITING = "WAITING"
     CLAIMED = "CLAIMED"
@@ -31,7 +34,7 @@ class PairingState(StrEnum):
 
 @dataclass(frozen=True)
 class Pairing:
-    """`session` is the page's, `agent` the program's; `certificate` (DER) the one that the program signs with."""
+    """A pairing. `session`: of the page. `agent`: session of the agent. `certificate` (DER): of the agent's key."""
 
     id: UUID
     session: UUID
@@ -56,12 +59,12 @@ class Pairing:
         return PairingState.CONFIRMED if self.confirmed_at is not None else PairingState.CERTIFIED
 
 
-def pairing_code(randomness: bytes) -> str:
-    """Eight characters of Crockford's base 32, the first 40 bits of nine random bytes."""
-    return crockford(randomness)[:CODE_LENGTH]
+def make_pairing_code(randomness: bytes) -> str:
+    """Return a code of eight Crockford characters: the first 40 bits of nine random bytes."""
+    return encode_crockford(randomness)[:CODE_LENGTH]
 
 
-def normalised_code(text: str) -> str | None:
-    """What somebody typed, in the form of a code: case, blanks and dashes do not matter. None when it is none."""
+def normalise_pairing_code(text: str) -> str | None:
+    """Normalise a typed code, ignoring case, spaces and hyphens. None if it cannot be a code."""
     code = "".join(text.upper().replace("-", "").split()).translate(_READ_AS)
     return code if len(code) == CODE_LENGTH and set(code) <= set(ALPHABET) else None

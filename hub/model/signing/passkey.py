@@ -1,4 +1,4 @@
-"""Passkey: the key on a person's own device by which they confirm a signature. It belongs to them at one origin."""
+"""Passkey: a WebAuthn key on a person's device with which they confirm a signature. Valid at one origin."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-# Of one person at one origin: one for each device, and then some.
+# For one person at one origin; more than one for each of their devices.
 MAX_PASSKEYS = 10
 
 
 @dataclass(frozen=True)
 class Passkey:
-    """`rp_id`: the host of the origin. `public_key`: SubjectPublicKeyInfo in DER. `counter`: of the last confirmation.
-    `synced`: its maker may copy the key to other devices of its owner. `ended_at`: it counts no more."""
+    """A registered passkey.
+
+    `rp_id`: host of the origin. `public_key`: SubjectPublicKeyInfo (DER). `counter`: signature counter at the last
+    confirmation. `synced`: the platform may copy the key to other devices of its owner. `ended_at`: when it became
+    invalid.
+    """
 
     id: UUID
     person: str
@@ -29,15 +33,15 @@ class Passkey:
     ended_at: datetime | None = None
 
     def follows(self, counter: int) -> bool:
-        """Whether an answer with this counter can be its next one. Many devices count nothing and always say 0."""
+        """Return whether `counter` is valid for the next confirmation. Devices that do not count always send 0."""
         return counter > self.counter or counter == self.counter == 0
 
 
-def registration_challenge(key: bytes, session: UUID, made_before: int) -> bytes:
-    """What a fresh passkey answers to: of this visit only, and another one as soon as it was used."""
+def derive_passkey_challenge(key: bytes, session: UUID, made_before: int) -> bytes:
+    """Return the challenge for registering a passkey: specific to the session, and new after each registration."""
     return hmac.digest(key, b"passkey:" + session.bytes + made_before.to_bytes(4, "big"), hashlib.sha256)
 
 
-def user_handle(key: bytes, person: str) -> bytes:
-    """By which a device tells one person's passkeys from another's. It says nothing about the person."""
+def derive_user_handle(key: bytes, person: str) -> bytes:
+    """Return the WebAuthn user handle, by which a device tells persons apart. It reveals nothing about the person."""
     return hmac.digest(key, b"passkey-user:" + person.encode(), hashlib.sha256)

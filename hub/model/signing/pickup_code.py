@@ -1,8 +1,8 @@
-"""Coming by a pickup code: six digits out of a message that could carry no link, and the phone number with them.
+"""Access by pickup code: six digits from a message that could not contain a link, typed with the phone number.
 
-Six digits are easily guessed. So at this door nothing tells whether the two fit: there is a session in any case, and
-its secret bears a mark by which every answer before the one-time code is given in the same way, after the same time.
-A session gets another secret when its visitor is verified, so that a marked one never is.
+Six digits are easily guessed, so the hub never reveals whether code and number match. A session starts in any case, and
+its secret is marked. For a marked secret, every response before the one-time code is verified is the same and takes
+the same time. Verification replaces the secret by an unmarked one.
 """
 
 from __future__ import annotations
@@ -13,38 +13,39 @@ from hmac import compare_digest
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput
-from hub.model.contract.person import squeezed
-from hub.model.signing.link import PICKUP_DIGITS, SignLink, pickup_code_for
+from hub.model.contract.person import strip_separators
+from hub.model.signing.link import PICKUP_DIGITS, SignLink, derive_pickup_code
 
 PICKUP_DOOR = "pickup"
-# For one phone number, right or wrong: were only wrong ones counted, the eleventh try would tell. The visitor's
-# one-time code makes them forgotten.
+# Tries per phone number and day. Correct ones count as well, or the eleventh try would reveal which were wrong. A
+# correct one-time code resets the count.
 MAX_DAILY_PICKUPS = 10
-# The same day for everybody: that of the signer would tell that there is one.
+# Time zone of that day, the same for everybody: the signer's own would reveal that the signer exists.
 DAY_OF = ZoneInfo("Asia/Shanghai")
-# No secret begins so by itself: they are of the letters of base64url.
+# Cannot occur in an unmarked secret, which is base64url.
 _MARK = "p."
 
 
-def pickup_code(text: str) -> str:
-    """What somebody typed as six digits. Raises BadInput for what no pickup code looks like."""
-    digits = squeezed(text)
+def parse_pickup_code(text: str) -> str:
+    """Return the six digits of a typed pickup code. Raises BadInput."""
+    digits = strip_separators(text)
     if not re.fullmatch(rf"[0-9]{{{PICKUP_DIGITS}}}", digits):
-        raise BadInput(f"a pickup code has {PICKUP_DIGITS} digits", field="pickup_code")
+        raise BadInput(f"A pickup code has {PICKUP_DIGITS} digits.", field="pickup_code")
     return digits
 
 
-def marked(secret: str) -> str:
+def mark_secret(secret: str) -> str:
+    """Mark a session secret as that of an unverified visitor with a pickup code."""
     return _MARK + secret
 
 
-def by_pickup(secret: str) -> bool:
-    """Whether this is the secret of somebody who came by a pickup code, right or wrong, and is not verified."""
+def is_pickup_secret(secret: str) -> bool:
+    """Return whether this is the secret of an unverified visitor with a pickup code, correct or not."""
     return secret.startswith(_MARK)
 
 
-def fitting(key: bytes, links: Sequence[SignLink], code: str) -> SignLink | None:
-    """The first of these links with this pickup code. All are compared, each in constant time."""
-    codes = [(link, pickup_code_for(key, link.id, link.generation)) for link in links]
+def match_pickup_code(key: bytes, links: Sequence[SignLink], code: str) -> SignLink | None:
+    """Return the first of these links with this pickup code, or None. Compares all, each in constant time."""
+    codes = [(link, derive_pickup_code(key, link.id, link.generation)) for link in links]
     fits = [link for link, expected in codes if compare_digest(expected, code)]
     return fits[0] if fits else None

@@ -1,4 +1,4 @@
-"""SigningSession: what a visitor may do after landing, until when. And the one-time code that opens it."""
+"""SigningSession: what a visitor of a link may do, and until when. Also its one-time codes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SESSION_LIFE = timedelta(hours=2)
 CODE_LIFE = timedelta(minutes=10)
 CODE_DIGITS = 6
 
-# At most so many codes to one signer in so long.
+# Maximum number of codes to one signer in each period.
 CODES_PER = ((timedelta(minutes=1), 1), (timedelta(hours=1), 5), (timedelta(days=1), 10))
 WRONG_ANSWERS_A_DAY = 10
-# After so many wrong answers a code counts no more; another one can be asked for.
+# Wrong answers after which a code becomes invalid; another code can be requested.
 GUESSES_OF_A_CODE = 5
 # How long `prepare` leases the document's revision.
 PREPARED_FOR = timedelta(minutes=3)
@@ -23,7 +23,7 @@ PREPARED_FOR = timedelta(minutes=3)
 
 @dataclass(frozen=True)
 class Identified:
-    """By whom a signer was identified, and by what. `reference`: the provider's id of the check; empty: it has none."""
+    """A passed identity check: provider, method and result. `reference`: the provider's id of the check, if any."""
 
     provider: str
     method: str
@@ -32,17 +32,19 @@ class Identified:
 
     @property
     def facts(self) -> dict[str, str]:
-        """For the record."""
+        """Facts for the audit record."""
         facts = {"provider": self.provider, "method": self.method}
         return facts | {"request_id": self.reference} if self.reference else facts
 
 
 @dataclass(frozen=True)
 class SigningSession:
-    """`contract` is the one whose link was used; `contracts` are those that may be signed here once `verified_at` is
-    set. The secret itself is never stored, only its hash. `key_challenge` serves once. `custody` is what was proved of
-    the key. `pairing`: this is the session of a program on the signer's own computer, which came by that pairing and
-    may only sign.
+    """The session of a visitor of a link. Only the hash of its secret is stored.
+
+    `contract`: the one whose link was used. `contracts`: those that may be signed once `verified_at` is set.
+    `key_challenge`: valid for one use. `key_spki`: SubjectPublicKeyInfo (DER) of the signer's key.
+    `custody_claimed`, `custody`: claimed and proved custody of that key.
+    `pairing`: set for the session of an agent on the signer's computer, which may only sign.
     """
 
     id: UUID
@@ -64,19 +66,22 @@ class SigningSession:
         return now < self.expires_at
 
 
-def secret_hash(secret: str) -> bytes:
-    """Session secrets have 256 random bits, so a plain hash is enough to keep them out of the database."""
+def hash_secret(secret: str) -> bytes:
+    """Return the hash stored for a session secret. Secrets have 256 random bits, so an unkeyed hash is enough."""
     return hashlib.sha256(b"session:" + secret.encode()).digest()
 
 
 def code_for(key: bytes, code_id: UUID) -> str:
-    """Six digits derived from the code's row, so that no code rests in the database."""
+    """Return the one-time code, six digits derived from the id of its row, so that no code is stored."""
     digest = hmac.digest(key, b"code:" + code_id.bytes, hashlib.sha256)
     return str(int.from_bytes(digest[:8], "big") % 10**CODE_DIGITS).zfill(CODE_DIGITS)
 
 
-def codes_due_again(issued: list[datetime], now: datetime) -> timedelta | None:
-    """None if one more code may go out now, else how long to wait."""
+def compute_code_wait(issued: list[datetime], now: datetime) -> timedelta | None:
+    """Return how long to wait before another code may be sent; None if it may be sent now.
+
+    `issued`: when the earlier codes of this signer were sent.
+    """
     waits = []
     for window, most in CODES_PER:
         inside = sorted(moment for moment in issued if now - moment < window)

@@ -1,7 +1,6 @@
-"""SignatureRequest: one signature on its way into the file, from `prepare` until it is embedded.
+"""SignatureRequest: one signature from `prepare` until it is embedded in the file.
 
-The school's seal takes the same way: its request has no task, and its signature comes from the token instead of a
-signer.
+The seal of the school has such a request, too. It has no task, and its signature comes from the token.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ SEAL_FIELD = "seal"
 
 
 class RequestState(StrEnum):
-    """`ACCEPTED`: the value is checked and stored, and holds the document's revision until it is embedded."""
+    """State of a request. `ACCEPTED`: the signature is checked and stored, and blocks other changes of the document
+    until it is embedded."""
 
     PREPARED = "PREPARED"
     ACCEPTED = "ACCEPTED"
@@ -24,7 +24,7 @@ class RequestState(StrEnum):
 
 
 class Custody(StrEnum):
-    """Where the private key is, as proved: without proof a claim counts as `browser` or `software`."""
+    """Where the private key is kept. Without proof a claim counts as `browser` or `software`."""
 
     USB_TOKEN = "usb-token"
     APP_KEYSTORE = "app-keystore"
@@ -33,18 +33,21 @@ class Custody(StrEnum):
     REMOTE = "remote"
 
 
-def custody_proved(claimed: str) -> Custody:
-    """Of a fresh key. Nothing is proved but that a page of ours made the key in a browser: every other claim counts
-    as `software`."""
+def choose_custody(claimed: str) -> Custody:
+    """Return the custody of a new key without attestation: `browser` if our page created it, otherwise `software`."""
     return Custody.BROWSER if claimed == Custody.BROWSER else Custody.SOFTWARE
 
 
 @dataclass(frozen=True)
 class SignatureRequest:
-    """`base` and `prepared` are SHA-256 (hex) of stored files: what the signer saw, and the file with the gap.
-    `gap` is the half-open range of bytes that the signature will fill; `to_be_signed` the DER SET of signed attributes.
-    `signature` is DER as CMS wants it; `confirmation` a passkey's, as it stands beside it in the file. `prepared` may
-    be signed until `expires_at`. `key_deleted_at`: when the signer's page reported that it had deleted the key.
+    """A signature request.
+
+    `base`, `prepared`: SHA-256 (hex) of stored files: the file that the signer saw, and the file with the gap.
+    `gap`: half-open range of bytes that the signature will fill.
+    `to_be_signed`: DER SET of the signed attributes.
+    `signature`: DER as in CMS. `confirmation`: a passkey's confirmation, embedded beside it.
+    `expires_at`: until when `prepared` may be signed.
+    `key_deleted_at`: when the signer's page reported that it had deleted the key.
     """
 
     id: UUID
@@ -77,9 +80,9 @@ class SignatureRequest:
 
     @property
     def counts(self) -> bool:
-        """Whether it is a signature, in the file or on its way there; not one that was prepared alone, or lost."""
+        """Whether the signature is valid: accepted or embedded, not merely prepared, not lapsed."""
         return self.state in (RequestState.ACCEPTED, RequestState.EMBEDDED)
 
     def leased(self, now: datetime) -> bool:
-        """Whether nobody else may prepare the document now."""
+        """Return whether this request blocks other requests for the same document."""
         return self.state is RequestState.ACCEPTED or (self.state is RequestState.PREPARED and now < self.expires_at)

@@ -1,1 +1,1 @@
-"""Accounts, tasks, alerts, phone changes."""
+"""Staff accounts, staff tasks, alerts and phone changes."""

@@ -1,4 +1,4 @@
-"""Staff accounts and staff tasks, and which campuses somebody may see."""
+"""Staff accounts, staff tasks, and the campuses that an account may see."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Scope:
-    """The campuses whose rows a piece of work may touch. `None` = all: the hub itself, headquarters, a verified
-    signer's session."""
+    """The campuses whose rows a transaction may access. None for all: the hub itself, headquarters, a verified signer's
+    session."""
 
     campuses: frozenset[str] | None
 
     @property
     def setting(self) -> str:
-        """As row-level security reads it: `*` or ids between commas."""
+        """Value of the database setting for row-level security: `*`, or campus ids, each between commas."""
         return "*" if self.campuses is None else "," + ",".join(sorted(self.campuses)) + ","
 
     def covers(self, campus: str) -> bool:
@@ -37,27 +37,26 @@ class Staff:
 
 @dataclass(frozen=True)
 class ApiKey:
-    """`campus` bounds what the key may touch, like an account of staff."""
+    """An API key. `campus`: limits its access as for a staff account."""
 
     id: UUID
     name: str
     campus: str
 
 
-# The kind of a staff task: no way has led to this signer. It is settled by itself when the signer comes.
+# Kind of staff task: no channel has reached this signer. Closed automatically when the signer opens the link.
 UNREACHED = "unreached"
-# The kind of a staff task: this number wants to hear nothing more from us. It is settled by itself when it says start,
-# or when nothing is left to sign.
+# Kind of staff task: this number has opted out of messages. Closed automatically when it opts in again, or when nothing
+# is left to sign.
 OPTED_OUT = "opted-out"
 
 
 @dataclass(frozen=True)
 class StaffTask:
-    """Something that only a person can settle: a question, a locked signer, an unreachable one, a job that keeps
-    failing.
+    """Something that needs a person: a question, a locked or unreachable signer, a job that keeps failing.
 
-    `owner` is the member of staff who has to see to it until `due_at`; one who has not taken it by `climbs_at` loses
-    it to the campus's manager. All but `created_at` and `done_at` are on the planning clock.
+    `owner`: member of staff who has to finish it by `due_at`. If they have not taken it by `climbs_at`, it passes to
+    the manager of the campus. All times except `created_at` and `done_at` are on the planning clock.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""Alert: what staff have to hear of now, when it is tried again, and how many of one kind become one message."""
+"""Alert: urgent news for staff, its retries, and the grouping of alerts of one kind into one message."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from uuid import UUID
 
 from hub.model.staff.alert_texts import Facts, sentence
 
-# After one message of a kind the next follows no earlier, and brings all that came meanwhile.
+# Minimum time between two messages of one kind; the later one holds all alerts of this time.
 BUNDLED_WITHIN = timedelta(minutes=10)
-# Longer than an attempt can take: the first is also the lease of an attempt whose process died.
+# Backoff. Longer than an attempt can take, because the first is also the lease of an attempt whose process died.
 RETRIES_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 MAX_TRIES = len(RETRIES_AFTER) + 1
-# An older one is no news any more, say where the first address was configured later.
+# Older alerts are not sent, for example when the first address is configured later.
 SENT_WITHIN = timedelta(days=1)
+# How long the console shows an alert.
 SHOWN_FOR = timedelta(days=14)
-# So many tell what is wrong; how many more there were is said beside them.
+# Lines in one message; the total is given if there are more alerts.
 MAX_LINES = 8
-# Kinds of which each alert is for somebody else: a line that is left out is a person who does not hear.
-TOLD_IN_FULL = frozenset({"digest"})
-# Bytes of lines in one message of these kinds; what does not fit goes into another. WeCom's robots take 2048 bytes of
-# text, title and address included.
+# Kinds that are never shortened to MAX_LINES, because each alert is for a different person.
+NEVER_SHORTENED = frozenset({"digest"})
+# Bytes of lines in one message of these kinds; the rest goes into further messages. WeCom's robots accept 2048 bytes of
+# text, including title and address.
 MAX_FULL_BYTES = 1800
 
 
 @dataclass(frozen=True)
 class Alert:
-    """`facts` are what its sentence says, and name no person who signs, no number and no ticket. `campus`: None where
-    it concerns all. `failure`: why some address, or all of them, did not get it. `text`: the whole sentence of one that
-    an older hub wrote."""
+    """An alert.
+
+    `facts`: values for its sentence; never a signer's name, a phone number or a ticket. `campus`: None for all.
+    `failure`: why it did not reach some address, or any. `text`: the whole sentence, in alerts of earlier versions.
+    """
 
     id: UUID
     kind: str
@@ -43,7 +46,7 @@ class Alert:
 
     @property
     def until(self) -> datetime | None:
-        """When what it tells of is over by itself, where that is known."""
+        """When the problem ends by itself, if known."""
         return datetime.fromisoformat(str(self.facts["until"])) if "until" in self.facts else None
 
     def said(self, language: str) -> str:
@@ -52,9 +55,9 @@ class Alert:
 
 @dataclass(frozen=True)
 class Bundle:
-    """An attempt that has begun: the alerts of one kind that go out as one message, in the order in which they came.
+    """An attempt to send the alerts of one kind, in order of creation, as one message.
 
-    `reached` holds the marks of addresses that have it from an earlier attempt; `tries` counts this one too.
+    `reached`: marks of the addresses that got it in an earlier attempt. `tries`: number of attempts including this one.
     """
 
     head: UUID
@@ -65,31 +68,33 @@ class Bundle:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """What happened, in Chinese and in English; the same once."""
+        """The sentences in Chinese and English, without duplicates."""
         return list(dict.fromkeys((alert.said("zh"), alert.said("en")) for alert in self.alerts))
 
     @property
     def campus(self) -> str | None:
-        """The campus of all of them, if it is one."""
+        """The campus that all alerts have in common, or None."""
         campuses = {alert.campus for alert in self.alerts}
         return campuses.pop() if len(campuses) == 1 else None
 
 
-def next_try(tries: int, now: datetime) -> datetime | None:
-    """When to try again after so many attempts; None: it is given up."""
+def compute_next_try(tries: int, now: datetime) -> datetime | None:
+    """Return when to retry after this number of attempts; None to give up."""
     return now + RETRIES_AFTER[tries - 1] if tries < MAX_TRIES else None
 
 
 def written(kind: str, lines: Sequence[tuple[str, str]], number: int, console: str) -> list[str]:
-    """The texts of the messages, mostly one: lines in Chinese, then in English, how many alerts there were where not
-    each has its line, and where to look."""
-    parts = _parts(lines) if kind in TOLD_IN_FULL else [lines[:MAX_LINES]]
+    """Return the texts of the messages, usually one: lines in Chinese, then in English, and the URL of the console.
+
+    `number`: of all alerts; given in the text if not each has a line of its own.
+    """
+    parts = _parts(lines) if kind in NEVER_SHORTENED else [lines[:MAX_LINES]]
     total = f"共 {number} 条 · {number} in all" if number > sum(map(len, parts)) else None
     return [_message(part, total, console) for part in parts]
 
 
 def _parts(lines: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    """All lines, in pieces that fit. One that is too long by itself stands alone."""
+    """Split the lines into parts of at most MAX_FULL_BYTES. A longer line makes a part of its own."""
     parts: list[list[tuple[str, str]]] = []
     room = 0
     for line in lines:
@@ -103,6 +108,6 @@ def _parts(lines: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
 
 
 def _message(lines: Sequence[tuple[str, str]], total: str | None, console: str) -> str:
-    """What is the same in both languages stands there once."""
+    """Return the text of one message. A line that is the same in both languages appears once."""
     shown = list(dict.fromkeys(line for language in zip(*lines, strict=True) for line in language))
     return "\n".join([*shown, *([total] if total else []), console])

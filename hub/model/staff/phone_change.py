@@ -1,7 +1,7 @@
-"""PhoneChange: the wish to change one person's phone number, everywhere.
+"""PhoneChange: a request to change the phone number of one person in all contracts.
 
-Two have to approve it, and whoever asks is the first: two members of staff, a program of the school and one of them,
-or one of either and the old phone's own code.
+It needs two approvals, the first of which is the request itself: by two members of staff, by an API client and a member
+of staff, or by one of these and a one-time code sent to the old phone.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from uuid import UUID
 from hub.errors import OwnApproval, PhoneChangeEnded
 
 APPROVALS = 2
-# A wish that nobody approved by then is no longer one.
+# A request that is not approved within this time expires.
 OPEN_FOR = timedelta(days=7)
-# The approval of whoever entered the one-time code that went to the old phone, and passed the identity check.
+# The approver who entered the one-time code sent to the old phone and passed the identity check.
 OLD_PHONE = "old-phone"
-# The kind of the staff task: a change waits for its second approval. It is settled with the change.
+# Kind of staff task: a change waits for its second approval. Closed together with the change.
 PHONE_CHANGE = "phone-change"
-# So many others may have a number before somebody looks whether they are all of one family.
+# Other people with the same number from which on it is checked whether they are one family.
 MAX_SHARING = 2
 
 
@@ -35,8 +35,11 @@ class PhoneChangeState(StrEnum):
 
 @dataclass(frozen=True)
 class PhoneChange:
-    """`phone` is the new number (E.164), `old_hash` finds the old one. `person` as in `Signer`. `approvals`: who (an
-    actor as in the record, or OLD_PHONE) and when (ISO 8601)."""
+    """A request to change a phone number.
+
+    `phone`: the new number (E.164). `old_hash`: keyed hash of the old one. `person`: as in `Signer`.
+    `approvals`: who (an actor as in the audit record, or OLD_PHONE) → when (ISO 8601).
+    """
 
     id: UUID
     contract: UUID
@@ -59,8 +62,8 @@ class PhoneChange:
     def expires_at(self) -> datetime:
         return self.asked_at + OPEN_FOR
 
-    def approved(self, by: str, at: datetime) -> PhoneChange:
-        """With one approval more; the last one changes the state. Raises PhoneChangeEnded, OwnApproval."""
+    def approve(self, by: str, at: datetime) -> PhoneChange:
+        """Return the change with one more approval, `CHANGED` after the last. Raises PhoneChangeEnded, OwnApproval."""
         if not self.open(at):
             raise PhoneChangeEnded
         if by in self.approvals:
@@ -70,17 +73,19 @@ class PhoneChange:
             return replace(self, approvals=approvals)
         return replace(self, approvals=approvals, state=PhoneChangeState.CHANGED, ended_at=at)
 
-    def turned_down(self, by: str, at: datetime) -> PhoneChange:
-        """Whoever asked takes it back; anybody else rejects it. Raises PhoneChangeEnded."""
+    def turn_down(self, by: str, at: datetime) -> PhoneChange:
+        """Return the change cancelled by its requester, or rejected by anybody else. Raises PhoneChangeEnded."""
         if not self.open(at):
             raise PhoneChangeEnded
         mine = by == self.asked_by
         return replace(self, state=PhoneChangeState.CANCELLED if mine else PhoneChangeState.REJECTED, ended_at=at)
 
 
-def families(ties: Iterable[frozenset[str]]) -> int:
-    """How many families people are. `ties` holds, for each of them, what they share with their family: contracts,
-    students, documents."""
+def count_families(ties: Iterable[frozenset[str]]) -> int:
+    """Return the number of families among people.
+
+    `ties`: for each person, what they share with their family: contracts, students, documents.
+    """
     found: list[frozenset[str]] = []
     for mine in ties:
         related = [family for family in found if family & mine]
@@ -89,7 +94,7 @@ def families(ties: Iterable[frozenset[str]]) -> int:
     return len(found)
 
 
-def shared_by_strangers(holder: frozenset[str], others: Iterable[frozenset[str]]) -> bool:
-    """Whether a number that `holder` has, or is to have, belongs to several others, and not all are one family."""
+def is_shared_by_strangers(holder: frozenset[str], others: Iterable[frozenset[str]]) -> bool:
+    """Return whether the number of `holder` belongs to MAX_SHARING or more others who are not all one family."""
     there = list(others)
-    return len(there) >= MAX_SHARING and families([holder, *there]) > 1
+    return len(there) >= MAX_SHARING and count_families([holder, *there]) > 1

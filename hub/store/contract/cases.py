@@ -25,7 +25,7 @@ from hub.errors import ContractNotFound
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
-from hub.model.signing.session import SigningSession, secret_hash
+from hub.model.signing.session import SigningSession, hash_secret
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
 from hub.store.signing.sessions import SESSION, read_session
@@ -127,7 +127,7 @@ class Cases:
 
         The case is None where the session does not have the contract. `lock`: lock the contract first.
         """
-        values = {"secret": secret_hash(secret), "contract": contract}
+        values = {"secret": hash_secret(secret), "contract": contract}
         if lock:
             await self._connection.execute(_LOCK_OF_SESSION, values)
         rows = (await self._connection.execute(_GET_WITH_SESSION, values)).mappings().all()
@@ -138,7 +138,7 @@ class Cases:
 
     async def get_session_and_signer(self, secret: str) -> tuple[SigningSession, Signer] | None:
         """Return the session with this secret and the signer whose link was opened."""
-        row = (await self._connection.execute(_SESSION_AND_SIGNER, {"secret": secret_hash(secret)})).mappings().first()
+        row = (await self._connection.execute(_SESSION_AND_SIGNER, {"secret": hash_secret(secret)})).mappings().first()
         if row is None:
             return None
         return read_session(_part(row, SESSION)), self._contracts.read_signer(_part(row, SIGNER))

@@ -69,7 +69,7 @@ class Contracts:
         rows = (await self._connection.execute(_LOCK if wait else _LOCK_FREE, values)).mappings()
         return {row["id"]: self.read_contract(row) for row in rows}
 
-    async def hold(self, contracts: Iterable[UUID]) -> None:
+    async def lock(self, contracts: Iterable[UUID]) -> None:
         """Lock several rows in the order in which everybody does. Locks come in this order: visitors at a phone,
         contracts, sessions, people; tasks, messages, budgets and records only under the lock of their contract, or else
         a record alone.

@@ -15,8 +15,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.contract.signer import Signer
-from hub.model.evidence.record import GENESIS, RecordEntry, commitment, entry_digest
-from hub.model.evidence.record_facts import committed_in, marked, with_commitments, words_in
+from hub.model.evidence.record import GENESIS, RecordEntry, compute_commitment, compute_entry_digest
+from hub.model.evidence.record_facts import (
+    insert_commitments,
+    list_commitments,
+    list_personal_values,
+    mark_personal_values,
+)
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.many_rows import arrays_of, insert_many
 from hub.store.tables import PasskeyRow, PersonalValueRow, RecordEntryRow, SignerRow, table_of
@@ -45,7 +50,7 @@ class PersonalValue:
 
     @property
     def commitment(self) -> str:
-        return commitment(self.salt, self.value)
+        return compute_commitment(self.salt, self.value)
 
 
 @dataclass(frozen=True)
@@ -98,21 +103,21 @@ class Record:
     def _chained(self, new: NewEntry, facts: Mapping[str, Any]) -> dict[str, Any]:
         before, previous = self._heads[new.contract]
         entry = RecordEntry(new.contract, before + 1, self._now, new.kind, new.actor, facts, previous)
-        digest = entry_digest(entry)
+        digest = compute_entry_digest(entry)
         self._heads[new.contract] = entry.sequence, digest
         return vars(entry) | {"campus": new.campus, "facts": json.dumps(facts), "digest": digest}
 
     async def _with_commitments(self, new: NewEntry) -> dict[str, Any]:
         """Keep the words in the side table, as those of the signer whom they are by or about."""
-        marked_facts = marked(new.kind, new.facts)
+        marked_facts = mark_personal_values(new.kind, new.facts)
         commitments: dict[str, str] = {}
-        for name, words in words_in(marked_facts):
+        for name, words in list_personal_values(marked_facts):
             salt = secrets.token_bytes(SALT_BYTES)
-            commitments[words] = commitment(salt, words)
+            commitments[words] = compute_commitment(salt, words)
             values = {"contract": new.contract, "commitment": commitments[words], "campus": new.campus, "name": name}
             values |= {"salt": salt, "signer": _signer(new.facts, new.actor), "value_sealed": self._cipher.seal(words)}
             await self._connection.execute(_KEEP, values)
-        plain: dict[str, Any] = with_commitments(marked_facts, commitments)
+        plain: dict[str, Any] = insert_commitments(marked_facts, commitments)
         return plain
 
     async def commit_all(self, values: Sequence[PersonalValue]) -> None:
@@ -132,7 +137,7 @@ class Record:
 
     async def commit(self, signer: Signer, salt: bytes, name: str, value: str) -> str:
         """Keep a personal value in the side table; returns the commitment that stands for it in an entry."""
-        stands_for = commitment(salt, value)
+        stands_for = compute_commitment(salt, value)
         await self._connection.execute(
             insert(VALUE)
             .values(
@@ -167,7 +172,7 @@ class Record:
     async def erase_words(self, contract: UUID, sequence: int) -> list[str]:
         """Forget what somebody wrote, which this entry is about; returns it."""
         one = select(ENTRY.c.facts).where(ENTRY.c.contract == contract, ENTRY.c.sequence == sequence)
-        behind = [committed for _, committed in committed_in(await self._connection.scalar(one))]
+        behind = [committed for _, committed in list_commitments(await self._connection.scalar(one))]
         return await self._delete((VALUE.c.contract == contract) & VALUE.c.commitment.in_(behind))
 
     async def erase(self, signer: UUID) -> list[str]:

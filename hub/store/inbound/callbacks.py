@@ -66,7 +66,7 @@ class Callbacks:
             statement = statement.where(ours.among(CALLBACK.c.provider, CALLBACK.c.received_at))
         return list(await self._connection.scalars(statement))
 
-    async def hold(self, callbacks: Sequence[UUID], until: datetime) -> None:
+    async def lease(self, callbacks: Sequence[UUID], until: datetime) -> None:
         """They are in somebody's hands until then; if that one dies, somebody else takes them."""
         if callbacks:
             undone = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)

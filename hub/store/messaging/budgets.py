@@ -45,7 +45,7 @@ class Budgets:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def spend(self, kind: str, subject: str, begins_at: datetime, most: int) -> bool:
+    async def consume(self, kind: str, subject: str, begins_at: datetime, most: int) -> bool:
         """One more; False, and nothing is counted, when `most` are spent in the period that began at `begins_at`."""
         fresh = insert(BUDGET).values(kind=kind, subject=subject, begins_at=begins_at, spent=1)
         statement = fresh.on_conflict_do_update(
@@ -55,7 +55,7 @@ class Budgets:
         )
         return (await self._connection.execute(statement)).rowcount == 1
 
-    async def spend_all(self, wanted: Iterable[Spending]) -> list[Spending]:
+    async def consume_all(self, wanted: Iterable[Spending]) -> list[Spending]:
         """Count one more of each, in one statement; what stands there several times is counted as often, and all of one
         kind have the same `most`. Returns those that are used up: if there are any, nothing is counted."""
         times = Counter(wanted)

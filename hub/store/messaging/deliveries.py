@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, any_, bindparam, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, joined, look_again_at
+from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, compute_check_time, merge_states
 from hub.model.messaging.message import Purpose
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.many_rows import arrays_of, insert_many
@@ -153,10 +153,10 @@ class Deliveries:
         """Join what was learnt to what is known, in any order and any number of times. Returns the state that
         results; with a new state comes the moment at which somebody looks again."""
         before, purpose = await self._locked_state(delivery)
-        after = joined(before, report.state)
+        after = merge_states(before, report.state)
         values: dict[str, Any] = {"reported": delivery, "reference": report.reference}
         if after is not before:
-            look = look_again_at(purpose, after, at, receipts=report.receipts)
+            look = compute_check_time(purpose, after, at, receipts=report.receipts)
             values |= {"to_state": after.value, "at": at, "look": look}
             values |= {"why": report.failure, "kind": report.failure_kind}
             await self._connection.execute(_REPORTED, values)

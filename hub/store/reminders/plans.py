@@ -125,7 +125,7 @@ class Plans:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def hold(self, contracts: Sequence[UUID], *, wait: bool) -> list[UUID]:
+    async def lock(self, contracts: Sequence[UUID], *, wait: bool) -> list[UUID]:
         """Lock them, as `Contracts.locked` does. Without `wait`: those that nobody else has."""
         statement = _HOLD.with_for_update(key_share=True, skip_locked=not wait)
         return list(await self._connection.scalars(statement, {"ids": list(contracts)}))

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.school.guest import Visitor
-from hub.model.signing.session import secret_hash
+from hub.model.signing.session import hash_secret
 from hub.store.kernel.cipher import Cipher
 from hub.store.tables import VisitorRow, table_of
 
@@ -31,7 +31,7 @@ class Visitors:
 
     async def add(self, visitor: Visitor, secret: str) -> None:
         values: dict[str, Any] = {name: getattr(visitor, name) for name in _PLAIN}
-        values |= {"secret_hash": secret_hash(secret), "phone_sealed": self._cipher.seal(visitor.phone)}
+        values |= {"secret_hash": hash_secret(secret), "phone_sealed": self._cipher.seal(visitor.phone)}
         values |= {"phone_hash": self._cipher.found_by("phone", visitor.phone)}
         values |= {"name_sealed": self._cipher.seal(visitor.name) if visitor.name else None}
         await self._connection.execute(insert(VISITOR).values(values))
@@ -41,7 +41,7 @@ class Visitors:
         await self._connection.execute(VISITOR.delete().where(VISITOR.c.expires_at < now - KEPT))
 
     async def by_secret(self, secret: str, *, lock: bool = False) -> Visitor | None:
-        statement = select(VISITOR).where(VISITOR.c.secret_hash == secret_hash(secret))
+        statement = select(VISITOR).where(VISITOR.c.secret_hash == hash_secret(secret))
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
         return self._visitor(row) if row else None
 
@@ -51,7 +51,7 @@ class Visitors:
 
     async def verified(self, visitor: UUID, secret: str, at: datetime) -> None:
         """The phone is theirs: the secret is rotated, the old one is worthless from now on."""
-        await self._update(visitor, secret_hash=secret_hash(secret), verified_at=at)
+        await self._update(visitor, secret_hash=hash_secret(secret), verified_at=at)
 
     async def new_challenge(self, visitor: UUID, challenge: bytes) -> None:
         await self._update(visitor, key_challenge=challenge)

@@ -12,7 +12,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import NotFound
-from hub.model.school.poster import Poster, PosterMode, PosterScan, Scan, ScanStep, poster_lookup_hash, poster_ticket
+from hub.model.school.poster import (
+    Poster,
+    PosterMode,
+    PosterScan,
+    Scan,
+    ScanStep,
+    derive_poster_ticket,
+    hash_poster_ticket,
+)
 from hub.store.kernel.keys import Keys
 from hub.store.tables import EnrolmentRow, PosterRow, PosterScanRow, table_of
 
@@ -27,17 +35,17 @@ class Posters:
         self._key = keys.link
 
     def ticket(self, poster: Poster) -> str:
-        return poster_ticket(self._key, poster.id)
+        return derive_poster_ticket(self._key, poster.id)
 
     async def add(self, poster: Poster) -> None:
         values: dict[str, Any] = {name: getattr(poster, name) for name in Poster.__dataclass_fields__}
         values |= {"courses": list(poster.courses), "allowed": sorted(poster.allowed), "mode": poster.mode.value}
-        values |= {"ticket_hash": poster_lookup_hash(self._key, self.ticket(poster))}
+        values |= {"ticket_hash": hash_poster_ticket(self._key, self.ticket(poster))}
         await self._connection.execute(insert(POSTER).values(values))
 
     async def by_ticket(self, ticket: str) -> Poster | None:
-        """`ticket` as `normalised_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
-        found = POSTER.c.ticket_hash == poster_lookup_hash(self._key, ticket)
+        """`ticket` as `normalise_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
+        found = POSTER.c.ticket_hash == hash_poster_ticket(self._key, ticket)
         row = (await self._connection.execute(select(POSTER).where(found))).mappings().first()
         return _poster(row) if row else None
 

@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, RowMapping, Table, Uuid, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.contract.signer import Signer, TaskState
-from hub.model.signing.link import DoorKind, SignLink, lookup_hash, ticket_for
+from hub.model.signing.link import DoorKind, SignLink, derive_ticket, hash_ticket
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.many_rows import arrays_of, insert_many
 from hub.store.tables import SignerRow, SigningTaskRow, SignLinkRow, table_of
@@ -34,7 +34,7 @@ class Links:
         self._key = keys.link
 
     def ticket(self, link: SignLink) -> str:
-        return ticket_for(self._key, link.id, link.generation)
+        return derive_ticket(self._key, link.id, link.generation)
 
     async def for_door(self, signer: Signer, door: DoorKind, now: datetime) -> SignLink:
         """Return the signer's one lasting link of this door: made when first asked for, the same again afterwards."""
@@ -66,12 +66,12 @@ class Links:
         return link
 
     async def _insert(self, links: Sequence[SignLink]) -> set[UUID]:
-        rows = [vars(link) | {"ticket_hash": lookup_hash(self._key, self.ticket(link))} for link in links]
+        rows = [vars(link) | {"ticket_hash": hash_ticket(self._key, self.ticket(link))} for link in links]
         return set(await self._connection.scalars(_ADD, arrays_of(_COLUMNS, rows)))
 
     async def by_ticket(self, ticket: str) -> SignLink | None:
-        """`ticket` as `normalised_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
-        found = LINK.c.ticket_hash == lookup_hash(self._key, ticket)
+        """`ticket` as `normalise_ticket` returns it. Expired and revoked ones are found too: the caller decides."""
+        found = LINK.c.ticket_hash == hash_ticket(self._key, ticket)
         row = (await self._connection.execute(select(LINK).where(found))).mappings().first()
         return _link(row) if row else None
 
@@ -97,7 +97,7 @@ class Links:
             fresh = replace(link, generation=link.generation + 1)
             values: dict[str, Any] = {"revoked_at": at}
             if link.expires_at is None:
-                ticket_hash = lookup_hash(self._key, self.ticket(fresh))
+                ticket_hash = hash_ticket(self._key, self.ticket(fresh))
                 values = {"generation": fresh.generation, "ticket_hash": ticket_hash}
             await self._connection.execute(LINK.update().where(LINK.c.id == link.id).values(values))
 

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, RowMapping, Table, Text, bindparam, func, select, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.signing.session import CODE_LIFE, Identified, SigningSession, secret_hash
+from hub.model.signing.session import CODE_LIFE, Identified, SigningSession, hash_secret
 from hub.store.tables import (
     IdentityCheckRow,
     OneTimeCodeRow,
@@ -43,10 +43,10 @@ class Sessions:
     async def add(self, session: SigningSession, secret: str) -> None:
         values = {name: getattr(session, name) for name in _FIELDS}
         values |= {"contracts": list(session.contracts), "certificate_chain": list(session.certificate_chain)}
-        await self._connection.execute(insert(SESSION).values(**values, secret_hash=secret_hash(secret)))
+        await self._connection.execute(insert(SESSION).values(**values, secret_hash=hash_secret(secret)))
 
     async def by_secret(self, secret: str, *, lock: bool = False) -> SigningSession | None:
-        statement = select(SESSION).where(SESSION.c.secret_hash == secret_hash(secret))
+        statement = select(SESSION).where(SESSION.c.secret_hash == hash_secret(secret))
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
         return read_session(row) if row else None
 
@@ -56,7 +56,7 @@ class Sessions:
 
     async def verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:
         """The visitor is who they say: the secret is rotated, the old one is worthless from now on."""
-        values = {"contracts": list(contracts), "secret_hash": secret_hash(secret), "verified_at": at}
+        values = {"contracts": list(contracts), "secret_hash": hash_secret(secret), "verified_at": at}
         await self._update(session, **values)
 
     async def end_all(self, signers: Sequence[UUID]) -> None:
@@ -64,7 +64,7 @@ class Sessions:
         theirs = SESSION.update().where(SESSION.c.signer.in_(signers))
         await self._connection.execute(theirs.values(expires_at=SESSION.c.created_at))
 
-    async def hold(self, signers: Sequence[UUID]) -> None:
+    async def lock(self, signers: Sequence[UUID]) -> None:
         """Wait for whoever is just being verified, and let nobody be verified before this unit ends."""
         mine = select(SESSION.c.id).where(SESSION.c.signer.in_(signers)).order_by(SESSION.c.id)
         await self._connection.execute(mine.with_for_update())

@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.signing.session import secret_hash
+from hub.model.signing.session import hash_secret
 from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
 from hub.store.tables import AttemptRow, SignatureRequestRow, SigningSessionRow, table_of
 
@@ -47,7 +47,7 @@ class Signatures:
 
     async def get_of_session(self, request: UUID, secret: str) -> SignatureRequest | None:
         """Return the request if the session with this secret asked for it."""
-        mine = (SESSION.c.id == REQUEST.c.session) & (SESSION.c.secret_hash == secret_hash(secret))
+        mine = (SESSION.c.id == REQUEST.c.session) & (SESSION.c.secret_hash == hash_secret(secret))
         statement = select(REQUEST).join(SESSION, mine).where(REQUEST.c.id == request)
         row = (await self._connection.execute(statement)).mappings().first()
         return _request(row) if row else None

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.staff.accounts import Scope
-from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, next_try
+from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, compute_next_try
 from hub.model.staff.alert_texts import Facts
 from hub.store.kernel.jobs import ALERT, Jobs
 from hub.store.tables import AlertRow, table_of
@@ -75,9 +75,9 @@ class Alerts:
         if before is not None and before > now - BUNDLED_WITHIN:
             await self._put(alert, due_at=before + BUNDLED_WITHIN)
             return None
-        return await self._gather(row, now)
+        return await self._collect_bundle(row, now)
 
-    async def _gather(self, head: RowMapping, now: datetime) -> Bundle:
+    async def _collect_bundle(self, head: RowMapping, now: datetime) -> Bundle:
         """Those of this kind that wait for their first attempt go with this one."""
         tries = head["tries"] + 1
         waiting = (ROW.c.kind == head["kind"]) & (ROW.c.tries == 0) & ROW.c.due_at.is_not(None)
@@ -87,7 +87,7 @@ class Alerts:
             ROW.update().where(ROW.c.id.in_(first)).values(bundle=head["id"], due_at=None, tries=1)
         )
         # An attempt whose process dies is made again, the last one too: it may be told twice, not never.
-        due = next_try(tries, now) or now + RETRIES_AFTER[0]
+        due = compute_next_try(tries, now) or now + RETRIES_AFTER[0]
         await self._put(head["id"], tries=tries, begun_at=now, due_at=due)
         mine = or_(ROW.c.id == head["id"], ROW.c.bundle == head["id"])
         rows = (await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at))).mappings()

@@ -1,4 +1,4 @@
-"""The integration API, `/api/v1`: for the school's other systems. Described at `/api/openapi.json`."""
+"""The integration API `/api/v1` for other systems of the school, described at `/api/openapi.json`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OPERATIONS = (
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    document = cache(lambda: description(OPERATIONS, hub.services.origin))  # made when it is first asked for
+    document = cache(lambda: description(OPERATIONS, hub.services.origin))  # created on first use
 
     async def describe(request: web.Request) -> web.Response:
         return web.json_response(document())

@@ -1,4 +1,4 @@
-"""What another system does with an issued contract: links, reminders, withdrawal, a later deadline, a new contract.
+"""Actions of the API on an issued contract: links, reminders, withdrawal, extension, reissue, phone changes.
 
 What would be another thing when it is done twice keeps its answer in its own transaction, so that whoever asks again
 after a crash gets the first one. A withdrawal needs none: again it changes nothing, and the answer is the same.

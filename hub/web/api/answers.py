@@ -1,4 +1,4 @@
-"""From what the store holds to what the API gives."""
+"""Conversion of stored objects to the API's answers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hub.lifecycle.services import Services
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import RecordEntry
-from hub.model.evidence.record_facts import committed_in
+from hub.model.evidence.record_facts import list_commitments
 from hub.model.messaging.delivery import Delivery
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.signature_request import Custody, SignatureRequest
-from hub.router.policy import policy_of
+from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
 from hub.web.api.schemas import (
     ContractGiven,
@@ -48,7 +48,7 @@ def issued(case: Case) -> ContractIssued:
 async def whole(tx: Transaction, services: Services, contract_id: UUID) -> ContractGiven:
     case = await tx.cases.get(contract_id)
     contract = case.contract
-    policy = await policy_of(tx, services.policy, contract)
+    policy = await get_policy(tx, services.policy, contract)
     made = {request.task: request for request in await tx.signatures.of_contract(contract.id) if request.counts}
     signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
     stuck = None
@@ -113,7 +113,7 @@ def delivery(each: Delivery) -> DeliveryGiven:
 
 
 def words_of(entry: RecordEntry, values: Mapping[str, tuple[str, str]]) -> list[WordsGiven]:
-    """`values`: what stands in the side table, by its commitment."""
+    """Return the personal texts of an entry. `values`: name and text from the side table, by commitment."""
     return [
         WordsGiven(
             sequence=entry.sequence,
@@ -121,7 +121,7 @@ def words_of(entry: RecordEntry, values: Mapping[str, tuple[str, str]]) -> list[
             committed=committed,
             text=values[committed][1] if committed in values else None,
         )
-        for name, committed in committed_in(entry.facts)
+        for name, committed in list_commitments(entry.facts)
     ]
 
 

@@ -76,7 +76,7 @@ def cursor(created_at: datetime, contract: UUID) -> str:
 
 
 def read_cursor(text: str) -> tuple[datetime, UUID]:
-    """Raises BadInput for what we did not give out."""
+    """Parse a cursor that the API returned earlier. Raises BadInput."""
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
         moment, _, contract = decoded.partition(" ")
@@ -85,4 +85,4 @@ def read_cursor(text: str) -> tuple[datetime, UUID]:
             raise ValueError("no zone")
         return at, UUID(contract)
     except ValueError:
-        raise BadInput("this is no cursor of ours", field="cursor") from None
+        raise BadInput("invalid cursor", field="cursor") from None

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the very operations that are routed: nothing is described a second time."""
+"""The OpenAPI 3.1 document, generated from the operations that are routed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.web.api.schemas import Problem
 REASONS = {
     401: "The API key is missing or not valid.",
     404: "There is no such contract for this key.",
-    409: "The contract is in a state in which this is not possible.",
+    409: "This is not possible in the contract's present state.",
     413: f"The body is longer than {MAX_BODY_BYTES // 1024} KiB.",
     422: "The request is wrong; `field` names the part of it. Also: this Idempotency-Key came with another request.",
     429: "Too early; Retry-After says when. Also: the first request with this Idempotency-Key is being worked on.",
@@ -89,7 +89,7 @@ def _described(
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A query has no null: what may be missing is just not there."""
+    """Return the parameter. A query has no null: an optional parameter is omitted instead."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
     plain = {key: value for key, value in kinds[0].items() if key not in ("title", "description")}
     described = {"name": name, "in": "query", "required": False, "schema": plain}

@@ -1,4 +1,4 @@
-"""One operation of the integration API: who calls, what they ask, and the answer, given once per Idempotency-Key."""
+"""Handling of one API operation: authentication, validation, and one final answer per Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -26,10 +26,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True)
 class ApiCall:
-    """A request that was let in. `asked` is the checked body, or the checked query of a GET.
-
-    `once` is its Idempotency-Key, if it has one.
-    """
+    """An authenticated request. `asked`: the validated body, or the validated query of a GET. `once`: its
+    Idempotency-Key, if any."""
 
     services: Services
     key: ApiKey
@@ -39,7 +37,7 @@ class ApiCall:
     once: str | None = None
 
     async def keep(self, tx: Transaction, status: int, answer: BaseModel) -> None:
-        """Keep the answer for the Idempotency-Key in the transaction of the act: neither can be without the other."""
+        """Store the answer for the Idempotency-Key in the transaction of the action, so that both commit together."""
         if self.once:
             await tx.idempotency.keep_answer(self.key.id, self.once, status, answer.model_dump_json())
 
@@ -59,7 +57,7 @@ class ApiCall:
         try:
             return UUID(self.path["signer"])
         except ValueError:
-            raise BadInput("this contract has no such signer", field="signer") from None
+            raise BadInput("the contract has no such signer", field="signer") from None
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ Act = Callable[[ApiCall], Awaitable[BaseModel | File]]
 
 @dataclass(frozen=True)
 class Operation:
-    """`name` is the OpenAPI operationId. `gives` is the answer's model, or the media type of a file."""
+    """An operation. `name`: OpenAPI operationId. `gives`: model of the answer, or media type of a file."""
 
     method: str
     path: str
@@ -93,7 +91,7 @@ class Operation:
             refused = problem_json(request, status_of(error), error)
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
-        body = await request.clone(client_max_size=MAX_BODY_BYTES).read()  # what is longer is not read to the end
+        body = await request.clone(client_max_size=MAX_BODY_BYTES).read()  # a longer body is not read completely
         once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
         call = ApiCall(request.app[HUB].services, key, scope, self._asked(request, body), request.match_info, once)
         return await self._answer(call) if once is None else await self._once(request, call, once, body)
@@ -116,7 +114,7 @@ class Operation:
         return web.json_response(text=given.model_dump_json(), status=self.status)
 
     async def _once(self, request: web.Request, call: ApiCall, key: str, body: bytes) -> web.Response:
-        """The first final answer is kept and given again; after a failure that can pass, the key is free again."""
+        """Store the first final answer and repeat it for the same key. A temporary failure frees the key."""
         if not _KEY.fullmatch(key):
             raise BadInput("up to 255 visible ASCII characters", field="Idempotency-Key")
         database, owner = call.services.database, call.key.id
@@ -165,7 +163,7 @@ async def _caller(request: web.Request) -> tuple[ApiKey, Scope]:
 
 
 def _bad_input(error: ValidationError) -> BadInput:
-    """The first fault, with the path of its field; never with the value, which may be personal."""
+    """Return the first error with the path of its field, without the value, which may be personal."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     words = {"extra_forbidden": "there is no such field", "missing": "this field is required"}

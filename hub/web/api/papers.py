@@ -1,17 +1,17 @@
-"""What is kept about a contract: the final file, the ledger of reminders, the record."""
+"""Documents about a contract: the final file, the reminder ledger, the audit record."""
 
 from __future__ import annotations
 
 from hub.errors import NotCompleted, NotFound
 from hub.model.contract.contract import ContractState
-from hub.model.evidence.record import broken_at
+from hub.model.evidence.record import find_broken_entry
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall, File
 from hub.web.api.schemas import Ledger, LedgerEntry, RecordGiven
 
 
 async def final_pdf(call: ApiCall) -> File:
-    """Never a half-signed file."""
+    """Return the final file. A partly signed file is never returned."""
     async with call.services.database.transaction(call.scope) as tx:
         contract = await tx.contracts.get(call.contract)
     if contract.state is not ContractState.COMPLETED or contract.document is None:
@@ -45,5 +45,5 @@ async def record(call: ApiCall) -> RecordGiven:
     return RecordGiven(
         entries=[answers.record_entry(each) for each in entries],
         words=[words for each in entries for words in answers.words_of(each, values)],
-        broken_at=broken_at(entries),
+        broken_at=find_broken_entry(entries),
     )

@@ -1,6 +1,6 @@
-"""What the integration API takes and gives, as pydantic models. Their fields are a public interface: names stay.
+"""Requests and answers of the integration API as pydantic models. Field names are public and must not change.
 
-Unknown fields are refused, so that a misspelt one is noticed. The descriptions stand in the OpenAPI document.
+Unknown fields are refused, so that misspelt ones are noticed. The descriptions appear in the OpenAPI document.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class ExtendAsked(_Taken):
 
 
 class ReissueAsked(_Taken):
-    """An empty body does as well: then the same people sign."""
+    """All members are optional. With an empty body the same people sign."""
 
     signers: list[SignerAsked] | None = Field(
         None,
@@ -126,7 +126,7 @@ class PhoneAsked(_Taken):
 
 
 class NothingAsked(_Taken):
-    """No member is needed; an empty body does as well."""
+    """No members; the body may be empty."""
 
 
 class ListAsked(_Taken):
@@ -156,7 +156,7 @@ class ContractIssued(_Given):
 
 
 class NextStepGiven(_Given):
-    """What happens next by itself."""
+    """The next automatic step."""
 
     kind: StepKind
     channel: str | None = Field(description="Null for the expiry, which sends nothing, or when no channel is there.")
@@ -164,7 +164,7 @@ class NextStepGiven(_Given):
 
 
 class CustodyGiven(_Given):
-    """Where the key of a signature is: as proved, and as its program claimed."""
+    """Custody of the key of a signature: proved, and as claimed by the client."""
 
     proved: Custody
     claimed: str
@@ -235,7 +235,7 @@ class ContractPage(_Given):
 
 
 class LinkGiven(_Given):
-    """The same link whenever the same signer and door are asked for."""
+    """A link. Requests for the same signer and door return the same link."""
 
     url: str
     short_code: str
@@ -245,7 +245,7 @@ class LinkGiven(_Given):
 
 
 class PhoneChangeGiven(_Given):
-    """Nothing has changed yet: your key's request is one approval, and a member of staff gives the second."""
+    """The phone number is not changed yet: the request is the first approval, a member of staff gives the second."""
 
     state: Literal["waiting-for-approval"]
     id: UUID
@@ -271,8 +271,8 @@ class Ledger(_Given):
 
 
 class WordsGiven(_Given):
-    """What somebody wrote. The entry's `facts` hold a commitment in its place: HMAC-SHA-256 with a salt that is kept
-    beside the text, and erased with it."""
+    """A text written by a person. The entry's `facts` hold a commitment in its place: HMAC-SHA-256 with a salt that is
+    stored with the text, and erased with it."""
 
     sequence: int
     fact: str

@@ -1,4 +1,4 @@
-"""The signer's way: the signing protocol `/sign/v1/*`, the landing page behind a link, the pages up to the end."""
+"""For signers: the signing protocol `/sign/v1/*`, the landing page of a link, and the signing pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several answers of the signing protocol have in common."""
+"""Parts shared by answers of the signing protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def base64(value: bytes) -> str:
 
 
 def where(request: web.Request, campus: Campus, language: str) -> dict[str, str]:
-    """School and campus are called as the visitor chose to read, otherwise as in `language`, that of the person."""
+    """Return the names of school and campus in the visitor's chosen language, otherwise in `language`, the signer's."""
     reads = chosen_language(request) or language
     school = request.app[HUB].settings.school.named(reads)
     return {"school": school, "campus": campus.named(reads), "language": language}

@@ -1,6 +1,6 @@
-"""The pages behind the code: read, sign, done; beside them declining, a question, the text version, one's devices.
+"""The pages after verification: read, sign, done; also decline, question, text version and devices.
 
-Each page looks where the contract is and leads on to the page that fits: whoever comes back finds their place.
+Each page redirects to the page that suits the present state, so that a returning visitor continues where they left off.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ ENDED = {
 
 @dataclass(frozen=True)
 class PageState:
-    """`standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others`: all contracts of the visit, with
-    where each of them stands. `devices`: how many of theirs have a key that is not revoked."""
+    """State shown by a page. `standing`: open, waiting, signed, declined-by-you, or one of ENDED. `others`: all
+    contracts of the visit with their states. `devices`: number of the signer's devices with a key that is not revoked.
+    """
 
     looked: Looked
     standing: str
@@ -60,7 +61,7 @@ class PageState:
 
     @property
     def next_open(self) -> Contract | None:
-        """Another contract that this person can sign now; those that come later in the list before earlier ones."""
+        """Next contract that this person can sign now: later ones in the list first, then earlier ones."""
         start = self.number - 1
         return next(
             (
@@ -102,8 +103,10 @@ async def text(request: web.Request) -> web.Response:
 
 
 async def sign(request: web.Request) -> web.Response:
-    """In this browser, or on from here to a USB token where one can be plugged in. Where the contract demands a key of
-    another kind, the ways to it."""
+    """Show the page for signing in this browser, with a link to signing by USB token where ports exist.
+
+    If the contract requires another kind of key, the page shows how to use one.
+    """
     place = await where(request)
     accepted = accepted_custody(request.app[HUB].services, place.looked.contract, place.looked.visit.signer)
     template = "signer/sign.html" if not accepted or Custody.BROWSER in accepted else "signer/other_key.html"
@@ -112,7 +115,7 @@ async def sign(request: web.Request) -> web.Response:
 
 
 async def token(request: web.Request) -> web.Response:
-    """With a USB token, by the agent on the person's own computer."""
+    """Show the page for signing with a USB token, by the agent on the person's computer."""
     return await _to_sign(request, "signer/token.html", origin=request.app[HUB].services.origin)
 
 
@@ -127,7 +130,7 @@ def _has_ports(request: web.Request) -> bool:
 
 
 async def _to_sign(request: web.Request, template: str, **more: Any) -> web.Response:
-    """Only what was read is signed: a document that changed meanwhile is shown again first."""
+    """Show a signing page, or first the document again if it changed after it was read."""
     place = await where(request)
     if place.standing != "open":
         raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
@@ -157,7 +160,7 @@ async def question(request: web.Request) -> web.Response:
 
 
 async def devices(request: web.Request) -> web.Response:
-    """Those of this person, revoked ones too. Where there are none, there is nothing to see."""
+    """Show the devices of this person, including revoked ones."""
     place = await where(request)
     found, _ = await device_keys.devices(request.app[HUB].services, session_secret(request))
     if not found:
@@ -166,7 +169,8 @@ async def devices(request: web.Request) -> web.Response:
 
 
 async def where(request: web.Request) -> PageState:
-    """Raises SessionNotValid, NotVerified (both shown as "your visit has ended"), ContractNotFound."""
+    """Return the state for a page. Raises SessionNotValid, NotVerified (both shown as "your visit has ended"),
+    ContractNotFound."""
     looked = await look(request)
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
         others = await contracts_of(tx, looked.visit.session)
@@ -225,7 +229,7 @@ def _parties(looked: Looked, lang: str) -> list[dict[str, Any]]:
 
 
 def _moment(looked: Looked) -> str:
-    """When this signer signed, in their own zone."""
+    """Return when this signer signed, in their time zone."""
     at = looked.visit.task.accepted_at
     return _when(at, looked.visit.signer.zone) if at else ""
 

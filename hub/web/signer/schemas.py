@@ -1,4 +1,4 @@
-"""The bodies of the signing protocol: strict, bounded, nothing unknown taken."""
+"""Request bodies of the signing protocol: strict and bounded; unknown members are refused."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Nothing(Body):
 
 
 class CodeAsked(Body):
-    """`channel`: `voice` where the person wants to hear the code. What is not there is as if nothing had been asked."""
+    """Request for a code. `channel`: `voice` to have it read by phone; ignored if there is no such channel."""
 
     channel: Text | None = None
 
 
 class Open(Body):
-    """Exactly one way in: a ticket, a pickup code with the phone, or a poster with phone and name."""
+    """Start of a session with exactly one of: a ticket; a pickup code with phone; a poster with phone and name."""
 
     ticket: Text | None = None
     pickup_code: Text | None = None
@@ -63,7 +63,7 @@ class Open(Body):
 
 
 class Verify(Body):
-    """Who came by a poster gives the code alone."""
+    """Verification. A poster visitor sends only the code."""
 
     code: Text
     name: Text | None = None
@@ -71,7 +71,7 @@ class Verify(Body):
 
 
 class Enrol(Body):
-    """As the integration API takes a contract's people."""
+    """Enrolment; people are given as in the integration API."""
 
     course: Text
     student: StudentAsked
@@ -82,14 +82,14 @@ Chain = Annotated[list[Base64], Field(min_length=1, max_length=10)]
 
 
 class AndroidKeyBody(Body):
-    """Of `KeyStore.getCertificateChain`, the key's own certificate first."""
+    """Result of `KeyStore.getCertificateChain`, the certificate of the key first."""
 
     format: Literal["android-key"]
     certificate_chain: Chain
 
 
 class AppAttestBody(Body):
-    """Of `DCAppAttestService`."""
+    """Result of `DCAppAttestService`."""
 
     format: Literal["apple-appattest"]
     key_id: Base64
@@ -97,9 +97,12 @@ class AppAttestBody(Body):
 
 
 class Key(Body):
-    """`spki`: SubjectPublicKeyInfo in DER; a key with a certificate brings its chain instead, its own first. `proof`:
-    raw r‖s, or the value of RSA. `attestation`: what the platform says of an app's key; `device`: what the app calls
-    the device; `passkey`: the id of the person's passkey that a fresh certificate is to name."""
+    """A signer's key.
+
+    `spki`: SubjectPublicKeyInfo (DER); a key with its own certificate sends `certificate_chain` instead, its own first.
+    `proof`: raw r‖s, or the RSA signature. `attestation`: the platform's, for an app's key. `device`: the app's name
+    for the device. `passkey`: id of the person's passkey to be named in a new certificate.
+    """
 
     proof: Base64
     custody: Text
@@ -114,7 +117,7 @@ class Key(Body):
         if (self.spki is None) == (self.certificate_chain is None):
             raise ValueError("give spki or certificate_chain")
         if self.attestation is not None and (self.spki is None or self.custody != Custody.APP_KEYSTORE):
-            raise ValueError("an attestation speaks for the spki of an app-keystore")
+            raise ValueError("an attestation is only allowed with the spki of an app-keystore")
         if self.passkey is not None and self.spki is None:
             raise ValueError("a certificate that is brought along names its passkey already")
         return self
@@ -126,7 +129,7 @@ class ConsentBody(Body):
 
 
 class Appearance(Body):
-    """The drawn name: strokes of points, each `[x, y]` from 0 to 1, from the upper left corner."""
+    """The handwritten name: strokes of points `[x, y]`, each from 0 to 1, origin at the upper left."""
 
     strokes: Annotated[list[list[Point]], Field(max_length=MAX_STROKES)]
 
@@ -144,7 +147,7 @@ class Prepare(Body):
 
 
 class PasskeyAssertion(Body):
-    """As WebAuthn names the parts; `credential` is the id of the passkey."""
+    """A WebAuthn assertion. `credential`: id of the passkey."""
 
     credential: Base64
     authenticator_data: Base64
@@ -209,7 +212,7 @@ Some = TypeVar("Some", bound=Body)
 
 
 async def body(request: web.Request, kind: type[Some]) -> Some:
-    """The request's JSON as `kind`. Raises BadInput with the field, or HTTPRequestEntityTooLarge."""
+    """Parse the JSON body as `kind`. Raises BadInput with the field, or HTTPRequestEntityTooLarge."""
     if (request.content_length or 0) > MAX_JSON_BYTES:
         raise web.HTTPRequestEntityTooLarge(MAX_JSON_BYTES, request.content_length or 0)
     content = bytearray()

@@ -1,6 +1,6 @@
-"""What a visitor holds, as far as its User-Agent says: which way to the school's app the page offers, and nothing else.
+"""The visitor's system according to the User-Agent, used only to choose how the page opens the school's app.
 
-The page is the same for all and works for all. Whoever is taken for something else is offered another button, or none.
+The page works for all visitors. If the system is misjudged, only this button differs or is missing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from channels.applink import AppLink
 
-# Characters of a User-Agent that are looked at.
+# Characters of a User-Agent that are examined.
 MAX_USER_AGENT_LENGTH = 1000
 _WECHAT = re.compile(r"MicroMessenger|WindowsWechat|MacWechat|wxwork", re.IGNORECASE)
 _BROWSER_OF_AN_APP = re.compile(
@@ -23,7 +23,7 @@ _BROWSER_OF_AN_APP = re.compile(
 
 
 class System(StrEnum):
-    """HarmonyOS up to version 4 runs Android's apps, and is Android here."""
+    """Operating system. HarmonyOS up to version 4 runs Android apps and counts as Android."""
 
     IOS = "ios"
     ANDROID = "android"
@@ -33,7 +33,7 @@ class System(StrEnum):
 
 
 class Inside(StrEnum):
-    """Whose browser it is: the system's or one of its own, WeChat's (WeCom's too), or that of another app."""
+    """Kind of browser: a browser app, WeChat (also WeCom), or a view inside another app."""
 
     BROWSER = "browser"
     WECHAT = "wechat"
@@ -47,7 +47,7 @@ class VisitorDevice:
 
     @property
     def variant(self) -> str:
-        """What it is called in one word: `ios`, `wechat-android`, `app-harmony` …"""
+        """The combination in one word: `ios`, `wechat-android`, `app-harmony` …"""
         return self.system if self.inside is Inside.BROWSER else f"{self.inside}-{self.system}"
 
 
@@ -76,8 +76,10 @@ def _inside(text: str, system: System) -> Inside:
 
 
 def way_to_the_app(device: VisitorDevice, app: AppLink, origin: str, *, any_system: bool) -> str:
-    """The address for a tap, with `{place}` in it; empty where there is no app, or where a tap would lead nowhere
-    (apps like WeChat open none but their own partners' apps). `any_system`: as if the school had every app."""
+    """Return the URL for a tap, containing `{place}`; empty if there is no app or the browser would not open it.
+
+    Apps like WeChat open only apps of their partners. `any_system`: act as if the school had an app for every system.
+    """
     if device.inside is not Inside.BROWSER:
         return ""
     match device.system:

@@ -1,4 +1,4 @@
-"""The staff console, `/staff`: what is still unsigned, why, and what to do about it."""
+"""The staff console `/staff`."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 async def _without_slash(_: web.Request) -> web.StreamResponse:
-    """People type it, and the demo prints it."""
+    """Redirect `/staff/`, which people type and the demo prints, to `/staff`."""
     raise web.HTTPSeeOther("/staff")

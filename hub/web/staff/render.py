@@ -1,4 +1,4 @@
-"""A page of the console: what every one of them knows."""
+"""Rendering of the console's pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import BadInput, QiandaError
-from hub.model.contract.person import id_type_name, mask_id, mask_name, mask_phone
+from hub.model.contract.person import format_id_type, mask_id, mask_name, mask_phone
 from hub.model.school.course import Campus, Course
 from hub.web.i18n import language_of
 from hub.web.pages import page, translator
@@ -42,12 +42,12 @@ SAID = {
 
 
 def printable(text: str) -> str:
-    """A value of a form as it may be stored and shown."""
+    """Return a form value without characters that cannot be stored or shown."""
     return "".join(character for character in text if character.isprintable()).strip()[:200]
 
 
 class Entered(dict[str, str]):
-    """What a form or an address holds; what it does not hold is empty."""
+    """Values of a form or query; missing ones are empty."""
 
     def __missing__(self, name: str) -> str:
         return ""
@@ -62,7 +62,7 @@ async def speech(visit: DeskVisit) -> labels.Speech:
 async def show(
     visit: DeskVisit, template: str, *, problem: QiandaError | None = None, status: int = 200, **context: Any
 ) -> web.Response:
-    """`problem` is shown on top of the page, with the status that it has for programs too."""
+    """Render a page. `problem`: shown at its top; determines the status."""
     async with visit.services.database.transaction(visit.shown) as tx:
         open_tasks, _ = await tx.staff_tasks.count_open_tasks(visit.staff.id)
     spoken = await speech(visit)
@@ -78,13 +78,13 @@ async def show(
         "mask_name": mask_name,
         "mask_id": mask_id,
         "named": lambda each: _named(each, spoken.lang),
-        "document_named": lambda each: id_type_name(each, spoken.lang),
+        "document_named": lambda each: format_id_type(each, spoken.lang),
     }
     return page(visit.request, template, status=status_of(problem) if problem else status, **(known | context))
 
 
 def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
-    """What happened, where, and from when on it may work, in this time zone."""
+    """Return the sentences for an error: what happened, in which field, and when it may work, in this time zone."""
     sentences = [say.translate(problem.sentence)]
     field = problem.field if isinstance(problem, BadInput) else ""
     if field:

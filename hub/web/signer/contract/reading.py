@@ -1,4 +1,4 @@
-"""What a verified signer reads: the contract's card, its pages, its text, the files."""
+"""What a verified signer can read: the contract's summary, its pages, its text and its files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from hub.web.signer.signing.protocol import iso
 
 @dataclasses.dataclass(frozen=True)
 class Looked:
-    """A visit with everything that is shown beside the contract itself."""
+    """A visit with everything that is shown besides the contract."""
 
     visit: Visit
     signers: list[tuple[Signer, SigningTask]]
@@ -51,8 +51,10 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def look(request: web.Request, *, agent: bool = False) -> Looked:
-    """`agent`: also for a program that is paired with a page. Raises SessionNotValid, NotVerified, NotForAgents,
-    ContractNotFound."""
+    """Load the visit of a request. `agent`: also for an agent paired with a page.
+
+    Raises SessionNotValid, NotVerified, NotForAgents, ContractNotFound.
+    """
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, session_secret(request), contract_id(request), agent=agent)
         return await _looked(tx, visiting)
@@ -70,8 +72,8 @@ async def contract(request: web.Request) -> web.Response:
 
 
 def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
-    """`summary` is in the language that the visitor chose, otherwise the signer's own; `deadline` is ISO 8601.
-    `custody`: where this signer's key may be; nothing: anywhere."""
+    """Return the contract as JSON. `summary`: in the visitor's chosen language, otherwise the signer's. `deadline`: ISO
+    8601. `custody`: accepted kinds of keys; empty for any."""
     seen, me = looked.contract, looked.visit.signer
     consent = consent_for(request.app[HUB].services, seen, me.language)
     language = chosen_language(request) or me.language
@@ -96,7 +98,7 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
 
 
 async def page_image(request: web.Request) -> web.Response:
-    """One page of the current revision, from 1. That it was fetched is kept: it is part of the evidence."""
+    """Return the image of a page of the current revision, counted from 1. The access is recorded as evidence."""
     number = int(request.match_info["number"])
     hub = request.app[HUB]
     async with hub.database.transaction(EVERYTHING) as tx:
@@ -111,7 +113,7 @@ async def page_image(request: web.Request) -> web.Response:
 
 
 async def text(request: web.Request) -> web.Response:
-    """The contract as plain text, for large type and screen readers."""
+    """Return the contract as plain text, for large type and screen readers."""
     looked = await look(request)
     lines = [looked.contract.title, looked.contract.number, ""]
     for block in blocks_of(looked.contract):
@@ -120,7 +122,7 @@ async def text(request: web.Request) -> web.Response:
 
 
 def blocks_of(seen: Contract) -> list[dict[str, Any]]:
-    """The blocks as they were laid out: `kind` is heading, paragraph or table."""
+    """Return the blocks of the layout. `kind`: heading, paragraph or table."""
     blocks: list[dict[str, Any]] = seen.data.get("text", [])
     return blocks
 
@@ -136,7 +138,7 @@ def _block_lines(block: dict[str, Any]) -> list[str]:
 
 
 async def document(request: web.Request) -> web.Response:
-    """The current revision, to whoever still has to sign it; afterwards only the finished file is handed out."""
+    """Return the current revision to a signer who still has to sign; afterwards only the final file is available."""
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
         seen = await visit(tx, session_secret(request), contract_id(request), agent=True)
     still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)

@@ -1,4 +1,4 @@
-"""The signing protocol for whoever comes by a poster: `open`, `code` and `verify` without a link, then `enrol`."""
+"""The signing protocol for poster visitors: `open`, `code` and `verify` without a link, then `enrol`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hub.web.signer.answers import base64, contracts_json, where
 
 
 async def open_poster(request: web.Request, poster: str, phone: str, name: str) -> web.Response:
-    """`{session, key_challenge, school, campus, language}`, whosever the phone is."""
+    """Start a session. Returns `{session, key_challenge, school, campus, language}`, also for unknown phones."""
     services = request.app[HUB].services
     admitted = await guests.open_poster(services, poster, phone, name, language_of(request))
     return _with_session(
@@ -37,7 +37,7 @@ async def open_poster(request: web.Request, poster: str, phone: str, name: str) 
 
 
 async def verify(request: web.Request, code: str) -> web.Response:
-    """`{session, contracts: [], courses}`. A signer's session needs name and id_tail as well."""
+    """Verify the code. Returns `{session, contracts: [], courses}`. A signer's session needs name and id_tail, too."""
     try:
         admitted = await guests.verify(request.app[HUB].services, session_secret(request), code)
     except SessionNotValid:
@@ -54,7 +54,7 @@ async def _of_a_signer(request: web.Request) -> bool:
 
 
 async def session(request: web.Request) -> web.Response:
-    """The visitor's own name and phone only once the phone is proved. `enrolled`: staff look at it now."""
+    """Return the session; name and phone only after the phone is verified. `enrolled`: waiting for staff."""
     admitted = await guests.come_back(request.app[HUB].services, session_secret(request))
     visitor = admitted.visitor
     answer: dict[str, Any] = {
@@ -70,7 +70,7 @@ async def session(request: web.Request) -> web.Response:
 
 
 async def enrol(request: web.Request) -> web.Response:
-    """As `verify` of a link answers: with the contract; without one (202) where staff look at it first."""
+    """Enrol a student. Answers like `verify` of a link, or with 202 and no contract if staff check it first."""
     await request.app[BRAKES].slow_down(request, "enrol")
     asked = await schemas.body(request, schemas.Enrol)
     student = asked.student
@@ -106,7 +106,7 @@ def courses_json(request: web.Request, admitted: Admitted) -> list[dict[str, Any
 
 
 def course_json(course: Course, language: str) -> dict[str, Any]:
-    """What one picks a course by; `fee` is the whole, in yuan."""
+    """Return what is shown of a course for choosing it. `fee`: total in yuan."""
     facts = course_facts(course, language)
     return {
         "id": course.id,

@@ -1,6 +1,7 @@
-"""Behind a poster: what stands on it, and the way from there to a contract, one thing after the other.
+"""The landing page of a poster, which leads step by step to a contract.
 
-Looking changes nothing and is no scan. Only the browser that came by this poster before is led to where it was.
+Viewing it changes nothing and is not counted as a scan. Only a browser that used this poster before continues where it
+left off.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from hub.errors import QiandaError
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.posters import Offer
 from hub.lifecycle.signing.open_link import session_of
-from hub.model.contract.person import IdType, id_type_name
+from hub.model.contract.person import IdType, format_id_type
 from hub.model.school.poster import PosterMode
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -29,7 +30,7 @@ from hub.web.signer.signing.landing import can_read_aloud
 
 @dataclass(frozen=True)
 class PosterState:
-    """Where this browser's visitor is. `going_on`: the contract that came of it."""
+    """State of this browser's visitor. `going_on`: the contract drawn from the enrolment."""
 
     begin: str = "start"
     opened: bool = False
@@ -59,7 +60,7 @@ async def landing(request: web.Request) -> web.Response:
         campus=offer.campus.named(language),
         can_read_aloud=can_read_aloud(request),
         courses=[course_json(each, language) for each in offer.courses],
-        id_types=[(each.value, id_type_name(each, language)) for each in IdType],
+        id_types=[(each.value, format_id_type(each, language)) for each in IdType],
     )
 
 
@@ -70,7 +71,7 @@ async def _standing(request: web.Request, offer: Offer) -> PosterState:
     try:
         async with request.app[HUB].database.transaction(EVERYTHING) as tx:
             return await _visiting(tx, secret, offer) or await _signing(tx, secret, offer)
-    except QiandaError:  # an old cookie: the page is as for everybody
+    except QiandaError:  # an old cookie: show the page for new visitors
         return PosterState()
 
 
@@ -85,7 +86,7 @@ async def _visiting(tx: Transaction, secret: str, offer: Offer) -> PosterState |
 
 
 async def _signing(tx: Transaction, secret: str, offer: Offer) -> PosterState:
-    """A visitor who has become a signer by this very poster."""
+    """Return the state of a visitor who has become a signer by this poster."""
     session = await session_of(tx, secret)
     mine = session.verified_at is not None and await tx.posters.drew(offer.poster.id, session.contract)
     return PosterState("back", going_on=session.contract) if mine else PosterState()

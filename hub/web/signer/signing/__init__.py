@@ -1,1 +1,1 @@
-"""From a link to an accepted signature."""
+"""Signing: links, sessions, codes, keys and signatures."""

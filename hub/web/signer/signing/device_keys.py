@@ -1,4 +1,4 @@
-"""Keys of apps in the signing protocol: what comes with `key`, and the list of a person's devices.
+"""Keys of apps in the signing protocol: their part of `key`, and the list of a person's devices.
 
 `GET /sign/v1/devices` → `{devices: [{id, label, platform, attestation, level, bound_at, used_at, revoked_at, this}]}`;
 `POST /sign/v1/devices/revoke {id}`. Both in a verified session.
@@ -45,7 +45,7 @@ def _statement(said: schemas.AndroidKeyBody | schemas.AppAttestBody | None) -> S
 
 
 def bound(held: Held) -> dict[str, Any]:
-    """What the answer to `key` says beside the chain, where the key is an app's."""
+    """Return the part of the answer to `key` that is specific to keys of apps."""
     if held.key is None:
         return {}
     return {
@@ -80,7 +80,7 @@ def _iso(moment: datetime) -> str:
 
 
 async def revoke(request: web.Request) -> web.Response:
-    """Once more is answered as success."""
+    """Revoke a device. Idempotent."""
     asked = await body(request, schemas.DeviceBody)
     try:
         device = UUID(asked.id)

@@ -1,6 +1,6 @@
-"""Behind a link: a page that is harmless, shows nothing personal, and is the same for every ticket, real or not.
+"""The landing page of a link: the same for every ticket, valid or not, without side effects and personal data.
 
-Only the browser that opened the ticket before, and still has its session, is led to where the visitor was.
+Only the browser that opened the ticket before, and still has its session, continues where the visitor left off.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from aiohttp import web
 
 from hub.errors import QiandaError
 from hub.lifecycle.signing.open_link import session_of
-from hub.model.signing.link import normalised_ticket
-from hub.model.signing.pickup_code import by_pickup
+from hub.model.signing.link import normalise_ticket
+from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.signing.session import SigningSession
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -34,13 +34,15 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def pickup(request: web.Request) -> web.Response:
-    """Type the pickup code of a message, or the code that is printed under a QR code. `opened`: this browser did so
-    before, rightly or not, and waits for its one-time code."""
+    """Show the page for typing a pickup code, or the code printed below a QR code.
+
+    `opened`: this browser has sent one, correct or not, and waits for the one-time code.
+    """
     typed = request.query.get("code", "")
-    ticket = normalised_ticket(typed)
+    ticket = normalise_ticket(typed)
     if ticket is not None:
         raise web.HTTPSeeOther(f"/{'p' if await _of_a_poster(request, ticket) else 's'}/{ticket}")
-    opened = by_pickup(request.cookies.get(COOKIE, "")) and not typed
+    opened = is_pickup_secret(request.cookies.get(COOKIE, "")) and not typed
     return page(request, "signer/pickup.html", wrong=bool(typed), opened=opened, can_read_aloud=can_read_aloud(request))
 
 
@@ -51,7 +53,7 @@ async def _of_a_poster(request: web.Request, ticket: str) -> bool:
 
 async def landing(request: web.Request) -> web.Response:
     opened, going_on = False, None
-    secret, ticket = request.cookies.get(COOKIE), normalised_ticket(request.match_info["ticket"])
+    secret, ticket = request.cookies.get(COOKIE), normalise_ticket(request.match_info["ticket"])
     if secret and ticket:
         opened, going_on = await _known(request, secret, ticket)
     if going_on is not None:
@@ -62,13 +64,16 @@ async def landing(request: web.Request) -> web.Response:
 
 
 def can_read_aloud(request: web.Request) -> bool:
-    """Whether a code can be read by a voice. Asked of nobody's number: a page before the code is alike for all."""
+    """Return whether codes can be sent by voice, whatever the signer's number, since this page is the same for all."""
     return "voice" in request.app[HUB].services.router.configured
 
 
 def offered(request: web.Request) -> dict[str, Any]:
-    """What `signer/app.html` needs. The school's app opens on a tap only, never by itself; the demo shows how it would
-    be to have one. `app=none`: Android came back, because the app is not on this phone."""
+    """Return the values for `signer/app.html`.
+
+    The school's app opens only on a tap; the demo shows how this looks. `app=none`: Android returned here, because the
+    app is not installed.
+    """
     hub = request.app[HUB]
     device = recognised(request.headers.get("User-Agent", ""))
     app_is_missing = request.query.get("app") == "none"
@@ -77,7 +82,7 @@ def offered(request: web.Request) -> dict[str, Any]:
 
 
 async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
-    """Whether this browser's session came by this ticket and waits for its code; or which contract it goes on with."""
+    """Return whether this browser's session belongs to the ticket and waits for its code; or its verified contract."""
     try:
         async with request.app[HUB].database.transaction(EVERYTHING) as tx:
             session = await session_of(tx, secret)

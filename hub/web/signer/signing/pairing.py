@@ -1,6 +1,6 @@
-"""Pairing a page with a program on the signer's own computer: the page's part, and the program's one call of its own.
+"""Pairing of a page with the agent on the signer's computer: the page's requests, and the agent's `claim`.
 
-Everything else the program does by the signing protocol, with its own session as bearer.
+For everything else the agent uses the signing protocol, with its own session as bearer.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ async def begin(request: web.Request) -> web.Response:
 
 
 async def claim(request: web.Request) -> web.Response:
-    """`origin` is the hub's public one: the program compares it with the one that it was told."""
+    """Claim a pairing for an agent. `origin`: the public origin of the hub, which the agent checks."""
     await request.app[BRAKES].slow_down(request, "claim")
     asked = await body(request, schemas.Claim)
     services = request.app[HUB].services
@@ -69,7 +69,7 @@ async def standing(request: web.Request) -> web.Response:
 
 
 def _shown(found: PairingView) -> dict[str, str | None] | None:
-    """By what the person knows their certificate again."""
+    """Return the values by which the person recognises their certificate."""
     if found.certificate is None:
         return None
     certificate = x509.Certificate.load(found.certificate)

@@ -64,7 +64,7 @@ async def register(request: web.Request) -> web.Response:
 
 
 def given(asked: schemas.PasskeyAssertion | None) -> PasskeyAnswer | None:
-    """What came with a signature."""
+    """Return the passkey's answer that came with a signature, or None."""
     if asked is None:
         return None
     data, said, signature = (b64decode(each) for each in (asked.authenticator_data, asked.client_data, asked.signature))

@@ -1,4 +1,4 @@
-"""The signing protocol for whoever comes by a pickup code: the same answers after the same time, fitting or not."""
+"""The signing protocol for visitors with a pickup code: correct or not, the same answers after the same time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from hub.web.i18n import language_of
 from hub.web.security import session_secret, set_session
 from hub.web.signer.answers import base64
 
-# Answers that must not tell what they found take at least so long.
+# Minimum time of answers that must not reveal whether the code was correct.
 SAME_SECONDS = 0.25
 Given = TypeVar("Given")
 
 
 async def even(work: Awaitable[Given]) -> Given:
-    """The outcome of `work`, good or bad, and not before SAME_SECONDS."""
+    """Return or raise the outcome of `work`, but not before SAME_SECONDS."""
     pause = asyncio.ensure_future(asyncio.sleep(SAME_SECONDS))
     try:
         return await work
@@ -33,7 +33,10 @@ async def even(work: Awaitable[Given]) -> Given:
 
 
 async def open_pickup(request: web.Request, code: str, phone: str) -> web.Response:
-    """`{session, key_challenge, school, campus: null}`. The campus would tell that there is something to sign."""
+    """Start a session. Returns `{session, key_challenge, school, campus: null}`.
+
+    The campus would reveal that there is something to sign.
+    """
     await request.app[BRAKES].slow_down(request, "pickup")
     services = request.app[HUB].services
     picked = await even(pickup_codes.open_pickup(services, code, phone))
@@ -76,6 +79,6 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
     try:
         await ask_question(services, secret, kind, text)
     except SessionNotValid:
-        await pickup_codes.hear_nobody(services, secret)
+        await pickup_codes.ignore_question(services, secret)
     except TooSoon:
         pass  # whoever guesses pickup codes is not told that somebody has asked too much

@@ -23,8 +23,8 @@ from hub.lifecycle.signing.device_keys import ShownKey
 from hub.lifecycle.signing.open_link import Landed, come_back, open_ticket
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.staff import change_phone
-from hub.model.contract.person import phone_number
-from hub.model.signing.pickup_code import by_pickup
+from hub.model.contract.person import normalise_phone
+from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.phone_change import PhoneChangeState
 from hub.web.app_keys import BRAKES, HUB
@@ -83,7 +83,7 @@ async def code(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "code")
     channel = (await body(request, schemas.CodeAsked)).channel
     services, secret = request.app[HUB].services, session_secret(request)
-    if by_pickup(secret):
+    if is_pickup_secret(secret):
         await pickup_code.even(pickup_code.send_code(services, secret, channel))
         return web.json_response({}, status=202)
     try:
@@ -98,10 +98,10 @@ async def verify(request: web.Request) -> web.Response:
     asked = await body(request, schemas.Verify)
     services, secret = request.app[HUB].services, session_secret(request)
     if asked.name is None or asked.id_tail is None:
-        if by_pickup(secret):
+        if is_pickup_secret(secret):
             raise BadInput("name and id_tail are needed as well", field="name")
         return await enrolling.verify(request, asked.code)
-    if by_pickup(secret):
+    if is_pickup_secret(secret):
         verified = await pickup_code.even(pickup_code.verify(services, secret, asked.code, asked.name, asked.id_tail))
     else:
         verified = await verify_identity.verify(services, secret, asked.code, asked.name, asked.id_tail)
@@ -112,7 +112,7 @@ async def verify(request: web.Request) -> web.Response:
 
 async def session(request: web.Request) -> web.Response:
     services = request.app[HUB].services
-    if by_pickup(session_secret(request)):
+    if is_pickup_secret(session_secret(request)):
         return await pickup_code.session(request)
     try:
         found, contracts = await come_back(services, session_secret(request))
@@ -189,10 +189,10 @@ async def prepared(request: web.Request) -> web.Response:
 
 
 async def signature(request: web.Request) -> web.Response:
-    """A repeated submission of an accepted one is answered as success. `assertion`: see `confirming`. `scripts_sha256`:
-    our page says by which scripts it was made (see `hub.web.scripts`)."""
+    """Accept a signature. Idempotent. `assertion`: see `confirming`. `scripts_sha256`: hash of the scripts of the page
+    that made it (see `hub.web.scripts`)."""
     asked = await body(request, schemas.Signature)
-    wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
+    wanted = uuid(asked.request, BadInput("invalid request id", field="request"))
     contract_id(request)  # the request knows its contract; an id that is none is refused as everywhere
     try:
         state = await sign.accept_signature(
@@ -209,7 +209,7 @@ async def signature(request: web.Request) -> web.Response:
 
 async def refused(request: web.Request) -> web.Response:
     asked = await body(request, schemas.RefusalBody)
-    wanted = uuid(asked.request, BadInput("this is no request id", field="request"))
+    wanted = uuid(asked.request, BadInput("invalid request id", field="request"))
     await sign.note_refusal(request.app[HUB].services, session_secret(request), wanted, asked.reason)
     return web.json_response({})
 
@@ -229,7 +229,7 @@ async def question(request: web.Request) -> web.Response:
     await request.app[BRAKES].slow_down(request, "question")
     asked = await body(request, schemas.QuestionBody)
     services, secret = request.app[HUB].services, session_secret(request)
-    if by_pickup(secret):
+    if is_pickup_secret(secret):
         await pickup_code.even(pickup_code.ask(services, secret, asked.kind, asked.text))
     else:
         await ask_question(services, secret, asked.kind, asked.text)
@@ -237,7 +237,7 @@ async def question(request: web.Request) -> web.Response:
 
 
 async def relink(request: web.Request) -> web.Response:
-    """202 whether there is anything to send or not."""
+    """Send the link again. Answers 202 whether or not there is anything to send."""
     await request.app[BRAKES].slow_down(request, "relink")
     asked = await body(request, schemas.Relink)
     await pickup_code.even(_relink(request, asked))
@@ -246,17 +246,17 @@ async def relink(request: web.Request) -> web.Response:
 
 async def _relink(request: web.Request, asked: schemas.Relink) -> None:
     try:
-        number = phone_number(asked.phone) if asked.phone else None
+        number = normalise_phone(asked.phone) if asked.phone else None
     except BadInput:
         return
     await resend_link.relink(request.app[HUB].services, ticket=asked.ticket, phone=number)
 
 
 async def phone(request: web.Request) -> web.Response:
-    """`{phone}` → 202 `{state}`: `waiting-for-approval` by the school, or `changed`, which ends this session.
+    """Request or confirm a change of the phone number: `{phone}` → 202 `{state}`.
 
-    The verified session came about by the old phone's code: that is one of the two approvals. With a number that the
-    school asked for before, it is the second.
+    `state`: `waiting-for-approval` by the school, or `changed`, which ends this session. The session was verified by a
+    code to the old phone, which is one of the two approvals. It is the second one if the school requested this number.
     """
     await request.app[BRAKES].slow_down(request, "relink")
     asked = await body(request, schemas.Phone)

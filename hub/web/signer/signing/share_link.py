@@ -1,7 +1,6 @@
-"""The ways on for whoever cannot sign where they are: their own link to copy, as a QR code, and for the school's app.
+"""The signer's link for continuing on another device: to copy, as a QR code, and for the school's app.
 
-`POST link {}` → `{url, qr_png, app_address}`, in a verified session. Whoever comes by it elsewhere is asked for a code
-again.
+`POST link {}` → `{url, qr_png, app_address}`, in a verified session. The other device has to verify a code again.
 """
 
 from __future__ import annotations

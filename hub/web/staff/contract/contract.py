@@ -1,4 +1,4 @@
-"""One contract: its signers, what happened, what comes next, and what staff can do."""
+"""The page of one contract: signers, history, next step, and actions of staff."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from hub.lifecycle.staff.change_phone import ask as ask_for_phone
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, Signer
-from hub.model.evidence.record import RecordEntry, broken_at
+from hub.model.evidence.record import RecordEntry, find_broken_entry
 from hub.model.signing.link import DoorKind
-from hub.router.policy import policy_of
+from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
 from hub.web.i18n import language_of
 from hub.web.security import refuse_other_sites
@@ -58,7 +58,7 @@ async def contract(visit: DeskVisit) -> web.Response:
 async def show_contract(
     visit: DeskVisit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
 ) -> web.Response:
-    """`form`: the one on the page that was refused, and what had been `entered` there."""
+    """Show a contract. `form`: the form that was refused, with what was `entered`."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
         entries = await tx.record.entries(found.id)
@@ -74,7 +74,7 @@ async def show_contract(
         to_do = await tx.staff_tasks.open_tasks(found.id)
         changing = await tx.phone_changes.signers(tx.now)
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
-        policy = await policy_of(tx, visit.services.policy, found)
+        policy = await get_policy(tx, visit.services.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
     return await show(
         visit,
@@ -86,7 +86,7 @@ async def show_contract(
         at=campus,
         staff_tasks=to_do,
         changing=changing,
-        broken_at=broken_at(entries),
+        broken_at=find_broken_entry(entries),
         summary=card(found, campus.zone, language_of(visit.request)),
         problem=problem,
         form=form,
@@ -111,7 +111,7 @@ def name_of(signers: Sequence[Signer], signer: UUID) -> str:
 
 
 async def note_view(visit: DeskVisit, tx: Transaction, found: Contract, entries: list[RecordEntry]) -> None:
-    """Who looked at a person's data stands in the record, once an hour for each member of staff."""
+    """Record that a member of staff viewed personal data, at most once an hour per member."""
     mine = [entry.at for entry in entries if entry.kind == VIEWED and entry.actor == visit.actor]
     if not mine or tx.now - max(mine) >= LOOKED_APART:
         await tx.record.append(found.id, found.campus, VIEWED, visit.actor, {})
@@ -123,7 +123,7 @@ async def note_view(visit: DeskVisit, tx: Transaction, found: Contract, entries:
 async def _done(
     visit: DeskVisit, act: Callable[[], Awaitable[str]], form: str = "", entered: Mapping[str, str] | None = None
 ) -> web.StreamResponse:
-    """Do it and show the contract again with a word about it, or with what stood in the way."""
+    """Carry out an action, then show the contract with a confirmation or with the error."""
     try:
         said = await act()
     except QiandaError as error:
@@ -160,7 +160,7 @@ def _end_of(day: str, zone: ZoneInfo) -> datetime:
 
 
 async def change_phone(visit: DeskVisit) -> web.StreamResponse:
-    """The first approval; a colleague, or the old phone's code, gives the second."""
+    """Request a phone number change, which is the first approval; a colleague or the old phone gives the second."""
     form = await visit.request.post()
     phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
     signer = _uuid(visit.request.match_info["signer"])
@@ -217,7 +217,7 @@ async def reissue(visit: DeskVisit) -> web.StreamResponse:
 
 
 async def replace_person(visit: DeskVisit) -> web.StreamResponse:
-    """Somebody else in a signer's place: by a new contract, since names stand in the fixed text."""
+    """Replace a signer, by a new contract, since names are part of the document."""
     sent = (await visit.request.post()).items()
     entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
     by = NewSigner(
@@ -258,7 +258,7 @@ async def _download(visit: DeskVisit, found: Contract) -> web.Response:
 
 
 async def links(visit: DeskVisit) -> web.Response:
-    """QR code, link to copy, app link: the same ones whenever somebody looks."""
+    """Show the signer's QR code, link and app link, which are the same each time."""
     found, signer = await _contract_and_signer(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         handed = {
@@ -279,7 +279,7 @@ async def links(visit: DeskVisit) -> web.Response:
 
 
 async def desk_code(visit: DeskVisit) -> web.Response:
-    """For the screen that the person at the desk looks at: a new code every few minutes, soon worth nothing."""
+    """Show a QR code for a visitor at the desk, which is renewed every few minutes and expires soon."""
     found, signer = await _contract_and_signer(visit)
     wanted = WantedLink(found.id, signer.id, DoorKind.DESK)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -298,7 +298,7 @@ async def desk_code(visit: DeskVisit) -> web.Response:
 
 
 async def _contract_and_signer(visit: DeskVisit) -> tuple[Contract, Signer]:
-    """For whom a link is to be made."""
+    """Return the contract and the signer for whom a link is requested."""
     refuse_other_sites(visit.request)
     wanted = _uuid(visit.request.match_info["signer"])
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -311,7 +311,7 @@ async def _contract_and_signer(visit: DeskVisit) -> tuple[Contract, Signer]:
 
 
 def _data(handed: HandedLink, kind: str) -> str:
-    """An image as an address of its own: no second request, and none that others could see."""
+    """Return an image as a data URL, so that there is no second request that others could see."""
     shown = handed.rendering
     content = (shown.svg or "").encode() if kind == "svg" else shown.png or b""
     media = "image/svg+xml" if kind == "svg" else "image/png"

@@ -1,4 +1,4 @@
-"""Issuing: from enrolments, hundreds at once, or one contract by hand."""
+"""Issuing contracts from enrolments, hundreds at once, or one contract manually."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.staff.access import DeskVisit
 
 MAX_AT_ONCE = 500
-# One answer issues for about this long and then says how far it is: no request runs into a timeout.
+# Seconds of issuing per request; then the page shows the progress. This avoids request timeouts.
 STEP_SECONDS = 4.0
 SENDS = ("now", "policy", "none")
 
@@ -50,7 +50,7 @@ async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> we
 
 
 async def preview(visit: DeskVisit) -> web.Response:
-    """What would happen, before anything does."""
+    """Show a preview."""
     selected = [str(value) for value in (await visit.request.post()).getall("enrolment", [])][:MAX_AT_ONCE]
     if not selected:
         return await enrolments(visit, BadInput("choose at least one enrolment"))
@@ -63,7 +63,7 @@ async def preview(visit: DeskVisit) -> web.Response:
 
 @dataclass
 class _Progress:
-    """How far a bulk issue is. It travels with the page, so that nothing is lost when somebody closes it."""
+    """Progress of a bulk issue. It is kept in the page, so nothing is lost if the page is closed."""
 
     left: list[str]
     done: int
@@ -96,7 +96,7 @@ async def _issue_one(visit: DeskVisit, progress: _Progress, enrolment_id: str, s
             campus = await tx.school.campus(enrolment.campus)
         if enrolment.contract is None:
             asked = new_contract(enrolment, deadline=_deadline(day, campus), send=_send(send))
-            # Whoever signs the next one too gets one message for both.
+            # A person who also signs the next contract gets one message for both.
             hold = following is not None and following.contract is None and share_a_signer(enrolment, following)
             await issue(visit.services, visit.scope, asked, visit.actor, hold=hold)
         progress.done += 1
@@ -159,7 +159,7 @@ async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
 
 
 def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
-    """The guardians that are named, and the student: where nobody is, or beside them where it was wished."""
+    """Return the named guardians, and the student if there are none or if requested."""
     language, in_order = entered["language"] or "zh", entered["turns"] == "in-order"
     people = []
     for who in ("guardian", "guardian2"):
@@ -186,7 +186,7 @@ def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
 
 
 def _deadline(day: str, campus: Campus) -> datetime | None:
-    """The end of a day on the campus's clock; nothing entered: the default."""
+    """Return the end of a day in the time zone of the campus; None (the default deadline) if nothing was entered."""
     wanted = _day(day, "deadline")
     return datetime.combine(wanted, time(23, 59), ZoneInfo(campus.zone)) if wanted else None
 
@@ -208,7 +208,7 @@ def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise BadInput("this is no enrolment", field="enrolment") from None
+        raise BadInput("invalid enrolment", field="enrolment") from None
 
 
 def _whole(value: object) -> int:

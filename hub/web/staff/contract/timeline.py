@@ -1,4 +1,4 @@
-"""All that happened to a contract, in one order: record, messages with their fate, and the ledger of reminders."""
+"""The history of a contract in one order: audit record, messages with their outcomes, reminder ledger."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from hub.model.contract.signer import Signer
 from hub.model.evidence.record import RecordEntry
-from hub.model.evidence.record_facts import committed_in
+from hub.model.evidence.record_facts import list_commitments
 from hub.model.messaging.delivery import Delivery
 
 # Lines of the ledger of which the message itself, or the record, says more.
@@ -46,7 +46,7 @@ class ContractHistory:
 def timeline(
     history: ContractHistory, signers: Sequence[Signer], signer_of_task: Mapping[UUID, UUID]
 ) -> list[Happening]:
-    """Oldest first; of the same moment in the order in which they are listed here."""
+    """Return the history, oldest first; entries of the same moment in the order record, messages, reminders."""
     names = {str(signer.id): signer.name for signer in signers}
     happenings = [_entry(entry, names, history.values) for entry in history.entries if entry.kind not in IN_OTHER_WORDS]
     for each in history.deliveries:
@@ -59,7 +59,7 @@ def timeline(
 
 
 def _entry(entry: RecordEntry, names: Mapping[str, str], values: Mapping[str, tuple[str, str]]) -> Happening:
-    words = [values[behind][1] if behind in values else None for _, behind in committed_in(entry.facts)]
+    words = [values[behind][1] if behind in values else None for _, behind in list_commitments(entry.facts)]
     about = str(entry.facts.get("signer", entry.actor.partition(":")[2]))
     return Happening(entry.at, "record", entry.kind, names.get(about, ""), entry.facts, entry.digest.hex(), words)
 

@@ -1,4 +1,4 @@
-"""Who of the staff may ask in a chat, for headquarters: a person of a chat is mapped to an account of staff."""
+"""Mapping of chat users to staff accounts, edited by headquarters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 async def accounts(visit: DeskVisit, entered: Entered | None = None, problem: BadInput | None = None) -> web.Response:
-    """The list and the form; what was entered stands in it again when something was wrong."""
+    """Show the list and the form, with the previous input after an error."""
     _headquarters(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.chats.accounts()
@@ -47,13 +47,13 @@ async def add(visit: DeskVisit) -> web.StreamResponse:
 async def _map(visit: DeskVisit, form: Entered) -> Staff:
     chat, person, login = form["chat"], form["person"], form["login"]
     if chat not in visit.request.app[HUB].chats:
-        raise BadInput("there is no such chat", field="chat")
+        raise BadInput("unknown chat", field="chat")
     if not person.isprintable() or not 0 < len(person) <= MAX_PERSON_LENGTH:
         raise BadInput("the id of a person as the chat's administration shows it", field="person")
     async with visit.services.database.transaction(visit.scope) as tx:
         account = await tx.accounts.staff_by_login(login) if login.isprintable() else None
         if account is None:
-            raise BadInput("nobody has this login", field="login")
+            raise BadInput("no account has this login", field="login")
         await tx.chats.put(chat, person, account[0].id, tx.now)
     return account[0]
 

@@ -11,9 +11,17 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from channels import FixedTexts, Shape
-from hub.model.messaging.message import KINDS, Kind, MessageTemplate, Purpose, contracts_words, moment_words, render
-from hub.model.messaging.message_rules import best_shapes
-from hub.model.messaging.sms_length import Size, size
+from hub.model.messaging.message import (
+    KINDS,
+    Kind,
+    MessageTemplate,
+    Purpose,
+    format_contract_count,
+    format_moment,
+    render,
+)
+from hub.model.messaging.message_rules import list_best_shapes
+from hub.model.messaging.sms_length import Size, measure_text
 from hub.model.school.course import Campus
 from hub.model.signing.session import CODE_LIFE
 from hub.router.providers import Carrier
@@ -32,8 +40,11 @@ WAYS = (*(("sms", shape.value) for shape in Shape), ("voice", ""), ("email", "")
 
 @dataclass(frozen=True)
 class Cost:
-    """One message by one provider. `size` counts what the provider writes before the text; None where no segments are
-    counted. `amount` is None where no price is configured."""
+    """Cost of one message by one provider.
+
+    `size`: includes what the provider adds before the text; None if segments are not counted. `amount`: None if no
+    price is configured.
+    """
 
     provider: str
     prefix: str
@@ -43,7 +54,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Reading:
-    """A text in one language as a person gets it."""
+    """A text in one language as recipients see it."""
 
     language: str
     text: str
@@ -86,17 +97,17 @@ async def messages(visit: DeskVisit) -> web.Response:
 
 def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str]:
     campus = _campus(visit)
-    wording = visit.services.router.wording
+    renderer = visit.services.router.renderer
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
     known = {
         "school": visit.services.school_called(language),
         "campus": campus.named(language),
         "course": COURSE[language],
-        "contracts": contracts_words(1, language),
-        "deadline": moment_words(deadline, campus.zone, language),
+        "contracts": format_contract_count(1, language),
+        "deadline": format_moment(deadline, campus.zone, language),
         "minutes": str(CODE_LIFE // timedelta(minutes=1)),
-        "link": wording.doorway(TICKET).url,
-        "entry": wording.entry,
+        "link": renderer.build_doorway(TICKET).url,
+        "entry": renderer.entry,
         "ticket": TICKET,
         "pickup": PICKUP,
         "code": CODE,
@@ -105,7 +116,7 @@ def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str
 
 
 def _campus(visit: DeskVisit) -> Campus:
-    """Rather one where people sign than headquarters."""
+    """Return the campus for the samples, preferably not headquarters."""
     return visit.campus or next((each for each in visit.campuses if each.parent), visit.campuses[0])
 
 
@@ -116,7 +127,7 @@ def _way(
     for language, values in samples.items():
         template = visit.services.messages.find(purpose, channel, language, shape)
         if template and template.shape == shape:
-            fitted = visit.services.messages.fitted(purpose, language, values)
+            fitted = visit.services.messages.shorten_values(purpose, language, values)
             readings.append(_reading(visit, template, fitted))
     return MessagePreview(channel, shape, tuple(readings))
 
@@ -130,11 +141,11 @@ def _reading(visit: DeskVisit, template: MessageTemplate, values: Mapping[str, s
         and template.language in carrier.provider.languages
         and _says(visit, carrier, template)
     )
-    return Reading(template.language, text, render(template.subject, values), size(text), costs)
+    return Reading(template.language, text, render(template.subject, values), measure_text(text), costs)
 
 
 def _says(visit: DeskVisit, carrier: Carrier, template: MessageTemplate) -> bool:
-    """Whether this provider gets this very text: the one of the shape that suits it best, and that lies there."""
+    """Return whether this provider sends this text: it has the preferred shape, and is registered there if needed."""
     messages = visit.services.messages
     if isinstance(carrier.channel, FixedTexts) and template.id not in carrier.channel.templates:
         return False
@@ -144,12 +155,12 @@ def _says(visit: DeskVisit, carrier: Carrier, template: MessageTemplate) -> bool
 
 
 def _shapes_of(carrier: Carrier) -> list[str]:
-    return best_shapes(carrier.provider, carrier.channel.rules)
+    return list_best_shapes(carrier.provider, carrier.channel.rules)
 
 
 def _cost(carrier: Carrier, text: str) -> Cost:
     prefix = carrier.channel.rules.prefix
-    counted = size(prefix + text) if carrier.provider.carries == "sms" else None
+    counted = measure_text(prefix + text) if carrier.provider.carries == "sms" else None
     return Cost(carrier.name, prefix, counted, _price(carrier, counted.segments if counted else 1))
 
 

@@ -1,4 +1,4 @@
-"""Reminding many at once: what would happen, then a job, and how far it is."""
+"""Bulk reminders: preview, job and progress."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAITING = (BulkOutcome.MORNING,)
 
 
 async def ask(visit: DeskVisit) -> web.Response:
-    """The preview. Chosen one by one, or all that fit the filters in the address, which is the board's own."""
+    """Show the preview, for contracts selected one by one, or all that match the dashboard's filters in the URL."""
     form = await visit.request.post()
     contracts = [_uuid(str(value)) for value in form.getall("contract", [])]
     if "fitting" in form:

@@ -1,4 +1,4 @@
-"""When and how people are reminded: edited by campus and course, with a preview; and the school's own calendar."""
+"""Reminder policies by campus and course, with a preview, and the school's calendar."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ async def _place(visit: DeskVisit, tx: Transaction, at: str) -> _Place:
     course, _, contract = rest.partition("/")
     campus = campus or visit.staff.campus
     if not visit.scope.covers(campus) or not at.isprintable():
-        raise BadInput("this campus is not yours", field="campus")
+        raise BadInput("you have no access to this campus", field="campus")
     await tx.school.campus(campus)
     if not contract:
         return _Place(campus, course or None, None)

@@ -1,4 +1,4 @@
-"""Course posters: what hangs where, who came by it, the sheets to print, and taking one down."""
+"""Course posters: list, enrolments, sheets to print, and revoking."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def poster_id(visit: DeskVisit) -> UUID:
 
 
 def standing(poster: Poster, enrolled: int, now: datetime) -> str:
-    """A word's key: whether it takes people, and why not."""
+    """Return the key of the label for the poster's state."""
     if poster.revoked_at is not None:
         return "revoked"
     if now >= poster.expires_at:
@@ -60,7 +60,7 @@ async def posters(visit: DeskVisit) -> web.Response:
 
 
 async def poster(visit: DeskVisit) -> web.Response:
-    """The poster with its code. Who came has a page of its own."""
+    """Show the poster with its code. The enrolments are on a page of their own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await offer(tx, await tx.posters.get(poster_id(visit)))
         ticket = tx.posters.ticket(found.poster)
@@ -87,7 +87,7 @@ def _data(media: str, content: bytes) -> str:
 
 
 async def people(visit: DeskVisit) -> web.Response:
-    """Who enrolled: names of one's own campuses, and each look at a contract's people stands in its record."""
+    """Show the enrolments at one's own campuses. Each view of a contract's people is recorded in its audit record."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(poster_id(visit))
         came = [await _person(visit, tx, scan) for scan in await tx.posters.who_enrolled(found.id)]

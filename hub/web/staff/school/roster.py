@@ -1,4 +1,4 @@
-"""A roster becomes enrolments; every bad row is told with what is wrong and how to mend it."""
+"""Import of a roster; each invalid row is listed with its error and how to correct it."""
 
 from __future__ import annotations
 

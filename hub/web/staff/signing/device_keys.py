@@ -1,4 +1,4 @@
-"""Devices of a signer: the keys of apps that are bound to them, and taking one away from whoever has it now."""
+"""Devices of a signer: keys of apps that are bound to the signer, and revoking them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who works at the desk: login, session, and which campuses they see."""
+"""Login and sessions of staff, and the campuses that they see."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HASHES_AT_ONCE = 2  # each takes 64 MB, and a core for a fifth of a second
 
 @dataclass(frozen=True)
 class DeskVisit:
-    """A logged-in member of staff. `scope` is what they may see; `shown` the part of it that they look at now."""
+    """A request of a logged-in member of staff. `scope`: campuses they may see; `shown`: those selected now."""
 
     request: web.Request
     services: Services
@@ -46,7 +46,7 @@ class DeskVisit:
 
     @property
     def zone(self) -> str:
-        """Of the campus where this member of staff works."""
+        """Time zone of the campus of this member of staff."""
         return next(each.zone for each in self.campuses if each.id == self.staff.campus)
 
     @property
@@ -58,7 +58,7 @@ Handler = Callable[[DeskVisit], Awaitable[web.StreamResponse]]
 
 
 def staff_only(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Let in who is logged in. Others go to the login page first when they only look; a form of theirs is refused."""
+    """Require a login. Without it a GET is redirected to the login page, and a form is refused."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
@@ -84,7 +84,7 @@ async def _visit(request: web.Request) -> DeskVisit:
         wanted = request.query.get("campus", "")
         campus = next((each for each in campuses if each.id == wanted), None)
         if wanted and campus is None:
-            raise AccessDenied("this campus is not yours")
+            raise AccessDenied("you have no access to this campus")
         shown = await tx.school.scope_below(campus.id) if campus else scope
     return DeskVisit(request, services, staff, scope, campuses, campus, shown)
 
@@ -94,12 +94,12 @@ async def _visit(request: web.Request) -> DeskVisit:
 
 @cache  # a hash takes a fifth of a second: one for the whole process
 def _nobody() -> str:
-    """The hash of a password that nobody knows."""
+    """Return the hash of a password that nobody knows."""
     return PasswordHasher().hash(secrets.token_hex(16))
 
 
 class LoginDoor:
-    """The login. A login that nobody has costs the same time as a wrong password."""
+    """The login. An unknown login takes the same time as a wrong password."""
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher()
@@ -124,8 +124,11 @@ class LoginDoor:
         return await self._begin(request, staff)
 
     async def _known(self, services: Services, login: str, password: str) -> Staff | None:
-        """The attempt counts as a failure until it has succeeded: many at once do not get past the limit, and none of
-        them holds a connection to the database while its password is hashed."""
+        """Return the account if the password is correct.
+
+        An attempt counts as failed until it succeeds, so that parallel attempts cannot exceed the limit. No database
+        connection is held while the password is hashed.
+        """
         async with services.database.transaction(EVERYTHING) as tx:
             await tx.accounts.guess_alone(login)
             if await tx.accounts.login_failures(login, tx.now - FAILURES_WITHIN) >= MAX_FAILURES:
@@ -171,13 +174,13 @@ class LoginDoor:
 
 
 def _inside(address: str) -> str:
-    """Where to go after the login: only within the console, whatever the address says."""
+    """Return the page to go to after the login, which is always within the console."""
     inside = address == "/staff" or address.startswith(("/staff/", "/staff?"))
     return address if inside and "\\" not in address and "\n" not in address else "/staff"
 
 
 def _words(value: object) -> str:
-    """What a form field holds, as text that the database can hold."""
+    """Return the text of a form field in a form that the database can store."""
     text = value if isinstance(value, str) else ""
     return "".join(character for character in text if character.isprintable())[:MAX_INPUT_LENGTH]
 

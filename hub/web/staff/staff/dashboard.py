@@ -1,4 +1,4 @@
-"""The board: what is where, what happened last, and what comes next."""
+"""The dashboard: contracts with their state, last event and next step."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ def _pending(rows: Sequence[BoardRow]) -> int:
 
 
 def wanted_of(visit: DeskVisit, now: datetime) -> BoardFilter:
-    """The board's filters in the address, but for the campus: that is the scope. Raises BadInput."""
+    """Return the filters in the URL, without the campus, which is the scope. Raises BadInput."""
     asked = {name: visit.request.query.get(name, "") for name in FILTERS}
     if asked["state"] and asked["state"] not in set(ContractState):
-        raise BadInput("there is no such state", field="state")
+        raise BadInput("unknown state", field="state")
     if any(not character.isprintable() for value in asked.values() for character in value):
-        raise BadInput("there are characters in it that nobody can type", field="q")
+        raise BadInput("it contains characters that cannot be typed", field="q")
     search = asked["q"].strip()[:100]
     return BoardFilter(
         view=asked["view"] or None,
@@ -105,6 +105,6 @@ def _bars(counts: Mapping[str, int]) -> list[Bar]:
 
 
 def _link(kept: Mapping[str, str], changes: Mapping[str, object], path: str = "/staff") -> str:
-    """The board's address, or another one, with some filters changed; an empty one is left out."""
+    """Return the dashboard's URL, or another one, with changed filters; empty filters are left out."""
     values = {name: str(value) for name, value in {**kept, **changes}.items() if value}
     return path + (f"?{urlencode(values)}" if values else "")

@@ -1,4 +1,4 @@
-"""Changes of a phone number that wait for their second approval."""
+"""Phone number changes that wait for their second approval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from hub.web.staff.staff.access import DeskVisit
 
 @dataclass(frozen=True)
 class ListedPhoneChange:
-    """`by`: staff, program or person; `name` that of the member of staff. `mine`: whoever looks has asked."""
+    """A phone number change in the list. `by`: staff, program or person. `name`: of the member of staff. `mine`: it was
+    requested by the viewer."""
 
     waiting: Waiting
     by: str

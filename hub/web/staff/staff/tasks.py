@@ -1,4 +1,4 @@
-"""What only a person can settle: questions, locked or unreachable signers, contracts that are stuck; and alerts."""
+"""Staff tasks (questions, locked or unreachable signers, stuck contracts) and alerts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
 from hub.lifecycle.reminders.escalate import hand_to, may_settle, take
-from hub.lifecycle.staff.signer_questions import settle
+from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import DeskVisit
 
@@ -55,7 +55,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
 
 async def done(visit: DeskVisit) -> web.StreamResponse:
     try:
-        await settle(visit.services, visit.scope, _task(visit), visit.actor)
+        await finish_staff_task(visit.services, visit.scope, _task(visit), visit.actor)
     except PhoneChangeWaiting as error:
         return await _page(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=done")
