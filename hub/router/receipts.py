@@ -14,7 +14,7 @@ import structlog
 
 from channels import Failure, Fate, Inbound, Receipt, ReceiptReport
 from hub.model.messaging.delivery import DeliveryState, StateReport, compute_check_time, earliest_start, merge_states
-from hub.model.reminders.may_send import Reason
+from hub.model.reminders.may_send import SkipReason
 from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Carrier
 from hub.store.messaging.reported_deliveries import Learnt
@@ -48,9 +48,9 @@ def convert_receipt(receipt: Receipt, state: DeliveryState | None, *, receipts: 
     )
 
 
-def dropped_report(reason: Reason) -> StateReport:
+def dropped_report(reason: SkipReason) -> StateReport:
     """Return what becomes of a message that is not to go out any more."""
-    if reason is Reason.OPTED_OUT:
+    if reason is SkipReason.OPTED_OUT:
         return StateReport(DeliveryState.REFUSED, failure="opted out meanwhile", failure_kind=Failure.OPTED_OUT.value)
     return StateReport(DeliveryState.WITHDRAWN, failure=reason.value)
 

@@ -11,7 +11,7 @@ import pytest
 
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.messaging.message import ANSWERS, Purpose
-from hub.model.reminders.may_send import ByHand, Drop, MessageCase, Reason, Send, Verdict, Wait, may_send, settled
+from hub.model.reminders.may_send import ByHand, Drop, MessageCase, Send, SkipReason, Verdict, Wait, may_send, settled
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import MESSAGE_JUST_LEFT
 
@@ -35,8 +35,8 @@ def test_by_day_it_goes() -> None:
 
 
 def test_what_we_start_waits_for_the_window() -> None:
-    assert verdict(NIGHT) == Wait(IN_THE_MORNING, Reason.QUIET_HOURS)
-    assert verdict(NIGHT, purpose=Purpose.EXPIRED, tasks=()) == Wait(IN_THE_MORNING, Reason.QUIET_HOURS)
+    assert verdict(NIGHT) == Wait(IN_THE_MORNING, SkipReason.QUIET_HOURS)
+    assert verdict(NIGHT, purpose=Purpose.EXPIRED, tasks=()) == Wait(IN_THE_MORNING, SkipReason.QUIET_HOURS)
 
 
 @pytest.mark.parametrize("purpose", [Purpose.CODE, Purpose.NEW_LINK, *sorted(ANSWERS)])
@@ -48,60 +48,60 @@ def test_what_answers_an_act_goes_at_any_hour(purpose: Purpose) -> None:
 def test_a_closed_day_is_left_out_unless_the_deadline_comes_first() -> None:
     closed = POLICY.with_closed_days([NOON.date(), NOON.date() + timedelta(days=1)])
     thursday = datetime(2026, 12, 3, 1, tzinfo=UTC)
-    assert verdict(policy=closed) == Wait(thursday, Reason.CLOSED_DAY)
+    assert verdict(policy=closed) == Wait(thursday, SkipReason.CLOSED_DAY)
     assert verdict(policy=closed, deadline=thursday) == Send()
 
 
 def test_so_many_messages_a_day_and_no_more() -> None:
     assert verdict(sent_today=POLICY.messages_per_day - 1) == Send()
-    assert verdict(sent_today=POLICY.messages_per_day) == Wait(IN_THE_MORNING, Reason.CAP)
+    assert verdict(sent_today=POLICY.messages_per_day) == Wait(IN_THE_MORNING, SkipReason.CAP)
     assert verdict(sent_today=9, purpose=Purpose.EXPIRED, tasks=()) == Send()
 
 
 def test_a_crowd_is_spread_over_the_day_if_there_is_time() -> None:
     evening = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
-    assert verdict(crowded=True, spread=0.5) == Wait(evening, Reason.OVERDUE)
+    assert verdict(crowded=True, spread=0.5) == Wait(evening, SkipReason.OVERDUE)
     assert verdict(crowded=True, spread=0.5, deadline=evening) == Send()
 
 
 def test_reminders_by_hand_are_kept_apart() -> None:
     soon = ByHand(NOON - timedelta(minutes=1), ())
-    assert verdict(by_hand=soon) == Wait(NOON + timedelta(minutes=29), Reason.TOO_SOON, MESSAGE_JUST_LEFT)
+    assert verdict(by_hand=soon) == Wait(NOON + timedelta(minutes=29), SkipReason.TOO_SOON, MESSAGE_JUST_LEFT)
     assert verdict(NIGHT, by_hand=ByHand(None, ()), answers_an_act=True) == Send()
 
 
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
-        (replace(TASK, state=TaskState.SIGNED), Reason.SIGNED_MEANWHILE),
-        (replace(TASK, state=TaskState.CLOSED), Reason.CLOSED),
-        (replace(TASK, paused=True), Reason.PAUSED),
+        (replace(TASK, state=TaskState.SIGNED), SkipReason.SIGNED_MEANWHILE),
+        (replace(TASK, state=TaskState.CLOSED), SkipReason.CLOSED),
+        (replace(TASK, paused=True), SkipReason.PAUSED),
         (TASK, None),
     ],
 )
-def test_nobody_hears_of_a_task_that_is_settled(task: SigningTask, reason: Reason | None) -> None:
+def test_nobody_hears_of_a_task_that_is_settled(task: SigningTask, reason: SkipReason | None) -> None:
     assert settled(task) == reason
     assert verdict(tasks=[task]) == (Drop(reason) if reason else Send())
     assert verdict(tasks=[task, TASK]) == Send()
 
 
 def test_a_number_that_is_silent_or_no_longer_theirs_hears_nothing() -> None:
-    assert verdict(silent={"sms"}) == Drop(Reason.OPTED_OUT)
+    assert verdict(silent={"sms"}) == Drop(SkipReason.OPTED_OUT)
     assert verdict(channel="email", silent={"sms"}) == Send()
     assert verdict(purpose=Purpose.CODE, tasks=(), silent={"sms"}) == Send()
-    assert verdict(to="+8613800000000", phone="+8613800000001") == Drop(Reason.PHONE_CHANGED)
+    assert verdict(to="+8613800000000", phone="+8613800000001") == Drop(SkipReason.PHONE_CHANGED)
     assert verdict(channel="email", to="parent@example.org", phone="+8613800000001") == Send()
 
 
 def test_without_a_way_it_is_dropped() -> None:
-    assert verdict(channel=None) == Drop(Reason.NO_CHANNEL)
-    assert verdict(channel=None, silent={"sms", "voice"}) == Drop(Reason.OPTED_OUT)
+    assert verdict(channel=None) == Drop(SkipReason.NO_CHANNEL)
+    assert verdict(channel=None, silent={"sms", "voice"}) == Drop(SkipReason.OPTED_OUT)
 
 
 def test_a_code_that_ran_out_is_not_sent() -> None:
-    assert verdict(purpose=Purpose.CODE, tasks=(), code_is_live=False) == Drop(Reason.CODE_EXPIRED)
+    assert verdict(purpose=Purpose.CODE, tasks=(), code_is_live=False) == Drop(SkipReason.CODE_EXPIRED)
 
 
 def test_what_is_dropped_is_never_put_off() -> None:
     paused = replace(TASK, paused=True)
-    assert verdict(NIGHT, tasks=[paused], sent_today=9, crowded=True) == Drop(Reason.PAUSED)
+    assert verdict(NIGHT, tasks=[paused], sent_today=9, crowded=True) == Drop(SkipReason.PAUSED)

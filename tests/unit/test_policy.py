@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.model.reminders.may_send import Reason
+from hub.model.reminders.may_send import SkipReason
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     ALL_OF_TODAY,
@@ -195,7 +195,7 @@ def test_reminders_by_hand(
 
 
 def test_the_words_in_the_ledger_are_stable() -> None:
-    assert {str(reason) for reason in Reason} == set(
+    assert {str(reason) for reason in SkipReason} == set(
         "quiet-hours closed-day signed-meanwhile cap opted-out paused budget closed overdue no-channel phone-changed "
         "too-soon code-expired".split()
     )

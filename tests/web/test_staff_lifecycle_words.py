@@ -16,7 +16,7 @@ from hub.lifecycle.messaging.fallback import NOT_REACHED
 from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE
 from hub.model.contract.contract import ContractState, check_move
 from hub.model.reminders import schedule
-from hub.model.reminders.may_send import Reason
+from hub.model.reminders.may_send import SkipReason
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.settings import ROOT
 from hub.web.i18n import Catalogues
@@ -82,7 +82,7 @@ def task_texts() -> Iterator[tuple[str, str]]:
     """Kind and text of each `StaffTask(…)`; a text that comes as a parameter is looked up at the callers."""
     for path in MODULES:
         module = ast.parse(path.read_text("utf-8"))
-        for function in (each for each in ast.walk(module) if isinstance(each, ast.AsyncFunctionDef)):
+        for function in (each for each in ast.walk(module) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)):
             here = {**assigned(module), **assigned(function)}
             for call in calls(function, "StaffTask"):
                 kind, text = "".join(written(call.args[1], here)), call.args[2]
@@ -117,7 +117,7 @@ def test_every_kind_of_a_task_has_a_word() -> None:
 
 
 def test_every_reason_to_send_nothing_has_a_word() -> None:
-    assert {reason.value for reason in Reason} - set(labels.LEDGER_REASONS) == set()
+    assert {reason.value for reason in SkipReason} - set(labels.LEDGER_REASONS) == set()
 
 
 def test_every_kind_of_the_record_has_a_word() -> None:

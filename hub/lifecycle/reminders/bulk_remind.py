@@ -26,7 +26,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
-from hub.model.reminders.may_send import ByHand, Drop, MessageCase, Reason, Send, Wait, may_send
+from hub.model.reminders.may_send import ByHand, Drop, MessageCase, Send, SkipReason, Wait, may_send
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
     before_deadline,
@@ -62,10 +62,10 @@ class BulkOutcome(StrEnum):
 
 
 _OUTCOMES = {
-    Reason.PAUSED: BulkOutcome.PAUSED,
-    Reason.NO_CHANNEL: BulkOutcome.BAD_NUMBER,
-    Reason.TOO_SOON: BulkOutcome.TOO_SOON,
-    Reason.CAP: BulkOutcome.CAP,
+    SkipReason.PAUSED: BulkOutcome.PAUSED,
+    SkipReason.NO_CHANNEL: BulkOutcome.BAD_NUMBER,
+    SkipReason.TOO_SOON: BulkOutcome.TOO_SOON,
+    SkipReason.CAP: BulkOutcome.CAP,
 }
 
 
@@ -227,7 +227,7 @@ async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcom
         by_hand=by_hand,
     )
     match may_send(message, await _channel(services, tx, case), case.policy, case.now):
-        case Wait(reason=Reason.QUIET_HOURS | Reason.CLOSED_DAY):
+        case Wait(reason=SkipReason.QUIET_HOURS | SkipReason.CLOSED_DAY):
             return BulkOutcome.MORNING if case.opening else BulkOutcome.TOO_LATE
         case Wait(reason=reason) | Drop(reason):
             return _OUTCOMES[reason]

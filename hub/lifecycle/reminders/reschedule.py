@@ -15,7 +15,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
-from hub.model.reminders.may_send import Reason
+from hub.model.reminders.may_send import SkipReason
 from hub.model.reminders.schedule import (
     NextStep,
     ReminderPlan,
@@ -67,7 +67,7 @@ async def unpause(services: Services, tx: Transaction, number: bytes, contracts:
 async def _make_up(services: Services, tx: Transaction, contract: Contract, task: SigningTask, now: datetime) -> None:
     ledger = [entry for entry in await tx.reminders.of_contract(contract.id) if entry["task"] == task.id]
     last = next((entry for entry in reversed(ledger) if entry["step"] == StepKind.LAST_CALL.value), None)
-    if last is None or last["kind"] != "skipped" or last["reason"] != Reason.PAUSED.value:
+    if last is None or last["kind"] != "skipped" or last["reason"] != SkipReason.PAUSED.value:
         return
     policy, signer = await get_policy(tx, services.policy, contract), await tx.contracts.signer(task.signer)
     due_at = before_deadline(

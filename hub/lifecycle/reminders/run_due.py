@@ -21,7 +21,7 @@ from hub.lifecycle.reminders.step_batch import StepBatch, load_steps
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, compute_error_backoff
 from hub.model.reminders.due_step import Due, put_off
-from hub.model.reminders.may_send import Reason
+from hub.model.reminders.may_send import SkipReason
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.router import Begun
@@ -140,5 +140,5 @@ async def _put_off(services: Services, claimed: ClaimedTask, spent: BudgetSpent)
         batch = await _load(services, tx, claimed)
         if batch.is_claimed(claimed):
             due = batch.due_of(claimed.task.id)
-            batch.skip(due, Reason.BUDGET, put_off(due, due.now + spent.wait))
+            batch.skip(due, SkipReason.BUDGET, put_off(due, due.now + spent.wait))
             await batch.write(begin=False)

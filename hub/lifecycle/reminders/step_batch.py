@@ -38,7 +38,7 @@ from hub.model.reminders.due_step import (
     joins,
     said_by,
 )
-from hub.model.reminders.may_send import Drop, Reason, Send, Wait, may_send
+from hub.model.reminders.may_send import Drop, Send, SkipReason, Wait, may_send
 from hub.model.reminders.schedule import NextStep, local_day
 from hub.model.staff.accounts import StaffTask
 from hub.router import Begun
@@ -159,7 +159,7 @@ class StepBatch:
         match may_send(case, channel, due.policy, due.now):
             case Wait(until, reason):
                 self.skip(due, reason, instead(due, until))
-            case Drop(Reason.NO_CHANNEL | Reason.OPTED_OUT as reason):
+            case Drop(SkipReason.NO_CHANNEL | SkipReason.OPTED_OUT as reason):
                 self._unreachable(due, reason)
             case Drop(reason):
                 self.skip(due, reason, following(due))
@@ -167,7 +167,7 @@ class StepBatch:
                 assert channel
                 self._send(due, channel)
 
-    def skip(self, due: Due, reason: Reason, step: NextStep) -> None:
+    def skip(self, due: Due, reason: SkipReason, step: NextStep) -> None:
         """Send nothing now; `step` takes the place of this one."""
         self.plan(due, step, LedgerNote("skipped", step=due.step, reason=reason.value))
 
@@ -219,13 +219,13 @@ class StepBatch:
                     found.append(due)
         return sorted(found, key=lambda due: due.step.due_at)[: MAX_TOGETHER - 1]
 
-    def _unreachable(self, due: Due, reason: Reason) -> None:
-        kind = "skipped" if reason is Reason.OPTED_OUT else "failed"
+    def _unreachable(self, due: Due, reason: SkipReason) -> None:
+        kind = "skipped" if reason is SkipReason.OPTED_OUT else "failed"
         self.plan(due, following(due), LedgerNote(kind, step=due.step, reason=reason.value))
         contract, signer, now = due.contract, due.signer, self._tx.now
         self._staff_tasks.append(
             opted_out_task(signer, now, by_mail=False)
-            if reason is Reason.OPTED_OUT
+            if reason is SkipReason.OPTED_OUT
             else StaffTask(uuid4(), "unreachable", UNREACHABLE, contract.campus, now, contract.id, signer.id)
         )
 

@@ -27,7 +27,7 @@ NOT_OF_A_NUMBER = "email"
 ANY_CHANNEL = "any"
 
 
-class Reason(StrEnum):
+class SkipReason(StrEnum):
     """Why a message is not sent, or not yet. The values are stored in the reminder ledger and in deliveries and must
     not change."""
 
@@ -56,7 +56,7 @@ class Wait:
     """The message may be sent at `until`, if it is still allowed then. `detail`: the reason as a sentence, if any."""
 
     until: datetime
-    reason: Reason
+    reason: SkipReason
     detail: str = ""
 
 
@@ -64,7 +64,7 @@ class Wait:
 class Drop:
     """The message must not be sent any more."""
 
-    reason: Reason
+    reason: SkipReason
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,12 @@ def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now
     opening = opens_at(case, policy, now)
     if opening > now:
         is_closed = now.astimezone(case.zone).date() in policy.closed_days
-        return Wait(opening, Reason.CLOSED_DAY if is_closed else Reason.QUIET_HOURS)
+        return Wait(opening, SkipReason.CLOSED_DAY if is_closed else SkipReason.QUIET_HOURS)
     if case.purpose in PLANNED and not allowed_today(policy, case.sent_today):
-        return Wait(_not_in_vain(case, policy, now, deferred_by_cap), Reason.CAP)
+        return Wait(_not_in_vain(case, policy, now, deferred_by_cap), SkipReason.CAP)
     later = _not_in_vain(case, policy, now, over_the_rest)
     if case.crowded and (case.deadline is None or later < case.deadline):
-        return Wait(later, Reason.OVERDUE)
+        return Wait(later, SkipReason.OVERDUE)
     return Send()
 
 
@@ -133,27 +133,27 @@ def opens_at(case: MessageCase, policy: ReminderPolicy, now: datetime) -> dateti
     return _not_in_vain(case, policy, now, into_window)
 
 
-def settled(task: SigningTask) -> Reason | None:
+def settled(task: SigningTask) -> SkipReason | None:
     """Return why no message about this task is needed now; None if one is."""
     if task.state is not TaskState.OPEN:
-        return Reason.SIGNED_MEANWHILE if task.state is TaskState.SIGNED else Reason.CLOSED
+        return SkipReason.SIGNED_MEANWHILE if task.state is TaskState.SIGNED else SkipReason.CLOSED
     # Paused when the person at this number says that they are not the signer.
-    return Reason.PAUSED if task.paused else None
+    return SkipReason.PAUSED if task.paused else None
 
 
-def _dropped(case: MessageCase, channel: str | None) -> Reason | None:
+def _dropped(case: MessageCase, channel: str | None) -> SkipReason | None:
     if not case.code_is_live:
-        return Reason.CODE_EXPIRED
+        return SkipReason.CODE_EXPIRED
     if case.to is not None and channel != NOT_OF_A_NUMBER and case.to != case.phone:
-        return Reason.PHONE_CHANGED
+        return SkipReason.PHONE_CHANGED
     reasons = [settled(task) for task in case.tasks]
     if reasons and None not in reasons:
         return reasons[0]
     if case.purpose == Purpose.CODE or case.purpose in ANSWERS:
         return None
     if channel is None:
-        return Reason.OPTED_OUT if case.silent else Reason.NO_CHANNEL
-    return Reason.OPTED_OUT if channel in case.silent else None
+        return SkipReason.OPTED_OUT if case.silent else SkipReason.NO_CHANNEL
+    return SkipReason.OPTED_OUT if channel in case.silent else None
 
 
 def _by_hand(case: MessageCase, by_hand: ByHand, policy: ReminderPolicy, now: datetime) -> Wait | None:
@@ -164,7 +164,7 @@ def _by_hand(case: MessageCase, by_hand: ByHand, policy: ReminderPolicy, now: da
         manual_times_today=by_hand.manual_times,
         zone=case.zone,
     )
-    return None if verdict.allowed else Wait(verdict.earliest, Reason.TOO_SOON, verdict.reason)
+    return None if verdict.allowed else Wait(verdict.earliest, SkipReason.TOO_SOON, verdict.reason)
 
 
 def _not_in_vain(
