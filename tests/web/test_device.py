@@ -158,12 +158,20 @@ def test_a_right_configuration_is_taken(monkeypatch: pytest.MonkeyPatch) -> None
         ({"scheme": ""}, "scheme", "is not a URL scheme"),
         ({"scheme": "https"}, "scheme", "is a general scheme"),
         ({"scheme": "javascript"}, "scheme", "is a general scheme"),
-        ({"ios_apps": ["org.example.school"]}, "ios_apps.0", "the team's id"),
-        ({"ios_apps": ["A1B2C3D4E5"]}, "ios_apps.0", "the team's id"),
-        ({"ios_apps": ["a1b2c3d4e5.org.example"]}, "ios_apps.0", "the team's id"),
-        ({"ios_apps": ["A1B2C3D4E5.org_example"]}, "ios_apps.0", "the team's id"),
-        ({"android_apps": [{"package": "school", "fingerprints": [SHA256]}]}, "android_apps.0.package", "two words"),
-        ({"android_apps": [{"package": "1.a", "fingerprints": [SHA256]}]}, "android_apps.0.package", "two words"),
+        ({"ios_apps": ["org.example.school"]}, "ios_apps.0", "team id"),
+        ({"ios_apps": ["A1B2C3D4E5"]}, "ios_apps.0", "team id"),
+        ({"ios_apps": ["a1b2c3d4e5.org.example"]}, "ios_apps.0", "team id"),
+        ({"ios_apps": ["A1B2C3D4E5.org_example"]}, "ios_apps.0", "team id"),
+        (
+            {"android_apps": [{"package": "school", "fingerprints": [SHA256]}]},
+            "android_apps.0.package",
+            "two or more words",
+        ),
+        (
+            {"android_apps": [{"package": "1.a", "fingerprints": [SHA256]}]},
+            "android_apps.0.package",
+            "two or more words",
+        ),
         ({"android_apps": [{"package": "org.a", "fingerprints": []}]}, "android_apps.0.fingerprints", "at least 1"),
         (
             {"android_apps": [{"package": "org.a", "fingerprints": [SHA256[:59]]}]},
@@ -173,7 +181,7 @@ def test_a_right_configuration_is_taken(monkeypatch: pytest.MonkeyPatch) -> None
         (
             {"android_apps": [{"package": "org.a", "fingerprints": [SHA256.replace(":", "")]}]},
             "android_apps.0.fingerprints.0",
-            "colons between",
+            "joined by colons",
         ),
         (
             {"android_apps": [{"package": "org.a", "fingerprints": [SHA256 + ":00"]}]},
