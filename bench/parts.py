@@ -6,6 +6,7 @@ import asyncio
 
 from bench.page_images import draw_all, draw_all_in_colour_first
 from bench.school import (
+    ENGINE,
     GUARDIAN,
     GUARDIAN_NAME,
     ORGANISATION,
@@ -19,8 +20,8 @@ from bench.school import (
 from bench.seal import ProductSeal
 from bench.stock import SEAL
 from bench.trials import Ledger, Work, interleaved, typical
-from hub.documents.closing import close, with_validation_data
-from hub.documents.deferred import NewSignature, embed, prepare_now
+from hub.documents.engine import close_file
+from hub.documents.signature import Evidence, NewSignature, embed
 from hub.documents.stamps import seal_stamp
 from hub.tokens.softkey import SoftKey
 from qianda.verify.structure import check_finished
@@ -55,18 +56,18 @@ async def _works(school: BenchSchool, desk: BenchDesk) -> dict[str, Work]:
     prepared = prepared_for_guardian(issued, chain)
     raw = await raw_signature(key, prepared.to_be_signed)
     signed = await embedded(prepared, key, chain, school.timestamps, raw)
-    certificates = [*chain, *school.certificates]
-    validated = with_validation_data(signed, GUARDIAN, certificates, [school.crl])
+    evidence = Evidence([*chain, *school.certificates], [school.crl])
+    validated = ENGINE.with_validation_data(signed, GUARDIAN, evidence)
     seal = ProductSeal(school, school.seal_key, school.seal.chain)
     stamp = seal_stamp(ORGANISATION)
-    to_seal = prepare_now(validated, NewSignature(SEAL, certify=False, final=True, appearance=stamp), seal.chain)
+    to_seal = ENGINE.prepare(validated, NewSignature(SEAL, certify=False, final=True, appearance=stamp), seal.chain)
     value = await seal.key.sign(to_seal.to_be_signed)
 
     async def embedded_seal() -> bytes:
         return await embed(to_seal, seal.chain, value, school.timestamps)
 
     sealed = await embedded_seal()
-    final = await close(sealed, school.timestamps, certificates, [school.crl])
+    final = await close_file(ENGINE, sealed, school.timestamps, evidence)
     numbers = iter(range(1, 1_000_000))
     return {
         "layout": lambda: asyncio.to_thread(lambda: desk.lay_out(next(numbers))),  # never the same contract twice
@@ -77,15 +78,15 @@ async def _works(school: BenchSchool, desk: BenchDesk) -> dict[str, Work]:
         "page_images_before": lambda: asyncio.to_thread(draw_all_in_colour_first, issued),
         "prepare": lambda: asyncio.to_thread(prepared_for_guardian, issued, chain),
         "embed": lambda: embedded(prepared, key, chain, school.timestamps, raw),
-        "validation_data": lambda: asyncio.to_thread(
-            with_validation_data, signed, GUARDIAN, certificates, [school.crl]
-        ),
+        "validation_data": lambda: asyncio.to_thread(ENGINE.with_validation_data, signed, GUARDIAN, evidence),
         "seal_stamp": lambda: asyncio.to_thread(seal_stamp, ORGANISATION),
         "seal_prepare": lambda: asyncio.to_thread(
-            lambda: prepare_now(validated, NewSignature(SEAL, certify=False, final=True, appearance=stamp), seal.chain)
+            lambda: ENGINE.prepare(
+                validated, NewSignature(SEAL, certify=False, final=True, appearance=stamp), seal.chain
+            )
         ),
         "seal_embed": embedded_seal,
-        "close": lambda: close(sealed, school.timestamps, certificates, [school.crl]),
+        "close": lambda: close_file(ENGINE, sealed, school.timestamps, evidence),
         "final_check": lambda: asyncio.to_thread(check_finished, final, [GUARDIAN, SEAL]),
         "timestamp": lambda: school.timestamps.timestamp(bytes(32)),
     }

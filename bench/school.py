@@ -26,10 +26,10 @@ from hub.documents.contract_data import (
     StudentFacts,
 )
 from hub.documents.contract_templates import ContractTemplates
-from hub.documents.deferred import NewSignature, Prepared, embed, prepare_now, verified_der
-from hub.documents.fields import FieldBox, with_signature_fields
+from hub.documents.engine import OwnEngine
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import SIGNATURE_SIZE, ContractPrinter, LaidOut
+from hub.documents.signature import FieldBox, NewSignature, Prepared, embed, verified_der
 from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.settings import ROOT
 from hub.timestamps.builtin import BuiltinTimestamps
@@ -43,6 +43,9 @@ STROKES = [[(0.1 + 0.02 * step, 0.2 + 0.6 * (step % 3) / 3) for step in range(40
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+ENGINE = OwnEngine(utc_now)
 
 
 class MeteredTimestamps:
@@ -119,7 +122,7 @@ class BenchDesk:
 
 def with_fields(laid_out: LaidOut) -> bytes:
     boxes = laid_out.boxes
-    return with_signature_fields(
+    return ENGINE.with_signature_fields(
         laid_out.pdf,
         [FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == "seal") for box in boxes],
     )
@@ -137,7 +140,7 @@ def issued_contract() -> bytes:
 def prepared_for_guardian(document: bytes, chain: tuple[bytes, ...]) -> Prepared:
     """With the finger drawing."""
     stamp = signature_stamp(SignerStamp(GUARDIAN_NAME, STROKES, "2026-12-01 10:30 +0800", "zh"), SIGNATURE_SIZE)
-    return prepare_now(document, NewSignature(GUARDIAN, certify=True, final=False, appearance=stamp), chain)
+    return ENGINE.prepare(document, NewSignature(GUARDIAN, certify=True, final=False, appearance=stamp), chain)
 
 
 async def embedded(

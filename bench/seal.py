@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bench.judge import check_by_pyhanko, offline_spec
 from bench.results import Result
 from bench.school import (
+    ENGINE,
     GUARDIAN,
     GUARDIAN_NAME,
     ORGANISATION,
@@ -26,9 +27,9 @@ from bench.school import (
 )
 from bench.stock import SEAL, StockSeal
 from bench.trials import Ledger, Work, interleaved, typical
-from hub.documents.closing import close, with_validation_data
-from hub.documents.cms import assembled
-from hub.documents.deferred import NewSignature, embed, filled, prepare
+from hub.documents.engine import close_file
+from hub.documents.pades.cms import assembled
+from hub.documents.signature import Evidence, NewSignature, Prepared, embed, filled
 from hub.documents.stamps import seal_stamp
 from hub.tokens import SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
@@ -53,15 +54,19 @@ class ProductSeal:
 
     async def long_term(self, document: bytes) -> bytes:
         stamp = await asyncio.to_thread(seal_stamp, ORGANISATION)
-        prepared = await prepare(document, NewSignature(SEAL, certify=False, final=True, appearance=stamp), self.chain)
+        prepared = await self._prepared(document, stamp)
         signature = await self.key.sign(prepared.to_be_signed)
         sealed = await embed(prepared, self.chain, signature, self.school.timestamps)
-        certificates = [*self.chain, *self.school.timestamps.certificates]
-        return await close(sealed, self.school.timestamps, certificates, [self.school.crl])
+        evidence = Evidence([*self.chain, *self.school.timestamps.certificates], [self.school.crl])
+        return await close_file(ENGINE, sealed, self.school.timestamps, evidence)
+
+    async def _prepared(self, document: bytes, stamp: bytes | None) -> Prepared:
+        signature = NewSignature(SEAL, certify=False, final=True, appearance=stamp)
+        return await asyncio.to_thread(ENGINE.prepare, document, signature, self.chain)
 
     async def plain(self, document: bytes, *, timestamped: bool) -> bytes:
         """B-B or B-T: nothing shows, nothing is added."""
-        prepared = await prepare(document, NewSignature(SEAL, certify=False, final=True, appearance=None), self.chain)
+        prepared = await self._prepared(document, None)
         signature = await self.key.sign(prepared.to_be_signed)
         if not timestamped:
             return filled(prepared.file, prepared.gap, assembled(prepared.to_be_signed, signature, self.chain, None))
@@ -75,7 +80,8 @@ async def guardian_signed(school: BenchSchool, issued: bytes) -> bytes:
     prepared = prepared_for_guardian(issued, certificate.chain)
     signature = await raw_signature(key, prepared.to_be_signed)
     signed = await embedded(prepared, key, certificate.chain, school.timestamps, signature)
-    return with_validation_data(signed, GUARDIAN, [*certificate.chain, *school.certificates], [school.crl])
+    evidence = Evidence([*certificate.chain, *school.certificates], [school.crl])
+    return ENGINE.with_validation_data(signed, GUARDIAN, evidence)
 
 
 @contextlib.asynccontextmanager

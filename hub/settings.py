@@ -221,6 +221,9 @@ class Settings(BaseSettings):
 
     `representatives`: who signs for the school, where a template or whoever issues asks for it.
 
+    `pdf_engine`: who writes signatures into the files: our own engine, which leaves to pyHanko what does not fit it,
+    or pyHanko alone.
+
     `seal`: empty where the school's seal is on the token; else the remote service that has its key (`kind`, and what
     that file of `hub/tokens` wants).
 
@@ -262,6 +265,7 @@ class Settings(BaseSettings):
     token: TokenSettings = TokenSettings()
     seal: dict[str, Any] = Field(default_factory=dict)
     timestamps: TimestampSettings = TimestampSettings()
+    pdf_engine: Literal["own", "pyhanko"] = "own"
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     budgets: BudgetSettings = BudgetSettings()
     retention: RetentionSettings = RetentionSettings()

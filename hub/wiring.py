@@ -41,6 +41,7 @@ from hub.data_folder import check_folder, check_seal, master_key
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_data import SchoolFacts
 from hub.documents.contract_templates import ContractTemplates
+from hub.documents.engine import make_engine
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
 from hub.documents.messages import load_messages
@@ -167,6 +168,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         school_called=settings.school.called,
         printer=printer,
         pages=painter,
+        pdf_engine=make_engine(settings.pdf_engine, clock),
         messages=messages,
         policy=policy,
         budgets=_budgets(settings, demo),

@@ -18,20 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from hub.authorities import Issued, Revoked
 from hub.authorities.builtin import BuiltinAuthority, make_root
-from hub.documents.deferred import NewSignature
-from hub.documents.pdf import (
-    FieldBox,
-    close,
-    embed,
-    prepare,
-    verified_der,
-    with_signature_fields,
-    with_validation_data,
-)
+from hub.documents.engine import PdfEngine
+from hub.documents.signature import FieldBox, NewSignature, embed, verified_der
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import SigningKey
 from hub.tokens.softkey import SoftKey
 from qianda.passkey_binding import PasskeyBinding
+from tests.pdf_steps import OWN, close, prepare, with_signature_fields, with_validation_data
 
 ORGANISATION = "示范学校"
 ORIGIN = "https://sign.school.example"
@@ -110,16 +103,17 @@ async def finished_contract(
     revoked: Sequence[str] = (),
     with_seal: bool = True,
     closed: bool = True,
+    engine: PdfEngine = OWN,
 ) -> FinishedParts:
     """A contract signed by `signers` in this order, sealed and closed (PAdES B-LTA).
 
     `expired`: the certificate of the first signer had run out a day before it was used. `revoked`: signers whose
     certificates stand in the CRL. `with_seal` and `closed` leave the last steps out. `confirmed`: what stands beside a
     signer's signature as a passkey's confirmation, made from the attributes that were signed. `bindings`: the passkeys
-    that signers' certificates name.
+    that signers' certificates name. `engine`: who writes the file.
     """
     pki, shown = pki or await Pki.make(), appearances or {}
-    revisions = {"unsigned": with_signature_fields(document or sample_pdf(), boxes_for(signers))}
+    revisions = {"unsigned": with_signature_fields(document or sample_pdf(), boxes_for(signers), engine=engine)}
     keys = {name: make_key(name) for name in signers}
     issued: dict[str, Issued] = {}
     current = revisions["unsigned"]
@@ -128,17 +122,23 @@ async def finished_contract(
         spki, passkey = keys[name].spki, (bindings or {}).get(name)
         issued[name] = await authority.enrol(spki, names[number % len(names)], f"P{number}", passkey=passkey)
         confirm, chain, first = (confirmed or {}).get(name), issued[name].chain, number == 0
+        picture = shown.get(name)
         current = await sign(
-            current, name, keys[name], chain, pki, certify=first, appearance=shown.get(name), confirm=confirm
+            current, name, keys[name], chain, pki, certify=first, appearance=picture, confirm=confirm, engine=engine
         )
         revisions[f"{name}-signed"] = current
-        current = with_validation_data(current, name, pki_certificates(pki), [await _crl(pki, issued, revoked)])
+        crl = await _crl(pki, issued, revoked)
+        current = with_validation_data(current, name, pki_certificates(pki), [crl], engine=engine)
         revisions[f"{name}-validated"] = current
     if with_seal:
-        current = await sign(current, SEAL, pki.seal_key, pki.seal.chain, pki, final=True, appearance=shown.get(SEAL))
+        picture = shown.get(SEAL)
+        current = await sign(
+            current, SEAL, pki.seal_key, pki.seal.chain, pki, final=True, appearance=picture, engine=engine
+        )
         revisions["seal-signed"] = current
     if closed:
-        current = await close(current, pki.timestamps, pki_certificates(pki), [await _crl(pki, issued, revoked)])
+        crl = await _crl(pki, issued, revoked)
+        current = await close(current, pki.timestamps, pki_certificates(pki), [crl], engine=engine)
     revisions["final"] = current
     return FinishedParts(current, revisions, pki.write_trust(folder / "trust.pem"), pki, issued, keys)
 
@@ -154,9 +154,11 @@ async def sign(
     final: bool = False,
     appearance: bytes | None = None,
     confirm: Confirm | None = None,
+    engine: PdfEngine = OWN,
 ) -> bytes:
     """One signature, the whole way: prepare, sign as a phone does (raw r‖s), verify, timestamp, embed."""
-    prepared = await prepare(document, NewSignature(name, certify=certify, final=final, appearance=appearance), chain)
+    signature = NewSignature(name, certify=certify, final=final, appearance=appearance)
+    prepared = await prepare(document, signature, chain, engine=engine)
     der = verified_der(key.spki, prepared.to_be_signed, await raw_signature(key, prepared.to_be_signed))
     return await embed(prepared, chain, der, pki.timestamps, confirm(prepared.to_be_signed) if confirm else None)
 

@@ -14,6 +14,7 @@ from hub.authorities.brought import SignerTrust
 from hub.authorities.builtin import BuiltinAuthority
 from hub.authorities.revocation import RevocationLists
 from hub.documents.contract_data import SchoolFacts
+from hub.documents.engine import PdfEngine
 from hub.documents.layout import ContractPrinter
 from hub.documents.pages import PagePainter
 from hub.identity import IdentityProvider
@@ -76,6 +77,7 @@ class Services:
     school_called: Callable[[str], str]
     printer: ContractPrinter
     pages: PagePainter
+    pdf_engine: PdfEngine
     messages: MessageTemplates
     policy: ReminderPolicy
     budgets: BudgetLimits

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 
 from hub.documents.clauses import ClauseWriter
 from hub.documents.contract_templates import ContractTemplates
-from hub.documents.deferred import NewSignature
 from hub.documents.fonts import ContractFont
 from hub.documents.layout import ContractPrinter
-from hub.documents.pdf import FieldBox, prepare, with_signature_fields, with_validation_data
+from hub.documents.signature import FieldBox, NewSignature
 from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.tokens.softkey import SoftKey
 from tests.browser.update_files import (
@@ -38,6 +37,7 @@ from tests.browser.update_files import (
 )
 from tests.browser.update_grounds import array_cases, prepared_ground_cases, resource_cases
 from tests.documents.contract_samples import TEMPLATES, minor
+from tests.pdf_steps import prepare, with_signature_fields, with_validation_data
 from tests.signing_parts import Pki, boxes_for, pki_certificates, sample_pdf, sign
 
 FIRST, SECOND = "guardian-1", "guardian-2"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hub.documents.deferred import NewSignature
-from hub.documents.pdf import prepare
+from hub.documents.signature import NewSignature
 from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from qianda.update import check_update
 from tests.client.prepared_parts import SHOWN, new_certificate, page_content, prepared_over
+from tests.pdf_steps import prepare
 from tests.signing_parts import FinishedParts, finished_contract, sample_pdf
 
 SIGNERS = ("guardian-1", "student-1")

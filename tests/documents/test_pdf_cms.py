@@ -10,7 +10,7 @@ from pyhanko.sign.signers.pdf_cms import ExternalSigner
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from hub.documents.cms import assembled, attributes_to_sign
+from hub.documents.pades.cms import assembled, attributes_to_sign
 from hub.tokens.softkey import SoftKey
 from tests.signing_parts import Pki
 

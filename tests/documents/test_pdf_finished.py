@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from hub.documents.deferred import NewSignature
-from hub.documents.pdf import embed, prepare, verified_der, with_signature_fields
+from hub.documents.signature import NewSignature, embed, verified_der
 from hub.documents.stamps import SignerStamp, seal_stamp, signature_stamp
 from tests.judges import (
     VALIDATOR,
@@ -26,6 +25,7 @@ from tests.judges import (
     program,
     run,
 )
+from tests.pdf_steps import prepare, with_signature_fields
 from tests.signing_parts import FinishedParts, Pki, boxes_for, finished_contract, sample_pdf
 
 ONE = ("guardian-1",)

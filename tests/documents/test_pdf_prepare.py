@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from hub.documents.deferred import NewSignature
-from hub.documents.pdf import Prepared, embed, prepare, verified_der, with_signature_fields, with_validation_data
+from hub.documents.signature import NewSignature, Prepared, embed, verified_der
 from hub.errors import TimestampUnavailable, WrongDocument, WrongSignature
 from hub.tokens.softkey import SoftKey
+from tests.pdf_steps import prepare, with_signature_fields, with_validation_data
 from tests.signing_parts import Pki, boxes_for, raw_signature, sample_pdf
 
 SIGNERS = ("guardian-1", "student-1")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.documents.cms import assembled
-from hub.documents.deferred import RESERVED_HEX_DIGITS
+from hub.documents.pades.cms import assembled
+from hub.documents.signature import RESERVED_HEX_DIGITS
 from qianda.confirmation import packed
 from qianda.passkey import MAX_AUTHENTICATOR_DATA_BYTES, MAX_CLIENT_DATA_BYTES, MAX_SIGNATURE_BYTES, Assertion
 from qianda.passkey_binding import PasskeyBinding

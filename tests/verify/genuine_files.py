@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 
 from hub.authorities.revocation import RevocationLists
-from hub.documents.pdf import close
 from hub.documents.stamps import SignerStamp, seal_stamp, signature_stamp
 from hub.plugins import seal_key
 from hub.tokens import TokenContext
@@ -20,6 +19,7 @@ from tests.authorities.certomancer_pki import CertomancerPki
 from tests.browser.update_files import Case
 from tests.documents.contract_samples import adult, contract_pdf, minor
 from tests.passkeys.authenticator import ORIGIN, Authenticator
+from tests.pdf_steps import close
 from tests.signing_parts import (
     SEAL,
     FinishedParts,

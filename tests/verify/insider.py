@@ -10,13 +10,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from hub.documents.closing import _prepared_for_timestamp
-from hub.documents.cms import attributes_to_sign
-from hub.documents.deferred import NewSignature, Prepared, filled
-from hub.documents.pdf import embed, prepare, verified_der, with_validation_data
+from hub.documents.pades.cms import attributes_to_sign
+from hub.documents.signature import NewSignature, Prepared, embed, filled, verified_der
 from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.tokens.softkey import SoftKey
 from tests.browser.update_files import GAP, Revision, body_of, last_revision, next_trailer
+from tests.pdf_steps import prepare, reserve_timestamp, with_validation_data
 from tests.signing_parts import SEAL, FinishedParts, RsaKey, pki_certificates, raw_signature
 from tests.verify.reading import SIGNERS
 
@@ -75,7 +74,7 @@ class Insider:
         if name in SIGNERS:
             validated = with_validation_data(document, name, pki_certificates(pki), [crl])
             return self._maybe_changed(step, document, validated)
-        prepared, _ = _prepared_for_timestamp(document, pki_certificates(pki), [crl])
+        prepared = reserve_timestamp(document, pki_certificates(pki), [crl]).file
         prepared = self._maybe_changed(step, document, prepared)
         start, end = gap_of(prepared)
         digest = hashlib.sha256(prepared[:start] + prepared[end:]).digest()

@@ -15,12 +15,12 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
-from hub.documents.pdf import close
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
+from tests.pdf_steps import close
 from tests.signing_parts import SEAL, FinishedParts, pki_certificates, sign
 from tests.verify.reading import FIELDS, failed
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
 from cryptography.x509.oid import NameOID
 
-from hub.documents.cms import assembled, attributes_to_sign
+from hub.documents.pades.cms import assembled, attributes_to_sign
 from qianda.verify import reasons
 from qianda.verify.cms_check import BadCmsSignature, check_detached, check_timestamp
 from tests.signing_parts import Pki

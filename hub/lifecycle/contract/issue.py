@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from hub.documents.contract_data import ContractData
 from hub.documents.layout import LaidOut
-from hub.documents.pdf import FieldBox, with_signature_fields
+from hub.documents.signature import FieldBox
 from hub.errors import BadInput, Conflict
 from hub.lifecycle.contract.end import Ending, check_deadline, end
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner
@@ -86,7 +86,7 @@ async def prepare_contract(services: Services, scope: Scope, asked: NewContract)
         FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)
         for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal is last
     ]
-    document = await asyncio.to_thread(with_signature_fields, laid_out.pdf, boxes)
+    document = await asyncio.to_thread(services.pdf_engine.with_signature_fields, laid_out.pdf, boxes)
     sha256 = await services.files.put(document)
     return PreparedContract(drawn, laid_out, sha256, len(document))
 

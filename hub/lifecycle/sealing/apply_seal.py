@@ -7,9 +7,8 @@ import hashlib
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from hub.documents.closing import close
-from hub.documents.deferred import NewSignature, embed
-from hub.documents.deferred import prepare as prepare_file
+from hub.documents import engine
+from hub.documents.signature import NewSignature, embed
 from hub.documents.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
@@ -18,7 +17,7 @@ from hub.lifecycle.sealing.work import (
     StoredFile,
     Work,
     choose_work,
-    collect_validation_data,
+    collect_evidence,
     end_attempt,
     prepared_file,
 )
@@ -36,8 +35,11 @@ from qianda.verify.structure import check_finished
 async def new_seal_request(services: Services, contract: UUID, base: str, document: bytes) -> SignatureRequest:
     """Store `document`, whose hash is `base`, with a prepared seal. Returns the request that is to be written."""
     stamp = await asyncio.to_thread(seal_stamp, services.seal.organisation)
-    prepared = await prepare_file(
-        document, NewSignature(SEAL_FIELD, certify=False, final=True, appearance=stamp), services.seal.chain
+    prepared = await asyncio.to_thread(
+        services.pdf_engine.prepare,
+        document,
+        NewSignature(SEAL_FIELD, certify=False, final=True, appearance=stamp),
+        services.seal.chain,
     )
     stored, now = await services.files.put(prepared.file), services.clock()
     return SignatureRequest(
@@ -138,7 +140,8 @@ async def _final_file(services: Services, work: Work) -> bytes:
     prepared = await services.files.get(seal.prepared)
     sealed = await embed(prepared_file(seal, prepared), seal.chain, seal.signature, services.timestamps)
     check_not_expired(seal.chain[0], services.clock())  # now that it has its timestamp
-    final = await close(sealed, services.timestamps, *await collect_validation_data(services, work))
+    evidence = await collect_evidence(services, work)
+    final = await engine.close_file(services.pdf_engine, sealed, services.timestamps, evidence)
     findings = await asyncio.to_thread(check_finished, final, [*contract.fields, SEAL_FIELD])
     if findings:
         raise FileFailedCheck("; ".join(str(finding) for finding in findings))

@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from hub.documents.closing import with_validation_data
-from hub.documents.deferred import embed
+from hub.documents.signature import embed
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.sealing.apply_seal import new_seal_request
@@ -15,7 +14,7 @@ from hub.lifecycle.sealing.work import (
     StoredFile,
     Work,
     choose_work,
-    collect_validation_data,
+    collect_evidence,
     end_attempt,
     is_expired,
     prepared_file,
@@ -63,8 +62,8 @@ async def _with_signature(services: Services, work: Work) -> bytes:
     signed = await embed(
         prepared_file(request, prepared), request.chain, request.signature, services.timestamps, request.confirmation
     )
-    data = await collect_validation_data(services, work)
-    return await asyncio.to_thread(with_validation_data, signed, request.field, *data)
+    evidence = await collect_evidence(services, work)
+    return await asyncio.to_thread(services.pdf_engine.with_validation_data, signed, request.field, evidence)
 
 
 async def _note_embedded(

@@ -10,7 +10,7 @@ from uuid import UUID
 from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
-from hub.documents.deferred import Prepared
+from hub.documents.signature import Evidence, Prepared
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case
@@ -84,7 +84,7 @@ def prepared_file(request: SignatureRequest, file: bytes) -> Prepared:
     return Prepared(file, request.gap, request.document_digest, request.to_be_signed)
 
 
-async def collect_validation_data(services: Services, work: Work) -> tuple[list[bytes], list[bytes], list[bytes]]:
+async def collect_evidence(services: Services, work: Work) -> Evidence:
     """Chains, CRLs and OCSP answers; of the built-in authority a CRL that ends before any certificate in the file does:
     later it could not speak for it any more.
 
@@ -102,7 +102,7 @@ async def collect_validation_data(services: Services, work: Work) -> tuple[list[
         raise CertificateRevoked
     others = dict.fromkeys(each for status in foreign.values() for each in status.lists)
     answers = dict.fromkeys(each for status in foreign.values() for each in status.answers)
-    return [*request.chain, *services.timestamps.certificates], [crl, *others], list(answers)
+    return Evidence([*request.chain, *services.timestamps.certificates], [crl, *others], list(answers))
 
 
 def _is_foreign(services: Services, request: SignatureRequest) -> bool:

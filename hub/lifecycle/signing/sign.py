@@ -17,9 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from hub.documents.contract_templates import Consent
-from hub.documents.deferred import NewSignature, Prepared, verified_der
-from hub.documents.deferred import prepare as prepare_file
 from hub.documents.layout import SIGNATURE_SIZE
+from hub.documents.signature import NewSignature, Prepared, verified_der
 from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.errors import (
     CustodyTooLow,
@@ -181,7 +180,8 @@ async def _prepared_file(services: Services, visiting: Visit, strokes: Strokes |
     drawing = [list(stroke) for stroke in strokes] if strokes else None
     shows = SignerStamp(signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, visiting.session.custody)
     stamp = await asyncio.to_thread(signature_stamp, shows, SIGNATURE_SIZE)
-    return await prepare_file(
+    return await asyncio.to_thread(
+        services.pdf_engine.prepare,
         shown,
         NewSignature(signer.field, certify=contract.revision == 0, final=False, appearance=stamp),
         visiting.session.certificate_chain,

@@ -7,39 +7,54 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol
 
-from asn1crypto import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.misc import PdfReadError
-from pyhanko.sign import fields, signers
-from pyhanko.sign.general import SigningError
-from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest
-from pyhanko.sign.signers.pdf_cms import ExternalSigner
-from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from hub.documents.appearance import stamp_style
-from hub.documents.cms import assembled, attributes_to_sign, signature_algorithm
+from hub.documents.pades.cms import assembled
 from hub.errors import WrongDocument, WrongSignature
 
 RESERVED_HEX_DIGITS: Final = 16384  # for EC or RSA chains and a timestamp with its certificates
 COORDINATE_BYTES: Final = 32  # P-256
-
-
-Result = TypeVar("Result")
+TIMESTAMP_FIELD: Final = "document-timestamp"
 
 
 class TimestampSource(Protocol):
     """What signing needs of a timestamp authority; see `hub.timestamps`."""
 
     async def timestamp(self, digest: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class FieldBox:
+    """Where a signature or the seal will show: PDF points from the lower left corner of page `page`, counted from 0."""
+
+    name: str
+    page: int
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    seal: bool = False
+
+
+@dataclass(frozen=True)
+class NewSignature:
+    """A signature that is to stand in `field`.
+
+    `certify`: the first one, which from then on allows nothing but the other signatures. `final`: the seal, which
+    allows nothing at all. `appearance`: a PDF page to show.
+    """
+
+    field: str
+    certify: bool
+    final: bool
+    appearance: bytes | None
 
 
 @dataclass(frozen=True)
@@ -59,45 +74,21 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class NewSignature:
-    """A signature that is to stand in `field`.
+class Evidence:
+    """What is needed to judge a signature years later, each in DER: certificates, CRLs, OCSP answers."""
 
-    `certify`: the first one, which from then on allows nothing but the other signatures. `final`: the seal, which
-    allows nothing at all. `appearance`: a PDF page to show.
-    """
-
-    field: str
-    certify: bool
-    final: bool
-    appearance: bytes | None
+    certificates: Sequence[bytes]
+    crls: Sequence[bytes]
+    answers: Sequence[bytes] = ()
 
 
-async def prepare(document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-    """Reserve the place of a signature; the result begins with the document's very bytes. `chain`: certificates in DER,
-    the holder's first."""
-    return await asyncio.to_thread(prepare_now, document, signature, chain)
+@dataclass(frozen=True)
+class ReservedTimestamp:
+    """A file with an empty place for its document timestamp, and the SHA-256 over everything but the gap."""
 
-
-def prepare_now(document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-    """`prepare` for callers that may block. WrongDocument when there is no such empty field."""
-    metadata = signers.PdfSignatureMetadata(
-        field_name=signature.field,
-        md_algorithm="sha256",
-        subfilter=fields.SigSeedSubFilter.PADES,
-        certify=signature.certify,
-        docmdp_permissions=fields.MDPPerm.NO_CHANGES if signature.final else fields.MDPPerm.FILL_FORMS,
-    )
-    signer = signers.PdfSigner(metadata, _placeholder(chain), stamp_style=stamp_style(signature.appearance))
-    try:
-        digest, output = _finished(_digested(signer, document))
-    except (SigningError, PdfReadError) as error:
-        raise WrongDocument(f"the field {signature.field!r} cannot be signed: {error}") from error
-    file = bytes(output.getbuffer())
-    if not file.startswith(document):
-        raise WrongDocument("the prepared file does not begin with the document")
-    gap = (digest.reserved_region_start, digest.reserved_region_end)
-    attributes = attributes_to_sign(digest.document_digest, chain[0])
-    return Prepared(file, gap, digest.document_digest, attributes)
+    file: bytes
+    gap: tuple[int, int]
+    document_digest: bytes
 
 
 async def embed(
@@ -153,40 +144,10 @@ def _verified_ecdsa(public_key: Any, message: bytes, raw: bytes) -> bytes:
     return der
 
 
-async def _digested(signer: signers.PdfSigner, document: bytes) -> tuple[PreparedByteRangeDigest, io.BytesIO]:
-    writer = IncrementalPdfFileWriter(io.BytesIO(document))
-    digest, _, output = await signer.async_digest_doc_for_signing(
-        writer, existing_fields_only=True, bytes_reserved=RESERVED_HEX_DIGITS
-    )
-    assert isinstance(output, io.BytesIO)
-    return digest, output
-
-
-def _finished(work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of a coroutine that waits for nothing: pyHanko's layout is one, and needs no event loop."""
-    try:
-        work.send(None)
-    except StopIteration as end:
-        return cast(Result, end.value)
-    raise AssertionError("the layout of a signature waits for something")
-
-
-def _placeholder(chain: Sequence[bytes]) -> ExternalSigner:
-    """pyHanko wants a signer while it lays the file out; it never signs."""
-    certificates = [x509.Certificate.load(der) for der in chain]
-    return ExternalSigner(
-        signing_cert=certificates[0],
-        cert_registry=SimpleCertificateStore.from_certs(certificates),  # type: ignore[no-untyped-call]  # has no types
-        signature_value=bytes(72),
-        signature_mechanism=signature_algorithm(certificates[0]),
-        embed_roots=False,
-    )
-
-
 def _check_prepared(prepared: Prepared) -> None:
     file, (start, end) = prepared.file, prepared.gap
     empty = b"<" + b"0" * (end - start - 2) + b">"
-    ranges = hashlib.sha256(file[:start])
-    ranges.update(file[end:])
+    ranges = hashlib.sha256(memoryview(file)[:start])
+    ranges.update(memoryview(file)[end:])
     if file[start:end] != empty or ranges.digest() != prepared.document_digest:
         raise WrongDocument("this is not the file that was prepared")

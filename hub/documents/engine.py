@@ -1,0 +1,160 @@
+"""The engines that write signatures into PDF files, behind one interface (`pdf_engine` in the configuration).
+
+`OwnEngine` writes bytes behind a file that it knows (`hub.documents.pades`). What does not fit its profile, and only
+that, takes the way of `PyhankoEngine`, each step as a whole: both write ordinary incremental updates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+if TYPE_CHECKING:  # loaded when the first file is written: a worker that reminds writes none
+    from hub.documents.pades.source import Plan
+    from hub.documents.signature import Evidence, FieldBox, NewSignature, Prepared, ReservedTimestamp, TimestampSource
+
+OWN: Final = "own"
+PYHANKO: Final = "pyhanko"
+
+log = structlog.get_logger()
+
+
+class PdfEngine(Protocol):
+    """The steps that write into a file. All of them compute for milliseconds and wait for nothing.
+
+    The result begins with the very bytes of the file that was given. Each raises WrongDocument for a file that cannot
+    be signed in this way.
+    """
+
+    def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
+        """Return the document with empty signature fields. It gets a random /ID: make it once and store it.
+
+        All fields are there before anybody signs, since a certification signature allows filling in fields, not adding
+        them (ISO 32000-2, 12.8.2.2). The seal's field locks everything.
+        """
+        ...
+
+    def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
+        """Return the document with the place of a signature. `chain`: certificates in DER, the holder's first."""
+        ...
+
+    def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
+        """Return the file with what is needed to judge the signature in `field` years later."""
+        ...
+
+    def reserve_timestamp(self, sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
+        """Return the file with evidence for its last signature and the place of a document timestamp: one revision
+        holds both, since the seal allows no change but these."""
+        ...
+
+
+def make_engine(kind: str, clock: Callable[[], datetime]) -> PdfEngine:
+    """Return the engine of this kind: OWN or PYHANKO."""
+    return OwnEngine(clock) if kind == OWN else PyhankoEngine()
+
+
+async def close_file(engine: PdfEngine, sealed: bytes, timestamps: TimestampSource, evidence: Evidence) -> bytes:
+    """Return the finished file: evidence for the last signature, and a document timestamp over everything (PAdES B-LTA,
+    ETSI EN 319 142-1, 5.4 and 6.3). TimestampUnavailable comes through."""
+    from hub.documents.signature import filled
+
+    reserved = await asyncio.to_thread(engine.reserve_timestamp, sealed, evidence)
+    return filled(reserved.file, reserved.gap, await timestamps.timestamp(reserved.document_digest))
+
+
+class PyhankoEngine:
+    """Every step by pyHanko."""
+
+    def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
+        from hub.documents import with_pyhanko
+
+        return with_pyhanko.with_signature_fields(pdf, boxes)
+
+    def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
+        from hub.documents import with_pyhanko
+
+        return with_pyhanko.prepare(document, signature, chain)
+
+    def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
+        from hub.documents import with_pyhanko
+
+        return with_pyhanko.with_validation_data(signed, field, evidence)
+
+    def reserve_timestamp(self, sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
+        from hub.documents import with_pyhanko
+
+        return with_pyhanko.reserve_timestamp(sealed, evidence)
+
+
+class OwnEngine:
+    """Our own writer. `clock`: for the signing time that a file claims."""
+
+    def __init__(self, clock: Callable[[], datetime], general: PdfEngine | None = None) -> None:
+        self._clock = clock
+        self._general = general or PyhankoEngine()
+
+    def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
+        from hub.documents.pades.source import CannotUpdate, read_plan
+        from hub.documents.pades.steps import add_fields
+
+        try:
+            plan = read_plan(pdf, {box.page for box in boxes})
+            return pdf + add_fields(plan, boxes)[0]
+        except CannotUpdate as reason:
+            _note_general_way("fields", reason)
+            return self._general.with_signature_fields(pdf, boxes)
+
+    def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
+        from hub.documents.pades.source import CannotUpdate, read_plan
+
+        try:
+            return self.prepare_with_plan(document, read_plan(document), signature, chain)
+        except CannotUpdate as reason:
+            _note_general_way("prepare", reason)
+            return self._general.prepare(document, signature, chain)
+
+    def prepare_with_plan(
+        self, document: bytes, plan: Plan, signature: NewSignature, chain: Sequence[bytes]
+    ) -> Prepared:
+        """Do as `prepare` does, for a file whose plan is known. Raises CannotUpdate for what does not fit."""
+        from hub.documents.pades.cms import signer_template
+        from hub.documents.pades.picture import Picture
+        from hub.documents.pades.profile import check_chain
+        from hub.documents.pades.steps import reserve_signature
+        from hub.documents.signature import Prepared
+
+        check_chain(chain)
+        picture = Picture.read(signature.appearance) if signature.appearance is not None else None
+        reserved = reserve_signature(document, plan, signature, self._clock(), picture)
+        to_be_signed = signer_template(tuple(chain)).attributes_to_sign(reserved.digest)
+        return Prepared(document + reserved.appended, reserved.gap, reserved.digest, to_be_signed)
+
+    def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
+        from hub.documents.pades.source import CannotUpdate, read_plan
+        from hub.documents.pades.steps import add_evidence
+
+        try:
+            return signed + add_evidence(read_plan(signed), field, evidence)[0]
+        except CannotUpdate as reason:
+            _note_general_way("evidence", reason)
+            return self._general.with_validation_data(signed, field, evidence)
+
+    def reserve_timestamp(self, sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
+        from hub.documents.pades.source import CannotUpdate, read_plan
+        from hub.documents.pades.steps import reserve_timestamp
+        from hub.documents.signature import ReservedTimestamp
+
+        try:
+            reserved = reserve_timestamp(sealed, read_plan(sealed), evidence)
+        except CannotUpdate as reason:
+            _note_general_way("close", reason)
+            return self._general.reserve_timestamp(sealed, evidence)
+        return ReservedTimestamp(sealed + reserved.appended, reserved.gap, reserved.digest)
+
+
+def _note_general_way(step: str, reason: Exception) -> None:
+    log.info("pdf engine: general way", step=step, reason=str(reason))

@@ -1,0 +1,222 @@
+"""Check one signature or timestamp of the finished file: what it covers, its value, the certificates named, its token.
+
+Stricter than a reader at large: only certificates that the database knows, byte by byte, and no attribute of which
+nobody knows. Sources: RFC 5652, 5.1 to 5.4; RFC 3161, 2.4.2; RFC 5035; RFC 2634, 5.4.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from hub.documents.pades import cms
+from hub.documents.pades.cms import CONTEXT_0, CONTEXT_1, CertificateNames, object_identifier
+from hub.documents.pades.written import FileIsWrong
+from qianda import der
+from qianda.der import NULL, OCTET_STRING, OID, SEQUENCE, SET, DerElement, encode
+
+GENERALIZED_TIME: Final = 0x18
+VERSION_3: Final = b"\x02\x01\x03"
+MIN_RSA_BITS: Final = 2048
+CERTIFICATES_KEPT: Final = 32
+_HASHES: Final = {
+    object_identifier("2.16.840.1.101.3.4.2.1"): "sha256",
+    object_identifier("2.16.840.1.101.3.4.2.2"): "sha384",
+    object_identifier("2.16.840.1.101.3.4.2.3"): "sha512",
+}
+_HASH_CLASSES: Final[dict[str, hashes.HashAlgorithm]] = {
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+# Kind of key and hash; no hash: that of the digest.
+_ALGORITHMS: Final[dict[bytes, tuple[str, str | None]]] = {
+    object_identifier("1.2.840.10045.4.3.2"): ("ec", "sha256"),
+    object_identifier("1.2.840.10045.4.3.3"): ("ec", "sha384"),
+    object_identifier("1.2.840.10045.4.3.4"): ("ec", "sha512"),
+    object_identifier("1.2.840.113549.1.1.11"): ("rsa", "sha256"),
+    object_identifier("1.2.840.113549.1.1.12"): ("rsa", "sha384"),
+    object_identifier("1.2.840.113549.1.1.13"): ("rsa", "sha512"),
+    object_identifier("1.2.840.113549.1.1.1"): ("rsa", None),
+}
+
+Digest = Callable[[str], bytes]
+
+
+class OutsideProfile(Exception):
+    """Neither right nor wrong: this check does not know the algorithm or form; another one has to decide."""
+
+
+@dataclass(frozen=True)
+class CheckedSignature:
+    """A signature whose digest and value fit. `unsigned`: its unsigned attributes by kind, each with one value."""
+
+    certificate: bytes
+    value: bytes
+    unsigned: dict[bytes, bytes]
+
+
+@lru_cache(CERTIFICATES_KEPT)
+def certificate_of(encoded: bytes) -> x509.Certificate:
+    """Return the certificate. Those of seal and timestamps come again with each contract."""
+    return x509.load_der_x509_certificate(encoded)
+
+
+@lru_cache(CERTIFICATES_KEPT)
+def _names_of(encoded: bytes) -> CertificateNames:
+    return CertificateNames.read(encoded)
+
+
+def check_signature(contents: bytes, digest: Digest, certificates: Collection[bytes]) -> CheckedSignature:
+    """Check a detached signature; `certificates`: those that may stand in it. Raises FileIsWrong, OutsideProfile."""
+    return _check_signed_data(_signed_data_parts(contents), cms.DATA, digest, certificates)
+
+
+def check_timestamp(token: bytes, digest: Digest, certificates: Collection[bytes]) -> datetime:
+    """Check an RFC 3161 token over what `digest` hashes, signed by one of `certificates`. Returns its time. Raises
+    FileIsWrong, OutsideProfile."""
+    parts = _signed_data_parts(token)
+    content = _timestamp_content(parts)
+    checked = _check_signed_data(
+        parts, cms.TST_INFO, lambda name: hashlib.new(name, content).digest(), certificates, outside=certificates
+    )
+    if checked.unsigned:
+        raise OutsideProfile("a timestamp with unsigned attributes")
+    fields = der.read(content).children(SEQUENCE)
+    algorithm, hashed = fields[2].children(SEQUENCE)
+    if _content_of(hashed, OCTET_STRING) != digest(_hash_name(algorithm)):
+        raise FileIsWrong("a timestamp over something else")
+    moment = _content_of(fields[4], GENERALIZED_TIME).decode("ascii")
+    if not moment.endswith("Z"):
+        raise FileIsWrong("the time of a timestamp")
+    return datetime.strptime(moment[:-1].partition(".")[0], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+
+
+def _timestamp_content(parts: list[DerElement]) -> bytes:
+    encapsulated = parts[2].children(SEQUENCE)
+    if len(encapsulated) != 2:
+        raise FileIsWrong("a timestamp without content")
+    return _content_of(der.only(encapsulated[1].children(CONTEXT_0)), OCTET_STRING)
+
+
+def _signed_data_parts(contents: bytes) -> list[DerElement]:
+    kind, wrapped = der.read(contents).children(SEQUENCE)
+    if kind.whole != cms.SIGNED_DATA:
+        raise FileIsWrong("no signed data")
+    return der.only(wrapped.children(CONTEXT_0)).children(SEQUENCE)
+
+
+def _check_signed_data(
+    parts: list[DerElement],
+    kind: bytes,
+    digest: Digest,
+    certificates: Collection[bytes],
+    *,
+    outside: Collection[bytes] = (),
+) -> CheckedSignature:
+    """`outside`: certificates of which one may have signed although it does not stand in the value."""
+    encapsulated = parts[2].children(SEQUENCE)
+    signer = der.only(parts[-1].children(SET)).children(SEQUENCE)
+    _check_versions(parts, signer, kind)
+    if encapsulated[0].whole != kind or (kind == cms.DATA and len(encapsulated) != 1):
+        raise FileIsWrong("a signature over something of another kind")
+    inside = [each.whole for part in parts[3:-1] if part.tag == CONTEXT_0 for each in part.children(CONTEXT_0)]
+    if any(part.tag != CONTEXT_0 for part in parts[3:-1]) or not set(inside) <= set(certificates):
+        raise FileIsWrong("a certificate that nobody knows, or a damaged one")
+    name = _hash_name(signer[2])
+    if [_hash_name(each) for each in parts[1].children(SET)] != [name]:
+        raise FileIsWrong("the list of digests")
+    values = _attributes(signer[3], CONTEXT_0)
+    if values.get(cms.CONTENT_TYPE) != kind:
+        raise FileIsWrong("the kind of content")
+    if values.get(cms.MESSAGE_DIGEST) != encode(OCTET_STRING, digest(name)):
+        raise FileIsWrong("the digest is of other bytes")
+    certificate = _named_certificate(values, [*inside, *outside], timestamp=kind == cms.TST_INFO)
+    names = _names_of(certificate)
+    if signer[1].tag != SEQUENCE:
+        raise OutsideProfile("a signer named by a key identifier")
+    if signer[1].content != names.issuer + names.serial:
+        raise FileIsWrong("two certificates are named")
+    value = _content_of(signer[5], OCTET_STRING)
+    _verify(certificate, (signer[4], name), value, bytes((SET,)) + signer[3].whole[1:])
+    unsigned = _attributes(signer[6], CONTEXT_1) if len(signer) > 6 else {}
+    return CheckedSignature(certificate, value, unsigned)
+
+
+def _check_versions(parts: list[DerElement], signer: list[DerElement], kind: bytes) -> None:
+    expected = cms.VERSION_1 if kind == cms.DATA else VERSION_3
+    if parts[0].whole != expected or signer[0].whole != cms.VERSION_1 or not 6 <= len(signer) <= 7:
+        raise FileIsWrong("the version of a signature")
+
+
+def _hash_name(algorithm: DerElement) -> str:
+    """Return the name of a digest; its parameters are NULL or not there."""
+    kind, *parameters = algorithm.children(SEQUENCE)
+    if [each.whole for each in parameters] not in ([], [bytes((NULL, 0))]):
+        raise FileIsWrong("the parameters of a digest")
+    if kind.whole not in _HASHES:
+        raise OutsideProfile("an unknown digest")
+    return _HASHES[kind.whole]
+
+
+def _attributes(whole: DerElement, tag: int) -> dict[bytes, bytes]:
+    """Return the attributes by their kind; each stands once, with one value."""
+    found: dict[bytes, bytes] = {}
+    for attribute in whole.children(tag):
+        kind, values = attribute.children(SEQUENCE)
+        if kind.tag != OID or kind.whole in found:
+            raise FileIsWrong("an attribute stands twice")
+        found[kind.whole] = der.only(values.children(SET)).whole
+    return found
+
+
+def _named_certificate(values: dict[bytes, bytes], candidates: list[bytes], *, timestamp: bool) -> bytes:
+    """Return the certificate that the signed attributes name (ESSCertIDv2, or in timestamps ESSCertID with SHA-1)."""
+    if cms.SIGNING_CERTIFICATE_V2 in values:
+        reference = _first_reference(values[cms.SIGNING_CERTIFICATE_V2])
+        name = _hash_name(reference.pop(0)) if reference[0].tag == SEQUENCE else "sha256"
+    elif timestamp and cms.SIGNING_CERTIFICATE in values:
+        reference, name = _first_reference(values[cms.SIGNING_CERTIFICATE]), "sha1"
+    else:
+        raise FileIsWrong("no certificate is named")
+    named = _content_of(reference[0], OCTET_STRING)
+    for certificate in candidates:
+        if hashlib.new(name, certificate, usedforsecurity=False).digest() == named:
+            return certificate
+    raise FileIsWrong("the certificate that is named is not there")
+
+
+def _first_reference(value: bytes) -> list[DerElement]:
+    return der.read(value).children(SEQUENCE)[0].children(SEQUENCE)[0].children(SEQUENCE)
+
+
+def _content_of(element: DerElement, tag: int) -> bytes:
+    if element.tag != tag:
+        raise FileIsWrong("a value of another kind")
+    return element.content
+
+
+def _verify(certificate: bytes, algorithm: tuple[DerElement, str], value: bytes, data: bytes) -> None:
+    kind, name = _ALGORITHMS.get(algorithm[0].children(SEQUENCE)[0].whole, ("", None))
+    hashed = _HASH_CLASSES[name or algorithm[1]]
+    try:
+        key = certificate_of(certificate).public_key()
+        if kind == "ec" and isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1"):
+            key.verify(value, data, ec.ECDSA(hashed))
+        elif kind == "rsa" and isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
+            key.verify(value, data, padding.PKCS1v15(), hashed)
+        else:
+            raise OutsideProfile("an unknown algorithm or key")
+    except InvalidSignature:
+        raise FileIsWrong("the value does not fit") from None
+    except UnsupportedAlgorithm as error:
+        raise OutsideProfile("an unknown key") from error

@@ -1,0 +1,102 @@
+"""Take a drawn one-page PDF as a form XObject: read once, written as often as wanted under other numbers."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+
+import pikepdf
+from pikepdf import Array, Dictionary, Object, PdfError, Stream
+
+from hub.documents.pades.source import CannotUpdate
+from hub.documents.pades.update import Update
+
+_REFERENCE = re.compile(rb"(?<![\d.])(\d+) (\d+) R\b")
+_REFERENCE_IN_STRING = re.compile(rb"\([^()]*\d+ \d+ R\b")
+_TRANSPARENT = ("/SMask", "/Mask")
+MAX_OBJECTS = 500  # a stamp of ours has about 12
+
+
+@dataclass(frozen=True)
+class _PictureObject:
+    """Bytes, between which stand references to the objects at these places."""
+
+    pieces: tuple[bytes, ...]
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The last object is the form XObject. Width and height in points."""
+
+    objects: tuple[_PictureObject, ...]
+    width: float
+    height: float
+
+    @classmethod
+    def read(cls, pdf: bytes) -> Picture:
+        """Read the first page. Raises CannotUpdate for what is no PDF, is transparent, or is not a plain drawing."""
+        try:
+            with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as document:
+                page = document.pages[0]
+                left, bottom, right, top = (float(value) for value in page.MediaBox)
+                order: list[Object] = []
+                known: dict[tuple[int, int], int] = {}
+                _collect(page.as_form_xobject(), order, known)
+                objects = tuple(_split(item, known) for item in order)
+        except (PdfError, ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+            raise CannotUpdate(f"the picture: {error}") from error
+        if right <= left or top <= bottom:
+            raise CannotUpdate("the picture has no area")
+        return cls(objects, right - left, top - bottom)
+
+    def write(self, update: Update) -> int:
+        """Write all objects. Returns the number of the form XObject."""
+        first = update.number(len(self.objects))
+        for place, item in enumerate(self.objects):
+            body = [item.pieces[0]]
+            for target, piece in zip(item.targets, item.pieces[1:], strict=True):
+                body += [b"%d 0 R" % (first + target), piece]
+            update.put(first + place, b"".join(body))
+        return first + len(self.objects) - 1
+
+
+def _collect(item: object, order: list[Object], known: dict[tuple[int, int], int]) -> None:
+    """Depth first, so that what is referred to stands before. A drawing has no cycles: RecursionError for one."""
+    if not isinstance(item, Object) or (item.is_indirect and item.objgen in known):
+        return
+    if isinstance(item, Dictionary | Stream):
+        if any(name in item and item[name] != "/None" for name in _TRANSPARENT):
+            raise CannotUpdate("the picture is transparent")
+        for _, value in item.items():
+            _collect(value, order, known)
+    elif isinstance(item, Array):
+        for each in item:
+            _collect(each, order, known)
+    if item.is_indirect:
+        if len(order) >= MAX_OBJECTS:
+            raise CannotUpdate("the picture is too complex")
+        known[item.objgen] = len(order)
+        order.append(item)
+
+
+def _split(item: Object, known: dict[tuple[int, int], int]) -> _PictureObject:
+    tail = b""
+    if isinstance(item, Stream):
+        raw = item.read_raw_bytes()
+        entries = {name: value for name, value in item.items() if name != "/Length"}
+        head = Dictionary(entries).unparse(resolved=False)
+        head = head.rstrip().removesuffix(b">>") + b"/Length %d >>" % len(raw)
+        tail = b"\nstream\n" + raw + b"\nendstream"
+    else:
+        head = item.unparse(resolved=True)
+    if _REFERENCE_IN_STRING.search(head):
+        raise CannotUpdate("a text in the picture looks like a reference")
+    pieces, targets, done = list[bytes](), list[int](), 0
+    for found in _REFERENCE.finditer(head):
+        pieces.append(head[done : found.start()])
+        targets.append(known[int(found[1]), int(found[2])])
+        done = found.end()
+    pieces.append(head[done:] + tail)
+    return _PictureObject(tuple(pieces), tuple(targets))

@@ -1,0 +1,166 @@
+"""Read the revisions that our own engine wrote behind an issued file, byte by byte, and nothing else.
+
+There is one way to write each part, and every byte belongs to one: what departs from it was not written by us.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.documents.pades.source import Plan
+from hub.documents.pades.update import dictionary, looks_like_structure
+
+_TRAILER = re.compile(
+    rb"trailer\n<</ID \[<(?P<id>[0-9a-f]*)><[0-9a-f]{32}>\](?:\n/Info (?P<info>\d+ 0 R))?\n/Prev (?P<before>\d+)"
+    rb"\n/Root (?P<root>\d+) 0 R\n/Size (?P<size>\d+)>>\nstartxref\n(?P<table>\d+)\n%%EOF\n"
+)
+_END = re.compile(rb"startxref\n(\d{1,10})\n%%EOF\n\Z")
+_END_LENGTH = 48
+_HEAD = b"xref\n0 1\n0000000000 65535 f \n"
+_SECTION = re.compile(rb"(\d{1,7}) (\d{1,5})\n")
+_ROW = re.compile(rb"(\d{10}) 00000 n \n")
+_OBJECT_END = b"\nendobj\n"
+_STREAM = re.compile(rb"/Length (\d{1,9})[^\n]*(?:\n[^\n]*){0,40}>>\nstream\n")
+_STREAM_END = b"\nendstream"
+_DELIMITERS = (b"<<", b">>", b"[", b"]", b"/", b"(", b")")
+MAX_REVISIONS = 64
+
+
+class FileIsWrong(Exception):
+    """The file is not the finished contract that it has to be; the message says where it departs."""
+
+
+@dataclass(frozen=True)
+class WrittenRevision:
+    """`objects`: the bytes of each object, between its number and its end, by its number; `places`: where they begin.
+
+    Objects from the number `new_from` on did not exist before.
+    """
+
+    start: int
+    end: int
+    objects: dict[int, bytes]
+    places: dict[int, int]
+    new_from: int
+
+    @property
+    def replaced(self) -> set[int]:
+        return {number for number in self.objects if number < self.new_from}
+
+    @property
+    def new(self) -> set[int]:
+        return {number for number in self.objects if number >= self.new_from}
+
+    def place(self, number: int) -> int:
+        """Return where the object's bytes begin in the file."""
+        return self.places[number] + len(b"%d 0 obj\n" % number)
+
+
+def read_written(pdf: bytes, issued: Plan) -> list[WrittenRevision]:
+    """Return the revisions behind the issued file, oldest first. Raises FileIsWrong."""
+    backwards: list[tuple[int, int, int]] = []  # start of the table, end of the revision, /Size
+    end, table = len(pdf), _last_table(pdf, len(pdf))
+    while table != issued.table:
+        if len(backwards) >= MAX_REVISIONS or not issued.length < table < end:
+            raise FileIsWrong("the revisions do not lead back to the issued file")
+        trailer = _TRAILER.match(pdf, _end_of_table(pdf, table, end))
+        if trailer is None or trailer.end() != end or int(trailer["table"]) != table:
+            raise FileIsWrong("the end of a revision")
+        _check_trailer(trailer, issued)
+        backwards.append((table, end, int(trailer["size"])))
+        table = int(trailer["before"])
+        end = _start_of_revision(pdf, backwards[-1][0])
+    if end != issued.length or not backwards:
+        raise FileIsWrong("the revisions do not follow the issued file")
+    found, start, size = [], issued.length, issued.size
+    for table, end, next_size in reversed(backwards):
+        found.append(_revision(pdf, (start, table, end), size))
+        if not max(found[-1].objects) < next_size or next_size < size:
+            raise FileIsWrong("the number of objects")
+        start, size = end, next_size
+    return found
+
+
+def _last_table(pdf: bytes, end: int) -> int:
+    tail = _END.search(pdf, max(0, end - _END_LENGTH), end)
+    if tail is None:
+        raise FileIsWrong("the file does not end as it has to")
+    return int(tail[1])
+
+
+def _check_trailer(trailer: re.Match[bytes], issued: Plan) -> None:
+    first_id = trailer["id"] == issued.ids[0].encode() if issued.ids[0] else True
+    if int(trailer["root"]) != issued.root or (trailer["info"] or b"") != issued.info.encode("latin-1") or not first_id:
+        raise FileIsWrong("a trailer")
+
+
+def _rows(pdf: bytes, table: int, end: int) -> tuple[dict[int, int], int]:
+    """Return the places of the objects, in the order of the rows, and where the table ends."""
+    if not pdf.startswith(_HEAD, table):
+        raise FileIsWrong("a table of objects")
+    places: dict[int, int] = {}
+    at, before = table + len(_HEAD), 0
+    while section := _SECTION.match(pdf, at, end):
+        at = section.end()
+        for number in range(int(section[1]), int(section[1]) + int(section[2])):
+            row = _ROW.match(pdf, at, end)
+            if row is None or number <= before:
+                raise FileIsWrong("a table of objects")
+            places[number] = int(row[1])
+            before, at = number, row.end()
+    if not places:
+        raise FileIsWrong("a table of objects")
+    return places, at
+
+
+def _end_of_table(pdf: bytes, table: int, end: int) -> int:
+    return _rows(pdf, table, end)[1]
+
+
+def _start_of_revision(pdf: bytes, table: int) -> int:
+    return min(_rows(pdf, table, len(pdf))[0].values())
+
+
+def _revision(pdf: bytes, bounds: tuple[int, int, int], new_from: int) -> WrittenRevision:
+    """Take the objects apart. Between them stands nothing."""
+    start, table, end = bounds
+    places, _ = _rows(pdf, table, end)
+    ordered = sorted(places.items(), key=lambda item: item[1])
+    ends = [place for _, place in ordered[1:]] + [table]
+    if ordered[0][1] != start:
+        raise FileIsWrong("a revision does not begin with an object")
+    objects: dict[int, bytes] = {}
+    for (number, place), behind in zip(ordered, ends, strict=True):
+        head = b"%d 0 obj\n" % number
+        body_end = behind - len(_OBJECT_END)
+        if not pdf.startswith(head, place) or pdf[body_end:behind] != _OBJECT_END:
+            raise FileIsWrong(f"object {number} is not where the table says")
+        objects[number] = _checked_body(pdf[place + len(head) : body_end], number)
+    return WrittenRevision(start, end, objects, places, new_from)
+
+
+def _checked_body(body: bytes, number: int) -> bytes:
+    stream = _STREAM.search(body)
+    if stream is not None and (
+        int(stream[1]) != len(body) - stream.end() - len(_STREAM_END) or not body.endswith(_STREAM_END)
+    ):
+        raise FileIsWrong(f"the length of object {number}")
+    if looks_like_structure(body.removesuffix(_STREAM_END) if stream else body):
+        raise FileIsWrong(f"object {number} looks like two")
+    return body
+
+
+def is_written_as(body: bytes, entries: Mapping[str, str]) -> bool:
+    """Tell whether these bytes are the dictionary with these entries, whatever white space is between them."""
+    expected = squeezed(dictionary(entries))
+    return len(body) < 2 * len(expected) + 100 and squeezed(body) == expected
+
+
+def squeezed(body: bytes) -> bytes:
+    """Return the bytes with white space only where it parts two tokens."""
+    body = b" ".join(body.split())
+    for delimiter in _DELIMITERS:
+        body = body.replace(b" " + delimiter, delimiter).replace(delimiter + b" ", delimiter)
+    return body
