@@ -222,7 +222,8 @@ class Settings(BaseSettings):
     `representatives`: who signs for the school, where a template or whoever issues asks for it.
 
     `pdf_engine`: who writes signatures into the files: our own engine, which leaves to pyHanko what does not fit it,
-    or pyHanko alone.
+    or pyHanko alone. `full_check_every`: of so many finished files one is checked in full as well, beside the quick
+    check that each one passes; 1: all.
 
     `seal`: empty where the school's seal is on the token; else the remote service that has its key (`kind`, and what
     that file of `hub/tokens` wants).
@@ -266,6 +267,7 @@ class Settings(BaseSettings):
     seal: dict[str, Any] = Field(default_factory=dict)
     timestamps: TimestampSettings = TimestampSettings()
     pdf_engine: Literal["own", "pyhanko"] = "own"
+    full_check_every: int = Field(default=50, ge=1)
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     budgets: BudgetSettings = BudgetSettings()
     retention: RetentionSettings = RetentionSettings()

@@ -187,6 +187,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         addressees=_addressees(settings, database, closing),
         representatives=_representatives(settings),
         attestors=_attestors(settings, http, clock),
+        full_check_every=settings.full_check_every,
     )
     return Hub(settings, services, pki, app_link, demo, closing, _chats(settings, http, clock))
 

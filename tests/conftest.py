@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -18,6 +19,7 @@ COLLECT_AFTER = 20_000
 def pytest_configure() -> None:
     """An exception that the hub logs is told as Python does, not painted with all its variables: that takes longer than
     many a test."""
+    os.environ.setdefault("QIANDA_FULL_CHECK_EVERY", "1")  # both checks of each finished file
     structlog.configure(
         [
             structlog.stdlib.add_log_level,

@@ -64,6 +64,8 @@ class Services:
     `identity` compares what signers enter; `real_names` is asked afterwards whether what is on file is true.
     `authority` is the built-in one, `authorities` are all that certify signers' keys.
 
+    `full_check_every`: one finished file of so many is checked in full, beside the quick check.
+
     `school` is party A on paper; `school_called` gives the short name for messages and pages in a language.
     """
 
@@ -96,3 +98,4 @@ class Services:
     retention: Retention = field(default_factory=Retention)
     representatives: tuple[Representative, ...] = ()
     attestors: Attestors = field(default_factory=dict)
+    full_check_every: int = 1

@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 from hub.documents import engine
 from hub.documents.signature import NewSignature, embed
 from hub.documents.stamps import seal_stamp
-from hub.errors import CertificateNotValid, CertificateRevoked, FileFailedCheck, QiandaError
+from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
+from hub.lifecycle.sealing.final_check import check_final_file
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
 from hub.lifecycle.sealing.work import (
     StoredFile,
@@ -29,7 +30,6 @@ from hub.model.sealing.finalise import FinaliseStep
 from hub.model.signing.signature_request import SEAL_FIELD, Custody, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
-from qianda.verify.structure import check_finished
 
 
 async def new_seal_request(services: Services, contract: UUID, base: str, document: bytes) -> SignatureRequest:
@@ -135,16 +135,14 @@ async def _replace_seal(services: Services, work: Work, failure: QiandaError) ->
 
 
 async def _final_file(services: Services, work: Work) -> bytes:
-    contract, seal = work.contract, work.about
+    seal = work.about
     assert seal.signature is not None
     prepared = await services.files.get(seal.prepared)
     sealed = await embed(prepared_file(seal, prepared), seal.chain, seal.signature, services.timestamps)
     check_not_expired(seal.chain[0], services.clock())  # now that it has its timestamp
     evidence = await collect_evidence(services, work)
     final = await engine.close_file(services.pdf_engine, sealed, services.timestamps, evidence)
-    findings = await asyncio.to_thread(check_finished, final, [*contract.fields, SEAL_FIELD])
-    if findings:
-        raise FileFailedCheck("; ".join(str(finding) for finding in findings))
+    await check_final_file(services, work, final)
     return final
 
 

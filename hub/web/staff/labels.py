@@ -79,6 +79,7 @@ TASK_KINDS = {
     "locked": "locked after wrong answers",
     "unreachable": "cannot be reached",
     "stuck": "stuck at the hub",
+    "checks-differ": "two checks of a finished file differ",
     "failed": "could not be sent",
     "refused-by-client": "the signer's own device refused",
     "phone-change": "a new phone number waits for approval",

@@ -1,0 +1,104 @@
+"""Check a finished file before its contract is called completed: our quick check on each, the full one on a sample.
+
+The quick one knows from the database what the file has to be (`hub.documents.pades.check`); the full one is that of
+`qianda verify` (`qianda.verify.structure`), which knows nothing of us. Where they differ, one of them is wrong: staff
+are told, and the contract is not completed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+import structlog
+
+from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
+from hub.documents.pades.check_cms import OutsideProfile
+from hub.documents.pades.written import FileIsWrong
+from hub.errors import FileFailedCheck
+from hub.lifecycle.sealing.work import Work
+from hub.lifecycle.services import Services
+from hub.model.signing.signature_request import SEAL_FIELD, SignatureRequest
+from hub.model.staff.accounts import EVERYTHING, StaffTask
+from qianda.verify.structure import check_finished
+
+CHECKS_DIFFER = "The two checks of the finished file differ. It was not completed:"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """`quick`: what our quick check found, empty for nothing; None: it leaves the file to the full one."""
+
+    quick: str | None
+    full: str | None = None
+
+    @property
+    def differ(self) -> bool:
+        return self.quick is not None and self.full is not None and bool(self.quick) != bool(self.full)
+
+    @property
+    def findings(self) -> str:
+        return self.quick or self.full or ""
+
+
+async def check_final_file(services: Services, work: Work, final: bytes) -> None:
+    """Raise FileFailedCheck unless the file is this contract, finished. `work` is about its seal."""
+    contract, expected = work.contract, await _expected(services, work)
+    names = [*contract.fields, SEAL_FIELD]
+    verdict = await asyncio.to_thread(judge_final_file, final, expected, names, services.full_check_every)
+    if verdict.differ:
+        log.critical("final checks differ", contract=str(contract.id), quick=verdict.quick, full=verdict.full)
+        text = f"{CHECKS_DIFFER}\n{verdict.findings}"
+        async with services.database.transaction(EVERYTHING) as tx:
+            task = StaffTask(uuid4(), "checks-differ", text, contract.campus, tx.now, contract.id)
+            await tx.staff_tasks.add_task_once(task)
+    if verdict.findings:
+        raise FileFailedCheck(verdict.findings)
+
+
+def judge_final_file(final: bytes, expected: Expected, fields: list[str], full_check_every: int) -> _Verdict:
+    """Run the quick check, and the full one where that leaves the file to it, refuses it, or it is of the sample."""
+    try:
+        check_finished_file(final, expected)
+        quick: str | None = ""
+    except OutsideProfile as reason:
+        log.info("final check: left to the full one", reason=str(reason))
+        quick = None
+    except FileIsWrong as wrong:
+        quick = str(wrong)
+    if quick == "" and not is_sampled(final, full_check_every):
+        return _Verdict(quick)
+    return _Verdict(quick, "; ".join(str(finding) for finding in check_finished(final, fields)))
+
+
+def is_sampled(final: bytes, every: int) -> bool:
+    """Tell whether a file is of the sample. Its hash decides, which nobody can choose: a timestamp is in it."""
+    return int.from_bytes(hashlib.sha256(final).digest()[:8], "big") % every == 0
+
+
+async def _expected(services: Services, work: Work) -> Expected:
+    """What the database knows: the file that was issued, and each signature that was accepted."""
+    issued_sha256 = work.contract.issued_sha256
+    assert issued_sha256 is not None
+    issued_length = len(await services.files.get(issued_sha256))
+    signatures = [*sorted(work.embedded, key=_embedded_at), work.about]
+    chains = [certificate for each in signatures for certificate in each.chain]
+    timestamps = frozenset(services.timestamps.certificates)
+    return Expected(
+        issued_sha256, issued_length, [_signature(each) for each in signatures], frozenset(chains), timestamps
+    )
+
+
+def _embedded_at(request: SignatureRequest) -> datetime:
+    assert request.embedded_at is not None
+    return request.embedded_at
+
+
+def _signature(request: SignatureRequest) -> ExpectedSignature:
+    assert request.signature is not None
+    return ExpectedSignature(request.field, request.chain[0], request.signature, request.confirmation)
