@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from asn1crypto import cms, core, pem, tsp
+from asn1crypto import cms, core, pem, tsp, x509
 
 from hub.errors import TimestampUnavailable, TokenUnavailable
 from hub.timestamps.builtin import BuiltinTimestamps
@@ -105,3 +105,69 @@ async def test_without_its_key_it_says_so_and_gives_no_time(pki: Pki) -> None:
     assert raised.value.retry
     status = Answer.load(await away.respond(request()))["status"]
     assert status["fail_info"].native == {"system_failure"}
+
+
+class FixedKey:
+    """Answers the same to everything, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = b""
+
+    async def sign(self, message: bytes) -> bytes:
+        self.asked = message
+        return bytes(70)
+
+
+@pytest.mark.parametrize("serial", [0, 1, 127, 128, 2**63 - 1])
+@pytest.mark.parametrize("nonce", [None, 0, 200, 2**64])
+@pytest.mark.parametrize("with_certificate", [True, False])
+async def test_the_bytes_are_those_that_asn1crypto_encodes(
+    pki: Pki, serial: int, nonce: int | None, with_certificate: bool
+) -> None:
+    now, key = datetime(2026, 11, 26, 12, 0, 5, tzinfo=UTC), FixedKey()
+    service = BuiltinTimestamps(key, pki.timestamps.certificates, lambda: now, lambda: serial)
+    parts = {} if nonce is None else {"nonce": nonce}
+    asked = request("sha384", 48, cert_req=with_certificate, **parts)
+    token = tsp.TimeStampResp.load(await service.respond(asked), strict=True)["time_stamp_token"].dump()
+    info = {"version": "v1", "policy": TRIAL_TIMESTAMP_POLICY_OID, "serial_number": serial, "gen_time": now}
+    info |= {"message_imprint": tsp.TimeStampReq.load(asked)["message_imprint"], "accuracy": {"seconds": 1}} | parts
+    assert token == encoded(pki.timestamps.certificates[0], tsp.TSTInfo(info).dump(), key, with_certificate)
+
+
+def encoded(certificate: bytes, content: bytes, key: FixedKey, with_certificate: bool) -> bytes:
+    own = x509.Certificate.load(certificate)
+    reference = tsp.ESSCertIDv2({"cert_hash": hashlib.sha256(certificate).digest()})
+    values = {
+        "content_type": "tst_info",
+        "message_digest": hashlib.sha256(content).digest(),
+        "signing_certificate_v2": tsp.SigningCertificateV2({"certs": [reference]}),
+    }
+    attributes = cms.CMSAttributes([cms.CMSAttribute({"type": n, "values": [v]}) for n, v in values.items()])
+    assert key.asked == attributes.dump()
+    identifier = cms.IssuerAndSerialNumber({"issuer": own.issuer, "serial_number": own.serial_number})
+    signer = {
+        "version": "v1",
+        "sid": cms.SignerIdentifier({"issuer_and_serial_number": identifier}),
+        "digest_algorithm": {"algorithm": "sha256"},
+        "signed_attrs": attributes,
+        "signature_algorithm": {"algorithm": "sha256_ecdsa"},
+        "signature": bytes(70),
+    }
+    signed = {
+        "version": "v3",
+        "digest_algorithms": [{"algorithm": "sha256"}],
+        "encap_content_info": {"content_type": "tst_info", "content": core.ParsableOctetString(content)},
+        "signer_infos": [cms.SignerInfo(signer)],
+    }
+    if with_certificate:
+        signed["certificates"] = [cms.CertificateChoices("certificate", own)]
+    return bytes(cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(signed)}).dump())
+
+
+@pytest.mark.parametrize("bits", range(0, 8 * 59, 7))
+async def test_a_request_with_one_bit_changed_is_answered_or_rejected(pki: Pki, bits: int) -> None:
+    """It comes from anybody."""
+    asked = bytearray(request(nonce=77, cert_req=True, req_policy=TRIAL_TIMESTAMP_POLICY_OID))
+    asked[bits // 8 % len(asked)] ^= 1 << bits % 8
+    status = Answer.load(await pki.timestamps.respond(bytes(asked)))["status"]["status"].native
+    assert status in ("granted", "rejection")

@@ -14,14 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub.documents.pades import cms
 from hub.documents.pades.check_cms import Digest, OutsideProfile, certificate_of, check_signature, check_timestamp
+from hub.documents.pades.cms import CONFIRMATION
 from hub.documents.pades.source import CannotUpdate, Entries, FieldPlan, read_plan
 from hub.documents.pades.steps import CERTIFICATION, SIGNATURES_EXIST_APPEND_ONLY, WIDGET, field_lock, with_extension
 from hub.documents.pades.update import references
 from hub.documents.pades.written import FileIsWrong, WrittenRevision, is_written_as, read_written, squeezed
 from hub.documents.signature import TIMESTAMP_FIELD
 from qianda import der
+from qianda.cms_parts import SIGNATURE_TIMESTAMP
 from qianda.der import NotDer
 
 _VALUE = re.compile(
@@ -186,8 +187,8 @@ class _FinalCheck:
         if checked.certificate != signer.certificate or checked.value != signer.value:
             raise FileIsWrong(f"{signer.field}: another signature than the one that was accepted")
         unsigned = dict(checked.unsigned)
-        token = unsigned.pop(cms.SIGNATURE_TIMESTAMP, None)
-        if token is None or unsigned != ({cms.CONFIRMATION: signer.confirmation} if signer.confirmation else {}):
+        token = unsigned.pop(SIGNATURE_TIMESTAMP, None)
+        if token is None or unsigned != ({CONFIRMATION: signer.confirmation} if signer.confirmation else {}):
             raise FileIsWrong(f"{signer.field}: its unsigned attributes")
         time = check_timestamp(token, _hash_of(checked.value), self._expected.timestamp_certificates)
         own = certificate_of(checked.certificate)

@@ -18,14 +18,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from hub.documents.pades import cms
-from hub.documents.pades.cms import CONTEXT_0, CONTEXT_1, CertificateNames, object_identifier
 from hub.documents.pades.written import FileIsWrong
-from qianda import der
+from qianda import cms_parts, der
+from qianda.cms_parts import CONTEXT_0, CONTEXT_1, CertificateNames, object_identifier
 from qianda.der import NULL, OCTET_STRING, OID, SEQUENCE, SET, DerElement, encode
 
 GENERALIZED_TIME: Final = 0x18
-VERSION_3: Final = b"\x02\x01\x03"
 MIN_RSA_BITS: Final = 2048
 CERTIFICATES_KEPT: Final = 32
 _HASHES: Final = {
@@ -78,7 +76,7 @@ def _names_of(encoded: bytes) -> CertificateNames:
 
 def check_signature(contents: bytes, digest: Digest, certificates: Collection[bytes]) -> CheckedSignature:
     """Check a detached signature; `certificates`: those that may stand in it. Raises FileIsWrong, OutsideProfile."""
-    return _check_signed_data(_signed_data_parts(contents), cms.DATA, digest, certificates)
+    return _check_signed_data(_signed_data_parts(contents), cms_parts.DATA, digest, certificates)
 
 
 def check_timestamp(token: bytes, digest: Digest, certificates: Collection[bytes]) -> datetime:
@@ -87,7 +85,7 @@ def check_timestamp(token: bytes, digest: Digest, certificates: Collection[bytes
     parts = _signed_data_parts(token)
     content = _timestamp_content(parts)
     checked = _check_signed_data(
-        parts, cms.TST_INFO, lambda name: hashlib.new(name, content).digest(), certificates, outside=certificates
+        parts, cms_parts.TST_INFO, lambda name: hashlib.new(name, content).digest(), certificates, outside=certificates
     )
     if checked.unsigned:
         raise OutsideProfile("a timestamp with unsigned attributes")
@@ -110,7 +108,7 @@ def _timestamp_content(parts: list[DerElement]) -> bytes:
 
 def _signed_data_parts(contents: bytes) -> list[DerElement]:
     kind, wrapped = der.read(contents).children(SEQUENCE)
-    if kind.whole != cms.SIGNED_DATA:
+    if kind.whole != cms_parts.SIGNED_DATA:
         raise FileIsWrong("no signed data")
     return der.only(wrapped.children(CONTEXT_0)).children(SEQUENCE)
 
@@ -127,7 +125,7 @@ def _check_signed_data(
     encapsulated = parts[2].children(SEQUENCE)
     signer = der.only(parts[-1].children(SET)).children(SEQUENCE)
     _check_versions(parts, signer, kind)
-    if encapsulated[0].whole != kind or (kind == cms.DATA and len(encapsulated) != 1):
+    if encapsulated[0].whole != kind or (kind == cms_parts.DATA and len(encapsulated) != 1):
         raise FileIsWrong("a signature over something of another kind")
     inside = [each.whole for part in parts[3:-1] if part.tag == CONTEXT_0 for each in part.children(CONTEXT_0)]
     if any(part.tag != CONTEXT_0 for part in parts[3:-1]) or not set(inside) <= set(certificates):
@@ -136,11 +134,11 @@ def _check_signed_data(
     if [_hash_name(each) for each in parts[1].children(SET)] != [name]:
         raise FileIsWrong("the list of digests")
     values = _attributes(signer[3], CONTEXT_0)
-    if values.get(cms.CONTENT_TYPE) != kind:
+    if values.get(cms_parts.CONTENT_TYPE) != kind:
         raise FileIsWrong("the kind of content")
-    if values.get(cms.MESSAGE_DIGEST) != encode(OCTET_STRING, digest(name)):
+    if values.get(cms_parts.MESSAGE_DIGEST) != encode(OCTET_STRING, digest(name)):
         raise FileIsWrong("the digest is of other bytes")
-    certificate = _named_certificate(values, [*inside, *outside], timestamp=kind == cms.TST_INFO)
+    certificate = _named_certificate(values, [*inside, *outside], timestamp=kind == cms_parts.TST_INFO)
     names = _names_of(certificate)
     if signer[1].tag != SEQUENCE:
         raise OutsideProfile("a signer named by a key identifier")
@@ -153,8 +151,8 @@ def _check_signed_data(
 
 
 def _check_versions(parts: list[DerElement], signer: list[DerElement], kind: bytes) -> None:
-    expected = cms.VERSION_1 if kind == cms.DATA else VERSION_3
-    if parts[0].whole != expected or signer[0].whole != cms.VERSION_1 or not 6 <= len(signer) <= 7:
+    expected = cms_parts.VERSION_1 if kind == cms_parts.DATA else cms_parts.VERSION_3
+    if parts[0].whole != expected or signer[0].whole != cms_parts.VERSION_1 or not 6 <= len(signer) <= 7:
         raise FileIsWrong("the version of a signature")
 
 
@@ -181,11 +179,11 @@ def _attributes(whole: DerElement, tag: int) -> dict[bytes, bytes]:
 
 def _named_certificate(values: dict[bytes, bytes], candidates: list[bytes], *, timestamp: bool) -> bytes:
     """Return the certificate that the signed attributes name (ESSCertIDv2, or in timestamps ESSCertID with SHA-1)."""
-    if cms.SIGNING_CERTIFICATE_V2 in values:
-        reference = _first_reference(values[cms.SIGNING_CERTIFICATE_V2])
+    if cms_parts.SIGNING_CERTIFICATE_V2 in values:
+        reference = _first_reference(values[cms_parts.SIGNING_CERTIFICATE_V2])
         name = _hash_name(reference.pop(0)) if reference[0].tag == SEQUENCE else "sha256"
-    elif timestamp and cms.SIGNING_CERTIFICATE in values:
-        reference, name = _first_reference(values[cms.SIGNING_CERTIFICATE]), "sha1"
+    elif timestamp and cms_parts.SIGNING_CERTIFICATE in values:
+        reference, name = _first_reference(values[cms_parts.SIGNING_CERTIFICATE]), "sha1"
     else:
         raise FileIsWrong("no certificate is named")
     named = _content_of(reference[0], OCTET_STRING)

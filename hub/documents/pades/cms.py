@@ -12,66 +12,30 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from qianda import der
+from qianda.cms_parts import (
+    CONTENT_TYPE,
+    CONTEXT_0,
+    CONTEXT_1,
+    DATA,
+    EC_KEY,
+    ECDSA_SHA256,
+    MESSAGE_DIGEST,
+    RSA_SHA256,
+    SHA256,
+    SIGNATURE_TIMESTAMP,
+    SIGNED_DATA,
+    SIGNING_CERTIFICATE_V2,
+    VERSION_1,
+    CertificateNames,
+    attribute,
+    object_identifier,
+)
 from qianda.confirmation import CONFIRMATION_OID
-from qianda.der import OCTET_STRING, OID, SEQUENCE, SET, encode
+from qianda.der import OCTET_STRING, SEQUENCE, SET, encode
 
-CONTEXT_0: Final = 0xA0
-CONTEXT_1: Final = 0xA1
 DIRECTORY_NAME: Final = 0xA4  # of GeneralName
-VERSION_1: Final = b"\x02\x01\x01"
-TEMPLATES_KEPT: Final = 16  # the seal's is used again and again, a signer's twice
-
-
-def object_identifier(dotted: str) -> bytes:
-    """Return the DER of an object identifier written with dots."""
-    first, second, *others = (int(part) for part in dotted.split("."))
-    return encode(OID, b"".join(_base_128(number) for number in (40 * first + second, *others)))
-
-
-def _base_128(number: int) -> bytes:
-    digits = [number & 0x7F]
-    while number := number >> 7:
-        digits.append(number & 0x7F | 0x80)
-    return bytes(reversed(digits))
-
-
-SIGNED_DATA: Final = object_identifier("1.2.840.113549.1.7.2")
-DATA: Final = object_identifier("1.2.840.113549.1.7.1")
-TST_INFO: Final = object_identifier("1.2.840.113549.1.9.16.1.4")
-CONTENT_TYPE: Final = object_identifier("1.2.840.113549.1.9.3")
-MESSAGE_DIGEST: Final = object_identifier("1.2.840.113549.1.9.4")
-SIGNING_CERTIFICATE: Final = object_identifier("1.2.840.113549.1.9.16.2.12")
-SIGNING_CERTIFICATE_V2: Final = object_identifier("1.2.840.113549.1.9.16.2.47")
-SIGNATURE_TIMESTAMP: Final = object_identifier("1.2.840.113549.1.9.16.2.14")
 CONFIRMATION: Final = object_identifier(CONFIRMATION_OID)
-SHA256: Final = encode(SEQUENCE, object_identifier("2.16.840.1.101.3.4.2.1") + b"\x05\x00")
-ECDSA_SHA256: Final = encode(SEQUENCE, object_identifier("1.2.840.10045.4.3.2"))
-RSA_SHA256: Final = encode(SEQUENCE, object_identifier("1.2.840.113549.1.1.11") + b"\x05\x00")
-EC_KEY: Final = object_identifier("1.2.840.10045.2.1")
-
-
-@dataclass(frozen=True)
-class CertificateNames:
-    """Parts of a certificate, each the DER that stands in it."""
-
-    serial: bytes
-    issuer: bytes
-    subject: bytes
-    key_algorithm: bytes  # the object identifier
-
-    @classmethod
-    def read(cls, certificate: bytes) -> CertificateNames:
-        """Raises NotDer, or ValueError for a certificate with too few parts."""
-        body = der.read(certificate).children(SEQUENCE)[0].children(SEQUENCE)
-        start = 1 if body[0].tag == CONTEXT_0 else 0
-        serial, _, issuer, _, subject, key = body[start : start + 6]
-        algorithm = key.children(SEQUENCE)[0].children(SEQUENCE)[0]
-        return cls(serial.whole, issuer.whole, subject.whole, algorithm.whole)
-
-    @property
-    def is_self_issued(self) -> bool:
-        return self.issuer == self.subject
+TEMPLATES_KEPT: Final = 16  # the seal's is used again and again, a signer's twice
 
 
 @dataclass(frozen=True)
@@ -140,11 +104,6 @@ def unsigned_attributes(timestamp: bytes | None, confirmation: bytes | None) -> 
     values = ((SIGNATURE_TIMESTAMP, timestamp), (CONFIRMATION, confirmation))
     attributes = [attribute(kind, value) for kind, value in values if value is not None]
     return encode(CONTEXT_1, b"".join(sorted(attributes))) if attributes else b""
-
-
-def attribute(kind: bytes, value: bytes) -> bytes:
-    """Return an attribute with one value."""
-    return encode(SEQUENCE, kind + encode(SET, value))
 
 
 def _attributes_around_digest(certificate: bytes, names: CertificateNames) -> tuple[bytes, bytes]:
