@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -26,22 +27,27 @@ from bench.school import (
     raw_signature,
 )
 from bench.stock import SEAL, StockSeal
-from bench.trials import Ledger, Work, interleaved, typical
+from bench.trials import Ledger, Limit, Work, interleaved, typical
 from hub.documents.engine import close_file
+from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
 from hub.documents.pades.cms import assembled
+from hub.documents.pades.source import Plan, read_plan
 from hub.documents.signature import Evidence, NewSignature, Prepared, embed, filled
 from hub.documents.stamps import seal_stamp
 from hub.tokens import SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.softhsm import create_token, module_path
 from hub.tokens.softkey import SoftKey
+from qianda.verify.cms_check import check_detached
+from qianda.verify.signed_file import SignedFile
 
 ROUNDS = 25
 
 
 def run(rounds: int) -> Result:
-    ledger = asyncio.run(_measured(rounds))
-    return Result("seal", _figures(ledger), ledger)
+    limit = Limit(frozenset(("stock_lta", "stock_bt")))
+    ledger = asyncio.run(_measured(rounds, limit))
+    return Result("seal", _figures(ledger) | {"stock_slow_runs": limit.ended}, ledger)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,13 @@ class ProductSeal:
         sealed = await embed(prepared, self.chain, signature, self.school.timestamps)
         evidence = Evidence([*self.chain, *self.school.timestamps.certificates], [self.school.crl])
         return await close_file(ENGINE, sealed, self.school.timestamps, evidence)
+
+    async def plain_behind(self, document: bytes, plan: Plan) -> bytes:
+        """B-B, behind a file whose plan is known."""
+        signature = NewSignature(SEAL, certify=False, final=True, appearance=None)
+        prepared = await asyncio.to_thread(ENGINE.prepare_with_plan, document, plan, signature, self.chain)
+        value = await self.key.sign(prepared.to_be_signed)
+        return filled(prepared.file, prepared.gap, assembled(prepared.to_be_signed, value, self.chain, None))
 
     async def _prepared(self, document: bytes, stamp: bytes | None) -> Prepared:
         signature = NewSignature(SEAL, certify=False, final=True, appearance=stamp)
@@ -97,12 +110,13 @@ async def _token_seal(school: BenchSchool, folder: Path) -> AsyncIterator[Produc
         token.close()
 
 
-async def _measured(rounds: int) -> Ledger:
+async def _measured(rounds: int, limit: Limit) -> Ledger:
     school = await BenchSchool.make()
     issued = issued_contract()
     signed = await guardian_signed(school, issued)
     ours = ProductSeal(school, school.seal_key, school.seal.chain)
     with tempfile.TemporaryDirectory() as place:
+        plan = read_plan(issued)
         stamp = Path(place) / "stamp.pdf"
         stamp.write_bytes(seal_stamp(ORGANISATION))
         stock = StockSeal(school, stamp)
@@ -111,14 +125,43 @@ async def _measured(rounds: int) -> Ledger:
                 "stock_lta": lambda: stock.long_term(signed),
                 "ours_lta": lambda: ours.long_term(signed),
                 "ours_lta_token": lambda: on_token.long_term(signed),
+                "ours_bb_plan": lambda: ours.plain_behind(issued, plan),
                 "stock_bb": lambda: stock.basic(issued),
                 "ours_bb": lambda: ours.plain(issued, timestamped=False),
                 "stock_bt": lambda: stock.timestamped(issued),
                 "ours_bt": lambda: ours.plain(issued, timestamped=True),
                 "raw": lambda: _raw(school.seal_private_key, issued),
             }
-            await _check(school, [await works[name]() for name in ("stock_lta", "ours_lta", "ours_lta_token")])
-            return await interleaved(works, rounds, lambda: school.timestamps.cpu_s)
+            await _check(school, [await works[name]() for name in ("ours_lta", "ours_lta_token")])
+            works["check_finished"] = _final_check(school, issued, await ours.long_term(signed))
+            return await interleaved(works, rounds, lambda: school.timestamps.cpu_s, limit)
+
+
+def _final_check(school: BenchSchool, issued: bytes, final: bytes) -> Work:
+    """Our own check of the finished file; what the database says is read from the file."""
+    signed = {signature.name: signature for signature in SignedFile(final).signatures}
+
+    def expected(field: str) -> ExpectedSignature:
+        signature = signed[field]
+        start, length, resume, rest = signature.byte_range
+        covered = final[start : start + length] + final[resume : resume + rest]
+        checked = check_detached(signature.contents, lambda name: hashlib.new(name, covered).digest())
+        return ExpectedSignature(field, checked.encoded_certificate, checked.signature)
+
+    signatures = [expected(GUARDIAN), expected(SEAL)]
+    certificates = frozenset([*school.seal.chain, *(each.certificate for each in signatures)])
+    known = Expected(
+        hashlib.sha256(issued).hexdigest(),
+        len(issued),
+        signatures,
+        certificates,
+        frozenset(school.timestamps.certificates),
+    )
+
+    async def check() -> None:
+        await asyncio.to_thread(check_finished_file, final, known)
+
+    return check
 
 
 async def _raw(key: ec.EllipticCurvePrivateKey, document: bytes) -> bytes:
@@ -143,6 +186,9 @@ def _figures(ledger: Ledger) -> dict[str, float]:
         "ratio_stock_lta_token": ratio("stock_lta", "ours_lta_token"),
         "ratio_stock_lta_tsa_apart": ratio("stock_lta", "ours_lta", own=True),
         "ratio_stock_ec": ratio("stock_bb", "ours_bb"),
+        "ratio_stock_ec_plan": ratio("stock_bb", "ours_bb_plan"),
         "ratio_stock_ec_bt": ratio("stock_bt", "ours_bt"),
         "ratio_limit_ec": ratio("ours_bb", "raw"),
+        "ratio_limit_ec_plan": ratio("ours_bb_plan", "raw"),
+        "check_finished_ms": typical(ledger, "check_finished") * 1000,
     } | {f"ms_{work}": typical(ledger, work) * 1000 for work in dict.fromkeys(row["work"] for row in ledger)}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 
 from hub.documents.fonts import ContractFont
+from hub.documents.signature import MAX_TOKEN_BYTES
 from hub.errors import QiandaError
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.server.migrate import is_current
@@ -112,9 +113,14 @@ async def _authorities(hub: Hub) -> str:
 
 async def _timestamps(hub: Hub) -> str:
     if isinstance(hub.services.timestamps, SeveralTimestamps):
-        return await hub.services.timestamps.check()
-    await hub.services.timestamps.timestamp(hashlib.sha256(b"qianda doctor").digest())
-    return "answers; built-in, for trial and internal use"
+        said = await hub.services.timestamps.check()
+    else:
+        said = "answers; built-in, for trial and internal use"
+    token = await hub.services.timestamps.timestamp(hashlib.sha256(b"qianda doctor").digest())
+    if len(token) > MAX_TOKEN_BYTES:
+        size = f"its timestamps have {len(token):,} bytes, and {MAX_TOKEN_BYTES:,} fit into a signature"
+        raise ValueError(f"{size}: ask the service to send fewer certificates, or use another one")
+    return said
 
 
 async def _identity(hub: Hub) -> str:

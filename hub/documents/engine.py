@@ -123,13 +123,14 @@ class OwnEngine:
         """Do as `prepare` does, for a file whose plan is known. Raises CannotUpdate for what does not fit."""
         from hub.documents.pades.cms import signer_template
         from hub.documents.pades.picture import Picture
-        from hub.documents.pades.profile import check_chain
-        from hub.documents.pades.steps import reserve_signature
+        from hub.documents.pades.profile import check_chain, digits_for
+        from hub.documents.pades.steps import SigningDetails, reserve_signature
         from hub.documents.signature import Prepared
 
         check_chain(chain)
         picture = Picture.read(signature.appearance) if signature.appearance is not None else None
-        reserved = reserve_signature(document, plan, signature, self._clock(), picture)
+        details = SigningDetails(self._clock(), picture, digits_for(chain))
+        reserved = reserve_signature(document, plan, signature, details)
         to_be_signed = signer_template(tuple(chain)).attributes_to_sign(reserved.digest)
         return Prepared(document + reserved.appended, reserved.gap, reserved.digest, to_be_signed)
 

@@ -20,6 +20,7 @@ from hub.documents.pades.cms import assembled
 from hub.errors import WrongDocument, WrongSignature
 
 RESERVED_HEX_DIGITS: Final = 16384  # for EC or RSA chains and a timestamp with its certificates
+MAX_TOKEN_BYTES: Final = 5120  # of a timestamp; the reserved place also holds chain, signature and confirmation
 COORDINATE_BYTES: Final = 32  # P-256
 TIMESTAMP_FIELD: Final = "document-timestamp"
 

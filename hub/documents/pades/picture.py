@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pikepdf
 from pikepdf import Array, Dictionary, Object, PdfError, Stream
@@ -16,6 +17,7 @@ _REFERENCE = re.compile(rb"(?<![\d.])(\d+) (\d+) R\b")
 _REFERENCE_IN_STRING = re.compile(rb"\([^()]*\d+ \d+ R\b")
 _TRANSPARENT = ("/SMask", "/Mask")
 MAX_OBJECTS = 500  # a stamp of ours has about 12
+PICTURES_KEPT = 8  # the school's seal comes again with each contract
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Picture:
     height: float
 
     @classmethod
+    @lru_cache(PICTURES_KEPT)
     def read(cls, pdf: bytes) -> Picture:
         """Read the first page. Raises CannotUpdate for what is no PDF, is transparent, or is not a plain drawing."""
         try:

@@ -10,13 +10,16 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hub.documents.pades.source import CannotUpdate
+from hub.documents.signature import MAX_TOKEN_BYTES, RESERVED_HEX_DIGITS
+from hub.errors import WrongDocument
 
 MIN_RSA_BITS: Final = 2048
-MAX_CHAIN_BYTES: Final = 4096  # half of the reserved place; a timestamp with its certificates needs the rest
+MAX_CHAIN_BYTES: Final = 32_768
+BESIDE_CHAIN: Final = MAX_TOKEN_BYTES + 1024  # bytes: timestamp, signed attributes and the signature's value
 
 
 def check_chain(chain: Sequence[bytes]) -> None:
-    """Raise CannotUpdate unless the first certificate's key is on P-256 or an RSA key, and the chain leaves room."""
+    """Raise CannotUpdate unless the first certificate's key is on P-256 or an RSA key of 2048 bits at least."""
     try:
         key = x509.load_der_x509_certificate(chain[0]).public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -24,3 +27,14 @@ def check_chain(chain: Sequence[bytes]) -> None:
     on_p256 = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
     if not on_p256 and not (isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS):
         raise CannotUpdate("the key is neither on P-256 nor an RSA key of 2048 bits")
+
+
+def digits_for(chain: Sequence[bytes]) -> int:
+    """Return how many hexadecimal digits to reserve for a signature with these certificates and a timestamp.
+
+    Raises WrongDocument for a chain that is too long: before anybody has signed.
+    """
+    size = sum(map(len, chain))
+    if size > MAX_CHAIN_BYTES:
+        raise WrongDocument(f"the certificates have {size:,} bytes, and {MAX_CHAIN_BYTES:,} are allowed")
+    return max(RESERVED_HEX_DIGITS, 2 * (size + BESIDE_CHAIN))

@@ -38,6 +38,15 @@ _LISTS: Final = {
 
 
 @dataclass(frozen=True)
+class SigningDetails:
+    """`at`: the signing time as the file says it; `digits`: those reserved for the signature, in hexadecimal."""
+
+    at: datetime
+    picture: Picture | None = None
+    digits: int = RESERVED_HEX_DIGITS
+
+
+@dataclass(frozen=True)
 class Reserved:
     """A revision with an empty place for a signature or a timestamp.
 
@@ -77,10 +86,8 @@ def add_fields(plan: Plan, boxes: Sequence[FieldBox]) -> tuple[bytes, Plan]:
     )
 
 
-def reserve_signature(
-    document: bytes, plan: Plan, signature: NewSignature, at: datetime, picture: Picture | None
-) -> Reserved:
-    """Write the place of a signature. `at`: its time as the file says it. Raises WrongDocument for a field that is
+def reserve_signature(document: bytes, plan: Plan, signature: NewSignature, details: SigningDetails) -> Reserved:
+    """Write the place of a signature. Raises WrongDocument for a field that is
     signed or a file that is locked, CannotUpdate."""
     field = plan.signatures.get(signature.field)
     if field is None:
@@ -91,11 +98,11 @@ def reserve_signature(
         raise WrongDocument("only the first signature can certify the file")
     update = Update(plan)
     value = {"/Type": "/Sig", "/Filter": "/Adobe.PPKLite", "/SubFilter": "/ETSI.CAdES.detached"}
-    value |= {"/M": f"(D:{at.astimezone(UTC):%Y%m%d%H%M%SZ})"} | _limits(plan, field, signature)
-    number, place = _put_value(update, value)
+    value |= {"/M": f"(D:{details.at.astimezone(UTC):%Y%m%d%H%M%SZ})"} | _limits(plan, field, signature)
+    number, place = _put_value(update, value, details.digits)
     entries = field.entries | {"/V": f"{number} 0 R"}
-    if picture is not None:
-        entries["/AP"] = f"<</N {_put_appearance(update, field.entries['/Rect'], picture)} 0 R>>"
+    if details.picture is not None:
+        entries["/AP"] = f"<</N {_put_appearance(update, field.entries['/Rect'], details.picture)} 0 R>>"
     update.put(field.number, dictionary(entries))
     catalog = with_extension(plan.catalog)
     if signature.certify:
@@ -105,7 +112,7 @@ def reserve_signature(
     data, after = update.finish()
     signed = SignedValue(number, after.length, "", "/Lock" in field.entries, is_timestamp=False)
     signatures = plan.signatures | {signature.field: replace(field, entries=entries, value=signed)}
-    return _reserved(document, data, place, replace(after, catalog=catalog, signatures=signatures))
+    return _reserved(document, data, (place, details.digits), replace(after, catalog=catalog, signatures=signatures))
 
 
 def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Plan]:
@@ -130,7 +137,7 @@ def reserve_timestamp(document: bytes, plan: Plan, evidence: Evidence) -> Reserv
     update = Update(plan)
     catalog, store = _put_evidence(update, plan, signed[-1].value.vri, evidence)
     value = {"/Type": "/DocTimeStamp", "/Filter": "/Adobe.PPKLite", "/SubFilter": "/ETSI.RFC3161"}
-    number, place = _put_value(update, value)
+    number, place = _put_value(update, value, RESERVED_HEX_DIGITS)
     page = signed[-1].page
     if page not in plan.pages:
         raise CannotUpdate("the last signature shows on no page")
@@ -142,7 +149,8 @@ def reserve_timestamp(document: bytes, plan: Plan, evidence: Evidence) -> Reserv
     stamp = SignedValue(number, after.length, "", locks_all=False, is_timestamp=True)
     signatures = plan.signatures | {TIMESTAMP_FIELD: FieldPlan(field, entries, page, stamp)}
     after = replace(after, catalog=catalog, store=store, pages=pages, form_entries=form_entries, signatures=signatures)
-    return _reserved(document, data, place, replace(after, fields=(*plan.fields, field)))
+    room = (place, RESERVED_HEX_DIGITS)
+    return _reserved(document, data, room, replace(after, fields=(*plan.fields, field)))
 
 
 # ---- parts
@@ -217,11 +225,11 @@ def field_lock(root: int) -> str:
     )
 
 
-def _put_value(update: Update, entries: Mapping[str, str]) -> tuple[int, int]:
+def _put_value(update: Update, entries: Mapping[str, str], digits: int) -> tuple[int, int]:
     """Write a signature's value with an empty place. Returns its number, and where its byte range stands."""
     number = update.number()
     head = dictionary(entries).removesuffix(b">>") + b"\n/ByteRange "
-    body = head + b" " * _BYTE_RANGE_LENGTH + b"/Contents <" + b"0" * RESERVED_HEX_DIGITS + b">>>"
+    body = head + b" " * _BYTE_RANGE_LENGTH + b"/Contents <" + b"0" * digits + b">>>"
     return number, update.put(number, body) + len(head)
 
 
@@ -268,10 +276,12 @@ def _put_once(update: Update, known: dict[str, int], value: bytes) -> int:
     return known[name]
 
 
-def _reserved(document: bytes, data: bytes, place: int, plan: Plan) -> Reserved:
-    """Write the byte range, and hash what it covers. `place`: where in the file the range stands."""
+def _reserved(document: bytes, data: bytes, room: tuple[int, int], plan: Plan) -> Reserved:
+    """Write the byte range, and hash what it covers. `room`: where in the file the range stands, and how many digits
+    are reserved behind it."""
+    place, digits = room
     start = place + _BYTE_RANGE_LENGTH + len("/Contents ")
-    end = start + RESERVED_HEX_DIGITS + 2
+    end = start + digits + 2
     numbers = b"[0 %d %d %d]" % (start, end, plan.length - end)
     before = len(document)
     appended = bytearray(data)
