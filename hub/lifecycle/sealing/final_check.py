@@ -83,8 +83,7 @@ def is_sampled(final: bytes, every: int) -> bool:
 
 async def _expected(services: Services, work: Work) -> Expected:
     """What the database knows: the file that was issued, and each signature that was accepted."""
-    issued_sha256 = work.contract.issued_sha256
-    assert issued_sha256 is not None
+    issued_sha256 = work.contract.document_sha256
     issued_length = len(await services.files.get(issued_sha256))
     signatures = [*sorted(work.embedded, key=_embedded_at), work.about]
     chains = [certificate for each in signatures for certificate in each.chain]
