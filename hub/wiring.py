@@ -143,10 +143,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     keys = Keys.load(master_key(settings.data))
     database = Database(dsn, keys, clock)
     closing.push_async_callback(database.close)
-    async with one_at_a_time(settings):
-        token = open_token(settings)
-        closing.callback(token.close)
-        pki = await load_pki(settings, token, clock)
+    pki = await _pki(settings, closing, clock)
     printer, painter = _documents(closing)
     messages = _messages()
     app_link = _app_link(settings)
@@ -190,6 +187,13 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         full_check_every=settings.full_check_every,
     )
     return Hub(settings, services, pki, app_link, demo, closing, _chats(settings, http, clock))
+
+
+async def _pki(settings: Settings, closing: AsyncExitStack, clock: Clock) -> BuiltinPki:
+    async with one_at_a_time(settings):
+        token = open_token(settings)
+        closing.callback(token.close)
+        return await load_pki(settings, token, clock)
 
 
 def _chats(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> dict[str, chats.Chat]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from asn1crypto import pem
@@ -114,7 +115,7 @@ async def finished_contract(
     """
     pki, shown = pki or await Pki.make(), appearances or {}
     revisions = {"unsigned": with_signature_fields(document or sample_pdf(), boxes_for(signers), engine=engine)}
-    keys = {name: make_key(name) for name in signers}
+    keys, put = {name: make_key(name) for name in signers}, partial(sign, pki=pki, engine=engine)
     issued: dict[str, Issued] = {}
     current = revisions["unsigned"]
     for number, name in enumerate(signers):
@@ -122,19 +123,15 @@ async def finished_contract(
         spki, passkey = keys[name].spki, (bindings or {}).get(name)
         issued[name] = await authority.enrol(spki, names[number % len(names)], f"P{number}", passkey=passkey)
         confirm, chain, first = (confirmed or {}).get(name), issued[name].chain, number == 0
-        picture = shown.get(name)
-        current = await sign(
-            current, name, keys[name], chain, pki, certify=first, appearance=picture, confirm=confirm, engine=engine
+        current = await put(
+            current, name, keys[name], chain, certify=first, appearance=shown.get(name), confirm=confirm
         )
         revisions[f"{name}-signed"] = current
         crl = await _crl(pki, issued, revoked)
         current = with_validation_data(current, name, pki_certificates(pki), [crl], engine=engine)
         revisions[f"{name}-validated"] = current
     if with_seal:
-        picture = shown.get(SEAL)
-        current = await sign(
-            current, SEAL, pki.seal_key, pki.seal.chain, pki, final=True, appearance=picture, engine=engine
-        )
+        current = await put(current, SEAL, pki.seal_key, pki.seal.chain, final=True, appearance=shown.get(SEAL))
         revisions["seal-signed"] = current
     if closed:
         crl = await _crl(pki, issued, revoked)

@@ -2,6 +2,7 @@
 
 The dishonest ones are real prepared files whose last revision was changed and written anew, table, length and byte
 range in order, so that nothing but the change itself gives them away.
+The ground is written by pyHanko, whose spelling the changes know; what our own engine writes is in `test_genuine_files`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from tests.browser.update_files import (
 )
 from tests.browser.update_grounds import array_cases, prepared_ground_cases, resource_cases
 from tests.documents.contract_samples import TEMPLATES, minor
-from tests.pdf_steps import prepare, with_signature_fields, with_validation_data
+from tests.pdf_steps import PYHANKO, prepare, with_signature_fields, with_validation_data
 from tests.signing_parts import Pki, boxes_for, pki_certificates, sample_pdf, sign
 
 FIRST, SECOND = "guardian-1", "guardian-2"
@@ -49,7 +50,7 @@ FIRST, SECOND = "guardian-1", "guardian-2"
 async def honest_cases() -> list[Case]:
     """A small file and a real contract; every party in its turn; with and without a picture."""
     boxes, contract = _contract()
-    small = with_signature_fields(sample_pdf(), boxes_for((FIRST, SECOND)))
+    small = with_signature_fields(sample_pdf(), boxes_for((FIRST, SECOND)), engine=PYHANKO)
     return [*await _signed_in_turn("small", small), *await _signed_in_turn("contract", _with_fields(contract, boxes))]
 
 
@@ -65,7 +66,7 @@ def _contract() -> tuple[list[FieldBox], bytes]:
 
 
 def _with_fields(pdf: bytes, boxes: list[FieldBox]) -> bytes:
-    return with_signature_fields(pdf, boxes)
+    return with_signature_fields(pdf, boxes, engine=PYHANKO)
 
 
 async def _signed_in_turn(kind: str, document: bytes) -> list[Case]:
@@ -80,11 +81,14 @@ async def _signed_in_turn(kind: str, document: bytes) -> list[Case]:
             ("plain", None),
             ("picture", signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"))),
         ):
-            made = await prepare(document, NewSignature(name, certify=first, final=last, appearance=picture), chain)
+            signature = NewSignature(name, certify=first, final=last, appearance=picture)
+            made = await prepare(document, signature, chain, engine=PYHANKO)
             cases.append(Case(f"{kind}, {name}, {looks}", document, made.file))
-        document = await sign(document, name, key, chain, pki, certify=first, final=last, appearance=picture)
+        document = await sign(
+            document, name, key, chain, pki, certify=first, final=last, appearance=picture, engine=PYHANKO
+        )
         crl = await pki.authority.revocation_list([])
-        document = with_validation_data(document, name, pki_certificates(pki), [crl])
+        document = with_validation_data(document, name, pki_certificates(pki), [crl], engine=PYHANKO)
     return cases
 
 

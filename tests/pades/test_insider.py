@@ -1,0 +1,203 @@
+"""The final check against an insider: one update is written otherwise, and all the rest is in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from hub.documents.pades import steps
+from hub.documents.pades.check import check_finished_file
+from hub.documents.pades.source import Plan
+from hub.documents.pades.update import Update, dictionary, references, stream
+from tests.pades.made import GUARDIAN, made_by, pki, plainly_expected, refused
+from tests.signing_parts import FinishedParts
+
+SIGNING, EVIDENCE, SEALING, CLOSING = range(1, 5)  # the updates of a contract's life; 0: its fields
+Put = Callable[[Update, int, bytes], bytes]
+More = Callable[[Update], None]
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """`more` writes further objects into the update, `put` changes the bytes of objects that it writes."""
+
+    step: int
+    more: More | None = None
+    put: Put | None = None
+
+
+class _Insider:
+    """Stands in place of `Update`: counts the updates of a contract's life."""
+
+    def __init__(self, forgery: Forgery) -> None:
+        self.forgery, self.step = forgery, -1
+        self.done = False
+
+    def __call__(self, plan: Plan) -> Update:
+        self.step += 1
+        return _Forged(plan, self) if self.step == self.forgery.step else Update(plan)
+
+
+class _Forged(Update):
+    def __init__(self, plan: Plan, insider: _Insider) -> None:
+        super().__init__(plan)
+        self.insider = insider
+
+    def put(self, number: int, body: bytes) -> int:
+        change = self.insider.forgery.put
+        changed = change(self, number, body) if change else body
+        self.insider.done |= changed != body
+        return super().put(number, changed)
+
+    def finish(self) -> tuple[bytes, Plan]:
+        if self.insider.forgery.more is not None:
+            self.insider.forgery.more(self)
+            self.insider.done = True
+        return super().finish()
+
+
+def page_replaced(update: Update) -> None:
+    page = next(iter(update.plan.pages.values()))
+    text = update.add(stream(b"BT ET"))
+    update.put(page.number, dictionary(page.entries | {"/Contents": f"{text} 0 R"}))
+
+
+def text_replaced(update: Update) -> None:
+    update.put(4, stream(b"BT ET"))
+
+
+def catalog_acts(update: Update) -> None:
+    update.put(update.plan.root, dictionary(update.plan.catalog | {"/OpenAction": "[3 0 R /Fit]"}))
+
+
+def form_wants_pictures(update: Update) -> None:
+    update.put(update.plan.form, dictionary(update.plan.form_entries | {"/NeedAppearances": "true"}))
+
+
+def field_moved(update: Update) -> None:
+    field = update.plan.signatures[GUARDIAN]
+    update.put(field.number, dictionary(field.entries | {"/Rect": "[0 0 500 700]"}))
+
+
+def picture_replaced(update: Update) -> None:
+    field = update.plan.signatures[GUARDIAN]
+    shown = update.add(stream(b"", {"/Type": "/XObject", "/Subtype": "/Form", "/BBox": "[0 0 9 9]"}))
+    update.put(field.number, dictionary(field.entries | {"/AP": f"<</N {shown} 0 R>>"}))
+
+
+def note_on_the_page(update: Update) -> None:
+    page = next(iter(update.plan.pages.values()))
+    note = update.add(b"<</Type /Annot/Subtype /FreeText/Rect [0 0 100 100]/Contents (x)>>")
+    update.put(page.list_number, f"[{' '.join((*page.annotations, f'{note} 0 R'))}]".encode())
+
+
+def field_more(update: Update) -> None:
+    field = update.add(b"<</FT /Tx/T (amount)/V (1)>>")
+    numbers = [*update.plan.fields, field]
+    entries = update.plan.form_entries | {"/Fields": references(numbers)}
+    update.put(update.plan.form, dictionary(entries))
+
+
+def information_replaced(update: Update) -> None:
+    update.put(6, b"<</Font <</F1 5 0 R>>/X 1>>")
+
+
+def lone_object(update: Update) -> None:
+    update.add(b"<</Type /Page>>")
+
+
+def named(update: Update, number: int, body: bytes) -> bytes:
+    """As long as before: the byte range is written later, at its place."""
+    return re.sub(rb"/M \(D:\d{14}Z\)", b"/Name (" + b"x" * 14 + b")", body)
+
+
+def nobodys_name(update: Update, number: int, body: bytes) -> bytes:
+    return re.sub(rb"/[0-9A-F]{40} ", b"/" + b"0" * 40 + b" ", body, count=1)
+
+
+def a_matrix(update: Update, number: int, body: bytes) -> bytes:
+    return body.replace(b"/BBox [0 0 150 60]\n", b"/BBox [0 0 150 60]\n/Matrix [9 0 0 9 0 0]\n")
+
+
+def changing(old: bytes, new: bytes) -> Put:
+    return lambda update, number, body: body.replace(old, new)
+
+
+OBJECTS = [
+    page_replaced, text_replaced, catalog_acts, form_wants_pictures, field_moved, picture_replaced, note_on_the_page,
+    field_more, information_replaced,
+]  # fmt: skip
+STEPS = (SIGNING, EVIDENCE, SEALING, CLOSING)
+OF_SIGNED = (field_moved, picture_replaced)  # need a field that is signed already
+ALTERED: dict[str, Forgery] = {
+    "a certification that lets fields be filled": Forgery(SIGNING, put=changing(b"/P 2>>", b"/P 3>>")),
+    "no certification": Forgery(SIGNING, put=changing(b"/TransformMethod /DocMDP", b"/TransformMethod /DocMDQ")),
+    "catalog: another entry": Forgery(SIGNING, put=changing(b"/Perms <<", b"/OpenAction [3 0 R /Fit]\n/Perms <<")),
+    "catalog: usage rights": Forgery(SIGNING, put=changing(b"/Perms <</DocMDP", b"/Perms <</UR3 9 0 R/DocMDP")),
+    "catalog: another store": Forgery(EVIDENCE, put=changing(b"/DSS ", b"/DSS 9 0 R/X ")),
+    "field: another entry": Forgery(SIGNING, put=changing(b"/FT /Sig", b"/FF 1\n/FT /Sig")),
+    "field: two appearances": Forgery(SIGNING, put=changing(b"/AP <</N ", b"/AP <</D 9 0 R/N ")),
+    "field: its value elsewhere": Forgery(SEALING, put=changing(b"/T (seal)", b"/T (sael)")),
+    "picture: other bounds": Forgery(SIGNING, put=changing(b"/BBox [0 0 150 60]", b"/BBox [0 0 600 850]")),
+    "picture: a matrix": Forgery(SIGNING, put=a_matrix),
+    "picture: not cut off": Forgery(SIGNING, put=changing(b"/Stamp Do Q", b"/Stamp Do q")),
+    "picture: draws the page's text": Forgery(SIGNING, put=changing(b"<</Stamp ", b"<</T 4 0 R/Stamp ")),
+    "value: another filter": Forgery(SIGNING, put=changing(b"/Adobe.PPKLite", b"/Adobe.PPKMS  ")),
+    "value: another format": Forgery(SIGNING, put=changing(b"/ETSI.CAdES.detached", b"/adbe.pkcs7.detached")),
+    "value: more entries": Forgery(SIGNING, put=named),
+    "seal: no lock": Forgery(SEALING, put=changing(b"/P 1>>>>]", b"/P 2>>>>]")),
+    "store: another entry": Forgery(EVIDENCE, put=changing(b"/VRI <<", b"/X 3 0 R\n/VRI <<")),
+    "store: another object": Forgery(EVIDENCE, put=changing(b"/Certs [", b"/Certs [4 0 R ")),
+    "store: VRI of nobody": Forgery(CLOSING, put=nobodys_name),
+    "timestamp: shows": Forgery(CLOSING, put=changing(b"/Rect [0 0 0 0]", b"/Rect [0 0 90 90]")),
+    "timestamp: another name": Forgery(CLOSING, put=changing(b"(document-timestamp)", b"(document-timestamq)")),
+    "timestamp: form says less": Forgery(CLOSING, put=changing(b"/SigFlags 3", b"/SigFlags 1")),
+    "timestamp: a signature in its place": Forgery(CLOSING, put=changing(b"/DocTimeStamp", b"/Sig         ")),
+    "timestamp: a field fewer": Forgery(CLOSING, put=changing(b"/Fields [", b"/Fields [null ")),
+}  # fmt: skip
+
+
+@pytest.fixture
+def forged(monkeypatch: pytest.MonkeyPatch) -> Callable[[Forgery], FinishedParts]:
+    def make(forgery: Forgery) -> FinishedParts:
+        insider = _Insider(forgery)
+        monkeypatch.setattr(steps, "Update", insider)
+        made = made_by(pki())
+        monkeypatch.setattr(steps, "Update", Update)
+        assert insider.done, "the forgery was not made"
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("change", "step"),
+    [(change, step) for change in OBJECTS for step in STEPS if step != SIGNING or change not in OF_SIGNED],
+    ids=lambda value: str(getattr(value, "__name__", value)),
+)
+def test_an_object_replaced_in_any_revision(
+    forged: Callable[[Forgery], FinishedParts], change: More, step: int
+) -> None:
+    made = forged(Forgery(step, more=change))
+    refused(made.final, plainly_expected(made))
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_an_object_written_otherwise(forged: Callable[[Forgery], FinishedParts], name: str) -> None:
+    made = forged(ALTERED[name])
+    refused(made.final, plainly_expected(made))
+
+
+@pytest.mark.parametrize("step", [EVIDENCE, CLOSING])
+def test_an_object_too_many(forged: Callable[[Forgery], FinishedParts], step: int) -> None:
+    made = forged(Forgery(step, more=lone_object))
+    refused(made.final, plainly_expected(made))
+
+
+def test_the_control_of_the_forgeries(forged: Callable[[Forgery], FinishedParts]) -> None:
+    """The same way, with a change that changes nothing: a time, which nobody checks, but the file is another one."""
+    made = forged(Forgery(SIGNING, put=lambda u, n, body: re.sub(rb"/M \(D:2", b"/M (D:3", body)))
+    check_finished_file(made.final, plainly_expected(made))
