@@ -2,7 +2,7 @@
 
 The dishonest ones are real prepared files whose last revision was changed and written anew, table, length and byte
 range in order, so that nothing but the change itself gives them away.
-The ground is written by pyHanko, whose spelling the changes know; what our own engine writes is in `test_genuine_files`.
+The ground is written by pyHanko, whose spelling the changes know; for our own engine see `test_genuine_files`.
 """
 
 from __future__ import annotations
