@@ -1,8 +1,7 @@
 """Prepared files, honest and not: what the hub writes, and what a hub could write that wants another text signed.
 
-The dishonest ones are real prepared files whose last revision was changed and written anew, table, length and byte
-range in order, so that nothing but the change itself gives them away.
-The ground is written by pyHanko, whose spelling the changes know; for our own engine see `test_genuine_files`.
+The dishonest ones are real prepared files (by pyHanko; our own engine's: `test_genuine_files`) whose last revision was
+changed and written anew, table, length and byte range in order, so that nothing but the change itself gives them away.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from tests.browser.update_files import (
 )
 from tests.browser.update_grounds import array_cases, prepared_ground_cases, resource_cases
 from tests.documents.contract_samples import TEMPLATES, minor
-from tests.pdf_steps import PYHANKO, prepare, with_signature_fields, with_validation_data
+from tests.pdf_steps import PYHANKO, with_signature_fields, with_validation_data
 from tests.signing_parts import Pki, boxes_for, pki_certificates, sample_pdf, sign
 
 FIRST, SECOND = "guardian-1", "guardian-2"
@@ -71,18 +70,15 @@ def _with_fields(pdf: bytes, boxes: list[FieldBox]) -> bytes:
 
 async def _signed_in_turn(kind: str, document: bytes) -> list[Case]:
     pki, cases = await Pki.make(), list[Case]()
+    stamp = signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"))
     for name in (FIRST, SECOND, "seal"):
         key, chain = pki.seal_key, pki.seal.chain
         if name != "seal":
             key = SoftKey.generate(name)
             chain = (await pki.authority.enrol(key.spki, "王小明", name)).chain
         first, last = name == FIRST, name == "seal"
-        for looks, picture in (
-            ("plain", None),
-            ("picture", signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"))),
-        ):
-            signature = NewSignature(name, certify=first, final=last, appearance=picture)
-            made = await prepare(document, signature, chain, engine=PYHANKO)
+        for looks, picture in (("plain", None), ("picture", stamp)):
+            made = PYHANKO.prepare(document, NewSignature(name, certify=first, final=last, appearance=picture), chain)
             cases.append(Case(f"{kind}, {name}, {looks}", document, made.file))
         document = await sign(
             document, name, key, chain, pki, certify=first, final=last, appearance=picture, engine=PYHANKO

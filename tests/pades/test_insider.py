@@ -127,9 +127,16 @@ def changing(old: bytes, new: bytes) -> Put:
 
 
 OBJECTS = [
-    page_replaced, text_replaced, catalog_acts, form_wants_pictures, field_moved, picture_replaced, note_on_the_page,
-    field_more, information_replaced,
-]  # fmt: skip
+    page_replaced,
+    text_replaced,
+    catalog_acts,
+    form_wants_pictures,
+    field_moved,
+    picture_replaced,
+    note_on_the_page,
+    field_more,
+    information_replaced,
+]
 STEPS = (SIGNING, EVIDENCE, SEALING, CLOSING)
 OF_SIGNED = (field_moved, picture_replaced)  # need a field that is signed already
 ALTERED: dict[str, Forgery] = {
@@ -157,7 +164,7 @@ ALTERED: dict[str, Forgery] = {
     "timestamp: form says less": Forgery(CLOSING, put=changing(b"/SigFlags 3", b"/SigFlags 1")),
     "timestamp: a signature in its place": Forgery(CLOSING, put=changing(b"/DocTimeStamp", b"/Sig         ")),
     "timestamp: a field fewer": Forgery(CLOSING, put=changing(b"/Fields [", b"/Fields [null ")),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
