@@ -79,21 +79,21 @@ async def _fonts(_: Hub) -> str:
 
 
 async def _token(hub: Hub) -> str:
-    await hub.services.seal.key.check()
-    await hub.services.seal.key.sign(b"qianda doctor")
-    where = "at the remote service" if hub.services.seal.remote else "on the token"
-    return f"the seal key {hub.services.seal.key.label!r} {where} signs"
+    await hub.services.sealing.seal.key.check()
+    await hub.services.sealing.seal.key.sign(b"qianda doctor")
+    where = "at the remote service" if hub.services.sealing.seal.remote else "on the token"
+    return f"the seal key {hub.services.sealing.seal.key.label!r} {where} signs"
 
 
 async def _seal_certificate(hub: Hub) -> str:
-    certificate = x509.load_der_x509_certificate(hub.services.seal.chain[0])
+    certificate = x509.load_der_x509_certificate(hub.services.sealing.seal.chain[0])
     left = certificate.not_valid_after_utc - hub.services.clock()
     if left < RENEW_BEFORE:
         raise ValueError(f"ends on {certificate.not_valid_after_utc:%Y-%m-%d}: renew it")
     until = f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
-    if hub.services.seal.chain[-1] == hub.pki.authority.root:
+    if hub.services.sealing.seal.chain[-1] == hub.pki.authority.root:
         return f"{until}; built-in authority, for trial and internal use"
-    if (await hub.services.revocation.of(hub.services.seal.chain)).revoked:
+    if (await hub.services.signing.revocation.of(hub.services.sealing.seal.chain)).revoked:
         raise ValueError("was revoked: nothing can be sealed with it")
     return f"{until}, not revoked; issued by {certificate.issuer.rfc4514_string()}"
 
@@ -101,7 +101,7 @@ async def _seal_certificate(hub: Hub) -> str:
 async def _authorities(hub: Hub) -> str:
     """All are asked; those that are away are named together."""
     said, away = [], []
-    for name, authority in hub.services.authorities.by_name.items():
+    for name, authority in hub.services.signing.authorities.by_name.items():
         try:
             said.append(f"{name}: {await authority.check()}")
         except QiandaError as error:
@@ -112,11 +112,11 @@ async def _authorities(hub: Hub) -> str:
 
 
 async def _timestamps(hub: Hub) -> str:
-    if isinstance(hub.services.timestamps, SeveralTimestamps):
-        said = await hub.services.timestamps.check()
+    if isinstance(hub.services.sealing.timestamps, SeveralTimestamps):
+        said = await hub.services.sealing.timestamps.check()
     else:
         said = "answers; built-in, for trial and internal use"
-    token = await hub.services.timestamps.timestamp(hashlib.sha256(b"qianda doctor").digest())
+    token = await hub.services.sealing.timestamps.timestamp(hashlib.sha256(b"qianda doctor").digest())
     if len(token) > MAX_TOKEN_BYTES:
         size = f"its timestamps have {len(token):,} bytes, and {MAX_TOKEN_BYTES:,} fit into a signature"
         raise ValueError(f"{size}: ask the service to send fewer certificates, or use another one")
@@ -125,11 +125,11 @@ async def _timestamps(hub: Hub) -> str:
 
 async def _identity(hub: Hub) -> str:
     """Nobody is asked: each question is about a person, and is paid."""
-    provider = hub.services.real_names
+    provider = hub.services.signing.real_names
     return f"the roster, then {provider.name} ({provider.method})" if provider else "the school's own roster"
 
 
 async def _channels(hub: Hub) -> str:
-    if not hub.services.router.configured:
+    if not hub.services.messaging.router.configured:
         raise ValueError("none is configured: nobody can be written to, links can only be handed out")
-    return ", ".join(hub.services.router.configured)
+    return ", ".join(hub.services.messaging.router.configured)

@@ -49,7 +49,15 @@ from hub.documents.pages import PagePainter
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.lifecycle.messaging.service_alerts import TimestampWarnings
-from hub.lifecycle.services import Authorities, SealKey, Services
+from hub.lifecycle.services import (
+    Authorities,
+    DocumentServices,
+    MessagingServices,
+    SealingServices,
+    SealKey,
+    Services,
+    SigningServices,
+)
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Representative
 from hub.model.evidence.retention import Retention
@@ -144,49 +152,55 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     database = Database(dsn, keys, clock)
     closing.push_async_callback(database.close)
     pki = await _pki(settings, closing, clock)
-    printer, painter = _documents(closing)
     messages = _messages()
     app_link = _app_link(settings)
     http = await closing.enter_async_context(aiohttp.ClientSession())
     carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
     policy = _policy(settings, carriers)
     router = Router(database, carriers, _renderer(settings, carriers, messages, keys), policy)
-    certifiers = _authorities(settings, pki, http, clock)
     seal = await connect_seal(settings, pki, http, clock)
     check_seal(seal.chain[0], binding)
     services = Services(
         database=database,
         files=Files.at(settings.files or str(settings.data / "files")),
-        keys=keys,
         clock=clock,
-        randomness=secrets.token_bytes,
         origin=settings.public_origin,
-        school=_school_facts(settings),
-        school_called=settings.school.called,
-        printer=printer,
-        pages=painter,
-        pdf_engine=make_engine(settings.pdf_engine, clock),
-        messages=messages,
-        policy=policy,
-        budgets=_budgets(settings, demo),
-        retention=_retention(settings),
-        authority=pki.authority,
-        authority_name=BUILTIN,
-        authorities=certifiers,
-        signer_trust=signer_trust(settings, pki.authority.root, [one.chain[-1] for one in certifiers.by_name.values()]),
-        revocation=RevocationLists(http, clock),
-        timestamps=await _timestamps(settings, pki, database, clock, closing),
-        seal=seal,
-        identity=RosterIdentity(),
-        real_names=_real_names(settings, http, clock),
-        router=router,
-        doors=_doors(settings, app_link),
-        addressees=_addressees(settings, database, closing),
-        representatives=_representatives(settings),
-        attestors=_attestors(settings, http, clock),
-        full_check_every=settings.full_check_every,
+        documents=_documents(settings, closing, clock),
+        messaging=MessagingServices(
+            router,
+            policy,
+            _budgets(settings, demo),
+            messages,
+            _doors(settings, app_link),
+            _addressees(settings, database, closing),
+        ),
+        signing=_signing(settings, pki, keys, http, clock),
+        sealing=SealingServices(
+            seal,
+            await _timestamps(settings, pki, database, clock, closing),
+            pki.authority,
+            BUILTIN,
+            settings.full_check_every,
+        ),
     )
     return Hub(settings, services, pki, app_link, demo, closing, _chats(settings, http, clock))
+
+
+def _signing(
+    settings: Settings, pki: BuiltinPki, keys: Keys, http: aiohttp.ClientSession, clock: Clock
+) -> SigningServices:
+    authorities = _authorities(settings, pki, http, clock)
+    outside = [authority.chain[-1] for authority in authorities.by_name.values()]
+    return SigningServices(
+        keys=keys,
+        randomness=secrets.token_bytes,
+        identity=RosterIdentity(),
+        real_names=_real_names(settings, http, clock),
+        authorities=authorities,
+        signer_trust=signer_trust(settings, pki.authority.root, outside),
+        revocation=RevocationLists(http, clock),
+        attestors=_attestors(settings, http, clock),
+    )
 
 
 async def _pki(settings: Settings, closing: AsyncExitStack, clock: Clock) -> BuiltinPki:
@@ -226,13 +240,21 @@ def _school_facts(settings: Settings) -> SchoolFacts:
     return SchoolFacts(school.name, school.credit_code, school.licence, school.representative)
 
 
-def _documents(closing: AsyncExitStack) -> tuple[ContractPrinter, PagePainter]:
+def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> DocumentServices:
     writer = ClauseWriter()
     painter = PagePainter()
     closing.callback(writer.close)
     closing.callback(painter.close)
     templates = ContractTemplates(ROOT / "templates" / "contracts")
-    return ContractPrinter(templates, writer, ContractFont()), painter
+    return DocumentServices(
+        school=_school_facts(settings),
+        school_called=settings.school.called,
+        printer=ContractPrinter(templates, writer, ContractFont()),
+        pages=painter,
+        pdf_engine=make_engine(settings.pdf_engine, clock),
+        representatives=_representatives(settings),
+        retention=_retention(settings),
+    )
 
 
 @dataclass(frozen=True)

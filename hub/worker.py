@@ -171,7 +171,7 @@ class Worker:
     async def _finish(self, begun: Begun) -> None:
         """The call that is committed. One that failed is taken up again by itself."""
         try:
-            await self._services.router.make_call(begun)
+            await self._services.messaging.router.make_call(begun)
         except Unavailable as error:
             log.warning("delivery put off", delivery=str(begun.delivery.id), reason=str(error))
         except Exception:
@@ -182,7 +182,7 @@ class Worker:
         try:
             delivery = await run_step(self._services, claimed)
             if delivery:
-                await self._services.router.send_delivery(delivery, fresh=True)
+                await self._services.messaging.router.send_delivery(delivery, fresh=True)
         except Unavailable as error:
             log.warning("step put off", task=str(claimed.task.id), reason=str(error))
         except Exception:
@@ -249,7 +249,9 @@ class Worker:
     async def _deliver(self, job: Job) -> None:
         """A message that answers somebody's act. The first start is fresh; a later one asks the provider first."""
         try:
-            await self._services.router.send_delivery(UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id))
+            await self._services.messaging.router.send_delivery(
+                UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id)
+            )
         except Unavailable as error:
             log.warning("delivery put off", reason=str(error))  # `settle` takes it up
 
@@ -321,7 +323,7 @@ class Worker:
             for act in await tx.many.unfinished(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
             now = tx.planning_now
-        await self._services.router.reconcile(now - SETTLE_AFTER)
+        await self._services.messaging.router.reconcile(now - SETTLE_AFTER)
 
     async def _reroute(self) -> None:
         """Try the next way of messages that did not reach their person."""
@@ -331,7 +333,7 @@ class Worker:
 
         async def reroute(delivery: UUID) -> None:
             if following := await self._kept(next_way(self._services, delivery)):
-                await self._kept(self._services.router.send_delivery(following, fresh=True))
+                await self._kept(self._services.messaging.router.send_delivery(following, fresh=True))
 
         await self._in_batches(due, reroute)
 
@@ -360,7 +362,7 @@ class Worker:
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for contract in sorted(await tx.contracts.hub_due(tx.now)):
                 await ask_again(tx, contract)
-            for alert in await tx.alerts.due(tx.now) if self._services.addressees else []:
+            for alert in await tx.alerts.due(tx.now) if self._services.messaging.addressees else []:
                 await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             for key in await tx.app_keys.certificates_due(tx.now):
                 await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")

@@ -46,6 +46,7 @@ from hub.timestamps import TimestampAuthority
 from hub.tokens.softhsm import create_token, module_path
 from hub.wiring import Hub, build
 from hub.worker import Worker
+from tests.changed_services import change_services
 from tests.database import MIGRATED, Dsns, Template, fresh_database, scratch_folder
 
 API_KEY, PASSWORD, PIN = "test-api-key", "test-password", "1234"
@@ -87,7 +88,7 @@ class Running:
         """What the outbox has accepted for a number, oldest first, as the person reads it."""
         async with self.hub.database.transaction(EVERYTHING) as tx:
             inbox = [delivery for delivery, _ in await tx.deliveries.inbox(phone)]
-            texts = [await self.hub.services.router.render_text(tx, delivery) for delivery in inbox]
+            texts = [await self.hub.services.messaging.router.render_text(tx, delivery) for delivery in inbox]
         return [
             {"purpose": delivery.purpose, "text": text, "at": delivery.created_at.isoformat()}
             for delivery, text in zip(inbox, texts, strict=True)
@@ -216,9 +217,9 @@ async def running_hub(
         hub = await build(settings, dsns.app, demo=True, clock=moving)
         stack.push_async_callback(hub.close)
         printer, painter = documents(templates) if templates else documents()
-        hub = replace(hub, services=replace(hub.services, printer=printer, pages=painter))
+        hub = replace(hub, services=change_services(hub.services, "documents", printer=printer, pages=painter))
         if timestamps:
-            hub = replace(hub, services=replace(hub.services, timestamps=timestamps))
+            hub = replace(hub, services=change_services(hub.services, "sealing", timestamps=timestamps))
         if with_web:
             await stack.enter_async_context(_served(hub, listening))
         http = await stack.enter_async_context(aiohttp.ClientSession())

@@ -1,4 +1,4 @@
-"""What the verbs of a contract's life work with: put together once by `hub.wiring`, and passed to every one of them."""
+"""What the verbs of a contract's life work with: put together once by `hub.wiring`."""
 
 from __future__ import annotations
 
@@ -58,44 +58,72 @@ class Authorities:
 
 
 @dataclass(frozen=True)
-class Services:
-    """`clock` is real time: certificates, timestamps, sessions and codes go by it; planning time is `tx.planning_now`.
+class DocumentServices:
+    """What makes, shows and keeps documents. `school` is party A on paper; `school_called` gives the short name for
+    messages and pages in a language."""
 
-    `identity` compares what signers enter; `real_names` is asked afterwards whether what is on file is true.
-    `authority` is the built-in one, `authorities` are all that certify signers' keys.
-
-    `full_check_every`: one finished file of so many is checked in full, beside the quick check.
-
-    `school` is party A on paper; `school_called` gives the short name for messages and pages in a language.
-    """
-
-    database: Database
-    files: Files
-    keys: Keys
-    clock: Callable[[], datetime]
-    randomness: Randomness
-    origin: str
     school: SchoolFacts
     school_called: Callable[[str], str]
     printer: ContractPrinter
     pages: PagePainter
     pdf_engine: PdfEngine
-    messages: MessageTemplates
+    representatives: tuple[Representative, ...] = ()
+    retention: Retention = field(default_factory=Retention)
+
+
+@dataclass(frozen=True)
+class MessagingServices:
+    """What sends messages, to signers and to staff, and limits them."""
+
+    router: Router
     policy: ReminderPolicy
     budgets: BudgetLimits
-    authority: BuiltinAuthority
-    authority_name: str
+    messages: MessageTemplates
+    doors: dict[str, Door]
+    addressees: tuple[Addressee, ...] = ()
+
+
+@dataclass(frozen=True)
+class SigningServices:
+    """What identifies signers and certifies their keys.
+
+    `identity` compares what signers enter; `real_names` is asked afterwards whether what is on file is true.
+    """
+
+    keys: Keys
+    randomness: Randomness
+    identity: RosterIdentity
+    real_names: IdentityProvider | None
     authorities: Authorities
     signer_trust: SignerTrust
     revocation: RevocationLists
-    timestamps: TimestampAuthority
-    seal: SealKey
-    identity: RosterIdentity
-    real_names: IdentityProvider | None
-    router: Router
-    doors: dict[str, Door]
-    addressees: tuple[Addressee, ...] = ()
-    retention: Retention = field(default_factory=Retention)
-    representatives: tuple[Representative, ...] = ()
     attestors: Attestors = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SealingServices:
+    """What finishes a signed contract. `authority` is the built-in one; one finished file of `full_check_every` is
+    checked in full, beside the quick check."""
+
+    seal: SealKey
+    timestamps: TimestampAuthority
+    authority: BuiltinAuthority
+    authority_name: str
     full_check_every: int = 1
+
+
+@dataclass(frozen=True)
+class Services:
+    """What everything needs, and the services of each room.
+
+    `clock` is real time: certificates, timestamps, sessions and codes go by it; planning time is `tx.planning_now`.
+    """
+
+    database: Database
+    files: Files
+    clock: Callable[[], datetime]
+    origin: str
+    documents: DocumentServices
+    messaging: MessagingServices
+    signing: SigningServices
+    sealing: SealingServices

@@ -48,7 +48,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, brakes: Brakes | None = No
     server_logger.addFilter(CLOSING_IS_NO_ERROR)
     app[HUB] = hub
     app[CATALOGUES] = _catalogues()
-    app[PAGE_IMAGES] = PageImages(hub.services.pages)
+    app[PAGE_IMAGES] = PageImages(hub.services.documents.pages)
     app[BRAKES] = brakes or Brakes(proxies=hub.settings.trusted_proxies)
     app[SCRIPTS] = Scripts.read(STATIC_FOLDER)
     app[STATIC] = f"/static/{_static_version()}"

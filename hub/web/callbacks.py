@@ -33,7 +33,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 async def called(intake: Intake, request: web.Request) -> web.Response:
     hub = request.app[HUB]
     name = request.match_info["channel"]
-    carrier = hub.services.router.carriers.get(name)
+    carrier = hub.services.messaging.router.carriers.get(name)
     if carrier is None or not isinstance(carrier.channel, Reporting):
         raise AccessDenied
     try:

@@ -77,7 +77,11 @@ async def _letters(hub: Hub, number: str | None) -> list[Letter]:
         inbox = await tx.deliveries.inbox(number)
         return [
             Letter(
-                each.to, each.channel, each.purpose, await hub.services.router.render_text(tx, each), each.created_at
+                each.to,
+                each.channel,
+                each.purpose,
+                await hub.services.messaging.router.render_text(tx, each),
+                each.created_at,
             )
             for each, _ in inbox
         ]

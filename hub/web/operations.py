@@ -64,7 +64,7 @@ class _Readiness:
             return not self._hub.demo or bool(await tx.school.courses())
 
     async def _token(self) -> bool:
-        await self._hub.services.seal.key.check()
+        await self._hub.services.sealing.seal.key.check()
         return True
 
     async def _worker(self) -> bool:

@@ -161,7 +161,7 @@ async def under_load(folder: Path, before: int, meanwhile: int, after: int) -> N
         assert len(made.second.ca.issued) >= meanwhile
         made.come_back()
         for name in ("szca", "gdca"):
-            made.running.hub.services.authorities.cooldowns.record_success(name)  # as when their rest is over
+            made.running.hub.services.signing.authorities.cooldowns.record_success(name)  # as when their rest is over
         served = len(made.first.ca.issued)
         await asyncio.gather(*(made.sign(person) for person in people[before + meanwhile :]))
         await made.nothing_is_lost(folder)

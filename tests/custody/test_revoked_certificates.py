@@ -136,7 +136,7 @@ async def test_a_certificate_that_was_revoked_before_the_timestamp_is_of_no_use(
         prepared = await app.prepare(await app.contract())
         (serial,) = await serials(running, contract)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.certificates.revoke(running.hub.services.authority_name, serial, tx.now, "key_compromise")
+            await tx.certificates.revoke(running.hub.services.sealing.authority_name, serial, tx.now, "key_compromise")
         await app.signature(prepared.request, key.sign(prepared.to_be_signed))
         await until(lambda: facts_of(running, contract, "signature-lapsed"))
         assert (await tasks_of(running, contract))[0].state is TaskState.OPEN

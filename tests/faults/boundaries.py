@@ -118,11 +118,11 @@ class Watch:
 def watch(services: Services, channels: dict[str, Channel], boundaries: Watch, seal_ledger: Path) -> None:
     """All boundaries of a hub; what the seal key is used over is written down as SHA-256, one use a line."""
     boundaries.commits(services.database)
-    boundaries.calls(services.authority, "enrol", lambda *_: "call certificate")
-    boundaries.calls(services.timestamps, "timestamp", lambda *_: "call timestamp")
+    boundaries.calls(services.sealing.authority, "enrol", lambda *_: "call certificate")
+    boundaries.calls(services.sealing.timestamps, "timestamp", lambda *_: "call timestamp")
     boundaries.calls(services.files, "put", lambda *_: "call file")
-    boundaries.calls(services.seal.key, "sign", lambda *_: "call seal")
-    _write_down(services.seal.key, seal_ledger)
+    boundaries.calls(services.sealing.seal.key, "sign", lambda *_: "call seal")
+    _write_down(services.sealing.seal.key, seal_ledger)
     for channel in channels.values():
         boundaries.calls(channel, "send", lambda message: f"call send {message.purpose}")
 

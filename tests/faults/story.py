@@ -78,7 +78,7 @@ async def _tell(plan: Plan) -> None:
     stop = asyncio.Event()
     async with aiohttp.ClientSession() as http:
         channel = ProviderChannel(http, plan.provider)
-        hub.services.router.carriers = carried_by(sms=channel)
+        hub.services.messaging.router.carriers = carried_by(sms=channel)
         kill_at = Boundary.parse(plan.kill_at) if plan.kill_at else None
         watch(hub.services, {"sms": channel}, Watch(Path(plan.ledger), kill_at), Path(plan.seal_ledger))
         worker = Worker(hub, PACE)

@@ -135,7 +135,7 @@ async def deliver(running: Running) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         waiting = await tx.deliveries.unsettled(tx.planning_now + timedelta(days=1))
     for delivery in waiting:
-        await running.hub.services.router.send_delivery(delivery.id, fresh=True)
+        await running.hub.services.messaging.router.send_delivery(delivery.id, fresh=True)
 
 
 async def signed(running: Running, contract: Contract, number: int = 0) -> Person:

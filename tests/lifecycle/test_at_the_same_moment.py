@@ -19,6 +19,7 @@ from hub.model.contract.signer import TaskState
 from hub.model.signing.signature_request import RequestState
 from hub.model.staff.accounts import EVERYTHING
 from hub.tokens import SigningKey
+from tests.changed_services import change_services
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signing import completed, contract_now, person, record_of, signed, staff_tasks, tasks_of
@@ -165,14 +166,16 @@ class SealedBy:
 
 def seal_with(running: Running, key: SigningKey) -> None:
     services = running.hub.services
-    running.hub = replace(running.hub, services=replace(services, seal=replace(services.seal, key=key)))
+    running.hub = replace(
+        running.hub, services=change_services(services, "sealing", seal=replace(services.sealing.seal, key=key))
+    )
 
 
 async def test_a_seal_that_another_process_has_made_counts_alone() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         await signed(running, contract)
-        key = SealedBy(running.hub.services.seal.key)
+        key = SealedBy(running.hub.services.sealing.seal.key)
         seal_with(running, key)
         key.before = lambda: advance(running.hub.services, contract.id)
         assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
@@ -195,7 +198,7 @@ async def test_a_file_that_fails_its_check_is_not_completed_and_staff_hear_of_it
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         await signed(running, contract)
-        seal_with(running, AnotherKey(running.hub.services.seal.key))
+        seal_with(running, AnotherKey(running.hub.services.sealing.seal.key))
         assert await advance(running.hub.services, contract.id) is ContractState.SIGNED
         assert (await contract_now(running, contract)).stuck_reason == "file-failed-check"
         assert "completed" not in await record_of(running, contract)

@@ -159,7 +159,7 @@ async def test_one_that_is_signed_between_claim_and_step_is_not_told_of() -> Non
         await signed(running, both[0])
         for each in claimed:
             if delivery := await run_step(running.hub.services, each):
-                await running.hub.services.router.send_delivery(delivery, fresh=True)
+                await running.hub.services.messaging.router.send_delivery(delivery, fresh=True)
         (text,) = await texts(running, "reminder")
         assert "2份" not in text and "签署合同" in text
         assert [each[0] for each in await ledger(running, both[0].id)][-1] == "stopped"
@@ -176,7 +176,7 @@ async def test_two_workers_with_both_claims_send_one_message() -> None:
             assert len(claimed) == 2
             done = await asyncio.gather(*(run_step(running.hub.services, each) for each in (*claimed, *claimed)))
             (delivery,) = [each for each in done if each]
-            await running.hub.services.router.send_delivery(delivery, fresh=True)
+            await running.hub.services.messaging.router.send_delivery(delivery, fresh=True)
             clock.advance(timedelta(days=7))
         counts = [len(await deliveries(running, each)) for each in both]
         assert counts == [5, 5] and len(await running.messages()) == 5

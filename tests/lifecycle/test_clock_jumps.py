@@ -96,7 +96,7 @@ async def test_a_jump_between_claim_and_step_loses_and_doubles_nothing(jump: tim
         clock.moment += jump
         for each in claimed:
             if delivery := await run_step(running.hub.services, each):
-                await running.hub.services.router.send_delivery(delivery, fresh=True)
+                await running.hub.services.messaging.router.send_delivery(delivery, fresh=True)
         for _ in range(3):
             await round_of_work(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "reminder"]

@@ -56,7 +56,7 @@ class Provider:
 
 
 def served_by(running: Running, provider: Provider) -> None:
-    running.hub.services.router.carriers = carried_by(sms=provider)
+    running.hub.services.messaging.router.carriers = carried_by(sms=provider)
 
 
 async def committed_invitation(running: Running) -> UUID:
@@ -109,7 +109,7 @@ async def test_a_busy_provider_is_tried_again_and_a_refusal_is_final() -> None:
         await running.issue_minor()
         delivery = await committed_invitation(running)
         with pytest.raises(Unavailable):
-            await running.hub.services.router.send_delivery(delivery, fresh=True)
+            await running.hub.services.messaging.router.send_delivery(delivery, fresh=True)
         for expected in (DeliveryState.SENDING, DeliveryState.REFUSED, DeliveryState.REFUSED):
             clock.advance(LATER)
             await running.worker.look_after()

@@ -11,6 +11,7 @@ from hub.lifecycle.school.import_roster import load_roster, new_contract
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT
+from tests.changed_services import change_services
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
 from tests.lifecycle.signing import person
 from tests.running import Running
@@ -49,7 +50,7 @@ async def test_all_two_hundred_contracts_at_once_and_a_code_for_any_of_them() ->
         services = (
             running.hub.services
         )  # as where a school kept the limit of production: the invitations have used it up
-        tight = replace(services, budgets=replace(services.budgets, per_prefix_hour=100))
+        tight = change_services(services, "messaging", budgets=replace(services.messaging.budgets, per_prefix_hour=100))
         running.hub = replace(running.hub, services=tight)
         for contract in (contracts[ALL // 2], contracts[-1]):
             await code_goes_out(running, contract)

@@ -48,7 +48,7 @@ async def new_link(running: Running, guardian: Person) -> None:
 
 
 async def reply(running: Running, guardian: Person) -> None:
-    carrier = next(iter(running.hub.services.router.carriers.list_able("sms", GUARDIAN_PHONE)))
+    carrier = next(iter(running.hub.services.messaging.router.carriers.list_able("sms", GUARDIAN_PHONE)))
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await take_inbound(running.hub.services, tx, carrier, Inbound("m-1", GUARDIAN_PHONE, "LINK"))
 

@@ -48,7 +48,7 @@ async def test_the_number_was_given_to_another_person() -> None:
         await changed(running, guardian)
         kept = {each.id: each for each in await messages(running, guardian.contract)}
         assert (kept[waiting_code.id].state, kept[waiting_code.id].failure) == ("withdrawn", "phone-changed")
-        assert await services.router.send_delivery(waiting_code.id, fresh=True) == "withdrawn"
+        assert await services.messaging.router.send_delivery(waiting_code.id, fresh=True) == "withdrawn"
         for text in (old, desk):
             assert await refusal(open_link.open_ticket(services, text)) is LinkNotValid
         for secret in (verified, guardian.secret):
@@ -207,7 +207,7 @@ async def test_a_wife_is_replaced_and_the_husband_keeps_the_number_of_today() ->
 async def test_a_message_in_hands_goes_out_only_if_it_was_committed_before() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        database, router = running.hub.database, running.hub.services.router
+        database, router = running.hub.database, running.hub.services.messaging.router
         guardian = await person(running, await running.issue_minor())
         change = await asked(running, guardian)
         async with database.transaction(EVERYTHING) as tx:
@@ -222,7 +222,7 @@ async def test_a_message_in_hands_goes_out_only_if_it_was_committed_before() -> 
 async def test_a_call_that_is_being_committed_goes_first() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        database, router = running.hub.database, running.hub.services.router
+        database, router = running.hub.database, running.hub.services.messaging.router
         provider = router.carriers.list_able("sms", GUARDIAN_PHONE)[0].name
         guardian = await person(running, await running.issue_minor())
         await guardian.land()

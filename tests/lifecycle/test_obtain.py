@@ -75,7 +75,7 @@ class School:
     def well(self) -> None:
         self.szca.answer = self.gdca.answer = None
         for name in ("szca", "gdca", "builtin"):
-            self.running.hub.services.authorities.cooldowns.record_success(name)
+            self.running.hub.services.signing.authorities.cooldowns.record_success(name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -145,7 +145,7 @@ async def test_the_trial_authority_does_not_stand_in_for_a_licensed_one(school: 
 
 
 async def test_the_trial_authority_stands_in_where_the_template_allows_it(school: School) -> None:
-    templates = school.running.hub.services.printer.templates
+    templates = school.running.hub.services.documents.printer.templates
     before = templates._templates["course", "zh"]
     school.szca.answer = school.gdca.answer = away
     templates._templates["course", "zh"] = replace(before, trial_allowed=True)

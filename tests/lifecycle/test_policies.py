@@ -50,7 +50,7 @@ async def next_due(running: Running, contract: Contract) -> tuple[str, int, str]
 
 async def test_each_level_changes_what_is_above_it_and_one_that_does_not_fit_is_left_out() -> None:
     async with quiet_hub() as running:
-        base = running.hub.services.policy
+        base = running.hub.services.messaging.policy
         await change(running, "hq", "campus", "hq", {"messages_per_day": 1, "repeat_every": "5d"})
         await change(running, "hefei", "campus", "hefei", {"repeat_every": "6d", "window_opens": "10:00"})
         await change(running, "hefei", "course", "math-a", {"window_opens": "11:00"})
@@ -72,7 +72,7 @@ async def test_what_was_saved_without_bounds_counts_as_the_bound_until_it_is_edi
         await change(running, "hefei", "campus", "hefei", saved)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             held, shown = (
-                await get_policy_at(tx, services.policy, "hefei"),
+                await get_policy_at(tx, services.messaging.policy, "hefei"),
                 await policies_at(services, tx, PolicyPlace("hefei")),
             )
         assert (held.reminders_after, held.messages_per_day, held.window_opens) == ((timedelta(days=7),), 10, time(10))
@@ -233,7 +233,7 @@ async def test_what_the_page_promises_of_a_policy_goes_out_also_where_there_were
         await change(running, "hefei", "campus", "hefei", {})
         await replan_scope(running.hub.services, "hefei")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            here = await get_policy_at(tx, running.hub.services.policy, "hefei", "math-a")
+            here = await get_policy_at(tx, running.hub.services.messaging.policy, "hefei", "math-a")
         shown = [(step.kind.value, step.due_at) for step in plan_of(here, MORNING, SHANGHAI)]
         promised = [(kind, f"{due.astimezone(SHANGHAI):%m-%d %H:%M}") for kind, due in shown if due > clock()]
         assert [kind for kind, _ in promised] == [*["reminder"] * 3, "last-call", "expiry"]

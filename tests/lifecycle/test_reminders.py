@@ -257,7 +257,7 @@ async def test_an_invitation_that_an_outage_made_late_is_not_sent_at_night() -> 
 async def test_a_signer_whom_no_channel_reaches_is_given_to_staff_once() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        running.hub.services.router.carriers = carried_by()  # what a hub without configured channels has
+        running.hub.services.messaging.router.carriers = carried_by()  # what a hub without configured channels has
         contract = await running.issue_minor()
         await follow(running, clock, MORNING + timedelta(days=8))
         assert await staff_tasks(running, contract.id) == ["unreachable"]

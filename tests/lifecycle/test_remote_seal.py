@@ -30,6 +30,7 @@ from qianda.verify import verify_file
 from qianda.verify.expectation import Expectation
 from qianda.verify.trust import Trust
 from tests.authorities.certomancer_pki import CertomancerPki
+from tests.changed_services import change_services
 from tests.judges import (
     judge_by_mutool,
     judge_by_pdfsig,
@@ -76,10 +77,12 @@ class School:
         key = await seal_key(entry, TokenContext(before.http))
         assert key is not None
         chain = await accepted_seal(
-            settings.model_copy(update={"seal": entry}), key, services.authority.root, utc_now()
+            settings.model_copy(update={"seal": entry}), key, services.sealing.authority.root, utc_now()
         )
         seal = SealKey(key, chain, settings.school.name, remote=True)
-        self.running = replace(before, hub=replace(before.hub, services=replace(services, seal=seal)))
+        self.running = replace(
+            before, hub=replace(before.hub, services=change_services(services, "sealing", seal=seal))
+        )
         try:
             yield
         finally:

@@ -19,6 +19,7 @@ from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.tokens.softkey import SoftKey
+from tests.changed_services import change_services
 from tests.custody.outside_authority import OutsideAuthority, name_of, outside_authority
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.one_step import one_step
@@ -43,7 +44,9 @@ class School:
         certificate = self.authority.issue(public, name_of("合同专用章", "启明教育集团"), ends=ends)
         chain = (*self.authority.chain(certificate), self.authority.root.public_bytes(Encoding.DER))
         seal = SealKey(key, chain, "启明教育集团")
-        self.running.hub = replace(self.running.hub, services=replace(self.running.hub.services, seal=seal))
+        self.running.hub = replace(
+            self.running.hub, services=change_services(self.running.hub.services, "sealing", seal=seal)
+        )
         self.running.worker._hub, self.running.worker._services = self.running.hub, self.running.hub.services
         return seal
 
@@ -148,13 +151,13 @@ async def test_a_seal_of_the_built_in_authority_is_asked_about_too() -> None:
         contract = await running.issue_minor()
         await signed(running, contract)
         services = running.hub.services
-        certificate = x509.load_der_x509_certificate(services.seal.chain[0])
+        certificate = x509.load_der_x509_certificate(services.sealing.seal.chain[0])
         async with services.database.transaction(EVERYTHING) as tx:
             serial, ends = certificate.serial_number, certificate.not_valid_after_utc
             await tx.certificates.add(
-                IssuedCertificate(services.authority_name, serial, services.seal.chain[0], tx.now, ends)
+                IssuedCertificate(services.sealing.authority_name, serial, services.sealing.seal.chain[0], tx.now, ends)
             )
-            assert await tx.certificates.revoke(services.authority_name, serial, tx.now, "key_compromise")
+            assert await tx.certificates.revoke(services.sealing.authority_name, serial, tx.now, "key_compromise")
         assert await advance(services, contract.id) is ContractState.SIGNED
         assert (await contract_now(running, contract)).stuck_reason == "certificate-revoked"
         assert "seal-used" not in await record_of(running, contract)

@@ -82,7 +82,7 @@ async def counted(running: Running, number: int) -> tuple[list[str], RanSteps]:
     event.remove(engine, "before_cursor_execute", note)
     assert (ran.number, len(ran.calls), ran.left) == (number, number, [])
     for call in ran.calls:
-        await running.hub.services.router.make_call(call)
+        await running.hub.services.messaging.router.make_call(call)
     return statements, ran
 
 

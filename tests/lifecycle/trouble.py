@@ -18,6 +18,7 @@ from hub.errors import TimestampUnavailable
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.staff.accounts import EVERYTHING
 from hub.timestamps import TimestampAuthority
+from tests.changed_services import change_services
 from tests.lifecycle.clockwork import StandingClock
 from tests.running import Running
 
@@ -50,8 +51,8 @@ class Timestamps:
 
     def serve(self, running: Running) -> None:
         """Stand in front of the service of this hub."""
-        self.service = running.hub.services.timestamps
-        running.hub = replace(running.hub, services=replace(running.hub.services, timestamps=self))
+        self.service = running.hub.services.sealing.timestamps
+        running.hub = replace(running.hub, services=change_services(running.hub.services, "sealing", timestamps=self))
         running.worker._hub, running.worker._services = running.hub, running.hub.services
 
 
@@ -76,7 +77,7 @@ async def work_off(running: Running) -> int:
         if entrypoint == "complete":
             await advance(running.hub.services, UUID(payload["contract"]))
         else:
-            await running.hub.services.router.send_delivery(UUID(payload["delivery"]), fresh=True)
+            await running.hub.services.messaging.router.send_delivery(UUID(payload["delivery"]), fresh=True)
     return len(jobs)
 
 

@@ -13,6 +13,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import ContractState
 from qianda.verify import reasons
 from qianda.verify.findings import Element, Finding
+from tests.changed_services import change_services
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signing import completed, contract_now, record_of, signed, staff_tasks
@@ -72,7 +73,9 @@ async def test_a_contract_is_completed_by_the_quick_check_alone(monkeypatch: pyt
     """What the database says of a contract with two signers is what the check wants to know."""
     async with quiet_hub() as running:
         monkeypatch.setattr(final_check, "check_finished", lambda *_: pytest.fail("the full check ran"))
-        running.hub = replace(running.hub, services=replace(running.hub.services, full_check_every=NEVER))
+        running.hub = replace(
+            running.hub, services=change_services(running.hub.services, "sealing", full_check_every=NEVER)
+        )
         contract = await running.issue_minor(signers=two_guardians(1, 2))
         await signed(running, contract)
         await advance(running.hub.services, contract.id)
@@ -82,7 +85,7 @@ async def test_a_contract_is_completed_by_the_quick_check_alone(monkeypatch: pyt
 
 async def test_a_difference_is_an_alarm_and_nothing_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
     async with quiet_hub() as running:
-        assert running.hub.services.full_check_every == 1, "tests run both checks of every file"
+        assert running.hub.services.sealing.full_check_every == 1, "tests run both checks of every file"
         contract = await running.issue_minor()
         await signed(running, contract)
         found = [Finding(Element.TEXT, reasons.NO_SEAL)]

@@ -215,7 +215,7 @@ async def test_a_seal_key_that_is_configured_anew_gets_its_certificate_by_renew_
     await renew(changed, bound.dsns.owner)
     hub = await build(changed, bound.dsns.app, demo=False)
     try:
-        assert hub.services.seal.chain[0] != old
+        assert hub.services.sealing.seal.chain[0] != old
     finally:
         await hub.close()
     with pytest.raises(ValueError, match="is not for the key"):

@@ -43,7 +43,7 @@ class Routed:
         """Twilio, and what else a test wants, in the place of what is configured."""
         channel = sms_twilio.connect(self.twilio.options(), self.place)
         first = (Provider(self.place.name, "sms_twilio", "sms", rate=rate), channel)
-        self.running.hub.services.router.carriers = Carriers(
+        self.running.hub.services.messaging.router.carriers = Carriers(
             [Carrier(provider, each) for provider, each in (first, *more)], random.Random(1).random
         )
 
@@ -108,7 +108,7 @@ class Routed:
     async def reroute(self, delivery: Delivery) -> UUID | None:
         following = await next_way(self.running.hub.services, delivery.id)
         if following:
-            await self.running.hub.services.router.send_delivery(following, fresh=True)
+            await self.running.hub.services.messaging.router.send_delivery(following, fresh=True)
         return following
 
     async def staff_tasks(self, contract: Contract) -> list[str]:

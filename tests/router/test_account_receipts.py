@@ -116,7 +116,7 @@ async def by_aliyun() -> AsyncIterator[Abroad]:
             )
             channel = sms_aliyun.connect({**aliyun.options(), "sign_name_abroad": "签达学校"}, place)
             carrier = Carrier(Provider("aliyun", "sms_aliyun", "sms", rate=1000), channel)
-            hub.running.hub.services.router.carriers = Carriers([carrier], random.Random(1).random)
+            hub.running.hub.services.messaging.router.carriers = Carriers([carrier], random.Random(1).random)
             yield Abroad(hub, aliyun, place)
 
 

@@ -245,7 +245,7 @@ async def test_that_a_deadline_has_passed_is_told_by_the_next_way_in_the_morning
             (signer,) = await tx.contracts.signers(contract.id)
             news = await send_at_once(services, tx, contract, signer, NewMessage(Purpose.EXPIRED, "news"))
         assert news
-        await services.router.send_delivery(news.id, fresh=True)  # it was day until just now
+        await services.messaging.router.send_delivery(news.id, fresh=True)  # it was day until just now
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
         await hub.look_after()

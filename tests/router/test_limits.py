@@ -24,6 +24,7 @@ from hub.model.reminders.calendar import SchoolDay
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.reminders.policies import PolicyChange
+from tests.changed_services import change_services
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_kannel import Double as Kannel
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock
@@ -33,7 +34,7 @@ EVENING = MORNING.astimezone(SHANGHAI).replace(hour=20, minute=30).astimezone(UT
 
 
 def limited(hub: Routed, limits: BudgetLimits) -> None:
-    services = replace(hub.running.hub.services, budgets=limits)
+    services = change_services(hub.running.hub.services, "messaging", budgets=limits)
     hub.running.hub = replace(hub.running.hub, services=services)
     hub.running.worker._services = services
 
@@ -156,7 +157,7 @@ async def unsigned(hub: Routed) -> AsyncIterator[Kannel]:
 
 
 async def stops(hub: Routed, kannel: Kannel, numbers: list[str], words: str = "STOP") -> None:
-    channel = hub.running.hub.services.router.carriers["kannel"].channel
+    channel = hub.running.hub.services.messaging.router.carriers["kannel"].channel
     for number in numbers:
         call = kannel.written(
             number,
@@ -241,7 +242,7 @@ async def test_codes_have_a_lane_of_their_own() -> None:
     """However many invitations wait for their turn at the provider, a code does not wait with them."""
     async with routed() as hub:
         hub.carriers(rate=2.0)
-        carriers = hub.running.hub.services.router.carriers
+        carriers = hub.running.hub.services.messaging.router.carriers
         invitation, code = await written(hub, purpose="invitation"), await written(hub, purpose="code")
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             now = tx.now

@@ -24,7 +24,7 @@ async def test_what_is_of_a_provider_that_only_others_know_is_left_to_them() -> 
         only(hub, (older.provider, older))
         for _ in range(3):
             await hub.look_after(MINUTE)
-        await hub.running.hub.services.router.send_delivery(made.id, fresh=False)
+        await hub.running.hub.services.messaging.router.send_delivery(made.id, fresh=False)
         hub.carriers()
         await hub.look_after()
         assert (await known(hub, made.id)).state is DeliveryState.SENT

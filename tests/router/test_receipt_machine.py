@@ -83,7 +83,7 @@ class Receipts(RuleBasedStateMachine):
 
     async def _carry(self) -> None:
         try:
-            await self.hub.running.hub.services.router.send_delivery(self.delivery.id, fresh=False)
+            await self.hub.running.hub.services.messaging.router.send_delivery(self.delivery.id, fresh=False)
         except Unavailable:
             pass
 

@@ -42,7 +42,7 @@ async def ask_for_a_code(hub: Routed, contract: Contract) -> None:
     await send_code(hub.running.hub.services, opened.secret)
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
         (code,) = [each for each in await tx.deliveries.of_contract(contract.id) if each.purpose == "code"]
-    await hub.running.hub.services.router.send_delivery(code.id, fresh=True)
+    await hub.running.hub.services.messaging.router.send_delivery(code.id, fresh=True)
 
 
 async def test_nobody_calls_inside_the_rest_that_a_burst_of_429_asked_for() -> None:
@@ -99,7 +99,7 @@ async def test_nobody_is_left_alone_for_days_and_staff_hear_of_a_long_rest_once_
     async with routed() as hub:
         weary = Weary()
         weary_one = Carrier(Provider("weary", "sms_weary", "sms", rate=1000), weary)
-        hub.running.hub.services.router.carriers = Carriers([weary_one], random.Random(1).random)
+        hub.running.hub.services.messaging.router.carriers = Carriers([weary_one], random.Random(1).random)
         contract = await hub.invited()
         for minutes, asked_by_then in ((58, 1), (3, 2), (61, 3)):
             await hub.look_after(timedelta(minutes=minutes))

@@ -84,7 +84,7 @@ async def test_two_who_book_at_several_providers_in_another_order_do_not_wait_fo
 async def test_steps_that_run_together_book_by_several_channels_in_any_order() -> None:
     async with routed() as hub:
         with_more(hub, "email")
-        database, router = hub.running.hub.database, hub.running.hub.services.router
+        database, router = hub.running.hub.database, hub.running.hub.services.messaging.router
         texts, mails = [[await written(hub, "Words", "completed", each) for _ in range(2)] for each in ("sms", "email")]
 
         async def another() -> None:

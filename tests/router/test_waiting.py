@@ -48,7 +48,9 @@ MINUTE, HALF = timedelta(minutes=1), timedelta(seconds=30)
 
 
 def only(hub: Routed, *pairs: tuple[Provider, Channel]) -> None:
-    hub.running.hub.services.router.carriers = Carriers([Carrier(*each) for each in pairs], random.Random(1).random)
+    hub.running.hub.services.messaging.router.carriers = Carriers(
+        [Carrier(*each) for each in pairs], random.Random(1).random
+    )
 
 
 def kannel_of(hub: Routed, double: Kannel) -> tuple[Provider, Channel]:
@@ -157,14 +159,18 @@ async def test_a_claim_that_took_long_to_commit_is_renewed_before_the_call() -> 
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(database, "before_commit", slow)
-            await hub.running.hub.services.router.send_delivery(made.id, fresh=True)
+            await hub.running.hub.services.messaging.router.send_delivery(made.id, fresh=True)
         assert witness.claimed == [timedelta(0)]
 
 
 async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_until_that_is_quick() -> None:
     async with routed() as hub:
         first, made = await written(hub), await written(hub)
-        witness, database, router = Witness(hub, first.id), hub.running.hub.database, hub.running.hub.services.router
+        witness, database, router = (
+            Witness(hub, first.id),
+            hub.running.hub.database,
+            hub.running.hub.services.messaging.router,
+        )
         only(hub, (Provider("witness", "sms_witness", "sms", rate=4, codes_share=0), witness))
         # The message after another has to wait, and looks whether its provider rests; that and a renewal take long.
         waits = [timedelta(0), HALF, HALF, timedelta(0)]
@@ -307,7 +313,7 @@ async def test_what_was_put_off_is_nobodys_fresh_message() -> None:
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             await tx.deliveries.put_off(made.id, hub.clock() + timedelta(hours=10))
         for fresh in (True, False):
-            await hub.running.hub.services.router.send_delivery(made.id, fresh=fresh)
+            await hub.running.hub.services.messaging.router.send_delivery(made.id, fresh=fresh)
         assert hub.twilio.accepted == []
 
 
@@ -319,7 +325,7 @@ async def test_a_message_whose_job_waited_for_hours_is_looked_at_before_it_leave
             (task,) = await tx.tasks.of_contract(contract.id)
             await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
         hub.clock.advance(timedelta(hours=2))
-        await hub.running.hub.services.router.send_delivery(delivery, fresh=True)
+        await hub.running.hub.services.messaging.router.send_delivery(delivery, fresh=True)
         assert (await known(hub, delivery)).failure == "signed-meanwhile" and hub.twilio.accepted == []
 
 

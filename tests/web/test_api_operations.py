@@ -13,6 +13,7 @@ from hub.errors import TokenUnavailable
 from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
+from tests.changed_services import change_services
 from tests.running import MovableClock, Running, running_hub, until
 
 
@@ -58,7 +59,9 @@ async def test_it_is_not_ready_while_the_token_is_away() -> None:
     from hub.web import operations
 
     async with running_hub(with_web=False) as running:
-        services = replace(running.hub.services, seal=replace(running.hub.services.seal, key=Away()))
+        services = change_services(
+            running.hub.services, "sealing", seal=replace(running.hub.services.sealing.seal, key=Away())
+        )
         app = web.Application()
         app.add_routes(operations.routes(replace(running.hub, services=services)))
         runner = web.AppRunner(app)

@@ -48,7 +48,7 @@ class Parent:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.signers(self.contract.id)
             link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
-        return derive_pickup_code(self.running.hub.services.keys.link, link.id, link.generation)
+        return derive_pickup_code(self.running.hub.services.signing.keys.link, link.id, link.generation)
 
     async def wrong(self) -> str:
         return f"{(int(await self.code()) + 1) % 10**6:06d}"

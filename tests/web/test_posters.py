@@ -17,6 +17,7 @@ from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
+from tests.changed_services import change_services
 from tests.poster_visits import Family, admitted, cn_id, counts, make_poster
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, code_for
@@ -240,7 +241,7 @@ async def test_the_codes_of_a_poster_have_a_budget(running: Running) -> None:
     """Whoever has a poster's address could otherwise have us write to any number of numbers."""
     _, ticket = await make_poster(running)
     services = running.hub.services
-    tight = replace(services, budgets=replace(services.budgets, per_poster_day=2))
+    tight = change_services(services, "messaging", budgets=replace(services.messaging.budgets, per_poster_day=2))
     for number in range(3):
         family = Family()
         secret = (await guests.open_poster(tight, ticket, family.phone, family.parent, "zh")).secret

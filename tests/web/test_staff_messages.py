@@ -53,7 +53,7 @@ def configured(running: Running) -> None:
         Carrier(Provider("caller", "x", "voice", segment_cost=0.13), Silent(Rules())),
         Carrier(Provider("post", "x", "email"), Silent(Rules())),
     ]
-    running.hub.services.router.carriers = Carriers(carriers, random.random)
+    running.hub.services.messaging.router.carriers = Carriers(carriers, random.random)
 
 
 async def test_the_frame_leads_there(desk: Desk) -> None:
@@ -94,7 +94,7 @@ async def test_the_cost_is_that_of_each_provider_with_what_it_writes_before(runn
 
 
 async def test_without_providers_it_says_so(running: Running, desk: Desk) -> None:
-    running.hub.services.router.carriers = Carriers([], random.random)
+    running.hub.services.messaging.router.carriers = Carriers([], random.random)
     assert "nobody can be written to" in (await desk.get("/staff/messages")).words
 
 

@@ -36,7 +36,7 @@ async def desk(running: Running) -> Desk:
 
 async def policy(running: Running, campus: str, course: str | None = None) -> ReminderPolicy:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await get_policy_at(tx, running.hub.services.policy, campus, course)
+        return await get_policy_at(tx, running.hub.services.messaging.policy, campus, course)
 
 
 async def test_every_key_of_a_policy_stands_on_the_page(desk: Desk) -> None:

@@ -91,7 +91,7 @@ async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) 
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.signers(contract.id)
             link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
-        code = derive_pickup_code(running.hub.services.keys.link, link.id, link.generation)
+        code = derive_pickup_code(running.hub.services.signing.keys.link, link.id, link.generation)
         typed = code if right else f"{(int(code) + 1) % 10**6:06d}"
         picked = await pickup_codes.open_pickup(running.hub.services, typed, signer.phone)
         said, wait = await refused(running, "/sign/v1/code", {}, picked.secret, "en")

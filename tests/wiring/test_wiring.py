@@ -39,7 +39,7 @@ async def production(database: Dsns, folder: Path, **settings: object) -> AsyncI
 
 async def test_without_the_demo_no_message_goes_anywhere_and_nothing_fails(database: Dsns, tmp_path: Path) -> None:
     async with production(database, tmp_path) as hub:
-        assert hub.services.router.configured == []
+        assert hub.services.messaging.router.configured == []
         await prepare_school(hub.database)
         contract = await issue(hub.services, EVERYTHING, replace(minor_with_guardian(), send="none"), "test")
         async with hub.database.transaction(EVERYTHING) as tx:
@@ -52,7 +52,7 @@ async def test_without_the_demo_no_message_goes_anywhere_and_nothing_fails(datab
 
 async def test_urls_are_built_from_the_public_origin(database: Dsns, tmp_path: Path) -> None:
     async with production(database, tmp_path) as hub:
-        doorway = hub.services.router.build_doorway("7F3KQ0ZC8M2XA")
+        doorway = hub.services.messaging.router.build_doorway("7F3KQ0ZC8M2XA")
     assert doorway.url == "https://sign.example.org/s/7F3KQ0ZC8M2XA"
     assert doorway.scan_url == "HTTPS://SIGN.EXAMPLE.ORG/S/7F3KQ0ZC8M2XA"
 
@@ -65,9 +65,9 @@ async def test_a_channel_that_does_not_exist_stops_the_start(database: Dsns, tmp
 
 async def test_a_second_start_finds_what_the_first_one_made(database: Dsns, tmp_path: Path) -> None:
     async with production(database, tmp_path) as first:
-        chain, keys = first.pki.seal_chain, first.services.keys
+        chain, keys = first.pki.seal_chain, first.services.signing.keys
     async with production(database, tmp_path) as second:
-        assert (second.pki.seal_chain, second.services.keys) == (chain, keys)
+        assert (second.pki.seal_chain, second.services.signing.keys) == (chain, keys)
         seal = f"seal-{hashlib.sha256(chain[0]).hexdigest()[:16]}.pem"
         assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == [
             "builtin-authority.pem",
@@ -101,7 +101,7 @@ async def test_a_message_that_a_provider_would_not_carry_stops_the_start(databas
             raise AssertionError("started")
     assert "zh" not in stopped.value.detail
     async with production(database, tmp_path, channels={"sms_kannel": KANNEL}) as hub:
-        assert hub.services.router.configured == ["sms"]
+        assert hub.services.messaging.router.configured == ["sms"]
 
 
 @pytest.mark.parametrize(

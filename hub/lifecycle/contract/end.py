@@ -96,7 +96,7 @@ async def _tell(services: Services, tx: Transaction, ended: Contract, news: Purp
 
 async def _until_day(services: Services, tx: Transaction, contract: Contract, signer: Signer) -> timedelta:
     """Return the time until the daily window opens for this signer. Closed days do not delay such notifications."""
-    policy, now = on_every_day(await get_policy(tx, services.policy, contract)), tx.planning_now
+    policy, now = on_every_day(await get_policy(tx, services.messaging.policy, contract)), tx.planning_now
     return into_window(policy, now, ZoneInfo(signer.zone), spread_of(signer.id)) - now
 
 

@@ -81,12 +81,12 @@ async def prepare_contract(services: Services, scope: Scope, asked: NewContract)
     """Draw a contract and store its file. Raises BadInput (with the field), GuardianRequired, UndrawableText,
     TemplateFailed."""
     drawn = await _draw(services, scope, asked)
-    laid_out = await asyncio.to_thread(services.printer.lay_out, asked.template, drawn.language, drawn.data)
+    laid_out = await asyncio.to_thread(services.documents.printer.lay_out, asked.template, drawn.language, drawn.data)
     boxes = [
         FieldBox(box.name, box.page, box.x1, box.y1, box.x2, box.y2, box.name == SEAL_FIELD)
         for box in sorted(laid_out.boxes, key=lambda box: (box.name == SEAL_FIELD, box.name))  # the seal is last
     ]
-    document = await asyncio.to_thread(services.pdf_engine.with_signature_fields, laid_out.pdf, boxes)
+    document = await asyncio.to_thread(services.documents.pdf_engine.with_signature_fields, laid_out.pdf, boxes)
     sha256 = await services.files.put(document)
     return PreparedContract(drawn, laid_out, sha256, len(document))
 
@@ -120,7 +120,7 @@ async def _draw(services: Services, scope: Scope, asked: NewContract) -> _Drawn:
     check_student(student, signers)
     check_age(student, signers, on)
     terms = DrawnTerms(
-        number, now.replace(microsecond=0), on, services.school, campus, course, student, signers, asked.data
+        number, now.replace(microsecond=0), on, services.documents.school, campus, course, student, signers, asked.data
     )
     deadline = _checked_deadline(asked.deadline, now)
     return _Drawn(asked, terms, language, now, deadline, contract_data(terms, language))
@@ -128,8 +128,8 @@ async def _draw(services: Services, scope: Scope, asked: NewContract) -> _Drawn:
 
 async def with_representative(services: Services, scope: Scope, asked: NewContract) -> Sequence[NewSigner]:
     """Return the signers, followed by the school's representative if one is required and none is named."""
-    languages = services.printer.templates.languages(asked.template)
-    demanded = any(services.printer.templates.get(asked.template, each).representative for each in languages)
+    languages = services.documents.printer.templates.languages(asked.template)
+    demanded = any(services.documents.printer.templates.get(asked.template, each).representative for each in languages)
     if not (demanded or asked.representative) or any(each.role is Role.REPRESENTATIVE for each in asked.signers):
         return asked.signers
     found = await representative_at(services, scope, asked.campus)
@@ -194,7 +194,7 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
 def _language(services: Services, template: str, signers: Sequence[DrawnSigner]) -> str:
     """Return the common language of the signers if the template has it; otherwise Chinese."""
     wanted = {signer.language for signer in signers if signer.role is not Role.REPRESENTATIVE}
-    known = services.printer.templates.languages(template)
+    known = services.documents.printer.templates.languages(template)
     if not known:
         raise BadInput(f"there is no contract template {template}", field="template")
     return next(iter(wanted)) if len(wanted) == 1 and wanted <= set(known) else "zh"
@@ -212,7 +212,7 @@ def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
 
 async def _write(services: Services, tx: Transaction, prepared: PreparedContract, actor: str) -> Case:
     drawn, laid_out = prepared.drawn, prepared.laid_out
-    template = services.printer.templates.get(drawn.asked.template, drawn.language)
+    template = services.documents.printer.templates.get(drawn.asked.template, drawn.language)
     draft = _contract(drawn, laid_out, template.version)
     await _take_enrolment(tx, drawn, draft.id)
     await tx.contracts.add(draft, drawn.terms.student.name)

@@ -8,9 +8,9 @@ from hub.model.staff.accounts import Scope
 
 
 async def representative_at(services: Services, scope: Scope, campus: str) -> Representative | None:
-    if not services.representatives:
+    if not services.documents.representatives:
         return None
-    by_campus = {each.campus: each for each in services.representatives}
+    by_campus = {each.campus: each for each in services.documents.representatives}
     async with services.database.transaction(scope) as tx:
         parents = {each.id: each.parent for each in await tx.school.campuses()}
     at: str | None = campus

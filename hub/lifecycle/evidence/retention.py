@@ -24,10 +24,10 @@ async def purge(services: Services) -> dict[str, int]:
     """Delete what has been kept long enough; returns the numbers by kind."""
 
     async def calls(tx: Transaction, limit: int) -> int:
-        return await tx.callbacks.forget(tx.now - services.retention.calls, limit)
+        return await tx.callbacks.forget(tx.now - services.documents.retention.calls, limit)
 
     async def inbound(tx: Transaction, limit: int) -> int:
-        return await tx.inbound.forget(tx.now - services.retention.inbound, limit)
+        return await tx.inbound.forget(tx.now - services.documents.retention.inbound, limit)
 
     async def periods(tx: Transaction, limit: int) -> int:
         return await tx.budgets.forget(tx.now - BUDGET_RETENTION, limit)

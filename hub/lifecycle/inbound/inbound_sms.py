@@ -99,7 +99,7 @@ async def process_stops(services: Services) -> int:
             if await tx.inbound.said_since(each.sender, SmsCommand.START, each.received_at):
                 await tx.inbound.done([each.id], "taken-back")
                 continue
-            if carrier := services.router.carriers.get(each.provider):
+            if carrier := services.messaging.router.carriers.get(each.provider):
                 await _opt_out(services, tx, each.sender, carrier)
                 await _answer(services, tx, each)
             await tx.inbound.done([each.id], SmsCommand.STOP.value)

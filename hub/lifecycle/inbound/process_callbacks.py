@@ -40,7 +40,7 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
     Returns the number claimed, and the ids left for `process_callback`.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        ours = OfProviders(services.router.carriers.names, tx.now - OTHER_HUBS_TIMEOUT)
+        ours = OfProviders(services.messaging.router.carriers.names, tx.now - OTHER_HUBS_TIMEOUT)
         due = list(await tx.callbacks.due(tx.now, TOGETHER, ours))
     if not due:
         return 0, []
@@ -62,7 +62,7 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
 
 async def _apply_plain_callbacks(services: Services, tx: Transaction, taken: Sequence[Callback]) -> set[UUID]:
     """Apply the webhooks that can be batched; returns the ids of those that are done."""
-    found = [(each, services.router.carriers.get(each.provider)) for each in taken]
+    found = [(each, services.messaging.router.carriers.get(each.provider)) for each in taken]
     plain = [
         (each, carrier)
         for each, carrier in found
@@ -93,8 +93,8 @@ async def _process_callback(services: Services, callback_id: UUID) -> None:
         callback = await tx.callbacks.open(callback_id, lock=True)
         if callback is None:
             return
-        carrier = services.router.carriers.get(callback.provider)
-        if services.router.carriers.is_left_to_others(callback.provider, callback.received_at, tx.now):
+        carrier = services.messaging.router.carriers.get(callback.provider)
+        if services.messaging.router.carriers.is_left_to_others(callback.provider, callback.received_at, tx.now):
             return
         if carrier is None:
             await tx.callbacks.done([callback.id], tx.now, "unmatched")
@@ -114,7 +114,9 @@ async def _apply_callback(
     """Apply a webhook in this transaction; if a receipt cannot be applied yet, schedule a retry."""
     for message in callback.inbound:  # first, since it locks contracts, which come before deliveries in the lock order
         await take_inbound(services, tx, carrier, message)
-    heard = [report is not None and await services.router.apply_report(tx, carrier, report) for report in reports]
+    heard = [
+        report is not None and await services.messaging.router.apply_report(tx, carrier, report) for report in reports
+    ]
     if not all(heard) and callback.tries < len(PAUSES):
         await tx.callbacks.again(callback.id, tx.now + PAUSES[callback.tries])
     elif callback.unread:
@@ -134,8 +136,8 @@ async def _confirm_reports(
 async def _confirm_report(services: Services, carrier: Carrier, report: ReceiptReport) -> ReceiptReport | None:
     """Ask the provider, and return its answer in place of the unsigned report."""
     async with services.database.transaction(EVERYTHING) as tx:
-        delivery = await services.router.find_reported_delivery(tx, carrier, report)
-        message = await services.router.renderer.render_message(tx, delivery) if delivery else None
+        delivery = await services.messaging.router.find_reported_delivery(tx, carrier, report)
+        message = await services.messaging.router.renderer.render_message(tx, delivery) if delivery else None
     if delivery is None or message is None:
         return None
     try:

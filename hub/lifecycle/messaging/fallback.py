@@ -88,10 +88,10 @@ async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
         delivery, now = await tx.deliveries.get(delivery_id), tx.planning_now
         if delivery is None or delivery.state is not DeliveryState.SENT or (delivery.check_at or NEVER) > now:
             return
-        carrier = services.router.carriers.get(delivery.provider)
+        carrier = services.messaging.router.carriers.get(delivery.provider)
         if carrier is None or not carrier.channel.rules.receipts:
             return
-        message = await services.router.renderer.render_message(tx, delivery)
+        message = await services.messaging.router.renderer.render_message(tx, delivery)
     try:
         receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), CALL_TIMEOUT)
     except (CannotAsk, TimeoutError) as error:
@@ -99,7 +99,7 @@ async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
         return
     if receipt and receipt.fate is not Fate.ACCEPTED:
         async with services.database.transaction(EVERYTHING) as tx:
-            await services.router.apply_receipt(tx, delivery.id, carrier, receipt)
+            await services.messaging.router.apply_receipt(tx, delivery.id, carrier, receipt)
 
 
 async def _next_way(services: Services, delivery_id: UUID) -> UUID | None:
@@ -189,8 +189,8 @@ async def _look(services: Services, tx: Transaction, contract: Contract, meant: 
         case Wait(until):
             await tx.deliveries.look_at(delivery.id, until)
             return None
-    if reason == NO_RECEIPT and (carrier := services.router.carriers.get(delivery.provider)):
-        await services.router.record_overdue_receipt(tx, carrier)
+    if reason == NO_RECEIPT and (carrier := services.messaging.router.carriers.get(delivery.provider)):
+        await services.messaging.router.record_overdue_receipt(tx, carrier)
     channel = await _untried(services, tx, unheard, {each.channel for each in gone})
     if channel is None:
         await _at_the_end(tx, contract, delivery, reason, now)
@@ -206,7 +206,7 @@ async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str |
         return delivery.failure_kind or delivery.state.value
     if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
         return DeliveryState.UNKNOWN.value if delivery.provider else NO_PROVIDER
-    carrier = services.router.carriers.get(delivery.provider)
+    carrier = services.messaging.router.carriers.get(delivery.provider)
     if delivery.state is DeliveryState.SENT and carrier and carrier.channel.rules.receipts:
         return NO_RECEIPT
     return NOT_OPENED if delivery.purpose in PLANNED else None
@@ -223,7 +223,7 @@ async def _verdict(services: Services, tx: Transaction, unheard: _Unheard, now: 
         to=delivery.to,
         phone=signer.phone,
     )
-    return may_send(case, delivery.channel, await get_policy(tx, services.policy, contract), now)
+    return may_send(case, delivery.channel, await get_policy(tx, services.messaging.policy, contract), now)
 
 
 def _intent(delivery: Delivery) -> str:
@@ -232,7 +232,7 @@ def _intent(delivery: Delivery) -> str:
 
 async def _untried(services: Services, tx: Transaction, unheard: _Unheard, tried: Collection[str]) -> str | None:
     purpose = unheard.meant.delivery.purpose
-    first = (await get_policy(tx, services.policy, unheard.contract)).through(purpose)
+    first = (await get_policy(tx, services.messaging.policy, unheard.contract)).through(purpose)
     ladder = await get_channels(services, tx, unheard.signer, purpose, first)
     return next((channel for channel in ladder if channel not in tried), None)
 

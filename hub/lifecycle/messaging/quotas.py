@@ -38,9 +38,9 @@ async def consume_message_quota(
     counted_for: dict[Spending, tuple[Budget, CountedMessage]] = {}
     wanted: list[Spending] = []
     for message in messages:
-        if not is_allowed_country(services.budgets, message.to):
+        if not is_allowed_country(services.messaging.budgets, message.to):
             raise CountryNotAllowed
-        theirs = _list_counts(services, list_message_budgets(services.budgets, at, message))
+        theirs = _list_counts(services, list_message_budgets(services.messaging.budgets, at, message))
         counted_for |= {spending: (budget, message) for spending, budget in theirs.items()}
         wanted += theirs
     if spent := await tx.budgets.consume_all(wanted):
@@ -53,20 +53,24 @@ async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -
 
     For visitors who get no code in any case, which the answer must not reveal.
     """
-    wanted = _list_counts(services, list_message_budgets(services.budgets, tx.now, CountedMessage(to, Cause.CODE)))
+    wanted = _list_counts(
+        services, list_message_budgets(services.messaging.budgets, tx.now, CountedMessage(to, Cause.CODE))
+    )
     spent = [each for each in wanted if await tx.budgets.spent(each.kind, each.subject, each.begins_at) >= each.most]
     _refuse(tx, [wanted[each] for each in spent], None, zone)
 
 
 async def consume_certificate_quota(services: Services, tx: Transaction, signer: Signer) -> None:
     """Count one certificate for a fresh key, in this transaction. Raises BudgetSpent with `retry_after`."""
-    counted_in = list_certificate_budgets(services.budgets, tx.now, signer.person)
+    counted_in = list_certificate_budgets(services.messaging.budgets, tx.now, signer.person)
     await _count(services, tx, counted_in, signer.campus, signer.zone)
 
 
 async def consume_prepare_quota(services: Services, tx: Transaction, task: UUID, signer: Signer) -> None:
     """Count one prepared file, in this transaction. Raises BudgetSpent with `retry_after`."""
-    await _count(services, tx, list_prepare_budgets(services.budgets, tx.now, task), signer.campus, signer.zone)
+    await _count(
+        services, tx, list_prepare_budgets(services.messaging.budgets, tx.now, task), signer.campus, signer.zone
+    )
 
 
 async def _count(

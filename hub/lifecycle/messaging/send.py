@@ -56,7 +56,7 @@ async def write_message(
     if channel is None:
         return None
     said = general_words(services, contract, signer, await tx.school.campus(contract.campus)) | dict(message.variables)
-    filled = services.messages.shorten_values(purpose, signer.language, said)
+    filled = services.messaging.messages.shorten_values(purpose, signer.language, said)
     attempt = Attempt(
         purpose, channel, key, key, 0, task.id if task else None, message.code, filled, message.shares, message.wait
     )
@@ -78,13 +78,13 @@ async def get_channels(
     services: Services, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()
 ) -> list[str]:
     """The signer's ladder, without what leads to a country that is not allowed. `first`: what the policy puts first."""
-    return allowed_ways(services, signer, await services.router.get_channels(tx, signer, purpose, first))
+    return allowed_ways(services, signer, await services.messaging.router.get_channels(tx, signer, purpose, first))
 
 
 def allowed_ways(services: Services, signer: Signer, ladder: Sequence[str]) -> list[str]:
     """Return these channels of the signer, without what leads to a country that is not allowed."""
-    reached = {channel: services.router.choose_address(signer, channel) or "" for channel in ladder}
-    return [channel for channel in ladder if is_allowed_country(services.budgets, reached[channel])]
+    reached = {channel: services.messaging.router.choose_address(signer, channel) or "" for channel in ladder}
+    return [channel for channel in ladder if is_allowed_country(services.messaging.budgets, reached[channel])]
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ def _entries(draft: Draft) -> list[NewEntry]:
 def _attempt_row(services: Services, tx: Transaction, outgoing: Outgoing, link: SignLink, wait: timedelta) -> Delivery:
     contract, signer, attempt = outgoing.contract, outgoing.signer, outgoing.attempt
     address = _address(services, outgoing)
-    shape = services.router.choose_shape(attempt.channel, address)
-    text = services.router.renderer.render_stored(
+    shape = services.messaging.router.choose_shape(attempt.channel, address)
+    text = services.messaging.router.renderer.render_stored(
         attempt.purpose, attempt.channel, signer.language, shape, attempt.variables
     )
     at = tx.planning_now
@@ -199,7 +199,7 @@ def _attempt_row(services: Services, tx: Transaction, outgoing: Outgoing, link: 
 
 
 def _address(services: Services, outgoing: Outgoing) -> str:
-    address = services.router.choose_address(outgoing.signer, outgoing.attempt.channel)
+    address = services.messaging.router.choose_address(outgoing.signer, outgoing.attempt.channel)
     assert address, "the ladder has only channels that lead somewhere"
     return address
 
@@ -248,7 +248,7 @@ def general_words(services: Services, contract: Contract, signer: Signer, campus
     """Return what any message may say: who, what, until when. Never a person's name, never link or code."""
     english = signer.language == "en"
     return {
-        "school": services.school_called(signer.language),
+        "school": services.documents.school_called(signer.language),
         "campus": campus.named(signer.language),
         "course": str(contract.data.get("course_name_en" if english else "course_name", contract.title)),
         "deadline": deadline_words(contract.deadline, signer),

@@ -205,7 +205,7 @@ async def _cases(services: Services, tx: Transaction, contract: Contract) -> lis
     tasks = [task for task in await tx.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
     if contract.state is not ContractState.ISSUED or not tasks:
         return []
-    policy, now = await get_policy(tx, services.policy, contract), tx.planning_now
+    policy, now = await get_policy(tx, services.messaging.policy, contract), tx.planning_now
     signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
     deliveries = await tx.deliveries.of_contract(contract.id)
     return [_Case(contract, task, signers[task.signer], policy, deliveries, now) for task in tasks]
@@ -239,7 +239,11 @@ async def _channel(services: Services, tx: Transaction, case: _Case) -> str | No
     """Return the first channel whose last message did not come back for want of such a number."""
     open_ways = await get_channels(services, tx, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
     last = {each.channel: each for each in case.deliveries if each.signer == case.signer.id}
-    good = (each for each in open_ways if not _bad(last.get(each), services.router.choose_address(case.signer, each)))
+    good = (
+        each
+        for each in open_ways
+        if not _bad(last.get(each), services.messaging.router.choose_address(case.signer, each))
+    )
     return next(good, None)
 
 

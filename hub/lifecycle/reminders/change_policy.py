@@ -76,7 +76,11 @@ async def change_policy_of(
             raise IllegalMove("no signature is due for this contract")
         change = _change(PolicyPlace(contract.campus, contract.course, contract.id), changes)
         await tx.policies.put(change, actor, tx.now)
-        applied(services.policy, await tx.policies.above(contract.campus, contract.course, contract.id), entered=change)
+        applied(
+            services.messaging.policy,
+            await tx.policies.above(contract.campus, contract.course, contract.id),
+            entered=change,
+        )
         await check_named(tx, contract.campus, str(changes.get("escalate_to", "")))
         facts = {"keys": ", ".join(sorted(changes))}
         await tx.record.append(contract.id, contract.campus, "reminders-changed", actor, facts)
@@ -101,7 +105,7 @@ async def policies_at(
     await check_named(tx, place.campus, str((instead or {}).get("escalate_to", "")))
     found = await tx.policies.above(place.campus, place.course, place.contract)
     own = next((each.changes for each in found if _same(each, mine)), {})
-    above = applied(services.policy, [each for each in found if not _same(each, mine)])
+    above = applied(services.messaging.policy, [each for each in found if not _same(each, mine)])
     decided = _change(place, own if instead is None else instead)
     here = applied(above, [decided], entered=None if instead is None else decided)
     return PolicyLevels(own, above, await add_closed_days(tx, here, place.campus, tx.planning_now))
@@ -198,14 +202,14 @@ async def _check(services: Services, tx: Transaction, change: PolicyChange) -> N
     below = await tx.school.scope_below(change.campus)
     decided = [each for each in await tx.policies.all() if change.kind == "campus" and below.covers(each.campus)]
     for campus, course in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
-        applied(services.policy, await tx.policies.above(campus, course), entered=change)
+        applied(services.messaging.policy, await tx.policies.above(campus, course), entered=change)
 
 
 def _check_configured(services: Services, changes: Mapping[str, Any]) -> None:
     """A channel may exist and yet lead nowhere here."""
     for key, value in changes.items():
         for channel in value if key.endswith("_through") and isinstance(value, list) else ():
-            if channel in CHANNELS and channel not in services.router.configured:
+            if channel in CHANNELS and channel not in services.messaging.router.configured:
                 raise BadInput(f"no provider of this channel is configured:\n{channel}", field=key)
 
 

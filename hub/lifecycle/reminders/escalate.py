@@ -69,14 +69,14 @@ async def attend(services: Services) -> None:
         for task in await tx.owners.not_taken(now):
             manager = await tx.owners.manager(await _above(tx, task.campus))
             await tx.owners.climb(task.id, manager.id if manager else task.owner, now)
-    if services.addressees:
+    if services.messaging.addressees:
         await _tell(services)
 
 
 async def _policy(services: Services, tx: Transaction, task: StaffTask) -> ReminderPolicy:
     if task.contract:
-        return await get_policy(tx, services.policy, await tx.contracts.get(task.contract))
-    return await get_policy_at(tx, services.policy, task.campus)
+        return await get_policy(tx, services.messaging.policy, await tx.contracts.get(task.contract))
+    return await get_policy_at(tx, services.messaging.policy, task.campus)
 
 
 async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
@@ -125,7 +125,7 @@ async def _tell(services: Services) -> None:
 async def _digest_moment(services: Services, tx: Transaction, staff: Staff, now: datetime) -> datetime:
     """Today's, on the clock of the campus where they work."""
     zone = ZoneInfo((await tx.school.campus(staff.campus)).zone)
-    policy = await get_policy_at(tx, services.policy, staff.campus)
+    policy = await get_policy_at(tx, services.messaging.policy, staff.campus)
     return datetime.combine(now.astimezone(zone).date(), policy.digest_at, zone)
 
 

@@ -87,7 +87,7 @@ async def _by_hand(
 ) -> Delivery | None:
     """The caller has the contract and the person locked."""
     now = tx.planning_now
-    policy = await get_policy(tx, services.policy, contract)
+    policy = await get_policy(tx, services.messaging.policy, contract)
     await _refuse_too_soon(policy, tx, task, signer, now)
     key = f"{HAND}{task.id}-{now.isoformat()}"
     first = policy.through(Purpose.REMINDER)

@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 async def replan(services: Services, tx: Transaction, contract: Contract, reason: str) -> None:
     """Every open task of the contract, which the caller has locked, under its new deadline."""
-    now, policy = tx.planning_now, await get_policy(tx, services.policy, contract)
+    now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
     zones = {signer.id: ZoneInfo(signer.zone) for signer in await tx.contracts.signers(contract.id)}
     deliveries = await tx.deliveries.of_contract(contract.id)
     for task in await tx.tasks.of_contract(contract.id):
@@ -69,7 +69,7 @@ async def _make_up(services: Services, tx: Transaction, contract: Contract, task
     last = next((entry for entry in reversed(ledger) if entry["step"] == StepKind.LAST_CALL.value), None)
     if last is None or last["kind"] != "skipped" or last["reason"] != SkipReason.PAUSED.value:
         return
-    policy, signer = await get_policy(tx, services.policy, contract), await tx.contracts.signer(task.signer)
+    policy, signer = await get_policy(tx, services.messaging.policy, contract), await tx.contracts.signer(task.signer)
     due_at = before_deadline(
         policy, now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), spread=spread_of(task.id)
     )
@@ -124,7 +124,7 @@ async def under_new_policy(services: Services, tx: Transaction, held: Sequence[U
     now = tx.planning_now
     tasks, done = await tx.plans.open_tasks(held), await tx.plans.last_steps(held)
     places = list(dict.fromkeys(each.place for each in tasks))
-    policies = (await get_policies(tx, services.policy, places)).policies
+    policies = (await get_policies(tx, services.messaging.policy, places)).policies
     planned: list[PlannedTask] = []
     for task in tasks:
         plan = ReminderPlan(

@@ -83,7 +83,7 @@ async def load_steps(
     facts = await tx.due_steps.get_facts(meant, tx.planning_now)
     places = [PolicyPlace(contract.campus, contract.course, contract.id) for contract in about.values()]
     batch = StepBatch(services, tx, {task: found[task] for task in meant}, facts)
-    batch.places = await get_policies(tx, services.policy, places)
+    batch.places = await get_policies(tx, services.messaging.policy, places)
     await batch.look_for_crowd(tasks)
     return batch
 
@@ -184,7 +184,7 @@ class StepBatch:
 
     def _channel(self, due: Due, facts: StepFacts) -> str | None:
         services = self._services
-        ladder = services.router.carriers.list_channels(due.signer, due.purpose, due.through, facts.silent)
+        ladder = services.messaging.router.carriers.list_channels(due.signer, due.purpose, due.through, facts.silent)
         return next(iter(allowed_ways(services, due.signer, ladder)), None)
 
     def _send(self, lead: Due, channel: str) -> None:
@@ -196,7 +196,7 @@ class StepBatch:
             [due.contract.deadline for due in dues], lead.now, lead.signer.zone, lead.signer.language
         )
         words |= {"step_number": str(lead.step.number)}
-        filled = services.messages.shorten_values(purpose, lead.signer.language, words)
+        filled = services.messaging.messages.shorten_values(purpose, lead.signer.language, words)
         attempt = Attempt(purpose, channel, lead.key, lead.key, 0, lead.task.id, None, filled, _shares(dues))
         self._messages.append(_Message(dues, Outgoing(lead.contract, lead.signer, attempt)))
         self._sent_since[lead.signer.person].append(self._now)
@@ -245,7 +245,7 @@ class StepBatch:
             await self._tx.staff_tasks.add_task_once(task)
         calls: list[Begun] = []
         if begin and drafts:
-            begun = await self._services.router.prepare_calls(
+            begun = await self._services.messaging.router.prepare_calls(
                 self._tx, [(draft.delivery, draft.link) for draft in drafts]
             )
             drafts = [replace(draft, delivery=stored) for draft, (stored, _) in zip(drafts, begun, strict=True)]

@@ -84,7 +84,7 @@ async def open_poster(services: Services, text: str, phone: str, name: str, lang
             person=tx.visitors.person(number),
             phone=number,
             poster=poster.id,
-            key_challenge=services.randomness(CHALLENGE_BYTES),
+            key_challenge=services.signing.randomness(CHALLENGE_BYTES),
             created_at=tx.now,
             expires_at=tx.now + SESSION_LIFE,
             name=normalise_name(name, field="name"),
@@ -124,7 +124,7 @@ async def come_back(services: Services, secret: str) -> Admitted:
     """Return the state of the session, with a new key challenge."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret)
-        challenge = services.randomness(CHALLENGE_BYTES)
+        challenge = services.signing.randomness(CHALLENGE_BYTES)
         await tx.visitors.new_challenge(visitor.id, challenge)
         enrolled = await tx.posters.enrolled_by(visitor.id)
         return Admitted(secret, replace(visitor, key_challenge=challenge), await offer(tx, poster), enrolled)
@@ -156,7 +156,7 @@ async def _send_code(services: Services, secret: str, wished: str | None) -> Non
             raise TooSoon(retry_after=wait, zone=campus.zone)
         code = await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
         ways = sorted(WAYS, key=lambda way: way != wished)
-        channel = next((way for way in ways if services.router.carriers.list_able(way, visitor.phone)), None)
+        channel = next((way for way in ways if services.messaging.router.carriers.list_able(way, visitor.phone)), None)
         if channel is None:
             raise BadInput("messages cannot be sent to this number", field="phone")
         await _write_code(services, tx, PosterVisit(visitor, poster, campus), code, channel)
@@ -164,13 +164,13 @@ async def _send_code(services: Services, secret: str, wished: str | None) -> Non
 
 async def _write_code(services: Services, tx: Transaction, came: PosterVisit, code: UUID, channel: str) -> None:
     """Write the attempt and its job. There is only a number: no contract yet, and no signer."""
-    router, visitor, poster = services.router, came.visitor, came.poster
+    router, visitor, poster = services.messaging.router, came.visitor, came.poster
     counted = CountedMessage(visitor.phone, Cause.GUEST, poster.campus, poster.id, zone=came.campus.zone)
     await consume_message_quota(services, tx, [counted], tx.now)
     shape = router.choose_shape(channel, visitor.phone)
     variables = {
         "minutes": str(int(CODE_LIFE.total_seconds() // 60)),
-        "school": services.school_called(visitor.language),
+        "school": services.documents.school_called(visitor.language),
     }
     text = router.renderer.render_stored(Purpose.CODE, channel, visitor.language, shape, variables)
     at = tx.planning_now
@@ -203,7 +203,7 @@ async def verify(services: Services, secret: str, code: str) -> Admitted:
         campus = await tx.school.campus(poster.campus)
         await refuse_locked(tx, visitor, campus)
         live = await tx.sessions.live_code(visitor.person, visitor.id, tx.now)
-        expected = code_for(services.keys.code, live) if live else secrets.token_hex(16)
+        expected = code_for(services.signing.keys.code, live) if live else secrets.token_hex(16)
         if hmac.compare_digest(expected.encode(), code.strip().encode()) and live is not None:
             await tx.sessions.use_code(live, tx.now)
             return await _admit(tx, visitor, poster)

@@ -136,7 +136,7 @@ class Paper:
 
 
 def code_of(services: Services, ticket: str) -> Rendering:
-    return services.doors["poster"].render(doorway(services, ticket))
+    return services.messaging.doors["poster"].render(doorway(services, ticket))
 
 
 async def paper(services: Services, scope: Scope, poster: UUID, print_: Callable[[PosterFacts], bytes]) -> Paper:
@@ -152,7 +152,7 @@ def _facts(services: Services, found: Offer, ticket: str) -> PosterFacts:
     until = found.poster.expires_at.astimezone(ZoneInfo(campus.zone))
     last = [campus.address, campus.phone, f"报名截止 {until:%Y-%m-%d}", f"Enrol until {until.day} {until:%B %Y}"]
     return PosterFacts(
-        school=services.school.name,
+        school=services.documents.school.name,
         campus=campus.name,
         title=found.poster.title,
         courses=[_line(course) for course in found.courses],

@@ -34,12 +34,12 @@ from hub.store.transaction import Transaction
 
 async def new_seal_request(services: Services, contract: UUID, base: str, document: bytes) -> SignatureRequest:
     """Store `document`, whose hash is `base`, with a prepared seal. Returns the request that is to be written."""
-    stamp = await asyncio.to_thread(seal_stamp, services.seal.organisation)
+    stamp = await asyncio.to_thread(seal_stamp, services.sealing.seal.organisation)
     prepared = await asyncio.to_thread(
-        services.pdf_engine.prepare,
+        services.documents.pdf_engine.prepare,
         document,
         NewSignature(SEAL_FIELD, certify=False, final=True, appearance=stamp),
-        services.seal.chain,
+        services.sealing.seal.chain,
     )
     stored, now = await services.files.put(prepared.file), services.clock()
     return SignatureRequest(
@@ -52,7 +52,7 @@ async def new_seal_request(services: Services, contract: UUID, base: str, docume
         gap=prepared.gap,
         document_digest=prepared.document_digest,
         to_be_signed=prepared.to_be_signed,
-        chain=services.seal.chain,
+        chain=services.sealing.seal.chain,
         created_at=now,
         expires_at=now + MAX_RETRY_INTERVAL,
     )
@@ -61,7 +61,7 @@ async def new_seal_request(services: Services, contract: UUID, base: str, docume
 async def prepare_seal(services: Services, work: Work) -> Work:
     contract = work.contract
     assert contract.document is not None
-    check_not_expired(services.seal.chain[0], services.clock())
+    check_not_expired(services.sealing.seal.chain[0], services.clock())
     seal = await new_seal_request(services, contract.id, contract.document, await services.files.get(contract.document))
     async with services.database.transaction(EVERYTHING) as tx:
         case = await tx.cases.lock(contract.id)
@@ -83,7 +83,7 @@ async def sign_seal(services: Services, work: Work) -> Work:
     """The use of the school's seal key: an attempt before, a record entry after, and one signature that counts."""
     seal = work.about
     await check_seal_certificate(services, work.revoked)
-    signature = await services.seal.key.sign(seal.to_be_signed)
+    signature = await services.sealing.seal.key.sign(seal.to_be_signed)
     async with services.database.transaction(EVERYTHING) as tx:
         case = await end_attempt(tx, work)
         if await tx.signatures.accept(seal.id, signature, tx.now):
@@ -93,9 +93,9 @@ async def sign_seal(services: Services, work: Work) -> Work:
                 "seal-used",
                 "hub",
                 {
-                    "key": services.seal.key.label,
-                    "organisation": services.seal.organisation,
-                    "custody": Custody.REMOTE.value if services.seal.remote else "token",
+                    "key": services.sealing.seal.key.label,
+                    "organisation": services.sealing.seal.organisation,
+                    "custody": Custody.REMOTE.value if services.sealing.seal.remote else "token",
                     "prepared_sha256": seal.prepared,
                     "signature_sha256": hashlib.sha256(signature).hexdigest(),
                 },
@@ -129,7 +129,7 @@ async def _replace_seal(services: Services, work: Work, failure: QiandaError) ->
             facts = {"field": seal.field}
             await tx.record.append(case.contract.id, case.contract.campus, "signature-lapsed", "hub", facts)
         following = await choose_work(services, tx, case)
-    if seal.chain[0] == services.seal.chain[0]:
+    if seal.chain[0] == services.sealing.seal.chain[0]:
         raise failure
     return following
 
@@ -138,10 +138,10 @@ async def _final_file(services: Services, work: Work) -> bytes:
     seal = work.about
     assert seal.signature is not None
     prepared = await services.files.get(seal.prepared)
-    sealed = await embed(prepared_file(seal, prepared), seal.chain, seal.signature, services.timestamps)
+    sealed = await embed(prepared_file(seal, prepared), seal.chain, seal.signature, services.sealing.timestamps)
     check_not_expired(seal.chain[0], services.clock())  # now that it has its timestamp
     evidence = await collect_evidence(services, work)
-    final = await engine.close_file(services.pdf_engine, sealed, services.timestamps, evidence)
+    final = await engine.close_file(services.documents.pdf_engine, sealed, services.sealing.timestamps, evidence)
     await check_final_file(services, work, final)
     return final
 

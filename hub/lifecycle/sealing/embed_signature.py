@@ -44,7 +44,7 @@ async def embed_signature(services: Services, work: Work) -> Work:
         return await reopen_signing(services, work, error)
     file = StoredFile(await services.files.put(signed), len(signed))
     is_last = all_signed(party.task for party in work.case.parties)
-    can_seal = is_last and not is_expired(services.seal.chain[0], services.clock())
+    can_seal = is_last and not is_expired(services.sealing.seal.chain[0], services.clock())
     seal = await new_seal_request(services, work.contract.id, file.sha256, signed) if can_seal else None
     async with services.database.transaction(EVERYTHING) as tx:
         case = await end_attempt(tx, work)
@@ -60,10 +60,14 @@ async def _with_signature(services: Services, work: Work) -> bytes:
     prepared = await services.files.get(request.prepared)
     assert request.signature is not None
     signed = await embed(
-        prepared_file(request, prepared), request.chain, request.signature, services.timestamps, request.confirmation
+        prepared_file(request, prepared),
+        request.chain,
+        request.signature,
+        services.sealing.timestamps,
+        request.confirmation,
     )
     evidence = await collect_evidence(services, work)
-    return await asyncio.to_thread(services.pdf_engine.with_validation_data, signed, request.field, evidence)
+    return await asyncio.to_thread(services.documents.pdf_engine.with_validation_data, signed, request.field, evidence)
 
 
 async def _note_embedded(

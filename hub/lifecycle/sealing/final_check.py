@@ -50,7 +50,7 @@ async def check_final_file(services: Services, work: Work, final: bytes) -> None
     """Raise FileFailedCheck unless the file is this contract, finished. `work` is about its seal."""
     contract, expected = work.contract, await _expected(services, work)
     names = [*contract.fields, SEAL_FIELD]
-    verdict = await asyncio.to_thread(judge_final_file, final, expected, names, services.full_check_every)
+    verdict = await asyncio.to_thread(judge_final_file, final, expected, names, services.sealing.full_check_every)
     if verdict.differ:
         log.critical("final checks differ", contract=str(contract.id), quick=verdict.quick, full=verdict.full)
         text = f"{CHECKS_DIFFER}\n{verdict.findings}"
@@ -87,7 +87,7 @@ async def _expected(services: Services, work: Work) -> Expected:
     issued_length = len(await services.files.get(issued_sha256))
     signatures = [*sorted(work.embedded, key=_embedded_at), work.about]
     chains = [certificate for each in signatures for certificate in each.chain]
-    timestamps = frozenset(services.timestamps.certificates)
+    timestamps = frozenset(services.sealing.timestamps.certificates)
     return Expected(
         issued_sha256, issued_length, [_signature(each) for each in signatures], frozenset(chains), timestamps
     )

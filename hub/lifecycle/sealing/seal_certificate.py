@@ -18,13 +18,13 @@ async def check_seal_certificate(services: Services, revoked: Sequence[Revoked])
     `revoked`: what the built-in authority has revoked. Raises CertificateNotValid, CertificateRevoked, and
     AuthorityUnavailable where nobody answers.
     """
-    chain = services.seal.chain
+    chain = services.sealing.seal.chain
     check_not_expired(chain[0], services.clock())
-    if chain[-1] != services.signer_trust.own:
-        if (await services.revocation.of(chain)).revoked:
+    if chain[-1] != services.signing.signer_trust.own:
+        if (await services.signing.revocation.of(chain)).revoked:
             raise CertificateRevoked("the certificate of the seal was revoked")
         return
-    if await services.authority.status(chain[0], revoked) is CertificateStatus.REVOKED:
+    if await services.sealing.authority.status(chain[0], revoked) is CertificateStatus.REVOKED:
         raise CertificateRevoked("the certificate of the seal was revoked")
 
 

@@ -59,7 +59,7 @@ async def choose_work(services: Services, tx: Transaction, case: Case) -> Work:
     requests = [] if contract.state is ContractState.COMPLETED else await tx.signatures.of_contract(contract.id)
     unfinished = [each for each in reversed(requests) if each.state in (RequestState.PREPARED, RequestState.ACCEPTED)]
     step, request = choose_step(
-        contract.state, unfinished, lambda each: is_expired(each, services.clock()), services.seal.chain[0]
+        contract.state, unfinished, lambda each: is_expired(each, services.clock()), services.sealing.seal.chain[0]
     )
     if step is FinaliseStep.WAIT:
         await tx.contracts.plan_hub_step(contract.id, None)
@@ -67,7 +67,7 @@ async def choose_work(services: Services, tx: Transaction, case: Case) -> Work:
         return Work(step, case, request)
     attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id, tx.now)
     embedded = [each for each in requests if each.state is RequestState.EMBEDDED]
-    revoked = [Revoked(*each) for each in await tx.certificates.revoked(services.authority_name)]
+    revoked = [Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name)]
     return Work(step, case, request, attempt, embedded, revoked)
 
 
@@ -94,20 +94,22 @@ async def collect_evidence(services: Services, work: Work) -> Evidence:
     inside = [request, *work.embedded]
     all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
     ends = min(end for end in all_ends if end > services.clock())
-    crl = await services.authority.revocation_list(entries, speaks_until=ends)
-    if await services.authority.status(request.chain[0], entries) is CertificateStatus.REVOKED:
+    crl = await services.sealing.authority.revocation_list(entries, speaks_until=ends)
+    if await services.sealing.authority.status(request.chain[0], entries) is CertificateStatus.REVOKED:
         raise CertificateRevoked
-    foreign = {each.id: await services.revocation.of(each.chain) for each in inside if _is_foreign(services, each)}
+    foreign = {
+        each.id: await services.signing.revocation.of(each.chain) for each in inside if _is_foreign(services, each)
+    }
     if request.id in foreign and foreign[request.id].revoked:
         raise CertificateRevoked
     others = dict.fromkeys(each for status in foreign.values() for each in status.lists)
     answers = dict.fromkeys(each for status in foreign.values() for each in status.answers)
-    return Evidence([*request.chain, *services.timestamps.certificates], [crl, *others], list(answers))
+    return Evidence([*request.chain, *services.sealing.timestamps.certificates], [crl, *others], list(answers))
 
 
 def _is_foreign(services: Services, request: SignatureRequest) -> bool:
     """Whether the certificate is of another authority than the built-in one, whose list is at hand."""
-    return request.chain[-1] != services.signer_trust.own
+    return request.chain[-1] != services.signing.signer_trust.own
 
 
 def is_expired(certificate: bytes, now: datetime) -> bool:

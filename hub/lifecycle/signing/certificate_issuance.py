@@ -78,19 +78,19 @@ async def obtain(services: Services, visiting: Visit, order: CertificateOrder) -
     for name in order.authorities:
         attempt = await _begin(services, visiting.contract) if failures else order.first_attempt
         try:
-            issued = await services.authorities.by_name[name].enrol(
-                order.spki, visiting.signer.name, services.randomness(12).hex(), order.life, order.passkey
+            issued = await services.signing.authorities.by_name[name].enrol(
+                order.spki, visiting.signer.name, services.signing.randomness(12).hex(), order.life, order.passkey
             )
         except (AuthorityRefused, BadInput) as error:
             await _end(services, attempt, f"{name}: {error.code}: {error}")
             raise
         except Unavailable as error:
-            services.authorities.cooldowns.record_failure(name, services.clock())
+            services.signing.authorities.cooldowns.record_failure(name, services.clock())
             failures.append((name, error))
             log.warning("authority away", authority=name, reason=str(error)[:300])
             await _end(services, attempt, f"{name}: {error.code}: {error}")
             continue
-        services.authorities.cooldowns.record_success(name)
+        services.signing.authorities.cooldowns.record_success(name)
         passed_over = tuple(failed for failed, _ in failures)
         await _tell_staff(services, passed_over, name)
         return Obtained(name, issued, attempt, passed_over)
@@ -100,11 +100,11 @@ async def obtain(services: Services, visiting: Visit, order: CertificateOrder) -
 
 async def _list_candidates(services: Services, tx: Transaction, contract: Contract, spki: bytes) -> list[str]:
     """Return the names of those that may be asked, in order; those that failed lately come last."""
-    authorities = services.authorities
+    authorities = services.signing.authorities
     by_campus = any(rule.campuses for rule in authorities.rules)
     campuses = await _campus_and_above(tx, contract.campus) if by_campus else set()
     chosen = choose_authorities(authorities.rules, campuses, contract.template, _kind_of_key(spki))
-    template = services.printer.templates.get(contract.template, contract.language)
+    template = services.documents.printer.templates.get(contract.template, contract.language)
     trial = {name for name, authority in authorities.by_name.items() if authority.trial}
     allowed = drop_trial_authorities(chosen or (authorities.default,), trial, template.trial_allowed)
     return authorities.cooldowns.sort_by_cooldown(allowed, services.clock())

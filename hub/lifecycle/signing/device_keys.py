@@ -88,7 +88,7 @@ async def held(services: Services, visiting: Visit, shown: ShownKey, challenge: 
 
 
 async def _verdict(services: Services, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:
-    attestor = services.attestors.get(statement.format)
+    attestor = services.signing.attestors.get(statement.format)
     if attestor is None:
         return NotAttested((NOT_CONFIGURED,))
     return await attestor.check(statement, spki, challenge)

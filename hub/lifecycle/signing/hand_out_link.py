@@ -43,7 +43,7 @@ async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink,
     that is not configured, and for somebody who does not sign this contract.
     """
     door = wanted.door
-    if door.value not in services.doors:
+    if door.value not in services.messaging.doors:
         raise BadInput(f"there is no door {door.value}", field="door")
     case = await tx.cases.get(wanted.contract)
     contract, party = case.contract, case.find_signer(wanted.signer)
@@ -55,7 +55,7 @@ async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink,
     facts = {"signer": str(party.signer.id), "door": door.value, "link": str(link.id)}
     await tx.record.append(contract.id, contract.campus, "link-handed-out", actor, facts)
     ticket = tx.links.ticket(link)
-    shown = services.doors[door.value].render(services.router.build_doorway(ticket))
+    shown = services.messaging.doors[door.value].render(services.messaging.router.build_doorway(ticket))
     return HandedLink(link, format_ticket(ticket), shown)
 
 

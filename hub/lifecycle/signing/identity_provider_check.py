@@ -44,7 +44,7 @@ def on_file(services: Services, signer: Signer) -> Identified:
     """By what is on file about a signer: as good as whoever put it there."""
     if signer.declared:
         return BY_POSTER
-    return Identified(services.identity.name, services.identity.method)
+    return Identified(services.signing.identity.name, services.signing.identity.method)
 
 
 async def question(
@@ -52,7 +52,7 @@ async def question(
 ) -> IdentityQuestion | None:
     """None where nobody is to be asked: the roster is all that there is. Raises TooSoon (with `retry_after`)."""
     person = PersonOnFile(signer.name, signer.id_type, signer.id_number, signer.phone)
-    if services.real_names is None or not services.real_names.serves(person):
+    if services.signing.real_names is None or not services.signing.real_names.serves(person):
         return None
     begins, ends = local_day(tx.now, ZoneInfo(signer.zone))
     hour = tx.now.replace(minute=0, second=0, microsecond=0)
@@ -67,7 +67,7 @@ async def question(
 
 async def answer(services: Services, asked: IdentityQuestion) -> tuple[IdentityVerdict, Identified]:
     """What the provider says. Raises IdentityUnavailable, which is no wrong answer of anybody's."""
-    provider = services.real_names
+    provider = services.signing.real_names
     assert provider is not None
     try:
         verdict = await provider.check(asked.person)

@@ -75,7 +75,7 @@ async def open_ticket(services: Services, text: str) -> Landed:
             signer=signer.id,
             created_at=tx.now,
             expires_at=tx.now + SESSION_LIFE,
-            key_challenge=services.randomness(CHALLENGE_BYTES),
+            key_challenge=services.signing.randomness(CHALLENGE_BYTES),
         )
         secret = new_secret()
         await tx.sessions.add(session, secret)
@@ -117,7 +117,7 @@ async def come_back(services: Services, secret: str) -> tuple[SigningSession, li
     """Where the visitor is: their contracts once verified, and a fresh key challenge."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
-        challenge = services.randomness(CHALLENGE_BYTES)
+        challenge = services.signing.randomness(CHALLENGE_BYTES)
         await tx.sessions.new_challenge(session.id, challenge)
         contracts = await contracts_of(tx, session) if session.verified_at else []
     return SigningSession(**{**vars(session), "key_challenge": challenge}), contracts

@@ -57,7 +57,7 @@ async def begin(services: Services, secret: str, contract_id: UUID | None) -> tu
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id)
         check_turn(visiting.contract, visiting.task)
-        code = make_pairing_code(services.randomness(CODE_BYTES))
+        code = make_pairing_code(services.signing.randomness(CODE_BYTES))
         pairing = Pairing(
             uuid4(),
             visiting.session.id,
@@ -96,7 +96,7 @@ async def _join(services: Services, tx: Transaction, pairing: Pairing, page: Sig
         signer=signer.id,
         created_at=tx.now,
         expires_at=min(tx.now + AGENT_LIFE, page.expires_at),
-        key_challenge=services.randomness(CHALLENGE_BYTES),
+        key_challenge=services.signing.randomness(CHALLENGE_BYTES),
         contracts=(pairing.contract,),
         verified_at=tx.now,
         pairing=pairing.id,

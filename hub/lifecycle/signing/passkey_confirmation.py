@@ -58,7 +58,7 @@ async def known(services: Services, secret: str, contract_id: UUID | None) -> Pa
         person = visiting.signer.person
         passkeys = await tx.passkeys.of(person, rp_id)
         challenge = await _challenge(services, tx, visiting)
-    return PasskeyOptions(rp_id, derive_user_handle(services.keys.code, person), challenge, tuple(passkeys))
+    return PasskeyOptions(rp_id, derive_user_handle(services.signing.keys.code, person), challenge, tuple(passkeys))
 
 
 async def find_passkey(services: Services, visiting: Visit, credential_id: bytes) -> Passkey:
@@ -147,7 +147,7 @@ def _rp_id(services: Services) -> str:
 
 async def _challenge(services: Services, tx: Transaction, visiting: Visit) -> bytes:
     return derive_passkey_challenge(
-        services.keys.code, visiting.session.id, await tx.passkeys.made(visiting.signer.person)
+        services.signing.keys.code, visiting.session.id, await tx.passkeys.made(visiting.signer.person)
     )
 
 

@@ -49,8 +49,10 @@ async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
     async with services.database.transaction(EVERYTHING) as tx:
         await _count_try(tx, number)
         links = await tx.links.waiting_at(tx.cipher.found_by("phone", number))
-        link = match_pickup_code(services.keys.link, links, typed)
-        picked = PickedUp(mark_secret(new_secret()), services.randomness(CHALLENGE_BYTES), tx.now + SESSION_LIFE)
+        link = match_pickup_code(services.signing.keys.link, links, typed)
+        picked = PickedUp(
+            mark_secret(new_secret()), services.signing.randomness(CHALLENGE_BYTES), tx.now + SESSION_LIFE
+        )
         await tx.visitors.forget_ended(tx.now)
         if link:
             await tx.sessions.add(_session(tx, link, picked), picked.secret)
@@ -132,7 +134,7 @@ async def ignore_question(services: Services, secret: str) -> None:
 async def come_back(services: Services, secret: str) -> bytes:
     """A fresh key challenge for a session of either kind. Raises SessionNotValid."""
     async with services.database.transaction(EVERYTHING) as tx:
-        challenge = services.randomness(CHALLENGE_BYTES)
+        challenge = services.signing.randomness(CHALLENGE_BYTES)
         session = await tx.sessions.by_secret(secret)
         if session is not None and session.live(tx.now):
             await tx.sessions.new_challenge(session.id, challenge)

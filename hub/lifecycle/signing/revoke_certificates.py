@@ -115,7 +115,7 @@ async def _revoked(services: Services, key: AppKey, issued: PersonsCertificate) 
 
 
 async def _ask(services: Services, issued: PersonsCertificate) -> None:
-    authority = services.authorities.by_name.get(issued.authority)
+    authority = services.signing.authorities.by_name.get(issued.authority)
     if authority is None:
         raise AuthorityRefused(f"{issued.authority} is not configured any more")
     try:

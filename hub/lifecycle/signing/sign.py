@@ -73,8 +73,8 @@ class PrepareRequest:
 
 def consent_for(services: Services, contract: Contract, language: str) -> Consent:
     """The consent in the signer's language where the template has it, else in the contract's."""
-    languages = services.printer.templates.languages(contract.template)
-    return services.printer.templates.get(
+    languages = services.documents.printer.templates.languages(contract.template)
+    return services.documents.printer.templates.get(
         contract.template, language if language in languages else contract.language
     ).consent
 
@@ -181,7 +181,7 @@ async def _prepared_file(services: Services, visiting: Visit, strokes: Strokes |
     shows = SignerStamp(signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, visiting.session.custody)
     stamp = await asyncio.to_thread(signature_stamp, shows, SIGNATURE_SIZE)
     return await asyncio.to_thread(
-        services.pdf_engine.prepare,
+        services.documents.pdf_engine.prepare,
         shown,
         NewSignature(signer.field, certify=contract.revision == 0, final=False, appearance=stamp),
         visiting.session.certificate_chain,

@@ -219,15 +219,15 @@ def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
 
 
 async def _accepted(services: Services, visiting: Visit, chain: Sequence[bytes]) -> Accepted:
-    accepted = await brought.accepted(chain, services.signer_trust, services.clock())
+    accepted = await brought.accepted(chain, services.signing.signer_trust, services.clock())
     if not any(same_name(name, visiting.signer.name) for name in accepted.names):
         raise CertificateOfSomebodyElse
     async with services.database.transaction(EVERYTHING) as tx:
         needed = tx.now + _time_to_last(tx, visiting)
-        ours = {serial for serial, _, _ in await tx.certificates.revoked(services.authority_name)}
+        ours = {serial for serial, _, _ in await tx.certificates.revoked(services.sealing.authority_name)}
     if accepted.not_after <= needed:
         raise CertificateNotValid(f"it ends on {accepted.not_after:%Y-%m-%d}, before the contract can be completed")
-    if accepted.chain[-1] == services.signer_trust.own:
+    if accepted.chain[-1] == services.signing.signer_trust.own:
         if accepted.serial in ours:
             raise CertificateRevoked
         return accepted
@@ -241,7 +241,7 @@ async def _check_revocation(services: Services, visiting: Visit, accepted: Accep
         attempt = await tx.signatures.begin_attempt("revocation", visiting.contract.id, None, tx.now)
     failure = None
     try:
-        status = await services.revocation.of(accepted.chain)
+        status = await services.signing.revocation.of(accepted.chain)
         if status.revoked:
             raise CertificateRevoked
         if status.next_update >= accepted.not_after:

@@ -45,7 +45,7 @@ async def open_task(
 ) -> Party:
     """Open one task with its first step. Returns the party as it is then."""
     signer, task = party.signer, party.task
-    now, policy = tx.planning_now, await get_policy(tx, services.policy, contract)
+    now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
     step = first_step(plan, invitation.send)
     at_once = step.kind is StepKind.INVITATION and step.due_at == now

@@ -129,13 +129,14 @@ async def _answered(services: Services, tx: Transaction, secret: str, entered: _
     await tx.sessions.one_at_a_time(signer.person)
     await refuse(tx, secret, signer, code=False)
     live = await tx.sessions.live_code(signer.person, session.id, tx.now)
-    right = _same_code(services, live, entered.code) & services.identity.matches(signer, entered.name, entered.id_tail)
+    is_person = services.signing.identity.matches(signer, entered.name, entered.id_tail)
+    right = _same_code(services, live, entered.code) & is_person
     return _Answered(session, signer, _in_order(session.contract, contracts), live if right else None)
 
 
 def _same_code(services: Services, live: UUID | None, code: str) -> bool:
     """Compared in constant time, and always: without a live code against one that nobody has."""
-    expected = code_for(services.keys.code, live) if live else secrets.token_hex(16)
+    expected = code_for(services.signing.keys.code, live) if live else secrets.token_hex(16)
     return hmac.compare_digest(expected.encode(), code.strip().encode())
 
 

@@ -72,7 +72,7 @@ async def _invite(services: Services, tx: Transaction, contract: Contract, signe
     await tx.tasks.pause(task.id, silent)
     if task.state is not TaskState.OPEN:
         return  # their turn comes later, and by then the number is the new one
-    now, policy = tx.planning_now, await get_policy(tx, services.policy, contract)
+    now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
     step = first_step(plan, "now")
     await tx.tasks.open(task.id, step, now)

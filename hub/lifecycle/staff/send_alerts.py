@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 async def alert_staff(services: Services, alert: UUID) -> None:
     """Send an alert, with others of its kind, to every address that does not have it yet, if it is due."""
-    if not services.addressees:
+    if not services.messaging.addressees:
         return
     async with services.database.transaction(EVERYTHING) as tx:
         bundle = await tx.alerts.begin(alert, tx.now)
@@ -49,11 +49,11 @@ async def alert_staff(services: Services, alert: UUID) -> None:
         return
     title = f"{TITLE}: {KINDS.get(bundle.kind, bundle.kind)}"
     notices = [Notice(title, text) for text in _texts(services.origin, bundle)]
-    waiting = [each for each in services.addressees if each.mark not in bundle.reached]
+    waiting = [each for each in services.messaging.addressees if each.mark not in bundle.reached]
     answers = await asyncio.gather(*(_tell(each, notices) for each in waiting))
     reached = bundle.reached | {each.mark for each, problem in zip(waiting, answers, strict=True) if problem is None}
     problems = [problem for problem in answers if problem is not None]
-    failure = f"{len(problems)}/{len(services.addressees)} — {', '.join(problems)}" if problems else None
+    failure = f"{len(problems)}/{len(services.messaging.addressees)} — {', '.join(problems)}" if problems else None
     async with services.database.transaction(EVERYTHING) as tx:
         again = compute_next_try(bundle.tries, tx.now) if problems else None
         await tx.alerts.end(bundle, reached, failure, tx.now, again)

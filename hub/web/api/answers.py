@@ -48,7 +48,7 @@ def issued(case: Case) -> ContractIssued:
 async def whole(tx: Transaction, services: Services, contract_id: UUID) -> ContractGiven:
     case = await tx.cases.get(contract_id)
     contract = case.contract
-    policy = await get_policy(tx, services.policy, contract)
+    policy = await get_policy(tx, services.messaging.policy, contract)
     made = {request.task: request for request in await tx.signatures.of_contract(contract.id) if request.counts}
     signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
     stuck = None

@@ -29,7 +29,7 @@ async def create(call: ApiCall) -> ContractIssued:
 
 
 def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:
-    templates = call.services.printer.templates
+    templates = call.services.documents.printer.templates
     known = [templates.get(asked.template, language) for language in templates.languages(asked.template)]
     if asked.course is None and any("course" in template.requires for template in known):
         raise BadInput("this template needs a course", field="course")

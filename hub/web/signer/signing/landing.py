@@ -65,7 +65,7 @@ async def landing(request: web.Request) -> web.Response:
 
 def can_read_aloud(request: web.Request) -> bool:
     """Return whether codes can be sent by voice, whatever the signer's number, since this page is the same for all."""
-    return "voice" in request.app[HUB].services.router.configured
+    return "voice" in request.app[HUB].services.messaging.router.configured
 
 
 def offered(request: web.Request) -> dict[str, Any]:

@@ -74,7 +74,7 @@ async def show_contract(
         to_do = await tx.staff_tasks.open_tasks(found.id)
         changing = await tx.phone_changes.signers(tx.now)
         made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
-        policy = await get_policy(tx, visit.services.policy, found)
+        policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
     return await show(
         visit,

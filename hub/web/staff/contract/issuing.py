@@ -123,7 +123,7 @@ async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaErr
         campuses_by_id=campuses,
         id_types=list(IdType),
         problem=problem,
-        representatives=bool(visit.services.representatives),
+        representatives=bool(visit.services.documents.representatives),
     )
 
 

@@ -87,7 +87,7 @@ async def messages(visit: DeskVisit) -> web.Response:
         "staff/messages.html",
         found=found,
         filters=filters,
-        carriers=list(visit.services.router.carriers),
+        carriers=list(visit.services.messaging.router.carriers),
         channels=CARRIERS,
         languages=NAMES,
         shapes_of=_shapes_of,
@@ -97,10 +97,10 @@ async def messages(visit: DeskVisit) -> web.Response:
 
 def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str]:
     campus = _campus(visit)
-    renderer = visit.services.router.renderer
+    renderer = visit.services.messaging.router.renderer
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
     known = {
-        "school": visit.services.school_called(language),
+        "school": visit.services.documents.school_called(language),
         "campus": campus.named(language),
         "course": COURSE[language],
         "contracts": format_contract_count(1, language),
@@ -125,9 +125,9 @@ def _way(
 ) -> MessagePreview:
     readings = []
     for language, values in samples.items():
-        template = visit.services.messages.find(purpose, channel, language, shape)
+        template = visit.services.messaging.messages.find(purpose, channel, language, shape)
         if template and template.shape == shape:
-            fitted = visit.services.messages.shorten_values(purpose, language, values)
+            fitted = visit.services.messaging.messages.shorten_values(purpose, language, values)
             readings.append(_reading(visit, template, fitted))
     return MessagePreview(channel, shape, tuple(readings))
 
@@ -136,7 +136,7 @@ def _reading(visit: DeskVisit, template: MessageTemplate, values: Mapping[str, s
     text = render(template.text, values)
     costs = tuple(
         _cost(carrier, text)
-        for carrier in visit.services.router.carriers
+        for carrier in visit.services.messaging.router.carriers
         if carrier.provider.carries == template.channel
         and template.language in carrier.provider.languages
         and _says(visit, carrier, template)
@@ -146,7 +146,7 @@ def _reading(visit: DeskVisit, template: MessageTemplate, values: Mapping[str, s
 
 def _says(visit: DeskVisit, carrier: Carrier, template: MessageTemplate) -> bool:
     """Return whether this provider sends this text: it has the preferred shape, and is registered there if needed."""
-    messages = visit.services.messages
+    messages = visit.services.messaging.messages
     if isinstance(carrier.channel, FixedTexts) and template.id not in carrier.channel.templates:
         return False
     return template.channel != "sms" or any(
