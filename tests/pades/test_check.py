@@ -75,12 +75,20 @@ def test_only_the_file_that_is_expected() -> None:
         "another order": replace(right, signatures=[seal, guardian]),
         "one signer less": replace(right, signatures=[seal]),
         "one signer more": replace(right, signatures=[guardian, replace(guardian, field="student-1"), seal]),
-        "another timestamp authority": replace(right, timestamp_certificates=frozenset([seal.certificate])),
         "an unknown certificate": replace(right, certificates=frozenset([seal.certificate])),
     }
     check_finished_file(made.final, right)
     for expected in wrong.values():
         refused(made.final, expected)
+
+
+def test_a_timestamp_by_a_service_that_is_not_configured_is_left_to_the_full_check() -> None:
+    """The service may have changed since the first signature, its authority be the one that is configured, or its
+    tokens bring certificates along."""
+    right = expected_of(good())
+    for known in (frozenset[bytes](), frozenset([right.signatures[-1].certificate])):
+        with pytest.raises(OutsideProfile):
+            check_finished_file(good().final, replace(right, timestamp_certificates=known))
 
 
 ENDS: dict[str, Callable[[FinishedParts], bytes]] = {

@@ -11,7 +11,18 @@ import pytest
 
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.messaging.message import ANSWERS, Purpose
-from hub.model.reminders.may_send import ByHand, Drop, MessageCase, Send, SkipReason, Verdict, Wait, may_send, settled
+from hub.model.reminders.may_send import (
+    ByHand,
+    Drop,
+    MessageCase,
+    Send,
+    SkipReason,
+    Verdict,
+    Wait,
+    may_send,
+    may_send_step,
+    settled,
+)
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import MESSAGE_JUST_LEFT
 
@@ -105,3 +116,14 @@ def test_a_code_that_ran_out_is_not_sent() -> None:
 def test_what_is_dropped_is_never_put_off() -> None:
     paused = replace(TASK, paused=True)
     assert verdict(NIGHT, tasks=[paused], sent_today=9, crowded=True) == Drop(SkipReason.PAUSED)
+
+
+def test_a_step_that_may_be_sent_in_the_morning_is_not_given_up_at_night() -> None:
+    """The person's question may be settled by then, or they may want messages again."""
+    paused = replace(CASE, tasks=[replace(TASK, paused=True)])
+    in_the_morning = Wait(IN_THE_MORNING, SkipReason.QUIET_HOURS)
+    assert may_send_step(paused, "sms", POLICY, NIGHT) == in_the_morning
+    assert may_send_step(CASE, None, POLICY, NIGHT) == in_the_morning
+    assert may_send_step(paused, "sms", POLICY, NOON) == Drop(SkipReason.PAUSED)
+    signed = replace(CASE, tasks=[replace(TASK, state=TaskState.SIGNED)])
+    assert may_send_step(signed, "sms", POLICY, NIGHT) == Drop(SkipReason.SIGNED_MEANWHILE)

@@ -129,6 +129,8 @@ def _check_signed_data(
         raise FileIsWrong("a signature over something of another kind")
     inside = [each.whole for part in parts[3:-1] if part.tag == CONTEXT_0 for each in part.children(CONTEXT_0)]
     if any(part.tag != CONTEXT_0 for part in parts[3:-1]) or not set(inside) <= set(certificates):
+        if kind == cms_parts.TST_INFO:  # a service may add its chain and lists, or have been another one then
+            raise OutsideProfile("a timestamp with parts that are not configured")
         raise FileIsWrong("a certificate that nobody knows, or a damaged one")
     name = _hash_name(signer[2])
     if [_hash_name(each) for each in parts[1].children(SET)] != [name]:
@@ -190,6 +192,8 @@ def _named_certificate(values: dict[bytes, bytes], candidates: list[bytes], *, t
     for certificate in candidates:
         if hashlib.new(name, certificate, usedforsecurity=False).digest() == named:
             return certificate
+    if timestamp:  # the certificate of an authority above it is configured
+        raise OutsideProfile("a timestamp by a service whose certificate is not configured")
     raise FileIsWrong("the certificate that is named is not there")
 
 

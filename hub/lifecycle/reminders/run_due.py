@@ -70,7 +70,7 @@ async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
             else:
                 batch.decide(task)
         calls = await batch.write(begin=True)
-        left = sorted(apart)
+        left = sorted(apart - batch.planned_tasks)  # one may have gone into the message of another contract
         claimed = await tx.tasks.lease(left, now + lease) if left else []
     return RanSteps(len(taken), calls, claimed)
 

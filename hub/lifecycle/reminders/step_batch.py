@@ -38,7 +38,7 @@ from hub.model.reminders.due_step import (
     joins,
     said_by,
 )
-from hub.model.reminders.may_send import Drop, Send, SkipReason, Wait, may_send
+from hub.model.reminders.may_send import Drop, Send, SkipReason, Wait, may_send_step
 from hub.model.reminders.schedule import NextStep, local_day
 from hub.model.staff.accounts import StaffTask
 from hub.router import Begun
@@ -144,6 +144,11 @@ class StepBatch:
             self._dues[task_id] = Due(contract, task, party.signer, task.step, self._now, policy, turn)
         return self._dues[task_id]
 
+    @property
+    def planned_tasks(self) -> frozenset[UUID]:
+        """The tasks whose next step is decided."""
+        return frozenset(self._planned)
+
     # ---- deciding
 
     def decide(self, task_id: UUID) -> None:
@@ -156,7 +161,7 @@ class StepBatch:
             return
         channel = self._channel(due, facts)
         case = due.message_case(sent_today=self._sent_today(due), crowded=self._crowded, silent=facts.silent)
-        match may_send(case, channel, due.policy, due.now):
+        match may_send_step(case, channel, due.policy, due.now):
             case Wait(until, reason):
                 self.skip(due, reason, instead(due, until))
             case Drop(SkipReason.NO_CHANNEL | SkipReason.OPTED_OUT as reason):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
+
+import structlog
 
 from hub.documents.signature import embed
 from hub.errors import CertificateRevoked, QiandaError
@@ -28,6 +31,8 @@ from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
+log = structlog.get_logger()
+
 # What a signer gets at least whose signature was lost by trouble of ours.
 TIME_TO_SIGN_AGAIN = timedelta(days=7)
 
@@ -44,8 +49,7 @@ async def embed_signature(services: Services, work: Work) -> Work:
         return await reopen_signing(services, work, error)
     file = StoredFile(await services.files.put(signed), len(signed))
     is_last = all_signed(party.task for party in work.case.parties)
-    can_seal = is_last and not is_expired(services.sealing.seal.chain[0], services.clock())
-    seal = await new_seal_request(services, work.contract.id, file.sha256, signed) if can_seal else None
+    seal = await _try_to_prepare_seal(services, work.contract.id, file.sha256, signed) if is_last else None
     async with services.database.transaction(EVERYTHING) as tx:
         case = await end_attempt(tx, work)
         if case.contract.document == request.base and await tx.signatures.embedded(request.id, tx.now):
@@ -53,6 +57,20 @@ async def embed_signature(services: Services, work: Work) -> Work:
             if seal is not None and case.contract.state is ContractState.SIGNED:
                 await tx.signatures.add(replace(seal, created_at=tx.now, expires_at=tx.now + MAX_RETRY_INTERVAL))
         return await choose_work(services, tx, case)
+
+
+async def _try_to_prepare_seal(
+    services: Services, contract: UUID, base: str, document: bytes
+) -> SignatureRequest | None:
+    """Return the seal's request; None where it has trouble, which the step PREPARE_SEAL then shows: the signature that
+    has its timestamp is written whatever is the matter with the seal."""
+    if is_expired(services.sealing.seal.chain[0], services.clock()):
+        return None
+    try:
+        return await new_seal_request(services, contract, base, document)
+    except Exception as error:
+        log.warning("seal not prepared with the last signature", contract=str(contract), error=repr(error)[:300])
+        return None
 
 
 async def _with_signature(services: Services, work: Work) -> bytes:

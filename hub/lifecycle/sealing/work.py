@@ -17,6 +17,7 @@ from hub.model.contract.case import Case
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.sealing.finalise import ATTEMPTS, FinaliseStep, choose_step
 from hub.model.signing.signature_request import RequestState, SignatureRequest
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
 
@@ -25,8 +26,8 @@ class Work:
     """The next step of a contract, and what was read for it under the contract's lock.
 
     `attempt`: begun in the transaction that chose a step which calls outside. `embedded`: the signatures that stand in
-    the file. `revoked`: what the built-in authority had revoked by then. The last two are there for steps with an
-    attempt."""
+    the file, for steps with an attempt. `revoked`: what the built-in authority had revoked by then, for the use of the
+    seal."""
 
     step: FinaliseStep
     case: Case
@@ -67,8 +68,13 @@ async def choose_work(services: Services, tx: Transaction, case: Case) -> Work:
         return Work(step, case, request)
     attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id, tx.now)
     embedded = [each for each in requests if each.state is RequestState.EMBEDDED]
-    revoked = [Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name)]
+    revoked = await list_revoked(services, tx) if step is FinaliseStep.SIGN_SEAL else ()
     return Work(step, case, request, attempt, embedded, revoked)
+
+
+async def list_revoked(services: Services, tx: Transaction) -> list[Revoked]:
+    """Return what the built-in authority has revoked."""
+    return [Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name)]
 
 
 async def end_attempt(tx: Transaction, work: Work, failure: QiandaError | None = None) -> Case:
@@ -90,7 +96,9 @@ async def collect_evidence(services: Services, work: Work) -> Evidence:
 
     A validator judges all signatures by the newest CRL in the file, also those that were made before it.
     """
-    request, entries = work.about, work.revoked
+    request = work.about
+    async with services.database.transaction(EVERYTHING) as tx:  # as they are now, after the timestamp
+        entries = await list_revoked(services, tx)
     inside = [request, *work.embedded]
     all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
     ends = min(end for end in all_ends if end > services.clock())

@@ -45,7 +45,7 @@ async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink,
     door = wanted.door
     if door.value not in services.messaging.doors:
         raise BadInput(f"there is no door {door.value}", field="door")
-    case = await tx.cases.get(wanted.contract)
+    case = await tx.cases.lock(wanted.contract)  # several links of one transaction come before the record's lock
     contract, party = case.contract, case.find_signer(wanted.signer)
     if contract.state not in _HAVE_LINKS:
         raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")

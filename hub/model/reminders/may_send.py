@@ -46,6 +46,10 @@ class SkipReason(StrEnum):
     CODE_EXPIRED = "code-expired"
 
 
+# Reasons that can end before the next window opens.
+MAY_PASS = (SkipReason.PAUSED, SkipReason.OPTED_OUT, SkipReason.NO_CHANNEL)
+
+
 @dataclass(frozen=True)
 class Send:
     """The message may be sent now."""
@@ -116,16 +120,31 @@ def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now
         return wait
     if case.answers_an_act or case.purpose not in BY_DAY:
         return Send()
-    opening = opens_at(case, policy, now)
-    if opening > now:
-        is_closed = now.astimezone(case.zone).date() in policy.closed_days
-        return Wait(opening, SkipReason.CLOSED_DAY if is_closed else SkipReason.QUIET_HOURS)
+    if wait := wait_for_window(case, policy, now):
+        return wait
     if case.purpose in PLANNED and not allowed_today(policy, case.sent_today):
         return Wait(_not_in_vain(case, policy, now, deferred_by_cap), SkipReason.CAP)
     later = _not_in_vain(case, policy, now, over_the_rest)
     if case.crowded and (case.deadline is None or later < case.deadline):
         return Wait(later, SkipReason.OVERDUE)
     return Send()
+
+
+def may_send_step(case: MessageCase, channel: str | None, policy: ReminderPolicy, now: datetime) -> Verdict:
+    """Return what `may_send` does, for a due step: outside the window it waits if its reason can end until then."""
+    verdict = may_send(case, channel, policy, now)
+    if isinstance(verdict, Drop) and verdict.reason in MAY_PASS:
+        return wait_for_window(case, policy, now) or verdict
+    return verdict
+
+
+def wait_for_window(case: MessageCase, policy: ReminderPolicy, now: datetime) -> Wait | None:
+    """Return the wait until the next window opens; None if it is open, or the message may be sent at any hour."""
+    opening = now if case.answers_an_act else opens_at(case, policy, now)
+    if opening <= now:
+        return None
+    is_closed = now.astimezone(case.zone).date() in policy.closed_days
+    return Wait(opening, SkipReason.CLOSED_DAY if is_closed else SkipReason.QUIET_HOURS)
 
 
 def opens_at(case: MessageCase, policy: ReminderPolicy, now: datetime) -> datetime:

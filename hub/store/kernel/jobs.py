@@ -25,7 +25,7 @@ _ENQUEUE = QueryQueueBuilder().build_enqueue_query("skip")
 _AGAIN = QueryQueueBuilder().build_requeue_jobs_query()
 _PARKED = text("""
 SELECT id FROM pgqueuer LEFT JOIN job_start ON job_start.job = pgqueuer.id
-WHERE entrypoint = :entrypoint AND status = 'failed' AND coalesce(starts, 0) <= :most_starts
+WHERE entrypoint = :entrypoint AND status = 'failed' AND coalesce(starts, 0) < :most_starts
 """)
 _COUNT_START = text("""
 INSERT INTO job_start (job, starts) VALUES (:job, 1)

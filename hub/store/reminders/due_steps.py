@@ -46,6 +46,7 @@ _OTHERS = func.array(
     .join(_OTHER, (_OTHER.c.signer == _SAME.c.id) & (_OTHER.c.state == TaskState.OPEN.value))
     .where(_OWN.c.id == TASK.c.signer, _OTHER.c.paused.is_(False), _OTHER.c.next_step != StepKind.EXPIRY.value)
     .where(_OTHER.c.next_due_at < bindparam("before", type_=TASK.c.next_due_at.type))
+    .order_by(_OTHER.c.next_due_at)
     .limit(MAX_OTHERS)
     .scalar_subquery()
 ).label("others")
@@ -54,7 +55,8 @@ _TAKE = (
     _DUE.where(is_due(bindparam("now", type_=TASK.c.claimable_at.type)))
     .order_by(TASK.c.claimable_at)
     .limit(bindparam("most"))
-    .with_for_update(key_share=True, skip_locked=True, of=CONTRACT)
+    # The task as well: whoever claims one by itself (`Tasks.claim_due`) leaves those that are being worked on.
+    .with_for_update(key_share=True, skip_locked=True, of=(CONTRACT, TASK))
 )
 _OTHERS_OF = select(_OTHERS).where(TASK.c.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
 # By the same numbers as `Sessions.one_at_a_time` and `Record.lock_heads`.
