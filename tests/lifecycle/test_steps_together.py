@@ -109,6 +109,17 @@ async def test_nobody_waits_for_a_contract_that_somebody_holds(running: Running)
     assert await sent(running, contracts[0]) == [("invitation", "delivered")]
 
 
+async def test_a_step_that_is_being_run_is_claimed_by_nobody_else(running: Running) -> None:
+    await issued(running, 0)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        now, lease = tx.planning_now, timedelta(minutes=1)
+        assert len(await tx.due_steps.take(now, now, MANY)) == 1
+        async with running.hub.database.transaction(EVERYTHING) as other:
+            assert await other.tasks.claim_due(now, lease, MANY) == []
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert len(await tx.tasks.claim_due(now, lease, MANY)) == 1
+
+
 async def test_a_budget_that_does_not_suffice_for_all_serves_as_many_as_it_can() -> None:
     clock = MovableClock(NOON - datetime.now(UTC))
     limits = {"budgets": {"per_prefix_hour": MANY - 2}}
