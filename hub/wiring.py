@@ -4,13 +4,11 @@ knows."""
 from __future__ import annotations
 
 import secrets
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
-from urllib.parse import urlsplit
+from functools import cache
 
 import aiohttp
 
@@ -35,7 +33,6 @@ from hub.bootstrap import (
     remote_seal_info,
     signer_trust,
     trust_authority,
-    trust_timestamps,
 )
 from hub.data_folder import check_folder, check_seal, master_key
 from hub.documents.clauses import ClauseWriter
@@ -48,7 +45,6 @@ from hub.documents.messages import load_messages
 from hub.documents.pages import PagePainter
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
-from hub.lifecycle.messaging.service_alerts import TimestampWarnings
 from hub.lifecycle.services import (
     Authorities,
     DocumentServices,
@@ -88,8 +84,7 @@ from hub.store.kernel.keys import Keys
 from hub.store.messaging.outbox import OutboxLedger
 from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
-from hub.timestamps import TimestampAuthority
-from hub.timestamps.several import SeveralTimestamps
+from hub.wiring_timestamps import connect_timestamps
 
 Clock = Callable[[], datetime]
 # All invented numbers of the demo school begin alike. Unless configured, its contracts can be issued all at once.
@@ -177,7 +172,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
         signing=_signing(settings, pki, keys, http, clock),
         sealing=SealingServices(
             seal,
-            await _timestamps(settings, pki, database, clock, closing),
+            await connect_timestamps(settings, pki, database, clock, closing),
             pki.authority,
             BUILTIN,
             settings.full_check_every,
@@ -388,32 +383,3 @@ def _app_link(settings: Settings) -> AppLink:
     configured = settings.app_link
     android = [AndroidApp(app.package, tuple(app.fingerprints)) for app in configured.android_apps]
     return AppLink(configured.scheme, configured.ios_apps, android, configured.harmony_apps)
-
-
-async def _timestamps(
-    settings: Settings, pki: BuiltinPki, database: Database, clock: Clock, closing: AsyncExitStack
-) -> TimestampAuthority:
-    if settings.timestamps.kind == "builtin":
-        return pki.timestamps
-    from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps  # loads what checks its answers
-
-    session = await closing.enter_async_context(aiohttp.ClientSession())
-    warnings = TimestampWarnings(database)
-    services: dict[str, TimestampAuthority] = {}
-    for each in (settings.timestamps, *settings.timestamps.more):
-        certificates = [_pem_to_der(path.read_text()) for path in each.certificates]
-        name = urlsplit(each.url).netloc.rpartition("@")[2]
-        name = f"{name} ({len(services) + 1})" if name in services else name
-        services[name] = Rfc3161Timestamps(
-            session,
-            PinnedService(each.url, certificates, each.deadline),
-            clock,
-            differs=partial(warnings.clock_differs, name),
-        )
-    several = SeveralTimestamps(services, clock, warnings)
-    trust_timestamps(settings, several.certificates)
-    return several
-
-
-def _pem_to_der(pem: str) -> bytes:
-    return ssl.PEM_cert_to_DER_cert(pem)

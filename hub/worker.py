@@ -28,7 +28,7 @@ from hub.lifecycle.messaging.fallback import next_way
 from hub.lifecycle.reminders.bulk_remind import remind_many
 from hub.lifecycle.reminders.escalate import attend
 from hub.lifecycle.reminders.reschedule import replan_next
-from hub.lifecycle.reminders.run_due import RanSteps, run_due, run_step
+from hub.lifecycle.reminders.run_due import run_due, run_step
 from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
@@ -153,13 +153,12 @@ class Worker:
         return number + others
 
     async def _run_together(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
-        """Run due steps together as far as that is possible. Returns how many there were, and what is left to do for
-        each message or step."""
-        ran = RanSteps()
+        """Run due steps together as far as possible. Returns how many there were, and the work left for each."""
         try:
             ran = await run_due(self._services, most, LEASE)
         except Exception as error:  # whatever it is: each by itself finds out
             log.info("steps run one by one", error=repr(error)[:300])
+            return 0, []
         return ran.number, [self._finish(each) for each in ran.calls] + [self._run(each) for each in ran.left]
 
     async def _run_alone(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
@@ -180,8 +179,7 @@ class Worker:
     async def _run(self, claimed: ClaimedTask) -> None:
         """One step. An error leaves the lease to run out; then the step is tried again."""
         try:
-            delivery = await run_step(self._services, claimed)
-            if delivery:
+            if delivery := await run_step(self._services, claimed):
                 await self._services.messaging.router.send_delivery(delivery, fresh=True)
         except Unavailable as error:
             log.warning("step put off", task=str(claimed.task.id), reason=str(error))

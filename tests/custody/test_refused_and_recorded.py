@@ -55,9 +55,9 @@ async def test_keys_signatures_and_files(running: Running) -> None:
         await elsewhere.close()
         prepared = await father.prepare(await father.contract())
         over_another = fathers.sign(prepared.to_be_signed[:-1] + b"\x00")
-        await refused(father.signature(prepared.request, over_another), "wrong-signature", "does not fit")
+        await refused(father.signature(prepared.request, over_another), "wrong-signature", "does not match")
         by_another = mothers.sign(prepared.to_be_signed)
-        await refused(father.signature(prepared.request, by_another), "wrong-signature", "does not fit")
+        await refused(father.signature(prepared.request, by_another), "wrong-signature", "does not match")
         swapping = Swapping(running.origin)
         swapping.resume(str(father.bearer))
         with pytest.raises(RefusedToSign):

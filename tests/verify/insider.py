@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from hub.documents.engine import PdfEngine
 from hub.documents.pades.cms import attributes_to_sign
 from hub.documents.signature import NewSignature, Prepared, embed, filled, verified_der
 from hub.documents.stamps import SignerStamp, signature_stamp
 from hub.tokens.softkey import SoftKey
 from tests.browser.update_files import GAP, Revision, body_of, last_revision, next_trailer
-from tests.pdf_steps import prepare, reserve_timestamp, with_validation_data
+from tests.pdf_steps import OWN, prepare, reserve_timestamp, with_validation_data
 from tests.signing_parts import SEAL, FinishedParts, RsaKey, pki_certificates, raw_signature
 from tests.verify.reading import SIGNERS
 
@@ -33,7 +34,7 @@ class Insider:
     """`ground` changes the file that is issued, `change` the revision of one step.
 
     `memo` keeps what comes before the forged step, which forgeries on the same ground share. `shown_and_prepared` is
-    filled at that step, when it is a signature.
+    filled at that step, when it is a signature. `engine`: who writes what is honest.
     """
 
     contract: FinishedParts
@@ -41,6 +42,7 @@ class Insider:
     change: Change
     ground: Change | None = None
     pictures: bool = False
+    engine: PdfEngine = OWN
     memo: Memo = field(default_factory=dict)
     shown_and_prepared: list[tuple[bytes, bytes]] = field(default_factory=list)
 
@@ -59,7 +61,8 @@ class Insider:
         assert self.step == STEPS[0]
         shown = self._issued()
         chain = self.contract.signers[SIGNERS[0]].chain
-        made = await prepare(shown, NewSignature(SIGNERS[0], certify=True, final=False, appearance=None), chain)
+        signature = NewSignature(SIGNERS[0], certify=True, final=False, appearance=None)
+        made = await prepare(shown, signature, chain, engine=self.engine)
         return shown, self._maybe_changed(self.step, shown, made.file)
 
     async def _after(self, step: str, document: bytes) -> bytes:
@@ -72,9 +75,9 @@ class Insider:
             )
         crl = await pki.authority.revocation_list([])
         if name in SIGNERS:
-            validated = with_validation_data(document, name, pki_certificates(pki), [crl])
+            validated = with_validation_data(document, name, pki_certificates(pki), [crl], engine=self.engine)
             return self._maybe_changed(step, document, validated)
-        prepared = reserve_timestamp(document, pki_certificates(pki), [crl]).file
+        prepared = reserve_timestamp(document, pki_certificates(pki), [crl], engine=self.engine).file
         prepared = self._maybe_changed(step, document, prepared)
         start, end = gap_of(prepared)
         digest = hashlib.sha256(prepared[:start] + prepared[end:]).digest()
@@ -93,7 +96,8 @@ class Insider:
     ) -> bytes:
         picture = signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh")) if self.pictures else None
         first, last = name == SIGNERS[0], name == SEAL
-        made = await prepare(document, NewSignature(name, certify=first, final=last, appearance=picture), chain)
+        signature = NewSignature(name, certify=first, final=last, appearance=picture)
+        made = await prepare(document, signature, chain, engine=self.engine)
         prepared = self._maybe_changed(name, document, made.file)
         if name == self.step:
             self.shown_and_prepared.append((document, prepared))

@@ -21,9 +21,10 @@ from qianda.verify.findings import Element
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.browser.update_files import Revision, body_of, content_of, drawn, number_of, own_field, page_of, root_of
-from tests.signing_parts import FinishedParts
+from tests.pdf_steps import PYHANKO
+from tests.signing_parts import FinishedParts, finished_contract
 from tests.verify.insider import SIGNINGS, STEPS, Change, Insider, Memo, edit
-from tests.verify.reading import FIELDS, failed
+from tests.verify.reading import FIELDS, SIGNERS, failed
 
 NEW = 900  # a number that no object of the contract has
 TEXT = b"<< /Type /Metadata /Subtype /XML "
@@ -296,6 +297,17 @@ BROKEN_TOO = {
 
 
 @pytest.fixture(scope="module")
+def contract(tmp_path_factory: pytest.TempPathFactory) -> FinishedParts:
+    """By pyHanko, whose spelling the changes know; `tests/pades/test_insider.py` has those of our own engine."""
+    return asyncio.run(finished_contract(tmp_path_factory.mktemp("contract"), signers=SIGNERS, engine=PYHANKO))
+
+
+@pytest.fixture(scope="module")
+def trust(contract: FinishedParts) -> Trust:
+    return Trust.load([contract.trust_pem])
+
+
+@pytest.fixture(scope="module")
 def memo() -> Memo:
     return {}
 
@@ -307,7 +319,7 @@ def forge(contract: FinishedParts, memo: Memo) -> Forge:
     @cache
     def forged(name: str, step: str) -> Forged:
         forgery = FORGERIES[name]
-        insider = Insider(contract, step, forgery.change, forgery.ground, forgery.pictures, memo)
+        insider = Insider(contract, step, forgery.change, forgery.ground, forgery.pictures, PYHANKO, memo)
         return Forged(asyncio.run(insider.contract_made()), insider.shown_and_prepared)
 
     return forged
@@ -316,7 +328,7 @@ def forge(contract: FinishedParts, memo: Memo) -> Forge:
 @pytest.mark.parametrize(("step", "pictures"), HONEST_CASES)
 def test_the_insiders_steps_alone_pass(contract: FinishedParts, memo: Memo, step: str, pictures: bool) -> None:
     """So it is the forgery that is found, not how it was written."""
-    insider = Insider(contract, step, nothing, pictures=pictures, memo=memo)
+    insider = Insider(contract, step, nothing, pictures=pictures, engine=PYHANKO, memo=memo)
     assert check_finished(asyncio.run(insider.contract_made()), FIELDS) == []
     for shown, prepared in insider.shown_and_prepared:
         check_update(shown, prepared)

@@ -123,7 +123,7 @@ async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Runni
         ({"window_opens": "05:00"}, "Not before: would wake people: not before 06:00"),
         ({"last_call_through": "pigeon"}, "Last reminder: there is no channel 'pigeon'"),
         ({"messages_per_day": "many"}, "Messages to one person a day: has to be a whole number"),
-        ({"escalate_to": "nobody-of-this-name"}, "Task goes to: nobody of this login works at this campus"),
+        ({"escalate_to": "nobody-of-this-name"}, "Task goes to: no account with this login at this campus"),
         ({"escalate_after": "0"}, "Task for staff every so many reminders: has to be at least 1"),
         ({"reminders_after": "400d"}, "Reminders after: the first has to come within 7 days of the invitation"),
         ({"last_call_before": "60d"}, "Last reminder before: has to be at most 14 days: no reminder comes after"),

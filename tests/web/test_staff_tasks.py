@@ -63,7 +63,7 @@ async def test_a_change_that_waits_is_settled_in_its_own_place(running: Running,
     settled = f"/staff/tasks/{task.id}/done"
     assert settled not in (await desk.get("/staff/tasks")).text
     refused = await desk.post(settled)
-    assert refused.status == 409 and "Please settle that one first." in refused.words
+    assert refused.status == 409 and "Please decide on that one first." in refused.words
     async with running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.staff_tasks.open_tasks(contract.id) == [task]
         await tx.connection.execute(text("UPDATE phone_change SET asked_at = asked_at - interval '8 days'"))

@@ -1,0 +1,50 @@
+"""The timestamp authority from the settings: the built-in one, or services outside, one after the other."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from functools import partial
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from hub.bootstrap import BuiltinPki, trust_timestamps
+from hub.lifecycle.messaging.service_alerts import TimestampWarnings
+from hub.settings import Settings
+from hub.store.transaction import Database
+from hub.timestamps import TimestampAuthority
+from hub.timestamps.several import SeveralTimestamps
+
+Clock = Callable[[], datetime]
+
+
+async def connect_timestamps(
+    settings: Settings, pki: BuiltinPki, database: Database, clock: Clock, closing: AsyncExitStack
+) -> TimestampAuthority:
+    if settings.timestamps.kind == "builtin":
+        return pki.timestamps
+    from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps  # loads what checks its answers
+
+    session = await closing.enter_async_context(aiohttp.ClientSession())
+    warnings = TimestampWarnings(database)
+    services: dict[str, TimestampAuthority] = {}
+    for each in (settings.timestamps, *settings.timestamps.more):
+        certificates = [_pem_to_der(path.read_text()) for path in each.certificates]
+        name = urlsplit(each.url).netloc.rpartition("@")[2]
+        name = f"{name} ({len(services) + 1})" if name in services else name
+        services[name] = Rfc3161Timestamps(
+            session,
+            PinnedService(each.url, certificates, each.deadline),
+            clock,
+            differs=partial(warnings.clock_differs, name),
+        )
+    several = SeveralTimestamps(services, clock, warnings)
+    trust_timestamps(settings, several.certificates)
+    return several
+
+
+def _pem_to_der(pem: str) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(pem)
