@@ -72,8 +72,9 @@ class Population:
         due = dict(zip((each.phone for each in awake), _spread(begin, length, len(awake)), strict=True))
         early = _spread(begin, max(length - life, length / 4), len(self.expiring))
         due |= dict(zip((each.phone for each in self.expiring), early, strict=True))
+        # Before anybody is due: a worker that took the first step earlier would plan by the old deadline.
+        await _set_deadlines(crowd, self.expiring, [moment + life for moment in early])
         await crowd.fall_due([*awake, *self.expiring], list(due.values()))
-        await _shorten(crowd, self.expiring, life)
         await crowd.fall_due_again(self.asleep, _spread(begin, length, len(self.asleep)))
         return due | dict(zip(self.issued, _spread(begin, length, len(self.issued)), strict=True))
 
@@ -91,12 +92,13 @@ def _mixed(*groups: Sequence[CrowdPerson]) -> Iterator[CrowdPerson]:
     return (each for _, _, each in sorted(placed, key=lambda one: one[:2]))
 
 
-async def _shorten(crowd: Crowd, expiring: Sequence[CrowdPerson], life: timedelta) -> None:
+async def _set_deadlines(crowd: Crowd, expiring: Sequence[CrowdPerson], deadlines: Sequence[datetime]) -> None:
     """Their deadline comes soon after the invitation."""
     await ask(
         crowd.server,
-        "UPDATE contract SET deadline = next_due_at + $2 FROM signing_task"
-        " WHERE signing_task.contract = contract.id AND signing_task.signer = ANY($1::uuid[])",
+        "UPDATE contract SET deadline = wanted.deadline"
+        " FROM signer, unnest($1::uuid[], $2::timestamptz[]) AS wanted (signer, deadline)"
+        " WHERE signer.id = wanted.signer AND contract.id = signer.contract",
         [each.signer for each in expiring],
-        life,
+        list(deadlines),
     )
