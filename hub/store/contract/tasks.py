@@ -166,10 +166,6 @@ class Tasks:
         rows = (await self._connection.execute(statement)).mappings().all()
         return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]
 
-    async def still_claimed(self, claimed: ClaimedTask) -> bool:
-        mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
-        return await self._connection.scalar(select(func.count()).select_from(TASK).where(mine)) == 1
-
     async def put_back(self, claimed: ClaimedTask, until: datetime) -> bool:
         """Nobody is to claim it before, though it stays due since when it is. False if the claim is not ours any
         more."""

@@ -137,20 +137,9 @@ class Record:
 
     async def commit(self, signer: Signer, salt: bytes, name: str, value: str) -> str:
         """Keep a personal value in the side table; returns the commitment that stands for it in an entry."""
-        stands_for = compute_commitment(salt, value)
-        await self._connection.execute(
-            insert(VALUE)
-            .values(
-                contract=signer.contract,
-                commitment=stands_for,
-                campus=signer.campus,
-                signer=signer.id,
-                name=name,
-                value_sealed=self._cipher.seal(value),
-            )
-            .on_conflict_do_nothing()
-        )
-        return stands_for
+        kept = PersonalValue(signer, salt, name, value)
+        await self.commit_all([kept])
+        return kept.commitment
 
     async def entries(self, contract: UUID) -> list[RecordEntry]:
         statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.sequence)

@@ -68,14 +68,6 @@ class Reminders:
         moment: datetime | None = await self._connection.scalar(select(func.max(ENTRY.c.at)).where(mine))
         return moment
 
-    async def count_sent(self, task: UUID, step: str, since: datetime | None) -> int:
-        """How many of these steps went out since its turn came (again), on the planning clock; another way of the same
-        message is none of its own."""
-        mine = (ENTRY.c.task == task) & (ENTRY.c.kind == "sent") & (ENTRY.c.step == step)
-        if since is not None:
-            mine &= ENTRY.c.at >= since
-        return int(await self._connection.scalar(select(func.count()).select_from(ENTRY).where(mine)) or 0)
-
     async def of_contract(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         statement = select(ENTRY).where(ENTRY.c.contract == contract).order_by(ENTRY.c.id)
         return [dict(row) for row in (await self._connection.execute(statement)).mappings()]
