@@ -110,16 +110,30 @@ async def _token_seal(school: BenchSchool, folder: Path) -> AsyncIterator[Produc
         token.close()
 
 
+async def _school_of_fast_runs(issued: bytes, stamp: Path, limit: Limit) -> tuple[BenchSchool, StockSeal]:
+    """Make a school whose certificates pyHanko handles in its fast mode: with those of every other one it is slow
+    nearly always.
+
+    Raises RuntimeError where none of 30 is found.
+    """
+    for _ in range(30):
+        school = await BenchSchool.make()
+        stock = StockSeal(school, stamp)
+        works: list[Work] = [lambda: stock.timestamped(issued), lambda: stock.long_term(issued)]  # noqa: B023  # run now
+        if all([await limit.run_once(work) for work in works * 2]):
+            return school, stock
+    raise RuntimeError(f"pyHanko was slow with each of 30 schools ({limit.ended} runs ended)")
+
+
 async def _measured(rounds: int, limit: Limit) -> Ledger:
-    school = await BenchSchool.make()
     issued = issued_contract()
-    signed = await guardian_signed(school, issued)
-    ours = ProductSeal(school, school.seal_key, school.seal.chain)
     with tempfile.TemporaryDirectory() as place:
         plan = read_plan(issued)
         stamp = Path(place) / "stamp.pdf"
         stamp.write_bytes(seal_stamp(ORGANISATION))
-        stock = StockSeal(school, stamp)
+        school, stock = await _school_of_fast_runs(issued, stamp, limit)
+        signed = await guardian_signed(school, issued)
+        ours = ProductSeal(school, school.seal_key, school.seal.chain)
         async with _token_seal(school, Path(place) / "token") as on_token:
             works: dict[str, Work] = {
                 "stock_lta": lambda: stock.long_term(signed),

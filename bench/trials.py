@@ -30,7 +30,7 @@ class Limit:
 
     works: frozenset[str] = frozenset()
     cpu_s: float = 1.0
-    tries: int = 4
+    tries: int = 10
     ended: int = field(default=0, init=False)
 
     async def run(self, name: str, work: Work) -> bool:
@@ -39,13 +39,19 @@ class Limit:
             await work()
             return True
         for _ in range(self.tries):
-            try:
-                with _cpu_limit(self.cpu_s):
-                    await work()
+            if await self.run_once(work):
                 return True
-            except TooSlow:
-                self.ended += 1
         return False
+
+    async def run_once(self, work: Work) -> bool:
+        """Tell whether the work came to its end."""
+        try:
+            with _cpu_limit(self.cpu_s):
+                await work()
+            return True
+        except TooSlow:
+            self.ended += 1
+            return False
 
 
 @contextlib.contextmanager
