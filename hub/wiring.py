@@ -74,9 +74,9 @@ from hub.plugins import (
     demo_outbox,
     seal_key,
 )
-from hub.router import Router
 from hub.router.providers import Carrier, Carriers
 from hub.router.rendering import Renderer
+from hub.router.router import Router
 from hub.settings import ROOT, Settings
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.files import Files

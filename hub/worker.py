@@ -20,6 +20,7 @@ import structlog
 from pgqueuer import PgQueuer
 from pgqueuer.models import Job
 
+from channels import CALL_TIMEOUT
 from hub.errors import Unavailable
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.inbound.inbound_sms import process_stops
@@ -34,7 +35,8 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
-from hub.router import MAX_BATCHES, PROVIDER_TIMEOUT, Begun
+from hub.router.providers import Begun
+from hub.router.reconcile import MAX_BATCHES
 from hub.store.contract.tasks import MAX_SLEEP, PLAN_CHANGED, ClaimedTask
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE
@@ -48,12 +50,12 @@ BATCH = 30
 # Seconds between two claims while steps fall due one after the other: those that come meanwhile go together.
 GATHER = 0.04
 # Longer than a step with its provider call can take: no call outlives the claim.
-LEASE = timedelta(seconds=3 * PROVIDER_TIMEOUT)
-SETTLE_AFTER = timedelta(seconds=2 * PROVIDER_TIMEOUT)
+LEASE = timedelta(seconds=3 * CALL_TIMEOUT)
+SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
 # Seconds from one round of calls to the next: receipts are many, small and never urgent, and go together.
 GATHER_CALLS = 0.1
-# An act of reminding many that is unfinished after so long gets another job, unless one is waiting or running.
+# An unfinished act of reminding many gets another job after so long, unless one is waiting or running.
 MANY_AGAIN = timedelta(minutes=1)
 Loop = Callable[[asyncio.Event], Awaitable[None]]
 Result = TypeVar("Result")
@@ -303,13 +305,8 @@ class Worker:
 
     async def look_after(self) -> None:
         """Everything that is left over, once."""
-        for work in (
-            self._say_it_lives,
-            self._reconcile,
-            self._reroute,
-            self._process_remaining_callbacks,
-            self._upkeep,
-        ):
+        await self._say_it_lives()
+        for work in (self._reconcile, self._reroute, self._process_remaining_callbacks, self._upkeep):
             await work()
 
     async def _purge(self) -> None:

@@ -26,7 +26,7 @@ from hub.model.messaging.cooldown import Cooldowns
 from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.authority_choice import AuthorityRule
-from hub.router import Router
+from hub.router.router import Router
 from hub.store.kernel.files import Files
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database

@@ -24,8 +24,8 @@ from hub.model.reminders.due_step import Due, put_off
 from hub.model.reminders.may_send import SkipReason
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.router import Begun
 from hub.router.failing import FailingMessage, show_failing
+from hub.router.providers import Begun
 from hub.store.contract.tasks import ClaimedTask
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction

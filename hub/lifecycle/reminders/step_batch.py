@@ -41,9 +41,9 @@ from hub.model.reminders.due_step import (
 from hub.model.reminders.may_send import Drop, Send, SkipReason, Wait, may_send_step
 from hub.model.reminders.schedule import NextStep, local_day
 from hub.model.staff.accounts import StaffTask
-from hub.router import Begun
 from hub.router.failing import show_recovered
 from hub.router.policy import PlacePolicies, get_policies
+from hub.router.providers import Begun
 from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.plans import PlannedTask

@@ -1,0 +1,390 @@
+"""The channel router: chooses channel and provider of a message, sends it, and records the outcome.
+
+No provider offers an idempotent send. So three things are committed one after another: the attempt (`sending`), by
+whoever decides to send; the chosen provider and the final text; and, after the call, its outcome. If the reply is lost
+the attempt is `unknown`. Before an attempt that is `sending` or `unknown` is sent again, the provider is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from channels import (
+    CALL_TIMEOUT,
+    CannotAsk,
+    Doorway,
+    Failure,
+    Fate,
+    MessageRefused,
+    NotNow,
+    Receipt,
+    ReceiptReport,
+    ReplyLost,
+    Shape,
+)
+from hub.errors import Unavailable
+from hub.model.contract.signer import Signer
+from hub.model.messaging.delivery import CALL_START_TIMEOUT, Delivery, DeliveryState, StateReport
+from hub.model.messaging.message import ANSWERS, Purpose
+from hub.model.reminders.may_send import Drop, Wait
+from hub.model.reminders.policy import ReminderPolicy
+from hub.model.signing.link import SignLink
+from hub.model.staff.accounts import EVERYTHING
+from hub.router.circuit_breaker import CircuitBreaker, record_arrival
+from hub.router.providers import Begun, Booked, Carrier, Carriers, address_of
+from hub.router.receipts import convert_receipt, dropped_report
+from hub.router.recheck import drop_signed_contracts, recheck
+from hub.router.reconcile import BUSY_PAUSES, reconcile
+from hub.router.rendering import Renderer
+from hub.router.reports import OutcomeBatcher
+from hub.store.transaction import Database, Transaction
+
+# Claims older than this have expired. The leases of workers are longer.
+CALL_LEASE = timedelta(seconds=CALL_TIMEOUT) + CALL_START_TIMEOUT
+# How long to wait for a receipt after a lost reply, if the provider cannot be asked.
+RECEIPT_FIRST = timedelta(minutes=2)
+# Calls with unknown outcome, for a provider that cannot be asked: the message is sent a second time, never a third.
+MAX_UNKNOWN_CALLS = 2
+
+log = structlog.get_logger()
+
+
+class Router:
+    """Sends messages by the configured providers (`carriers`). Each message is routed separately."""
+
+    def __init__(self, database: Database, carriers: Carriers, renderer: Renderer, policy: ReminderPolicy) -> None:
+        self._database = database
+        self.carriers = carriers
+        self.renderer = renderer
+        self._policy = policy
+        self._breaker = CircuitBreaker(database)
+        self._outcomes = OutcomeBatcher(database, self.apply_receipt)
+
+    @property
+    def origin(self) -> str:
+        return self.renderer.origin
+
+    @property
+    def configured(self) -> list[str]:
+        return sorted(self.carriers.channels)
+
+    def build_doorway(self, ticket: str) -> Doorway:
+        """Return the URLs for a ticket, built from the configured public origin, never from a request."""
+        return self.renderer.build_doorway(ticket)
+
+    # ---- choice of the channel
+
+    async def get_channels(self, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()) -> list[str]:
+        """Return the channels to try for this message, in order. `first`: channels that the reminder policy puts first.
+
+        A one-time code goes to the phone on file by SMS or voice, and by e-mail only if no channel reaches a phone.
+        Channels that the number opted out of are left out, except for codes and replies.
+        """
+        is_asked = purpose != Purpose.CODE and purpose not in ANSWERS
+        unwanted = await tx.opt_outs.channels(signer.phone) if is_asked else frozenset[str]()
+        return self.carriers.list_channels(signer, purpose, first, unwanted)
+
+    @staticmethod
+    def choose_address(signer: Signer, channel: str) -> str | None:
+        return address_of(signer, channel)
+
+    def choose_shape(self, channel: str, to: str) -> Shape | None:
+        """Return the SMS shape for the first suitable provider; the provider that is called may need another one."""
+        able = self.carriers.list_able(channel, to)
+        return able[0].channel.rules.shapes_for(to)[0] if able and channel == "sms" else None
+
+    # ---- sending
+
+    async def render_text(self, tx: Transaction, delivery: Delivery) -> str:
+        """Return the text as the person reads it, with link and code, which are never stored."""
+        return (await self.renderer.render_message(tx, delivery)).text
+
+    async def prepare_calls(
+        self, tx: Transaction, written: Sequence[tuple[Delivery, SignLink | None]]
+    ) -> list[tuple[Delivery, Begun | None]]:
+        """Choose the providers of messages that this transaction is about to store.
+
+        Returns each delivery in the form to be stored, with its call; None for the call if it has to wait.
+        """
+        deliveries = [delivery for delivery, _ in written]
+        booked = await self.carriers.book_many(tx, deliveries, self.carriers.names)
+        return [
+            self._prepare_stored_call(tx, delivery, link, turn) if turn else await self._postpone_stored(tx, delivery)
+            for (delivery, link), turn in zip(written, booked, strict=True)
+        ]
+
+    def _prepare_stored_call(
+        self, tx: Transaction, delivery: Delivery, link: SignLink | None, booked: Booked
+    ) -> tuple[Delivery, Begun]:
+        said = self._adapt_shape(booked.carrier, replace(delivery, state_at=tx.planning_now, not_before=None))
+        latest = tx.now + CALL_START_TIMEOUT
+        stored = replace(said, provider=booked.carrier.name, called_at=latest, calls=said.calls + 1)
+        return stored, Begun(said, booked, self.renderer.render_with_link(said, link), tx.now)
+
+    async def _postpone_stored(self, tx: Transaction, delivery: Delivery) -> tuple[Delivery, None]:
+        pause = await self._compute_pause(tx, delivery)
+        return replace(delivery, not_before=tx.planning_now + pause, state_at=None), None
+
+    async def make_call(self, call: Begun) -> DeliveryState:
+        """Send a message whose call is committed. Raises Unavailable as `send_delivery` does."""
+        return await self._call_providers(call)
+
+    async def send_delivery(
+        self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None, job: int | None = None
+    ) -> DeliveryState | None:
+        """Send a committed attempt and return its state as far as known; None if there is no such attempt.
+
+        `fresh`: nobody can have claimed it before. `idle_since`: claims older than this have expired (by default those
+        whose call must have ended). A valid claim of another process is respected. `job`: the queued job whose start is
+        counted; only its first start is fresh. Raises StartedTooOften, and Unavailable if no provider accepts the
+        message now, or the one that may have it could not be asked; `reconcile` retries it later.
+        """
+        async with self._database.transaction(EVERYTHING) as tx:
+            if job is not None:
+                fresh = await tx.jobs.count_start(job) == 1 and fresh
+            delivery = await tx.deliveries.get(delivery_id)
+            if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
+                return delivery.state if delivery else None
+            if self.carriers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
+                return delivery.state
+            at, touched = tx.planning_now, delivery.state_at
+            before = None if fresh else idle_since or at - CALL_LEASE
+            if not await tx.deliveries.claim(delivery.id, at, before=before):
+                return delivery.state
+            delivery = replace(delivery, state_at=at)
+            # The job may have waited long for a worker, so what it is about may have changed.
+            fresh = fresh and at - delivery.created_at < CALL_LEASE
+            call = None if delivery.provider else await self._book_call(tx, delivery, fresh=fresh)
+        if delivery.provider:
+            call = await self._ask_provider(delivery, touched)
+        return await self._call_providers(call) if isinstance(call, Begun) else call
+
+    async def _ask_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
+        """Ask the provider that was called before. A second call is made only if it does not have the message.
+
+        `touched`: when it was last claimed; None if it was postponed since.
+        """
+        carrier = self.carriers.get(delivery.provider)
+        if carrier is None:  # removed from the configuration at least LEFT_TO_OTHERS ago, so it cannot be asked
+            return await self._leave_to_fallback(delivery)
+        async with self._database.transaction(EVERYTHING) as tx:
+            message = await self.renderer.render_message(tx, delivery)
+        try:
+            reference = delivery.provider_reference or ""
+            receipt = await asyncio.wait_for(carrier.channel.find(message, reference), CALL_TIMEOUT)
+        except (CannotAsk, TimeoutError) as error:
+            if carrier.channel.rules.queryable:
+                raise Unavailable(f"the provider {carrier.name} does not respond") from error
+            return await self._handle_unanswerable(delivery, carrier, touched)
+        if receipt:
+            return await self._record_receipt(delivery.id, carrier, receipt)
+        return await self._call_again(delivery)
+
+    async def _handle_unanswerable(
+        self, delivery: Delivery, carrier: Carrier, touched: datetime | None
+    ) -> Begun | DeliveryState:
+        """Handle a provider that cannot be asked: wait for a receipt, call once more, then use the next channel."""
+        async with self._database.transaction(EVERYTHING) as tx:
+            if carrier.channel.rules.receipts and touched and tx.planning_now - touched < RECEIPT_FIRST:
+                await tx.deliveries.put_off(delivery.id, touched + RECEIPT_FIRST)
+                return delivery.state
+        if delivery.calls >= MAX_UNKNOWN_CALLS:
+            return await self._leave_to_fallback(delivery)
+        return await self._call_again(delivery)
+
+    async def _leave_to_fallback(self, delivery: Delivery) -> DeliveryState:
+        async with self._database.transaction(EVERYTHING) as tx:
+            await tx.deliveries.leave_to_ladder(delivery.id, tx.planning_now)
+        return delivery.state
+
+    async def _call_again(self, delivery: Delivery) -> Begun | DeliveryState:
+        async with self._database.transaction(EVERYTHING) as tx:
+            # Asking took time, so the claim has to be renewed for the call that follows.
+            at = tx.planning_now
+            if not await tx.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
+                return delivery.state
+            return await self._book_call(tx, replace(delivery, state_at=at), fresh=False)
+
+    async def _book_call(
+        self, tx: Transaction, delivery: Delivery, *, fresh: bool, tried: Collection[str] = ()
+    ) -> Begun | DeliveryState:
+        """Choose and record the provider and the text of the next call.
+
+        Returns the state instead if there is none: the message has become obsolete, the number opted out, it is night,
+        or no provider is free. `tried`: providers that refused it already.
+        """
+        if not fresh:
+            match await recheck(tx, delivery, self._policy):
+                case Drop(reason):
+                    return await tx.deliveries.report(delivery.id, dropped_report(reason), tx.planning_now)
+                case Wait(until):
+                    await tx.deliveries.put_off(delivery.id, until)
+                    return delivery.state
+            delivery = await drop_signed_contracts(tx, delivery, self.renderer)
+        booked = await self.carriers.book(tx, delivery, tried)
+        if booked is None:
+            await tx.deliveries.put_off(delivery.id, tx.planning_now + await self._compute_pause(tx, delivery))
+            return delivery.state
+        delivery = self._adapt_shape(booked.carrier, delivery)
+        latest = tx.now + CALL_START_TIMEOUT
+        await tx.deliveries.called(delivery.id, booked.carrier.name, delivery.shape, delivery.text, latest)
+        return Begun(delivery, booked, await self.renderer.render_message(tx, delivery), tx.now)
+
+    def _adapt_shape(self, carrier: Carrier, delivery: Delivery) -> Delivery:
+        """Return the delivery with its text in an SMS shape that this provider accepts."""
+        rules = carrier.channel.rules
+        # A fixed text at a provider has one shape.
+        shapes = rules.shapes_for(delivery.to)[: 1 if rules.fixed_texts else None]
+        if delivery.channel != "sms" or delivery.shape in shapes:
+            return delivery
+        text = self.renderer.render_stored(
+            delivery.purpose, delivery.channel, delivery.language, shapes[0], delivery.variables
+        )
+        return replace(delivery, shape=shapes[0].value, text=text)
+
+    async def _compute_pause(self, tx: Transaction, delivery: Delivery) -> timedelta:
+        """How long a message waits that no provider has room for."""
+        waited = tx.planning_now - (delivery.planned_at or delivery.created_at)
+        pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
+        return max(pause, await self.carriers.get_pause(tx, delivery))
+
+    async def _call_providers(self, call: Begun) -> DeliveryState:
+        """Call the provider, and the next one if this one certainly did not take the message."""
+        following: Begun | DeliveryState = call
+        tried: list[str] = []
+        while isinstance(following, Begun):
+            call = following
+            tried.append(call.carrier.name)
+            try:
+                await self._breaker.wait_for_slot(call.booked)
+                held = await self._renew_claim(call)
+                if held is None:
+                    return call.delivery.state  # the claim expired, and another process has claimed it
+                call = held
+                receipt = await asyncio.wait_for(call.carrier.channel.send(call.message), CALL_TIMEOUT)
+            except MessageRefused as error:
+                if error.failure is Failure.CONTENT and self._list_untried(call.delivery, tried):
+                    await self._release_call(call)  # this provider lacks the text; another one may have it
+                    following = await self._call_another(call.delivery, tried)
+                    continue
+                receipt = Receipt(Fate.UNDELIVERED, "", error.failure, str(error))
+                return await self._record_receipt(call.delivery.id, call.carrier, receipt, DeliveryState.REFUSED)
+            except (ReplyLost, TimeoutError) as error:
+                await self._breaker.record_error(call.carrier, str(error) or "no reply in time")
+                return await self._mark_unknown(call, str(error) or "no reply in time")
+            except NotNow as error:
+                await self._handle_refusal(call, error)
+                following = await self._call_another(call.delivery, tried)
+            else:
+                if call.booked.probe:
+                    await self._breaker.record_accepted(call.carrier)
+                return await self._record_receipt(call.delivery.id, call.carrier, receipt)
+        if following is DeliveryState.SENDING:
+            raise Unavailable(f"no provider of {call.delivery.channel} accepts messages now")
+        return following
+
+    async def _renew_claim(self, call: Begun) -> Begun | None:
+        """Renew the claim of a call if it has run out, as often as renewing takes too long itself.
+
+        So no call outlives its claim. Other processes judge claims by the same clock. None: another process claimed it.
+        """
+        while self._database.clock() - call.claimed_at >= CALL_START_TIMEOUT:
+            async with self._database.transaction(EVERYTHING) as tx:
+                at = tx.planning_now
+                assert call.delivery.state_at
+                latest = tx.now + CALL_START_TIMEOUT
+                if not await tx.deliveries.renew(call.delivery.id, at, call.delivery.state_at, latest):
+                    return None
+                call = replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=tx.now)
+        return call
+
+    def _list_untried(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
+        able = self.carriers.list_able(delivery.channel, delivery.to, delivery.language)
+        return [each for each in able if each.name not in tried]
+
+    async def _release_call(self, call: Begun) -> None:
+        async with self._database.transaction(EVERYTHING) as tx:
+            assert call.delivery.state_at
+            await tx.deliveries.not_taken(call.delivery.id, call.delivery.state_at)
+
+    async def _handle_refusal(self, call: Begun, error: NotNow) -> None:
+        await self._release_call(call)
+        await self._breaker.record_refusal(call.carrier, error)
+
+    async def _call_another(self, delivery: Delivery, tried: Collection[str]) -> Begun | DeliveryState:
+        async with self._database.transaction(EVERYTHING) as tx:
+            at = tx.planning_now
+            if not await tx.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
+                return delivery.state
+            return await self._book_call(tx, replace(delivery, state_at=at, provider=None), fresh=True, tried=tried)
+
+    # ---- outcome
+
+    async def _mark_unknown(self, call: Begun, failure: str) -> DeliveryState:
+        async with self._database.transaction(EVERYTHING) as tx:
+            unknown = StateReport(DeliveryState.UNKNOWN, failure=failure)
+            after = await tx.deliveries.report(call.delivery.id, unknown, tx.planning_now)
+        self._log_state(call.delivery, after)
+        return after
+
+    async def _record_receipt(
+        self, delivery: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
+    ) -> DeliveryState:
+        return await self._outcomes.add(delivery, carrier, receipt, state)
+
+    async def apply_receipt(
+        self, tx: Transaction, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
+    ) -> DeliveryState:
+        """Apply a receipt to a delivery, its phone number (opt-out) and its provider (circuit breaker)."""
+        report = convert_receipt(receipt, state, receipts=carrier.channel.rules.receipts)
+        after = await tx.deliveries.report(delivery_id, report, tx.planning_now)
+        delivery = await tx.deliveries.get(delivery_id)
+        assert delivery
+        if receipt.failure is Failure.OPTED_OUT:
+            await tx.opt_outs.add(delivery.to, delivery.channel, tx.now, "provider")
+        if receipt.failure is Failure.FILTERED:
+            await self._breaker.record_filtered(tx, carrier)
+        if receipt.failure is Failure.ACCOUNT:
+            await self._breaker.record_account_trouble(tx, carrier, receipt.detail)
+        if receipt.fate is Fate.DELIVERED:
+            await record_arrival(tx, carrier, delivery.earliest_start)
+        self._log_state(delivery, after)
+        return after
+
+    async def record_overdue_receipt(self, tx: Transaction, carrier: Carrier) -> None:
+        """Lower the weight of a provider whose receipt is overdue."""
+        await self._breaker.record_error_in(tx, carrier, "no receipt in time")
+
+    async def apply_report(self, tx: Transaction, carrier: Carrier, report: ReceiptReport) -> bool:
+        """Apply a receipt from a webhook. Returns False if its message is not known here (yet)."""
+        delivery = await self.find_reported_delivery(tx, carrier, report)
+        if delivery is None:
+            return False
+        await self.apply_receipt(tx, delivery.id, carrier, report.receipt)
+        return True
+
+    async def find_reported_delivery(self, tx: Transaction, carrier: Carrier, report: ReceiptReport) -> Delivery | None:
+        """Return the delivery that a report is about, or None.
+
+        It is found by our own key, or by the provider's reference. A provider that can be asked, and whose webhooks are
+        unsigned, may also name just the phone number.
+        """
+        if report.key and (found := await tx.deliveries.by_key(report.key)):
+            return found if found.provider == carrier.name else None
+        rules = carrier.channel.rules
+        asked = rules.queryable and not rules.signed  # the report is only a hint: the provider's answer counts
+        return await tx.deliveries.reported_on(carrier.name, report.receipt.reference, report.to if asked else "")
+
+    @staticmethod
+    def _log_state(delivery: Delivery, after: DeliveryState) -> None:
+        log.info("delivery", id=str(delivery.id), channel=delivery.channel, purpose=delivery.purpose, state=after.value)
+
+    async def reconcile(self, before: datetime) -> int:
+        """Reconcile the messages whose outcome is unknown since `before`; returns their number."""
+        return await reconcile(self._database, self.send_delivery, before, self.carriers.names)
