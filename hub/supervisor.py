@@ -223,7 +223,7 @@ async def _run(job: Job, lifeline: Connection) -> None:
             tls = server_context(job.certificates) if job.certificates else None
             await run_web(hub, host=job.settings.host, port=job.settings.port, stop=stop, tls=tls)
         else:
-            from hub.worker import Worker
+            from hub.worker.worker import Worker
 
             await Worker(hub).run(stop)
     finally:

@@ -45,7 +45,7 @@ from hub.store.transaction import Database
 from hub.timestamps import TimestampAuthority
 from hub.tokens.softhsm import create_token, module_path
 from hub.wiring import Hub, build
-from hub.worker import Worker
+from hub.worker.worker import Worker
 from tests.changed_services import change_services
 from tests.database import MIGRATED, Dsns, Template, fresh_database, scratch_folder
 

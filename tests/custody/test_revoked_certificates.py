@@ -60,7 +60,7 @@ async def recorded(running: Running, contract: Contract) -> dict[str, Any]:
     """The entry about the revocation, waited for while the worker looks after what is due."""
 
     async def found() -> dict[str, Any] | None:
-        await running.worker.look_after()
+        await running.worker.periodic.look_after()
         entries = await facts_of(running, contract, "certificate-revoked")
         return entries[0] if entries else None
 
@@ -121,7 +121,7 @@ async def test_a_signature_that_is_on_its_way_is_waited_for(phones: Phones) -> N
         assert (await app.sign(phones.android(), str(contract.id))).state == "SIGNED"
         await lose(app)
     await running.completed(contract)
-    await running.worker.look_after()
+    await running.worker.periodic.look_after()
     assert await revoked_serials(running) == set()
     running.clock.advance(AFTER_A_WHILE)
     await recorded(running, contract)
@@ -247,7 +247,7 @@ async def the_key(running: Running) -> UUID:
 
 async def tried(running: Running, key: UUID | None, times: int) -> bool:
     """Whether the authority was asked so often, while the worker looks after what is due."""
-    await running.worker.look_after()
+    await running.worker.periodic.look_after()
     key = key or await the_key(running)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         known = await tx.app_keys.get(key)

@@ -27,7 +27,7 @@ from hub.model.contract.signer import Role, TaskState
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import Settings
 from hub.wiring import Hub, build
-from hub.worker import Pace, Worker
+from hub.worker.worker import Pace, Worker
 from tests.carriers import carried_by
 from tests.faults.boundaries import Boundary, Watch, watch
 from tests.faults.provider import ProviderChannel, texts

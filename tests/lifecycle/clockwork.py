@@ -50,9 +50,9 @@ async def quiet_hub(
 
 async def round_of_work(running: Running) -> None:
     """What a worker does when it wakes up: due steps, then messages whose fate is open."""
-    while await running.worker.sweep():
+    while await running.worker.due_steps.sweep():
         pass
-    await running.worker.look_after()
+    await running.worker.periodic.look_after()
     await every_open_task_has_one_next_step(running)
 
 

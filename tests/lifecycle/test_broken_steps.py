@@ -53,7 +53,7 @@ async def live(running: Running, clock: StandingClock, until: datetime) -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             due = await tx.tasks.earliest_due()
         clock.go_to(min(due or until, until))
-        while await running.worker.sweep():
+        while await running.worker.due_steps.sweep():
             pass
 
 
@@ -62,7 +62,7 @@ async def test_a_reminder_that_raises_is_seen_on_the_first_day_and_goes_on_when_
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
         await put_zone(running, contract, "Mars/Olympus")
-        await running.worker.sweep()
+        await running.worker.due_steps.sweep()
         assert await seen_by_staff(running, contract) == ([], 0, 0)  # it may have been an accident
         await live(running, clock, MORNING + timedelta(hours=1))
         assert await seen_by_staff(running, contract) == (["stuck"], 1, 1)

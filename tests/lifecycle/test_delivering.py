@@ -80,12 +80,12 @@ async def test_a_lost_reply_is_found_by_asking_and_never_sent_again() -> None:
     async with quiet_hub(clock) as running:
         served_by(running, provider)
         await running.issue_minor()
-        await running.worker.sweep()
+        await running.worker.due_steps.sweep()
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (delivery,) = await tx.deliveries.unsettled(clock() + LATER)
         assert (delivery.state, delivery.failure) == (DeliveryState.UNKNOWN, "the line broke")
         clock.advance(LATER)
-        await running.worker.look_after()
+        await running.worker.periodic.look_after()
         assert (await look(running, delivery.id)).state is DeliveryState.DELIVERED
         assert (len(provider.taken), provider.asked) == (1, 1)
 
@@ -97,7 +97,7 @@ async def test_an_attempt_for_which_nobody_was_called_is_sent_without_asking() -
         await running.issue_minor()
         delivery = await committed_invitation(running)  # and the worker dies before the call
         clock.advance(LATER)
-        await running.worker.look_after()
+        await running.worker.periodic.look_after()
         assert (await look(running, delivery)).state is DeliveryState.SENT
         assert (len(provider.taken), provider.asked) == (1, 0)
 
@@ -112,7 +112,7 @@ async def test_a_busy_provider_is_tried_again_and_a_refusal_is_final() -> None:
             await running.hub.services.messaging.router.send_delivery(delivery, fresh=True)
         for expected in (DeliveryState.SENDING, DeliveryState.REFUSED, DeliveryState.REFUSED):
             clock.advance(LATER)
-            await running.worker.look_after()
+            await running.worker.periodic.look_after()
             assert (await look(running, delivery)).state is expected
         assert (provider.taken, provider.trouble) == ([], [])
         assert (await look(running, delivery)).failure == "no such number"
@@ -123,10 +123,10 @@ async def test_a_provider_that_cannot_be_asked_is_asked_again_before_anything_is
     async with quiet_hub(clock) as running:
         served_by(running, provider)
         await running.issue_minor()
-        await running.worker.sweep()
+        await running.worker.due_steps.sweep()
         for expected in (DeliveryState.UNKNOWN, DeliveryState.DELIVERED):
             clock.advance(LATER)
-            await running.worker.look_after()
+            await running.worker.periodic.look_after()
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 counts = await tx.deliveries.counts_since(clock() - timedelta(days=1))
             assert counts == {expected.value: 1}
@@ -146,7 +146,7 @@ async def test_an_invitation_that_did_not_get_out_before_the_signature_is_withdr
         await guardian.sign()
         served_by(running, provider)
         clock.advance(LATER)
-        await running.worker.look_after()
+        await running.worker.periodic.look_after()
         found = await look(running, delivery)
         assert (found.state, found.failure) == (DeliveryState.WITHDRAWN, "signed-meanwhile")
         assert provider.taken == []
@@ -161,7 +161,7 @@ async def test_a_code_that_another_one_replaced_is_not_sent_late() -> None:
         for _ in range(2):
             await send_code(running.hub.services, guardian.secret)
             clock.advance(timedelta(minutes=1))
-        await running.worker.look_after()
+        await running.worker.periodic.look_after()
         assert [message.purpose for message in provider.taken] == ["code"]
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.deliveries.counts_since(clock() - timedelta(hours=1)) == {"withdrawn": 1, "sent": 1}
@@ -174,7 +174,7 @@ async def test_workers_that_settle_at_the_same_moment_send_it_once() -> None:
         await running.issue_minor()
         await committed_invitation(running)
         clock.advance(LATER)
-        settling = [asyncio.create_task(running.worker.look_after()) for _ in range(4)]
+        settling = [asyncio.create_task(running.worker.periodic.look_after()) for _ in range(4)]
         done, _ = await asyncio.wait(settling, return_when=asyncio.FIRST_COMPLETED)
         assert done  # whoever came second has left it to the first
         assert provider.gate
@@ -193,7 +193,7 @@ async def test_one_message_that_cannot_be_carried_does_not_hold_up_the_others() 
         await committed_invitation(running)
         served_by(running, provider)
         clock.advance(LATER)
-        await running.worker.look_after()
+        await running.worker.periodic.look_after()
         assert len(provider.taken) == 1
         assert (await look(running, stranded)).state is DeliveryState.SENDING
 
@@ -202,13 +202,13 @@ async def test_texts_carry_link_and_code_only_when_they_leave() -> None:
     provider = Provider()
     async with quiet_hub() as running:
         contract = await running.issue_minor()
-        await running.worker.sweep()
+        await running.worker.due_steps.sweep()
         await signed(running, contract)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             stored = [delivery.text for delivery in await tx.deliveries.of_contract(contract.id)]
         served_by(running, provider)
         await running.issue_minor()
-        await running.worker.sweep()
+        await running.worker.due_steps.sweep()
         assert any("{link}" in text for text in stored) and any("{code}" in text for text in stored)
         assert f"{running.origin}/s/" in provider.taken[-1].text
         assert "{" not in provider.taken[-1].text

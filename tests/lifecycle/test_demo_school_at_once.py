@@ -40,7 +40,7 @@ async def test_all_two_hundred_contracts_at_once_and_a_code_for_any_of_them() ->
     async with quiet_hub(StandingClock()) as running:
         contracts = await all_issued(running)
         assert len(contracts) == ALL
-        while await running.worker.sweep():
+        while await running.worker.due_steps.sweep():
             pass
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.alerts.limits_reached(EVERYTHING, tx.now) == []

@@ -164,10 +164,10 @@ async def test_concurrent_issues_get_numbers_of_their_own() -> None:
 async def test_issuing_anew_ends_the_old_one_without_telling_the_signer_twice() -> None:
     async with quiet_hub() as running:
         old = await running.issue_minor()
-        while await running.worker.sweep():
+        while await running.worker.due_steps.sweep():
             pass
         new = await reissue(running.hub.services, EVERYTHING, old.id, "staff:test")
-        while await running.worker.sweep():
+        while await running.worker.due_steps.sweep():
             pass
         await deliver(running)
         ended = await contract_now(running, old)

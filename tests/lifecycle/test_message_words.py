@@ -18,7 +18,7 @@ async def test_a_long_name_is_shortened_in_text_and_variables_alike() -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.school.put_campus(replace(await tx.school.campus("hefei"), name=LONG))
         contract = await running.issue_minor()
-        await running.worker.sweep()
+        await running.worker.due_steps.sweep()
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (delivery,) = await tx.deliveries.of_contract(contract.id)
         (message,) = await running.messages(GUARDIAN_PHONE)

@@ -41,7 +41,7 @@ async def running() -> AsyncIterator[Running]:
 async def asleep(running: Running, first: int, number: int) -> list[Contract]:
     """Contracts whose invitation has gone out."""
     contracts = [await issued(running, first + each) for each in range(number)]
-    await running.worker.sweep()
+    await running.worker.due_steps.sweep()
     return contracts
 
 
@@ -115,7 +115,7 @@ async def test_planning_that_the_database_broke_off_goes_on_later(running: Runni
             await tx.contracts.locked(held.id)
             await until(lambda: _found(running, _WAITING_IS_ENDED))
         await until(lambda: _found(running, "SELECT true FROM pgqueuer WHERE status = 'failed'"))
-        await running.worker.look_after()
+        await running.worker.periodic.look_after()
         await until(lambda: _found(running, "SELECT count(*) = 0 FROM pgqueuer"))
     assert all([(await ledger(running, each)).count(PLANNED_ANEW) == 1 for each in (held, *others)])
 
@@ -129,7 +129,7 @@ WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '
 @asynccontextmanager
 async def _queue_of(running: Running) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    queue = asyncio.create_task(running.worker._queue(stop))
+    queue = asyncio.create_task(running.worker.jobs.run_jobs(stop))
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from hub.lifecycle.evidence.retention import purge
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.inbound.callback_writer import StoredCallback
-from hub.worker import Worker
+from hub.worker.worker import Worker
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import Running, until
 

@@ -113,7 +113,7 @@ class Reminders(RuleBasedStateMachine):
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
             due = await tx.tasks.earliest_due()
         self.clock.go_to(due or self.clock())
-        while await self.running.worker.sweep():
+        while await self.running.worker.due_steps.sweep():
             pass
 
     @rule(passed=st.timedeltas(timedelta(minutes=1), timedelta(days=4)))
@@ -123,7 +123,7 @@ class Reminders(RuleBasedStateMachine):
 
     @rule()
     def what_is_left_over(self) -> None:
-        self.stage.do(self.running.worker.look_after())
+        self.stage.do(self.running.worker.periodic.look_after())
 
     @precondition(lambda self: self.contracts)
     @rule(which=st.integers(0, 9), how=st.sampled_from(["sign", "decline", "question", "phone"]))

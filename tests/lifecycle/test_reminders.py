@@ -20,7 +20,7 @@ from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Role, TaskState
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.tasks import ClaimedTask
-from hub.worker import LEASE
+from hub.worker.due_step_loop import LEASE
 from tests.carriers import carried_by
 from tests.lifecycle.clockwork import (
     MORNING,

@@ -19,6 +19,7 @@ from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.tokens.softkey import SoftKey
+from hub.worker.worker import Worker
 from tests.changed_services import change_services
 from tests.custody.outside_authority import OutsideAuthority, name_of, outside_authority
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
@@ -47,7 +48,7 @@ class School:
         self.running.hub = replace(
             self.running.hub, services=change_services(self.running.hub.services, "sealing", seal=seal)
         )
-        self.running.worker._hub, self.running.worker._services = self.running.hub, self.running.hub.services
+        self.running.worker = Worker(self.running.hub)
         return seal
 
     def revoke(self, seal: SealKey) -> None:

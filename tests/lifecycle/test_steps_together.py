@@ -16,7 +16,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import find_broken_entry
 from hub.model.staff.accounts import EVERYTHING
-from hub.worker import BATCH, LEASE
+from hub.worker.due_step_loop import BATCH, LEASE
 from tests.database import tamper
 from tests.running import MovableClock, Running, running_hub, until
 
@@ -59,7 +59,7 @@ async def test_many_at_once_need_few_statements_and_each_gets_its_own(running: R
         statements.append(statement)
 
     event.listen(running.hub.database.engine.sync_engine, "before_cursor_execute", note)
-    assert await running.worker.sweep() == MANY
+    assert await running.worker.due_steps.sweep() == MANY
     event.remove(running.hub.database.engine.sync_engine, "before_cursor_execute", note)
     for contract in contracts:
         assert await sent(running, contract) == [("invitation", "delivered")]
@@ -98,7 +98,7 @@ async def test_nobody_waits_for_a_contract_that_somebody_holds(running: Running)
     contracts = [await issued(running, number) for number in range(MANY)]
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.contracts.locked(contracts[0].id)
-        sweeping = asyncio.create_task(running.worker.sweep())
+        sweeping = asyncio.create_task(running.worker.due_steps.sweep())
 
         async def others_have_theirs() -> bool:
             return all([await sent(running, each) == [("invitation", "delivered")] for each in contracts[1:]])
@@ -125,13 +125,13 @@ async def test_a_budget_that_does_not_suffice_for_all_serves_as_many_as_it_can()
     limits = {"budgets": {"per_prefix_hour": MANY - 2}}
     async with running_hub(with_worker=False, with_web=False, clock=clock, configured=limits) as running:
         contracts = [await issued(running, number) for number in range(MANY)]
-        await running.worker.sweep()
+        await running.worker.due_steps.sweep()
         fates = [await sent(running, contract) for contract in contracts]
         assert sorted(map(len, fates)) == [0, 0] + [1] * (MANY - 2)
         waiting = contracts[fates.index([])]
         assert ("skipped", "budget") in await ledger(running, waiting)
         clock.advance(timedelta(hours=2))
-        while await running.worker.sweep():
+        while await running.worker.due_steps.sweep():
             pass
         assert await sent(running, waiting) == [("invitation", "delivered")]
 
@@ -142,7 +142,7 @@ async def test_one_that_goes_wrong_does_not_take_the_others_along(running: Runni
         signer = (await tx.contracts.signers(contracts[0].id))[0]
     await tamper(running.hub.database.dsn, "UPDATE signer SET zone = 'No/Where' WHERE id = $1", signer.id)
     for _ in range(2):  # each time, since that one is due again when its lease is over
-        await running.worker.sweep()
+        await running.worker.due_steps.sweep()
         running.clock.advance(timedelta(minutes=2))
     assert await sent(running, contracts[0]) == []
     for contract in contracts[1:]:

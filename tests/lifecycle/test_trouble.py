@@ -181,7 +181,7 @@ async def test_a_contract_whose_workers_die_before_they_can_say_so_shows_as_stuc
             assert await staff_tasks(running, contract.id) == []
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 clock.go_to(await tx.contracts.earliest_hub_step() or clock())
-            await running.worker.look_after()
+            await running.worker.periodic.look_after()
         now = await contract_now(running, contract)
         assert (now.stuck_since, now.stuck_reason) == (clock(), "not-finished")
         assert await staff_tasks(running, contract.id) == ["stuck"]

@@ -18,6 +18,7 @@ from hub.errors import TimestampUnavailable
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.staff.accounts import EVERYTHING
 from hub.timestamps import TimestampAuthority
+from hub.worker.worker import Worker
 from tests.changed_services import change_services
 from tests.lifecycle.clockwork import StandingClock
 from tests.running import Running
@@ -53,7 +54,7 @@ class Timestamps:
         """Stand in front of the service of this hub."""
         self.service = running.hub.services.sealing.timestamps
         running.hub = replace(running.hub, services=change_services(running.hub.services, "sealing", timestamps=self))
-        running.worker._hub, running.worker._services = running.hub, running.hub.services
+        running.worker = Worker(running.hub)
 
 
 @contextmanager
@@ -91,7 +92,7 @@ async def hub_rounds(running: Running, clock: StandingClock, until: datetime) ->
             clock.go_to(until)
             return
         clock.go_to(due)
-        await running.worker.look_after()
+        await running.worker.periodic.look_after()
 
 
 def minutes_between(moments: Sequence[datetime]) -> list[float]:

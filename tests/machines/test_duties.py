@@ -10,30 +10,31 @@ from typing import Any
 from sqlalchemy import event, text
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.worker import Pace, Worker
+from hub.worker.callback_loop import CallbackLoop
+from hub.worker.periodic_tasks import PeriodicTasks
 from tests.running import running_hub, until
 
 DUTIES = {"settle", "reroute", "hear_again", "upkeep", "purge"}
 
 
-class Counting(Worker):
+class Counting(PeriodicTasks):
     """Counts the rounds that it does."""
 
     rounds: Counter[str]
 
-    async def _reconcile(self) -> None:
+    async def reconcile(self) -> None:
         self.rounds["settle"] += 1
 
-    async def _reroute(self) -> None:
+    async def reroute(self) -> None:
         self.rounds["reroute"] += 1
 
-    async def _process_remaining_callbacks(self) -> None:
+    async def process_remaining_callbacks(self) -> None:
         self.rounds["hear_again"] += 1
 
-    async def _upkeep(self) -> None:
+    async def upkeep(self) -> None:
         self.rounds["upkeep"] += 1
 
-    async def _purge(self) -> None:
+    async def purge(self) -> None:
         self.rounds["purge"] += 1
 
 
@@ -46,10 +47,11 @@ async def test_three_workers_do_each_round_once() -> None:
 
         event.listen(running.hub.database.engine.sync_engine, "before_cursor_execute", note)
         stop, rounds = asyncio.Event(), Counter[str]()
-        workers = [Counting(running.hub, Pace(upkeep_every=3600.0)) for _ in range(3)]
+        callbacks = CallbackLoop(running.hub, 3600.0)
+        workers = [Counting(running.hub, 3600.0, callbacks.process_callbacks) for _ in range(3)]
         for worker in workers:
             worker.rounds = rounds
-        tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
+        tasks = [asyncio.ensure_future(loop(stop)) for worker in workers for loop in worker.loops]
 
         async def all_asked() -> bool:
             return len(asked) == len(workers) * len(DUTIES)

@@ -13,7 +13,7 @@ import pytest
 
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.server.migrate import SCRIPTS, Step, compatible_from, is_current, migrate
-from hub.worker import Worker
+from hub.worker.worker import Worker
 from tests.running import MovableClock, Running, running_hub, until
 
 NEXT = """
@@ -56,7 +56,7 @@ async def test_a_hub_works_on_a_newer_schema_that_only_expanded(running: Running
     await migrate(owner_of(running), newer(tmp_path, expands_only=True))
     assert await is_current(running.hub.database.dsn)
     after = await running.issue_minor()
-    while await running.worker.sweep():
+    while await running.worker.due_steps.sweep():
         pass
     for contract in (before, after):
         async with running.hub.database.transaction(EVERYTHING) as tx:

@@ -69,12 +69,12 @@ class Routed:
 
     async def sweep(self) -> None:
         """Everything that is due now."""
-        while await self.running.worker.sweep():
+        while await self.running.worker.due_steps.sweep():
             pass
 
     async def look_after(self, later: timedelta = LATER) -> None:
         self.clock.advance(later)
-        await self.running.worker.look_after()
+        await self.running.worker.periodic.look_after()
 
     async def deliveries(self, contract: Contract) -> list[Delivery]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
@@ -88,7 +88,7 @@ class Routed:
         """Until every stored call has been worked on, as a worker would; what waits for later, too."""
 
         async def nothing_left() -> bool:
-            while await self.running.worker.process_callbacks():
+            while await self.running.worker.callbacks.process_callbacks():
                 pass
             async with self.running.hub.database.transaction(EVERYTHING) as tx:
                 waiting = await tx.callbacks.due(tx.now + timedelta(days=1))

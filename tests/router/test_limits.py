@@ -24,6 +24,7 @@ from hub.model.reminders.calendar import SchoolDay
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.reminders.policies import PolicyChange
+from hub.worker.worker import Worker
 from tests.changed_services import change_services
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_kannel import Double as Kannel
@@ -36,7 +37,7 @@ EVENING = MORNING.astimezone(SHANGHAI).replace(hour=20, minute=30).astimezone(UT
 def limited(hub: Routed, limits: BudgetLimits) -> None:
     services = change_services(hub.running.hub.services, "messaging", budgets=limits)
     hub.running.hub = replace(hub.running.hub, services=services)
-    hub.running.worker._services = services
+    hub.running.worker = Worker(hub.running.hub)
 
 
 async def kinds_of_alerts(hub: Routed) -> list[str]:

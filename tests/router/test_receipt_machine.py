@@ -109,7 +109,7 @@ class Receipts(RuleBasedStateMachine):
 
     async def _hear(self) -> None:
         """Together what goes together; and what waits for later, too."""
-        await self.hub.running.worker.process_callbacks()
+        await self.hub.running.worker.callbacks.process_callbacks()
         async with self.hub.running.hub.database.transaction(EVERYTHING) as tx:
             due = await tx.callbacks.due(tx.now + timedelta(hours=1))
         for each in due:

@@ -63,7 +63,7 @@ async def as_app(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def _some_of_everything(running: Running) -> None:
     contract = await running.issue_minor()
-    await running.worker.sweep()
+    await running.worker.due_steps.sweep()
     await signed(running, contract)
     await completed(running, contract)
 

@@ -42,7 +42,7 @@ STORY = [
 
 async def told(running: Running) -> tuple[Contract, Person]:
     contract = await running.issue_minor()
-    await running.worker.sweep()
+    await running.worker.due_steps.sweep()
     guardian = await signed(running, contract)
     await completed(running, contract)
     return contract, guardian

@@ -50,7 +50,7 @@ async def a_story_in_hefei(running: Running) -> None:
     """Rows in every table: two contracts in one message, one of them completed; about another one a question."""
     await running.issue_minor(hold=True)
     contract = await running.issue_minor()
-    await running.worker.sweep()
+    await running.worker.due_steps.sweep()
     somebody = await signed(running, contract)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         task = await tx.tasks.of_signer(somebody.signer.id)

@@ -48,7 +48,7 @@ async def running(server: AnswerServer, tmp_path_factory: pytest.TempPathFactory
             await mapped(hub, person, login)
         await hub.issue_minor()
         await hub.issue_minor()
-        while await hub.worker.sweep():
+        while await hub.worker.due_steps.sweep():
             pass
         yield hub
 

@@ -49,7 +49,7 @@ async def test_an_empty_board_says_how_to_begin() -> None:
 
 async def test_a_row_says_what_happened_last_and_what_comes_next(running: Running, desk: Desk) -> None:
     contract = await running.issue_minor()
-    while await running.worker.sweep():
+    while await running.worker.due_steps.sweep():
         pass
     words = (await desk.get("/staff")).words
     assert contract.number in words and "陈小满" in words

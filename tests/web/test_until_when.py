@@ -61,7 +61,7 @@ async def test_staff_see_on_the_board_that_invitations_wait() -> None:
     async with running_hub(with_worker=False, clock=clock, configured=limits) as running:
         for number in (1, 2):
             await running.issue_minor(signers=(another(number),))
-        while await running.worker.sweep():
+        while await running.worker.due_steps.sweep():
             pass
         page = await (await desk_of(running, language="zh")).get("/staff")
         assert "验证码照常发送。 持续到 今天 11:00。" in page.words

@@ -28,12 +28,12 @@ import asyncio, json, sys
 from hub.supervisor import quiet_logs
 from hub.settings import Settings
 from hub.wiring import build
-from hub.worker import Worker
+from hub.worker.worker import Worker
 
 async def work(settings, dsn):
     hub = await build(Settings.load(**settings), dsn, demo=True)
     try:
-        return await Worker(hub).sweep()
+        return await Worker(hub).due_steps.sweep()
     finally:
         await hub.close()
 

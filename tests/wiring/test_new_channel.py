@@ -36,7 +36,7 @@ from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import ROOT, Settings, TokenSettings
 from hub.wiring import build
-from hub.worker import Worker
+from hub.worker.worker import Worker
 
 async def main():
     assert ROOT == Path.cwd(), ROOT
@@ -50,7 +50,7 @@ async def main():
     student = NewStudent("陈小满", "cn-id", "340104201209010016")
     wanted = NewContract("hefei", student, (guardian,), course="math-a")
     contract = await issue(hub.services, EVERYTHING, wanted, "test")
-    await Worker(hub).sweep()
+    await Worker(hub).due_steps.sweep()
     async with hub.database.transaction(EVERYTHING) as tx:
         (delivery,) = await tx.deliveries.of_contract(contract.id)
         print(json.dumps([delivery.channel, delivery.provider, delivery.state, delivery.provider_reference]))

@@ -1,0 +1,39 @@
+"""Works on calls of providers that the web process has stored: receipts, inbound messages."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hub.lifecycle.inbound.process_callbacks import process_callback, process_callback_batch
+from hub.store.inbound.callback_writer import CALLS_CAME
+from hub.wiring import Hub
+from hub.worker.loops import check_listener, listening, log_errors, sleep_or_stop, wait_for_either
+
+# Seconds from one round of calls to the next: receipts are many, small and never urgent, and go together.
+GATHER_CALLS = 0.1
+
+
+class CallbackLoop:
+    """Works on stored calls, woken by NOTIFY. `rest`: seconds between two looks without one."""
+
+    def __init__(self, hub: Hub, rest: float) -> None:
+        self._hub = hub
+        self._services = hub.services
+        self._rest = rest
+        self._calls_came = asyncio.Event()
+
+    async def listen_for_callbacks(self, stop: asyncio.Event) -> None:
+        async with listening(self._hub.database, CALLS_CAME, self._calls_came) as listener:
+            while not stop.is_set():
+                self._calls_came.clear()
+                if await self.process_callbacks():
+                    await sleep_or_stop(stop, GATHER_CALLS)
+                else:
+                    await wait_for_either(self._calls_came, stop, self._rest)
+                check_listener(listener)
+
+    async def process_callbacks(self) -> int:
+        """Work on calls that are due, as many as go together; returns how many there were."""
+        number, left = await process_callback_batch(self._services)
+        await asyncio.gather(*(log_errors(process_callback(self._services, each)) for each in left))
+        return number

@@ -1,0 +1,118 @@
+"""Runs the due steps of signing tasks: reminders, invitations, expiry.
+
+What sleeps is the row of the task. The loop sleeps until the earliest step is due, and is woken by NOTIFY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+
+import structlog
+
+from channels import CALL_TIMEOUT
+from hub.errors import Unavailable
+from hub.lifecycle.reminders.run_due import run_due, run_step
+from hub.model.staff.accounts import EVERYTHING
+from hub.router.providers import Begun
+from hub.store.contract.tasks import MAX_SLEEP, PLAN_CHANGED, ClaimedTask
+from hub.wiring import Hub
+from hub.worker.loops import check_listener, listening, sleep_or_stop, wait_for_either
+
+# So many messages are in hand at once. Another step is claimed as soon as one of them is done, whoever is slow.
+WINDOW = 60
+# So many steps at most go into one transaction.
+BATCH = 30
+# Seconds between two claims while steps fall due one after the other: those that come meanwhile go together.
+GATHER = 0.04
+# Longer than a step with its provider call can take: no call outlives the claim.
+LEASE = timedelta(seconds=3 * CALL_TIMEOUT)
+log = structlog.get_logger()
+
+
+class DueStepLoop:
+    """Takes due steps up, as many as there is room for. `ready`: set once it listens."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._services = hub.services
+        self._plan_changed = asyncio.Event()
+        self._in_hand: set[asyncio.Task[None]] = set()
+        self.ready = asyncio.Event()
+
+    async def finish(self) -> None:
+        """Wait until what is in hand is done."""
+        await asyncio.gather(*self._in_hand)
+
+    async def remind(self, stop: asyncio.Event) -> None:
+        async with listening(self._hub.database, PLAN_CHANGED, self._plan_changed) as listener:
+            self.ready.set()
+            while not stop.is_set():
+                self._plan_changed.clear()
+                await self._take(stop)
+                check_listener(listener)
+
+    async def _take(self, stop: asyncio.Event) -> None:
+        """As much of what is due as there is room for; then wait for room, for more, or until something is due."""
+        most = min(BATCH, WINDOW - len(self._in_hand))
+        number, works = await self._run_together(most)
+        if not number:
+            number, works = await self._run_alone(most)
+        for work in works:
+            task = asyncio.create_task(work)
+            self._in_hand.add(task)
+            task.add_done_callback(self._in_hand.discard)
+        if len(self._in_hand) >= WINDOW:
+            await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
+        elif number < most:
+            if number:
+                await sleep_or_stop(stop, GATHER)
+            await self._sleep_until_due(stop)
+
+    async def sweep(self) -> int:
+        """Run what is due to the end; returns how many steps there were."""
+        number, works = await self._run_together(BATCH)
+        others, works_of_others = await self._run_alone(BATCH - number) if number < BATCH else (0, [])
+        await asyncio.gather(*works, *works_of_others)
+        return number + others
+
+    async def _run_together(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
+        """Run due steps together as far as possible. Returns how many there were, and the work left for each."""
+        try:
+            ran = await run_due(self._services, most, LEASE)
+        except Exception as error:  # whatever it is: each by itself finds out
+            log.info("steps run one by one", error=repr(error)[:300])
+            return 0, []
+        return ran.number, [self._finish(each) for each in ran.calls] + [self._run(each) for each in ran.left]
+
+    async def _run_alone(self, most: int) -> tuple[int, list[Coroutine[None, None, None]]]:
+        """Claim due steps that wait for somebody's lock: each of these waits by itself. Returns as above."""
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            claimed = await tx.tasks.claim_due(tx.planning_now, LEASE, most)
+        return len(claimed), [self._run(each) for each in claimed]
+
+    async def _finish(self, begun: Begun) -> None:
+        """The call that is committed. One that failed is taken up again by itself."""
+        try:
+            await self._services.messaging.router.make_call(begun)
+        except Unavailable as error:
+            log.warning("delivery put off", delivery=str(begun.delivery.id), reason=str(error))
+        except Exception:
+            log.exception("call failed", delivery=str(begun.delivery.id))
+
+    async def _run(self, claimed: ClaimedTask) -> None:
+        """One step. An error leaves the lease to run out; then the step is tried again."""
+        try:
+            if delivery := await run_step(self._services, claimed):
+                await self._services.messaging.router.send_delivery(delivery, fresh=True)
+        except Unavailable as error:
+            log.warning("step put off", task=str(claimed.task.id), reason=str(error))
+        except Exception:
+            log.exception("step failed", task=str(claimed.task.id))
+
+    async def _sleep_until_due(self, stop: asyncio.Event) -> None:
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            earliest, now = await tx.tasks.earliest_due(), tx.planning_now
+        pause = min(earliest - now, MAX_SLEEP) if earliest else MAX_SLEEP
+        await wait_for_either(self._plan_changed, stop, max(pause.total_seconds(), 0.01))

@@ -1,0 +1,106 @@
+"""Runs queued jobs: what has to be done soon after a commit. PgQueuer hands them out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.models import Job
+
+from hub.errors import Unavailable
+from hub.lifecycle.reminders.bulk_remind import remind_many
+from hub.lifecycle.reminders.reschedule import replan_next
+from hub.lifecycle.services import Services
+from hub.lifecycle.signing.revoke_certificates import revoke_certificates
+from hub.lifecycle.staff.send_alerts import alert_staff
+from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.jobs import ALERT, COMPLETE, DELIVER, DELIVER_CODE, REMIND_MANY, REPLAN, REVOKE
+from hub.wiring import Hub
+
+log = structlog.get_logger()
+
+
+class JobQueue:
+    """Runs jobs of all kinds. `heartbeat`: after so long without one another worker takes a job up; `rest`: so long the
+    queue sleeps before it looks for such jobs."""
+
+    def __init__(self, hub: Hub, heartbeat: timedelta, rest: timedelta) -> None:
+        self._hub = hub
+        self._services = hub.services
+        self._heartbeat = heartbeat
+        self._rest = rest
+
+    async def run_jobs(self, stop: asyncio.Event) -> None:
+        async with asyncpg.create_pool(self._hub.database.dsn, min_size=2, max_size=6) as pool:
+            queue = PgQueuer.from_asyncpg_pool(pool)
+            queue.entrypoint(COMPLETE, on_failure="hold", concurrency_limit=4)(self._finalise)
+            queue.entrypoint(DELIVER, on_failure="hold", concurrency_limit=8)(self._deliver)
+            queue.entrypoint(ALERT, on_failure="hold", concurrency_limit=2)(self._one(alert_staff, "alert"))
+            queue.entrypoint(REVOKE, on_failure="hold", concurrency_limit=2)(self._one(revoke_certificates, "key"))
+            queue.entrypoint(REMIND_MANY, on_failure="hold", concurrency_limit=1)(self._remind_many)
+            queue.entrypoint(REPLAN, on_failure="hold", concurrency_limit=1)(self._replan)
+            queue.entrypoint(DELIVER_CODE, on_failure="hold", concurrency_limit=16)(self._deliver)
+            ending = asyncio.ensure_future(_then(stop, queue.shutdown.set))
+            try:
+                await queue.run(heartbeat_timeout=self._heartbeat, dequeue_timeout=self._rest, batch_size=8)
+            finally:
+                ending.cancel()
+
+    async def _finalise(self, job: Job) -> None:
+        from hub.lifecycle.sealing.finalise import advance  # loads what makes PDF files, which not every worker does
+
+        await advance(self._services, UUID(_payload(job)["contract"]), int(job.id))
+
+    def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Callable[[Job], Awaitable[None]]:
+        """A job about one row, which plans by itself what is left to do."""
+
+        async def one(job: Job) -> None:
+            await self._started(job)
+            await work(self._services, UUID(_payload(job)[what]))
+
+        return one
+
+    async def _deliver(self, job: Job) -> None:
+        """A message that answers somebody's act. The first start is fresh; a later one asks the provider first."""
+        try:
+            await self._services.messaging.router.send_delivery(
+                UUID(_payload(job)["delivery"]), fresh=True, job=int(job.id)
+            )
+        except Unavailable as error:
+            log.warning("delivery put off", reason=str(error))  # `settle` takes it up
+
+    async def _remind_many(self, job: Job) -> None:
+        await self._started(job)
+        act = UUID(_payload(job)["act"])
+        if await remind_many(self._services, act):
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}-after-{job.id}")
+
+    async def _replan(self, job: Job) -> None:
+        """Plan the next part anew. A passing error parks the job until `PeriodicTasks.upkeep` and costs no start."""
+        await self._started(job)
+        try:
+            await replan_next(self._services, **_payload(job))
+        except Unavailable:
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                await tx.jobs.forget_starts(int(job.id))
+            raise
+
+    async def _started(self, job: Job) -> None:
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            await tx.jobs.count_start(int(job.id))
+
+
+def _payload(job: Job) -> dict[str, str]:
+    return dict(json.loads(job.payload or b"{}"))
+
+
+async def _then(event: asyncio.Event, act: Callable[[], None]) -> None:
+    await event.wait()
+    act()

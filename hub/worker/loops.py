@@ -1,0 +1,77 @@
+"""What the loops of a worker share: pauses that end early, listening for NOTIFY, and errors that stop nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+import asyncpg
+import structlog
+
+from hub.errors import Unavailable
+from hub.store.transaction import Database
+
+Loop = Callable[[asyncio.Event], Awaitable[None]]
+Result = TypeVar("Result")
+log = structlog.get_logger()
+
+
+async def keep_running(loop: Loop, stop: asyncio.Event) -> None:
+    """Run a loop until `stop` is set, and start it again after any error: the database may be back in a second."""
+    pause = 0.5
+    while not stop.is_set():
+        try:
+            await loop(stop)
+            pause = 0.5
+        except Exception as error:
+            log.warning("worker loop restarts", loop=loop.__name__, error=repr(error)[:300])
+            await sleep_or_stop(stop, pause)
+            pause = min(pause * 2, 15.0)
+
+
+async def log_errors(work: Awaitable[Result]) -> Result | None:
+    """Return what the work returns. An error is logged and None returned: the work is due again by itself."""
+    try:
+        return await work
+    except Unavailable as error:
+        log.warning("put off", reason=str(error))
+    except Exception:
+        log.exception("upkeep failed")
+    return None
+
+
+@asynccontextmanager
+async def listening(
+    database: Database, channel: str, heard: asyncio.Event
+) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """Set `heard` at each NOTIFY on this channel, and when the connection ends, which nobody would notice otherwise."""
+    listener = await asyncpg.connect(database.dsn, timeout=10)
+    try:
+        await listener.add_listener(channel, lambda *_: heard.set())
+        listener.add_termination_listener(lambda *_: heard.set())
+        yield listener
+    finally:
+        with suppress(Exception):
+            await listener.close(timeout=1)
+
+
+def check_listener(listener: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Raise ConnectionError if the listening connection is closed."""
+    if listener.is_closed():
+        raise ConnectionError("the listening connection is gone")
+
+
+async def sleep_or_stop(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep for `seconds`, or until `stop` is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def wait_for_either(event: asyncio.Event, stop: asyncio.Event, seconds: float) -> None:
+    """Wait until one of the two is set, at most `seconds`."""
+    waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(stop.wait())]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

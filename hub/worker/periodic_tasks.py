@@ -1,0 +1,130 @@
+"""Looks after what is left over: each round is done once in its interval, however many workers there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from channels import CALL_TIMEOUT
+from hub.lifecycle.evidence.retention import purge
+from hub.lifecycle.inbound.inbound_sms import process_stops
+from hub.lifecycle.messaging.fallback import next_way
+from hub.lifecycle.reminders.escalate import attend
+from hub.lifecycle.sealing.retry_stalled import ask_again
+from hub.model.staff.accounts import EVERYTHING
+from hub.router.reconcile import MAX_BATCHES
+from hub.store.kernel.jobs import ALERT, REMIND_MANY, REPLAN, REVOKE
+from hub.store.transaction import Transaction
+from hub.wiring import Hub
+from hub.worker.loops import Loop, log_errors, sleep_or_stop
+
+# Messages of which nothing was heard for so long are asked about.
+SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
+PURGED_EVERY = timedelta(hours=1)
+# An unfinished act of reminding many gets another job after so long, unless one is waiting or running.
+MANY_AGAIN = timedelta(minutes=1)
+
+
+class PeriodicTasks:
+    """The rounds of a worker. `pause`: seconds between two; `process_callbacks`: works on stored calls once."""
+
+    def __init__(self, hub: Hub, pause: float, process_callbacks: Callable[[], Awaitable[int]]) -> None:
+        self._hub = hub
+        self._services = hub.services
+        self._pause = pause
+        self._process_callbacks = process_callbacks
+        self._worker_id = uuid4()
+
+    @property
+    def loops(self) -> list[Loop]:
+        """Each at its own pace: to make up for a provider's long absence takes as long as its rate demands."""
+        rounds = (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep)
+        return [self._live, *(self._repeated(each) for each in rounds), self._repeated(self.purge, PURGED_EVERY)]
+
+    async def _live(self, stop: asyncio.Event) -> None:
+        """Each worker says by itself that it is there."""
+        while not stop.is_set():
+            await self._say_it_lives()
+            await sleep_or_stop(stop, self._pause)
+
+    async def _say_it_lives(self) -> None:
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            await tx.operations.worker_lives(self._worker_id, tx.now)
+
+    def _repeated(self, work: Callable[[], Awaitable[None]], every: timedelta | None = None) -> Loop:
+        """Each round once, however many workers there are."""
+        pause = every or timedelta(seconds=self._pause)
+
+        async def repeated(stop: asyncio.Event) -> None:
+            while not stop.is_set():
+                async with self._hub.database.transaction(EVERYTHING) as tx:
+                    mine = await tx.duties.take(work.__name__, pause)
+                if mine:
+                    await work()
+                await sleep_or_stop(stop, pause.total_seconds())
+
+        repeated.__name__ = work.__name__
+        return repeated
+
+    async def look_after(self) -> None:
+        """Everything that is left over, once."""
+        await self._say_it_lives()
+        for work in (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep):
+            await work()
+
+    async def purge(self) -> None:
+        await log_errors(purge(self._services))
+
+    async def reconcile(self) -> None:
+        """Ask about messages whose fate is open."""
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            for act in await tx.many.unfinished(tx.now - MANY_AGAIN):
+                await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
+            now = tx.planning_now
+        await self._services.messaging.router.reconcile(now - SETTLE_AFTER)
+
+    async def reroute(self) -> None:
+        """Try the next way of messages that did not reach their person."""
+
+        async def due(tx: Transaction) -> Sequence[UUID]:
+            return await tx.deliveries.to_look_at(tx.planning_now)
+
+        async def reroute(delivery: UUID) -> None:
+            if following := await log_errors(next_way(self._services, delivery)):
+                await log_errors(self._services.messaging.router.send_delivery(following, fresh=True))
+
+        await self._in_batches(due, reroute)
+
+    async def process_remaining_callbacks(self) -> None:
+        """What providers told us and could not be settled at once."""
+        for _ in range(MAX_BATCHES):
+            if not await self._process_callbacks():
+                break
+        await log_errors(process_stops(self._services))
+
+    async def _in_batches(
+        self, find: Callable[[Transaction], Awaitable[Sequence[UUID]]], work: Callable[[UUID], Awaitable[None]]
+    ) -> None:
+        """As long as there is something new. What stays due has failed, and waits for the next time."""
+        seen: set[UUID] = set()
+        for _ in range(MAX_BATCHES):
+            async with self._hub.database.transaction(EVERYTHING) as tx:
+                new = [each for each in await find(tx) if each not in seen]
+            if not new:
+                return
+            seen.update(new)
+            await asyncio.gather(*(work(each) for each in new))
+
+    async def upkeep(self) -> None:
+        """Ask again for what the hub itself still has to do."""
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            for contract in sorted(await tx.contracts.hub_due(tx.now)):
+                await ask_again(tx, contract)
+            for alert in await tx.alerts.due(tx.now) if self._services.messaging.addressees else []:
+                await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
+            for key in await tx.app_keys.certificates_due(tx.now):
+                await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
+            await tx.jobs.take_up_again(REPLAN)
+        await log_errors(attend(self._services))
