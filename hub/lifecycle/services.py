@@ -1,4 +1,4 @@
-"""What the verbs of a contract's life work with: put together once by `hub.wiring`."""
+"""The parts that the verbs of a contract's life work with. `hub.wiring` builds them once."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ Randomness = Callable[[int], bytes]
 
 @dataclass(frozen=True)
 class SealKey:
-    """The school's seal: its key, its certificate chain (DER, its own first), and whether the key is on the school's
-    token or at a remote service."""
+    """The school's seal: its key and its certificate chain (DER, the seal's own certificate first).
+
+    `remote`: the key is kept by a remote signing service, not by the school's token.
+    """
 
     key: SigningKey
     chain: tuple[bytes, ...]
@@ -49,7 +51,7 @@ class SealKey:
 
 @dataclass(frozen=True)
 class Authorities:
-    """All that are configured, and the built-in one, by name. `default` is asked where no rule fits."""
+    """The configured authorities and the built-in one, by name. `default` issues where no rule applies."""
 
     by_name: Mapping[str, Authority]
     default: str
@@ -59,8 +61,10 @@ class Authorities:
 
 @dataclass(frozen=True)
 class DocumentServices:
-    """What makes, shows and keeps documents. `school` is party A on paper; `school_called` gives the short name for
-    messages and pages in a language."""
+    """The parts that make, show and keep documents.
+
+    `school` is party A on paper; `school_called` returns the school's short name in a language, for messages and pages.
+    """
 
     school: SchoolFacts
     school_called: Callable[[str], str]
@@ -73,7 +77,7 @@ class DocumentServices:
 
 @dataclass(frozen=True)
 class MessagingServices:
-    """What sends messages, to signers and to staff, and limits them."""
+    """The parts that send messages to signers and staff, and the limits on them."""
 
     router: Router
     policy: ReminderPolicy
@@ -85,9 +89,10 @@ class MessagingServices:
 
 @dataclass(frozen=True)
 class SigningServices:
-    """What identifies signers and certifies their keys.
+    """The parts that identify signers and certify their keys.
 
-    `identity` compares what signers enter; `real_names` is asked afterwards whether what is on file is true.
+    `identity` compares what signers enter with what is on file. After that, `real_names` is asked whether what is on
+    file is true; None if no outside provider is configured.
     """
 
     keys: Keys
@@ -102,8 +107,11 @@ class SigningServices:
 
 @dataclass(frozen=True)
 class SealingServices:
-    """What finishes a signed contract. `authority` is the built-in one; one finished file of `full_check_every` is
-    checked in full, beside the quick check."""
+    """The parts that finish a signed contract.
+
+    `authority` is the built-in one. Every finished file gets a quick check, and one file in `full_check_every` a full
+    check as well.
+    """
 
     seal: SealKey
     timestamps: TimestampAuthority
@@ -114,9 +122,10 @@ class SealingServices:
 
 @dataclass(frozen=True)
 class Services:
-    """What everything needs, and the services of each room.
+    """The parts that every verb needs, and the services of each room.
 
-    `clock` is real time: certificates, timestamps, sessions and codes go by it; planning time is `tx.planning_now`.
+    `clock` returns real time, which counts for certificates, timestamps, sessions and codes. For planning,
+    `tx.planning_now` counts.
     """
 
     database: Database

@@ -1,4 +1,4 @@
-"""What was refused of a key, a signature or a program stands in the contract's record, too."""
+"""Entries of the contract's record about refused keys, signatures and programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ KeyCheck = Callable[[Services, str, UUID | None, ShownKey], Awaitable[Found]]
 
 
 def noting_refused_keys(check: KeyCheck[Found]) -> KeyCheck[Found]:
-    """A check of a key's proof; whatever it did in the database is done or undone by the time that it refuses."""
+    """Decorate a check of a key: its refusals (WrongProof, KeyOfSomebodyElse, KeyRevoked) are written into the record.
+
+    The entry has a transaction of its own, so the check must have ended its transactions before it raises.
+    """
 
     async def checked(services: Services, secret: str, contract: UUID | None, shown: ShownKey) -> Found:
         try:
@@ -42,7 +45,7 @@ async def _note_key(services: Services, secret: str, contract_id: UUID | None, s
 
 
 async def note_refused_signature(tx: Transaction, request: SignatureRequest, actor: str, signature: bytes) -> None:
-    """A value that is not one over this document by the key of this certificate."""
+    """Append to the record that a value is no signature over this document by the key of the request's certificate."""
     contract = await tx.contracts.get(request.contract)
     await tx.record.append(
         contract.id,
@@ -59,7 +62,7 @@ async def note_refused_signature(tx: Transaction, request: SignatureRequest, act
 
 
 async def note_refused_program(tx: Transaction, pairing: Pairing) -> None:
-    """A second program came with a code that has served."""
+    """Append to the record that a second program presented a pairing code that was already used."""
     contract = await tx.contracts.get(pairing.contract)
     facts = {"pairing": str(pairing.id), "reason": "claimed before"}
     await tx.record.append(contract.id, contract.campus, "agent-refused", "somebody", facts)

@@ -1,4 +1,5 @@
-"""A certificate for a fresh key, from the authority that the rules choose; when it is away, from the next one."""
+"""Obtain a certificate for a new key from the authority that the rules choose or, if that is unavailable, from the
+next."""
 
 from __future__ import annotations
 
@@ -26,7 +27,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Obtained:
-    """`attempt` is still open: it ends in the transaction that stores the certificate. `passed_over`: who was away."""
+    """An issued certificate and the name of the authority that issued it.
+
+    `attempt` is still open: the transaction that stores the certificate ends it. `passed_over`: the names of the
+    authorities that were asked before and did not answer.
+    """
 
     authority: str
     issued: Issued
@@ -36,10 +41,10 @@ class Obtained:
 
 @dataclass(frozen=True)
 class CertificateOrder:
-    """A certificate that is to be obtained for the public key `spki` (DER), valid for `life` at least.
+    """An order for a certificate for the public key `spki` (DER), valid for at least `life`.
 
-    `authorities`: the names of those that may be asked, in this order. `first_attempt`: the attempt row of the first.
-    `passkey`: the one that the certificate is to name, where the authority can.
+    `authorities`: the names of those that may be asked, in this order. `first_attempt`: the attempt row of the first
+    one. `passkey`: the passkey that the certificate is to name, if the authority can do that.
     """
 
     spki: bytes
@@ -56,9 +61,10 @@ async def begin_order(
     key: tuple[bytes, PasskeyBinding | None],
     life: timedelta,
 ) -> CertificateOrder:
-    """Choose who may be asked, and begin the first attempt. `key`: the public key and its passkey.
+    """Choose the authorities that may be asked, and begin the first attempt. `key`: the public key (DER) and its
+    passkey.
 
-    Raises BadInput for a key that cannot be read, AuthorityUnavailable where nobody may be asked.
+    Raises BadInput for a key that cannot be read, AuthorityUnavailable if no authority may be asked.
     """
     spki, passkey = key
     names = await _list_candidates(services, tx, contract, spki)
@@ -69,10 +75,11 @@ async def begin_order(
 
 
 async def obtain(services: Services, visiting: Visit, order: CertificateOrder) -> Obtained:
-    """Ask one authority after the other, each with an attempt row before it.
+    """Ask the authorities one after the other, each with an attempt row written before it, until one issues a
+    certificate.
 
-    Raises AuthorityUnavailable or TokenUnavailable when nobody serves; AuthorityRefused, when one decided against it:
-    then nobody else is asked. Whoever gives a certificate too late for us to hear of it has given one that nobody uses.
+    Raises AuthorityUnavailable or TokenUnavailable if none of them can be reached, and AuthorityRefused as soon as one
+    refuses: no other authority is asked then. If an answer comes too late, its certificate is never used.
     """
     failures: list[tuple[str, Unavailable]] = []
     for name in order.authorities:
@@ -99,7 +106,7 @@ async def obtain(services: Services, visiting: Visit, order: CertificateOrder) -
 
 
 async def _list_candidates(services: Services, tx: Transaction, contract: Contract, spki: bytes) -> list[str]:
-    """Return the names of those that may be asked, in order; those that failed lately come last."""
+    """Return the names of the authorities that may be asked, in order. Those that failed recently come last."""
     authorities = services.signing.authorities
     by_campus = any(rule.campuses for rule in authorities.rules)
     campuses = await _campus_and_above(tx, contract.campus) if by_campus else set()

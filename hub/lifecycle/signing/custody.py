@@ -1,4 +1,4 @@
-"""Where a signer's key has to be: what the contract's template demands, and what becomes of a key that is not there."""
+"""Where a signer's key has to be: what the contract's template demands, and the record of keys that do not meet it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hub.model.staff.accounts import EVERYTHING
 
 
 def accepted_custody(services: Services, contract: Contract, signer: Signer) -> tuple[Custody, ...]:
-    """Where this signer's key may be; nothing: anywhere."""
+    """Return where this signer's key may be. Empty: anywhere."""
     return services.documents.printer.templates.get(contract.template, contract.language).custody.get(signer.role, ())
 
 
 def check_custody(services: Services, visiting: Visit, proved: str | None) -> None:
-    """Raises CustodyTooLow. What is only claimed does not count."""
+    """Check a key's proved custody against the template; a mere claim does not count. Raises CustodyTooLow."""
     accepted = accepted_custody(services, visiting.contract, visiting.signer)
     if accepted and proved not in accepted:
         raise CustodyTooLow(proved or Custody.SOFTWARE, accepted)

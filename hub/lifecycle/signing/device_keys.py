@@ -1,8 +1,8 @@
-"""The key in an app on the signer's own device: attested where the platform can, bound to its person, revoked.
+"""The key in an app on the signer's own device: attested if the platform can do it, bound to its person, revocable.
 
-It is bound in a visit that knew the code and who the person is, and comes back in later visits with its proof alone.
-What was not attested counts as a key in software; that the app called it its own is kept beside it. What authorities
-issued to a revoked key is revoked by `revoke`.
+The key is bound in a session that was verified by one-time code and identity check. Later sessions present it with a
+proof of possession alone. A key without a verified attestation counts as a software key; the app's claim of custody is
+kept as a claim. Certificates that authorities issued for a revoked key are revoked by `revoke_certificates`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NOT_CONFIGURED = "format-not-accepted"
 
 @dataclass(frozen=True)
 class ShownKey:
-    """A key, the proof that somebody holds it, and where they say it is."""
+    """A public key (DER), the proof of possession, and the claimed custody."""
 
     spki: bytes
     proof: bytes
@@ -36,8 +36,10 @@ class ShownKey:
 
 @dataclass(frozen=True)
 class Presented:
-    """What came beside a key: what the platform says of it, and what the app calls the device. `passkey`: the id of the
-    person's passkey that is to confirm what the key signs."""
+    """What an app presents together with a key: the platform's attestation statement and a name for the device.
+
+    `passkey`: the id of the person's passkey that is to confirm what the key signs.
+    """
 
     statement: Statement | None = None
     label: str = ""
@@ -46,8 +48,10 @@ class Presented:
 
 @dataclass(frozen=True)
 class Held:
-    """A key whose possession was proved: where it is, and, where it is an app's, as what it is bound. `fresh`: nobody
-    knew it before; `judged`: what its statement came to, when there was one to judge."""
+    """A key whose possession was proved, and its custody. `key`: the app key, if it is one.
+
+    `fresh`: the key was not known before. `judged`: an attestation statement came with it and was checked.
+    """
 
     custody: Custody
     key: AppKey | None = None
@@ -56,13 +60,16 @@ class Held:
 
 
 async def held(services: Services, visiting: Visit, shown: ShownKey, challenge: bytes, presented: Presented) -> Held:
-    """Raises TooManyDevices. The statement has to answer the very challenge that the proof of possession answered."""
+    """Return the custody of a key and, for an app's key, the app key to bind. Writes nothing.
+
+    An attestation statement has to answer the same `challenge` as the proof of possession. Raises TooManyDevices.
+    """
     if shown.custody != Custody.APP_KEYSTORE:
         return Held(choose_custody(shown.custody))
     async with services.database.transaction(EVERYTHING) as tx:
         known = await tx.app_keys.of(shown.spki)
         if visiting.session.pairing is not None:
-            # A program that a page let in signs there, and makes no device of the person's.
+            # A paired program signs for one contract only: its key does not become one of the person's devices.
             return Held(known.custody if known else Custody.SOFTWARE)
         if known is None and await tx.app_keys.live(visiting.signer.person) >= MAX_DEVICES:
             raise TooManyDevices
@@ -109,13 +116,14 @@ def _judged(key: AppKey, statement: Statement, challenge: bytes, verdict: Verdic
 
 
 async def check_owner(tx: Transaction, spki: bytes, person: str) -> None:
-    """Raises KeyOfSomebodyElse, KeyRevoked; whatever the key is said to be this time."""
+    """Raise KeyOfSomebodyElse or KeyRevoked if this person may not sign with the key, whatever custody is claimed for
+    it."""
     if (refusal := await owner_refusal(tx, spki, person)) is not None:
         raise refusal
 
 
 async def owner_refusal(tx: Transaction, spki: bytes, person: str) -> KeyOfSomebodyElse | KeyRevoked | None:
-    """Lock the key if it is a known one. Return why this person may not sign with it, or None."""
+    """Lock the key if it is known. Return the reason why this person may not sign with it, or None."""
     known = await tx.app_keys.of(spki, hold=True)
     if known is not None and known.person != person:
         return KeyOfSomebodyElse()
@@ -125,8 +133,11 @@ async def owner_refusal(tx: Transaction, spki: bytes, person: str) -> KeyOfSomeb
 
 
 async def bind(tx: Transaction, visiting: Visit, holding: Held) -> None:
-    """In the transaction that gives the key its certificate. Raises as `check_owner` does: somebody else may have
-    bound it, or its person have revoked it, while the certificate was made."""
+    """Bind an app's key to its person, in the transaction that gives the key its certificate.
+
+    Raises KeyOfSomebodyElse or KeyRevoked: while the certificate was being issued, another person may have bound the
+    key, or its person may have revoked it.
+    """
     key = holding.key
     if key is None:
         return
@@ -161,14 +172,18 @@ def _facts(key: AppKey) -> dict[str, Any]:
 
 
 async def devices(services: Services, secret: str) -> tuple[list[AppKey], bytes | None]:
-    """Those of the person who is here, the newest first; and the key that this session signs with."""
+    """Return the devices of the session's person, newest first, and the public key that this session signs with, or
+    None."""
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret)
         return await tx.app_keys.of_person(visiting.signer.person), visiting.session.key_spki
 
 
 async def revoke(services: Services, secret: str, device: UUID) -> None:
-    """By the person themselves, from any device of theirs. Once more is no error. Raises NotFound."""
+    """Revoke a device of the session's person; any of their sessions may do it. Does nothing if it is already revoked.
+
+    Raises NotFound.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret)
         key = await tx.app_keys.get(device, lock=True)
@@ -178,11 +193,11 @@ async def revoke(services: Services, secret: str, device: UUID) -> None:
 
 
 async def revoke_for(services: Services, scope: Scope, contract_id: UUID, device: UUID, actor: str) -> None:
-    """By staff, for a signer of a contract that they see. Raises NotFound, ContractNotFound."""
+    """Revoke a device of a signer for staff who see the contract. Raises NotFound, ContractNotFound."""
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.get(contract_id)
         persons = {signer.person for signer in await tx.contracts.signers(contract_id)}
-    async with services.database.transaction(EVERYTHING) as tx:  # the sessions that it ends may be about other campuses
+    async with services.database.transaction(EVERYTHING) as tx:  # it may end sessions of other campuses
         key = await tx.app_keys.get(device, lock=True)
         if key is None or key.person not in persons:
             raise NotFound("there is no such device")
@@ -190,8 +205,11 @@ async def revoke_for(services: Services, scope: Scope, contract_id: UUID, device
 
 
 async def revoke_all(tx: Transaction, person: str, actor: str, reason: str) -> list[AppKey]:
-    """Every device of a person: whoever has the old phone may have the app on it. `note_revoked` is left to do, for
-    those that it returns: devices come before people, and records after them."""
+    """Revoke every device of a person, since whoever has the old phone may have the app on it. Return the revoked keys.
+
+    The caller calls `note_revoked` for each returned key later: device keys are locked before persons, and records
+    after them.
+    """
     live = [key for key in await tx.app_keys.of_person(person) if key.revoked_at is None]
     live.sort(key=lambda each: each.id)
     return [key for key in live if await tx.app_keys.revoke(key, tx.now, actor, reason)]
@@ -203,7 +221,7 @@ async def _revoke(tx: Transaction, key: AppKey, contract: tuple[UUID, str], acto
 
 
 async def note_revoked(tx: Transaction, key: AppKey, contract: tuple[UUID, str], actor: str, reason: str) -> None:
-    """In the record; and its certificates are next."""
+    """Append the revocation to the record, and enqueue the revocation of the key's certificates."""
     facts = {"device": str(key.id), "spki_sha256": hashlib.sha256(key.spki).hexdigest(), "reason": reason}
     await tx.record.append(*contract, "app-key-revoked", actor, facts)
     await tx.jobs.enqueue(REVOKE, {"key": str(key.id)}, f"revoke-{key.id}")

@@ -1,4 +1,4 @@
-"""A signer's link for somebody to hand on: as a QR code, to copy, to an app, or as a code at the desk."""
+"""A signer's link that staff hand on: as a QR code, a copied address, an app link, or a code shown at a desk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HAVE_LINKS = (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLET
 
 @dataclass(frozen=True)
 class WantedLink:
-    """Whose link, for which contract, and by which door it leads in."""
+    """The signer, contract and door for which staff want a link."""
 
     contract: UUID
     signer: UUID
@@ -29,7 +29,7 @@ class WantedLink:
 
 @dataclass(frozen=True)
 class HandedLink:
-    """A link for somebody to hand on, and how its door shows it."""
+    """A link to hand on, its ticket as a short code, and what the link's door shows."""
 
     link: SignLink
     short_code: str
@@ -37,15 +37,15 @@ class HandedLink:
 
 
 async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink, actor: str) -> HandedLink:
-    """Return the signer's link of one door: made once, the same again afterwards.
+    """Return the signer's link for one door. Except for a desk code, further calls return the same link.
 
-    Raises ContractNotFound; IllegalMove when the contract has ended otherwise than by completion; BadInput for a door
-    that is not configured, and for somebody who does not sign this contract.
+    Raises ContractNotFound; IllegalMove if the contract has ended other than by completion; BadInput for a door that is
+    not configured, or for a signer whom the contract does not have.
     """
     door = wanted.door
     if door.value not in services.messaging.doors:
         raise BadInput(f"there is no door {door.value}", field="door")
-    case = await tx.cases.lock(wanted.contract)  # several links of one transaction come before the record's lock
+    case = await tx.cases.lock(wanted.contract)  # consistent lock order: contract before record
     contract, party = case.contract, case.find_signer(wanted.signer)
     if contract.state not in _HAVE_LINKS:
         raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")
@@ -60,7 +60,7 @@ async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink,
 
 
 async def _make_link(tx: Transaction, signer: Signer, door: DoorKind) -> SignLink:
-    # A desk code stands on a screen that others see: each one is new, and soon worth nothing.
+    # A desk code is on a screen that others can see, so each one is new and expires soon.
     if door is DoorKind.DESK:
         return await tx.links.add(signer, door, tx.now, tx.now + DESK_CODE_LIFE)
     return await tx.links.for_door(signer, door, tx.now)

@@ -1,7 +1,7 @@
-"""Whether the name and the document on file are true: an outside provider is asked, when one is configured.
+"""Ask an outside provider, if one is configured, whether the name and document on file are true.
 
-The call is made between two transactions: before it stands the attempt, and what it costs is counted; after it the
-result. Nothing of what was asked is kept.
+The call is made between two transactions: the first writes the attempt and counts its cost, the second writes the
+result. What was sent to the provider is not stored.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
-# Of one person: as many as there are codes, since each needs a right one.
+# Limits for one person: the same as for one-time codes, since each check needs a correct code.
 CHECKS_AN_HOUR, CHECKS_A_DAY = 5, 10
 
 
-# Nobody compared the document with anything: that is all that may be said of it.
+# The document was declared by the signer and compared with nothing, and the record says no more than that.
 BY_POSTER = Identified("poster", "declared", result="declared")
 
 
 @dataclass(frozen=True)
 class IdentityQuestion:
-    """That the provider may be asked about this signer; its attempt is committed with what it costs. `counted`: of the
-    signer's own budgets, which get it back when the provider is away."""
+    """A check that the provider may now be asked for. Its attempt and its cost are already committed.
+
+    `counted`: the signer's own budgets that were charged. They are credited if the provider does not answer.
+    """
 
     attempt: UUID
     person: PersonOnFile
@@ -41,7 +43,7 @@ class IdentityQuestion:
 
 
 def on_file(services: Services, signer: Signer) -> Identified:
-    """By what is on file about a signer: as good as whoever put it there."""
+    """Return the result of an identity check against the data on file. It is as reliable as the source of that data."""
     if signer.declared:
         return BY_POSTER
     return Identified(services.signing.identity.name, services.signing.identity.method)
@@ -50,7 +52,10 @@ def on_file(services: Services, signer: Signer) -> Identified:
 async def question(
     services: Services, tx: Transaction, session: SigningSession, signer: Signer
 ) -> IdentityQuestion | None:
-    """None where nobody is to be asked: the roster is all that there is. Raises TooSoon (with `retry_after`)."""
+    """Begin a check by the outside provider. Return None if no provider is configured or it does not serve this person.
+
+    Raises TooSoon (with `retry_after`).
+    """
     person = PersonOnFile(signer.name, signer.id_type, signer.id_number, signer.phone)
     if services.signing.real_names is None or not services.signing.real_names.serves(person):
         return None
@@ -66,7 +71,7 @@ async def question(
 
 
 async def answer(services: Services, asked: IdentityQuestion) -> tuple[IdentityVerdict, Identified]:
-    """What the provider says. Raises IdentityUnavailable, which is no wrong answer of anybody's."""
+    """Ask the provider and return its verdict. Raises IdentityUnavailable, which does not count as a wrong answer."""
     provider = services.signing.real_names
     assert provider is not None
     try:
@@ -87,7 +92,8 @@ async def _end(services: Services, asked: IdentityQuestion, failure: str | None)
 
 
 async def note_not_matched(tx: Transaction, session: SigningSession, signer: Signer, identified: Identified) -> None:
-    """The person knew what is on file, and the provider says that it is not true: somebody has to look."""
+    """Record that the provider did not confirm the data on file, although the person knew them, and create a staff
+    task."""
     refused = replace(identified, result="not-matched")
     await tx.sessions.add_identity_check(session, signer.contract, signer.id, refused, tx.now)
     text = "The identity provider says that name and document on file do not belong together."

@@ -1,4 +1,7 @@
-"""Somebody opens a link: a session that may ask for a code, and nothing else. It touches nothing on the contract."""
+"""Open a link: a new session that may only ask for a code. The contract is not changed.
+
+Every later call of a session begins with `visit` or `lock_visit`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ CHALLENGE_BYTES = 32
 
 @dataclass(frozen=True)
 class Landed:
-    """`secret` is the bearer of the session; the database has only its hash."""
+    """A new session. `secret` is its bearer secret, of which the database has only the hash."""
 
     secret: str
     session: SigningSession
@@ -33,7 +36,7 @@ class Landed:
 
 @dataclass(frozen=True)
 class Visit:
-    """A verified session looking at one contract, as the signer that it is there."""
+    """A verified session at one contract. `party` is the session's signer there."""
 
     session: SigningSession
     case: Case
@@ -61,7 +64,8 @@ def new_secret() -> str:
 
 
 async def open_ticket(services: Services, text: str) -> Landed:
-    """Raises LinkNotValid for unknown, expired and revoked tickets, all alike."""
+    """Begin a session for the link with this ticket. Raises LinkNotValid, the same for unknown, expired and revoked
+    tickets."""
     ticket = normalise_ticket(text)
     async with services.database.transaction(EVERYTHING) as tx:
         link = await tx.links.by_ticket(ticket) if ticket else None
@@ -86,11 +90,11 @@ async def open_ticket(services: Services, text: str) -> Landed:
 async def session_of(
     tx: Transaction, secret: str, *, lock: bool = False, agent: bool = False, before_code: bool = False
 ) -> SigningSession:
-    """Raises SessionNotValid for an unknown, rotated or expired secret, and NotForAgents where the program that is
-    paired with a page has no business: everywhere but where `agent` is said.
+    """Return the live session with this secret. `lock` locks its row.
 
-    Whoever came by a pickup code gets NotVerified everywhere but where `before_code` is said: nothing is looked up that
-    could tell whether the code was right.
+    Raises SessionNotValid for an unknown, rotated or expired secret, and NotForAgents for the session of a paired
+    program unless `agent`. Raises NotVerified for the secret of a pickup-code session unless `before_code`; it does so
+    without a look-up, so that the answer cannot tell whether the pickup code was correct.
     """
     if is_pickup_secret(secret) and not before_code:
         raise NotVerified
@@ -98,7 +102,7 @@ async def session_of(
 
 
 async def signer_of_session(tx: Transaction, secret: str) -> tuple[SigningSession, Signer]:
-    """Return a session that may not be verified yet, and the signer whose link was opened. Raises as `session_of`."""
+    """Return a session, verified or not, and the signer whose link was opened. Raises as `session_of` does."""
     found = await tx.cases.get_session_and_signer(secret) if secret else None
     session = _check_session(tx, found[0] if found else None, agent=False)
     assert found is not None
@@ -114,7 +118,7 @@ def _check_session(tx: Transaction, session: SigningSession | None, *, agent: bo
 
 
 async def come_back(services: Services, secret: str) -> tuple[SigningSession, list[tuple[Contract, SigningTask]]]:
-    """Where the visitor is: their contracts once verified, and a fresh key challenge."""
+    """Return the session with a fresh key challenge and, if it is verified, its contracts and tasks."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         challenge = services.signing.randomness(CHALLENGE_BYTES)
@@ -124,21 +128,22 @@ async def come_back(services: Services, secret: str) -> tuple[SigningSession, li
 
 
 async def contracts_of(tx: Transaction, session: SigningSession) -> list[tuple[Contract, SigningTask]]:
-    """The contracts of a verified session in the order of the list, the link's own first."""
+    """Return the contracts and tasks of a verified session in the session's order: the link's own contract first."""
     visits = [await _at(tx, session, await tx.cases.get(contract)) for contract in session.contracts]
     return [(visit.contract, visit.task) for visit in visits]
 
 
 async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
-    """What every call after `verify` begins with. Without an id it is the contract whose link was opened.
+    """Return the verified session at one contract. Without an id, it is the contract whose link was opened.
 
-    Raises SessionNotValid, NotVerified, or ContractNotFound for a contract that is not in the session.
+    Raises SessionNotValid, NotVerified, NotForAgents (unless `agent`), or ContractNotFound for a contract that is not
+    in the session.
     """
     return await _visit(tx, secret, contract_id, agent=agent, lock=False)
 
 
 async def lock_visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
-    """Lock the contract, and return the visit as it is under the lock. Raises as `visit` does."""
+    """Lock the contract, and return the verified session as it is under the lock. Raises as `visit` does."""
     return await _visit(tx, secret, contract_id, agent=agent, lock=True)
 
 
@@ -155,7 +160,7 @@ async def _visit(tx: Transaction, secret: str, contract_id: UUID | None, *, agen
 
 
 async def _at(tx: Transaction, session: SigningSession, case: Case) -> Visit:
-    """The link's own signer, or in another contract of the session the same person."""
+    """Return the visit of the link's own signer or, in another contract of the session, of the same person."""
     party = case.find_signer(session.signer)
     if party is None:
         party = case.find_person((await tx.contracts.signer(session.signer)).person)

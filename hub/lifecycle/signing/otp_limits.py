@@ -1,4 +1,4 @@
-"""How many codes and wrong answers are too many, and by whom they are counted."""
+"""Limits on one-time codes and wrong answers, and whose attempts are counted together."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from hub.store.transaction import Transaction
 
 
 async def take_turn_at_phone(tx: Transaction, secret: str, signer: Signer) -> None:
-    """At the door of pickup codes nobody else asks or answers at this phone until the unit ends. Before any other lock,
-    as those take it who are nobody yet."""
+    """Lock the phone number of a pickup-code session until the transaction ends; do nothing for other sessions.
+
+    Call it before taking any other lock: pickup-code sessions without a signer take this lock first as well.
+    """
     if is_pickup_secret(secret):
         await tx.sessions.one_at_a_time(tx.visitors.person(signer.phone))
 
 
 async def refuse(tx: Transaction, secret: str, signer: Signer, *, code: bool) -> None:
-    """Raises Locked after too many wrong answers, and TooSoon when a `code` is wanted and one went out just now."""
+    """Raise Locked after too many wrong answers. With `code`, also raise TooSoon if a code was sent too recently."""
     if is_pickup_secret(secret):
         await refuse_at_phone(tx, signer.phone, code=code)
     else:
@@ -29,8 +31,10 @@ async def refuse(tx: Transaction, secret: str, signer: Signer, *, code: bool) ->
 
 
 async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
-    """At the door of pickup codes: what counts for one of those who have this phone number counts for whoever names
-    it. So the answer depends on the phone alone, and not on whether the pickup code was right."""
+    """Refuse a pickup-code session by the counts of everybody who has this phone number. Raises Locked, TooSoon.
+
+    The answer depends on the phone number alone, so it does not reveal whether the pickup code was correct.
+    """
     everybody = {tx.visitors.person(phone), *await tx.contracts.persons_at(phone)}
     await _refuse(tx, sorted(everybody), DAY_OF, code)
 

@@ -1,7 +1,7 @@
-"""A program on the signer's own computer joins the visit of a page, to sign there with the person's USB token.
+"""Pair a program on the signer's own computer with a page's session, to sign there with the person's USB token.
 
-The page shows a code, the program claims it. It gets a session of its own, for one contract and for signing alone; the
-person confirms on the page the certificate that the program found, and before that nothing can be signed.
+The page shows a code, which the program claims. The program gets its own session, for one contract and for signing
+only. Nothing can be signed until the person has confirmed on the page the certificate that the program found.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class Claimed:
-    """What the program gets: `secret` is the bearer of its session."""
+    """What the program gets. `secret` is the bearer secret of its session."""
 
     secret: str
     session: SigningSession
@@ -43,7 +43,8 @@ class Claimed:
 
 @dataclass(frozen=True)
 class PairingView:
-    """Where a pairing is. `certificate` (DER) and what was proved of its key, once the program has one."""
+    """The state of a pairing. `certificate` (DER) and the proved `custody` of its key are None until the program has
+    them."""
 
     pairing: Pairing
     state: PairingState
@@ -53,7 +54,8 @@ class PairingView:
 
 
 async def begin(services: Services, secret: str, contract_id: UUID | None) -> tuple[str, Pairing]:
-    """A code for the program; an earlier one of this page, and the program that came by it, are at an end."""
+    """Return a new code for the program. Ends an earlier code of this page, and the session of the program that claimed
+    it."""
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id)
         check_turn(visiting.contract, visiting.task)
@@ -70,7 +72,10 @@ async def begin(services: Services, secret: str, contract_id: UUID | None) -> tu
 
 
 async def claim(services: Services, text: str) -> Claimed:
-    """Raises PairingNotValid for unknown, used, expired and ended codes, all alike."""
+    """Return a session for the program that claims this code.
+
+    Raises PairingNotValid, the same for unknown, used, expired and ended codes.
+    """
     code = normalise_pairing_code(text)
     if code is None:
         raise PairingNotValid
@@ -109,7 +114,8 @@ async def _join(services: Services, tx: Transaction, pairing: Pairing, page: Sig
 
 
 async def standing(services: Services, secret: str) -> PairingView:
-    """To the page and to its program alike. Raises PairingNotValid where there was none."""
+    """Return the pairing's state, to the page and to its program alike. Raises PairingNotValid if there is no
+    pairing."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         pairing = await _of(tx, session)
@@ -128,8 +134,10 @@ async def _of(tx: Transaction, session: SigningSession) -> Pairing:
 
 
 async def confirm(services: Services, secret: str, certificate_sha256: str) -> None:
-    """The person says on the page that this certificate is theirs. Raises NotConfirmed when the program has another
-    one meanwhile, PairingNotValid when it is at an end."""
+    """Store that the person confirmed on the page that this certificate is theirs.
+
+    Raises NotConfirmed if the program now has another certificate, PairingNotValid if the pairing has ended.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         pairing, visiting = await _own(tx, secret)
         if pairing.state(tx.now) not in (PairingState.CERTIFIED, PairingState.CONFIRMED):
@@ -144,7 +152,8 @@ async def confirm(services: Services, secret: str, certificate_sha256: str) -> N
 
 
 async def end(services: Services, secret: str) -> None:
-    """The person wants no program to sign, or not this one: its session is dead from now on."""
+    """End the pairing because the person wants no program, or not this one, to sign. The program's session ends at
+    once."""
     async with services.database.transaction(EVERYTHING) as tx:
         pairing, visiting = await _own(tx, secret)
         await tx.pairings.end_all(visiting.session.id, tx.now)
@@ -153,7 +162,7 @@ async def end(services: Services, secret: str) -> None:
 
 
 async def _own(tx: Transaction, secret: str) -> tuple[Pairing, Visit]:
-    """Of a page, never of the program itself."""
+    """Return the pairing and the visit of a page. Raises NotForAgents for the program itself."""
     session = await session_of(tx, secret)
     pairing = await _of(tx, session)
     return pairing, await visit(tx, secret, pairing.contract)

@@ -1,6 +1,6 @@
-"""A passkey confirms the very request: made once for each of a person's devices, in a verified visit, and used again.
+"""A passkey confirms one signature request. It is registered once for each device, in a verified session.
 
-It is an offer and never a condition. Whoever has none, or does not want it, signs without.
+A passkey is offered and never required.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from qianda.passkey import Assertion, WrongPasskey, read_registration, relying_p
 
 @dataclass(frozen=True)
 class PasskeyOptions:
-    """What a page needs to make a passkey for this person, or to ask for one that they have."""
+    """What a page needs to register a passkey for this person, or to ask for one of theirs."""
 
     rp_id: str
     user: bytes
@@ -40,7 +40,7 @@ class PasskeyAnswer:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A right one: as it travels in the file, and which passkey gave it."""
+    """A valid confirmation as it is embedded in the file (`packed`), and the id of its passkey."""
 
     packed: bytes
     passkey: UUID
@@ -51,7 +51,7 @@ class Confirmation:
 
 
 async def known(services: Services, secret: str, contract_id: UUID | None) -> PasskeyOptions:
-    """Raises NotFound where the hub's address can have no passkeys."""
+    """Return the person's passkeys and a challenge. Raises NotFound if the hub's address cannot have passkeys."""
     rp_id = _rp_id(services)
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id)
@@ -62,7 +62,7 @@ async def known(services: Services, secret: str, contract_id: UUID | None) -> Pa
 
 
 async def find_passkey(services: Services, visiting: Visit, credential_id: bytes) -> Passkey:
-    """Return this person's passkey. Raises WrongConfirmation where it is nobody's, or somebody else's."""
+    """Return this person's passkey. Raises WrongConfirmation if it is unknown or belongs to another person."""
     rp_id = relying_party(services.origin)
     async with services.database.transaction(EVERYTHING) as tx:
         passkeys = await tx.passkeys.of(visiting.signer.person, rp_id) if rp_id else []
@@ -75,9 +75,9 @@ async def find_passkey(services: Services, visiting: Visit, credential_id: bytes
 async def register(
     services: Services, secret: str, contract_id: UUID | None, authenticator_data: bytes, client_data: bytes
 ) -> Passkey:
-    """A fresh passkey of the person whose code and identity were checked in this visit. The challenge serves once.
+    """Register a new passkey for the person of a verified session. A challenge is valid once.
 
-    Raises WrongConfirmation, also for a passkey that is known already.
+    Raises WrongConfirmation, also for a passkey that is already registered.
     """
     rp_id = _rp_id(services)
     async with services.database.transaction(EVERYTHING) as tx:
@@ -110,7 +110,11 @@ async def register(
 async def confirmed(
     services: Services, tx: Transaction, visiting: Visit, request: SignatureRequest, given: PasskeyAnswer | None
 ) -> Confirmation | None:
-    """Check what came with the signature, in its transaction. Raises WrongConfirmation."""
+    """Check the passkey's answer that came with a signature, in the transaction of the signature. Return None without
+    one.
+
+    Raises WrongConfirmation.
+    """
     if given is None:
         return None
     rp_id = relying_party(services.origin)
@@ -131,7 +135,7 @@ async def confirmed(
 
 
 async def note_wrong(services: Services, request: SignatureRequest, actor: str, wrong: WrongConfirmation) -> None:
-    """Nothing was changed by it; that it was tried stands in the record."""
+    """Append a refused confirmation to the record. Nothing else changes."""
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.get(request.contract)
         facts = {"request": str(request.id), "reason": str(wrong)}

@@ -1,8 +1,8 @@
-"""Somebody types a pickup code and their phone number, as a message told them that could carry no link.
+"""Begin a session by a pickup code and a phone number, for signers whose message could not carry a link.
 
-Whether the two fit is not told before the one-time code: who guessed wrong gets a session as well, in which codes can
-be asked for that nobody ever gets, and in which no answer is right. `otp_limits` sees to it that its budgets run out as
-the others do.
+Until the one-time code, no answer reveals whether code and phone number fit. A wrong pair gets a session as well: the
+codes that are asked for in it are never sent, and no answer in it is correct. `otp_limits` applies the same limits to
+it as to a real session.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class PickedUp:
-    """`secret` is the bearer; the database has only its hash."""
+    """A new session. `secret` is its bearer secret, of which the database has only the hash."""
 
     secret: str
     key_challenge: bytes
@@ -43,8 +43,10 @@ class PickedUp:
 
 
 async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
-    """A session, whether the two fit or not. Raises BadInput for what can be no pickup code or mobile number, Locked
-    after MAX_DAILY_PICKUPS for one phone."""
+    """Begin a session, whether code and phone number fit or not.
+
+    Raises BadInput for what cannot be a pickup code or a mobile number, Locked after MAX_DAILY_PICKUPS for one phone.
+    """
     typed, number = parse_pickup_code(code), normalise_phone(phone, field="phone")
     async with services.database.transaction(EVERYTHING) as tx:
         await _count_try(tx, number)
@@ -94,11 +96,11 @@ def _nobody(tx: Transaction, phone: str, picked: PickedUp) -> Visitor:
     )
 
 
-# ---- for whoever guessed wrong
+# ---- sessions of a wrong pickup code
 
 
 async def nobody(tx: Transaction, secret: str) -> Visitor:
-    """Raises SessionNotValid."""
+    """Return the pickup-code session that has no signer. Raises SessionNotValid."""
     visitor = await tx.visitors.by_secret(secret)
     if visitor is None or visitor.door != PICKUP_DOOR or not visitor.live(tx.now):
         raise SessionNotValid
@@ -106,7 +108,8 @@ async def nobody(tx: Transaction, secret: str) -> Visitor:
 
 
 async def send_no_code(services: Services, secret: str) -> None:
-    """As `send_code` does, but nothing is sent. Raises Locked, TooSoon and BudgetSpent by the phone alone."""
+    """Behave as `send_code` does, but send nothing. Raises Locked, TooSoon and BudgetSpent by the phone number
+    alone."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor = await nobody(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
@@ -116,7 +119,7 @@ async def send_no_code(services: Services, secret: str) -> None:
 
 
 async def verify_nobody(services: Services, secret: str) -> None:
-    """As `verify_identity.verify` with wrong answers: raises WrongAnswer, Locked."""
+    """Behave as `verify_identity.verify` does after wrong answers. Raises WrongAnswer, Locked."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor = await nobody(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
@@ -126,13 +129,13 @@ async def verify_nobody(services: Services, secret: str) -> None:
 
 
 async def ignore_question(services: Services, secret: str) -> None:
-    """As `questions.ask`, but nobody hears it. Raises SessionNotValid."""
+    """Behave as `questions.ask` does, but store nothing. Raises SessionNotValid."""
     async with services.database.transaction(EVERYTHING) as tx:
         await nobody(tx, secret)
 
 
 async def come_back(services: Services, secret: str) -> bytes:
-    """A fresh key challenge for a session of either kind. Raises SessionNotValid."""
+    """Return a fresh key challenge for a pickup-code session, with or without a signer. Raises SessionNotValid."""
     async with services.database.transaction(EVERYTHING) as tx:
         challenge = services.signing.randomness(CHALLENGE_BYTES)
         session = await tx.sessions.by_secret(secret)

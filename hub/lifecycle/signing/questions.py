@@ -1,4 +1,4 @@
-"""What a signer may say before they sign: a question, "not me", or that something is wrong."""
+"""What a signer may report before signing: a question, "not me", or that something is wrong."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ QUESTIONS_A_DAY = 10
 
 
 async def ask(services: Services, secret: str, kind: str, text: str) -> None:
-    """ "Not me", "wrong" or "I have a question": a task for staff, and reminders to that number stop until it is
-    settled.
+    """Create a staff task for the signer's report, and pause reminders to their phone number until it is settled.
 
-    Works before the visitor is verified too: whoever got somebody else's message cannot pass the identity check. What
-    was said already and is not settled yet changes nothing. Raises TooSoon after QUESTIONS_A_DAY.
+    An unverified session may report too: a person who got somebody else's message cannot pass the identity check. A
+    report that is already open changes nothing. Raises BadInput for another kind or a long text, TooSoon after
+    QUESTIONS_A_DAY.
     """
     if kind not in QUESTIONS:
         raise BadInput("kind is not-me, wrong or question", field="kind")
@@ -32,7 +32,7 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, before_code=True)
         there = await lock_all(tx, session.signer, session.contract)
-        session = await session_of(tx, secret, before_code=True)  # the phone may just have changed, which ends it
+        session = await session_of(tx, secret, before_code=True)  # a phone change meanwhile ends the session
         signer = await tx.contracts.signer(session.signer)
         await tx.tasks.pause_at(there.number, there.contracts, True)
         asked = StaffTask(uuid4(), kind, words, signer.campus, tx.now, signer.contract, signer.id)
@@ -47,14 +47,15 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
 
 @dataclass(frozen=True)
 class AtNumber:
-    """A phone number, by its hash, and the contracts in which somebody who has it may still have something to do."""
+    """The hash of a phone number, and the contracts in which a person with this number may still have something to
+    do."""
 
     number: bytes
     contracts: Sequence[UUID]
 
 
 async def lock_all(tx: Transaction, signer_id: UUID, contract: UUID | None) -> AtNumber:
-    """Lock everything at this signer's number, beside the contract that it is about."""
+    """Lock all unfinished contracts of this signer's phone number, and `contract`."""
     number = tx.cipher.found_by("phone", (await tx.contracts.signer(signer_id)).phone)
     there = await tx.contracts.unfinished_at(number)
     await tx.contracts.lock([*there, contract] if contract else there)

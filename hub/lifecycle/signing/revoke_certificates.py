@@ -1,8 +1,7 @@
-"""The certificates of a key that was revoked are revoked at the authorities that issued them.
+"""Revoke the certificates of a revoked key at the authorities that issued them, so that others see it as well.
 
-Whoever signs with a lost device elsewhere is then found out there, too. Signatures that were made before stay good,
-since their timestamps lie before the revocation: so one that has no timestamp yet is waited for, and after it as long
-as the clocks of timestamp services may be ahead of ours.
+Signatures made before stay valid, because their timestamps are earlier than the revocation. So the revocation waits
+until each signature has its timestamp and CLOCK_TOLERANCE has passed, by which a timestamp service's clock may be fast.
 """
 
 from __future__ import annotations
@@ -39,14 +38,17 @@ class Outcome(Enum):
 
 
 async def revoke_certificates(services: Services, key_id: UUID) -> None:
-    """Of one key, as far as possible now. Who is away is asked again (1 min, doubling to 1 h) until the certificate is
-    over anyway; staff are told when it lasts, or when an authority does not do it."""
+    """Revoke the certificates of one revoked key as far as possible now, and plan the next try.
+
+    An authority that does not answer is asked again after 1 minute, doubling to 1 hour, until the certificate has
+    expired. Staff get a task after TRIES_BEFORE_STAFF such tries, or at once if an authority refuses.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         key = await tx.app_keys.get(key_id, lock=True)
         if key is None or key.revoked_at is None or key.certificates_due_at is None:
             return
         tries = key.certificate_tries
-        # An attempt whose process dies is made again.
+        # If this process dies, the next try is already planned.
         await tx.app_keys.plan_certificates(key.id, tx.now + compute_backoff(tries), tries)
         theirs = [each for each in await tx.certificates.of_person(key.person, tx.now) if _is_of(key, each)]
         since = tx.now - CLOCK_TOLERANCE
@@ -65,7 +67,7 @@ def _is_of(key: AppKey, issued: PersonsCertificate) -> bool:
 async def _note(
     tx: Transaction, key: AppKey, outcomes: Sequence[tuple[PersonsCertificate, Outcome]], waiting: bool
 ) -> None:
-    """When it goes on, and what staff have to do themselves."""
+    """Plan the next try, and create tasks for what staff have to do themselves."""
     away = [each for each, outcome in outcomes if outcome is Outcome.AWAY]
     tries, again = key.certificate_tries + bool(away), None
     if away or waiting:
@@ -121,6 +123,6 @@ async def _ask(services: Services, issued: PersonsCertificate) -> None:
     try:
         await authority.revoke(issued.certificate, REASON)
     except AuthorityRefused:
-        # It may have done so before, and its answer was lost.
+        # The authority may have revoked it earlier, and its answer was lost.
         if await authority.status(issued.certificate) is not CertificateStatus.REVOKED:
             raise

@@ -1,6 +1,6 @@
-"""The signer's act: the prepared file, and their signature with the key that `signer_certificates` knows.
+"""Prepare the file for a signer, and accept their signature with the key that `signer_certificates` certified.
 
-Nothing here is in memory between two calls: any process can go on with what another one began.
+No state is kept in memory between two calls: any process can continue what another one began.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class AgreedConsent:
 
 @dataclass(frozen=True)
 class PrepareRequest:
-    """What a signer wants to sign: the document as they saw it, the consent they agreed to, and how they wrote."""
+    """What a signer wants to sign: the document that they saw, the consent that they agreed to, and their
+    handwriting."""
 
     document_sha256: str
     consent: AgreedConsent
@@ -72,7 +73,7 @@ class PrepareRequest:
 
 
 def consent_for(services: Services, contract: Contract, language: str) -> Consent:
-    """The consent in the signer's language where the template has it, else in the contract's."""
+    """Return the consent text in the signer's language or, if the template does not have it, in the contract's."""
     languages = services.documents.printer.templates.languages(contract.template)
     return services.documents.printer.templates.get(
         contract.template, language if language in languages else contract.language
@@ -85,14 +86,15 @@ def consent_for(services: Services, contract: Contract, language: str) -> Consen
 async def prepare(
     services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
 ) -> tuple[SignatureRequest, int]:
-    """Take the lease on the document's revision and make the file with the gap; also returns that file's size.
+    """Lease the document's revision, and make the file with the gap for the signature. Return the request and the
+    file's size.
 
-    Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, CustodyTooLow (also when another contract of the
-    session let the key pass), DocumentChanged, DocumentBusy and BudgetSpent (with `retry_after`).
+    Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, CustodyTooLow (also if another contract of the
+    session accepted the key), DocumentChanged, DocumentBusy and BudgetSpent (with `retry_after`).
     """
     try:
         return await _prepare(services, secret, contract_id, asked)
-    except CustodyTooLow as refusal:  # its transaction is undone by now
+    except CustodyTooLow as refusal:  # its transaction was rolled back
         async with services.database.transaction(EVERYTHING) as tx:
             visiting = await visit(tx, secret, contract_id, agent=True)
         session = visiting.session
@@ -103,7 +105,7 @@ async def prepare(
 async def _prepare(
     services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
 ) -> tuple[SignatureRequest, int]:
-    """Nothing is locked while the file is read, drawn and stored; whether it may still be signed is asked anew."""
+    """Draw and store the file without holding a lock, then check under the lock that it may still be signed."""
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await visit(tx, secret, contract_id, agent=True)
         await _check_may_prepare(services, tx, visiting, asked)
@@ -115,17 +117,17 @@ async def _prepare(
     async with services.database.transaction(EVERYTHING) as tx:
         now = await lock_visit(tx, secret, visiting.contract.id, agent=True)
         await _check_may_prepare(services, tx, now, asked)
-        if now.session.certificate_chain != visiting.session.certificate_chain:  # it certified another key meanwhile
+        if now.session.certificate_chain != visiting.session.certificate_chain:  # another key was certified meanwhile
             raise DocumentBusy(retry_after=CONFIRMATION_RETRY)
         for replaced in await _replaceable(tx, now):
-            await tx.signatures.lapse(replaced.id)  # the same person begins again
+            await tx.signatures.lapse(replaced.id)  # the same signer begins again
         request = _request(tx, now, asked.consent, prepared, stored)
         await tx.signatures.add(request)
     return request, len(prepared.file)
 
 
 async def _check_may_prepare(services: Services, tx: Transaction, visiting: Visit, asked: PrepareRequest) -> None:
-    """Raise where this signer may not prepare this document now."""
+    """Raise if this signer may not prepare this document now."""
     contract = visiting.contract
     check_turn(visiting.contract, visiting.task)
     if tx.planning_now >= contract.deadline:
@@ -145,12 +147,12 @@ async def _check_may_prepare(services: Services, tx: Transaction, visiting: Visi
 
 
 def _key_was_revoked(session: SigningSession) -> bool:
-    """It had a certificate here, which was taken away."""
+    """Return whether the session's key had a certificate that was taken away."""
     return session.key_spki is not None and not session.certificate_chain
 
 
 async def _check_confirmed(tx: Transaction, session: SigningSession) -> None:
-    """A program on the signer's computer signs with nothing but the certificate that was confirmed on the page."""
+    """Raise NotConfirmed if a paired program's certificate is not the one that the person confirmed on the page."""
     if session.pairing is None:
         return
     pairing = await tx.pairings.get(session.pairing)
@@ -160,8 +162,10 @@ async def _check_confirmed(tx: Transaction, session: SigningSession) -> None:
 
 
 async def _replaceable(tx: Transaction, visiting: Visit) -> list[SignatureRequest]:
-    """What the same person prepared before, which a new one replaces. Raises DocumentBusy while somebody else has the
-    lease."""
+    """Return the signer's earlier prepared requests, which a new one replaces.
+
+    Raises DocumentBusy while another request has the lease.
+    """
     mine = []
     for request in await tx.signatures.unfinished(visiting.contract.id):
         if request.task == visiting.task.id and request.state is RequestState.PREPARED:
@@ -216,7 +220,8 @@ def _request(
 
 
 async def prepared_file(services: Services, secret: str, request_id: UUID) -> bytes:
-    """The prepared file, only to the session that asked for it. Raises DocumentChanged once it cannot be signed."""
+    """Return the prepared file to the session that asked for it. Raises DocumentChanged once it cannot be signed any
+    more."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         request = await _own_request(tx, session, request_id)
@@ -230,8 +235,8 @@ async def prepared_file(services: Services, secret: str, request_id: UUID) -> by
 
 @dataclass(frozen=True)
 class Beside:
-    """What came with a signature: a passkey's answer; and of one made on our page the hash of the page's scripts, as
-    the page reports it and as the hub serves them."""
+    """What came with a signature: a passkey's answer, and for a signature made on our page two hashes of the page's
+    scripts, one as the page reports it and one as the hub serves it."""
 
     given: PasskeyAnswer | None = None
     scripts_reported: str | None = None
@@ -250,10 +255,10 @@ NOTHING = Beside()
 async def accept_signature(
     services: Services, secret: str, request_id: UUID, raw_signature: bytes, beside: Beside = NOTHING
 ) -> TaskState:
-    """Check the value against the certificate and store it at once; embedding it is the hub's next step.
+    """Check the signature against the certificate and store it. Embedding it is a job of the hub.
 
-    A repeated submission of an accepted one is answered as success. Raises WrongSignature, WrongConfirmation (which
-    both stand in the record), DocumentChanged.
+    A second submission of an accepted signature succeeds. Raises WrongSignature and WrongConfirmation (both are written
+    into the record), DocumentChanged.
     """
     try:
         return await _accept(services, secret, request_id, raw_signature, beside)
@@ -275,7 +280,7 @@ async def _accept(services: Services, secret: str, request_id: UUID, raw_signatu
     async with services.database.transaction(EVERYTHING) as tx:
         request = await tx.signatures.get_of_session(request_id, secret)
         if request is None:
-            await session_of(tx, secret, agent=True)  # says what is wrong with the session, if that is the reason
+            await session_of(tx, secret, agent=True)  # raises if the session is the reason
             raise _no_such_request()
         visiting = await lock_visit(tx, secret, request.contract, agent=True)
         if visiting.task.state is TaskState.SIGNED:
@@ -289,7 +294,8 @@ async def _accept(services: Services, secret: str, request_id: UUID, raw_signatu
 
 
 def _key_of(certificate: bytes) -> bytes:
-    """The session may have got another key since it prepared: the certificate that the attributes name counts."""
+    """Return the certificate's public key (DER). It may differ from the session's key, which can have been replaced
+    since."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     public_key = x509.load_der_x509_certificate(certificate).public_key()
     return public_key.public_bytes(serialization.Encoding.DER, form)
@@ -307,13 +313,13 @@ async def _own_request(tx: Transaction, session: SigningSession, request_id: UUI
 
 
 async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) -> SignatureRequest:
-    """Return the request as it is under the contract's lock. After the lease it still counts while nobody else has
+    """Return the request as it is under the contract's lock. An expired lease still counts until another request has
     begun."""
     requests = await tx.signatures.of_contract(visiting.contract.id)
     request = next(each for each in requests if each.id == request_id)
     if _key_was_revoked(visiting.session):
         raise KeyRevoked
-    if (key := _key_of(request.chain[0])) != visiting.session.key_spki:  # it certified another one since
+    if (key := _key_of(request.chain[0])) != visiting.session.key_spki:  # another key was certified since
         await check_owner(tx, key, visiting.signer.person)
     if request.state is not RequestState.PREPARED or request.base != visiting.contract.document:
         raise DocumentChanged
@@ -326,7 +332,7 @@ async def _still_signable(tx: Transaction, visiting: Visit, request_id: UUID) ->
 
 @dataclass(frozen=True)
 class _CheckedSignature:
-    """A signature in DER with what a passkey said to it, and the facts about the page that it was made on."""
+    """A signature (DER), the passkey's confirmation of it, and facts about the page where it was made."""
 
     value: bytes
     confirmation: Confirmation | None
@@ -336,7 +342,7 @@ class _CheckedSignature:
 async def _store_signature(
     tx: Transaction, visiting: Visit, request: SignatureRequest, signature: _CheckedSignature
 ) -> None:
-    """Signature, end of the task and of its reminders, record and the hub's next step: one transaction."""
+    """Write signature, end of the task and its reminders, record entry and the hub's next step in one transaction."""
     contract, task, confirmation = visiting.contract, visiting.task, signature.confirmation
     packed = confirmation.packed if confirmation else None
     if not await tx.signatures.accept(request.id, signature.value, tx.now, packed):
@@ -368,13 +374,13 @@ async def _store_signature(
 
 
 async def note_refusal(services: Services, secret: str, request_id: UUID, reason: str) -> None:
-    """The signer's own side refused to sign what we prepared: kept in the record, the lease is given back, staff are
-    told."""
+    """Note that the signer's program refused to sign the prepared file: end its lease, write the record, and tell
+    staff."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         request = await _own_request(tx, session, request_id)
         contract = await tx.contracts.locked(request.contract)
-        await tx.signatures.lapse(request.id)  # not one whose signature was accepted while we waited for the lock
+        await tx.signatures.lapse(request.id)  # does nothing if its signature was accepted meanwhile
         facts = {"request": str(request.id), "reason": reason[:500], "prepared_sha256": request.prepared}
         await tx.record.append(
             contract.id, contract.campus, "signing-refused-by-client", f"signer:{session.signer}", facts

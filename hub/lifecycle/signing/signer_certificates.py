@@ -1,4 +1,4 @@
-"""A key that the signer holds, and its certificate: issued by our authority, or brought along on their token."""
+"""The signer's certificate: issued by an authority for a new key, or brought along on the signer's token."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ from qianda.passkey_binding import PasskeyBinding, find_binding
 
 KEY_PURPOSE = b"qianda-key-v1"
 TIME_TO_CLOSE = timedelta(days=14)
-# What is left at least of a certificate that is brought along by the last one who signs.
+# A certificate that the last signer brings along must be valid for at least this long.
 MIN_LIFE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Certified:
-    """What a session gets: its key, where that is (claimed, proved), and the chain, the signer's own first. `held`: as
-    what the key is bound."""
+    """What a session gets: its public key (DER), the claimed and the proved custody, and the certificate chain (DER,
+    the signer's own first). `held`: the app key to bind, if the key is one."""
 
     spki: bytes
     claimed: str
@@ -65,8 +65,8 @@ class Certified:
 
 @dataclass(frozen=True)
 class BroughtCertificate:
-    """A certificate that a key has already: its chain up to the authority that is trusted for signers, its own first;
-    the proof that somebody holds the key, and where they say it is."""
+    """A certificate that a key already has: the chain from the signer's own to an authority that is trusted for
+    signers, the proof of possession of the key, and its claimed custody."""
 
     chain: tuple[bytes, ...]
     proof: bytes
@@ -76,11 +76,11 @@ class BroughtCertificate:
 async def certify_key(
     services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: Presented
 ) -> Certified:
-    """A certificate for a key whose possession was just proved: a fresh one, or that of an app which comes back. One
-    key per session signs all its contracts.
+    """Get a certificate for a key whose possession was just proved: a new key, or an app's key that was bound before.
 
-    Raises WrongProof (also for a challenge that was used), KeyOfSomebodyElse, KeyRevoked, CustodyTooLow, BudgetSpent,
-    AuthorityUnavailable; WrongConfirmation for a passkey that is not one of this person's.
+    A session has one key, which signs all its contracts. Raises WrongProof (also for a challenge that was used
+    already), KeyOfSomebodyElse, KeyRevoked, TooManyDevices, CustodyTooLow, BudgetSpent, AuthorityUnavailable,
+    AuthorityRefused, and WrongConfirmation for a passkey that is not this person's.
     """
     visiting, challenge = await _proved(services, secret, contract_id, shown)
     holding = await held(services, visiting, shown, challenge, presented)
@@ -92,10 +92,10 @@ async def certify_key(
 async def bring_certificate(
     services: Services, secret: str, contract_id: UUID | None, brought: BroughtCertificate
 ) -> Certified:
-    """Take a certificate that the key has already.
+    """Take a certificate that the key already has.
 
-    Raises WrongProof, and for a certificate that cannot be taken a kind of Refused, which is kept in the record.
-    AuthorityUnavailable: nobody can say at the moment whether it was revoked.
+    Raises WrongProof, CustodyTooLow; another kind of Refused, which is written into the record, for a certificate that
+    cannot be accepted; AuthorityUnavailable if no list tells at the moment whether it was revoked.
     """
     if not brought.chain:
         raise BadInput("the chain has no certificate", field="certificate_chain")
@@ -108,7 +108,7 @@ async def bring_certificate(
         raise
     proved = Custody.USB_TOKEN if accepted.token_only else choose_custody(shown.custody)
     if proved is Custody.BROWSER:
-        proved = Custody.SOFTWARE  # no page of ours made this key
+        proved = Custody.SOFTWARE  # our page did not make this key
     await _demand(services, visiting, shown, proved)
     async with services.database.transaction(EVERYTHING) as tx:
         certified = Certified(shown.spki, shown.custody, proved, accepted.chain, Held(proved))
@@ -121,8 +121,10 @@ async def bring_certificate(
 
 @noting_refused_keys
 async def _proved(services: Services, secret: str, contract_id: UUID | None, shown: ShownKey) -> tuple[Visit, bytes]:
-    """The visit of whoever just showed that they hold this key, and that it was nobody else's before; and the
-    challenge by which they did."""
+    """Check the proof of possession, and that the key belongs to nobody else. Return the visit and the used challenge.
+
+    Raises BadInput, WrongProof, KeyOfSomebodyElse, KeyRevoked.
+    """
     if shown.custody not in set(Custody):
         raise BadInput("unknown custody", field="custody")
     async with services.database.transaction(EVERYTHING) as tx:
@@ -131,7 +133,7 @@ async def _proved(services: Services, secret: str, contract_id: UUID | None, sho
         challenge = await tx.sessions.use_challenge(visiting.session.id)
         foreign = await tx.sessions.key_is_of_somebody_else(shown.spki, visiting.signer.person)
         refusal = await owner_refusal(tx, shown.spki, visiting.signer.person)
-    # The challenge is spent by now, whatever the proof turns out to be.
+    # The challenge is used up by now, even if the proof turns out to be wrong.
     if challenge is None:
         raise WrongProof("this challenge has already been used; request a new one")
     _check_proof(services.origin, challenge, shown)
@@ -143,7 +145,10 @@ async def _proved(services: Services, secret: str, contract_id: UUID | None, sho
 
 
 def _check_proof(origin: str, challenge: bytes, shown: ShownKey) -> None:
-    """Signed is purpose ‖ challenge ‖ SHA-256(origin) ‖ SPKI: what for, when, where, which key."""
+    """Check the signature over purpose ‖ challenge ‖ SHA-256(origin) ‖ SPKI. Raises WrongProof.
+
+    So a proof is good for one purpose, one moment, one hub and one key only.
+    """
     statement = KEY_PURPOSE + challenge + hashlib.sha256(origin.encode()).digest() + shown.spki
     try:
         verified_der(shown.spki, statement, shown.proof)
@@ -161,7 +166,7 @@ def _key_of(certificate: bytes) -> bytes:
 
 
 async def _demand(services: Services, visiting: Visit, shown: ShownKey, proved: Custody) -> None:
-    """What the template demands of the key; a refusal is kept in the record. Raises CustodyTooLow."""
+    """Check the custody that the template demands; a refusal is written into the record. Raises CustodyTooLow."""
     try:
         check_custody(services, visiting, proved)
     except CustodyTooLow as refusal:
@@ -206,8 +211,10 @@ async def _certificate_for(
 
 
 def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
-    """How long a certificate has to be valid. Longer for somebody after whom others sign: the file is closed only
-    then, and to last it has to be closed while all its certificates are valid.
+    """Return how long a signer's certificate must be valid.
+
+    The file is closed after the last signature, and all certificates must be valid then. So the time is longer while
+    other signers still have to sign.
     """
     others = [party.task for party in visiting.case.parties if party.task.id != visiting.task.id]
     if all(task.state.final for task in others):
@@ -236,7 +243,10 @@ async def _accepted(services: Services, visiting: Visit, chain: Sequence[bytes])
 
 
 async def _check_revocation(services: Services, visiting: Visit, accepted: Accepted) -> None:
-    """Ask the authority's lists. One that outlives the certificate could not speak for it later."""
+    """Check the certificate against its authority's revocation list, with an attempt row. Raises CertificateRevoked.
+
+    Raises CertificateNotValid if the list's next update lies after the certificate's end: no later list would name it.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         attempt = await tx.signatures.begin_attempt("revocation", visiting.contract.id, None, tx.now)
     failure = None
@@ -265,8 +275,10 @@ async def _note_refused(services: Services, visiting: Visit, certificate: bytes,
 
 
 async def note_key_deleted(services: Services, secret: str) -> None:
-    """The page reports that it deleted the key of this visit. It is the page's word, and stands as such in the record
-    of each contract that was signed with it. Again: nothing more."""
+    """Record that the page reports the deletion of this session's key, in each contract that was signed with it.
+
+    The entry says that it is the page's report. Further calls do nothing.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret)
         for request in await tx.signatures.key_deleted(session.id, tx.now):
@@ -288,7 +300,7 @@ async def _note_certified(
     tx: Transaction, visiting: Visit, certified: Certified, kind: str, facts: dict[str, str]
 ) -> None:
     session, contract = visiting.session, visiting.contract
-    # The session before the record that `bind` may append to: consistent order, to avoid deadlocks.
+    # Update the session before `bind` appends to the record: consistent order, to avoid deadlocks.
     await tx.sessions.certified(session.id, certified.spki, certified.claimed, certified.custody.value, certified.chain)
     if session.pairing is not None:
         await tx.pairings.certified(session.pairing, certified.chain[0])

@@ -1,4 +1,4 @@
-"""Whose turn it is: opening tasks with their first step, and closing what is left when a contract ends."""
+"""The order in which signers sign: open tasks with their first step, and close open tasks when a contract ends."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class Invitation:
-    """When the first message goes out. `hold`: one "now" waits a moment for that of another contract."""
+    """When the first message is sent. `hold`: an immediate message waits a moment so that other contracts can share
+    it."""
 
     send: FirstSend
     hold: bool = False
 
 
 async def open_next(services: Services, tx: Transaction, case: Case, invitation: Invitation) -> Case:
-    """Open the tasks whose turn has come, each with its first step. Returns the case as it is then."""
+    """Open the tasks whose turn has come, each with its first step. Return the case as it is then."""
     due = {task.id for task in select_tasks_to_open([party.task for party in case.parties])}
     parties = [
         await open_task(services, tx, case.contract, party, invitation) if party.task.id in due else party
@@ -43,7 +44,7 @@ async def open_task(
     party: Party,
     invitation: Invitation,
 ) -> Party:
-    """Open one task with its first step. Returns the party as it is then."""
+    """Open one task with its first step. Return the party as it is then."""
     signer, task = party.signer, party.task
     now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
@@ -70,7 +71,7 @@ async def open_task(
 
 
 async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: datetime) -> None:
-    """The contract ended otherwise: nobody has anything to do any more, and nothing more is planned."""
+    """Close all open tasks of a contract that ended without completion, and stop their reminders."""
     for task in await tx.tasks.of_contract(contract.id):
         if not task.state.final:
             await tx.tasks.end(task.id, TaskState.CLOSED, at)
@@ -78,7 +79,7 @@ async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: date
 
 
 def check_turn(contract: Contract, task: SigningTask) -> None:
-    """Raises AlreadySigned, NotYourTurn, or IllegalMove unless this task can be signed now."""
+    """Raise AlreadySigned, NotYourTurn, or IllegalMove unless this task can be signed now."""
     match task.state:
         case TaskState.SIGNED:
             raise AlreadySigned

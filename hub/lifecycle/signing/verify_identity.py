@@ -1,4 +1,4 @@
-"""A one-time code to the phone on file, and an identity check: both, always, before anything personal is shown."""
+"""A one-time code to the phone on file and an identity check. Both are required before anything personal is shown."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
-# A session shows at most so many contracts of one person; the link's own is always among them.
+# The most contracts of one person that a session shows. The link's own contract is always among them.
 MAX_CONTRACTS = 20
 
 
 @dataclass(frozen=True)
 class Verified:
-    """The rotated secret and what may be signed with it."""
+    """The session's new secret, and the contracts and tasks that it may sign."""
 
     secret: str
     session: SigningSession
@@ -47,9 +47,11 @@ class Verified:
 
 
 async def send_code(services: Services, secret: str, channel: str | None = None) -> None:
-    """Raises Locked, TooSoon or BudgetSpent (with `retry_after`) by the configured budgets. A new code kills the
-    old one. `channel`: by which the person would like to have it; it comes another way where that does not lead to
-    their phone."""
+    """Send a new one-time code, which replaces the old one.
+
+    `channel`: the channel that the person would like; another one is used if it does not reach their phone. Raises
+    Locked, TooSoon or BudgetSpent (with `retry_after`) by the configured budgets.
+    """
     wished = (channel,) if channel else ()
     try:
         await _send_code(services, secret, wished)
@@ -67,7 +69,7 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
         await take_turn_at_phone(tx, secret, asking)
         await tx.contracts.lock([session.contract])
         await tx.sessions.one_at_a_time(asking.person)
-        # As things are now that nobody else is at it: the phone may just have changed, which ended this session.
+        # Read again under the locks: the phone may just have changed, which ended this session.
         session, signer = await signer_of_session(tx, secret)
         await refuse(tx, secret, signer, code=True)
         code = await tx.sessions.add_code(signer.person, session.id, tx.now)
@@ -78,8 +80,11 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
 
 
 async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:
-    """Code *and* identity check. Raises WrongAnswer without telling which was wrong; Locked after too many;
-    IdentityUnavailable when an outside provider has to be asked and does not answer: the code still counts then."""
+    """Verify the session by its one-time code and the identity check.
+
+    Raises WrongAnswer without telling which answer was wrong; Locked after too many wrong answers; IdentityUnavailable
+    if an outside provider has to be asked and does not answer. In that case the code stays valid.
+    """
     entered = _Entered(code, name, id_tail)
     async with services.database.transaction(EVERYTHING) as tx:
         answered = await _answered(services, tx, secret, entered)
@@ -92,7 +97,7 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
         raise WrongAnswer
     verdict, identified = await answer(services, asked)
     async with services.database.transaction(EVERYTHING) as tx:
-        answered = await _answered(services, tx, secret, entered)  # as things are by now
+        answered = await _answered(services, tx, secret, entered)  # read again under the locks
         if answered.right is not None and verdict.matched:
             return await _admit(services, tx, answered, identified)
         if not verdict.matched:
@@ -103,7 +108,7 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
 
 @dataclass(frozen=True)
 class _Entered:
-    """What somebody entered to show who they are."""
+    """What a visitor entered to prove their identity."""
 
     code: str
     name: str
@@ -112,8 +117,8 @@ class _Entered:
 
 @dataclass(frozen=True)
 class _Answered:
-    """`contracts`: what the session shows if it is let in, all locked. `right`: the one-time code, if everything that
-    was entered is right."""
+    """`contracts`: the contracts that the session may show once it is verified, all locked. `right`: the id of the
+    one-time code if everything that was entered is correct, else None."""
 
     session: SigningSession
     signer: Signer
@@ -135,7 +140,8 @@ async def _answered(services: Services, tx: Transaction, secret: str, entered: _
 
 
 def _same_code(services: Services, live: UUID | None, code: str) -> bool:
-    """Compared in constant time, and always: without a live code against one that nobody has."""
+    """Compare codes in constant time. Without a live code, compare with a random value, so that it takes the same
+    time."""
     expected = code_for(services.signing.keys.code, live) if live else secrets.token_hex(16)
     return hmac.compare_digest(expected.encode(), code.strip().encode())
 
@@ -152,7 +158,7 @@ async def _admit(services: Services, tx: Transaction, answered: _Answered, ident
     verified = SigningSession(**{**vars(session), "contracts": tuple(contracts), "verified_at": tx.now})
     found = await contracts_of(tx, verified)
     opening = _Opening(session, link.door.value if link else "unknown", identified)
-    # In one order for everybody: two people with the same contracts would otherwise wait for each other's records.
+    # Consistent order, to avoid deadlocks: two people may have the same contracts and lock their records.
     for contract, task in sorted(found, key=lambda each: each[0].id):
         await _note_opened(tx, opening, contract, task)
     return Verified(secret, verified, found)
@@ -166,7 +172,7 @@ def _in_order(own: UUID, newest_first: Sequence[UUID]) -> list[UUID]:
 
 @dataclass(frozen=True)
 class _Opening:
-    """Who has just come, by which door, and how they were identified."""
+    """A session that was just verified, the door of its link, and how its person was identified."""
 
     session: SigningSession
     door: str
