@@ -19,7 +19,10 @@ DECLINED_SILENTLY = "A signer declined, and gave no reason."
 
 
 async def decline(services: Services, secret: str, contract_id: UUID | None, reason: str) -> ContractState:
-    """Decline a contract, which ends it for all signers. Idempotent."""
+    """Decline a contract, which ends it for all signers. Idempotent. Returns the contract's state.
+
+    Raises IllegalMove if the signer's task is not open, BadInput if the reason is too long.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         visiting = await lock_visit(tx, secret, contract_id)
         contract = visiting.contract

@@ -1,4 +1,4 @@
-"""A contract is drawn, laid out, given its signature fields and issued: one transaction, and the first task is open."""
+"""Issue a contract: draw and lay it out, add its signature fields, write it, and open its first tasks."""
 
 from __future__ import annotations
 
@@ -71,15 +71,17 @@ class PreparedContract:
 
 
 async def issue(services: Services, scope: Scope, asked: NewContract, actor: str, *, hold: bool = False) -> Contract:
-    """Draw and issue. Raises as `prepare_contract` does; `hold` is that of `issue_prepared`."""
+    """Draw and issue a contract. Raises as `prepare_contract` and `issue_prepared` do. `hold`: see `issue_prepared`."""
     prepared = await prepare_contract(services, scope, asked)
     async with services.database.transaction(scope) as tx:
         return (await issue_prepared(services, tx, prepared, actor, hold=hold)).contract
 
 
 async def prepare_contract(services: Services, scope: Scope, asked: NewContract) -> PreparedContract:
-    """Draw a contract and store its file. Raises BadInput (with the field), GuardianRequired, UndrawableText,
-    TemplateFailed."""
+    """Draw a contract and store its file. Writes no row.
+
+    Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed.
+    """
     drawn = await _draw(services, scope, asked)
     laid_out = await asyncio.to_thread(services.documents.printer.lay_out, asked.template, drawn.language, drawn.data)
     boxes = [
@@ -94,8 +96,11 @@ async def prepare_contract(services: Services, scope: Scope, asked: NewContract)
 async def issue_prepared(
     services: Services, tx: Transaction, prepared: PreparedContract, actor: str, *, hold: bool = False
 ) -> Case:
-    """Write it, in this transaction. `hold`: an invitation "now" waits a moment, since another contract for the same
-    signer follows."""
+    """Write a prepared contract in this transaction and open its first tasks. Return the case.
+
+    `hold`: another contract for the same signer follows, so an immediate invitation waits a moment to be sent together.
+    Raises Conflict if the enrolment already has a contract, or if the contract to be replaced was already reissued.
+    """
     case = await _write(services, tx, prepared, actor)
     return await open_next(services, tx, case, Invitation(prepared.drawn.asked.send, hold))
 
@@ -207,7 +212,7 @@ def _checked_deadline(asked: datetime | None, now: datetime) -> datetime:
     return asked
 
 
-# ---- writing it down
+# ---- writing
 
 
 async def _write(services: Services, tx: Transaction, prepared: PreparedContract, actor: str) -> Case:
@@ -293,7 +298,8 @@ async def _take_enrolment(tx: Transaction, drawn: _Drawn, contract: UUID) -> Non
 
 
 async def _take_place(services: Services, tx: Transaction, replaced: UUID | None, contract: UUID, actor: str) -> None:
-    """The contract that this one replaces ends in the same transaction: never are there both, or neither."""
+    """End the contract that the new one replaces, in the same transaction, so that exactly one of them is always
+    valid."""
     if replaced is None:
         return
     old = await tx.contracts.locked(replaced)
@@ -318,7 +324,7 @@ def _person(tx: Transaction, asked: NewContract, signer: DrawnSigner) -> str:
 async def _write_signers(
     tx: Transaction, contract: Contract, drawn: _Drawn
 ) -> tuple[list[Party], list[dict[str, str]]]:
-    """Write the signers with their tasks. Returns them, and what the record says of each."""
+    """Write the signers and their tasks. Return them, and what the record says of each signer."""
     parties, values, entries = [], [], []
     for each in drawn.terms.signers:
         signer = _signer(tx, contract, drawn, each)

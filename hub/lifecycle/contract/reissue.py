@@ -37,14 +37,16 @@ async def reissue(
 async def prepare_again(
     services: Services, scope: Scope, contract_id: UUID, signers: Sequence[NewSigner] | None = None
 ) -> PreparedContract:
-    """Draw what was asked for once more, as the course stands today; issued, it takes the place of the contract.
+    """Draw a contract again with the present data of its course. `issue_prepared` then issues it in place of the old
+    one.
 
-    `signers`: others than before. Who has signed already signs again, since it is another contract. The withdrawal is
-    not announced: the new invitation comes in its place. A deadline that the school moved holds again if it still lies
-    ahead, else one that was asked for if that does. Raises IllegalMove when both sides are bound (signed, completed,
-    on paper) or a signature is just being embedded; BadInput for another phone number of somebody who is named already:
-    two have to approve that; and what `prepare_contract` raises. `issue_prepared` raises Conflict when it was issued
-    anew already.
+    `signers`: None to keep the old ones. Everybody signs again, since it is another contract. The end of the old one is
+    not announced, because the new invitation follows. The deadline is the one that the school moved, else the one that
+    was asked for, else the default; one that has passed is not used again.
+
+    Raises IllegalMove if both sides are bound (signed, completed, on paper), BadInput if a signer already on file gets
+    another phone number (a change which two people must approve), and what `prepare_contract` raises. `issue_prepared`
+    raises IllegalMove while an accepted signature is being embedded, and Conflict if the contract was already reissued.
     """
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)
@@ -93,7 +95,7 @@ async def replace_person(
 async def _signers_now(services: Services, old: Contract) -> list[Signer]:
     """Return the signers with their present phone numbers, since contracts that have ended keep the old ones."""
     since = old.issued_at or old.created_at
-    async with services.database.transaction(EVERYTHING) as tx:  # it may have been changed at another campus
+    async with services.database.transaction(EVERYTHING) as tx:  # another campus may have changed it
         return [
             replace(each, phone=await tx.phone_changes.number_now(each.person, each.phone, since))
             for each in await tx.contracts.signers(old.id)

@@ -191,8 +191,10 @@ def summary(data: ContractData, language: str) -> list[dict[str, str]]:
 
 
 def card(contract: Contract, zone: str, language: str) -> list[dict[str, str]]:
-    """The stored summary, and by when to sign as of now, since a deadline can move: one that was stored with it, as in
-    older contracts, is left out. In the contract's language where there is no summary in the wanted one."""
+    """Return the stored summary with the present deadline, in the contract's language if it has none in `language`.
+
+    A deadline can move. So one that older contracts stored in the summary is left out.
+    """
     summaries = contract.data.get("summary", {})
     told_in = language if summaries.get(language) else contract.language
     rows = [row for row in summaries.get(told_in, ()) if row["label"] not in SIGN_BY.values()]

@@ -15,7 +15,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 
 BATCH = 1000
-# So many in a row; the rest, say after the time was made shorter, in the next round.
+# The most batches in one round. The rest follows in the next round, e.g. after the retention time was shortened.
 MAX_BATCHES = 100
 log = structlog.get_logger()
 

@@ -1,1 +1,1 @@
-"""Messages on their way to a person."""
+"""Sending messages to signers: attempts, fallback to other channels, budgets."""

@@ -1,4 +1,4 @@
-"""The next way: a message that did not reach its person by one channel goes by the next of their ladder.
+"""Fallback: send a message that did not reach its signer through the next channel of the signer's ladder.
 
 The next channel is used if a message was refused or not delivered, got no receipt in time (although the provider was
 asked for it), or was not opened in time. If no channel is left, staff get a task. The time of the next check is stored
@@ -44,15 +44,17 @@ from hub.store.transaction import Transaction
 NOT_REACHED = "A message did not reach this signer by any channel. The last one, and what came of it:"
 NONE_OPENED = "Messages arrive, but this signer opens none of them. There is no other way than this one:"
 NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
-# So many unopened messages make a staff task where there is one way only: on the fifth day by the usual policy. One
-# for each first message would be hundreds in a campus of a thousand, and most people open the second.
+# A signer who has one channel only becomes a staff task after so many unopened messages: on the fifth day by the usual
+# policy. A task after the first message would be hundreds in a campus of a thousand, and most people open the second.
 UNOPENED_MESSAGES = 3
 log = structlog.get_logger()
 
 
 async def next_way(services: Services, delivery_id: UUID) -> UUID | None:
-    """Look at one delivery whose look is due. Returns the delivery that has to be carried now, after the commit; None
-    if there is none. One that fails is looked at again, and the others do not wait for it."""
+    """Check one delivery whose check is due. Return the id of a delivery that has to be sent after the commit, or None.
+
+    If the check fails, it is tried again later, without delaying other deliveries. Raises Unavailable.
+    """
     try:
         return await _next_way(services, delivery_id)
     except BudgetSpent as spent:
@@ -67,7 +69,8 @@ async def next_way(services: Services, delivery_id: UUID) -> UUID | None:
 
 
 async def _failed(services: Services, delivery_id: UUID, error: Exception) -> None:
-    """It is looked at again, ever later, up to once an hour; the ledger has each try, and staff hear of it."""
+    """Plan a failed check again, with pauses growing up to one hour. Write the failure into the ledger, and tell
+    staff."""
     async with services.database.transaction(EVERYTHING) as tx:
         about = await tx.deliveries.about(delivery_id)
         if about is None:
@@ -82,8 +85,10 @@ async def _failed(services: Services, delivery_id: UUID, error: Exception) -> No
 
 
 async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
-    """A receipt can be lost on its way to us. So the provider is asked before its silence counts against it, and before
-    anybody is called in vain."""
+    """Ask the provider for a missing receipt, since one can be lost on its way to us. Store an answer.
+
+    So a lost receipt neither counts against the provider nor causes a second message.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         delivery, now = await tx.deliveries.get(delivery_id), tx.planning_now
         if delivery is None or delivery.state is not DeliveryState.SENT or (delivery.check_at or NEVER) > now:
@@ -129,8 +134,10 @@ async def _next_way(services: Services, delivery_id: UUID) -> UUID | None:
 
 @dataclass(frozen=True)
 class _Meant:
-    """A delivery as what it still has to say, and why that has to go another way. `shares`: of what it speaks, where
-    these are several contracts."""
+    """A delivery that needs the next channel, and the reason. Contract, signer and task are those that still wait.
+
+    `shares`: the contracts that still wait, if the message is about several.
+    """
 
     delivery: Delivery
     reason: str
@@ -138,8 +145,11 @@ class _Meant:
 
 
 async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Meant | None:
-    """Of several contracts those that still wait: the first of them takes the place of one that was signed meanwhile.
-    None: whoever has opened one of them since has seen them all, or none waits."""
+    """Return the part of a message that is still needed, or None if there is none.
+
+    If the message is about several contracts, the first one that still waits takes the place of one that was signed
+    meanwhile. A signer who opened one of them since the message was written has seen them all.
+    """
     shares = await tx.shares.of(delivery.id)
     own = [delivery.task] if delivery.task and delivery.purpose in PLANNED else []
     tasks = {task: await tx.tasks.get(task) for task in [share.task for share in shares] or own}
@@ -156,8 +166,11 @@ async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Mea
 
 
 def _waits(task: SigningTask, reason: str) -> bool:
-    """Whether somebody still has to hear of this task. Whoever opened it before the message knows of it; but where the
-    message failed, nothing has reminded them."""
+    """Return whether the signer still needs a message about this task.
+
+    A signer who had opened the task before need not open the message. But if the message failed, nothing has reminded
+    them.
+    """
     return settled(task) is None and (reason != NOT_OPENED or not task.opened)
 
 
@@ -168,7 +181,7 @@ async def _later(services: Services, delivery_id: UUID, wait: timedelta) -> None
 
 @dataclass(frozen=True)
 class _Unheard:
-    """What is still meant, by whom it was not heard, and of which contract."""
+    """A message that did not reach its signer, with its signer and contract."""
 
     contract: Contract
     signer: Signer
@@ -181,11 +194,11 @@ async def _look(services: Services, tx: Transaction, contract: Contract, meant: 
     signer = await tx.contracts.signer(delivery.signer)
     gone = [each for each in await tx.deliveries.of_contract(contract.id) if _intent(each) == _intent(delivery)]
     if any(each.rung > delivery.rung for each in gone):
-        return None  # a later way has a look of its own, and what became of that one counts
+        return None  # the attempt by a later channel is checked on its own
     unheard = _Unheard(contract, signer, meant)
     match await _verdict(services, tx, unheard, now):
         case Drop():
-            return None  # the new number has heard by itself
+            return None  # the signer's new phone number gets its own message
         case Wait(until):
             await tx.deliveries.look_at(delivery.id, until)
             return None
@@ -199,7 +212,7 @@ async def _look(services: Services, tx: Transaction, contract: Contract, meant: 
 
 
 async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str | None:
-    """Why the next way has to be tried; None when there is no need for it, or no longer."""
+    """Return why the next channel has to be tried, or None if that is not necessary (any more)."""
     if delivery.code and not await tx.sessions.code_is_live(delivery.code, tx.now):
         return None
     if delivery.state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
@@ -213,7 +226,8 @@ async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str |
 
 
 async def _verdict(services: Services, tx: Transaction, unheard: _Unheard, now: datetime) -> Verdict:
-    """Another way is a message that we start; codes and answers to somebody's act go at any hour."""
+    """Return whether the next message may be sent now. Windows do not apply to codes and to answers to a signer's
+    act."""
     contract, signer, delivery = unheard.contract, unheard.signer, unheard.meant.delivery
     case = MessageCase(
         delivery.purpose,
@@ -259,7 +273,7 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
     following = await write_attempt(services, tx, Outgoing(contract, signer, attempt))
     if following is None:
         return None
-    if reason == NO_PROVIDER:  # nobody can have it, and nobody needs it any more
+    if reason == NO_PROVIDER:  # no provider ever had the first attempt, and none should take it now
         await tx.deliveries.report(
             delivery.id, StateReport(DeliveryState.WITHDRAWN, failure=reason), following.created_at
         )
@@ -274,7 +288,7 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
 
 
 async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
-    """No way is left. A missing receipt alone is not yet bad news, nor is a wait."""
+    """Create a staff task since no channel is left. A missing receipt or a waiting message must first be a day old."""
     if reason in (NO_RECEIPT, NO_PROVIDER) or (reason == DeliveryState.UNKNOWN and delivery.not_before != NEVER):
         tomorrow = ((delivery.state_at if reason == NO_RECEIPT else None) or delivery.created_at) + OPEN_TIMEOUT
         if now < tomorrow:
@@ -283,7 +297,7 @@ async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, r
     if reason == NOT_OPENED and not await _worth_a_call(tx, delivery):
         return
     if delivery.purpose in (Purpose.CODE, *ANSWERS):
-        return  # whoever waits for a code is at the page, which says what else they can do
+        return  # the signer is at the page, which says what else they can do
     text = f"{NOT_REACHED}\n{delivery.channel}\n{reason}"
     if reason == NOT_OPENED:
         text = f"{NONE_OPENED}\n{delivery.channel}"
@@ -293,8 +307,11 @@ async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, r
 
 
 async def _worth_a_call(tx: Transaction, delivery: Delivery) -> bool:
-    """Whoever does not open gets reminders anyway. Staff hear of it when several messages were in vain, or all ways
-    were: once for a task, however many reminders follow, and again with the last call."""
+    """Return whether unopened messages justify a staff task. The signer gets reminders anyway.
+
+    They do if UNOPENED_MESSAGES were not opened or if all channels were tried, once for a task however many reminders
+    follow, and again with the last call.
+    """
     if delivery.purpose == Purpose.LAST_CALL or delivery.task is None or delivery.signer is None:
         return delivery.purpose == Purpose.LAST_CALL
     since = (await tx.tasks.get(delivery.task)).invited_at or delivery.created_at

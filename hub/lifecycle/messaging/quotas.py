@@ -1,5 +1,8 @@
-"""What a message, a certificate or a prepared file costs is counted before it is made: budgets stop whoever makes us
-write to invented numbers, pay for certificates that nobody needs, or keep a document from the others."""
+"""Budgets: messages, certificates and prepared files are counted before they are made.
+
+They stop visitors who make the hub write to invented numbers, pay for certificates that nobody needs, or keep a
+document busy for the other signers.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,17 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
-# One number that asks too often is a child playing with a phone; these are money.
+# Budgets whose end costs the school money. A single number that asks too often is no reason for an alert.
 ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
 
 
 async def consume_message_quota(
     services: Services, tx: Transaction, messages: Sequence[CountedMessage], at: datetime
 ) -> None:
-    """Count these messages, in this transaction, in the period of the moment `at`, in which they are going to be sent.
+    """Count these messages, in this transaction, in the budget periods of `at`, the moment at which they will be sent.
 
-    Raises CountryNotAllowed; and BudgetSpent with `retry_after`, told in the time `zone` of a message, if there is not
-    enough for all.
+    Raises CountryNotAllowed, and BudgetSpent (with `retry_after`, and the `zone` of one of the messages) if the budgets
+    do not have room for all of them.
     """
     counted_for: dict[Spending, tuple[Budget, CountedMessage]] = {}
     wanted: list[Spending] = []
@@ -51,7 +54,7 @@ async def consume_message_quota(
 async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -> None:
     """Raise BudgetSpent if a code to this number would exceed a budget, without counting anything.
 
-    For visitors who get no code in any case, which the answer must not reveal.
+    It is for visitors to whom no code is ever sent: the answer must not reveal that.
     """
     wanted = _list_counts(
         services, list_message_budgets(services.messaging.budgets, tx.now, CountedMessage(to, Cause.CODE))
@@ -85,7 +88,7 @@ def _list_counts(services: Services, counted_in: Iterable[Budget]) -> dict[Spend
 
 
 def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: str) -> None:
-    """Raise BudgetSpent, if any is spent, for the one that ends last: an earlier moment would be no help."""
+    """Raise BudgetSpent, if any budget is spent, for the one whose period ends last: a try before that would fail."""
     if spent:
         last = max(spent, key=lambda each: each.ends_at)
         wait = last.ends_at - tx.now
@@ -93,19 +96,24 @@ def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: 
 
 
 def _subject(services: Services, budget: Budget) -> str:
-    """Personal ones are counted by their hash."""
+    """Return the subject under which a budget counts: a personal one only as its hash."""
     return services.database.cipher.found_by("budget", budget.subject).hex() if budget.hashed else budget.subject
 
 
 async def raise_alarm(services: Services, spent: BudgetSpent) -> None:
-    """Staff hear of it once in each period. In a transaction of its own: the one that ran into the limit is undone."""
+    """Alert staff once in each period that a budget is spent.
+
+    It has a transaction of its own, because the one that exceeded the budget was rolled back.
+    """
     async with services.database.transaction(EVERYTHING) as tx:
         await alarm(tx, spent)
 
 
 async def alarm(tx: Transaction, spent: BudgetSpent) -> None:
-    """The same in this transaction, for one that goes on: a second connection would be one too many when many ran into
-    the limit at once, and each of them holds one already."""
+    """Alert staff, as `raise_alarm` does, in a transaction that continues.
+
+    A second connection for each such transaction would be too many if many exceed a budget at once.
+    """
     subject = f"{spent.kind}/{spent.campus or ''}"
     if spent.kind not in ALARMING or await tx.budgets.spent("alarm", subject, spent.begins_at):
         return

@@ -1,4 +1,4 @@
-"""The link once more, to whoever still has to sign and asks for it."""
+"""Send the link again to signers who still have to sign and ask for it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ RELINKS_A_DAY = 3
 
 
 async def relink(services: Services, *, ticket: str | None = None, phone: str | None = None) -> None:
-    """A new message with the link to the *current* phone of somebody who still has to sign; silence otherwise.
+    """Send a message with the link to the *current* phone of a signer who still has to sign; otherwise do nothing.
 
-    The caller answers the same in every case. Once in 10 minutes, 3 a day.
+    The caller gives the same answer in each case. A signer gets at most one in 10 minutes and 3 a day.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         await resend(services, tx, await _asked_for(tx, ticket, phone))
 
 
 async def resend(services: Services, tx: Transaction, signers: Sequence[Signer]) -> int:
-    """The link, once more, to each of these who still has to sign and may have it. Returns to how many."""
+    """Send the link again to each of these signers who still has to sign and is within the limits. Return to how
+    many."""
     await tx.contracts.lock(signer.contract for signer in signers)
     await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
     return sum([await _send_link(services, tx, signer) for signer in signers])
@@ -40,7 +41,7 @@ async def _asked_for(tx: Transaction, ticket: str | None, phone: str | None) -> 
 
 
 async def _send_link(services: Services, tx: Transaction, known: Signer) -> bool:
-    signer = await tx.contracts.signer(known.id)  # their number may just have changed
+    signer = await tx.contracts.signer(known.id)  # read again: their number may just have changed
     task = await tx.tasks.of_signer(signer.id)
     if task.state is not TaskState.OPEN:
         return False

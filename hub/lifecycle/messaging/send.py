@@ -1,4 +1,4 @@
-"""Messages and links on their way out: everything here writes the attempt; the provider is called after the commit."""
+"""Write messages with their links as attempt rows. The provider is called after the commit."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ from hub.store.signing.links import Wanted
 from hub.store.transaction import Transaction
 
 AT_ONCE = timedelta(0)
-# So far ahead news of a contract is counted where budgets are spent until then.
+# News of a contract may wait so long for a budget period that has room.
 NEWS_WAIT = timedelta(days=2)
 NO_ROOM = "News of this contract could not be sent: the limits of messages are reached for days."
 
 
 @dataclass(frozen=True)
 class NewMessage:
-    """What one signer is to hear. `key`: the intent, which has one attempt by each way at most; `first`: the channels
-    that come first; `shares`: what it is for each of several contracts of this person, this one among them. `wait`: it
-    goes out so much later, if not later still."""
+    """One message to one signer.
+
+    `key`: the key of the intent, which has at most one attempt through each channel. `first`: the channels to try
+    first. `shares`: the contracts of this signer that the message is about, if there are several. `wait`: the earliest
+    time to send it, counted from now.
+    """
 
     purpose: Purpose
     key: str
@@ -48,8 +51,10 @@ class NewMessage:
 async def write_message(
     services: Services, tx: Transaction, contract: Contract, signer: Signer, message: NewMessage
 ) -> Delivery | None:
-    """The attempt row of one message to one signer, in this transaction, by the first way of their ladder. None when
-    there is no way to reach them, or when this intent has an attempt already.
+    """Write the attempt row of one message in this transaction, for the first channel of the signer's ladder.
+
+    Return None if no channel reaches the signer, or if the intent already has an attempt. Raises BudgetSpent for
+    reminders and codes only: other messages follow an act, which must not fail because a message cannot be sent.
     """
     purpose, key, task = message.purpose, message.key, message.task
     channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)
@@ -65,7 +70,7 @@ async def write_message(
     except BudgetSpent as spent:
         if purpose in PLANNED or purpose is Purpose.CODE:
             raise
-        # It is about what somebody did, and that act does not fail for want of a message.
+        # The message follows an act, which must not fail because the message cannot be sent.
         if purpose in NEWS:
             task_of_staff = StaffTask(uuid4(), "failed", NO_ROOM, contract.campus, tx.now, contract.id, signer.id)
             await tx.staff_tasks.add_task_once(task_of_staff)
@@ -77,19 +82,23 @@ async def write_message(
 async def get_channels(
     services: Services, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()
 ) -> list[str]:
-    """The signer's ladder, without what leads to a country that is not allowed. `first`: what the policy puts first."""
+    """Return the signer's ladder without channels that lead to a country that is not allowed.
+
+    `first`: the channels that the policy puts first.
+    """
     return allowed_ways(services, signer, await services.messaging.router.get_channels(tx, signer, purpose, first))
 
 
 def allowed_ways(services: Services, signer: Signer, ladder: Sequence[str]) -> list[str]:
-    """Return these channels of the signer, without what leads to a country that is not allowed."""
+    """Return these channels without those that would reach the signer in a country that is not allowed."""
     reached = {channel: services.messaging.router.choose_address(signer, channel) or "" for channel in ladder}
     return [channel for channel in ladder if is_allowed_country(services.messaging.budgets, reached[channel])]
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way to bring one message: `intent` is the message, `rung` the place of `channel` in the ladder."""
+    """An attempt to send one message through one channel. `intent` is the key of the message, `rung` the position of
+    `channel` in the ladder (0 is the first)."""
 
     purpose: Purpose
     channel: str
@@ -105,7 +114,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One attempt at one message: to whom, and about which contract."""
+    """One attempt, its signer and its contract."""
 
     contract: Contract
     signer: Signer
@@ -114,7 +123,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Draft:
-    """An attempt that is counted, and has its link and its words. It is not stored yet, and nobody is called for it."""
+    """An attempt that was counted and has its link and text. It is neither stored nor sent yet."""
 
     outgoing: Outgoing
     delivery: Delivery
@@ -122,7 +131,7 @@ class Draft:
 
 
 async def write_attempt(services: Services, tx: Transaction, outgoing: Outgoing) -> Delivery | None:
-    """The attempt row, with its link and its words. None when it exists already. Raises BudgetSpent."""
+    """Write an attempt row with its link and text. Return None if it already exists. Raises BudgetSpent."""
     if await tx.deliveries.by_key(outgoing.attempt.key):
         return None
     stored = await store_messages(tx, await draft_messages(services, tx, [outgoing]))
@@ -132,8 +141,11 @@ async def write_attempt(services: Services, tx: Transaction, outgoing: Outgoing)
 async def draft_messages(
     services: Services, tx: Transaction, outgoing: Sequence[Outgoing], links: Mapping[Wanted, SignLink] | None = None
 ) -> list[Draft]:
-    """Count these messages, which all have the same wait, and give each its link and its words. `links`: those that the
-    signers have already, where the caller has read them. Raises BudgetSpent if there is not enough for all."""
+    """Count these messages, which all have the same `wait`, and give each its link and text.
+
+    `links`: links that the signers already have, if the caller has read them. Raises BudgetSpent if the budgets do not
+    have room for all of them.
+    """
     if not outgoing:
         return []
     wait = await _count(services, tx, outgoing)
@@ -144,7 +156,7 @@ async def draft_messages(
 
 
 async def store_messages(tx: Transaction, drafts: Sequence[Draft]) -> list[Delivery]:
-    """Store these attempts, and what the records say of them; those whose key exists already are left out."""
+    """Store these attempts and their record entries. Return the deliveries, without those whose key already exists."""
     added = await tx.deliveries.add_many([(draft.delivery, draft.outgoing.signer.person) for draft in drafts])
     stored = [draft for draft in drafts if draft.delivery.id in added]
     await tx.shares.add_many((each.delivery.id, share) for each in stored for share in each.outgoing.attempt.shares)
@@ -153,7 +165,7 @@ async def store_messages(tx: Transaction, drafts: Sequence[Draft]) -> list[Deliv
 
 
 def _entries(draft: Draft) -> list[NewEntry]:
-    """One for each contract that the message speaks of."""
+    """Return a record entry for each contract that the message is about."""
     contract, signer, attempt = draft.outgoing.contract, draft.outgoing.signer, draft.outgoing.attempt
     told = {"delivery": str(draft.delivery.id), "purpose": attempt.purpose.value, "channel": attempt.channel}
     about_whom = {(contract.id, signer.id), *((share.contract, share.signer) for share in attempt.shares)}
@@ -205,8 +217,11 @@ def _address(services: Services, outgoing: Outgoing) -> str:
 
 
 async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoing]) -> timedelta:
-    """Count the messages, and say how long they have to wait: news of a contract waits for a period that has room, and
-    is counted in that one, so that it is not lost and no period has more than its budget. Raises BudgetSpent."""
+    """Count the messages, and return how long they have to wait.
+
+    News of a contract waits for the next budget period that has room, and is counted there. So it is not lost, and no
+    period exceeds its budget. Raises BudgetSpent.
+    """
     first = outgoing[0].attempt
     counted = [
         CountedMessage(
@@ -235,8 +250,10 @@ async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoin
 async def send_at_once(
     services: Services, tx: Transaction, contract: Contract, signer: Signer, message: NewMessage
 ) -> Delivery | None:
-    """A message that answers somebody's act: its attempt and the job that carries it, in this transaction. One that has
-    to wait is taken up by itself."""
+    """Write a message that answers an act, and the job that sends it, in this transaction.
+
+    A message that has to wait gets no job: the periodic task sends it when its time has come.
+    """
     delivery = await write_message(services, tx, contract, signer, message)
     if delivery is not None and delivery.not_before is None:
         lane = DELIVER_CODE if message.purpose is Purpose.CODE else DELIVER
@@ -245,7 +262,8 @@ async def send_at_once(
 
 
 def general_words(services: Services, contract: Contract, signer: Signer, campus: Campus) -> dict[str, str]:
-    """Return what any message may say: who, what, until when. Never a person's name, never link or code."""
+    """Return the words that any message may use, such as school, course and deadline. They never contain a person's
+    name, a link or a code."""
     english = signer.language == "en"
     return {
         "school": services.documents.school_called(signer.language),
@@ -257,5 +275,5 @@ def general_words(services: Services, contract: Contract, signer: Signer, campus
 
 
 def deadline_words(deadline: datetime, signer: Signer) -> str:
-    """The moment in the signer's own zone and language: 12月3日 18:00 / 3 December 18:00."""
+    """Return the deadline in the signer's zone and language, e.g. 12月3日 18:00 or 3 December 18:00."""
     return format_moment(deadline, signer.zone, signer.language)

@@ -1,4 +1,4 @@
-"""A service that we depend on is away or wrong: staff hear of it, once an hour for each service."""
+"""Alert staff, once an hour for each service, that a service on which the hub depends is unavailable or wrong."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ log = structlog.get_logger()
 
 
 async def warn(database: Database, kind: str, service: str, **more: str) -> None:
-    """Tell staff that `service` is in trouble, in a transaction of its own, and never in the way of what is being done.
+    """Alert staff that `service` is in trouble, in a transaction of its own. Never raises a QiandaError.
 
-    `kind` is one of `hub.model.staff.alert_texts`, `more` what its sentence needs beside the service.
+    `kind` is one of `hub.model.staff.alert_texts`; `more` are the further values that its text needs.
     """
     log.warning("service in trouble", kind=kind, service=service)
     try:
@@ -30,12 +30,12 @@ async def warn(database: Database, kind: str, service: str, **more: str) -> None
 
 
 def stand_in(name: str) -> dict[str, str]:
-    """Who serves in place of one that is away, if anybody does."""
+    """Return the values of an alert's text that name the service used instead, or say that there is none."""
     return {"which": "instead", "instead": name} if name else {"which": "nobody"}
 
 
 class TimestampWarnings:
-    """What several timestamp services have to tell staff; see `hub.timestamps.several`."""
+    """The warnings that `hub.timestamps.several` sends to staff."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
